@@ -1,0 +1,146 @@
+"""What a worker emits and the web shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from backend.domain.grid import Grid
+
+
+class FailureMode(StrEnum):
+    """Why a prediction is wrong: the first that applies, in this order (etrm.md section 9)."""
+
+    EMPTY = "empty"
+    COLLAPSED = "collapsed"
+    COPIED_INPUT = "copied input"
+    WRONG_SIZE = "wrong size"
+    WRONG_ARRANGEMENT = "right colours, wrong arrangement"
+    NEARLY_RIGHT = "nearly right"
+    PARTLY_RIGHT = "partly right"
+    STRUCTURED_BUT_WRONG = "structured but wrong"
+
+
+@dataclass(frozen=True)
+class MetricFrame:
+    """Points of several metrics at the same steps; NaN where a metric has none at a step."""
+
+    steps: Sequence[int]
+    wall_times: Sequence[float]  # seconds since the Unix epoch
+    values: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, in words a table can show."""
+
+    phase: Literal["loading", "training", "evaluating"]
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a run's log."""
+
+    wall_time: float
+    level: Literal["info", "warning", "error"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that is complete on disk. `path` is relative to the artifacts folder."""
+
+    step: int
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A diagnosis with its evidence: which measure crossed which threshold, when, in words."""
+
+    name: str
+    step: int
+    value: float
+    threshold: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One candidate answer to one test input, after voting. rank 1 is the first attempt."""
+
+    rank: int
+    grid: Grid
+    votes: int
+    confidence: float  # mean halting probability of its votes
+    correct: bool
+    cell_accuracy: float  # share of the truth's cells right; 0 where the size differs
+    failure_mode: FailureMode | None  # None when correct, or when the truth is unknown
+
+
+@dataclass(frozen=True)
+class TestOutcome:
+    """What an evaluation made of one test input."""
+
+    __test__ = False  # not a pytest class
+
+    task_id: str
+    test_index: int
+    views: int
+    truth_rank: int | None  # among all candidates, not only the kept ones; None if never voted for
+    candidates: tuple[Prediction, ...]
+    note: str = ""  # for example: "does not fit the canvas"
+
+
+@dataclass(frozen=True)
+class EvaluationKey:
+    """Which checkpoint was scored on what, and how: a number is never shown without it."""
+
+    set_name: str
+    step: int
+    weights: Literal["ema", "raw"]
+    views: int
+    act_steps: int
+    task_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """solved of n tasks; a task with several test inputs counts the share solved."""
+
+    solved: float
+    n: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson score interval at 95 %, as fractions."""
+        return wilson_interval(self.solved, self.n)
+
+
+@dataclass(frozen=True)
+class EvaluationSummary:
+    """The result of one evaluation: pass@k as solved of n for each k."""
+
+    key: EvaluationKey
+    passes: Mapping[int, Score]
+    failure_modes: Mapping[str, int] = field(default_factory=dict)  # of first attempts
+    seconds: float = 0.0
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+
+def wilson_interval(solved: float, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Wilson (1927) score interval of a share; (0, 1) when nothing was tried."""
+    if n == 0:
+        return 0.0, 1.0
+    share = solved / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)

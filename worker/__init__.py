@@ -1,0 +1,1 @@
+"""The training backend: data, models, training, evaluation, and the Celery worker that runs them."""

@@ -1,0 +1,73 @@
+"""Where a training loop reports to. The loop knows this protocol only; null objects replace ifs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from backend.domain.records import (
+    Alarm,
+    Checkpoint,
+    EvaluationKey,
+    EvaluationSummary,
+    Progress,
+    TestOutcome,
+)
+
+
+class Recorder(Protocol):
+    """Receives everything a run emits. Methods return at once; `flush` waits until all is durable."""
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None: ...
+
+    def progress(self, progress: Progress) -> None: ...
+
+    def log(self, text: str, level: str = "info") -> None: ...
+
+    def alarm(self, alarm: Alarm) -> None: ...
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None: ...
+
+    def evaluation_started(self, key: EvaluationKey) -> None: ...
+
+    def outcome(self, key: EvaluationKey, outcome: TestOutcome) -> None: ...
+
+    def evaluation_finished(self, summary: EvaluationSummary) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class NullRecorder:
+    """Forgets everything: benchmarks and notebooks."""
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        pass
+
+    def progress(self, progress: Progress) -> None:
+        pass
+
+    def log(self, text: str, level: str = "info") -> None:
+        pass
+
+    def alarm(self, alarm: Alarm) -> None:
+        pass
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        pass
+
+    def evaluation_started(self, key: EvaluationKey) -> None:
+        pass
+
+    def outcome(self, key: EvaluationKey, outcome: TestOutcome) -> None:
+        pass
+
+    def evaluation_finished(self, summary: EvaluationSummary) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
