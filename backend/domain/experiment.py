@@ -163,7 +163,8 @@ class TrmModel(Config):
         room = self.core.context_tokens * self.core.width
         if self.embedding_width > room:
             raise ValueError(
-                f"embedding_width {self.embedding_width} is over context_tokens x width = {room}: set {room} or less"
+                f"embedding_width {self.embedding_width} is over context_tokens x width = {room}: "
+                f"set {room} or less"
             )
         return self
 
@@ -218,8 +219,8 @@ class DataConfig(Config):
     canvas_sizes: tuple[int, ...] = _field(
         (30,),
         "Canvas sizes",
-        "Side lengths of the square canvases, ascending. A task gets the smallest that holds its demonstrations and "
-        "test inputs (never chosen by a test output). Published: 30 alone.",
+        "Side lengths of the square canvases, ascending. A task gets the smallest that holds its "
+        "demonstrations and test inputs (never chosen by a test output). Published: 30 alone.",
         unit="cells",
         min_length=1,
         max_length=8,
@@ -254,8 +255,8 @@ class DataConfig(Config):
     on_leak: Literal["drop", "refuse"] = _field(
         "drop",
         "On a leak",
-        "What to do with a training task that holds a pair of an evaluated task in any augmentation: drop the task "
-        "(and say so) or refuse to start.",
+        "What to do with a training task that holds a pair of an evaluated task in any augmentation: "
+        "drop the task (and say so) or refuse to start.",
         advanced=True,
     )
 
@@ -361,9 +362,7 @@ class EvaluationConfig(Config):
 class ExperimentConfig(Config):
     """One experiment: a model, its data, how it is trained and how it is scored."""
 
-    schema_version: Literal[1] = Field(
-        SCHEMA_VERSION, title="Schema version", json_schema_extra={"hidden": True}
-    )
+    schema_version: Literal[1] = Field(default=1, title="Schema version", json_schema_extra={"hidden": True})
     name: str = _field(
         "", "Name", "Shown in tables; empty gets one from the model and the seed.", max_length=120
     )
