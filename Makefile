@@ -1,0 +1,42 @@
+# Every target is one line of help: `make` shows them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help install up test lint bench screenshots constraints
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+install: .venv/installed ## create .venv with the pinned packages (`up` and `test` do it too)
+
+.venv/installed: pyproject.toml constraints.txt
+	@.ci/install
+
+up: install ## start everything and print the address; options: make up ARGS="--port 9000 --no-demo"
+	@exec $(BIN)/etrm up $(ARGS)
+
+lint: install ## formatting, lint rules, strict types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: lint .venv/browser ## lint, then every test; options: make test ARGS="tests/backend -k queue"
+	@$(BIN)/pytest $(TEST_PROCESSES) $(ARGS)
+
+# Two processes use both cores while one test waits for a server. A file stays in one process,
+# because its tests share servers.
+TEST_PROCESSES ?= -n 2 --dist loadfile
+
+.venv/browser: .venv/installed
+	@.ci/browser
+
+bench: install ## measure what the README's figures come from
+	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+
+screenshots: install .venv/browser ## photograph every page of a running lab into screenshots/
+	@$(BIN)/python .ci/screenshots.py $(ARGS)
+
+constraints: install ## write the installed versions to constraints.txt, to be committed
+	@.ci/constraints
