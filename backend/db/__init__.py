@@ -1,0 +1,1 @@
+"""Floor 1: tables, sessions, migrations, and every query."""

@@ -1,0 +1,59 @@
+"""Run rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from backend.db.tables import Run
+from backend.domain.run import RunStatus
+
+
+def get(session: Session, run_id: str) -> Run | None:
+    """The run as the database has it now, even if this session has loaded it before."""
+    return session.get(Run, run_id, populate_existing=True)
+
+
+def add(session: Session, run: Run) -> Run:
+    """Insert `run`."""
+    session.add(run)
+    session.flush()
+    return run
+
+
+def newest(session: Session, limit: int, before: tuple[float, str] | None = None) -> Sequence[Run]:
+    """Up to `limit` runs, newest first; `before` is (created_at, id) of the last run already shown."""
+    query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(Run.created_at, Run.id) < before)
+    return session.scalars(query).all()
+
+
+def by_status(session: Session, *statuses: RunStatus) -> Sequence[Run]:
+    """All runs in one of `statuses`, oldest first."""
+    query = select(Run).where(Run.status.in_(statuses)).order_by(Run.created_at, Run.id)
+    return session.scalars(query).all()
+
+
+def change_status(
+    session: Session,
+    run_id: str,
+    from_: RunStatus | Collection[RunStatus],
+    to: RunStatus,
+    **values: Any,
+) -> bool:
+    """Move the run to status `to` and set `values`, if its status is still in `from_`; whether it was.
+
+    One conditional UPDATE: of two that try at once, one gets True.
+    """
+    allowed = [from_] if isinstance(from_, RunStatus) else list(from_)
+    change = (
+        update(Run)
+        .where(Run.id == run_id, Run.status.in_(allowed))
+        .values(status=to, **values)
+        .execution_options(synchronize_session="fetch")
+    )
+    return cast(CursorResult[Any], session.execute(change)).rowcount == 1

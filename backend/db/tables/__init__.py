@@ -1,0 +1,28 @@
+"""One file per aggregate; importing this package registers every table."""
+
+from backend.db.tables.access import ApiToken, BrowserSession, LoginToken
+from backend.db.tables.evaluation import Evaluation, Outcome, Prediction
+from backend.db.tables.run import Alarm, Checkpoint, LogLine, Run, RunEvent
+from backend.db.tables.series import RunCursor, Segment, Series
+from backend.db.tables.task import Task, TaskSet
+from backend.db.tables.worker import Worker
+
+__all__ = [
+    "Alarm",
+    "ApiToken",
+    "BrowserSession",
+    "Checkpoint",
+    "Evaluation",
+    "LogLine",
+    "LoginToken",
+    "Outcome",
+    "Prediction",
+    "Run",
+    "RunCursor",
+    "RunEvent",
+    "Segment",
+    "Series",
+    "Task",
+    "TaskSet",
+    "Worker",
+]

@@ -1,0 +1,106 @@
+"""A run and what it leaves behind: events, log lines, checkpoints, alarms."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.db.base import AutoId, Base, MaybeNan
+
+# Everything of a run goes with it when its row is deleted.
+OfRun = Annotated[str, mapped_column(ForeignKey("run.id", ondelete="CASCADE"))]
+
+
+class Run(Base):
+    """One training, or one run that logs here from outside. `config` is the whole experiment."""
+
+    __tablename__ = "run"
+    __table_args__ = (
+        Index(None, "created_at", "id"),  # the table of runs, newest first
+        Index(None, "status", "lease_until"),  # the sweep
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # 10 lower-case letters and digits
+    name: Mapped[str]
+    origin: Mapped[str] = mapped_column(default="training")  # training, external
+    variant: Mapped[str] = mapped_column(default="")
+    seed: Mapped[int | None]
+    status: Mapped[str]
+    status_cause: Mapped[str] = mapped_column(default="")
+    phase: Mapped[str] = mapped_column(default="")  # loading, training, evaluating
+    config: Mapped[dict[str, Any]]
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("run.id", ondelete="SET NULL"), index=True)
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    seconds_left: Mapped[float | None]
+    step: Mapped[int] = mapped_column(default=0)
+    attempt: Mapped[int] = mapped_column(default=0)  # fencing token: whoever writes carries it
+    worker_id: Mapped[str | None]
+    lease_until: Mapped[float | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    dispatched_at: Mapped[float | None]
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+    traceback: Mapped[str] = mapped_column(default="")
+    tags: Mapped[list[str]] = mapped_column(default=list)
+    notes: Mapped[str] = mapped_column(default="")
+
+
+class RunEvent(Base):
+    """Something that happened to a run: queued, claimed, lease lapsed, resumed, cancelled."""
+
+    __tablename__ = "run_event"
+    __table_args__ = (Index(None, "run_id", "id"),)
+
+    id: Mapped[AutoId]
+    run_id: Mapped[OfRun]
+    wall_time: Mapped[float]
+    kind: Mapped[str]
+    text: Mapped[str]
+    data: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class LogLine(Base):
+    """One line of a run's log; `id` is the cursor of the tail."""
+
+    __tablename__ = "log_line"
+    __table_args__ = (Index(None, "run_id", "id"),)
+
+    id: Mapped[AutoId]
+    run_id: Mapped[OfRun]
+    wall_time: Mapped[float]
+    level: Mapped[str]
+    text: Mapped[str]
+
+
+class Checkpoint(Base):
+    """A checkpoint that is complete on disk; `path` is relative to the artifacts folder."""
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (UniqueConstraint("run_id", "step"),)
+
+    id: Mapped[AutoId]
+    run_id: Mapped[OfRun]
+    step: Mapped[int]
+    path: Mapped[str]
+    sha256: Mapped[str]
+    size_bytes: Mapped[int]
+    created_at: Mapped[float]
+
+
+class Alarm(Base):
+    """A diagnosis with its evidence, raised once per run and name."""
+
+    __tablename__ = "alarm"
+    __table_args__ = (UniqueConstraint("run_id", "name"),)
+
+    id: Mapped[AutoId]
+    run_id: Mapped[OfRun]
+    name: Mapped[str]
+    step: Mapped[int]
+    value: Mapped[MaybeNan]  # a loss that became NaN raises one
+    threshold: Mapped[MaybeNan]
+    text: Mapped[str]

@@ -1,0 +1,49 @@
+"""Metric series as sealed segments of points; why: docs/decisions/series-storage.md."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.db.base import AutoId, Base, MaybeNan
+from backend.db.tables.run import OfRun
+
+
+class RunCursor(Base):
+    """Version of the last write to a run's series. Its row lock puts a run's writers in one line, so
+    versions are committed in their order and a reader that saw version v has seen all before it."""
+
+    __tablename__ = "run_cursor"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(default=0)
+
+
+class Series(Base):
+    """One metric of one run."""
+
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("run_id", "name"),)
+
+    id: Mapped[AutoId]
+    run_id: Mapped[OfRun]
+    name: Mapped[str]
+
+
+class Segment(Base):
+    """Points of one series, by step, each step once. Of two segments with the same step the one of the
+    greater version holds the truth. The summary columns answer the table of runs without the points."""
+
+    __tablename__ = "series_segment"
+    __table_args__ = (Index(None, "series_id", "version"),)
+
+    id: Mapped[AutoId]
+    series_id: Mapped[int] = mapped_column(ForeignKey("series.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    count: Mapped[int]
+    first_step: Mapped[int]
+    last_step: Mapped[int]
+    last_value: Mapped[MaybeNan]
+    min_value: Mapped[float | None]  # of the finite values; NULL where there is none
+    max_value: Mapped[float | None]
+    points: Mapped[bytes]

@@ -1,0 +1,34 @@
+"""Sets of ARC tasks, built in or imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.db.base import Base
+
+
+class TaskSet(Base):
+    """A named set: `arc-agi-1/training`, or what a user imported."""
+
+    __tablename__ = "task_set"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    origin: Mapped[str]  # built-in, imported
+    created_at: Mapped[float]
+
+
+class Task(Base):
+    """One puzzle. `demonstrations` and `tests` are [[input digits, output digits], …]; the output of a
+    test is null where it is not known."""
+
+    __tablename__ = "task"
+    __table_args__ = (Index(None, "set_name", "position"),)
+
+    set_name: Mapped[str] = mapped_column(ForeignKey("task_set.name", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    demonstrations: Mapped[list[Any]]
+    tests: Mapped[list[Any]]

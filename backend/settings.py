@@ -1,0 +1,103 @@
+"""Settings: everything that comes from the environment, and nothing else does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from backend.domain.errors import FieldProblem, InvalidInput
+
+PREFIX = "ETRM_"
+POSTGRES_DRIVER = "postgresql+psycopg://"
+BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://", "unix://")
+
+
+class InvalidSettings(InvalidInput):
+    """An environment variable holds a value that cannot be used."""
+
+    code = "invalid_settings"
+
+
+class Settings(BaseSettings):
+    """Where state lives and where to listen. Unset means embedded: one folder, no server to install."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore", validate_default=True
+    )
+
+    home: Path = Field(
+        Path(".etrm"),
+        description="Folder of all local state: database, broker, artifacts, logs. "
+        "Default: .etrm in the working directory.",
+    )
+    host: str = Field("127.0.0.1", description="Address the web server binds.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the web server; 0 takes a free one.")
+    database_url: str = Field(
+        default_factory=lambda data: f"sqlite:///{data.get('home', Path()) / 'etrm.sqlite3'}",
+        repr=False,
+        description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME. Unset: an SQLite file in HOME.",
+    )
+    broker_url: str | None = Field(
+        None, repr=False, description="redis://HOST:PORT/NUMBER. Unset: an embedded Valkey."
+    )
+    artifacts: Path = Field(
+        default_factory=lambda data: data.get("home", Path()) / "artifacts",
+        description="Folder of checkpoints and other files of runs. Unset: HOME/artifacts.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Further Host names the web server answers to, separated by commas; "
+        "the loopback names and ETRM_HOST always are.",
+    )
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment; InvalidSettings in one line, naming the variable."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise _one_line(error) from None
+
+    @field_validator("home", "artifacts")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        for scheme in ("postgres://", "postgresql://", POSTGRES_DRIVER):
+            if url.startswith(scheme):
+                return POSTGRES_DRIVER + url.removeprefix(scheme)
+        if url.startswith("sqlite:///") and not url.endswith((":memory:", "/")):
+            return url
+        raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(BROKER_SCHEMES):
+            raise ValueError("must be redis://HOST:PORT/NUMBER")
+        return url
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_names(cls, names: Any) -> Any:
+        if isinstance(names, str):
+            return tuple(name.strip() for name in names.split(",") if name.strip())
+        return names
+
+
+def _one_line(error: ValidationError) -> InvalidSettings:
+    """The first problem as `ETRM_PORT: …`; the value itself is left out, it may hold a password."""
+    problem = error.errors()[0]
+    variable = PREFIX + str(problem["loc"][0]).upper()
+    said = problem["msg"].removeprefix("Value error, ")
+    return InvalidSettings(
+        f"{variable}: {said}.",
+        hint=Settings.model_fields[str(problem["loc"][0])].description or "",
+        problems=() if not variable else [FieldProblem(variable, said)],
+    )
