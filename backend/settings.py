@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.domain.errors import InvalidInput
 
 PREFIX = "ETRM_"
 POSTGRES_DRIVER = "postgresql+psycopg://"
@@ -94,10 +94,6 @@ class Settings(BaseSettings):
 def _one_line(error: ValidationError) -> InvalidSettings:
     """The first problem as `ETRM_PORT: …`; the value itself is left out, it may hold a password."""
     problem = error.errors()[0]
-    variable = PREFIX + str(problem["loc"][0]).upper()
+    name = str(problem["loc"][0])
     said = problem["msg"].removeprefix("Value error, ")
-    return InvalidSettings(
-        f"{variable}: {said}.",
-        hint=Settings.model_fields[str(problem["loc"][0])].description or "",
-        problems=() if not variable else [FieldProblem(variable, said)],
-    )
+    return InvalidSettings(f"{PREFIX}{name.upper()}: {said}.", Settings.model_fields[name].description or "")

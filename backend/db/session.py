@@ -34,7 +34,7 @@ def make_engine(url: str) -> Engine:
 @contextmanager
 def session_scope(engine: Engine) -> Iterator[Session]:
     """A session that may write: commits when the block ends, rolls back when it raises."""
-    with _translated(), Session(engine, expire_on_commit=False) as session, session.begin():
+    with translated(), Session(engine, expire_on_commit=False) as session, session.begin():
         yield session
 
 
@@ -42,7 +42,7 @@ def session_scope(engine: Engine) -> Iterator[Session]:
 def reading_scope(engine: Engine) -> Iterator[Session]:
     """A session on one snapshot that never waits for a writer; the database refuses writes in it."""
     reading = engine.execution_options(**{READING: True}, **_reading_options(engine))
-    with _translated(), Session(reading, expire_on_commit=False) as session, session.begin():
+    with translated(), Session(reading, expire_on_commit=False) as session, session.begin():
         yield session
 
 
@@ -53,8 +53,8 @@ def _reading_options(engine: Engine) -> dict[str, Any]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """An unreachable, locked or full database in words for the user."""
+def translated() -> Iterator[None]:
+    """Turns an unreachable, locked or full database into words for the user."""
     try:
         yield
     except OperationalError as error:

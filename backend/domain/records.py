@@ -26,11 +26,12 @@ class FailureMode(StrEnum):
 
 @dataclass(frozen=True)
 class MetricFrame:
-    """Points of several metrics at the same steps; NaN where a metric has none at a step."""
+    """Points of several metrics at the same steps. None where a metric has no point at a step; NaN and
+    infinity are values (a loss that diverged) and are kept."""
 
     steps: Sequence[int]
     wall_times: Sequence[float]  # seconds since the Unix epoch
-    values: Mapping[str, Sequence[float]]
+    values: Mapping[str, Sequence[float | None]]
 
 
 @dataclass(frozen=True)

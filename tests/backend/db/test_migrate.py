@@ -1,0 +1,57 @@
+"""Migrations: complete, in agreement with the models, and safe to run at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, inspect
+
+from backend.db import tables  # noqa: F401 — registers every table
+from backend.db.base import Base
+from backend.db.migrate import upgrade
+from backend.db.session import make_engine
+from backend.domain.errors import Unavailable
+from tests.support.databases import PostgresDatabases
+
+
+def test_migrations_agree_with_the_models(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_second_upgrade_changes_nothing(engine: Engine, database_url: str) -> None:
+    before = inspect(engine).get_table_names()
+    upgrade(database_url)
+    assert inspect(engine).get_table_names() == before
+
+
+def test_the_folder_of_a_new_sqlite_file_is_made(tmp_path: Path) -> None:
+    upgrade(f"sqlite:///{tmp_path}/new/folder with 100%/etrm.sqlite3")
+    assert (tmp_path / "new/folder with 100%/etrm.sqlite3").exists()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_two_processes_may_upgrade_an_empty_database_at_once(
+    kind: str, tmp_path: Path, postgres_databases: PostgresDatabases
+) -> None:
+    url = f"sqlite:///{tmp_path}/etrm.sqlite3" if kind == "sqlite" else postgres_databases.new_empty()
+    spawn = multiprocessing.get_context("spawn")
+    starters = [spawn.Process(target=upgrade, args=(url,)) for _ in range(2)]
+    for starter in starters:
+        starter.start()
+    for starter in starters:
+        starter.join()
+    assert [starter.exitcode for starter in starters] == [0, 0]
+    engine = make_engine(url)
+    assert set(Base.metadata.tables) < set(inspect(engine).get_table_names())
+    engine.dispose()
+
+
+def test_an_unreachable_server_is_said_in_words() -> None:
+    with pytest.raises(Unavailable, match="database cannot be used"):
+        upgrade("postgresql+psycopg://nobody@127.0.0.1:1/etrm")

