@@ -1,0 +1,1 @@
+"""Models: torch only, shaped by the config of `backend.domain.experiment`."""

@@ -1,0 +1,1 @@
+"""What tells the core which task it is solving."""

@@ -1,0 +1,38 @@
+"""TRM's context: one learned row of numbers per augmented puzzle."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from worker.batch import Batch
+from worker.models.context.source import ContextOutput, State
+
+
+class PuzzleEmbedding(nn.Module):
+    """Row `batch.puzzle`, zero-padded to T x D. Row 0 is for unknown puzzles; all start at zero.
+
+    The table is a buffer: only the rows of a batch get a gradient, on a copy that the sparse optimiser
+    reads from `used`.
+    """
+
+    table: Tensor  # (rows, embedding width)
+
+    def __init__(self, rows: int, embedding_width: int, tokens: int, width: int) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.width = width
+        self.register_buffer("table", torch.zeros(rows, embedding_width))
+        self.used: tuple[Tensor, Tensor] | None = None  # ids (B,), their rows (B, embedding width)
+
+    def start(self) -> State:
+        return ()
+
+    def forward(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
+        rows = self.table[batch.puzzle]
+        if self.training:
+            rows.requires_grad_()
+            self.used = batch.puzzle, rows
+        padded = F.pad(rows, (0, self.tokens * self.width - rows.shape[1]))
+        return ContextOutput(padded.view(-1, self.tokens, self.width))

@@ -1,0 +1,43 @@
+"""What every context source is: the puzzle embedding of TRM and the encoders of ETRM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from worker.batch import Batch
+
+State = tuple[Tensor, ...]  # each (B, ...), carried over the ACT steps of a sample
+
+
+class Penalty(NamedTuple):
+    """A term added to the summed loss of the batch as weight x value."""
+
+    value: Tensor  # scalar
+    weight: float
+
+
+class ContextOutput(NamedTuple):
+    """The context (B, T, D), the state for the next ACT step, and the named penalties of this one."""
+
+    context: Tensor
+    state: State = ()
+    penalties: Mapping[str, Penalty] = MappingProxyType({})
+
+
+class ContextSource(Protocol):
+    """A module that tells the core which task each sample of a batch belongs to."""
+
+    def start(self) -> State:
+        """The state a fresh sample starts from, each (1, ...); empty where nothing is carried."""
+        ...
+
+    def __call__(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
+        """The context of `batch`. Without a generator nothing is drawn at random."""
+        ...
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...

@@ -1,0 +1,103 @@
+"""The recursion of TRM and its carried states: the only copy (arXiv 2510.04871, figure 3)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from backend.domain.experiment import CoreConfig
+from worker.batch import VOCABULARY
+from worker.models.layers import (
+    Block,
+    Rope,
+    TokenEmbedding,
+    compute_dtype,
+    embedding_scale,
+    rope_table,
+    truncated_normal,
+)
+
+
+class States(NamedTuple):
+    """What the recursion refines: the answer y (published z_H) and the scratch z (z_L), each (B, L, D)."""
+
+    y: Tensor
+    z: Tensor
+
+    def detach(self) -> States:
+        return States(self.y.detach(), self.z.detach())
+
+    def reset(self, where: Tensor, start: States) -> States:
+        """`start` (broadcast over the batch) in the slots where `where` (B,) is True, else these."""
+        slots = where[:, None, None]
+        return States(torch.where(slots, start.y, self.y), torch.where(slots, start.z, self.z))
+
+
+class Recursion(nn.Module):
+    """h_cycles times: l_cycles times z <- f(z + y + x), then y <- f(y + z). The last cycle has gradient."""
+
+    def __init__(self, blocks: list[Block], h_cycles: int, l_cycles: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.h_cycles = h_cycles
+        self.l_cycles = l_cycles
+
+    def forward(self, states: States, x: Tensor, rope: Rope) -> States:
+        """States after one ACT step on input x (B, L, D)."""
+        with torch.no_grad():
+            for _ in range(self.h_cycles - 1):
+                states = self._cycle(states, x, rope)
+        return self._cycle(states, x, rope)
+
+    def _cycle(self, states: States, x: Tensor, rope: Rope) -> States:
+        y, z = states
+        injected = y + x
+        for _ in range(self.l_cycles):
+            z = self._f(z + injected, rope)
+        return States(self._f(y + z, rope), z)
+
+    def _f(self, hidden: Tensor, rope: Rope) -> Tensor:
+        for block in self.blocks:
+            hidden = block(hidden, rope)
+        return hidden
+
+
+class Core(nn.Module):
+    """Tokens (B, S) and context (B, T, D) refine the states over T + S positions."""
+
+    y_start: Tensor  # (D,)
+    z_start: Tensor  # (D,)
+
+    def __init__(self, config: CoreConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.width = config.width
+        self.head_width = config.width // config.heads
+        self.context_tokens = config.context_tokens
+        self.embedding = TokenEmbedding(VOCABULARY, config.width, generator)
+        blocks = [
+            Block(config.width, config.heads, config.expansion, generator) for _ in range(config.layers)
+        ]
+        self.recursion = Recursion(blocks, config.h_cycles, config.l_cycles)
+        self.register_buffer("y_start", truncated_normal((config.width,), 1.0, generator))
+        self.register_buffer("z_start", truncated_normal((config.width,), 1.0, generator))
+
+    def start(self, dtype: torch.dtype) -> States:
+        """The fixed states a fresh sample starts from, (1, 1, D)."""
+        return States(self.y_start.to(dtype)[None, None], self.z_start.to(dtype)[None, None])
+
+    def empty_states(self, batch_size: int, cells: int) -> States:
+        """Placeholder states (B, T + S, D) for a carry whose slots are all halted."""
+        shape = (batch_size, self.context_tokens + cells, self.width)
+        dtype = compute_dtype(self.y_start.device)
+        return States(*(state.expand(shape) for state in self.start(dtype)))
+
+    def forward(self, states: States, fresh: Tensor, tokens: Tensor, context: Tensor) -> States:
+        """States (B, T + S, D) after one ACT step; slots where `fresh` (B,) is True start anew."""
+        dtype = compute_dtype(tokens.device)
+        states = States(*(state.to(dtype) for state in states)).reset(fresh, self.start(dtype))
+        x = torch.cat((context.to(dtype), self.embedding(tokens)), dim=1) * embedding_scale(self.width)
+        rope = rope_table(x.shape[1], self.head_width, x.device)
+        refined: States = self.recursion(states, x, rope)
+        return refined

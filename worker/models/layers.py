@@ -1,0 +1,193 @@
+"""The parts every model is made of: linear maps, embeddings, norm, RoPE, attention, SwiGLU, blocks.
+
+Weights are float32 and are cast to the dtype of what flows through them, so bf16 arithmetic is decided
+once, where tokens are embedded (`compute_dtype`). Initial values come from an explicit CPU generator:
+two builds with one seed are bit-equal, whatever device the model moves to later.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NORM_EPSILON = 1e-5
+ROPE_BASE = 10_000.0
+INNER_MULTIPLE = 256
+# Standard deviation of a standard normal cut off at -2 and 2.
+TRUNCATED_STD = 0.87962566103423978
+
+NormStyle = Literal["post", "pre"]
+Rope = tuple[Tensor, Tensor]  # cosines and sines, each (L, head width / 2), float32
+
+
+def truncated_normal(shape: tuple[int, ...], std: float, generator: torch.Generator) -> Tensor:
+    """Normal values cut off at two sigma, scaled so that `std` is what the result really has."""
+    scale = std / TRUNCATED_STD
+    values = torch.empty(shape)
+    return nn.init.trunc_normal_(values, 0.0, scale, -2 * scale, 2 * scale, generator=generator)
+
+
+def compute_dtype(device: torch.device) -> torch.dtype:
+    """The dtype blocks compute in on `device`: that of an active autocast, else float32."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.get_autocast_dtype(device.type)
+    return torch.float32
+
+
+class Linear(nn.Module):
+    """x W^T (+ b), W drawn truncated LeCun normal, b zero. Computes in the dtype of x."""
+
+    def __init__(self, inputs: int, outputs: int, generator: torch.Generator, *, bias: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(truncated_normal((outputs, inputs), inputs**-0.5, generator))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return F.linear(x, self.weight.to(x.dtype), bias)
+
+
+class TokenEmbedding(nn.Module):
+    """Token ids (...) -> (..., D), std 1/sqrt(D), multiplied by sqrt(D) where it is used."""
+
+    def __init__(self, tokens: int, width: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(truncated_normal((tokens, width), width**-0.5, generator))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return F.embedding(ids, self.weight.to(compute_dtype(ids.device)))
+
+
+def rms_norm(x: Tensor) -> Tensor:
+    """RMSNorm without weights over the last axis (Zhang and Sennrich 2019)."""
+    return F.rms_norm(x, (x.shape[-1],), eps=NORM_EPSILON).to(x.dtype)
+
+
+@lru_cache(maxsize=64)
+def rope_table(length: int, head_width: int, device: torch.device, unrotated: int = 0) -> Rope:
+    """Cosines and sines of positions 0 … length - 1, after `unrotated` leading tokens left as they are.
+
+    Outside inference mode, since a table made by an evaluation is used by training as well.
+    """
+    with torch.inference_mode(False):
+        exponents = torch.arange(0, head_width, 2, dtype=torch.float32) / head_width
+        angles = torch.outer(torch.arange(length, dtype=torch.float32), ROPE_BASE**-exponents)
+        angles = F.pad(angles, (0, 0, unrotated, 0))
+        return angles.cos().to(device), angles.sin().to(device)
+
+
+def rotate(x: Tensor, rope: Rope) -> Tensor:
+    """Rotary position embedding (Su et al. 2021) of x (B, L, ..., head width), halves paired."""
+    shape = (-1, *(1,) * (x.dim() - 3), x.shape[-1] // 2)
+    cos, sin = rope[0].view(shape), rope[1].view(shape)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
+
+
+class SelfAttention(nn.Module):
+    """Bidirectional multi-head attention with RoPE over x (B, L, D)."""
+
+    def __init__(self, width: int, heads: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = Linear(width, 3 * width, generator)
+        self.out = Linear(width, width, generator)
+
+    def forward(self, x: Tensor, rope: Rope | None) -> Tensor:
+        batch, length, width = x.shape
+        qkv = self.qkv(x).view(batch, length, 3, self.heads, width // self.heads)
+        query_key = qkv[:, :, :2] if rope is None else rotate(qkv[:, :, :2], rope)
+        query, key = query_key.transpose(1, 3).unbind(2)  # each (B, heads, L, head width)
+        mixed = F.scaled_dot_product_attention(query, key, qkv[:, :, 2].transpose(1, 2))
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        return out
+
+
+class CrossAttention(nn.Module):
+    """Queries (B, T, D) look at a set (B, K, D); `mask` (B, K) is True where the set has a member."""
+
+    def __init__(self, width: int, heads: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = Linear(width, width, generator)
+        self.key = Linear(width, width, generator)
+        self.value = Linear(width, width, generator)
+        self.out = Linear(width, width, generator)
+
+    def forward(self, queries: Tensor, members: Tensor, mask: Tensor) -> Tensor:
+        query, key, value = (
+            x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for x in (self.query(queries), self.key(members), self.value(members))
+        )
+        visible = (mask | ~mask.any(-1, keepdim=True))[:, None, None]  # an empty set must not give NaN
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+
+class SwiGLU(nn.Module):
+    """Gated feed-forward layer (Shazeer 2020); inner size expansion x width x 2/3, rounded up."""
+
+    def __init__(self, width: int, expansion: float, generator: torch.Generator) -> None:
+        super().__init__()
+        inner = -(-round(expansion * width * 2 / 3) // INNER_MULTIPLE) * INNER_MULTIPLE
+        self.gate_up = Linear(width, 2 * inner, generator)
+        self.down = Linear(inner, width, generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        out: Tensor = self.down(F.silu(gate) * up)
+        return out
+
+
+class Residual(nn.Module):
+    """x + branch(x), with RMSNorm after the sum or before the branch, and an optional layer scale."""
+
+    def __init__(self, width: int, norm: NormStyle, layer_scale: float | None) -> None:
+        super().__init__()
+        self.norm = norm
+        self.scale = None if layer_scale is None else nn.Parameter(torch.full((width,), layer_scale))
+
+    def before(self, x: Tensor) -> Tensor:
+        """What the branch reads."""
+        return rms_norm(x) if self.norm == "pre" else x
+
+    def after(self, x: Tensor, branch: Tensor) -> Tensor:
+        """The sum of x and what the branch made of it."""
+        if self.scale is not None:
+            branch = branch * self.scale.to(branch.dtype)
+        return rms_norm(x + branch) if self.norm == "post" else x + branch
+
+
+class Block(nn.Module):
+    """Self-attention, then SwiGLU, each with its residual."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        expansion: float,
+        generator: torch.Generator,
+        *,
+        norm: NormStyle = "post",
+        layer_scale: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.attention = SelfAttention(width, heads, generator)
+        self.mlp = SwiGLU(width, expansion, generator)
+        self.attention_residual = Residual(width, norm, layer_scale)
+        self.mlp_residual = Residual(width, norm, layer_scale)
+
+    def forward(self, x: Tensor, rope: Rope) -> Tensor:
+        x = self.attention_residual.after(x, self.attention(self.attention_residual.before(x), rope))
+        return self.mlp_residual.after(x, self.mlp(self.mlp_residual.before(x)))
+
+
+def embedding_scale(width: int) -> float:
+    """Embeddings are drawn with std 1/sqrt(D) and enter the blocks with std 1."""
+    return math.sqrt(width)

@@ -1,0 +1,161 @@
+"""The whole model: a context source, the core, a token head and a halting head, one ACT step at a time.
+
+In training each step is one ACT step and the carry lives on across batches: a slot that has halted takes
+the new batch's sample and starts anew, the others go on with theirs. In evaluation nothing halts: the
+caller runs as many steps as it wants (published: `act.max_steps`) from an initial carry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from backend.domain.experiment import ActConfig
+from worker.batch import VOCABULARY, Batch
+from worker.models.context.source import ContextOutput, ContextSource, Penalty, State
+from worker.models.core import Core, States
+from worker.models.layers import Linear
+
+HALTING_BIAS = -5.0  # a new model halts almost never
+SHORTEST_EXPLORATION = 2  # ACT steps
+
+
+class Carry(NamedTuple):
+    """What one ACT step leaves to the next, per slot of the batch. Nothing in it carries gradient."""
+
+    states: States  # each (B, T + S, D)
+    steps: Tensor  # (B,) int64, ACT steps taken on the slot's sample
+    halted: Tensor  # (B,) bool, True where the next step takes a new sample
+    batch: Batch  # the samples in the slots
+    context_state: State  # of the context source
+    context: Tensor | None  # (B, T, D), cached where the context is not encoded anew at every step
+
+
+class StepOutput(NamedTuple):
+    """One ACT step over a batch. The samples it was computed on are in `carry.batch`."""
+
+    carry: Carry
+    logits: Tensor  # (B, S, 12)
+    halt_logits: Tensor  # (B,) float32, over 0: stop
+    context: Tensor  # (B, T, D)
+    penalties: Mapping[str, Penalty]
+    encoded: Tensor  # (B,) bool, whose context was computed in this step, not taken from the cache
+
+
+class Reasoner(nn.Module):
+    """A context source, the core and two heads."""
+
+    def __init__(
+        self,
+        context: ContextSource,
+        core: Core,
+        act: ActConfig,
+        *,
+        reencode: bool,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.context = context
+        self.core = core
+        self.act = act
+        self.reencode = reencode
+        self.token_head = Linear(core.width, VOCABULARY, generator)
+        # Two outputs as published; the second (continue) has no part in anything.
+        self.halt_head = Linear(core.width, 2, generator, bias=True)
+        with torch.no_grad():
+            self.halt_head.weight.zero_()
+            self.halt_head.get_parameter("bias").fill_(HALTING_BIAS)
+
+    def encoder_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """What turns demonstrations into context; nothing for TRM, whose table has its own optimiser."""
+        for name, parameter in self.context.named_parameters():
+            yield f"context.{name}", parameter
+
+    def core_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Everything else: the core and the heads."""
+        for name, parameter in self.named_parameters():
+            if not name.startswith("context."):
+                yield name, parameter
+
+    def initial_carry(self, batch: Batch) -> Carry:
+        """A carry whose slots are all halted, so that the first step takes every sample of its batch."""
+        size, cells = batch.inputs.shape
+        device = batch.inputs.device
+        states = self.core.empty_states(size, cells)
+        context_state = tuple(start.expand(size, *start.shape[1:]) for start in self.context.start())
+        return Carry(
+            states=states,
+            steps=torch.zeros(size, dtype=torch.int64, device=device),
+            halted=torch.ones(size, dtype=torch.bool, device=device),
+            batch=batch,
+            context_state=context_state,
+            context=None if self.reencode else torch.zeros_like(states.y[:, : self.core.context_tokens]),
+        )
+
+    def step(self, carry: Carry, batch: Batch, generator: torch.Generator | None = None) -> StepOutput:
+        """One ACT step; halted slots take the sample of `batch` (same canvas, same K) in their place.
+
+        Everything random (exploration, latents) is drawn from `generator`; without one nothing is.
+        """
+        samples = _take_new(carry.halted, carry.batch, batch)
+        encoded, output = self._context(carry, samples, generator)
+        states = self.core(carry.states, carry.halted, samples.inputs, output.context)
+        steps = carry.steps.masked_fill(carry.halted, 0) + 1
+        halt_logits = self.halt_head(states.y[:, 0])[:, 0].float()
+        return StepOutput(
+            carry=Carry(
+                states=states.detach(),
+                steps=steps,
+                halted=self._halt(steps, halt_logits.detach(), generator),
+                batch=samples,
+                context_state=output.state,
+                context=None if self.reencode else output.context.detach(),
+            ),
+            logits=self.token_head(states.y[:, self.core.context_tokens :]),
+            halt_logits=halt_logits,
+            context=output.context,
+            penalties=output.penalties,
+            encoded=encoded,
+        )
+
+    def _context(
+        self, carry: Carry, samples: Batch, generator: torch.Generator | None
+    ) -> tuple[Tensor, ContextOutput]:
+        """Whose context is new (B,), and the context of every slot."""
+        fresh = carry.halted
+        state = tuple(
+            _where(fresh, start, old)
+            for start, old in zip(self.context.start(), carry.context_state, strict=True)
+        )
+        if carry.context is None:
+            return torch.ones_like(fresh), self.context(samples, state, generator)
+        # Only new samples are encoded: the others' demonstrations are hidden from the encoder.
+        hidden = samples._replace(demo_mask=samples.demo_mask & fresh[:, None])
+        output = self.context(hidden, state, generator)
+        return fresh, output._replace(context=_where(fresh, output.context, carry.context))
+
+    def _halt(self, steps: Tensor, halt_logits: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Whose sample is done (B,): out of steps, or told to stop after its random minimum of steps."""
+        if not self.training:
+            return torch.zeros_like(steps, dtype=torch.bool)
+        longest = self.act.max_steps
+        halted = (steps >= longest) | (halt_logits > 0)
+        if generator is None or longest < SHORTEST_EXPLORATION or self.act.exploration == 0:
+            return halted
+        size, device = steps.shape, generator.device
+        explores = torch.rand(size, generator=generator, device=device) < self.act.exploration
+        least = torch.randint(SHORTEST_EXPLORATION, longest + 1, size, generator=generator, device=device)
+        minimum = torch.where(explores, least, 0).to(steps.device, non_blocking=True)
+        return halted & (steps >= minimum)
+
+
+def _where(slots: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """`new` (broadcast over the batch) where `slots` (B,) is True, `old` (B, ...) elsewhere."""
+    return torch.where(slots.view(-1, *(1,) * (old.dim() - 1)), new.to(old.dtype), old)
+
+
+def _take_new(slots: Tensor, old: Batch, new: Batch) -> Batch:
+    return Batch(*(_where(slots, taken, kept) for taken, kept in zip(new, old, strict=True)))

@@ -1,0 +1,67 @@
+"""What training minimises: stablemax cross-entropy of the tokens and the halting loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from worker.batch import IGNORE
+from worker.models.context.source import Penalty
+
+HALTING_WEIGHT = 0.5
+
+
+class LossTerms(NamedTuple):
+    """The loss of one ACT step and what can be said of it, per sample. Only `total` carries gradient.
+
+    Published metrics average over the samples that halt in this step and have labels:
+    `carry.halted & terms.scored`. Nothing here waits for the device.
+    """
+
+    total: Tensor  # scalar, float64: sum over samples of prediction + 0.5 x halting
+    prediction: Tensor  # (B,) float64, mean cross-entropy over the labelled tokens
+    halting: Tensor  # (B,) float32, binary cross-entropy against `exact`
+    token_accuracy: Tensor  # (B,) float32, share of labelled tokens right; 0 without labels
+    exact: Tensor  # (B,) bool, all labelled tokens right
+    halting_right: Tensor  # (B,) bool, the halting logit says what `exact` says
+    scored: Tensor  # (B,) bool, has labelled tokens
+
+
+def log_stablemax(logits: Tensor) -> Tensor:
+    """Log of s(x) / sum s(x) over the last axis, s(x) = x + 1 for x >= 0 and 1 / (1 - x) below; float64."""
+    logits = logits.double()
+    # The clamp keeps the branch not taken finite, so that its gradient is zero and not NaN.
+    scores = torch.where(logits < 0, 1 / (1 - logits.clamp(max=0)), logits + 1)
+    return scores.log() - scores.sum(-1, keepdim=True).log()
+
+
+def act_loss(logits: Tensor, halt_logits: Tensor, labels: Tensor) -> LossTerms:
+    """Loss terms of one ACT step from logits (B, S, V), halting logits (B,) and labels (B, S)."""
+    labelled = labels != IGNORE
+    count = labelled.sum(-1)
+    targets = labels.masked_fill(~labelled, 0)
+    cross_entropy = -log_stablemax(logits).gather(-1, targets[..., None])[..., 0]
+    prediction = (cross_entropy * labelled).sum(-1) / count.clamp(min=1)
+    right = ((logits.detach().argmax(-1) == labels) & labelled).sum(-1)
+    exact = right == count
+    halting = F.binary_cross_entropy_with_logits(halt_logits, exact.to(halt_logits.dtype), reduction="none")
+    return LossTerms(
+        total=prediction.sum() + HALTING_WEIGHT * halting.sum(),
+        prediction=prediction.detach(),
+        halting=halting.detach(),
+        token_accuracy=right / count.clamp(min=1),
+        exact=exact,
+        halting_right=(halt_logits.detach() >= 0) == exact,
+        scored=count > 0,
+    )
+
+
+def with_penalties(total: Tensor, penalties: Mapping[str, Penalty]) -> Tensor:
+    """The summed loss with every penalty added at its weight; the trainer divides it by the batch size."""
+    for penalty in penalties.values():
+        total = total + penalty.weight * penalty.value
+    return total
