@@ -105,6 +105,20 @@ class CheckpointCorrupt(EtrmError):
     code = "checkpoint_corrupt"
 
 
+class StorageFull(EtrmError):
+    """The disk, a quota or a file size limit leaves no room for what must be written."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    code = "storage_full"
+
+
+class TrainingDiverged(EtrmError):
+    """The loss or a gradient is no finite number any more; the run cannot go on."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "training_diverged"
+
+
 class Unavailable(EtrmError):
     """The database or broker does not answer at the moment."""
 

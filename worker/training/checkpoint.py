@@ -1,0 +1,220 @@
+"""Checkpoints: a folder that is complete or not there, with a checksum of every file.
+
+`checkpoints/step-000000600/` holds `weights.safetensors` (raw), `ema.safetensors`, `state.safetensors` and
+`state.json` (optimiser, data positions, carries, generator, sums since the last recorded point) and
+`manifest.json`. It is written under another name, synced, and renamed, so a kill at any moment leaves the
+ones before it as they were.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from backend.domain.errors import CheckpointCorrupt, CheckpointMissing, StorageFull
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.records import Checkpoint
+from worker.training.tensor_tree import pack, unpack
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_UNFINISHED = ".unfinished-"  # prefix of folders that a kill may leave; removed at the next start
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything a run needs to go on as if it had never stopped; tensors on the CPU when loaded."""
+
+    step: int
+    config: ExperimentConfig
+    weights: Mapping[str, Tensor]
+    ema: Mapping[str, Tensor]
+    state: Any  # tree of dicts, lists, tuples, plain values and tensors
+
+
+def save(run_folder: Path, snapshot: Snapshot, keep: int) -> Checkpoint:
+    """Write the checkpoint of this step and remove all but the newest `keep`.
+
+    The path in the result is relative to the folder that holds the run's. StorageFull if there is no room:
+    the checkpoints before this one are then untouched.
+    """
+    root = run_folder / "checkpoints"
+    final = root / _name(snapshot.step)
+    unfinished = root / (_UNFINISHED + final.name)
+    try:
+        unfinished.mkdir(parents=True)
+        size = _write(unfinished, snapshot)
+        _move_into_place(unfinished, final)
+    except OSError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if error.errno in _NO_ROOM:
+            raise _storage_full(final, error) from error
+        raise
+    for old in list_checkpoints(run_folder)[:-keep]:
+        _remove(old)
+    manifest_hash = hashlib.sha256((final / MANIFEST).read_bytes()).hexdigest()
+    return Checkpoint(snapshot.step, str(final.relative_to(run_folder.parent)), manifest_hash, size)
+
+
+def load(checkpoint: Path) -> Snapshot:
+    """Read and verify one checkpoint folder; CheckpointMissing or CheckpointCorrupt names what is wrong."""
+    manifest = _manifest(checkpoint)
+    files = {name: _verified(checkpoint / name, digest) for name, digest in manifest["sha256"].items()}
+    try:
+        tensors = {name: safetensors.torch.load(files[f"{name}.safetensors"]) for name in _TENSOR_FILES}
+        state = unpack(json.loads(files["state.json"]), tensors["state"])
+        config = ExperimentConfig.model_validate(manifest["config"])
+    except (KeyError, ValueError, SafetensorError) as error:
+        raise _corrupt(checkpoint, f"cannot be read: {error}") from error
+    return Snapshot(manifest["step"], config, tensors["weights"], tensors["ema"], state)
+
+
+def load_newest(run_folder: Path, warn: Callable[[str], None]) -> Snapshot | None:
+    """The newest checkpoint that is whole, or None where there is none at all.
+
+    Each damaged one on the way is reported to `warn`; CheckpointCorrupt if all are damaged.
+    """
+    checkpoints = list_checkpoints(run_folder)
+    for checkpoint in reversed(checkpoints):
+        try:
+            return load(checkpoint)
+        except CheckpointCorrupt as error:
+            if checkpoint == checkpoints[0]:
+                raise
+            warn(f"{error.message} Going on from the checkpoint before it.")
+    return None
+
+
+def list_checkpoints(run_folder: Path) -> list[Path]:
+    """The folders of the finished checkpoints of a run, oldest first."""
+    return sorted((run_folder / "checkpoints").glob("step-*"))
+
+
+def find(run_folder: Path, step: int | None = None) -> Path:
+    """The checkpoint of `step`, or the newest; CheckpointMissing says which there are."""
+    checkpoints = list_checkpoints(run_folder)
+    wanted = checkpoints[-1:] if step is None else [each for each in checkpoints if each.name == _name(step)]
+    if wanted:
+        return wanted[0]
+    known = ", ".join(str(int(each.name.removeprefix("step-"))) for each in checkpoints)
+    what = "no checkpoint" if step is None else f"no checkpoint of step {step}"
+    raise CheckpointMissing(
+        f"There is {what} in {run_folder}.",
+        f"There are checkpoints of steps {known}." if known else "Train first, or name another run.",
+    )
+
+
+def clean(run_folder: Path) -> None:
+    """Remove what a killed process may have left half written or half removed."""
+    for leftover in (run_folder / "checkpoints").glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+_TENSOR_FILES = ("weights", "ema", "state")
+
+
+def _name(step: int) -> str:
+    return f"step-{step:09d}"
+
+
+def _write(folder: Path, snapshot: Snapshot) -> int:
+    """Write all files of a checkpoint; returns their bytes."""
+    state_tensors, skeleton = pack(snapshot.state)
+    trees = {"weights": pack(snapshot.weights)[0], "ema": pack(snapshot.ema)[0], "state": state_tensors}
+    digests = {}
+    for name, tensors in trees.items():
+        digests[f"{name}.safetensors"] = _write_file(
+            folder / f"{name}.safetensors", safetensors.torch.save(tensors)
+        )
+    digests["state.json"] = _write_file(folder / "state.json", json.dumps(skeleton).encode())
+    manifest = {
+        "format": FORMAT,
+        "step": snapshot.step,
+        "config": snapshot.config.model_dump(mode="json"),
+        "sha256": digests,
+    }
+    _write_file(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def _write_file(path: Path, content: bytes) -> str:
+    """Write and sync; returns the SHA-256."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return hashlib.sha256(content).hexdigest()
+
+
+def _move_into_place(unfinished: Path, final: Path) -> None:
+    _sync_folder(unfinished)
+    if final.exists():  # a damaged one that was passed over, or the same step trained again
+        _remove(final)
+    unfinished.rename(final)
+    _sync_folder(final.parent)
+
+
+def _remove(checkpoint: Path) -> None:
+    """Remove a checkpoint so that a kill never leaves half of it under its name."""
+    leaving = checkpoint.with_name(f"{_UNFINISHED}removed-{checkpoint.name}")
+    checkpoint.rename(leaving)
+    shutil.rmtree(leaving)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _manifest(checkpoint: Path) -> dict[str, Any]:
+    path = checkpoint / MANIFEST
+    if not checkpoint.is_dir():
+        raise CheckpointMissing(f"There is no checkpoint at {checkpoint}.", "It may have been removed.")
+    try:
+        manifest = json.loads(path.read_bytes())
+        known = manifest["format"] == FORMAT and {"step", "config", "sha256"} <= manifest.keys()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _corrupt(path, "is missing or no manifest.") from error
+    if not known:
+        raise _corrupt(path, f"is of format {manifest['format']}, this version reads {FORMAT}.")
+    return dict(manifest)
+
+
+def _verified(path: Path, digest: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _corrupt(path, f"cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise _corrupt(path, "is not what was written: its checksum differs.")
+    return content
+
+
+def _corrupt(path: Path, what: str) -> CheckpointCorrupt:
+    return CheckpointCorrupt(
+        f"{path} {what}",
+        "Remove that checkpoint's folder to go on from the one before it, or train again from the start.",
+    )
+
+
+def _storage_full(final: Path, error: OSError) -> StorageFull:
+    return StorageFull(
+        f"There is no room to write the checkpoint {final}: {error.strerror}.",
+        "Free some space, lower training.keep_checkpoints, or move the artifacts folder; "
+        "then resume: the checkpoint before this one is untouched.",
+    )
