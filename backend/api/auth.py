@@ -1,0 +1,89 @@
+"""Who is asking: an API token (`Authorization: Bearer etrm_…`) or a browser's session cookie.
+
+Everything is closed but what `is_open` names, so a new address is closed until somebody opens it.
+"""
+
+from __future__ import annotations
+
+from anyio.to_thread import run_sync
+from sqlalchemy import Engine
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from backend.db.session import reading_scope, session_scope
+from backend.domain.errors import Unauthorised
+from backend.services import accounts
+
+OPEN_PATHS = ("/healthz", "/login", "/favicon.ico")
+
+
+def is_open(path: str) -> bool:
+    """Whether the address needs no token and no session."""
+    return path in OPEN_PATHS or path.startswith("/static/")
+
+
+class Authentication:
+    """ASGI middleware: lets in who has a valid token or session, Unauthorised for the rest."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not is_open(scope["path"]):
+            request = Request(scope)
+            await run_sync(check, request, request.app.state.engine)
+        await self._app(scope, receive, send)
+
+
+def check(request: Request, engine: Engine) -> None:
+    """Unauthorised unless the request carries a token or a session that opens this lab."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        if not _token_opens(engine, token.strip()):
+            raise Unauthorised(
+                "The token in the Authorization header is unknown or revoked.",
+                "Send Authorization: Bearer TOKEN; make a token with etrm token create NAME.",
+            )
+        return
+    cookie = request.cookies.get(cookie_name(request))
+    with reading_scope(engine) as session:
+        if not (cookie and accounts.check_session(session, cookie)):
+            raise Unauthorised(
+                "This lab is closed to strangers.",
+                "In a browser: open the link that etrm up prints, or log in with a token. "
+                "From a program: send Authorization: Bearer TOKEN (etrm token create NAME).",
+            )
+
+
+def _token_opens(engine: Engine, secret: str) -> bool:
+    with reading_scope(engine) as session:
+        token = accounts.check_token(session, secret)
+    if token and accounts.use_is_stale(token):
+        with session_scope(engine) as session:
+            accounts.note_use(session, secret)
+    return token is not None
+
+
+def cookie_name(request: Request) -> str:
+    """One cookie per port: browsers share cookies between the ports of a host, two labs must not."""
+    server = request.scope.get("server") or ("", None)
+    return f"etrm_session_{server[1] or 0}"
+
+
+def keep_session(request: Request, response: Response, secret: str) -> None:
+    """Give the browser its session cookie."""
+    response.set_cookie(
+        cookie_name(request),
+        secret,
+        max_age=int(accounts.SESSION_SECONDS),
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+        path="/",
+    )
+
+
+def forget_session(request: Request, response: Response) -> None:
+    """Take the session cookie back."""
+    response.delete_cookie(cookie_name(request), httponly=True, samesite="strict", path="/")

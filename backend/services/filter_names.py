@@ -1,0 +1,176 @@
+"""What the names of a filter mean: `pass1`, `encoder`, `training.steps`, `accuracy/token`.
+
+| name | is |
+|---|---|
+| id, name, status, origin, seed, tag, step, notes | as the table shows them |
+| variant, encoder | `trm`, or the kind of the encoder |
+| model | `trm` or `etrm` |
+| created, started, finished | a time; write "2026-01-31", "2026-01-31T14:00" (UTC) or "3d ago" (also h, m) |
+| duration | seconds |
+| pass1, pass2, pass5 | share solved on the held-out set, newest evaluation |
+| a dotted path of the config | that field; `evaluation.sets.name` means any member of a list |
+| a metric | its last value |
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from pydantic import BaseModel
+
+from backend.domain.config_messages import models_of
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.run import RunStatus
+from backend.services.filters import (
+    All,
+    Comparison,
+    Either,
+    Expression,
+    Literal,
+    Name,
+    Not,
+    Scalar,
+    Value,
+    comparisons,
+    invalid,
+    names,
+)
+
+PASSES = {"pass1": 1, "pass2": 2, "pass5": 5}
+TIMES = ("created", "started", "finished")
+TEXTS = ("id", "name", "status", "origin", "variant", "encoder", "model", "tag", "notes")
+NUMBERS = ("seed", "step", "duration", *PASSES)
+BUILT_IN = (*TEXTS, *NUMBERS, *TIMES)
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "status": tuple(RunStatus),
+    "origin": ("training", "external"),
+    "model": ("trm", "etrm"),
+}
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([dhm])(?:\s+ago)?")
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0}
+
+
+def bind(expression: Expression, metrics: Collection[str], configs: Collection[str] = ()) -> Expression:
+    """`expression` with every name known, every value of the right kind, and times as numbers.
+
+    `metrics` are the metrics that any run has, `configs` config paths of external runs. InvalidInput names
+    the column and suggests the nearest name.
+    """
+    known = {*BUILT_IN, *config_paths(), *metrics, *configs}
+    for name in names(expression):
+        if name.text.removeprefix("config.") not in known and not _is_indexed_path(name.text, known):
+            _unknown(expression, name, known)
+    return _typed(expression)
+
+
+def config_paths(model: type[BaseModel] = ExperimentConfig, prefix: str = "") -> Iterator[str]:
+    """Dotted paths of all config fields of all kinds of models; members of lists have no number."""
+    for key, field in model.model_fields.items():
+        yield prefix + key
+        for inner in models_of(field.annotation).values():
+            yield from config_paths(inner, f"{prefix}{key}.")
+
+
+def at_path(config: Any, path: str) -> Value:
+    """What a config has at a dotted path; every member's where a list is on the way, None for nothing."""
+    found = list(_reach(config, path.split(".")))
+    plain = [item for item in found if item is None or isinstance(item, str | int | float | bool)]
+    return (plain[0] if len(plain) == 1 else tuple(plain)) if plain else None
+
+
+def _reach(value: Any, steps: list[str]) -> Iterator[Any]:
+    if isinstance(value, list):
+        if steps and steps[0].isdigit():
+            members, steps = value[int(steps[0]) : int(steps[0]) + 1], steps[1:]
+        else:
+            members = value
+        for member in members:
+            yield from _reach(member, steps)
+    elif not steps:
+        yield value
+    elif isinstance(value, dict):
+        whole = ".".join(steps)
+        if whole in value:  # other people's configs may have dots in their keys
+            yield from _reach(value[whole], [])
+        elif steps[0] in value:
+            yield from _reach(value[steps[0]], steps[1:])
+
+
+def _is_indexed_path(text: str, known: Collection[str]) -> bool:
+    steps = text.removeprefix("config.").split(".")
+    return ".".join(step for step in steps if not step.isdigit()) in known
+
+
+def _unknown(expression: Expression, name: Name, known: Collection[str]) -> NoReturn:
+    values = [item.right for item in comparisons(expression) if isinstance(item.left, Name)]
+    if any(name is value for value in values):
+        invalid(name.column, f"there is nothing called {name.text!r}.", f'Text needs quotes: "{name.text}".')
+    by_end = {each.rpartition(".")[2]: each for each in known}
+    close = get_close_matches(name.text, [*known, *by_end], n=1)
+    best = [each if each in known else by_end[each] for each in close]
+    hint = f"Did you mean {best[0]}?" if best else _ADVICE
+    invalid(name.column, f"there is nothing called {name.text!r}.", hint)
+
+
+_ADVICE = f"Known are {', '.join(BUILT_IN)}, every config path (training.steps) and every metric."
+
+
+def _typed(expression: Expression) -> Expression:
+    match expression:
+        case Not(part):
+            return Not(_typed(part))
+        case All(parts):
+            return All(tuple(_typed(part) for part in parts))
+        case Either(parts):
+            return Either(tuple(_typed(part) for part in parts))
+    return _typed_comparison(expression)
+
+
+def _typed_comparison(item: Comparison) -> Comparison:
+    left, right = item.left, item.right
+    if isinstance(left, Name) and isinstance(right, Literal):
+        return replace(item, right=_typed_literal(left.text, item.operator, right))
+    if isinstance(right, Name) and isinstance(left, Literal):
+        return replace(item, left=_typed_literal(right.text, item.operator, left))
+    return item
+
+
+def _typed_literal(name: str, sign: str, literal: Literal) -> Literal:
+    """The literal as a value of what `name` is; refuses a kind of value or a choice that can never match."""
+    items = literal.value if isinstance(literal.value, tuple) else (literal.value,)
+    typed = tuple(_typed_scalar(name, sign, item, literal.column) for item in items)
+    return replace(literal, value=typed if isinstance(literal.value, tuple) else typed[0])
+
+
+def _typed_scalar(name: str, sign: str, value: Scalar, column: int) -> Scalar:
+    if value is None:
+        return None
+    if name in TIMES:
+        return _time(name, value, column)
+    if name in NUMBERS and (isinstance(value, str | bool)):
+        invalid(column, f"{name} is a number, not {value!r}.")
+    if name in TEXTS and not isinstance(value, str):
+        invalid(column, f"{name} is text, not {value!r}.", f'Put it in quotes: "{value}".')
+    if name in CHOICES and sign in ("==", "!=", "in", "not in") and value not in CHOICES[name]:
+        close = get_close_matches(str(value), CHOICES[name], n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"It is one of {', '.join(CHOICES[name])}."
+        invalid(column, f"{name} is never {value!r}.", hint)
+    return value
+
+
+def _time(name: str, value: Scalar, column: int) -> Scalar:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and (ago := _AGO.fullmatch(value.strip())):
+        return time.time() - float(ago[1]) * _UNITS[ago[2]]
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        invalid(column, f"{name} is a time, not {value!r}.", 'Write "2026-01-31" or "3d ago".')
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

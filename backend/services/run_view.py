@@ -1,0 +1,116 @@
+"""RunView: everything the runs table and the run page say about a run, for API and pages alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from backend.domain.run import RunStatus
+
+
+class ProgressView(BaseModel):
+    """How far a run is."""
+
+    phase: str = Field(examples=["training"])
+    done: int
+    total: int
+    share: float | None = Field(description="done / total, 0 to 1; null while the total is not known.")
+    seconds_left: float | None
+
+
+class PassView(BaseModel):
+    """pass@k of one evaluation, with its denominator and 95 % Wilson interval."""
+
+    k: int
+    solved: float = Field(description="Tasks solved; a task with two test inputs counts the share solved.")
+    n: int = Field(description="Tasks evaluated.")
+    share: float | None = Field(description="solved / n; null when nothing was evaluated.")
+    low: float
+    high: float
+
+
+class ResultView(BaseModel):
+    """One evaluation of one checkpoint: a number never comes without what it was measured on."""
+
+    id: int
+    set: str = Field(examples=["arc-agi-1/evaluation"])
+    held_out: bool = Field(description="The set is not among the training sets.")
+    step: int
+    weights: str = Field(examples=["ema"])
+    views: int
+    act_steps: int
+    n: int = Field(description="Tasks asked; while the evaluation is running, fewer may be scored.")
+    status: str = Field(examples=["finished"])
+    passes: list[PassView]
+    failure_modes: dict[str, int] = Field(description="Of the first attempts that are wrong.")
+    seconds: float | None
+    finished_at: float | None
+
+    def pass_at(self, k: int) -> PassView | None:
+        """pass@k, or None where it was not measured."""
+        return next((score for score in self.passes if score.k == k), None)
+
+
+class MetricView(BaseModel):
+    """A metric in three numbers; null where the run has no finite value of it."""
+
+    last: float | None
+    min: float | None
+    max: float | None
+    step: int = Field(description="Step of the last point.")
+
+
+class AlarmView(BaseModel):
+    """A diagnosis with its evidence."""
+
+    name: str
+    step: int
+    value: float
+    threshold: float
+    text: str
+
+
+class RunView(BaseModel):
+    """One run. Times are seconds since the Unix epoch."""
+
+    id: str
+    name: str
+    origin: str = Field(description="`training` by this lab, or `external`: logged here by a script.")
+    variant: str = Field(description="`trm`, the kind of the encoder, or empty for an external run.")
+    seed: int | None
+    status: RunStatus
+    status_cause: str = Field(description="Why it failed, was cancelled or waits again; else empty.")
+    waiting_reason: str = Field(description="Why a queued run is not running yet; else empty.")
+    progress: ProgressView
+    step: int = Field(description="Last step recorded.")
+    config: dict[str, Any]
+    tags: list[str]
+    notes: str
+    parent_id: str | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    duration: float | None = Field(description="Seconds from start to end, or until now while running.")
+    results: list[ResultView]
+    metrics: dict[str, MetricView]
+    alarms: list[AlarmView]
+    checkpoint_step: int | None = Field(description="Step of the newest checkpoint.")
+    worker_id: str | None
+    traceback: str = Field(description="Of the crash, when the run failed with one; empty in lists.")
+
+    @property
+    def held_out(self) -> ResultView | None:
+        """The newest finished evaluation on a held-out set: what `pass1` in a filter and a table means.
+
+        Of several held-out sets the one named first in the config counts.
+        """
+        finished = [result for result in self.results if result.status == "finished" and result.held_out]
+        order = {name: place for place, name in enumerate(self._evaluated_sets())}
+        key = lambda result: (-order.get(result.set, len(order)), result.step, result.id)  # noqa: E731
+        return max(finished, key=key, default=None)
+
+    def _evaluated_sets(self) -> Iterator[str]:
+        sets = self.config.get("evaluation", {}).get("sets", []) if self.origin == "training" else []
+        return (each["name"] for each in sets)
