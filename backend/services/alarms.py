@@ -1,0 +1,22 @@
+"""Alarms: diagnoses with their evidence, raised once per run and name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy.orm import Session
+
+from backend.db.repositories import journal
+from backend.db.tables import Alarm as AlarmRow
+from backend.domain.records import Alarm
+
+
+def raise_once(session: Session, run_id: str, alarm: Alarm) -> bool:
+    """Keep the alarm if it is the run's first of this name; whether it was. The first evidence stays."""
+    return journal.add_alarm_once(session, run_id=run_id, **asdict(alarm))
+
+
+def list(session: Session, run_id: str) -> Sequence[AlarmRow]:
+    """The run's alarms in the order they were raised."""
+    return journal.alarms_of(session, run_id)

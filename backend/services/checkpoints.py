@@ -1,0 +1,33 @@
+"""Which checkpoints a run has. The files are the worker's business; these rows say what is complete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+
+from sqlalchemy.orm import Session
+
+from backend.db.repositories import journal
+from backend.db.tables import Checkpoint as CheckpointRow
+from backend.domain.records import Checkpoint
+
+
+def add(session: Session, run_id: str, checkpoint: Checkpoint) -> None:
+    """Note a complete checkpoint; one of the same step (written again after a resume) is replaced."""
+    journal.put_checkpoint(session, run_id=run_id, created_at=time.time(), **asdict(checkpoint))
+
+
+def latest(session: Session, run_id: str) -> CheckpointRow | None:
+    """The checkpoint of the greatest step."""
+    return next(iter(journal.checkpoints_of(session, run_id)), None)
+
+
+def list(session: Session, run_id: str) -> Sequence[CheckpointRow]:
+    """All checkpoints, newest first."""
+    return journal.checkpoints_of(session, run_id)
+
+
+def forget(session: Session, run_id: str, steps: Collection[int]) -> None:
+    """Drop the rows of checkpoints whose files are being deleted."""
+    journal.delete_checkpoints(session, run_id, steps)
