@@ -1,0 +1,31 @@
+"""Worker rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import Worker
+
+
+def put(session: Session, worker: Worker) -> None:
+    """Insert or overwrite the row of this worker."""
+    session.merge(worker)
+    session.flush()
+
+
+def all_by_start(session: Session) -> Sequence[Worker]:
+    """Every worker that has reported and was not forgotten, oldest first."""
+    return session.scalars(select(Worker).order_by(Worker.started_at, Worker.id)).all()
+
+
+def forget(session: Session, worker_ids: Collection[str]) -> None:
+    """Delete the rows of these workers."""
+    session.execute(delete(Worker).where(Worker.id.in_(worker_ids)))
+
+
+def forget_silent(session: Session, since: float) -> None:
+    """Delete the rows of workers whose last heartbeat is older than `since`."""
+    session.execute(delete(Worker).where(Worker.heartbeat_at < since))

@@ -1,0 +1,50 @@
+"""Send a run's id to the workers. Its row is committed before: no run is lost while the broker is away."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+
+from celery import Celery
+from kombu.exceptions import KombuError
+
+from backend.settings import Settings
+
+TASK = "worker.tasks.execute_run"
+QUEUE = "etrm"
+PATIENCE = 1.0  # seconds to wait for the broker, for connecting and for its answer
+
+log = logging.getLogger(__name__)
+
+
+def send(run_id: str) -> bool:
+    """Hint to the workers that this run is queued.
+
+    False if the broker did not take it: the run stays queued and the sweep sends it again.
+    """
+    url = Settings.load().broker_url
+    if url is None:
+        return False
+    try:
+        producer(url).send_task(TASK, args=[run_id], queue=QUEUE, retry=False, ignore_result=True)
+    except (KombuError, OSError) as error:
+        log.warning("The broker did not take run %s (%s); it stays queued and is sent again.", run_id, error)
+        return False
+    return True
+
+
+@lru_cache(maxsize=4)
+def producer(broker_url: str) -> Celery:
+    """A Celery app that only sends, and gives up soon."""
+    app = Celery("etrm", broker=broker_url.replace("unix://", "redis+socket://", 1), set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        task_ignore_result=True,
+        broker_connection_timeout=PATIENCE,
+        broker_transport_options={
+            "socket_connect_timeout": PATIENCE,
+            "socket_timeout": PATIENCE,
+            "retry_on_timeout": False,
+        },
+    )
+    return app
