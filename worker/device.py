@@ -69,7 +69,8 @@ def make_cpu_reproducible() -> None:
     """
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time and hides no randomness of ours
+    # Filling new memory costs time and hides no randomness of ours.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def usable_cores() -> int:

@@ -45,8 +45,9 @@ class Snapshot:
 
 
 def save(run_folder: Path, snapshot: Snapshot, keep: int) -> Checkpoint:
-    """Write the checkpoint of this step and remove all but the newest `keep`.
+    """Write the checkpoint of this step; of those before it keep the newest, `keep` with this one.
 
+    Any of a later step is removed: it was damaged and passed over, or is of an earlier try.
     The path in the result is relative to the folder that holds the run's. StorageFull if there is no room:
     the checkpoints before this one are then untouched.
     """
@@ -62,8 +63,10 @@ def save(run_folder: Path, snapshot: Snapshot, keep: int) -> Checkpoint:
         if error.errno in _NO_ROOM:
             raise _storage_full(final, error) from error
         raise
-    for old in list_checkpoints(run_folder)[:-keep]:
-        _remove(old)
+    kept = [each for each in list_checkpoints(run_folder) if each.name <= final.name][-keep:]
+    for other in list_checkpoints(run_folder):
+        if other not in kept:
+            _remove(other)
     manifest_hash = hashlib.sha256((final / MANIFEST).read_bytes()).hexdigest()
     return Checkpoint(snapshot.step, str(final.relative_to(run_folder.parent)), manifest_hash, size)
 

@@ -46,13 +46,12 @@ def _pack(tree: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     raise TypeError(f"{path}: a {type(tree).__name__} cannot be written to a checkpoint")
 
 
-def like(template: Any, tree: Any, device: torch.device) -> Any:
-    """`tree` in the types of `template` (named tuples, tuples, dicts), with its tensors on `device`."""
+def to_device(tree: Any, device: torch.device) -> Any:
+    """The tree with its tensors on `device`."""
     if isinstance(tree, Tensor):
         return tree.to(device)
     if isinstance(tree, Mapping):
-        return {key: like(template[key], value, device) for key, value in tree.items()}
-    if isinstance(tree, tuple):
-        members = [like(part, member, device) for part, member in zip(template, tree, strict=True)]
-        return type(template)(*members) if hasattr(template, "_fields") else tuple(members)
+        return {key: to_device(value, device) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(to_device(member, device) for member in tree)
     return tree

@@ -1,0 +1,108 @@
+"""A run in a terminal: a progress bar with its numbers, log lines, alarms, and results with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from backend.domain.records import (
+    Alarm,
+    Checkpoint,
+    EvaluationKey,
+    EvaluationSummary,
+    Score,
+    TestOutcome,
+)
+from backend.domain.records import Progress as RunProgress
+
+_LEVEL_STYLES = {"info": "", "warning": "yellow", "error": "bold red"}
+
+
+class ConsoleRecorder:
+    """Shows what a run emits; nothing is kept."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[numbers]}"),
+            console=self.console,
+        )
+        self._phases: dict[str, TaskID] = {}
+        self._numbers = ""
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        shown = {"loss": "loss", "accuracy/token": "tokens right", "accuracy/exact": "grids right"}
+        parts = [f"{words} {values[name]:.3f}" for name, words in shown.items() if name in values]
+        self._numbers = " · ".join(parts)
+
+    def progress(self, progress: RunProgress) -> None:
+        if progress.phase not in self._phases:
+            self.bar.start()
+            task = self.bar.add_task(progress.phase, total=progress.total, left="", numbers="")
+            self._phases[progress.phase] = task
+        self.bar.update(
+            self._phases[progress.phase],
+            completed=progress.done,
+            total=progress.total,
+            left=time_left(progress.seconds_left),
+            numbers=self._numbers if progress.phase == "training" else "",
+        )
+
+    def log(self, text: str, level: str = "info") -> None:
+        self.console.print(escape(text), style=_LEVEL_STYLES.get(level) or None, highlight=False)
+
+    def alarm(self, alarm: Alarm) -> None:
+        self.console.print(f"Step {alarm.step}: {escape(alarm.text)}", style="bold yellow", highlight=False)
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        pass  # the bar says how far it is; where checkpoints lie is said at the end
+
+    def evaluation_started(self, key: EvaluationKey) -> None:
+        self.log(f"Evaluating {describe(key)}")
+
+    def outcome(self, key: EvaluationKey, outcome: TestOutcome) -> None:
+        pass
+
+    def evaluation_finished(self, summary: EvaluationSummary) -> None:
+        self.log(describe(summary.key))
+        for k, score in summary.passes.items():
+            self.console.print(f"  pass@{k}  {describe_score(score)}", highlight=False)
+        modes = ", ".join(f"{count} {mode}" for mode, count in summary.failure_modes.items() if count)
+        if modes:
+            self.console.print(f"  wrong first attempts: {modes}", highlight=False)
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.bar.stop()
+
+
+def describe(key: EvaluationKey) -> str:
+    """Everything a number of this evaluation must not be shown without."""
+    weights = "EMA weights" if key.weights == "ema" else "raw weights"
+    return f"{key.set_name}, {len(key.task_ids)} tasks, {key.views} views, {weights} of step {key.step}"
+
+
+def describe_score(score: Score) -> str:
+    """`2/16 (12 %, 95 % interval 3-36 %)`."""
+    if score.n == 0:
+        return "0/0 (nothing evaluated)"
+    low, high = (round(100 * bound) for bound in score.interval)
+    return f"{score.solved:g}/{score.n} ({100 * score.solved / score.n:.0f} %, 95 % interval {low}-{high} %)"
+
+
+def time_left(seconds: float | None) -> str:
+    """`1:02:03 left`, or nothing where it is not known."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} left" if hours else f"{minutes}:{rest:02} left"

@@ -1,0 +1,50 @@
+"""Means over a logging interval, summed on the device and read by one wait for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+class Sums:
+    """Weighted sums by name, in float64. What has no weight in an interval has no value in it."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}  # name -> (2,): weighted sum, weight
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        """Take in scalars, each with weight 1."""
+        if values:
+            rows = torch.stack([value.detach().double() for value in values.values()])
+            self._put(values, torch.stack((rows, torch.ones_like(rows)), dim=1))
+
+    def add_where(self, chosen: Tensor, values: Mapping[str, Tensor]) -> None:
+        """Take in per-sample values (B,), those where `chosen` (B,) is True."""
+        rows = torch.stack([value.detach().double() for value in values.values()])
+        weight = chosen.double().sum().expand(len(rows))
+        self._put(values, torch.stack((torch.where(chosen, rows, 0.0).sum(1), weight), dim=1))
+
+    def read(self, extra: Mapping[str, Tensor]) -> dict[str, float]:
+        """The means, and `extra` scalars beside them; begins a new interval. Waits for the device once."""
+        names = [*self._sums, *extra]
+        pairs = [*self._sums.values(), *(torch.stack((v.double(), torch.ones_like(v).double())) for v in extra.values())]
+        rows = torch.stack(pairs).tolist()
+        self._sums = {}
+        return {name: total / weight for name, (total, weight) in zip(names, rows, strict=True) if weight}
+
+    def are_finite(self) -> bool:
+        """Whether nothing summed so far is infinite or NaN. Waits for the device."""
+        return not self._sums or math.isfinite(torch.stack(list(self._sums.values())).sum().item())
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return dict(self._sums)
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self._sums = dict(state)
+
+    def _put(self, names: Mapping[str, object], pairs: Tensor) -> None:
+        for name, pair in zip(names, pairs, strict=True):
+            self._sums[name] = self._sums[name] + pair if name in self._sums else pair
