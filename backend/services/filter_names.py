@@ -56,17 +56,32 @@ _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([dhm])(?:\s+ago)?")
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0}
 
 
-def bind(expression: Expression, metrics: Collection[str], configs: Collection[str] = ()) -> Expression:
+def bind(expression: Expression, extra: Collection[str]) -> Expression:
     """`expression` with every name known, every value of the right kind, and times as numbers.
 
-    `metrics` are the metrics that any run has, `configs` config paths of external runs. InvalidInput names
-    the column and suggests the nearest name.
+    `extra` are names besides the built-in ones and the paths of our own config: metrics, and config paths
+    of external runs. InvalidInput names the column and suggests the nearest name.
     """
-    known = {*BUILT_IN, *config_paths(), *metrics, *configs}
     for name in names(expression):
-        if name.text.removeprefix("config.") not in known and not _is_indexed_path(name.text, known):
-            _unknown(expression, name, known)
+        if not is_known(name.text, extra):
+            _unknown(expression, name, extra)
     return _typed(expression)
+
+
+def is_known(name: str, extra: Collection[str]) -> bool:
+    """Whether a run may have something of this name; members of lists may be numbered."""
+    plain = ".".join(step for step in name.removeprefix("config.").split(".") if not step.isdigit())
+    return name in extra or name in BUILT_IN or plain in extra or plain in CONFIG_PATHS
+
+
+def suggestion(name: str, extra: Collection[str]) -> str:
+    """What an unknown name was probably meant to be."""
+    known = [*BUILT_IN, *extra, *CONFIG_PATHS]
+    by_end = {each.rpartition(".")[2]: each for each in known}
+    close = [each if each in known else by_end[each] for each in get_close_matches(name, [*known, *by_end])]
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"Known are {', '.join(BUILT_IN)}, every config path (training.steps) and every metric."
 
 
 def config_paths(model: type[BaseModel] = ExperimentConfig, prefix: str = "") -> Iterator[str]:
@@ -75,6 +90,9 @@ def config_paths(model: type[BaseModel] = ExperimentConfig, prefix: str = "") ->
         yield prefix + key
         for inner in models_of(field.annotation).values():
             yield from config_paths(inner, f"{prefix}{key}.")
+
+
+CONFIG_PATHS = frozenset(config_paths())
 
 
 def at_path(config: Any, path: str) -> Value:
@@ -102,23 +120,11 @@ def _reach(value: Any, steps: list[str]) -> Iterator[Any]:
             yield from _reach(value[steps[0]], steps[1:])
 
 
-def _is_indexed_path(text: str, known: Collection[str]) -> bool:
-    steps = text.removeprefix("config.").split(".")
-    return ".".join(step for step in steps if not step.isdigit()) in known
-
-
-def _unknown(expression: Expression, name: Name, known: Collection[str]) -> NoReturn:
-    values = [item.right for item in comparisons(expression) if isinstance(item.left, Name)]
-    if any(name is value for value in values):
-        invalid(name.column, f"there is nothing called {name.text!r}.", f'Text needs quotes: "{name.text}".')
-    by_end = {each.rpartition(".")[2]: each for each in known}
-    close = get_close_matches(name.text, [*known, *by_end], n=1)
-    best = [each if each in known else by_end[each] for each in close]
-    hint = f"Did you mean {best[0]}?" if best else _ADVICE
-    invalid(name.column, f"there is nothing called {name.text!r}.", hint)
-
-
-_ADVICE = f"Known are {', '.join(BUILT_IN)}, every config path (training.steps) and every metric."
+def _unknown(expression: Expression, name: Name, extra: Collection[str]) -> NoReturn:
+    message = f"there is nothing called {name.text!r}."
+    if any(name is item.right and isinstance(item.left, Name) for item in comparisons(expression)):
+        invalid(name.column, message, f'Text needs quotes: "{name.text}".')
+    invalid(name.column, message, suggestion(name.text, extra))
 
 
 def _typed(expression: Expression) -> Expression:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -67,8 +67,8 @@ class AlarmView(BaseModel):
 
     name: str
     step: int
-    value: float
-    threshold: float
+    value: float | None = Field(description="null where it was not a number.")
+    threshold: float | None
     text: str
 
 
@@ -102,15 +102,19 @@ class RunView(BaseModel):
 
     @property
     def held_out(self) -> ResultView | None:
-        """The newest finished evaluation on a held-out set: what `pass1` in a filter and a table means.
+        """The result that `pass1` in a filter and a table means, or None."""
+        return held_out_result(self.config, self.results)
 
-        Of several held-out sets the one named first in the config counts.
-        """
-        finished = [result for result in self.results if result.status == "finished" and result.held_out]
-        order = {name: place for place, name in enumerate(self._evaluated_sets())}
-        key = lambda result: (-order.get(result.set, len(order)), result.step, result.id)  # noqa: E731
-        return max(finished, key=key, default=None)
 
-    def _evaluated_sets(self) -> Iterator[str]:
-        sets = self.config.get("evaluation", {}).get("sets", []) if self.origin == "training" else []
-        return (each["name"] for each in sets)
+def held_out_result(config: dict[str, Any], results: Sequence[ResultView]) -> ResultView | None:
+    """The newest finished evaluation on a held-out set; of several such sets, the first in the config."""
+    finished = [result for result in results if result.status == "finished" and result.held_out]
+    evaluation = config.get("evaluation")
+    sets = evaluation.get("sets", []) if isinstance(evaluation, dict) else []
+    order = [each.get("name") for each in sets if isinstance(each, dict)]
+
+    def rank(result: ResultView) -> tuple[int, int, int]:
+        place = order.index(result.set) if result.set in order else len(order)
+        return -place, result.step, result.id
+
+    return max(finished, key=rank, default=None)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import Alarm, Checkpoint, Evaluation, Run, Series
@@ -25,12 +26,12 @@ def alarms(session: Session, run_ids: Collection[str]) -> Sequence[Alarm]:
 
 def checkpoint_steps(session: Session, run_ids: Collection[str]) -> dict[str, int]:
     """Run id -> step of its newest checkpoint, for those that have one."""
-    query: Select[tuple[str, int]] = (
+    query = (
         select(Checkpoint.run_id, func.max(Checkpoint.step))
         .where(Checkpoint.run_id.in_(run_ids))
         .group_by(Checkpoint.run_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).tuples())
 
 
 def queued_ids(session: Session) -> list[str]:
@@ -44,6 +45,12 @@ def all_ids(session: Session) -> list[str]:
     return list(session.scalars(select(Run.id)))
 
 
-def metric_names(session: Session) -> list[str]:
-    """Names of all metrics that any run has."""
-    return list(session.scalars(select(Series.name).distinct()))
+def metric_names(session: Session, run_ids: Collection[str] | None = None) -> list[str]:
+    """Names of the metrics that any of these runs (None: any run at all) has."""
+    query = select(Series.name).distinct()
+    return list(session.scalars(query if run_ids is None else query.where(Series.run_id.in_(run_ids))))
+
+
+def external_configs(session: Session) -> Sequence[dict[str, Any]]:
+    """Configs of the runs that were logged from outside."""
+    return session.scalars(select(Run.config).where(Run.origin == "external")).all()

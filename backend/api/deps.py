@@ -1,0 +1,44 @@
+"""What endpoints ask for: the engine, the settings, a raw body; and what they do after a commit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request
+from sqlalchemy import Engine
+
+from backend.services import notify
+from backend.settings import Settings
+
+
+def _engine(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+Database = Annotated[Engine, Depends(_engine)]
+Configured = Annotated[Settings, Depends(_settings)]
+RawBody = Annotated[bytes, Depends(_body)]  # for endpoints that parse off the event loop, or in our words
+RunId = Annotated[str, Path(description="Id of a run: ten letters and digits.", examples=["k3v9x0q2ab"])]
+
+
+def json_body(schema: dict[str, Any], **examples: Any) -> dict[str, Any]:
+    """OpenAPI description of a JSON body that the endpoint reads by itself."""
+    named = {name.replace("_", " "): {"value": value} for name, value in examples.items()}
+    content = {"application/json": {"schema": schema, "examples": named}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def announce(run_id: str) -> None:
+    """Tell open pages about a run. After the commit: who looks must see it."""
+    notify.run_changed(run_id)
+    notify.runs_changed()

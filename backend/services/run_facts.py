@@ -1,0 +1,210 @@
+"""Facts of many runs at once, each kind fetched by one query and only when something asks for it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
+
+from sqlalchemy.orm import Session
+
+from backend.db.repositories import run_facts as rows
+from backend.db.tables import Evaluation, Run
+from backend.domain.records import Score
+from backend.domain.run import RunStatus
+from backend.services import series, workers
+from backend.services.filter_names import PASSES, at_path
+from backend.services.filters import Value
+from backend.services.run_view import (
+    AlarmView,
+    MetricView,
+    PassView,
+    ProgressView,
+    ResultView,
+    RunView,
+    held_out_result,
+)
+
+
+class Facts:
+    """What is known about `runs`: values for a filter and views for a page.
+
+    Of the metrics only those called `metrics`; None means all, which is for one run rather than many.
+    """
+
+    def __init__(self, session: Session, runs: Sequence[Run], metrics: Collection[str] | None = None) -> None:
+        self._session = session
+        self._runs = runs
+        self._metric_names = metrics
+        self._ids = [run.id for run in runs]
+        self._now = time.time()
+
+    def views(self) -> list[RunView]:
+        """Every run, in the given order."""
+        return [self.view(run) for run in self._runs]
+
+    def view(self, run: Run) -> RunView:
+        """One of the runs."""
+        return RunView(
+            id=run.id,
+            name=run.name,
+            origin=run.origin,
+            variant=run.variant,
+            seed=run.seed,
+            status=RunStatus(run.status),
+            status_cause=run.status_cause,
+            waiting_reason=self._waiting_reason(run),
+            progress=_progress(run),
+            step=run.step,
+            config=run.config,
+            tags=run.tags,
+            notes=run.notes,
+            parent_id=run.parent_id,
+            created_at=run.created_at,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            duration=self._duration(run),
+            results=self._results.get(run.id, []),
+            metrics=self._metrics.get(run.id, {}),
+            alarms=self._alarms.get(run.id, []),
+            checkpoint_step=self._checkpoint_steps.get(run.id),
+            worker_id=run.worker_id,
+            traceback=run.traceback,
+        )
+
+    def value(self, run: Run, name: str) -> Value:
+        """What the filter language finds under `name`; None where the run has nothing."""
+        if name in PASSES:
+            return self._share(run, PASSES[name])
+        if name in _PLAIN:
+            return _PLAIN[name](run)
+        if name == "duration":
+            return self._duration(run)
+        if metric := self._metrics.get(run.id, {}).get(name):
+            return metric.last
+        return at_path(run.config, name.removeprefix("config."))
+
+    @cached_property
+    def _results(self) -> dict[str, list[ResultView]]:
+        training_sets = {run.id: at_path(run.config, "data.training_sets") for run in self._runs}
+        found = defaultdict(list)
+        for each in rows.evaluations(self._session, self._ids):
+            trained_on = training_sets[each.run_id]
+            names = trained_on if isinstance(trained_on, tuple) else (trained_on,)
+            found[each.run_id].append(_result(each, held_out=each.set_name not in names))
+        return dict(found)
+
+    @cached_property
+    def _metrics(self) -> dict[str, dict[str, MetricView]]:
+        names = self._metric_names
+        if names is None:
+            names = rows.metric_names(self._session, self._ids)
+        latest = series.latest(self._session, self._ids, names)
+        return {
+            run_id: {name: _metric(line) for name, line in by_name.items()}
+            for run_id, by_name in latest.items()
+        }
+
+    @cached_property
+    def _alarms(self) -> dict[str, list[AlarmView]]:
+        found = defaultdict(list)
+        for each in rows.alarms(self._session, self._ids):
+            view = AlarmView(
+                name=each.name,
+                step=each.step,
+                value=finite(each.value),
+                threshold=finite(each.threshold),
+                text=each.text,
+            )
+            found[each.run_id].append(view)
+        return dict(found)
+
+    @cached_property
+    def _checkpoint_steps(self) -> dict[str, int]:
+        return rows.checkpoint_steps(self._session, self._ids)
+
+    @cached_property
+    def _queue(self) -> tuple[dict[str, int], str]:
+        """Run id -> how many wait before it, and why the queue does not move faster."""
+        ids = rows.queued_ids(self._session)
+        first = workers.waiting(self._session, ids[0], self._now) if ids else None
+        return {run_id: place for place, run_id in enumerate(ids)}, first.reason if first else ""
+
+    def _waiting_reason(self, run: Run) -> str:
+        if run.status != RunStatus.QUEUED:
+            return ""
+        places, reason = self._queue
+        before = places.get(run.id, 0)
+        return f"{before} before it; {reason}" if before else reason
+
+    def _duration(self, run: Run) -> float | None:
+        if run.started_at is None:
+            return None
+        return max(0.0, (run.finished_at or self._now) - run.started_at)
+
+    def _share(self, run: Run, k: int) -> float | None:
+        held_out = held_out_result(run.config, self._results.get(run.id, []))
+        score = held_out.pass_at(k) if held_out else None
+        return score.share if score else None
+
+
+_PLAIN: dict[str, Callable[[Run], Value]] = {
+    "id": lambda run: run.id,
+    "name": lambda run: run.name,
+    "status": lambda run: run.status,
+    "origin": lambda run: run.origin,
+    "variant": lambda run: run.variant or None,
+    "encoder": lambda run: run.variant or None,
+    "model": lambda run: at_path(run.config, "model.kind"),
+    "tag": lambda run: tuple(run.tags),
+    "notes": lambda run: run.notes,
+    "seed": lambda run: run.seed,
+    "step": lambda run: run.step,
+    "created": lambda run: run.created_at,
+    "started": lambda run: run.started_at,
+    "finished": lambda run: run.finished_at,
+}
+
+
+def finite(value: float | None) -> float | None:
+    """JSON has no NaN and no infinity: None for them."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _progress(run: Run) -> ProgressView:
+    return ProgressView(
+        phase=run.phase,
+        done=run.done,
+        total=run.total,
+        share=run.done / run.total if run.total else None,
+        seconds_left=run.seconds_left,
+    )
+
+
+def _metric(line: series.Latest) -> MetricView:
+    return MetricView(last=finite(line.value), min=finite(line.min), max=finite(line.max), step=line.step)
+
+
+def _result(row: Evaluation, held_out: bool) -> ResultView:
+    return ResultView(
+        id=row.id,
+        set=row.set_name,
+        held_out=held_out,
+        step=row.step,
+        weights=row.weights,
+        views=row.views,
+        act_steps=row.act_steps,
+        n=len(row.task_ids),
+        status=row.status,
+        passes=sorted((_pass(int(k), *score) for k, score in row.passes.items()), key=lambda each: each.k),
+        failure_modes=row.failure_modes,
+        seconds=row.seconds if row.status == "finished" else None,
+        finished_at=row.finished_at,
+    )
+
+
+def _pass(k: int, solved: float, n: int) -> PassView:
+    low, high = Score(solved, n).interval
+    return PassView(k=k, solved=solved, n=n, share=solved / n if n else None, low=low, high=high)

@@ -1,0 +1,253 @@
+"""Runs: make, find, cancel, clone, resume, name and delete them. Nothing here commits or sends a message."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import string
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.db.repositories import run_facts as facts_rows
+from backend.db.repositories import runs as rows
+from backend.db.tables import Run
+from backend.domain.config_problems import apply_overrides, parse_experiment
+from backend.domain.errors import Conflict, FieldProblem, InvalidConfig, InvalidInput, NotFound
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.run import RunStatus
+from backend.services import checkpoints, datasets, events
+from backend.services.run_facts import Facts
+from backend.services.run_search import RunPage, find
+from backend.services.run_view import RunView
+
+__all__ = [
+    "RunPage",
+    "RunView",
+    "clone",
+    "create",
+    "create_external",
+    "delete",
+    "edit",
+    "find",
+    "finish_external",
+    "get",
+    "remove_artifacts",
+    "request_cancel",
+    "resume",
+]
+
+ID_LETTERS = string.ascii_lowercase + string.digits
+ID_LENGTH = 10
+LONGEST_NAME, LONGEST_TAG, MOST_TAGS, LONGEST_NOTES = 120, 60, 50, 100_000
+OVER = tuple(status for status in RunStatus if status.is_over)
+
+
+def create(session: Session, config: ExperimentConfig, parent_id: str | None = None) -> RunView:
+    """Queue a run. InvalidConfig where the config names a task set that does not exist."""
+    _check_sets(session, config)
+    run = _new_run(
+        name=config.name or f"{config.variant}-seed{config.seed}",
+        variant=config.variant,
+        seed=config.seed,
+        status=RunStatus.QUEUED,
+        config=config.model_dump(mode="json"),
+        total=config.training.steps,
+        parent_id=parent_id,
+    )
+    rows.add(session, run)
+    events.add(session, run.id, "queued", "Queued." if parent_id is None else f"Cloned from {parent_id}.")
+    return _view(session, run)
+
+
+def create_external(session: Session, name: str, config: Mapping[str, Any]) -> RunView:
+    """A run that a script of the user's own logs into; it runs until the script says that it ended."""
+    run = _new_run(
+        name=_checked_name(name),
+        origin="external",
+        status=RunStatus.RUNNING,
+        phase="training",
+        config=dict(config),
+        started_at=time.time(),
+    )
+    rows.add(session, run)
+    events.add(session, run.id, "started", "Logging from outside.")
+    return _view(session, run)
+
+
+def finish_external(
+    session: Session, run_id: str, status: RunStatus = RunStatus.FINISHED, cause: str = ""
+) -> RunView:
+    """The script that logs an external run says how it ended."""
+    run = _row(session, run_id)
+    if run.origin != "external":
+        raise Conflict(f"Run {run_id} is trained here and ends by itself.", "To stop it, cancel it.")
+    if not status.is_over:
+        problem = FieldProblem("status", f"must be one of {', '.join(OVER)}, not {status.value}.")
+        raise InvalidInput("A run cannot end like that.", problems=[problem])
+    ended = {"status_cause": cause, "finished_at": time.time(), "seconds_left": None}
+    if not rows.change_status(session, run_id, RunStatus.RUNNING, status, **ended):
+        raise _wrong_state(run, "ended")
+    events.add(session, run_id, status.value, cause or "The script said so.")
+    return get(session, run_id)
+
+
+def get(session: Session, run_id: str) -> RunView:
+    """One run; NotFound suggests the nearest ids."""
+    return _view(session, _row(session, run_id))
+
+
+def request_cancel(session: Session, run_id: str) -> RunView:
+    """Stop a run: a queued one at once, a running one as soon as its process and memory are gone."""
+    run = _row(session, run_id)
+    waiting = RunStatus.RUNNING if run.origin == "external" else RunStatus.QUEUED
+    ended = {"status_cause": "cancelled by the user", "finished_at": time.time(), "seconds_left": None}
+    if rows.change_status(session, run_id, waiting, RunStatus.CANCELLED, **ended):
+        events.add(session, run_id, "cancelled", "Cancelled by the user.")
+    elif rows.change_status(session, run_id, RunStatus.RUNNING, RunStatus.CANCELLING, cancel_requested=True):
+        events.add(session, run_id, "cancelling", "The user asked to cancel.")
+    elif _row(session, run_id).status != RunStatus.CANCELLING:
+        raise _wrong_state(_row(session, run_id), "cancelled", "To run it again, resume or clone it.")
+    return get(session, run_id)
+
+
+def clone(session: Session, run_id: str, overrides: Mapping[str, Any] | None = None) -> RunView:
+    """Queue a new run with the config of another, changed by `overrides`: nested, or by dotted paths."""
+    parent = _row(session, run_id)
+    if parent.origin == "external":
+        raise Conflict(f"Run {run_id} was logged from outside and cannot be trained here.")
+    config = parse_experiment(apply_overrides(parent.config, list(_assignments(overrides or {}))))
+    return create(session, config, parent_id=run_id)
+
+
+def resume(session: Session, run_id: str) -> RunView:
+    """Queue a failed or cancelled run again; it goes on from its newest checkpoint if it has one.
+
+    `status_cause` of the result says from which step.
+    """
+    run = _row(session, run_id)
+    if run.origin == "external":
+        raise Conflict(f"Run {run_id} was logged from outside and cannot be trained here.")
+    kept = checkpoints.latest(session, run_id)
+    where = f"goes on from step {kept.step}" if kept else "no checkpoint, starts at step 0"
+    again = {
+        "status_cause": f"resumed by the user; {where}",
+        "worker_id": None,
+        "lease_until": None,
+        "cancel_requested": False,
+        "dispatched_at": None,
+        "finished_at": None,
+        "traceback": "",
+    }
+    startable = (RunStatus.FAILED, RunStatus.CANCELLED)
+    if not rows.change_status(session, run_id, startable, RunStatus.QUEUED, **again):
+        raise _wrong_state(run, "resumed", "Only a failed or cancelled run can; clone it to run it anew.")
+    events.add(session, run_id, "resumed", f"Resumed by the user; {where}.")
+    return get(session, run_id)
+
+
+def edit(
+    session: Session,
+    run_id: str,
+    name: str | None = None,
+    tags: Sequence[str] | None = None,
+    notes: str | None = None,
+) -> RunView:
+    """Change what people wrote about a run; None leaves a field as it is."""
+    run = _row(session, run_id)
+    if name is not None:
+        run.name = _checked_name(name)
+    if tags is not None:
+        run.tags = _checked_tags(tags)
+    if notes is not None:
+        if len(notes) > LONGEST_NOTES:
+            raise _invalid("notes", f"must be at most {LONGEST_NOTES} characters long.")
+        run.notes = notes
+    session.flush()
+    return _view(session, run)
+
+
+def delete(session: Session, run_id: str) -> None:
+    """Delete a run that is over, with all that was recorded. Its files: `remove_artifacts`, afterwards."""
+    run = _row(session, run_id)
+    if not RunStatus(run.status).is_over:
+        raise _wrong_state(run, "deleted", "Cancel it first.")
+    session.delete(run)
+    session.flush()
+
+
+def remove_artifacts(artifacts: Path, run_id: str) -> None:
+    """Remove the files of a run whose row is gone (and committed)."""
+    shutil.rmtree(artifacts / run_id, ignore_errors=True)
+
+
+def _new_run(**values: Any) -> Run:
+    run_id = "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
+    return Run(id=run_id, created_at=time.time(), **values)
+
+
+def _row(session: Session, run_id: str) -> Run:
+    run = rows.get(session, run_id)
+    if run is None:
+        close = get_close_matches(run_id, facts_rows.all_ids(session), n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(close)}?" if close else "The runs page and `etrm runs` list them."
+        raise NotFound(f"There is no run {run_id!r}.", hint)
+    return run
+
+
+def _view(session: Session, run: Run) -> RunView:
+    return Facts(session, [run]).view(run)
+
+
+def _wrong_state(run: Run, what: str, hint: str = "") -> Conflict:
+    return Conflict(f"Run {run.id} is {run.status} and cannot be {what}.", hint)
+
+
+def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
+    return InvalidInput("The run cannot be changed like that.", problems=[FieldProblem(field, message, hint)])
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise _invalid("name", f"must be 1 to {LONGEST_NAME} characters long.")
+    return name
+
+
+def _checked_tags(tags: Sequence[str]) -> list[str]:
+    kept = list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    if len(kept) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in kept):
+        raise _invalid("tags", f"at most {MOST_TAGS} tags of at most {LONGEST_TAG} characters.")
+    return kept
+
+
+def _check_sets(session: Session, config: ExperimentConfig) -> None:
+    known = [each.name for each in datasets.sets(session)]
+    used = {f"data.training_sets.{at}": name for at, name in enumerate(config.data.training_sets)}
+    used |= {f"evaluation.sets.{at}.name": each.name for at, each in enumerate(config.evaluation.sets)}
+    missing = [
+        FieldProblem(field, f"there is no task set {name!r}.", _nearest(name, known))
+        for field, name in used.items()
+        if name not in known
+    ]
+    if missing:
+        raise InvalidConfig("The config is not valid.", problems=missing)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known)}."
+
+
+def _assignments(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Nested or dotted overrides as `path=JSON` assignments."""
+    for key, value in overrides.items():
+        if isinstance(value, Mapping):
+            yield from _assignments(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}={json.dumps(value)}"
