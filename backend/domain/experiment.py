@@ -100,26 +100,12 @@ class ActConfig(Config):
     )
 
 
-class DeterministicEncoder(Config):
-    """Demonstrations -> transformer -> mean token -> learned queries over demonstrations -> context."""
+def _pooling() -> Any:
+    return _field("mean", "Pooling", "How the tokens of a demonstration become one vector.", advanced=True)
 
-    kind: Literal["deterministic"] = "deterministic"
-    layers: int = _field(2, "Encoder layers", "Transformer blocks that read one demonstration.", ge=1, le=16)
-    pooling: Literal["mean", "attention", "weighted"] = _field(
-        "mean", "Pooling", "How the tokens of a demonstration become one vector.", advanced=True
-    )
-    norm: Literal["post", "pre"] = _field(
-        "post", "Norm", "RMSNorm after or before each block.", advanced=True
-    )
-    set_layers: int = _field(
-        1,
-        "Set layers",
-        "Cross-attention layers from the context queries to the demonstrations.",
-        ge=1,
-        le=8,
-        advanced=True,
-    )
-    layer_scale: float | None = _field(
+
+def _layer_scale() -> Any:
+    return _field(
         None,
         "Layer scale",
         "Initial scale of each residual branch; empty means no scale (published).",
@@ -129,7 +115,94 @@ class DeterministicEncoder(Config):
     )
 
 
-EncoderConfig = DeterministicEncoder
+def _set_layers() -> Any:
+    return _field(
+        1,
+        "Set layers",
+        "Cross-attention layers from the context queries to the demonstrations.",
+        ge=1,
+        le=8,
+        advanced=True,
+    )
+
+
+def _kl_weight() -> Any:
+    return _field(
+        1e-4,
+        "KL weight",
+        "Weight of the KL divergence from a standard normal; added to the summed loss of the batch, as "
+        "published.",
+        ge=0,
+        le=1000,
+    )
+
+
+def _encoder_layers() -> Any:
+    return _field(2, "Encoder layers", "Transformer blocks that read one demonstration.", ge=1, le=16)
+
+
+class DeterministicEncoder(Config):
+    """Demonstrations -> transformer -> mean token -> learned queries over demonstrations -> context."""
+
+    kind: Literal["deterministic"] = "deterministic"
+    layers: int = _encoder_layers()
+    pooling: Literal["mean", "attention", "weighted"] = _pooling()
+    norm: Literal["post", "pre"] = _field(
+        "post", "Norm", "RMSNorm after or before each block.", advanced=True
+    )
+    set_layers: int = _set_layers()
+    layer_scale: float | None = _layer_scale()
+
+
+class VariationalEncoder(Config):
+    """Cross-attention VAE: pre-norm blocks with a CLS token, learned queries, one latent per task."""
+
+    kind: Literal["variational"] = "variational"
+    layers: int = _encoder_layers()
+    set_layers: int = _set_layers()
+    set_norm: Literal["post", "pre"] = _field(
+        "post", "Set norm", "RMSNorm after or before each set layer.", advanced=True
+    )
+    layer_scale: float | None = _layer_scale()
+    kl_weight: float = _kl_weight()
+
+
+class PerDemoEncoder(Config):
+    """Per-demonstration VAE, as in LPN: a small transformer, one latent per demonstration, their mean."""
+
+    kind: Literal["per_demo"] = "per_demo"
+    layers: int = _encoder_layers()
+    width: int = _field(
+        128, "Encoder width", "Features per token inside the encoder.", ge=8, le=1024, multiple_of=8
+    )
+    latent: int = _field(32, "Latent size", "Numbers that describe one demonstration.", ge=1, le=4096)
+    kl_weight: float = _kl_weight()
+
+
+class IterativeEncoder(Config):
+    """Two states refined by an H/L loop and carried over the ACT steps; context: the slowly moving y."""
+
+    kind: Literal["iterative"] = "iterative"
+    layers: int = _encoder_layers()
+    pooling: Literal["mean", "attention", "weighted"] = _pooling()
+    norm: Literal["post", "pre"] = _field(
+        "post", "Norm", "RMSNorm after or before each block that reads a demonstration.", advanced=True
+    )
+    layer_scale: float | None = _layer_scale()
+    refine_layers: int = _field(2, "Refining layers", "Transformer blocks that refine.", ge=1, le=16)
+    h_cycles: int = _field(3, "Encoder H cycles", "Outer cycles per ACT step.", ge=1, le=16)
+    l_cycles: int = _field(1, "Encoder L cycles", "Inner refinements per outer cycle.", ge=1, le=32)
+    detach_context: bool = _field(
+        False,
+        "Detach the context",
+        "On: the context carries no gradient, so the encoder never learns (as published, by mistake).",
+    )
+
+
+EncoderConfig = Annotated[
+    DeterministicEncoder | VariationalEncoder | PerDemoEncoder | IterativeEncoder,
+    Field(discriminator="kind"),
+]
 
 
 class TrmModel(Config):

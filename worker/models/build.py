@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import torch
 
-from backend.domain.experiment import EtrmModel, ExperimentConfig, TrmModel
+from backend.domain.experiment import (
+    EtrmModel,
+    ExperimentConfig,
+    IterativeEncoder,
+    PerDemoEncoder,
+    TrmModel,
+    VariationalEncoder,
+)
 from worker.models.context.deterministic import DeterministicSource
+from worker.models.context.iterative import IterativeSource
+from worker.models.context.per_demo import PerDemoSource
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.context.source import ContextSource
+from worker.models.context.variational import VariationalSource
 from worker.models.core import Core
 from worker.models.reasoner import Reasoner
 
@@ -34,4 +44,11 @@ def _context_source(
     core = model.core
     if isinstance(model, TrmModel):
         return PuzzleEmbedding(puzzle_rows, model.embedding_width, core.context_tokens, core.width)
-    return DeterministicSource(core, model.encoder, generator)
+    encoder = model.encoder
+    if isinstance(encoder, VariationalEncoder):
+        return VariationalSource(core, encoder, generator)
+    if isinstance(encoder, PerDemoEncoder):
+        return PerDemoSource(core, encoder, generator)
+    if isinstance(encoder, IterativeEncoder):
+        return IterativeSource(core, encoder, generator)
+    return DeterministicSource(core, encoder, generator)

@@ -6,12 +6,10 @@ of the demonstrations -> context).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-from backend.domain.experiment import CoreConfig, DeterministicEncoder
+from backend.domain.experiment import CoreConfig, DeterministicEncoder, IterativeEncoder
 from worker.batch import PAD, VOCABULARY, Batch
 from worker.models.context.source import ContextOutput, State
 from worker.models.layers import (
@@ -31,20 +29,40 @@ from worker.models.layers import (
 
 QUERY_STD = 0.02
 
+PairConfig = DeterministicEncoder | IterativeEncoder
 
-def encode_valid(encode: Callable[[Tensor, Tensor], Tensor], batch: Batch, width: int) -> Tensor:
-    """Encodings (B, K, width) of the demonstrations, zero where there is none.
 
-    Only valid ones are encoded, packed into one batch for `encode`: (N, S), (N, S) -> (N, width). The
-    others would be multiplied by zero, so the result is the same and a batch with few demonstrations is
-    cheap. Finding them waits for the device once per step.
+class DemonstrationSource(nn.Module):
+    """A context source that first encodes each demonstration on its own, with `pairs`.
+
+    Only valid demonstrations are encoded, packed into one batch: the places of missing ones would come
+    to zero anyway, so a batch with few demonstrations is cheap. Finding them waits for the device once
+    per step. `pack = False` encodes the empty places too and zeroes them, as published; the numbers
+    differ by rounding only, which the recursion amplifies.
     """
-    size, most, _ = batch.demo_inputs.shape
-    valid = batch.demo_mask.flatten().nonzero()[:, 0]
-    if len(valid) == 0:
-        return torch.zeros(size, most, width, device=valid.device, dtype=compute_dtype(valid.device))
-    encoded = encode(batch.demo_inputs.flatten(0, 1)[valid], batch.demo_outputs.flatten(0, 1)[valid])
-    return encoded.new_zeros(size * most, width).index_copy(0, valid, encoded).view(size, most, width)
+
+    def __init__(self, pairs: nn.Module, width: int) -> None:
+        super().__init__()
+        self.pairs = pairs
+        self.width = width
+        self.pack = True
+
+    def start(self) -> State:
+        return ()
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Encodings (B, K, width) of the demonstrations, zero where there is none."""
+        mask, inputs, outputs = (
+            field.flatten(0, 1) for field in (batch.demo_mask, batch.demo_inputs, batch.demo_outputs)
+        )
+        if not self.pack:
+            encoded: Tensor = self.pairs(inputs, outputs) * mask[:, None]
+        else:
+            valid = mask.nonzero()[:, 0]
+            encoded = mask.new_zeros(len(mask), self.width, dtype=compute_dtype(mask.device))
+            if len(valid):
+                encoded = encoded.index_copy(0, valid, self.pairs(inputs[valid], outputs[valid]))
+        return encoded.view(*batch.demo_mask.shape, self.width)
 
 
 class PairEmbedding(nn.Module):
@@ -65,8 +83,8 @@ class MeanPool(nn.Module):
     """Mean of the tokens that are not padding: (N, L, D), (N, L) -> (N, D)."""
 
     def forward(self, hidden: Tensor, visible: Tensor) -> Tensor:
-        weights = visible.to(hidden.dtype)[:, None]
-        return (weights @ hidden)[:, 0] / weights.sum(-1).clamp(min=1)
+        weights = visible.to(hidden.dtype)[..., None]
+        return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
 class WeightedPool(nn.Module):
@@ -99,7 +117,7 @@ class AttentionPool(nn.Module):
 class PairEncoder(nn.Module):
     """One demonstration -> one vector: embed, read with blocks, pool, project. (N, S), (N, S) -> (N, D)."""
 
-    def __init__(self, core: CoreConfig, config: DeterministicEncoder, generator: torch.Generator) -> None:
+    def __init__(self, core: CoreConfig, config: PairConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.head_width = core.width // core.heads
         self.embedding = PairEmbedding(core.width, generator)
@@ -118,7 +136,7 @@ class PairEncoder(nn.Module):
         self.out = Linear(core.width, core.width, generator)
 
     @staticmethod
-    def _pool(core: CoreConfig, config: DeterministicEncoder, generator: torch.Generator) -> nn.Module:
+    def _pool(core: CoreConfig, config: PairConfig, generator: torch.Generator) -> nn.Module:
         if config.pooling == "attention":
             return AttentionPool(core.width, core.heads, generator)
         if config.pooling == "weighted":
@@ -175,17 +193,12 @@ class SetEncoder(nn.Module):
         return rms_norm(context)
 
 
-class DeterministicSource(nn.Module):
+class DeterministicSource(DemonstrationSource):
     """Demonstrations -> context, without a bottleneck and without a state."""
 
     def __init__(self, core: CoreConfig, config: DeterministicEncoder, generator: torch.Generator) -> None:
-        super().__init__()
-        self.width = core.width
-        self.pairs = PairEncoder(core, config, generator)
+        super().__init__(PairEncoder(core, config, generator), core.width)
         self.set = SetEncoder(core, config.set_layers, config.norm, config.layer_scale, generator)
 
-    def start(self) -> State:
-        return ()
-
     def forward(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
-        return ContextOutput(self.set(encode_valid(self.pairs, batch, self.width), batch.demo_mask))
+        return ContextOutput(self.set(self.encode(batch), batch.demo_mask))
