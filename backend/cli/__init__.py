@@ -1,0 +1,18 @@
+"""The `etrm` command. Every command imports what it needs when it runs: `etrm --help` must not wait."""
+
+from __future__ import annotations
+
+import sys
+
+from backend.cli.app import app
+from backend.domain.errors import EtrmError
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line; an error of the user's is told in words, without a traceback, and exits 1."""
+    try:
+        app()
+    except EtrmError as error:
+        sys.exit(f"etrm: {error}")

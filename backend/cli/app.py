@@ -1,0 +1,35 @@
+"""The commands of `etrm`, in the order in which `etrm --help` shows them."""
+
+from __future__ import annotations
+
+import typer
+
+from backend.cli import config, data, run, serve, token, work
+
+app = typer.Typer(
+    help="ETRM Lab: train tiny recursive models on ARC-AGI, watch them, and find out why they fail.",
+    epilog="Settings come from ETRM_HOME, ETRM_HOST, ETRM_PORT, ETRM_DATABASE_URL, ETRM_BROKER_URL and "
+    "ETRM_ARTIFACTS; unset means embedded, with everything in ./.etrm. Start with: etrm up",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app.command()(serve.up)
+app.command()(serve.login)
+app.command()(serve.web)
+app.command(context_settings=_PASS_ON, add_help_option=False)(work.worker)
+app.command()(serve.migrate)
+app.command(context_settings={**_PASS_ON, "help_option_names": ["-h", "--help"]})(work.train)
+app.command(context_settings=_PASS_ON, add_help_option=False)(work.evaluate)
+app.command(context_settings=_PASS_ON, add_help_option=False)(work.parity)
+app.command()(run.runs)
+app.add_typer(run.app, name="run")
+app.add_typer(data.app, name="data")
+app.command()(config.presets)
+app.command(name="config")(config.config)
+app.add_typer(token.app, name="token")

@@ -1,0 +1,161 @@
+"""`etrm runs` and `etrm run`: look at runs, stop them, and run them again changed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.work import Overrides
+
+if TYPE_CHECKING:
+    from backend.services.run_view import PassView, RunView
+
+app = typer.Typer(help="One run: show, log, cancel, resume, clone.", no_args_is_help=True)
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "started")
+
+
+def runs(
+    filter_text: Annotated[
+        str, typer.Option("--filter", help='For example: encoder == "deterministic" and pass1 > 0.1')
+    ] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many, newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first."""
+    from backend.cli.place import reading
+    from backend.cli.tables import show as show_table
+    from backend.services import runs as service
+
+    with reading() as session:
+        page = service.find(session, filter_text, limit, None)
+    if as_json:
+        print(json.dumps([run.model_dump(mode="json") for run in page.runs], indent=2))
+        return
+    none = "No run matches." if filter_text else "No runs yet. Start one: etrm train quick --queue"
+    show_table(HEADS, [_row(run) for run in page.runs], empty=none)
+    if page.next_cursor:
+        print(f"There are more than {limit}: --limit or --filter.", file=sys.stderr)
+
+
+@app.command()
+def show(run_id: RunId, as_json: AsJson = False) -> None:
+    """Show a run's status, results, newest metrics and alarms."""
+    from backend.cli.place import reading
+    from backend.services import runs as service
+
+    with reading() as session:
+        run = service.get(session, run_id)
+    print(run.model_dump_json(indent=2) if as_json else "\n".join(_lines(run)))
+
+
+@app.command()
+def log(
+    run_id: RunId,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many of the newest lines.")] = 50,
+) -> None:
+    """Print the newest lines of a run's log."""
+    from backend.cli.place import reading
+    from backend.services import logs
+    from backend.services import runs as service
+
+    with reading() as session:
+        service.get(session, run_id)
+        for line in logs.tail(session, run_id, None, lines):
+            print(f"{datetime.fromtimestamp(line.wall_time):%H:%M:%S} {line.level:7} {line.text}")
+
+
+@app.command()
+def cancel(run_id: RunId) -> None:
+    """Stop a run; it is cancelled once its process and its memory are gone."""
+    from backend.cli.place import writing
+    from backend.services import notify
+    from backend.services import runs as service
+
+    with writing() as session:
+        run = service.request_cancel(session, run_id)
+    notify.run_changed(run_id)
+    print(f"Run {run_id} is {run.status}.")
+
+
+@app.command()
+def resume(run_id: RunId) -> None:
+    """Queue a failed or cancelled run again, from its newest checkpoint."""
+    from backend.cli.place import writing
+    from backend.services import dispatch
+    from backend.services import runs as service
+
+    with writing() as session:
+        run = service.resume(session, run_id)
+    dispatch.send(run_id)
+    print(f"Run {run_id} is queued: {run.status_cause}.")
+
+
+@app.command()
+def clone(run_id: RunId, overrides: Overrides = None) -> None:
+    """Queue a new run with the config of another one, changed by --set."""
+    from backend.cli.place import writing
+    from backend.domain.config_problems import apply_overrides, parse_experiment
+    from backend.services import dispatch
+    from backend.services import runs as service
+
+    with writing() as session:
+        parent = service.get(session, run_id)
+        config = parse_experiment(apply_overrides(parent.config, overrides or []))
+        new_id = service.create(session, config, parent_id=run_id).id
+    dispatch.send(new_id)
+    print(f"Queued run {new_id}, cloned from {run_id}.")
+
+
+def _row(run: RunView) -> tuple[str, ...]:
+    result = run.held_out
+    score = result.pass_at(1) if result else None
+    progress = "" if run.progress.share is None else f"{run.progress.share:.0%} {run.progress.phase}"
+    started = "" if run.started_at is None else _clock(run.started_at)
+    return (run.id, run.name, run.variant, run.status, progress, _score(score), started)
+
+
+def _lines(run: RunView) -> list[str]:
+    """The run in words, one fact a line."""
+    cause = f": {run.status_cause}" if run.status_cause else ""
+    lines = [f"{run.name}  {run.id}  {run.variant}  seed {run.seed}", f"status    {run.status}{cause}"]
+    if run.waiting_reason:
+        lines.append(f"waits     {run.waiting_reason}")
+    left = run.progress.seconds_left
+    rest = "" if left is None else f", about {left:.0f} s left"
+    lines.append(f"progress  {run.progress.phase} {run.progress.done} of {run.progress.total}{rest}")
+    if run.duration is not None:
+        lines.append(f"duration  {run.duration:.0f} s")
+    for result in run.results:
+        scores = " · ".join(f"pass@{each.k} {_score(each)}" for each in result.passes)
+        lines.append(
+            f"result    {result.set}, step {result.step}, {result.weights} weights, "
+            f"{result.views} views, {result.act_steps} ACT steps: {scores or result.status}"
+        )
+    lines += [
+        f"metric    {name} {value.last:.6g} at step {value.step}"
+        for name, value in sorted(run.metrics.items())
+        if value.last is not None
+    ]
+    lines += [f"alarm     step {alarm.step}: {alarm.text}" for alarm in run.alarms]
+    return [*lines, *([run.traceback.rstrip()] if run.traceback else [])]
+
+
+def _score(score: PassView | None) -> str:
+    """`2/32 6 % [2–20]`: never a share without its denominator and interval."""
+    if score is None or score.share is None:
+        return ""
+    return f"{score.solved:g}/{score.n} {score.share:.0%} [{score.low * 100:.0f}–{score.high * 100:.0f}]"
+
+
+def _clock(seconds: float) -> str:
+    """Time of day, with the date unless it is today."""
+    when = datetime.fromtimestamp(seconds)
+    today = when.date() == datetime.fromtimestamp(time.time()).date()
+    return when.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")

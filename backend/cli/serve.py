@@ -1,0 +1,92 @@
+"""`etrm up`, `login`, `web` and `migrate`: what serves."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def up(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo/--no-demo", help="Queue the quick run if there is no run yet.")
+    ] = True,
+) -> None:
+    """Start the whole lab; Ctrl-C stops it.
+
+    Broker, database, web server and one worker; what is missing is created.
+    """
+    from backend.embedded.up import up as start
+    from backend.settings import Settings
+
+    _set("PORT", port)
+    start(Settings.load(), demo)
+
+
+def login() -> None:
+    """Print an address that logs a browser in.
+
+    It works once, within ten minutes.
+    """
+    from backend.cli.place import settings as load
+    from backend.db.session import make_engine
+    from backend.domain.errors import NotFound
+    from backend.embedded.database import login_address
+    from backend.embedded.home import holder_of
+    from backend.embedded.port import address_of
+
+    settings = load()
+    holder = holder_of(settings.home)
+    if holder is None and "ETRM_DATABASE_URL" not in os.environ:
+        raise NotFound(f"No lab is running on {settings.home}.", "Start it with etrm up.")
+    url = holder.url if holder else address_of(settings.host, settings.port)
+    print(login_address(make_engine(settings.database_url), url))
+
+
+def web(
+    host: Annotated[str | None, typer.Option(help="Address to bind.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = None,
+    fd: Annotated[int | None, typer.Option(hidden=True, help="An open socket to serve on.")] = None,
+) -> None:
+    """Run the web server alone."""
+    import socket
+
+    import uvicorn
+
+    from backend.embedded.port import address_of, bind, local_address
+    from backend.settings import Settings
+
+    _set("HOST", host)
+    _set("PORT", port)
+    settings = Settings.load()
+    bound = bind(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
+    if fd is None:
+        print(f"Serving on {address_of(*local_address(bound))}")
+    config = uvicorn.Config(
+        "backend.app:create_app",
+        factory=True,
+        access_log=False,
+        log_level="info",
+        timeout_graceful_shutdown=3,  # event streams never end by themselves
+    )
+    uvicorn.Server(config).run(sockets=[bound])
+
+
+def migrate() -> None:
+    """Create or update the database.
+
+    Brings it to the newest schema and fills in the built-in task sets.
+    """
+    from backend.embedded.database import prepare
+    from backend.settings import Settings
+
+    prepare(Settings.load().database_url).dispose()
+    print("The database is up to date.")
+
+
+def _set(name: str, value: object) -> None:
+    """An option on the command line goes before the environment, for this process and its children."""
+    if value is not None:
+        os.environ[f"ETRM_{name}"] = str(value)

@@ -1,0 +1,52 @@
+"""`etrm token`: secrets with which scripts, and browsers elsewhere, come in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="API tokens: create, list, revoke.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="What or whom the token is for.")]
+
+
+@app.command()
+def create(name: Name) -> None:
+    """Make a token and print its secret, which is shown only now."""
+    from backend.cli.place import writing
+    from backend.services import accounts
+
+    with writing() as session:
+        secret = accounts.create_token(session, name)
+    print(secret)
+
+
+@app.command(name="list")
+def list_tokens() -> None:
+    """List the tokens, without their secrets."""
+    from backend.cli.place import reading
+    from backend.cli.tables import show
+    from backend.services import accounts
+
+    with reading() as session:
+        rows = [
+            (each.name, _day(each.created_at), _day(each.last_used_at), "revoked" if each.revoked_at else "")
+            for each in accounts.tokens(session)
+        ]
+    show(("name", "created", "last used", ""), rows, empty="No tokens yet. Make one: etrm token create NAME")
+
+
+@app.command()
+def revoke(name: Name) -> None:
+    """From now on the token opens nothing."""
+    from backend.cli.place import writing
+    from backend.services import accounts
+
+    with writing() as session:
+        accounts.revoke_token(session, name)
+    print(f"Token {name} is revoked.")
+
+
+def _day(seconds: float | None) -> str:
+    return "never" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")

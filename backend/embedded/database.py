@@ -1,0 +1,42 @@
+"""What the start of the lab asks of the database. Imported late: SQLAlchemy takes its time."""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Engine
+
+from backend.db.migrate import upgrade
+from backend.db.session import make_engine, reading_scope, session_scope
+from backend.domain.presets import preset
+from backend.services import accounts, datasets, dispatch, runs, workers
+
+
+def prepare(url: str) -> Engine:
+    """Create the database or bring it to the newest schema, with the built-in task sets in it."""
+    upgrade(url)
+    engine = make_engine(url)
+    with session_scope(engine) as session:
+        datasets.seed_built_in(session)
+    return engine
+
+
+def queue_demo(engine: Engine) -> None:
+    """If there is no run yet, queue the quick one, so that there is something real to look at."""
+    with session_scope(engine) as session:
+        if runs.find(session, limit=1).runs:
+            return
+        run_id = runs.create(session, preset("quick")).id
+    dispatch.send(run_id)
+
+
+def has_heartbeat(engine: Engine, pid: int) -> bool:
+    """Whether the worker process `pid` has reported, which it does once it takes runs."""
+    with reading_scope(engine) as session:
+        return any(worker.pid == pid for worker in workers.listed(session, time.time()))
+
+
+def login_address(engine: Engine, url: str) -> str:
+    """The address that logs one browser in, within ten minutes."""
+    with session_scope(engine) as session:
+        return f"{url}/login?token={accounts.issue_login(session)}"

@@ -1,0 +1,181 @@
+"""Child processes kept alive, logged to files, and stopped in order. Knows nothing of what they serve."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backend.domain.errors import Unavailable
+from backend.embedded import leash
+from backend.embedded.signals import Signals
+
+LOG_BYTES = 8 * 2**20  # a log this long moves to NAME.log.1, whose place it takes
+LONGEST_PAUSE = 30.0  # seconds between two attempts to start a child again
+HEALTHY_AFTER = 60.0  # seconds of life after which the next crash counts as the first
+TICK = 1.0
+TAIL_BYTES = 4096
+
+
+class Stopped(Exception):
+    """The user asked to stop while something was starting."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What to run. `grace`: seconds between the request to stop and the kill."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stdin: bytes = b""
+    descriptors: tuple[int, ...] = ()
+    grace: float = 10.0
+
+
+class Child:
+    """One service, running or waiting to be started again."""
+
+    def __init__(self, service: Service, log: Path) -> None:
+        self.service = service
+        self.log = log
+        self.crashes = 0
+        self.start_again_at: float | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start the process in a group of its own: a Ctrl-C in the terminal reaches the supervisor only."""
+        self.started_at = time.monotonic()
+        self.start_again_at = None
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid()), *self.service.command],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.service.environment},
+                pass_fds=self.service.descriptors,
+                process_group=0,
+            )
+        assert self.process.stdin
+        with contextlib.suppress(BrokenPipeError):  # it died already, which the next look will find
+            self.process.stdin.write(self.service.stdin)
+            self.process.stdin.close()
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words; empty while it runs."""
+        status = self.process.poll()
+        if status is None:
+            return ""
+        if status < 0:
+            with contextlib.suppress(ValueError):
+                return f"was killed ({signal.Signals(-status).name})"
+        return f"ended with exit status {status}"
+
+    @property
+    def last_words(self) -> str:
+        """The last line it wrote."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+            lines = file.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def crashed(self, now: float) -> float:
+        """Note a crash; returns the seconds until the next attempt: 1, 2, 4 … `LONGEST_PAUSE`."""
+        self.crashes = 1 if now - self.started_at > HEALTHY_AFTER else self.crashes + 1
+        pause = min(LONGEST_PAUSE, 2.0 ** (self.crashes - 1))
+        self.start_again_at = now + pause
+        return pause
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM to the service itself, which knows best how to end what it started."""
+        self.process.terminate()
+
+    def kill_what_is_left(self) -> None:
+        """SIGKILL to all of its group, and reap it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class Supervisor:
+    """Starts services, starts crashed ones again, and stops all of them. `say` tells the user."""
+
+    def __init__(self, logs: Path, signals: Signals, say: Callable[[str], None]) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        self._logs = logs
+        self._signals = signals
+        self._say = say
+        self._children: list[Child] = []
+
+    def start(self, service: Service) -> Child:
+        """Start a service; `stop` will end it before those that were started earlier."""
+        log = self._logs / f"{service.name}.log"
+        rotate(log)
+        child = Child(service, log)
+        self._children.append(child)
+        return child
+
+    def until(self, ready: Callable[[], bool], child: Child, seconds: float) -> None:
+        """Wait until `ready`; Unavailable if the child ends first or `seconds` pass, Stopped on a signal."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self._signals.stop_requests:
+                raise Stopped
+            told = f"Its log: {child.log}"
+            if child.ending:
+                raise Unavailable(
+                    f"The {child.service.name} {child.ending} while starting: {child.last_words}", told
+                )
+            if time.monotonic() > deadline:
+                raise Unavailable(f"The {child.service.name} did not answer within {seconds:.0f} s.", told)
+            self._signals.wait(0.05)
+
+    def watch(self) -> None:
+        """Keep everything running until a signal asks to stop."""
+        while not self._signals.stop_requests:
+            now = time.monotonic()
+            for child in self._children:
+                self._look_after(child, now)
+            due = [child.start_again_at for child in self._children if child.start_again_at is not None]
+            self._signals.wait(min([TICK, *(each - now for each in due)]))
+
+    def stop(self) -> None:
+        """End the children, last started first, each with its grace; a second signal cuts it short."""
+        patience = self._signals.stop_requests + 1
+        for child in reversed(self._children):
+            if not child.ending:
+                child.ask_to_stop()
+            deadline = time.monotonic() + child.service.grace
+            while not child.ending and time.monotonic() < deadline:
+                if self._signals.stop_requests >= patience:
+                    break
+                self._signals.wait(0.1)
+            child.kill_what_is_left()
+        self._children.clear()
+
+    def _look_after(self, child: Child, now: float) -> None:
+        rotate(child.log)
+        if child.start_again_at is not None:
+            if now >= child.start_again_at:
+                child.start()
+        elif child.ending:
+            child.kill_what_is_left()
+            pause = child.crashed(now)
+            told = f"The {child.service.name} {child.ending}; starting it again in {pause:.0f} s."
+            self._say(f"{told} Its log: {child.log}")
+
+
+def rotate(log: Path) -> None:
+    """Move a long log's text to `NAME.log.1`. The writer appends, so it goes on in the emptied file."""
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)

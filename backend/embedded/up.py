@@ -1,0 +1,143 @@
+"""`etrm up`: broker, database, web server and one worker, started together and stopped together."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.domain.errors import Unavailable
+from backend.embedded import home, port
+from backend.embedded.home import Holder
+from backend.embedded.signals import Signals, listening
+from backend.embedded.supervisor import Child, Service, Stopped, Supervisor
+from backend.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+ANSWER_SECONDS = 60.0  # how long each part may take to answer at the start
+WORKER_GRACE = 45.0  # seconds for the checkpoint of the running training
+
+
+def up(settings: Settings, demo: bool = True) -> None:
+    """Run the lab until Ctrl-C or SIGTERM. `demo`: queue the quick run if there is no run yet."""
+    home.prepare(settings.home)
+    home.prepare(settings.artifacts)
+    with listening() as signals, home.held(settings.home) as lock:
+        with closing(port.bind(settings.host, settings.port)) as web_socket:
+            try:
+                _Lab(settings, web_socket, lock, signals).run(demo)
+            except OSError as error:
+                raise home.storage_error(error, settings.home) from error
+            except Stopped:
+                say("Stopped while starting.")
+
+
+def say(text: str) -> None:
+    """A remark for the user. Standard output is for the address alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class _Lab:
+    """One `etrm up`, from the first child to the last."""
+
+    def __init__(self, settings: Settings, web_socket: socket.socket, lock: Path, signals: Signals) -> None:
+        self._settings = settings
+        self._web_socket = web_socket
+        self._lock = lock
+        self._url = port.address_of(*port.local_address(web_socket))
+        self._supervisor = Supervisor(settings.home / "logs", signals, say)
+
+    def run(self, demo: bool) -> None:
+        try:
+            self._start(demo)
+            self._supervisor.watch()
+            say(
+                "Stopping. A running training writes its checkpoint first; Ctrl-C again does not wait for it."
+            )
+        finally:
+            self._supervisor.stop()
+        say("Stopped.")
+
+    def _start(self, demo: bool) -> None:
+        from backend.embedded import database
+
+        broker_url = self._settings.broker_url or self._start_broker()
+        check_broker(broker_url)
+        os.environ.update(self._environment(broker_url))
+        engine = database.prepare(self._settings.database_url)
+        try:
+            if demo:
+                database.queue_demo(engine)
+            self._start_servers(engine)
+            home.announce(self._lock, Holder(os.getpid(), self._url, broker_url))
+            print(database.login_address(engine, self._url), flush=True)
+        finally:
+            engine.dispose()
+
+    def _environment(self, broker_url: str) -> dict[str, str]:
+        """What this process's own services and every child read as their settings."""
+        settings = self._settings
+        values = {
+            "HOME": str(settings.home),
+            "HOST": settings.host,
+            "PORT": str(self._web_socket.getsockname()[1]),
+            "DATABASE_URL": settings.database_url,
+            "BROKER_URL": broker_url,
+            "ARTIFACTS": str(settings.artifacts),
+        }
+        return {PREFIX + name: value for name, value in values.items()}
+
+    def _start_broker(self) -> str:
+        from backend.embedded import valkey
+
+        folder = self._settings.home / "broker"
+        folder.mkdir(exist_ok=True)
+        broker = valkey.Broker(folder)
+        child = self._supervisor.start(Service("broker", broker.command, stdin=broker.config))
+        self._supervisor.until(lambda: valkey.answers(broker.url), child, ANSWER_SECONDS)
+        return broker.url
+
+    def _start_servers(self, engine: Engine) -> None:
+        """Web server and worker start side by side, since each takes a second or two."""
+        from backend.embedded import database
+
+        descriptor = self._web_socket.fileno()
+        command = [sys.executable, "-m", "backend.cli", "web", "--fd", str(descriptor)]
+        web = self._supervisor.start(Service("web", command, descriptors=(descriptor,)))
+        command = [sys.executable, "-m", "worker", "worker"]
+        worker = self._supervisor.start(Service("worker", command, grace=WORKER_GRACE))
+        self._supervisor.until(lambda: _web_answers(self._web_socket), web, ANSWER_SECONDS)
+        self._supervisor.until(
+            lambda: database.has_heartbeat(engine, worker.process.pid), worker, ANSWER_SECONDS
+        )
+
+
+def check_broker(url: str) -> None:
+    """Unavailable unless the broker at `url` answers."""
+    from backend.embedded.valkey import answers
+
+    if not answers(url):
+        raise Unavailable(
+            f"The broker does not answer at {url.rpartition('@')[2]}.",
+            "Start it, or unset ETRM_BROKER_URL to use the embedded one.",
+        )
+
+
+def _web_answers(web_socket: socket.socket) -> bool:
+    """Whether the web server on this socket says that it is well."""
+    name, number = port.local_address(web_socket)
+    connection = http.client.HTTPConnection(name, number, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
