@@ -172,8 +172,8 @@ class PerDemoEncoder(Config):
 
     kind: Literal["per_demo"] = "per_demo"
     layers: int = _encoder_layers()
-    width: int = _field(
-        128, "Encoder width", "Features per token inside the encoder.", ge=8, le=1024, multiple_of=8
+    inner_width: int = _field(
+        128, "Inner width", "Features per token inside the encoder.", ge=8, le=1024, multiple_of=8
     )
     latent: int = _field(32, "Latent size", "Numbers that describe one demonstration.", ge=1, le=4096)
     kl_weight: float = _kl_weight()
@@ -190,8 +190,8 @@ class IterativeEncoder(Config):
     )
     layer_scale: float | None = _layer_scale()
     refine_layers: int = _field(2, "Refining layers", "Transformer blocks that refine.", ge=1, le=16)
-    h_cycles: int = _field(3, "Encoder H cycles", "Outer cycles per ACT step.", ge=1, le=16)
-    l_cycles: int = _field(1, "Encoder L cycles", "Inner refinements per outer cycle.", ge=1, le=32)
+    refine_h_cycles: int = _field(3, "Refining H cycles", "Outer cycles per ACT step.", ge=1, le=16)
+    refine_l_cycles: int = _field(1, "Refining L cycles", "Inner refinements per outer cycle.", ge=1, le=32)
     detach_context: bool = _field(
         False,
         "Detach the context",

@@ -264,8 +264,8 @@ def _encoder(kind: str, settings: Mapping[str, Any], kl_weight: float) -> Encode
             norm=settings.get("encoder_norm_style", "post"),
             layer_scale=settings.get("encoder_layer_scale_init", 0.0) or None,
             refine_layers=settings.get("encoder_l_layers", 2),
-            h_cycles=settings.get("encoder_h_cycles", 3),
-            l_cycles=settings.get("encoder_l_cycles", 1),
+            refine_h_cycles=settings.get("encoder_h_cycles", 3),
+            refine_l_cycles=settings.get("encoder_l_cycles", 1),
             detach_context=True,
         )
     raise NotThereYet(f"The published encoder {name} of {kind} is not there yet.")

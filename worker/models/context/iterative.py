@@ -32,7 +32,7 @@ class IterativeSource(DemonstrationSource):
         blocks = [
             Block(core.width, core.heads, core.expansion, generator) for _ in range(config.refine_layers)
         ]
-        self.recursion = Recursion(blocks, config.h_cycles, config.l_cycles)
+        self.recursion = Recursion(blocks, config.refine_h_cycles, config.refine_l_cycles)
         shape = (core.context_tokens, core.width)
         self.register_buffer("y_start", truncated_normal(shape, 1.0, generator))
         self.register_buffer("z_start", truncated_normal(shape, 1.0, generator))

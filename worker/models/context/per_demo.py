@@ -73,9 +73,9 @@ class GridEncoder(nn.Module):
 
     def __init__(self, config: PerDemoEncoder, generator: torch.Generator) -> None:
         super().__init__()
-        self.embedding = GridEmbedding(config.width, generator)
-        self.cls = nn.Parameter(truncated_normal((1, 1, config.width), CLS_STD, generator))
-        self.blocks = nn.ModuleList(SiluBlock(config.width, generator) for _ in range(config.layers))
+        self.embedding = GridEmbedding(config.inner_width, generator)
+        self.cls = nn.Parameter(truncated_normal((1, 1, config.inner_width), CLS_STD, generator))
+        self.blocks = nn.ModuleList(SiluBlock(config.inner_width, generator) for _ in range(config.layers))
 
     def forward(self, inputs: Tensor, outputs: Tensor) -> Tensor:
         tokens: Tensor = self.embedding(inputs, outputs)
@@ -89,12 +89,12 @@ class PerDemoSource(DemonstrationSource):
     """Demonstrations -> a latent each -> mean over the valid ones -> context."""
 
     def __init__(self, core: CoreConfig, config: PerDemoEncoder, generator: torch.Generator) -> None:
-        super().__init__(GridEncoder(config, generator), config.width)
+        super().__init__(GridEncoder(config, generator), config.inner_width)
         self.tokens = core.context_tokens
         self.kl_weight = config.kl_weight
         self.posterior = Gaussian(
-            plain_linear(config.width, config.latent, generator),
-            plain_linear(config.width, config.latent, generator),
+            plain_linear(config.inner_width, config.latent, generator),
+            plain_linear(config.inner_width, config.latent, generator),
         )
         self.decode = plain_linear(config.latent, core.context_tokens * core.width, generator)
 
