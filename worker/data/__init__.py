@@ -1,0 +1,1 @@
+"""From ARC tasks to batches of tokens: canvas, augmentation, leaks, samples."""

@@ -1,0 +1,152 @@
+"""Training batches: sample i of a canvas is a pure function of (seed, canvas, i)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend.domain.experiment import ExperimentConfig, TrmModel
+from worker.batch import PAD, Batch
+from worker.data.augment import DIHEDRALS, Augmentation, augmentation
+from worker.data.tokens import COLOUR_TOKENS, Cells, Tokens, as_labels, draw
+from worker.data.training_data import TrainingData, TrainingTask
+
+_ORDER_SALT = 1 << 32  # keeps the order of tasks apart from the draws of samples; above every seed
+
+
+class Canvases(NamedTuple):
+    """B samples as arrays: what a Batch holds, before it becomes tensors. Canvases are (side, side)."""
+
+    inputs: Tokens  # (B, side, side)
+    outputs: Tokens  # (B, side, side), PAD where the output is unknown
+    demo_inputs: Tokens  # (B, K, side, side)
+    demo_outputs: Tokens  # (B, K, side, side)
+    demo_mask: NDArray[np.bool_]  # (B, K)
+    puzzle: Tokens  # (B,)
+
+    @classmethod
+    def empty(cls, size: int, demonstrations: int, side: int) -> Canvases:
+        """All PAD: `size` samples with room for `demonstrations` each."""
+        single, many = (size, side, side), (size, demonstrations, side, side)
+        return cls(
+            inputs=np.full(single, PAD, dtype=np.int64),
+            outputs=np.full(single, PAD, dtype=np.int64),
+            demo_inputs=np.full(many, PAD, dtype=np.int64),
+            demo_outputs=np.full(many, PAD, dtype=np.int64),
+            demo_mask=np.zeros((size, demonstrations), dtype=np.bool_),
+            puzzle=np.zeros(size, dtype=np.int64),
+        )
+
+    def batch(self) -> Batch:
+        """The tensors, on the CPU, canvases flattened row by row."""
+        size, demonstrations = self.demo_mask.shape
+        cells = self.inputs.shape[-1] ** 2
+        return Batch(
+            inputs=torch.from_numpy(self.inputs).view(size, cells),
+            labels=torch.from_numpy(as_labels(self.outputs)).view(size, cells),
+            demo_inputs=torch.from_numpy(self.demo_inputs).view(size, demonstrations, cells),
+            demo_outputs=torch.from_numpy(self.demo_outputs).view(size, demonstrations, cells),
+            demo_mask=torch.from_numpy(self.demo_mask),
+            puzzle=torch.from_numpy(self.puzzle),
+        )
+
+
+class View:
+    """Draws the grids of one task as one augmentation shows them."""
+
+    def __init__(self, augmented: Augmentation) -> None:
+        self._turn = DIHEDRALS[augmented.dihedral]
+        self._colours = COLOUR_TOKENS[list(augmented.colours)]
+
+    def draw(self, canvas: Tokens, cells: Cells, offset: tuple[int, int] = (0, 0)) -> None:
+        """`cells` (h, w) of the original, recoloured and turned, onto `canvas` (side, side)."""
+        draw(canvas, self._turn(cells), offset, self._colours)
+
+    def shape(self, cells: Cells) -> tuple[int, ...]:
+        """Height and width of the original's `cells` in this view."""
+        return self._turn(cells).shape
+
+
+def most_demonstrations(config: ExperimentConfig) -> int:
+    """Demonstrations drawn per sample, at most. TRM reads none: it knows a task by its row."""
+    return 0 if isinstance(config.model, TrmModel) else config.data.max_demonstrations
+
+
+class BatchStream:
+    """The samples of one canvas in order. Each task comes once per pass over the tasks."""
+
+    def __init__(self, data: TrainingData, config: ExperimentConfig, side: int) -> None:
+        self.position = 0  # samples drawn so far; set it to go on from there
+        self._seed, self._config, self._side = config.seed, config, side
+        self._tasks, self._puzzles = data.by_canvas[side], data.puzzles
+        self._demonstrations = min(
+            most_demonstrations(config),
+            max(len(task.beside(asked)) for task in self._tasks for asked in task.asked),
+        )
+        self._draws = 3 + max(len(task.shown) for task in self._tasks) + 2 * (1 + self._demonstrations)
+        self._pass, self._order = -1, np.empty(0, dtype=np.int64)
+
+    def next(self, wanted: NDArray[np.bool_]) -> Batch:
+        """New samples in the rows where `wanted` (B,) is True, in order; the other rows are empty."""
+        canvases = Canvases.empty(len(wanted), self._demonstrations, self._side)
+        for row in np.flatnonzero(wanted):
+            self._write(self.position, int(row), canvases)
+            self.position += 1
+        return canvases.batch()
+
+    def _write(self, index: int, row: int, canvases: Canvases) -> None:
+        """Sample `index` into `row`: a pair of a task is asked, others are shown, all in one view."""
+        task = self._task(index)
+        # A counter-based generator: any sample can be drawn without those before it.
+        philox = np.random.Philox(key=[self._seed, self._side], counter=[0, index, 0, 0])
+        draws = np.random.Generator(philox).random(self._draws)
+        asked = task.asked[int(draws[0] * len(task.asked))]
+        form = int(draws[1] * (self._config.data.augmentations + 1))
+        view = View(augmentation(self._seed, task.id, form))
+        canvases.puzzle[row] = self._puzzles.row(task.id, form)
+        offsets = draws[-2 * (1 + self._demonstrations) :].reshape(-1, 2)
+        self._draw_pair(view, task, asked, offsets[0], canvases.inputs[row], canvases.outputs[row])
+        for place, pair in enumerate(self._shown(task, asked, draws[2:])):
+            demo_input, demo_output = canvases.demo_inputs[row, place], canvases.demo_outputs[row, place]
+            self._draw_pair(view, task, pair, offsets[place + 1], demo_input, demo_output)
+            canvases.demo_mask[row, place] = True
+
+    def _task(self, index: int) -> TrainingTask:
+        """The task of sample `index`: one pass takes every task once, each pass in its own order."""
+        number, place = divmod(index, len(self._tasks))
+        if number != self._pass:
+            generator = np.random.Generator(
+                np.random.Philox(key=[self._seed + _ORDER_SALT, self._side], counter=[0, number, 0, 0])
+            )
+            self._pass, self._order = number, generator.random(len(self._tasks)).argsort()
+        return self._tasks[int(self._order[place])]
+
+    def _shown(self, task: TrainingTask, asked: int, draws: NDArray[np.float64]) -> list[int]:
+        """A random choice of the demonstrations, as places in the task's pairs; never the asked pair."""
+        others = task.beside(asked)
+        order = draws[: len(others)].argsort()[: self._demonstrations]
+        return [others[place] for place in order]
+
+    def _draw_pair(
+        self,
+        view: View,
+        task: TrainingTask,
+        pair: int,
+        draws: NDArray[np.float64],
+        input_canvas: Tokens,
+        output_canvas: Tokens,
+    ) -> None:
+        """Both grids of a pair at one offset: anywhere both fit, or the corner without translation."""
+        cells = task.pairs[pair]
+        offset = (0, 0)
+        if self._config.data.translation:
+            (one_height, one_width), (other_height, other_width) = map(view.shape, cells)
+            offset = (
+                int(draws[0] * (self._side - max(one_height, other_height) + 1)),
+                int(draws[1] * (self._side - max(one_width, other_width) + 1)),
+            )
+        view.draw(input_canvas, cells[0], offset)
+        view.draw(output_canvas, cells[1], offset)

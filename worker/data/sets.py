@@ -1,0 +1,38 @@
+"""Where tasks come from: the training knows set names only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Protocol
+
+from backend.domain.arc_files import read_built_in
+from backend.domain.errors import NotFound
+from backend.domain.task import Task
+
+
+class TaskSource(Protocol):
+    """Gives the tasks of a set by name; NotFound, with a hint, for a name it does not know."""
+
+    def tasks(self, set_name: str) -> tuple[Task, ...]: ...
+
+
+class BuiltinTasks:
+    """The ARC-AGI-1 and ARC-AGI-2 sets that come with the installation."""
+
+    def tasks(self, set_name: str) -> tuple[Task, ...]:
+        return read_built_in(set_name)
+
+
+class TasksInMemory:
+    """Sets given as they are: notebooks, tests."""
+
+    def __init__(self, sets: Mapping[str, tuple[Task, ...]]) -> None:
+        self._sets = dict(sets)
+
+    def tasks(self, set_name: str) -> tuple[Task, ...]:
+        if set_name in self._sets:
+            return self._sets[set_name]
+        close = get_close_matches(set_name, self._sets, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(self._sets) or 'none'}."
+        raise NotFound(f"There is no task set {set_name!r}.", hint)

@@ -1,0 +1,239 @@
+"""What a run trains on: tasks of the sets it names, less everything its evaluation asks.
+
+An evaluated set that is also a training set is a *train evaluation*: it measures the gap to the held-out
+ones, and its tasks are trained on. Every other evaluated set is *held out* as a whole, whichever of its
+tasks are evaluated, so that a later, fuller evaluation of the run is as honest: a training task that is one
+of its tasks, or holds one of its pairs in any augmentation, is dropped. TRM alone may learn the
+demonstrations (never the tests) of the tasks that are evaluated.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import NoReturn
+
+from backend.domain.errors import FieldProblem, InvalidConfig, NotFound
+from backend.domain.experiment import DataConfig, ExperimentConfig, TrmModel
+from backend.domain.task import Pair, Task, choose_canvas
+from worker.data.leaks import Leak, canonical, find_leaks
+from worker.data.puzzles import PuzzleTable
+from worker.data.selection import select_tasks
+from worker.data.sets import TaskSource
+from worker.data.tokens import Cells, as_cells
+
+_LEAKS_SHOWN = 5  # in a refusal
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """A task on its canvas: the pairs of it that are trained on, which are asked and which are shown."""
+
+    id: str
+    side: int
+    pairs: tuple[tuple[Cells, Cells], ...]  # all different, all fit the canvas
+    asked: tuple[int, ...]  # places in `pairs`
+    shown: tuple[int, ...]
+
+    def beside(self, asked: int) -> tuple[int, ...]:
+        """Places of the pairs that may be shown while `asked` is asked: leave-one-out."""
+        return tuple(place for place in self.shown if place != asked)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A task of a training set that is not trained on, and why."""
+
+    set_name: str
+    task_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything the training batches are made from."""
+
+    tasks: tuple[TrainingTask, ...]
+    puzzles: PuzzleTable
+    by_canvas: Mapping[int, tuple[TrainingTask, ...]]  # side, ascending -> tasks
+    dropped: tuple[Dropped, ...]
+    leaks: tuple[Leak, ...]
+
+
+def build(config: ExperimentConfig, source: TaskSource) -> TrainingData:
+    """Load, check and sort the tasks of a config; InvalidConfig names the field that cannot be met."""
+    data = config.data
+    sets = {name: _load(source, name, "data.training_sets") for name in data.training_sets}
+    evaluated = {
+        part.name: _load(source, part.name, f"evaluation.sets.{place}.name")
+        for place, part in enumerate(config.evaluation.sets)
+    }
+    held_out = {name: tasks for name, tasks in evaluated.items() if name not in sets}
+    dropped: list[Dropped] = []
+    candidates = _candidates(sets, data, dropped)
+    leaks = _check_leaks(candidates, held_out, data, dropped)
+    tasks = list(_usable(candidates, config, dropped))[: data.first_tasks]
+    if not tasks:
+        _nothing_left(dropped)
+    if data.evaluation_demonstrations:
+        tasks += _evaluation_demonstrations(config, held_out)
+    by_canvas: dict[int, list[TrainingTask]] = defaultdict(list)
+    for task in tasks:
+        by_canvas[task.side].append(task)
+    return TrainingData(
+        tasks=tuple(tasks),
+        puzzles=_puzzle_table(config, tasks),
+        by_canvas={side: tuple(by_canvas[side]) for side in sorted(by_canvas)},
+        dropped=tuple(dropped),
+        leaks=leaks,
+    )
+
+
+def _load(source: TaskSource, set_name: str, field: str) -> tuple[Task, ...]:
+    try:
+        return source.tasks(set_name)
+    except NotFound as error:
+        _refuse(field, error.message, error.hint)
+
+
+def _refuse(field: str, message: str, hint: str) -> NoReturn:
+    raise InvalidConfig(
+        "The data of the config cannot be had.", problems=[FieldProblem(field, message, hint)]
+    )
+
+
+Candidates = dict[str, tuple[str, Task]]  # task id -> its set, the task; in id order
+
+
+def _candidates(sets: Mapping[str, tuple[Task, ...]], data: DataConfig, dropped: list[Dropped]) -> Candidates:
+    """The tasks that the config names. Sets may share ids: the first set keeps the task."""
+    found: Candidates = {}
+    for set_name, tasks in sets.items():
+        for task in tasks:
+            if task.id in found:
+                dropped.append(Dropped(set_name, task.id, f"already taken from {found[task.id][0]}"))
+            else:
+                found[task.id] = (set_name, task)
+    for task_id in data.task_ids:
+        if task_id not in found:
+            close = get_close_matches(task_id, found, n=1)
+            hint = f"Did you mean {close[0]}?" if close else "Look it up on the data page."
+            _refuse("data.task_ids", f"no training set has a task {task_id!r}.", hint)
+    chosen = set(data.task_ids) or set(found)
+    return {task_id: found[task_id] for task_id in sorted(chosen)}
+
+
+def _check_leaks(
+    candidates: Candidates,
+    held_out: Mapping[str, tuple[Task, ...]],
+    data: DataConfig,
+    dropped: list[Dropped],
+) -> tuple[Leak, ...]:
+    """Take the tasks that leak out of `candidates`, or refuse to go on."""
+    by_set: dict[str, list[Task]] = defaultdict(list)
+    for set_name, task in candidates.values():
+        by_set[set_name].append(task)
+    leaks = find_leaks(by_set, held_out)
+    first = {leak.training_task: leak for leak in reversed(leaks)}
+    if first and data.on_leak == "refuse":
+        shown = "; ".join(str(leak) for leak in list(first.values())[-_LEAKS_SHOWN:])
+        _refuse(
+            "data.training_sets",
+            f"{len(first)} training tasks hold what the evaluation asks: {shown}.",
+            "Leave them out by data.task_ids, or set data.on_leak to drop.",
+        )
+    for task_id, leak in first.items():
+        del candidates[task_id]
+        reason = f"holds {leak.what} of {leak.evaluated_task} of {leak.evaluated_set}"
+        dropped.append(Dropped(leak.training_set, task_id, reason))
+    return leaks
+
+
+def _usable(
+    candidates: Candidates, config: ExperimentConfig, dropped: list[Dropped]
+) -> Iterator[TrainingTask]:
+    """The tasks that fit a canvas and have a pair to ask."""
+    for set_name, task in candidates.values():
+        side = choose_canvas(task, config.data.canvas_sizes)
+        if side is None:
+            largest = config.data.canvas_sizes[-1]
+            reason = f"needs a canvas of {task.visible_side}, the largest has {largest}"
+            dropped.append(Dropped(set_name, task.id, reason))
+            continue
+        trained = _training_task(task, side, config.data.query)
+        if not trained.asked:
+            dropped.append(Dropped(set_name, task.id, "no pair to ask fits its canvas"))
+        elif not trained.beside(trained.asked[0]) and not isinstance(config.model, TrmModel):
+            dropped.append(Dropped(set_name, task.id, "has no demonstration to show beside the asked pair"))
+        else:
+            yield trained
+
+
+def _training_task(task: Task, side: int, query: str) -> TrainingTask:
+    """A task of a training set. Tests with an unknown output, or one off the canvas, are left out."""
+    shown = list(dict.fromkeys(task.demonstrations))
+    tests = [Pair(test.input, test.output) for test in task.tests if test.output is not None]
+    tests = [pair for pair in dict.fromkeys(tests) if pair not in shown and _fits(pair, side)]
+    pairs = [*shown, *tests]
+    everything = tuple(range(len(pairs)))
+    if query == "any":
+        return _on_canvas(task.id, side, pairs, everything, everything)
+    return _on_canvas(task.id, side, pairs, everything[len(shown) :], everything[: len(shown)])
+
+
+def _on_canvas(
+    task_id: str, side: int, pairs: list[Pair], asked: tuple[int, ...], shown: tuple[int, ...]
+) -> TrainingTask:
+    cells = tuple((as_cells(pair.input), as_cells(pair.output)) for pair in pairs)
+    return TrainingTask(task_id, side, cells, asked, shown)
+
+
+def _fits(pair: Pair, side: int) -> bool:
+    grids = (pair.input, pair.output)
+    return max(max(grid.height, grid.width) for grid in grids) <= side
+
+
+def _evaluation_demonstrations(
+    config: ExperimentConfig, held_out: Mapping[str, tuple[Task, ...]]
+) -> list[TrainingTask]:
+    """The demonstrations of the evaluated held-out tasks, each task once, as tasks to train on.
+
+    A demonstration of one task that is a test of another, in any augmentation, is left out.
+    """
+    asked_by: dict[bytes, set[str]] = defaultdict(set)
+    for tasks in held_out.values():
+        for task in tasks:
+            for test in task.tests:
+                if test.output is not None:
+                    asked_by[canonical(test.input, test.output)].add(task.id)
+    found: dict[str, TrainingTask] = {}
+    for part in config.evaluation.sets:
+        for task in select_tasks(part, held_out.get(part.name, ()), config.data.canvas_sizes):
+            side = choose_canvas(task, config.data.canvas_sizes)
+            pairs = [
+                pair
+                for pair in dict.fromkeys(task.demonstrations)
+                if not asked_by.get(canonical(pair.input, pair.output), set()) - {task.id}
+            ]
+            if side is not None and pairs and task.id not in found:
+                everything = tuple(range(len(pairs)))
+                found[task.id] = _on_canvas(task.id, side, pairs, everything, everything)
+    return list(found.values())
+
+
+def _puzzle_table(config: ExperimentConfig, tasks: list[TrainingTask]) -> PuzzleTable:
+    """TRM's rows; an encoder has none."""
+    if not isinstance(config.model, TrmModel):
+        return PuzzleTable()
+    return PuzzleTable([task.id for task in tasks], config.data.augmentations)
+
+
+def _nothing_left(dropped: list[Dropped]) -> NoReturn:
+    reasons = "; ".join(f"{each.task_id} {each.reason}" for each in dropped[:_LEAKS_SHOWN])
+    _refuse(
+        "data.training_sets",
+        f"no task is left to train on ({reasons or 'the sets are empty'}).",
+        "Choose larger canvas sizes, other sets or other task ids.",
+    )
