@@ -21,16 +21,20 @@ _EXAMPLE = 'Write for example {"preset": "quick", "training": {"steps": 100}}.'
 
 
 def parse_json(text: str | bytes) -> ExperimentConfig:
-    """The config that a JSON text describes; InvalidConfig names the line where it is no JSON."""
+    """The config that a JSON text describes; InvalidConfig as `read_json` and `parse_experiment` have it."""
+    return parse_experiment(read_json(text))
+
+
+def read_json(text: str | bytes) -> object:
+    """The value that a JSON text holds; InvalidConfig names the line and column where it is no JSON."""
     try:
-        raw = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise _invalid(
             FieldProblem("", f"Line {error.lineno}, column {error.colno} is not JSON: {error.msg}.", _EXAMPLE)
         ) from error
     except (ValueError, RecursionError) as error:
         raise _invalid(FieldProblem("", "This is not JSON text that can be read.", _EXAMPLE)) from error
-    return parse_experiment(raw)
 
 
 def parse_experiment(raw: object) -> ExperimentConfig:

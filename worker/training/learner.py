@@ -86,9 +86,7 @@ class Learner:
         self._coverage.restart()
         values["learning_rate"] = self._learning_rate
         if self._seconds:
-            values["samples_per_second"] = (
-                self._steps_timed * self.config.training.batch_size / self._seconds
-            )
+            values["samples_per_second"] = self._steps_timed * self.config.training.batch_size / self._seconds
         values["memory_bytes"] = float(self.device.memory_bytes())
         self._seconds, self._steps_timed = 0.0, 0
         return values

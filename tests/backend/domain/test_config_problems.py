@@ -40,7 +40,7 @@ def test_every_preset_round_trips_through_json(name: str) -> None:
         ({"model": {"core": {"widht": 3}}}, "model.core.widht", "Did you mean 'width'?"),
         ({"steps": 4}, "steps", "It lives at training.steps."),
         ({"learning_rat": 1}, "learning_rat", "Did you mean optimisation.learning_rate?"),
-        ({"model": {"width": 64}}, "model.width", "It lives at model.core.width."),
+        ({"model": {"width": 64}}, "model.width", "It lives at model.core.width"),
         ({"model": {"embedding_width": 3}}, "model.embedding_width", "when model.kind is trm."),
         ({"model": {"zzzz": 1}}, "model.zzzz", "Known here: kind, core, act, encoder, reencode."),
         ({"evaluation": {"sets": [{}, {"nam": "x"}]}}, "evaluation.sets.1.nam", "Did you mean 'name'?"),
@@ -153,7 +153,7 @@ def test_the_order_of_overrides_does_not_undo_a_changed_kind() -> None:
     ("assignment", "said"),
     [
         ("training.setps=1", "Did you mean 'steps'?"),
-        ("width=64", "It lives at model.core.width."),
+        ("width=64", "It lives at model.core.width"),
         ("training.steps=ten", 'must be a whole number, not "ten"'),
         ("training.steps.x=1", "must be a whole number"),
         ("steps", "Write path=value"),

@@ -1,0 +1,158 @@
+"""Evaluations of a run: streamed to the recorder, kept in the run's folder, gone on with after a stop.
+
+Each evaluation is one file of JSON lines, `evaluations/*.jsonl`: its key, one outcome per test input, and
+its summary once it is finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
+from backend.domain.task import Task
+from worker.data.puzzles import PuzzleTable
+from worker.data.selection import select_tasks
+from worker.data.sets import TaskSource
+from worker.evaluation import evaluator
+from worker.models.reasoner import Reasoner
+from worker.recorder import Recorder
+from worker.training.progress import Meter
+from worker.training.stop import StopSignal
+
+_KEY: TypeAdapter[EvaluationKey] = TypeAdapter(EvaluationKey)
+_OUTCOME: TypeAdapter[TestOutcome] = TypeAdapter(TestOutcome)
+_SUMMARY: TypeAdapter[EvaluationSummary] = TypeAdapter(EvaluationSummary)
+
+
+class OutcomeFile:
+    """The outcomes of one evaluation on disk, one line each; a line torn by a kill does not count."""
+
+    def __init__(self, run_folder: Path, key: EvaluationKey) -> None:
+        digest = hashlib.sha256(_KEY.dump_json(key)).hexdigest()[:12]
+        self.path = run_folder / "evaluations" / f"step-{key.step:09d}-{digest}.jsonl"
+        self.key = key
+        self.outcomes: list[TestOutcome] = []
+        self.seconds = 0.0  # spent on them
+        self.summary: EvaluationSummary | None = None
+
+    def open(self) -> None:
+        """Read what an earlier process left and drop a torn end."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        whole = [_KEY.dump_json(self.key)]
+        for line in self.path.read_bytes().splitlines()[1:] if self.path.exists() else ():
+            if not self._take(line):
+                break
+            whole.append(line)
+        unfinished = self.path.with_suffix(".unfinished")
+        unfinished.write_bytes(b"".join(line + b"\n" for line in whole))
+        unfinished.replace(self.path)
+
+    def add(self, outcome: TestOutcome, seconds: float) -> None:
+        self.outcomes.append(outcome)
+        self.seconds = seconds
+        self._append({"outcome": _OUTCOME.dump_python(outcome, mode="json"), "seconds": seconds})
+
+    def finish(self, summary: EvaluationSummary) -> None:
+        self.summary = summary
+        self._append({"summary": _SUMMARY.dump_python(summary, mode="json")})
+
+    def _append(self, line: dict[str, object]) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _take(self, line: bytes) -> bool:
+        """Take in one line; False if it is not whole."""
+        try:
+            content = json.loads(line)
+            if "summary" in content:
+                self.summary = _SUMMARY.validate_python(content["summary"])
+            else:
+                self.outcomes.append(_OUTCOME.validate_python(content["outcome"]))
+                self.seconds = content["seconds"]
+        except (ValueError, KeyError, ValidationError):
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores weights of one run on the sets of its config."""
+
+    config: ExperimentConfig
+    puzzles: PuzzleTable
+    source: TaskSource
+    run_folder: Path
+    recorder: Recorder
+    stop: StopSignal
+
+    def score(self, reasoner: Reasoner, step: int) -> list[EvaluationSummary]:
+        """Score the reasoner's present weights on every set; fewer summaries if stopped.
+
+        `config.evaluation.weights` names which weights those are. What an earlier process has done of the
+        same evaluation is taken over.
+        """
+        work = [
+            (OutcomeFile(self.run_folder, self._key(name, step, tasks)), tasks)
+            for name, tasks in self._sets()
+        ]
+        for file, _ in work:
+            file.open()
+        meter = Meter("evaluating", sum(len(task.tests) for _, tasks in work for task in tasks))
+        done = 0
+        summaries = []
+        for file, tasks in work:
+            done = self._finish(file, tasks, reasoner, meter, done)
+            if file.summary is None:
+                break
+            summaries.append(file.summary)
+        self.recorder.flush()
+        return summaries
+
+    def _sets(self) -> list[tuple[str, tuple[Task, ...]]]:
+        """Name and chosen tasks of every evaluated set."""
+        sizes = self.config.data.canvas_sizes
+        return [
+            (part.name, select_tasks(part, self.source.tasks(part.name), sizes))
+            for part in self.config.evaluation.sets
+        ]
+
+    def _key(self, set_name: str, step: int, tasks: Sequence[Task]) -> EvaluationKey:
+        evaluation = self.config.evaluation
+        return EvaluationKey(
+            set_name=set_name,
+            step=step,
+            weights=evaluation.weights,
+            views=evaluation.views,
+            act_steps=evaluation.act_steps or self.config.model.act.max_steps,
+            task_ids=tuple(task.id for task in tasks),
+        )
+
+    def _finish(
+        self, file: OutcomeFile, tasks: Sequence[Task], reasoner: Reasoner, meter: Meter, done: int
+    ) -> int:
+        """Bring one evaluation to its end, or to where it is stopped; returns the test inputs done in all."""
+        self.recorder.evaluation_started(file.key)
+        for outcome in file.outcomes:  # again, where an earlier process may not have been heard
+            self.recorder.outcome(file.key, outcome)
+        self.recorder.progress(meter.mark(done := done + len(file.outcomes)))
+        started = time.monotonic() - file.seconds
+        if file.summary is None:
+            for outcome in evaluator.evaluate(
+                reasoner, self.config, file.key, tasks, self.puzzles, self.stop, tuple(file.outcomes)
+            ):
+                file.add(outcome, time.monotonic() - started)
+                self.recorder.outcome(file.key, outcome)
+                self.recorder.progress(meter.mark(done := done + 1))
+            if len(file.outcomes) == sum(len(task.tests) for task in tasks):
+                file.finish(evaluator.summarise(file.key, file.outcomes, file.seconds))
+        if file.summary is not None:
+            self.recorder.evaluation_finished(file.summary)
+        return done

@@ -1,0 +1,209 @@
+"""The one loop: every variant is trained, recorded, checkpointed, stopped, resumed and scored by it."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from backend.domain.config_problems import differences
+from backend.domain.errors import Conflict, TrainingDiverged
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.records import EvaluationSummary, Progress
+from worker.data import training_data
+from worker.data.sets import TaskSource
+from worker.data.training_data import TrainingData
+from worker.device import open_device
+from worker.recorder import Recorder
+from worker.training import checkpoint
+from worker.training.diagnostics import Alarms
+from worker.training.learner import Learner
+from worker.training.progress import Meter
+from worker.training.scoring import Scorer
+from worker.training.stop import StopSignal
+
+# What a resumed run may not change: the numbers would be of neither config.
+_FIXED = ("seed", "model", "data", "optimisation", "training.batch_size", "training.precision")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How far a run came, and the scores of its last evaluation."""
+
+    step: int
+    stopped: bool  # asked to stop before it was done; resuming goes on from here
+    evaluations: tuple[EvaluationSummary, ...]
+
+
+def train(
+    config: ExperimentConfig,
+    source: TaskSource,
+    recorder: Recorder,
+    folder: Path,
+    stop: StopSignal,
+    resume: bool = True,
+) -> TrainingResult:
+    """Train to `config.training.steps` and score, or stop early with a checkpoint when `stop` is requested.
+
+    Checkpoints and outcomes are written to `folder`. With `resume` it goes on from the newest whole
+    checkpoint there; on the CPU in fp32 every number is then the same as without the stop, except
+    `samples_per_second` and `memory_bytes`. Raises EtrmError subclasses: InvalidConfig (data, device),
+    CheckpointCorrupt, Conflict (checkpoint of another config), StorageFull, TrainingDiverged.
+    """
+    recorder.progress(Progress("loading", 0, 1))
+    device = open_device(config.training)
+    checkpoint.clean(folder)
+    data = training_data.build(config, source)
+    learner = Learner(config, data, device)
+    _introduce(learner, data, recorder)
+    scorer = Scorer(config, data.puzzles, source, folder, recorder, stop)
+    run = _Run(config, recorder, folder, stop, learner, scorer)
+    if resume:
+        run.resume()
+    return run.to_the_end()
+
+
+class _Run:
+    """A learner on its way: what is due after which step."""
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        recorder: Recorder,
+        folder: Path,
+        stop: StopSignal,
+        learner: Learner,
+        scorer: Scorer,
+    ) -> None:
+        self.config = config
+        self.recorder = recorder
+        self.folder = folder
+        self.stop = stop
+        self.learner = learner
+        self.scorer = scorer
+        self.alarms = Alarms()
+        self.meter = Meter("training", config.training.steps)
+        self.saved_step = -1
+
+    def resume(self) -> None:
+        """Go on from the newest whole checkpoint, if there is any."""
+        snapshot = checkpoint.load_newest(self.folder, lambda text: self.recorder.log(text, "warning"))
+        if snapshot is None:
+            return
+        _check_same_experiment(snapshot.config, self.config)
+        self.alarms.load_state_dict(self.learner.restore(snapshot))
+        self.saved_step = self.learner.step
+        self.meter = Meter("training", self.config.training.steps, self.learner.step)
+        self.recorder.log(f"Going on from the checkpoint of step {self.learner.step}.")
+
+    def to_the_end(self) -> TrainingResult:
+        """Step, record, save and score until all steps are done or a stop is requested."""
+        training = self.config.training
+        evaluations: list[EvaluationSummary] = []
+        self.recorder.progress(self.meter.mark(self.learner.step))
+        while True:
+            if self._evaluation_is_due():
+                self._save()  # so that an evaluation gone on with later has the same weights
+                evaluations = self._evaluate()
+            if self.stop.requested or self.learner.step >= training.steps:
+                break
+            self.learner.advance()
+            if self.learner.step % training.log_every == 0 or self.learner.step == training.steps:
+                self._record()
+            if self.learner.step % training.checkpoint_every == 0:
+                self._save()
+        return self._leave(evaluations)
+
+    def _leave(self, evaluations: list[EvaluationSummary]) -> TrainingResult:
+        self._save()
+        step = self.learner.step
+        done = step >= self.config.training.steps and len(evaluations) == len(self.config.evaluation.sets)
+        if not done:
+            self.recorder.log(f"Stopped at step {step}: {self.stop.reason}.")
+        self.recorder.flush()
+        return TrainingResult(step, not done, tuple(evaluations))
+
+    def _evaluation_is_due(self) -> bool:
+        step, every = self.learner.step, self.config.evaluation.every
+        at_the_end = step >= self.config.training.steps
+        return not self.stop.requested and (
+            at_the_end or (every is not None and step > 0 and step % every == 0)
+        )
+
+    def _record(self) -> None:
+        """Record the interval that ends here, judge it, and tell how far the run is."""
+        values = self.learner.read()
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self.recorder.metrics(self.learner.step, finite)
+        for name in ("loss", "gradient_norm/all"):
+            if name not in finite:
+                self._fail_diverged(f"{name} is {values[name]}")
+        for alarm in self.alarms.check(self.learner.step, finite):
+            self.recorder.alarm(alarm)
+        self.recorder.progress(self.meter.mark(self.learner.step))
+
+    def _save(self) -> None:
+        """Write a checkpoint of this step, unless there is one."""
+        if self.saved_step == self.learner.step:
+            return
+        if not self.learner.sums.are_finite():
+            self._fail_diverged("the loss or a gradient is no finite number")
+        snapshot = self.learner.snapshot(self.alarms.state_dict())
+        saved = checkpoint.save(self.folder, snapshot, self.config.training.keep_checkpoints)
+        self.saved_step = self.learner.step
+        self.recorder.checkpoint(saved)
+
+    def _evaluate(self) -> list[EvaluationSummary]:
+        learner = self.learner
+        averaged = self.config.evaluation.weights == "ema"
+        learner.reasoner.eval()
+        try:
+            with learner.ema.swapped() if averaged else nullcontext(), learner.device.autocast():
+                return self.scorer.score(learner.reasoner, learner.step)
+        finally:
+            learner.reasoner.train()
+
+    def _fail_diverged(self, what: str) -> NoReturn:
+        self.recorder.flush()
+        before = (
+            f"The checkpoint of step {self.saved_step} is from before it. " if self.saved_step > 0 else ""
+        )
+        raise TrainingDiverged(
+            f"Training diverged by step {self.learner.step}: {what}.",
+            f"{before}Lower optimisation.learning_rate, set optimisation.gradient_clip, or warm up longer.",
+        )
+
+
+def _check_same_experiment(saved: ExperimentConfig, wanted: ExperimentConfig) -> None:
+    """Refuse to go on with a config under which the finished steps would have been others."""
+    changed = {path: values for path, values in differences(saved, wanted).items() if path.startswith(_FIXED)}
+    if changed:
+        listed = "; ".join(f"{path} was {old}, now {new}" for path, (old, new) in changed.items())
+        raise Conflict(
+            f"The checkpoint is of another experiment: {listed}.",
+            "Go on with the saved config, or start a new run. Steps, recording and evaluation may change.",
+        )
+
+
+def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None:
+    """Say in the log what is trained on what, where, and what was left out."""
+    encoder, core = (
+        sum(parameter.numel() for _, parameter in parameters)
+        for parameters in (learner.reasoner.encoder_parameters(), learner.reasoner.core_parameters())
+    )
+    canvases = ", ".join(f"{len(tasks)} on {side} x {side}" for side, tasks in data.by_canvas.items())
+    recorder.log(
+        f"{learner.config.variant}: {core:,} weights in the core, {encoder:,} in the encoder, "
+        f"on {learner.device.name} in {learner.device.precision}. "
+        f"{len(data.tasks)} tasks: {canvases} cells."
+    )
+    if data.leaks:
+        leaking = sorted({leak.training_task for leak in data.leaks})
+        recorder.log(f"Left out, since they hold what the evaluation asks: {', '.join(leaking)}.", "warning")
+    if data.dropped:
+        example = data.dropped[0]
+        recorder.log(
+            f"{len(data.dropped)} tasks are not trained on, for example {example.task_id}: {example.reason}."
+        )
