@@ -1,0 +1,1 @@
+"""Scoring: augmented views of each test input, undone, voted on and judged."""

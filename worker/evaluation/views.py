@@ -1,0 +1,96 @@
+"""The augmented views of test inputs, and batches of them. Nothing here reads a test output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.task import Pair, Task, TestPair, choose_canvas
+from worker.batch import Batch
+from worker.data.augment import Augmentation, augmentation
+from worker.data.batches import Canvases, View, most_demonstrations
+from worker.data.puzzles import UNKNOWN_ROW, PuzzleTable
+from worker.data.tokens import as_cells
+
+
+@dataclass(frozen=True, eq=False)  # one object per test input: its grids need no comparing
+class Question:
+    """One test input with what a solver may see beside it."""
+
+    task: Task
+    test_index: int
+    demonstrations: tuple[Pair, ...]
+
+    @property
+    def test(self) -> TestPair:
+        return self.task.tests[self.test_index]
+
+
+@dataclass(frozen=True)
+class QuestionView:
+    """One distinct view of a question. Several augmentations may look alike: each casts its own vote."""
+
+    question: Question
+    augmentations: tuple[Augmentation, ...]
+    puzzle_row: int
+
+
+def questions_by_canvas(tasks: Iterable[Task], config: ExperimentConfig) -> dict[int | None, list[Question]]:
+    """All test inputs by the side of their canvas, ascending; under None those that fit no canvas."""
+    found: dict[int | None, list[Question]] = {side: [] for side in (None, *config.data.canvas_sizes)}
+    for task in tasks:
+        shown = task.demonstrations[: most_demonstrations(config)]
+        side = choose_canvas(task, config.data.canvas_sizes)
+        found[side] += [Question(task, index, shown) for index in range(len(task.tests))]
+    return found
+
+
+def views_of(question: Question, views: int, seed: int, puzzles: PuzzleTable) -> tuple[QuestionView, ...]:
+    """The distinct views among the augmentations 0 to `views` - 1 of a question's task.
+
+    Where the puzzle table knows the task, forms of it that were never trained on are left out.
+    """
+    task_id = question.task.id
+    known = puzzles.row(task_id, 0) != UNKNOWN_ROW
+    colours = _colours(question)
+    alike: dict[tuple[int, ...], list[Augmentation]] = {}
+    for index in range(views):
+        row = puzzles.row(task_id, index)
+        if known and row == UNKNOWN_ROW:
+            break
+        view = augmentation(seed, task_id, index)
+        looks = (row, view.dihedral, *(view.colours[colour] for colour in colours))
+        alike.setdefault(looks, []).append(view)
+    return tuple(QuestionView(question, tuple(group), looks[0]) for looks, group in alike.items())
+
+
+def batches(
+    views: Iterable[QuestionView], batch_size: int, demonstrations: int, side: int
+) -> Iterator[tuple[Sequence[QuestionView], Batch]]:
+    """The views in batches of at most `batch_size`, with room for `demonstrations` each."""
+    remaining = iter(views)
+    while group := list(islice(remaining, batch_size)):
+        yield group, _batch(group, demonstrations, side)
+
+
+def _batch(group: Sequence[QuestionView], demonstrations: int, side: int) -> Batch:
+    """Every grid in the corner of its canvas, where `crop` reads the answer."""
+    canvases = Canvases.empty(len(group), demonstrations, side)
+    for row, each in enumerate(group):
+        view = View(each.augmentations[0])
+        view.draw(canvases.inputs[row], as_cells(each.question.test.input))
+        for place, pair in enumerate(each.question.demonstrations):
+            view.draw(canvases.demo_inputs[row, place], as_cells(pair.input))
+            view.draw(canvases.demo_outputs[row, place], as_cells(pair.output))
+            canvases.demo_mask[row, place] = True
+        canvases.puzzle[row] = each.puzzle_row
+    return canvases.batch()
+
+
+def _colours(question: Question) -> tuple[int, ...]:
+    """The colours a solver sees in a question."""
+    grids = [question.test.input]
+    grids += [grid for pair in question.demonstrations for grid in (pair.input, pair.output)]
+    return tuple(sorted({colour for grid in grids for colour in grid.cells}))

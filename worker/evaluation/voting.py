@@ -1,0 +1,46 @@
+"""Votes of augmented views, undone: equal grids counted together and ranked (etrm.md section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from backend.domain.grid import Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """What one view predicts, in the colours and the orientation of the original."""
+
+    grid: Grid
+    halting_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A grid with all its votes."""
+
+    grid: Grid
+    votes: int
+    confidence: float  # mean halting probability of its votes
+
+
+def vote(ballots: Iterable[Ballot]) -> tuple[Candidate, ...]:
+    """All different grids, most votes first, then the surest; of equals the one that was seen first."""
+    probabilities: dict[Grid, list[float]] = {}
+    for ballot in ballots:
+        probabilities.setdefault(ballot.grid, []).append(ballot.halting_probability)
+    candidates = [Candidate(grid, len(ps), sum(ps) / len(ps)) for grid, ps in probabilities.items()]
+    candidates.sort(key=lambda candidate: (candidate.votes, candidate.confidence), reverse=True)
+    return tuple(candidates)
+
+
+def truth_rank(candidates: Sequence[Candidate], truth: Grid) -> int | None:
+    """The place of the truth among the candidates, from 1; None if no view predicted it."""
+    ranks = (rank for rank, candidate in enumerate(candidates, 1) if candidate.grid == truth)
+    return next(ranks, None)
+
+
+def share_solved(truth_ranks: Sequence[int | None], k: int) -> float:
+    """A task's score at k attempts: the share of its test inputs whose truth is among the first k."""
+    return sum(rank is not None and rank <= k for rank in truth_ranks) / len(truth_ranks)
