@@ -15,4 +15,4 @@ def main() -> None:
     try:
         app()
     except EtrmError as error:
-        sys.exit(f"etrm: {error}")
+        sys.exit(f"Error: {error}")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from backend.cli.work import Overrides
-
-if TYPE_CHECKING:
-    from backend.domain.experiment import ExperimentConfig
 
 
 def presets() -> None:
@@ -30,30 +26,6 @@ def config(
 
     Defaults are filled in, so the output is a complete config file.
     """
-    print(read_config(source, overrides or []).model_dump_json(indent=2))
+    from backend.domain.config_files import read_experiment
 
-
-def read_config(source: str, assignments: list[str]) -> ExperimentConfig:
-    """The config in a file, or of a preset, with `path=value` assignments applied.
-
-    InvalidConfig says what is wrong with it, field by field.
-    """
-    from backend.domain.config_problems import apply_overrides, parse_experiment, parse_json
-
-    if not _is_file(source):
-        return parse_experiment(apply_overrides({"preset": source}, assignments))
-    raw = parse_json(_read(Path(source))).model_dump(mode="json")
-    return parse_experiment(apply_overrides(raw, assignments))
-
-
-def _is_file(source: str) -> bool:
-    return Path(source).suffix == ".json" or "/" in source or Path(source).is_file()
-
-
-def _read(path: Path) -> bytes:
-    from backend.domain.errors import InvalidInput
-
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"The config {path} cannot be read: {error.strerror}.") from error
+    print(read_experiment(source, overrides or []).model_dump_json(indent=2))

@@ -23,21 +23,32 @@ def worker(context: typer.Context) -> None:
 
 
 def train(
-    context: typer.Context,
-    config: Annotated[str, typer.Argument(metavar="CONFIG.json|PRESET", help="A config file or a preset.")],
+    config: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONFIG.json|PRESET", help="A config file or a preset; left out with --resume."
+        ),
+    ] = "",
     overrides: Overrides = None,
     queue: Annotated[
         bool, typer.Option("--queue", help="Queue it for the workers, instead of training here and now.")
     ] = False,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Of the results. Default: runs/NAME-TIME."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in --out.")] = False,
 ) -> None:
     """Train here and now, or --queue the run.
 
-    Training here needs no server; further options go to python -m worker train.
+    Training here needs no server and no database.
     """
     if not queue:
-        _become_worker("train", config, *_options(overrides), *context.args)
-    if context.args:
-        raise typer.BadParameter(f"{context.args[0]} is not known together with --queue")
+        options = [part for each in overrides or [] for part in ("--set", each)]
+        options += ["--out", out] if out else []
+        _become_worker("train", *([config] if config else []), *options, *(["--resume"] if resume else []))
+    if not config or out or resume:
+        raise typer.BadParameter("takes a CONFIG, and neither --out nor --resume", param_hint="--queue")
     print(f"Queued run {_queue(config, overrides or [])}. Watch it: etrm runs")
 
 
@@ -53,19 +64,15 @@ def parity(context: typer.Context) -> None:
 
 def _queue(source: str, assignments: list[str]) -> str:
     """Create the run and tell the workers; its id."""
-    from backend.cli.config import read_config
     from backend.cli.place import writing
+    from backend.domain.config_files import read_experiment
     from backend.services import dispatch, runs
 
-    config = read_config(source, assignments)
+    config = read_experiment(source, assignments)
     with writing() as session:
         run_id = runs.create(session, config).id
     dispatch.send(run_id)
-    return str(run_id)
-
-
-def _options(overrides: list[str] | None) -> list[str]:
-    return [part for each in overrides or [] for part in ("--set", each)]
+    return run_id
 
 
 def _become_worker(*arguments: str) -> NoReturn:

@@ -6,7 +6,6 @@ import http.client
 import os
 import socket
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from backend.domain.errors import Unavailable
 from backend.embedded import home, port
 from backend.embedded.home import Holder
 from backend.embedded.signals import Signals, listening
-from backend.embedded.supervisor import Child, Service, Stopped, Supervisor
+from backend.embedded.supervisor import Service, Stopped, Supervisor
 from backend.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -29,14 +28,17 @@ def up(settings: Settings, demo: bool = True) -> None:
     """Run the lab until Ctrl-C or SIGTERM. `demo`: queue the quick run if there is no run yet."""
     home.prepare(settings.home)
     home.prepare(settings.artifacts)
-    with listening() as signals, home.held(settings.home) as lock:
-        with closing(port.bind(settings.host, settings.port)) as web_socket:
-            try:
-                _Lab(settings, web_socket, lock, signals).run(demo)
-            except OSError as error:
-                raise home.storage_error(error, settings.home) from error
-            except Stopped:
-                say("Stopped while starting.")
+    with (
+        listening() as signals,
+        home.held(settings.home) as lock,
+        closing(port.bind(settings.host, settings.port)) as web_socket,
+    ):
+        try:
+            _Lab(settings, web_socket, lock, signals).run(demo)
+        except OSError as error:
+            raise home.storage_error(error, settings.home) from error
+        except Stopped:
+            say("Stopped while starting.")
 
 
 def say(text: str) -> None:
