@@ -1,0 +1,118 @@
+"""Evaluations, outcomes and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.orm import Session, aliased
+
+from backend.db.tables import Evaluation, Outcome, Prediction, Task
+from backend.db.upsert import insert_or
+
+KEY = ("run_id", "set_name", "step", "weights", "views", "act_steps")
+FIRST_ATTEMPT = 1
+
+
+def put(session: Session, **values: Any) -> int:
+    """Id of the evaluation of this key; one that exists gets the other values and keeps its outcomes."""
+    statement = insert_or(session, Evaluation).values(**values)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(KEY),
+        set_={key: values[key] for key in values if key not in (*KEY, "created_at")},
+    )
+    return session.execute(statement.returning(Evaluation.id)).scalar_one()
+
+
+def finish(session: Session, evaluation_id: int, **values: Any) -> None:
+    session.execute(update(Evaluation).where(Evaluation.id == evaluation_id).values(**values))
+
+
+def delete_outcomes_of_other_tasks(session: Session, evaluation_id: int, task_ids: Collection[str]) -> None:
+    session.execute(
+        delete(Outcome).where(Outcome.evaluation_id == evaluation_id, Outcome.task_id.not_in(task_ids))
+    )
+
+
+def put_outcome(session: Session, **values: Any) -> int:
+    """Id of the outcome of this evaluation, task and test, inserted or brought up to date."""
+    key = ("evaluation_id", "task_id", "test_index")
+    statement = insert_or(session, Outcome).values(**values)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(key), set_={name: values[name] for name in values if name not in key}
+    )
+    return session.execute(statement.returning(Outcome.id)).scalar_one()
+
+
+def replace_predictions(session: Session, outcome_id: int, rows: Iterable[dict[str, Any]]) -> None:
+    session.execute(delete(Prediction).where(Prediction.outcome_id == outcome_id))
+    new = [{"outcome_id": outcome_id} | row for row in rows]
+    if new:
+        session.execute(insert(Prediction), new)
+
+
+def keys_of_outcomes(session: Session, evaluation_id: int) -> frozenset[tuple[str, int]]:
+    """(task id, test index) of what the evaluation has finished."""
+    query = select(Outcome.task_id, Outcome.test_index).where(Outcome.evaluation_id == evaluation_id)
+    return frozenset((row.task_id, row.test_index) for row in session.execute(query))
+
+
+def outcomes_of(session: Session, evaluation_id: int) -> Sequence[Outcome]:
+    query = select(Outcome).where(Outcome.evaluation_id == evaluation_id).order_by(Outcome.id)
+    return session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def predictions_of(session: Session, outcome_ids: Collection[int]) -> dict[int, list[Prediction]]:
+    """Candidates by outcome, by rank."""
+    query = select(Prediction).where(Prediction.outcome_id.in_(outcome_ids))
+    found: dict[int, list[Prediction]] = {}
+    for prediction in session.scalars(query.order_by(Prediction.outcome_id, Prediction.rank)):
+        found.setdefault(prediction.outcome_id, []).append(prediction)
+    return found
+
+
+def of_run(session: Session, run_id: str) -> Sequence[Row[Evaluation, int]]:
+    """(evaluation, number of its outcomes so far) of the run, newest first."""
+    done = select(func.count()).where(Outcome.evaluation_id == Evaluation.id).scalar_subquery()
+    query = select(Evaluation, done).where(Evaluation.run_id == run_id).order_by(Evaluation.id.desc())
+    return session.execute(query.execution_options(populate_existing=True)).all()
+
+
+def page_of_outcomes(
+    session: Session,
+    run_id: str,
+    limit: int,
+    after: tuple[int, int] | None = None,
+    evaluation_id: int | None = None,
+    failure_mode: str | None = None,
+    correct: bool | None = None,
+) -> Sequence[Row[Outcome, Evaluation, Task | None]]:
+    """(outcome, its evaluation, its task if that is still there), newest evaluation first.
+
+    `after` is (evaluation id, outcome id) of the last one shown. `failure_mode` and `correct` ask for
+    outcomes whose first attempt is so.
+    """
+    first = aliased(Prediction)
+    query = (
+        select(Outcome, Evaluation, Task)
+        .join(Evaluation, Evaluation.id == Outcome.evaluation_id)
+        .outerjoin(Task, (Task.set_name == Evaluation.set_name) & (Task.id == Outcome.task_id))
+        .where(Evaluation.run_id == run_id)
+        .order_by(Evaluation.id.desc(), Outcome.id)
+        .limit(limit)
+    )
+    if after is not None:
+        evaluation, outcome = after
+        query = query.where(
+            (Evaluation.id < evaluation) | ((Evaluation.id == evaluation) & (Outcome.id > outcome))
+        )
+    if evaluation_id is not None:
+        query = query.where(Evaluation.id == evaluation_id)
+    if failure_mode is not None or correct is not None:
+        query = query.join(first, (first.outcome_id == Outcome.id) & (first.rank == FIRST_ATTEMPT))
+    if failure_mode is not None:
+        query = query.where(first.failure_mode == failure_mode)
+    if correct is not None:
+        query = query.where(first.correct == correct)
+    return session.execute(query).all()

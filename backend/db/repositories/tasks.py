@@ -1,0 +1,75 @@
+"""Task sets and their tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import Task as TaskRow
+from backend.db.tables import TaskSet
+from backend.db.upsert import insert_or
+from backend.domain.grid import Grid
+from backend.domain.task import Pair, Task, TestPair
+
+
+def add_set_once(session: Session, name: str, origin: str, created_at: float) -> bool:
+    """Insert the set unless there is one of this name; whether it was new."""
+    statement = insert_or(session, TaskSet).values(name=name, origin=origin, created_at=created_at)
+    statement = statement.on_conflict_do_nothing()
+    return session.execute(statement.returning(TaskSet.name)).first() is not None
+
+
+def add_tasks(session: Session, set_name: str, tasks: Sequence[Task]) -> None:
+    """Insert tasks in their order."""
+    rows = [{"set_name": set_name, "position": at} | _columns(task) for at, task in enumerate(tasks)]
+    session.execute(insert(TaskRow), rows)
+
+
+def delete_tasks(session: Session, set_name: str) -> None:
+    session.execute(delete(TaskRow).where(TaskRow.set_name == set_name))
+
+
+def sets_with_counts(session: Session) -> Sequence[Row[str, str, float, int]]:
+    """(name, origin, created_at, number of tasks) of every set, by name."""
+    query = (
+        select(TaskSet.name, TaskSet.origin, TaskSet.created_at, func.count(TaskRow.id))
+        .outerjoin(TaskRow, TaskRow.set_name == TaskSet.name)
+        .group_by(TaskSet.name, TaskSet.origin, TaskSet.created_at)
+        .order_by(TaskSet.name)
+    )
+    return session.execute(query).all()
+
+
+def tasks_of(session: Session, set_name: str) -> tuple[Task, ...]:
+    """All tasks of the set, in its order; empty where there is no such set."""
+    query = select(TaskRow.id, TaskRow.demonstrations, TaskRow.tests)
+    query = query.where(TaskRow.set_name == set_name).order_by(TaskRow.position)
+    return tuple(task_from(*row) for row in session.execute(query))
+
+
+def find_task(session: Session, set_name: str, task_id: str) -> Task | None:
+    row = session.get(TaskRow, (set_name, task_id))
+    return task_from(row.id, row.demonstrations, row.tests) if row else None
+
+
+def task_from(task_id: str, demonstrations: Iterable[Any], tests: Iterable[Any]) -> Task:
+    """A task from its columns."""
+    return Task(
+        task_id,
+        tuple(Pair(Grid.from_digits(given), Grid.from_digits(answer)) for given, answer in demonstrations),
+        tuple(
+            TestPair(Grid.from_digits(given), None if answer is None else Grid.from_digits(answer))
+            for given, answer in tests
+        ),
+    )
+
+
+def _columns(task: Task) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "demonstrations": [[pair.input.digits, pair.output.digits] for pair in task.demonstrations],
+        "tests": [[test.input.digits, test.output.digits if test.output else None] for test in task.tests],
+    }

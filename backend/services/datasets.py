@@ -1,0 +1,135 @@
+"""Task sets: the built-in ones, and what users import."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from sqlalchemy.orm import Session
+
+from backend.db.repositories import tasks as rows
+from backend.domain.arc_files import merge_solutions, parse_tasks, read_built_in
+from backend.domain.errors import Conflict, FieldProblem, InvalidInput, InvalidTaskFile, NotFound
+from backend.domain.experiment import BUILT_IN_SETS
+from backend.domain.task import Task
+
+MAX_NAME = 100
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+File = tuple[bytes, str]  # content, name
+
+
+@dataclass(frozen=True)
+class SetSummary:
+    """A task set in one line. `tasks` is their number."""
+
+    name: str
+    origin: str  # built-in, imported
+    tasks: int
+    created_at: float
+
+
+def seed_built_in(session: Session) -> None:
+    """Put the built-in sets into the database, once; later calls find them and read no file."""
+    for name in BUILT_IN_SETS:
+        if rows.add_set_once(session, name, "built-in", time.time()):
+            rows.add_tasks(session, name, read_built_in(name))
+
+
+def import_files(
+    session: Session,
+    name: str,
+    files: Sequence[File],
+    solutions: File | None = None,
+    replace: bool = False,
+) -> SetSummary:
+    """Make the set `name` of the tasks in `files`, or nothing at all if any of them is wrong.
+
+    Importing the same tasks again changes nothing; other tasks under a used name need `replace`.
+    Raises InvalidInput (name), InvalidTaskFile, TooLarge, Conflict.
+    """
+    check_name(name)
+    imported = _parsed(files, solutions)
+    if not rows.add_set_once(session, name, "imported", time.time()):
+        before = rows.tasks_of(session, name)
+        if imported == before:
+            return _summary(session, name)
+        if not replace:
+            raise Conflict(
+                f"There is a task set {name!r} already, with {_number(before)}.",
+                "Choose another name, or replace it on purpose.",
+            )
+        rows.delete_tasks(session, name)
+    rows.add_tasks(session, name, imported)
+    return _summary(session, name)
+
+
+def check_name(name: str) -> None:
+    """InvalidInput unless a user may call a set `name`."""
+    if name in BUILT_IN_SETS:
+        said = f"{name} is built in."
+    elif len(name) > MAX_NAME or not NAME.fullmatch(name):
+        said = f"must be 1 to {MAX_NAME} letters, digits, dots, dashes or slashes, like my-set/easy."
+    else:
+        return
+    raise InvalidInput("The task set cannot have this name.", problems=[FieldProblem("name", said)])
+
+
+def sets(session: Session) -> list[SetSummary]:
+    """All sets by name."""
+    return [
+        SetSummary(name, origin, number, created_at)
+        for name, origin, created_at, number in rows.sets_with_counts(session)
+    ]
+
+
+def tasks(session: Session, set_name: str) -> tuple[Task, ...]:
+    """The tasks of a set in its order; NotFound with a suggestion where there is none of this name."""
+    found = rows.tasks_of(session, set_name)
+    if not found:
+        raise _no_set(session, set_name)
+    return found
+
+
+def task(session: Session, set_name: str, task_id: str) -> Task:
+    """One task; NotFound names what is missing, the set or the task."""
+    found = rows.find_task(session, set_name, task_id)
+    if found is None:
+        if set_name not in (each.name for each in sets(session)):
+            raise _no_set(session, set_name)
+        raise NotFound(f"There is no task {task_id!r} in {set_name}.")
+    return found
+
+
+def _parsed(files: Sequence[File], solutions: File | None) -> tuple[Task, ...]:
+    """The tasks of all files, in their order, each id once."""
+    if not files:
+        raise InvalidTaskFile("There is no file to import.", "Give at least one JSON file.")
+    found: dict[str, Task] = {}
+    for content, filename in files:
+        for each in parse_tasks(content, filename):
+            if each.id in found:
+                raise InvalidTaskFile(
+                    f"{filename}: task {each.id!r} is in an earlier file as well.", "Leave one of them out."
+                )
+            found[each.id] = each
+    merged = tuple(found.values())
+    return merge_solutions(merged, *solutions) if solutions else merged
+
+
+def _summary(session: Session, name: str) -> SetSummary:
+    return next(each for each in sets(session) if each.name == name)
+
+
+def _no_set(session: Session, name: str) -> NotFound:
+    known = [each.name for each in sets(session)]
+    close = get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known) or 'none'}."
+    return NotFound(f"There is no task set {name!r}.", hint)
+
+
+def _number(tasks: Sequence[Task]) -> str:
+    return "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
