@@ -18,9 +18,11 @@ from pathlib import Path
 
 import psutil
 
-from worker.lifeline import PARENT_VARIABLE
+from backend.embedded import leash
+from worker.machine import memory_limit, out_of_memory_kills
 
 STOPPED = 75  # exit status of a child that wrote its checkpoint and left because it was asked to
+BY_OUR_SIGNALS = (-signal.SIGTERM, -signal.SIGKILL)
 GRACE = 30.0  # seconds between asking a child to stop and killing it
 POLL = 0.25  # seconds between two looks at the child and at its orders
 TAIL_BYTES = 16_384
@@ -39,14 +41,14 @@ class Ending:
     """How a child ended. `status` as `subprocess` has it: negative for a signal."""
 
     status: int
-    killed_by_us: bool
+    stopped: bool  # by an order, or because somebody else asked it to leave
     out_of_memory: bool  # the kernel counted an out-of-memory kill meanwhile
     peak_bytes: int  # largest resident memory seen
     tail: str  # end of what it wrote to its console
 
     @property
     def cause(self) -> str:
-        """Why a child that was not asked to end did end, in one line."""
+        """Why a child ended that nobody had asked to, in one line."""
         if self.status >= 0:
             return f"the training process ended with exit status {self.status}"
         name = _signal_name(-self.status)
@@ -58,8 +60,7 @@ class Ending:
 
     @property
     def _memory(self) -> str:
-        total = psutil.virtual_memory().total
-        return f"it held {self.peak_bytes / 2**30:.1f} GiB of this machine's {total / 2**30:.1f} GiB"
+        return f"it held {self.peak_bytes / 2**30:.1f} of {memory_limit() / 2**30:.1f} GiB"
 
 
 def supervise(
@@ -74,22 +75,21 @@ def supervise(
     console.parent.mkdir(parents=True, exist_ok=True)
     with console.open("wb") as output:
         child = subprocess.Popen(
-            list(command),
+            [sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid()), *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a Ctrl-C in the terminal reaches the worker only
-            env=os.environ | {PARENT_VARIABLE: str(os.getpid())},
+            process_group=0,  # a Ctrl-C in the terminal reaches the worker only
         )
     try:
-        killed, peak = _watch(child, order, grace)
+        asked, peak = _watch(child, order, grace)
     finally:
         kill_group(child.pid)
         child.wait()
         _await_group(child.pid)
     return Ending(
         status=child.returncode,
-        killed_by_us=killed,
+        stopped=child.returncode == STOPPED or (asked and child.returncode in BY_OUR_SIGNALS),
         out_of_memory=out_of_memory_kills() > kills_before,
         peak_bytes=peak,
         tail=_tail(console),
@@ -102,25 +102,27 @@ def python_module(module: str, *arguments: str) -> list[str]:
 
 
 def _watch(child: subprocess.Popen[bytes], order: Callable[[], Order], grace: float) -> tuple[bool, int]:
-    """Wait for the child's end, carrying out orders. Returns (had to be killed, peak resident bytes)."""
+    """Wait for the child's end, carrying out orders. Returns (was told to end, peak resident bytes)."""
     asked_at: float | None = None
     peak = 0
-    while True:
-        try:
-            child.wait(timeout=POLL)
-        except subprocess.TimeoutExpired:
-            peak = max(peak, _resident_bytes(child.pid))
-        else:
-            return False, peak
+    while not _ended(child):
+        peak = max(peak, _resident_bytes(child.pid))
         wanted = order()
-        if wanted is Order.STOP and asked_at is None:
+        if wanted is Order.GO_ON:
+            continue
+        if asked_at is None:
             asked_at = time.monotonic()
             child.terminate()
-        overdue = asked_at is not None and time.monotonic() - asked_at > grace
-        if wanted is Order.KILL or overdue:
+        if wanted is Order.KILL or time.monotonic() - asked_at > grace:
             kill_group(child.pid)
-            child.wait()
-            return True, peak
+    return asked_at is not None, peak
+
+
+def _ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether the child ended; waits up to `POLL` for it."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(timeout=POLL)
+    return child.returncode is not None
 
 
 def kill_group(group: int) -> None:
@@ -156,30 +158,6 @@ def _resident_bytes(pid: int) -> int:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0
-
-
-def out_of_memory_kills(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
-    """How many processes the kernel has killed for memory in this process's control group; 0 if unknown."""
-    for folder in _control_groups(root, own):
-        for name in ("memory.events", "memory.oom_control"):  # version 2, version 1
-            try:
-                lines = (folder / name).read_text().splitlines()
-            except OSError:
-                continue
-            counts = dict(line.split(maxsplit=1) for line in lines if " " in line)
-            return int(counts.get("oom_kill", 0))
-    return 0
-
-
-def _control_groups(root: Path, own: Path) -> list[Path]:
-    """Folders that may hold this process's memory counters, most specific first."""
-    try:
-        paths = [line.split(":", 2) for line in own.read_text().splitlines()]
-    except OSError:
-        return []
-    version_2 = [root / path.lstrip("/") for number, _, path in paths if number == "0"]
-    version_1 = [root / "memory" / path.lstrip("/") for _, kinds, path in paths if kinds == "memory"]
-    return [*version_2, root, *version_1, root / "memory"]
 
 
 def _tail(console: Path) -> str:

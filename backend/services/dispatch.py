@@ -36,7 +36,7 @@ def send(run_id: str) -> bool:
 @lru_cache(maxsize=4)
 def producer(broker_url: str) -> Celery:
     """A Celery app that only sends, and gives up soon."""
-    app = Celery("etrm", broker=broker_url.replace("unix://", "redis+socket://", 1), set_as_current=False)
+    app = Celery("etrm", broker=celery_url(broker_url), set_as_current=False)
     app.conf.update(
         task_serializer="json",
         task_ignore_result=True,
@@ -48,3 +48,8 @@ def producer(broker_url: str) -> Celery:
         },
     )
     return app
+
+
+def celery_url(broker_url: str) -> str:
+    """The broker's address in Celery's words: it has a scheme of its own for sockets."""
+    return broker_url.replace("unix://", "redis+socket://", 1)

@@ -93,13 +93,15 @@ def release(session: Session, held: Claim, cause: str, now: float) -> RunStatus 
     return RunStatus.QUEUED
 
 
-def interrupt(session: Session, held: Claim, cause: str, now: float) -> RunStatus | None:
+def interrupt(
+    session: Session, held: Claim, cause: str, now: float, traceback: str = ""
+) -> RunStatus | None:
     """Put a run back whose process died; fail it if that keeps happening without new progress."""
     progress = list(leases.kept_progress(session, held.run_id))
     fruitless = 1 + _interruptions_at(session, held.run_id, progress)
     if fruitless >= MOST_ATTEMPTS:
         text = f"{cause}; given up after {fruitless} attempts that came no further than step {progress[0]}"
-        return _end(session, held, RunStatus.FAILED, text, now)
+        return _end(session, held, RunStatus.FAILED, text, now, traceback)
     text = f"{cause}; goes on from step {progress[0]}"
     if not _put_back(session, held.run_id, held.attempt, text):
         return _cancel_instead(session, held.run_id, held.attempt, now)
@@ -112,7 +114,7 @@ def report_error(session: Session, run_id: str, attempt: int, cause: str, traceb
     return leases.change_held(session, run_id, attempt, status_cause=cause, traceback=traceback)
 
 
-def sweep(session: Session, now: float) -> list[str]:
+def sweep(session: Session, now: float, resend_after: float = RESEND_AFTER) -> list[str]:
     """Put runs with a lapsed lease back, and name the queued runs whose message should be sent again.
 
     Only as many as there are idle workers: for a busy worker a second message would only pile up.
@@ -120,7 +122,7 @@ def sweep(session: Session, now: float) -> list[str]:
     for run in leases.lapsed(session, now):
         cause = f"worker {run.worker_id} has not answered for {LEASE:.0f} s"
         interrupt(session, _claim_of(run), cause, now)
-    waiting = leases.to_send(session, now - RESEND_AFTER, limit=workers.idle(session, now))
+    waiting = leases.to_send(session, now - resend_after, limit=workers.idle(session, now))
     for run in waiting:
         run.dispatched_at = now
     session.flush()

@@ -1,0 +1,127 @@
+"""`python -m worker.run RUN_ID ATTEMPT`: one attempt at one run, in a process of its own.
+
+Exit status: 0 all done · 75 left because it was asked to, or because the run is another attempt's · 1 failed,
+with cause and traceback in the run's row.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from backend.db.repositories import runs
+from backend.db.session import make_engine, reading_scope, session_scope
+from backend.domain.config_problems import parse_experiment
+from backend.domain.errors import EtrmError, NotFound, Unavailable
+from backend.domain.experiment import ExperimentConfig
+from backend.services import checkpoints, queue
+from backend.settings import Settings
+from worker.db_recorder import DbRecorder, LostRun
+from worker.db_tasks import DbTasks
+from worker.line_writer import LineWriter
+from worker.supervise import STOPPED
+from worker.training.stop import StopSignal
+
+FAILED = 1
+
+
+def main(run_id: str, attempt: int) -> int:
+    """Carry out the attempt; returns the exit status."""
+    faulthandler.enable()  # a crash in native code leaves its stack on the console
+    settings = Settings.load()
+    engine = make_engine(settings.database_url)
+    with StopSignal().on_signals() as stop:
+        try:
+            return _attempt(engine, settings.artifacts, run_id, attempt, stop)
+        except LostRun as lost:
+            print(f"Leaving: {lost} is no longer this process's.", file=sys.stderr)
+            return STOPPED
+        except Exception as error:  # noqa: BLE001 — whatever it is, the run's page must say it
+            _report(engine, run_id, attempt, error)
+            return FAILED
+
+
+def _attempt(engine: Engine, artifacts: Path, run_id: str, attempt: int, stop: StopSignal) -> int:
+    config = _config(engine, run_id)
+    folder = artifacts / run_id
+    recorder = DbRecorder(engine, run_id, attempt, artifacts)
+    warn = _level(recorder, "warning")
+    with (
+        redirect_stdout(LineWriter(sys.stdout, _level(recorder, "info"))),
+        redirect_stderr(LineWriter(sys.stderr, warn)),
+    ):
+        try:
+            from worker.training.trainer import train  # takes seconds: torch
+
+            forget_unwritten(engine, folder, run_id, warn)
+            result = train(config, DbTasks(engine), recorder, folder, stop, resume=True)
+        except EtrmError as error:
+            recorder.log(str(error), "error")
+            raise
+        finally:
+            recorder.close()
+    return STOPPED if result.stopped else 0
+
+
+def _config(engine: Engine, run_id: str) -> ExperimentConfig:
+    with reading_scope(engine) as session:
+        run = runs.get(session, run_id)
+        if run is None:
+            raise NotFound(f"There is no run {run_id!r}.")
+        return parse_experiment(run.config)
+
+
+def forget_unwritten(engine: Engine, folder: Path, run_id: str, warn: Callable[[str], None]) -> None:
+    """Remove checkpoints that are newer than what the database heard of.
+
+    A kill right after a checkpoint can take the points before it, which were still in memory, with it.
+    Going on from it would leave a gap in the curves; the checkpoint before it has none. If the database
+    was away so long that no checkpoint it knows is left, hours of training weigh more than the gap.
+    """
+    from worker.training.checkpoint import list_checkpoints
+
+    with reading_scope(engine) as session:
+        known = {folder.parent / row.path for row in checkpoints.list(session, run_id)}
+    present = list_checkpoints(folder)
+    newest_known = max((path for path in present if path in known), default=None)
+    for path in present:
+        if newest_known is None:
+            warn(f"{path.name} is not in the database: points before it may be missing in the curves.")
+        elif path > newest_known:
+            shutil.rmtree(path)
+
+
+def _report(engine: Engine, run_id: str, attempt: int, error: Exception) -> None:
+    """Keep cause and traceback in the run's row; the console has them in any case."""
+    text = "".join(traceback.format_exception(error))
+    print(text, file=sys.stderr, flush=True)
+    try:
+        with session_scope(engine) as session:
+            queue.report_error(session, run_id, attempt, cause_of(error), text)
+    except Unavailable as away:
+        print(away, file=sys.stderr)
+
+
+def cause_of(error: Exception) -> str:
+    """What to show beside the status: what happened, and what to do where that is known."""
+    if isinstance(error, EtrmError):
+        return " ".join(line.strip() for line in str(error).splitlines())
+    cause = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"{cause} Lower training.batch_size or data.canvas_sizes."
+    return cause
+
+
+def _level(recorder: DbRecorder, level: str) -> Callable[[str], None]:
+    return lambda text: recorder.log(text, level)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))

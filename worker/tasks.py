@@ -1,0 +1,144 @@
+"""One run from its message to its end: claim, child process, watch, and what its end means."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from backend.db.session import session_scope
+from backend.domain.errors import Unavailable
+from backend.domain.run import RunStatus
+from backend.services import notify, queue
+from backend.services.queue import Claim
+from worker.heartbeat import Heartbeat
+from worker.supervise import Ending, Order, python_module, supervise
+
+LOOK_EVERY = 1.0  # seconds between two looks at the run's row, each of which renews the lease
+CONSOLE = "console.txt"  # what the child's process printed, in the run's folder
+
+log = logging.getLogger(__name__)
+
+
+def child_command(claim: Claim) -> list[str]:
+    """What runs a claimed run."""
+    return python_module("worker.run", claim.run_id, str(claim.attempt))
+
+
+class Executor:
+    """Carries runs through their child processes, one at a time.
+
+    `leaving` asks the child to write a checkpoint and leave; `hurry` does not wait for that.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        artifacts: Path,
+        worker_id: str,
+        command: Callable[[Claim], list[str]] = child_command,
+    ) -> None:
+        self.leaving = threading.Event()
+        self.hurry = threading.Event()
+        self._engine = engine
+        self._artifacts = artifacts
+        self._worker_id = worker_id
+        self._command = command
+
+    def execute(self, run_id: str, heartbeat: Heartbeat) -> None:
+        """Run a queued run to its end, or do nothing: a message is only a hint."""
+        claim = self._claim(run_id)
+        if claim is None:
+            return
+        heartbeat.works_on(run_id)
+        _announce(run_id)
+        try:
+            console = self._artifacts / run_id / CONSOLE
+            ending = supervise(self._command(claim), console, _Watch(self, claim).order)
+            self._conclude(claim, ending)
+        finally:
+            if not self.leaving.is_set():
+                heartbeat.works_on(None)
+            _announce(run_id)
+
+    def _claim(self, run_id: str) -> Claim | None:
+        if self.leaving.is_set():
+            return None
+        try:
+            with session_scope(self._engine) as session:
+                return queue.claim(session, run_id, self._worker_id, time.time())
+        except Unavailable as error:
+            log.warning("Run %s not claimed, it stays queued: %s", run_id, error)
+            return None
+
+    def renew(self, claim: Claim) -> RunStatus | None:
+        """Prolong the lease; the run's status, or None when another attempt has it."""
+        with session_scope(self._engine) as session:
+            return queue.renew(session, claim, time.time())
+
+    def _conclude(self, claim: Claim, ending: Ending) -> None:
+        """Write down what the end of the process means, as soon as the database takes it."""
+        pause = 0.25
+        while True:
+            try:
+                status = self._write_end(claim, ending)
+            except Unavailable as error:
+                log.warning("The end of run %s is not written yet: %s", claim.run_id, error)
+            else:
+                log.info("Run %s, attempt %d: %s", claim.run_id, claim.attempt, status or "lost to another")
+                return
+            if self.leaving.wait(pause):
+                return  # the lease is freed by the next worker to start, or lapses
+            pause = min(2 * pause, 10.0)
+
+    def _write_end(self, claim: Claim, ending: Ending) -> RunStatus | None:
+        """Every branch makes a run that the user is cancelling cancelled: its process is gone."""
+        now = time.time()
+        with session_scope(self._engine) as session:
+            if ending.status == 0:
+                return queue.finish(session, claim, now)
+            if ending.stopped:
+                why = "the worker was stopped" if self.leaving.is_set() else "the training was told to stop"
+                return queue.release(session, claim, why, now)
+            if ending.status < 0:
+                return queue.interrupt(session, claim, ending.cause, now, ending.tail)
+            return queue.fail(session, claim, ending.cause, ending.tail, now)
+
+
+class _Watch:
+    """What the child of one claim should do, asked several times a second."""
+
+    def __init__(self, executor: Executor, claim: Claim) -> None:
+        self._executor = executor
+        self._claim = claim
+        self._status: RunStatus | None = RunStatus.RUNNING
+        self._looked_at = 0.0
+
+    def order(self) -> Order:
+        if self._executor.hurry.is_set():
+            return Order.KILL
+        if self._executor.leaving.is_set():
+            return Order.STOP
+        self._look()
+        if self._status is None:
+            return Order.KILL
+        return Order.STOP if self._status is RunStatus.CANCELLING else Order.GO_ON
+
+    def _look(self) -> None:
+        """Renew the lease and learn the run's status; a database that is away changes nothing."""
+        if time.monotonic() - self._looked_at < LOOK_EVERY:
+            return
+        try:
+            self._status = self._executor.renew(self._claim)
+        except Unavailable as error:
+            log.warning("The lease of run %s is not renewed: %s", self._claim.run_id, error)
+        self._looked_at = time.monotonic()
+
+
+def _announce(run_id: str) -> None:
+    notify.run_changed(run_id)
+    notify.runs_changed()
