@@ -16,7 +16,6 @@ from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.reasoner import Reasoner
 
 COSINE_FLOOR = 0.1  # share of the peak that a cosine schedule ends at
-SMALLEST = 1e-37  # stands for a second moment of zero, whose first moment is zero too
 
 
 class AdamAtan2:
@@ -44,27 +43,29 @@ class AdamAtan2:
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        live = [i for i, parameter in enumerate(self.parameters) if parameter.grad is not None]
-        if not live:
-            return
-        for i in live:
-            self.steps[i] += 1
-        parameters = [self.parameters[i] for i in live]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for i, parameter in enumerate(self.parameters):
+            if parameter.grad is not None:
+                self.steps[i] += 1
+                # One group per step count; on a CPU one per tensor too, which then stays in the cache.
+                groups.setdefault((self.steps[i], 0 if parameter.is_cuda else i), []).append(i)
+        for (steps, _), members in groups.items():
+            self._move(steps, members)
+
+    def _move(self, steps: int, members: list[int]) -> None:
+        parameters = [self.parameters[i] for i in members]
         gradients = [parameter.grad for parameter in parameters]
-        first, second = [self.first[i] for i in live], [self.second[i] for i in live]
+        first, second = [self.first[i] for i in members], [self.second[i] for i in members]
         beta1, beta2 = self.betas
         torch._foreach_mul_(parameters, 1 - self.learning_rate * self.weight_decay)
         torch._foreach_lerp_(first, gradients, 1 - beta1)
         torch._foreach_mul_(second, beta2)
         torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
-        # v >= 0, so atan2(m, sqrt(v)) = atan(m / sqrt(v)): the form that has a multi-tensor kernel.
-        spread = torch._foreach_div(second, [1 - beta2 ** self.steps[i] for i in live])
-        torch._foreach_sqrt_(spread)
-        torch._foreach_clamp_min_(spread, SMALLEST)
-        angle = torch._foreach_div(first, spread)
-        torch._foreach_atan_(angle)
-        torch._foreach_mul_(angle, [-self.learning_rate / (1 - beta1 ** self.steps[i]) for i in live])
-        torch._foreach_add_(parameters, angle)
+        angles = torch._foreach_sqrt(second)
+        torch._foreach_div_(angles, math.sqrt(1 - beta2**steps))
+        for moment, angle in zip(first, angles, strict=True):  # has no multi-tensor form
+            torch.atan2(moment, angle, out=angle)
+        torch._foreach_add_(parameters, angles, alpha=-self.learning_rate / (1 - beta1**steps))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Moments by parameter name, and the steps taken per parameter."""
