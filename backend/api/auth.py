@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from anyio.to_thread import run_sync
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -84,6 +85,7 @@ def keep_session(request: Request, response: Response, secret: str) -> None:
     )
 
 
-def forget_session(request: Request, response: Response) -> None:
-    """Take the session cookie back."""
+def forget_session(request: Request, response: Response, session: Session) -> None:
+    """End the browser's session and take its cookie back."""
+    accounts.log_out(session, request.cookies.get(cookie_name(request), ""))
     response.delete_cookie(cookie_name(request), httponly=True, samesite="strict", path="/")

@@ -90,10 +90,10 @@ class Facts:
     def _results(self) -> dict[str, list[ResultView]]:
         training_sets = {run.id: at_path(run.config, "data.training_sets") for run in self._runs}
         found = defaultdict(list)
-        for each in rows.evaluations(self._session, self._ids):
+        for each, scored in rows.evaluations(self._session, self._ids):
             trained_on = training_sets[each.run_id]
             names = trained_on if isinstance(trained_on, tuple) else (trained_on,)
-            found[each.run_id].append(_result(each, held_out=each.set_name not in names))
+            found[each.run_id].append(_result(each, scored, held_out=each.set_name not in names))
         return dict(found)
 
     @cached_property
@@ -187,7 +187,7 @@ def _metric(line: series.Latest) -> MetricView:
     return MetricView(last=finite(line.value), min=finite(line.min), max=finite(line.max), step=line.step)
 
 
-def _result(row: Evaluation, held_out: bool) -> ResultView:
+def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:
     return ResultView(
         id=row.id,
         set=row.set_name,
@@ -197,6 +197,7 @@ def _result(row: Evaluation, held_out: bool) -> ResultView:
         views=row.views,
         act_steps=row.act_steps,
         n=len(row.task_ids),
+        scored=scored,
         status=row.status,
         passes=sorted((_pass(int(k), *score) for k, score in row.passes.items()), key=lambda each: each.k),
         failure_modes=row.failure_modes,

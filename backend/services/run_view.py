@@ -41,7 +41,8 @@ class ResultView(BaseModel):
     weights: str = Field(examples=["ema"])
     views: int
     act_steps: int
-    n: int = Field(description="Tasks asked; while the evaluation is running, fewer may be scored.")
+    n: int = Field(description="Tasks asked.")
+    scored: int = Field(description="Test inputs scored so far.")
     status: str = Field(examples=["finished"])
     passes: list[PassView]
     failure_modes: dict[str, int] = Field(description="Of the first attempts that are wrong.")

@@ -29,6 +29,9 @@ from backend.services.run_view import RunView
 __all__ = [
     "RunPage",
     "RunView",
+    "check_exists",
+    "check_logs_here",
+    "check_sets",
     "clone",
     "create",
     "create_external",
@@ -37,6 +40,7 @@ __all__ = [
     "find",
     "finish_external",
     "get",
+    "note_step",
     "remove_artifacts",
     "request_cancel",
     "resume",
@@ -50,7 +54,7 @@ OVER = tuple(status for status in RunStatus if status.is_over)
 
 def create(session: Session, config: ExperimentConfig, parent_id: str | None = None) -> RunView:
     """Queue a run. InvalidConfig where the config names a task set that does not exist."""
-    _check_sets(session, config)
+    check_sets(session, config)
     run = _new_run(
         name=config.name or f"{config.variant}-seed{config.seed}",
         variant=config.variant,
@@ -100,6 +104,30 @@ def finish_external(
 def get(session: Session, run_id: str) -> RunView:
     """One run; NotFound suggests the nearest ids."""
     return _view(session, _row(session, run_id))
+
+
+def check_exists(session: Session, run_id: str) -> None:
+    """NotFound, with the nearest ids, if there is no such run."""
+    _row(session, run_id)
+
+
+def check_logs_here(session: Session, run_id: str) -> None:
+    """Conflict unless the run is an external one that has not ended."""
+    run = _row(session, run_id)
+    if run.origin != "external":
+        raise Conflict(
+            f"Run {run_id} is trained here; its worker records its metrics.",
+            "Make a run of your own: POST /api/v1/runs/external.",
+        )
+    if run.status != RunStatus.RUNNING:
+        raise _wrong_state(run, "logged to", "Make a new run: POST /api/v1/runs/external.")
+
+
+def note_step(session: Session, run_id: str, step: int) -> None:
+    """An external run has come to `step`."""
+    run = _row(session, run_id)
+    run.step = max(run.step, step)
+    session.flush()
 
 
 def request_cancel(session: Session, run_id: str) -> RunView:
@@ -226,7 +254,8 @@ def _checked_tags(tags: Sequence[str]) -> list[str]:
     return kept
 
 
-def _check_sets(session: Session, config: ExperimentConfig) -> None:
+def check_sets(session: Session, config: ExperimentConfig) -> None:
+    """InvalidConfig where a field names a task set that does not exist."""
     known = [each.name for each in datasets.sets(session)]
     used = {f"data.training_sets.{at}": name for at, name in enumerate(config.data.training_sets)}
     used |= {f"evaluation.sets.{at}.name": each.name for at, each in enumerate(config.evaluation.sets)}

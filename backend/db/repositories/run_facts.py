@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import Alarm, Checkpoint, Evaluation, Run, Series
+from backend.db.tables import Alarm, Checkpoint, Evaluation, Outcome, Run, Series
 from backend.domain.run import RunStatus
 
 
-def evaluations(session: Session, run_ids: Collection[str]) -> Sequence[Evaluation]:
-    """The evaluations of these runs, oldest first."""
-    query = select(Evaluation).where(Evaluation.run_id.in_(run_ids)).order_by(Evaluation.id)
-    return session.scalars(query).all()
+def evaluations(session: Session, run_ids: Collection[str]) -> Sequence[Row[Evaluation, int]]:
+    """(evaluation, number of its test inputs scored so far) of these runs, oldest first."""
+    scored = select(func.count()).where(Outcome.evaluation_id == Evaluation.id).scalar_subquery()
+    query = select(Evaluation, scored).where(Evaluation.run_id.in_(run_ids)).order_by(Evaluation.id)
+    return session.execute(query).all()
 
 
 def alarms(session: Session, run_ids: Collection[str]) -> Sequence[Alarm]:

@@ -1,0 +1,75 @@
+"""/api/v1/presets and /config: what an experiment may say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from backend.api.deps import Database, RawBody, json_body
+from backend.api.errors import ErrorField, responses
+from backend.api.runs import CONFIG
+from backend.db.session import reading_scope
+from backend.domain.config_problems import parse_json
+from backend.domain.errors import InvalidConfig
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.presets import PRESETS
+from backend.services import runs
+
+router = APIRouter(tags=["config"])
+
+
+class PresetView(BaseModel):
+    """A named config to start from."""
+
+    name: str = Field(examples=["quick"])
+    title: str
+    description: str
+    config: dict[str, Any]
+
+
+class Verdict(BaseModel):
+    """Whether a config can be run; where not, one problem for each mistake."""
+
+    valid: bool
+    problems: list[ErrorField]
+    config: dict[str, Any] | None = Field(description="The whole config, defaults filled in, if valid.")
+
+
+@router.get("/presets", responses=responses(401))
+def list_presets() -> list[PresetView]:
+    """Named configs; use one with `{"preset": name}` in the body of a new run."""
+    return [
+        PresetView(
+            name=each.name,
+            title=each.title,
+            description=each.description,
+            config=each.make().model_dump(mode="json"),
+        )
+        for each in PRESETS.values()
+    ]
+
+
+@router.get("/config/schema", responses=responses(401))
+def read_schema() -> dict[str, Any]:
+    """JSON schema of an experiment config: what the launch form is made from."""
+    return ExperimentConfig.model_json_schema()
+
+
+@router.post(
+    "/config/validate",
+    response_model=Verdict,
+    responses=responses(401, 413),
+    openapi_extra=json_body(CONFIG, preset={"preset": "quick", "training": {"steps": 100}}),
+)
+def validate_config(body: RawBody, engine: Database) -> Verdict:
+    """Check a config without running it."""
+    try:
+        config = parse_json(body)
+        with reading_scope(engine) as session:
+            runs.check_sets(session, config)
+    except InvalidConfig as error:
+        found = [ErrorField(field=p.field, message=p.message, hint=p.hint) for p in error.problems]
+        return Verdict(valid=False, problems=found, config=None)
+    return Verdict(valid=True, problems=[], config=config.model_dump(mode="json"))

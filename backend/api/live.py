@@ -1,0 +1,81 @@
+"""When to look at the database again for an open event stream, and when to end it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
+from typing import Protocol
+
+from anyio import CancelScope
+from anyio.to_thread import run_sync
+from fastapi.sse import ServerSentEvent
+
+from backend.domain.errors import EtrmError
+from backend.services import notify
+
+log = logging.getLogger(__name__)
+
+PAUSE = 0.2  # seconds between two looks of one stream, however fast the notifications come
+LOOK_EVERY = 2.0  # seconds after which a stream looks even if it heard nothing
+RETRY = 2000  # milliseconds a browser waits before it connects again
+
+
+class Stream(Protocol):
+    """What one open page follows. It remembers what it has sent."""
+
+    over: bool  # everything was sent and nothing more will come
+
+    def look(self) -> Sequence[ServerSentEvent]:
+        """What is new since the last look; opens and closes its own database session."""
+        ...
+
+
+async def follow(
+    stream: Stream, run_id: str | None, stopping: asyncio.Event
+) -> AsyncIterator[ServerSentEvent]:
+    """The events of a stream until it is over, the server stops or the database is away."""
+    yield ServerSentEvent(comment="open", retry=RETRY)
+    async with aclosing(_moments(run_id, stopping)) as moments:
+        async for _ in moments:
+            try:
+                events = await run_sync(stream.look)
+            except EtrmError as error:
+                log.warning("An event stream ended: %s", error)
+                return
+            for event in events:
+                yield event
+            if stream.over:
+                return
+
+
+async def _moments(run_id: str | None, stopping: asyncio.Event) -> AsyncGenerator[None]:
+    """Yield at once, then whenever something may have changed; end when the server stops."""
+    bell = asyncio.Event()
+    listener = asyncio.create_task(_ring(bell.set, run_id))
+    try:
+        while not stopping.is_set():
+            bell.clear()
+            yield
+            await _first_of(stopping, timeout=PAUSE)
+            await _first_of(stopping, bell, timeout=LOOK_EVERY)
+    finally:
+        listener.cancel()
+        with CancelScope(shield=True), suppress(asyncio.CancelledError):
+            await listener
+
+
+async def _ring(ring: Callable[[], None], run_id: str | None) -> None:
+    """Many notifications in a row ring once."""
+    async for _ in notify.listen(run_id, LOOK_EVERY):
+        ring()
+
+
+async def _first_of(*events: asyncio.Event, timeout: float) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

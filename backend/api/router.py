@@ -1,0 +1,15 @@
+"""All JSON routes."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from backend.api import configs, docs, events, health, logs, predictions, queue, runs, series, sets
+
+V1 = (runs, series, predictions, logs, events, queue, configs, sets)
+
+router = APIRouter()
+for _part in V1:
+    router.include_router(_part.router, prefix="/api/v1")
+router.include_router(health.router)
+router.include_router(docs.router)

@@ -1,0 +1,147 @@
+"""/api/v1/runs/{id}/series and /metrics: read curves, log points."""
+
+from __future__ import annotations
+
+import time
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from sqlalchemy.orm import Session
+
+from backend.api.deps import Database, RawBody, RunId, announce, json_body
+from backend.api.errors import problems, responses
+from backend.db.session import reading_scope, session_scope
+from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.domain.records import MetricFrame
+from backend.services import runs, series
+from backend.services.series import Curve
+
+router = APIRouter(prefix="/runs/{run_id}", tags=["series"])
+SHOWN_PROBLEMS = 20
+NOT_FINITE = Literal["NaN", "Infinity", "-Infinity"]
+Number = Annotated[float, Strict()]
+
+
+class CurveView(BaseModel):
+    """One curve. NaN and infinity, which JSON does not have, are null and their steps are listed."""
+
+    step: list[int]
+    value: list[float | None]
+    wall_time: list[float]
+    points: int = Field(description="Points before thinning.")
+    nan_steps: list[int]
+
+
+class SeriesView(BaseModel):
+    """Curves of one run; `version` is the cursor from which the event stream goes on."""
+
+    run: str
+    version: int
+    series: dict[str, CurveView]
+
+
+class MetricsBody(BaseModel):
+    """Points of several metrics at the same steps, one value for each step."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: list[Annotated[int, Strict(), Field(ge=0)]] = Field(examples=[[0, 1, 2]])
+    values: dict[str, list[Number | NOT_FINITE | None]] = Field(
+        examples=[{"loss": [0.9, 0.7, None]}],
+        description='null: no point at this step. "NaN", "Infinity" and "-Infinity" are values.',
+    )
+    wall_time: list[Number] | None = Field(
+        None, description="Seconds since the Unix epoch; now, if left out."
+    )
+
+
+class Written(BaseModel):
+    """What was written; it is committed."""
+
+    version: int
+    steps: int
+
+
+@router.get("/series", response_model=SeriesView, responses=responses(401, 404, 422))
+def read_series(
+    run_id: RunId,
+    engine: Database,
+    names: Annotated[str, Query(description="Separated by commas; empty: all.", examples=["loss"])] = "",
+    max_points: Annotated[int, Query(ge=4, le=100_000, description="Most points of each curve.")] = 1000,
+    first: Annotated[int | None, Query(alias="from", ge=0, description="First step.")] = None,
+    last: Annotated[int | None, Query(alias="to", ge=0, description="Last step, inclusive.")] = None,
+) -> JSONResponse:
+    """Curves, each thinned to `max_points` so that every extreme survives."""
+    asked = [name.strip() for name in names.split(",") if name.strip()] or None
+    with reading_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        _check_known(session, run_id, asked or [])
+        version = series.version(session, run_id)
+        curves = series.read(session, run_id, asked, max_points, first, last)
+    body = {"run": run_id, "version": version, "series": {name: shipped(c) for name, c in curves.items()}}
+    return JSONResponse(body)
+
+
+@router.post(
+    "/metrics",
+    response_model=Written,
+    responses=responses(401, 404, 409, 413, 422),
+    openapi_extra=json_body(
+        {"$ref": "#/components/schemas/MetricsBody"},
+        three_steps={"step": [0, 1, 2], "values": {"loss": [0.9, 0.7, "NaN"], "accuracy": [0.1, None, 0.3]}},
+    ),
+)
+def log_metrics(run_id: RunId, body: RawBody, engine: Database) -> Written:
+    """Log points of an external run. Idempotent: the same run, name and step is written over."""
+    frame = _frame(body)
+    with session_scope(engine) as session:
+        runs.check_logs_here(session, run_id)
+        version = series.append(session, run_id, frame)
+        runs.note_step(session, run_id, max(frame.steps, default=0))
+    announce(run_id)
+    return Written(version=version, steps=len(frame.steps))
+
+
+def shipped(curve: Curve) -> dict[str, Any]:
+    """A curve as JSON has it."""
+    return {
+        "step": curve.steps.tolist(),
+        "value": curve.drawable_values,
+        "wall_time": curve.wall_times.tolist(),
+        "points": curve.total,
+        "nan_steps": curve.nan_steps,
+    }
+
+
+def _frame(body: bytes) -> MetricFrame:
+    try:
+        parsed = MetricsBody.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        found = problems(error.errors(include_url=False)[:SHOWN_PROBLEMS])
+        raise InvalidInput("The metrics were not written.", problems=found) from error
+    now = time.time()
+    times = [now] * len(parsed.step) if parsed.wall_time is None else parsed.wall_time
+    values = {name: [_number(each) for each in column] for name, column in parsed.values.items()}
+    for name in values:
+        if "," in name or "`" in name:
+            problem = FieldProblem(f"values.{name}", "a name cannot have a comma or a backtick.")
+            raise InvalidInput("The metrics were not written.", problems=[problem])
+    return MetricFrame(parsed.step, times, values)  # None: no point
+
+
+def _number(value: float | str | None) -> float | None:
+    return float(value) if isinstance(value, str) else value
+
+
+def _check_known(session: Session, run_id: str, asked: list[str]) -> None:
+    known = series.names(session, run_id)
+    for name in asked:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            guess = f"Did you mean {close[0]}? " if close else ""
+            raise NotFound(
+                f"Run {run_id} has no metric {name!r}.", f"{guess}It has {', '.join(known) or 'none yet'}."
+            )

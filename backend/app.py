@@ -1,0 +1,122 @@
+"""The web application: JSON API, pages, and the sweep. `uvicorn --factory backend.app:create_app`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from importlib.metadata import version
+from types import FrameType
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from starlette.middleware import Middleware
+
+from backend.api.auth import Authentication
+from backend.api.docs import document
+from backend.api.errors import ErrorResponder
+from backend.api.guard import Guard
+from backend.api.router import router as api_router
+from backend.db.session import make_engine, session_scope
+from backend.pages.errors import error_page
+from backend.pages.router import router as pages_router
+from backend.services import dispatch, notify, queue
+from backend.settings import Settings
+
+log = logging.getLogger(__name__)
+SWEEP_EVERY = 10.0  # seconds
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application on the database and broker of `settings` (default: the environment's)."""
+    settings = settings or Settings.load()
+    responder = ErrorResponder(error_page)
+    app = FastAPI(
+        title="ETRM Lab",
+        version=version("etrm-lab"),
+        lifespan=_lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(Guard, (settings.host, *settings.allowed_hosts), responder),
+            Middleware(Authentication),
+        ],
+    )
+    app.state.settings = settings
+    app.include_router(api_router)
+    app.include_router(pages_router)
+    responder.install(app)
+    document(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open the database, sweep while the server runs, and let open event streams end when it stops."""
+    engine = make_engine(app.state.settings.database_url)
+    app.state.engine = engine
+    app.state.stopping = asyncio.Event()
+    sweeping = asyncio.create_task(_sweep_until(app.state.stopping, engine))
+    try:
+        with _told_of_signals(app.state.stopping):
+            yield
+    finally:
+        app.state.stopping.set()
+        await sweeping
+        await run_sync(engine.dispose)
+
+
+async def _sweep_until(stopping: asyncio.Event, engine: Engine) -> None:
+    while not stopping.is_set():
+        await run_sync(sweep, engine)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), SWEEP_EVERY)
+
+
+def sweep(engine: Engine) -> None:
+    """Put back what lost its worker, and send waiting runs again. A failure waits for the next time."""
+    try:
+        with session_scope(engine) as session:
+            run_ids = queue.sweep(session, time.time())
+    except Exception:
+        log.exception("the sweep failed")
+        return
+    for run_id in run_ids:
+        dispatch.send(run_id)
+        notify.run_changed(run_id)
+    if run_ids:
+        notify.runs_changed()
+
+
+@contextmanager
+def _told_of_signals(stopping: asyncio.Event) -> Iterator[None]:
+    """Set `stopping` at SIGINT and SIGTERM, before the server's own handler.
+
+    The server waits for open responses before it ends the lifespan, and an event stream would never end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stopping.set)
+        following: Any = before[signal.Signals(number)]
+        if callable(following):
+            following(number, frame)
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
