@@ -41,6 +41,7 @@ def import_files(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Kaggle-form or single-task JSON.")],
     name: Annotated[str, typer.Option(help="Name of the new task set.")],
     solutions: Annotated[Path | None, typer.Option(help="Kaggle's solutions to the challenges.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a set of this name.")] = False,
 ) -> None:
     """Import tasks as a new set; nothing is kept unless every file is right."""
     from backend.cli.place import writing
@@ -52,6 +53,7 @@ def import_files(
             name,
             [(_read(file), file.name) for file in files],
             (_read(solutions), solutions.name) if solutions else None,
+            replace,
         )
     print(f"Imported {made.tasks} tasks as {made.name}.")
 

@@ -7,9 +7,9 @@ import time
 from sqlalchemy import Engine
 
 from backend.db.migrate import upgrade
+from backend.db.repositories import runs as run_rows
 from backend.db.session import make_engine, reading_scope, session_scope
-from backend.domain.presets import preset
-from backend.services import accounts, datasets, dispatch, runs, workers
+from backend.services import accounts, datasets, workers
 
 
 def prepare(url: str) -> Engine:
@@ -23,9 +23,13 @@ def prepare(url: str) -> Engine:
 
 def queue_demo(engine: Engine) -> None:
     """If there is no run yet, queue the quick one, so that there is something real to look at."""
-    with session_scope(engine) as session:
-        if runs.find(session, limit=1).runs:
+    with reading_scope(engine) as session:
+        if run_rows.newest(session, 1, None):
             return
+    from backend.domain.presets import preset
+    from backend.services import dispatch, runs
+
+    with session_scope(engine) as session:
         run_id = runs.create(session, preset("quick")).id
     dispatch.send(run_id)
 

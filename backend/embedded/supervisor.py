@@ -118,7 +118,7 @@ class Supervisor:
 
     def start(self, service: Service) -> Child:
         """Start a service; `stop` will end it before those that were started earlier."""
-        log = self._logs / f"{service.name}.log"
+        log = self._logs / f"{service.name.replace(' ', '-')}.log"
         rotate(log)
         child = Child(service, log)
         self._children.append(child)

@@ -112,7 +112,7 @@ class _Lab:
 
         descriptor = self._web_socket.fileno()
         command = [sys.executable, "-m", "backend.cli", "web", "--fd", str(descriptor)]
-        web = self._supervisor.start(Service("web", command, descriptors=(descriptor,)))
+        web = self._supervisor.start(Service("web server", command, descriptors=(descriptor,)))
         command = [sys.executable, "-m", "worker", "worker"]
         worker = self._supervisor.start(Service("worker", command, grace=WORKER_GRACE))
         self._supervisor.until(lambda: _web_answers(self._web_socket), web, ANSWER_SECONDS)

@@ -63,7 +63,7 @@ def gone(home: Path, seconds: float) -> bool:
     return all(is_over(process, seconds) for process in processes_of(home))
 
 
-class Lab:
+class StartedLab:
     """`etrm up` on a folder and a free port, from its start to its end."""
 
     def __init__(self, home: Path, *options: str, **variables: str) -> None:

@@ -30,7 +30,7 @@ def test_it_answers_to_its_own_url(broker):
 
 
 def test_it_refuses_who_has_no_password(broker):
-    with redis.Redis(port=broker.port) as client, pytest.raises(redis.AuthenticationError):
+    with redis.Redis(port=broker.port, retry=None) as client, pytest.raises(redis.AuthenticationError):
         client.ping()
 
 
