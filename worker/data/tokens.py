@@ -1,4 +1,4 @@
-"""Grids as tokens on a square canvas, and back (etrm.md section 2; layout as in arXiv 2510.04871).
+"""Grids as tokens on a square canvas, and back; the layout is that of arXiv 2510.04871.
 
 A colour c is the token c + 2. A grid at offset (row, column) has EOS along the row just below it and the
 column just right of it, where these lie on the canvas; the corner between them and all the rest stay PAD.

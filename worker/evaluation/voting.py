@@ -1,4 +1,4 @@
-"""Votes of augmented views, undone: equal grids counted together and ranked (etrm.md section 3)."""
+"""Votes of augmented views, already undone: equal grids are counted together and ranked."""
 
 from __future__ import annotations
 

@@ -1,0 +1,197 @@
+"""Training batches: what is asked, what is shown, and that a sample is a function of its number."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.grid import Grid
+from backend.domain.presets import quick, trm_arc1
+from backend.domain.task import Pair, Task, TestPair
+from worker.batch import EOS, FIRST_COLOUR, IGNORE, PAD, Batch
+from worker.data.augment import augmentation
+from worker.data.batches import BatchStream
+from worker.data.sets import BuiltinTasks, TasksInMemory
+from worker.data.training_data import TrainingData, build
+
+
+def changed(config: ExperimentConfig, **data: Any) -> ExperimentConfig:
+    return config.model_copy(update={"data": config.data.model_copy(update=data)})
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return build(quick(), BuiltinTasks())
+
+
+def first(stream: BatchStream, count: int) -> Batch:
+    return stream.next(np.ones(count, dtype=bool))
+
+
+def same(one: Batch, other: Batch) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def grid_on(canvas: torch.Tensor) -> tuple[tuple[int, int], Grid]:
+    """Offset and colours of the one grid that lies anywhere on a canvas; ends and PAD are checked."""
+    side = int(len(canvas) ** 0.5)
+    tokens = canvas.view(side, side)
+    rows, columns = torch.where(tokens >= FIRST_COLOUR)
+    top, left = int(rows.min()), int(columns.min())
+    bottom, right = int(rows.max()) + 1, int(columns.max()) + 1
+    grid = tokens[top:bottom, left:right] - FIRST_COLOUR
+    expected = torch.full_like(tokens, PAD)
+    expected[top : bottom + 1, left : right + 1] = EOS
+    if bottom < side and right < side:
+        expected[bottom, right] = PAD
+    expected[top:bottom, left:right] = grid + FIRST_COLOUR
+    assert torch.equal(tokens, expected)
+    return (top, left), Grid.of(grid.tolist())
+
+
+def pairs_of(batch: Batch, row: int) -> list[tuple[tuple[int, int], Grid, Grid]]:
+    """The asked pair, then the shown ones: offset, input, output."""
+    labels = batch.labels[row].masked_fill(batch.labels[row] == IGNORE, PAD)
+    canvases = [(batch.inputs[row], labels)]
+    canvases += [
+        (batch.demo_inputs[row, k], batch.demo_outputs[row, k])
+        for k in range(batch.demo_mask.shape[1])
+        if batch.demo_mask[row, k]
+    ]
+    found = [(grid_on(one), grid_on(other)) for one, other in canvases]
+    assert all(one[0] == other[0] for one, other in found)  # both grids of a pair share one offset
+    return [(one[0], one[1], other[1]) for one, other in found]
+
+
+def test_shapes_and_types_are_those_of_the_contract(data: TrainingData) -> None:
+    batch = first(BatchStream(data, quick(), 10), 7)
+    assert batch.inputs.shape == batch.labels.shape == (7, 100)
+    assert batch.demo_inputs.shape == batch.demo_outputs.shape == (7, 4, 100)
+    assert batch.demo_mask.shape == (7, 4)
+    assert batch.puzzle.shape == (7,)
+    assert batch.demo_mask.dtype == torch.bool
+    tokens = (batch.inputs, batch.labels, batch.demo_inputs, batch.demo_outputs, batch.puzzle)
+    assert all(tensor.dtype == torch.int64 for tensor in tokens)
+
+
+def test_every_sample_is_one_task_in_one_view_with_the_asked_pair_not_shown(data: TrainingData) -> None:
+    config = quick()
+    batch = first(BatchStream(data, config, 10), 128)
+    known = {
+        frozenset(
+            (view.apply(Grid.of(one.tolist())), view.apply(Grid.of(other.tolist())))
+            for one, other in task.pairs
+        ): task
+        for task in data.tasks
+        for view in (augmentation(config.seed, task.id, form) for form in range(17))
+    }
+    for row in range(128):
+        asked, *shown = [(one, other) for _, one, other in pairs_of(batch, row)]
+        assert asked not in shown
+        assert len(set(shown)) == len(shown)
+        (task,) = {task.id: task for pairs, task in known.items() if {asked, *shown} <= pairs}.values()
+        assert len(shown) == min(4, len(task.pairs) - 1)
+
+
+def test_empty_places_hold_nothing(data: TrainingData) -> None:
+    batch = first(BatchStream(data, quick(), 10), 64)
+    assert not batch.demo_inputs[~batch.demo_mask].any()
+    assert not batch.demo_outputs[~batch.demo_mask].any()
+    assert (~batch.demo_mask).any()
+
+
+def test_a_sample_is_a_function_of_seed_and_number(data: TrainingData) -> None:
+    config = quick()
+    whole = first(BatchStream(data, config, 10), 300)
+    pieces = BatchStream(data, config, 10)
+    parts = [first(pieces, count) for count in (1, 99, 200)]
+    assert same(whole, Batch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True))))
+    jumped = BatchStream(data, config, 10)
+    jumped.position = 250
+    assert same(first(jumped, 50), Batch(*(tensor[250:] for tensor in whole)))
+    other = first(BatchStream(data, config.model_copy(update={"seed": 1}), 10), 300)
+    assert not torch.equal(other.inputs, whole.inputs)
+
+
+def test_only_wanted_rows_are_filled_and_counted(data: TrainingData) -> None:
+    stream = BatchStream(data, quick(), 10)
+    wanted = np.array([False, True, True, False, True])
+    batch = stream.next(wanted)
+    assert stream.position == 3
+    dense = first(BatchStream(data, quick(), 10), 3)
+    assert same(Batch(*(tensor[torch.from_numpy(wanted)] for tensor in batch)), dense)
+    assert not batch.inputs[~wanted].any()
+    assert (batch.labels[~wanted] == IGNORE).all()
+    assert not batch.demo_mask[~wanted].any()
+
+
+def test_each_pass_takes_every_task_once_in_an_order_of_its_own(data: TrainingData) -> None:
+    config = changed(quick(), augmentations=0, translation=False)
+    stream = BatchStream(data, config, 10)
+    tasks = {
+        Grid.of(one.tolist()): task.id for task in data.tasks for one, _ in task.pairs
+    }  # inputs of these tasks are all different
+
+    def drawn() -> list[str]:
+        batch = first(stream, len(data.tasks))
+        return [tasks[grid_on(canvas)[1]] for canvas in batch.inputs]
+
+    passes = [drawn() for _ in range(3)]
+    assert all(sorted(one) == sorted(task.id for task in data.tasks) for one in passes)
+    assert passes[0] != passes[1] != passes[2]
+
+
+def test_every_pair_is_asked_and_every_place_is_taken() -> None:
+    task = Task("t", tuple(map(_pair, ("11", "12", "13"))), (_test("14"),))
+    config = changed(quick(), training_sets=("mine",), canvas_sizes=(4,), augmentations=0)
+    config = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"sets": ()})})
+    stream = BatchStream(build(config, TasksInMemory({"mine": (task,)})), config, 4)
+    batch = first(stream, 600)
+    drawn = [pairs_of(batch, row)[0] for row in range(600)]
+    asked = Counter(one.digits for _, one, _ in drawn)
+    assert set(asked) == {"11", "12", "13", "14"}
+    assert min(asked.values()) > 100  # 150 expected, deviation 11
+    offsets = Counter(offset for offset, _, _ in drawn)
+    assert set(offsets) == {(top, left) for top in range(4) for left in range(3)}
+    assert min(offsets.values()) > 20  # 50 expected, deviation 7
+
+
+def _pair(digits: str) -> Pair:
+    return Pair(Grid.from_digits(digits), Grid.from_digits(digits[::-1]))
+
+
+def _test(digits: str) -> TestPair:
+    return TestPair(Grid.from_digits(digits), Grid.from_digits(digits[::-1]))
+
+
+def test_without_translation_every_grid_lies_in_the_corner(data: TrainingData) -> None:
+    batch = first(BatchStream(data, changed(quick(), translation=False), 10), 64)
+    assert {offset for row in range(64) for offset, _, _ in pairs_of(batch, row)} == {(0, 0)}
+
+
+def test_trm_gets_the_row_of_the_view_and_no_demonstrations() -> None:
+    config = changed(trm_arc1(), first_tasks=20, canvas_sizes=(10,), augmentations=3, translation=False)
+    data = build(config, BuiltinTasks())
+    batch = first(BatchStream(data, config, 10), 200)
+    assert batch.demo_inputs.shape == (200, 0, 100)
+    for row in range(200):
+        place, form = divmod(int(batch.puzzle[row]) - 1, 4)
+        task = data.tasks[place]
+        view = augmentation(config.seed, task.id, form)
+        inputs = [view.apply(Grid.of(one.tolist())) for one, _ in task.pairs]
+        assert grid_on(batch.inputs[row])[1] in inputs
+    assert len(set(batch.puzzle.tolist())) > 70  # of 80 or more rows
+
+
+def test_samples_are_made_far_faster_than_a_core_can_train_on_them(data: TrainingData) -> None:
+    stream = BatchStream(data, quick(), 10)
+    first(stream, 64)
+    started = time.perf_counter()
+    first(stream, 1000)
+    assert time.perf_counter() - started < 2  # about 0.1 s
