@@ -1,0 +1,175 @@
+"""What each template is given: one typed context per page, and nothing besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from backend.db.tables import Checkpoint, LogLine, RunEvent
+from backend.domain.errors import EtrmError, FieldProblem
+from backend.domain.presets import Preset
+from backend.pages.forms import Group, Part
+from backend.pages.health import Health
+from backend.pages.panels import Panel
+from backend.services.predictions import PredictionItem
+from backend.services.run_view import RunView
+from backend.services.workers import WorkerState
+
+
+@dataclass(frozen=True)
+class Context:
+    """Base: the template, the title of the page and its place in the rail."""
+
+    template: ClassVar[str]
+    nav: ClassVar[str] = ""
+    page: ClassVar[str] = ""  # which module of ours drives it
+
+    @property
+    def page_title(self) -> str:
+        raise NotImplementedError
+
+    def shared(self) -> dict[str, Any]:
+        """What base.html needs of every page."""
+        return {"page_title": self.page_title, "nav": self.nav, "page": self.page}
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run in the table, with its sparkline as points of an SVG polyline (0..100, 0..24)."""
+
+    run: RunView
+    health: Health
+    sparkline: str
+
+
+@dataclass(frozen=True)
+class RunsPage(Context):
+    """The table of runs. `problem` says what is wrong with the filter; the rows then are those without it."""
+
+    template = "runs/page.html"
+    nav = "runs"
+    page = "runs"
+
+    rows: Sequence[RunRow]
+    filter_text: str
+    sort: str
+    problem: FieldProblem | None
+    next_cursor: str | None
+    cursor: str | None
+    any_runs: bool
+
+    @property
+    def page_title(self) -> str:
+        return "Runs"
+
+
+@dataclass(frozen=True)
+class LaunchPage(Context):
+    """The launch form. `parent` is the run it clones; `config_json` stands in the JSON tab."""
+
+    template = "launch/page.html"
+    nav = "launch"
+    page = "launch"
+
+    presets: Sequence[Preset]
+    chosen: str
+    parent: RunView | None
+    sections: Sequence[Group]
+    changes: Sequence[Part]  # what differs from the preset or parent
+    config_json: str
+    mode: str  # form, json
+    problems: Sequence[FieldProblem]
+    unplaced: Sequence[FieldProblem]
+    sets: Sequence[str]
+    idle_workers: int
+    workers: int
+
+    @property
+    def page_title(self) -> str:
+        return f"Clone of {self.parent.name}" if self.parent else "New run"
+
+
+@dataclass(frozen=True)
+class RunPage(Context):
+    """Everything about one run that the first paint shows; curves and predictions come after it."""
+
+    template = "run/page.html"
+    nav = "runs"
+    page = "run"
+
+    run: RunView
+    health: Health
+    panels: Sequence[Panel]
+    config: Sequence[Group]  # compared with the defaults; empty for an external run
+    config_json: str
+    parent: RunView | None
+    of_parent: Mapping[str, str]  # path -> text in the parent's config
+    checkpoints: Sequence[Checkpoint]
+    log: Sequence[LogLine]
+    events: Sequence[RunEvent]
+    worker: WorkerState | None
+    version: int  # of the series; the event stream goes on from here
+
+    @property
+    def page_title(self) -> str:
+        return self.run.name
+
+
+@dataclass(frozen=True)
+class PredictionCard:
+    """One test input: what was shown, what was asked, what was answered. Grids as digits, "" for none."""
+
+    item: PredictionItem
+    demonstrations: Sequence[tuple[str, str]]
+    test_input: str
+    truth: str
+    cells: int  # of the truth
+    solved_at: int | None  # rank of the right candidate among those kept
+    meanings: Mapping[str, str]  # failure mode -> what it means
+
+
+@dataclass(frozen=True)
+class PredictionsPart(Context):
+    """Cards in a run page, without the frame around them."""
+
+    template = "run/_predictions.html"
+    page = "run"
+
+    run: RunView
+    cards: Sequence[PredictionCard]
+    evaluation: int | None
+    failure_mode: str
+    next_cursor: str | None
+
+    @property
+    def page_title(self) -> str:
+        return f"Predictions of {self.run.name}"
+
+
+@dataclass(frozen=True)
+class LoginPage(Context):
+    """Where a browser without a session lands."""
+
+    template = "login/page.html"
+    page = "login"
+
+    problem: str
+    hint: str
+
+    @property
+    def page_title(self) -> str:
+        return "Log in"
+
+
+@dataclass(frozen=True)
+class ErrorPage(Context):
+    """Any error as a page: what happened, why, what to do."""
+
+    template = "errors/page.html"
+
+    error: EtrmError
+
+    @property
+    def page_title(self) -> str:
+        return self.error.status.phrase

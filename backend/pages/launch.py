@@ -1,0 +1,147 @@
+"""`/runs/new`: the launch form, from a preset or a parent run; works with and without JavaScript."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from backend.api.deps import Database, announce
+from backend.db.session import reading_scope, session_scope
+from backend.domain.config_problems import apply_overrides, parse_experiment, parse_json
+from backend.domain.errors import FieldProblem, InvalidConfig, NotFound
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.presets import PRESETS
+from backend.pages import forms
+from backend.pages.contexts import LaunchPage
+from backend.pages.form_values import read_form
+from backend.pages.forms import Json
+from backend.pages.rendering import render
+from backend.services import datasets, dispatch, runs, workers
+from backend.services.run_view import RunView
+
+router = APIRouter(include_in_schema=False)
+
+DEFAULT_PRESET = "quick"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the form starts from: a preset, or the config of a parent run."""
+
+    preset: str
+    parent: RunView | None
+    config: Json
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What stands in the form now."""
+
+    values: Json
+    config_json: str
+    mode: str = "form"
+    problems: Sequence[FieldProblem] = field(default=())
+
+
+async def _typed(request: Request) -> dict[str, str]:
+    form = await request.form()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+@router.get("/runs/new")
+def launch_page(
+    engine: Database,
+    preset: str = DEFAULT_PRESET,
+    parent: Annotated[str | None, Query(alias="from")] = None,
+) -> Response:
+    """The form as a preset or a parent run fills it."""
+    with reading_scope(engine) as session:
+        start = _start(session, preset, parent)
+        return _page(session, start, Draft(start.config, _pretty(start.config)))
+
+
+@router.post("/runs/new")
+def launch(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) -> Response:
+    """Launch what the form says; with `action=show` only show what it means so far."""
+    mode = typed.get("mode", "form")
+    draft = _from_json(typed.get("config_json", "")) if mode == "json" else _from_form(typed)
+    with reading_scope(engine) as session:
+        start = _start(session, typed.get("preset") or DEFAULT_PRESET, typed.get("from") or None)
+        if typed.get("action") == "show":
+            kept = draft.problems if mode == "json" else ()
+            return _page(session, start, Draft(draft.values, draft.config_json, mode, kept))
+        try:
+            config = parse_json(draft.config_json) if mode == "json" else parse_experiment(draft.values)
+            runs.check_sets(session, config)
+        except InvalidConfig as error:
+            refused = Draft(draft.values, draft.config_json, mode, error.problems)
+            return _page(session, start, refused, HTTPStatus.UNPROCESSABLE_ENTITY)
+    with session_scope(engine) as session:
+        run = runs.create(session, config, parent_id=start.parent.id if start.parent else None)
+    dispatch.send(run.id)
+    announce(run.id)
+    return RedirectResponse(f"/runs/{run.id}", HTTPStatus.SEE_OTHER)
+
+
+def _start(session: Session, preset: str, parent_id: str | None) -> Start:
+    if parent_id:
+        parent = runs.get(session, parent_id)
+        if parent.origin != "training":
+            raise NotFound(
+                f"Run {parent_id} was logged from outside: it has no config to launch.",
+                "Start from a preset instead.",
+            )
+        return Start("", parent, parent.config)
+    if preset not in PRESETS:
+        raise NotFound(f"There is no preset {preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
+    return Start(preset, None, PRESETS[preset].make().model_dump(mode="json"))
+
+
+def _from_form(typed: Mapping[str, str]) -> Draft:
+    values = read_form(typed)
+    return Draft(values, _pretty(values))
+
+
+def _from_json(text: str) -> Draft:
+    """The whole config that pasted JSON means; where it means none, the defaults with its problems."""
+    try:
+        values: Json = apply_overrides(json.loads(text), [])
+    except (ValueError, RecursionError, InvalidConfig):
+        values = ExperimentConfig().model_dump(mode="json")
+    try:
+        parse_json(text)
+    except InvalidConfig as error:
+        return Draft(values, text, "json", error.problems)
+    return Draft(values, text, "json")
+
+
+def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus.OK) -> Response:
+    sections = forms.build(draft.values, start.config, draft.problems)
+    listed = [worker for worker in workers.listed(session, time.time()) if worker.alive]
+    context = LaunchPage(
+        presets=list(PRESETS.values()),
+        chosen=start.preset,
+        parent=start.parent,
+        sections=sections,
+        changes=[part for section in sections for part in forms.walk(section) if forms.is_changed(part)],
+        config_json=draft.config_json,
+        mode=draft.mode,
+        problems=draft.problems,
+        unplaced=forms.unplaced(sections, draft.problems),
+        sets=[each.name for each in datasets.sets(session)],
+        idle_workers=sum(worker.current_run_id is None for worker in listed),
+        workers=len(listed),
+    )
+    return render(context, status)
+
+
+def _pretty(values: Json) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False)

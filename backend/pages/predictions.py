@@ -1,0 +1,68 @@
+"""The prediction cards of a run, page by page as one scrolls."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from backend.api.deps import Database, RunId
+from backend.db.session import reading_scope
+from backend.domain.records import FailureMode
+from backend.pages.contexts import PredictionCard, PredictionsPart
+from backend.pages.rendering import render
+from backend.services import predictions, runs
+from backend.services.predictions import PredictionItem
+
+router = APIRouter(include_in_schema=False)
+
+CARDS = 12
+
+# mode -> what it means, in the words of the field
+MODES: dict[str, str] = {
+    FailureMode.EMPTY: "nothing could be read off the canvas",
+    FailureMode.COLLAPSED: "one colour on at least 95 % of the cells, though the truth has more",
+    FailureMode.COPIED_INPUT: "the test input, unchanged",
+    FailureMode.WRONG_SIZE: "another height or width than the truth",
+    FailureMode.WRONG_ARRANGEMENT: "the truth's size and colours, each as often, in other places",
+    FailureMode.NEARLY_RIGHT: "at most 10 % of the cells wrong",
+    FailureMode.PARTLY_RIGHT: "more cells right than the commonest colour alone would get",
+    FailureMode.STRUCTURED_BUT_WRONG: "a grid of the right size, and nothing of the above",
+}
+
+
+@router.get("/runs/{run_id}/predictions")
+def prediction_cards(
+    run_id: RunId,
+    engine: Database,
+    evaluation: int | None = None,
+    failure_mode: str = "",
+    cursor: str | None = None,
+) -> HTMLResponse:
+    """The next cards, and a link to those after them."""
+    with reading_scope(engine) as session:
+        run = runs.get(session, run_id)
+        page = predictions.page(session, run_id, failure_mode or None, evaluation, CARDS, cursor)
+    context = PredictionsPart(
+        run=run,
+        cards=[_card(item) for item in page.items],
+        evaluation=evaluation,
+        failure_mode=failure_mode,
+        next_cursor=page.next_cursor,
+    )
+    return render(context)
+
+
+def _card(item: PredictionItem) -> PredictionCard:
+    truth = item.truth.digits if item.truth else ""
+    return PredictionCard(
+        item=item,
+        demonstrations=[
+            (pair.input.digits, pair.output.digits)
+            for pair in (item.task.demonstrations if item.task else ())
+        ],
+        test_input=item.test_input.digits if item.test_input else "",
+        truth=truth,
+        cells=len(item.truth.cells) if item.truth else 0,
+        solved_at=next((each.rank for each in item.outcome.candidates if each.correct), None),
+        meanings=MODES,
+    )

@@ -1,0 +1,36 @@
+"""Templates: one environment, one way to turn a context into a page."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from functools import cache
+from http import HTTPStatus
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from backend.pages.assets import FRONTEND, asset, plotly_asset
+from backend.pages.contexts import Context
+from backend.pages.words import FILTERS
+
+
+@cache
+def environment() -> Environment:
+    """Strict: a name that no context gives is an error, never an empty place on a page."""
+    made = Environment(
+        loader=FileSystemLoader(FRONTEND / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(FILTERS)
+    made.globals.update(asset=asset, plotly_asset=plotly_asset)
+    return made
+
+
+def render(context: Context, status: int = HTTPStatus.OK) -> HTMLResponse:
+    """The page of a context. It shows the state of this moment, so nobody keeps it."""
+    values = {field.name: getattr(context, field.name) for field in fields(context)}
+    html = environment().get_template(context.template).render(values | context.shared())
+    return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store"})

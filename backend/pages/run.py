@@ -1,0 +1,100 @@
+"""`/runs/{id}`: one run, and the figures its curves are drawn from."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, JSONResponse
+from sqlalchemy.orm import Session
+
+from backend.api.deps import Database, RunId
+from backend.db.session import reading_scope
+from backend.domain.config_problems import parse_experiment
+from backend.domain.errors import InvalidConfig, NotFound
+from backend.domain.experiment import ExperimentConfig
+from backend.pages import charts, forms, panels
+from backend.pages.contexts import RunPage
+from backend.pages.health import health_of
+from backend.pages.rendering import render
+from backend.services import checkpoints, events, logs, runs, series, workers
+from backend.services.run_view import RunView
+
+router = APIRouter(include_in_schema=False)
+
+LOG_LINES = 200
+Smoothing = Annotated[float, Query(ge=0, lt=1)]
+
+
+@router.get("/runs/{run_id}")
+def run_page(run_id: RunId, engine: Database) -> HTMLResponse:
+    """The whole page but its curves and predictions, which come when they are looked at."""
+    with reading_scope(engine) as session:
+        run = runs.get(session, run_id)
+        listed = workers.listed(session, time.time())
+        parent = _parent(session, run)
+        context = RunPage(
+            run=run,
+            health=health_of(run),
+            panels=panels.arranged(series.names(session, run_id)),
+            config=forms.build(run.config, _defaults(run)) if run.origin == "training" else (),
+            config_json=json.dumps(run.config, indent=2, ensure_ascii=False),
+            parent=parent,
+            of_parent=_texts(parent) if parent else {},
+            checkpoints=checkpoints.list(session, run_id),
+            log=logs.tail(session, run_id, limit=LOG_LINES),
+            events=events.list(session, run_id),
+            worker=next((worker for worker in listed if worker.id == run.worker_id), None),
+            version=series.version(session, run_id),
+        )
+    return render(context)
+
+
+@router.get("/runs/{run_id}/figures/{panel_id:path}")
+def figure(
+    run_id: RunId,
+    panel_id: str,
+    engine: Database,
+    smoothing: Smoothing = 0.0,
+    first: int | None = None,
+    last: int | None = None,
+    log: bool | None = None,
+) -> JSONResponse:
+    """One panel as a Plotly figure, and the version of the series from which its events go on."""
+    with reading_scope(engine) as session:
+        run = runs.get(session, run_id)
+        panel = panels.panel_of(series.names(session, run_id), panel_id)
+        if panel is None:
+            raise NotFound(f"Run {run_id} has no panel {panel_id!r}.", "Reload the page.")
+        version = series.version(session, run_id)
+        curves = series.read(session, run_id, panel.metrics)
+    window = charts.Window(first, last, smoothing, panel.log if log is None else log)
+    return JSONResponse({"version": version, **charts.figure(panel, curves, run.variant, window)})
+
+
+def _parent(session: Session, run: RunView) -> RunView | None:
+    try:
+        return runs.get(session, run.parent_id) if run.parent_id else None
+    except NotFound:  # deleted meanwhile
+        return None
+
+
+def _defaults(run: RunView) -> forms.Json:
+    """The default config of the same kinds of model and encoder."""
+    model = run.config.get("model", {})
+    kinds = {"kind": model.get("kind")}
+    if isinstance(model.get("encoder"), dict):
+        kinds["encoder"] = {"kind": model["encoder"].get("kind")}
+    try:
+        return parse_experiment({"model": kinds}).model_dump(mode="json")
+    except InvalidConfig:  # a config of another version
+        return ExperimentConfig().model_dump(mode="json")
+
+
+def _texts(run: RunView) -> dict[str, str]:
+    """Dotted path -> text of every field of a run's config."""
+    sections = forms.build(run.config, {})
+    fields = [part for section in sections for part in forms.walk(section)]
+    return {field.path: field.text for field in fields if isinstance(field, forms.Field)}
