@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import torch
 from safetensors import SafetensorError
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from backend.domain.errors import EtrmError, InvalidInput
 from worker.batch import Batch
+from worker.evaluation.voting_fixture import check_voting
 from worker.models.build import build_reasoner
 from worker.models.context.deterministic import DemonstrationSource
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
@@ -29,6 +31,18 @@ from worker.training.losses import act_loss, with_penalties
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 KINDS = ("trm", "etrm", "etrmtrm")
 QUANTITIES = ("logits", "halting logits", "context", "loss", "gradients")
+
+MALFORMED = (
+    EtrmError,
+    AttributeError,
+    BadZipFile,
+    IndexError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+)
 
 Outcome = Literal["pass", "fail", "not there yet"]
 Tensors = Mapping[str, Tensor]
@@ -103,7 +117,7 @@ def _check(path: Path) -> ParityLine:
         if spec.get("kind") in KINDS:
             _check_model(line, spec, load_file(path.with_suffix(".safetensors")))
         elif "expected_pass_at_k" in spec:
-            _check_voting(line, spec, path.with_suffix(".npz"))
+            _check_voting(line, path)
         else:
             raise InvalidInput(f"kind {spec.get('kind')!r} is none of {', '.join(KINDS)}, nor is it voting")
     except NotThereYet as error:
@@ -111,7 +125,7 @@ def _check(path: Path) -> ParityLine:
         line.notes.append(error.message)
     except KeyError as error:
         line.fail(f"malformed fixture: {error.args[0]} is missing")
-    except (EtrmError, OSError, ValueError, TypeError, IndexError, RuntimeError, SafetensorError) as error:
+    except MALFORMED as error:
         line.fail(f"malformed fixture: {' '.join(str(error).split())}")
     return line
 
@@ -205,5 +219,11 @@ def _gradients(reasoner: Reasoner) -> Iterator[tuple[str, Tensor | None]]:
         yield "inner.puzzle_emb.local_weights", reasoner.context.used[1].grad
 
 
-def _check_voting(line: ParityLine, spec: Mapping[str, Any], arrays: Path) -> None:
-    raise NotThereYet("Voting is not there yet.")
+def _check_voting(line: ParityLine, path: Path) -> None:
+    """The recorded crops, attempts and pass@k, which are right or wrong and have no difference in size."""
+    checks = check_voting(path, path.with_suffix(".npz"))
+    for check in checks:
+        if not check.passed:
+            line.fail(f"{check.what} is {check.got}, recorded is {check.expected}")
+    if line.outcome == "pass":
+        line.notes.append(f"{len(checks)} answers equal")

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from backend.domain.errors import InvalidInput
+from backend.domain.experiment import (
+    DeterministicEncoder,
+    ExperimentConfig,
+    IterativeEncoder,
+    PerDemoEncoder,
+    VariationalEncoder,
+)
+from tests.support.models import etrm, trm
+from worker.models.build import build_reasoner
+from worker.models.published import (
+    NotThereYet,
+    config_from_published,
+    load_published,
+    published_names,
+    strip_wrappers,
+    to_published,
+)
+
+CONFIGS: dict[str, ExperimentConfig] = {
+    "trm": trm(),
+    "deterministic": etrm(DeterministicEncoder(layers=2, set_layers=2, layer_scale=0.1)),
+    "attention pooling": etrm(DeterministicEncoder(pooling="attention")),
+    "weighted pooling": etrm(DeterministicEncoder(pooling="weighted")),
+    "variational": etrm(VariationalEncoder(layer_scale=0.1)),
+    "per_demo": etrm(PerDemoEncoder(inner_width=16)),
+    "iterative": etrm(IterativeEncoder(layer_scale=0.1)),
+}
+SETTINGS = {
+    "hidden_size": 32,
+    "num_heads": 4,
+    "L_layers": 1,
+    "expansion": 4,
+    "H_cycles": 2,
+    "L_cycles": 3,
+    "halt_max_steps": 16,
+    "halt_exploration_prob": 0.5,
+    "encoder_type": "standard",
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_weights_go_to_published_names_and_back(config: ExperimentConfig) -> None:
+    source = build_reasoner(config, 5)
+    published = {f"_orig_mod.model.{name}": tensor for name, tensor in to_published(source).items()}
+    target = build_reasoner(config.model_copy(update={"seed": 1}), 5)
+    load_published(target, published)
+    ours, theirs = source.state_dict(), target.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_no_two_weights_share_a_published_name(config: ExperimentConfig) -> None:
+    names = published_names(build_reasoner(config, 5))
+    assert len(set(names.values())) == len(names)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "_orig_mod.model.inner.x",
+        "module._orig_mod.inner.x",
+        "inner.x",
+        "model.module._orig_mod.inner.x",
+        "_orig_mod._orig_mod.inner.x",
+    ],
+)
+def test_prefixes_of_wrappers_fall_off_in_any_order(wrapped: str) -> None:
+    assert strip_wrappers(wrapped) == "inner.x"
+
+
+def test_what_is_no_weight_is_passed_over() -> None:
+    reasoner = build_reasoner(trm(), 5)
+    state = to_published(reasoner)
+    state["inner.puzzle_emb.local_weights"] = torch.zeros(2, 20)
+    state["inner.rotary_emb.cos_cached"] = torch.zeros(4)
+    load_published(reasoner, state)
+
+
+def test_weights_that_do_not_fit_are_named() -> None:
+    reasoner = build_reasoner(etrm(), 1)
+    state = to_published(reasoner)
+    with pytest.raises(InvalidInput, match=r"inner\.lm_head\.weight is missing"):
+        load_published(reasoner, {k: v for k, v in state.items() if k != "inner.lm_head.weight"})
+    with pytest.raises(InvalidInput, match=r"inner\.other is unknown"):
+        load_published(reasoner, {**state, "inner.other": torch.zeros(1)})
+    with pytest.raises(InvalidInput, match=r"inner\.H_init is \(3,\), the model has \(16,\)"):
+        load_published(reasoner, {**state, "inner.H_init": torch.zeros(3)})
+
+
+def test_published_settings_become_a_config() -> None:
+    config = config_from_published(
+        "etrm",
+        {
+            **SETTINGS,
+            "encoder_pooling_method": "weighted",
+            "encoder_norm_style": "pre",
+            "encoder_set_layers": 3,
+            "encoder_layer_scale_init": 1e-4,
+        },
+    )
+    assert config.model.core.l_cycles == 3
+    assert config.model.act.exploration == 0.5
+    assert config.model.encoder == DeterministicEncoder(  # type: ignore[union-attr]
+        pooling="weighted", norm="pre", set_layers=3, layer_scale=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mlp_t": True}, "config.mlp_t = True is not supported"),
+        ({"pos_encodings": "learned"}, "config.pos_encodings = 'learned' is not supported"),
+        ({"num_heads": 5}, "must be an even multiple"),
+        ({"encoder_pooling_method": "max"}, "pooling"),
+    ],
+)
+def test_settings_that_we_cannot_honour_are_refused_by_name(change: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        config_from_published("etrm", {**SETTINGS, **change})
+
+
+def test_a_missing_setting_is_named() -> None:
+    settings = {name: value for name, value in SETTINGS.items() if name != "L_cycles"}
+    with pytest.raises(InvalidInput, match=r"config\.L_cycles is missing"):
+        config_from_published("etrm", settings)
+
+
+def test_an_encoder_without_counterpart_is_not_there_yet() -> None:
+    with pytest.raises(NotThereYet, match="lpn_standard"):
+        config_from_published("etrm", {**SETTINGS, "encoder_type": "lpn_standard"})

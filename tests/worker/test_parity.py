@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from backend.domain.errors import InvalidInput
+from tests.support.models import random_batch
+from worker.models.build import build_reasoner
+from worker.models.context.puzzle_embedding import PuzzleEmbedding
+from worker.models.published import config_from_published, published_names, to_published
+from worker.parity import check_folder, main
+from worker.training.losses import act_loss, with_penalties
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "parity"
+SMALL: dict[str, Any] = {
+    "hidden_size": 24,
+    "num_heads": 3,
+    "L_layers": 1,
+    "expansion": 2,
+    "H_cycles": 2,
+    "L_cycles": 1,
+    "halt_max_steps": 2,
+    "halt_exploration_prob": 0.0,
+    "puzzle_emb_len": 4,
+    "num_puzzle_identifiers": 9,
+    "encoder_num_layers": 1,
+}
+OTHER_FORMS = {
+    "trm": {"puzzle_emb_ndim": 30},
+    "etrm": {
+        "encoder_type": "standard",
+        "encoder_pooling_method": "attention",
+        "encoder_norm_style": "pre",
+        "encoder_set_layers": 2,
+        "encoder_layer_scale_init": 0.1,
+    },
+    "etrmtrm": {
+        "recurrent_encoder_type": "trm_style",
+        "encoder_h_cycles": 1,
+        "encoder_pooling_method": "weighted",
+    },
+}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.json")))
+def test_our_models_compute_what_the_published_ones_computed(name: str, tmp_path: Path) -> None:
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(GOLDEN / f"{name}{suffix}", tmp_path)
+    (line,) = check_folder(tmp_path)
+    assert line.outcome == "pass", str(line)
+    assert {"logits", "halting logits", "loss", "gradients"} <= line.differences.keys()
+
+
+def test_our_votes_are_the_published_ones(tmp_path: Path) -> None:
+    for suffix in (".json", ".npz"):
+        shutil.copy(GOLDEN.parent / "voting" / f"voting{suffix}", tmp_path)
+    assert str(check_folder(tmp_path)[0]).startswith("voting: pass · ")
+    spec = json.loads((tmp_path / "voting.json").read_text())
+    spec["expected_pass_at_k"]["2"] = 0.5
+    (tmp_path / "voting.json").write_text(json.dumps(spec))
+    line = str(check_folder(tmp_path)[0])
+    assert "fail" in line
+    assert "pass@2" in line
+
+
+def record(folder: Path, kind: str, settings: dict[str, Any]) -> None:
+    """Write a fixture of what our own model of these settings computes."""
+    config = config_from_published(kind, settings)
+    reasoner = build_reasoner(config, settings["num_puzzle_identifiers"])
+    batch = random_batch(0)
+    names = ("inputs", "labels", "demo_inputs", "demo_labels", "demo_mask", "puzzle_identifiers")
+    tensors = {f"batch.{name}": field for name, field in zip(names, batch, strict=True)}
+    tensors |= {f"weights.{name}": tensor.clone() for name, tensor in to_published(reasoner).items()}
+    metrics = []
+    carry = reasoner.eval().initial_carry(batch)
+    for step in range(2):
+        output = reasoner.step(carry, batch)
+        carry = output.carry
+        terms = act_loss(output.logits, output.halt_logits, batch.labels)
+        sums = terms.total, terms.prediction.sum(), terms.halting.sum()
+        metrics.append(
+            {k: float(v.detach()) for k, v in zip(("loss", "lm_loss", "q_halt_loss"), sums, strict=True)}
+        )
+        tensors[f"eval.{step}.logits"] = output.logits.detach().contiguous()
+        tensors[f"eval.{step}.q_halt_logits"] = output.halt_logits.detach().contiguous()
+    output = reasoner.train().step(reasoner.initial_carry(batch), batch)
+    total = with_penalties(act_loss(output.logits, output.halt_logits, batch.labels).total, output.penalties)
+    torch.autograd.backward(total)
+    published = published_names(reasoner)
+    gradients = {published[name]: p.grad for name, p in reasoner.named_parameters()}
+    if isinstance(reasoner.context, PuzzleEmbedding) and reasoner.context.used:
+        gradients["inner.puzzle_emb.local_weights"] = reasoner.context.used[1].grad
+    tensors |= {f"grad.{name}": g for name, g in gradients.items() if g is not None}
+    save_file(tensors, folder / f"{kind}.safetensors")
+    spec = {
+        "kind": kind,
+        "config": settings,
+        "eval_metrics": metrics,
+        "train_loss": float(total.detach()),
+        "params_without_gradient": [name for name, g in gradients.items() if g is None],
+    }
+    (folder / f"{kind}.json").write_text(json.dumps(spec))
+
+
+@pytest.mark.parametrize("kind", OTHER_FORMS)
+def test_fixtures_of_other_sizes_and_options_are_read(kind: str, tmp_path: Path) -> None:
+    record(tmp_path, kind, SMALL | OTHER_FORMS[kind])
+    (line,) = check_folder(tmp_path)
+    assert line.outcome == "pass", str(line)
+
+
+Spoil = Callable[[dict[str, Any], dict[str, torch.Tensor]], Any]
+
+
+def spoil(folder: Path, change: Spoil) -> str:
+    """The line of a small fixture after `change` was made to its spec and tensors."""
+    record(folder, "etrm", SMALL | OTHER_FORMS["etrm"])
+    spec = json.loads((folder / "etrm.json").read_text())
+    tensors = load_file(folder / "etrm.safetensors")
+    change(spec, tensors)
+    (folder / "etrm.json").write_text(json.dumps(spec))
+    save_file(tensors, folder / "etrm.safetensors")
+    return str(check_folder(folder)[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda _, t: t["weights.inner.lm_head.weight"].add_(0.01), "step 0 logits differs by"),
+        (lambda _, t: t["eval.1.logits"].add_(0.01), "step 1 logits differs by"),
+        (lambda _, t: t["eval.1.logits"].fill_(torch.nan), "step 1 logits differs by nan"),
+        (lambda _, t: t["eval.0.q_halt_logits"].add_(0.01), "step 0 halting logits differs by"),
+        (lambda s, _: s.update(train_loss=1.0), "training loss differs by"),
+        (lambda _, t: t["grad.inner.lm_head.weight"].mul_(1.01), "the gradient of inner.lm_head.weight"),
+        (lambda _, t: t.pop("grad.inner.lm_head.weight"), "inner.lm_head.weight is not recorded"),
+        (
+            lambda s, t: (
+                s["params_without_gradient"].append("inner.lm_head.weight")
+                or t.pop("grad.inner.lm_head.weight")
+            ),
+            "inner.lm_head.weight has a gradient, unlike the recorded",
+        ),
+        (lambda _, t: t.pop("eval.1.logits"), "malformed fixture: eval.1.logits is missing"),
+        (lambda s, _: s.pop("config"), "malformed fixture: config is missing"),
+        (lambda s, _: s["config"].pop("num_heads"), "malformed fixture: config.num_heads is missing"),
+        (lambda s, _: s["config"].update(H_cycles="two"), "h_cycles Input should be a valid integer"),
+        (lambda s, _: s.update(kind="other"), "kind 'other' is none of trm, etrm, etrmtrm"),
+        (lambda _, t: t["batch.inputs"].add_(100), "malformed fixture: index out of range"),
+        (lambda _, t: t.update({"batch.inputs": t["batch.inputs"][:1]}), "malformed fixture: "),
+    ],
+)
+def test_every_difference_and_every_flaw_of_a_fixture_fails_in_one_line(
+    change: Spoil, words: str, tmp_path: Path
+) -> None:
+    line = spoil(tmp_path, change)
+    assert " fail · " in line
+    assert words in line
+    assert "\n" not in line
+
+
+def test_an_encoder_without_counterpart_neither_passes_nor_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = spoil(tmp_path, lambda s, _: s["config"].update(encoder_type="lpn_standard"))
+    assert "not there yet" in line
+    assert main(tmp_path) == 0
+    assert "lpn_standard" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"kind": "trm"'])
+def test_a_file_that_is_no_spec_fails_in_one_line(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.json").write_text(text)
+    assert main(tmp_path) == 1
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_missing_or_cut_off_tensors_fail_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(GOLDEN / "trm.json", tmp_path)
+    assert main(tmp_path) == 1
+    (tmp_path / "trm.safetensors").write_bytes((GOLDEN / "trm.safetensors").read_bytes()[:1000])
+    assert main(tmp_path) == 1
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_a_folder_without_fixtures_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="There is no fixture"):
+        check_folder(tmp_path)
+    assert main(tmp_path / "nowhere") == 1
