@@ -48,7 +48,7 @@ TEXTS = ("id", "name", "status", "origin", "variant", "encoder", "model", "tag",
 NUMBERS = ("seed", "step", "duration", *PASSES)
 BUILT_IN = (*TEXTS, *NUMBERS, *TIMES)
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "status": tuple(RunStatus),
+    "status": tuple(status.value for status in RunStatus),
     "origin": ("training", "external"),
     "model": ("trm", "etrm"),
 }

@@ -102,6 +102,8 @@ def _matching(
         for run in batch:
             if expression is None or filters.matches(expression, partial(facts.value, run)):
                 yield run, facts
+        if len(batch) < BATCH:
+            return
         before = (batch[-1].created_at, batch[-1].id)
 
 

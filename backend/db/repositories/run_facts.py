@@ -32,7 +32,7 @@ def checkpoint_steps(session: Session, run_ids: Collection[str]) -> dict[str, in
         .where(Checkpoint.run_id.in_(run_ids))
         .group_by(Checkpoint.run_id)
     )
-    return dict(session.execute(query).tuples())
+    return {run_id: step for run_id, step in session.execute(query)}  # noqa: C416
 
 
 def queued_ids(session: Session) -> list[str]:

@@ -1,0 +1,93 @@
+"""The real web server as a child process, and a client that speaks to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from backend.db.session import make_engine, session_scope
+from backend.services import accounts
+
+START_SECONDS = 60.0
+
+
+class WebServer:
+    """`etrm web` on a free port with the settings in `environment`."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.log = folder / "web.log"
+        self.engine = make_engine(environment["ETRM_DATABASE_URL"])
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "backend.cli", "web", "--port", "0"],
+                env=os.environ | dict(environment),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.url = self._address()
+        with session_scope(self.engine) as session:
+            self.token = accounts.create_token(session, f"test-{self.process.pid}")
+
+    def client(self, **options: Any) -> httpx.Client:
+        """A client with the server's token."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)
+
+    def stranger(self, **options: Any) -> httpx.Client:
+        """A client without a token."""
+        return httpx.Client(base_url=self.url, timeout=30, **options)
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for the end."""
+        self.process.terminate()
+        self.process.wait(timeout=20)
+        assert self.process.stdout
+        self.process.stdout.close()
+        self.engine.dispose()
+
+    def _address(self) -> str:
+        """The address the server prints, once it answers there."""
+        assert self.process.stdout
+        readable, _, _ = select.select([self.process.stdout], [], [], START_SECONDS)
+        line = self.process.stdout.readline() if readable else ""
+        if "http://" not in line:
+            self.process.kill()
+            raise AssertionError(f"the web server did not start: {line} {self.log.read_text()}")
+        address = line.split()[-1]
+        transport = httpx.HTTPTransport(retries=10)  # bound already, but it may not listen yet
+        with httpx.Client(transport=transport, timeout=START_SECONDS) as client:
+            client.get(f"{address}/healthz")
+        return address
+
+
+@dataclass(frozen=True)
+class Event:
+    """A server-sent event."""
+
+    kind: str
+    data: Any
+    id: str
+
+
+def events_of(response: httpx.Response) -> Iterator[Event]:
+    """The events of a stream as they come; comments are left out."""
+    fields: dict[str, str] = {}
+    for line in response.iter_lines():
+        if line:
+            key, _, value = line.partition(": ")
+            fields[key] = value
+        elif "event" in fields:
+            yield Event(fields["event"], json.loads(fields["data"]), fields.get("id", ""))
+            fields = {}
+        else:
+            fields = {}
