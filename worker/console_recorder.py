@@ -65,7 +65,7 @@ class ConsoleRecorder:
         pass  # the bar says how far it is; where checkpoints lie is said at the end
 
     def evaluation_started(self, key: EvaluationKey) -> None:
-        self.log(f"Evaluating {describe(key)}")
+        pass  # said with its result
 
     def outcome(self, key: EvaluationKey, outcome: TestOutcome) -> None:
         pass

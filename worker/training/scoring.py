@@ -9,21 +9,27 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from backend.domain.config_problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.task import Task
+from worker.data import training_data
+from worker.data.leaks import Leak
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
 from worker.data.sets import TaskSource
+from worker.device import open_device
 from worker.evaluation import evaluator
+from worker.models.build import build_reasoner
 from worker.models.reasoner import Reasoner
 from worker.recorder import Recorder
+from worker.training import checkpoint
 from worker.training.progress import Meter
 from worker.training.stop import StopSignal
 
@@ -54,6 +60,11 @@ class OutcomeFile:
         unfinished = self.path.with_suffix(".unfinished")
         unfinished.write_bytes(b"".join(line + b"\n" for line in whole))
         unfinished.replace(self.path)
+
+    @property
+    def done(self) -> set[tuple[str, int]]:
+        """(task id, test index) of the outcomes there are."""
+        return {(outcome.task_id, outcome.test_index) for outcome in self.outcomes}
 
     def add(self, outcome: TestOutcome, seconds: float) -> None:
         self.outcomes.append(outcome)
@@ -146,7 +157,7 @@ class Scorer:
         started = time.monotonic() - file.seconds
         if file.summary is None:
             for outcome in evaluator.evaluate(
-                reasoner, self.config, file.key, tasks, self.puzzles, self.stop, tuple(file.outcomes)
+                reasoner, self.config, file.key, tasks, self.puzzles, self.stop, file.done
             ):
                 file.add(outcome, time.monotonic() - started)
                 self.recorder.outcome(file.key, outcome)
@@ -156,3 +167,40 @@ class Scorer:
         if file.summary is not None:
             self.recorder.evaluation_finished(file.summary)
         return done
+
+
+def score_checkpoint(
+    run_folder: Path,
+    step: int | None,
+    changes: Mapping[str, object],
+    source: TaskSource,
+    recorder: Recorder,
+    stop: StopSignal,
+) -> list[EvaluationSummary]:
+    """Score a checkpoint of a run (the newest where `step` is None), with `changes` to its evaluation.
+
+    `changes` are fields of `EvaluationConfig`. Runs on whatever device there is. Raises CheckpointMissing,
+    CheckpointCorrupt, InvalidConfig.
+    """
+    snapshot = checkpoint.load(checkpoint.find(run_folder, step))
+    trained = snapshot.config
+    device = open_device(trained.training.model_copy(update={"device": "auto"}))
+    config = parse_experiment({**trained.model_dump(mode="json"), "evaluation": _changed(trained, changes)})
+    data = training_data.build(trained, source)
+    reasoner = build_reasoner(config, data.puzzles.rows)
+    weights = snapshot.ema if config.evaluation.weights == "ema" else snapshot.weights
+    reasoner.load_state_dict(dict(weights))
+    unseen = set(training_data.build(config, source).leaks) - set(data.leaks)
+    if unseen:
+        recorder.log(f"The run was trained on what this evaluation asks: {_listed(unseen)}", "warning")
+    scorer = Scorer(config, data.puzzles, source, run_folder, recorder, stop)
+    return scorer.score(reasoner.to(device.torch).eval(), snapshot.step)
+
+
+def _changed(config: ExperimentConfig, changes: Mapping[str, object]) -> dict[str, object]:
+    return {**config.evaluation.model_dump(mode="json"), **changes}
+
+
+def _listed(leaks: set[Leak]) -> str:
+    first, *others = sorted(map(str, leaks))
+    return f"{first}, and {len(others)} more." if others else f"{first}."

@@ -30,7 +30,10 @@ class Sums:
     def read(self, extra: Mapping[str, Tensor]) -> dict[str, float]:
         """The means, and `extra` scalars beside them; begins a new interval. Waits for the device once."""
         names = [*self._sums, *extra]
-        pairs = [*self._sums.values(), *(torch.stack((v.double(), torch.ones_like(v).double())) for v in extra.values())]
+        pairs = [
+            *self._sums.values(),
+            *(torch.stack((v.double(), torch.ones_like(v).double())) for v in extra.values()),
+        ]
         rows = torch.stack(pairs).tolist()
         self._sums = {}
         return {name: total / weight for name, (total, weight) in zip(names, rows, strict=True) if weight}

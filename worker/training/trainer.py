@@ -62,6 +62,7 @@ def train(
     run = _Run(config, recorder, folder, stop, learner, scorer)
     if resume:
         run.resume()
+    recorder.progress(Progress("loading", 1, 1))
     return run.to_the_end()
 
 
@@ -135,12 +136,11 @@ class _Run:
     def _record(self) -> None:
         """Record the interval that ends here, judge it, and tell how far the run is."""
         values = self.learner.read()
-        finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        self.recorder.metrics(self.learner.step, finite)
+        self.recorder.metrics(self.learner.step, values)
         for name in ("loss", "gradient_norm/all"):
-            if name not in finite:
+            if not math.isfinite(values[name]):
                 self._fail_diverged(f"{name} is {values[name]}")
-        for alarm in self.alarms.check(self.learner.step, finite):
+        for alarm in self.alarms.check(self.learner.step, values):
             self.recorder.alarm(alarm)
         self.recorder.progress(self.meter.mark(self.learner.step))
 
@@ -156,14 +156,9 @@ class _Run:
         self.recorder.checkpoint(saved)
 
     def _evaluate(self) -> list[EvaluationSummary]:
-        learner = self.learner
         averaged = self.config.evaluation.weights == "ema"
-        learner.reasoner.eval()
-        try:
-            with learner.ema.swapped() if averaged else nullcontext(), learner.device.autocast():
-                return self.scorer.score(learner.reasoner, learner.step)
-        finally:
-            learner.reasoner.train()
+        with self.learner.ema.swapped() if averaged else nullcontext():
+            return self.scorer.score(self.learner.reasoner, self.learner.step)
 
     def _fail_diverged(self, what: str) -> NoReturn:
         self.recorder.flush()

@@ -1,0 +1,5 @@
+"""`python -m worker`: train, evaluate, parity, worker."""
+
+from worker.cli import main
+
+main()
