@@ -29,6 +29,7 @@ from worker.models.reasoner import Reasoner
 from worker.training.losses import act_loss, with_penalties
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
+LOSS = "stablemax_cross_entropy"
 KINDS = ("trm", "etrm", "etrmtrm")
 QUANTITIES = ("logits", "halting logits", "context", "loss", "gradients")
 
@@ -132,6 +133,8 @@ def _check(path: Path) -> ParityLine:
 
 def _check_model(line: ParityLine, spec: Mapping[str, Any], tensors: Tensors) -> None:
     settings = spec["config"]
+    if spec.get("loss", LOSS) != LOSS:
+        raise InvalidInput(f"loss {spec['loss']!r} is not supported, only {LOSS!r} is")
     config = config_from_published(spec["kind"], settings, spec.get("kl_weight", 0.0))
     reasoner = build_reasoner(config, settings.get("num_puzzle_identifiers", 1))
     load_published(reasoner, dict(_below("weights.", tensors)))

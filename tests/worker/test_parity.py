@@ -151,6 +151,10 @@ def spoil(folder: Path, change: Spoil) -> str:
         (lambda s, _: s.pop("config"), "malformed fixture: config is missing"),
         (lambda s, _: s["config"].pop("num_heads"), "malformed fixture: config.num_heads is missing"),
         (lambda s, _: s["config"].update(H_cycles="two"), "h_cycles Input should be a valid integer"),
+        (
+            lambda s, _: s.update(loss="softmax_cross_entropy"),
+            "loss 'softmax_cross_entropy' is not supported",
+        ),
         (lambda s, _: s.update(kind="other"), "kind 'other' is none of trm, etrm, etrmtrm"),
         (lambda _, t: t["batch.inputs"].add_(100), "malformed fixture: index out of range"),
         (lambda _, t: t.update({"batch.inputs": t["batch.inputs"][:1]}), "malformed fixture: "),

@@ -229,7 +229,9 @@ def _model(kind: str, settings: Mapping[str, Any], kl_weight: float) -> TrmModel
         expansion=settings["expansion"],
         h_cycles=settings["H_cycles"],
         l_cycles=settings["L_cycles"],
-        context_tokens=settings.get("puzzle_emb_len", 16),
+        # 0 means as many as the puzzle embedding fills.
+        context_tokens=settings.get("puzzle_emb_len", 16)
+        or -(-settings["puzzle_emb_ndim"] // settings["hidden_size"]),
     )
     act = ActConfig(max_steps=settings["halt_max_steps"], exploration=settings["halt_exploration_prob"])
     if kind == "trm":

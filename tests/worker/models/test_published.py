@@ -111,6 +111,11 @@ def test_published_settings_become_a_config() -> None:
     )
 
 
+def test_a_context_length_of_zero_is_what_the_puzzle_embedding_fills() -> None:
+    config = config_from_published("trm", {**SETTINGS, "puzzle_emb_ndim": 100, "puzzle_emb_len": 0})
+    assert config.model.core.context_tokens == 4
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
