@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -34,11 +35,14 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
-    """Every living process that was started for the folder `home`, however it came about."""
+    """Every living process that was started for the folder `home`, however it came about.
+
+    The broker writes its title over its environment, so it is known by its working folder.
+    """
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("ETRM_HOME") == str(home):
+            if process.environ().get("ETRM_HOME") == str(home) or Path(process.cwd()) == home / "broker":
                 found.append(process)
         except psutil.Error:  # ended meanwhile, a zombie, or another user's
             continue
@@ -88,10 +92,19 @@ class StartedLab:
         self.process.kill()
         self._end()
 
-    def child(self, name: str) -> psutil.Process:
-        """A child of the supervisor by a word of its command line."""
-        children = psutil.Process(self.process.pid).children()
-        return next(child for child in children if name in " ".join(child.cmdline()))
+    def children(self, words: str) -> list[psutil.Process]:
+        """Children of the supervisor with these words in their command line."""
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):  # it ended meanwhile
+                if words in " ".join(child.cmdline()):
+                    found.append(child)
+        return found
+
+    def child(self, words: str) -> psutil.Process:
+        """The one child of the supervisor with these words in its command line."""
+        (only,) = self.children(words)
+        return only
 
     def _first_line(self) -> str:
         """The line on standard output that says where the lab is."""
