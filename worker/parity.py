@@ -24,7 +24,8 @@ from worker.evaluation.voting_fixture import check_voting
 from worker.models.build import build_reasoner
 from worker.models.context.deterministic import DemonstrationSource
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
-from worker.models.published import NotThereYet, config_from_published, load_published, published_names
+from worker.models.published import load_published, published_names
+from worker.models.published_config import NotThereYet, config_from_published
 from worker.models.reasoner import Reasoner
 from worker.training.losses import act_loss, with_penalties
 

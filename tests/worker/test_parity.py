@@ -14,7 +14,8 @@ from backend.domain.errors import InvalidInput
 from tests.support.models import random_batch
 from worker.models.build import build_reasoner
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
-from worker.models.published import config_from_published, published_names, to_published
+from worker.models.published import published_names, to_published
+from worker.models.published_config import config_from_published
 from worker.parity import check_folder, main
 from worker.training.losses import act_loss, with_penalties
 
