@@ -45,14 +45,14 @@ class Augmentation:
 
     def apply(self, grid: Grid) -> Grid:
         """The grid as this view shows it."""
-        return _transformed(grid, self.colours, self.dihedral, recolour_first=True)
+        return _transformed(grid, self.colours, self.dihedral)
 
     def undo(self, grid: Grid) -> Grid:
         """The grid that this view shows as `grid`."""
         back = [0] * COLOURS
         for colour, image in enumerate(self.colours):
             back[image] = colour
-        return _transformed(grid, tuple(back), INVERSE_DIHEDRAL[self.dihedral], recolour_first=False)
+        return _transformed(grid, tuple(back), INVERSE_DIHEDRAL[self.dihedral])
 
     def identifier(self, task_id: str) -> str:
         """`task|||t<dihedral>|||<ten digits, the images of 0 to 9>`; the task's bare id for the identity."""
@@ -90,11 +90,9 @@ def augmentation(seed: int, task_id: str, index: int) -> Augmentation:
     return Augmentation(dihedral, tuple(colours))
 
 
-def _transformed(grid: Grid, colours: tuple[int, ...], dihedral: int, *, recolour_first: bool) -> Grid:
-    """Both steps in the order asked for. An empty grid stays empty."""
+def _transformed(grid: Grid, colours: tuple[int, ...], dihedral: int) -> Grid:
+    """Recoloured and turned; the order of the two makes no difference. An empty grid stays empty."""
     if not grid.rows:
         return grid
-    table = np.array(colours, dtype=np.uint8)
-    turn = DIHEDRALS[dihedral]
-    cells = turn(table[as_cells(grid)]) if recolour_first else table[turn(as_cells(grid))]
-    return Grid.of(cells.tolist())
+    recoloured = np.array(colours, dtype=np.uint8)[as_cells(grid)]
+    return Grid.of(DIHEDRALS[dihedral](recoloured).tolist())
