@@ -86,8 +86,17 @@ def _problem(details: ErrorDetails, within: Sequence[str]) -> FieldProblem:
     if details["type"] == "json_invalid":
         reason = str(details.get("ctx", {}).get("error", "it cannot be read"))
         return FieldProblem("", f"This is not JSON: {reason}.", "Send one JSON object.")
-    message = details["msg"].removeprefix("Value error, ")
-    return FieldProblem(".".join(steps), message if message.endswith(".") else f"{message}.")
+    return FieldProblem(".".join(steps), _words(details))
+
+
+def _words(details: ErrorDetails) -> str:
+    """pydantic's message in the words that configs use."""
+    if details["type"] == "missing":
+        return "is missing."
+    if details["type"] == "extra_forbidden":
+        return "there is no such field."
+    message = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{message.replace('valid array', 'list').replace('valid dictionary', 'object').rstrip('.')}."
 
 
 def translate(error: Exception) -> EtrmError:

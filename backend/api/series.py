@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from backend.api.deps import Database, RawBody, RunId, announce, json_body
@@ -20,9 +21,17 @@ from backend.services import runs, series
 from backend.services.series import Curve
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["series"])
-SHOWN_PROBLEMS = 20
-NOT_FINITE = Literal["NaN", "Infinity", "-Infinity"]
-Number = Annotated[float, Strict()]
+NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+# What is in the lists is checked by the series themselves, all at once rather than number by number.
+Steps = Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 0}})]
+Seconds = Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "number"}})]
+Values = Annotated[
+    list[Any],
+    WithJsonSchema(
+        {"type": "array", "items": {"anyOf": [{"type": "number"}, {"enum": [*NOT_FINITE]}, {"type": "null"}]}}
+    ),
+]
 
 
 class CurveView(BaseModel):
@@ -48,14 +57,11 @@ class MetricsBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    step: list[Annotated[int, Strict(), Field(ge=0)]] = Field(examples=[[0, 1, 2]])
-    values: dict[str, list[Number | NOT_FINITE | None]] = Field(
-        examples=[{"loss": [0.9, 0.7, None]}],
-        description='null: no point at this step. "NaN", "Infinity" and "-Infinity" are values.',
+    step: Steps
+    values: dict[str, Values] = Field(
+        description='null: no point at this step. "NaN", "Infinity" and "-Infinity" are values.'
     )
-    wall_time: list[Number] | None = Field(
-        None, description="Seconds since the Unix epoch; now, if left out."
-    )
+    wall_time: Seconds | None = Field(None, description="Seconds since the Unix epoch; now, if left out.")
 
 
 class Written(BaseModel):
@@ -120,20 +126,21 @@ def _frame(body: bytes) -> MetricFrame:
     try:
         parsed = MetricsBody.model_validate_json(body or b"{}")
     except ValidationError as error:
-        found = problems(error.errors(include_url=False)[:SHOWN_PROBLEMS])
-        raise InvalidInput("The metrics were not written.", problems=found) from error
-    now = time.time()
-    times = [now] * len(parsed.step) if parsed.wall_time is None else parsed.wall_time
+        raise _refused(*problems(error.errors(include_url=False))) from error
+    for name in parsed.values:
+        if "," in name or "`" in name:  # they end a name in ?names= and in a filter
+            raise _refused(FieldProblem(f"values.{name}", "a name cannot have a comma or a backtick."))
+    times = [time.time()] * len(parsed.step) if parsed.wall_time is None else parsed.wall_time
     values = {name: [_number(each) for each in column] for name, column in parsed.values.items()}
-    for name in values:
-        if "," in name or "`" in name:
-            problem = FieldProblem(f"values.{name}", "a name cannot have a comma or a backtick.")
-            raise InvalidInput("The metrics were not written.", problems=[problem])
-    return MetricFrame(parsed.step, times, values)  # None: no point
+    return MetricFrame(parsed.step, times, values)
 
 
-def _number(value: float | str | None) -> float | None:
-    return float(value) if isinstance(value, str) else value
+def _number(value: Any) -> Any:
+    return NOT_FINITE.get(value, value) if isinstance(value, str) else value
+
+
+def _refused(*found: FieldProblem) -> InvalidInput:
+    return InvalidInput("The metrics were not written.", problems=found)
 
 
 def _check_known(session: Session, run_id: str, asked: list[str]) -> None:

@@ -1,0 +1,57 @@
+"""Task sets over the API."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+
+TASK = {
+    "train": [{"input": [[1, 2]], "output": [[2, 1]]}, {"input": [[3]], "output": [[4]]}],
+    "test": [{"input": [[0, 5]], "output": [[5, 0]]}, {"input": [[7]]}],
+}
+
+
+def test_the_built_in_sets_and_their_tasks_are_there(client: httpx.Client) -> None:
+    sets = {each["name"]: each for each in client.get("/api/v1/sets").json()}
+    assert sets["arc-agi-1/training"]["tasks"] == sets["arc-agi-1/evaluation"]["tasks"] == 400
+    ids = client.get("/api/v1/sets/arc-agi-1/training/tasks").json()
+    assert len(ids) == 400
+    task = client.get(f"/api/v1/sets/arc-agi-1/training/tasks/{ids[0]}").json()
+    assert task["id"] == ids[0]
+    assert set(task["tests"][0]["output"]) <= set("0123456789/")
+
+
+def test_a_file_and_the_same_as_json_make_the_same_set(client: httpx.Client) -> None:
+    files = {"file": ("puzzle.json", json.dumps(TASK).encode())}
+    made = client.post("/api/v1/sets", data={"name": "from-file"}, files=files)
+    assert made.status_code == 201, made.text
+    assert (made.json()["tasks"], made.json()["origin"]) == (1, "imported")
+    assert client.get("/api/v1/sets/from-file/tasks/puzzle").json() == {
+        "set": "from-file",
+        "id": "puzzle",
+        "demonstrations": [{"input": "12", "output": "21"}, {"input": "3", "output": "4"}],
+        "tests": [{"input": "05", "output": "50"}, {"input": "7", "output": None}],
+    }
+    made = client.post("/api/v1/sets", json={"name": "from/json", "tasks": {"puzzle": TASK}})
+    assert made.status_code == 201, made.text
+    one, other = (
+        client.get(f"/api/v1/sets/{name}/tasks/puzzle").json() for name in ("from-file", "from/json")
+    )
+    assert one | {"set": ""} == other | {"set": ""}
+
+
+def test_solutions_are_imported_beside_their_tasks(client: httpx.Client) -> None:
+    open_task = {"train": TASK["train"], "test": [{"input": [[7]]}]}
+    body = {"name": "solved", "tasks": {"a": open_task}, "solutions": {"a": [[[8]]]}}
+    assert client.post("/api/v1/sets", json=body).status_code == 201
+    assert client.get("/api/v1/sets/solved/tasks/a").json()["tests"] == [{"input": "7", "output": "8"}]
+
+
+def test_a_set_is_replaced_only_on_purpose(client: httpx.Client) -> None:
+    body = {"name": "mine", "tasks": {"a": TASK}}
+    assert client.post("/api/v1/sets", json=body).status_code == 201
+    assert client.post("/api/v1/sets", json=body).status_code == 201
+    other = body | {"tasks": {"a": TASK, "b": TASK}}
+    assert client.post("/api/v1/sets", json=other).status_code == 409
+    assert client.post("/api/v1/sets", json=other | {"replace": True}).json()["tasks"] == 2
