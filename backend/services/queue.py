@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.db.repositories import leases, runs
 from backend.db.tables import Run
 from backend.domain.run import RunStatus
-from backend.services import events, workers
+from backend.services import events, series, workers
 from backend.services.workers import WorkerBeat, beat
 
 __all__ = [
@@ -93,9 +93,7 @@ def release(session: Session, held: Claim, cause: str, now: float) -> RunStatus 
     return RunStatus.QUEUED
 
 
-def interrupt(
-    session: Session, held: Claim, cause: str, now: float, traceback: str = ""
-) -> RunStatus | None:
+def interrupt(session: Session, held: Claim, cause: str, now: float, traceback: str = "") -> RunStatus | None:
     """Put a run back whose process died; fail it if that keeps happening without new progress."""
     progress = list(leases.kept_progress(session, held.run_id))
     fruitless = 1 + _interruptions_at(session, held.run_id, progress)
@@ -158,6 +156,7 @@ def _end(
         **values,
     )
     if ended:
+        series.compact(session, held.run_id)
         _note(session, held.run_id, status.value, cause or "All steps done.", now, attempt=held.attempt)
         return status
     if status is RunStatus.CANCELLED:

@@ -21,7 +21,7 @@ from backend.domain.config_problems import apply_overrides, parse_experiment
 from backend.domain.errors import Conflict, FieldProblem, InvalidConfig, InvalidInput, NotFound
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.run import RunStatus
-from backend.services import checkpoints, datasets, events
+from backend.services import checkpoints, datasets, events, series
 from backend.services.run_facts import Facts
 from backend.services.run_search import RunPage, find
 from backend.services.run_view import RunView
@@ -95,6 +95,7 @@ def finish_external(
         problem = FieldProblem("status", f"must be one of {', '.join(OVER)}, not {status.value}.")
         raise InvalidInput("A run cannot end like that.", problems=[problem])
     ended = {"status_cause": cause, "finished_at": time.time(), "seconds_left": None}
+    series.compact(session, run_id)  # first: a script's metrics take the run's cursor, then its row, too
     if not rows.change_status(session, run_id, RunStatus.RUNNING, status, **ended):
         raise _wrong_state(run, "ended")
     events.add(session, run_id, status.value, cause or "The script said so.")

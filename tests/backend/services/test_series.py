@@ -16,7 +16,7 @@ from backend.db.session import make_engine, reading_scope, session_scope
 from backend.db.tables import Segment
 from backend.domain.errors import InvalidInput
 from backend.domain.records import MetricFrame
-from backend.services import series
+from backend.services import runs, series
 from tests.support.databases import SqliteFiles
 from tests.support.rows import add_run
 
@@ -112,6 +112,15 @@ def test_live_points_are_gathered_into_few_segments(engine: Engine) -> None:
         series.compact(session, RUN)
     assert segments_in(engine) == 2
     assert read_points(engine) == {step: float(step) for step in range(200)}
+
+
+def test_a_run_that_is_over_is_stored_in_one_segment_per_metric(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        run_id = runs.create_external(session, "logged by a script", {}).id
+        for step in range(20):
+            series.append(session, run_id, frame([step], loss=[1.0], accuracy=[0.5]))
+        runs.finish_external(session, run_id)
+    assert segments_in(engine) == 2
 
 
 def test_a_follower_gets_every_point_once_in_a_while_twice_but_never_not(engine: Engine) -> None:
