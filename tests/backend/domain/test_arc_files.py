@@ -209,20 +209,20 @@ def test_a_task_id_that_comes_twice_is_refused(three: tuple[Task, ...]) -> None:
 
 def test_50_mb_are_refused_at_once() -> None:
     data = b"[" + b"0," * 25_000_000 + b"0]"
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(TooLarge) as error:
         parse_tasks(data, "huge.json")
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
     assert "47.7 MB" in error.value.message
     assert f"{MAX_FILE_BYTES // 2**20} MB" in error.value.message
 
 
 def test_keys_repeated_a_hundred_thousand_times_are_refused_quickly() -> None:
     data = b"{" + b",".join(b'"k%d":0' % (number // 2) for number in range(200_000)) + b"}"
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(InvalidTaskFile, match="holds 'k0' twice"):
         parse_tasks(data, "keys.json")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,6 @@ def test_trm_gets_the_row_of_the_view_and_no_demonstrations() -> None:
 def test_samples_are_made_far_faster_than_a_core_can_train_on_them(data: TrainingData) -> None:
     stream = BatchStream(data, quick(), 10)
     first(stream, 64)
-    started = time.perf_counter()
+    started = time.process_time()
     first(stream, 1000)
-    assert time.perf_counter() - started < 2  # about 0.1 s
+    assert time.process_time() - started < 2  # about 0.1 s
