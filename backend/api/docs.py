@@ -10,12 +10,16 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from backend.api.errors import ErrorModel
 from backend.api.series import MetricsBody
+from backend.api.sets import ImportBody
 from backend.domain.experiment import ExperimentConfig
 
 router = APIRouter(include_in_schema=False)
+OWN_MODELS: tuple[type[BaseModel], ...] = (ErrorModel, ExperimentConfig, MetricsBody, ImportBody)
 REFERENCE = "#/components/schemas/{model}"
 INTRODUCTION = """Everything the pages do. Send `Authorization: Bearer TOKEN` (`etrm token create NAME`).
 Times are seconds since the Unix epoch. Every error is
@@ -23,15 +27,16 @@ Times are seconds since the Unix epoch. Every error is
 
 
 def document(app: FastAPI) -> None:
-    """Give `app` its OpenAPI description, with the models of bodies that endpoints read by themselves."""
+    """Give `app` its OpenAPI description, with the models that no endpoint declares."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
             described = get_openapi(
                 title=app.title, version=app.version, description=INTRODUCTION, routes=app.routes
             )
-            bodies = [(ExperimentConfig, "validation"), (MetricsBody, "validation")]
-            _, schemas = models_json_schema(bodies, ref_template=REFERENCE)  # type: ignore[arg-type]
+            _, schemas = models_json_schema(
+                [(model, "validation") for model in OWN_MODELS], ref_template=REFERENCE
+            )
             components = described.setdefault("components", {})
             components.setdefault("schemas", {}).update(schemas["$defs"])
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

@@ -62,7 +62,8 @@ class HttpError(EtrmError):
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The error statuses of an endpoint for its OpenAPI description."""
-    return {status: {"model": ErrorModel, "description": HTTPStatus(status).phrase} for status in statuses}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorModel"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def body_of(error: EtrmError) -> ErrorModel:

@@ -40,7 +40,7 @@ class WebServer:
 
     def client(self, **options: Any) -> httpx.Client:
         """A client with the server's token."""
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)
 
     def stranger(self, **options: Any) -> httpx.Client:

@@ -63,3 +63,12 @@ def external(client: httpx.Client) -> str:
     answer = client.post("/api/v1/runs/external", json={"name": "mine", "config": {"lr": 0.1}})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
+
+
+@pytest.fixture(scope="session")
+def named_server(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+    """A server that also answers to lab.example."""
+    environment = lab.environment | {"ETRM_ALLOWED_HOSTS": "other.example, lab.example"}
+    server = WebServer(tmp_path_factory.mktemp("named"), environment)
+    yield server
+    server.stop()
