@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -82,9 +83,9 @@ class StartedLab:
         self.login_url = self._first_line()
         self.url = self.login_url.partition("/login")[0]
 
-    def stop(self) -> str:
-        """SIGTERM, wait for the end, and return what it said on standard error."""
-        self.process.terminate()
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
+        """Send the signal, wait for the end, and return what it said on standard error."""
+        self.process.send_signal(number)
         return self._end()
 
     def kill(self) -> None:
