@@ -6,9 +6,11 @@ The task runs in a thread that watches a child process; the main loop beside it 
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any, NoReturn
 
 from celery import Celery, signals
+from celery.platforms import SecurityWarning
 
 from backend.db.session import make_engine
 from backend.domain.errors import Unavailable
@@ -52,8 +54,9 @@ def main() -> NoReturn:
     engine = make_engine(settings.database_url)
     executor = Executor(engine, settings.artifacts, machine.worker_id())
     _connect(app, executor, Heartbeat(engine))
+    warnings.simplefilter("ignore", SecurityWarning)  # about root and pickle: only JSON is accepted here
     app.worker_main(
-        ["worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+        ["--quiet", "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     )
     sys.exit(0)
 

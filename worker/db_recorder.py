@@ -112,7 +112,7 @@ class DbRecorder:
 
     def _hold(self, session: Session, batch: _Batch) -> None:
         """Take the run's row and write the progress; LostRun if this attempt no longer has it."""
-        values: dict[str, Any] = {"attempt": self._attempt}
+        values: dict[str, Any] = {}
         if batch.points:
             values["step"] = batch.points[-1][0]
         if batch.progress is not None:

@@ -38,11 +38,14 @@ def take(session: Session, run_id: str, worker_id: str, now: float, lease_until:
 def change_held(
     session: Session, run_id: str, attempt: int, from_: Sequence[RunStatus] = HELD, **values: Any
 ) -> bool:
-    """Set `values` if this attempt still holds the run in one of the statuses `from_`; whether it did."""
+    """Set `values` if this attempt still holds the run in one of the statuses `from_`; whether it did.
+
+    Without values it still takes the row, so that nobody takes the run away before this transaction ends.
+    """
     change = (
         update(Run)
         .where(Run.id == run_id, Run.attempt == attempt, Run.status.in_(from_))
-        .values(**values)
+        .values({Run.attempt: attempt, **values})
         .execution_options(synchronize_session=False)
     )
     return cast(CursorResult[Any], session.execute(change)).rowcount == 1
