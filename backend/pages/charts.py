@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from backend.db.points import Points
 from backend.pages.panels import Panel, title_of
 from backend.pages.smoothing import Average, Values, debiased_average
+from backend.services.run_view import AlarmView
 from backend.services.series import Curve
 from backend.services.thinning import thin
 
@@ -38,7 +39,16 @@ class Window:
     log: bool = False
 
 
-def figure(panel: Panel, curves: Mapping[str, Curve], variant: str, window: Window) -> Figure:
+WHOLE = Window()
+
+
+def figure(
+    panel: Panel,
+    curves: Mapping[str, Curve],
+    variant: str,
+    window: Window = WHOLE,
+    alarms: Sequence[AlarmView] = (),
+) -> Figure:
     """Data and layout for Plotly; `meta` of each trace tells the browser how to extend it live."""
     drawn = [
         _Trace(name, colour, curves[name], window)
@@ -46,10 +56,13 @@ def figure(panel: Panel, curves: Mapping[str, Curve], variant: str, window: Wind
         if name in curves
     ]
     low, high, clipped = _clipped_range(drawn, window.log)
+    lines = [trace for each in drawn for trace in (each.raw(), each.smooth())]
     return {
-        "data": [trace for each in drawn for trace in (each.raw(), each.smooth())],
+        "data": [*lines, _nan_marks(drawn)],
         "layout": _layout(panel, window, (low, high) if clipped else None),
         "notes": _notes(drawn, window, clipped),
+        "marks": [_mark(alarm, curves) for alarm in alarms],
+        "axis": panel.axis,
     }
 
 
@@ -59,8 +72,9 @@ class _Trace:
     def __init__(self, name: str, colour: str, curve: Curve, window: Window) -> None:
         self.name, self.colour = name, colour
         finite = np.isfinite(curve.values)
-        self.nan_steps: list[int] = curve.steps[~finite].tolist()
-        points = Points(curve.steps, np.round(curve.wall_times * 1000).astype(np.int64), curve.values)[finite]
+        points = Points(curve.steps, np.round(curve.wall_times * 1000).astype(np.int64), curve.values)
+        self.nan = points[~finite]
+        points = points[finite]
         self.average: Average = debiased_average(points.values, window.smoothing)
         smoothed = Points(points.steps, points.times, self.average.values)
         self.points = _within(points, window)
@@ -113,6 +127,7 @@ def _layout(panel: Panel, window: Window, clipped: tuple[float, float] | None) -
         "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": {"showgrid": False, "nticks": 6, "zeroline": False, "tickformat": "~s"},
         "yaxis": yaxis,
+        "yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
     }
 
 
@@ -120,11 +135,39 @@ def _notes(drawn: Sequence[_Trace], window: Window, clipped: int) -> Figure:
     """What the lines themselves cannot show: NaN, points off the axis, how much was thinned."""
     not_positive = sum(int((each.points.values <= 0).sum()) for each in drawn) if window.log else 0
     return {
-        "nan_steps": sorted({step for each in drawn for step in each.nan_steps}),
+        "nan": sum(len(each.nan) for each in drawn),
+        "last_nan": {each.name: int(each.nan.steps[-1]) for each in drawn if len(each.nan)},
         "off_scale": clipped,
         "not_positive": not_positive,
-        "points": max((len(each.points) for each in drawn), default=0),
     }
+
+
+def _nan_marks(drawn: Sequence[_Trace]) -> Figure:
+    """Crosses along the bottom at the steps where a value was NaN or infinite."""
+    times = {int(s): int(t) for each in drawn for s, t in zip(each.nan.steps, each.nan.times, strict=True)}
+    steps = sorted(times)
+    steps = steps[:: 1 + len(steps) // MOST_POINTS]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "NaN",
+        "x": steps,
+        "y": [0.0] * len(steps),
+        "customdata": [times[step] / 1000 for step in steps],
+        "yaxis": "y2",
+        "cliponaxis": False,
+        "marker": {"symbol": "x-thin", "size": 7, "line": {"width": 1.5}},
+        "hoverinfo": "skip",
+        "meta": {"role": "nan", "colour": "danger"},
+    }
+
+
+def _mark(alarm: AlarmView, curves: Mapping[str, Curve]) -> Figure:
+    """Where an alarm stands; its moment is that of the first recorded point from its step on."""
+    curve = next((each for each in curves.values() if len(each.steps)), None)
+    at = min(int(np.searchsorted(curve.steps, alarm.step)), len(curve.steps) - 1) if curve else 0
+    moment = float(curve.wall_times[at]) if curve else 0.0
+    return {"step": alarm.step, "wall_time": moment, "name": alarm.name, "text": alarm.text}
 
 
 def _clipped_range(drawn: Sequence[_Trace], log: bool) -> tuple[float, float, int]:

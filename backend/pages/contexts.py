@@ -100,6 +100,7 @@ class RunPage(Context):
 
     run: RunView
     health: Health
+    courses: Mapping[str, str]  # metric of the evidence -> its sparkline
     panels: Sequence[Panel]
     config: Sequence[Group]  # compared with the defaults; empty for an external run
     config_json: str

@@ -19,6 +19,7 @@ from backend.pages import charts, forms, panels
 from backend.pages.contexts import RunPage
 from backend.pages.health import health_of
 from backend.pages.rendering import render
+from backend.pages.sparklines import sparkline
 from backend.services import checkpoints, events, logs, runs, series, workers
 from backend.services.run_view import RunView
 
@@ -35,9 +36,11 @@ def run_page(run_id: RunId, engine: Database) -> HTMLResponse:
         run = runs.get(session, run_id)
         listed = workers.listed(session, time.time())
         parent = _parent(session, run)
+        health = health_of(run)
         context = RunPage(
             run=run,
-            health=health_of(run),
+            health=health,
+            courses={each.metric: sparkline(session, run, each.metric) for each in health.evidence},
             panels=panels.arranged(series.names(session, run_id)),
             config=forms.build(run.config, _defaults(run)) if run.origin == "training" else (),
             config_json=json.dumps(run.config, indent=2, ensure_ascii=False),
@@ -71,7 +74,7 @@ def figure(
         version = series.version(session, run_id)
         curves = series.read(session, run_id, panel.metrics)
     window = charts.Window(first, last, smoothing, panel.log if log is None else log)
-    return JSONResponse({"version": version, **charts.figure(panel, curves, run.variant, window)})
+    return JSONResponse({"version": version, **charts.figure(panel, curves, run.variant, window, run.alarms)})
 
 
 def _parent(session: Session, run: RunView) -> RunView | None:

@@ -1,0 +1,229 @@
+// One chart: loads its figure when it is first seen, grows with the run, answers the crosshair.
+
+import { ask } from "../api.js";
+import { valueOn } from "../words.js";
+import { throttled } from "../live.js";
+import { nearest } from "./axis.js";
+import { plotly, themed, tinted } from "./theme.js";
+
+const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
+const MOST_LIVE = 1500; // points of a trace before it is thinned again on the server
+const DRAW_EVERY = 500; // milliseconds
+
+export class Chart {
+  constructor(root, board) {
+    this.root = root;
+    this.board = board;
+    this.plot = root.querySelector(".plot");
+    this.metrics = root.dataset.metrics.split(",");
+    this.title = root.querySelector("h3").textContent;
+    this.log = "log" in root.dataset;
+    this.draw = throttled(() => this.visible && this.render(), DRAW_EVERY);
+    this.reload = throttled(() => this.load(), 3000);
+    this.legend = new Map();
+  }
+
+  /** It came into view or left it. */
+  show(visible) {
+    this.visible = visible;
+    if (visible && !this.figure) this.load();
+    else if (visible) this.draw();
+  }
+
+  async load() {
+    this.request?.abort();
+    this.request = new AbortController();
+    const { smoothing, zoom } = this.board;
+    const query = new URLSearchParams({ smoothing, log: this.log });
+    if (zoom) Object.entries(zoom).forEach(([edge, step]) => query.set(edge, step));
+    const panel = this.root.dataset.panel.split("/").map(encodeURIComponent).join("/");
+    try {
+      this.take(await ask(`/runs/${this.board.run}/figures/${panel}?${query}`, { signal: this.request.signal }));
+      await this.render();
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.fail(problem);
+    }
+  }
+
+  take(figure) {
+    for (const trace of figure.data) trace.steps = trace.x;
+    this.figure = figure;
+    this.version = figure.version;
+    this.axisKind = figure.axis;
+    const raws = this.raws;
+    this.lastStep = new Map(raws.map((trace) => [trace.meta.metric, trace.steps.at(-1) ?? -1]));
+    for (const [metric, step] of Object.entries(figure.notes.last_nan)) {
+      this.lastStep.set(metric, Math.max(step, this.lastStep.get(metric) ?? -1));
+    }
+    this.board.axis.fit(Math.max(this.board.axis.start, ...raws.map((trace) => trace.customdata.at(-1) ?? 0)));
+    this.describe();
+  }
+
+  get raws() {
+    return this.figure.data.filter((trace) => trace.meta.role === "raw");
+  }
+
+  get smooths() {
+    return this.figure.data.filter((trace) => trace.meta.role === "smooth");
+  }
+
+  async render() {
+    const Plotly = await plotly();
+    const { axis, zoom } = this.board;
+    const data = this.figure.data.map((trace) => tinted({ ...trace, x: axis.xs(trace) }));
+    const marks = this.figure.marks.map((mark) => ({ ...mark, x: axis.at(mark.step, mark.wall_time) }));
+    const layout = themed(this.figure.layout, marks);
+    Object.assign(layout.xaxis, axis.layout(), zoom ? { range: this.board.range(this.smooths[0]) } : { autorange: true });
+    const first = !this.plot.classList.contains("js-plotly-plot");
+    await Plotly.react(this.plot, data, layout, CONFIG);
+    if (first) this.listen();
+    this.root.dataset.points = this.raws[0]?.x.length ?? 0;
+  }
+
+  listen() {
+    this.plot.on("plotly_relayout", (change) => {
+      if ("xaxis.range[0]" in change) this.board.zoomTo(this, change["xaxis.range[0]"], change["xaxis.range[1]"]);
+    });
+    this.plot.on("plotly_doubleclick", () => this.board.zoomOut());
+    this.plot.addEventListener("pointermove", (event) => {
+      const { xaxis } = this.plot._fullLayout;
+      const x = xaxis.p2d(event.clientX - this.plot.getBoundingClientRect().left - xaxis._offset);
+      const [low, high] = xaxis.range;
+      this.board.pointAt(x >= Math.min(low, high) && x <= Math.max(low, high) ? x : null, this);
+    });
+    this.plot.addEventListener("pointerleave", () => this.board.pointAt(null, this));
+  }
+
+  /** Show what stands at `x`; null: the last values. */
+  pointAt(x, here) {
+    if (!this.figure || !this.plot._fullLayout) return;
+    this.crosshair ??= this.plot.appendChild(Object.assign(document.createElement("div"), { className: "crosshair" }));
+    this.crosshair.hidden = x === null;
+    const found = x === null ? [] : this.valuesAt(x);
+    if (x !== null) {
+      const { xaxis } = this.plot._fullLayout;
+      this.crosshair.style.transform = `translateX(${xaxis._offset + xaxis.d2p(x)}px)`;
+      for (const each of found) this.legend.get(each.metric).textContent = this.valued(each.value);
+    } else {
+      this.showLast();
+    }
+    this.showTooltip(x, here ? found : []);
+  }
+
+  valuesAt(x) {
+    return this.raws.flatMap((trace) => {
+      const at = nearest(this.board.axis.xs(trace), x);
+      return at < 0 ? [] : [{ metric: trace.meta.metric, name: trace.name, value: trace.y[at], colour: trace.meta.colour }];
+    });
+  }
+
+  showTooltip(x, found) {
+    this.tooltip ??= this.plot.appendChild(Object.assign(document.createElement("div"), { className: "tooltip" }));
+    this.tooltip.hidden = !found.length;
+    if (!found.length) return;
+    const lines = found.sort((a, b) => b.value - a.value).map((each) => {
+      const row = document.createElement("div");
+      row.append(swatch(each.colour), `${each.name} `, bold(this.valued(each.value)));
+      return row;
+    });
+    const head = Object.assign(document.createElement("div"), { className: "soft", textContent: this.board.axis.words(x) });
+    this.tooltip.replaceChildren(head, ...lines);
+    const { xaxis } = this.plot._fullLayout;
+    const left = xaxis._offset + xaxis.d2p(x);
+    const turn = left + this.tooltip.offsetWidth + 16 > this.plot.clientWidth;
+    this.tooltip.style.transform = `translateX(${turn ? left - this.tooltip.offsetWidth - 8 : left + 8}px)`;
+  }
+
+  /** New points of the run. Points that were there before mean a rewrite: ask the server again. */
+  extend(version, series) {
+    if (!this.figure || this.board.zoom || version <= this.version) return;
+    let rewritten = false;
+    for (const [index, trace] of this.figure.data.entries()) {
+      const curve = trace.meta.role === "raw" ? series[trace.meta.metric] : undefined;
+      if (!curve) continue;
+      rewritten ||= curve.step.some((step) => step <= this.lastStep.get(trace.meta.metric));
+      if (!rewritten) this.append(trace, this.figure.data[index + 1], curve);
+    }
+    if (rewritten || this.raws.some((trace) => trace.x.length > MOST_LIVE)) {
+      this.reload();
+      return;
+    }
+    this.version = version;
+    this.describe();
+    this.draw();
+  }
+
+  append(raw, smooth, curve) {
+    const { average } = smooth.meta;
+    const decay = this.board.smoothing;
+    curve.step.forEach((step, i) => {
+      const value = curve.value[i];
+      this.lastStep.set(raw.meta.metric, step);
+      if (value === null) {
+        this.addNan(step, curve.wall_time[i]);
+        return;
+      }
+      average.mean = decay * average.mean + (1 - decay) * value;
+      average.weight = decay * average.weight + (1 - decay);
+      for (const [trace, y] of [[raw, value], [smooth, average.mean / average.weight]]) {
+        trace.steps.push(step);
+        trace.customdata.push(curve.wall_time[i]);
+        trace.y.push(y);
+      }
+    });
+  }
+
+  addNan(step, moment) {
+    const marks = this.figure.data.find((trace) => trace.meta.role === "nan");
+    if (marks.steps.at(-1) === step) return;
+    marks.steps.push(step);
+    marks.customdata.push(moment);
+    marks.y.push(0);
+    this.figure.notes.nan += 1;
+  }
+
+  /** Legend with the last values, and in words what the lines cannot show. */
+  describe() {
+    const list = this.root.querySelector(".legend");
+    this.legend.clear();
+    list.replaceChildren(...this.smooths.map((trace) => {
+      const item = document.createElement("li");
+      const value = bold("");
+      this.legend.set(trace.meta.metric, value);
+      item.append(swatch(trace.meta.colour), trace.name, value);
+      return item;
+    }));
+    this.showLast();
+    const { nan, off_scale: off, not_positive: low } = this.figure.notes;
+    const notes = [[nan, `× ${nan} NaN`], [off, `↕ ${off} off the scale`], [low, `${low} not positive, not drawn`]];
+    this.root.querySelector(".notes").replaceChildren(...notes.filter(([number]) => number).map(([, text]) => {
+      return Object.assign(document.createElement("span"), { className: "mark", textContent: text });
+    }));
+    const values = this.raws.map((trace) => `${trace.name} ${this.valued(trace.y.at(-1))}`).join(", ");
+    this.plot.setAttribute("aria-label", `${this.title} by step; last: ${values}`);
+  }
+
+  showLast() {
+    for (const trace of this.raws) this.legend.get(trace.meta.metric).textContent = this.valued(trace.y.at(-1));
+  }
+
+  valued(value) {
+    return valueOn(this.axisKind, value);
+  }
+
+  fail(problem) {
+    const note = Object.assign(document.createElement("div"), { className: "failure", textContent: problem.message });
+    this.plot.querySelector(".failure")?.remove();
+    this.plot.append(note);
+  }
+}
+
+function bold(text) {
+  return Object.assign(document.createElement("b"), { textContent: text });
+}
+
+function swatch(tone) {
+  const mark = Object.assign(document.createElement("span"), { className: "swatch" });
+  mark.style.background = `var(--${tone})`;
+  return mark;
+}

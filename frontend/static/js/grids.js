@@ -1,0 +1,152 @@
+// ARC grids: digits on the wire, pixels on a canvas once they scroll into view.
+
+const PALETTES = {
+  official: ["#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00", "#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25"],
+  // Ten colours that stay apart in the common forms of colour blindness, by hue and by lightness.
+  distinct: ["#000000", "#0072B2", "#D55E00", "#009E73", "#F0E442", "#999999", "#CC79A7", "#E69F00", "#A6DBFF", "#5B1A3A"],
+};
+const LINE = "#555555";
+const LARGEST_CELL = 14; // CSS pixels
+const KEY = "etrm.palette";
+
+const look = { palette: localStorage.getItem(KEY) ?? "official", digits: false, truth: false };
+
+const observer = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    target.dataset.seen = isIntersecting ? "yes" : "";
+    if (isIntersecting) draw(target);
+  }
+}, { rootMargin: "300px" });
+
+/** Take care of every grid below `root`. */
+export function watchGrids(root) {
+  for (const canvas of root.querySelectorAll("canvas.grid")) {
+    fit(canvas);
+    observer.observe(canvas);
+  }
+}
+
+export function currentPalette() {
+  return look.palette;
+}
+
+/** Change palette, digits or truth (predictions show the truth instead), and draw what is in view. */
+export function setLook(change) {
+  Object.assign(look, change);
+  localStorage.setItem(KEY, look.palette);
+  for (const canvas of document.querySelectorAll("canvas.grid")) {
+    if (canvas.dataset.seen) draw(canvas);
+    else delete canvas.dataset.drawn;
+  }
+}
+
+function rowsOf(digits) {
+  return digits ? digits.split("/") : [];
+}
+
+function shapeOf(canvas) {
+  const [shown, truth] = [rowsOf(canvas.dataset.digits), rowsOf(canvas.dataset.against ?? "")];
+  const height = Math.max(shown.length, truth.length, 1);
+  const width = Math.max(shown[0]?.length ?? 0, truth[0]?.length ?? 0, 1);
+  return { shown, truth, height, width };
+}
+
+/** Its final size at once, so that nothing moves when it is drawn. */
+function fit(canvas) {
+  const { height, width } = shapeOf(canvas);
+  const side = Number(canvas.dataset.size);
+  const cell = Math.min(LARGEST_CELL, Math.max(1, Math.floor(side / Math.max(height, width))));
+  canvas.style.width = `${width * cell + 1}px`;
+  canvas.style.height = `${height * cell + 1}px`;
+  canvas.dataset.cell = cell;
+}
+
+function draw(canvas) {
+  const { shown, truth, height, width } = shapeOf(canvas);
+  const ratio = Math.max(1, Math.round(devicePixelRatio));
+  const cell = Number(canvas.dataset.cell) * ratio;
+  canvas.width = width * cell + ratio;
+  canvas.height = height * cell + ratio;
+  const pen = canvas.getContext("2d");
+  const sameSize = truth.length === shown.length && truth[0]?.length === shown[0]?.length;
+  const compared = "against" in canvas.dataset;
+  const rows = compared && look.truth ? truth : shown;
+  if (compared && !sameSize) hatch(pen, canvas, ratio);
+  drawCells(pen, rows, cell, ratio);
+  if (compared && sameSize && !look.truth) markDifferences(pen, shown, truth, cell);
+  if (compared && !sameSize) outline(pen, shown, truth, cell, ratio);
+  canvas.dataset.drawn = "yes";
+}
+
+function drawCells(pen, rows, cell, ratio) {
+  const colours = PALETTES[look.palette];
+  rows.forEach((row, r) => {
+    [...row].forEach((digit, c) => {
+      pen.fillStyle = LINE;
+      pen.fillRect(c * cell, r * cell, cell + ratio, cell + ratio);
+    });
+  });
+  rows.forEach((row, r) => {
+    [...row].forEach((digit, c) => {
+      const gap = cell > 3 * ratio ? ratio : 0;
+      pen.fillStyle = colours[digit];
+      pen.fillRect(c * cell + gap, r * cell + gap, cell - gap, cell - gap);
+      if (look.digits && cell >= 9 * ratio) drawDigit(pen, digit, r, c, cell);
+    });
+  });
+}
+
+function drawDigit(pen, digit, r, c, cell) {
+  pen.font = `${Math.floor(cell * 0.62)}px ui-monospace, monospace`;
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  pen.fillStyle = "01269".includes(digit) ? "#ffffff" : "#000000";
+  pen.fillText(digit, (c + 0.54) * cell, (r + 0.56) * cell);
+}
+
+/** A white corner with a black edge: every hue is taken, a shape is not. */
+function markDifferences(pen, shown, truth, cell) {
+  const leg = Math.max(3, cell * 0.55);
+  shown.forEach((row, r) => {
+    [...row].forEach((digit, c) => {
+      if (truth[r][c] === digit) return;
+      pen.beginPath();
+      pen.moveTo(c * cell + 1, r * cell + 1);
+      pen.lineTo(c * cell + 1 + leg, r * cell + 1);
+      pen.lineTo(c * cell + 1, r * cell + 1 + leg);
+      pen.closePath();
+      pen.fillStyle = "#ffffff";
+      pen.fill();
+      pen.strokeStyle = "#000000";
+      pen.lineWidth = 1;
+      pen.stroke();
+    });
+  });
+}
+
+function hatch(pen, canvas, ratio) {
+  pen.strokeStyle = "rgb(128 128 128 / 45%)";
+  pen.lineWidth = ratio;
+  pen.beginPath();
+  for (let x = -canvas.height; x < canvas.width; x += 6 * ratio) {
+    pen.moveTo(x, canvas.height);
+    pen.lineTo(x + canvas.height, 0);
+  }
+  pen.stroke();
+}
+
+/** Both sizes: the prediction's line is solid, the truth's dashed. */
+function outline(pen, shown, truth, cell, ratio) {
+  const ink = getComputedStyle(document.body).color;
+  const frame = (rows, dash, width) => {
+    if (!rows.length) return;
+    pen.setLineDash(dash.map((each) => each * ratio));
+    pen.lineWidth = width * ratio;
+    pen.strokeStyle = ink;
+    const inset = (width * ratio) / 2;
+    pen.strokeRect(inset, inset, rows[0].length * cell + ratio - 2 * inset, rows.length * cell + ratio - 2 * inset);
+  };
+  frame(shown, [], 2);
+  frame(truth, [4, 3], 1.5);
+  pen.setLineDash([]);
+}

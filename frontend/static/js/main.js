@@ -1,0 +1,35 @@
+// What every page does; then the module of this page.
+
+import { keepTimesFresh } from "./words.js";
+import { watchSystem } from "./system.js";
+
+const PAGES = { runs: () => import("./runs.js"), launch: () => import("./launch.js"), run: () => import("./run.js") };
+
+keepTimesFresh();
+const page = document.body.dataset.page;
+if (page !== "login") watchSystem();
+PAGES[page]?.().then((module) => module.start());
+
+// Menus close when one clicks elsewhere, presses Escape or chooses something.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target) || event.target.closest(".sheet button, .sheet a")) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    const menu = document.querySelector("details.menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  }
+  if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "?") document.getElementById("shortcuts").showModal();
+  if (event.key === "n" && page !== "login") location.assign("/runs/new");
+});
+
+function isTyping(event) {
+  return event.target.matches("input:not([type=checkbox]), textarea, select") || document.querySelector("dialog[open]");
+}

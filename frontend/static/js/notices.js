@@ -1,0 +1,43 @@
+// What the page tells in passing, and what it asks before something is lost.
+
+import { icon } from "./icons.js";
+
+/** Show a message for a few seconds; a problem stays until it is closed. */
+export function tell(message, { hint = "", bad = false } = {}) {
+  const note = document.createElement("div");
+  note.className = bad ? "note is-bad" : "note";
+  const words = document.createElement("div");
+  words.append(Object.assign(document.createElement("b"), { textContent: message }), ` ${hint}`);
+  const close = document.createElement("button");
+  close.className = "button is-quiet is-small";
+  close.setAttribute("aria-label", "Close");
+  close.append(icon("close"));
+  close.addEventListener("click", () => note.remove());
+  note.append(icon(bad ? "failed" : "info"), words, close);
+  document.getElementById("toasts").append(note);
+  if (!bad) setTimeout(() => note.remove(), 6000);
+}
+
+/** Do something that may fail, and say so if it does; whether it went well. */
+export async function attempt(work) {
+  try {
+    await work();
+    return true;
+  } catch (problem) {
+    if (problem.name !== "AbortError") tell(problem.message, { hint: problem.hint, bad: true });
+    return false;
+  }
+}
+
+/** Ask before something that cannot be undone; resolves to whether to do it. */
+export function confirm(title, text, verb) {
+  const dialog = document.getElementById("confirm");
+  document.getElementById("confirm-title").textContent = title;
+  document.getElementById("confirm-text").textContent = text;
+  document.getElementById("confirm-yes").textContent = verb;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}

@@ -1,0 +1,176 @@
+// The run page: tabs, actions, and the event stream that keeps everything going.
+
+import { ask } from "./api.js";
+import { Board } from "./charts/board.js";
+import { Stream, refresh, throttled } from "./live.js";
+import { Log } from "./log.js";
+import { attempt, confirm, tell } from "./notices.js";
+import { Predictions } from "./predictions.js";
+
+export function start() {
+  new RunPage(document.getElementById("run"));
+}
+
+class RunPage {
+  constructor(root) {
+    this.root = root;
+    this.id = root.dataset.run;
+    this.board = this.newBoard();
+    this.predictions = new Predictions(document.getElementById("predictions"));
+    this.log = new Log(document.getElementById("log"));
+    this.version = Number(root.dataset.version);
+    this.refresh = throttled(() => attempt(() => this.renew()), 1000);
+    this.tabs = [...root.querySelectorAll("[role=tab]")];
+    this.watchTabs();
+    this.watchActions();
+    this.watchConfig();
+    this.follow();
+  }
+
+  newBoard() {
+    const { run, name, started } = this.root.dataset;
+    return new Board(document.getElementById("curves"), { id: run, name, start: Number(started) });
+  }
+
+  follow() {
+    this.stream = new Stream(
+      () => `/api/v1/runs/${this.id}/events?cursor=${this.version}.${this.log.lastId}`,
+      {
+        points: (data) => this.takePoints(data),
+        log: (data) => this.log.add(data.lines),
+        evaluation: () => {
+          this.refresh();
+          this.predictions.changedOnServer();
+        },
+        status: (run) => this.takeStatus(run),
+        end: (data) => this.end(data),
+      },
+      (state) => this.sayConnection(state),
+    );
+  }
+
+  takePoints({ version, series }) {
+    this.version = version;
+    const known = this.board.metrics;
+    if (Object.keys(series).every((name) => known.has(name))) this.board.extend(version, series);
+    else this.renewCurves ??= throttled(() => attempt(() => this.replaceCurves()), 500);
+    this.renewCurves?.();
+    this.refresh();
+  }
+
+  /** A metric that no chart has yet: take the server's arrangement. */
+  async replaceCurves() {
+    this.renewCurves = undefined;
+    const fresh = await refresh();
+    const curves = document.getElementById("curves");
+    if (fresh.querySelectorAll("#curves .chart").length <= curves.querySelectorAll(".chart").length) return;
+    const copy = curves.cloneNode(false); // leaves the old board's listeners behind
+    copy.append(...fresh.getElementById("curves").childNodes);
+    curves.replaceWith(copy);
+    this.board = this.newBoard();
+  }
+
+  takeStatus(run) {
+    const alarms = run.alarms.length;
+    if (this.alarms !== undefined && alarms > this.alarms) this.board.reload();
+    this.alarms = alarms;
+    this.refresh();
+  }
+
+  end(data) {
+    this.stream.end();
+    if (data.deleted) {
+      tell("This run was deleted.", { hint: "What you see is its last state.", bad: true });
+      return;
+    }
+    this.refresh();
+  }
+
+  async renew() {
+    await refresh();
+    if (this.predictions.opened) this.predictions.open();
+  }
+
+  sayConnection(state) {
+    const note = document.getElementById("connection");
+    note.hidden = state === "open";
+    note.textContent = "The connection to the server is lost. Trying again; nothing that happens meanwhile is missed.";
+  }
+
+  watchTabs() {
+    const nav = this.root.querySelector("[role=tablist]");
+    nav.addEventListener("click", (event) => {
+      const tab = event.target.closest("[role=tab]");
+      if (!tab) return;
+      event.preventDefault();
+      history.replaceState(null, "", tab.hash);
+      this.openTab();
+    });
+    nav.addEventListener("keydown", (event) => {
+      const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!move) return;
+      const at = this.tabs.indexOf(document.activeElement) + move + this.tabs.length;
+      this.tabs[at % this.tabs.length].focus();
+      this.tabs[at % this.tabs.length].click();
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+      this.tabs[Number(event.key) - 1]?.click();
+      if (event.key === "b") document.getElementById("blink")?.click();
+    });
+    addEventListener("hashchange", () => this.openTab());
+    this.openTab();
+  }
+
+  openTab() {
+    const chosen = this.tabs.find((tab) => tab.hash === location.hash) ?? this.tabs[0];
+    for (const tab of this.tabs) {
+      tab.setAttribute("aria-selected", String(tab === chosen));
+      tab.tabIndex = tab === chosen ? 0 : -1;
+      document.getElementById(tab.hash.slice(1)).classList.toggle("is-open", tab === chosen);
+    }
+    if (chosen.hash === "#predictions") this.predictions.open();
+    if (chosen.hash === "#log") this.log.toEnd();
+  }
+
+  watchActions() {
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-action]");
+      if (button) this.act(button.dataset.action, button);
+      const mode = event.target.closest("[data-mode]");
+      if (mode) {
+        event.preventDefault();
+        location.hash = "predictions";
+        this.predictions.choose(mode.dataset.evaluation, mode.dataset.mode);
+      }
+    });
+  }
+
+  async act(action, button) {
+    if (action === "delete") {
+      await this.remove();
+      return;
+    }
+    button.disabled = true;
+    const done = await attempt(() => ask(`/api/v1/runs/${this.id}/${action}`, { method: "POST" }));
+    if (done && action === "resume") location.reload();
+    else await this.renew();
+  }
+
+  async remove() {
+    const text = "Its curves, predictions, log and checkpoints go with it. This cannot be undone.";
+    if (!(await confirm(`Delete ${this.root.dataset.name}?`, text, "Delete run"))) return;
+    this.stream.end();
+    if (await attempt(() => ask(`/api/v1/runs/${this.id}`, { method: "DELETE" }))) location.assign("/");
+  }
+
+  watchConfig() {
+    document.getElementById("only-changed")?.addEventListener("change", (event) => {
+      document.querySelector("table.config").classList.toggle("only-changed", event.target.checked);
+    });
+    document.querySelector("[data-copy]")?.addEventListener("click", async (event) => {
+      const text = document.getElementById(event.currentTarget.dataset.copy).textContent;
+      if (await attempt(() => navigator.clipboard.writeText(text))) tell("The config is in the clipboard.");
+    });
+  }
+}

@@ -1,0 +1,44 @@
+// The strip that shows broker, database and workers only when something is wrong.
+
+import { ask } from "./api.js";
+
+const EVERY = 15_000;
+
+export function watchSystem() {
+  look();
+  setInterval(() => !document.hidden && look(), EVERY);
+}
+
+async function look() {
+  const strip = document.getElementById("system-strip");
+  const troubles = [];
+  let workers = [];
+  try {
+    const health = await fetch("/healthz").then((response) => response.json());
+    troubles.push(...troublesOf(health));
+    workers = await ask("/api/v1/workers");
+  } catch (problem) {
+    troubles.push({ text: `${problem.message} ${problem.hint ?? ""}`, bad: true });
+  }
+  const alive = workers.filter((worker) => worker.alive);
+  if (!troubles.length && !alive.length) {
+    troubles.push({ text: "No worker is alive: runs wait until one starts (etrm worker).", bad: false });
+  }
+  for (const worker of workers.filter((each) => !each.alive && each.current_run_id)) {
+    troubles.push({ text: `Worker ${worker.id} is lost; its run goes on on another one.`, bad: false });
+  }
+  strip.hidden = !troubles.length;
+  strip.classList.toggle("is-bad", troubles.some((each) => each.bad));
+  strip.textContent = troubles.map((each) => each.text).join(" ");
+  const busy = alive.filter((worker) => worker.current_run_id).length;
+  const line = document.getElementById("workers-line");
+  if (line) line.textContent = alive.length ? `${busy} of ${alive.length} ${alive.length === 1 ? "worker" : "workers"} busy` : "no worker";
+}
+
+/** Parts of /healthz that are not well. */
+function troublesOf(health) {
+  const parts = { database: "The database does not answer.", broker: "The broker does not answer: runs are kept and start when it is back." };
+  return Object.entries(parts)
+    .filter(([part]) => !health[part])
+    .map(([part, text]) => ({ text, bad: part === "database" }));
+}

@@ -1,0 +1,70 @@
+// Numbers and moments in words; the counterpart of backend/pages/words.py.
+
+const NARROW = "\u202f";
+
+/** Three digits, thousands grouped: 0.357, 1,240, 3.1e-6. */
+export function significant(value, digits = 3) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e9) return value.toExponential(digits - 1);
+  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+export function percent(share, digits = 1) {
+  return Number.isFinite(share) ? `${(share * 100).toFixed(digits)}${NARROW}%` : "–";
+}
+
+export function size(bytes) {
+  if (!Number.isFinite(bytes)) return "–";
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let at = 0;
+  while (Math.abs(bytes) >= 1000 && at < units.length - 1) {
+    bytes /= 1000;
+    at += 1;
+  }
+  return `${bytes.toFixed(at ? 1 : 0)}${NARROW}${units[at]}`;
+}
+
+/** A metric's value as its axis counts it. */
+export function valueOn(axis, value) {
+  return { share: percent, bytes: size, number: significant }[axis](value);
+}
+
+/** Seconds as `3 m 12 s`. */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const parts = [
+    [Math.floor(whole / 86400), "d"],
+    [Math.floor(whole / 3600) % 24, "h"],
+    [Math.floor(whole / 60) % 60, "m"],
+    [whole % 60, "s"],
+  ];
+  const first = parts.findIndex(([number]) => number > 0);
+  if (first < 0) return `0${NARROW}s`;
+  const shown = parts.slice(first, first + 2).filter(([number]) => number > 0);
+  return shown.map(([number, unit]) => `${number}${NARROW}${unit}`).join(" ");
+}
+
+/** How long ago a moment (seconds since the epoch) was, in one unit. */
+export function ago(moment) {
+  const seconds = Math.max(0, Date.now() / 1000 - moment);
+  if (seconds < 10) return "just now";
+  const units = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
+  const [length, unit] = units.find(([each]) => seconds >= each);
+  return `${Math.floor(seconds / length)}${NARROW}${unit} ago`;
+}
+
+export function timeOfDay(moment) {
+  return new Date(moment * 1000).toTimeString().slice(0, 8);
+}
+
+/** Keep every `<time data-ago>` of the page fresh. */
+export function keepTimesFresh() {
+  setInterval(() => {
+    for (const each of document.querySelectorAll("time[data-ago]")) {
+      const text = ago(Number(each.dataset.ago));
+      if (each.textContent !== text) each.textContent = text;
+    }
+  }, 10_000);
+}

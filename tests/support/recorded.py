@@ -1,0 +1,186 @@
+"""Runs as a training leaves them, written through the services: for pages that need something to show."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Engine
+
+from backend.db.repositories import runs as run_rows
+from backend.db.session import session_scope
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.failure_modes import cell_accuracy, failure_mode
+from backend.domain.grid import Grid
+from backend.domain.presets import PRESETS
+from backend.domain.records import (
+    Alarm,
+    Checkpoint,
+    EvaluationKey,
+    EvaluationSummary,
+    LogLine,
+    MetricFrame,
+    Prediction,
+    Score,
+    TestOutcome,
+)
+from backend.domain.task import Task
+from backend.services import alarms, checkpoints, datasets, events, logs, predictions, runs, series
+
+HELD_OUT = "arc-agi-1/evaluation"
+
+
+def record_run(
+    engine: Engine,
+    preset: str = "quick",
+    status: str = "finished",
+    points: int = 120,
+    tasks: int = 0,
+    seed: int = 0,
+    alarm: Alarm | None = None,
+    nan_from: int | None = None,
+    age: float = 600.0,
+    **columns: Any,
+) -> str:
+    """A run with `points` logged points and, if `tasks`, an evaluation of that many; returns its id."""
+    config = PRESETS[preset].make().model_copy(update={"seed": seed})
+    started = time.time() - age
+    with session_scope(engine) as session:
+        run_id = runs.create(session, config).id
+        row = run_rows.get(session, run_id)
+        assert row is not None
+        progress = {
+            "done": points * config.training.log_every,
+            "total": config.training.steps,
+            "step": points * config.training.log_every,
+            "created_at": started - 2,
+            "started_at": started if points else None,
+            "finished_at": started + points * 0.9 if status in ("finished", "failed", "cancelled") else None,
+            "phase": "training" if status == "running" else "",
+            "seconds_left": 83.0 if status == "running" else None,
+        }
+        for name, value in {"status": status, **progress, **columns}.items():
+            setattr(row, name, value)
+        if points:
+            series.append(session, run_id, curves_of(config, points, started, seed, nan_from))
+            step = points * config.training.log_every
+            checkpoints.add(
+                session, run_id, Checkpoint(step, f"{run_id}/{step:09d}.pt", "5e" * 32, 7_340_032)
+            )
+            logs.append(session, run_id, _lines(started, config, points))
+            events.add(session, run_id, "claimed", "Worker cpu-1 took it.")
+        if alarm:
+            alarms.raise_once(session, run_id, alarm)
+        if tasks:
+            record_evaluation(session, run_id, config, tasks, seed)
+    return run_id
+
+
+def curves_of(
+    config: ExperimentConfig, points: int, started: float, seed: int, nan_from: int | None = None
+) -> MetricFrame:
+    """Curves of the usual shapes, with noise; the loss is NaN from the point `nan_from` on."""
+    draw = random.Random(seed)
+    shares = [i / max(1, points - 1) for i in range(points)]
+    loss = [2.4 * math.exp(-2.6 * x) + 0.7 + draw.gauss(0, 0.06) for x in shares]
+    if nan_from is not None:
+        loss = [math.nan if i >= nan_from else value for i, value in enumerate(loss)]
+    token = [0.78 - 0.62 * math.exp(-3.4 * x) + draw.gauss(0, 0.02) for x in shares]
+    values: dict[str, list[float]] = {
+        "loss": loss,
+        "loss/prediction": [value * 0.86 for value in loss],
+        "loss/halting": [0.09 + 0.2 * math.exp(-4 * x) + draw.gauss(0, 0.006) for x in shares],
+        "accuracy/token": token,
+        "accuracy/exact": [max(0.0, value - 0.62 + draw.gauss(0, 0.01)) for value in token],
+        "accuracy/halting": [min(1.0, 0.9 + draw.gauss(0, 0.02)) for _ in shares],
+        "act_steps": [3.4 - 0.8 * x + draw.gauss(0, 0.08) for x in shares],
+        "gradient_norm/all": [math.exp(draw.gauss(0, 0.2)) * (1.4 - 0.6 * x) for x in shares],
+        "learning_rate": [min(1.0, i * 5 / 50) * 1e-3 for i in range(points)],
+        "samples_per_second": [118 + draw.gauss(0, 3) for _ in shares],
+        "memory_bytes": [412e6 + 3e6 * x for x in shares],
+    }
+    if config.model.kind == "etrm":
+        values |= {
+            "gradient_norm/encoder": [0.3 * norm for norm in values["gradient_norm/all"]],
+            "gradient_norm/core": [0.95 * norm for norm in values["gradient_norm/all"]],
+            "encoder/gradient_coverage": [1.0 - 0.02 * draw.random() for _ in shares],
+            "encoder/sample_coverage": [1.0 for _ in shares],
+            "encoder/cross_sample_variance": [0.36 * (1 - math.exp(-5 * x)) + 0.02 for x in shares],
+            "encoder/scale_free_variance": [0.35 * (1 - math.exp(-5 * x)) + 0.02 for x in shares],
+        }
+    every = config.training.log_every
+    times = [started + i * 0.9 for i in range(points)]
+    return MetricFrame([(i + 1) * every for i in range(points)], times, values)
+
+
+def record_evaluation(session: Any, run_id: str, config: ExperimentConfig, tasks: int, seed: int) -> None:
+    """A finished evaluation of the first `tasks` small held-out tasks, its answers wrong in various ways."""
+    found = [task for task in datasets.tasks(session, HELD_OUT) if task.visible_side <= 10][:tasks]
+    key = EvaluationKey(HELD_OUT, config.training.steps, "ema", 8, 4, tuple(task.id for task in found))
+    evaluation_id = predictions.start_evaluation(session, run_id, key)
+    outcomes = [_outcome(task, at, random.Random(seed + at)) for at, task in enumerate(found)]
+    for outcome in outcomes:
+        predictions.add_outcome(session, evaluation_id, outcome)
+    modes = [o.candidates[0].failure_mode for o in outcomes if o.candidates[0].failure_mode]
+    solved = {k: sum(any(c.correct for c in o.candidates[:k]) for o in outcomes) for k in (1, 2, 5)}
+    summary = EvaluationSummary(
+        key,
+        passes={k: Score(number, len(found)) for k, number in solved.items()},
+        failure_modes={mode: modes.count(mode) for mode in dict.fromkeys(modes)},
+        seconds=14.2,
+    )
+    predictions.finish_evaluation(session, evaluation_id, summary)
+
+
+def _outcome(task: Task, at: int, draw: random.Random) -> TestOutcome:
+    truth = task.tests[0].output
+    assert truth is not None
+    grids = list(dict.fromkeys([_answer(task, truth, at % 6, draw), _answer(task, truth, 2, draw), truth]))
+    if at % 6:
+        grids = grids[:2] if at % 2 else grids
+    candidates = tuple(
+        Prediction(
+            rank=rank,
+            grid=grid,
+            votes=max(1, 5 - 2 * rank),
+            confidence=0.4 / rank,
+            correct=grid == truth,
+            cell_accuracy=cell_accuracy(grid, truth),
+            failure_mode=failure_mode(grid, truth, task.tests[0].input),
+        )
+        for rank, grid in enumerate(grids, start=1)
+    )
+    rank = next((each.rank for each in candidates if each.correct), None)
+    return TestOutcome(task.id, 0, 8, rank, candidates)
+
+
+def _answer(task: Task, truth: Grid, way: int, draw: random.Random) -> Grid:
+    """Right, or wrong in one of the usual ways."""
+    rows = truth.as_lists()
+    if way == 1:
+        return task.tests[0].input
+    if way == 2:
+        for _ in range(max(1, len(truth.cells) // 12)):
+            rows[draw.randrange(truth.height)][draw.randrange(truth.width)] = draw.randrange(10)
+    if way == 3:
+        rows = [row[: max(1, truth.width - 2)] for row in rows[: max(1, truth.height - 1)]]
+    if way == 4:
+        rows = [[rows[0][0]] * truth.width for _ in rows]
+    if way == 5:
+        rows = [[draw.randrange(10) for _ in row] for row in rows]
+    return Grid.of(rows)
+
+
+def _lines(started: float, config: ExperimentConfig, points: int) -> Sequence[LogLine]:
+    lines = [
+        LogLine(started, "info", "64 tasks, 1 canvas of 10×10, device cpu, fp32"),
+        LogLine(
+            started + 0.4, "warning", "2 training tasks hold a pair of an evaluated task and were dropped"
+        ),
+    ]
+    every = config.training.checkpoint_every
+    steps = range(every, points * config.training.log_every + 1, every)
+    return [*lines, *(LogLine(started + s * 0.18, "info", f"checkpoint at step {s}") for s in steps)]
