@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from backend.domain.errors import EtrmError, FieldProblem, InvalidInput, NotFound, TooLarge, Unavailable
@@ -114,6 +114,8 @@ def translate(error: Exception) -> EtrmError:
             return TooLarge(str(error.detail), "Send less at once.")
         case HTTPException():
             return HttpError(error.status_code, f"{str(error.detail).rstrip('.')}.")
+        case DataError() | OverflowError():
+            return InvalidInput("The database cannot hold a value of this request.", "Is a number too large?")
         case OperationalError():
             log.error("database unreachable", exc_info=error)
             return Unavailable("The database does not answer.", "Try again in a moment; see /healthz.")

@@ -41,7 +41,7 @@ class Cursor:
     def of(cls, text: str) -> Cursor:
         """Read `VERSION.LOG_ID`; InvalidInput for anything else."""
         version, _, log_id = text.partition(".")
-        if not (version.isdecimal() and (log_id or "0").isdecimal()):
+        if len(text) > 30 or not (version.isdecimal() and (log_id or "0").isdecimal()):
             problem = FieldProblem("cursor", f"{text!r} is not VERSION.LOG_ID.", "For example 12.340.")
             raise InvalidInput("The stream cannot start there.", problems=[problem])
         return cls(int(version), int(log_id or 0))
@@ -52,6 +52,8 @@ class Cursor:
 
 class RunStream:
     """One run: points, log lines, evaluations and status, each when it changes."""
+
+    pause = 0.2
 
     def __init__(self, engine: Engine, run_id: str, cursor: Cursor) -> None:
         self._engine = engine
@@ -108,6 +110,7 @@ class TableStream:
     """The newest runs, each when it changes; config and traceback are left out."""
 
     over = False
+    pause = 1.0
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

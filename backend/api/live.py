@@ -17,7 +17,6 @@ from backend.services import notify
 
 log = logging.getLogger(__name__)
 
-PAUSE = 0.2  # seconds between two looks of one stream, however fast the notifications come
 LOOK_EVERY = 2.0  # seconds after which a stream looks even if it heard nothing
 RETRY = 2000  # milliseconds a browser waits before it connects again
 
@@ -26,6 +25,7 @@ class Stream(Protocol):
     """What one open page follows. It remembers what it has sent."""
 
     over: bool  # everything was sent and nothing more will come
+    pause: float  # seconds between two looks, however fast the notifications come
 
     def look(self) -> Sequence[ServerSentEvent]:
         """What is new since the last look; opens and closes its own database session."""
@@ -37,7 +37,7 @@ async def follow(
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of a stream until it is over, the server stops or the database is away."""
     yield ServerSentEvent(comment="open", retry=RETRY)
-    async with aclosing(_moments(run_id, stopping)) as moments:
+    async with aclosing(_moments(run_id, stream.pause, stopping)) as moments:
         async for _ in moments:
             try:
                 events = await run_sync(stream.look)
@@ -50,7 +50,7 @@ async def follow(
                 return
 
 
-async def _moments(run_id: str | None, stopping: asyncio.Event) -> AsyncGenerator[None]:
+async def _moments(run_id: str | None, pause: float, stopping: asyncio.Event) -> AsyncGenerator[None]:
     """Yield at once, then whenever something may have changed; end when the server stops."""
     bell = asyncio.Event()
     listener = asyncio.create_task(_ring(bell.set, run_id))
@@ -58,7 +58,7 @@ async def _moments(run_id: str | None, stopping: asyncio.Event) -> AsyncGenerato
         while not stopping.is_set():
             bell.clear()
             yield
-            await _first_of(stopping, timeout=PAUSE)
+            await _first_of(stopping, timeout=pause)
             await _first_of(stopping, bell, timeout=LOOK_EVERY)
     finally:
         listener.cancel()

@@ -128,8 +128,9 @@ def _frame(body: bytes) -> MetricFrame:
     except ValidationError as error:
         raise _refused(*problems(error.errors(include_url=False))) from error
     for name in parsed.values:
-        if "," in name or "`" in name:  # they end a name in ?names= and in a filter
-            raise _refused(FieldProblem(f"values.{name}", "a name cannot have a comma or a backtick."))
+        if "," in name or "`" in name or not name.isprintable():  # they end it in ?names= and in a filter
+            message = "a name cannot have a comma, a backtick or a control character."
+            raise _refused(FieldProblem(f"values.{name}", message))
     times = [time.time()] * len(parsed.step) if parsed.wall_time is None else parsed.wall_time
     values = {name: [_number(each) for each in column] for name, column in parsed.values.items()}
     return MetricFrame(parsed.step, times, values)

@@ -77,6 +77,15 @@ def test_a_body_that_is_no_json_object_is_refused(client: httpx.Client, body: by
         ("GET", "/api/v1/runs?limit=0", None, "limit"),
         ("GET", "/api/v1/runs?limit=5000", None, "limit"),
         ("GET", "/api/v1/runs?cursor=zzz", None, "cursor"),
+        ("GET", "/api/v1/runs/{external}/series?from=-1", None, "from"),
+        ("GET", "/api/v1/runs/{external}/series?max_points=1", None, "max_points"),
+        ("GET", "/api/v1/runs/{external}/predictions?failure_mode=wrng+size", None, "failure_mode"),
+        ("GET", "/api/v1/runs/{external}/predictions?limit=0", None, "limit"),
+        ("GET", "/api/v1/runs/{external}/predictions?cursor=x", None, "cursor"),
+        ("GET", "/api/v1/runs/{external}/log?limit=0", None, "limit"),
+        ("PATCH", "/api/v1/runs/{external}", {"nmae": "x"}, "nmae"),
+        ("PATCH", "/api/v1/runs/{external}", {"tags": ["x" * 61]}, "tags"),
+        ("POST", "/api/v1/runs/{external}/finish", {"status": "running"}, "status"),
         ("GET", "/api/v1/runs?status=faild", None, "status"),
         ("GET", "/api/v1/runs?sort=sed", None, "sort"),
         ("GET", "/api/v1/runs?filter=seed%20=%203", None, "filter"),
@@ -86,9 +95,9 @@ def test_a_body_that_is_no_json_object_is_refused(client: httpx.Client, body: by
     ],
 )
 def test_a_wrong_field_or_parameter_is_named(
-    client: httpx.Client, method: str, path: str, body: dict[str, Any] | None, field: str
+    client: httpx.Client, external: str, method: str, path: str, body: dict[str, Any] | None, field: str
 ) -> None:
-    found = error(client.request(method, path, json=body), 422)
+    found = error(client.request(method, path.format(external=external), json=body), 422)
     assert [each["field"] for each in found["fields"]] == [field]
 
 
@@ -107,6 +116,11 @@ def test_a_wrong_field_or_parameter_is_named(
 )
 def test_what_does_not_exist_is_said_to(client: httpx.Client, path: str, said: str) -> None:
     assert said in error(client.get(path), 404)["message"]
+
+
+def test_a_number_that_no_database_holds_is_refused(client: httpx.Client, external: str) -> None:
+    answer = client.get(f"/api/v1/runs/{external}/series", params={"to": str(10**30)})
+    assert "too large" in error(answer, 422)["hint"]
 
 
 def test_a_mistyped_id_suggests_the_run(client: httpx.Client, queued: str) -> None:
@@ -134,6 +148,7 @@ def test_a_wrong_method_is_said_to(client: httpx.Client) -> None:
         ({"step": [1], "values": {"loss": 1.0}}, "values.loss", "must be a list"),
         ({"step": [1], "values": [1.0]}, "values", "must be an object"),
         ({"step": [1], "values": {"a,b": [1.0]}}, "values.a,b", "comma"),
+        ({"step": [1], "values": {"a\x00": [1.0]}}, "values.a\x00", "control character"),
         ({"step": [1], "values": {" ": [1.0]}}, "values", "name"),
         ({"step": [1], "wall_time": [1.7e12], "values": {"loss": [1.0]}}, "wall_time", "Divide by 1000"),
         ({"steps": [1], "values": {"loss": [1.0]}}, "steps", "no such field"),
