@@ -63,7 +63,7 @@ def open_device(training: TrainingConfig) -> Device:
 
 
 def make_cpu_reproducible() -> None:
-    """The same numbers on every run with the same number of threads: one thread per core at hand.
+    """The same numbers on every run with the same number of threads: at most one per core at hand.
 
     `OMP_NUM_THREADS` and an earlier `torch.set_num_threads` are kept where they ask for fewer.
     """
