@@ -199,8 +199,50 @@ class IterativeEncoder(Config):
     )
 
 
+class SlotsEncoder(Config):
+    """Slot attention: T slots compete for the tokens of all demonstrations, round after round."""
+
+    kind: Literal["slots"] = "slots"
+    layers: int = _encoder_layers()
+    norm: Literal["post", "pre"] = _field(
+        "post", "Norm", "RMSNorm after or before each block that reads a demonstration.", advanced=True
+    )
+    layer_scale: float | None = _layer_scale()
+    iterations: int = _field(
+        3, "Iterations", "Rounds in which the slots compete for the tokens; weights are shared.", ge=1, le=16
+    )
+
+
+class GraphEncoder(Config):
+    """A graph of the objects in the demonstrations' grids, read by message passing."""
+
+    kind: Literal["graph"] = "graph"
+    layers: int = _field(3, "Graph layers", "Rounds of message passing, each with its weights.", ge=1, le=16)
+    connectivity: Literal["sides", "corners"] = _field(
+        "corners",
+        "Connectivity",
+        "Cells of one colour are one object where they share a side (4 neighbours) or also a corner (8).",
+    )
+    objects: int = _field(
+        24, "Objects per grid", "The largest so many objects of each grid are nodes.", ge=1, le=128
+    )
+    set_layers: int = _field(
+        1,
+        "Set layers",
+        "Cross-attention layers from the context queries to the nodes.",
+        ge=1,
+        le=8,
+        advanced=True,
+    )
+
+
 EncoderConfig = Annotated[
-    DeterministicEncoder | VariationalEncoder | PerDemoEncoder | IterativeEncoder,
+    DeterministicEncoder
+    | VariationalEncoder
+    | PerDemoEncoder
+    | IterativeEncoder
+    | SlotsEncoder
+    | GraphEncoder,
     Field(discriminator="kind"),
 ]
 
@@ -257,6 +299,14 @@ class EtrmModel(Config):
         "On: the encoder gets gradient at every step. Off: the context is cached in the carry, "
         "which starves the encoder (about 2 % gradient coverage in the published first version).",
     )
+
+    @model_validator(mode="after")
+    def _slots_have_rivals(self) -> EtrmModel:
+        if isinstance(self.encoder, SlotsEncoder) and self.core.context_tokens < 2:
+            raise ValueError(
+                "core.context_tokens must be 2 or more for encoder.kind slots: one slot has no rival"
+            )
+        return self
 
 
 ModelConfig = Annotated[TrmModel | EtrmModel, Field(discriminator="kind")]

@@ -7,15 +7,19 @@ import torch
 from backend.domain.experiment import (
     EtrmModel,
     ExperimentConfig,
+    GraphEncoder,
     IterativeEncoder,
     PerDemoEncoder,
+    SlotsEncoder,
     TrmModel,
     VariationalEncoder,
 )
 from worker.models.context.deterministic import DeterministicSource
+from worker.models.context.graph import GraphSource
 from worker.models.context.iterative import IterativeSource
 from worker.models.context.per_demo import PerDemoSource
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
+from worker.models.context.slots import SlotSource
 from worker.models.context.source import ContextSource
 from worker.models.context.variational import VariationalSource
 from worker.models.core import Core
@@ -51,4 +55,8 @@ def _context_source(
         return PerDemoSource(core, encoder, generator)
     if isinstance(encoder, IterativeEncoder):
         return IterativeSource(core, encoder, generator)
+    if isinstance(encoder, SlotsEncoder):
+        return SlotSource(core, encoder, generator)
+    if isinstance(encoder, GraphEncoder):
+        return GraphSource(core, encoder, generator)
     return DeterministicSource(core, encoder, generator)

@@ -1,15 +1,17 @@
 """The deterministic encoder: each demonstration becomes one vector, learned queries look at the set.
 
-Two parts other encoders share: `PairEncoder` (one demonstration -> one vector) and `SetEncoder` (vectors
-of the demonstrations -> context).
+Parts other encoders share: `Pairs` (the demonstrations there are, packed), `PairReader` (one demonstration
+-> its tokens), `PairEncoder` (-> one vector) and `SetEncoder` (vectors of the demonstrations -> context).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
-from backend.domain.experiment import CoreConfig, DeterministicEncoder, IterativeEncoder
+from backend.domain.experiment import CoreConfig, DeterministicEncoder, IterativeEncoder, SlotsEncoder
 from worker.batch import PAD, VOCABULARY, Batch
 from worker.models.context.source import ContextOutput, State
 from worker.models.layers import (
@@ -30,6 +32,32 @@ from worker.models.layers import (
 QUERY_STD = 0.02
 
 PairConfig = DeterministicEncoder | IterativeEncoder
+ReaderConfig = PairConfig | SlotsEncoder
+
+
+class Pairs(NamedTuple):
+    """The N demonstrations that a batch really has, packed into one batch of their own."""
+
+    inputs: Tensor  # (N, S)
+    outputs: Tensor  # (N, S)
+    place: Tensor  # (N,) of the B x K places of the batch
+    mask: Tensor  # (B, K) bool, the places taken
+
+    @classmethod
+    def of(cls, batch: Batch) -> Pairs:
+        """Finding them waits for the device once."""
+        place = batch.demo_mask.flatten().nonzero()[:, 0]
+        return cls(
+            batch.demo_inputs.flatten(0, 1)[place],
+            batch.demo_outputs.flatten(0, 1)[place],
+            place,
+            batch.demo_mask,
+        )
+
+    def spread(self, values: Tensor) -> Tensor:
+        """What was computed of each (N, ...), back in its place (B, K, ...); zero where there is none."""
+        places = values.new_zeros(self.mask.numel(), *values.shape[1:])
+        return places.index_copy(0, self.place, values).view(*self.mask.shape, *values.shape[1:])
 
 
 class DemonstrationSource(nn.Module):
@@ -52,17 +80,15 @@ class DemonstrationSource(nn.Module):
 
     def encode(self, batch: Batch) -> Tensor:
         """Encodings (B, K, width) of the demonstrations, zero where there is none."""
-        mask, inputs, outputs = (
-            field.flatten(0, 1) for field in (batch.demo_mask, batch.demo_inputs, batch.demo_outputs)
-        )
         if not self.pack:
-            encoded: Tensor = self.pairs(inputs, outputs) * mask[:, None]
-        else:
-            valid = mask.nonzero()[:, 0]
-            encoded = mask.new_zeros(len(mask), self.width, dtype=compute_dtype(mask.device))
-            if len(valid):
-                encoded = encoded.index_copy(0, valid, self.pairs(inputs[valid], outputs[valid]))
-        return encoded.view(*batch.demo_mask.shape, self.width)
+            inputs, outputs = batch.demo_inputs.flatten(0, 1), batch.demo_outputs.flatten(0, 1)
+            encoded: Tensor = self.pairs(inputs, outputs).view(*batch.demo_mask.shape, self.width)
+            return encoded * batch.demo_mask[..., None]
+        pairs = Pairs.of(batch)
+        if not len(pairs.place):
+            shape = (*batch.demo_mask.shape, self.width)
+            return batch.demo_mask.new_zeros(shape, dtype=compute_dtype(batch.demo_mask.device))
+        return pairs.spread(self.pairs(pairs.inputs, pairs.outputs))
 
 
 class PairEmbedding(nn.Module):
@@ -114,10 +140,10 @@ class AttentionPool(nn.Module):
         return pooled[:, 0]
 
 
-class PairEncoder(nn.Module):
-    """One demonstration -> one vector: embed, read with blocks, pool, project. (N, S), (N, S) -> (N, D)."""
+class PairReader(nn.Module):
+    """One demonstration -> its tokens: embed, read with blocks. (N, S), (N, S) -> (N, 2S, D)."""
 
-    def __init__(self, core: CoreConfig, config: PairConfig, generator: torch.Generator) -> None:
+    def __init__(self, core: CoreConfig, config: ReaderConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.head_width = core.width // core.heads
         self.embedding = PairEmbedding(core.width, generator)
@@ -132,6 +158,26 @@ class PairEncoder(nn.Module):
             )
             for _ in range(config.layers)
         )
+
+    def read(self, inputs: Tensor, outputs: Tensor) -> Tensor:
+        """The tokens of input and output after every block."""
+        hidden: Tensor = self.embedding(inputs, outputs)
+        rope = rope_table(hidden.shape[1], self.head_width, hidden.device)
+        for block in self.blocks:
+            hidden = block(hidden, rope)
+        return hidden
+
+    @staticmethod
+    def visible(inputs: Tensor, outputs: Tensor) -> Tensor:
+        """Which tokens (N, 2S) are not padding."""
+        return torch.cat((inputs, outputs), dim=1) != PAD
+
+
+class PairEncoder(PairReader):
+    """One demonstration -> one vector: read, pool, project. (N, S), (N, S) -> (N, D)."""
+
+    def __init__(self, core: CoreConfig, config: PairConfig, generator: torch.Generator) -> None:
+        super().__init__(core, config, generator)
         self.pool = self._pool(core, config, generator)
         self.out = Linear(core.width, core.width, generator)
 
@@ -144,12 +190,8 @@ class PairEncoder(nn.Module):
         return MeanPool()
 
     def forward(self, inputs: Tensor, outputs: Tensor) -> Tensor:
-        hidden = self.embedding(inputs, outputs)
-        rope = rope_table(hidden.shape[1], self.head_width, hidden.device)
-        for block in self.blocks:
-            hidden = block(hidden, rope)
-        visible = torch.cat((inputs, outputs), dim=1) != PAD
-        encoded: Tensor = self.out(self.pool(hidden, visible))
+        pooled = self.pool(self.read(inputs, outputs), self.visible(inputs, outputs))
+        encoded: Tensor = self.out(pooled)
         return encoded
 
 
