@@ -56,7 +56,7 @@ def main() -> NoReturn:
     _connect(app, executor, Heartbeat(engine))
     warnings.simplefilter("ignore", SecurityWarning)  # about root and pickle: only JSON is accepted here
     app.worker_main(
-        ["--quiet", "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+        ["-q", "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     )
     sys.exit(0)
 

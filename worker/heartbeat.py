@@ -27,12 +27,12 @@ class Heartbeat:
         self._device = machine.device_info()
         self._started_at = time.time()
         self._current_run_id: str | None = None
+        self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
 
     def start(self) -> None:
         """Report now, and again and again until `stop`."""
-        self._once(resend_after=0.0)  # what was sent before this worker lived may be gone with the broker
         self._thread.start()
 
     def stop(self) -> None:
@@ -49,18 +49,20 @@ class Heartbeat:
         self._once()
 
     def _once(self, resend_after: float = queue.RESEND_AFTER) -> None:
-        """One sign of life and one sweep. A database that is away is left for the next time."""
+        """One sign of life and one sweep; what fails is left for the next time."""
         now = time.time()
         try:
-            with session_scope(self._engine) as session:
+            with self._one_at_a_time, session_scope(self._engine) as session:
                 queue.beat(session, self._sign(), now)
                 queue.free_dead(session, machine.is_dead, now)
                 to_send = queue.sweep(session, now, resend_after)
         except Unavailable as error:
             log.warning("No heartbeat: %s", error)
-            return
-        for run_id in to_send:
-            dispatch.send(run_id)
+        except Exception:  # a worker that stops reporting would lose its run
+            log.exception("No heartbeat.")
+        else:
+            for run_id in to_send:
+                dispatch.send(run_id)
 
     def _sign(self) -> queue.WorkerBeat:
         return queue.WorkerBeat(
@@ -75,8 +77,6 @@ class Heartbeat:
         )
 
     def _live(self) -> None:
+        self._once(resend_after=0.0)  # what was sent before this worker lived may be gone with the broker
         while not self._stopping.wait(EVERY):
-            try:
-                self._once()
-            except Exception:  # a worker without heartbeat would lose its run
-                log.exception("The heartbeat failed; trying again.")
+            self._once()

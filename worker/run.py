@@ -21,6 +21,7 @@ from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import EtrmError, NotFound, Unavailable
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.records import Progress
 from backend.services import checkpoints, queue
 from backend.settings import Settings
 from worker.db_recorder import DbRecorder, LostRun
@@ -58,6 +59,8 @@ def _attempt(engine: Engine, artifacts: Path, run_id: str, attempt: int, stop: S
         redirect_stderr(LineWriter(sys.stderr, warn)),
     ):
         try:
+            recorder.progress(Progress("loading", 0, 1))
+            recorder.flush()  # LostRun before anything is touched
             from worker.training.trainer import train  # takes seconds: torch
 
             forget_unwritten(engine, folder, run_id, warn)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from backend.db.session import session_scope
 from backend.domain.errors import Unavailable
@@ -20,6 +21,8 @@ from worker.supervise import Ending, Order, python_module, supervise
 
 LOOK_EVERY = 1.0  # seconds between two looks at the run's row, each of which renews the lease
 CONSOLE = "console.txt"  # what the child's process printed, in the run's folder
+
+Conclusion = Callable[[Session], RunStatus | None]  # writes how a run ended; None if the claim is lost
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +60,21 @@ class Executor:
         heartbeat.works_on(run_id)
         _announce(run_id)
         try:
-            console = self._artifacts / run_id / CONSOLE
-            ending = supervise(self._command(claim), console, _Watch(self, claim).order)
-            self._conclude(claim, ending)
+            self._conclude(claim, self._outcome(claim))
         finally:
             if not self.leaving.is_set():
                 heartbeat.works_on(None)
             _announce(run_id)
+
+    def _outcome(self, claim: Claim) -> Conclusion:
+        """Let the child run to its end; what its end means for the run."""
+        console = self._artifacts / claim.run_id / CONSOLE
+        try:
+            ending = supervise(self._command(claim), console, _Watch(self, claim).order)
+        except OSError as error:
+            cause = f"the training process could not be started: {error}"
+            return lambda session: queue.fail(session, claim, cause, "", time.time())
+        return lambda session: self._write_end(session, claim, ending)
 
     def _claim(self, run_id: str) -> Claim | None:
         if self.leaving.is_set():
@@ -80,12 +91,13 @@ class Executor:
         with session_scope(self._engine) as session:
             return queue.renew(session, claim, time.time())
 
-    def _conclude(self, claim: Claim, ending: Ending) -> None:
-        """Write down what the end of the process means, as soon as the database takes it."""
+    def _conclude(self, claim: Claim, write: Conclusion) -> None:
+        """Write down how the run ended, as soon as the database takes it."""
         pause = 0.25
         while True:
             try:
-                status = self._write_end(claim, ending)
+                with session_scope(self._engine) as session:
+                    status = write(session)
             except Unavailable as error:
                 log.warning("The end of run %s is not written yet: %s", claim.run_id, error)
             else:
@@ -95,18 +107,17 @@ class Executor:
                 return  # the lease is freed by the next worker to start, or lapses
             pause = min(2 * pause, 10.0)
 
-    def _write_end(self, claim: Claim, ending: Ending) -> RunStatus | None:
+    def _write_end(self, session: Session, claim: Claim, ending: Ending) -> RunStatus | None:
         """Every branch makes a run that the user is cancelling cancelled: its process is gone."""
         now = time.time()
-        with session_scope(self._engine) as session:
-            if ending.status == 0:
-                return queue.finish(session, claim, now)
-            if ending.stopped:
-                why = "the worker was stopped" if self.leaving.is_set() else "the training was told to stop"
-                return queue.release(session, claim, why, now)
-            if ending.status < 0:
-                return queue.interrupt(session, claim, ending.cause, now, ending.tail)
-            return queue.fail(session, claim, ending.cause, ending.tail, now)
+        if ending.status == 0:
+            return queue.finish(session, claim, now)
+        if ending.stopped:
+            why = "the worker was stopped" if self.leaving.is_set() else "the training was told to stop"
+            return queue.release(session, claim, why, now)
+        if ending.status < 0:
+            return queue.interrupt(session, claim, ending.cause, now, ending.tail)
+        return queue.fail(session, claim, ending.cause, ending.tail, now)
 
 
 class _Watch:

@@ -48,7 +48,7 @@ class Waiting:
 
 def beat(session: Session, sign: WorkerBeat, now: float) -> None:
     """Write a worker's sign of life, and forget those that fell silent long ago."""
-    rows.put(session, Worker(**asdict(sign), heartbeat_at=now))
+    rows.put(session, **asdict(sign), heartbeat_at=now)
     rows.forget_silent(session, now - FORGET_AFTER)
 
 

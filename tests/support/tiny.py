@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.presets import quick
 
-STEPS = 200
-CHECKPOINT_EVERY = 20
+STEPS = 100
+CHECKPOINT_EVERY = 10
 MACHINE_DEPENDENT = ("samples_per_second", "memory_bytes")
 
 

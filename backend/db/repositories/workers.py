@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import Worker
+from backend.db.upsert import insert_or
 
 
-def put(session: Session, worker: Worker) -> None:
-    """Insert or overwrite the row of this worker."""
-    session.merge(worker)
-    session.flush()
+def put(session: Session, **values: Any) -> None:
+    """Insert or overwrite the row of the worker with this id."""
+    statement = insert_or(session, Worker).values(**values)
+    statement = statement.on_conflict_do_update(
+        index_elements=[Worker.id], set_={key: value for key, value in values.items() if key != "id"}
+    )
+    session.execute(statement)
 
 
 def all_by_start(session: Session) -> Sequence[Worker]:

@@ -285,6 +285,18 @@ def test_a_queued_run_says_its_position_and_why_it_waits(engine: Engine) -> None
     assert waits(3.0) is None
 
 
+def test_a_worker_may_report_from_several_threads_at_once(engine: Engine) -> None:
+    start = threading.Barrier(8)
+
+    def report(_number: int) -> None:
+        start.wait()
+        beat(engine, "one", 1.0)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(report, range(8)))
+    assert [worker.id for worker in commit(engine, lambda session: workers.listed(session, 1.0))] == ["one"]
+
+
 def test_a_worker_is_lost_when_it_missed_three_heartbeats(engine: Engine) -> None:
     beat(engine, "one", 100.0)
     states = [
