@@ -139,9 +139,8 @@ class PredictionsPart(Context):
 
     run: RunView
     cards: Sequence[PredictionCard]
-    evaluation: int | None
     failure_mode: str
-    next_cursor: str | None
+    next_address: str | None
 
     @property
     def page_title(self) -> str:

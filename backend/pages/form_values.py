@@ -15,6 +15,7 @@ from backend.pages import schema
 from backend.pages.schema import Schema
 
 Typed = Mapping[str, str]  # dotted path -> what stands in the input; an unticked box is not there
+FIELDS_OF = "fields"  # the kind whose fields were in the form; of another kind only the name was chosen
 NEW_ROW = "new"  # a row's marker: it is dropped while its first field is empty
 
 
@@ -46,7 +47,8 @@ def _read_group(node: Schema, prefix: str, typed: Typed) -> dict[str, Any]:
 def _read(node: Schema, path: str, optional: bool, typed: Typed) -> Any:
     if kinds := schema.variants(node):
         kind = typed.get(f"{path}.kind", "")
-        return _read_group(kinds[kind], f"{path}.", typed) if kind in kinds else {"kind": kind}
+        has_fields = kind in kinds and typed.get(f"{path}.{FIELDS_OF}") == kind
+        return _read_group(kinds[kind], f"{path}.", typed) if has_fields else {"kind": kind}
     if "properties" in node:
         return _read_group(node, f"{path}.", typed)
     if schema.is_rows(node):

@@ -106,7 +106,7 @@ def _start(session: Session, preset: str, parent_id: str | None) -> Start:
 
 
 def _from_form(typed: Mapping[str, str]) -> Draft:
-    values = read_form(typed)
+    values = apply_overrides(read_form(typed), [])  # a newly chosen kind gets its defaults
     return Draft(values, _pretty(values))
 
 

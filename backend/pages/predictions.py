@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
@@ -45,11 +47,18 @@ def prediction_cards(
     context = PredictionsPart(
         run=run,
         cards=[_card(item) for item in page.items],
-        evaluation=evaluation,
         failure_mode=failure_mode,
-        next_cursor=page.next_cursor,
+        next_address=_address(run_id, evaluation, failure_mode, page.next_cursor),
     )
     return render(context)
+
+
+def _address(run_id: str, evaluation: int | None, failure_mode: str, cursor: str | None) -> str | None:
+    """Where the cards after these are; None if these are the last."""
+    if cursor is None:
+        return None
+    asked = {"evaluation": evaluation, "failure_mode": failure_mode, "cursor": cursor}
+    return f"/runs/{run_id}/predictions?{urlencode({key: value for key, value in asked.items() if value})}"
 
 
 def _card(item: PredictionItem) -> PredictionCard:

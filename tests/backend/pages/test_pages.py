@@ -1,0 +1,336 @@
+"""Pages as a browser without JavaScript gets them."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import time
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from backend.db.session import session_scope
+from backend.domain.records import Alarm
+from backend.services import accounts, runs
+from tests.support.recorded import record_run
+from tests.support.web import WebServer
+
+
+class Form(HTMLParser):
+    """What a browser would send of the launch form."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.sent: dict[str, str] = {}
+        self._off = 0  # depth of fieldsets that are disabled
+        self._select = ""
+        self._area = ""
+        self._template = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {key: value or "" for key, value in attrs}
+        self._template |= tag == "template"
+        if tag == "fieldset" and (self._off or "disabled" in found):
+            self._off += 1
+        if self._off or self._template:
+            return
+        name, kind = found.get("name", ""), found.get("type", "text")
+        if tag == "input" and name and (kind not in ("checkbox", "radio") or "checked" in found):
+            self.sent[name] = found.get("value", "on")
+        elif tag == "select":
+            self._select = name
+        elif tag == "option" and "selected" in found and self._select:
+            self.sent[self._select] = "?"
+        elif tag == "textarea":
+            self._area = name
+
+    def handle_data(self, data: str) -> None:
+        if self._select and self.sent.get(self._select) == "?":
+            self.sent[self._select] = data.strip()
+        if self._area:
+            self.sent[self._area] = self.sent.get(self._area, "") + data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "fieldset" and self._off:
+            self._off -= 1
+        elif tag == "select":
+            self._select = ""
+        elif tag == "textarea":
+            self._area = ""
+        elif tag == "template":
+            self._template = False
+
+
+def launch(browser: httpx.Client, sent: dict[str, str], **typed: str) -> httpx.Response:
+    named = {name.replace("__", "."): text for name, text in typed.items()}
+    return browser.post("/runs/new", data=sent | {"action": "launch"} | named)
+
+
+@pytest.fixture
+def form(browser: httpx.Client) -> dict[str, str]:
+    return Form(browser.get("/runs/new?preset=quick").text).sent
+
+
+def test_the_plain_form_launches_a_run(browser: httpx.Client, form: dict[str, str], database: Engine) -> None:
+    answer = launch(browser, form, name="by hand", training__steps="7")
+
+    assert answer.status_code == 303
+    with session_scope(database) as session:
+        run = runs.get(session, answer.headers["location"].rpartition("/")[2])
+    assert (run.name, run.config["training"]["steps"]) == ("by hand", 7)
+    assert run.config["model"]["core"]["width"] == 64  # the preset's, not the default's
+
+
+def test_a_refused_form_keeps_what_was_typed_and_says_why_beside_it(
+    browser: httpx.Client, form: dict[str, str]
+) -> None:
+    answer = launch(browser, form, name="kept", model__core__width="wide", optimisation__beta1="2")
+
+    assert answer.status_code == 422
+    assert 'value="wide"' in answer.text
+    assert 'value="kept"' in answer.text
+    problem = re.search(r'id="etrm-model.core.width-problem" >([^<]*)', answer.text)
+    assert problem
+    assert "must be a whole number" in problem[1]
+    assert "2 problems" in answer.text
+
+
+def test_a_task_set_that_is_not_there_is_told_beside_its_field(
+    browser: httpx.Client, form: dict[str, str]
+) -> None:
+    answer = launch(browser, form, data__training_sets="arc-agi-1/trainin")
+
+    assert answer.status_code == 422
+    assert "Did you mean arc-agi-1/training?" in answer.text
+
+
+def test_without_javascript_another_kind_shows_its_fields(
+    browser: httpx.Client, form: dict[str, str]
+) -> None:
+    answer = browser.post("/runs/new", data=form | {"model.kind": "trm", "action": "show"})
+
+    assert answer.status_code == 200
+    shown = Form(answer.text).sent
+    assert shown["model.kind"] == "trm"
+    assert shown["model.embedding_width"] == "512"
+    assert "model.reencode" not in shown
+
+
+def test_pasted_json_launches_and_names_an_unknown_key(
+    browser: httpx.Client, form: dict[str, str], database: Engine
+) -> None:
+    fine = launch(browser, form, mode="json", config_json='{"preset": "quick", "seed": 5}')
+    wrong = launch(browser, form, mode="json", config_json='{"trainig": {"steps": 5}}')
+    broken = launch(browser, form, mode="json", config_json="{seed: 5}")
+
+    with session_scope(database) as session:
+        assert runs.get(session, fine.headers["location"].rpartition("/")[2]).seed == 5
+    assert wrong.status_code == 422
+    assert "Did you mean &#39;training&#39;?" in wrong.text
+    assert "trainig&#34;" in wrong.text  # still in the text area
+    assert broken.status_code == 422
+    assert "is not JSON" in broken.text
+
+
+def test_a_clone_starts_from_its_parent_and_marks_the_change(browser: httpx.Client, database: Engine) -> None:
+    parent = record_run(database, points=3, seed=4)
+    sent = Form(browser.get(f"/runs/new?from={parent}").text).sent
+
+    refused = launch(browser, sent, seed="-1", training__steps="8")
+    child = launch(browser, sent, seed="9").headers["location"]
+
+    assert re.search(r'was <span class="mono">600</span>', refused.text)
+    page = browser.get(child).text
+    assert f'cloned from <a href="/runs/{parent}">' in page
+    assert "is-changed" in page
+
+
+def test_an_unknown_preset_or_parent_is_a_page_that_helps(browser: httpx.Client) -> None:
+    assert "Choose one of quick" in browser.get("/runs/new?preset=quik").text
+    assert browser.get("/runs/new?from=nothinghere").status_code == 404
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "cancelling", "finished", "failed", "cancelled"])
+def test_a_run_page_stands_in_every_status(browser: httpx.Client, database: Engine, status: str) -> None:
+    run_id = record_run(
+        database,
+        status=status,
+        points=0 if status == "queued" else 20,
+        tasks=2 if status == "finished" else 0,
+        status_cause="killed by SIGKILL: most likely out of memory" if status == "failed" else "",
+        traceback="Traceback: here" if status == "failed" else "",
+    )
+
+    page = browser.get(f"/runs/{run_id}").text
+
+    assert f'data-status="{status}"' in page
+    assert ("out of memory" in page and "Traceback: here" in page) == (status == "failed")
+    assert ('data-action="cancel"' in page) == (status in ("queued", "running", "cancelling"))
+    assert ('data-action="resume"' in page) == (status in ("failed", "cancelled"))
+
+
+def test_an_external_run_has_a_page_of_its_own(browser: httpx.Client, database: Engine) -> None:
+    with session_scope(database) as session:
+        run_id = runs.create_external(session, "mine", {"lr": 0.1, "nested": {"a": [1, 2]}}).id
+
+    page = browser.get(f"/runs/{run_id}").text
+
+    assert f"POST /api/v1/runs/{run_id}/metrics" in page
+    assert "&#34;lr&#34;: 0.1" in page
+    assert browser.get(f"/runs/new?from={run_id}").status_code == 404
+
+
+def test_an_alarm_is_in_the_verdict_in_the_table_and_on_the_curves(
+    browser: httpx.Client, database: Engine
+) -> None:
+    alarm = Alarm("starvation", 45, 0.02, 0.5, "Starvation: only 2 % of the encoder receives a gradient.")
+    run_id = record_run(database, alarm=alarm, tasks=0)
+
+    assert "The encoder is starving" in browser.get(f"/runs/{run_id}").text
+    assert "starving" in browser.get("/", params={"filter": f'id == "{run_id}"'}).text
+    figure = browser.get(f"/runs/{run_id}/figures/coverage").json()
+    assert [mark["name"] for mark in figure["marks"]] == ["starvation"]
+
+
+def test_predictions_come_as_cards_filtered_and_page_by_page(browser: httpx.Client, database: Engine) -> None:
+    run_id = record_run(database, points=5, tasks=20)
+
+    first = browser.get(f"/runs/{run_id}/predictions").text
+    more = re.search(r'data-more href="([^"]+)"', first)
+    assert more
+    second = browser.get(more[1].replace("&amp;", "&")).text
+    wrong_size = browser.get(f"/runs/{run_id}/predictions?failure_mode=wrong+size").text
+
+    ids = [re.findall(r'aria-label="Task (\w+)', part) for part in (first, second)]
+    assert (len(ids[0]), len(ids[1])) == (12, 8)
+    assert not set(ids[0]) & set(ids[1])
+    assert (
+        wrong_size.count('title="another height or width than the truth"') == wrong_size.count("<article") > 0
+    )
+    assert "data-digits=" in first
+    assert "data-against=" in first
+    assert browser.get(f"/runs/{run_id}/predictions?failure_mode=odd").status_code == 422
+
+
+def test_a_filter_that_cannot_be_read_is_told_and_hides_nothing(
+    browser: httpx.Client, database: Engine
+) -> None:
+    run_id = record_run(database, points=0)
+
+    answer = browser.get("/", params={"filter": "stauts == 'queued'"})
+
+    assert answer.status_code == 422
+    assert "Did you mean status?" in answer.text
+    assert f'id="run-{run_id}"' in answer.text
+
+
+def test_a_filter_without_a_match_says_so(browser: httpx.Client, database: Engine) -> None:
+    record_run(database, points=0)
+
+    assert "No run matches" in browser.get("/", params={"filter": "seed == 987654"}).text
+
+
+def test_the_table_sorts_by_a_number(browser: httpx.Client, database: Engine) -> None:
+    low, high = (record_run(database, points=n, name="sorted") for n in (3, 90))
+    asked = {"filter": 'name == "sorted"', "sort": "accuracy/token"}
+
+    page = browser.get("/", params=asked).text
+    turned = browser.get("/", params=asked | {"sort": "-accuracy/token"}).text
+
+    assert page.index(low) < page.index(high)
+    assert turned.index(high) < turned.index(low)
+    assert 'aria-sort="descending"' in turned
+
+
+def test_two_hundred_rows_come_within_a_second(browser: httpx.Client, database: Engine) -> None:
+    for seed in range(200):
+        record_run(database, points=12, seed=seed, name="crowd")
+    asked = {"filter": 'name == "crowd"'}
+    browser.get("/", params=asked)
+
+    started = time.process_time(), time.perf_counter()
+    page = browser.get("/", params=asked).text
+
+    assert page.count('data-status="finished"') >= 200
+    assert time.perf_counter() - started[1] < 3.0  # a busy machine; alone it takes a fifth of that
+
+
+def test_a_stranger_gets_the_login_page_and_nothing_else(server: WebServer) -> None:
+    with server.stranger(headers={"Accept": "text/html"}) as stranger:
+        for path in ("/", "/runs/new", "/runs/k3v9x0q2ab"):
+            answer = stranger.get(path)
+            assert answer.status_code == 401
+            assert "Log in to ETRM Lab" in answer.text
+            assert "quick" not in answer.text
+
+
+def test_a_login_link_works_once(server: WebServer) -> None:
+    with session_scope(server.engine) as session:
+        token = accounts.issue_login(session)
+    with server.stranger(headers={"Accept": "text/html"}) as stranger:
+        entered = stranger.get(f"/login?token={token}")
+        assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        assert stranger.get("/").status_code == 200
+    with server.stranger(headers={"Accept": "text/html"}) as other:
+        again = other.get(f"/login?token={token}")
+        assert again.status_code == 401
+        assert "used already" in again.text
+
+
+def test_a_pasted_token_or_link_logs_in(server: WebServer) -> None:
+    with session_scope(server.engine) as session:
+        one_time = accounts.issue_login(session)
+    for pasted in (server.token, f"http://127.0.0.1:8000/login?token={one_time}"):
+        with server.stranger() as stranger:
+            assert stranger.post("/login", data={"token": f" {pasted} "}).status_code == 303
+            assert stranger.get("/").status_code == 200
+    with server.stranger(headers={"Accept": "text/html"}) as stranger:
+        refused = stranger.post("/login", data={"token": "etrm_wrong"})
+        assert refused.status_code == 401
+        assert "etrm token create" in refused.text
+
+
+def test_errors_are_pages_for_browsers(browser: httpx.Client, database: Engine) -> None:
+    run_id = record_run(database, points=0)
+
+    missing = browser.get("/nowhere")
+    near = browser.get(f"/runs/{run_id[:-1]}x")
+
+    assert missing.status_code == near.status_code == 404
+    assert "There is nothing at this address" in missing.text
+    assert f"Did you mean {run_id}" in near.text
+
+
+def test_static_files_are_kept_for_ever_and_packed(browser: httpx.Client) -> None:
+    page = browser.get("/").text
+    script = re.search(r'src="(/static/[^"]+main.js)"', page)
+    plotly = re.search(r'data-plotly="([^"]+)"', page)
+    assert script
+    assert plotly
+
+    for address in (script[1], plotly[1]):
+        answer = browser.get(address)
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["content-encoding"] == "gzip"
+        assert "javascript" in answer.headers["content-type"]
+    old = browser.get(script[1].replace(script[1].split("/")[2], "older"))
+    assert old.headers["cache-control"] == "no-cache"
+    assert browser.get("/static/x/../../../pyproject.toml").status_code == 404
+    assert browser.get("/static/x/%2e%2e/%2e%2e/pyproject.toml").status_code == 404
+
+
+def test_a_page_is_never_kept_by_the_browser(browser: httpx.Client) -> None:
+    assert browser.get("/").headers["cache-control"] == "no-store"
+
+
+def test_plotly_is_small_enough_on_the_wire(browser: httpx.Client) -> None:
+    address = re.search(r'data-plotly="([^"]+)"', browser.get("/").text)
+    assert address
+    with browser.stream("GET", address[1]) as answer:
+        packed = b"".join(answer.iter_raw())
+
+    assert len(packed) < 2_000_000
+    assert gzip.decompress(packed).startswith(b"/**\n* plotly.js")
