@@ -55,7 +55,7 @@ def claim(session: Session, run_id: str, worker_id: str, now: float) -> Claim | 
         return None
     step, _ = leases.kept_progress(session, run_id)
     where = f"goes on from step {step}" if step else "starts at step 0"
-    text = f"Attempt {attempt} by {worker_id}: {where}."
+    text = f"Attempt {attempt} by {workers.spoken(worker_id)}: {where}."
     _note(session, run_id, "claimed", text, now, attempt=attempt, step=step)
     return Claim(run_id, attempt, worker_id)
 
@@ -118,7 +118,7 @@ def sweep(session: Session, now: float, resend_after: float = RESEND_AFTER) -> l
     Only as many as there are idle workers: for a busy worker a second message would only pile up.
     """
     for run in leases.lapsed(session, now):
-        cause = f"worker {run.worker_id} has not answered for {LEASE:.0f} s"
+        cause = f"worker {workers.spoken(run.worker_id or '')} has not answered for {LEASE:.0f} s"
         interrupt(session, _claim_of(run), cause, now)
     waiting = leases.to_send(session, now - resend_after, limit=workers.idle(session, now))
     for run in waiting:
@@ -134,7 +134,7 @@ def free_dead(session: Session, is_dead: Callable[[str], bool], now: float) -> l
     """
     lost = [run for run in leases.held(session) if run.worker_id and is_dead(run.worker_id)]
     for run in lost:
-        interrupt(session, _claim_of(run), f"worker {run.worker_id} died", now)
+        interrupt(session, _claim_of(run), f"worker {workers.spoken(run.worker_id or '')} died", now)
     workers.forget_dead(session, is_dead)
     return [run.id for run in lost]
 

@@ -1,8 +1,10 @@
-"""One lab of real processes for all faults, and the numbers of a run that nothing happened to."""
+"""Labs of real processes, and the numbers of a run that nothing happened to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,25 +15,40 @@ from tests.support.processes import Lab
 from tests.support.tiny import numbers, tiny
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Lab]:
-    """Broker and worker, running; a test that kills them starts them again."""
-    url = sqlite_files.new()
-    engine = make_engine(url)
+@contextmanager
+def started(folder: Path, database_url: str) -> Iterator[Lab]:
+    """Broker and worker on a database with the built-in sets; this process sends to that broker."""
+    engine = make_engine(database_url)
     with session_scope(engine) as session:
         datasets.seed_built_in(session)
     engine.dispose()
-    lab = Lab(tmp_path_factory.mktemp("lab"), url)
+    lab = Lab(folder, database_url)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in lab.environment.items():
             patch.setenv(name, value)
-        lab.start_broker()
-        lab.start_worker()
+        try:
+            lab.start_broker()
+            lab.start_worker()
+            yield lab
+        finally:
+            lab.stop()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Lab]:
+    """A lab on SQLite; a test that kills a part of it starts that part again."""
+    with started(tmp_path_factory.mktemp("lab"), sqlite_files.new()) as lab:
         yield lab
-        lab.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
+def postgres_lab(tmp_path: Path, postgres_url: str) -> Iterator[Lab]:
+    """A lab on PostgreSQL."""
+    with started(tmp_path, postgres_url) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
 def undisturbed(lab: Lab) -> str:
     """Id of a finished run of `tiny` that nothing happened to."""
     run_id = lab.submit(tiny())
@@ -39,7 +56,7 @@ def undisturbed(lab: Lab) -> str:
     return run_id
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def expected(lab: Lab, undisturbed: str) -> dict[str, dict[int, float]]:
     """Its points."""
     return numbers(lab.points(undisturbed))

@@ -129,7 +129,7 @@ def test_a_lapsed_lease_puts_the_run_back_with_its_cause_and_the_step_it_goes_on
 
     run = row(engine)
     assert (run.status, run.lease_until, run.worker_id) == ("queued", None, None)
-    assert "host.1.1.1 has not answered for 60 s; goes on from step 40" in run.status_cause
+    assert "worker host (process 1) has not answered for 60 s; goes on from step 40" in run.status_cause
     assert claim(engine, 100.0).attempt == 2
 
 
@@ -236,7 +236,7 @@ def test_leases_of_dead_processes_are_freed_at_once_and_others_kept(engine: Engi
 
     assert freed == [RUN]
     assert row(engine).status == "queued"
-    assert row(engine).status_cause == "worker host.1.7.7 died; goes on from step 0"
+    assert row(engine).status_cause == "worker host (process 7) died; goes on from step 0"
     assert row(engine, "bbbbbbbbbb").status == "running"
     assert commit(engine, lambda session: workers.listed(session, 1.0)) == []
 
