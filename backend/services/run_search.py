@@ -18,6 +18,7 @@ from backend.domain.errors import FieldProblem, InvalidInput
 from backend.domain.run import RunStatus
 from backend.services import filters
 from backend.services.filter_names import bind, is_known, suggestion
+from backend.services.filter_parser import parse
 from backend.services.filters import Comparison, Expression, Literal, Name, Value
 from backend.services.run_facts import Facts
 from backend.services.run_view import RunView
@@ -73,7 +74,7 @@ def _expression(session: Session, filter_text: str, status: str | None) -> Expre
     parts: list[Expression] = []
     if status:
         parts.append(Comparison(Name("status", 1), "==", Literal(_status(status), 1)))
-    if written := filters.parse(filter_text):
+    if written := parse(filter_text):
         wanted = [name.text for name in filters.names(written)]
         parts.append(bind(written, _extra_names(session, wanted)))
     return filters.All(tuple(parts)) if parts else None

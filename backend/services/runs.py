@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 import string
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,12 @@ from backend.db.repositories import run_facts as facts_rows
 from backend.db.repositories import runs as rows
 from backend.db.tables import Run
 from backend.domain.config_problems import apply_overrides, parse_experiment
-from backend.domain.errors import Conflict, FieldProblem, InvalidConfig, InvalidInput, NotFound
+from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.run import RunStatus
-from backend.services import checkpoints, datasets, events, series
+from backend.services import checkpoints, events, series
 from backend.services.run_facts import Facts
+from backend.services.run_input import assignments, check_sets, checked_name, checked_notes, checked_tags
 from backend.services.run_search import RunPage, find
 from backend.services.run_view import RunView
 
@@ -48,7 +48,6 @@ __all__ = [
 
 ID_LETTERS = string.ascii_lowercase + string.digits
 ID_LENGTH = 10
-LONGEST_NAME, LONGEST_TAG, MOST_TAGS, LONGEST_NOTES = 120, 60, 50, 100_000
 OVER = tuple(status for status in RunStatus if status.is_over)
 
 
@@ -72,7 +71,7 @@ def create(session: Session, config: ExperimentConfig, parent_id: str | None = N
 def create_external(session: Session, name: str, config: Mapping[str, Any]) -> RunView:
     """A run that a script of the user's own logs into; it runs until the script says that it ended."""
     run = _new_run(
-        name=_checked_name(name),
+        name=checked_name(name),
         origin="external",
         status=RunStatus.RUNNING,
         phase="training",
@@ -150,7 +149,7 @@ def clone(session: Session, run_id: str, overrides: Mapping[str, Any] | None = N
     parent = _row(session, run_id)
     if parent.origin == "external":
         raise Conflict(f"Run {run_id} was logged from outside and cannot be trained here.")
-    config = parse_experiment(apply_overrides(parent.config, list(_assignments(overrides or {}))))
+    config = parse_experiment(apply_overrides(parent.config, list(assignments(overrides or {}))))
     return create(session, config, parent_id=run_id)
 
 
@@ -190,13 +189,11 @@ def edit(
     """Change what people wrote about a run; None leaves a field as it is."""
     run = _row(session, run_id)
     if name is not None:
-        run.name = _checked_name(name)
+        run.name = checked_name(name)
     if tags is not None:
-        run.tags = _checked_tags(tags)
+        run.tags = checked_tags(tags)
     if notes is not None:
-        if len(notes) > LONGEST_NOTES:
-            raise _invalid("notes", f"must be at most {LONGEST_NOTES} characters long.")
-        run.notes = notes
+        run.notes = checked_notes(notes)
     session.flush()
     return _view(session, run)
 
@@ -235,49 +232,3 @@ def _view(session: Session, run: Run) -> RunView:
 
 def _wrong_state(run: Run, what: str, hint: str = "") -> Conflict:
     return Conflict(f"Run {run.id} is {run.status} and cannot be {what}.", hint)
-
-
-def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
-    return InvalidInput("The run cannot be changed like that.", problems=[FieldProblem(field, message, hint)])
-
-
-def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not 0 < len(name) <= LONGEST_NAME:
-        raise _invalid("name", f"must be 1 to {LONGEST_NAME} characters long.")
-    return name
-
-
-def _checked_tags(tags: Sequence[str]) -> list[str]:
-    kept = list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
-    if len(kept) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in kept):
-        raise _invalid("tags", f"at most {MOST_TAGS} tags of at most {LONGEST_TAG} characters.")
-    return kept
-
-
-def check_sets(session: Session, config: ExperimentConfig) -> None:
-    """InvalidConfig where a field names a task set that does not exist."""
-    known = [each.name for each in datasets.sets(session)]
-    used = {f"data.training_sets.{at}": name for at, name in enumerate(config.data.training_sets)}
-    used |= {f"evaluation.sets.{at}.name": each.name for at, each in enumerate(config.evaluation.sets)}
-    missing = [
-        FieldProblem(field, f"there is no task set {name!r}.", _nearest(name, known))
-        for field, name in used.items()
-        if name not in known
-    ]
-    if missing:
-        raise InvalidConfig("The config is not valid.", problems=missing)
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known)}."
-
-
-def _assignments(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Nested or dotted overrides as `path=JSON` assignments."""
-    for key, value in overrides.items():
-        if isinstance(value, Mapping):
-            yield from _assignments(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}={json.dumps(value)}"

@@ -8,7 +8,8 @@ import pytest
 
 from backend.domain.errors import InvalidInput
 from backend.services.filter_names import at_path, bind
-from backend.services.filters import MAX_LENGTH, Value, matches, parse
+from backend.services.filter_parser import MAX_LENGTH, parse
+from backend.services.filters import Value, matches
 
 RUN: dict[str, Value] = {
     "name": "det-arc1",

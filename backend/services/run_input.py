@@ -1,0 +1,71 @@
+"""What people may call, write and ask of a run; InvalidInput names the field that is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.domain.errors import FieldProblem, InvalidConfig, InvalidInput
+from backend.domain.experiment import ExperimentConfig
+from backend.services import datasets
+
+LONGEST_NAME, LONGEST_TAG, MOST_TAGS, LONGEST_NOTES = 120, 60, 50, 100_000
+
+
+def checked_name(name: str) -> str:
+    """`name` without spaces around it."""
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise _invalid("name", f"must be 1 to {LONGEST_NAME} characters long.")
+    return name
+
+
+def checked_tags(tags: Sequence[str]) -> list[str]:
+    """Each tag once, without spaces around it."""
+    kept = list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    if len(kept) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in kept):
+        raise _invalid("tags", f"at most {MOST_TAGS} tags of at most {LONGEST_TAG} characters.")
+    return kept
+
+
+def checked_notes(notes: str) -> str:
+    """`notes`, if they are not too long."""
+    if len(notes) > LONGEST_NOTES:
+        raise _invalid("notes", f"must be at most {LONGEST_NOTES} characters long.")
+    return notes
+
+
+def check_sets(session: Session, config: ExperimentConfig) -> None:
+    """InvalidConfig where a field names a task set that does not exist."""
+    known = [each.name for each in datasets.sets(session)]
+    used = {f"data.training_sets.{at}": name for at, name in enumerate(config.data.training_sets)}
+    used |= {f"evaluation.sets.{at}.name": each.name for at, each in enumerate(config.evaluation.sets)}
+    missing = [
+        FieldProblem(field, f"there is no task set {name!r}.", _nearest(name, known))
+        for field, name in used.items()
+        if name not in known
+    ]
+    if missing:
+        raise InvalidConfig("The config is not valid.", problems=missing)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known)}."
+
+
+def assignments(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Nested or dotted overrides as `path=JSON` assignments."""
+    for key, value in overrides.items():
+        if isinstance(value, Mapping):
+            yield from assignments(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}={json.dumps(value)}"
+
+
+def _invalid(field: str, message: str) -> InvalidInput:
+    return InvalidInput("The run cannot be changed like that.", problems=[FieldProblem(field, message)])
