@@ -3,88 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import CheckpointCorrupt, Conflict
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
+from tests.support.tiny_runs import MODELS, Memory, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
-from worker.recorder import NullRecorder
 from worker.training import checkpoint
 from worker.training.stop import StopSignal
 from worker.training.trainer import TrainingResult, train
 
 STEPS = 40
-WALL_CLOCK = {"samples_per_second", "memory_bytes"}
-
-CORE = {"width": 16, "heads": 2, "layers": 1, "h_cycles": 2, "l_cycles": 1, "context_tokens": 2}
-ETRM = {"kind": "etrm", "core": CORE, "act": {"max_steps": 3}, "encoder": {"layers": 1}}
-MODELS: dict[str, dict[str, Any]] = {
-    "etrm": ETRM,
-    "etrm_cached": {**ETRM, "reencode": False},
-    "trm": {"kind": "trm", "core": CORE, "act": {"max_steps": 3}, "embedding_width": 16},
-}
 
 
 def config(model: str, steps: int = STEPS) -> ExperimentConfig:
-    """Two canvases, few tasks, and a logging interval that no stop of these tests falls on."""
-    return parse_experiment(
-        {
-            "model": MODELS[model],
-            "data": {
-                "first_tasks": 12,
-                "canvas_sizes": [7, 10],
-                "augmentations": 2,
-                "max_demonstrations": 2,
-            },
-            "optimisation": {"learning_rate": 1e-2, "warmup_steps": 5},
-            "training": {
-                "steps": steps,
-                "batch_size": 4,
-                "device": "cpu",
-                "log_every": 7,
-                "checkpoint_every": 10,
-            },
-            "evaluation": {
-                "sets": [{"name": "arc-agi-1/training", "first_tasks": 3, "that_fit": True}],
-                "views": 3,
-                "every": max(2, steps // 2),
-                "batch_size": 4,
-            },
-        }
-    )
-
-
-class Memory(NullRecorder):
-    """Keeps what a database would, and may call back on the way."""
-
-    def __init__(self, on_outcome: Callable[[int], None] = lambda count: None) -> None:
-        self.points: dict[int, dict[str, float]] = {}
-        self.outcomes: dict[tuple[int, str, int], TestOutcome] = {}
-        self.summaries: dict[int, EvaluationSummary] = {}
-        self.lines: list[str] = []
-        self.checkpoints: list[int] = []
-        self._on_outcome = on_outcome
-
-    def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        self.points[step] = {name: value for name, value in values.items() if name not in WALL_CLOCK}
-
-    def log(self, text: str, level: str = "info") -> None:
-        self.lines.append(f"{level}: {text}")
-
-    def outcome(self, key: EvaluationKey, outcome: TestOutcome) -> None:
-        self.outcomes[key.step, outcome.task_id, outcome.test_index] = outcome
-        self._on_outcome(len(self.outcomes))
-
-    def evaluation_finished(self, summary: EvaluationSummary) -> None:
-        self.summaries[summary.key.step] = summary
+    """Evaluates halfway and at the end; a point every 7 steps, a checkpoint every 10."""
+    return tiny(model, steps, evaluation={"every": max(2, steps // 2)})
 
 
 class StopAfter(StopSignal):
