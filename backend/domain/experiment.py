@@ -142,7 +142,10 @@ def _encoder_layers() -> Any:
 
 
 class DeterministicEncoder(Config):
-    """Demonstrations -> transformer -> mean token -> learned queries over demonstrations -> context."""
+    """Demonstrations -> transformer -> mean token -> learned queries over demonstrations -> context.
+    Every cell is read, nothing is thrown away on purpose. 10.5 M weights at the published width. Its cost,
+    nearly all of it the reading of cells, is what the other encoders are measured by.
+    """
 
     kind: Literal["deterministic"] = "deterministic"
     layers: int = _encoder_layers()
@@ -155,7 +158,10 @@ class DeterministicEncoder(Config):
 
 
 class VariationalEncoder(Config):
-    """Cross-attention VAE: pre-norm blocks with a CLS token, learned queries, one latent per task."""
+    """Cross-attention VAE: pre-norm blocks with a CLS token, learned queries, one latent per task. The KL
+    term keeps the latents near a standard normal, so that they can be searched. 15.0 M weights at the
+    published width. Costs as much as deterministic.
+    """
 
     kind: Literal["variational"] = "variational"
     layers: int = _encoder_layers()
@@ -168,7 +174,10 @@ class VariationalEncoder(Config):
 
 
 class PerDemoEncoder(Config):
-    """Per-demonstration VAE, as in LPN: a small transformer, one latent per demonstration, their mean."""
+    """Per-demonstration VAE, as in LPN: a small transformer, one latent per demonstration, their mean. A
+    narrow bottleneck: the rule must fit into 32 numbers. 0.7 M weights at the published width. Costs a
+    sixth of deterministic there, and more than it where the core is narrower than its inner width.
+    """
 
     kind: Literal["per_demo"] = "per_demo"
     layers: int = _encoder_layers()
@@ -180,7 +189,10 @@ class PerDemoEncoder(Config):
 
 
 class IterativeEncoder(Config):
-    """Two states refined by an H/L loop and carried over the ACT steps; context: the slowly moving y."""
+    """Two states refined by an H/L loop and carried over the ACT steps; context: the slowly moving y, so
+    that it grows sharper while the core works. 13.9 M weights at the published width. Costs as much as
+    deterministic.
+    """
 
     kind: Literal["iterative"] = "iterative"
     layers: int = _encoder_layers()
@@ -200,7 +212,11 @@ class IterativeEncoder(Config):
 
 
 class SlotsEncoder(Config):
-    """Slot attention: T slots compete for the tokens of all demonstrations, round after round."""
+    """Slot attention: T slots compete for the tokens of all demonstrations, round after round, and what a
+    slot has won becomes one context token. Unexplored for this field: parts of a rule may find slots of
+    their own, without a mean over cells. 11.6 M weights at the published width. Costs as much as
+    deterministic.
+    """
 
     kind: Literal["slots"] = "slots"
     layers: int = _encoder_layers()
@@ -214,7 +230,12 @@ class SlotsEncoder(Config):
 
 
 class GraphEncoder(Config):
-    """A graph of the objects in the demonstrations' grids, read by message passing."""
+    """Objects in place of cells: connected cells of one colour become nodes that know their colour, size,
+    place and shape; messages pass along edges within a grid, from input to output and between
+    demonstrations; learned queries look at the nodes. Unexplored for this field, blind to what lies beyond
+    the largest objects, and indifferent to where grids lie on the canvas. 17.0 M weights at the published
+    width. Costs a thirtieth of deterministic on the 30 x 30 canvas, less than half on 10 x 10.
+    """
 
     kind: Literal["graph"] = "graph"
     layers: int = _field(3, "Graph layers", "Rounds of message passing, each with its weights.", ge=1, le=16)

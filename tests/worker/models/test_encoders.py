@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
+from backend.domain.config_problems import parse_experiment
 from backend.domain.experiment import (
     DeterministicEncoder,
     EncoderConfig,
@@ -107,6 +108,16 @@ def test_every_encoder_works_cached_and_in_bf16(encoder: EncoderConfig) -> None:
             output = reasoner.step(carry, batch, torch.Generator())
             carry = output.carry
     assert torch.isfinite(output.logits).all()
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_the_form_says_how_many_weights_an_encoder_really_has(kind: str) -> None:
+    config = parse_experiment({"model": {"encoder": {"kind": kind}}})
+    with torch.device("meta"):
+        weights = sum(p.numel() for _, p in build_reasoner(config, 1).encoder_parameters())
+    said = " ".join((config.model.encoder.__doc__ or "").split())  # type: ignore[union-attr]
+    assert f" {weights / 1e6:.1f} M weights at the published width. " in said
+    assert "cost" in said.lower()
 
 
 OPTIONS = list(itertools.product(("mean", "attention", "weighted"), ("post", "pre"), (None, 0.5)))
