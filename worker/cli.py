@@ -33,9 +33,10 @@ def main() -> NoReturn:
     except EtrmError as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "safetensors"):
+        library = (error.name or "").partition(".")[0]
+        if library not in ("torch", "safetensors"):
             raise
-        _fail(f"This command needs {error.name}. Install the worker: pip install 'etrm-lab[worker]'")
+        _fail(f"This command needs {library}. Install the worker: pip install 'etrm-lab[worker]'")
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
     raise SystemExit(0)
