@@ -25,7 +25,7 @@ from backend.services import dispatch, events, logs, runs, series
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], what: str, within: float = 60.0, every: float = 0.02) -> T:
+def eventually(condition: Callable[[], T], what: str, within: float = 120.0, every: float = 0.02) -> T:
     """The first true answer of `condition`; fails with `what` was awaited after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
@@ -95,7 +95,7 @@ class Lab:
         assert row is not None
         return row
 
-    def await_status(self, run_id: str, status: str, within: float = 60.0) -> Run:
+    def await_status(self, run_id: str, status: str, within: float = 120.0) -> Run:
         """Wait for a status; a run that failed instead is shown with its traceback."""
 
         def reached() -> Run | None:
