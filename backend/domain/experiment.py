@@ -436,6 +436,41 @@ class OptimisationConfig(Config):
     )
 
 
+class SeededStart(Config):
+    """New weights, drawn from the seed."""
+
+    kind: Literal["seed"] = "seed"
+
+
+class CheckpointStart(Config):
+    """Weights of a published or exported checkpoint: a file by torch, or safetensors."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    path: str = _field(
+        "",
+        "File",
+        "On the machine that trains. Nothing but tensors is read from it.",
+        min_length=1,
+        max_length=4096,
+    )
+    part: Literal["all", "decoder"] = _field(
+        "all",
+        "Part",
+        "all: every weight. decoder: the core and its heads alone, for example those of a TRM under a new "
+        "encoder.",
+    )
+    weights: Literal["ema", "raw", "unknown"] = _field(
+        "unknown",
+        "Weights",
+        "Which weights to take where the file holds both, and what is on record where it does not say: "
+        "the moving average (as published for TRM) or the raw ones. One TRM checkpoint scores 41.75 % "
+        "with its average and 3.25 % without.",
+    )
+
+
+StartConfig = Annotated[SeededStart | CheckpointStart, Field(discriminator="kind")]
+
+
 class TrainingConfig(Config):
     """How long, how wide, on what, and how often things are written down."""
 
@@ -448,6 +483,9 @@ class TrainingConfig(Config):
     device: Literal["auto", "cpu", "cuda"] = _field("auto", "Device", "auto takes a GPU where there is one.")
     precision: Literal["fp32", "bf16"] = _field(
         "fp32", "Precision", "Arithmetic of the blocks; the loss is always float64."
+    )
+    initialise_from: StartConfig = _field(
+        SeededStart, "Initialise from", "What the weights are before the first step."
     )
     log_every: int = _field(10, "Log every", "Steps between recorded points.", unit="steps", ge=1)
     checkpoint_every: int = _field(1000, "Checkpoint every", "Steps between checkpoints.", unit="steps", ge=1)

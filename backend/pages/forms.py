@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backend.domain.config_problems import parse_experiment
+from backend.domain.config_problems import apply_overrides
 from backend.domain.errors import FieldProblem
 from backend.pages import schema
 from backend.pages.form_values import shown
@@ -262,7 +262,7 @@ def _defaults(path: str, kinds: Mapping[str, str]) -> Any:
         for step in place.split("."):
             inner = inner.setdefault(step, {})
         inner["kind"] = kind
-    found: Any = parse_experiment(raw).model_dump(mode="json")
+    found: Any = apply_overrides(raw, ())
     for step in path.split("."):
         found = found[step]
     return found

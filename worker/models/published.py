@@ -21,7 +21,10 @@ NOT_WEIGHTS = (".local_weights", ".local_ids", ".cos_cached", ".sin_cached")
 
 
 class Layout(NamedTuple):
-    """One of our names or, with `leaves`, the names below a numbered layer; # stands for the number."""
+    """One of our names, a prefix that ends in a dot or, with `leaves`, the names below a numbered layer.
+
+    # stands for the number.
+    """
 
     ours: str
     published: str
@@ -116,18 +119,23 @@ SOURCES: dict[type, tuple[Layout, ...]] = {
         Layout("context.recursion.blocks.#.", "encoder.L_level.layers.#.", BLOCK),
     ),
 }
+OWN_SOURCE = Layout("context.", "encoder.")
 
 
 def published_names(reasoner: Reasoner) -> dict[str, str]:
-    """Our name -> published name, of every parameter and buffer of `reasoner`."""
-    layouts = CORE + SOURCES[type(reasoner.context)]
+    """Our name -> published name, of every parameter and buffer of `reasoner`.
+
+    An encoder that was never published keeps our names, below `encoder.`.
+    """
+    layouts = CORE + SOURCES.get(type(reasoner.context), (OWN_SOURCE,))
     return {name: _published_name(name, layouts) for name in reasoner.state_dict()}
 
 
 def _published_name(name: str, layouts: tuple[Layout, ...]) -> str:
     for ours, published, leaves in layouts:
-        if leaves is None and name == ours:
-            return published
+        whole = name == ours or (ours.endswith(".") and name.startswith(ours))
+        if leaves is None and whole:
+            return published + name.removeprefix(ours)
         found = re.fullmatch(re.escape(ours).replace(r"\#", r"(\d+)") + r"(.+)", name) if leaves else None
         if leaves and found and found[2] in leaves:
             return published.replace("#", found[1]) + leaves[found[2]]

@@ -7,8 +7,10 @@ from backend.domain.errors import InvalidInput
 from backend.domain.experiment import (
     DeterministicEncoder,
     ExperimentConfig,
+    GraphEncoder,
     IterativeEncoder,
     PerDemoEncoder,
+    SlotsEncoder,
     VariationalEncoder,
 )
 from tests.support.models import etrm, trm
@@ -28,6 +30,8 @@ CONFIGS: dict[str, ExperimentConfig] = {
     "variational": etrm(VariationalEncoder(layer_scale=0.1)),
     "per_demo": etrm(PerDemoEncoder(inner_width=16)),
     "iterative": etrm(IterativeEncoder(layer_scale=0.1)),
+    "slots": etrm(SlotsEncoder()),
+    "graph": etrm(GraphEncoder()),
 }
 
 

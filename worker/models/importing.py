@@ -1,0 +1,176 @@
+"""Published checkpoints into a Reasoner and back, with an account of every tensor."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from backend.domain.errors import CheckpointCorrupt, InvalidInput
+from backend.domain.experiment import CheckpointStart
+from worker.models.published import NOT_WEIGHTS, published_names, to_published
+from worker.models.reasoner import Reasoner
+from worker.models.weight_files import SAID, Chosen, WeightFile, Weights, problem, read_weights, write_weights
+
+Part = Literal["all", "decoder"]
+Outcome = Literal["loaded", "skipped", "missing", "mismatched"]
+
+PREFIX = "_orig_mod.model."  # what the published code saves and loads under
+TABLE = "inner.puzzle_emb.weights"
+STARTS = ("H_init", "L_init")  # saved in bfloat16 by the published code
+FIELD = "training.initialise_from"
+
+
+class TensorLine(NamedTuple):
+    """What became of one tensor, by its published name."""
+
+    name: str
+    outcome: Outcome
+    shape: tuple[int, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """Where weights came from, what they are, and what became of every tensor."""
+
+    path: Path
+    sha256: str
+    part: Part
+    weights: Weights
+    said_by: str
+    lines: tuple[TensorLine, ...]
+
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """Tensors by outcome."""
+        found = Counter(line.outcome for line in self.lines)
+        return {outcome: found[outcome] for outcome in ("loaded", "skipped", "missing", "mismatched")}
+
+    @property
+    def misfits(self) -> list[TensorLine]:
+        """What the model wanted and did not get."""
+        return [line for line in self.lines if line.outcome in ("missing", "mismatched")]
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.items())
+        kind = {"ema": "moving average", "raw": "raw weights", "unknown": "average or raw not known"}
+        return (
+            f"{self.path} (SHA-256 {self.sha256[:12]}…; {kind[self.weights]}, {self.said_by}): "
+            f"{counts} of the {'model' if self.part == 'all' else 'decoder'}."
+        )
+
+    def table(self) -> Iterator[str]:
+        """One line of text per tensor."""
+        width = max((len(line.name) for line in self.lines), default=0)
+        for line in self.lines:
+            shape = " x ".join(map(str, line.shape)) or "scalar"
+            yield f"{line.outcome:<10}  {line.name:<{width}}  {shape}  {line.note}".rstrip()
+
+
+def import_weights(
+    reasoner: Reasoner, path: Path, part: Part, weights: Weights, field: str = "file"
+) -> ImportReport:
+    """Put what fits of a published checkpoint into `reasoner`; the report says what did not.
+
+    Raises, naming `field`: CheckpointMissing, CheckpointCorrupt (also for numbers that are not finite),
+    UnsafeCheckpoint, and InvalidInput where the file has not the weights asked for or nothing fits.
+    """
+    file = read_weights(path, field)
+    chosen = file.choose(weights)
+    lines = tuple(_take(reasoner, file, chosen, part))
+    report = ImportReport(path, file.sha256, part, chosen.weights, chosen.said_by, lines)
+    if not report.counts["loaded"]:
+        raise problem(
+            InvalidInput, field, f"No tensor of {path} fits the model.", f"It holds {_some(chosen.state)}."
+        )
+    return report
+
+
+def initialise(reasoner: Reasoner, start: CheckpointStart) -> ImportReport:
+    """`import_weights` as a config asks for it; InvalidInput unless all it asks for is there and fits."""
+    report = import_weights(
+        reasoner, Path(start.path).expanduser(), start.part, start.weights, f"{FIELD}.path"
+    )
+    if report.misfits:
+        first, rest = report.misfits[0], len(report.misfits) - 1
+        more = f" (and {rest} more)" if rest else ""
+        raise problem(
+            InvalidInput,
+            f"{FIELD}.part" if start.part == "all" else f"{FIELD}.path",
+            f"{start.path} does not fit the model: {first.name} is {first.outcome}, {first.note}{more}.",
+            "Set the sizes of the model to those of the checkpoint"
+            + (", or part to decoder." if start.part == "all" else "."),
+        )
+    return report
+
+
+def export_weights(reasoner: Reasoner, path: Path, weights: Weights) -> int:
+    """Write the model in the published layout; the number of tensors.
+
+    A `.safetensors` file also says which `weights` they are; a file by torch has no place for it.
+    """
+    state = {f"{PREFIX}{name}": _as_published(name, t) for name, t in to_published(reasoner).items()}
+    write_weights(path, state, {SAID: weights})
+    return len(state)
+
+
+def _take(reasoner: Reasoner, file: WeightFile, chosen: Chosen, part: Part) -> Iterator[TensorLine]:
+    """Copy every tensor that fits, wanted ones first, then tell of those that nobody wanted."""
+    ours = reasoner.state_dict()
+    wanted = {
+        published: ours[name]
+        for name, published in published_names(reasoner).items()
+        if part == "all" or not name.startswith("context.")
+    }
+    for name, target in wanted.items():
+        source = chosen.state.get(name)
+        if source is None:
+            yield TensorLine(name, "missing", tuple(target.shape), "the file does not have it")
+        elif source.shape != target.shape:
+            note = f"the model has {' x '.join(map(str, target.shape))}"
+            yield TensorLine(name, "mismatched", tuple(source.shape), note)
+        else:
+            yield TensorLine(name, "loaded", tuple(source.shape), _copy(name, source, target, file, chosen))
+    for name, source in chosen.state.items():
+        if name not in wanted:
+            yield TensorLine(name, "skipped", tuple(source.shape), _why_not(name, part))
+
+
+def _copy(name: str, source: Tensor, target: Tensor, file: WeightFile, chosen: Chosen) -> str:
+    """Copy one tensor; what is worth knowing about it."""
+    if not bool(source.isfinite().all()):
+        raise problem(CheckpointCorrupt, file.field, f"{file.path} holds NaN or infinity in {name}.")
+    with torch.no_grad():
+        target.copy_(source)
+    notes = []
+    if name in chosen.plain:
+        notes.append("no average kept: the model's own")
+    if source.dtype != target.dtype:
+        notes.append(f"was {str(source.dtype).removeprefix('torch.')}")
+    if name == TABLE:
+        notes.append("rows taken in order: right only for the same puzzles in the same order")
+    return "; ".join(notes)
+
+
+def _why_not(name: str, part: Part) -> str:
+    if name.endswith(NOT_WEIGHTS):
+        return "no weight"
+    return "not of the decoder" if part == "decoder" else "the model has no such tensor"
+
+
+def _as_published(name: str, tensor: Tensor) -> Tensor:
+    """The tensor as saved: start states in bfloat16 where that loses nothing."""
+    short = tensor.detach().to("cpu", torch.bfloat16)
+    exact = name.endswith(STARTS) and torch.equal(short.to(tensor.dtype), tensor.detach().cpu())
+    return short if exact else tensor.detach().cpu().contiguous()
+
+
+def _some(state: dict[str, Tensor]) -> str:
+    names = list(state)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
