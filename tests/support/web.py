@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from backend.db.session import make_engine, session_scope
 from backend.services import accounts
 
 START_SECONDS = 60.0
+SILENCE_SECONDS = 60.0
 
 
 class WebServer:
@@ -80,14 +82,17 @@ class Event:
 
 
 def events_of(response: httpx.Response) -> Iterator[Event]:
-    """The events of a stream as they come; comments are left out."""
+    """The events of a stream as they come; comments are left out. A minute with nothing else fails."""
     fields: dict[str, str] = {}
+    deadline = time.monotonic() + SILENCE_SECONDS
     for line in response.iter_lines():
+        assert time.monotonic() < deadline, "nothing but heartbeats"
         if line:
             key, _, value = line.partition(": ")
             fields[key] = value
         elif "event" in fields:
             yield Event(fields["event"], json.loads(fields["data"]), fields.get("id", ""))
             fields = {}
+            deadline = time.monotonic() + SILENCE_SECONDS
         else:
             fields = {}

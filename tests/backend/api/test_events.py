@@ -16,7 +16,7 @@ from backend.services import logs, notify, predictions, queue, runs, series
 from tests.support.processes import Lab
 from tests.support.web import Event, WebServer, events_of
 
-PATIENCE = httpx.Timeout(10)
+PATIENCE = httpx.Timeout(30)  # a heartbeat comes every 15 s, so the connection itself is never silent
 
 
 def write(engine: Engine, run: str, *steps: int, name: str = "loss") -> None:
