@@ -9,7 +9,7 @@ folder=$(mktemp -d)
 port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 make=0
 
-empty() { env -i HOME="$folder/home" PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 "$@"; }
+empty=(env -i "HOME=$folder/home" PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8)
 now() { date +%s.%N; }
 since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f s", b - a }'; }
 fail() { echo "FAILED: $*" >&2; tail -n 30 "$folder"/lab/.etrm/logs/*.log "$folder"/up.* >&2; exit 1; }
@@ -19,7 +19,7 @@ left() { # processes whose environment names this folder
 }
 
 cleanup() {
-    [ "$make" = 0 ] || kill "$make" 2>/dev/null || true
+    if [ "$make" != 0 ]; then kill "$make" 2>/dev/null && wait "$make" || true; fi
     rm -rf "$folder"
 }
 trap cleanup EXIT
@@ -27,7 +27,7 @@ trap cleanup EXIT
 start() { # name of the start; sets $url
     local began
     began=$(now)
-    empty make -C "$folder/lab" up ARGS="--port $port" >"$folder/up.out" 2>"$folder/up.err" &
+    "${empty[@]}" make -C "$folder/lab" up ARGS="--port $port" >"$folder/up.out" 2>"$folder/up.err" &
     make=$!
     until url=$(grep -m 1 -o 'http://[^ ]*' "$folder/up.out"); do
         kill -0 "$make" 2>/dev/null || fail "make up ended: $(cat "$folder/up.err")"
@@ -48,7 +48,7 @@ stop() {
     echo "stopped after $(since "$began"), no process and no lock left"
 }
 
-etrm() { (cd "$folder/lab" && empty .venv/bin/etrm "$@"); }
+etrm() { (cd "$folder/lab" && "${empty[@]}" .venv/bin/etrm "$@"); }
 fetch() { curl --noproxy '*' --silent --show-error --fail "$@"; }
 api() { fetch -H "Authorization: Bearer $token" "http://127.0.0.1:$port/api/v1/$1"; }
 newest() { api runs | python3 -c "import json, sys; print(json.load(sys.stdin)['runs'][0]['$1'])"; }
