@@ -4,10 +4,6 @@ import { ask, askPage } from "./api.js";
 import { configOf, pathOf, rowsOf, textOf } from "./form_config.js";
 import { attempt, confirm } from "./notices.js";
 
-export function start() {
-  new LaunchForm(document.getElementById("launch"));
-}
-
 class LaunchForm {
   constructor(form) {
     this.form = form;
@@ -162,8 +158,10 @@ class LaunchForm {
     this.form.addEventListener("change", async (event) => {
       if (event.target.name !== "mode") return;
       if (event.target.value === "json") {
-        await this.check(false);
+        this.checking?.abort();
+        this.json.value = JSON.stringify(this.config, null, 2);
         this.form.dataset.mode = "json";
+        this.check(true);
       } else if (!(await this.fillFromJson())) {
         this.form.querySelector("[name=mode][value=json]").checked = true;
       }
@@ -290,3 +288,5 @@ function showProblem(field, problems) {
     input.setAttribute("aria-describedby", [...(problems.length ? [note.id] : []), ...notes].join(" "));
   }
 }
+
+new LaunchForm(document.getElementById("launch"));

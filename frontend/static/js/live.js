@@ -87,29 +87,37 @@ function replaceContent(part, next) {
 }
 
 function replaceRows(body, next) {
-  const picked = new Set([...body.querySelectorAll("[data-pick]:checked")].map((box) => box.closest("tr").id));
-  const focused = placeOfFocus(body);
   const rows = [...next.rows].map((row) => {
     const old = row.id && document.getElementById(row.id);
-    return old && old.innerHTML === row.innerHTML ? old : row;
+    return old ? replaceRow(old, row) : row;
   });
-  body.replaceChildren(...rows);
-  for (const id of picked) {
-    const box = document.getElementById(id)?.querySelector("[data-pick]");
-    if (box) box.checked = true;
+  const inPlace = rows.length === body.rows.length && rows.every((row, at) => row === body.rows[at]);
+  if (!inPlace) body.replaceChildren(...rows);
+}
+
+/** Put `next` in the place of `row` if it says something else; it stays selected and focused. Returns what stands. */
+export function replaceRow(row, next) {
+  if (!next) {
+    row.remove();
+    return null;
   }
-  restoreFocus(body, focused);
+  if (row.innerHTML === next.innerHTML) return row;
+  const focused = placeOfFocus(row);
+  const picked = row.querySelector("[data-pick]")?.checked ?? false;
+  row.replaceWith(next);
+  const box = next.querySelector("[data-pick]");
+  if (box) box.checked = picked;
+  restoreFocus(next, focused);
+  return next;
 }
 
 function placeOfFocus(part) {
   const focused = document.activeElement;
   if (!part.contains(focused)) return null;
-  const row = focused.closest("tr[id]") ?? part;
-  return { row: row.id, at: [...row.querySelectorAll("*")].indexOf(focused) };
+  return { at: [...part.querySelectorAll("*")].indexOf(focused) };
 }
 
 function restoreFocus(part, place) {
-  if (!place || part.contains(document.activeElement)) return;
-  const row = document.getElementById(place.row);
-  (row?.querySelectorAll("*")[place.at] ?? row)?.focus({ preventScroll: true });
+  if (!place) return;
+  (part.querySelectorAll("*")[place.at] ?? part).focus({ preventScroll: true });
 }

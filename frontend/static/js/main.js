@@ -1,14 +1,11 @@
-// What every page does; then the module of this page.
+// What every page does; what one page does stands in the module of its name.
 
 import { keepTimesFresh } from "./words.js";
 import { watchSystem } from "./system.js";
 
-const PAGES = { runs: () => import("./runs.js"), launch: () => import("./launch.js"), run: () => import("./run.js") };
-
 keepTimesFresh();
 const page = document.body.dataset.page;
 if (page !== "login") watchSystem();
-PAGES[page]?.().then((module) => module.start());
 
 // Menus close when one clicks elsewhere, presses Escape or chooses something.
 document.addEventListener("click", (event) => {

@@ -7,10 +7,6 @@ import { Log } from "./log.js";
 import { attempt, confirm, tell } from "./notices.js";
 import { Predictions } from "./predictions.js";
 
-export function start() {
-  new RunPage(document.getElementById("run"));
-}
-
 class RunPage {
   constructor(root) {
     this.root = root;
@@ -174,3 +170,5 @@ class RunPage {
     });
   }
 }
+
+new RunPage(document.getElementById("run"));

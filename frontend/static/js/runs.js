@@ -1,32 +1,54 @@
 // The table of runs: live rows, filter, selection, keyboard.
 
-import { ask } from "./api.js";
-import { Stream, refresh, throttled } from "./live.js";
+import { ask, askPage } from "./api.js";
+import { Stream, refresh, replaceRow, throttled } from "./live.js";
 import { attempt, confirm, tell } from "./notices.js";
 
-export function start() {
-  const table = document.getElementById("runs");
-  const renew = throttled(() => attempt(renewed), 1500);
-  let first = true;
-  const changed = () => {
-    if (!first) renew();
+const EVERY = 1500; // milliseconds between two looks at the server
+
+function start() {
+  const changed = new Set();
+  const renew = throttled(() => attempt(() => renewRows(changed)), EVERY);
+  // The stream begins with every run as it is; the page shows that already.
+  let beginning = true;
+  const note = ({ id }) => {
+    if (beginning) return;
+    changed.add(id);
+    renew();
   };
-  new Stream(() => "/api/v1/events", { status: changed, deleted: changed }, (state) => {
-    // The stream begins with every run as it is; what the page shows is as new as that.
-    if (state === "open") setTimeout(() => (first = false), 1000);
-    else if (!first) renew();
+  new Stream(() => "/api/v1/events", { status: note, deleted: note }, (state) => {
+    if (state === "lost") {
+      changed.add(""); // what was missed is not known
+      beginning = false;
+    } else {
+      setTimeout(() => (beginning = false), 1000);
+    }
   });
-  if (!table) return;
+  if (!document.getElementById("runs")) return;
   watchSelection();
   watchKeys();
 }
 
-async function renewed() {
+/** Put in the rows that changed; the whole table if one of them is not in it. */
+async function renewRows(changed) {
+  const ids = [...changed];
+  changed.clear();
+  const rows = ids.map((id) => id && document.getElementById(`run-${id}`));
+  if (rows.every(Boolean)) {
+    const query = new URLSearchParams({ filter: `id in (${ids.map((id) => `"${id}"`).join(", ")})` });
+    const fresh = await askPage(`/?${query}`);
+    for (const row of rows) replaceRow(row, fresh.getElementById(row.id));
+  } else {
+    await renewAll();
+  }
+  if (document.getElementById("rows")) showSelection();
+}
+
+async function renewAll() {
   const fresh = await refresh();
   if (!document.getElementById("runs") && fresh.getElementById("runs")) location.reload();
   const count = document.getElementById("row-count");
   if (count) count.textContent = fresh.getElementById("row-count")?.textContent ?? "";
-  showSelection();
 }
 
 const picked = () => [...document.querySelectorAll("[data-pick]:checked")].map((box) => box.closest("tr"));
@@ -72,7 +94,8 @@ async function bulk(wish, rows) {
   const results = await Promise.all(chosen.map((row) => attempt(() => change(wish, row.dataset.id))));
   if (results.every(Boolean)) tell(wish === "delete" ? `Deleted ${runs}.` : `Cancelling ${runs}.`);
   clearSelection();
-  await attempt(renewed);
+  await attempt(renewAll);
+  showSelection();
 }
 
 function change(wish, id) {
@@ -98,3 +121,5 @@ function watchKeys() {
     }
   });
 }
+
+start();

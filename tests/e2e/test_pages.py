@@ -1,0 +1,201 @@
+"""Looking around in a real browser: table, charts, predictions, phone, keyboard."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from sqlalchemy import Engine
+
+from backend.domain.records import Alarm
+from tests.support.lab import StartedLab
+from tests.support.processes import eventually
+from tests.support.recorded import record_run
+
+ALARM = Alarm("starvation", 45, 0.02, 0.5, "Starvation: only 2 % of the encoder receives a gradient.")
+
+
+@pytest.fixture(scope="module")
+def recorded(database: Engine) -> str:
+    """A finished run with an alarm, NaN and predictions."""
+    return record_run(database, alarm=ALARM, nan_from=110, tasks=20, name="recorded")
+
+
+def test_the_table_is_filtered_by_keyboard_and_runs_are_deleted(page: Page, database: Engine) -> None:
+    for seed in range(3):
+        record_run(database, points=4, seed=seed, name="to be deleted")
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type('name == "to be deleted"')
+    page.keyboard.press("Enter")
+    expect(page.locator("#rows tr")).to_have_count(3)
+
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("#selection-count")).to_have_text("2 selected")
+    page.locator("[data-bulk=delete]").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+
+    expect(page.locator("#rows tr")).to_have_count(1)
+    expect(page.get_by_text("Deleted 2 runs.")).to_be_visible()
+
+
+def test_the_table_shows_a_new_run_and_its_status_by_itself(page: Page, context: BrowserContext) -> None:
+    page.goto("/")
+    page.wait_for_timeout(1500)  # the stream begins with what the page already shows
+    made = context.request.post("/api/v1/runs/external", data={"name": "appeared"})
+    row = page.locator(f"#run-{made.json()['id']}")
+
+    expect(row).to_contain_text("running")
+    context.request.post(
+        f"/api/v1/runs/{made.json()['id']}/finish", data={"status": "failed", "cause": "too hot"}
+    )
+    expect(row).to_contain_text("too hot")
+
+
+def test_a_curve_grows_while_one_looks_and_new_metrics_get_their_chart(
+    page: Page, context: BrowserContext
+) -> None:
+    run_id = context.request.post("/api/v1/runs/external", data={"name": "growing"}).json()["id"]
+    metrics = f"/api/v1/runs/{run_id}/metrics"
+    page.goto(f"/runs/{run_id}")
+    expect(page.locator("#no-curves")).to_be_visible()
+
+    context.request.post(metrics, data={"step": [1, 2], "values": {"loss": [3, 2]}})
+    chart = page.locator(".chart[data-panel=loss]")
+    expect(chart).to_have_attribute("data-points", "2")
+    context.request.post(metrics, data={"step": [3, 4], "values": {"loss": [1.5, "NaN"]}})
+    expect(chart).to_have_attribute("data-points", "3")
+    expect(chart.locator(".notes")).to_contain_text("1 NaN")
+    context.request.post(metrics, data={"step": [2], "values": {"loss": [9]}})  # written over
+    expect(chart.locator(".legend")).to_contain_text("1.50")
+    context.request.post(metrics, data={"step": [5], "values": {"mine": [1]}})
+    expect(page.locator(".chart[data-panel=other-mine]")).to_be_visible()
+
+
+def test_alarms_and_nan_are_marked_on_the_curves(page: Page, recorded: str) -> None:
+    page.goto(f"/runs/{recorded}")
+    loss = page.locator(".chart[data-panel=loss]")
+
+    expect(loss).to_contain_text("▲ starvation")
+    expect(loss.locator(".notes")).to_contain_text("20 NaN")
+    assert loss.locator(".scatterlayer .points path").count() == 10
+    page.get_by_role("tab", name="Encoder health").click()
+    expect(page.locator(".verdict-text")).to_contain_text("The encoder is starving (alarm at step 45)")
+
+
+def test_zoom_and_crosshair_are_shared_by_all_charts(page: Page, recorded: str) -> None:
+    page.goto(f"/runs/{recorded}")
+    first, second = (page.locator(f".chart[data-panel={name}]") for name in ("accuracy", "act"))
+    expect(second).to_have_attribute("data-points", "120")
+    box = first.locator(".plot").bounding_box()
+    assert box
+
+    page.mouse.move(box["x"] + 200, box["y"] + 80)
+    expect(second.locator(".crosshair")).to_be_visible()
+    expect(first.locator(".tooltip")).to_contain_text("step")
+
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] + 80, steps=5)
+    page.mouse.up()
+    expect(page.locator("#reset-zoom")).to_be_visible()
+    expect(second).to_have_attribute("data-points", re.compile(r"^[1-5]?\d$"))
+    page.locator("#reset-zoom").click()
+    expect(second).to_have_attribute("data-points", "120")
+
+    page.get_by_text("time", exact=True).click()
+    expect(first).to_contain_text(re.compile(r"\d (s|min)"))
+
+
+def test_a_chart_is_exported(page: Page, recorded: str) -> None:
+    page.goto(f"/runs/{recorded}")
+    chart = page.locator(".chart[data-panel=loss]")
+    expect(chart).to_have_attribute("data-points", "110")
+    starts = {
+        "PNG": b"\x89PNG",
+        "SVG": b"<svg",
+        "CSV": b"run,step,wall_time,loss,loss/prediction,loss/halting\n",
+    }
+    for kind, start in starts.items():
+        chart.get_by_label("Loss terms: options").click()
+        with page.expect_download() as waiting:
+            chart.get_by_role("button", name=kind).click()
+        content = Path(waiting.value.path()).read_bytes()
+        assert content.startswith(start)
+        assert waiting.value.suggested_filename == f"recorded-{recorded}-loss.{kind.lower()}"
+    assert content.count(b"\n") == 121
+    assert b"NaN" in content
+
+
+def test_predictions_are_filtered_blinked_and_recoloured(page: Page, recorded: str) -> None:
+    page.goto(f"/runs/{recorded}#predictions")
+    answer = page.locator("canvas.grid[data-against][data-drawn]").first
+    look = "canvas => canvas.toDataURL()"
+    before = answer.evaluate(look)
+
+    page.locator("#palette").select_option("distinct")
+    assert answer.evaluate(look) != before
+    page.locator("#palette").select_option("official")
+    assert answer.evaluate(look) == before
+
+    page.locator("#failure-mode").select_option("wrong size")
+    expect(page.locator(".card .status").first).to_contain_text("wrong size")
+    wrong = page.locator("canvas.grid[data-against][data-drawn]").first
+    expect(wrong).to_be_visible()
+    shown = wrong.evaluate(look)
+    page.locator("#blink").click()
+    eventually(lambda: wrong.evaluate(look) != shown, "the truth in the prediction's place")
+
+    page.locator("#failure-mode").select_option("")
+    expect(page.locator(".card")).to_have_count(12)
+    page.locator("[data-more]").scroll_into_view_if_needed()
+    expect(page.locator(".card")).to_have_count(20)
+
+
+def test_a_run_can_be_deleted_from_its_page(page: Page, database: Engine) -> None:
+    run_id = record_run(database, points=4, name="unwanted")
+    page.goto(f"/runs/{run_id}")
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Delete run").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete run").click()
+
+    page.wait_for_url("**/")
+    expect(page.locator(f"#run-{run_id}")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_a_phone(
+    lab: StartedLab, browser: Browser, session_file: Path, recorded: str, scheme: str
+) -> None:
+    context = browser.new_context(
+        base_url=lab.url,
+        storage_state=session_file,
+        viewport={"width": 390, "height": 844},
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    sections = ("curves", "encoder", "predictions", "evaluations", "config", "checkpoints", "log", "machine")
+    for path in ("/", "/runs/new", "/nowhere", "/login", *(f"/runs/{recorded}#{each}" for each in sections)):
+        page.goto("about:blank")
+        page.goto(path)
+        page.wait_for_load_state("load")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, path
+    context.close()
+
+
+def test_sections_are_reached_by_keyboard_and_address(page: Page, recorded: str) -> None:
+    page.goto(f"/runs/{recorded}#config")
+    expect(page.locator("#config")).to_be_visible()
+    page.get_by_role("tab", name="Config").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Checkpoints")).to_be_focused()
+    expect(page.locator("#checkpoints")).to_be_visible()
+    assert page.url.endswith("#checkpoints")
+    page.keyboard.press("1")
+    expect(page.locator("#curves")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
