@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Protocol
 
 from anyio import CancelScope
@@ -53,17 +53,26 @@ async def follow(
 async def _moments(run_id: str | None, pause: float, stopping: asyncio.Event) -> AsyncGenerator[None]:
     """Yield at once, then whenever something may have changed; end when the server stops."""
     bell = asyncio.Event()
-    listener = asyncio.create_task(_ring(bell.set, run_id))
+    listener: asyncio.Task[None] | None = None
     try:
         while not stopping.is_set():
             bell.clear()
             yield
+            if listener is None:  # only now: most streams are of runs that are over, and end here
+                listener = asyncio.create_task(_ring(bell.set, run_id))
             await _first_of(stopping, timeout=pause)
             await _first_of(stopping, bell, timeout=LOOK_EVERY)
     finally:
-        listener.cancel()
-        with CancelScope(shield=True), suppress(asyncio.CancelledError):
-            await listener
+        if listener is not None:
+            await _end(listener)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel until it is over: while a connection is being made, one cancellation can get lost."""
+    with CancelScope(shield=True):
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=0.5)
 
 
 async def _ring(ring: Callable[[], None], run_id: str | None) -> None:

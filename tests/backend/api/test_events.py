@@ -8,12 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
 from backend.domain.records import EvaluationKey, EvaluationSummary, LogLine, MetricFrame, Score, TestOutcome
 from backend.services import logs, notify, predictions, queue, runs, series
-from tests.support.processes import Lab
+from tests.support.processes import Lab, eventually
 from tests.support.web import Event, WebServer, events_of
 
 PATIENCE = httpx.Timeout(30)  # a heartbeat comes every 15 s, so the connection itself is never silent
@@ -224,6 +225,22 @@ def test_many_open_streams_hold_no_database_connection(
         for response in opened:
             response.close()
     assert took < 5
+
+
+def test_streams_that_end_leave_no_listener_at_the_broker(
+    client: httpx.Client, external: str, lab: Lab
+) -> None:
+    path = f"/api/v1/runs/{external}/events"
+    for _ in range(20):  # at once after the first event, while the server connects to the broker
+        with client.stream("GET", path, timeout=PATIENCE) as response:
+            until(events_of(response), "status")
+    client.post(f"/api/v1/runs/{external}/finish")
+    for _ in range(20):
+        with client.stream("GET", path, timeout=PATIENCE) as response:
+            assert [event.kind for event in events_of(response)] == ["status", "end"]
+    with Redis.from_url(lab.environment["ETRM_BROKER_URL"]) as broker:
+        channel = f"etrm:run:{external}"
+        eventually(lambda: broker.pubsub_numsub(channel)[0][1] == 0, "the last listener to go")
 
 
 def test_the_server_stops_at_once_although_streams_are_open(lab: Lab, tmp_path: Path) -> None:
