@@ -36,7 +36,7 @@ bench: install ## measure what the README's figures come from
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
 
 screenshots: install .venv/browser ## photograph every page of a running lab into screenshots/
-	@$(BIN)/python .ci/screenshots.py $(ARGS)
+	@$(BIN)/python -m tests.support.screenshots $(ARGS)
 
 constraints: install ## write the installed versions to constraints.txt, to be committed
 	@.ci/constraints

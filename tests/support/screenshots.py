@@ -1,0 +1,77 @@
+"""`make screenshots`: photograph every page of the running lab, wide and narrow, by day and by night."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser import chromium
+
+OUT = Path("screenshots")
+SIZES = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+def main() -> None:
+    """Log in with a fresh link (or the one given), visit each page, and write PNG files."""
+    login = sys.argv[1] if len(sys.argv) > 1 else _login_link()
+    OUT.mkdir(exist_ok=True)
+    with chromium() as browser:
+        cookies = _cookies(browser, login)
+        for size, viewport in SIZES.items():
+            for scheme in SCHEMES:
+                context = browser.new_context(
+                    base_url=login.partition("/login")[0],
+                    storage_state=cookies,
+                    viewport=viewport,
+                    color_scheme=scheme,
+                )
+                _visit_all(context.new_page(), f"{size}-{scheme}")
+                context.close()
+
+
+def _login_link() -> str:
+    done = subprocess.run([sys.executable, "-m", "backend.cli", "login"], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr.strip())
+    return done.stdout.strip()
+
+
+def _cookies(browser: Browser, login: str) -> Path:
+    file = OUT / ".cookies.json"
+    context = browser.new_context()
+    context.new_page().goto(login)
+    context.storage_state(path=file)
+    context.close()
+    return file
+
+
+def _visit_all(page: Page, kind: str) -> None:
+    page.goto("/")
+    _take(page, f"runs-{kind}")
+    run = page.locator('a[href^="/runs/"]:not([href="/runs/new"])').first
+    address = run.get_attribute("href") if run.count() else None
+    page.goto("/runs/new")
+    _take(page, f"launch-{kind}")
+    if address is None:
+        return
+    page.goto(address)
+    for tab in page.locator("[role=tab]").all():
+        tab.click()
+        _take(page, f"run-{tab.get_attribute('aria-controls')}-{kind}")
+
+
+def _take(page: Page, name: str) -> None:
+    """The whole page once nothing moves. Not `networkidle`: the event stream never ends."""
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(1500)
+    page.screenshot(path=OUT / f"{name}.png", full_page=True)
+    print(OUT / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
