@@ -12,6 +12,7 @@ import typer
 from backend.domain.config_files import read_experiment
 from backend.domain.errors import Conflict, EtrmError, InvalidInput
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
+from worker.checkpoint_cli import app as checkpoint_app
 
 CONFIG_FILE = "config.json"  # in the folder of a run
 INTERRUPTED = 130  # exit status of what Ctrl-C ended
@@ -24,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(checkpoint_app, name="checkpoint")
 
 
 def main() -> NoReturn:
@@ -117,7 +119,7 @@ def _train(config: ExperimentConfig, folder: Path) -> None:
     from worker.training.stop import StopSignal
     from worker.training.trainer import train as run_training
 
-    _write_config(config, folder)
+    write_config(config, folder)
     recorder = ConsoleRecorder()
     try:
         with StopSignal().on_signals() as stop:
@@ -152,7 +154,8 @@ def _new_folder(config: ExperimentConfig) -> Path:
     return Path("runs") / f"{config.name or config.variant}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _write_config(config: ExperimentConfig, folder: Path) -> None:
+def write_config(config: ExperimentConfig, folder: Path) -> None:
+    """Make the folder of a run, with its config in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG_FILE).write_text(config.model_dump_json(indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""`etrm worker`, `train`, `evaluate` and `parity`: what needs torch.
+"""`etrm worker`, `train`, `evaluate`, `checkpoint` and `parity`: what needs torch.
 
 The process becomes `python -m worker …`, so nothing here imports it.
 """
@@ -55,6 +55,11 @@ def train(
 def evaluate(context: typer.Context) -> None:
     """Score a checkpoint: etrm evaluate RUN."""
     _become_worker("evaluate", *context.args)
+
+
+def checkpoint(context: typer.Context) -> None:
+    """Import, export or look into checkpoints: etrm checkpoint."""
+    _become_worker("checkpoint", *context.args)
 
 
 def parity(context: typer.Context) -> None:

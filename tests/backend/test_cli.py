@@ -56,7 +56,19 @@ def test_help_names_every_command_and_loads_nothing_heavy(tmp_path):
         text=True,
         check=True,
     )
-    for command in ("up", "web", "worker", "migrate", "train", "evaluate", "runs", "data", "token", "parity"):
+    for command in (
+        "up",
+        "web",
+        "worker",
+        "migrate",
+        "train",
+        "evaluate",
+        "checkpoint",
+        "runs",
+        "data",
+        "token",
+        "parity",
+    ):
         assert re.search(rf"^  {command} +\w", shown.stdout, re.MULTILINE), command
     for heavy in ("torch", "sqlalchemy", "numpy", "celery", "fastapi", "pydantic"):
         assert not re.search(rf"\| +{heavy}$", shown.stderr, re.MULTILINE), heavy

@@ -22,10 +22,19 @@ from worker.training.diagnostics import Alarms
 from worker.training.learner import Learner
 from worker.training.progress import Meter
 from worker.training.scoring import Scorer
+from worker.training.start import start_from_config
 from worker.training.stop import StopSignal
 
 # What a resumed run may not change: the numbers would be of neither config.
-_FIXED = ("seed", "model", "data", "optimisation", "training.batch_size", "training.precision")
+_FIXED = (
+    "seed",
+    "model",
+    "data",
+    "optimisation",
+    "training.batch_size",
+    "training.precision",
+    "training.initialise_from",
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,8 @@ def train(
     _introduce(learner, data, recorder)
     scorer = Scorer(config, data.puzzles, source, folder, recorder, stop)
     run = _Run(config, recorder, folder, stop, learner, scorer)
-    if resume:
-        run.resume()
+    if not (resume and run.resume()):
+        start_from_config(learner, recorder)
     recorder.progress(Progress("loading", 1, 1))
     return run.to_the_end()
 
@@ -88,16 +97,17 @@ class _Run:
         self.meter = Meter("training", config.training.steps)
         self.saved_step = -1
 
-    def resume(self) -> None:
-        """Go on from the newest whole checkpoint, if there is any."""
+    def resume(self) -> bool:
+        """Go on from the newest whole checkpoint, if there is any; whether there was one."""
         snapshot = checkpoint.load_newest(self.folder, lambda text: self.recorder.log(text, "warning"))
         if snapshot is None:
-            return
+            return False
         _check_same_experiment(snapshot.config, self.config)
         self.alarms.load_state_dict(self.learner.restore(snapshot))
         self.saved_step = self.learner.step
         self.meter = Meter("training", self.config.training.steps, self.learner.step)
         self.recorder.log(f"Going on from the checkpoint of step {self.learner.step}.")
+        return True
 
     def to_the_end(self) -> TrainingResult:
         """Step, record, save and score until all steps are done or a stop is requested."""
