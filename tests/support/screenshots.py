@@ -32,6 +32,7 @@ def main() -> None:
                 )
                 _visit_all(context.new_page(), f"{size}-{scheme}")
                 context.close()
+        cookies.unlink()
 
 
 def _login_link() -> str:
