@@ -82,7 +82,8 @@ class _Trace:
 
     def raw(self) -> Figure:
         trace = _line(self.name, self.colour, thin(self.points, MOST_POINTS), width=1.0)
-        return {**trace, "opacity": RAW_OPACITY, "meta": {**trace["meta"], "role": "raw"}}
+        thinned = len(self.points) > MOST_POINTS
+        return {**trace, "opacity": RAW_OPACITY, "meta": {**trace["meta"], "role": "raw", "thinned": thinned}}
 
     def smooth(self) -> Figure:
         trace = _line(self.name, self.colour, thin(self.smoothed, MOST_POINTS // 2), width=1.75)

@@ -54,8 +54,11 @@ export function throttled(work, pause) {
   return () => {
     timer ??= setTimeout(async () => {
       last = Date.now();
-      await work();
-      timer = undefined;
+      try {
+        await work();
+      } finally {
+        timer = undefined;
+      }
     }, Math.max(50, last + pause - Date.now()));
   };
 }

@@ -9,6 +9,7 @@ import { plotly, themed, tinted } from "./theme.js";
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
 const MOST_LIVE = 1500; // points of a trace before it is thinned again on the server
 const DRAW_EVERY = 500; // milliseconds
+const RELOAD_EVERY = 3000;
 
 export class Chart {
   constructor(root, board) {
@@ -19,7 +20,10 @@ export class Chart {
     this.title = root.querySelector("h3").textContent;
     this.log = "log" in root.dataset;
     this.draw = throttled(() => this.visible && this.render(), DRAW_EVERY);
-    this.reload = throttled(() => this.load(), 3000);
+    this.reload = throttled(async () => {
+      await this.request;
+      await this.load();
+    }, RELOAD_EVERY);
     this.legend = new Map();
   }
 
@@ -30,15 +34,24 @@ export class Chart {
     else if (visible) this.draw();
   }
 
-  async load() {
-    this.request?.abort();
-    this.request = new AbortController();
+  /** Ask the server for the whole figure; what was asked before under other settings is given up. */
+  load() {
+    this.leaving?.abort();
+    this.leaving = new AbortController();
+    const request = this.fetch(this.leaving.signal).finally(() => {
+      if (this.request === request) this.request = undefined;
+    });
+    this.request = request;
+    return request;
+  }
+
+  async fetch(signal) {
     const { smoothing, zoom } = this.board;
     const query = new URLSearchParams({ smoothing, log: this.log });
     if (zoom) Object.entries(zoom).forEach(([edge, step]) => query.set(edge, step));
     const panel = this.root.dataset.panel.split("/").map(encodeURIComponent).join("/");
     try {
-      this.take(await ask(`/runs/${this.board.run}/figures/${panel}?${query}`, { signal: this.request.signal }));
+      this.take(await ask(`/runs/${this.board.run}/figures/${panel}?${query}`, { signal }));
       await this.render();
     } catch (problem) {
       if (problem.name !== "AbortError") this.fail(problem);
@@ -134,29 +147,38 @@ export class Chart {
     this.tooltip.style.transform = `translateX(${turn ? left - this.tooltip.offsetWidth - 8 : left + 8}px)`;
   }
 
-  /** New points of the run. Points that were there before mean a rewrite: ask the server again. */
+  /** New points of the run. Known points that come again are let be; changed ones mean another look. */
   extend(version, series) {
     if (!this.figure || this.board.zoom || version <= this.version) return;
-    let rewritten = false;
-    for (const [index, trace] of this.figure.data.entries()) {
-      const curve = trace.meta.role === "raw" ? series[trace.meta.metric] : undefined;
-      if (!curve) continue;
-      rewritten ||= curve.step.some((step) => step <= this.lastStep.get(trace.meta.metric));
-      if (!rewritten) this.append(trace, this.figure.data[index + 1], curve);
-    }
-    if (rewritten || this.raws.some((trace) => trace.x.length > MOST_LIVE)) {
+    const raws = this.raws.filter((trace) => trace.meta.metric in series);
+    if (!raws.length) return;
+    if (raws.some((trace) => this.isRewritten(trace, series[trace.meta.metric]))) {
       this.reload();
       return;
     }
+    for (const raw of raws) this.append(raw, this.figure.data[this.figure.data.indexOf(raw) + 1], series[raw.meta.metric]);
     this.version = version;
     this.describe();
     this.draw();
+    if (raws.some((trace) => trace.x.length > MOST_LIVE)) this.reload();
+  }
+
+  /** Whether a point of the past has another value than the one drawn, or was not there. */
+  isRewritten(trace, curve) {
+    const last = this.lastStep.get(trace.meta.metric);
+    return curve.step.some((step, i) => {
+      if (step > last || curve.value[i] === null) return false;
+      const at = nearest(trace.steps, step);
+      return trace.steps[at] === step ? trace.y[at] !== curve.value[i] : !trace.meta.thinned;
+    });
   }
 
   append(raw, smooth, curve) {
     const { average } = smooth.meta;
     const decay = this.board.smoothing;
+    const last = this.lastStep.get(raw.meta.metric);
     curve.step.forEach((step, i) => {
+      if (step <= last) return;
       const value = curve.value[i];
       this.lastStep.set(raw.meta.metric, step);
       if (value === null) {
