@@ -67,10 +67,18 @@ def _visit_all(page: Page, kind: str) -> None:
 
 
 def _take(page: Page, name: str) -> None:
-    """The whole page once nothing moves. Not `networkidle`: the event stream never ends."""
+    """The whole page once nothing moves. Not `networkidle`: the event stream never ends.
+
+    The window grows to the page's height, since a chart is drawn only once it is in sight.
+    """
     page.wait_for_load_state("load")
+    window = page.viewport_size
+    assert window
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": window["width"], "height": max(window["height"], height)})
     page.wait_for_timeout(1500)
-    page.screenshot(path=OUT / f"{name}.png", full_page=True)
+    page.screenshot(path=OUT / f"{name}.png")
+    page.set_viewport_size(window)
     print(OUT / f"{name}.png")
 
 
