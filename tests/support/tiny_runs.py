@@ -22,6 +22,8 @@ _ETRM: dict[str, Any] = {
 MODELS: dict[str, dict[str, Any]] = {
     "etrm": _ETRM,
     "etrm_cached": {**_ETRM, "reencode": False},
+    "etrm_iterative": {**_ETRM, "encoder": {"kind": "iterative", "layers": 1, "refine_layers": 1}},
+    "etrm_variational": {**_ETRM, "encoder": {"kind": "variational", "layers": 1}},
     "trm": {"kind": "trm", "core": _CORE, "act": {"max_steps": 3}, "embedding_width": 16},
 }
 

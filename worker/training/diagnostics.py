@@ -50,7 +50,10 @@ class GradientCoverage:
 
 
 def gradient_norms(encoder: Parameters, core: Parameters) -> dict[str, Tensor]:
-    """L2 norms of the gradients before clipping: of all weights, of the encoder's, of the core's."""
+    """L2 norms of the gradients before clipping: of all weights, of the encoder's, of the core's.
+
+    An encoder that receives none has norm 0; a model without encoder weights has no such norm.
+    """
     squares = {"encoder": _squared_norm(encoder), "core": _squared_norm(core)}
     present = {name: square for name, square in squares.items() if square is not None}
     total = torch.stack(list(present.values())).sum()
@@ -164,7 +167,9 @@ _COVERAGES = ("encoder/gradient_coverage", "encoder/sample_coverage")
 
 
 def _squared_norm(parameters: Parameters) -> Tensor | None:
-    gradients = [parameter.grad for _, parameter in parameters if parameter.grad is not None]
-    if not gradients:
+    """Zero where no parameter has a gradient; None where there are no parameters."""
+    if not parameters:
         return None
-    return torch.stack(torch._foreach_norm(gradients)).square().sum()
+    gradients = [parameter.grad for _, parameter in parameters if parameter.grad is not None]
+    norms = torch._foreach_norm(gradients) if gradients else [torch.zeros_like(parameters[0][1].flatten()[0])]
+    return torch.stack(norms).square().sum()

@@ -103,7 +103,13 @@ class _Run:
         if snapshot is None:
             return False
         _check_same_experiment(snapshot.config, self.config)
-        self.alarms.load_state_dict(self.learner.restore(snapshot))
+        try:
+            self.alarms.load_state_dict(self.learner.restore(snapshot))
+        except (KeyError, ValueError, RuntimeError) as error:  # torch's own words for names and shapes
+            raise Conflict(
+                f"The checkpoint of step {snapshot.step} does not fit this version's model or data: {error}",
+                "Go on with the version that wrote it, or train again from the start.",
+            ) from error
         self.saved_step = self.learner.step
         self.meter = Meter("training", self.config.training.steps, self.learner.step)
         self.recorder.log(f"Going on from the checkpoint of step {self.learner.step}.")

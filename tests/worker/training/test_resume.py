@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,12 @@ def test_a_run_whose_only_checkpoint_is_damaged_says_which_file(tmp_path: Path) 
     (checkpoint.find(tmp_path) / "ema.safetensors").unlink()
     with pytest.raises(CheckpointCorrupt, match=r"ema\.safetensors"):
         run(config("etrm", 2), Memory(), tmp_path, StopSignal())
+
+
+def test_a_checkpoint_of_another_version_of_the_model_is_refused_in_words(tmp_path: Path) -> None:
+    run(config("etrm", 2), Memory(), tmp_path, StopSignal())
+    saved = checkpoint.load(checkpoint.find(tmp_path))
+    renamed = {name.replace("core.", "kernel."): tensor for name, tensor in saved.weights.items()}
+    checkpoint.save(tmp_path, replace(saved, weights=renamed), keep=3)
+    with pytest.raises(Conflict, match="does not fit this version's model"):
+        run(config("etrm", 4), Memory(), tmp_path, StopSignal())

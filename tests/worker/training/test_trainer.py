@@ -68,8 +68,7 @@ def test_trm_records_the_same_but_what_only_an_encoder_has(tmp_path: Path) -> No
 
 def test_a_penalty_of_the_encoder_is_recorded_by_its_name(tmp_path: Path) -> None:
     memory = Memory()
-    config = tiny(steps=4, evaluation=NO_EVALUATION, model={"encoder": {"kind": "variational", "layers": 1}})
-    run(config, tmp_path, memory)
+    run(tiny("etrm_variational", steps=4, evaluation=NO_EVALUATION), tmp_path, memory)
     values = memory.points[4]
     assert values["loss/kl"] > 0
     assert values["loss"] > values["loss/prediction"] + 0.5 * values["loss/halting"]
@@ -98,6 +97,15 @@ def test_a_cached_context_starves_the_encoder_and_the_run_says_so(tmp_path: Path
     assert fresh.alarms == []
     coverage = [values["encoder/sample_coverage"] for values in cached.points.values()]
     assert mean(coverage) == pytest.approx(1 / 3, abs=0.1)  # one of three ACT steps of a sample
+
+
+def test_an_encoder_cut_off_from_the_loss_shows_no_gradient_and_raises_the_alarm(tmp_path: Path) -> None:
+    memory = Memory()
+    cut_off = {"encoder": {"kind": "iterative", "layers": 1, "refine_layers": 1, "detach_context": True}}
+    run(tiny(steps=7, evaluation=NO_EVALUATION, model=cut_off), tmp_path, memory)
+    shown = ("encoder/gradient_coverage", "encoder/sample_coverage", "gradient_norm/encoder")
+    assert [memory.points[7][name] for name in shown] == [0, 0, 0]
+    assert [alarm.name for alarm in memory.alarms] == ["starvation"]
 
 
 def test_evaluating_on_the_way_does_not_change_the_training(tmp_path: Path) -> None:
