@@ -206,4 +206,6 @@ VARIANT_SERIES = {
     "variational": "series-2",
     "iterative": "series-3",
     "per_demo": "series-4",
+    "slots": "series-5",
+    "graph": "series-6",
 }

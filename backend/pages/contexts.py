@@ -66,14 +66,14 @@ class RunsPage(Context):
 
 @dataclass(frozen=True)
 class LaunchPage(Context):
-    """The launch form. `parent` is the run it clones; `config_json` stands in the JSON tab."""
+    """The launch form; `config_json` stands in its JSON tab."""
 
     template = "launch/page.html"
     nav = "launch"
     page = "launch"
 
-    presets: Sequence[Preset]
-    chosen: str
+    presets: Mapping[str, Sequence[Preset]]  # by heading
+    chosen: Preset | None  # what the form started from, or else the parent
     parent: RunView | None
     sections: Sequence[Group]
     changes: Sequence[Part]  # what differs from the preset or parent
@@ -172,4 +172,4 @@ class ErrorPage(Context):
 
     @property
     def page_title(self) -> str:
-        return self.error.status.phrase
+        return self.error.status.phrase.capitalize()

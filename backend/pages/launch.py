@@ -18,7 +18,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain.config_problems import apply_overrides, parse_experiment, parse_json
 from backend.domain.errors import FieldProblem, InvalidConfig, NotFound
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.presets import PRESETS
+from backend.domain.presets import PRESETS, Preset
 from backend.pages import forms
 from backend.pages.contexts import LaunchPage
 from backend.pages.form_values import read_form
@@ -127,8 +127,8 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
     sections = forms.build(draft.values, start.config, draft.problems)
     listed = [worker for worker in workers.listed(session, time.time()) if worker.alive]
     context = LaunchPage(
-        presets=list(PRESETS.values()),
-        chosen=start.preset,
+        presets=_by_size(),
+        chosen=PRESETS.get(start.preset),
         parent=start.parent,
         sections=sections,
         changes=[part for section in sections for part in forms.walk(section) if forms.is_changed(part)],
@@ -141,6 +141,13 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         workers=len(listed),
     )
     return render(context, status)
+
+
+def _by_size() -> dict[str, list[Preset]]:
+    """The presets under what they take."""
+    quick = [preset for preset in PRESETS.values() if preset.name.startswith(DEFAULT_PRESET)]
+    full = [preset for preset in PRESETS.values() if preset not in quick]
+    return {"Minutes, on two CPU cores": quick, "Full size, on GPUs": full}
 
 
 def _pretty(values: Json) -> str:

@@ -16,6 +16,7 @@ class RunPage {
     this.log = new Log(document.getElementById("log"));
     this.version = Number(root.dataset.version);
     this.refresh = throttled(() => attempt(() => this.renew()), 1000);
+    this.rearrange = throttled(() => attempt(() => this.replaceCurves()), 500);
     this.tabs = [...root.querySelectorAll("[role=tab]")];
     this.watchTabs();
     this.watchActions();
@@ -47,19 +48,17 @@ class RunPage {
 
   takePoints({ version, series }) {
     this.version = version;
+    this.board.extend(version, series);
     const known = this.board.metrics;
-    if (Object.keys(series).every((name) => known.has(name))) this.board.extend(version, series);
-    else this.renewCurves ??= throttled(() => attempt(() => this.replaceCurves()), 500);
-    this.renewCurves?.();
+    if (!Object.keys(series).every((name) => known.has(name))) this.rearrange();
     this.refresh();
   }
 
-  /** A metric that no chart has yet: take the server's arrangement. */
+  /** Charts for metrics that have none yet: take the server's arrangement, if it knows of them by now. */
   async replaceCurves() {
-    this.renewCurves = undefined;
     const fresh = await refresh();
     const curves = document.getElementById("curves");
-    if (fresh.querySelectorAll("#curves .chart").length <= curves.querySelectorAll(".chart").length) return;
+    if (metricsBelow(fresh.getElementById("curves")) === metricsBelow(curves)) return;
     const copy = curves.cloneNode(false); // leaves the old board's listeners behind
     copy.append(...fresh.getElementById("curves").childNodes);
     curves.replaceWith(copy);
@@ -169,6 +168,10 @@ class RunPage {
       if (await attempt(() => navigator.clipboard.writeText(text))) tell("The config is in the clipboard.");
     });
   }
+}
+
+function metricsBelow(root) {
+  return [...root.querySelectorAll(".chart")].map((chart) => chart.dataset.metrics).join(";");
 }
 
 new RunPage(document.getElementById("run"));

@@ -10,7 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from backend.domain.experiment import ExperimentConfig
 from backend.pages import charts, panels
+from backend.pages.assets import FRONTEND
 from backend.pages.charts import Window
 from backend.pages.smoothing import debiased_average
 from backend.services.run_view import AlarmView
@@ -143,3 +145,12 @@ def test_every_metric_finds_a_place() -> None:
     placed = [metric for panel in arranged for metric in panel.metrics]
     assert sorted(placed) == sorted(names)
     assert [panel.title for panel in arranged if panel.section == "Other"] == ["mine", "val"]
+
+
+def test_every_variant_has_a_hue() -> None:
+    encoder = ExperimentConfig.model_json_schema()["$defs"]["EtrmModel"]["properties"]["encoder"]
+    kinds = {*encoder["discriminator"]["mapping"], "trm"}
+    tokens = (FRONTEND / "static/css/tokens.css").read_text()
+
+    assert {kind for kind in kinds if f"--variant-{kind}:" not in tokens} == set()
+    assert kinds - {"trm"} == set(charts.VARIANT_SERIES)

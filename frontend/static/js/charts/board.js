@@ -26,6 +26,7 @@ export class Board {
     return new Set(this.charts.flatMap((chart) => chart.metrics));
   }
 
+  /** New points of any metrics; each chart takes its own. */
   extend(version, series) {
     for (const chart of this.charts) chart.extend(version, series);
   }

@@ -86,6 +86,7 @@ export class Chart {
     const data = this.figure.data.map((trace) => tinted({ ...trace, x: axis.xs(trace) }));
     const marks = this.figure.marks.map((mark) => ({ ...mark, x: axis.at(mark.step, mark.wall_time) }));
     const layout = themed(this.figure.layout, marks);
+    layout.datarevision = this.drawings = (this.drawings ?? 0) + 1; // arrays grow in place
     Object.assign(layout.xaxis, axis.layout(), zoom ? { range: this.board.range(this.smooths[0]) } : { autorange: true });
     const first = !this.plot.classList.contains("js-plotly-plot");
     await Plotly.react(this.plot, data, layout, CONFIG);
