@@ -62,7 +62,7 @@ def _own_file(path: str) -> Path:
 
 @cache
 def _plotly_file() -> Path:
-    """Found without importing Plotly, which would cost a second and a hundred megabytes."""
+    """Found without importing Plotly: nothing of it is needed here but one file."""
     spec = find_spec("plotly")
     folders = spec.submodule_search_locations if spec else None
     if not folders:

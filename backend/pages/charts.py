@@ -1,7 +1,7 @@
 """Points of a run -> a Plotly figure: raw values faint, their moving average strong.
 
-Figures are plain dictionaries (importing Plotly would cost the server a second and 100 MB); the tests hold
-them against Plotly's own validation. Colours are names that the browser turns into those of day or night.
+Figures are plain dictionaries; the tests hold them against Plotly's own validation. Colours are names that
+the browser turns into those of day or night.
 """
 
 from __future__ import annotations

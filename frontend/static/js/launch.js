@@ -2,6 +2,8 @@
 
 import { ask, askPage } from "./api.js";
 import { configOf, pathOf, rowsOf, textOf } from "./form_config.js";
+import { listProblems, showProblem } from "./form_problems.js";
+import { offerSuggestions, take } from "./form_suggestions.js";
 import { attempt, confirm } from "./notices.js";
 
 class LaunchForm {
@@ -9,7 +11,7 @@ class LaunchForm {
     this.form = form;
     this.json = form.querySelector("#config-json");
     this.touched = new Set();
-    this.offerSuggestions();
+    offerSuggestions(this.form);
     this.watchInputs();
     this.watchModes();
     this.watchRows();
@@ -38,7 +40,7 @@ class LaunchForm {
       const reset = event.target.closest("[data-reset]");
       if (reset) this.reset(reset.closest(".field"));
       const suggestion = event.target.closest("[data-suggestion]");
-      if (suggestion) this.toggleSuggestion(suggestion);
+      if (suggestion) this.settle(take(suggestion));
     });
     this.json.addEventListener("input", () => {
       clearTimeout(this.reading);
@@ -97,20 +99,8 @@ class LaunchForm {
     }
     for (const field of this.form.querySelectorAll(".field")) showProblem(field, shown.get(field) ?? []);
     const all = this.mode === "json" ? problems : left;
-    this.listProblems(everything ? problems.length : all.length, all);
+    listProblems(this.form.querySelector("#problems"), everything ? problems.length : all.length, all);
     this.json.setAttribute("aria-invalid", String(this.mode === "json" && problems.length > 0));
-  }
-
-  listProblems(number, listed) {
-    const note = this.form.querySelector("#problems");
-    note.hidden = number === 0;
-    note.querySelector("b").textContent = number === 1 ? "1 problem." : `${number} problems.`;
-    note.querySelector(".problem-list").replaceChildren(...listed.map((problem) => {
-      const item = document.createElement("li");
-      if (problem.field) item.append(Object.assign(document.createElement("code"), { textContent: problem.field }), " ");
-      item.append(`${problem.message} ${problem.hint}`);
-      return item;
-    }));
   }
 
   /** The field of a problem's path; a member of a list belongs to the list's field. */
@@ -180,7 +170,7 @@ class LaunchForm {
         this.form.querySelector(`#${id}`).replaceWith(page.getElementById(id));
       }
       this.form.dataset.mode = "form";
-      this.offerSuggestions();
+      offerSuggestions(this.form);
       this.listChanges();
     });
   }
@@ -215,31 +205,6 @@ class LaunchForm {
     this.dirty = true;
   }
 
-  /** Known task sets as buttons below a list input. */
-  offerSuggestions() {
-    for (const input of this.form.querySelectorAll("[data-suggests]")) {
-      const names = [...document.getElementById(input.dataset.suggests).options].map((option) => option.value);
-      const offers = Object.assign(document.createElement("div"), { className: "suggestions" });
-      offers.append(...names.map((name) => {
-        const offer = Object.assign(document.createElement("button"), { type: "button", textContent: name });
-        offer.dataset.suggestion = name;
-        offer.setAttribute("aria-pressed", String(namesIn(input).includes(name)));
-        return offer;
-      }));
-      input.closest(".control").append(offers);
-    }
-  }
-
-  toggleSuggestion(offer) {
-    const input = offer.closest(".control").querySelector("[data-type]");
-    const name = offer.dataset.suggestion;
-    const names = namesIn(input);
-    const next = names.includes(name) ? names.filter((each) => each !== name) : [...names, name];
-    input.value = next.join(", ");
-    offer.setAttribute("aria-pressed", String(next.includes(name)));
-    this.settle(input);
-  }
-
   async submit(event) {
     if (event.submitter?.value !== "launch" || this.sending) return;
     event.preventDefault();
@@ -267,26 +232,9 @@ class LaunchForm {
   }
 }
 
-function namesIn(input) {
-  return input.value.split(/[,\s]+/).filter(Boolean);
-}
-
 function textInField(field) {
   const kind = field.querySelector("[data-type=kind]:checked");
   return kind ? kind.value : textOf(field.querySelector("[data-type]"));
-}
-
-function showProblem(field, problems) {
-  const note = field.querySelector(".problem");
-  note.textContent = problems.map((problem) => `${problem.message} ${problem.hint}`).join(" ");
-  note.hidden = !problems.length;
-  for (const input of field.querySelectorAll("[data-type]")) {
-    if (!problems.length) input.removeAttribute("aria-invalid");
-    else input.setAttribute("aria-invalid", "true");
-    const notes = new Set((input.getAttribute("aria-describedby") ?? "").split(" ").filter(Boolean));
-    notes.delete(note.id);
-    input.setAttribute("aria-describedby", [...(problems.length ? [note.id] : []), ...notes].join(" "));
-  }
 }
 
 new LaunchForm(document.getElementById("launch"));
