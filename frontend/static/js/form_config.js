@@ -4,10 +4,9 @@
 /** The config that the enabled inputs below `root` describe. */
 export function configOf(root) {
   const config = {};
-  for (const rows of enabled(root, "[data-rows]")) put(config, rows.dataset.rows, []);
-  for (const input of enabled(root, "[data-type]")) {
-    if (input.dataset.type === "kind" && !input.checked) continue;
-    put(config, pathOf(input), valueOf(input));
+  for (const each of enabled(root, "[data-rows], [data-type]")) {
+    if (each.dataset.rows) put(config, each.dataset.rows, []);
+    else if (each.dataset.type !== "kind" || each.checked) put(config, pathOf(each), valueOf(each));
   }
   return config;
 }
