@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import redis
 
 from backend.embedded import valkey
 from backend.services import dispatch, notify
+from tests.support import asynchronous
 from tests.support.processes import eventually, kill
 
 RUN = "aaaaaaaaaa"
@@ -66,7 +66,7 @@ def test_a_listener_hears_of_its_run_and_of_no_other(broker: Broker) -> None:
         await heard.aclose()
         return answers
 
-    assert asyncio.run(listen()) == [False, False, True]
+    assert asynchronous.run(listen()) == [False, False, True]
 
 
 def test_a_listener_lives_on_a_timer_while_the_broker_is_away_and_hears_again_when_it_is_back(
@@ -88,7 +88,7 @@ def test_a_listener_lives_on_a_timer_while_the_broker_is_away_and_hears_again_wh
         assert await next_told(heard)  # after the publisher's pause
         await heard.aclose()
 
-    asyncio.run(live())
+    asynchronous.run(live())
 
 
 def test_without_a_broker_a_listener_is_a_timer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_without_a_broker_a_listener_is_a_timer(monkeypatch: pytest.MonkeyPatch)
         heard = notify.listen(RUN, every=0.01)
         return [await anext(heard) for _ in range(3)]
 
-    assert asyncio.run(listen()) == [False, False, False]
+    assert asynchronous.run(listen()) == [False, False, False]
     notify.run_changed(RUN)
     assert not dispatch.send(RUN)
     assert not notify.reachable()
