@@ -40,4 +40,5 @@ def debiased_average(values: Values, decay: float) -> Average:
         weights = 1 - (1 - weight) * powers
         smoothed[start : start + block] = means / weights
         mean, weight = float(means[-1]), float(weights[-1])
-    return Average(smoothed, mean, weight)
+    # A mean lies among what it averages; rounding must not draw a constant curve as a jagged one.
+    return Average(smoothed.clip(values.min(), values.max()), mean, weight)

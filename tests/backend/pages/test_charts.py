@@ -70,6 +70,12 @@ def test_the_average_is_that_of_its_definition_over_all_points(decay: float) -> 
     assert smoothed.mean / smoothed.weight == pytest.approx(expected[-1])
 
 
+def test_the_average_of_a_constant_curve_is_that_constant() -> None:
+    values = np.full(1_000, 4.0)
+
+    assert (debiased_average(values, 0.6).values == 4.0).all()
+
+
 def test_the_average_of_a_zoomed_window_is_the_one_of_the_whole_curve() -> None:
     values = list(np.random.default_rng(1).normal(size=400))
     whole = loss_figure(values, Window(smoothing=0.9))["data"][1]

@@ -188,7 +188,9 @@ export class Chart {
       }
       average.mean = decay * average.mean + (1 - decay) * value;
       average.weight = decay * average.weight + (1 - decay);
-      for (const [trace, y] of [[raw, value], [smooth, average.mean / average.weight]]) {
+      // 12 digits: rounding must not draw a constant curve as a jagged one.
+      const smoothed = Number((average.mean / average.weight).toPrecision(12));
+      for (const [trace, y] of [[raw, value], [smooth, smoothed]]) {
         trace.steps.push(step);
         trace.customdata.push(curve.wall_time[i]);
         trace.y.push(y);
