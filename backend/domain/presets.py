@@ -51,29 +51,24 @@ def quick() -> ExperimentConfig:
     )
 
 
-def etrm_deterministic() -> ExperimentConfig:
+def etrm_deterministic_arc1() -> ExperimentConfig:
     """ETRM with the deterministic encoder at its published setting, on ARC-AGI-1."""
     return ExperimentConfig(
-        name="etrm-deterministic",
+        name="etrm-deterministic-arc1",
         training=TrainingConfig(steps=175_000, batch_size=256, precision="bf16", log_every=50),
     )
 
 
-def etrm_deterministic_arc1() -> ExperimentConfig:
-    """The same as etrm_deterministic, by its older name."""
-    return etrm_deterministic().model_copy(update={"name": "etrm-deterministic-arc1"})
-
-
 def etrm_variational() -> ExperimentConfig:
     """ETRM with the cross-attention VAE at its published setting, on ARC-AGI-1."""
-    return _with_encoder(etrm_deterministic(), "etrm-variational", VariationalEncoder(), steps=174_000)
+    return _with_encoder(etrm_deterministic_arc1(), "etrm-variational", VariationalEncoder(), steps=174_000)
 
 
 def etrm_iterative() -> ExperimentConfig:
     """ETRM with the iterative encoder as published, on ARC-AGI-1: its context is cut off from the loss, so
     the encoder never learns. For the real thing take etrm_iterative_trained."""
     encoder = IterativeEncoder(detach_context=True)
-    return _with_encoder(etrm_deterministic(), "etrm-iterative", encoder, steps=87_000)
+    return _with_encoder(etrm_deterministic_arc1(), "etrm-iterative", encoder, steps=87_000)
 
 
 def etrm_iterative_trained() -> ExperimentConfig:
@@ -88,7 +83,7 @@ def lpn() -> ExperimentConfig:
     in place of a transformer that draws the output cell by cell, a step asks
     one pair of a task rather than all of them, optimiser and loss are TRM's, and the latent is not searched,
     in training or in evaluation."""
-    base = _with_encoder(etrm_deterministic(), "lpn", PerDemoEncoder(), steps=100_000)
+    base = _with_encoder(etrm_deterministic_arc1(), "lpn", PerDemoEncoder(), steps=100_000)
     model = base.model.model_copy(
         update={"core": CoreConfig(h_cycles=1, l_cycles=1), "act": ActConfig(max_steps=1, exploration=0.0)}
     )
@@ -97,17 +92,17 @@ def lpn() -> ExperimentConfig:
 
 def slots() -> ExperimentConfig:
     """ETRM with slot attention over the demonstrations' cells, else as etrm_deterministic. Not published."""
-    return _with_encoder(etrm_deterministic(), "slots", SlotsEncoder(), steps=175_000)
+    return _with_encoder(etrm_deterministic_arc1(), "slots", SlotsEncoder(), steps=175_000)
 
 
 def graph() -> ExperimentConfig:
     """ETRM with a graph over the demonstrations' objects, else as etrm_deterministic. Not published."""
-    return _with_encoder(etrm_deterministic(), "graph", GraphEncoder(), steps=175_000)
+    return _with_encoder(etrm_deterministic_arc1(), "graph", GraphEncoder(), steps=175_000)
 
 
 def trm_arc1() -> ExperimentConfig:
     """TRM at its published setting on ARC-AGI-1: one embedding per augmented puzzle."""
-    return etrm_deterministic().model_copy(
+    return etrm_deterministic_arc1().model_copy(
         update={
             "name": "trm-arc1",
             "model": TrmModel(),
@@ -141,7 +136,7 @@ def quick_trm_arc2() -> ExperimentConfig:
     return small.model_copy(update={"data": small.data.model_copy(update={"canvas_sizes": (10, 15)})})
 
 
-def quick_etrm_deterministic() -> ExperimentConfig:
+def quick_etrm_deterministic_arc1() -> ExperimentConfig:
     """The same as quick, by the name of its system."""
     return quick().model_copy(update={"name": "quick-etrm-deterministic"})
 
@@ -243,7 +238,6 @@ PRESETS: dict[str, Preset] = {
         Preset("quick", "Quick check on CPU", quick),
         Preset("trm_arc1", "TRM, ARC-AGI-1", trm_arc1),
         Preset("trm_arc2", "TRM, ARC-AGI-2", trm_arc2),
-        Preset("etrm_deterministic", "ETRM deterministic", etrm_deterministic),
         Preset("etrm_deterministic_arc1", "ETRM deterministic, ARC-AGI-1", etrm_deterministic_arc1),
         Preset("etrm_variational", "ETRM variational", etrm_variational),
         Preset("etrm_iterative", "ETRM iterative, as published", etrm_iterative),
@@ -253,7 +247,7 @@ PRESETS: dict[str, Preset] = {
         Preset("graph", "ETRM object graph", graph),
         Preset("quick_trm_arc1", "Quick TRM, ARC-AGI-1", quick_trm_arc1),
         Preset("quick_trm_arc2", "Quick TRM, ARC-AGI-2", quick_trm_arc2),
-        Preset("quick_etrm_deterministic", "Quick ETRM deterministic", quick_etrm_deterministic),
+        Preset("quick_etrm_deterministic_arc1", "Quick ETRM deterministic", quick_etrm_deterministic_arc1),
         Preset("quick_etrm_variational", "Quick ETRM variational", quick_etrm_variational),
         Preset("quick_etrm_iterative", "Quick ETRM iterative, as published", quick_etrm_iterative),
         Preset(
@@ -266,8 +260,15 @@ PRESETS: dict[str, Preset] = {
 }
 
 
+ALIASES = {  # one config, listed once
+    "etrm_deterministic": "etrm_deterministic_arc1",
+    "quick_etrm_deterministic": "quick_etrm_deterministic_arc1",
+}
+
+
 def preset(name: str) -> ExperimentConfig:
     """The config of the preset called `name`; InvalidConfig that suggests the right one if unknown."""
+    name = ALIASES.get(name, name)
     if name in PRESETS:
         return PRESETS[name].make()
     close = get_close_matches(name, PRESETS, n=1)

@@ -43,7 +43,7 @@ def test_every_system_of_the_field_has_a_published_and_a_quick_form() -> None:
     assert systems == {
         "trm_arc1",
         "trm_arc2",
-        "etrm_deterministic",
+        "etrm_deterministic_arc1",
         "etrm_variational",
         "etrm_iterative",
         "etrm_iterative_trained",
