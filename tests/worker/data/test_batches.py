@@ -21,6 +21,9 @@ from worker.data.sets import BuiltinTasks, TasksInMemory
 from worker.data.training_data import TrainingData, build
 
 
+SHOWN = quick().data.max_demonstrations
+
+
 def changed(config: ExperimentConfig, **data: Any) -> ExperimentConfig:
     return config.model_copy(update={"data": config.data.model_copy(update=data)})
 
@@ -72,8 +75,8 @@ def pairs_of(batch: Batch, row: int) -> list[tuple[tuple[int, int], Grid, Grid]]
 def test_shapes_and_types_are_those_of_the_contract(data: TrainingData) -> None:
     batch = first(BatchStream(data, quick(), 10), 7)
     assert batch.inputs.shape == batch.labels.shape == (7, 100)
-    assert batch.demo_inputs.shape == batch.demo_outputs.shape == (7, 4, 100)
-    assert batch.demo_mask.shape == (7, 4)
+    assert batch.demo_inputs.shape == batch.demo_outputs.shape == (7, SHOWN, 100)
+    assert batch.demo_mask.shape == (7, SHOWN)
     assert batch.puzzle.shape == (7,)
     assert batch.demo_mask.dtype == torch.bool
     tokens = (batch.inputs, batch.labels, batch.demo_inputs, batch.demo_outputs, batch.puzzle)
@@ -96,7 +99,7 @@ def test_every_sample_is_one_task_in_one_view_with_the_asked_pair_not_shown(data
         assert asked not in shown
         assert len(set(shown)) == len(shown)
         (task,) = {task.id: task for pairs, task in known.items() if {asked, *shown} <= pairs}.values()
-        assert len(shown) == min(4, len(task.pairs) - 1)
+        assert len(shown) == min(SHOWN, len(task.pairs) - 1)
 
 
 def test_empty_places_hold_nothing(data: TrainingData) -> None:
