@@ -20,7 +20,6 @@ from worker.data.batches import BatchStream
 from worker.data.sets import BuiltinTasks, TasksInMemory
 from worker.data.training_data import TrainingData, build
 
-
 SHOWN = quick().data.max_demonstrations
 
 
