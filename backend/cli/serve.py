@@ -63,7 +63,7 @@ def web(
     settings = Settings.load()
     bound = bind(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
     if fd is None:
-        print(f"Serving on {address_of(*local_address(bound))}")
+        print(f"Serving on {address_of(*local_address(bound))}", flush=True)
     config = uvicorn.Config(
         "backend.app:create_app",
         factory=True,
