@@ -38,8 +38,10 @@ def quick() -> ExperimentConfig:
             act=ActConfig(max_steps=4),
             encoder=DeterministicEncoder(layers=1),
         ),
-        data=DataConfig(canvas_sizes=(10,), first_tasks=64, augmentations=16, max_demonstrations=3),
-        optimisation=OptimisationConfig(learning_rate=1e-3, warmup_steps=50, ema_decay=0.98),
+        data=DataConfig(canvas_sizes=(10,), first_tasks=32, augmentations=8, max_demonstrations=3),
+        optimisation=OptimisationConfig(
+            learning_rate=1e-3, warmup_steps=50, schedule="cosine", ema_decay=0.98
+        ),
         training=TrainingConfig(steps=600, batch_size=16, log_every=5, checkpoint_every=100),
         evaluation=EvaluationConfig(
             sets=(
