@@ -86,7 +86,7 @@ def _load(data: bytes, filename: str) -> Any:
     reader = _Reader(filename)
     if len(data) > MAX_FILE_BYTES:
         raise TooLarge(
-            f"{filename} has {len(data) / 2**20:.1f} MB; a task file may have {MAX_FILE_BYTES // 2**20} MB.",
+            f"{filename} is larger than the {MAX_FILE_BYTES // 2**20} MB a task file may have.",
             "Split it into several files.",
         )
     try:
