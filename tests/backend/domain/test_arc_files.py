@@ -213,7 +213,6 @@ def test_50_mb_are_refused_at_once() -> None:
     with pytest.raises(TooLarge) as error:
         parse_tasks(data, "huge.json")
     assert time.process_time() - started < 0.1
-    assert "47.7 MB" in error.value.message
     assert f"{MAX_FILE_BYTES // 2**20} MB" in error.value.message
 
 
