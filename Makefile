@@ -38,5 +38,5 @@ bench: install ## measure what the README's figures come from
 screenshots: install .venv/browser ## photograph every page of a running lab into screenshots/
 	@$(BIN)/python -m tests.support.screenshots $(ARGS)
 
-constraints: install ## write the installed versions to constraints.txt, to be committed
+constraints: install ## pin the newest allowed versions in constraints.txt, to be committed
 	@.ci/constraints

@@ -27,6 +27,7 @@ trap cleanup EXIT
 start() { # name of the start; sets $url
     local began
     began=$(now)
+    : >"$folder/up.out"
     "${empty[@]}" make -C "$folder/lab" up ARGS="--port $port" >"$folder/up.out" 2>"$folder/up.err" &
     make=$!
     until url=$(grep -m 1 -o 'http://[^ ]*' "$folder/up.out"); do
