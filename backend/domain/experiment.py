@@ -540,6 +540,14 @@ class EvaluationConfig(Config):
         5, "Candidates kept", "Top candidates stored per test input.", ge=2, le=100, advanced=True
     )
 
+    @model_validator(mode="after")
+    def _each_set_once(self) -> EvaluationConfig:
+        names = [each.name for each in self.sets]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"sets names {twice} more than once: evaluate it once, with all its tasks")
+        return self
+
 
 class ExperimentConfig(Config):
     """One experiment: a model, its data, how it is trained and how it is scored."""

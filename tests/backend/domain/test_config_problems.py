@@ -182,3 +182,11 @@ def test_two_variants_differ_in_the_fields_only_one_has() -> None:
     assert found["model.encoder.layers"] == (2, None)
     assert found["model.embedding_width"] == (None, 512)
     assert "seed" not in found
+
+
+def test_a_set_evaluated_twice_is_refused_since_its_results_would_be_one() -> None:
+    raw = {"preset": "quick", "evaluation": {"sets": [{"name": "a"}, {"name": "a", "first_tasks": 3}]}}
+    with pytest.raises(InvalidConfig) as error:
+        parse_experiment(raw)
+    assert error.value.problems[0].field == "evaluation.sets"
+    assert "a more than once" in error.value.problems[0].message
