@@ -31,4 +31,3 @@ def test_connections_that_are_cut_cost_a_run_nothing(postgres_lab: Lab) -> None:
 
     assert row.attempt == 1
     assert list(postgres_lab.points(run_id)["loss"]) == list(range(1, STEPS + 1))
-    assert "wait: The database" in postgres_lab.log_text(run_id)
