@@ -122,7 +122,7 @@ def test_the_queue_tells_waiting_runs_in_order_and_the_workers(client: httpx.Cli
 
 def test_presets_schema_and_validation_serve_the_form(client: httpx.Client) -> None:
     presets = {each["name"]: each for each in client.get("/api/v1/presets").json()}
-    assert presets["quick"]["config"]["training"]["steps"] == 600
+    assert presets["quick"]["config"]["training"]["steps"] == quick().training.steps
     schema = client.get("/api/v1/config/schema").json()
     assert schema["properties"]["seed"]["title"] == "Seed"
     good = client.post("/api/v1/config/validate", json={"preset": "quick"}).json()

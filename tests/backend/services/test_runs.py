@@ -86,7 +86,7 @@ def test_a_new_run_is_queued_with_its_whole_config_and_a_name_from_variant_and_s
     )
     assert len(run.id) == 10
     assert run.config == quick().model_copy(update={"name": "", "seed": 7}).model_dump(mode="json")
-    assert run.progress.total == 600
+    assert run.progress.total == quick().training.steps
     assert run.progress.share == 0
     with reading_scope(engine) as session:
         assert [each.kind for each in events.list(session, run.id)] == ["queued"]
