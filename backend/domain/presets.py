@@ -42,7 +42,7 @@ def quick() -> ExperimentConfig:
         optimisation=OptimisationConfig(
             learning_rate=1e-3, warmup_steps=50, schedule="cosine", ema_decay=0.98
         ),
-        training=TrainingConfig(steps=500, batch_size=16, log_every=5, checkpoint_every=100),
+        training=TrainingConfig(steps=600, batch_size=16, log_every=5, checkpoint_every=100),
         evaluation=EvaluationConfig(
             sets=(
                 EvaluationSet(name="arc-agi-1/evaluation", first_tasks=16, that_fit=True),

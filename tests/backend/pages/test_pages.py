@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
+from backend.domain.presets import quick
 from backend.domain.records import Alarm
 from backend.services import accounts, runs
 from tests.support.recorded import record_run
@@ -142,7 +143,7 @@ def test_a_clone_starts_from_its_parent_and_marks_the_change(browser: httpx.Clie
     refused = launch(browser, sent, seed="-1", training__steps="8")
     child = launch(browser, sent, seed="9").headers["location"]
 
-    assert re.search(r'was <span class="mono">600</span>', refused.text)
+    assert re.search(rf'was <span class="mono">{quick().training.steps}</span>', refused.text)
     page = browser.get(child).text
     assert f'cloned from <a href="/runs/{parent}">' in page
     assert "is-changed" in page
