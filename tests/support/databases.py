@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 import tempfile
@@ -87,7 +88,7 @@ def postgres_server() -> Iterator[str]:
 
     # A short path: the server's socket lies in it, and socket paths are limited to about 100 characters.
     folder = tempfile.mkdtemp(prefix="etrm-pg-")
-    with _one_start_at_a_time():
+    with _one_start_at_a_time(), _system_tools_on_the_path():
         server = start()
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
@@ -104,3 +105,14 @@ def _one_start_at_a_time() -> Iterator[None]:
     with open(Path(tempfile.gettempdir()) / "etrm-pg.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _system_tools_on_the_path() -> Iterator[None]:
+    """As root the package calls `useradd`, which an environment without /usr/sbin on its PATH hides."""
+    path = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join((path, "/usr/sbin", "/sbin"))
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
