@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 import torch
+from torch import nn
 
 from backend.domain.errors import FieldProblem, InvalidConfig
 from backend.domain.experiment import TrainingConfig
@@ -18,7 +19,7 @@ class Device:
     """A device of this machine and the precision of the blocks on it."""
 
     torch: torch.device
-    precision: str  # "fp32" or "bf16"
+    precision: str  # "fp32", "bf16" or "bf16_weights"
 
     @property
     def name(self) -> str:
@@ -32,6 +33,12 @@ class Device:
         if self.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.torch.type, dtype=torch.bfloat16)
+
+    def prepare(self, model: nn.Module) -> None:
+        """Give the weights of a new model their precision."""
+        if self.precision == "bf16_weights":
+            for parameter in model.parameters():
+                parameter.data = parameter.data.bfloat16()
 
     def memory_bytes(self) -> int:
         """Most GPU memory held so far, or the resident memory of this process."""

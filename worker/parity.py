@@ -219,8 +219,9 @@ def _gradients(reasoner: Reasoner) -> Iterator[tuple[str, Tensor | None]]:
     names = published_names(reasoner)
     for name, parameter in reasoner.named_parameters():
         yield names[name], parameter.grad
-    if isinstance(reasoner.context, PuzzleEmbedding) and reasoner.context.used is not None:
-        yield "inner.puzzle_emb.local_weights", reasoner.context.used[1].grad
+    if isinstance(reasoner.context, PuzzleEmbedding):
+        for _, rows in reasoner.context.take_used():
+            yield "inner.puzzle_emb.local_weights", rows.grad
 
 
 def _check_voting(line: ParityLine, path: Path) -> None:

@@ -77,7 +77,7 @@ def record(folder: Path, kind: str, settings: dict[str, Any]) -> None:
     reasoner = build_reasoner(config, settings["num_puzzle_identifiers"])
     batch = random_batch(0)
     names = ("inputs", "labels", "demo_inputs", "demo_labels", "demo_mask", "puzzle_identifiers")
-    tensors = {f"batch.{name}": field for name, field in zip(names, batch, strict=True)}
+    tensors = {f"batch.{name}": field for name, field in zip(names, batch.rows, strict=True)}
     tensors |= {f"weights.{name}": tensor.clone() for name, tensor in to_published(reasoner).items()}
     metrics = []
     carry = reasoner.eval().initial_carry(batch)
@@ -96,8 +96,9 @@ def record(folder: Path, kind: str, settings: dict[str, Any]) -> None:
     torch.autograd.backward(total)
     published = published_names(reasoner)
     gradients = {published[name]: p.grad for name, p in reasoner.named_parameters()}
-    if isinstance(reasoner.context, PuzzleEmbedding) and reasoner.context.used:
-        gradients["inner.puzzle_emb.local_weights"] = reasoner.context.used[1].grad
+    if isinstance(reasoner.context, PuzzleEmbedding):
+        ((_, rows),) = reasoner.context.take_used()
+        gradients["inner.puzzle_emb.local_weights"] = rows.grad
     tensors |= {f"grad.{name}": g for name, g in gradients.items() if g is not None}
     save_file(tensors, folder / f"{kind}.safetensors")
     spec = {

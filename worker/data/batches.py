@@ -14,6 +14,7 @@ from worker.data.augment import DIHEDRALS, Augmentation, augmentation
 from worker.data.tokens import COLOUR_TOKENS, Cells, Tokens, as_labels, draw
 from worker.data.training_data import TrainingData, TrainingTask
 
+_ALL = slice(None)
 _ORDER_SALT = 1 << 32  # keeps the order of tasks apart from the draws of samples; above every seed
 
 
@@ -82,19 +83,24 @@ class BatchStream:
         self.position = 0  # samples drawn so far; set it to go on from there
         self._seed, self._config, self._side = config.seed, config, side
         self._tasks, self._puzzles = data.by_canvas[side], data.puzzles
-        self._demonstrations = min(
+        self.demonstrations = min(  # places for them, per sample
             most_demonstrations(config),
             max(len(task.beside(asked)) for task in self._tasks for asked in task.asked),
         )
-        self._draws = 3 + max(len(task.shown) for task in self._tasks) + 2 * (1 + self._demonstrations)
+        self._draws = 3 + max(len(task.shown) for task in self._tasks) + 2 * (1 + self.demonstrations)
         self._pass, self._order = -1, np.empty(0, dtype=np.int64)
 
-    def next(self, wanted: NDArray[np.bool_]) -> Batch:
-        """New samples in the rows where `wanted` (B,) is True, in order; the other rows are empty."""
-        canvases = Canvases.empty(len(wanted), self._demonstrations, self._side)
-        for row in np.flatnonzero(wanted):
-            self._write(self.position, int(row), canvases)
-            self.position += 1
+    def next(self, wanted: NDArray[np.bool_], rows: slice = _ALL) -> Batch:
+        """New samples in the rows where `wanted` (B,) is True, in order; the other rows are empty.
+
+        Of a batch shared with other processes only these `rows` are drawn; all count as drawn.
+        """
+        first, last, _ = rows.indices(len(wanted))
+        canvases = Canvases.empty(last - first, self.demonstrations, self._side)
+        for number, row in enumerate(np.flatnonzero(wanted)):
+            if first <= row < last:
+                self._write(self.position + number, int(row) - first, canvases)
+        self.position += int(wanted.sum())
         return canvases.batch()
 
     def _write(self, index: int, row: int, canvases: Canvases) -> None:
@@ -107,7 +113,7 @@ class BatchStream:
         form = int(draws[1] * (self._config.data.augmentations + 1))
         view = View(augmentation(self._seed, task.id, form))
         canvases.puzzle[row] = self._puzzles.row(task.id, form)
-        offsets = draws[-2 * (1 + self._demonstrations) :].reshape(-1, 2)
+        offsets = draws[-2 * (1 + self.demonstrations) :].reshape(-1, 2)
         self._draw_pair(view, task, asked, offsets[0], canvases.inputs[row], canvases.outputs[row])
         for place, pair in enumerate(self._shown(task, asked, draws[2:])):
             demo_input, demo_output = canvases.demo_inputs[row, place], canvases.demo_outputs[row, place]
@@ -127,7 +133,7 @@ class BatchStream:
     def _shown(self, task: TrainingTask, asked: int, draws: NDArray[np.float64]) -> list[int]:
         """A random choice of the demonstrations, as places in the task's pairs; never the asked pair."""
         others = task.beside(asked)
-        order = draws[: len(others)].argsort()[: self._demonstrations]
+        order = draws[: len(others)].argsort()[: self.demonstrations]
         return [others[place] for place in order]
 
     def _draw_pair(

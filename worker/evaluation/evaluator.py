@@ -116,7 +116,7 @@ def _predict(
     """What each view of a batch shows after all ACT steps, and its halting probability."""
     weights = next(reasoner.parameters())
     device = Device(weights.device, config.training.precision)
-    batch = Batch(*(tensor.to(device.torch) for tensor in batch))
+    batch = batch.to(device.torch)
     was_training = reasoner.training
     reasoner.eval()
     try:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from backend.domain.experiment import ActConfig
 from worker.batch import VOCABULARY, Batch
-from worker.models.context.source import ContextOutput, ContextSource, Penalty, State
+from worker.models.context.source import ContextSource, Penalty, State
 from worker.models.core import Core, States
 from worker.models.layers import Linear
+from worker.noise import Noise
 
 HALTING_BIAS = -5.0  # a new model halts almost never
 SHORTEST_EXPLORATION = 2  # ACT steps
@@ -32,6 +33,16 @@ class Carry(NamedTuple):
     batch: Batch  # the samples in the slots
     context_state: State  # of the context source
     context: Tensor | None  # (B, T, D), cached where the context is not encoded anew at every step
+
+
+class Encoded(NamedTuple):
+    """The samples of an ACT step and what tells the core their tasks: what comes before the core."""
+
+    samples: Batch
+    context: Tensor  # (B, T, D)
+    state: State  # of the context source, after this step
+    penalties: Mapping[str, Penalty]
+    encoded: Tensor  # (B,) bool, whose context was computed in this step, not taken from the cache
 
 
 class StepOutput(NamedTuple):
@@ -95,61 +106,63 @@ class Reasoner(nn.Module):
             context=None if self.reencode else torch.zeros_like(states.y[:, : self.core.context_tokens]),
         )
 
-    def step(self, carry: Carry, batch: Batch, generator: torch.Generator | None = None) -> StepOutput:
+    def step(self, carry: Carry, batch: Batch, noise: Noise | None = None) -> StepOutput:
         """One ACT step; halted slots take the sample of `batch` (same canvas, same K) in their place.
 
-        Everything random (exploration, latents) is drawn from `generator`; without one nothing is.
+        Everything random (latents, exploration) is drawn from `noise`; without it nothing is.
         """
-        samples = _take_new(carry.halted, carry.batch, batch)
-        encoded, output = self._context(carry, samples, generator)
-        states = self.core(carry.states, carry.halted, samples.inputs, output.context)
-        steps = carry.steps.masked_fill(carry.halted, 0) + 1
-        halt_logits = self.halt_head(states.y[:, 0])[:, 0].float()
-        return StepOutput(
-            carry=Carry(
-                states=states.detach(),
-                steps=steps,
-                halted=self._halt(steps, halt_logits.detach(), generator),
-                batch=samples,
-                context_state=output.state,
-                context=None if self.reencode else output.context.detach(),
-            ),
-            logits=self.token_head(states.y[:, self.core.context_tokens :]),
-            halt_logits=halt_logits,
-            context=output.context,
-            penalties=output.penalties,
-            encoded=encoded,
-        )
+        return self.decode(carry, self.encode(carry, batch, noise), noise)
 
-    def _context(
-        self, carry: Carry, samples: Batch, generator: torch.Generator | None
-    ) -> tuple[Tensor, ContextOutput]:
-        """Whose context is new (B,), and the context of every slot."""
+    def encode(self, carry: Carry, batch: Batch, noise: Noise | None = None) -> Encoded:
+        """The first half of a step: who is in the slots, and the context of each."""
+        samples = _take_new(carry.halted, carry.batch, batch)
         fresh = carry.halted
         state = tuple(
             _where(fresh, start, old)
             for start, old in zip(self.context.start(), carry.context_state, strict=True)
         )
         if carry.context is None:
-            return torch.ones_like(fresh), self.context(samples, state, generator)
+            output = self.context(samples, state, noise)
+            return Encoded(samples, *output, encoded=torch.ones_like(fresh))
         # Only new samples are encoded: the others' demonstrations are hidden from the encoder.
         hidden = samples._replace(demo_mask=samples.demo_mask & fresh[:, None])
-        output = self.context(hidden, state, generator)
-        return fresh, output._replace(context=_where(fresh, output.context, carry.context))
+        output = self.context(hidden, state, noise)
+        context = _where(fresh, output.context, carry.context)
+        return Encoded(samples, context, output.state, output.penalties, encoded=fresh)
 
-    def _halt(self, steps: Tensor, halt_logits: Tensor, generator: torch.Generator | None) -> Tensor:
+    def decode(self, carry: Carry, encoded: Encoded, noise: Noise | None = None) -> StepOutput:
+        """The second half: one pass through the core, from where `carry` left it."""
+        samples, context = encoded.samples, encoded.context
+        states = self.core(carry.states, carry.halted, samples.inputs, context)
+        steps = carry.steps.masked_fill(carry.halted, 0) + 1
+        halt_logits = self.halt_head(states.y[:, 0])[:, 0].float()
+        return StepOutput(
+            carry=Carry(
+                states=states.detach(),
+                steps=steps,
+                halted=self._halt(steps, halt_logits.detach(), noise),
+                batch=samples._replace(places=None),  # of this step alone
+                context_state=encoded.state,
+                context=None if self.reencode else context.detach(),
+            ),
+            logits=self.token_head(states.y[:, self.core.context_tokens :]),
+            halt_logits=halt_logits,
+            context=context,
+            penalties=encoded.penalties,
+            encoded=encoded.encoded,
+        )
+
+    def _halt(self, steps: Tensor, halt_logits: Tensor, noise: Noise | None) -> Tensor:
         """Whose sample is done (B,): out of steps, or told to stop after its random minimum of steps."""
         if not self.training:
             return torch.zeros_like(steps, dtype=torch.bool)
         longest = self.act.max_steps
         halted = (steps >= longest) | (halt_logits > 0)
-        if generator is None or longest < SHORTEST_EXPLORATION or self.act.exploration == 0:
+        if noise is None or longest < SHORTEST_EXPLORATION or self.act.exploration == 0:
             return halted
-        size, device = steps.shape, generator.device
-        explores = torch.rand(size, generator=generator, device=device) < self.act.exploration
-        least = torch.randint(SHORTEST_EXPLORATION, longest + 1, size, generator=generator, device=device)
-        minimum = torch.where(explores, least, 0).to(steps.device, non_blocking=True)
-        return halted & (steps >= minimum)
+        explores = noise.uniform(steps) < self.act.exploration
+        least = noise.integers(SHORTEST_EXPLORATION, longest + 1, steps)
+        return halted & (steps >= least.where(explores, 0))
 
 
 def _where(slots: Tensor, new: Tensor, old: Tensor) -> Tensor:
@@ -158,4 +171,6 @@ def _where(slots: Tensor, new: Tensor, old: Tensor) -> Tensor:
 
 
 def _take_new(slots: Tensor, old: Batch, new: Batch) -> Batch:
-    return Batch(*(_where(slots, taken, kept) for taken, kept in zip(new, old, strict=True)))
+    """The samples after the halted slots took theirs. Where they lie is known to whoever made `new`."""
+    rows = (_where(slots, taken, kept) for taken, kept in zip(new.rows, old.rows, strict=True))
+    return Batch(*rows)._replace(places=new.places)

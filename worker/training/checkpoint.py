@@ -27,7 +27,7 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Checkpoint
 from worker.training.tensor_tree import pack, unpack
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"  # prefix of folders that a kill may leave; removed at the next start
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -7,7 +7,7 @@ trainer reads them all at once. Definitions: etrm.md section 8 in words, formula
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -37,8 +37,8 @@ class GradientCoverage:
                 touched.logical_or_(parameter.grad)
 
     def read(self) -> dict[str, Tensor]:
-        """The share as a scalar on the device; nothing for a model without encoder parameters."""
-        if not self.touched:
+        """The share as a scalar on the device; nothing while there is nothing to learn, or it is frozen."""
+        if not any(parameter.requires_grad for parameter in self._parameters):
             return {}
         count = torch.stack([touched.count_nonzero() for touched in self.touched]).sum()
         return {"encoder/gradient_coverage": count / self._total}
@@ -67,19 +67,28 @@ def clip_gradients(parameters: Iterable[nn.Parameter], norm: Tensor, limit: floa
         torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1.0))
 
 
-def context_spread(context: Tensor) -> dict[str, Tensor]:
-    """How much the contexts (B, T, D) of different samples differ.
+def context_spread(
+    parts: Sequence[Tensor], gather: Callable[[Tensor], Tensor] = lambda here: here
+) -> dict[str, Tensor]:
+    """How much the contexts of samples differ, from those of equal parts of a batch, (B, T, D) each.
 
     cross-sample variance: mean over (B, T, D) of (c - batch mean)^2; it grows with the context's scale.
     scale-free variance: that divided by the mean of c^2, in 0 to 1; 0 means every sample has one context.
+    `gather` puts together what every process has of a tensor (n, ...).
     """
-    detached = context.detach().float()
-    variance = (detached - detached.mean(0)).square().mean()
-    energy = detached.square().mean()
+    contexts = [part.detach().float() for part in parts]
+    means = gather(torch.stack([context.mean(0) for context in contexts]))  # (parts, T, D)
+    within = gather(torch.stack([_variance(context) for context in contexts]))
+    energy = gather(torch.stack([context.square().mean() for context in contexts])).mean()
+    variance = within.mean() + _variance(means)
     return {
         "encoder/cross_sample_variance": variance,
         "encoder/scale_free_variance": variance / energy.clamp(min=1e-30),
     }
+
+
+def _variance(rows: Tensor) -> Tensor:
+    return (rows - rows.mean(0)).square().mean()
 
 
 def sample_coverage(context: Tensor, encoded: Tensor) -> Tensor:

@@ -21,12 +21,13 @@ class Ema:
         self.model = model
         self.decay = decay
         self.parameters = dict(model.named_parameters())
-        self.shadow = {name: p.detach().clone() for name, p in self.parameters.items()}
+        self.shadow = {name: p.detach().float().clone() for name, p in self.parameters.items()}
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the present weights."""
-        torch._foreach_lerp_(list(self.shadow.values()), list(self.parameters.values()), 1 - self.decay)
+        weights = [parameter.float() for parameter in self.parameters.values()]  # themselves, where float32
+        torch._foreach_lerp_(list(self.shadow.values()), weights, 1 - self.decay)
 
     @contextmanager
     def swapped(self) -> Iterator[None]:

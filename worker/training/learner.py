@@ -6,43 +6,65 @@ No variant is known here: a model is a `Reasoner`, its extra losses are penaltie
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import EtrmModel, ExperimentConfig
 from worker.batch import Batch
 from worker.data.batches import BatchStream
 from worker.data.training_data import TrainingData
 from worker.device import Device
 from worker.models.build import build_reasoner
+from worker.models.context.source import Penalty
 from worker.models.core import States
-from worker.models.reasoner import Carry, StepOutput
+from worker.models.layers import Block
+from worker.models.reasoner import Carry, Reasoner, StepOutput
+from worker.noise import Noise
 from worker.training import diagnostics
 from worker.training.checkpoint import Snapshot
 from worker.training.ema import Ema
 from worker.training.losses import LossTerms, act_loss, with_penalties
 from worker.training.optim import build_optimisers
+from worker.training.ranks import ALONE, Ranks
+from worker.training.seats import Seats
 from worker.training.sums import Sums
-from worker.training.tensor_tree import to_device
+from worker.training.tensor_tree import map_trees, to_device
 
 _SIDE_SALT = 0x51DE  # keeps the choice of canvases apart from other draws of the same seed
 
 
 class Learner:
-    """Weights, average, optimisers, data positions, carries, and sums since the last reading."""
+    """Weights, average, optimisers, data positions, carries, and sums since the last reading.
 
-    def __init__(self, config: ExperimentConfig, data: TrainingData, device: Device) -> None:
+    This process works on its `rows` of the batch, in `parts` (rows of those) one after the other, whose
+    gradients add up.
+    """
+
+    def __init__(
+        self, config: ExperimentConfig, data: TrainingData, device: Device, ranks: Ranks = ALONE
+    ) -> None:
+        training = config.training
         self.config = config
         self.device = device
+        self.ranks = ranks
         self.step = 0
         self.reasoner = build_reasoner(config, data.puzzles.rows).to(device.torch).train()
+        device.prepare(self.reasoner)
+        if training.compile:
+            _compile_blocks(self.reasoner)
         self.ema = Ema(self.reasoner, config.optimisation.ema_decay)
-        self.optimisers = build_optimisers(self.reasoner, config)
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.optimisers = build_optimisers(self.reasoner, config, ranks)
+        self.rows = ranks.rows(training)
+        count = self.rows.stop - self.rows.start
+        size = count // training.accumulate
+        self.parts = [slice(first, first + size) for first in range(0, count, size)]
         self.streams = {side: BatchStream(data, config, side) for side in data.by_canvas}
-        self.carries: dict[int, Carry] = {}
+        self.seats = {side: Seats(count, stream.demonstrations) for side, stream in self.streams.items()}
+        self.carries: dict[int, list[Carry]] = {}  # side -> one per part
         self.sums = Sums()
         self._encoder = list(self.reasoner.encoder_parameters())
         self._core = list(self.reasoner.core_parameters())
@@ -56,25 +78,44 @@ class Learner:
         """One optimiser step: one ACT step of the batch of one canvas."""
         started = time.perf_counter()
         side = self._side_of(self.step)
-        batch = self._next_batch(side)
-        with self.device.autocast():
-            output = self.reasoner.step(
-                self.carries.get(side) or self.reasoner.initial_carry(batch), batch, self.generator
-            )
-        if output.context.requires_grad:
-            output.context.retain_grad()
-        terms = act_loss(output.logits, output.halt_logits, output.carry.batch.labels)
-        loss = with_penalties(terms.total, output.penalties) / self.config.training.batch_size
-        self.optimisers.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._observe(loss, terms, output)
+        self.optimisers.begin(self.step)
+        batches = self._next_batches(side)
+        shares = self._shares(batches)
+        carries = self.carries.get(side) or [self.reasoner.initial_carry(batch) for batch in batches]
+        outputs = [
+            self._learn(carry, batch, part, share)
+            for carry, batch, part, share in zip(carries, batches, self.parts, shares, strict=True)
+        ]
+        self.carries[side] = [output.carry for output in outputs]
+        self.ranks.sum_parameters([parameter for _, parameter in (*self._encoder, *self._core)])
+        self._observe_gradients()
+        self.sums.add(diagnostics.context_spread([output.context for output in outputs], self.ranks.gather))
         self._learning_rate = self.optimisers.set_learning_rate(self.step)
         self.optimisers.step()
         self.ema.update()
-        self.carries[side] = output.carry
         self.step += 1
         self._seconds += time.perf_counter() - started
         self._steps_timed += 1
+
+    def _learn(self, carry: Carry, batch: Batch, part: slice, share: dict[str, float]) -> StepOutput:
+        """Forward and backward of one part: its share of the gradient of the whole batch."""
+        size = self.config.training.batch_size
+        first = self.rows.start + part.start
+        noise = Noise(self.config.seed, self.step, first, part.stop - part.start, size)
+        with self.device.autocast():
+            output = self.reasoner.step(carry, batch, noise)
+        self.seats[round(batch.inputs.shape[1] ** 0.5)].leave(part, output.carry.halted)
+        if output.context.requires_grad:
+            output.context.retain_grad()
+        terms = act_loss(output.logits, output.halt_logits, output.carry.batch.labels)
+        penalties = {
+            name: each._replace(value=each.value * share[each.per]) for name, each in output.penalties.items()
+        }
+        loss = with_penalties(terms.total, penalties) / size
+        if loss.requires_grad:
+            loss.backward()  # type: ignore[no-untyped-call]
+        self._observe(loss, terms, output, penalties)
+        return output
 
     def read(self) -> dict[str, float]:
         """Everything recorded of the steps since the last reading, by metric name.
@@ -82,7 +123,7 @@ class Learner:
         Accuracies and ACT steps are means over the samples that halted in a step, as published; the rest
         are means over steps. `accuracy/token` is the share of labelled tokens right, a mean over samples.
         """
-        values = self.sums.read(self._coverage.read())
+        values = self.sums.read(self._coverage.read(), self.ranks.sum)
         self._coverage.restart()
         values["learning_rate"] = self._learning_rate
         if self._seconds:
@@ -92,13 +133,15 @@ class Learner:
         return values
 
     def snapshot(self, extra: Any) -> Snapshot:
-        """All state, for a checkpoint; `extra` is kept beside it."""
+        """All state of all processes, for a checkpoint; `extra` is kept beside it.
+
+        Carries are saved as those of one batch in one piece, so that a run can go on with other GPUs.
+        """
         state = {
             "optimisers": self.optimisers.state_dict(),
-            "generator": self.generator.get_state(),
             "positions": {side: stream.position for side, stream in self.streams.items()},
-            "carries": dict(self.carries),
-            "sums": self.sums.state_dict(),
+            "carries": {side: self._whole(parts) for side, parts in self.carries.items()},
+            "sums": self.sums.state_dict(self.ranks.sum),
             "touched": self._coverage.touched,
             "learning_rate": self._learning_rate,
             "extra": extra,
@@ -112,14 +155,25 @@ class Learner:
         self.reasoner.load_state_dict(dict(snapshot.weights))
         self.ema.load_state_dict(snapshot.ema)
         self.optimisers.load_state_dict(state["optimisers"])
-        self.generator.set_state(state["generator"].cpu())
         for side, position in state["positions"].items():
             self.streams[side].position = position
-        self.carries = {side: _carry(parts) for side, parts in state["carries"].items()}
-        self.sums.load_state_dict(state["sums"])
+        for side, whole in state["carries"].items():
+            self.carries[side] = [self._part(whole, part) for part in self.parts]
+            self.seats[side].restore(self.parts, self.carries[side])
+        if self.ranks.is_first:
+            self.sums.load_state_dict(state["sums"])
         self._coverage.touched = state["touched"]
         self._learning_rate = state["learning_rate"]
         return state["extra"]
+
+    def _whole(self, carries: list[Carry]) -> Any:
+        """The carry of the whole batch: all parts of all processes."""
+        return map_trees(lambda *parts: self.ranks.gather(torch.cat(parts)), *carries)
+
+    def _part(self, whole: Any, part: slice) -> Carry:
+        """The carry of a part of this process's rows."""
+        rows = slice(self.rows.start + part.start, self.rows.start + part.stop)
+        return _carry(map_trees(lambda tensor: tensor[rows], whole))
 
     def _side_of(self, step: int) -> int:
         """The canvas of a step: drawn by its share of the samples, a pure function of seed and step."""
@@ -127,31 +181,46 @@ class Learner:
         index = int(np.searchsorted(np.cumsum(self._side_shares)[:-1], draw, side="right"))
         return list(self.streams)[index]
 
-    def _next_batch(self, side: int) -> Batch:
-        """New samples for the halted slots of a canvas; the other slots hold nothing of use."""
-        carry = self.carries.get(side)
-        size = self.config.training.batch_size
-        wanted = np.ones(size, dtype=bool) if carry is None else carry.halted.cpu().numpy()
-        batch = self.streams[side].next(wanted)
-        return Batch(*(tensor.to(self.device.torch, non_blocking=True) for tensor in batch))
+    def _next_batches(self, side: int) -> list[Batch]:
+        """New samples for the free slots of a canvas, per part; the other slots hold nothing of use."""
+        seats = self.seats[side]
+        free = seats.free()
+        batch = self.streams[side].next(self.ranks.exchange(free), self.rows)
+        seats.admit(free, batch.demo_mask.numpy())
+        only = None if self._encodes_all else free
+        return [
+            batch.map(lambda tensor, part=part: tensor[part])  # type: ignore[misc]
+            ._replace(places=seats.places(part, only))
+            .to(self.device.torch)
+            for part in self.parts
+        ]
 
-    def _observe(self, loss: torch.Tensor, terms: LossTerms, output: StepOutput) -> None:
-        """Add this step to the sums, and clip. Nothing here waits for the device."""
-        size = self.config.training.batch_size
-        norms = diagnostics.gradient_norms(self._encoder, self._core)
-        parameters = (parameter for _, parameter in (*self._encoder, *self._core))
-        self._coverage.observe()
-        diagnostics.clip_gradients(
-            parameters, norms["gradient_norm/all"], self.config.optimisation.gradient_clip
-        )
+    @property
+    def _encodes_all(self) -> bool:
+        model = self.config.model
+        return not isinstance(model, EtrmModel) or model.reencode
+
+    def _shares(self, batches: Sequence[Batch]) -> list[dict[str, float]]:
+        """What share of the samples and of the encoded demonstrations of the whole batch each part has."""
+        if len(batches) * self.ranks.count == 1:
+            return [{"sample": 1.0, "demonstration": 1.0}]
+        counts = [0 if batch.places is None else len(batch.places) for batch in batches]
+        everywhere = max(1, self.ranks.total(sum(counts)))
+        parts = len(batches) * self.ranks.count
+        return [{"sample": 1 / parts, "demonstration": count / everywhere} for count in counts]
+
+    def _observe(
+        self, loss: Tensor, terms: LossTerms, output: StepOutput, penalties: dict[str, Penalty]
+    ) -> None:
+        """Add what a part says of this step to the sums. Nothing here waits for the device."""
+        parts = len(self.parts) * self.ranks.count  # sums are means over parts, these are shares of a sum
+        size = self.config.training.batch_size / parts
         self.sums.add(
             {
-                "loss": loss,
+                "loss": loss * parts,
                 "loss/prediction": terms.prediction.mean(),
                 "loss/halting": terms.halting.mean(),
-                **{f"loss/{name}": penalty.value / size for name, penalty in output.penalties.items()},
-                **norms,
-                **diagnostics.context_spread(output.context),
+                **{f"loss/{name}": penalty.value / size for name, penalty in penalties.items()},
                 "encoder/sample_coverage": diagnostics.sample_coverage(output.context, output.encoded),
             }
         )
@@ -164,6 +233,24 @@ class Learner:
                 "act_steps": output.carry.steps,
             },
         )
+
+    def _observe_gradients(self) -> None:
+        """Add what the gradients of the whole batch say, and clip them."""
+        norms = diagnostics.gradient_norms(self._encoder, self._core)
+        self._coverage.observe()
+        diagnostics.clip_gradients(
+            (parameter for _, parameter in (*self._encoder, *self._core)),
+            norms["gradient_norm/all"],
+            self.config.optimisation.gradient_clip,
+        )
+        self.sums.add(norms)
+
+
+def _compile_blocks(reasoner: Reasoner) -> None:
+    """Compile each block at its first use; names of weights stay as they are."""
+    for module in reasoner.modules():
+        if isinstance(module, Block):
+            module.compile()
 
 
 def _carry(parts: Any) -> Carry:

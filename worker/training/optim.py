@@ -6,7 +6,7 @@ Why not a library: docs/decisions/adam-atan2.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from backend.domain.experiment import ExperimentConfig, OptimisationConfig, TrmModel
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.reasoner import Reasoner
+from worker.training.ranks import ALONE, Ranks
 
 COSINE_FLOOR = 0.1  # share of the peak that a cosine schedule ends at
 
@@ -23,7 +24,9 @@ class AdamAtan2:
 
     As published for TRM: p <- p (1 - lr wd), then
     p <- p - lr / (1 - beta1^t) atan2(m, sqrt(v / (1 - beta2^t))) for first and second moments m and v.
-    Parameters without a gradient are left alone, moments, decay and all.
+    Parameters without a gradient are left alone, moments, decay and all. Each has its `pace`: a factor on
+    the learning rate. Moments are float32; weights of bf16 are rounded stochastically, since steps far
+    smaller than their spacing would be lost otherwise.
     """
 
     def __init__(
@@ -31,33 +34,37 @@ class AdamAtan2:
         parameters: Iterable[tuple[str, nn.Parameter]],
         betas: tuple[float, float],
         weight_decay: float,
+        pace: Callable[[str], float] = lambda name: 1.0,
     ) -> None:
         self.names, self.parameters = zip(*parameters, strict=True)
         self.betas = betas
         self.weight_decay = weight_decay
+        self.paces = [pace(name) for name in self.names]
         self.learning_rate = 0.0
-        self.first = [torch.zeros_like(parameter) for parameter in self.parameters]
-        self.second = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.first = [torch.zeros_like(parameter, dtype=torch.float32) for parameter in self.parameters]
+        self.second = [torch.zeros_like(parameter, dtype=torch.float32) for parameter in self.parameters]
         self.steps = [0] * len(self.parameters)
 
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        groups: dict[tuple[int, int], list[int]] = {}
+        groups: dict[tuple[int, float, int], list[int]] = {}
         for i, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
                 self.steps[i] += 1
-                # One group per step count; on a CPU one per tensor too, which then stays in the cache.
-                groups.setdefault((self.steps[i], 0 if parameter.is_cuda else i), []).append(i)
-        for (steps, _), members in groups.items():
-            self._move(steps, members)
+                # One group per step count and pace; on a CPU one per tensor, which then stays in the cache.
+                key = self.steps[i], self.paces[i], 0 if parameter.is_cuda else i
+                groups.setdefault(key, []).append(i)
+        for (steps, pace, _), members in groups.items():
+            self._move(steps, pace * self.learning_rate, members)
 
-    def _move(self, steps: int, members: list[int]) -> None:
+    def _move(self, steps: int, learning_rate: float, members: list[int]) -> None:
         parameters = [self.parameters[i] for i in members]
-        gradients = [parameter.grad for parameter in parameters]
+        weights: list[Tensor] = [parameter.float() for parameter in parameters]  # themselves, where float32
+        gradients = [parameter.grad.float() for parameter in parameters if parameter.grad is not None]
         first, second = [self.first[i] for i in members], [self.second[i] for i in members]
         beta1, beta2 = self.betas
-        torch._foreach_mul_(parameters, 1 - self.learning_rate * self.weight_decay)
+        torch._foreach_mul_(weights, 1 - learning_rate * self.weight_decay)
         torch._foreach_lerp_(first, gradients, 1 - beta1)
         torch._foreach_mul_(second, beta2)
         torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
@@ -65,7 +72,10 @@ class AdamAtan2:
         torch._foreach_div_(angles, math.sqrt(1 - beta2**steps))
         for moment, angle in zip(first, angles, strict=True):  # has no multi-tensor form
             torch.atan2(moment, angle, out=angle)
-        torch._foreach_add_(parameters, angles, alpha=-self.learning_rate / (1 - beta1**steps))
+        torch._foreach_add_(weights, angles, alpha=-learning_rate / (1 - beta1**steps))
+        for i, parameter, weight in zip(members, parameters, weights, strict=True):
+            if parameter.dtype == torch.bfloat16:
+                parameter.copy_(round_stochastically(weight, seed=(steps << 16) + i))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Moments by parameter name, and the steps taken per parameter."""
@@ -81,6 +91,16 @@ class AdamAtan2:
         self.steps = [int(step) for step in state["steps"]]
 
 
+def round_stochastically(values: Tensor, seed: int) -> Tensor:
+    """Float32 to bf16, up or down with the probability that keeps the mean; the same for the same seed."""
+    generator = torch.Generator(values.device).manual_seed(seed)
+    dropped = torch.randint(
+        0, 1 << 16, values.shape, generator=generator, device=values.device, dtype=torch.int32
+    )
+    kept = (values.view(torch.int32) + dropped) & ~0xFFFF
+    return kept.view(torch.float32).bfloat16()
+
+
 class SignSgd:
     """Sign-SGD with decoupled decay on the rows of the puzzle table that the batch used, and no others.
 
@@ -88,25 +108,26 @@ class SignSgd:
     rows. It keeps no state. Gradients of a row that occurs more than once in the batch are summed.
     """
 
-    def __init__(self, embedding: PuzzleEmbedding, weight_decay: float) -> None:
+    def __init__(self, embedding: PuzzleEmbedding, weight_decay: float, ranks: Ranks = ALONE) -> None:
         self.embedding = embedding
         self.weight_decay = weight_decay
+        self.ranks = ranks
         self.learning_rate = 0.0
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move the rows looked up by the last forward pass in training."""
-        if self.embedding.used is None:
+        """Move the rows that the passes since the last step looked up."""
+        used = [(ids, rows) for ids, rows in self.embedding.take_used() if rows.grad is not None]
+        if not used:
             return
-        ids, rows = self.embedding.used
-        if rows.grad is None:
-            return
+        ids = self.ranks.gather(torch.cat([ids for ids, _ in used]))
+        gradients = torch.cat([rows.grad for _, rows in used if rows.grad is not None])
+        gradients = self.ranks.gather(gradients)
         # Each slot adds its gradient to the first slot with the same row; no wait for the device.
         first = (ids[:, None] == ids[None]).int().argmax(1)
-        gradient = torch.zeros_like(rows).index_add_(0, first, rows.grad)[first]
-        decayed = rows * (1 - self.learning_rate * self.weight_decay)
+        gradient = torch.zeros_like(gradients).index_add_(0, first, gradients)[first]
+        decayed = self.embedding.table[ids] * (1 - self.learning_rate * self.weight_decay)
         self.embedding.table[ids] = decayed - self.learning_rate * gradient.sign()
-        rows.grad = None
 
 
 class Optimisers:
@@ -135,10 +156,12 @@ class Optimisers:
         if self.rows is not None:
             self.rows.step()
 
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self.adam.parameters:
+    def begin(self, step: int) -> None:
+        """Forget the gradients, and freeze or thaw for the step after `step` finished ones."""
+        frozen = self.config.freeze if step < self.config.freeze_steps else "none"
+        for name, parameter in zip(self.adam.names, self.adam.parameters, strict=True):
             parameter.grad = None
+            parameter.requires_grad_(frozen == "none" or frozen != _part_of(name))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Flat tensors, fit for a safetensors file; the puzzle table itself is a weight of the model."""
@@ -159,12 +182,23 @@ def schedule(step: int, total_steps: int, config: OptimisationConfig) -> float:
     return COSINE_FLOOR + (1 - COSINE_FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def build_optimisers(reasoner: Reasoner, config: ExperimentConfig) -> Optimisers:
+def build_optimisers(reasoner: Reasoner, config: ExperimentConfig, ranks: Ranks = ALONE) -> Optimisers:
     """The optimisers of every weight of `reasoner`, at the settings of `config`."""
     settings = config.optimisation
-    adam = AdamAtan2(reasoner.named_parameters(), (settings.beta1, settings.beta2), settings.weight_decay)
+    encoder_pace = (settings.encoder_learning_rate or settings.learning_rate) / settings.learning_rate
+    adam = AdamAtan2(
+        reasoner.named_parameters(),
+        (settings.beta1, settings.beta2),
+        settings.weight_decay,
+        lambda name: encoder_pace if _part_of(name) == "encoder" else 1.0,
+    )
     rows, peak = None, 0.0
     if isinstance(reasoner.context, PuzzleEmbedding) and isinstance(config.model, TrmModel):
-        rows = SignSgd(reasoner.context, config.model.embedding_weight_decay)
+        rows = SignSgd(reasoner.context, config.model.embedding_weight_decay, ranks)
         peak = config.model.embedding_learning_rate
     return Optimisers(adam, rows, peak, settings, config.training.steps)
+
+
+def _part_of(name: str) -> str:
+    """What `optimisation.freeze` calls the part that a weight of the reasoner belongs to."""
+    return "encoder" if name.startswith("context.") else "decoder"

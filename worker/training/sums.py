@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
+
+AddUp = Callable[[Sequence[Tensor]], None]  # each tensor becomes its sum over all processes
+
+
+def _alone(tensors: Sequence[Tensor]) -> None:
+    """One process is all there are."""
 
 
 class Sums:
@@ -27,14 +33,19 @@ class Sums:
         weight = chosen.double().sum().expand(len(rows))
         self._put(values, torch.stack((torch.where(chosen, rows, 0.0).sum(1), weight), dim=1))
 
-    def read(self, extra: Mapping[str, Tensor]) -> dict[str, float]:
-        """The means, and `extra` scalars beside them; begins a new interval. Waits for the device once."""
+    def read(self, extra: Mapping[str, Tensor], add_up: AddUp = _alone) -> dict[str, float]:
+        """The means, and `extra` scalars beside them; begins a new interval. Waits for the device once.
+
+        `add_up` makes sums over all processes of tensors, in place.
+        """
         names = [*self._sums, *extra]
         pairs = [
             *self._sums.values(),
             *(torch.stack((v.double(), torch.ones_like(v).double())) for v in extra.values()),
         ]
-        rows = torch.stack(pairs).tolist()
+        stacked = torch.stack(pairs)
+        add_up([stacked])
+        rows = stacked.tolist()
         self._sums = {}
         return {name: total / weight for name, (total, weight) in zip(names, rows, strict=True) if weight}
 
@@ -42,8 +53,13 @@ class Sums:
         """Whether nothing summed so far is infinite or NaN. Waits for the device."""
         return not self._sums or math.isfinite(torch.stack(list(self._sums.values())).sum().item())
 
-    def state_dict(self) -> dict[str, Tensor]:
-        return dict(self._sums)
+    def state_dict(self, add_up: AddUp = _alone) -> dict[str, Tensor]:
+        """The sums so far, of all processes."""
+        if not self._sums:
+            return {}
+        stacked = torch.stack(list(self._sums.values()))
+        add_up([stacked])
+        return dict(zip(self._sums, stacked, strict=True))
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         self._sums = dict(state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -44,6 +44,19 @@ def _pack(tree: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if tree is None or isinstance(tree, bool | int | float | str):
         return tree
     raise TypeError(f"{path}: a {type(tree).__name__} cannot be written to a checkpoint")
+
+
+def map_trees(change: Callable[..., Tensor], *trees: Any) -> Any:
+    """One tree of what `change` makes of the tensors in the same place of all trees. Tuples become plain."""
+    first = trees[0]
+    if isinstance(first, Tensor):
+        return change(*trees)
+    if isinstance(first, Mapping):
+        return {key: map_trees(change, *(tree[key] for tree in trees)) for key in first}
+    if isinstance(first, list | tuple):
+        members = (map_trees(change, *each) for each in zip(*trees, strict=True))
+        return tuple(members) if isinstance(first, tuple) else list(members)
+    return first
 
 
 def to_device(tree: Any, device: torch.device) -> Any:

@@ -16,11 +16,12 @@ from worker.data import training_data
 from worker.data.sets import TaskSource
 from worker.data.training_data import TrainingData
 from worker.device import open_device
-from worker.recorder import Recorder
+from worker.recorder import NullRecorder, Recorder
 from worker.training import checkpoint
 from worker.training.diagnostics import Alarms
 from worker.training.learner import Learner
 from worker.training.progress import Meter
+from worker.training.ranks import Ranks
 from worker.training.scoring import Scorer
 from worker.training.start import start_from_config
 from worker.training.stop import StopSignal
@@ -58,21 +59,25 @@ def train(
 
     Checkpoints and outcomes are written to `folder`. With `resume` it goes on from the newest whole
     checkpoint there; on the CPU in fp32 every number is then the same as without the stop, except
-    `samples_per_second` and `memory_bytes`. Raises EtrmError subclasses: InvalidConfig (data, device),
-    CheckpointCorrupt, Conflict (checkpoint of another config), StorageFull, TrainingDiverged.
+    `samples_per_second` and `memory_bytes`. Under torchrun every process calls this: they share each batch,
+    and the first of them records, saves and evaluates. Raises EtrmError subclasses: InvalidConfig (data,
+    device), CheckpointCorrupt, Conflict (checkpoint of another config), StorageFull, TrainingDiverged.
     """
-    recorder.progress(Progress("loading", 0, 1))
-    device = open_device(config.training)
-    checkpoint.clean(folder)
-    data = training_data.build(config, source)
-    learner = Learner(config, data, device)
-    _introduce(learner, data, recorder)
-    scorer = Scorer(config, data.puzzles, source, folder, recorder, stop)
-    run = _Run(config, recorder, folder, stop, learner, scorer)
-    if not (resume and run.resume()):
-        start_from_config(learner, recorder)
-    recorder.progress(Progress("loading", 1, 1))
-    return run.to_the_end()
+    with Ranks.of_environment() as ranks:
+        recorder = recorder if ranks.is_first else NullRecorder()
+        recorder.progress(Progress("loading", 0, 1))
+        device = open_device(config.training)
+        if ranks.is_first:
+            checkpoint.clean(folder)
+        data = training_data.build(config, source)
+        learner = Learner(config, data, device, ranks)
+        _introduce(learner, data, recorder)
+        scorer = Scorer(config, data.puzzles, source, folder, recorder, stop)
+        run = _Run(config, recorder, folder, stop, learner, scorer)
+        if not (resume and run.resume()):
+            start_from_config(learner, recorder)
+        recorder.progress(Progress("loading", 1, 1))
+        return run.to_the_end()
 
 
 class _Run:
@@ -92,6 +97,7 @@ class _Run:
         self.folder = folder
         self.stop = stop
         self.learner = learner
+        self.ranks = learner.ranks
         self.scorer = scorer
         self.alarms = Alarms()
         self.meter = Meter("training", config.training.steps)
@@ -121,10 +127,12 @@ class _Run:
         evaluations: list[EvaluationSummary] = []
         self.recorder.progress(self.meter.mark(self.learner.step))
         while True:
-            if self._evaluation_is_due():
+            stopping = self.ranks.any(self.stop.requested)
+            if self._evaluation_is_due() and not stopping:
                 self._save()  # so that an evaluation gone on with later has the same weights
                 evaluations = self._evaluate()
-            if self.stop.requested or self.learner.step >= training.steps:
+                stopping = self.ranks.any(self.stop.requested)
+            if stopping or self.learner.step >= training.steps:
                 break
             self.learner.advance()
             if self.learner.step % training.log_every == 0 or self.learner.step == training.steps:
@@ -137,17 +145,17 @@ class _Run:
         self._save()
         step = self.learner.step
         done = step >= self.config.training.steps and len(evaluations) == len(self.config.evaluation.sets)
+        # All leave alike: only the first knows the evaluations.
+        done = self.ranks.any(done and self.ranks.is_first)
         if not done:
-            self.recorder.log(f"Stopped at step {step}: {self.stop.reason}.")
+            self.recorder.log(f"Stopped at step {step}: {self.stop.reason or 'another process was told to'}.")
         self.recorder.flush()
         return TrainingResult(step, not done, tuple(evaluations))
 
     def _evaluation_is_due(self) -> bool:
         step, every = self.learner.step, self.config.evaluation.every
         at_the_end = step >= self.config.training.steps
-        return not self.stop.requested and (
-            at_the_end or (every is not None and step > 0 and step % every == 0)
-        )
+        return at_the_end or (every is not None and step > 0 and step % every == 0)
 
     def _record(self) -> None:
         """Record the interval that ends here, judge it, and tell how far the run is."""
@@ -167,14 +175,20 @@ class _Run:
         if not self.learner.sums.are_finite():
             self._fail_diverged("the loss or a gradient is no finite number")
         snapshot = self.learner.snapshot(self.alarms.state_dict())
-        saved = checkpoint.save(self.folder, snapshot, self.config.training.keep_checkpoints)
         self.saved_step = self.learner.step
-        self.recorder.checkpoint(saved)
+        if self.ranks.is_first:
+            keep = self.config.training.keep_checkpoints
+            self.recorder.checkpoint(checkpoint.save(self.folder, snapshot, keep))
 
     def _evaluate(self) -> list[EvaluationSummary]:
+        """The first process evaluates, the others wait for it."""
         averaged = self.config.evaluation.weights == "ema"
-        with self.learner.ema.swapped() if averaged else nullcontext():
-            return self.scorer.score(self.learner.reasoner, self.learner.step)
+        summaries: list[EvaluationSummary] = []
+        if self.ranks.is_first:
+            with self.learner.ema.swapped() if averaged else nullcontext():
+                summaries = self.scorer.score(self.learner.reasoner, self.learner.step)
+        self.ranks.wait()
+        return summaries
 
     def _fail_diverged(self, what: str) -> NoReturn:
         self.recorder.flush()

@@ -37,7 +37,7 @@ def first(stream: BatchStream, count: int) -> Batch:
 
 
 def same(one: Batch, other: Batch) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    return all(torch.equal(a, b) for a, b in zip(one.rows, other.rows, strict=True))
 
 
 def grid_on(canvas: torch.Tensor) -> tuple[tuple[int, int], Grid]:
@@ -113,10 +113,12 @@ def test_a_sample_is_a_function_of_seed_and_number(data: TrainingData) -> None:
     whole = first(BatchStream(data, config, 10), 300)
     pieces = BatchStream(data, config, 10)
     parts = [first(pieces, count) for count in (1, 99, 200)]
-    assert same(whole, Batch(*(torch.cat(tensors) for tensors in zip(*parts, strict=True))))
+    assert same(
+        whole, Batch(*(torch.cat(tensors) for tensors in zip(*(part.rows for part in parts), strict=True)))
+    )
     jumped = BatchStream(data, config, 10)
     jumped.position = 250
-    assert same(first(jumped, 50), Batch(*(tensor[250:] for tensor in whole)))
+    assert same(first(jumped, 50), whole.map(lambda tensor: tensor[250:]))
     other = first(BatchStream(data, config.model_copy(update={"seed": 1}), 10), 300)
     assert not torch.equal(other.inputs, whole.inputs)
 
@@ -127,7 +129,7 @@ def test_only_wanted_rows_are_filled_and_counted(data: TrainingData) -> None:
     batch = stream.next(wanted)
     assert stream.position == 3
     dense = first(BatchStream(data, quick(), 10), 3)
-    assert same(Batch(*(tensor[torch.from_numpy(wanted)] for tensor in batch)), dense)
+    assert same(batch.map(lambda tensor: tensor[torch.from_numpy(wanted)]), dense)
     assert not batch.inputs[~wanted].any()
     assert (batch.labels[~wanted] == IGNORE).all()
     assert not batch.demo_mask[~wanted].any()

@@ -167,7 +167,7 @@ def test_no_token_that_a_solver_sees_depends_on_a_test_output(task: Task, other:
     for changed in (answering(task, other), answering(task, None)):
         for (side, batch), (same_side, same) in zip(truth, seen(changed), strict=True):
             assert side == same_side
-            assert all(torch.equal(a, b) for a, b in zip(batch, same, strict=True))
+            assert all(torch.equal(a, b) for a, b in zip(batch.rows, same.rows, strict=True))
     assert all((batch.labels == IGNORE).all() for _, batch in truth)
 
 

@@ -25,6 +25,7 @@ from worker.models.context.deterministic import DemonstrationSource, PairEncoder
 from worker.models.context.variational import kl_divergence as our_kl
 from worker.models.layers import rms_norm, rope_table
 from worker.models.reasoner import Reasoner
+from worker.noise import Noise
 
 ENCODERS: dict[str, EncoderConfig] = {
     "deterministic": DeterministicEncoder(layers=1),
@@ -42,14 +43,14 @@ def build(encoder: EncoderConfig, *, reencode: bool = True) -> Reasoner:
 
 
 def context_of(reasoner: Reasoner, batch: Batch, seed: int | None = None) -> Tensor:
-    generator = None if seed is None else torch.Generator().manual_seed(seed)
-    return reasoner.step(reasoner.initial_carry(batch), batch, generator).context
+    noise = None if seed is None else Noise.whole(seed, 0, len(batch.inputs))
+    return reasoner.step(reasoner.initial_carry(batch), batch, noise).context
 
 
 @every_encoder
 def test_a_context_has_t_tokens_and_every_encoder_weight_learns_from_it(encoder: EncoderConfig) -> None:
     reasoner, batch = build(encoder), random_batch(0)
-    output = reasoner.step(reasoner.initial_carry(batch), batch, torch.Generator().manual_seed(0))
+    output = reasoner.step(reasoner.initial_carry(batch), batch, Noise.whole(0, 0, len(batch.inputs)))
     assert output.context.shape == (4, CORE.context_tokens, CORE.width)
     total = output.logits.square().sum() + sum(p.value for p in output.penalties.values())
     torch.autograd.backward(total)
@@ -94,7 +95,7 @@ def test_the_order_of_the_demonstrations_does_not_matter(encoder: EncoderConfig)
 def test_a_batch_without_demonstrations_gives_finite_numbers(encoder: EncoderConfig) -> None:
     reasoner, batch = build(encoder), random_batch(5)
     bare = batch._replace(demo_mask=torch.zeros_like(batch.demo_mask))
-    output = reasoner.step(reasoner.initial_carry(bare), bare, torch.Generator())
+    output = reasoner.step(reasoner.initial_carry(bare), bare, Noise.whole(0, 0, len(bare.inputs)))
     assert torch.isfinite(output.logits).all()
     assert all(torch.isfinite(penalty.value) for penalty in output.penalties.values())
 
@@ -105,7 +106,7 @@ def test_every_encoder_works_cached_and_in_bf16(encoder: EncoderConfig) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         carry = reasoner.initial_carry(batch)
         for _ in range(2):
-            output = reasoner.step(carry, batch, torch.Generator())
+            output = reasoner.step(carry, batch, Noise.whole(0, 0, len(batch.inputs)))
             carry = output.carry
     assert torch.isfinite(output.logits).all()
 

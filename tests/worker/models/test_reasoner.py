@@ -10,6 +10,7 @@ from worker.batch import Batch
 from worker.models.build import build_reasoner
 from worker.models.core import States
 from worker.models.reasoner import Carry, Reasoner
+from worker.noise import Noise
 from worker.training.losses import act_loss
 
 
@@ -26,7 +27,7 @@ def backward(reasoner: Reasoner, carry: Carry, batch: Batch) -> Carry:
 
 
 def pick(batch: Batch, slots: list[int]) -> Batch:
-    return Batch(*(field[slots] for field in batch))
+    return batch.map(lambda field: field[slots])
 
 
 @pytest.mark.parametrize("config", [trm(), etrm()], ids=["trm", "etrm"])
@@ -102,7 +103,9 @@ def always_done(exploration: float) -> Reasoner:
 def test_a_positive_halting_logit_ends_a_sample_in_training() -> None:
     batch = random_batch(5)
     reasoner = always_done(exploration=0.0)
-    assert reasoner.step(reasoner.initial_carry(batch), batch, torch.Generator()).carry.halted.all()
+    assert reasoner.step(
+        reasoner.initial_carry(batch), batch, Noise.whole(0, 0, len(batch.inputs))
+    ).carry.halted.all()
 
 
 def test_exploration_keeps_samples_and_one_seed_keeps_the_same_ones() -> None:
@@ -110,8 +113,8 @@ def test_exploration_keeps_samples_and_one_seed_keeps_the_same_ones() -> None:
 
     def halted(exploration: float, seed: int) -> torch.Tensor:
         reasoner = always_done(exploration)
-        generator = torch.Generator().manual_seed(seed)
-        return reasoner.step(reasoner.initial_carry(batch), batch, generator).carry.halted
+        noise = Noise.whole(seed, 0, len(batch.inputs))
+        return reasoner.step(reasoner.initial_carry(batch), batch, noise).carry.halted
 
     assert not halted(1.0, 0).any()  # the shortest minimum is two steps
     assert 16 < int(halted(0.5, 0).sum()) < 48
@@ -123,7 +126,7 @@ def test_evaluation_runs_as_long_as_it_is_asked_to() -> None:
     reasoner, batch = always_done(exploration=0.5).eval(), random_batch(7)
     carry = reasoner.initial_carry(batch)
     for _ in range(8):
-        carry = reasoner.step(carry, batch, torch.Generator()).carry
+        carry = reasoner.step(carry, batch, Noise.whole(0, 0, len(batch.inputs))).carry
     assert carry.steps.tolist() == [8] * 4
     assert not carry.halted.any()
 

@@ -47,8 +47,8 @@ def test_a_model_without_encoder_parameters_has_no_gradient_coverage() -> None:
 def test_equal_contexts_have_no_spread_and_scale_does_not_change_the_scale_free_one() -> None:
     torch.manual_seed(0)
     contexts = torch.randn(8, 2, 4)
-    assert diagnostics.context_spread(contexts[:1].expand(8, 2, 4))["encoder/scale_free_variance"] < 1e-12
-    one, other = diagnostics.context_spread(contexts), diagnostics.context_spread(10 * contexts)
+    assert diagnostics.context_spread([contexts[:1].expand(8, 2, 4)])["encoder/scale_free_variance"] < 1e-12
+    one, other = diagnostics.context_spread([contexts]), diagnostics.context_spread([10 * contexts])
     by_hand = ((contexts - contexts.mean(0)) ** 2).mean()
     assert one["encoder/cross_sample_variance"] == pytest.approx(by_hand.item())
     assert other["encoder/cross_sample_variance"] == pytest.approx(100 * by_hand.item(), rel=1e-5)

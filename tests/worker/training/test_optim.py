@@ -72,7 +72,7 @@ def train(reasoner: Reasoner, optimisers: Optimisers, first: int, last: int) -> 
         batch = random_batch(step)
         output = reasoner.step(reasoner.initial_carry(batch), batch)
         total = act_loss(output.logits, output.halt_logits, batch.labels).total
-        optimisers.zero_grad()
+        optimisers.begin(step)
         torch.autograd.backward(total)
         optimisers.set_learning_rate(step)
         optimisers.step()
@@ -115,7 +115,7 @@ def rows(ids: list[int], gradients: list[list[float]]) -> PuzzleEmbedding:
     embedding.table.fill_(1.0)
     looked_up = embedding.table[ids].requires_grad_()
     looked_up.grad = torch.tensor(gradients)
-    embedding.used = torch.tensor(ids), looked_up
+    embedding._used.append((torch.tensor(ids), looked_up))
     return embedding
 
 

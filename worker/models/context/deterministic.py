@@ -28,6 +28,7 @@ from worker.models.layers import (
     rope_table,
     truncated_normal,
 )
+from worker.noise import Noise
 
 QUERY_STD = 0.02
 
@@ -45,8 +46,10 @@ class Pairs(NamedTuple):
 
     @classmethod
     def of(cls, batch: Batch) -> Pairs:
-        """Finding them waits for the device once."""
-        place = batch.demo_mask.flatten().nonzero()[:, 0]
+        """Waits for the device once where the batch does not say where they lie."""
+        place = batch.places
+        if place is None:
+            place = batch.demo_mask.flatten().nonzero()[:, 0]
         return cls(
             batch.demo_inputs.flatten(0, 1)[place],
             batch.demo_outputs.flatten(0, 1)[place],
@@ -64,9 +67,8 @@ class DemonstrationSource(nn.Module):
     """A context source that first encodes each demonstration on its own, with `pairs`.
 
     Only valid demonstrations are encoded, packed into one batch: the places of missing ones would come
-    to zero anyway, so a batch with few demonstrations is cheap. Finding them waits for the device once
-    per step. `pack = False` encodes the empty places too and zeroes them, as published; the numbers
-    differ by rounding only, which the recursion amplifies.
+    to zero anyway, so a batch with few demonstrations is cheap. `pack = False` encodes the empty places
+    too and zeroes them, as published; the numbers differ by rounding only, which the recursion amplifies.
     """
 
     def __init__(self, pairs: nn.Module, width: int) -> None:
@@ -242,5 +244,5 @@ class DeterministicSource(DemonstrationSource):
         super().__init__(PairEncoder(core, config, generator), core.width)
         self.set = SetEncoder(core, config.set_layers, config.norm, config.layer_scale, generator)
 
-    def forward(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
+    def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         return ContextOutput(self.set(self.encode(batch), batch.demo_mask))

@@ -28,6 +28,7 @@ from worker.models.layers import (
     rms_norm,
     truncated_normal,
 )
+from worker.noise import Noise
 
 COLOURS = 10
 LARGEST_SIDE = 30
@@ -203,7 +204,7 @@ class GraphSource(nn.Module):
     def start(self) -> State:
         return ()
 
-    def forward(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
+    def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         pairs = Pairs.of(batch)
         graph = build_graph(pairs, self.config)
         nodes: Tensor = self.nodes(graph)

@@ -11,6 +11,7 @@ from worker.models.context.deterministic import DemonstrationSource, PairEncoder
 from worker.models.context.source import ContextOutput, State
 from worker.models.core import Recursion, States
 from worker.models.layers import Block, rope_table, truncated_normal
+from worker.noise import Noise
 
 INERTIA = 0.9  # share of the old state that stays, per ACT step
 
@@ -40,7 +41,7 @@ class IterativeSource(DemonstrationSource):
     def start(self) -> State:
         return self.y_start[None], self.z_start[None]
 
-    def forward(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
+    def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         encodings = self.encode(batch)
         valid = batch.demo_mask.sum(-1).clamp(min=1)[:, None, None]
         seen = (encodings.sum(1, keepdim=True) / valid).expand_as(state[0])

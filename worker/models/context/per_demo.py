@@ -12,6 +12,7 @@ from worker.models.context.deterministic import DemonstrationSource
 from worker.models.context.source import ContextOutput, Penalty, State
 from worker.models.context.variational import CLS_STD, Gaussian, kl_divergence, sample
 from worker.models.layers import NORM_EPSILON, Linear, SelfAttention, compute_dtype, truncated_normal
+from worker.noise import Noise
 
 HEADS = 8
 EXPANSION = 4
@@ -98,12 +99,12 @@ class PerDemoSource(DemonstrationSource):
         )
         self.decode = plain_linear(config.latent, core.context_tokens * core.width, generator)
 
-    def forward(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
+    def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         encodings = self.encode(batch)
         mean, log_variance = self.posterior(encodings)  # each (B, K, latent)
-        latents = sample(mean, log_variance, generator if self.training else None)
+        latents = sample(mean, log_variance, noise if self.training else None)
         mask = batch.demo_mask[..., None]
         latent = (latents * mask).sum(1) / mask.sum(1).clamp(min=1)
         kl = kl_divergence(mean, log_variance, batch.demo_mask)
         context = self.decode(latent.to(encodings.dtype)).unflatten(-1, (self.tokens, -1))
-        return ContextOutput(context, penalties={"kl": Penalty(kl, self.kl_weight)})
+        return ContextOutput(context, penalties={"kl": Penalty(kl, self.kl_weight, "demonstration")})

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from worker.batch import Batch
 from worker.models.context.source import ContextOutput, State
+from worker.noise import Noise
 
 
 class PuzzleEmbedding(nn.Module):
     """Row `batch.puzzle`, zero-padded to T x D. Row 0 is for unknown puzzles; all start at zero.
 
     The table is a buffer: only the rows of a batch get a gradient, on a copy that the sparse optimiser
-    reads from `used`.
+    takes with `take_used`.
     """
 
     table: Tensor  # (rows, embedding width)
@@ -24,15 +25,20 @@ class PuzzleEmbedding(nn.Module):
         self.tokens = tokens
         self.width = width
         self.register_buffer("table", torch.zeros(rows, embedding_width))
-        self.used: tuple[Tensor, Tensor] | None = None  # ids (B,), their rows (B, embedding width)
+        self._used: list[tuple[Tensor, Tensor]] = []
 
     def start(self) -> State:
         return ()
 
-    def forward(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
+    def take_used(self) -> list[tuple[Tensor, Tensor]]:
+        """Ids (B,) and rows (B, embedding width) of each pass in training since the last call."""
+        used, self._used = self._used, []
+        return used
+
+    def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         rows = self.table[batch.puzzle]
         if self.training:
             rows.requires_grad_()
-            self.used = batch.puzzle, rows
+            self._used.append((batch.puzzle, rows))
         padded = F.pad(rows, (0, self.tokens * self.width - rows.shape[1]))
         return ContextOutput(padded.view(-1, self.tokens, self.width))

@@ -14,6 +14,7 @@ from worker.batch import Batch
 from worker.models.context.deterministic import PairReader, Pairs
 from worker.models.context.source import ContextOutput, State
 from worker.models.layers import Linear, SwiGLU, rms_norm, truncated_normal
+from worker.noise import Noise
 
 EPSILON = 1e-8  # keeps a slot that wins nothing from dividing by zero
 LARGEST_SIDE = 30
@@ -83,7 +84,7 @@ class SlotSource(nn.Module):
     def start(self) -> State:
         return ()
 
-    def forward(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
+    def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         pairs = Pairs.of(batch)
         tokens = self.pairs.read(pairs.inputs, pairs.outputs)
         tokens = tokens + self.position(_places(batch.inputs).to(tokens.dtype))

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from worker.batch import Batch
+from worker.noise import Noise
 
 State = tuple[Tensor, ...]  # each (B, ...), carried over the ACT steps of a sample
 
 
 class Penalty(NamedTuple):
-    """A term added to the summed loss of the batch as weight x value."""
+    """A term added to the summed loss of the batch as weight x value.
+
+    `per` says what the value is a mean over, so that the means of parts of a batch can be put together.
+    """
 
     value: Tensor  # scalar
     weight: float
+    per: Literal["sample", "demonstration"] = "sample"
 
 
 class ContextOutput(NamedTuple):
@@ -36,8 +40,8 @@ class ContextSource(Protocol):
         """The state a fresh sample starts from, each (1, ...); empty where nothing is carried."""
         ...
 
-    def __call__(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
-        """The context of `batch`. Without a generator nothing is drawn at random."""
+    def __call__(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
+        """The context of `batch`. Without noise nothing is drawn at random."""
         ...
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...

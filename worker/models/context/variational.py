@@ -10,6 +10,7 @@ from worker.batch import Batch
 from worker.models.context.deterministic import DemonstrationSource, PairEmbedding, SetEncoder
 from worker.models.context.source import ContextOutput, Penalty, State
 from worker.models.layers import Block, Linear, rms_norm, rope_table, truncated_normal
+from worker.noise import Noise
 
 CLS_STD = 0.02
 LOG_VARIANCE_LIMIT = 10.0
@@ -30,12 +31,9 @@ class Gaussian(nn.Module):
         return self.mean(x).float(), log_variance.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
 
 
-def sample(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None) -> Tensor:
-    """mean + sigma x noise from `generator` (Kingma and Welling 2014); the mean without one."""
-    if generator is None:
-        return mean
-    noise = torch.randn(mean.shape, generator=generator, device=generator.device)
-    return mean + noise.to(mean.device, non_blocking=True) * (0.5 * log_variance).exp()
+def sample(mean: Tensor, log_variance: Tensor, noise: Noise | None) -> Tensor:
+    """mean + sigma x noise (Kingma and Welling 2014); the mean without noise."""
+    return mean if noise is None else mean + noise.normal(mean) * (0.5 * log_variance).exp()
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor, counted: Tensor) -> Tensor:
@@ -88,10 +86,10 @@ class VariationalSource(DemonstrationSource):
         )
         self.decode = Linear(core.width, core.context_tokens * core.width, generator)
 
-    def forward(self, batch: Batch, state: State, generator: torch.Generator | None) -> ContextOutput:
+    def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         seen = self.set(self.encode(batch), batch.demo_mask)
         mean, log_variance = self.posterior(rms_norm(seen.mean(1)))
-        latent = sample(mean, log_variance, generator if self.training else None)
+        latent = sample(mean, log_variance, noise if self.training else None)
         kl = kl_divergence(mean, log_variance, batch.demo_mask.any(-1))
         context = self.decode(latent.to(seen.dtype)).view(-1, self.tokens, self.width)
         return ContextOutput(context, penalties={"kl": Penalty(kl, self.kl_weight)})

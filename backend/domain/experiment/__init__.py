@@ -1,0 +1,59 @@
+"""ExperimentConfig: the one definition of an experiment.
+
+The web form walks its JSON schema, the API takes it as the body, the command line parses it, the
+database stores its JSON, the worker validates the same class, and the compare page diffs it. Every
+field therefore carries a title, a description, bounds and (in `json_schema_extra`) a unit.
+
+Settings and their published values: "Less is More" (arXiv 2510.04871) and the ETRM runs built on it.
+"""
+
+from backend.domain.experiment.config import ExperimentConfig
+from backend.domain.experiment.data import BUILT_IN_SETS, DataConfig
+from backend.domain.experiment.encoders import (
+    DeterministicEncoder,
+    EncoderConfig,
+    GraphEncoder,
+    IterativeEncoder,
+    PerDemoEncoder,
+    SlotsEncoder,
+    VariationalEncoder,
+)
+from backend.domain.experiment.evaluation import EvaluationConfig, EvaluationSet
+from backend.domain.experiment.fields import Config
+from backend.domain.experiment.health import HealthConfig
+from backend.domain.experiment.model import ActConfig, CoreConfig, EtrmModel, ModelConfig, TrmModel
+from backend.domain.experiment.objective import ContrastConfig, InfoNce, NoContrast, ObjectiveConfig, SupCon
+from backend.domain.experiment.optimisation import OptimisationConfig
+from backend.domain.experiment.training import CheckpointStart, SeededStart, StartConfig, TrainingConfig
+
+__all__ = [
+    "BUILT_IN_SETS",
+    "ActConfig",
+    "CheckpointStart",
+    "Config",
+    "ContrastConfig",
+    "CoreConfig",
+    "DataConfig",
+    "DeterministicEncoder",
+    "EncoderConfig",
+    "EtrmModel",
+    "EvaluationConfig",
+    "EvaluationSet",
+    "ExperimentConfig",
+    "GraphEncoder",
+    "HealthConfig",
+    "InfoNce",
+    "IterativeEncoder",
+    "ModelConfig",
+    "NoContrast",
+    "ObjectiveConfig",
+    "OptimisationConfig",
+    "PerDemoEncoder",
+    "SeededStart",
+    "SlotsEncoder",
+    "StartConfig",
+    "SupCon",
+    "TrainingConfig",
+    "TrmModel",
+    "VariationalEncoder",
+]

@@ -1,0 +1,65 @@
+"""The whole: one experiment."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from backend.domain.experiment.data import DataConfig
+from backend.domain.experiment.evaluation import EvaluationConfig
+from backend.domain.experiment.fields import Config, field
+from backend.domain.experiment.health import HealthConfig
+from backend.domain.experiment.model import EtrmModel, ModelConfig, TrmModel
+from backend.domain.experiment.objective import NoContrast, ObjectiveConfig
+from backend.domain.experiment.optimisation import OptimisationConfig
+from backend.domain.experiment.training import TrainingConfig
+
+
+class ExperimentConfig(Config):
+    """One experiment: a model, its data, how it is trained and how it is scored."""
+
+    schema_version: Literal[1] = Field(default=1, title="Schema version", json_schema_extra={"hidden": True})
+    name: str = field(
+        "", "Name", "Shown in tables; empty gets one from the model and the seed.", max_length=120
+    )
+    seed: int = field(0, "Seed", "Of weights, data order, augmentation and halting.", ge=0, le=2**31 - 1)
+    model: ModelConfig = field(EtrmModel, "Model", "What is trained.")
+    data: DataConfig = field(DataConfig, "Data", "Tasks, canvas, augmentation.")
+    optimisation: OptimisationConfig = field(OptimisationConfig, "Optimisation", "Optimiser and schedule.")
+    objective: ObjectiveConfig = field(
+        ObjectiveConfig, "Objective", "Terms beside the loss of the predicted grid."
+    )
+    training: TrainingConfig = field(TrainingConfig, "Training", "Length, batch, device, recording.")
+    health: HealthConfig = field(HealthConfig, "Health", "Probes of the encoder and their alarms.")
+    evaluation: EvaluationConfig = field(EvaluationConfig, "Evaluation", "How checkpoints are scored.")
+
+    @model_validator(mode="after")
+    def _encoders_never_see_evaluation_tasks(self) -> ExperimentConfig:
+        if isinstance(self.model, EtrmModel) and self.data.evaluation_demonstrations:
+            raise ValueError(
+                "data.evaluation_demonstrations must be false for an ETRM model: "
+                "its evaluation tasks must be unseen; set it to false or choose model.kind trm"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _objective_has_an_encoder(self) -> ExperimentConfig:
+        if isinstance(self.model, TrmModel):
+            for field_name, is_off in (
+                ("objective.contrast", isinstance(self.objective.contrast, NoContrast)),
+                ("objective.latent_steps", self.objective.latent_steps == 0),
+                ("optimisation.freeze", self.optimisation.freeze != "encoder"),
+                ("optimisation.encoder_learning_rate", self.optimisation.encoder_learning_rate is None),
+            ):
+                if not is_off:
+                    raise ValueError(
+                        f"{field_name} needs an encoder, which model.kind trm has not: "
+                        "leave it as it is, or choose model.kind etrm"
+                    )
+        return self
+
+    @property
+    def variant(self) -> str:
+        """What colours and groups the run: `trm`, or the kind of its encoder."""
+        return "trm" if isinstance(self.model, TrmModel) else self.model.encoder.kind

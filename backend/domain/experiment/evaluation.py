@@ -1,0 +1,64 @@
+"""How checkpoints are scored."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from backend.domain.experiment.fields import Config, field
+
+
+class EvaluationSet(Config):
+    """Which tasks of which set are evaluated."""
+
+    name: str = field(
+        "arc-agi-1/evaluation", "Set", "A built-in or imported set.", min_length=1, max_length=200
+    )
+    first_tasks: int | None = field(
+        32, "First n tasks", "The first n tasks in id order; empty means all.", unit="tasks", ge=1
+    )
+    that_fit: bool = field(
+        False,
+        "Only tasks that fit",
+        "Choose among the tasks whose demonstrations and test inputs fit the largest canvas. "
+        "Off: a task that does not fit counts as failed.",
+        advanced=True,
+    )
+
+
+class EvaluationConfig(Config):
+    """Scoring: augmented views, undone and voted on."""
+
+    sets: tuple[EvaluationSet, ...] = field(
+        lambda: (EvaluationSet(),), "Evaluated sets", "Each is scored at the end of training.", max_length=8
+    )
+    views: int = field(
+        32, "Views", "Augmented forms of each test input that vote.", unit="views", ge=1, le=10_000
+    )
+    act_steps: int | None = field(
+        None, "ACT steps", "ACT steps in evaluation; empty means as in training.", ge=1, le=256, advanced=True
+    )
+    weights: Literal["ema", "raw"] = field("ema", "Weights", "Moving average (published) or raw.")
+    batch_size: int = field(
+        64, "Evaluation batch", "Views per forward pass.", unit="views", ge=1, le=8192, advanced=True
+    )
+    every: int | None = field(
+        None,
+        "Evaluate every",
+        "Also evaluate during training, every n steps; empty means only at the end.",
+        unit="steps",
+        ge=1,
+        advanced=True,
+    )
+    keep_candidates: int = field(
+        5, "Candidates kept", "Top candidates stored per test input.", ge=2, le=100, advanced=True
+    )
+
+    @model_validator(mode="after")
+    def _each_set_once(self) -> EvaluationConfig:
+        names = [each.name for each in self.sets]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"sets names {twice} more than once: evaluate it once, with all its tasks")
+        return self

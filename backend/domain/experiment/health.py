@@ -1,0 +1,69 @@
+"""What is watched of the encoder, and when an alarm is raised."""
+
+from __future__ import annotations
+
+from backend.domain.experiment.fields import Config, field
+
+
+class HealthConfig(Config):
+    """Probes of the encoder during training, and the thresholds of their alarms and verdicts."""
+
+    probe_every: int | None = field(
+        100,
+        "Probe every",
+        "Steps between probes: effective rank, cosine, retrieval and decoder reliance on tasks drawn for "
+        "it. Empty means never.",
+        unit="steps",
+        ge=1,
+    )
+    probe_tasks: int = field(
+        16,
+        "Probe tasks",
+        "Different tasks a probe looks at, each in two augmentations. Fewer where there are fewer.",
+        unit="tasks",
+        ge=2,
+        le=512,
+        advanced=True,
+    )
+    least_coverage: float = field(
+        0.5,
+        "Least gradient coverage",
+        "Alarm where a smaller share of the encoder's weights, or of the samples, receives a gradient.",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    least_variance: float = field(
+        1e-3,
+        "Least variance",
+        "Alarm where the contexts of different samples differ by less of their energy (scale-free "
+        "cross-sample variance).",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    largest_jump: float = field(
+        100.0,
+        "Largest jump",
+        "Alarm where the gradient norm is more than so many times its recent median.",
+        gt=1,
+        le=1e9,
+        advanced=True,
+    )
+    least_reliance: float = field(
+        0.01,
+        "Least reliance",
+        "Alarm where another task's context costs less token accuracy: the decoder does not use its context.",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    patience: int = field(
+        10,
+        "Patience",
+        "Recorded points in a row that make a state and not a moment, before an alarm is raised.",
+        unit="points",
+        ge=1,
+        le=10_000,
+        advanced=True,
+    )
