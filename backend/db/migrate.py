@@ -20,7 +20,7 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 ONE_AT_A_TIME = 0x6574726D  # key of the PostgreSQL advisory lock: "etrm"
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: str, revision: str = "head") -> None:
     """Create the database file if there is none, and run what migrations are missing, all or nothing."""
     _make_folder(url)
     with translated(), migrating_connection(url) as connection:
@@ -28,7 +28,7 @@ def upgrade(url: str) -> None:
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         config.attributes["connection"] = connection
         _refuse_newer(config, connection)
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def _refuse_newer(config: Config, connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from backend.db.tables.access import ApiToken, BrowserSession, LoginToken
 from backend.db.tables.evaluation import Evaluation, Outcome, Prediction
+from backend.db.tables.group import RunGroup
 from backend.db.tables.run import Alarm, Checkpoint, LogLine, Run, RunEvent
 from backend.db.tables.series import RunCursor, Segment, Series
 from backend.db.tables.task import Task, TaskSet
@@ -20,6 +21,7 @@ __all__ = [
     "Run",
     "RunCursor",
     "RunEvent",
+    "RunGroup",
     "Segment",
     "Series",
     "Task",

@@ -32,6 +32,7 @@ class Run(Base):
     phase: Mapped[str] = mapped_column(default="")  # loading, training, evaluating
     config: Mapped[dict[str, Any]]
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("run.id", ondelete="SET NULL"), index=True)
+    group_id: Mapped[str | None] = mapped_column(ForeignKey("run_group.id", ondelete="SET NULL"), index=True)
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
     seconds_left: Mapped[float | None]

@@ -17,6 +17,14 @@ from backend.db.session import make_engine
 from backend.domain.errors import Conflict, Unavailable
 from tests.support.databases import PostgresDatabases
 
+RUN_OF_THE_FIRST_SCHEMA = """
+INSERT INTO run (id, name, origin, variant, status, status_cause, phase, config, parent_id, done, total, step,
+                 attempt, cancel_requested, created_at, traceback, tags, notes)
+VALUES ('{id}', 'mine', 'training', 'trm', 'finished', '', '', '{{"seed": 3}}', {parent}, 7, 7, 7,
+        1, '0', 1.5, '', '[]', '')
+"""
+CONFIG_AS_STORED = {"sqlite": '{"seed": 3}', "postgres": "{'seed': 3}"}
+
 
 def test_migrations_agree_with_the_models(engine: Engine) -> None:
     with engine.connect() as connection:
@@ -49,6 +57,41 @@ def test_two_processes_may_upgrade_an_empty_database_at_once(
     assert [starter.exitcode for starter in starters] == [0, 0]
     engine = make_engine(url)
     assert set(Base.metadata.tables) < set(inspect(engine).get_table_names())
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_the_runs_of_the_first_schema_and_all_that_is_theirs_survive_the_upgrade(
+    kind: str, tmp_path: Path, postgres_databases: PostgresDatabases
+) -> None:
+    url = f"sqlite:///{tmp_path}/etrm.sqlite3" if kind == "sqlite" else postgres_databases.new_empty()
+    upgrade(url, "0001")
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        for run_id, parent in (("parent", "NULL"), ("child", "'parent'")):
+            connection.execute(text(RUN_OF_THE_FIRST_SCHEMA.format(id=run_id, parent=parent)))
+        connection.execute(
+            text("INSERT INTO log_line (run_id, wall_time, level, text) VALUES ('child', 1, 'info', 'kept')")
+        )
+
+    upgrade(url)
+
+    with engine.begin() as connection:
+        found = connection.execute(text("SELECT id, parent_id, group_id, config, step FROM run ORDER BY id"))
+        assert [(*row[:3], str(row[3]), row[4]) for row in found] == [
+            ("child", "parent", None, CONFIG_AS_STORED[kind], 7),
+            ("parent", None, None, CONFIG_AS_STORED[kind], 7),
+        ]
+        assert connection.execute(text("SELECT text FROM log_line")).scalar_one() == "kept"
+        connection.execute(text("DELETE FROM run WHERE id = 'parent'"))
+        assert connection.execute(text("SELECT parent_id FROM run")).scalar_one() is None
+        connection.execute(text("DELETE FROM run"))
+        assert connection.execute(text("SELECT count(*) FROM log_line")).scalar_one() == 0
+        connection.execute(
+            text(
+                "INSERT INTO run_group (id, name, sweep, config, created_at) VALUES ('g', 'g', '{}', '{}', 1)"
+            )
+        )
     engine.dispose()
 
 

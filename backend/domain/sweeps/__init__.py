@@ -1,0 +1,25 @@
+"""Sweeps: one config as a group of runs, over seeds, a grid of values, or values drawn at random.
+
+The launch form, the API and the command line read the same definition and expand it by the same function.
+"""
+
+from backend.domain.sweeps.definition import MOST_RUNS, Span, Sweep, parse_sweep
+from backend.domain.sweeps.expansion import Variation, expand
+from backend.domain.sweeps.fields import SweepableField, sweepable
+from backend.domain.sweeps.labels import changes_of, sweep_label, variation_label
+from backend.domain.sweeps.text import read_axis
+
+__all__ = [
+    "MOST_RUNS",
+    "Span",
+    "Sweep",
+    "SweepableField",
+    "Variation",
+    "changes_of",
+    "expand",
+    "parse_sweep",
+    "read_axis",
+    "sweep_label",
+    "sweepable",
+    "variation_label",
+]
