@@ -31,6 +31,11 @@ RawBody = Annotated[bytes, Depends(_body)]  # for endpoints that parse off the e
 RunId = Annotated[str, Path(description="Id of a run: ten letters and digits.", examples=["k3v9x0q2ab"])]
 
 
+GroupId = Annotated[
+    str, Path(description="Id of a group of runs: ten letters and digits.", examples=["w7c2m4k1zz"])
+]
+
+
 def json_body(schema: dict[str, Any], **examples: Any) -> dict[str, Any]:
     """OpenAPI description of a JSON body that the endpoint reads by itself."""
     named = {name.replace("_", " "): {"value": value} for name, value in examples.items()}
@@ -38,7 +43,8 @@ def json_body(schema: dict[str, Any], **examples: Any) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def announce(run_id: str) -> None:
-    """Tell open pages about a run. After the commit: who looks must see it."""
-    notify.run_changed(run_id)
+def announce(*run_ids: str) -> None:
+    """Tell open pages about runs. After the commit: who looks must see it."""
+    for run_id in run_ids:
+        notify.run_changed(run_id)
     notify.runs_changed()

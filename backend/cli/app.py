@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from backend.cli import config, data, run, serve, token, work
+from backend.cli import config, data, run, serve, sweep, token, work
 
 app = typer.Typer(
     help="ETRM Lab: train tiny recursive models on ARC-AGI, watch them, and find out why they fail.",
@@ -25,6 +25,7 @@ app.command()(serve.web)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.worker)
 app.command()(serve.migrate)
 app.command()(work.train)
+app.command()(sweep.sweep)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.evaluate)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.checkpoint)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.parity)

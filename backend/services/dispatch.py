@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import lru_cache
 
 from celery import Celery
@@ -31,6 +32,13 @@ def send(run_id: str) -> bool:
         log.warning("The broker did not take run %s (%s); it stays queued and is sent again.", run_id, error)
         return False
     return True
+
+
+def send_all(run_ids: Iterable[str]) -> None:
+    """`send` each in order, up to the first that the broker does not take: the sweep sends the rest."""
+    for run_id in run_ids:
+        if not send(run_id):
+            return
 
 
 @lru_cache(maxsize=4)

@@ -5,6 +5,7 @@
 | id, name, status, origin, seed, tag, step, notes | as the table shows them |
 | variant, encoder | `trm`, or the kind of the encoder |
 | model | `trm` or `etrm` |
+| group | the id or the name of the group of runs that a sweep made |
 | created, started, finished | a time; write "2026-01-31", "2026-01-31T14:00" (UTC) or "3d ago" (also h, m) |
 | duration | seconds |
 | pass1, pass2, pass5 | share solved on the held-out set, newest evaluation |
@@ -44,7 +45,7 @@ from backend.services.filters import (
 
 PASSES = {"pass1": 1, "pass2": 2, "pass5": 5}
 TIMES = ("created", "started", "finished")
-TEXTS = ("id", "name", "status", "origin", "variant", "encoder", "model", "tag", "notes")
+TEXTS = ("id", "name", "status", "origin", "variant", "encoder", "model", "tag", "group", "notes")
 NUMBERS = ("seed", "step", "duration", *PASSES)
 BUILT_IN = (*TEXTS, *NUMBERS, *TIMES)
 CHOICES: Mapping[str, tuple[str, ...]] = {

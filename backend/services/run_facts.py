@@ -10,6 +10,7 @@ from functools import cached_property
 
 from sqlalchemy.orm import Session
 
+from backend.db.repositories import groups as group_rows
 from backend.db.repositories import run_facts as rows
 from backend.db.tables import Evaluation, Run
 from backend.domain.records import Score
@@ -19,6 +20,7 @@ from backend.services.filter_names import PASSES, at_path
 from backend.services.filters import Value
 from backend.services.run_view import (
     AlarmView,
+    GroupName,
     MetricView,
     PassView,
     ProgressView,
@@ -62,6 +64,7 @@ class Facts:
             tags=run.tags,
             notes=run.notes,
             parent_id=run.parent_id,
+            group=self._group(run),
             created_at=run.created_at,
             started_at=run.started_at,
             finished_at=run.finished_at,
@@ -80,6 +83,9 @@ class Facts:
             return self._share(run, PASSES[name])
         if name in _PLAIN:
             return _PLAIN[name](run)
+        if name == "group":
+            group = self._group(run)
+            return (group.id, group.name) if group else None
         if name == "duration":
             return self._duration(run)
         if metric := self._metrics.get(run.id, {}).get(name):
@@ -126,6 +132,10 @@ class Facts:
         return rows.checkpoint_steps(self._session, self._ids)
 
     @cached_property
+    def _group_names(self) -> dict[str, str]:
+        return group_rows.names(self._session, {run.group_id for run in self._runs if run.group_id})
+
+    @cached_property
     def _queue(self) -> tuple[dict[str, int], str]:
         """Run id -> how many wait before it, and why the queue does not move faster."""
         ids = rows.queued_ids(self._session)
@@ -138,6 +148,10 @@ class Facts:
         places, reason = self._queue
         before = places.get(run.id, 0)
         return f"{before} before it; {reason}" if before else reason
+
+    def _group(self, run: Run) -> GroupName | None:
+        name = self._group_names.get(run.group_id) if run.group_id else None
+        return GroupName(id=run.group_id, name=name) if run.group_id and name is not None else None
 
     def _duration(self, run: Run) -> float | None:
         if run.started_at is None:

@@ -39,18 +39,25 @@ def checked_notes(notes: str) -> str:
     return notes
 
 
-def check_sets(session: Session, config: ExperimentConfig) -> None:
-    """InvalidConfig where a field names a task set that does not exist."""
+def check_sets(session: Session, *configs: ExperimentConfig) -> None:
+    """InvalidConfig where a field of any of the configs names a task set that does not exist."""
     known = [each.name for each in datasets.sets(session)]
-    used = {f"data.training_sets.{at}": name for at, name in enumerate(config.data.training_sets)}
-    used |= {f"evaluation.sets.{at}.name": each.name for at, each in enumerate(config.evaluation.sets)}
     missing = [
         FieldProblem(field, f"there is no task set {name!r}.", _nearest(name, known))
-        for field, name in used.items()
+        for config in configs
+        for field, name in _sets_of(config)
         if name not in known
     ]
     if missing:
-        raise InvalidConfig("The config is not valid.", problems=missing)
+        raise InvalidConfig("The config is not valid.", problems=tuple(dict.fromkeys(missing)))
+
+
+def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:
+    """(field, name) of every task set that a config names."""
+    for at, name in enumerate(config.data.training_sets):
+        yield f"data.training_sets.{at}", name
+    for at, each in enumerate(config.evaluation.sets):
+        yield f"evaluation.sets.{at}.name", each.name
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

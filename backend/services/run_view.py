@@ -73,6 +73,13 @@ class AlarmView(BaseModel):
     text: str
 
 
+class GroupName(BaseModel):
+    """The group that a run is part of."""
+
+    id: str = Field(examples=["w7c2m4k1zz"])
+    name: str = Field(examples=["quick · width · 3 seeds"])
+
+
 class RunView(BaseModel):
     """One run. Times are seconds since the Unix epoch."""
 
@@ -90,6 +97,7 @@ class RunView(BaseModel):
     tags: list[str]
     notes: str
     parent_id: str | None
+    group: GroupName | None = Field(description="null for a run that no sweep made.")
     created_at: float
     started_at: float | None
     finished_at: float | None

@@ -40,10 +40,13 @@ __all__ = [
     "find",
     "finish_external",
     "get",
+    "new_id",
+    "new_run",
     "note_step",
     "remove_artifacts",
     "request_cancel",
     "resume",
+    "stop",
 ]
 
 ID_LETTERS = string.ascii_lowercase + string.digits
@@ -54,18 +57,23 @@ OVER = tuple(status for status in RunStatus if status.is_over)
 def create(session: Session, config: ExperimentConfig, parent_id: str | None = None) -> RunView:
     """Queue a run. InvalidConfig where the config names a task set that does not exist."""
     check_sets(session, config)
-    run = _new_run(
+    run = new_run(config, parent_id=parent_id)
+    rows.add(session, run)
+    events.add(session, run.id, "queued", "Queued." if parent_id is None else f"Cloned from {parent_id}.")
+    return _view(session, run)
+
+
+def new_run(config: ExperimentConfig, **columns: Any) -> Run:
+    """A queued run of a config whose sets were checked; not added yet."""
+    return _new_run(
         name=config.name or f"{config.variant}-seed{config.seed}",
         variant=config.variant,
         seed=config.seed,
         status=RunStatus.QUEUED,
         config=config.model_dump(mode="json"),
         total=config.training.steps,
-        parent_id=parent_id,
+        **columns,
     )
-    rows.add(session, run)
-    events.add(session, run.id, "queued", "Queued." if parent_id is None else f"Cloned from {parent_id}.")
-    return _view(session, run)
 
 
 def create_external(session: Session, name: str, config: Mapping[str, Any]) -> RunView:
@@ -132,7 +140,13 @@ def note_step(session: Session, run_id: str, step: int) -> None:
 
 def request_cancel(session: Session, run_id: str) -> RunView:
     """Stop a run: a queued one at once, a running one as soon as its process and memory are gone."""
-    run = _row(session, run_id)
+    stop(session, _row(session, run_id))
+    return get(session, run_id)
+
+
+def stop(session: Session, run: Run) -> None:
+    """As `request_cancel`, for a run at hand."""
+    run_id = run.id
     waiting = RunStatus.RUNNING if run.origin == "external" else RunStatus.QUEUED
     ended = {"status_cause": "cancelled by the user", "finished_at": time.time(), "seconds_left": None}
     if rows.change_status(session, run_id, waiting, RunStatus.CANCELLED, **ended):
@@ -141,7 +155,6 @@ def request_cancel(session: Session, run_id: str) -> RunView:
         events.add(session, run_id, "cancelling", "The user asked to cancel.")
     elif _row(session, run_id).status != RunStatus.CANCELLING:
         raise _wrong_state(_row(session, run_id), "cancelled", "To run it again, resume or clone it.")
-    return get(session, run_id)
 
 
 def clone(session: Session, run_id: str, overrides: Mapping[str, Any] | None = None) -> RunView:
@@ -212,9 +225,13 @@ def remove_artifacts(artifacts: Path, run_id: str) -> None:
     shutil.rmtree(artifacts / run_id, ignore_errors=True)
 
 
+def new_id() -> str:
+    """An id of a run or a group."""
+    return "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
+
+
 def _new_run(**values: Any) -> Run:
-    run_id = "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
-    return Run(id=run_id, created_at=time.time(), **values)
+    return Run(**({"id": new_id(), "created_at": time.time()} | values))
 
 
 def _row(session: Session, run_id: str) -> Run:

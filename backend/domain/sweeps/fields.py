@@ -46,7 +46,7 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[SweepableField]:
             continue
         if not inner:
             yield SweepableField(path, title, type_words(field.annotation), _takes_whole(field.annotation))
-        elif len(inner) > 1:
+        elif "" not in inner:
             yield SweepableField(f"{path}.kind", f"Kind of {title.lower()}", " or ".join(inner), False)
         for each in inner.values():
             yield from _fields(each, f"{path}.")

@@ -21,9 +21,10 @@ def path_labels(paths: Sequence[str]) -> dict[str, str]:
 
 
 def variation_label(changes: Mapping[str, Any], sweep: Sweep) -> str:
-    """What a variation has otherwise than the others, without its seed; empty where only the seed varies."""
+    """What `changes` say about the swept fields among them; empty where only the seed varies."""
     labels = path_labels(sweep.paths)
-    return SEPARATOR.join(f"{labels[path]} {value_label(changes.get(path))}" for path in sweep.paths)
+    told = [path for path in sweep.paths if path in changes]
+    return SEPARATOR.join(f"{labels[path]} {value_label(changes[path])}" for path in told)
 
 
 def sweep_label(sweep: Sweep) -> str:

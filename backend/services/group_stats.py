@@ -1,0 +1,96 @@
+"""What the runs of a group have in common over their seeds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backend.domain.statistics import mean_of
+from backend.domain.sweeps import Sweep, changes_of, variation_label
+from backend.services.group_view import GroupRun, GroupScore, MeanView, Statuses, VariationView
+from backend.services.run_view import ResultView, RunView
+
+TOKEN_ACCURACY = "accuracy/token"
+OF_ONE_RUN = ("name", "seed")  # what the runs of a variation may have each for itself
+
+
+def variations(runs: Sequence[RunView], sweep: Sweep) -> list[VariationView]:
+    """The runs by what they vary besides the seed, in the order in which they were made."""
+    found: dict[str, list[RunView]] = {}
+    for run in runs:
+        found.setdefault(variation_key(run.config), []).append(run)
+    return [_variation(those, sweep) for those in found.values()]
+
+
+def variation_key(config: Mapping[str, Any]) -> str:
+    """The same for configs that differ in their seed alone."""
+    return json.dumps({key: config[key] for key in config if key not in OF_ONE_RUN}, sort_keys=True)
+
+
+def variation_name(config: Mapping[str, Any], sweep: Sweep) -> str:
+    """What a variation has otherwise than the others of its group."""
+    return variation_label(_changes(config, sweep), sweep) or "every run"
+
+
+def short(run: RunView) -> GroupRun:
+    """The run as a group lists it."""
+    return GroupRun(id=run.id, name=run.name, seed=run.seed, status=run.status)
+
+
+def statuses(runs: Sequence[RunView]) -> Statuses:
+    """How many of the runs have each status."""
+    return dict(Counter(run.status.value for run in runs))
+
+
+def _variation(runs: Sequence[RunView], sweep: Sweep) -> VariationView:
+    last = [run.metrics[TOKEN_ACCURACY].last for run in runs if TOKEN_ACCURACY in run.metrics]
+    return VariationView(
+        name=variation_name(runs[0].config, sweep),
+        changes=_changes(runs[0].config, sweep),
+        runs=[short(run) for run in runs],
+        statuses=statuses(runs),
+        scores=_scores(runs),
+        token_accuracy=_mean([value for value in last if value is not None]),
+    )
+
+
+def _changes(config: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
+    return {path: value for path, value in changes_of(config, sweep).items() if path not in OF_ONE_RUN}
+
+
+def _scores(runs: Sequence[RunView]) -> list[GroupScore]:
+    """pass@1 by set, in the order of the config and then as found."""
+    by_set: dict[str, list[ResultView]] = {}
+    for run in runs:
+        for name, result in _newest_of_each_set(run).items():
+            by_set.setdefault(name, []).append(result)
+    order = [each.get("name") for each in runs[0].config.get("evaluation", {}).get("sets", [])]
+    by_place = sorted(by_set, key=lambda name: order.index(name) if name in order else len(order))
+    scores = [_score(name, by_set[name]) for name in by_place]
+    return [score for score in scores if score]
+
+
+def _newest_of_each_set(run: RunView) -> dict[str, ResultView]:
+    finished = [result for result in run.results if result.status == "finished"]
+    return {result.set: result for result in sorted(finished, key=lambda each: (each.step, each.id))}
+
+
+def _score(name: str, results: Sequence[ResultView]) -> GroupScore | None:
+    passes = [score for result in results if (score := result.pass_at(1)) and score.n]
+    share = _mean([score.solved / score.n for score in passes])
+    if share is None:
+        return None
+    return GroupScore(
+        set=name,
+        held_out=results[0].held_out,
+        solved=sum(score.solved for score in passes),
+        n=sum(score.n for score in passes),
+        share=share,
+    )
+
+
+def _mean(values: Sequence[float]) -> MeanView | None:
+    found = mean_of(values)
+    return MeanView(n=found.n, mean=found.mean, low=found.low, high=found.high) if found else None
