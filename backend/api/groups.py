@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, Field
 
 from backend.api.deps import Database, GroupId, announce, json_body
 from backend.api.errors import ErrorField, responses
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/groups", tags=["groups"])
 
 SWEEP = {"$ref": "#/components/schemas/Sweep"}
 BODY = json_body(
-    {"$ref": "#/components/schemas/NewGroup"},
+    {"$ref": "#/components/schemas/NewGroup", "properties": {"sweep": SWEEP, "config": CONFIG}},
     three_seeds={"preset": "quick", "sweep": {"seeds": 3}},
     a_grid={
         "preset": "quick",
@@ -37,10 +37,8 @@ BODY = json_body(
 class NewGroup(Input):
     """A config, or a preset with overrides, and how to vary it."""
 
-    sweep: Annotated[Any, WithJsonSchema(SWEEP)]
-    config: Annotated[Any, WithJsonSchema(CONFIG)] = Field(
-        None, description="An experiment config, as for a new run."
-    )
+    sweep: Any
+    config: Any = Field(None, description="An experiment config, as for a new run.")
     preset: str | None = Field(None, description="Instead of a config.", examples=["quick"])
     overrides: dict[str, Any] = Field(
         default={}, description="What is otherwise than in the config or preset: nested, or by dotted paths."

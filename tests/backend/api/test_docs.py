@@ -21,6 +21,11 @@ ISSUED = [
     "POST /api/v1/runs/external",
     "GET /api/v1/runs/{run_id}/log",
     "GET /api/v1/runs/{run_id}/events",
+    "POST /api/v1/groups",
+    "POST /api/v1/groups/preview",
+    "GET /api/v1/groups",
+    "GET /api/v1/groups/{group_id}",
+    "POST /api/v1/groups/{group_id}/cancel",
     "GET /api/v1/workers",
     "GET /healthz",
 ]
@@ -58,6 +63,13 @@ def test_the_example_configs_are_valid(client: httpx.Client, described: dict[str
     body = described["paths"]["/api/v1/runs"]["post"]["requestBody"]["content"]["application/json"]
     for example in body["examples"].values():
         assert client.post("/api/v1/config/validate", json=example["value"]).json()["valid"]
+
+
+def test_the_example_groups_can_be_made(client: httpx.Client, described: dict[str, Any]) -> None:
+    body = described["paths"]["/api/v1/groups"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["schema"]["properties"]["sweep"] == {"$ref": "#/components/schemas/Sweep"}
+    for example in body["examples"].values():
+        assert client.post("/api/v1/groups/preview", json=example["value"]).json()["valid"]
 
 
 def test_the_page_needs_no_script_and_no_other_host(client: httpx.Client, described: dict[str, Any]) -> None:
