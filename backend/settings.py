@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.domain.errors import InvalidInput
@@ -47,6 +47,13 @@ class Settings(BaseSettings):
         default_factory=lambda data: data.get("home", Path()) / "artifacts",
         description="Folder of checkpoints and other files of runs. Unset: HOME/artifacts.",
     )
+    nodes: int = Field(
+        1, ge=1, le=4096, description="Machines that share one run's batches; they meet at ETRM_RENDEZVOUS."
+    )
+    rendezvous: str | None = Field(
+        None,
+        description="HOST:PORT of the machine where the processes of several machines meet (torchrun, c10d).",
+    )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Further Host names the web server answers to, separated by commas; "
@@ -82,6 +89,13 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(BROKER_SCHEMES):
             raise ValueError("must be redis://HOST:PORT/NUMBER")
         return url
+
+    @field_validator("rendezvous")
+    @classmethod
+    def _machines_can_meet(cls, endpoint: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("nodes", 1) > 1 and not endpoint:
+            raise ValueError("must be HOST:PORT where ETRM_NODES is more than 1")
+        return endpoint
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -12,7 +12,9 @@ import typer
 from backend.domain.config_files import read_experiment
 from backend.domain.errors import Conflict, EtrmError, InvalidInput
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
+from worker import parallel
 from worker.checkpoint_cli import app as checkpoint_app
+from worker.recorder import NullRecorder, Recorder
 
 CONFIG_FILE = "config.json"  # in the folder of a run
 INTERRUPTED = 130  # exit status of what Ctrl-C ended
@@ -30,8 +32,12 @@ app.add_typer(checkpoint_app, name="checkpoint")
 
 def main() -> NoReturn:
     """Run a command. What a user can put right is one message and exit status 1; wrong usage is 2."""
+    parallel.join()
+    status: int = 0
     try:
-        app(prog_name="etrm")
+        app(prog_name="etrm", standalone_mode=True)
+    except SystemExit as ended:  # how typer and our commands end
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except EtrmError as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
@@ -40,8 +46,8 @@ def main() -> NoReturn:
             raise
         _fail(f"This command needs {library}. Install the worker: pip install 'etrm-lab[worker]'")
     except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
-    raise SystemExit(0)
+        status = INTERRUPTED
+    parallel.leave(status)
 
 
 @app.command()
@@ -72,6 +78,11 @@ def train(
     folder = out or _new_folder(experiment)
     if not resume and any((folder / "checkpoints").glob("step-*")):
         raise Conflict(f"{folder} holds checkpoints.", "Go on with --resume, or choose another --out.")
+    if not parallel.is_one_of_several():
+        write_config(experiment, folder)
+        if experiment.training.processes > 1:
+            arguments = ("train", "--resume", "--out", str(folder))
+            parallel.hand_over(experiment.training.processes, "worker", arguments)
     _train(experiment, folder)
 
 
@@ -119,13 +130,14 @@ def _train(config: ExperimentConfig, folder: Path) -> None:
     from worker.training.stop import StopSignal
     from worker.training.trainer import train as run_training
 
-    write_config(config, folder)
-    recorder = ConsoleRecorder()
+    recorder: Recorder = ConsoleRecorder(folder=folder) if parallel.is_first() else NullRecorder()
     try:
         with StopSignal().on_signals() as stop:
             result = run_training(config, LocalTasks(), recorder, folder, stop)
     finally:
         recorder.close()
+    if not parallel.is_first():
+        return
     if result.stopped:
         print(f"Stopped at step {result.step}. Go on: etrm train --resume --out {folder}")
         raise SystemExit(INTERRUPTED)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,14 +20,20 @@ from backend.domain.records import (
 )
 from backend.domain.records import Progress as RunProgress
 
+METRICS_FILE = "metrics.jsonl"  # in the folder of a local run
 _LEVEL_STYLES = {"info": "", "warning": "yellow", "error": "bold red"}
 
 
 class ConsoleRecorder:
-    """Shows what a run emits; nothing is kept."""
+    """Shows what a run emits, and keeps its points where it is given the run's folder.
 
-    def __init__(self, console: Console | None = None) -> None:
+    `metrics.jsonl` there holds one line per recorded step. A resumed run writes some steps again: the last
+    line of a step counts.
+    """
+
+    def __init__(self, console: Console | None = None, folder: Path | None = None) -> None:
         self.console = console or Console()
+        self._points = folder / METRICS_FILE if folder else None
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -41,6 +49,9 @@ class ConsoleRecorder:
         shown = {"loss": "loss", "accuracy/token": "tokens right", "accuracy/exact": "grids right"}
         parts = [f"{words} {values[name]:.3f}" for name, words in shown.items() if name in values]
         self._numbers = " · ".join(parts)
+        if self._points is not None:
+            with self._points.open("a") as file:
+                file.write(json.dumps({"step": step, **values}) + "\n")
 
     def progress(self, progress: RunProgress) -> None:
         if progress.phase not in self._phases:

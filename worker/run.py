@@ -24,9 +24,11 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Progress
 from backend.services import checkpoints, queue
 from backend.settings import Settings
+from worker import parallel
 from worker.db_recorder import DbRecorder, LostRun
 from worker.db_tasks import DbTasks
 from worker.line_writer import LineWriter
+from worker.recorder import NullRecorder
 from worker.supervise import STOPPED
 from worker.training.stop import StopSignal
 
@@ -34,23 +36,50 @@ FAILED = 1
 
 
 def main(run_id: str, attempt: int) -> int:
-    """Carry out the attempt; returns the exit status."""
+    """Carry out the attempt, or hand it over to several processes; returns the exit status."""
+    parallel.join()
     faulthandler.enable()  # a crash in native code leaves its stack on the console
     settings = Settings.load()
     engine = make_engine(settings.database_url)
     with StopSignal().on_signals() as stop:
         try:
-            return _attempt(engine, settings.artifacts, run_id, attempt, stop)
+            return _attempt(engine, settings, run_id, attempt, stop)
         except LostRun as lost:
             print(f"Leaving: {lost} is no longer this process's.", file=sys.stderr)
             return STOPPED
         except Exception as error:  # noqa: BLE001 — whatever it is, the run's page must say it
+            if _is_about_another_process(error):
+                return parallel.LOST
             _report(engine, run_id, attempt, error)
             return FAILED
 
 
-def _attempt(engine: Engine, artifacts: Path, run_id: str, attempt: int, stop: StopSignal) -> int:
+def _is_about_another_process(error: Exception) -> bool:
+    """Whether it only says that another of the processes that share the batch died."""
+    if not parallel.is_one_of_several():
+        return False
+    from worker.training.ranks import ProcessLost
+
+    return isinstance(error, ProcessLost)
+
+
+def _attempt(engine: Engine, settings: Settings, run_id: str, attempt: int, stop: StopSignal) -> int:
     config = _config(engine, run_id)
+    if config.training.processes * settings.nodes > 1 and not parallel.is_one_of_several():
+        engine.dispose()
+        arguments = (run_id, str(attempt))
+        parallel.hand_over(
+            config.training.processes, __spec__.name, arguments, settings.nodes, settings.rendezvous or ""
+        )
+    if not parallel.is_first():
+        return _work_along(config, engine, settings.artifacts / run_id, stop)
+    return _carry_out(config, engine, settings.artifacts, run_id, attempt, stop)
+
+
+def _carry_out(
+    config: ExperimentConfig, engine: Engine, artifacts: Path, run_id: str, attempt: int, stop: StopSignal
+) -> int:
+    """Train and record."""
     folder = artifacts / run_id
     recorder = DbRecorder(engine, run_id, attempt, artifacts)
     warn = _level(recorder, "warning")
@@ -70,6 +99,14 @@ def _attempt(engine: Engine, artifacts: Path, run_id: str, attempt: int, stop: S
             raise
         finally:
             recorder.close()
+    return STOPPED if result.stopped else 0
+
+
+def _work_along(config: ExperimentConfig, engine: Engine, folder: Path, stop: StopSignal) -> int:
+    """Be one of the processes that the first one records for."""
+    from worker.training.trainer import train
+
+    result = train(config, DbTasks(engine), NullRecorder(), folder, stop, resume=True)
     return STOPPED if result.stopped else 0
 
 
@@ -127,4 +164,4 @@ def _level(recorder: DbRecorder, level: str) -> Callable[[str], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    parallel.leave(main(sys.argv[1], int(sys.argv[2])))

@@ -17,11 +17,16 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 def main() -> None:
     """Tie this process to its parent, then replace it by the command."""
     parent, command = int(sys.argv[1]), sys.argv[2:]
+    tie(parent)
+    os.execv(command[0], command)
+
+
+def tie(parent: int) -> None:
+    """Let the kernel kill this process when `parent` dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the kernel was told
         sys.exit(f"the parent process {parent} is gone")
-    os.execv(command[0], command)
 
 
 if __name__ == "__main__":

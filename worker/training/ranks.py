@@ -7,8 +7,8 @@ each makes the same step. What the host must know (who stops, which slots are fr
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import TypeVar
@@ -24,6 +24,19 @@ from backend.domain.experiment import TrainingConfig
 
 # The others wait at a barrier while the first evaluates, which can take days; a dead one is seen by torchrun.
 _PATIENCE = timedelta(days=30)
+
+
+class ProcessLost(RuntimeError):
+    """Another process that shares the batch died."""
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Around what all processes do together."""
+    try:
+        yield
+    except RuntimeError as error:  # torch's word for a connection that broke
+        raise ProcessLost(f"another process of this run died: {error}") from error
 
 
 Value = TypeVar("Value", np.bool_, np.int64)
@@ -86,7 +99,8 @@ class Ranks(AbstractContextManager["Ranks"]):
         if self.count == 1 or not tensors:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        dist.all_reduce(flat)
+        with _together():
+            dist.all_reduce(flat)
         parts = torch.split(flat, [tensor.numel() for tensor in tensors])
         torch._foreach_copy_(
             list(tensors), [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
@@ -100,7 +114,8 @@ class Ranks(AbstractContextManager["Ranks"]):
         # Collectives know no booleans.
         as_sent = sent.view(torch.uint8) if sent.dtype == torch.bool else sent
         received = [torch.empty_like(as_sent) for _ in range(self.count)]
-        dist.all_gather(received, as_sent)
+        with _together():
+            dist.all_gather(received, as_sent)
         return torch.cat(received).view(sent.dtype)
 
     def sum_parameters(self, gradients: Sequence[torch.nn.Parameter]) -> None:
@@ -120,7 +135,8 @@ class Ranks(AbstractContextManager["Ranks"]):
             return values
         sent = torch.from_numpy(values.astype(np.int64))
         received = [torch.empty_like(sent) for _ in range(self.count)]
-        dist.all_gather(received, sent, group=self._control)
+        with _together():
+            dist.all_gather(received, sent, group=self._control)
         everyone: NDArray[Value] = torch.cat(received).numpy().astype(values.dtype)
         return everyone
 
@@ -135,7 +151,8 @@ class Ranks(AbstractContextManager["Ranks"]):
     def wait(self) -> None:
         """Return when everyone is here."""
         if self.count > 1:
-            dist.barrier(group=self._control)
+            with _together():
+                dist.barrier(group=self._control)
 
 
 ALONE = Ranks()

@@ -69,6 +69,7 @@ def train(
         device = open_device(config.training)
         if ranks.is_first:
             checkpoint.clean(folder)
+        ranks.wait()
         data = training_data.build(config, source)
         learner = Learner(config, data, device, ranks)
         _introduce(learner, data, recorder)

@@ -1,0 +1,103 @@
+"""What a training step asks of the device: no wait, the precision of the config, compiled blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
+
+from backend.domain.config_problems import parse_experiment
+from tests.support.tiny_runs import Memory, tiny
+from worker.batch import Batch
+from worker.data import training_data
+from worker.data.sets import BuiltinTasks
+from worker.device import open_device
+from worker.noise import Noise
+from worker.training.learner import Learner
+from worker.training.losses import act_loss
+from worker.training.optim import round_stochastically
+from worker.training.stop import StopSignal
+from worker.training.trainer import train
+
+ENCODERS = ["deterministic", "variational", "per_demo", "iterative", "slots", "graph"]
+
+
+def learner_of(kind: str, **training: Any) -> Learner:
+    raw = tiny("etrm", training=training).model_dump(mode="json")
+    raw["model"]["encoder"] = {"kind": kind}
+    config = parse_experiment(raw)
+    return Learner(config, training_data.build(config, BuiltinTasks()), open_device(config.training))
+
+
+def learn_without_data(learner: Learner, batch: Batch) -> None:
+    """A forward and backward pass over tensors that have a shape and no content: to ask is an error."""
+    size = len(batch.inputs)
+    learner.reasoner.step(learner.reasoner.initial_carry(batch), batch)  # fills the caches of tables
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        output = learner.reasoner.step(learner.reasoner.initial_carry(batch), batch, Noise.whole(0, 0, size))
+        act_loss(output.logits, output.halt_logits, output.carry.batch.labels).total.backward()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_a_step_never_asks_the_device(kind: str) -> None:
+    learner = learner_of(kind)
+    batch = learner._next_batches(10)[0]
+    learn_without_data(learner, batch)
+
+
+def test_a_batch_that_does_not_say_where_demonstrations_lie_would_be_noticed() -> None:
+    learner = learner_of("deterministic")
+    batch = learner._next_batches(10)[0]._replace(places=None)
+    with pytest.raises(DynamicOutputShapeException):
+        learn_without_data(learner, batch)
+
+
+def losses(folder: Path, **training: Any) -> list[float]:
+    memory = Memory()
+    config = tiny("etrm", 60, training={"log_every": 10, **training}, evaluation={"sets": []})
+    train(config, BuiltinTasks(), memory, folder, StopSignal())
+    return [values["loss"] for values in memory.points.values()]
+
+
+def test_bf16_learns_with_weights_of_either_precision(tmp_path: Path) -> None:
+    exact = losses(tmp_path / "fp32")
+    for precision in ("bf16", "bf16_weights"):
+        found = losses(tmp_path / precision, precision=precision)
+        assert found != exact
+        assert found[0] == pytest.approx(exact[0], rel=0.02)
+        assert found[-1] < found[0] - 0.5 * (exact[0] - exact[-1])
+
+
+def test_bf16_weights_stay_bf16_and_are_averaged_in_float32() -> None:
+    learner = learner_of("deterministic", precision="bf16_weights")
+    learner.advance()
+    assert {parameter.dtype for parameter in learner.reasoner.parameters()} == {torch.bfloat16}
+    assert {average.dtype for average in learner.ema.shadow.values()} == {torch.float32}
+
+
+@given(st.floats(-100, 100, width=32), st.integers(0, 2**31))
+def test_rounding_is_to_a_neighbour_and_right_in_the_mean(value: float, seed: int) -> None:
+    values = torch.full((4096,), value)
+    rounded = round_stochastically(values, seed).double()
+    spacing = max(abs(value) * 2**-7, 1e-30)
+    assert ((rounded - value).abs() <= spacing).all()
+    assert abs(rounded.mean() - value) < 6 * spacing / 4096**0.5
+    assert torch.equal(rounded, round_stochastically(values, seed).double())
+
+
+# Both are of torch about itself.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+def test_compiled_blocks_compute_the_same() -> None:
+    plain, compiled = learner_of("deterministic"), learner_of("deterministic", compile=True)
+    for learner in (plain, compiled):
+        for _ in range(4):
+            learner.advance()
+    one, other = plain.read(), compiled.read()
+    assert other["loss"] == pytest.approx(one["loss"], rel=1e-4)
+    assert list(plain.reasoner.state_dict()) == list(compiled.reasoner.state_dict())
