@@ -121,10 +121,7 @@ def _predict(
     reasoner.eval()
     try:
         with torch.inference_mode(), device.autocast():
-            carry = reasoner.initial_carry(batch)
-            for _ in range(act_steps):
-                output = reasoner.step(carry, batch)
-                carry = output.carry
+            output = reasoner.run(batch, act_steps)
     finally:
         reasoner.train(was_training)
     tokens = output.logits.argmax(dim=-1).cpu().numpy()

@@ -113,6 +113,21 @@ class Reasoner(nn.Module):
         """
         return self.decode(carry, self.encode(carry, batch, noise), noise)
 
+    def run(self, batch: Batch, act_steps: int) -> StepOutput:
+        """The last of `act_steps` steps on new samples, in evaluation: nothing is drawn, nothing halts.
+
+        Where the context source carries no state, every step would find the same context: it is computed
+        once, and the numbers are those of `act_steps` calls of `step`.
+        """
+        carry = self.initial_carry(batch)
+        encoded = self.encode(carry, batch)
+        output = self.decode(carry, encoded)
+        for _ in range(act_steps - 1):
+            if carry.context_state:
+                encoded = self.encode(output.carry, batch)
+            output = self.decode(output.carry, encoded)
+        return output
+
     def encode(self, carry: Carry, batch: Batch, noise: Noise | None = None) -> Encoded:
         """The first half of a step: who is in the slots, and the context of each."""
         samples = _take_new(carry.halted, carry.batch, batch)

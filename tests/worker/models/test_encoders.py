@@ -228,3 +228,18 @@ def test_a_detached_context_leaves_the_whole_encoder_without_gradient() -> None:
         for _, parameter in reasoner.core_parameters()
         if parameter is not reasoner.halt_head.weight and parameter is not reasoner.halt_head.bias
     )
+
+
+@pytest.mark.parametrize("reencode", [True, False])
+@every_encoder
+def test_running_through_is_stepping_with_the_context_found_once(
+    encoder: EncoderConfig, reencode: bool
+) -> None:
+    reasoner, batch = build(encoder, reencode=reencode).eval(), random_batch(1)
+    carry = reasoner.initial_carry(batch)
+    for _ in range(5):
+        output = reasoner.step(carry, batch)
+        carry = output.carry
+    through = reasoner.run(batch, 5)
+    assert torch.equal(through.logits, output.logits)
+    assert torch.equal(through.halt_logits, output.halt_logits)
