@@ -9,9 +9,12 @@ from typing import Any, ClassVar
 from backend.db.tables import Checkpoint, LogLine, RunEvent
 from backend.domain.errors import EtrmError, FieldProblem
 from backend.domain.presets import Preset
+from backend.domain.sweeps import SweepableField
 from backend.pages.forms import Group, Part
 from backend.pages.health import Health
 from backend.pages.panels import Panel
+from backend.pages.sweep_form import SweepForm
+from backend.services.group_view import GroupPlace, GroupSummary, GroupView
 from backend.services.predictions import PredictionItem
 from backend.services.run_view import RunView
 from backend.services.workers import WorkerState
@@ -58,6 +61,7 @@ class RunsPage(Context):
     next_cursor: str | None
     cursor: str | None
     any_runs: bool
+    group: GroupSummary | None  # of which these are the runs
 
     @property
     def page_title(self) -> str:
@@ -84,10 +88,41 @@ class LaunchPage(Context):
     sets: Sequence[str]
     idle_workers: int
     workers: int
+    sweep: SweepForm
+    sweepable: Sequence[SweepableField]
 
     @property
     def page_title(self) -> str:
         return f"Clone of {self.parent.name}" if self.parent else "New run"
+
+
+@dataclass(frozen=True)
+class SweepPreview(Context):
+    """Which runs the launch form makes as it stands, and what is wrong with its sweep; without the frame."""
+
+    template = "launch/_sweep_preview.html"
+    page = "launch"
+
+    sweep: SweepForm
+
+    @property
+    def page_title(self) -> str:
+        return "Runs of the sweep"
+
+
+@dataclass(frozen=True)
+class GroupPage(Context):
+    """A group of runs: each variation with its results over seeds."""
+
+    template = "group/page.html"
+    nav = "runs"
+    page = "group"
+
+    group: GroupView
+
+    @property
+    def page_title(self) -> str:
+        return self.group.name
 
 
 @dataclass(frozen=True)
@@ -110,6 +145,7 @@ class RunPage(Context):
     log: Sequence[LogLine]
     events: Sequence[RunEvent]
     worker: WorkerState | None
+    place: GroupPlace | None  # in its group
     version: int  # of the series; the event stream goes on from here
 
     @property

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from backend.api.deps import Database, announce
@@ -19,12 +22,14 @@ from backend.domain.config_problems import apply_overrides, parse_experiment, pa
 from backend.domain.errors import FieldProblem, InvalidConfig, NotFound
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.presets import PRESETS, Preset
-from backend.pages import forms
-from backend.pages.contexts import LaunchPage
+from backend.domain.sweeps import Sweep, sweepable
+from backend.pages import forms, sweep_form
+from backend.pages.contexts import LaunchPage, SweepPreview
 from backend.pages.form_values import read_form
 from backend.pages.forms import Json
 from backend.pages.rendering import render
-from backend.services import datasets, dispatch, runs, workers
+from backend.pages.sweep_form import SweepForm
+from backend.services import datasets, dispatch, groups, runs, workers
 from backend.services.run_view import RunView
 
 router = APIRouter(include_in_schema=False)
@@ -49,6 +54,7 @@ class Draft:
     config_json: str
     mode: str = "form"
     problems: Sequence[FieldProblem] = field(default=())
+    sweep: SweepForm = field(default_factory=SweepForm)
 
 
 async def _typed(request: Request) -> dict[str, str]:
@@ -71,24 +77,72 @@ def launch_page(
 @router.post("/runs/new")
 def launch(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) -> Response:
     """Launch what the form says; with `action=show` only show what it means so far."""
-    mode = typed.get("mode", "form")
-    draft = _from_json(typed.get("config_json", "")) if mode == "json" else _from_form(typed)
+    draft = _draft(typed)
+    mode = draft.mode
     with reading_scope(engine) as session:
         start = _start(session, typed.get("preset") or DEFAULT_PRESET, typed.get("from") or None)
         if typed.get("action") == "show":
             kept = draft.problems if mode == "json" else ()
-            return _page(session, start, Draft(draft.values, draft.config_json, mode, kept))
+            return _page(session, start, replace(draft, problems=kept))
         try:
-            config = parse_json(draft.config_json) if mode == "json" else parse_experiment(draft.values)
-            runs.check_sets(session, config)
+            config = _config(session, draft)
         except InvalidConfig as error:
-            refused = Draft(draft.values, draft.config_json, mode, error.problems)
+            refused = replace(draft, problems=error.problems)
             return _page(session, start, refused, HTTPStatus.UNPROCESSABLE_ENTITY)
+        asked = sweep_form.checked(draft.sweep, config, partial(groups.planned, session))
+        if asked.problems:
+            return _page(session, start, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
+    parent_id = start.parent.id if start.parent else None
+    if asked.sweep:
+        return _launch_group(engine, config, asked.sweep, asked.name, parent_id)
     with session_scope(engine) as session:
-        run = runs.create(session, config, parent_id=start.parent.id if start.parent else None)
+        run = runs.create(session, config, parent_id=parent_id)
     dispatch.send(run.id)
     announce(run.id)
     return RedirectResponse(f"/runs/{run.id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/runs/new/preview")
+def preview(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) -> Response:
+    """Which runs the form would launch, as a part of its page."""
+    with reading_scope(engine) as session:
+        return render(SweepPreview(_sweep(session, _draft(typed))))
+
+
+def _launch_group(
+    engine: Engine, config: ExperimentConfig, sweep: Sweep, name: str, parent_id: str | None
+) -> Response:
+    """Make the runs of a sweep, and go to the table of them."""
+    with session_scope(engine) as session:
+        group = groups.create(session, config, sweep, name, parent_id)
+    dispatch.send_all(run.id for run in group.runs)
+    announce()
+    query = urlencode({"filter": f'group == "{group.id}"'})
+    return RedirectResponse(f"/?{query}", HTTPStatus.SEE_OTHER)
+
+
+def _draft(typed: Mapping[str, str]) -> Draft:
+    """What was sent, as it stands in the form."""
+    as_json = typed.get("mode") == "json"
+    draft = _from_json(typed.get("config_json", "")) if as_json else _from_form(typed)
+    return replace(draft, sweep=sweep_form.read(typed))
+
+
+def _config(session: Session, draft: Draft) -> ExperimentConfig:
+    """The config of a draft; InvalidConfig says what is wrong with it."""
+    as_json = draft.mode == "json"
+    config = parse_json(draft.config_json) if as_json else parse_experiment(draft.values)
+    runs.check_sets(session, config)
+    return config
+
+
+def _sweep(session: Session, draft: Draft) -> SweepForm:
+    """The draft's sweep with what it makes of the draft's config, if that is valid."""
+    try:
+        config = _config(session, draft)
+    except InvalidConfig:
+        return sweep_form.checked(draft.sweep, None, partial(groups.planned, session))
+    return sweep_form.checked(draft.sweep, config, partial(groups.planned, session))
 
 
 def _start(session: Session, preset: str, parent_id: str | None) -> Start:
@@ -139,6 +193,8 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         sets=[each.name for each in datasets.sets(session)],
         idle_workers=sum(worker.current_run_id is None for worker in listed),
         workers=len(listed),
+        sweep=_sweep(session, draft),
+        sweepable=list(sweepable().values()),
     )
     return render(context, status)
 

@@ -20,7 +20,7 @@ from backend.pages.contexts import RunPage
 from backend.pages.health import health_of
 from backend.pages.rendering import render
 from backend.pages.sparklines import sparkline
-from backend.services import checkpoints, events, logs, runs, series, workers
+from backend.services import checkpoints, events, groups, logs, runs, series, workers
 from backend.services.run_view import RunView
 
 router = APIRouter(include_in_schema=False)
@@ -50,6 +50,7 @@ def run_page(run_id: RunId, engine: Database) -> HTMLResponse:
             log=logs.tail(session, run_id, limit=LOG_LINES),
             events=events.list(session, run_id),
             worker=next((worker for worker in listed if worker.id == run.worker_id), None),
+            place=groups.place(session, run),
             version=series.version(session, run_id),
         )
     return render(context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
@@ -17,13 +18,15 @@ from backend.pages import health
 from backend.pages.contexts import RunRow, RunsPage
 from backend.pages.rendering import render
 from backend.pages.sparklines import sparkline
-from backend.services import runs
+from backend.services import groups, runs
+from backend.services.group_view import GroupSummary
 from backend.services.run_search import NEWEST_FIRST
 from backend.services.run_view import RunView
 
 router = APIRouter(include_in_schema=False)
 
 ROWS = 200
+ONE_GROUP = re.compile(r'\s*group\s*==\s*"([a-z0-9]{10})"\s*')
 
 
 @router.get("/")
@@ -49,8 +52,15 @@ def runs_page(
             next_cursor=page.next_cursor,
             cursor=cursor,
             any_runs=bool(page.runs) or bool(runs.find(session, limit=1, metrics=()).runs),
+            group=_group(session, filter),
         )
     return render(context, HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK)
+
+
+def _group(session: Session, filter_text: str) -> GroupSummary | None:
+    """The group that the filter asks for and nothing besides."""
+    found = ONE_GROUP.fullmatch(filter_text)
+    return groups.summary(session, found[1]) if found else None
 
 
 def _rows(session: Session, found: Sequence[RunView]) -> list[RunRow]:

@@ -97,3 +97,8 @@ class GroupPlace(BaseModel):
     variation: str
     position: int = Field(description="Of the run, from 1.")
     siblings: list[GroupRun] = Field(description="The run itself among them.")
+
+    @property
+    def nearby(self) -> list[GroupRun]:
+        """The run and up to five siblings on either side."""
+        return self.siblings[max(0, self.position - 6) : self.position + 5]

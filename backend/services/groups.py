@@ -17,12 +17,12 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.run import RunStatus
 from backend.domain.sweeps import Sweep, Variation, expand, parse_sweep, sweep_label
 from backend.services import events, group_stats, runs
-from backend.services.group_view import GroupPlace, GroupSummary, GroupView
+from backend.services.group_view import GroupPlace, GroupSummary, GroupView, Statuses
 from backend.services.run_facts import Facts
 from backend.services.run_input import LONGEST_NAME, check_sets
 from backend.services.run_view import RunView
 
-__all__ = ["GroupList", "GroupView", "cancel", "create", "find", "get", "place", "planned"]
+__all__ = ["GroupList", "GroupView", "cancel", "create", "find", "get", "place", "planned", "summary"]
 
 BETWEEN_RUNS = 1e-6  # seconds between the times of two runs of a group: the queue and every table go by them
 MOST = 200  # groups of one page
@@ -83,13 +83,15 @@ def find(session: Session, limit: int = 50, cursor: str | None = None) -> GroupL
     shown = found[:limit]
     counts = rows.statuses(session, [group.id for group in shown])
     more = f"{shown[-1].created_at!r}:{shown[-1].id}" if len(found) > limit else None
-    summaries = [
-        GroupSummary(
-            id=group.id, name=group.name, created_at=group.created_at, statuses=counts.get(group.id, {})
-        )
-        for group in shown
-    ]
-    return GroupList(summaries, more)
+    return GroupList([_summary(group, counts.get(group.id, {})) for group in shown], more)
+
+
+def summary(session: Session, group_id: str) -> GroupSummary | None:
+    """One group in short, or None."""
+    group = rows.get(session, group_id)
+    if group is None:
+        return None
+    return _summary(group, rows.statuses(session, [group_id]).get(group_id, {}))
 
 
 def cancel(session: Session, group_id: str) -> GroupView:
@@ -129,6 +131,10 @@ def _view(session: Session, group: RunGroup) -> GroupView:
         config=group.config,
         variations=group_stats.variations(found, parse_sweep(group.sweep)),
     )
+
+
+def _summary(group: RunGroup, statuses: Statuses) -> GroupSummary:
+    return GroupSummary(id=group.id, name=group.name, created_at=group.created_at, statuses=statuses)
 
 
 def _views(session: Session, found: Sequence[Run]) -> list[RunView]:

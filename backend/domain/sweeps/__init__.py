@@ -6,7 +6,7 @@ The launch form, the API and the command line read the same definition and expan
 from backend.domain.sweeps.definition import MOST_RUNS, Span, Sweep, parse_sweep
 from backend.domain.sweeps.expansion import Variation, expand
 from backend.domain.sweeps.fields import SweepableField, sweepable
-from backend.domain.sweeps.labels import changes_of, sweep_label, variation_label
+from backend.domain.sweeps.labels import changes_of, sweep_label, value_at, variation_label
 from backend.domain.sweeps.text import read_axis
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "read_axis",
     "sweep_label",
     "sweepable",
+    "value_at",
     "variation_label",
 ]

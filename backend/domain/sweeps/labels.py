@@ -37,7 +37,7 @@ def sweep_label(sweep: Sweep) -> str:
 
 def changes_of(config: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
     """Swept path -> what a run's config has there; None where it has no such field."""
-    return {path: _at(config, path.split(".")) for path in sweep.paths}
+    return {path: value_at(config, path) for path in sweep.paths}
 
 
 def value_label(value: Any) -> str:
@@ -55,8 +55,10 @@ def _shortest(own: list[str], others: Sequence[list[str]]) -> str:
     return " ".join(own).replace("_", " ")
 
 
-def _at(value: Any, steps: list[str]) -> Any:
-    for step in steps:
+def value_at(config: Any, path: str) -> Any:
+    """What a config's JSON has at a dotted path; None for nothing."""
+    value = config
+    for step in path.split("."):
         if isinstance(value, Mapping):
             value = value.get(step)
         elif isinstance(value, list | tuple) and step.isdigit() and int(step) < len(value):

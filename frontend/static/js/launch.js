@@ -5,12 +5,14 @@ import { configOf, pathOf, rowsOf, textOf } from "./form_config.js";
 import { listProblems, showProblem } from "./form_problems.js";
 import { offerSuggestions, take } from "./form_suggestions.js";
 import { attempt, confirm } from "./notices.js";
+import { SweepSection } from "./sweep.js";
 
 class LaunchForm {
   constructor(form) {
     this.form = form;
     this.json = form.querySelector("#config-json");
     this.touched = new Set();
+    this.sweep = new SweepSection(form);
     offerSuggestions(this.form);
     this.watchInputs();
     this.watchModes();
@@ -208,7 +210,12 @@ class LaunchForm {
   async submit(event) {
     if (event.submitter?.value !== "launch" || this.sending) return;
     event.preventDefault();
-    if (await this.check(true)) {
+    const valid = await this.check(true);
+    if (valid && !(await this.sweep.check())) {
+      this.sweep.focusProblem();
+      return;
+    }
+    if (valid) {
       this.sending = true;
       this.dirty = false;
       this.form.requestSubmit(event.submitter);
