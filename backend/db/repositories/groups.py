@@ -56,9 +56,10 @@ def all_ids(session: Session) -> list[str]:
 def statuses(session: Session, group_ids: Collection[str]) -> Mapping[str, dict[str, int]]:
     """Group id -> how many of its runs have each status."""
     query = (
-        select(Run.group_id, Run.status, func.count())
-        .where(Run.group_id.in_(group_ids))
-        .group_by(Run.group_id, Run.status)
+        select(RunGroup.id, Run.status, func.count())
+        .join(Run, Run.group_id == RunGroup.id)
+        .where(RunGroup.id.in_(group_ids))
+        .group_by(RunGroup.id, Run.status)
     )
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for group_id, status, count in session.execute(query):
