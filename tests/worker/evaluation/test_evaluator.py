@@ -35,7 +35,6 @@ class Stop:
 
 @dataclass
 class _Output:
-    carry: Any
     logits: Tensor
     halt_logits: Tensor
 
@@ -48,15 +47,12 @@ class KnownSolver(nn.Module):
         self.weight = nn.Parameter(torch.zeros(1))
         self.answer, self.steps, self.batches = answer, 0, list[Batch]()
 
-    def initial_carry(self, batch: Batch) -> Batch:
-        self.batches.append(batch)
-        return batch
-
-    def step(self, carry: Batch, batch: Batch) -> _Output:
+    def run(self, batch: Batch, act_steps: int) -> _Output:
         assert not self.training
-        self.steps += 1
-        logits = nn.functional.one_hot(self.answer(carry.inputs), VOCABULARY).float()
-        return _Output(carry, logits, torch.full((len(logits),), float(self.steps)))
+        self.batches.append(batch)
+        self.steps += act_steps
+        logits = nn.functional.one_hot(self.answer(batch.inputs), VOCABULARY).float()
+        return _Output(logits, torch.full((len(logits),), float(self.steps)))
 
     @property
     def views(self) -> int:
