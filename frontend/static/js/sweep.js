@@ -92,6 +92,7 @@ export class SweepSection {
 
   show(fresh) {
     for (const note of fresh.querySelectorAll("[data-for]")) this.note(note.dataset.for, note.textContent.trim());
+    fresh.querySelector("[hidden]").remove();
     const size = Number(fresh.dataset.size);
     this.launch.textContent = size > 1 ? `Launch ${size} runs` : "Launch run";
     const shown = this.root.querySelector("#sweep-preview");

@@ -123,7 +123,7 @@ def test_a_run_of_a_group_leads_to_its_siblings_and_its_group(
     group = group_of(database, seeds=3, grid={"model.core.width": [64, 128]})
     middle = group.variations[1].runs[1]
     page = browser.get(f"/runs/{middle.id}").text
-    assert f"Seed 2 of 3 of width 128 in group {group.name} : 0 1 2" in text_of(page)
+    assert f"Seed 2 of 3 of width 128 in group {group.name} , seeds 0 1 2" in text_of(page)
     for sibling in (group.variations[1].runs[0], group.variations[1].runs[2]):
         assert f'href="/runs/{sibling.id}"' in page
     assert f'href="/groups/{group.id}"' in page
@@ -146,12 +146,12 @@ def test_a_group_page_shows_means_over_seeds_and_each_run(browser: httpx.Client,
 
 def test_a_group_is_cancelled_without_script(browser: httpx.Client, database: Engine) -> None:
     group = group_of(database, seeds=2)
-    assert "Cancel all 2 not over" in browser.get(f"/groups/{group.id}").text
+    assert "Cancel all 2 unfinished runs" in browser.get(f"/groups/{group.id}").text
     answer = browser.post(f"/groups/{group.id}/cancel")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/groups/{group.id}")
     page = browser.get(f"/groups/{group.id}").text
     assert "2 cancelled" in text_of(page)
-    assert "not over" not in page
+    assert "unfinished" not in page
 
 
 def test_a_group_without_runs_says_so(browser: httpx.Client, database: Engine) -> None:

@@ -1,0 +1,76 @@
+"""A sweep from the launch form to the page of its group, in a real browser and without a mouse."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+from sqlalchemy import Engine
+
+from backend.db.session import session_scope
+from backend.services import groups
+
+GROUP = re.compile(r"/groups/([a-z0-9]{10})$")
+
+
+def test_two_seeds_of_two_values_are_typed_previewed_launched_and_cancelled(
+    page: Page, database: Engine
+) -> None:
+    page.goto("/runs/new")
+    page.get_by_label("Steps", exact=True).fill("100000")
+    page.get_by_label("Number of seeds").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("2")
+    expect(page.get_by_role("button", name="Launch 2 runs")).to_be_visible()
+
+    page.get_by_role("button", name="Sweep a field").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("model.core.widht")
+    page.keyboard.press("Tab")
+    page.keyboard.type("64, 99999")
+    row = page.get_by_role("group", name="Swept field")
+    expect(row).to_contain_text("there is no such field. Did you mean 'width'?")
+    expect(row.get_by_label("Field", exact=True)).to_have_attribute("aria-invalid", "true")
+
+    row.get_by_label("Field", exact=True).fill("model.core.width")
+    expect(row).to_contain_text("value 2: must be at least 8 and at most 4096, not 99999.")
+    page.get_by_role("button", name="Launch run").press("Enter")
+    expect(row.get_by_label("Field", exact=True)).to_be_focused()
+    assert page.url.endswith("/runs/new")
+
+    row.get_by_label("Values").fill("64, 128")
+    expect(row.get_by_label("Field", exact=True)).not_to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#sweep-preview")).to_contain_text("quick · width 128 · seed 1")
+    page.get_by_role("button", name="Launch 4 runs").press("Enter")
+
+    expect(page.locator("#group-line")).to_contain_text("quick · width · 2 seeds: 4 runs.")
+    expect(page.locator("#rows tr")).to_have_count(4)
+    page.get_by_role("link", name="Means over seeds").press("Enter")
+    page.wait_for_url(GROUP)
+    found = GROUP.search(page.url)
+    assert found
+    with session_scope(database) as session:
+        assert [run.seed for run in groups.get(session, found[1]).runs] == [0, 1, 0, 1]
+
+    page.get_by_role("button", name="unfinished").press("Enter")
+    page.get_by_role("button", name="Cancel the runs").press("Enter")
+    expect(page.locator(".group-head")).to_contain_text("4 cancelled", timeout=60_000)
+    expect(page.get_by_role("button", name="unfinished")).to_have_count(0)
+
+
+def test_a_removed_field_leaves_one_plain_run(page: Page) -> None:
+    page.goto("/runs/new")
+    page.get_by_role("button", name="Sweep a field").click()
+    row = page.get_by_role("group", name="Swept field")
+    row.get_by_label("Field", exact=True).fill("training.batch_size")
+    row.get_by_label("Values").fill("8..16")
+    expect(page.get_by_role("button", name="Launch 9 runs")).to_be_visible()
+    page.get_by_role("radio", name="random").check()
+    expect(page.get_by_text("is missing. Say how many random draws to run.")).to_be_visible()
+    page.get_by_label("Number of draws").fill("3")
+    expect(page.get_by_role("button", name="Launch 3 runs")).to_be_visible()
+
+    row.get_by_role("button", name="Remove this field").click()
+
+    expect(page.get_by_role("button", name="Launch run")).to_be_visible()
+    expect(page.get_by_label("Number of draws")).to_be_hidden()
