@@ -231,7 +231,7 @@ class LaunchForm {
   watchLeaving() {
     this.form.querySelector(".presets").addEventListener("click", async (event) => {
       const link = event.target.closest("a.preset");
-      if (!link || !this.dirty) return;
+      if (!link || !(this.dirty || this.sweep.asked)) return;
       event.preventDefault();
       const text = "What you changed in the form is replaced by the preset's values.";
       if (await confirm("Start over from this preset?", text, "Start over")) location.assign(link.href);
