@@ -178,7 +178,7 @@ def _training_task(task: Task, side: int, query: str) -> TrainingTask:
     tests = [pair for pair in dict.fromkeys(tests) if pair not in shown and _fits(pair, side)]
     pairs = [*shown, *tests]
     everything = tuple(range(len(pairs)))
-    if query == "any":
+    if query != "test":
         return _on_canvas(task.id, side, pairs, everything, everything)
     return _on_canvas(task.id, side, pairs, everything[len(shown) :], everything[: len(shown)])
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from backend.domain.experiment import ActConfig
 from worker.batch import VOCABULARY, Batch
-from worker.models.context.source import ContextSource, Penalty, State
+from worker.models.context.source import ContextOutput, ContextSource, Penalty, State
 from worker.models.core import Core, States
 from worker.models.layers import Linear
 from worker.noise import Noise
@@ -43,6 +43,7 @@ class Encoded(NamedTuple):
     state: State  # of the context source, after this step
     penalties: Mapping[str, Penalty]
     encoded: Tensor  # (B,) bool, whose context was computed in this step, not taken from the cache
+    latent: Tensor | None  # (B, latent) that the context was expanded from, where `encoded`; if it was
 
 
 class StepOutput(NamedTuple):
@@ -138,12 +139,23 @@ class Reasoner(nn.Module):
         )
         if carry.context is None:
             output = self.context(samples, state, noise)
-            return Encoded(samples, *output, encoded=torch.ones_like(fresh))
+            return _encoded(samples, output, torch.ones_like(fresh))
         # Only new samples are encoded: the others' demonstrations are hidden from the encoder.
         hidden = samples._replace(demo_mask=samples.demo_mask & fresh[:, None])
         output = self.context(hidden, state, noise)
         context = _where(fresh, output.context, carry.context)
-        return Encoded(samples, context, output.state, output.penalties, encoded=fresh)
+        return _encoded(samples, output._replace(context=context), fresh)
+
+    @staticmethod
+    def latent_of(encoded: Encoded) -> Tensor:
+        """What a search may move: latents (B, latent), or the context (B, T, D) where there are none."""
+        return encoded.context if encoded.latent is None else encoded.latent
+
+    def with_latent(self, encoded: Encoded, latent: Tensor) -> Encoded:
+        """The same samples under other latents, in the shape of `latent_of(encoded)`."""
+        if encoded.latent is None:
+            return encoded._replace(context=latent)
+        return encoded._replace(context=self.context.expand(latent), latent=latent)
 
     def decode(self, carry: Carry, encoded: Encoded, noise: Noise | None = None) -> StepOutput:
         """The second half: one pass through the core, from where `carry` left it."""
@@ -178,6 +190,11 @@ class Reasoner(nn.Module):
         explores = noise.uniform(steps) < self.act.exploration
         least = noise.integers(SHORTEST_EXPLORATION, longest + 1, steps)
         return halted & (steps >= least.where(explores, 0))
+
+
+def _encoded(samples: Batch, output: ContextOutput, encoded: Tensor) -> Encoded:
+    context, state, penalties, latent = output
+    return Encoded(samples, context, state, penalties, encoded, latent)
 
 
 def _where(slots: Tensor, new: Tensor, old: Tensor) -> Tensor:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from worker.batch import IGNORE
 from worker.models.context.source import Penalty
+from worker.models.likelihood import prediction_loss
 
 HALTING_WEIGHT = 0.5
 
@@ -31,21 +31,11 @@ class LossTerms(NamedTuple):
     scored: Tensor  # (B,) bool, has labelled tokens
 
 
-def log_stablemax(logits: Tensor) -> Tensor:
-    """Log of s(x) / sum s(x) over the last axis, s(x) = x + 1 for x >= 0 and 1 / (1 - x) below; float64."""
-    logits = logits.double()
-    # The clamp keeps the branch not taken finite, so that its gradient is zero and not NaN.
-    scores = torch.where(logits < 0, 1 / (1 - logits.clamp(max=0)), logits + 1)
-    return scores.log() - scores.sum(-1, keepdim=True).log()
-
-
 def act_loss(logits: Tensor, halt_logits: Tensor, labels: Tensor) -> LossTerms:
     """Loss terms of one ACT step from logits (B, S, V), halting logits (B,) and labels (B, S)."""
     labelled = labels != IGNORE
     count = labelled.sum(-1)
-    targets = labels.masked_fill(~labelled, 0)
-    cross_entropy = -log_stablemax(logits).gather(-1, targets[..., None])[..., 0]
-    prediction = (cross_entropy * labelled).sum(-1) / count.clamp(min=1)
+    prediction = prediction_loss(logits, labels)
     right = ((logits.detach().argmax(-1) == labels) & labelled).sum(-1)
     exact = right == count
     halting = F.binary_cross_entropy_with_logits(halt_logits, exact.to(halt_logits.dtype), reduction="none")

@@ -32,6 +32,7 @@ _FIXED = (
     "model",
     "data",
     "optimisation",
+    "objective",
     "training.batch_size",
     "training.precision",
     "training.initialise_from",

@@ -80,6 +80,9 @@ class DemonstrationSource(nn.Module):
     def start(self) -> State:
         return ()
 
+    def expand(self, latent: Tensor) -> Tensor:
+        return latent
+
     def encode(self, batch: Batch) -> Tensor:
         """Encodings (B, K, width) of the demonstrations, zero where there is none."""
         if not self.pack:

@@ -204,6 +204,9 @@ class GraphSource(nn.Module):
     def start(self) -> State:
         return ()
 
+    def expand(self, latent: Tensor) -> Tensor:
+        return latent
+
     def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         pairs = Pairs.of(batch)
         graph = build_graph(pairs, self.config)

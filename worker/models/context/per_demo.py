@@ -106,5 +106,9 @@ class PerDemoSource(DemonstrationSource):
         mask = batch.demo_mask[..., None]
         latent = (latents * mask).sum(1) / mask.sum(1).clamp(min=1)
         kl = kl_divergence(mean, log_variance, batch.demo_mask)
-        context = self.decode(latent.to(encodings.dtype)).unflatten(-1, (self.tokens, -1))
-        return ContextOutput(context, penalties={"kl": Penalty(kl, self.kl_weight, "demonstration")})
+        penalties = {"kl": Penalty(kl, self.kl_weight, "demonstration")}
+        return ContextOutput(self.expand(latent), penalties=penalties, latent=latent)
+
+    def expand(self, latent: Tensor) -> Tensor:
+        context: Tensor = self.decode(latent.to(compute_dtype(latent.device)))
+        return context.view(len(latent), self.tokens, -1)

@@ -30,6 +30,9 @@ class PuzzleEmbedding(nn.Module):
     def start(self) -> State:
         return ()
 
+    def expand(self, latent: Tensor) -> Tensor:
+        return latent
+
     def take_used(self) -> list[tuple[Tensor, Tensor]]:
         """Ids (B,) and rows (B, embedding width) of each pass in training since the last call."""
         used, self._used = self._used, []

@@ -84,6 +84,9 @@ class SlotSource(nn.Module):
     def start(self) -> State:
         return ()
 
+    def expand(self, latent: Tensor) -> Tensor:
+        return latent
+
     def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         pairs = Pairs.of(batch)
         tokens = self.pairs.read(pairs.inputs, pairs.outputs)

@@ -26,11 +26,12 @@ class Penalty(NamedTuple):
 
 
 class ContextOutput(NamedTuple):
-    """The context (B, T, D), the state for the next ACT step, and the named penalties of this one."""
+    """What a context source makes of a batch: the context and what goes with it."""
 
-    context: Tensor
-    state: State = ()
-    penalties: Mapping[str, Penalty] = MappingProxyType({})
+    context: Tensor  # (B, T, D)
+    state: State = ()  # for the next ACT step
+    penalties: Mapping[str, Penalty] = MappingProxyType({})  # of this one
+    latent: Tensor | None = None  # (B, latent) that the context was expanded from, if it was
 
 
 class ContextSource(Protocol):
@@ -42,6 +43,10 @@ class ContextSource(Protocol):
 
     def __call__(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         """The context of `batch`. Without noise nothing is drawn at random."""
+        ...
+
+    def expand(self, latent: Tensor) -> Tensor:
+        """The context (B, T, D) of latents (B, latent); without latents a context is its own."""
         ...
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...

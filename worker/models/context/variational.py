@@ -9,7 +9,7 @@ from backend.domain.experiment import CoreConfig, VariationalEncoder
 from worker.batch import Batch
 from worker.models.context.deterministic import DemonstrationSource, PairEmbedding, SetEncoder
 from worker.models.context.source import ContextOutput, Penalty, State
-from worker.models.layers import Block, Linear, rms_norm, rope_table, truncated_normal
+from worker.models.layers import Block, Linear, compute_dtype, rms_norm, rope_table, truncated_normal
 from worker.noise import Noise
 
 CLS_STD = 0.02
@@ -91,5 +91,9 @@ class VariationalSource(DemonstrationSource):
         mean, log_variance = self.posterior(rms_norm(seen.mean(1)))
         latent = sample(mean, log_variance, noise if self.training else None)
         kl = kl_divergence(mean, log_variance, batch.demo_mask.any(-1))
-        context = self.decode(latent.to(seen.dtype)).view(-1, self.tokens, self.width)
-        return ContextOutput(context, penalties={"kl": Penalty(kl, self.kl_weight)})
+        penalties = {"kl": Penalty(kl, self.kl_weight)}
+        return ContextOutput(self.expand(latent), penalties=penalties, latent=latent)
+
+    def expand(self, latent: Tensor) -> Tensor:
+        context: Tensor = self.decode(latent.to(compute_dtype(latent.device)))
+        return context.view(-1, self.tokens, self.width)
