@@ -28,6 +28,7 @@ from worker.training import diagnostics
 from worker.training.checkpoint import Snapshot
 from worker.training.ema import Ema
 from worker.training.losses import LossTerms, act_loss, with_penalties
+from worker.training.objectives import Objectives
 from worker.training.optim import build_optimisers
 from worker.training.ranks import ALONE, Ranks
 from worker.training.seats import Seats
@@ -66,6 +67,7 @@ class Learner:
         self.seats = {side: Seats(count, stream.demonstrations) for side, stream in self.streams.items()}
         self.carries: dict[int, list[Carry]] = {}  # side -> one per part
         self.sums = Sums()
+        self.objectives = Objectives(config, self.reasoner, self.sums)
         self._encoder = list(self.reasoner.encoder_parameters())
         self._core = list(self.reasoner.core_parameters())
         self._coverage = diagnostics.GradientCoverage(self._encoder)
@@ -103,13 +105,15 @@ class Learner:
         first = self.rows.start + part.start
         noise = Noise(self.config.seed, self.step, first, part.stop - part.start, size)
         with self.device.autocast():
-            output = self.reasoner.step(carry, batch, noise)
+            encoded = self.objectives.refined(self.reasoner.encode(carry, batch, noise), self.step)
+            output = self.reasoner.decode(carry, encoded, noise)
         self.seats[round(batch.inputs.shape[1] ** 0.5)].leave(part, output.carry.halted)
         if output.context.requires_grad:
             output.context.retain_grad()
         terms = act_loss(output.logits, output.halt_logits, output.carry.batch.labels)
+        weighed = self.objectives.weighed(output.penalties, self.step)
         penalties = {
-            name: each._replace(value=each.value * share[each.per]) for name, each in output.penalties.items()
+            name: each._replace(value=each.value * share[each.per]) for name, each in weighed.items()
         }
         loss = with_penalties(terms.total, penalties) / size
         if loss.requires_grad:
@@ -126,6 +130,7 @@ class Learner:
         values = self.sums.read(self._coverage.read(), self.ranks.sum)
         self._coverage.restart()
         values["learning_rate"] = self._learning_rate
+        values |= self.objectives.weights(self.step)
         if self._seconds:
             values["samples_per_second"] = self._steps_timed * self.config.training.batch_size / self._seconds
         values["memory_bytes"] = float(self.device.memory_bytes())

@@ -1,0 +1,1 @@
+"""Refining what tells the core its task, guided by the demonstrations."""

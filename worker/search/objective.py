@@ -1,0 +1,73 @@
+"""What a search in the latent minimises: how badly the decoder explains the demonstrations with it.
+
+The inputs, outputs and mask of the demonstrations are all that is read of a sample: never the pair that is
+asked. Moves of the latent shared by training and search are here too.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from worker.batch import IGNORE, PAD, Batch
+from worker.models.context.deterministic import Pairs
+from worker.models.likelihood import prediction_loss
+from worker.models.reasoner import Encoded, Reasoner
+
+
+def demonstration_loss(reasoner: Reasoner, encoded: Encoded, latent: Tensor) -> Tensor:
+    """Mean prediction loss (B,) float64 of each sample's demonstrations, decoded with its latent.
+
+    `latent` has the shape of `reasoner.latent_of(encoded)`: (B, latent) or (B, T, D). The demonstrations
+    `demo_mask` names are asked, all samples' in one batch: each from fresh states, for one ACT step. A
+    sample without any has loss 0. Which demonstrations the latent was computed from is up to the caller.
+    """
+    pairs = Pairs.of(encoded.samples)
+    context = reasoner.with_latent(encoded, latent).context
+    asked = _asked(pairs)
+    fresh = reasoner.initial_carry(asked)
+    question = Encoded(
+        samples=asked,
+        context=context[pairs.place // pairs.mask.shape[1]],
+        state=fresh.context_state,
+        penalties={},
+        encoded=fresh.halted,
+        latent=None,
+    )
+    losses = prediction_loss(reasoner.decode(fresh, question).logits, asked.labels)
+    return pairs.spread(losses).sum(1) / pairs.mask.sum(1).clamp(min=1)
+
+
+def gradient_step(reasoner: Reasoner, encoded: Encoded, latent: Tensor, size: float) -> tuple[Tensor, Tensor]:
+    """`latent` moved against the gradient of `demonstration_loss`, and that loss (B,) before the move.
+
+    The move of each sample has root mean square `size` per number of its latent, whatever the scale of the
+    gradient: losses are means over cells, so gradients in a context of thousands of numbers are tiny. No
+    other tensor receives a gradient, and neither result carries one.
+    """
+    latent = latent.detach().requires_grad_()
+    with torch.enable_grad():
+        losses = demonstration_loss(reasoner, encoded, latent)
+        (gradient,) = torch.autograd.grad(losses.sum(), latent)
+    return latent.detach() - size * _unit(gradient), losses.detach()
+
+
+def _asked(pairs: Pairs) -> Batch:
+    """The N demonstrations as samples to be answered; nothing is shown beside them."""
+    count, cells = pairs.inputs.shape
+    none = pairs.inputs.new_zeros(count, 0, cells)
+    return Batch(
+        inputs=pairs.inputs,
+        labels=pairs.outputs.masked_fill(pairs.outputs == PAD, IGNORE),
+        demo_inputs=none,
+        demo_outputs=none,
+        demo_mask=pairs.mask.new_zeros(count, 0),
+        puzzle=pairs.place.new_zeros(count),
+    )
+
+
+def _unit(gradient: Tensor) -> Tensor:
+    """Each sample's (B, ...) over its root mean square, float32; a gradient of zero stays zero."""
+    rows = gradient.double().flatten(1)
+    scale = rows.square().mean(1, keepdim=True).sqrt()
+    return (rows / scale.clamp(min=1e-30)).float().view_as(gradient)
