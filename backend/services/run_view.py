@@ -97,7 +97,7 @@ class RunView(BaseModel):
     tags: list[str]
     notes: str
     parent_id: str | None
-    group: GroupName | None = Field(description="null for a run that no sweep made.")
+    group: GroupName | None = Field(None, description="null for a run that no sweep made.")
     created_at: float
     started_at: float | None
     finished_at: float | None
