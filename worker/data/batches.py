@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from backend.domain.experiment import ExperimentConfig, TrmModel
 from worker.batch import PAD, Batch
 from worker.data.augment import DIHEDRALS, Augmentation, augmentation
+from worker.data.order import EveryPair, OnePairPerTask, Order
 from worker.data.tokens import COLOUR_TOKENS, Cells, Tokens, as_labels, draw
 from worker.data.training_data import TrainingData, TrainingTask
 
 _ALL = slice(None)
-_ORDER_SALT = 1 << 32  # keeps the order of tasks apart from the draws of samples; above every seed
 
 
 class Canvases(NamedTuple):
@@ -77,7 +77,7 @@ def most_demonstrations(config: ExperimentConfig) -> int:
 
 
 class BatchStream:
-    """The samples of one canvas in order. Each task comes once per pass over the tasks."""
+    """The samples of one canvas in order; `data.query` says what is asked of a task in a pass over all."""
 
     def __init__(self, data: TrainingData, config: ExperimentConfig, side: int) -> None:
         self.position = 0  # samples drawn so far; set it to go on from there
@@ -88,7 +88,8 @@ class BatchStream:
             max(len(task.beside(asked)) for task in self._tasks for asked in task.asked),
         )
         self._draws = 3 + max(len(task.shown) for task in self._tasks) + 2 * (1 + self.demonstrations)
-        self._pass, self._order = -1, np.empty(0, dtype=np.int64)
+        order = EveryPair if config.data.query == "each" else OnePairPerTask
+        self._order: Order = order(self._tasks, config.seed, side)
 
     def next(self, wanted: NDArray[np.bool_], rows: slice = _ALL) -> Batch:
         """New samples in the rows where `wanted` (B,) is True, in order; the other rows are empty.
@@ -105,12 +106,11 @@ class BatchStream:
 
     def _write(self, index: int, row: int, canvases: Canvases) -> None:
         """Sample `index` into `row`: a pair of a task is asked, others are shown, all in one view."""
-        task = self._task(index)
         # A counter-based generator: any sample can be drawn without those before it.
         philox = np.random.Philox(key=[self._seed, self._side], counter=[0, index, 0, 0])
         draws = np.random.Generator(philox).random(self._draws)
-        asked = task.asked[int(draws[0] * len(task.asked))]
-        form = int(draws[1] * (self._config.data.augmentations + 1))
+        task, asked, share = self._order.visit(index, draws)
+        form = int(share * (self._config.data.augmentations + 1))
         view = View(augmentation(self._seed, task.id, form))
         canvases.puzzle[row] = self._puzzles.row(task.id, form)
         offsets = draws[-2 * (1 + self.demonstrations) :].reshape(-1, 2)
@@ -119,16 +119,6 @@ class BatchStream:
             demo_input, demo_output = canvases.demo_inputs[row, place], canvases.demo_outputs[row, place]
             self._draw_pair(view, task, pair, offsets[place + 1], demo_input, demo_output)
             canvases.demo_mask[row, place] = True
-
-    def _task(self, index: int) -> TrainingTask:
-        """The task of sample `index`: one pass takes every task once, each pass in its own order."""
-        number, place = divmod(index, len(self._tasks))
-        if number != self._pass:
-            generator = np.random.Generator(
-                np.random.Philox(key=[self._seed + _ORDER_SALT, self._side], counter=[0, number, 0, 0])
-            )
-            self._pass, self._order = number, generator.random(len(self._tasks)).argsort()
-        return self._tasks[int(self._order[place])]
 
     def _shown(self, task: TrainingTask, asked: int, draws: NDArray[np.float64]) -> list[int]:
         """A random choice of the demonstrations, as places in the task's pairs; never the asked pair."""
