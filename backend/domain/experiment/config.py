@@ -59,6 +59,15 @@ class ExperimentConfig(Config):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _latent_steps_encode_anew(self) -> ExperimentConfig:
+        if self.objective.latent_steps and isinstance(self.model, EtrmModel) and not self.model.reencode:
+            raise ValueError(
+                "objective.latent_steps needs the latent at every ACT step, which model.reencode false caches "
+                "away: set model.reencode true, or objective.latent_steps 0"
+            )
+        return self
+
     @property
     def variant(self) -> str:
         """What colours and groups the run: `trm`, or the kind of its encoder."""

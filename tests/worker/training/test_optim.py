@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from backend.domain.experiment import OptimisationConfig, TrainingConfig
+from backend.domain.experiment import ExperimentConfig, OptimisationConfig, TrainingConfig, TrmModel
 from tests.support.models import PUZZLES, etrm, random_batch, trm
 from worker.models.build import build_reasoner
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
@@ -70,9 +71,9 @@ def train(reasoner: Reasoner, optimisers: Optimisers, first: int, last: int) -> 
     losses = []
     for step in range(first, last):
         batch = random_batch(step)
+        optimisers.begin(step)
         output = reasoner.step(reasoner.initial_carry(batch), batch)
         total = act_loss(output.logits, output.halt_logits, batch.labels).total
-        optimisers.begin(step)
         torch.autograd.backward(total)
         optimisers.set_learning_rate(step)
         optimisers.step()
@@ -171,3 +172,76 @@ def test_the_schedule_ends_with_the_training() -> None:
         }
     )
     assert math.isclose(build_optimisers(build_reasoner(config, 1), config).set_learning_rate(50), 0.1)
+
+
+def state_of(reasoner: Reasoner, optimisers: Optimisers) -> dict[str, torch.Tensor]:
+    """Copies of weights and moments, by name."""
+    state = {f"weight.{name}": tensor for name, tensor in reasoner.named_parameters()}
+    return {name: tensor.detach().clone() for name, tensor in (state | optimisers.state_dict()).items()}
+
+
+@pytest.mark.parametrize(
+    ("part", "prefix"), [("encoder", "context."), ("decoder", ("core.", "token", "halt"))]
+)
+def test_a_frozen_part_stays_to_the_bit_for_its_steps_and_moves_in_the_next(
+    part: str, prefix: str | tuple[str, ...]
+) -> None:
+    config = etrm().model_copy(
+        update={"optimisation": OptimisationConfig(warmup_steps=0, freeze=part, freeze_steps=3)}
+    )
+    reasoner = build_reasoner(config, PUZZLES)
+    optimisers = build_optimisers(reasoner, config)
+    names = [name for name, _ in reasoner.named_parameters()]
+    frozen = {name for name in names if name.startswith(prefix)}
+    assert 0 < len(frozen) < len(names)
+    states = [state_of(reasoner, optimisers)]
+    for step in range(4):
+        train(reasoner, optimisers, step, step + 1)
+        states.append(state_of(reasoner, optimisers))
+    for before, after in itertools.pairwise(states[:4]):
+        for name in names:
+            kinds = ("weight", "first", "second")
+            stayed = [torch.equal(before[f"{kind}.{name}"], after[f"{kind}.{name}"]) for kind in kinds]
+            assert stayed == [name in frozen] * 3, name
+    assert states[3]["steps"].tolist() == [0 if name in frozen else 3 for name in names]
+    assert states[4]["steps"].tolist() == [1 if name in frozen else 4 for name in names]
+    for name in frozen:
+        assert not torch.equal(states[3][f"weight.{name}"], states[4][f"weight.{name}"]), name
+
+
+def test_after_a_thaw_a_run_that_was_resumed_and_one_that_was_not_are_bit_equal() -> None:
+    config = etrm().model_copy(
+        update={"optimisation": OptimisationConfig(warmup_steps=0, freeze="encoder", freeze_steps=3)}
+    )
+    through = build_reasoner(config, PUZZLES)
+    optimisers = build_optimisers(through, config)
+    train(through, optimisers, 0, 2)
+    resumed = build_reasoner(config, PUZZLES)
+    resumed.load_state_dict(through.state_dict())
+    fresh = build_optimisers(resumed, config)
+    fresh.load_state_dict(optimisers.state_dict())
+    assert train(resumed, fresh, 2, 6) == train(through, optimisers, 2, 6)
+
+
+def test_the_encoder_keeps_its_own_pace() -> None:
+    """The first step of Adam-atan2 is lr x 10 atan(1 / 10) wherever the gradient is not zero."""
+    settings = OptimisationConfig(
+        learning_rate=1e-3, encoder_learning_rate=1e-4, warmup_steps=0, weight_decay=0
+    )
+    config = etrm().model_copy(update={"optimisation": settings})
+    reasoner = build_reasoner(config, PUZZLES)
+    optimisers = build_optimisers(reasoner, config)
+    before = {name: parameter.detach().clone() for name, parameter in reasoner.named_parameters()}
+    train(reasoner, optimisers, 0, 1)
+    for name, parameter in reasoner.named_parameters():
+        farthest = (parameter - before[name]).abs().max().item()
+        rate = 1e-4 if name.startswith("context.") else 1e-3
+        assert farthest == pytest.approx(10 * rate * math.atan(0.1), rel=1e-3), name
+
+
+@pytest.mark.parametrize(
+    "optimisation", [{"freeze": "encoder"}, {"encoder_learning_rate": 1e-4}], ids=["freeze", "pace"]
+)
+def test_what_needs_an_encoder_is_refused_for_trm(optimisation: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="needs an encoder"):
+        ExperimentConfig(model=TrmModel(), optimisation=OptimisationConfig.model_validate(optimisation))
