@@ -63,8 +63,8 @@ class ExperimentConfig(Config):
     def _latent_steps_encode_anew(self) -> ExperimentConfig:
         if self.objective.latent_steps and isinstance(self.model, EtrmModel) and not self.model.reencode:
             raise ValueError(
-                "objective.latent_steps needs the latent at every ACT step, which model.reencode false caches "
-                "away: set model.reencode true, or objective.latent_steps 0"
+                "objective.latent_steps needs a latent at every ACT step, and model.reencode false caches "
+                "the context: set model.reencode true, or objective.latent_steps 0"
             )
         return self
 

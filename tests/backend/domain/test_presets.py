@@ -34,6 +34,7 @@ def test_a_quick_form_is_the_same_system_on_the_same_kind_of_tasks(name: str) ->
     assert quick.data.training_sets == published.data.training_sets
     assert quick.data.evaluation_demonstrations == published.data.evaluation_demonstrations
     assert quick.optimisation.gradient_clip == published.optimisation.gradient_clip
+    assert (quick.objective, quick.data.query) == (published.objective, published.data.query)
     assert quick.training.steps == preset("quick").training.steps
     assert {each.name for each in quick.evaluation.sets} >= {each.name for each in published.evaluation.sets}
 
@@ -65,6 +66,12 @@ def test_lpn_passes_through_the_core_once() -> None:
     for each in (preset("lpn"), preset("quick_lpn")):
         core, act = each.model.core, each.model.act
         assert (core.h_cycles, core.l_cycles, act.max_steps) == (1, 1, 1)
+
+
+def test_lpn_asks_every_pair_and_searches_once_in_training() -> None:
+    for each in (preset("lpn"), preset("quick_lpn")):
+        assert each.data.query == "each"
+        assert (each.objective.latent_steps, each.objective.kl_annealing_steps) == (1, 0)
 
 
 def test_the_quick_run_is_an_encoder_on_real_tasks_it_is_then_scored_beside() -> None:
