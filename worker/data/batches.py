@@ -41,6 +41,18 @@ class Canvases(NamedTuple):
             puzzle=np.zeros(size, dtype=np.int64),
         )
 
+    def show(
+        self,
+        view: View,
+        row: int,
+        place: int,
+        pair: tuple[Cells, Cells],
+        draws: NDArray[np.float64] | None,
+    ) -> None:
+        """Draw a demonstration of sample `row` into its `place`."""
+        view.draw_pair((self.demo_inputs[row, place], self.demo_outputs[row, place]), pair, draws)
+        self.demo_mask[row, place] = True
+
     def batch(self) -> Batch:
         """The tensors, on the CPU, canvases flattened row by row."""
         size, demonstrations = self.demo_mask.shape
@@ -65,6 +77,21 @@ class View:
     def draw(self, canvas: Tokens, cells: Cells, offset: tuple[int, int] = (0, 0)) -> None:
         """`cells` (h, w) of the original, recoloured and turned, onto `canvas` (side, side)."""
         draw(canvas, self._turn(cells), offset, self._colours)
+
+    def draw_pair(
+        self, canvases: tuple[Tokens, Tokens], pair: tuple[Cells, Cells], draws: NDArray[np.float64] | None
+    ) -> None:
+        """Both grids of a pair at one offset: where two `draws` say among those that fit, or the corner."""
+        offset = (0, 0)
+        if draws is not None:
+            (one_height, one_width), (other_height, other_width) = map(self.shape, pair)
+            side = canvases[0].shape[-1]
+            offset = (
+                int(draws[0] * (side - max(one_height, other_height) + 1)),
+                int(draws[1] * (side - max(one_width, other_width) + 1)),
+            )
+        for canvas, cells in zip(canvases, pair, strict=True):
+            self.draw(canvas, cells, offset)
 
     def shape(self, cells: Cells) -> tuple[int, ...]:
         """Height and width of the original's `cells` in this view."""
@@ -114,35 +141,15 @@ class BatchStream:
         view = View(augmentation(self._seed, task.id, form))
         canvases.puzzle[row] = self._puzzles.row(task.id, form)
         offsets = draws[-2 * (1 + self.demonstrations) :].reshape(-1, 2)
-        self._draw_pair(view, task, asked, offsets[0], canvases.inputs[row], canvases.outputs[row])
+        translation = self._config.data.translation
+        asked_canvases = canvases.inputs[row], canvases.outputs[row]
+        view.draw_pair(asked_canvases, task.pairs[asked], offsets[0] if translation else None)
         for place, pair in enumerate(self._shown(task, asked, draws[2:])):
-            demo_input, demo_output = canvases.demo_inputs[row, place], canvases.demo_outputs[row, place]
-            self._draw_pair(view, task, pair, offsets[place + 1], demo_input, demo_output)
-            canvases.demo_mask[row, place] = True
+            offset = offsets[place + 1] if translation else None
+            canvases.show(view, row, place, task.pairs[pair], offset)
 
     def _shown(self, task: TrainingTask, asked: int, draws: NDArray[np.float64]) -> list[int]:
         """A random choice of the demonstrations, as places in the task's pairs; never the asked pair."""
         others = task.beside(asked)
         order = draws[: len(others)].argsort()[: self.demonstrations]
         return [others[place] for place in order]
-
-    def _draw_pair(
-        self,
-        view: View,
-        task: TrainingTask,
-        pair: int,
-        draws: NDArray[np.float64],
-        input_canvas: Tokens,
-        output_canvas: Tokens,
-    ) -> None:
-        """Both grids of a pair at one offset: anywhere both fit, or the corner without translation."""
-        cells = task.pairs[pair]
-        offset = (0, 0)
-        if self._config.data.translation:
-            (one_height, one_width), (other_height, other_width) = map(view.shape, cells)
-            offset = (
-                int(draws[0] * (self._side - max(one_height, other_height) + 1)),
-                int(draws[1] * (self._side - max(one_width, other_width) + 1)),
-            )
-        view.draw(input_canvas, cells[0], offset)
-        view.draw(output_canvas, cells[1], offset)

@@ -26,6 +26,7 @@ from worker.models.reasoner import Carry, Reasoner, StepOutput
 from worker.noise import Noise
 from worker.training import diagnostics
 from worker.training.checkpoint import Snapshot
+from worker.training.contrastive_term import ContrastiveTerm
 from worker.training.ema import Ema
 from worker.training.losses import LossTerms, act_loss, with_penalties
 from worker.training.objectives import Objectives
@@ -68,12 +69,14 @@ class Learner:
         self.carries: dict[int, list[Carry]] = {}  # side -> one per part
         self.sums = Sums()
         self.objectives = Objectives(config, self.reasoner, self.sums)
+        self.contrast = ContrastiveTerm(config, data, self.reasoner, device, ranks, self.sums)
         self._encoder = list(self.reasoner.encoder_parameters())
         self._core = list(self.reasoner.core_parameters())
         self._coverage = diagnostics.GradientCoverage(self._encoder)
         samples = np.array([len(tasks) for tasks in data.by_canvas.values()], dtype=float)
         self._side_shares = samples / samples.sum()
         self._learning_rate = 0.0
+        self._beside: Tensor | float = 0.0  # loss of this step beside that of the parts
         self._seconds, self._steps_timed = 0.0, 0
 
     def advance(self) -> None:
@@ -81,6 +84,7 @@ class Learner:
         started = time.perf_counter()
         side = self._side_of(self.step)
         self.optimisers.begin(self.step)
+        self._beside = self.contrast.backward(side, self.step)
         batches = self._next_batches(side)
         shares = self._shares(batches)
         carries = self.carries.get(side) or [self.reasoner.initial_carry(batch) for batch in batches]
@@ -222,7 +226,7 @@ class Learner:
         size = self.config.training.batch_size / parts
         self.sums.add(
             {
-                "loss": loss * parts,
+                "loss": loss * parts + self._beside,
                 "loss/prediction": terms.prediction.mean(),
                 "loss/halting": terms.halting.mean(),
                 **{f"loss/{name}": penalty.value / size for name, penalty in penalties.items()},
