@@ -40,7 +40,7 @@ def fill_in_tiny_run(page: Page, steps: int) -> None:
     page.get_by_label("Log every", exact=True).fill("1")
     page.get_by_role("button", name="Remove this set").last.click()
     page.get_by_label("First n tasks", exact=True).locator("visible=true").last.fill("2")
-    page.get_by_label("Views", exact=True).fill("2")
+    page.locator("#section-evaluation").get_by_label("Views", exact=True).fill("2")
 
 
 def test_from_the_form_to_a_finished_run(page: Page) -> None:

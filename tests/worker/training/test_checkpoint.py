@@ -98,7 +98,7 @@ def test_a_checkpoint_of_a_later_format_is_refused(tmp_path: Path) -> None:
     save_steps(tmp_path, 5)
     path = checkpoint.find(tmp_path) / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
-    with pytest.raises(CheckpointCorrupt, match="format 99, this version reads 1"):
+    with pytest.raises(CheckpointCorrupt, match="format 99, this version reads 2"):
         checkpoint.load(path.parent)
 
 
