@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from backend.api import configs, docs, events, groups, health, logs, predictions, queue, runs, series, sets
+from backend.api import (
+    configs,
+    docs,
+    events,
+    groups,
+    health,
+    logs,
+    predictions,
+    queue,
+    runs,
+    search,
+    series,
+    sets,
+)
 
-V1 = (runs, groups, series, predictions, logs, events, queue, configs, sets)
+V1 = (runs, groups, series, predictions, logs, events, queue, configs, sets, search)
 
 router = APIRouter()
 for _part in V1:

@@ -27,6 +27,7 @@ class Context:
     template: ClassVar[str]
     nav: ClassVar[str] = ""
     page: ClassVar[str] = ""  # which module of ours drives it
+    sheets: ClassVar[Sequence[str]] = ()  # style sheets besides those of every page
 
     @property
     def page_title(self) -> str:
@@ -34,7 +35,12 @@ class Context:
 
     def shared(self) -> dict[str, Any]:
         """What base.html needs of every page."""
-        return {"page_title": self.page_title, "nav": self.nav, "page": self.page}
+        return {
+            "page_title": self.page_title,
+            "nav": self.nav,
+            "page": self.page,
+            "sheets": list(self.sheets),
+        }
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,12 @@ def newest(session: Session, limit: int, before: tuple[float, str] | None = None
     return session.scalars(query).all()
 
 
+def called(session: Session, text: str, limit: int) -> Sequence[RunGroup]:
+    """The newest groups with `text` in their name, in any case."""
+    query = select(RunGroup).where(RunGroup.name.icontains(text, autoescape=True))
+    return session.scalars(query.order_by(RunGroup.created_at.desc(), RunGroup.id).limit(limit)).all()
+
+
 def runs_of(session: Session, group_id: str) -> Sequence[Run]:
     """The runs of a group that are still there, in the order in which they were made."""
     query = select(Run).where(Run.group_id == group_id).order_by(Run.created_at, Run.id)

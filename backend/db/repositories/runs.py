@@ -32,6 +32,16 @@ def newest(session: Session, limit: int, before: tuple[float, str] | None = None
     return session.scalars(query).all()
 
 
+def called(session: Session, text: str, limit: int) -> Sequence[Run]:
+    """The newest runs with `text` in their name or id, in any case."""
+    query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
+    if text:
+        query = query.where(
+            Run.name.icontains(text, autoescape=True) | Run.id.icontains(text, autoescape=True)
+        )
+    return session.scalars(query).all()
+
+
 def by_status(session: Session, *statuses: RunStatus) -> Sequence[Run]:
     """All runs in one of `statuses`, oldest first."""
     query = select(Run).where(Run.status.in_(statuses)).order_by(Run.created_at, Run.id)

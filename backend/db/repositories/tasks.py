@@ -55,6 +55,12 @@ def find_task(session: Session, set_name: str, task_id: str) -> Task | None:
     return task_from(row.id, row.demonstrations, row.tests) if row else None
 
 
+def called(session: Session, text: str, limit: int) -> Sequence[Row[str, str]]:
+    """(set, task id) of tasks with `text` in their id, in any case."""
+    query = select(TaskRow.set_name, TaskRow.id).where(TaskRow.id.icontains(text, autoescape=True))
+    return session.execute(query.order_by(TaskRow.id, TaskRow.set_name).limit(limit)).all()
+
+
 def task_from(task_id: str, demonstrations: Iterable[Any], tests: Iterable[Any]) -> Task:
     """A task from its columns."""
     return Task(

@@ -1,11 +1,15 @@
 // What every page does; what one page does stands in the module of its name.
 
+import { openFinder, watchFinder } from "./finder.js";
 import { keepTimesFresh } from "./words.js";
 import { watchSystem } from "./system.js";
 
 keepTimesFresh();
 const page = document.body.dataset.page;
-if (page !== "login") watchSystem();
+if (page !== "login") {
+  watchSystem();
+  watchFinder();
+}
 
 // Menus close when one clicks elsewhere, presses Escape or chooses something.
 document.addEventListener("click", (event) => {
@@ -22,8 +26,16 @@ document.addEventListener("keydown", (event) => {
       menu.querySelector("summary").focus();
     }
   }
+  if (event.key === "k" && (event.ctrlKey || event.metaKey) && page !== "login" && !document.querySelector("dialog[open]")) {
+    event.preventDefault();
+    openFinder();
+  }
   if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "?") document.getElementById("shortcuts").showModal();
+  if (event.key === "/" && page !== "login" && !document.getElementById("filter")) {
+    event.preventDefault();
+    openFinder();
+  }
   if (event.key === "n" && page !== "login") location.assign("/runs/new");
 });
 

@@ -39,7 +39,9 @@ def undeclared(template: str) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.__name__)
 def test_a_page_is_given_every_name_it_uses(page: type[Context]) -> None:
     given = (
-        {field.name for field in fields(page)} | {"page_title", "nav", "page"} | set(environment().globals)
+        {field.name for field in fields(page)}
+        | {"page_title", "nav", "page", "sheets"}
+        | set(environment().globals)
     )
     includes = {page.template, "base.html"}
     if page.template == "run/page.html":
