@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from backend.api import (
     configs,
     docs,
+    evaluations,
     events,
     groups,
     health,
@@ -19,7 +20,7 @@ from backend.api import (
     sets,
 )
 
-V1 = (runs, groups, series, predictions, logs, events, queue, configs, sets, search)
+V1 = (runs, groups, series, predictions, evaluations, logs, events, queue, configs, sets, search)
 
 router = APIRouter()
 for _part in V1:

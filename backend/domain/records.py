@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from backend.domain.grid import Grid
 
+TRUTH_UNKNOWN = "the truth is not known"  # note of an outcome that no score counts
+
 
 class FailureMode(StrEnum):
     """Why a prediction is wrong: the first that applies, in this order (etrm.md section 9)."""

@@ -1,11 +1,21 @@
-"""A mean over seeds with its interval."""
+"""What may be said of scores: means over seeds, pass@k over k, whether two differ on the same tasks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import random
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
+
+from backend.domain.records import Score, wilson_interval
+
+RESAMPLES = 10_000  # of a bootstrap: its ends then scatter by about 1 % of its width
+
+# Task id -> per test input the place of the truth among the candidates, None where nobody voted for it.
+Ranks = Mapping[str, Sequence[int | None]]
 
 
 @dataclass(frozen=True)
@@ -53,3 +63,95 @@ def _within(t: float, freedom: int) -> float:
     if odd:
         return 2 / math.pi * (angle + math.sin(angle) * total)
     return math.sin(angle) * total
+
+
+def task_scores(ranks: Ranks, k: int) -> dict[str, float]:
+    """Each task's score at k attempts: the share of its test inputs whose truth is among the first k."""
+    return {
+        task_id: sum(rank is not None and rank <= k for rank in of_task) / len(of_task)
+        for task_id, of_task in ranks.items()
+    }
+
+
+def pass_at(ranks: Ranks, k: int) -> Score:
+    """pass@k: the sum of the task scores, of the tasks evaluated."""
+    return Score(math.fsum(task_scores(ranks, k).values()), len(ranks))
+
+
+def pass_curve(ranks: Ranks, most: int) -> dict[int, Score]:
+    """pass@k at k = 1 and 2, and at every k up to `most` where it rises: flat in between and after."""
+    placed = {rank for of_task in ranks.values() for rank in of_task if rank is not None and rank <= most}
+    return {k: pass_at(ranks, k) for k in sorted({1, 2} | placed)}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`mean` of a minus b, with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+
+def mcnemar_exact(only_a: int, only_b: int) -> float:
+    """Two-sided p-value that a and b are equally good, from the tasks that only one of them solves.
+
+    McNemar's test with the exact binomial distribution: of those tasks each is a's with probability 1/2.
+    """
+    n = only_a + only_b
+    tail = sum(math.comb(n, k) for k in range(min(only_a, only_b) + 1))
+    return min(1.0, float(2 * tail / 2**n))
+
+
+def paired_bootstrap(
+    a: Mapping[str, float], b: Mapping[str, float], seed: int = 0, resamples: int = RESAMPLES
+) -> Difference:
+    """Mean difference a - b of task scores (fractional ones too), with its percentile interval.
+
+    Tasks are drawn with replacement and keep their pair. The same input and seed give the same interval.
+    ValueError unless both have the same tasks, and at least one.
+    """
+    if not a or a.keys() != b.keys():
+        raise ValueError("a paired bootstrap needs the same tasks on both sides, at least one")
+    differences = [a[task_id] - b[task_id] for task_id in sorted(a)]
+    n = len(differences)
+    telling = [each for each in differences if each]  # ties add nothing: only how many are drawn matters
+    draw = random.Random(seed)
+    counts = _binomial_table(n, len(telling) / n)
+    means = sorted(
+        math.fsum(draw.choices(telling, k=bisect_left(counts, draw.random()))) / n if telling else 0.0
+        for _ in range(resamples)
+    )
+    at = round(0.025 * (resamples - 1))
+    return Difference(math.fsum(differences) / n, means[at], means[-1 - at])
+
+
+def _binomial_table(n: int, share: float) -> list[float]:
+    """P(X <= k) for k = 0 to n; the last entry is 1."""
+    if share in (0.0, 1.0):
+        return [1.0 - share] * n + [1.0]
+    logs = [
+        math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+        + k * math.log(share) + (n - k) * math.log1p(-share)
+        for k in range(n + 1)
+    ]  # fmt: skip
+    return [*list(accumulate(math.exp(each) for each in logs))[:-1], 1.0]
+
+
+def difference_of_shares(a: Score, b: Score) -> Difference | None:
+    """Share a - share b of different tasks, for example trained-on and held-out ones; None if one is empty.
+
+    The interval is Newcombe's (1998, method 10), made of both Wilson intervals.
+    """
+    if not a.n or not b.n:
+        return None
+    p, q = a.solved / a.n, b.solved / b.n
+    (p_low, p_high), (q_low, q_high) = wilson_interval(a.solved, a.n), wilson_interval(b.solved, b.n)
+    low = p - q - math.hypot(p - p_low, q_high - q)
+    high = p - q + math.hypot(p_high - p, q - q_low)
+    return Difference(p - q, low, high)

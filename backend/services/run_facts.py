@@ -213,13 +213,14 @@ def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:
         n=len(row.task_ids),
         scored=scored,
         status=row.status,
-        passes=sorted((_pass(int(k), *score) for k, score in row.passes.items()), key=lambda each: each.k),
+        passes=sorted((passed(int(k), *score) for k, score in row.passes.items()), key=lambda each: each.k),
         failure_modes=row.failure_modes,
         seconds=row.seconds if row.status == "finished" else None,
         finished_at=row.finished_at,
     )
 
 
-def _pass(k: int, solved: float, n: int) -> PassView:
+def passed(k: int, solved: float, n: int) -> PassView:
+    """pass@k with its share and interval."""
     low, high = Score(solved, n).interval
     return PassView(k=k, solved=solved, n=n, share=solved / n if n else None, low=low, high=high)

@@ -15,7 +15,14 @@ import torch
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.failure_modes import cell_accuracy, failure_mode
 from backend.domain.grid import Grid
-from backend.domain.records import EvaluationKey, EvaluationSummary, Prediction, Score, TestOutcome
+from backend.domain.records import (
+    TRUTH_UNKNOWN,
+    EvaluationKey,
+    EvaluationSummary,
+    Prediction,
+    Score,
+    TestOutcome,
+)
 from backend.domain.task import Task, TestPair
 from worker.batch import Batch
 from worker.data.puzzles import PuzzleTable
@@ -26,7 +33,6 @@ from worker.evaluation.voting import Ballot, Candidate, share_solved, truth_rank
 from worker.models.reasoner import Reasoner
 
 ATTEMPTS = (1, 2, 5, 10)  # the k of pass@k
-TRUTH_UNKNOWN = "the truth is not known"
 
 
 class Stop(Protocol):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from backend.db.tables import Evaluation, Outcome, Prediction, Task
 from backend.db.upsert import insert_or
+from backend.domain.records import TRUTH_UNKNOWN
 
 KEY = ("run_id", "set_name", "step", "weights", "views", "act_steps")
 FIRST_ATTEMPT = 1
@@ -70,6 +71,23 @@ def predictions_of(session: Session, outcome_ids: Collection[int]) -> dict[int, 
     for prediction in session.scalars(query.order_by(Prediction.outcome_id, Prediction.rank)):
         found.setdefault(prediction.outcome_id, []).append(prediction)
     return found
+
+
+def get(session: Session, evaluation_id: int) -> Evaluation | None:
+    return session.get(Evaluation, evaluation_id)
+
+
+def truth_ranks(session: Session, evaluation_id: int) -> dict[str, list[int | None]]:
+    """Task id -> per test input the truth's rank among the candidates; inputs of unknown truth left out."""
+    query = (
+        select(Outcome.task_id, Outcome.truth_rank)
+        .where(Outcome.evaluation_id == evaluation_id, Outcome.note != TRUTH_UNKNOWN)
+        .order_by(Outcome.task_id, Outcome.test_index)
+    )
+    ranks: dict[str, list[int | None]] = {}
+    for task_id, rank in session.execute(query):
+        ranks.setdefault(task_id, []).append(rank)
+    return ranks
 
 
 def of_run(session: Session, run_id: str) -> Sequence[Row[Evaluation, int]]:

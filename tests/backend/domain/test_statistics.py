@@ -1,10 +1,23 @@
-"""Means over seeds against values from published tables."""
+"""Statistics against values from published tables, by hand, and from their definitions."""
 
 from __future__ import annotations
 
+import random
+from itertools import product
+
 import pytest
 
-from backend.domain.statistics import mean_of, student_t
+from backend.domain.records import Score
+from backend.domain.statistics import (
+    difference_of_shares,
+    mcnemar_exact,
+    mean_of,
+    paired_bootstrap,
+    pass_at,
+    pass_curve,
+    student_t,
+    task_scores,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,3 +45,61 @@ def test_one_value_has_no_interval_and_none_no_mean() -> None:
     assert found is not None
     assert (found.mean, found.low, found.high) == (0.3, None, None)
     assert mean_of([]) is None
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "p"),
+    [(0, 0, 1.0), (3, 3, 1.0), (5, 0, 0.0625), (6, 0, 0.03125), (1, 9, 22 / 1024), (10, 2, 158 / 4096)],
+)
+def test_mcnemar_counts_the_tail_of_fair_coins(only_a: int, only_b: int, p: float) -> None:
+    assert mcnemar_exact(only_a, only_b) == pytest.approx(p, abs=1e-12)
+    assert mcnemar_exact(only_b, only_a) == mcnemar_exact(only_a, only_b)
+
+
+def test_a_task_counts_the_share_of_its_test_inputs() -> None:
+    ranks = {"a": [1], "b": [2, None], "c": [3, 1], "d": [None]}
+    assert task_scores(ranks, 2) == {"a": 1.0, "b": 0.5, "c": 0.5, "d": 0.0}
+    assert pass_at(ranks, 1) == Score(1.5, 4)
+    assert pass_curve(ranks, 100) == {1: Score(1.5, 4), 2: Score(2.0, 4), 3: Score(2.5, 4)}
+    assert pass_curve({}, 9) == {1: Score(0, 0), 2: Score(0, 0)}
+
+
+def test_the_bootstrap_is_that_of_its_definition() -> None:
+    """Four tasks: all 4^4 resamples, each as likely, against the drawn ones."""
+    a, b = {"p": 1.0, "q": 1.0, "r": 0.5, "s": 0.0}, {"p": 0.0, "q": 1.0, "r": 0.0, "s": 0.0}
+    found = paired_bootstrap(a, b)
+    exact = sorted(sum(drawn) / 4 for drawn in product([1.0, 0.0, 0.5, 0.0], repeat=4))
+    assert found.mean == 0.375
+    assert (found.low, found.high) == pytest.approx((exact[6], exact[-7]), abs=0.126)
+    mirrored = paired_bootstrap(b, a)
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low), abs=0.126)
+
+
+def test_the_bootstrap_covers_what_plain_resampling_covers() -> None:
+    draw = random.Random(1)
+    a = {str(task): float(draw.random() < 0.4) for task in range(200)}
+    b = {str(task): draw.choice([0.0, 0.0, 0.5, 1.0]) for task in range(200)}
+    differences = [a[task] - b[task] for task in a]
+    plain = sorted(sum(draw.choices(differences, k=200)) / 200 for _ in range(10_000))
+    found = paired_bootstrap(a, b)
+    assert (found.low, found.high) == pytest.approx((plain[250], plain[-251]), abs=0.006)
+    assert paired_bootstrap(a, b) == found
+    assert paired_bootstrap(a, b, seed=1) != found
+
+
+def test_equal_scores_differ_by_nothing_and_unlike_tasks_are_refused() -> None:
+    same = paired_bootstrap({"p": 1.0, "q": 0.5}, {"q": 0.5, "p": 1.0})
+    assert (same.mean, same.low, same.high, same.is_decided) == (0, 0, 0, False)
+    sure = paired_bootstrap({"p": 1.0, "q": 1.0}, {"p": 0.0, "q": 0.0})
+    assert (sure.low, sure.high, sure.is_decided) == (1, 1, True)
+    with pytest.raises(ValueError, match="same tasks"):
+        paired_bootstrap({"p": 1.0}, {"q": 1.0})
+    with pytest.raises(ValueError, match="same tasks"):
+        paired_bootstrap({}, {})
+
+
+def test_shares_of_different_tasks_have_newcombes_interval() -> None:
+    found = difference_of_shares(Score(56, 70), Score(48, 80))  # Newcombe 1998, table II, (a)
+    assert found is not None
+    assert (found.mean, found.low, found.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+    assert difference_of_shares(Score(0, 0), Score(1, 2)) is None
