@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from backend.api.deps import Database
 from backend.api.errors import responses
 from backend.db.session import reading_scope
-from backend.services import comparison
+from backend.services import comparison, traces
 from backend.services.comparison import LARGEST_K, ComparisonView
+from backend.services.traces import StepsView, VotesView
 
 router = APIRouter(prefix="/evaluations", tags=["evaluations"])
 
+EvaluationId = Annotated[int, Path(ge=1, le=2**62, description="Id of an evaluation.", examples=[17])]
+TaskId = Annotated[str, Path(description="Id of a task.", examples=["00576224"])]
+TestIndex = Annotated[int, Path(ge=0, le=2**31, description="Of the test input; 0 is the first.")]
 SIDE = "Id of an evaluation, or of a run: its newest held-out result."
 
 
@@ -30,3 +34,24 @@ def compare_evaluations(
     """
     with reading_scope(engine) as session:
         return comparison.compare(session, a, b, k)
+
+
+@router.get("/{evaluation_id}/tasks/{task_id}/{test_index}/votes", responses=responses(401, 404, 422))
+def read_votes(
+    evaluation_id: EvaluationId, task_id: TaskId, test_index: TestIndex, engine: Database
+) -> VotesView:
+    """Every vote on one test input: which view voted for which candidate, and how the symmetries disagree."""
+    with reading_scope(engine) as session:
+        return traces.votes(session, evaluation_id, task_id, test_index)
+
+
+@router.get("/{evaluation_id}/tasks/{task_id}/{test_index}/steps", responses=responses(401, 404, 422))
+def read_steps(
+    evaluation_id: EvaluationId, task_id: TaskId, test_index: TestIndex, engine: Database
+) -> StepsView:
+    """What the unchanged view of a test input shows after every ACT step.
+
+    404 where it was not recorded: evaluate with `trace_steps`.
+    """
+    with reading_scope(engine) as session:
+        return traces.steps(session, evaluation_id, task_id, test_index)

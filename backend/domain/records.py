@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from backend.domain.grid import Grid
+from backend.domain.votes import OutcomeTrace
 
 TRUTH_UNKNOWN = "the truth is not known"  # note of an outcome that no score counts
 
@@ -101,6 +102,7 @@ class TestOutcome:
     truth_rank: int | None  # among all candidates, not only the kept ones; None if never voted for
     candidates: tuple[Prediction, ...]
     note: str = ""  # for example: "does not fit the canvas"
+    trace: OutcomeTrace | None = None  # who voted for what
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class EvaluationKey:
     views: int
     act_steps: int
     task_ids: tuple[str, ...]
+    search: str = ""  # the search's config as JSON; empty without one
 
 
 @dataclass(frozen=True)

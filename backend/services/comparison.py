@@ -47,6 +47,7 @@ class ComparisonView(BaseModel):
     weights: str
     views: int
     act_steps: int
+    search: str = Field(description="The search's config as JSON; empty without one.")
     a: SideView
     b: SideView
     only_a: list[str] = Field(description="Tasks that a alone solves, with all their test inputs.")
@@ -99,6 +100,7 @@ def unlike(a: Evaluation, b: Evaluation) -> list[str]:
             ("views", a.views, b.views),
             ("weights", a.weights, b.weights),
             ("ACT steps", a.act_steps, b.act_steps),
+            ("search", a.search or "none", b.search or "none"),
         )
         if left != right
     ]
@@ -127,6 +129,7 @@ def _compared(session: Session, first: Evaluation, second: Evaluation, k: int) -
         weights=first.weights,
         views=first.views,
         act_steps=first.act_steps,
+        search=first.search,
         a=sides[0],
         b=sides[1],
         **kinds,

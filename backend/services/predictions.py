@@ -26,7 +26,9 @@ from backend.domain.records import (
     TestOutcome,
 )
 from backend.domain.task import Task
+from backend.domain.votes import pack_trace
 
+EvaluationStatus = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled"]
 CORRECT = "correct"  # the filter beside the failure modes
 LARGEST_PAGE = 200
 
@@ -37,7 +39,7 @@ class StoredEvaluation:
 
     id: int
     key: EvaluationKey
-    status: Literal["running", "finished"]
+    status: EvaluationStatus
     outcomes: int  # test inputs done so far
     passes: Mapping[int, Score]
     failure_modes: Mapping[str, int]
@@ -75,9 +77,9 @@ class PredictionPage:
 
 
 def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
-    """Id of the run's evaluation of this key. One that was started before goes on: it keeps the outcomes
-    of the tasks it still has (`done_keys`)."""
-    evaluation_id = rows.put(
+    """Id of the run's evaluation of this key. One that was started before goes on: it keeps its outcomes
+    (`done_keys`)."""
+    return rows.put(
         session,
         run_id=run_id,
         set_name=key.set_name,
@@ -85,6 +87,8 @@ def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
         weights=key.weights,
         views=key.views,
         act_steps=key.act_steps,
+        search=key.search,
+        tasks_digest=rows.digest(key.task_ids),
         task_ids=list(key.task_ids),
         status="running",
         passes={},
@@ -94,8 +98,6 @@ def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
         created_at=time.time(),
         finished_at=None,
     )
-    rows.delete_outcomes_of_other_tasks(session, evaluation_id, key.task_ids)
-    return evaluation_id
 
 
 def done_keys(session: Session, evaluation_id: int) -> frozenset[tuple[str, int]]:
@@ -122,6 +124,8 @@ def add_outcome(session: Session, evaluation_id: int, outcome: TestOutcome) -> N
         note=outcome.note,
     )
     rows.replace_predictions(session, outcome_id, [_columns(each) for each in outcome.candidates])
+    if outcome.trace is not None:
+        rows.put_trace(session, outcome_id, pack_trace(outcome.trace))
 
 
 def finish_evaluation(session: Session, evaluation_id: int, summary: EvaluationSummary) -> None:
@@ -268,11 +272,12 @@ def _stored(row: tables.Evaluation, done: int) -> StoredEvaluation:
         views=row.views,
         act_steps=row.act_steps,
         task_ids=tuple(row.task_ids),
+        search=row.search,
     )
     return StoredEvaluation(
         id=row.id,
         key=key,
-        status=cast(Literal["running", "finished"], row.status),
+        status=cast(EvaluationStatus, row.status),
         outcomes=done,
         passes={int(k): Score(*score) for k, score in row.passes.items()},
         failure_modes=row.failure_modes,

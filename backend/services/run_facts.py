@@ -210,6 +210,7 @@ def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:
         weights=row.weights,
         views=row.views,
         act_steps=row.act_steps,
+        search=row.search,
         n=len(row.task_ids),
         scored=scored,
         status=row.status,

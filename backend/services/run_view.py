@@ -41,6 +41,7 @@ class ResultView(BaseModel):
     weights: str = Field(examples=["ema"])
     views: int
     act_steps: int
+    search: str = Field("", description="The search's config as JSON; empty without one.")
     n: int = Field(description="Tasks asked.")
     scored: int = Field(description="Test inputs scored so far.")
     status: str = Field(examples=["finished"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from typing import NamedTuple
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.task import Pair, Task, TestPair, choose_canvas
@@ -24,8 +24,20 @@ class Question:
     demonstrations: tuple[Pair, ...]
 
     @property
+    def name(self) -> tuple[str, int]:
+        """(task id, test index)."""
+        return self.task.id, self.test_index
+
+    @property
     def test(self) -> TestPair:
         return self.task.tests[self.test_index]
+
+
+class IndexedView(NamedTuple):
+    """An augmentation with its number; 0 is the identity."""
+
+    number: int
+    augmentation: Augmentation
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class QuestionView:
     """One distinct view of a question. Several augmentations may look alike: each casts its own vote."""
 
     question: Question
-    augmentations: tuple[Augmentation, ...]
+    views: tuple[IndexedView, ...]
     puzzle_row: int
 
 
@@ -48,38 +60,30 @@ def questions_by_canvas(tasks: Iterable[Task], config: ExperimentConfig) -> dict
 
 
 def views_of(question: Question, views: int, seed: int, puzzles: PuzzleTable) -> tuple[QuestionView, ...]:
-    """The distinct views among the augmentations 0 to `views` - 1 of a question's task.
+    """The distinct views among the augmentations 0 to `views` - 1 of a question's task, by first index.
 
     Where the puzzle table knows the task, forms of it that were never trained on are left out.
     """
     task_id = question.task.id
     known = puzzles.row(task_id, 0) != UNKNOWN_ROW
     colours = _colours(question)
-    alike: dict[tuple[int, ...], list[Augmentation]] = {}
+    alike: dict[tuple[int, ...], list[IndexedView]] = {}
     for index in range(views):
         row = puzzles.row(task_id, index)
         if known and row == UNKNOWN_ROW:
             break
         view = augmentation(seed, task_id, index)
         looks = (row, view.dihedral, *(view.colours[colour] for colour in colours))
-        alike.setdefault(looks, []).append(view)
+        alike.setdefault(looks, []).append(IndexedView(index, view))
     return tuple(QuestionView(question, tuple(group), looks[0]) for looks, group in alike.items())
 
 
-def batches(
-    views: Iterable[QuestionView], batch_size: int, demonstrations: int, side: int
-) -> Iterator[tuple[Sequence[QuestionView], Batch]]:
-    """The views in batches of at most `batch_size`, with room for `demonstrations` each."""
-    remaining = iter(views)
-    while group := list(islice(remaining, batch_size)):
-        yield group, _batch(group, demonstrations, side)
-
-
-def _batch(group: Sequence[QuestionView], demonstrations: int, side: int) -> Batch:
+def batch_of(group: Sequence[QuestionView], side: int) -> Batch:
     """Every grid in the corner of its canvas, where `crop` reads the answer."""
-    canvases = Canvases.empty(len(group), demonstrations, side)
+    room = max(len(each.question.demonstrations) for each in group)
+    canvases = Canvases.empty(len(group), room, side)
     for row, each in enumerate(group):
-        view = View(each.augmentations[0])
+        view = View(each.views[0].augmentation)
         view.draw(canvases.inputs[row], as_cells(each.question.test.input))
         for place, pair in enumerate(each.question.demonstrations):
             view.draw(canvases.demo_inputs[row, place], as_cells(pair.input))

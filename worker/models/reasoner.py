@@ -115,7 +115,13 @@ class Reasoner(nn.Module):
         return self.decode(carry, self.encode(carry, batch, noise), noise)
 
     def run(self, batch: Batch, act_steps: int) -> StepOutput:
-        """The last of `act_steps` steps on new samples, in evaluation: nothing is drawn, nothing halts.
+        """The last of `outputs`."""
+        for output in self.outputs(batch, act_steps):
+            last = output
+        return last
+
+    def outputs(self, batch: Batch, act_steps: int) -> Iterator[StepOutput]:
+        """`act_steps` steps (1 or more) on new samples, in evaluation: nothing is drawn, nothing halts.
 
         Where the context source carries no state, every step would find the same context: it is computed
         once, and the numbers are those of `act_steps` calls of `step`.
@@ -123,11 +129,12 @@ class Reasoner(nn.Module):
         carry = self.initial_carry(batch)
         encoded = self.encode(carry, batch)
         output = self.decode(carry, encoded)
+        yield output
         for _ in range(act_steps - 1):
             if carry.context_state:
                 encoded = self.encode(output.carry, batch)
             output = self.decode(output.carry, encoded)
-        return output
+            yield output
 
     def encode(self, carry: Carry, batch: Batch, noise: Noise | None = None) -> Encoded:
         """The first half of a step: who is in the slots, and the context of each."""

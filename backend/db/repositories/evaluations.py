@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
-from backend.db.tables import Evaluation, Outcome, Prediction, Task
+from backend.db.tables import Evaluation, Outcome, OutcomeTrace, Prediction, Task
 from backend.db.upsert import insert_or
 from backend.domain.records import TRUTH_UNKNOWN
 
-KEY = ("run_id", "set_name", "step", "weights", "views", "act_steps")
+KEY = ("run_id", "set_name", "step", "weights", "views", "act_steps", "search", "tasks_digest")
 FIRST_ATTEMPT = 1
 
 
@@ -30,10 +32,30 @@ def finish(session: Session, evaluation_id: int, **values: Any) -> None:
     session.execute(update(Evaluation).where(Evaluation.id == evaluation_id).values(**values))
 
 
-def delete_outcomes_of_other_tasks(session: Session, evaluation_id: int, task_ids: Collection[str]) -> None:
-    session.execute(
-        delete(Outcome).where(Outcome.evaluation_id == evaluation_id, Outcome.task_id.not_in(task_ids))
+def digest(task_ids: Iterable[str]) -> str:
+    """The same for the same tasks, whatever their order."""
+    return hashlib.sha256(json.dumps(sorted(task_ids)).encode()).hexdigest()[:16]
+
+
+def put_trace(session: Session, outcome_id: int, packed: bytes) -> None:
+    statement = insert_or(session, OutcomeTrace).values(outcome_id=outcome_id, packed=packed)
+    session.execute(statement.on_conflict_do_update(index_elements=["outcome_id"], set_={"packed": packed}))
+
+
+def outcome_with_trace(
+    session: Session, evaluation_id: int, task_id: str, test_index: int
+) -> Row[Outcome, bytes | None] | None:
+    """(outcome, packed trace or None) of one test input."""
+    query = (
+        select(Outcome, OutcomeTrace.packed)
+        .outerjoin(OutcomeTrace, OutcomeTrace.outcome_id == Outcome.id)
+        .where(
+            Outcome.evaluation_id == evaluation_id,
+            Outcome.task_id == task_id,
+            Outcome.test_index == test_index,
+        )
     )
+    return session.execute(query).one_or_none()
 
 
 def put_outcome(session: Session, **values: Any) -> int:

@@ -1,7 +1,15 @@
 """One file per aggregate; importing this package registers every table."""
 
 from backend.db.tables.access import ApiToken, BrowserSession, LoginToken
-from backend.db.tables.evaluation import Evaluation, Outcome, Prediction
+from backend.db.tables.evaluation import (
+    Evaluation,
+    EvaluationBatch,
+    EvaluationJob,
+    EvaluationShare,
+    Outcome,
+    OutcomeTrace,
+    Prediction,
+)
 from backend.db.tables.group import RunGroup
 from backend.db.tables.run import Alarm, Checkpoint, LogLine, Run, RunEvent
 from backend.db.tables.series import RunCursor, Segment, Series
@@ -14,9 +22,13 @@ __all__ = [
     "BrowserSession",
     "Checkpoint",
     "Evaluation",
+    "EvaluationBatch",
+    "EvaluationJob",
+    "EvaluationShare",
     "LogLine",
     "LoginToken",
     "Outcome",
+    "OutcomeTrace",
     "Prediction",
     "Run",
     "RunCursor",

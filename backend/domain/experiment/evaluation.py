@@ -55,6 +55,13 @@ class EvaluationConfig(Config):
         5, "Candidates kept", "Top candidates stored per test input.", ge=2, le=100, advanced=True
     )
 
+    trace_steps: bool = field(
+        False,
+        "Record ACT steps",
+        "Keep what the unchanged view of each test input shows after every ACT step.",
+        advanced=True,
+    )
+
     @model_validator(mode="after")
     def _each_set_once(self) -> EvaluationConfig:
         names = [each.name for each in self.sets]

@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
+from backend.domain.grid import Grid
 from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
-from backend.services import predictions
+from backend.domain.votes import ActStep, ViewVote, trace_of
+from backend.services import datasets, predictions
 
 
 def evaluate(engine: Engine, run_id: str, solved: int, views: int = 8) -> int:
@@ -45,3 +47,75 @@ def test_unlike_ones_are_refused(client: httpx.Client, two: tuple[int, int], dat
     assert answer.status_code == 409
     assert "other views (8 and 2)" in answer.json()["error"]["message"]
     assert client.get("/api/v1/evaluations/compare", params={"a": two[0], "b": "0"}).status_code == 404
+
+
+SET = "arc-agi-1/evaluation"
+
+
+@pytest.fixture
+def traced(client: httpx.Client, database: Engine) -> tuple[int, str]:
+    """(evaluation, task) with four votes, three for the truth, and two ACT steps; then one without."""
+    run_id = client.post("/api/v1/runs", json={"preset": "quick"}).json()["id"]
+    with session_scope(database) as session:
+        one, other = datasets.tasks(session, SET)[:2]
+        truth, wrong = one.tests[0].output, Grid.from_digits("1")
+        assert truth
+        key = EvaluationKey(SET, step=5, weights="ema", views=4, act_steps=2, task_ids=(one.id, other.id))
+        evaluation_id = predictions.start_evaluation(session, run_id, key)
+        votes = [
+            ViewVote(0, 0, "0123456789", truth, 0.5),
+            ViewVote(1, 4, "0213456789", wrong, 0.25),
+            ViewVote(2, 4, "0123456798", truth, 0.75),
+            ViewVote(3, 6, "0123456798", truth, float("nan")),
+        ]
+        steps = [ActStep(1, wrong, 0.125), ActStep(2, truth, 0.5)]
+        trace = trace_of(votes, steps, [truth, wrong])
+        predictions.add_outcome(session, evaluation_id, TestOutcome(one.id, 0, 4, 1, (), trace=trace))
+        predictions.add_outcome(session, evaluation_id, TestOutcome(other.id, 0, 4, None, ()))
+    return evaluation_id, one.id
+
+
+def test_the_votes_on_a_test_input_name_their_views(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, task_id = traced
+    found = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/{task_id}/0/votes").json()
+    task = client.get(f"/api/v1/sets/{SET}/tasks/{task_id}").json()
+    truth = found["truth"]
+    assert found["input"] == task["tests"][0]["input"]
+    assert truth == task["tests"][0]["output"]
+    assert (found["views"], found["agreement"], found["truth_rank"]) == (4, 0.75, 1)
+    assert found["candidates"] == [
+        {"rank": 1, "grid": truth, "votes": 3, "confidence": None, "correct": True, "views": [0, 2, 3]},
+        {"rank": 2, "grid": "1", "votes": 1, "confidence": 0.25, "correct": False, "views": [1]},
+    ]
+    assert found["by_dihedral"][1] == {
+        "dihedral": 4, "name": "left-right flip", "views": 2, "agree": 1, "correct": 1,
+    }  # fmt: skip
+    assert found["votes"][1] == {
+        "view": 1, "dihedral": 4, "colours": "0213456789", "candidate": 2, "halting_probability": 0.25,
+    }  # fmt: skip
+
+
+def test_the_steps_of_a_test_input_show_where_it_turned_right(
+    client: httpx.Client, traced: tuple[int, str]
+) -> None:
+    evaluation_id, task_id = traced
+    found = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/{task_id}/0/steps").json()
+    assert [(each["step"], each["correct"]) for each in found["steps"]] == [(1, False), (2, True)]
+    assert found["steps"][0] == {
+        "step": 1, "grid": "1", "halting_probability": 0.125, "correct": False, "cell_accuracy": 0.0,
+    }  # fmt: skip
+
+
+def test_what_was_not_kept_is_not_found_and_says_why(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, task_id = traced
+    listed = client.get(f"/api/v1/sets/{SET}/tasks").json()
+    other = next(each for each in listed if each != task_id)
+    for path, said in (
+        (f"{evaluation_id}/tasks/{other}/0/steps", "trace_steps"),
+        (f"{evaluation_id}/tasks/{other}/0/votes", "evaluate the checkpoint again"),
+        (f"{evaluation_id}/tasks/{task_id}/7/votes", "no outcome of"),
+        ("999999/tasks/x/0/steps", "no evaluation 999999"),
+    ):
+        answer = client.get(f"/api/v1/evaluations/{path}")
+        assert answer.status_code == 404
+        assert said in str(answer.json())

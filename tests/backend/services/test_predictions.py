@@ -73,9 +73,21 @@ def test_an_evaluation_that_stopped_goes_on_where_it_was(engine: Engine) -> None
         assert again == first
         assert predictions.done_keys(session, again) == {("task0", 0), ("task1", 0)}
         assert predictions.outcomes(session, again) == (outcome("task0"), outcome("task1"))
-        narrowed = replace(KEY, task_ids=("task1", "task2"))
-        assert predictions.start_evaluation(session, RUN, narrowed) == first
-        assert predictions.done_keys(session, first) == {("task1", 0)}
+
+
+def test_other_tasks_or_another_search_are_another_evaluation(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        first = predictions.start_evaluation(session, RUN, KEY)
+        predictions.add_outcome(session, first, outcome("task1"))
+        others = [
+            predictions.start_evaluation(session, RUN, changed)
+            for changed in (replace(KEY, task_ids=("task1", "task2")), replace(KEY, search='{"steps":5}'))
+        ]
+        again = predictions.start_evaluation(session, RUN, replace(KEY, task_ids=TASKS[::-1]))
+    assert len({first, *others}) == 3
+    assert again == first
+    with reading_scope(engine) as session:
+        assert [predictions.done_keys(session, each) for each in others] == [frozenset(), frozenset()]
 
 
 def test_another_checkpoint_weights_or_views_is_another_evaluation(engine: Engine) -> None:

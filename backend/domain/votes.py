@@ -1,0 +1,156 @@
+"""Who voted for what: one vote per view, the trace of a test input, and both as compact bytes.
+
+A view is an augmented form of a test input; its vote is the grid it predicts with the augmentation undone.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backend.domain.grid import Grid
+
+DIHEDRAL_NAMES = (
+    "identity",
+    "quarter turn left",
+    "half turn",
+    "quarter turn right",
+    "left-right flip",
+    "up-down flip",
+    "transposed",
+    "transposed the other way",
+)
+TRACED_GRIDS = 50  # candidates of a test input whose grids a trace keeps, by rank
+
+
+@dataclass(frozen=True, slots=True)
+class ViewVote:
+    """The vote of one view, in the colours and the orientation of the original."""
+
+    view: int  # index of the augmentation; 0 is the identity
+    dihedral: int
+    colours: str  # ten digits, the images of 0 to 9
+    grid: Grid
+    halting_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActStep:
+    """What the identity view shows after one ACT step; the first is step 1."""
+
+    step: int
+    grid: Grid
+    halting_probability: float
+
+
+@dataclass(frozen=True)
+class QuestionVotes:
+    """Votes on one test input: all of them, or those of one batch."""
+
+    task_id: str
+    test_index: int
+    votes: tuple[ViewVote, ...]
+    steps: tuple[ActStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankedVote:
+    """A vote by the rank of the candidate it went to."""
+
+    view: int
+    dihedral: int
+    colours: str
+    rank: int
+    halting_probability: float
+
+
+@dataclass(frozen=True)
+class OutcomeTrace:
+    """How a test input's candidates came about."""
+
+    grids: tuple[Grid, ...]  # of the candidates of rank 1 to TRACED_GRIDS
+    votes: tuple[RankedVote, ...]  # by view
+    steps: tuple[ActStep, ...] = ()  # of the identity view; empty where they were not asked for
+
+
+def pack_votes(questions: Iterable[QuestionVotes]) -> bytes:
+    """Exactly what `unpack_votes` gives back; equal grids are written once."""
+    grids: dict[Grid, int] = {}
+
+    def number(grid: Grid) -> int:
+        return grids.setdefault(grid, len(grids))
+
+    packed = [
+        [
+            each.task_id,
+            each.test_index,
+            [
+                [vote.view, vote.dihedral, vote.colours, number(vote.grid), vote.halting_probability]
+                for vote in each.votes
+            ],
+            [[step.step, number(step.grid), step.halting_probability] for step in each.steps],
+        ]
+        for each in questions
+    ]
+    return _packed({"questions": packed, "grids": [grid.digits for grid in grids]})
+
+
+def unpack_votes(packed: bytes) -> list[QuestionVotes]:
+    content = _unpacked(packed)
+    grids = [Grid.from_digits(digits) for digits in content["grids"]]
+    return [
+        QuestionVotes(
+            task_id,
+            test_index,
+            tuple(ViewVote(view, turn, colours, grids[at], p) for view, turn, colours, at, p in votes),
+            tuple(ActStep(step, grids[at], p) for step, at, p in steps),
+        )
+        for task_id, test_index, votes, steps in content["questions"]
+    ]
+
+
+def pack_trace(trace: OutcomeTrace) -> bytes:
+    return _packed(
+        {
+            "grids": [grid.digits for grid in trace.grids],
+            "votes": [
+                [vote.view, vote.dihedral, vote.colours, vote.rank, vote.halting_probability]
+                for vote in trace.votes
+            ],
+            "steps": [[step.step, step.grid.digits, step.halting_probability] for step in trace.steps],
+        }
+    )
+
+
+def unpack_trace(packed: bytes) -> OutcomeTrace:
+    content = _unpacked(packed)
+    return OutcomeTrace(
+        tuple(Grid.from_digits(digits) for digits in content["grids"]),
+        tuple(RankedVote(*vote) for vote in content["votes"]),
+        tuple(ActStep(step, Grid.from_digits(digits), p) for step, digits, p in content["steps"]),
+    )
+
+
+def trace_of(votes: Sequence[ViewVote], steps: Sequence[ActStep], ranked: Sequence[Grid]) -> OutcomeTrace:
+    """The trace of votes on candidates that are `ranked` best first."""
+    ranks = {grid: rank for rank, grid in enumerate(ranked, 1)}
+    return OutcomeTrace(
+        tuple(ranked[:TRACED_GRIDS]),
+        tuple(
+            RankedVote(each.view, each.dihedral, each.colours, ranks[each.grid], each.halting_probability)
+            for each in votes
+        ),
+        tuple(steps),
+    )
+
+
+def _packed(content: dict[str, Any]) -> bytes:
+    return zlib.compress(json.dumps(content, separators=(",", ":")).encode())
+
+
+def _unpacked(packed: bytes) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(zlib.decompress(packed))
+    return content

@@ -1,0 +1,215 @@
+"""How the candidates of one test input came about: votes by view, and ACT steps. Nothing here writes."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from backend.db.repositories import evaluations as rows
+from backend.db.repositories import tasks as task_rows
+from backend.db.tables import Evaluation, Outcome
+from backend.domain.errors import NotFound
+from backend.domain.failure_modes import cell_accuracy
+from backend.domain.grid import Grid
+from backend.domain.task import TestPair
+from backend.domain.votes import DIHEDRAL_NAMES, OutcomeTrace, RankedVote, unpack_trace
+
+GRID = 'Rows of digits joined by "/".'
+
+
+class VoteView(BaseModel):
+    """The vote of one view."""
+
+    view: int = Field(description="Number of the augmentation; 0 is the unchanged form.")
+    dihedral: int = Field(description="0 to 7; `by_dihedral` has their names.")
+    colours: str = Field(description="Ten digits: what colour 0 to 9 is shown as.", examples=["0123456789"])
+    candidate: int = Field(description="Rank of the candidate it votes for.")
+    halting_probability: float | None
+
+
+class VotedCandidate(BaseModel):
+    """A candidate with its voters."""
+
+    rank: int
+    grid: str | None = Field(description=f"{GRID} null beyond the first 50 candidates.")
+    votes: int
+    confidence: float | None = Field(description="Mean halting probability of its votes.")
+    correct: bool | None = Field(description="null where the truth or the grid is not known.")
+    views: list[int]
+
+
+class DihedralView(BaseModel):
+    """How the views of one symmetry vote."""
+
+    dihedral: int
+    name: str = Field(examples=["quarter turn left"])
+    views: int
+    agree: int = Field(description="That vote for the first candidate.")
+    correct: int | None = Field(description="That vote for the truth; null where it is not known.")
+
+
+class VotesView(BaseModel):
+    """Every vote on one test input, with the augmentation undone."""
+
+    evaluation: int
+    task_id: str
+    test_index: int
+    input: str | None = Field(description=f"{GRID} null where the task has gone from its set.")
+    truth: str | None
+    truth_rank: int | None = Field(description="Among all candidates; null if nobody voted for it.")
+    note: str
+    views: int = Field(description="Votes cast.")
+    agreement: float | None = Field(description="Share of the votes that the first candidate got.")
+    candidates: list[VotedCandidate] = Field(description="By rank.")
+    by_dihedral: list[DihedralView]
+    votes: list[VoteView] = Field(description="By view.")
+
+
+class StepView(BaseModel):
+    """What the unchanged view shows after one ACT step."""
+
+    step: int = Field(description="1 is the first.")
+    grid: str = Field(description=GRID)
+    halting_probability: float | None
+    correct: bool | None = Field(description="null where the truth is not known.")
+    cell_accuracy: float | None
+
+
+class StepsView(BaseModel):
+    """The unchanged view of one test input, ACT step by ACT step."""
+
+    evaluation: int
+    task_id: str
+    test_index: int
+    input: str | None
+    truth: str | None
+    act_steps: int
+    steps: list[StepView]
+
+
+def votes(session: Session, evaluation_id: int, task_id: str, test_index: int) -> VotesView:
+    """Who voted for what; NotFound where there is no such test input or its votes were not kept."""
+    _, outcome, trace, test = _traced(session, evaluation_id, task_id, test_index)
+    if trace is None and outcome.views:
+        raise NotFound(
+            f"The votes on {task_id}, test input {test_index}, were not kept.",
+            "They are from before votes were kept: evaluate the checkpoint again.",
+        )
+    trace = trace or OutcomeTrace((), ())
+    truth = test.output if test else None
+    by_rank: dict[int, list[RankedVote]] = defaultdict(list)
+    for vote in trace.votes:
+        by_rank[vote.rank].append(vote)
+    return VotesView(
+        evaluation=evaluation_id,
+        task_id=task_id,
+        test_index=test_index,
+        input=test.input.digits if test else None,
+        truth=truth.digits if truth else None,
+        truth_rank=outcome.truth_rank,
+        note=outcome.note,
+        views=len(trace.votes),
+        agreement=len(by_rank[1]) / len(trace.votes) if trace.votes else None,
+        candidates=[
+            _candidate(rank, by_rank[rank], trace.grids, outcome.truth_rank, truth)
+            for rank in sorted(by_rank)
+        ],
+        by_dihedral=_by_dihedral(trace.votes, outcome.truth_rank, truth),
+        votes=[
+            VoteView(
+                view=vote.view,
+                dihedral=vote.dihedral,
+                colours=vote.colours,
+                candidate=vote.rank,
+                halting_probability=_finite(vote.halting_probability),
+            )
+            for vote in trace.votes
+        ],
+    )
+
+
+def steps(session: Session, evaluation_id: int, task_id: str, test_index: int) -> StepsView:
+    """The ACT steps of the unchanged view; NotFound where they were not recorded."""
+    evaluation, _, trace, test = _traced(session, evaluation_id, task_id, test_index)
+    if trace is None or not trace.steps:
+        raise NotFound(
+            f"The ACT steps of {task_id}, test input {test_index}, were not recorded.",
+            'Evaluate the checkpoint again with "Record ACT steps" (trace_steps) on.',
+        )
+    truth = test.output if test else None
+    return StepsView(
+        evaluation=evaluation_id,
+        task_id=task_id,
+        test_index=test_index,
+        input=test.input.digits if test else None,
+        truth=truth.digits if truth else None,
+        act_steps=evaluation.act_steps,
+        steps=[
+            StepView(
+                step=each.step,
+                grid=each.grid.digits,
+                halting_probability=_finite(each.halting_probability),
+                correct=None if truth is None else each.grid == truth,
+                cell_accuracy=None if truth is None else cell_accuracy(each.grid, truth),
+            )
+            for each in trace.steps
+        ],
+    )
+
+
+def _traced(
+    session: Session, evaluation_id: int, task_id: str, test_index: int
+) -> tuple[Evaluation, Outcome, OutcomeTrace | None, TestPair | None]:
+    evaluation = rows.get(session, evaluation_id)
+    if evaluation is None:
+        raise NotFound(f"There is no evaluation {evaluation_id}.")
+    found = rows.outcome_with_trace(session, evaluation_id, task_id, test_index)
+    if found is None:
+        raise NotFound(
+            f"Evaluation {evaluation_id} has no outcome of {task_id}, test input {test_index}.",
+            "It may not have come to it yet." if evaluation.status != "finished" else "",
+        )
+    outcome, packed = found
+    task = task_rows.find_task(session, evaluation.set_name, task_id)
+    test = task.tests[test_index] if task and test_index < len(task.tests) else None
+    return evaluation, outcome, None if packed is None else unpack_trace(packed), test
+
+
+def _candidate(
+    rank: int, voters: Sequence[RankedVote], grids: Sequence[Grid], truth_rank: int | None, truth: Grid | None
+) -> VotedCandidate:
+    return VotedCandidate(
+        rank=rank,
+        grid=grids[rank - 1].digits if rank <= len(grids) else None,
+        votes=len(voters),
+        confidence=_finite(sum(vote.halting_probability for vote in voters) / len(voters)),
+        correct=None if truth is None else rank == truth_rank,
+        views=[vote.view for vote in voters],
+    )
+
+
+def _by_dihedral(
+    cast: Sequence[RankedVote], truth_rank: int | None, truth: Grid | None
+) -> list[DihedralView]:
+    by_turn: dict[int, list[RankedVote]] = defaultdict(list)
+    for vote in cast:
+        by_turn[vote.dihedral].append(vote)
+    return [
+        DihedralView(
+            dihedral=turn,
+            name=DIHEDRAL_NAMES[turn],
+            views=len(voters),
+            agree=sum(vote.rank == 1 for vote in voters),
+            correct=None if truth is None else sum(vote.rank == truth_rank for vote in voters),
+        )
+        for turn, voters in sorted(by_turn.items())
+    ]
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN: None for what a model that diverged says."""
+    return value if math.isfinite(value) else None

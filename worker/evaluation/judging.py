@@ -1,0 +1,67 @@
+"""From the votes on a test input to its outcome. The truth is read here alone, after the vote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.failure_modes import cell_accuracy, failure_mode
+from backend.domain.records import TRUTH_UNKNOWN, Prediction, TestOutcome
+from backend.domain.task import TestPair
+from backend.domain.votes import ActStep, QuestionVotes, ViewVote, trace_of
+from worker.evaluation.views import Question
+from worker.evaluation.voting import Ballot, Candidate, truth_rank, vote
+
+
+def gathered(question: Question, parts: Sequence[QuestionVotes]) -> QuestionVotes:
+    """All votes on a question, whatever batches they come from and in whatever order these were computed."""
+    votes = sorted((each for part in parts for each in part.votes), key=lambda each: each.view)
+    steps: tuple[ActStep, ...] = next((part.steps for part in parts if part.steps), ())
+    return QuestionVotes(question.task.id, question.test_index, tuple(votes), steps)
+
+
+def judge(
+    question: Question, votes: Sequence[ViewVote], steps: Sequence[ActStep], keep: int, side: int
+) -> TestOutcome:
+    """Vote, then compare with the truth; `keep` candidates are kept. Votes come by view."""
+    candidates = vote(Ballot(each.grid, each.halting_probability) for each in votes)
+    test = question.test
+    return TestOutcome(
+        task_id=question.task.id,
+        test_index=question.test_index,
+        views=len(votes),
+        truth_rank=None if test.output is None else truth_rank(candidates, test.output),
+        candidates=tuple(_prediction(rank, each, test) for rank, each in enumerate(candidates[:keep], 1)),
+        note=_note(test, side),
+        trace=trace_of(votes, steps, [each.grid for each in candidates]),
+    )
+
+
+def not_fitting(question: Question, config: ExperimentConfig) -> TestOutcome:
+    """A failed outcome, so that a task is never left out of the score."""
+    largest = config.data.canvas_sizes[-1]
+    note = f"does not fit: needs a canvas of {question.task.visible_side}, the largest has {largest}"
+    if question.test.output is None:
+        note = TRUTH_UNKNOWN
+    return TestOutcome(question.task.id, question.test_index, 0, None, (), note)
+
+
+def _prediction(rank: int, candidate: Candidate, test: TestPair) -> Prediction:
+    grid, truth = candidate.grid, test.output
+    return Prediction(
+        rank=rank,
+        grid=grid,
+        votes=candidate.votes,
+        confidence=candidate.confidence,
+        correct=grid == truth,
+        cell_accuracy=0.0 if truth is None else cell_accuracy(grid, truth),
+        failure_mode=None if truth is None else failure_mode(grid, truth, test.input),
+    )
+
+
+def _note(test: TestPair, side: int) -> str:
+    """What a reader should know about a test input besides its candidates."""
+    if test.output is None:
+        return TRUTH_UNKNOWN
+    needed = max(test.output.height, test.output.width)
+    return f"the truth needs a canvas of {needed}, the task's has {side}" if needed > side else ""
