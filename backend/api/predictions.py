@@ -98,11 +98,12 @@ def _view(item: PredictionItem) -> PredictionView:
         demonstrations=[PairView(input=pair.input.digits, output=pair.output.digits) for pair in pairs],
         input=_digits(item.test_input),
         truth=_digits(item.truth),
-        candidates=[_candidate(each) for each in item.outcome.candidates],
+        candidates=[candidate_view(each) for each in item.outcome.candidates],
     )
 
 
-def _candidate(prediction: Prediction) -> CandidateView:
+def candidate_view(prediction: Prediction) -> CandidateView:
+    """A candidate as the API ships it."""
     return CandidateView(**asdict(prediction) | {"grid": prediction.grid.digits})
 
 

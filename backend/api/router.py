@@ -9,6 +9,7 @@ from backend.api import (
     docs,
     evaluations,
     events,
+    gallery,
     groups,
     health,
     logs,
@@ -20,7 +21,20 @@ from backend.api import (
     sets,
 )
 
-V1 = (runs, groups, series, predictions, evaluations, logs, events, queue, configs, sets, search)
+V1 = (
+    runs,
+    groups,
+    series,
+    predictions,
+    evaluations,
+    gallery,
+    logs,
+    events,
+    queue,
+    configs,
+    sets,
+    search,
+)
 
 router = APIRouter()
 for _part in V1:

@@ -44,6 +44,12 @@ class Task:
         """The longest side of any visible grid; blind to the test outputs."""
         return max(max(grid.height, grid.width) for grid in self.visible_grids)
 
+    @property
+    def side(self) -> int:
+        """The longest side of any grid, the known test outputs included."""
+        outputs = [test.output for test in self.tests if test.output]
+        return max(self.visible_side, *(max(grid.height, grid.width) for grid in outputs), 0)
+
 
 def choose_canvas(task: Task, sizes: tuple[int, ...]) -> int | None:
     """The smallest of the ascending `sizes` that holds every visible grid, or None."""

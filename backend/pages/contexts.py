@@ -10,10 +10,17 @@ from backend.db.tables import Checkpoint, LogLine, RunEvent
 from backend.domain.errors import EtrmError, FieldProblem
 from backend.domain.presets import Preset
 from backend.domain.sweeps import SweepableField
+from backend.domain.task import Task
 from backend.pages.forms import Group, Part
 from backend.pages.health import Health
 from backend.pages.panels import Panel
 from backend.pages.sweep_form import SweepForm
+from backend.services.datasets import SetSummary
+from backend.services.gallery import Answer
+from backend.services.gallery import Choices as GalleryChoices
+from backend.services.gallery import Filter as GalleryFilter
+from backend.services.gallery import Item as GalleryItem
+from backend.services.gallery import Source as GallerySource
 from backend.services.group_view import GroupPlace, GroupSummary, GroupView
 from backend.services.predictions import PredictionItem
 from backend.services.run_view import RunView
@@ -187,6 +194,95 @@ class PredictionsPart(Context):
     @property
     def page_title(self) -> str:
         return f"Predictions of {self.run.name}"
+
+
+@dataclass(frozen=True)
+class GalleryPage(Context):
+    """Test inputs and what evaluations made of them, one by one or several evaluations side by side."""
+
+    template = "gallery/page.html"
+    nav = "gallery"
+    page = "gallery"
+    sheets = ("gallery",)
+
+    asked: GalleryFilter
+    items: Sequence[GalleryItem]
+    columns: Sequence[GallerySource]  # side by side, A and B first
+    earlier: Sequence[GallerySource]  # of A's run, on the same set
+    modes: Mapping[str, int]  # first attempts, whatever mode is filtered for
+    choices: GalleryChoices
+    meanings: Mapping[str, str]  # failure mode -> what it means
+    changes: Mapping[str, str]
+    view: str  # grid, table
+    next_address: str | None
+    query: str  # of this page, without view and cursor
+    problem: str
+
+    @property
+    def page_title(self) -> str:
+        return "Gallery"
+
+
+@dataclass(frozen=True)
+class TaskTile:
+    """A task in the browser; how many test inputs first attempts solved, of those asked, over all
+    evaluations."""
+
+    task: Task
+    solved: int
+    asked: int
+
+
+@dataclass(frozen=True)
+class TasksPage(Context):
+    """The tasks of a set as thumbnails."""
+
+    template = "tasks/browse.html"
+    nav = "tasks"
+    page = "tasks"
+    sheets = ("gallery", "tasks")
+
+    sets: Sequence[SetSummary]
+    set_name: str
+    text: str
+    size: str
+    tiles: Sequence[TaskTile]
+    next_address: str | None
+
+    @property
+    def page_title(self) -> str:
+        return "Tasks"
+
+
+@dataclass(frozen=True)
+class RunOnTask:
+    """What a run made of a test input: its newest answer, and its answer at every evaluated checkpoint."""
+
+    newest: Answer
+    by_step: Sequence[Answer]
+
+
+@dataclass(frozen=True)
+class TaskPage(Context):
+    """One puzzle, what every run made of one of its test inputs, and the votes behind one answer."""
+
+    template = "tasks/page.html"
+    nav = "tasks"
+    page = "task"
+    sheets = ("gallery", "tasks")
+
+    set_name: str
+    task: Task
+    test_index: int
+    runs: Sequence[RunOnTask]
+    chosen: Answer | None
+    before: str | None
+    behind: str | None
+    meanings: Mapping[str, str]
+
+    @property
+    def page_title(self) -> str:
+        return self.task.id
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from backend.pages import assets, groups, launch, login, predictions, run, runs
+from backend.pages import assets, gallery, groups, launch, login, predictions, run, runs, tasks
 
 router = APIRouter()
-for part in (assets, login, runs, launch, run, groups, predictions):
+for part in (assets, login, runs, launch, run, groups, predictions, gallery, tasks):
     router.include_router(part.router)

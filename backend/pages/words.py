@@ -89,6 +89,19 @@ def grid_shape(digits: str) -> str:
     return f"{len(rows)}×{len(rows[0])}" if rows else "empty"
 
 
+LARGEST_CELL = 14  # CSS pixels, as in grids.js
+
+
+def grid_box(digits: str, against: str = "", side: int = 112) -> tuple[int, int, int]:
+    """(width, height, cell) in CSS pixels of a grid drawn within `side`, the truth's size included: known
+    before any script runs, so that nothing moves when it is drawn."""
+    shapes = [each.split("/") for each in (digits, against) if each]
+    height = max((len(rows) for rows in shapes), default=1)
+    width = max((len(rows[0]) for rows in shapes), default=1)
+    cell = min(LARGEST_CELL, max(1, side // max(height, width)))
+    return width * cell + 1, height * cell + 1, cell
+
+
 FILTERS = {
     each.__name__: each
     for each in (
@@ -103,5 +116,6 @@ FILTERS = {
         time_of_day,
         iso,
         grid_shape,
+        grid_box,
     )
 }

@@ -32,6 +32,14 @@ class SetSummary:
     created_at: float
 
 
+@dataclass(frozen=True)
+class TaskPage:
+    """Tasks of a set and the cursor of the next page, None on the last."""
+
+    tasks: tuple[Task, ...]
+    next_cursor: str | None
+
+
 def seed_built_in(session: Session) -> None:
     """Put the built-in sets into the database, once; later calls find them and read no file."""
     for name in BUILT_IN_SETS:
@@ -102,6 +110,33 @@ def task(session: Session, set_name: str, task_id: str) -> Task:
             raise _no_set(session, set_name)
         raise NotFound(f"There is no task {task_id!r} in {set_name}.")
     return found
+
+
+def page(
+    session: Session,
+    set_name: str,
+    limit: int,
+    cursor: str | None = None,
+    text: str = "",
+    sides: tuple[int, int] | None = None,
+) -> TaskPage:
+    """Tasks of a set in its order, those with `text` in their id and a longest side within `sides`.
+
+    NotFound where there is no such set, InvalidInput for a cursor that no page gave.
+    """
+    if set_name not in (each.name for each in sets(session)):
+        raise _no_set(session, set_name)
+    if cursor and not (cursor.isdecimal() and len(cursor) < 12):
+        problem = FieldProblem("cursor", "is not one that a page gave.", "Leave it out to start over.")
+        raise InvalidInput("The tasks cannot be listed.", problems=[problem])
+    found = rows.page_of(session, set_name, limit + 1, int(cursor) if cursor else -1, text.strip(), sides)
+    more = str(found[limit - 1][0]) if len(found) > limit else None
+    return TaskPage(tuple(task for _, task in found[:limit]), more)
+
+
+def neighbours(session: Session, set_name: str, task_id: str) -> tuple[str | None, str | None]:
+    """Ids of the tasks before and after one in its set, None at the ends."""
+    return rows.neighbours(session, set_name, task_id)
 
 
 def _parsed(files: Sequence[File], solutions: File | None) -> tuple[Task, ...]:

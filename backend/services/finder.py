@@ -15,6 +15,8 @@ EACH = 6  # most hits of one kind
 PAGES = (
     ("Runs", "/", "all runs, live"),
     ("New run", "/runs/new", "launch a run or a sweep"),
+    ("Gallery", "/gallery", "predictions beside the truth, several runs side by side"),
+    ("Tasks", "/tasks", "the puzzles of each set"),
 )
 
 
@@ -22,7 +24,7 @@ PAGES = (
 class Hit:
     """Something that was found; `address` is its page."""
 
-    kind: str  # page, run, group, task, set
+    kind: str  # page, run, group, task
     name: str
     about: str
     address: str
@@ -31,7 +33,7 @@ class Hit:
 def find(session: Session, text: str) -> list[Hit]:
     """What has `text` in its name, an id included; with no text, the pages and the newest runs."""
     wanted = text.strip()
-    return [*_pages(wanted), *_runs(session, wanted), *_groups(session, wanted)]
+    return [*_pages(wanted), *_runs(session, wanted), *_groups(session, wanted), *_tasks(session, wanted)]
 
 
 def _pages(wanted: str) -> Iterator[Hit]:

@@ -109,7 +109,7 @@ def outcomes(session: Session, evaluation_id: int) -> tuple[TestOutcome, ...]:
     """Everything the evaluation has found, in the order it was found."""
     found = rows.outcomes_of(session, evaluation_id)
     candidates = rows.predictions_of(session, [outcome.id for outcome in found])
-    return tuple(_outcome(outcome, candidates.get(outcome.id, [])) for outcome in found)
+    return tuple(outcome_from(outcome, candidates.get(outcome.id, [])) for outcome in found)
 
 
 def add_outcome(session: Session, evaluation_id: int, outcome: TestOutcome) -> None:
@@ -221,14 +221,15 @@ def _item(
         set_name=evaluation.set_name,
         step=evaluation.step,
         weights=evaluation.weights,
-        outcome=_outcome(outcome, candidates),
+        outcome=outcome_from(outcome, candidates),
         task=task,
         test_input=test.input if test else None,
         truth=test.output if test else None,
     )
 
 
-def _outcome(row: tables.Outcome, candidates: Sequence[tables.Prediction]) -> TestOutcome:
+def outcome_from(row: tables.Outcome, candidates: Sequence[tables.Prediction]) -> TestOutcome:
+    """An outcome from its row and those of its candidates, by rank."""
     return TestOutcome(
         task_id=row.task_id,
         test_index=row.test_index,

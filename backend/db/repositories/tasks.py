@@ -50,6 +50,35 @@ def tasks_of(session: Session, set_name: str) -> tuple[Task, ...]:
     return tuple(task_from(*row) for row in session.execute(query))
 
 
+def page_of(
+    session: Session,
+    set_name: str,
+    limit: int,
+    after: int = -1,
+    text: str = "",
+    sides: tuple[int, int] | None = None,
+) -> Sequence[tuple[int, Task]]:
+    """(position, task) of a set's tasks behind the position `after`, with `text` in their id."""
+    query = select(TaskRow.position, TaskRow.id, TaskRow.demonstrations, TaskRow.tests)
+    query = query.where(TaskRow.set_name == set_name, TaskRow.position > after)
+    if text:
+        query = query.where(TaskRow.id.icontains(text, autoescape=True))
+    if sides:
+        query = query.where(TaskRow.side.between(*sides))
+    rows = session.execute(query.order_by(TaskRow.position).limit(limit))
+    return [(position, task_from(*columns)) for position, *columns in rows]
+
+
+def neighbours(session: Session, set_name: str, task_id: str) -> tuple[str | None, str | None]:
+    """Ids of the tasks before and after this one in its set."""
+    here = select(TaskRow.position).where(TaskRow.set_name == set_name, TaskRow.id == task_id)
+    query = select(TaskRow.id).where(TaskRow.set_name == set_name).limit(1)
+    place = here.scalar_subquery()
+    before = query.where(TaskRow.position < place).order_by(TaskRow.position.desc())
+    behind = query.where(TaskRow.position > place).order_by(TaskRow.position)
+    return session.scalar(before), session.scalar(behind)
+
+
 def find_task(session: Session, set_name: str, task_id: str) -> Task | None:
     row = session.get(TaskRow, (set_name, task_id))
     return task_from(row.id, row.demonstrations, row.tests) if row else None
@@ -78,4 +107,5 @@ def _columns(task: Task) -> dict[str, Any]:
         "id": task.id,
         "demonstrations": [[pair.input.digits, pair.output.digits] for pair in task.demonstrations],
         "tests": [[test.input.digits, test.output.digits if test.output else None] for test in task.tests],
+        "side": task.side,
     }

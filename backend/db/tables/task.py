@@ -32,3 +32,4 @@ class Task(Base):
     position: Mapped[int]
     demonstrations: Mapped[list[Any]]
     tests: Mapped[list[Any]]
+    side: Mapped[int]  # the longest side of any of its grids, the known outputs of tests included

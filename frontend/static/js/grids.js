@@ -6,7 +6,6 @@ const PALETTES = {
   distinct: ["#000000", "#0072B2", "#D55E00", "#009E73", "#F0E442", "#999999", "#CC79A7", "#E69F00", "#A6DBFF", "#5B1A3A"],
 };
 const LINE = "#555555";
-const LARGEST_CELL = 14; // CSS pixels
 const KEY = "etrm.palette";
 
 const look = { palette: localStorage.getItem(KEY) ?? "official", digits: false, truth: false };
@@ -15,12 +14,14 @@ const observer = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     target.dataset.seen = isIntersecting ? "yes" : "";
     if (isIntersecting) draw(target);
+    else release(target);
   }
 }, { rootMargin: "300px" });
 
 /** Take care of every grid below `root`. */
 export function watchGrids(root) {
-  for (const canvas of root.querySelectorAll("canvas.grid")) {
+  for (const canvas of root.querySelectorAll("canvas.grid:not([data-watched])")) {
+    canvas.dataset.watched = "yes";
     fit(canvas);
     observer.observe(canvas);
   }
@@ -51,14 +52,17 @@ function shapeOf(canvas) {
   return { shown, truth, height, width };
 }
 
-/** Its final size at once, so that nothing moves when it is drawn. */
+/** The template gave it its size; kept in the style, since drawing sets the canvas's own in device pixels. */
 function fit(canvas) {
-  const { height, width } = shapeOf(canvas);
-  const side = Number(canvas.dataset.size);
-  const cell = Math.min(LARGEST_CELL, Math.max(1, Math.floor(side / Math.max(height, width))));
-  canvas.style.width = `${width * cell + 1}px`;
-  canvas.style.height = `${height * cell + 1}px`;
-  canvas.dataset.cell = cell;
+  canvas.style.width = `${canvas.width}px`;
+  canvas.style.height = `${canvas.height}px`;
+}
+
+/** A grid out of sight needs no pixels: thousands of them may have been scrolled past. */
+function release(canvas) {
+  if (!canvas.dataset.drawn) return;
+  canvas.width = canvas.height = 1;
+  delete canvas.dataset.drawn;
 }
 
 function draw(canvas) {
@@ -69,12 +73,32 @@ function draw(canvas) {
   canvas.height = height * cell + ratio;
   const pen = canvas.getContext("2d");
   const sameSize = truth.length === shown.length && truth[0]?.length === shown[0]?.length;
+  if (canvas.dataset.difference) return drawDifference(pen, canvas, shown, truth, cell, ratio);
   const compared = "against" in canvas.dataset;
   const rows = compared && look.truth ? truth : shown;
   if (compared && !sameSize) hatch(pen, canvas, ratio);
   drawCells(pen, rows, cell, ratio);
   if (compared && sameSize && !look.truth) markDifferences(pen, shown, truth, cell);
   if (compared && !sameSize) outline(pen, shown, truth, cell, ratio);
+  canvas.dataset.drawn = "yes";
+}
+
+/** The truth where the answer is wrong, nothing where it is right; the answer's own outline where sizes differ. */
+function drawDifference(pen, canvas, shown, truth, cell, ratio) {
+  hatch(pen, canvas, ratio);
+  const colours = PALETTES[look.palette];
+  truth.forEach((row, r) => {
+    [...row].forEach((digit, c) => {
+      if (shown[r]?.[c] === digit) return;
+      pen.fillStyle = LINE;
+      pen.fillRect(c * cell, r * cell, cell + ratio, cell + ratio);
+      const gap = cell > 3 * ratio ? ratio : 0;
+      pen.fillStyle = colours[digit];
+      pen.fillRect(c * cell + gap, r * cell + gap, cell - gap, cell - gap);
+      if (look.digits && cell >= 9 * ratio) drawDigit(pen, digit, r, c, cell);
+    });
+  });
+  outline(pen, shown, truth, cell, ratio);
   canvas.dataset.drawn = "yes";
 }
 

@@ -1,10 +1,10 @@
 // The predictions tab: cards page by page, filters, palette, blinking between answer and truth.
 
 import { askPage } from "./api.js";
-import { currentPalette, setLook, watchGrids } from "./grids.js";
+import { watchGrids } from "./grids.js";
+import { blink, lookChanged, showLook } from "./look.js";
 import { attempt } from "./notices.js";
 
-const BLINK = 700; // milliseconds
 const FIRST_PAGE = 12; // cards
 
 export class Predictions {
@@ -31,9 +31,8 @@ export class Predictions {
   /** The tab was opened. */
   open() {
     this.opened = true;
-    const palette = this.root.querySelector("#palette");
-    if (palette) palette.value = currentPalette();
-    if (palette && !this.cards.childElementCount) this.load();
+    showLook(this.root);
+    if (this.root.querySelector("#palette") && !this.cards.childElementCount) this.load();
   }
 
   /** An evaluation went on: show the new cards unless somebody reads further down. */
@@ -76,22 +75,10 @@ export class Predictions {
 
   changed(input) {
     if (input.id === "evaluation" || input.id === "failure-mode") this.load();
-    if (input.id === "palette") setLook({ palette: input.value });
-    if (input.id === "show-digits") setLook({ digits: input.checked });
+    lookChanged(input);
   }
 
-  /** Alternate answers and truth; where motion is unwelcome, change once for each press. */
   blink() {
-    const button = this.root.querySelector("#blink");
-    const on = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(on));
-    clearInterval(this.blinking);
-    setLook({ truth: on });
-    if (!on || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-    let truth = true;
-    this.blinking = setInterval(() => {
-      truth = !truth;
-      setLook({ truth });
-    }, BLINK);
+    blink(this.root.querySelector("#blink"));
   }
 }

@@ -1,0 +1,93 @@
+"""`/tasks`: the tasks of a set; `/tasks/{set}/{id}`: one puzzle and what every run made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
+
+from backend.api.deps import Database
+from backend.db.session import reading_scope
+from backend.domain.errors import FieldProblem, InvalidInput
+from backend.pages.contexts import RunOnTask, TaskPage, TasksPage, TaskTile
+from backend.pages.predictions import MODES
+from backend.pages.rendering import render
+from backend.services import datasets, gallery
+from backend.services.gallery import SIZES, Answer
+
+router = APIRouter(include_in_schema=False)
+
+TILES = 60
+
+
+@router.get("/tasks")
+def tasks_page(
+    engine: Database,
+    set: str = "",
+    task: Annotated[str, Query(max_length=100)] = "",
+    size: str = "",
+    cursor: str | None = None,
+) -> HTMLResponse:
+    """The tasks of a set as thumbnails, the first set's if none is named."""
+    if size and size not in SIZES:
+        problem = FieldProblem("size", f"is never {size!r}.", f"Choose one of {', '.join(SIZES)}.")
+        raise InvalidInput("The tasks cannot be listed.", problems=[problem])
+    with reading_scope(engine) as session:
+        sets = datasets.sets(session)
+        name = set or next((each.name for each in sets), "")
+        page = datasets.page(session, name, TILES, cursor, task, SIZES.get(size)) if name else None
+        found = page.tasks if page else ()
+        solved = gallery.solved_by_task(session, name, [each.id for each in found])
+    asked = {key: value for key, value in {"set": name, "task": task, "size": size}.items() if value}
+    more = page.next_cursor if page else None
+    context = TasksPage(
+        sets=sets,
+        set_name=name,
+        text=task,
+        size=size,
+        tiles=[TaskTile(each, *solved.get(each.id, (0, 0))) for each in found],
+        next_address=f"/tasks?{urlencode(asked | {'cursor': more})}" if more else None,
+    )
+    return render(context)
+
+
+@router.get("/tasks/{set_name:path}/{task_id}")
+def task_page(
+    set_name: str,
+    task_id: str,
+    engine: Database,
+    test: Annotated[int, Query(ge=1, description="Number of the test input.")] = 1,
+    outcome: Annotated[int | None, Query(description="Whose votes are shown.")] = None,
+) -> HTMLResponse:
+    """One puzzle, every run's answer to one of its test inputs, and the votes behind one of them."""
+    with reading_scope(engine) as session:
+        task = datasets.task(session, set_name, task_id)
+        index = min(test, len(task.tests)) - 1
+        answers = gallery.of_task(session, set_name, task_id, index)
+        before, behind = datasets.neighbours(session, set_name, task_id)
+    chosen = next((each for each in answers if each.outcome_id == outcome), answers[0] if answers else None)
+    context = TaskPage(
+        set_name=set_name,
+        task=task,
+        test_index=index,
+        runs=_by_run(answers),
+        chosen=chosen,
+        before=before,
+        behind=behind,
+        meanings=MODES,
+    )
+    return render(context)
+
+
+def _by_run(answers: Sequence[Answer]) -> list[RunOnTask]:
+    """Answers, newest first, as runs: the newest answer of each, and all of it by step."""
+    by_run: dict[str, list[Answer]] = {}
+    for answer in answers:
+        by_run.setdefault(answer.source.run_id, []).append(answer)
+    return [
+        RunOnTask(found[0], sorted(found, key=lambda each: (each.source.step, each.source.evaluation)))
+        for found in by_run.values()
+    ]

@@ -1,0 +1,285 @@
+"""The gallery: test inputs beside what evaluations made of them, one by one or several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from backend.db import tables
+from backend.db.repositories import evaluations as evaluation_rows
+from backend.db.repositories import gallery as rows
+from backend.db.repositories.gallery import Position, Wanted
+from backend.db.repositories.tasks import task_from
+from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.domain.grid import Grid
+from backend.domain.records import FailureMode, TestOutcome
+from backend.domain.task import Task
+from backend.services.predictions import CORRECT, outcome_from
+
+LARGEST_PAGE = 200
+MOST_COLUMNS = 6
+MOST_ANSWERS = 500  # evaluations shown of one test input
+NO_ANSWER = "no answer"
+MODES = (CORRECT, *FailureMode)
+# name -> longest side of any grid of the task, from and to
+SIZES: Mapping[str, tuple[int, int]] = {"small": (1, 10), "medium": (11, 20), "large": (21, 30)}
+CHANGES: Mapping[str, str] = {
+    "a_only": "A solves, B fails",
+    "b_only": "B solves, A fails",
+    "both": "both solve",
+    "neither": "neither solves",
+    "differ": "one of the two solves",
+}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What the gallery shows. Empty means all; `evaluations` stand side by side, A and B first."""
+
+    evaluations: tuple[int, ...] = ()
+    set_name: str = ""
+    runs: tuple[str, ...] = ()
+    variant: str = ""
+    task: str = ""
+    mode: str = ""  # of the first attempt (of A)
+    size: str = ""
+    change: str = ""
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which evaluation an answer comes from: a number is never shown without it."""
+
+    evaluation: int
+    run_id: str
+    run_name: str
+    variant: str
+    seed: int | None
+    set_name: str
+    step: int
+    weights: str
+    views: int
+    act_steps: int
+    status: str  # running, finished
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one evaluation made of a test input; its candidates by rank."""
+
+    source: Source
+    outcome_id: int
+    outcome: TestOutcome
+
+
+@dataclass(frozen=True)
+class Item:
+    """A test input with one answer per evaluation shown, None where one has not asked it.
+
+    `task`, `test_input` and `truth` are None where the task has gone from its set.
+    """
+
+    set_name: str
+    task_id: str
+    test_index: int
+    task: Task | None
+    test_input: Grid | None
+    truth: Grid | None
+    answers: tuple[Answer | None, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Items and the cursor of the next page, None on the last."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a filter can be set to."""
+
+    sets: tuple[str, ...]
+    variants: tuple[str, ...]
+    evaluations: tuple[Source, ...]  # on the chosen set, newest first
+
+
+def page(session: Session, wanted: Filter, limit: int = 24, cursor: str | None = None) -> Page:
+    """The test inputs that match, newest evaluation first; InvalidInput names what cannot be used."""
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise _invalid("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
+    found = rows.rows(session, _checked(wanted), limit + 1, _position(cursor))
+    shown = found[:limit]
+    items = _side_by_side(session, shown, wanted) if wanted.evaluations else _one_by_one(session, shown)
+    last = shown[-1][0] if len(found) > limit else None
+    return Page(items, f"{last.evaluation_id}:{last.test_index}:{last.task_id}" if last else None)
+
+
+def modes(session: Session, wanted: Filter) -> dict[str, int]:
+    """How many of the first attempts are correct and how many failed how, whatever mode is filtered for."""
+    counted: dict[str, int] = {}
+    for correct, mode, number in rows.modes(session, _checked(replace(wanted, mode=""))):
+        name = CORRECT if correct else (mode or NO_ANSWER)
+        counted[name] = counted.get(name, 0) + number
+    return {name: counted[name] for name in (*MODES, NO_ANSWER) if name in counted}
+
+
+def of_task(session: Session, set_name: str, task_id: str, test_index: int) -> tuple[Answer, ...]:
+    """What every evaluation made of a test input, newest first, at most `MOST_ANSWERS`."""
+    found = rows.of_task(session, set_name, task_id, test_index, MOST_ANSWERS)
+    answers = _answers(session, [outcome for outcome, *_ in found])
+    return tuple(Answer(_source(each, run), *answers[outcome.id]) for outcome, each, run in found)
+
+
+def solved_by_task(session: Session, set_name: str, task_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Task -> (test inputs solved at the first attempt, asked), over all evaluations that asked it."""
+    return {task: (solved, asked) for task, solved, asked in rows.solved_by_task(session, set_name, task_ids)}
+
+
+def sources(session: Session, evaluation_ids: Sequence[int]) -> tuple[Source, ...]:
+    """These evaluations in this order; NotFound names one that is not there."""
+    found = {each.id: _source(each, run) for each, run in rows.with_runs(session, evaluation_ids)}
+    missing = [each for each in evaluation_ids if each not in found]
+    if missing:
+        raise NotFound(f"There is no evaluation {missing[0]}.", "A run's page lists its evaluations.")
+    return tuple(found[each] for each in evaluation_ids)
+
+
+def earlier(session: Session, source: Source) -> tuple[Source, ...]:
+    """Earlier finished evaluations of the same run on the same set, the newest first."""
+    found = rows.with_runs(session, set_name=source.set_name, run_id=source.run_id, finished=True)
+    return tuple(
+        _source(each, run) for each, run in found if (each.step, each.id) < (source.step, source.evaluation)
+    )
+
+
+def newest_of_each_variant(session: Session, set_name: str) -> tuple[int, ...]:
+    """Ids of the newest finished evaluation of every variant on a set, at most six."""
+    return tuple(each for _, each in rows.newest_by_variant(session, set_name))[:MOST_COLUMNS]
+
+
+def choices(session: Session, set_name: str) -> Choices:
+    """What there is to choose from."""
+    found = rows.with_runs(session, set_name=set_name or None)
+    return Choices(
+        tuple(rows.evaluated_sets(session)),
+        tuple(filter(None, rows.evaluated_variants(session))),
+        tuple(_source(each, run) for each, run in found),
+    )
+
+
+def _checked(wanted: Filter) -> Wanted:
+    for field, value, known in (
+        ("mode", wanted.mode, MODES),
+        ("size", wanted.size, tuple(SIZES)),
+        ("change", wanted.change, tuple(CHANGES)),
+    ):
+        if value and value not in known:
+            close = get_close_matches(value, known, n=1)
+            hint = f"Did you mean {close[0]}?" if close else f"Choose one of {', '.join(known)}."
+            raise _invalid(field, f"is never {value!r}.", hint)
+    if len(wanted.evaluations) > MOST_COLUMNS:
+        raise _invalid("evaluation", f"at most {MOST_COLUMNS} stand side by side.")
+    if wanted.change and len(wanted.evaluations) < 2:
+        raise _invalid("change", "compares two evaluations.", "Give evaluation twice: A and B.")
+    if wanted.attempts < 1:
+        raise _invalid("attempts", f"must be at least 1, not {wanted.attempts}.")
+    return Wanted(
+        evaluations=wanted.evaluations,
+        set_name=wanted.set_name or None,
+        run_ids=wanted.runs,
+        variant=wanted.variant or None,
+        task=wanted.task.strip(),
+        mode=wanted.mode or None,
+        sides=SIZES[wanted.size] if wanted.size else None,
+        change=wanted.change or None,
+        attempts=wanted.attempts,
+    )
+
+
+Found = Sequence[Row[tables.Outcome, tables.Evaluation, tables.Run, tables.Task | None]]
+
+
+def _one_by_one(session: Session, found: Found) -> tuple[Item, ...]:
+    answers = _answers(session, [outcome for outcome, *_ in found])
+    return tuple(
+        _item(outcome, evaluation.set_name, task, [Answer(_source(evaluation, run), *answers[outcome.id])])
+        for outcome, evaluation, run, task in found
+    )
+
+
+def _side_by_side(session: Session, found: Found, wanted: Filter) -> tuple[Item, ...]:
+    """One answer per evaluation asked for, in the order in which they were."""
+    columns = sources(session, wanted.evaluations)
+    task_ids = {outcome.task_id for outcome, *_ in found}
+    others = rows.outcomes_at(session, wanted.evaluations, task_ids)
+    answers = _answers(session, others)
+    at = {(each.evaluation_id, each.task_id, each.test_index): each.id for each in others}
+    items = []
+    for outcome, evaluation, _, task in found:
+        place = (outcome.task_id, outcome.test_index)
+        ids = [at.get((column.evaluation, *place)) for column in columns]
+        of_columns = [
+            None if each is None or column.set_name != evaluation.set_name else Answer(column, *answers[each])
+            for column, each in zip(columns, ids, strict=True)
+        ]
+        items.append(_item(outcome, evaluation.set_name, task, of_columns))
+    return tuple(items)
+
+
+def _answers(session: Session, found: Sequence[tables.Outcome]) -> dict[int, tuple[int, TestOutcome]]:
+    """Outcome id -> (that id, the outcome with its candidates)."""
+    candidates = evaluation_rows.predictions_of(session, [each.id for each in found])
+    return {each.id: (each.id, outcome_from(each, candidates.get(each.id, []))) for each in found}
+
+
+def _item(
+    outcome: tables.Outcome, set_name: str, row: tables.Task | None, answers: Sequence[Answer | None]
+) -> Item:
+    task = task_from(row.id, row.demonstrations, row.tests) if row else None
+    test = task.tests[outcome.test_index] if task and outcome.test_index < len(task.tests) else None
+    return Item(
+        set_name=set_name,
+        task_id=outcome.task_id,
+        test_index=outcome.test_index,
+        task=task,
+        test_input=test.input if test else None,
+        truth=test.output if test else None,
+        answers=tuple(answers),
+    )
+
+
+def _source(evaluation: tables.Evaluation, run: tables.Run) -> Source:
+    return Source(
+        evaluation=evaluation.id,
+        run_id=run.id,
+        run_name=run.name,
+        variant=run.variant,
+        seed=run.seed,
+        set_name=evaluation.set_name,
+        step=evaluation.step,
+        weights=evaluation.weights,
+        views=evaluation.views,
+        act_steps=evaluation.act_steps,
+        status=evaluation.status,
+    )
+
+
+def _position(cursor: str | None) -> Position | None:
+    if not cursor:
+        return None
+    evaluation, _, rest = cursor.partition(":")
+    test, _, task = rest.partition(":")
+    if not (evaluation.isdecimal() and test.isdecimal() and task):
+        raise _invalid("cursor", "is not one that a page gave.", "Leave it out to start over.")
+    return int(evaluation), task, int(test)
+
+
+def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
+    return InvalidInput("The gallery cannot be shown.", problems=[FieldProblem(field, message, hint)])
