@@ -52,12 +52,28 @@ export class Endless {
   }
 }
 
-/** Remember how far down one was, and return there after a reload or by the back button. */
+/**
+ * Remember what was in sight, and return there after a reload or by the back button. By element, not by pixels: what
+ * was never in sight has only a guessed height.
+ */
 export function keepPlace(endless, selector) {
   history.scrollRestoration = "manual";
+  const all = () => [...document.querySelectorAll(selector)];
   addEventListener("pagehide", () => {
-    history.replaceState({ count: document.querySelectorAll(selector).length, top: scrollY }, "");
+    const items = all();
+    const at = items.findIndex((item) => item.getBoundingClientRect().bottom > 0);
+    history.replaceState({ count: items.length, at, top: items[at]?.getBoundingClientRect().top }, "");
   });
   const place = history.state;
-  if (place?.count) endless.upTo(place.count, selector).then(() => scrollTo(0, place.top));
+  if (!place?.count) return;
+  endless.upTo(place.count, selector).then(() => {
+    const item = all()[place.at];
+    if (item) settleAt(item, place.top);
+  });
+}
+
+/** Heights become real as they come into sight, so it takes a few frames. */
+function settleAt(item, top, frames = 4) {
+  scrollBy(0, item.getBoundingClientRect().top - top);
+  if (frames) requestAnimationFrame(() => settleAt(item, top, frames - 1));
 }
