@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "task_side"
+down_revision = "evaluation_jobs"
 branch_labels = None
 depends_on = None
 
