@@ -3,10 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help install up test lint bench screenshots constraints
+.PHONY: help install up test lint bench bench-series bench-train screenshots constraints
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 install: .venv/installed ## create .venv with the pinned packages (`up` and `test` do it too)
 
@@ -32,8 +32,13 @@ TEST_PROCESSES ?= -n 2 --dist loadfile
 .venv/browser: .venv/installed
 	@.ci/browser
 
-bench: install ## measure what the README's figures come from
-	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" || exit 1; done
+bench: bench-series bench-train ## measure what the figures in docs/ come from; minutes to an hour
+
+bench-series: install ## storing and reading curves
+	@$(BIN)/python benchmarks/bench_series.py $(ARGS)
+
+bench-train: install ## speed of training against a plain transcription; options: make bench-train ARGS="--size quick"
+	@$(BIN)/python -m benchmarks.bench_train $(ARGS)
 
 screenshots: install .venv/browser ## photograph every page of a running lab into screenshots/
 	@$(BIN)/python -m tests.support.screenshots $(ARGS)

@@ -35,7 +35,7 @@ from benchmarks.training_modes import (
 from worker.device import open_device
 
 SIZES = ("published", "quick")
-CPU_BATCH = {"published": 4, "quick": 8}
+CPU_BATCH = {"published": 2, "quick": 16}
 GPU_BATCH = 256
 PLAIN_GPU_BATCH = 16  # it cannot accumulate, and its activations fill a card
 PROBED = BUCKETS[0]  # the canvas on which precisions are compared: the most frequent one
@@ -149,7 +149,7 @@ def main() -> None:
     )
     parser.add_argument("--extra", type=Path, help="more tasks, in Kaggle's form: a file or a folder")
     parser.add_argument("--size", choices=SIZES, action="append", help="default: both")
-    parser.add_argument("--batch", type=int, help="samples per step; default: 4 and 8, on a GPU 256")
+    parser.add_argument("--batch", type=int, help="samples per step; default: 2 and 16, on a GPU 256")
     parser.add_argument("--rounds", type=int, default=3, help="turns of every mode on each of its canvases")
     parser.add_argument(
         "--profile", action="store_true", help="what a step spends its time on; always on a GPU"

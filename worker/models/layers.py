@@ -18,6 +18,7 @@ from torch import Tensor, nn
 NORM_EPSILON = 1e-5
 ROPE_BASE = 10_000.0
 INNER_MULTIPLE = 256
+LONGEST_BY_PRODUCTS = 10  # head widths; measured, see `attend`
 # Standard deviation of a standard normal cut off at -2 and 2.
 TRUNCATED_STD = 0.87962566103423978
 
@@ -93,11 +94,12 @@ def rotate(x: Tensor, rope: Rope) -> Tensor:
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Scaled dot-product attention without a mask, each (B, heads, L, head width).
 
-    On a CPU in bf16 the products are two to three times as fast one by one as in the fused kernel, as long
-    as the softmax between them is the smaller part; see docs/decisions/speed.md.
+    On a CPU in bf16, forward and backward together are faster by plain products than in the fused kernel
+    while the scores are small; forward alone never is. See docs/decisions/speed.md.
     """
     length, head_width = query.shape[-2:]
-    if query.device.type == "cpu" and query.dtype == torch.bfloat16 and length <= 16 * head_width:
+    learns = query.requires_grad and length <= LONGEST_BY_PRODUCTS * head_width
+    if learns and query.device.type == "cpu" and query.dtype == torch.bfloat16:
         scores = query * head_width**-0.5 @ key.mT
         mixed: Tensor = scores.softmax(-1) @ value
         return mixed
