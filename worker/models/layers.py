@@ -87,8 +87,7 @@ def rotate(x: Tensor, rope: Rope) -> Tensor:
     shape = (-1, *(1,) * (x.dim() - 3), x.shape[-1] // 2)
     cos, sin = rope[0].view(shape), rope[1].view(shape)
     first, second = x.float().chunk(2, dim=-1)  # arithmetic of mixed dtypes is slow on a CPU
-    turned = torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(second * cos, first, sin)
-    return torch.cat(turned, dim=-1).to(x.dtype)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
