@@ -12,7 +12,8 @@ from backend.api.errors import responses
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config_problems import parse_json
 from backend.domain.run import RunStatus
-from backend.services import dispatch, runs
+from backend.services import dispatch, health, runs
+from backend.services.health import HealthView
 from backend.services.run_search import HEADLINES, MOST, NEWEST_FIRST
 from backend.services.run_view import RunView
 
@@ -114,6 +115,13 @@ def read_run(run_id: RunId, engine: Database) -> RunView:
     """One run: status and cause, progress, config, results, newest metrics, alarms."""
     with reading_scope(engine) as session:
         return runs.get(session, run_id)
+
+
+@router.get("/{run_id}/health", responses=responses(401, 404))
+def read_health(run_id: RunId, engine: Database) -> HealthView:
+    """The verdict on the run's encoder: each measure with its number, its threshold and what it means."""
+    with reading_scope(engine) as session:
+        return health.view(runs.get(session, run_id))
 
 
 @router.post("/{run_id}/cancel", responses=responses(401, 404, 409))

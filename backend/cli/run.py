@@ -13,6 +13,7 @@ import typer
 from backend.cli.work import Overrides
 
 if TYPE_CHECKING:
+    from backend.services.health import HealthView
     from backend.services.run_view import PassView, RunView
 
 app = typer.Typer(help="One run: show, log, cancel, resume, clone.", no_args_is_help=True)
@@ -46,13 +47,18 @@ def runs(
 
 @app.command()
 def show(run_id: RunId, as_json: AsJson = False) -> None:
-    """Show a run's status, results, newest metrics and alarms."""
+    """Show a run's status, results, newest metrics, alarms and the verdict on its encoder."""
     from backend.cli.place import reading
+    from backend.services import health
     from backend.services import runs as service
 
     with reading() as session:
         run = service.get(session, run_id)
-    print(run.model_dump_json(indent=2) if as_json else "\n".join(_lines(run)))
+    verdict = health.view(run)
+    if as_json:
+        print(json.dumps(run.model_dump(mode="json") | {"health": verdict.model_dump(mode="json")}, indent=2))
+    else:
+        print("\n".join([*_lines(run), *_verdict(verdict), *_traceback(run)]))
 
 
 @app.command()
@@ -144,7 +150,20 @@ def _lines(run: RunView) -> list[str]:
         if value.last is not None
     ]
     lines += [f"alarm     step {alarm.step}: {alarm.text}" for alarm in run.alarms]
-    return [*lines, *([run.traceback.rstrip()] if run.traceback else [])]
+    return lines
+
+
+def _verdict(health: HealthView) -> list[str]:
+    """The verdict on the encoder, then each measure with its number and threshold."""
+    lines = [f"verdict   {health.word}: {health.sentence}"]
+    for each in health.evidence:
+        expected = "" if each.threshold is None else f", expected {each.expected}"
+        lines.append(f"evidence  {each.topic}: {each.title} {each.text}{expected}: {each.word}")
+    return lines
+
+
+def _traceback(run: RunView) -> list[str]:
+    return [run.traceback.rstrip()] if run.traceback else []
 
 
 def _score(score: PassView | None) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from backend.domain.health import COST, LEFT_OUT
+
 TITLES = {
     "accuracy/token": "tokens",
     "accuracy/exact": "exact (grids)",
@@ -19,11 +21,26 @@ TITLES = {
     "encoder/sample_coverage": "of samples",
     "encoder/cross_sample_variance": "cross-sample variance",
     "encoder/scale_free_variance": "share of energy",
+    "encoder/gradient_share": "of the norm",
+    "encoder/effective_rank": "effective rank",
+    "encoder/pairwise_cosine": "pairwise cosine",
+    "encoder/retrieval": "puzzle retrieval",
+    "encoder/within_variance": "within a task",
+    "encoder/between_within": "between / within",
+    "reliance/token_right": "right context",
+    "reliance/token_swapped": "another task's",
+    "reliance/token_mean": "mean context",
+    "reliance/exact_right": "right context",
+    "reliance/exact_swapped": "another task's",
+    "reliance/exact_mean": "mean context",
     "act_steps": "mean ACT steps",
     "learning_rate": "learning rate",
     "samples_per_second": "samples/s",
     "memory_bytes": "memory",
 }
+
+
+NO_CURVES = (LEFT_OUT, COST)  # told in the evidence; the cost is the distance of two lines
 
 
 @dataclass(frozen=True)
@@ -94,6 +111,70 @@ PANELS = (
         "scale: compare it within one encoder only.",
     ),
     Panel(
+        "reliance",
+        "Encoder",
+        "Decoder reliance, tokens",
+        ("reliance/token_right", "reliance/token_swapped", "reliance/token_mean"),
+        "share",
+        "Share of labelled tokens right on the probe's questions, with the right context, with another "
+        "task's and with the mean of all. Equal lines: the decoder predicts without knowing the task.",
+    ),
+    Panel(
+        "reliance_exact",
+        "Encoder",
+        "Decoder reliance, whole grids",
+        ("reliance/exact_right", "reliance/exact_swapped", "reliance/exact_mean"),
+        "share",
+        "Share of whole grids right on the probe's questions, with the right context, with another task's "
+        "and with the mean of all.",
+    ),
+    Panel(
+        "similarity",
+        "Encoder",
+        "Likeness of contexts",
+        ("encoder/retrieval", "encoder/pairwise_cosine"),
+        "share",
+        "Puzzle retrieval: share of a probe's views whose nearest other view is of the same task, over "
+        "augmentations. Pairwise cosine: mean over contexts of different tasks; near 1 all point one way.",
+    ),
+    Panel(
+        "rank",
+        "Encoder",
+        "Effective rank",
+        ("encoder/effective_rank",),
+        "number",
+        "exp of the entropy of the normalised singular values of a probe's centred contexts: how many "
+        "directions they differ in.",
+    ),
+    Panel(
+        "groups",
+        "Encoder",
+        "Between / within variance",
+        ("encoder/between_within",),
+        "number",
+        "How far tasks lie apart, over how far two augmentations of one task do. 1 is what contexts have "
+        "that know nothing of their task.",
+        log=True,
+    ),
+    Panel(
+        "within",
+        "Encoder",
+        "Variance within a task",
+        ("encoder/within_variance",),
+        "number",
+        "Mean square distance of a probe's contexts from the mean of their task: what differs between "
+        "augmentations. It grows with the context's scale.",
+    ),
+    Panel(
+        "gradient_share",
+        "Encoder",
+        "Encoder's share of the gradient norm",
+        ("encoder/gradient_share",),
+        "share",
+        "Norm of the encoder's gradient over that of all weights, before clipping. It falls where the "
+        "decoder learns to do without the context.",
+    ),
+    Panel(
         "gradients",
         "Optimisation",
         "Gradient norms",
@@ -131,7 +212,7 @@ PANELS = (
 
 def arranged(names: Iterable[str]) -> list[Panel]:
     """The panels that have something to show, their metrics spelt out; what no panel knows gets its own."""
-    left = list(names)
+    left = [name for name in names if name not in NO_CURVES]
     panels = []
     for panel in PANELS:
         if found := [name for wanted in panel.metrics for name in left if _belongs(name, wanted)]:

@@ -89,7 +89,8 @@ def curves_of(
     if nan_from is not None:
         loss = [math.nan if i >= nan_from else value for i, value in enumerate(loss)]
     token = [0.78 - 0.62 * math.exp(-3.4 * x) + draw.gauss(0, 0.02) for x in shares]
-    values: dict[str, list[float]] = {
+    norms = [math.exp(draw.gauss(0, 0.2)) * (1.4 - 0.6 * x) for x in shares]
+    values: dict[str, Sequence[float | None]] = {
         "loss": loss,
         "loss/prediction": [value * 0.86 for value in loss],
         "loss/halting": [0.09 + 0.2 * math.exp(-4 * x) + draw.gauss(0, 0.006) for x in shares],
@@ -97,20 +98,41 @@ def curves_of(
         "accuracy/exact": [max(0.0, value - 0.62 + draw.gauss(0, 0.01)) for value in token],
         "accuracy/halting": [min(1.0, 0.9 + draw.gauss(0, 0.02)) for _ in shares],
         "act_steps": [3.4 - 0.8 * x + draw.gauss(0, 0.08) for x in shares],
-        "gradient_norm/all": [math.exp(draw.gauss(0, 0.2)) * (1.4 - 0.6 * x) for x in shares],
+        "gradient_norm/all": norms,
         "learning_rate": [min(1.0, i * 5 / 50) * 1e-3 for i in range(points)],
         "samples_per_second": [118 + draw.gauss(0, 3) for _ in shares],
         "memory_bytes": [412e6 + 3e6 * x for x in shares],
     }
     if config.model.kind == "etrm":
         values |= {
-            "gradient_norm/encoder": [0.3 * norm for norm in values["gradient_norm/all"]],
-            "gradient_norm/core": [0.95 * norm for norm in values["gradient_norm/all"]],
+            "gradient_norm/encoder": [0.3 * norm for norm in norms],
+            "gradient_norm/core": [0.95 * norm for norm in norms],
             "encoder/gradient_coverage": [1.0 - 0.02 * draw.random() for _ in shares],
             "encoder/sample_coverage": [1.0 for _ in shares],
             "encoder/cross_sample_variance": [0.36 * (1 - math.exp(-5 * x)) + 0.02 for x in shares],
             "encoder/scale_free_variance": [0.35 * (1 - math.exp(-5 * x)) + 0.02 for x in shares],
         }
+        values["encoder/gradient_share"] = [0.3] * points
+        probed = {
+            "encoder/effective_rank": [1 + 9 * (1 - math.exp(-4 * x)) + draw.gauss(0, 0.2) for x in shares],
+            "encoder/pairwise_cosine": [0.4 + 0.5 * math.exp(-4 * x) for x in shares],
+            "encoder/within_variance": [0.09 * (1 - math.exp(-5 * x)) + 0.01 for x in shares],
+            "encoder/between_within": [1 + 2.4 * x + draw.gauss(0, 0.05) for x in shares],
+            "encoder/retrieval": [0.05 + 0.66 * x for x in shares],
+            "reliance/token_right": token,
+            "reliance/token_swapped": [value - 0.41 * x for value, x in zip(token, shares, strict=True)],
+            "reliance/token_mean": [value - 0.33 * x for value, x in zip(token, shares, strict=True)],
+            "reliance/exact_right": [max(0.0, value - 0.62) for value in token],
+            "reliance/exact_swapped": [0.0] * points,
+            "reliance/exact_mean": [0.0] * points,
+            "reliance/cost": [0.41 * x for x in shares],
+        }
+        apart = (config.health.probe_every or points) // config.training.log_every
+        values |= {
+            name: [value if (i + 1) % apart == 0 else None for i, value in enumerate(curve)]
+            for name, curve in probed.items()
+        }
+    values["data/left_out_as_leak"] = [2.0, *[None] * (points - 1)][:points]
     every = config.training.log_every
     times = [started + i * 0.9 for i in range(points)]
     return MetricFrame([(i + 1) * every for i in range(points)], times, values)

@@ -48,7 +48,7 @@ def tiny_raw(variant: str = "etrm", steps: int = 40, **sections: dict[str, Any])
         },
     }
     for name, changes in sections.items():
-        raw[name] = {**raw[name], **changes}
+        raw[name] = {**raw.get(name, {}), **changes}
     return raw
 
 

@@ -1,6 +1,7 @@
 """Several augmented views of each of several tasks: what tells whether contexts know their task.
 
-Batch `index` is a pure function of (seed, canvas, index). Nothing is asked: the samples are to be encoded.
+Batch `index` is a pure function of (seed, canvas, index). Unless `asks` is set nothing is asked: the samples
+are to be encoded.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 from backend.domain.experiment import ExperimentConfig
 from worker.batch import Batch
 from worker.data.augment import augmentation
-from worker.data.batches import Canvases, View
+from worker.data.batches import Canvases, View, most_demonstrations
 from worker.data.training_data import TrainingData, TrainingTask
 
 _SALT = 3 << 32  # keeps these draws apart from others of the same seed; above every seed
@@ -20,23 +21,32 @@ class Twins:
     """`tasks` different tasks of one canvas, fewer where there are fewer, in `views` views each.
 
     The views of a task show the same pairs, each at a place of its own on the canvas, in augmentations that
-    are all different where there are enough.
+    are all different where there are enough. With `asks` each view also asks one pair of its task, the same
+    in all views, and shows others.
     """
 
     def __init__(
-        self, data: TrainingData, config: ExperimentConfig, side: int, tasks: int, views: int
+        self,
+        data: TrainingData,
+        config: ExperimentConfig,
+        side: int,
+        tasks: int,
+        views: int,
+        *,
+        asks: bool = False,
     ) -> None:
         self._seed, self._config, self._side = config.seed, config, side
         self._tasks, self._puzzles = data.by_canvas[side], data.puzzles
         self.tasks = min(tasks, len(self._tasks))
         self.views = views
+        self.asks = asks
         self.demonstrations = min(  # places for them, per sample
-            config.data.max_demonstrations, max(len(task.shown) for task in self._tasks)
+            most_demonstrations(config), max(len(task.shown) for task in self._tasks)
         )
 
     def at(self, index: int) -> Batch:
         """Batch `index`, (tasks x views) samples on the CPU: the views of a task one after the other."""
-        philox = np.random.Philox(key=[self._seed + _SALT, self._side], counter=[0, index, 0, 0])
+        philox = np.random.Philox(key=[self._seed + _SALT, self._side], counter=[0, index, int(self.asks), 0])
         generator = np.random.Generator(philox)
         canvases = Canvases.empty(self.tasks * self.views, self.demonstrations, self._side)
         chosen = generator.random(len(self._tasks)).argsort()[: self.tasks]
@@ -50,12 +60,19 @@ class Twins:
         """The views of a task, from row `first` on."""
         forms = self._config.data.augmentations + 1
         drawn = generator.choice(forms, self.views, replace=forms < self.views)
-        order = generator.random(len(task.shown)).argsort()[: self.demonstrations]
-        offsets = generator.random((self.views, len(order), 2))
+        asked = task.asked[int(generator.random() * len(task.asked))] if self.asks else None
+        among = task.shown if asked is None else task.beside(asked)
+        order = generator.random(len(among)).argsort()[: self.demonstrations]
+        offsets = generator.random((self.views, len(order) + self.asks, 2))
+        translation = self._config.data.translation
         for number, form in enumerate(drawn.tolist()):
             row = first + number
             view = View(augmentation(self._seed, task.id, form))
             canvases.puzzle[row] = self._puzzles.row(task.id, form)
             for place, shown in enumerate(order.tolist()):
-                offset = offsets[number, place] if self._config.data.translation else None
-                canvases.show(view, row, place, task.pairs[task.shown[shown]], offset)
+                offset = offsets[number, place] if translation else None
+                canvases.show(view, row, place, task.pairs[among[shown]], offset)
+            if asked is not None:
+                offset = offsets[number, -1] if translation else None
+                question = canvases.inputs[row], canvases.outputs[row]
+                view.draw_pair(question, task.pairs[asked], offset)

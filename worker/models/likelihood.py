@@ -1,6 +1,6 @@
-"""How likely the model finds given grids: stablemax cross-entropy, beside what gives the logits.
+"""How likely the model finds given grids, and how many of their tokens it gets right.
 
-It lies here and not in training because search, too, asks which context explains the demonstrations.
+It lies here and not in training because search and evaluation ask, too, what a context explains.
 """
 
 from __future__ import annotations
@@ -25,3 +25,11 @@ def prediction_loss(logits: Tensor, labels: Tensor) -> Tensor:
     targets = labels.masked_fill(~labelled, 0)
     cross_entropy = -log_stablemax(logits).gather(-1, targets[..., None])[..., 0]
     return (cross_entropy * labelled).sum(-1) / labelled.sum(-1).clamp(min=1)
+
+
+def accuracies(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Share of the labelled tokens right (B,) float32, 0 without labels, and whether all are (B,) bool."""
+    labelled = labels != IGNORE
+    count = labelled.sum(-1)
+    right = ((logits.detach().argmax(-1) == labels) & labelled).sum(-1)
+    return right / count.clamp(min=1), right == count

@@ -31,6 +31,7 @@ from worker.training.ema import Ema
 from worker.training.losses import LossTerms, act_loss, with_penalties
 from worker.training.objectives import Objectives
 from worker.training.optim import build_optimisers
+from worker.training.probes import Probes
 from worker.training.ranks import ALONE, Ranks
 from worker.training.seats import Seats
 from worker.training.sums import Sums
@@ -70,9 +71,12 @@ class Learner:
         self.sums = Sums()
         self.objectives = Objectives(config, self.reasoner, self.sums)
         self.contrast = ContrastiveTerm(config, data, self.reasoner, device, ranks, self.sums)
+        self.probes = Probes(config, data, self.reasoner, device, self.sums)
         self._encoder = list(self.reasoner.encoder_parameters())
         self._core = list(self.reasoner.core_parameters())
-        self._coverage = diagnostics.GradientCoverage(self._encoder)
+        self._coverage = diagnostics.GradientCoverage(
+            self._encoder, self.reasoner.context.beyond(max(data.by_canvas))
+        )
         samples = np.array([len(tasks) for tasks in data.by_canvas.values()], dtype=float)
         self._side_shares = samples / samples.sum()
         self._learning_rate = 0.0
@@ -100,6 +104,7 @@ class Learner:
         self.optimisers.step()
         self.ema.update()
         self.step += 1
+        self.probes.after(self.step)
         self._seconds += time.perf_counter() - started
         self._steps_timed += 1
 

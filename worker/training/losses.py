@@ -10,7 +10,7 @@ from torch import Tensor
 
 from worker.batch import IGNORE
 from worker.models.context.source import Penalty
-from worker.models.likelihood import prediction_loss
+from worker.models.likelihood import accuracies, prediction_loss
 
 HALTING_WEIGHT = 0.5
 
@@ -33,20 +33,17 @@ class LossTerms(NamedTuple):
 
 def act_loss(logits: Tensor, halt_logits: Tensor, labels: Tensor) -> LossTerms:
     """Loss terms of one ACT step from logits (B, S, V), halting logits (B,) and labels (B, S)."""
-    labelled = labels != IGNORE
-    count = labelled.sum(-1)
     prediction = prediction_loss(logits, labels)
-    right = ((logits.detach().argmax(-1) == labels) & labelled).sum(-1)
-    exact = right == count
+    token_accuracy, exact = accuracies(logits, labels)
     halting = F.binary_cross_entropy_with_logits(halt_logits, exact.to(halt_logits.dtype), reduction="none")
     return LossTerms(
         total=prediction.sum() + HALTING_WEIGHT * halting.sum(),
         prediction=prediction.detach(),
         halting=halting.detach(),
-        token_accuracy=right / count.clamp(min=1),
+        token_accuracy=token_accuracy,
         exact=exact,
         halting_right=(halt_logits.detach() >= 0) == exact,
-        scored=count > 0,
+        scored=(labels != IGNORE).any(-1),
     )
 
 

@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from backend.domain.config_problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
+from backend.domain.health import LEAK
+from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.task import Task
 from worker.data import training_data
 from worker.data.leaks import Leak
@@ -192,7 +193,9 @@ def score_checkpoint(
     reasoner.load_state_dict(dict(weights))
     unseen = set(training_data.build(config, source).leaks) - set(data.leaks)
     if unseen:
-        recorder.log(f"The run was trained on what this evaluation asks: {_listed(unseen)}", "warning")
+        text = f"The run was trained on what this evaluation asks: {_listed(unseen)}"
+        recorder.log(text, "warning")
+        recorder.alarm(Alarm(LEAK, snapshot.step, len({leak.training_task for leak in unseen}), 0, text))
     scorer = Scorer(config, data.puzzles, source, run_folder, recorder, stop)
     return scorer.score(reasoner.to(device.torch).eval(), snapshot.step)
 

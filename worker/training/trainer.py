@@ -11,6 +11,7 @@ from typing import NoReturn
 from backend.domain.config_problems import differences
 from backend.domain.errors import Conflict, TrainingDiverged
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.health import LEFT_OUT
 from backend.domain.records import EvaluationSummary, Progress
 from worker.data import training_data
 from worker.data.sets import TaskSource
@@ -18,7 +19,7 @@ from worker.data.training_data import TrainingData
 from worker.device import open_device
 from worker.recorder import NullRecorder, Recorder
 from worker.training import checkpoint
-from worker.training.diagnostics import Alarms
+from worker.training.alarms import Alarms
 from worker.training.learner import Learner
 from worker.training.progress import Meter
 from worker.training.ranks import Ranks
@@ -75,7 +76,7 @@ def train(
         learner = Learner(config, data, device, ranks)
         _introduce(learner, data, recorder)
         scorer = Scorer(config, data.puzzles, source, folder, recorder, stop)
-        run = _Run(config, recorder, folder, stop, learner, scorer)
+        run = _Run(config, recorder, folder, stop, learner, scorer, left_out=len(_leaking(data)))
         if not (resume and run.resume()):
             start_from_config(learner, recorder)
         recorder.progress(Progress("loading", 1, 1))
@@ -93,6 +94,7 @@ class _Run:
         stop: StopSignal,
         learner: Learner,
         scorer: Scorer,
+        left_out: int,
     ) -> None:
         self.config = config
         self.recorder = recorder
@@ -101,8 +103,9 @@ class _Run:
         self.learner = learner
         self.ranks = learner.ranks
         self.scorer = scorer
-        self.alarms = Alarms()
+        self.alarms = Alarms(config.health)
         self.meter = Meter("training", config.training.steps)
+        self.left_out = left_out  # training tasks that hold what is evaluated
         self.saved_step = -1
 
     def resume(self) -> bool:
@@ -162,6 +165,8 @@ class _Run:
     def _record(self) -> None:
         """Record the interval that ends here, judge it, and tell how far the run is."""
         values = self.learner.read()
+        if self.learner.step <= self.config.training.log_every:  # once a run
+            values[LEFT_OUT] = float(self.left_out)
         self.recorder.metrics(self.learner.step, values)
         for name in ("loss", "gradient_norm/all"):
             if not math.isfinite(values[name]):
@@ -189,6 +194,9 @@ class _Run:
         if self.ranks.is_first:
             with self.learner.ema.swapped() if averaged else nullcontext():
                 summaries = self.scorer.score(self.learner.reasoner, self.learner.step)
+            trained_on = self.config.data.training_sets
+            for alarm in self.alarms.check_scores(self.learner.step, summaries, trained_on):
+                self.recorder.alarm(alarm)
         self.ranks.wait()
         return summaries
 
@@ -226,11 +234,15 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
         f"on {learner.device.name} in {learner.device.precision}. "
         f"{len(data.tasks)} tasks: {canvases} cells."
     )
-    if data.leaks:
-        leaking = sorted({leak.training_task for leak in data.leaks})
+    if leaking := _leaking(data):
         recorder.log(f"Left out, since they hold what the evaluation asks: {', '.join(leaking)}.", "warning")
     if data.dropped:
         example = data.dropped[0]
         recorder.log(
             f"{len(data.dropped)} tasks are not trained on, for example {example.task_id}: {example.reason}."
         )
+
+
+def _leaking(data: TrainingData) -> list[str]:
+    """The training tasks that were left out since they hold what the evaluation asks."""
+    return sorted({leak.training_task for leak in data.leaks})

@@ -11,18 +11,28 @@ class HealthConfig(Config):
     probe_every: int | None = field(
         100,
         "Probe every",
-        "Steps between probes: effective rank, cosine, retrieval and decoder reliance on tasks drawn for "
-        "it. Empty means never.",
+        "Steps between probes: effective rank, cosine, retrieval and decoder reliance, always of the same "
+        "training tasks. Empty means never.",
         unit="steps",
         ge=1,
     )
     probe_tasks: int = field(
         16,
         "Probe tasks",
-        "Different tasks a probe looks at, each in two augmentations. Fewer where there are fewer.",
+        "Different tasks a probe looks at, each in two augmentations. Fewer where there are fewer; at most "
+        "half the batch size.",
         unit="tasks",
         ge=2,
         le=512,
+        advanced=True,
+    )
+    probe_act_steps: int = field(
+        2,
+        "Probe ACT steps",
+        "How long a probe thinks about each question, at most the model's own number of ACT steps.",
+        unit="ACT steps",
+        ge=1,
+        le=64,
         advanced=True,
     )
     least_coverage: float = field(
@@ -42,6 +52,14 @@ class HealthConfig(Config):
         le=1,
         advanced=True,
     )
+    thin_variance: float = field(
+        0.02,
+        "Thin variance",
+        "The verdict warns, without an alarm, where the scale-free variance is below this.",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
     largest_jump: float = field(
         100.0,
         "Largest jump",
@@ -53,7 +71,17 @@ class HealthConfig(Config):
     least_reliance: float = field(
         0.01,
         "Least reliance",
-        "Alarm where another task's context costs less token accuracy: the decoder does not use its context.",
+        "Alarm where another task's context costs less token accuracy for as many probes as patience says: "
+        "the decoder does not use its context.",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    largest_gap: float = field(
+        0.2,
+        "Largest gap",
+        "Alarm where exact training accuracy is so far above the upper end of the interval of held-out "
+        "pass@1: tasks are remembered.",
         ge=0,
         le=1,
         advanced=True,

@@ -13,6 +13,7 @@ ISSUED = [
     "POST /api/v1/runs",
     "GET /api/v1/runs",
     "GET /api/v1/runs/{run_id}",
+    "GET /api/v1/runs/{run_id}/health",
     "POST /api/v1/runs/{run_id}/cancel",
     "POST /api/v1/runs/{run_id}/clone",
     "GET /api/v1/runs/{run_id}/series",

@@ -11,6 +11,7 @@ from backend.db.session import session_scope
 from backend.domain.presets import quick
 from backend.services import queue
 from tests.support.processes import Lab
+from tests.support.recorded import record_run
 
 
 def test_a_config_becomes_a_queued_run_at_its_location(client: httpx.Client) -> None:
@@ -58,6 +59,19 @@ def test_a_clone_has_its_overrides_and_its_parent(client: httpx.Client, queued: 
         "message": "there is no such field.",
         "hint": "Did you mean 'seed'?",
     }
+
+
+def test_health_gives_each_measure_with_its_number_and_threshold(
+    client: httpx.Client, database: Engine, queued: str
+) -> None:
+    assert client.get(f"/api/v1/runs/{queued}/health").json()["word"] == "no data yet"
+    found = client.get(f"/api/v1/runs/{record_run(database)}/health").json()
+    assert (found["level"], found["word"]) == ("good", "healthy")
+    assert "The decoder uses it: another task's context costs 41 points" in found["sentence"]
+    reliance = next(each for each in found["evidence"] if each["topic"] == "decoder reliance")
+    assert (reliance["metric"], reliance["threshold"]) == ("reliance/cost", 0.01)
+    assert reliance["value"] > 0.4
+    assert client.get("/api/v1/runs/nosuchrun0/health").status_code == 404
 
 
 def test_name_tags_and_notes_are_edited_and_found(client: httpx.Client, queued: str) -> None:

@@ -150,6 +150,19 @@ def test_an_alarm_is_in_the_verdict_in_the_table_and_on_the_curves(
     assert [mark["name"] for mark in figure["marks"]] == ["starvation"]
 
 
+def test_probes_have_panels_and_evidence_on_the_run_page(browser: httpx.Client, database: Engine) -> None:
+    run_id = record_run(database, tasks=0)
+
+    page = browser.get(f"/runs/{run_id}").text
+    for title in ("Effective rank", "Puzzle retrieval, top-1", "Decoder reliance: cost of another"):
+        assert title in page
+    reliance = browser.get(f"/runs/{run_id}/figures/reliance").json()["data"]
+    lines = [trace for trace in reliance if trace["meta"].get("role") == "raw"]
+    assert [line["name"] for line in lines] == ["right context", "another task's", "mean context"]
+    assert [len(line["x"]) for line in lines] == [6] * 3
+    assert browser.get(f"/runs/{run_id}/figures/other-data").status_code == 404
+
+
 def test_predictions_come_as_cards_filtered_and_page_by_page(browser: httpx.Client, database: Engine) -> None:
     run_id = record_run(database, points=5, tasks=20)
 

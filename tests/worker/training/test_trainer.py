@@ -34,7 +34,12 @@ OF_EVERY_MODEL = {
     "encoder/cross_sample_variance",
     "encoder/scale_free_variance",
 }
-OF_ENCODERS = OF_EVERY_MODEL | {"gradient_norm/encoder", "encoder/gradient_coverage"}
+OF_ENCODERS = OF_EVERY_MODEL | {
+    "gradient_norm/encoder",
+    "encoder/gradient_coverage",
+    "encoder/gradient_share",
+}
+ONCE = {"data/left_out_as_leak"}
 NO_EVALUATION: dict[str, Any] = {"sets": []}
 
 
@@ -50,9 +55,11 @@ def run(config: ExperimentConfig, folder: Path, memory: Memory | None = None) ->
 def test_every_interval_and_the_last_step_record_every_metric(tmp_path: Path) -> None:
     memory = Memory()
     run(tiny(steps=20, evaluation=NO_EVALUATION), tmp_path, memory)
-    assert {step: set(values) for step, values in memory.points.items()} == dict.fromkeys(
-        (7, 14, 20), OF_ENCODERS
-    )
+    assert {step: set(values) for step, values in memory.points.items()} == {
+        7: OF_ENCODERS | ONCE,
+        14: OF_ENCODERS,
+        20: OF_ENCODERS,
+    }
     assert memory.wall_clock == [WALL_CLOCK] * 3
     assert all(math.isfinite(value) for values in memory.points.values() for value in values.values())
     for values in memory.points.values():
@@ -63,7 +70,7 @@ def test_every_interval_and_the_last_step_record_every_metric(tmp_path: Path) ->
 def test_trm_records_the_same_but_what_only_an_encoder_has(tmp_path: Path) -> None:
     memory = Memory()
     run(tiny("trm", steps=7, evaluation=NO_EVALUATION), tmp_path, memory)
-    assert set(memory.points[7]) == OF_EVERY_MODEL
+    assert set(memory.points[7]) == OF_EVERY_MODEL | ONCE
 
 
 def test_a_penalty_of_the_encoder_is_recorded_by_its_name(tmp_path: Path) -> None:

@@ -83,6 +83,9 @@ class DemonstrationSource(nn.Module):
     def expand(self, latent: Tensor) -> Tensor:
         return latent
 
+    def beyond(self, side: int) -> int:
+        return 0
+
     def encode(self, batch: Batch) -> Tensor:
         """Encodings (B, K, width) of the demonstrations, zero where there is none."""
         if not self.pack:

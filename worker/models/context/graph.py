@@ -207,6 +207,9 @@ class GraphSource(nn.Module):
     def expand(self, latent: Tensor) -> Tensor:
         return latent
 
+    def beyond(self, side: int) -> int:
+        return 0
+
     def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         pairs = Pairs.of(batch)
         graph = build_graph(pairs, self.config)

@@ -112,3 +112,6 @@ class PerDemoSource(DemonstrationSource):
     def expand(self, latent: Tensor) -> Tensor:
         context: Tensor = self.decode(latent.to(compute_dtype(latent.device)))
         return context.view(len(latent), self.tokens, -1)
+
+    def beyond(self, side: int) -> int:
+        return 2 * (LARGEST_SIDE - side) * self.width  # rows and columns

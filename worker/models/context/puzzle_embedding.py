@@ -33,6 +33,9 @@ class PuzzleEmbedding(nn.Module):
     def expand(self, latent: Tensor) -> Tensor:
         return latent
 
+    def beyond(self, side: int) -> int:
+        return 0
+
     def take_used(self) -> list[tuple[Tensor, Tensor]]:
         """Ids (B,) and rows (B, embedding width) of each pass in training since the last call."""
         used, self._used = self._used, []

@@ -87,6 +87,9 @@ class SlotSource(nn.Module):
     def expand(self, latent: Tensor) -> Tensor:
         return latent
 
+    def beyond(self, side: int) -> int:
+        return 0
+
     def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         pairs = Pairs.of(batch)
         tokens = self.pairs.read(pairs.inputs, pairs.outputs)

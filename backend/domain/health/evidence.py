@@ -1,0 +1,219 @@
+"""One piece of evidence per measure: what it is now, what it should be, what that means.
+
+An alarm stays in the evidence, however good the last point is; only a decoder that has learned to use its
+context is forgiven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from backend.domain.experiment import HealthConfig
+from backend.domain.health import measures as of
+from backend.domain.numbers import percent, points, significant, solved
+
+Level = Literal["good", "warning", "bad", "quiet"]
+Topic = Literal["loss", "starvation", "collapse", "instability", "memorisation", "decoder reliance", "leak"]
+
+
+class Measured(Protocol):
+    """A metric in three numbers; None where there is no finite value."""
+
+    @property
+    def last(self) -> float | None: ...
+    @property
+    def min(self) -> float | None: ...
+    @property
+    def max(self) -> float | None: ...
+
+
+class Raised(Protocol):
+    """An alarm that was raised."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def threshold(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """pass@1 on tasks that were not trained on, with the upper end of its 95 % interval."""
+
+    set_name: str
+    solved: float
+    n: int
+    upper: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything about a run that its verdict rests on."""
+
+    variant: str  # trm, the kind of the encoder, or empty for an external run
+    config: HealthConfig
+    metrics: Mapping[str, Measured]
+    alarms: Sequence[Raised]
+    held_out: HeldOut | None = None
+
+    def last(self, metric: str) -> float | None:
+        """The newest value of a metric, if it is a finite number."""
+        found = self.metrics.get(metric)
+        return found.last if found else None
+
+    def alarm(self, name: str) -> Raised | None:
+        return next((alarm for alarm in self.alarms if alarm.name == name), None)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A measure of a topic. `metric` is the curve it is read off; texts say value and threshold in words."""
+
+    topic: Topic
+    metric: str
+    title: str
+    value: float | None
+    text: str
+    threshold: float | None  # None where the measure is not judged
+    expected: str
+    level: Level
+    word: str
+
+
+def evidence(found: Findings) -> Iterator[Evidence]:
+    """All evidence there is, topic by topic."""
+    yield from _finite_loss(found)
+    yield from _coverage(found, of.COVERAGE, "Gradient coverage, parameters")
+    yield from _coverage(found, of.SAMPLES, "Gradient coverage, samples")
+    yield from _gradient_share(found)
+    yield from _stability(found)
+    yield from _scale_free(found)
+    for metric, title, word in _SHAPE:
+        if (value := found.last(metric)) is not None:
+            shown = percent(value, 0) if metric == of.RETRIEVAL else significant(value)
+            yield Evidence("collapse", metric, title, value, shown, None, "–", "quiet", word)
+    yield from _reliance(found)
+    yield from _memorisation(found)
+    yield from _leak(found)
+
+
+# Measures of collapse that have no threshold: their course counts.
+_SHAPE = (
+    (of.CROSS_SAMPLE, "Context variance, cross-sample", "within one encoder only"),
+    (of.RANK, "Effective rank", "directions that contexts differ in"),
+    (of.COSINE, "Mean pairwise cosine", "of different tasks"),
+    (of.RATIO, "Between / within variance", "1 is chance"),
+    (of.RETRIEVAL, "Puzzle retrieval, top-1", "nearest is the same task"),
+)
+
+
+def _finite_loss(found: Findings) -> Iterator[Evidence]:
+    loss = found.metrics.get(of.LOSS)
+    if loss is not None and loss.last is None:
+        yield Evidence("loss", of.LOSS, "Loss", None, "NaN", None, "a number", "bad", "diverged")
+
+
+def _coverage(found: Findings, metric: str, title: str) -> Iterator[Evidence]:
+    measured, alarm = found.metrics.get(metric), found.alarm(of.STARVATION)
+    if measured is None or measured.last is None:
+        return
+    least = found.config.least_coverage
+    level: Level = "good"
+    word = "reached"
+    if measured.last < least:
+        level, word = "bad", "starving"
+    elif alarm and (measured.min or 0.0) < least:
+        level, word = "bad", f"starved at step {alarm.step:,}"
+    shown, expected = percent(measured.last, 0), f"≥ {percent(least, 0)}"
+    yield Evidence("starvation", metric, title, measured.last, shown, least, expected, level, word)
+
+
+def _gradient_share(found: Findings) -> Iterator[Evidence]:
+    share = found.last(of.SHARE)
+    if share is not None:
+        title, word = "Encoder's share of the gradient norm", "its course counts"
+        shown = percent(share, 0)
+        yield Evidence("starvation", of.SHARE, title, share, shown, None, "–", "quiet", word)
+
+
+def _stability(found: Findings) -> Iterator[Evidence]:
+    norm, alarm = found.metrics.get(of.NORM), found.alarm(of.EXPLOSION)
+    if norm is None or norm.max is None:
+        return
+    level: Level = "bad" if alarm else "good"
+    threshold = alarm.threshold if alarm else None
+    if alarm:
+        expected, word = f"≤ {significant(threshold)}", f"exploded at step {alarm.step:,}"
+    else:
+        expected, word = f"≤ {found.config.largest_jump:g} × recent median", "stable"
+    title, shown = "Largest gradient norm", significant(norm.max)
+    yield Evidence("instability", of.NORM, title, norm.max, shown, threshold, expected, level, word)
+
+
+def _scale_free(found: Findings) -> Iterator[Evidence]:
+    spread, alarm = found.last(of.SCALE_FREE), found.alarm(of.COLLAPSE)
+    if spread is None:
+        return
+    least, thin = found.config.least_variance, found.config.thin_variance
+    level: Level = "good"
+    word = "contexts differ"
+    if alarm:
+        level, word = "bad", f"collapsed at step {alarm.step:,}"
+    elif spread < least:
+        level, word = "bad", "collapsed"
+    elif spread < thin:
+        level, word = "warning", "nearly one context for all"
+    threshold = least if level == "bad" else thin
+    title, expected = "Context variance, scale-free", f"≥ {significant(threshold * 100, 1)} %"
+    yield Evidence(
+        "collapse", of.SCALE_FREE, title, spread, percent(spread), threshold, expected, level, word
+    )
+
+
+def _reliance(found: Findings) -> Iterator[Evidence]:
+    cost, alarm = found.last(of.COST), found.alarm(of.UNUSED_CONTEXT)
+    if cost is None:
+        return
+    least = found.config.least_reliance
+    level: Level = "good"
+    word = "the context is used"
+    if cost < least:
+        level, word = ("bad", "context unused") if alarm else ("warning", "context hardly used")
+    elif alarm:
+        word = f"used since; unused at step {alarm.step:,}"
+    title, expected = "Decoder reliance: cost of another task's context", f"≥ {points(least)}"
+    yield Evidence("decoder reliance", of.COST, title, cost, points(cost), least, expected, level, word)
+
+
+def _memorisation(found: Findings) -> Iterator[Evidence]:
+    """What training shows beside what held-out tasks show."""
+    exact, held_out, alarm = found.last(of.EXACT), found.held_out, found.alarm(of.MEMORISATION)
+    if exact is None or held_out is None or not held_out.n:
+        return
+    largest, gap = found.config.largest_gap, of.gap(exact, held_out.upper)
+    level: Level = "warning" if gap > largest else "good"
+    word = "memorising" if gap > largest else "no gap seen"
+    if alarm and gap <= largest:
+        level, word = "warning", f"memorised at step {alarm.step:,}"
+    title = "Train exact against held-out pass@1"
+    shown = f"{percent(exact)} against {solved(held_out.solved)}/{held_out.n}"
+    expected = f"gap ≤ {points(largest)}"
+    yield Evidence("memorisation", of.EXACT, title, gap, shown, largest, expected, level, word)
+
+
+def _leak(found: Findings) -> Iterator[Evidence]:
+    left_out, alarm = found.last(of.LEFT_OUT), found.alarm(of.LEAK)
+    if left_out is None and not alarm:
+        return
+    level: Level = "good"
+    shown, word = "0 tasks", "none in training"
+    if left_out:
+        word = f"{left_out:.0f} left out"
+    if alarm:
+        level, shown, word = "bad", "found", "trained on what was asked"
+    title, expected = "Training tasks that hold what is evaluated", "0 tasks"
+    yield Evidence("leak", of.LEFT_OUT, title, None if alarm else 0.0, shown, 0.0, expected, level, word)

@@ -1,0 +1,52 @@
+"""Does the decoder use its context? Accuracy with the right one, another task's, and the mean of all."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from worker.batch import Batch
+from worker.models.likelihood import accuracies
+from worker.models.reasoner import Carry, Reasoner
+
+CONTEXTS = ("right", "swapped", "mean")
+
+
+@torch.no_grad()
+def reliance(reasoner: Reasoner, batch: Batch, act_steps: int) -> dict[str, Tensor]:
+    """Token and exact accuracy of a model in evaluation under each of `CONTEXTS`; scalars on the device.
+
+    `batch` asks one question of each of B tasks. Swapped is the context of the next one; `reliance/cost` is
+    the token accuracy that it costs. Every sample starts anew and is thought about for `act_steps`; at
+    each step the contexts are those of that step.
+    """
+    questions = batch._replace(demo_inputs=batch.demo_inputs[:, :0], demo_outputs=batch.demo_outputs[:, :0])
+    thrice = questions.map(lambda rows: torch.cat((rows,) * len(CONTEXTS)))
+    asked, encoding = reasoner.initial_carry(thrice), reasoner.initial_carry(batch)
+    encoded = reasoner.encode(encoding, batch)
+    for step in range(act_steps):
+        if step and encoding.context_state:
+            encoded = reasoner.encode(_after(encoding, encoded.state, encoded.context), batch)
+        output = reasoner.decode(asked, encoded._replace(samples=thrice, context=_under(encoded.context)))
+        asked = output.carry
+    token, exact = accuracies(output.logits, thrice.labels)
+    tokens, exacts = token.view(len(CONTEXTS), -1).mean(1), exact.float().view(len(CONTEXTS), -1).mean(1)
+    return {
+        **{f"reliance/token_{name}": value for name, value in zip(CONTEXTS, tokens, strict=True)},
+        **{f"reliance/exact_{name}": value for name, value in zip(CONTEXTS, exacts, strict=True)},
+        "reliance/cost": tokens[0] - tokens[1],
+    }
+
+
+def _under(context: Tensor) -> Tensor:
+    """Contexts (B, T, D) in the order of `CONTEXTS`, one after the other: (3 x B, T, D)."""
+    return torch.cat((context, context.roll(1, 0), context.mean(0, keepdim=True).expand_as(context)))
+
+
+def _after(carry: Carry, state: tuple[Tensor, ...], context: Tensor) -> Carry:
+    """The carry from which the contexts of the next ACT step are computed."""
+    return carry._replace(
+        halted=torch.zeros_like(carry.halted),
+        context_state=state,
+        context=None if carry.context is None else context,
+    )
