@@ -45,7 +45,7 @@ def config_of(name: str, steps: int) -> ExperimentConfig:
             "first_tasks": None,
             "augmentations": 0,
             "translation": False,
-            "canvas_sizes": [7],
+            "canvas_sizes": [7], "max_demonstrations": 5,
             "evaluation_demonstrations": False,
         },
         optimisation={"warmup_steps": 20, "schedule": "constant"},
