@@ -40,6 +40,7 @@ def raw(variant: str, **training: Any) -> dict[str, Any]:
         training={"log_every": 1, "checkpoint_every": 10, **training},
         optimisation={"learning_rate": 1e-4},
         evaluation={"sets": [], "views": 1},
+        health={"probe_every": 4},
     )
     return {**config, "model": VARIANTS[variant]}
 
