@@ -7,20 +7,20 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from backend.domain.errors import NotFound
-from backend.domain.experiment import BUILT_IN_SETS
+from backend.domain.experiment import BUILT_IN_SETS, GENERATED_SETS
 from backend.domain.task import Task
 from backend.settings import Settings
 from worker.data.sets import BuiltinTasks, TaskSource
 
 
 class LocalTasks:
-    """Built-in sets from the installation, imported ones from the local database where there is one."""
+    """Built-in and generated sets from the installation, imported ones from the database, if there is one."""
 
     def tasks(self, set_name: str) -> tuple[Task, ...]:
         source: TaskSource = BuiltinTasks()
         database = make_url(Settings.load().database_url)
         is_there = database.get_backend_name() != "sqlite" or Path(database.database or "").exists()
-        if set_name not in BUILT_IN_SETS and is_there:
+        if set_name not in (*BUILT_IN_SETS, *GENERATED_SETS) and is_there:
             from backend.db.session import make_engine
             from worker.db_tasks import DbTasks
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend.db.repositories import tasks as rows
 from backend.domain.arc_files import merge_solutions, parse_tasks, read_built_in
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, InvalidTaskFile, NotFound
-from backend.domain.experiment import BUILT_IN_SETS
+from backend.domain.experiment import BUILT_IN_SETS, GENERATED_PREFIX
 from backend.domain.task import Task
 
 MAX_NAME = 100
@@ -27,7 +27,7 @@ class SetSummary:
     """A task set in one line. `tasks` is their number."""
 
     name: str
-    origin: str  # built-in, imported
+    origin: str  # built-in, generated, imported
     tasks: int
     created_at: float
 
@@ -45,6 +45,15 @@ def seed_built_in(session: Session) -> None:
     for name in BUILT_IN_SETS:
         if rows.add_set_once(session, name, "built-in", time.time()):
             rows.add_tasks(session, name, read_built_in(name))
+
+
+def keep_generated(session: Session, name: str, generated: Sequence[Task]) -> None:
+    """Put a generated set into the database, or bring it up to date after its family has changed."""
+    if not rows.add_set_once(session, name, "generated", time.time()):
+        if rows.tasks_of(session, name) == tuple(generated):
+            return
+        rows.delete_tasks(session, name)
+    rows.add_tasks(session, name, generated)
 
 
 def import_files(
@@ -79,6 +88,8 @@ def check_name(name: str) -> None:
     """InvalidInput unless a user may call a set `name`."""
     if name in BUILT_IN_SETS:
         said = f"{name} is built in."
+    elif name.startswith(GENERATED_PREFIX):
+        said = f"names under {GENERATED_PREFIX} are those of generated sets."
     elif len(name) > MAX_NAME or not NAME.fullmatch(name):
         said = f"must be 1 to {MAX_NAME} letters, digits, dots, dashes or slashes, like my-set/easy."
     else:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from backend.domain.grid import Grid
 from backend.domain.task import Task
 from worker.data.augment import DIHEDRALS
+from worker.data.procedural.families import rule_of
+from worker.data.procedural.sets import is_generated
 from worker.data.tokens import Cells, as_cells
 
 
@@ -25,7 +27,7 @@ class Leak:
     training_task: str
     evaluated_set: str
     evaluated_task: str
-    what: str  # "the id", or the pair of the evaluated task: "demonstration 2", "test 1"
+    what: str  # "the id", "the rule", or the pair of the evaluated task: "demonstration 2", "test 1"
 
     def __str__(self) -> str:
         return (
@@ -34,13 +36,42 @@ class Leak:
         )
 
 
-def find_leaks(
-    training: Mapping[str, Sequence[Task]], evaluated: Mapping[str, Sequence[Task]]
-) -> tuple[Leak, ...]:
+Sets = Mapping[str, Sequence[Task]]  # tasks by set name
+
+
+def find_leaks(training: Sets, evaluated: Sets) -> tuple[Leak, ...]:
     """Every evaluated task, and every pair of one, that a training task holds in any augmentation.
 
-    Both arguments are tasks by set name. A test pair without its output is passed over.
+    A test pair without its output is passed over. Two generated sets are compared by the rules of their
+    tasks instead: grids so small share pairs by chance, whatever their rules are.
     """
+    made, other = _parted(training)
+    made_evaluated, other_evaluated = _parted(evaluated)
+    return (
+        *_shared_rules(made, made_evaluated),
+        *_shared_pairs(other, evaluated),
+        *_shared_pairs(made, other_evaluated),
+    )
+
+
+def _parted(sets: Sets) -> tuple[Sets, Sets]:
+    """The generated sets and the others."""
+    generated = {name: tasks for name, tasks in sets.items() if is_generated(name)}
+    return generated, {name: tasks for name, tasks in sets.items() if name not in generated}
+
+
+def _shared_rules(training: Sets, evaluated: Sets) -> Iterator[Leak]:
+    """The training tasks that follow the rule of an evaluated one."""
+    by_rule = {rule_of(task.id): (name, task.id) for name, tasks in evaluated.items() for task in tasks}
+    for set_name, tasks in training.items():
+        for task in tasks:
+            if rule_of(task.id) in by_rule:
+                yield Leak(set_name, task.id, *by_rule[rule_of(task.id)], "the rule")
+
+
+def _shared_pairs(training: Sets, evaluated: Sets) -> tuple[Leak, ...]:
+    if not training or not evaluated:
+        return ()
     by_form: dict[bytes, list[tuple[str, str, str]]] = defaultdict(list)
     by_id: dict[str, list[str]] = defaultdict(list)
     for set_name, tasks in evaluated.items():

@@ -9,6 +9,7 @@ from typing import Protocol
 from backend.domain.arc_files import read_built_in
 from backend.domain.errors import NotFound
 from backend.domain.task import Task
+from worker.data.procedural.sets import generated_tasks, is_generated
 
 
 class TaskSource(Protocol):
@@ -18,10 +19,10 @@ class TaskSource(Protocol):
 
 
 class BuiltinTasks:
-    """The ARC-AGI-1 and ARC-AGI-2 sets that come with the installation."""
+    """The ARC-AGI-1 and ARC-AGI-2 sets that come with the installation, and the generated ones."""
 
     def tasks(self, set_name: str) -> tuple[Task, ...]:
-        return read_built_in(set_name)
+        return generated_tasks(set_name) if is_generated(set_name) else read_built_in(set_name)
 
 
 class TasksInMemory:

@@ -23,18 +23,27 @@ def demonstration_loss(reasoner: Reasoner, encoded: Encoded, latent: Tensor) -> 
     sample without any has loss 0. Which demonstrations the latent was computed from is up to the caller.
     """
     pairs = Pairs.of(encoded.samples)
-    context = reasoner.with_latent(encoded, latent).context
+    contexts = reasoner.with_latent(encoded, latent).context[pairs.place // pairs.mask.shape[1]]
+    return mean_per_sample(pairs, pair_losses(reasoner, pairs, contexts))
+
+
+def pair_losses(reasoner: Reasoner, pairs: Pairs, contexts: Tensor) -> Tensor:
+    """Prediction loss (N,) float64 of each demonstration, asked under its context (N, T, D)."""
     asked = _asked(pairs)
     fresh = reasoner.initial_carry(asked)
     question = Encoded(
         samples=asked,
-        context=context[pairs.place // pairs.mask.shape[1]],
+        context=contexts,
         state=fresh.context_state,
         penalties={},
         encoded=fresh.halted,
         latent=None,
     )
-    losses = prediction_loss(reasoner.decode(fresh, question).logits, asked.labels)
+    return prediction_loss(reasoner.decode(fresh, question).logits, asked.labels)
+
+
+def mean_per_sample(pairs: Pairs, losses: Tensor) -> Tensor:
+    """The mean (B,) over each sample's demonstrations of losses (N,); 0 for a sample without any."""
     return pairs.spread(losses).sum(1) / pairs.mask.sum(1).clamp(min=1)
 
 
@@ -49,7 +58,7 @@ def gradient_step(reasoner: Reasoner, encoded: Encoded, latent: Tensor, size: fl
     with torch.enable_grad():
         losses = demonstration_loss(reasoner, encoded, latent)
         (gradient,) = torch.autograd.grad(losses.sum(), latent)
-    return latent.detach() - size * _unit(gradient), losses.detach()
+    return latent.detach() - size * unit(gradient), losses.detach()
 
 
 def _asked(pairs: Pairs) -> Batch:
@@ -66,7 +75,7 @@ def _asked(pairs: Pairs) -> Batch:
     )
 
 
-def _unit(gradient: Tensor) -> Tensor:
+def unit(gradient: Tensor) -> Tensor:
     """Each sample's (B, ...) over its root mean square, float32; a gradient of zero stays zero."""
     rows = gradient.double().flatten(1)
     scale = rows.square().mean(1, keepdim=True).sqrt()

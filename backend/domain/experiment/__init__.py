@@ -8,7 +8,12 @@ Settings and their published values: "Less is More" (arXiv 2510.04871) and the E
 """
 
 from backend.domain.experiment.config import ExperimentConfig
-from backend.domain.experiment.data import BUILT_IN_SETS, DataConfig
+from backend.domain.experiment.data import (
+    BUILT_IN_SETS,
+    GENERATED_PREFIX,
+    GENERATED_SETS,
+    DataConfig,
+)
 from backend.domain.experiment.encoders import (
     DeterministicEncoder,
     EncoderConfig,
@@ -24,10 +29,19 @@ from backend.domain.experiment.health import HealthConfig
 from backend.domain.experiment.model import ActConfig, CoreConfig, EtrmModel, ModelConfig, TrmModel
 from backend.domain.experiment.objective import ContrastConfig, InfoNce, NoContrast, ObjectiveConfig, SupCon
 from backend.domain.experiment.optimisation import OptimisationConfig
+from backend.domain.experiment.search import (
+    GradientSearch,
+    NoSearch,
+    RandomSearch,
+    SearchConfig,
+    search_label,
+)
 from backend.domain.experiment.training import CheckpointStart, SeededStart, StartConfig, TrainingConfig
 
 __all__ = [
     "BUILT_IN_SETS",
+    "GENERATED_PREFIX",
+    "GENERATED_SETS",
     "ActConfig",
     "CheckpointStart",
     "Config",
@@ -40,15 +54,19 @@ __all__ = [
     "EvaluationConfig",
     "EvaluationSet",
     "ExperimentConfig",
+    "GradientSearch",
     "GraphEncoder",
     "HealthConfig",
     "InfoNce",
     "IterativeEncoder",
     "ModelConfig",
     "NoContrast",
+    "NoSearch",
     "ObjectiveConfig",
     "OptimisationConfig",
     "PerDemoEncoder",
+    "RandomSearch",
+    "SearchConfig",
     "SeededStart",
     "SlotsEncoder",
     "StartConfig",
@@ -56,4 +74,5 @@ __all__ = [
     "TrainingConfig",
     "TrmModel",
     "VariationalEncoder",
+    "search_label",
 ]

@@ -7,13 +7,14 @@ from typing import Literal
 from pydantic import model_validator
 
 from backend.domain.experiment.fields import Config, field
+from backend.domain.experiment.search import NoSearch, SearchConfig
 
 
 class EvaluationSet(Config):
     """Which tasks of which set are evaluated."""
 
     name: str = field(
-        "arc-agi-1/evaluation", "Set", "A built-in or imported set.", min_length=1, max_length=200
+        "arc-agi-1/evaluation", "Set", "A built-in, generated or imported set.", min_length=1, max_length=200
     )
     first_tasks: int | None = field(
         32, "First n tasks", "The first n tasks in id order; empty means all.", unit="tasks", ge=1
@@ -60,6 +61,12 @@ class EvaluationConfig(Config):
         "Record ACT steps",
         "Keep what the unchanged view of each test input shows after every ACT step.",
         advanced=True,
+    )
+    search: SearchConfig = field(
+        NoSearch,
+        "Search",
+        "Guided refinement: the latent of each view is moved to explain its demonstrations before the test "
+        "input is answered. No test output is read.",
     )
 
     @model_validator(mode="after")
