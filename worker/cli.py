@@ -109,6 +109,28 @@ def evaluate(
 
 
 @app.command()
+def control(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Ten minutes: a, b and d alone, and shorter.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Of trainings and report; goes on with what is there.")
+    ] = Path("runs/control"),
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at a time. Default: one per core.")
+    ] = None,
+) -> None:
+    """Train small variants on rules that can be learned, and report who learns them."""
+    from worker.control.command import run
+
+    page = run(quick, out, jobs, lambda text: print(text, flush=True))
+    if page is None:
+        print("Stopped. The same command goes on from here.")
+        raise SystemExit(INTERRUPTED)
+    print(f"Report: {page}")
+
+
+@app.command()
 def parity(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of fixtures.")]) -> None:
     """Compare with recorded numbers of the published models, one line per fixture."""
     from worker.parity import main as compare

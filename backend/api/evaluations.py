@@ -11,7 +11,7 @@ from backend.api.errors import responses
 from backend.db.session import reading_scope
 from backend.services import comparison, traces
 from backend.services.comparison import LARGEST_K, ComparisonView
-from backend.services.traces import StepsView, VotesView
+from backend.services.traces import SearchView, StepsView, VotesView
 
 router = APIRouter(prefix="/evaluations", tags=["evaluations"])
 
@@ -55,3 +55,15 @@ def read_steps(
     """
     with reading_scope(engine) as session:
         return traces.steps(session, evaluation_id, task_id, test_index)
+
+
+@router.get("/{evaluation_id}/tasks/{task_id}/{test_index}/search", responses=responses(401, 404, 422))
+def read_search(
+    evaluation_id: EvaluationId, task_id: TaskId, test_index: TestIndex, engine: Database
+) -> SearchView:
+    """How the latent of a test input's unchanged view was searched: loss, distance and grid by step.
+
+    404 where nothing was searched: evaluate with a `search`.
+    """
+    with reading_scope(engine) as session:
+        return traces.search(session, evaluation_id, task_id, test_index)

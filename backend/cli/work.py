@@ -62,6 +62,11 @@ def checkpoint(context: typer.Context) -> None:
     _become_worker("checkpoint", *context.args)
 
 
+def control(context: typer.Context) -> None:
+    """Train small variants on rules that can be learned, and report: etrm control."""
+    _become_worker("control", *context.args)
+
+
 def parity(context: typer.Context) -> None:
     """Check against fixtures: etrm parity DIR."""
     _become_worker("parity", *context.args)

@@ -46,6 +46,26 @@ class ActStep:
     halting_probability: float
 
 
+@dataclass(frozen=True, slots=True)
+class SearchPoint:
+    """A moment of the search for the latent of the identity view."""
+
+    step: int  # 0 is where the search starts
+    loss: float  # mean prediction loss of the demonstrations under the latent of this step
+    distance: float  # of that latent from the start: root mean square per number
+    grid: Grid  # what the view would show if the search stopped here
+    halting_probability: float
+
+
+@dataclass(frozen=True)
+class SearchTrace:
+    """How the latents of a test input were searched. No search knows whether a grid is right."""
+
+    points: tuple[SearchPoint, ...]  # of the identity view
+    kept_step: int  # whose latent explained the demonstrations best
+    decodes: int  # demonstrations decoded for all views; a way back counts as two more
+
+
 @dataclass(frozen=True)
 class QuestionVotes:
     """Votes on one test input: all of them, or those of one batch."""
@@ -54,6 +74,7 @@ class QuestionVotes:
     test_index: int
     votes: tuple[ViewVote, ...]
     steps: tuple[ActStep, ...] = ()
+    search: SearchTrace | None = None  # no points where the identity view is in another batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +95,7 @@ class OutcomeTrace:
     grids: tuple[Grid, ...]  # of the candidates of rank 1 to TRACED_GRIDS
     votes: tuple[RankedVote, ...]  # by view
     steps: tuple[ActStep, ...] = ()  # of the identity view; empty where they were not asked for
+    search: SearchTrace | None = None  # None where nothing was searched
 
 
 def pack_votes(questions: Iterable[QuestionVotes]) -> bytes:
@@ -92,6 +114,7 @@ def pack_votes(questions: Iterable[QuestionVotes]) -> bytes:
                 for vote in each.votes
             ],
             [[step.step, number(step.grid), step.halting_probability] for step in each.steps],
+            _search_content(each.search),
         ]
         for each in questions
     ]
@@ -107,8 +130,9 @@ def unpack_votes(packed: bytes) -> list[QuestionVotes]:
             test_index,
             tuple(ViewVote(view, turn, colours, grids[at], p) for view, turn, colours, at, p in votes),
             tuple(ActStep(step, grids[at], p) for step, at, p in steps),
+            _search_from(*search),
         )
-        for task_id, test_index, votes, steps in content["questions"]
+        for task_id, test_index, votes, steps, *search in content["questions"]
     ]
 
 
@@ -121,6 +145,7 @@ def pack_trace(trace: OutcomeTrace) -> bytes:
                 for vote in trace.votes
             ],
             "steps": [[step.step, step.grid.digits, step.halting_probability] for step in trace.steps],
+            "search": _search_content(trace.search),
         }
     )
 
@@ -131,10 +156,34 @@ def unpack_trace(packed: bytes) -> OutcomeTrace:
         tuple(Grid.from_digits(digits) for digits in content["grids"]),
         tuple(RankedVote(*vote) for vote in content["votes"]),
         tuple(ActStep(step, Grid.from_digits(digits), p) for step, digits, p in content["steps"]),
+        _search_from(content.get("search")),
     )
 
 
-def trace_of(votes: Sequence[ViewVote], steps: Sequence[ActStep], ranked: Sequence[Grid]) -> OutcomeTrace:
+def _search_content(search: SearchTrace | None) -> dict[str, Any] | None:
+    if search is None:
+        return None
+    points = [[p.step, p.loss, p.distance, p.grid.digits, p.halting_probability] for p in search.points]
+    return {"points": points, "kept": search.kept_step, "decodes": search.decodes}
+
+
+def _search_from(content: dict[str, Any] | None = None) -> SearchTrace | None:
+    """What `_search_content` was made of; None as well where it was written before searches were kept."""
+    if content is None:
+        return None
+    points = tuple(
+        SearchPoint(step, loss, distance, Grid.from_digits(digits), p)
+        for step, loss, distance, digits, p in content["points"]
+    )
+    return SearchTrace(points, content["kept"], content["decodes"])
+
+
+def trace_of(
+    votes: Sequence[ViewVote],
+    steps: Sequence[ActStep],
+    ranked: Sequence[Grid],
+    search: SearchTrace | None = None,
+) -> OutcomeTrace:
     """The trace of votes on candidates that are `ranked` best first."""
     ranks = {grid: rank for rank, grid in enumerate(ranked, 1)}
     return OutcomeTrace(
@@ -144,6 +193,7 @@ def trace_of(votes: Sequence[ViewVote], steps: Sequence[ActStep], ranked: Sequen
             for each in votes
         ),
         tuple(steps),
+        search,
     )
 
 

@@ -1,4 +1,4 @@
-"""How the candidates of one test input came about: votes by view, and ACT steps. Nothing here writes."""
+"""How the candidates of one test input came about: votes by view, ACT steps, search. Nothing here writes."""
 
 from __future__ import annotations
 
@@ -91,6 +91,34 @@ class StepsView(BaseModel):
     steps: list[StepView]
 
 
+class SearchPointView(BaseModel):
+    """A moment of the search for the latent of the unchanged view."""
+
+    step: int = Field(description="0 is where the search starts.")
+    loss: float | None = Field(description="Mean loss of the demonstrations under the latent of this step.")
+    distance: float | None = Field(
+        description="Of that latent from the start: root mean square per number of it."
+    )
+    grid: str = Field(description=f"What the view would show if the search stopped here. {GRID}")
+    halting_probability: float | None
+    correct: bool | None = Field(description="Judged afterwards; null where the truth is not known.")
+    cell_accuracy: float | None
+
+
+class SearchView(BaseModel):
+    """How the latents of one test input were searched."""
+
+    evaluation: int
+    task_id: str
+    test_index: int
+    input: str | None
+    truth: str | None
+    search: str = Field(description="The search's config as JSON.")
+    kept_step: int = Field(description="Whose latent explained the demonstrations best, and was decoded.")
+    decodes: int = Field(description="Demonstrations decoded for all views; a way back counts as two more.")
+    points: list[SearchPointView] = Field(description="At most 21, evenly over the steps.")
+
+
 def votes(session: Session, evaluation_id: int, task_id: str, test_index: int) -> VotesView:
     """Who voted for what; NotFound where there is no such test input or its votes were not kept."""
     _, outcome, trace, test = _traced(session, evaluation_id, task_id, test_index)
@@ -157,6 +185,39 @@ def steps(session: Session, evaluation_id: int, task_id: str, test_index: int) -
                 cell_accuracy=None if truth is None else cell_accuracy(each.grid, truth),
             )
             for each in trace.steps
+        ],
+    )
+
+
+def search(session: Session, evaluation_id: int, task_id: str, test_index: int) -> SearchView:
+    """The search of the unchanged view, moment by moment; NotFound where nothing was searched."""
+    evaluation, _, trace, test = _traced(session, evaluation_id, task_id, test_index)
+    if trace is None or trace.search is None:
+        raise NotFound(
+            f"No latent was searched for {task_id}, test input {test_index}.",
+            "Evaluate the checkpoint again with a search.",
+        )
+    truth = test.output if test else None
+    return SearchView(
+        evaluation=evaluation_id,
+        task_id=task_id,
+        test_index=test_index,
+        input=test.input.digits if test else None,
+        truth=truth.digits if truth else None,
+        search=evaluation.search,
+        kept_step=trace.search.kept_step,
+        decodes=trace.search.decodes,
+        points=[
+            SearchPointView(
+                step=each.step,
+                loss=_finite(each.loss),
+                distance=_finite(each.distance),
+                grid=each.grid.digits,
+                halting_probability=_finite(each.halting_probability),
+                correct=None if truth is None else each.grid == truth,
+                cell_accuracy=None if truth is None else cell_accuracy(each.grid, truth),
+            )
+            for each in trace.search.points
         ],
     )
 

@@ -40,8 +40,8 @@ class Scale:
     letters: str  # the variants that are trained
 
 
-FULL = Scale(steps=1600, batch=128, test_tasks=200, evaluate_every=100, letters="abcde")
-QUICK = Scale(steps=500, batch=128, test_tasks=100, evaluate_every=100, letters="abd")
+FULL = Scale(steps=900, batch=128, test_tasks=100, evaluate_every=100, letters="abcde")
+QUICK = Scale(steps=600, batch=128, test_tasks=100, evaluate_every=100, letters="abd")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ def _etrm(scale: Scale) -> ExperimentConfig:
             max_demonstrations=3,
             query="test",
         ),
-        optimisation=OptimisationConfig(learning_rate=2e-3, warmup_steps=100, ema_decay=0.98),
+        optimisation=OptimisationConfig(
+            learning_rate=2e-3, warmup_steps=100, schedule="cosine", ema_decay=0.98
+        ),
         training=TrainingConfig(
             steps=scale.steps,
             batch_size=scale.batch,
@@ -108,9 +110,7 @@ ACT_STEPS = 2
 
 def _cut(base: ExperimentConfig) -> ExperimentConfig:
     """(b): no encoder weight ever moves, as under the published detach."""
-    frozen = base.optimisation.model_copy(
-        update={"freeze": "encoder", "freeze_steps": base.training.steps}
-    )
+    frozen = base.optimisation.model_copy(update={"freeze": "encoder", "freeze_steps": base.training.steps})
     return base.model_copy(update={"name": "control-b", "optimisation": frozen})
 
 
@@ -143,6 +143,6 @@ def _vae(base: ExperimentConfig) -> ExperimentConfig:
             "model": base.model.model_copy(
                 update={"encoder": PerDemoEncoder(layers=1, inner_width=64, latent=32)}
             ),
-            "objective": ObjectiveConfig(latent_steps=0),
+            "objective": ObjectiveConfig(latent_steps=1, latent_learning_rate=0.5),
         }
     )

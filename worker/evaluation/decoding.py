@@ -11,11 +11,14 @@ from typing import NamedTuple
 
 import torch
 
+from backend.domain.experiment import NoSearch, SearchConfig
 from backend.domain.grid import Grid
+from backend.domain.votes import SearchPoint, SearchTrace
 from worker.batch import Batch
 from worker.data.tokens import crop
 from worker.device import Device
 from worker.models.reasoner import Reasoner, StepOutput
+from worker.search.refinement import Refined, refine
 
 
 class ViewPrediction(NamedTuple):
@@ -25,28 +28,48 @@ class ViewPrediction(NamedTuple):
     halting_probability: float
 
 
+class Searching(NamedTuple):
+    """How the latents of a batch of views are refined before they are decoded."""
+
+    search: SearchConfig
+    seeds: Sequence[int]  # one per view, for what is drawn
+
+
 class Decoded(NamedTuple):
     """The predictions for one batch of views."""
 
     final: list[ViewPrediction]  # of every view, after the last ACT step
     steps: dict[int, list[ViewPrediction]]  # of the traced rows, after every ACT step
+    searches: list[SearchTrace]  # of every view, with points where asked for; none without a search
 
 
 def decode(
-    reasoner: Reasoner, batch: Batch, act_steps: int, device: Device, traced: Sequence[int] = ()
+    reasoner: Reasoner,
+    batch: Batch,
+    act_steps: int,
+    device: Device,
+    traced: Sequence[int] = (),
+    searching: Searching | None = None,
+    watched: Sequence[int] = (),
 ) -> Decoded:
     """Run `act_steps` on every view of the batch; `traced` are rows whose every step is wanted.
 
-    The numbers of a view do not depend on what is traced. The reasoner's mode is left as it was.
+    With a search the latents are refined first; `watched` are rows whose searches are wanted point by point.
+    The numbers of a view do not depend on what is traced or watched. The reasoner's mode is left as it was.
     """
     batch = batch.to(device.torch)
     steps: dict[int, list[ViewPrediction]] = {row: [] for row in traced}
+    searches: list[SearchTrace] = []
+    refined: Refined | None = None
     was_training = reasoner.training
     reasoner.eval()
     try:
         with torch.inference_mode(), device.autocast():
-            if traced:
-                for output in reasoner.outputs(batch, act_steps):
+            if searching is not None and not isinstance(searching.search, NoSearch):
+                refined = refine(reasoner, batch, *searching)
+                searches = _traces(reasoner, refined, act_steps, watched)
+            if traced or refined:
+                for output in reasoner.outputs(batch, act_steps, refined.encoded if refined else None):
                     for row, shown in zip(traced, _predictions(output, traced), strict=True):
                         steps[row].append(shown)
             else:
@@ -54,7 +77,29 @@ def decode(
             final = _predictions(output, range(len(batch.inputs)))
     finally:
         reasoner.train(was_training)
-    return Decoded(final, steps)
+    return Decoded(final, steps, searches)
+
+
+def _traces(
+    reasoner: Reasoner, refined: Refined, act_steps: int, watched: Sequence[int]
+) -> list[SearchTrace]:
+    """The search of every view; those of `watched` rows with what they would have shown on the way."""
+    rows = list(watched)
+    points: dict[int, list[SearchPoint]] = {row: [] for row in rows}
+    for moment in refined.moments if rows else ():
+        encoded = refined.rows(reasoner, rows, moment)
+        for output in reasoner.outputs(encoded.samples, act_steps, encoded):
+            last = output
+        shown = _predictions(last, range(len(rows)))
+        losses, distances = moment.losses[rows].tolist(), moment.distances[rows].tolist()
+        for row, loss, distance, (grid, p) in zip(rows, losses, distances, shown, strict=True):
+            points[row].append(SearchPoint(moment.step, loss, distance, grid, p))
+    return [
+        SearchTrace(tuple(points.get(row, ())), kept, decodes)
+        for row, (kept, decodes) in enumerate(
+            zip(refined.kept.tolist(), refined.decodes.tolist(), strict=True)
+        )
+    ]
 
 
 def _predictions(output: StepOutput, rows: Sequence[int]) -> list[ViewPrediction]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import blake2b
 from typing import Protocol
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import TRUTH_UNKNOWN, EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.statistics import pass_at
 from backend.domain.task import Task
-from backend.domain.votes import ActStep, QuestionVotes, ViewVote
+from backend.domain.votes import ActStep, QuestionVotes, SearchTrace, ViewVote
 from worker.data.puzzles import PuzzleTable
 from worker.device import Device
-from worker.evaluation.decoding import ViewPrediction, decode
-from worker.evaluation.judging import gathered, judge, not_fitting
+from worker.evaluation.decoding import Searching, ViewPrediction, decode
+from worker.evaluation.judging import gathered, judge, not_fitting, together
 from worker.evaluation.plan import Plan, PlannedBatch
 from worker.evaluation.views import Question, QuestionView
 from worker.models.reasoner import Reasoner
@@ -66,23 +67,30 @@ def answer(
 ) -> list[QuestionVotes]:
     """What the views of one batch vote for, by question."""
     device = Device(next(reasoner.parameters()).device, config.training.precision)
-    traced = [
-        row
-        for row, view in enumerate(planned.views)
-        if config.evaluation.trace_steps and view.views[0].number == 0
-    ]
-    decoded = decode(reasoner, planned.batch(), act_steps, device, traced)
+    first = [row for row, view in enumerate(planned.views) if view.views[0].number == 0]
+    traced = first if config.evaluation.trace_steps else []
+    searching = Searching(config.evaluation.search, [_seed_of(view, config) for view in planned.views])
+    decoded = decode(reasoner, planned.batch(), act_steps, device, traced, searching, first)
     votes: dict[Question, list[ViewVote]] = {}
     steps: dict[Question, tuple[ActStep, ...]] = {}
+    searches: dict[Question, list[SearchTrace]] = {}
     for row, (view, shown) in enumerate(zip(planned.views, decoded.final, strict=True)):
         votes.setdefault(view.question, []).extend(_votes(view, shown))
+        if decoded.searches:
+            searches.setdefault(view.question, []).append(decoded.searches[row])
         if row in decoded.steps:
             steps[view.question] = tuple(
                 ActStep(step, grid, probability)
                 for step, (grid, probability) in enumerate(decoded.steps[row], 1)
             )
     return [
-        QuestionVotes(each.task.id, each.test_index, tuple(votes[each]), steps.get(each, ()))
+        QuestionVotes(
+            each.task.id,
+            each.test_index,
+            tuple(votes[each]),
+            steps.get(each, ()),
+            together(searches.get(each, [])),
+        )
         for each in planned.questions
     ]
 
@@ -93,11 +101,12 @@ def outcome_of(
     """The outcome of a question whose batches are all done."""
     whole = gathered(question, parts)
     side = plan.side_of(question)
-    return judge(question, whole.votes, whole.steps, config.evaluation.keep_candidates, side)
+    return judge(question, whole, config.evaluation.keep_candidates, side)
 
 
 def summarise(key: EvaluationKey, outcomes: Iterable[TestOutcome], seconds: float) -> EvaluationSummary:
     """pass@k over the tasks evaluated, and why first attempts fail. Unknown truths do not count."""
+    outcomes = list(outcomes)
     judged = [outcome for outcome in outcomes if outcome.note != TRUTH_UNKNOWN]
     ranks: dict[str, list[int | None]] = {}
     for outcome in judged:
@@ -108,7 +117,24 @@ def summarise(key: EvaluationKey, outcomes: Iterable[TestOutcome], seconds: floa
         passes={k: pass_at(ranks, k) for k in ATTEMPTS},
         failure_modes=dict(Counter(mode.value for mode in firsts if mode is not None)),
         seconds=seconds,
+        extras=_cost_of_search(outcomes, seconds),
     )
+
+
+def _cost_of_search(outcomes: Sequence[TestOutcome], seconds: float) -> dict[str, float]:
+    """What a task's search costs: demonstrations decoded, and the seconds of the whole evaluation."""
+    decodes = [each.trace.search.decodes for each in outcomes if each.trace and each.trace.search]
+    tasks = len({outcome.task_id for outcome in outcomes})
+    if not decodes:
+        return {}
+    return {"search_decodes_per_task": sum(decodes) / tasks, "seconds_per_task": seconds / tasks}
+
+
+def _seed_of(view: QuestionView, config: ExperimentConfig) -> int:
+    """Of what a search draws for a view: the same whatever else is in its batch."""
+    question = view.question
+    name = f"{config.seed}/{question.task.id}/{question.test_index}/{view.views[0].number}"
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
 def _votes(view: QuestionView, shown: ViewPrediction) -> list[ViewVote]:

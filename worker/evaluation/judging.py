@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.failure_modes import cell_accuracy, failure_mode
 from backend.domain.records import TRUTH_UNKNOWN, Prediction, TestOutcome
 from backend.domain.task import TestPair
-from backend.domain.votes import ActStep, QuestionVotes, ViewVote, trace_of
+from backend.domain.votes import ActStep, QuestionVotes, SearchTrace, trace_of
 from worker.evaluation.views import Question
 from worker.evaluation.voting import Ballot, Candidate, truth_rank, vote
 
@@ -17,13 +18,21 @@ def gathered(question: Question, parts: Sequence[QuestionVotes]) -> QuestionVote
     """All votes on a question, whatever batches they come from and in whatever order these were computed."""
     votes = sorted((each for part in parts for each in part.votes), key=lambda each: each.view)
     steps: tuple[ActStep, ...] = next((part.steps for part in parts if part.steps), ())
-    return QuestionVotes(question.task.id, question.test_index, tuple(votes), steps)
+    searches = [part.search for part in parts if part.search is not None]
+    return QuestionVotes(question.task.id, question.test_index, tuple(votes), steps, together(searches))
 
 
-def judge(
-    question: Question, votes: Sequence[ViewVote], steps: Sequence[ActStep], keep: int, side: int
-) -> TestOutcome:
+def together(found: Sequence[SearchTrace]) -> SearchTrace | None:
+    """The course of the identity view's search, and what those of all views cost."""
+    if not found:
+        return None
+    first = next((each for each in found if each.points), found[0])
+    return replace(first, decodes=sum(each.decodes for each in found))
+
+
+def judge(question: Question, whole: QuestionVotes, keep: int, side: int) -> TestOutcome:
     """Vote, then compare with the truth; `keep` candidates are kept. Votes come by view."""
+    votes = whole.votes
     candidates = vote(Ballot(each.grid, each.halting_probability) for each in votes)
     test = question.test
     return TestOutcome(
@@ -33,7 +42,7 @@ def judge(
         truth_rank=None if test.output is None else truth_rank(candidates, test.output),
         candidates=tuple(_prediction(rank, each, test) for rank, each in enumerate(candidates[:keep], 1)),
         note=_note(test, side),
-        trace=trace_of(votes, steps, [each.grid for each in candidates]),
+        trace=trace_of(votes, whole.steps, [each.grid for each in candidates], whole.search),
     )
 
 

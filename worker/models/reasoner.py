@@ -120,18 +120,20 @@ class Reasoner(nn.Module):
             last = output
         return last
 
-    def outputs(self, batch: Batch, act_steps: int) -> Iterator[StepOutput]:
+    def outputs(self, batch: Batch, act_steps: int, encoded: Encoded | None = None) -> Iterator[StepOutput]:
         """`act_steps` steps (1 or more) on new samples, in evaluation: nothing is drawn, nothing halts.
 
         Where the context source carries no state, every step would find the same context: it is computed
-        once, and the numbers are those of `act_steps` calls of `step`.
+        once, and the numbers are those of `act_steps` calls of `step`. `encoded`, where given, takes the
+        place of what the context source would make of the batch, at every step.
         """
         carry = self.initial_carry(batch)
-        encoded = self.encode(carry, batch)
+        encode_anew = bool(carry.context_state) and encoded is None
+        encoded = self.encode(carry, batch) if encoded is None else encoded
         output = self.decode(carry, encoded)
         yield output
         for _ in range(act_steps - 1):
-            if carry.context_state:
+            if encode_anew:
                 encoded = self.encode(output.carry, batch)
             output = self.decode(output.carry, encoded)
             yield output

@@ -1,7 +1,7 @@
 """Guided refinement of a batch of views at test time: the latent that best explains the demonstrations.
 
-No test output is read: labels are blanked before anything else. What is found for a view does not depend on
-the other views of its batch.
+No test output is read: labels are blanked before anything else, and only demonstrations are asked. What is
+found for a view does not depend on the other views of its batch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from backend.domain.experiment import GradientSearch, NoSearch, RandomSearch, SearchConfig
-from worker.batch import IGNORE
+from worker.batch import IGNORE, Batch
 from worker.models.context.deterministic import Pairs
 from worker.models.reasoner import Encoded, Reasoner
 from worker.search.objective import mean_per_sample, pair_losses, unit
@@ -39,37 +39,48 @@ class Refined(NamedTuple):
     """The views under the latents that were found, and how they were found."""
 
     encoded: Encoded
-    moments: tuple[Moment, ...] = ()  # none without a search
-    kept: Tensor | None = None  # (B,) int64, the step whose latent is returned
-    decodes: Tensor | None = None  # (B,) int64, demonstrations decoded; a way back counts as two more
+    moments: tuple[Moment, ...]
+    kept: Tensor  # (B,) int64, the step whose latent is returned
+    decodes: Tensor  # (B,) int64, demonstrations decoded; a way back counts as two more
+
+    def rows(self, reasoner: Reasoner, rows: Sequence[int], moment: Moment) -> Encoded:
+        """Some of the views under the latents that a stop at `moment` would return."""
+        chosen = list(rows)
+        encoded = self.encoded._replace(
+            samples=self.encoded.samples.map(lambda tensor: tensor[chosen]),
+            context=self.encoded.context[chosen],
+            state=tuple(state[chosen] for state in self.encoded.state),
+            encoded=self.encoded.encoded[chosen],
+        )
+        return reasoner.with_latent(encoded, moment.best[chosen])
 
 
-def refine(reasoner: Reasoner, encoded: Encoded, search: SearchConfig, seeds: Sequence[int]) -> Refined:
-    """`encoded` with latents moved to where the decoder explains the demonstrations best.
+def refine(reasoner: Reasoner, batch: Batch, search: SearchConfig, seeds: Sequence[int]) -> Refined:
+    """The views of a batch with latents moved to where the decoder explains their demonstrations best.
 
-    The start is asked as well, so the result explains them no worse than what came in. `seeds` (B,) are
-    those of random draws, one per view. A view without demonstrations is left as it is.
+    The start is asked as well, so the result explains them no worse than the encoder's latents. `seeds` (B,)
+    are those of random draws, one per view. A view without demonstrations keeps its start.
     """
-    if isinstance(search, NoSearch):
-        return Refined(encoded)
+    # No inference tensors: a gradient passes what is made here.
     with torch.inference_mode(False), torch.no_grad():
-        samples = encoded.samples.map(torch.clone)  # no inference tensors: a gradient passes them
+        samples = batch.map(torch.clone)
         samples = samples._replace(labels=torch.full_like(samples.labels, IGNORE))
         pairs = Pairs.of(samples)
-        if not len(pairs.place):
-            return Refined(encoded)
-        latent = reasoner.latent_of(encoded).float().clone()
-        owned = encoded._replace(samples=samples, context=encoded.context.clone())
+        encoded = reasoner.encode(reasoner.initial_carry(samples), samples)
+        latent = reasoner.latent_of(encoded).float()
+        shown = pairs.mask.sum(1)
+        if isinstance(search, NoSearch) or not len(pairs.place):
+            nothing = torch.zeros_like(shown)
+            return Refined(encoded, (), nothing, nothing)
         start = _drawn(seeds, latent, 0) if search.start == "random" else latent
         starts = start[_owner(pairs)]
         if search.leave_one_out and search.start == "encoder":
-            starts = _latents_of_the_others(reasoner, owned, pairs)
+            starts = _latents_of_the_others(reasoner, samples, pairs)
 
         def losses(move: Tensor) -> Tensor:
-            contexts = reasoner.with_latent(owned, starts + move[_owner(pairs)]).context
+            contexts = reasoner.with_latent(encoded, starts + move[_owner(pairs)]).context
             return mean_per_sample(pairs, pair_losses(reasoner, pairs, contexts))
 
-        shown = pairs.mask.sum(1)
         if isinstance(search, GradientSearch):
             cost, wanted = 1 + WAY_BACK, search.steps
         else:
@@ -149,9 +160,9 @@ def _affordable(most: int | None, shown: Tensor, cost: int, wanted: int) -> Tens
     return ((most // shown.clamp(min=1) - 1) // cost).clamp(min=0, max=wanted)
 
 
-def _latents_of_the_others(reasoner: Reasoner, encoded: Encoded, pairs: Pairs) -> Tensor:
+def _latents_of_the_others(reasoner: Reasoner, batch: Batch, pairs: Pairs) -> Tensor:
     """For each demonstration (N,) the latent of its task without it; of a lone one, that of itself."""
-    samples = encoded.samples.map(lambda rows: rows[_owner(pairs)])
+    samples = batch.map(lambda rows: rows[_owner(pairs)])
     alone = samples.demo_mask.sum(1, keepdim=True) == 1
     itself = torch.zeros_like(samples.demo_mask)
     itself[torch.arange(len(itself)), pairs.place % pairs.mask.shape[1]] = True

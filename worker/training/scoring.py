@@ -94,6 +94,17 @@ class OutcomeFile:
         return True
 
 
+def finished_evaluations(run_folder: Path) -> list[OutcomeFile]:
+    """All evaluations in a run's folder that came to their end, by step."""
+    files = []
+    for path in sorted((run_folder / "evaluations").glob("step-*.jsonl")):
+        with path.open("rb") as lines:
+            file = OutcomeFile(run_folder, _KEY.validate_json(lines.readline()))
+        file.open()
+        files += [file] if file.summary else []
+    return files
+
+
 @dataclass(frozen=True)
 class Scorer:
     """Scores weights of one run on the sets of its config."""
@@ -128,6 +139,13 @@ class Scorer:
         self.recorder.flush()
         return summaries
 
+    def first_file(self, step: int) -> OutcomeFile:
+        """The evaluation of the first set."""
+        name, tasks = self._sets()[0]
+        file = OutcomeFile(self.run_folder, self._key(name, step, tasks))
+        file.open()
+        return file
+
     def _sets(self) -> list[tuple[str, tuple[Task, ...]]]:
         """Name and chosen tasks of every evaluated set."""
         sizes = self.config.data.canvas_sizes
@@ -145,6 +163,7 @@ class Scorer:
             views=evaluation.views,
             act_steps=evaluation.act_steps or self.config.model.act.max_steps,
             task_ids=tuple(task.id for task in tasks),
+            search=_search_key(self.config),
         )
 
     def _finish(
@@ -200,6 +219,36 @@ def score_checkpoint(
     return scorer.score(reasoner.to(device.torch).eval(), snapshot.step)
 
 
+def score_settings(
+    run_folder: Path,
+    settings: Sequence[Mapping[str, object]],
+    source: TaskSource,
+    recorder: Recorder,
+    stop: StopSignal,
+) -> list[OutcomeFile]:
+    """Score the newest checkpoint on its first set under each of several changes to its evaluation.
+
+    What was done before is not done again. Fewer results than settings if stopped.
+    """
+    snapshot = checkpoint.load(checkpoint.find(run_folder, None))
+    data = training_data.build(snapshot.config, source)
+    reasoner = build_reasoner(snapshot.config, data.puzzles.rows)
+    reasoner.load_state_dict(dict(snapshot.ema))
+    device = open_device(snapshot.config.training)
+    reasoner = reasoner.to(device.torch).eval()
+    files = []
+    for changes in settings:
+        changed = {
+            **snapshot.config.model_dump(mode="json"),
+            "evaluation": _changed(snapshot.config, changes),
+        }
+        scorer = Scorer(parse_experiment(changed), data.puzzles, source, run_folder, recorder, stop)
+        if not scorer.score(reasoner, snapshot.step):
+            break
+        files.append(scorer.first_file(snapshot.step))
+    return files
+
+
 def _changed(config: ExperimentConfig, changes: Mapping[str, object]) -> dict[str, object]:
     return {**config.evaluation.model_dump(mode="json"), **changes}
 
@@ -207,3 +256,9 @@ def _changed(config: ExperimentConfig, changes: Mapping[str, object]) -> dict[st
 def _listed(leaks: set[Leak]) -> str:
     first, *others = sorted(map(str, leaks))
     return f"{first}, and {len(others)} more." if others else f"{first}."
+
+
+def _search_key(config: ExperimentConfig) -> str:
+    """The search of a config as canonical JSON; empty without one."""
+    search = config.evaluation.search.model_dump(mode="json")
+    return "" if search["kind"] == "none" else json.dumps(search, sort_keys=True, separators=(",", ":"))

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from backend.db.session import session_scope
 from backend.domain.grid import Grid
 from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
-from backend.domain.votes import ActStep, ViewVote, trace_of
+from backend.domain.votes import ActStep, SearchPoint, SearchTrace, ViewVote, trace_of
 from backend.services import datasets, predictions
 
 
@@ -69,7 +69,8 @@ def traced(client: httpx.Client, database: Engine) -> tuple[int, str]:
             ViewVote(3, 6, "0123456798", truth, float("nan")),
         ]
         steps = [ActStep(1, wrong, 0.125), ActStep(2, truth, 0.5)]
-        trace = trace_of(votes, steps, [truth, wrong])
+        points = (SearchPoint(0, 0.5, 0.0, wrong, 0.25), SearchPoint(9, 0.25, 0.125, truth, 0.5))
+        trace = trace_of(votes, steps, [truth, wrong], SearchTrace(points, 9, 84))
         predictions.add_outcome(session, evaluation_id, TestOutcome(one.id, 0, 4, 1, (), trace=trace))
         predictions.add_outcome(session, evaluation_id, TestOutcome(other.id, 0, 4, None, ()))
     return evaluation_id, one.id
@@ -119,3 +120,20 @@ def test_what_was_not_kept_is_not_found_and_says_why(client: httpx.Client, trace
         answer = client.get(f"/api/v1/evaluations/{path}")
         assert answer.status_code == 404
         assert said in str(answer.json())
+
+
+def test_the_search_of_a_test_input_is_shown_by_step(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, task_id = traced
+    found = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/{task_id}/0/search").json()
+    assert (found["kept_step"], found["decodes"]) == (9, 84)
+    assert [(each["step"], each["loss"], each["correct"]) for each in found["points"]] == [
+        (0, 0.5, False),
+        (9, 0.25, True),
+    ]
+    assert found["points"][1]["grid"] == found["truth"]
+
+
+def test_a_search_that_was_not_made_is_not_found(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, _ = traced
+    other = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/nothing/0/search")
+    assert other.status_code == 404

@@ -42,7 +42,7 @@ class Family:
     sides: tuple[int, int]  # least and largest side of an input
     palette: int  # colours there are: 1 to this
     colours: int  # of them that a rule changes
-    one_colour_each: bool  # whether a demonstration shows one colour; tests show all
+    easier: bool  # whether demonstrations of a training task may show fewer of them at a time
     density: float  # share of an input's cells that are coloured
     moves: tuple[tuple[Operation, ...], ...]
     demonstrations: int
@@ -58,6 +58,8 @@ class Family:
 _LAST_MOVES: tuple[tuple[Operation, ...], ...] = (
     (),
     (Crop(),),
+    (Fill(1),),
+    (Fill(2),),
     (Tile(2, 1),),
     (Tile(1, 2),),
     (Tile(2, 2),),
@@ -70,18 +72,18 @@ FAMILIES: dict[str, Family] = {
     for family in (
         Family(
             name="control",
-            title="Three of five colours become others and the background gets a colour, or stays. Each "
-            "demonstration shows one of the colours, the test input all three.",
+            title="Three of five colours become others. Every demonstration of a test task shows all three; "
+            "those of a training task one, two or three.",
             sides=(3, 3),
             palette=5,
             colours=3,
-            one_colour_each=True,
-            density=0.6,
-            moves=((), *((Fill(colour),) for colour in range(1, 6))),
+            easier=True,
+            density=1.0,
+            moves=((),),
             demonstrations=3,
             tests=2,
-            train_tasks=20_000,
-            test_tasks=200,
+            train_tasks=12_000,
+            test_tasks=100,
         ),
         Family(
             name="compose",
@@ -90,7 +92,7 @@ FAMILIES: dict[str, Family] = {
             sides=(3, 5),
             palette=9,
             colours=3,
-            one_colour_each=False,
+            easier=False,
             density=0.5,
             moves=tuple((Turn(turn), *last) for turn in range(len(DIHEDRALS)) for last in _LAST_MOVES),
             demonstrations=4,
@@ -131,7 +133,7 @@ def draw_task(family: Family, split: Split, number: int) -> tuple[Task, Rule]:
         rule, recolouring = _draw_rule(family, generator)
         if rule.split != split:
             continue
-        inputs = _draw_inputs(family, recolouring, generator)
+        inputs = _draw_inputs(family, recolouring, split, generator)
         pairs = [(cells, rule.apply(cells)) for cells in inputs]
         shown, asked = pairs[: family.demonstrations], pairs[family.demonstrations :]
         asked = asked if split == "train" else asked[:1]
@@ -154,15 +156,21 @@ def _draw_rule(family: Family, generator: np.random.Generator) -> tuple[Rule, Re
     return Rule((recolouring, *moves)), recolouring
 
 
-def _draw_inputs(family: Family, recolouring: Recolour, generator: np.random.Generator) -> list[Cells]:
-    """Inputs of the demonstrations, then of the tests; the colours of a rule are shown in any order."""
+def _draw_inputs(
+    family: Family, recolouring: Recolour, split: Split, generator: np.random.Generator
+) -> list[Cells]:
+    """Inputs of the demonstrations, then of the tests.
+
+    Where there are easier tasks, all demonstrations of one show the same number of colours, together all.
+    """
     colours = np.array([colour for colour, _ in recolouring.images], dtype=np.uint8)
     order = generator.permutation(colours)
+    easier = family.easier and split == "train"
+    at_a_time = int(generator.integers(1, len(order) + 1)) if easier else len(order)
     inputs = []
     for place in range(family.demonstrations + family.tests):
-        alone = family.one_colour_each and place < family.demonstrations
-        palette = order[place % len(order)][None] if alone else colours
-        inputs.append(_draw_input(family, palette, generator))
+        number = at_a_time if place < family.demonstrations else len(order)
+        inputs.append(_draw_input(family, np.roll(order, -place)[:number], generator))
     return inputs
 
 

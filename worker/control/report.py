@@ -1,0 +1,273 @@
+"""The control's report: what was asked, what came out, whether each bar holds; as HTML and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from backend.domain.records import Score
+from backend.domain.statistics import Difference, paired_bootstrap
+from worker.control.chart import Line, draw
+from worker.control.results import SearchResult, VariantResult
+from worker.control.variants import TEST_SET, TRAINING_SET, TRM_TASKS, Scale
+from worker.data.procedural.families import FAMILIES
+
+LEARNED, UNLEARNED, HALF = 0.8, 0.05, 0.5
+CURVES_FILE, SEARCH_FILE = "positive-control-curves.svg", "positive-control-search.svg"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Something that was to be shown, and whether it was."""
+
+    claim: str
+    found: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the control measured."""
+
+    scale: Scale
+    variants: Sequence[VariantResult]
+    searches: Sequence[SearchResult]
+    seconds: float  # of the command, from start to end
+    machine: str
+
+    def bars(self) -> list[Bar]:
+        """The claims that the variants there are can decide."""
+        by_letter = {each.variant.letter: each for each in self.variants}
+        found = [_at_least(by_letter["a"])]
+        found += [_at_most(by_letter[letter]) for letter in "bd" if letter in by_letter]
+        if "c" in by_letter:
+            found.append(_worse_or_slower(by_letter["c"], by_letter["a"]))
+        if self.searches:
+            found += self._search_bars()
+        return found
+
+    def _search_bars(self) -> list[Bar]:
+        plain = [each for each in self.searches if each.signal == "none"]
+        guided = [each for each in self.searches if each.signal == "gradient"]
+        start = min(plain, key=lambda each: abs(each.passes - self._usual_passes))
+        searched, longest = guided[-1], max(plain, key=lambda each: each.score.solved)
+        gain = paired_bootstrap(searched.scores, start.scores)
+        lead = paired_bootstrap(searched.scores, longest.scores)
+        return [
+            Bar(
+                "e: search raises pass@1",
+                f"{_count(start.score)} without, {_count(searched.score)} with {searched.amount} gradient "
+                f"steps; difference {_difference(gain)}",
+                gain.low > 0,
+            ),
+            Bar(
+                "e: steps with a signal beat ACT steps without one",
+                f"{searched.amount} gradient steps against the best of the ACT steps ({longest.amount}): "
+                f"{_count(searched.score)} and {_count(longest.score)}; difference {_difference(lead)}",
+                lead.low > 0,
+            ),
+        ]
+
+    @property
+    def _usual_passes(self) -> int:
+        return self.variants[-1].variant.config.model.act.max_steps
+
+    def curves(self) -> str:
+        """Held-out pass@1 over training steps, of every variant."""
+        lines = [
+            Line(
+                f"{each.variant.letter}: {each.variant.title}"[:24],
+                [(step, score.solved / score.n, *score.interval) for step, score in each.held_out],
+            )
+            for each in self.variants
+        ]
+        return draw("Rules never trained on", "training steps", "held-out pass@1", lines)
+
+    def search_chart(self) -> str:
+        """pass@1 of the VAE over compute, with and without a signal."""
+        labels = {"gradient": "gradient search", "random": "random search", "none": "ACT steps alone"}
+        lines = []
+        for signal, label in labels.items():
+            chosen = sorted(
+                (each for each in self.searches if each.signal == signal), key=lambda each: each.passes
+            )
+            points = [(e.passes, e.score.solved / e.score.n, *e.score.interval) for e in chosen]
+            lines.append(Line(label, points, dashed=signal == "none"))
+        return draw(
+            "More steps with a signal and without",
+            "grids passed through the core per test input",
+            "held-out pass@1",
+            lines,
+            log_x=True,
+        )
+
+    def markdown(self) -> str:
+        """For `docs/positive-control.md`, with the charts as files under `images/`."""
+        parts = [
+            "# Positive control",
+            *self._introduction(),
+            "## Bars\n" + _table(("", "claim", "found"), self._bar_rows()),
+            "## Variants\n" + _table(_VARIANT_HEAD, self._variant_rows()),
+            f"![Held-out pass@1 over training steps](images/{CURVES_FILE})",
+        ]
+        if self.searches:
+            parts += [
+                "## Steps with a signal and without\n" + _table(_SEARCH_HEAD, self._search_rows()),
+                f"![pass@1 over compute, with and without a signal](images/{SEARCH_FILE})",
+            ]
+        return "\n\n".join([*parts, self._footer()]) + "\n"
+
+    def html(self) -> str:
+        """A page of its own: no other file and no network."""
+        body = [
+            "<h1>Positive control</h1>",
+            *(f"<p>{escape(each)}</p>" for each in self._introduction()),
+            "<h2>Bars</h2>" + _html_table(("", "claim", "found"), self._bar_rows()),
+            "<h2>Variants</h2>" + _html_table(_VARIANT_HEAD, self._variant_rows()),
+            f"<figure>{self.curves()}</figure>",
+        ]
+        if self.searches:
+            body += [
+                "<h2>Steps with a signal and without</h2>",
+                f"<figure>{self.search_chart()}</figure>",
+                _html_table(_SEARCH_HEAD, self._search_rows()),
+            ]
+        body.append(f"<p>{escape(self._footer())}</p>")
+        return _PAGE.format(body="\n".join(body))
+
+    def _introduction(self) -> list[str]:
+        family = FAMILIES[TEST_SET.split("/")[1]]
+        a = self.variants[0].variant.config
+        return [
+            f"Can these models infer a rule from demonstrations, and does the laboratory show it when they "
+            f"cannot? {family.title} Every rule of {TEST_SET} is missing from {TRAINING_SET}; a task counts "
+            f"as solved when its first attempt, from one view, is right in every cell.",
+            f"All variants: width {a.model.core.width}, {a.training.steps:,} steps of "
+            f"{a.training.batch_size} samples, {a.model.act.max_steps} ACT steps, EMA weights, one seed. "
+            f"d trains on the first {TRM_TASKS} tasks, since an embedding must be met often to be learned.",
+        ]
+
+    def _bar_rows(self) -> list[tuple[str, ...]]:
+        return [("holds" if bar.holds else "does not hold", bar.claim, bar.found) for bar in self.bars()]
+
+    def _variant_rows(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = []
+        for each in self.variants:
+            half = each.first_step_above(HALF)
+            rows.append(
+                (
+                    each.variant.letter,
+                    each.variant.title,
+                    _count(each.score),
+                    f"{100 * each.fitted[-1][1]:.0f} %",
+                    "never" if half is None else f"{half:,}",
+                    f"{each.seconds:,.0f} s",
+                )
+            )
+        return rows
+
+    def _search_rows(self) -> list[tuple[str, ...]]:
+        words = {"gradient": "gradient steps", "random": "random samples", "none": "ACT steps, no search"}
+        return [
+            (words[each.signal], str(each.amount), f"{each.passes:,.0f}", _count(each.score))
+            for each in self.searches
+        ]
+
+    def _footer(self) -> str:
+        return (
+            f"Made by etrm control in {self.seconds / 60:.0f} minutes on {self.machine}. Brackets are 95 % "
+            "intervals: Wilson's for a share, of the paired bootstrap for a difference on the same tasks."
+        )
+
+
+_VARIANT_HEAD = (
+    "",
+    "variant",
+    "held-out rules solved",
+    "training grids right",
+    "half solved at step",
+    "training",
+)
+_SEARCH_HEAD = ("more of", "amount", "grids through the core per test input", "held-out rules solved")
+
+
+def write(report: Report, folder: Path) -> Path:
+    """All files of a report; the page's path."""
+    page = folder / "report.html"
+    page.write_text(report.html())
+    (folder / "positive-control.md").write_text(report.markdown())
+    (folder / CURVES_FILE).write_text(report.curves())
+    if report.searches:
+        (folder / SEARCH_FILE).write_text(report.search_chart())
+    return page
+
+
+def _at_least(result: VariantResult) -> Bar:
+    claim = f"{result.variant.letter}: solves {LEARNED:.0%} of held-out rules or more"
+    return Bar(claim, _count(result.score), result.score.solved >= LEARNED * result.score.n)
+
+
+def _at_most(result: VariantResult) -> Bar:
+    claim = f"{result.variant.letter}: solves {UNLEARNED:.0%} or less"
+    return Bar(claim, _count(result.score), result.score.solved <= UNLEARNED * result.score.n)
+
+
+def _worse_or_slower(result: VariantResult, best: VariantResult) -> Bar:
+    """Clearly worse in the end, or clearly later at half of the rules."""
+    lead = paired_bootstrap(best.scores, result.scores)
+    ours, theirs = result.first_step_above(HALF), best.first_step_above(HALF)
+    slower = theirs is not None and (ours is None or ours >= 1.25 * theirs)
+    found = f"a leads by {_difference(lead)} in the end; half the rules at step {theirs} (a) and {ours}"
+    return Bar(
+        f"{result.variant.letter}: clearly worse than a, or clearly slower", found, lead.low > 0 or slower
+    )
+
+
+def _count(score: Score) -> str:
+    share, low, high = (100 * value for value in (score.solved / score.n, *score.interval))
+    return f"{score.solved:g}/{score.n} ({share:.0f} % [{low:.0f}, {high:.0f}])"
+
+
+def _difference(difference: Difference) -> str:
+    mean, low, high = (100 * value for value in (difference.mean, difference.low, difference.high))
+    return f"{mean:+.0f} points [{low:+.0f}, {high:+.0f}]"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def row(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    body = "".join(row(cells, "td") for cells in rows)
+    return f'<div class="scroll"><table><thead>{row(head, "th")}</thead><tbody>{body}</tbody></table></div>'
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Positive control</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.5rem; }} h2 {{ font-size: 1.1rem; margin-top: 2rem; }}
+.scroll {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
+th, td {{ text-align: left; padding: .35rem .8rem .35rem 0; vertical-align: top; }}
+tr {{ border-bottom: 1px solid #8886; }}
+th {{ font-weight: 600; }}
+figure {{ margin: 1.5rem 0; background: #fff; border-radius: 6px; }} svg {{ width: 100%; height: auto; }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
