@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from backend.domain.errors import InvalidInput
 from tests.support.models import random_batch
 from worker.models.build import build_reasoner
+from worker.models.context.deterministic import DemonstrationSource
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.published import published_names, to_published
 from worker.models.published_config import config_from_published
@@ -33,19 +34,80 @@ SMALL: dict[str, Any] = {
     "num_puzzle_identifiers": 9,
     "encoder_num_layers": 1,
 }
-OTHER_FORMS = {
-    "trm": {"puzzle_emb_ndim": 30},
+OTHER_FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "trm": ("trm", {"puzzle_emb_ndim": 30}),
+    "etrm": (
+        "etrm",
+        {
+            "encoder_type": "standard",
+            "encoder_pooling_method": "attention",
+            "encoder_norm_style": "pre",
+            "encoder_set_layers": 2,
+            "encoder_layer_scale_init": 0.1,
+        },
+    ),
+    "weighted, post-norm, three set layers": (
+        "etrm",
+        {
+            "encoder_type": "standard",
+            "encoder_num_layers": 3,
+            "encoder_pooling_method": "weighted",
+            "encoder_set_layers": 3,
+            "L_layers": 2,
+            "L_cycles": 3,
+        },
+    ),
+    "variational, pre-norm sets, layer scale": (
+        "etrm",
+        {
+            "encoder_type": "hybrid_variational",
+            "encoder_norm_style": "pre",
+            "encoder_set_layers": 2,
+            "encoder_layer_scale_init": 1e-4,
+        },
+    ),
+    "per demonstration": ("etrm", {"encoder_type": "lpn_var", "lpn_latent_dim": 5}),
+    "etrmtrm": (
+        "etrmtrm",
+        {
+            "recurrent_encoder_type": "trm_style",
+            "encoder_h_cycles": 1,
+            "encoder_pooling_method": "weighted",
+        },
+    ),
+    "iterative, attention, pre-norm": (
+        "etrmtrm",
+        {
+            "recurrent_encoder_type": "trm_style",
+            "encoder_l_layers": 1,
+            "encoder_l_cycles": 2,
+            "encoder_pooling_method": "attention",
+            "encoder_norm_style": "pre",
+            "encoder_layer_scale_init": 0.1,
+        },
+    ),
+}
+# What the published code calls the options' weights; without the options there are none of these.
+NAMES_OF_OPTIONS = {
     "etrm": {
-        "encoder_type": "standard",
-        "encoder_pooling_method": "attention",
-        "encoder_norm_style": "pre",
-        "encoder_set_layers": 2,
-        "encoder_layer_scale_init": 0.1,
+        *(f"grid_encoder.pool_{name}" for name in ("query", "q_proj", "k_proj", "v_proj", "o_proj")),
+        "grid_encoder.layers.0.gamma_1",
+        "grid_encoder.layers.0.gamma_2",
+        "set_encoder.layers.1.gamma_1",
+        "set_encoder.layers.1.gamma_2",
+        "set_encoder.layers.1.q_proj",
+        "set_encoder.layers.1.mlp.gate_up_proj",
     },
-    "etrmtrm": {
-        "recurrent_encoder_type": "trm_style",
-        "encoder_h_cycles": 1,
-        "encoder_pooling_method": "weighted",
+    "weighted, post-norm, three set layers": {
+        "grid_encoder.pool_weight_proj",
+        "grid_encoder.layers.2.self_attn.qkv_proj",
+        "set_encoder.layers.2.o_proj",
+    },
+    "variational, pre-norm sets, layer scale": {"set_encoder.layers.1.gamma_2", "mu_proj", "decode_proj"},
+    "iterative, attention, pre-norm": {
+        "grid_encoder.pool_query",
+        "grid_encoder.layers.0.gamma_1",
+        "L_level.layers.0.self_attn.o_proj",
     },
 }
 
@@ -71,10 +133,14 @@ def test_our_votes_are_the_published_ones(tmp_path: Path) -> None:
     assert "pass@2" in line
 
 
-def record(folder: Path, kind: str, settings: dict[str, Any]) -> None:
+def record(folder: Path, kind: str, settings: dict[str, Any], says_stop: bool = False) -> None:
     """Write a fixture of what our own model of these settings computes."""
     config = config_from_published(kind, settings)
     reasoner = build_reasoner(config, settings["num_puzzle_identifiers"])
+    if isinstance(reasoner.context, DemonstrationSource):
+        reasoner.context.pack = False
+    if says_stop:
+        torch.nn.init.ones_(reasoner.halt_head.get_parameter("bias"))
     batch = random_batch(0)
     names = ("inputs", "labels", "demo_inputs", "demo_labels", "demo_mask", "puzzle_identifiers")
     tensors = {f"batch.{name}": field for name, field in zip(names, batch.rows, strict=True)}
@@ -83,7 +149,7 @@ def record(folder: Path, kind: str, settings: dict[str, Any]) -> None:
     carry = reasoner.eval().initial_carry(batch)
     for step in range(2):
         output = reasoner.step(carry, batch)
-        carry = output.carry
+        carry = reasoner.initial_carry(batch) if says_stop and kind == "etrmtrm" else output.carry
         terms = act_loss(output.logits, output.halt_logits, batch.labels)
         sums = terms.total, terms.prediction.sum(), terms.halting.sum()
         metrics.append(
@@ -111,11 +177,26 @@ def record(folder: Path, kind: str, settings: dict[str, Any]) -> None:
     (folder / f"{kind}.json").write_text(json.dumps(spec))
 
 
-@pytest.mark.parametrize("kind", OTHER_FORMS)
-def test_fixtures_of_other_sizes_and_options_are_read(kind: str, tmp_path: Path) -> None:
-    record(tmp_path, kind, SMALL | OTHER_FORMS[kind])
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_fixtures_of_other_sizes_and_options_are_read(form: str, tmp_path: Path) -> None:
+    kind, options = OTHER_FORMS[form]
+    record(tmp_path, kind, SMALL | options)
     (line,) = check_folder(tmp_path)
     assert line.outcome == "pass", str(line)
+    names = {name.removesuffix(".weight") for name in load_file(tmp_path / f"{kind}.safetensors")}
+    assert {f"weights.encoder.{name}" for name in NAMES_OF_OPTIONS.get(form, ())} <= names
+
+
+@pytest.mark.parametrize("form", ["etrm", "etrmtrm"])
+def test_only_the_iterative_evaluation_starts_over_where_the_model_says_stop(
+    form: str, tmp_path: Path
+) -> None:
+    kind, options = OTHER_FORMS[form]
+    record(tmp_path, kind, SMALL | options, says_stop=True)
+    (line,) = check_folder(tmp_path)
+    assert line.outcome == "pass", str(line)
+    tensors = load_file(tmp_path / f"{kind}.safetensors")
+    assert torch.equal(tensors["eval.0.logits"], tensors["eval.1.logits"]) == (kind == "etrmtrm")
 
 
 Spoil = Callable[[dict[str, Any], dict[str, torch.Tensor]], Any]
@@ -123,7 +204,7 @@ Spoil = Callable[[dict[str, Any], dict[str, torch.Tensor]], Any]
 
 def spoil(folder: Path, change: Spoil) -> str:
     """The line of a small fixture after `change` was made to its spec and tensors."""
-    record(folder, "etrm", SMALL | OTHER_FORMS["etrm"])
+    record(folder, "etrm", SMALL | OTHER_FORMS["etrm"][1])
     spec = json.loads((folder / "etrm.json").read_text())
     tensors = load_file(folder / "etrm.safetensors")
     change(spec, tensors)

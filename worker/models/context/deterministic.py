@@ -129,7 +129,8 @@ class WeightedPool(nn.Module):
         self.score = Linear(width, 1, generator)
 
     def forward(self, hidden: Tensor, visible: Tensor) -> Tensor:
-        scores = self.score(hidden)[..., 0].masked_fill(~visible, float("-inf"))
+        hidden_from = ~visible & visible.any(-1, keepdim=True)  # a pair of padding alone must not give NaN
+        scores = self.score(hidden)[..., 0].masked_fill(hidden_from, float("-inf"))
         pooled: Tensor = scores.softmax(-1)[:, None].to(hidden.dtype) @ hidden
         return pooled[:, 0]
 

@@ -1,0 +1,157 @@
+"""What recording and observers add to a training step, at the default intervals. JSON lines.
+
+In one run on the same weights: the time inside the observers of each step, with the gradient norm that
+clipping needs anyway, and its share of a reading (`log_every`) and of a probe (`health.probe_every`), all
+over a step without them. As a check, steps with and without observers take turns, and their difference is
+printed; it is within the noise of the steps. On a CPU the processor's time is measured, by one thread, so
+that other work on the machine does not count; medians.
+
+    python -m benchmarks.bench_observers [--size quick --size published] [--batch N] [--steps 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.presets import etrm_deterministic_arc1, quick
+from benchmarks.trained import changed, emit
+from worker.data import training_data
+from worker.data.sets import BuiltinTasks
+from worker.device import open_device
+from worker.training import diagnostics
+from worker.training.alarms import Alarms
+from worker.training.learner import Learner
+
+BATCH = {"quick": 16, "published": 4}  # on a CPU; published: 256
+CANVAS = {"quick": 10, "published": 15}  # of ARC-AGI-1's training tasks, most fit 15
+
+
+def config_of(size: str, batch: int) -> ExperimentConfig:
+    """The model of a size, its default intervals, and tasks on one canvas."""
+    base = quick() if size == "quick" else etrm_deterministic_arc1()
+    data = {"canvas_sizes": [CANVAS[size]], "first_tasks": 32}
+    return changed(base, data=data, training={"batch_size": batch, "precision": "fp32"})
+
+
+@contextmanager
+def bare(learner: Learner) -> Iterator[None]:
+    """Without recording and observers, but for the norm of all gradients, which clipping needs."""
+    everything = [*learner._encoder, *learner._core]
+
+    def only_the_norm() -> None:
+        norms = diagnostics.gradient_norms([], everything)
+        diagnostics.clip_gradients(
+            (parameter for _, parameter in everything),
+            norms["gradient_norm/all"],
+            learner.config.optimisation.gradient_clip,
+        )
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(learner, "_observe", lambda *values: None))
+        stack.enter_context(patch.object(learner, "_observe_gradients", only_the_norm))
+        stack.enter_context(patch.object(learner.sums, "add", lambda values: None))
+        stack.enter_context(patch.object(learner.probes, "after", lambda step: None))
+        stack.enter_context(patch.object(diagnostics, "context_spread", lambda *parts: {}))
+        stack.enter_context(patch.object(torch.Tensor, "retain_grad", lambda tensor: None))
+        yield
+
+
+@contextmanager
+def timed_observers(learner: Learner, spent: list[float]) -> Iterator[None]:
+    """With observers, whose time is added to `spent`."""
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            result: list[Any] = []
+            spent.append(seconds(lambda: result.append(function(*given))))
+            return result[0]
+
+        return call
+
+    with ExitStack() as stack:
+        for owner, name in ((learner, "_observe"), (learner, "_observe_gradients")):
+            stack.enter_context(patch.object(owner, name, timed(getattr(owner, name))))
+        spread = timed(diagnostics.context_spread)
+        stack.enter_context(patch.object(diagnostics, "context_spread", spread))
+        stack.enter_context(patch.object(learner.probes, "after", lambda step: None))
+        yield
+
+
+def seconds(work: Any) -> float:
+    """Of the processor, or on a GPU of the clock."""
+    gpu = torch.cuda.is_available()
+    clock = time.perf_counter if gpu else time.process_time
+    started = clock()
+    work()
+    if gpu:
+        torch.cuda.synchronize()
+    return clock() - started
+
+
+def measure(size: str, batch: int, steps: int) -> dict[str, Any]:
+    """The parts of the cost, and their sum as a share of a bare step."""
+    config = config_of(size, batch)
+    learner = Learner(config, training_data.build(config, BuiltinTasks()), open_device(config.training))
+    alarms = Alarms(config.health)
+    probe_every = config.health.probe_every
+    assert probe_every is not None
+    for _ in range(2):
+        learner.advance()
+    learner.probes.after(probe_every)  # draws its batch
+    plain, observed, inside, readings, probes = [], [], [], [], []
+    for number in range(steps):
+        with bare(learner):
+            plain.append(seconds(learner.advance))
+        spent: list[float] = []
+        with timed_observers(learner, spent):
+            observed.append(seconds(learner.advance))
+        inside.append(sum(spent))
+        if number % max(1, steps // 5) == 0:
+            probes.append(seconds(lambda: learner.probes.after(probe_every)))
+            readings.append(seconds(lambda: list(alarms.check(learner.step, learner.read()))))
+    step, more = statistics.median(plain), statistics.median(inside)
+    reading, probe = statistics.median(readings), statistics.median(probes)
+    parts = {
+        "of_every_step": more / step,
+        "reading": reading / config.training.log_every / step,
+        "probe": probe / probe_every / step,
+    }
+    return {
+        "size": size,
+        "width": config.model.core.width,
+        "batch": batch,
+        "canvas": CANVAS[size],
+        "log_every": config.training.log_every,
+        "probe_every": probe_every,
+        "seconds_per_step": round(step, 4),
+        "seconds_per_probe": round(probe, 4),
+        "share_added": {name: round(share, 4) for name, share in parts.items()},
+        "share_added_in_all": round(sum(parts.values()), 4),
+        "difference_of_turns": round(statistics.median(observed) / step - 1, 4),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", choices=BATCH, action="append", help="default: both")
+    parser.add_argument("--batch", type=int, help="samples per step; default: 16 and 4")
+    parser.add_argument("--steps", type=int, default=20, help="pairs of steps")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    for size in chosen.size or BATCH:
+        emit(measure(size, chosen.batch or BATCH[size], chosen.steps))
+
+
+if __name__ == "__main__":
+    main()
