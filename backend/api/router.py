@@ -19,6 +19,7 @@ from backend.api import (
     search,
     series,
     sets,
+    views,
 )
 
 V1 = (
@@ -33,6 +34,7 @@ V1 = (
     queue,
     configs,
     sets,
+    views,
     search,
 )
 

@@ -12,7 +12,7 @@ from backend.api.errors import responses
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config_problems import parse_json
 from backend.domain.run import RunStatus
-from backend.services import dispatch, health, runs
+from backend.services import dispatch, health, run_search, runs
 from backend.services.health import HealthView
 from backend.services.run_search import HEADLINES, MOST, NEWEST_FIRST
 from backend.services.run_view import RunView
@@ -32,6 +32,14 @@ class RunList(BaseModel):
 
     runs: list[RunView]
     next_cursor: str | None
+
+
+class NameView(BaseModel):
+    """A name of the filter language."""
+
+    name: str = Field(examples=["accuracy/token"])
+    kind: Literal["run", "metric", "config"]
+    values: list[str] = Field(description="What it can be, where that is one of a few texts.")
 
 
 class ExternalRun(Input):
@@ -60,6 +68,7 @@ class Edit(Input):
     name: str | None = None
     tags: list[str] | None = Field(None, examples=[["baseline", "keep"]])
     notes: str | None = None
+    archived: bool | None = Field(None, description="Lists leave archived runs out unless asked for them.")
 
 
 @router.post(
@@ -93,7 +102,10 @@ def list_runs(
         str, Query(description="Names of the metrics to include, separated by commas.")
     ] = ",".join(HEADLINES),
 ) -> RunList:
-    """List runs that match a filter, newest first unless `sort` says otherwise."""
+    """List runs that match a filter, newest first unless `sort` says otherwise.
+
+    Archived runs are left out unless the filter says something about `archived`.
+    """
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     with reading_scope(engine) as session:
         page = runs.find(session, filter, limit, cursor, status=status, sort=sort, metrics=names)
@@ -108,6 +120,16 @@ def create_external_run(body: ExternalRun, response: Response, engine: Database)
     announce(run.id)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return run
+
+
+@router.get("/names", responses=responses(401))
+def list_names(engine: Database) -> list[NameView]:
+    """Every name that a filter, an order or a column of runs may use."""
+    with reading_scope(engine) as session:
+        return [
+            NameView(name=each.name, kind=each.kind, values=list(each.values))
+            for each in run_search.known_names(session)
+        ]
 
 
 @router.get("/{run_id}", responses=responses(401, 404))
@@ -163,9 +185,9 @@ def finish_run(run_id: RunId, engine: Database, body: End | None = None) -> RunV
 
 @router.patch("/{run_id}", responses=responses(401, 404, 422))
 def edit_run(run_id: RunId, body: Edit, engine: Database) -> RunView:
-    """Change name, tags or notes."""
+    """Change name, tags or notes; archive, or take out of the archive."""
     with session_scope(engine) as session:
-        run = runs.edit(session, run_id, body.name, body.tags, body.notes)
+        run = runs.edit(session, run_id, body.name, body.tags, body.notes, body.archived)
     announce(run_id)
     return run
 

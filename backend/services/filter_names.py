@@ -3,6 +3,9 @@
 | name | is |
 |---|---|
 | id, name, status, origin, seed, tag, step, notes | as the table shows them |
+| alarm | names of the alarms that were raised |
+| archived | true or false; runs that are true are left out unless the filter says something about it |
+| variation | the same for runs that differ in name and seed alone |
 | variant, encoder | `trm`, or the kind of the encoder |
 | model | `trm` or `etrm` |
 | group | the id or the name of the group of runs that a sweep made |
@@ -10,7 +13,7 @@
 | duration | seconds |
 | pass1, pass2, pass5 | share solved on the held-out set, newest evaluation |
 | a dotted path of the config | that field; `evaluation.sets.name` means any member of a list |
-| a metric | its last value |
+| a metric | its last value; `accuracy/token:max` its greatest, `:min` its least |
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, NoReturn
+from typing import Literal as OneOf
 
 from pydantic import BaseModel
 
@@ -45,9 +49,24 @@ from backend.services.filters import (
 
 PASSES = {"pass1": 1, "pass2": 2, "pass5": 5}
 TIMES = ("created", "started", "finished")
-TEXTS = ("id", "name", "status", "origin", "variant", "encoder", "model", "tag", "group", "notes")
+TEXTS = (
+    "id",
+    "name",
+    "status",
+    "origin",
+    "variant",
+    "encoder",
+    "model",
+    "tag",
+    "group",
+    "notes",
+    "alarm",
+    "variation",
+)
+FLAGS = ("archived",)
 NUMBERS = ("seed", "step", "duration", *PASSES)
-BUILT_IN = (*TEXTS, *NUMBERS, *TIMES)
+BUILT_IN = (*TEXTS, *NUMBERS, *TIMES, *FLAGS)
+SUMMARIES: tuple[OneOf["last", "min", "max"], ...] = ("last", "min", "max")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "status": tuple(status.value for status in RunStatus),
     "origin": ("training", "external"),
@@ -71,8 +90,22 @@ def bind(expression: Expression, extra: Collection[str]) -> Expression:
 
 def is_known(name: str, extra: Collection[str]) -> bool:
     """Whether a run may have something of this name; members of lists may be numbered."""
-    plain = ".".join(step for step in name.removeprefix("config.").split(".") if not step.isdigit())
-    return name in extra or name in BUILT_IN or plain in extra or plain in CONFIG_PATHS
+    plain = without_numbers(name)
+    known = name in extra or name in BUILT_IN or plain in extra or plain in CONFIG_PATHS
+    return known or metric_of(name)[0] in extra
+
+
+def without_numbers(name: str) -> str:
+    """The config path that `name` means, whichever members of lists it asks for."""
+    return ".".join(step for step in name.removeprefix("config.").split(".") if not step.isdigit())
+
+
+def metric_of(name: str) -> tuple[str, OneOf["last", "min", "max"]]:
+    """`loss:min` -> (`loss`, `min`); a plain name means the last value."""
+    for summary in SUMMARIES:
+        if name.endswith(f":{summary}"):
+            return name.removesuffix(f":{summary}"), summary
+    return name, "last"
 
 
 def suggestion(name: str, extra: Collection[str]) -> str:
@@ -164,6 +197,8 @@ def _typed_scalar(name: str, sign: str, value: Scalar, column: int) -> Scalar:
         invalid(column, f"{name} is a number, not {value!r}.")
     if name in TEXTS and not isinstance(value, str):
         invalid(column, f"{name} is text, not {value!r}.", f'Put it in quotes: "{value}".')
+    if name in FLAGS and not isinstance(value, bool):
+        invalid(column, f"{name} is true or false, not {value!r}.")
     if name in CHOICES and sign in ("==", "!=", "in", "not in") and value not in CHOICES[name]:
         close = get_close_matches(str(value), CHOICES[name], n=1)
         hint = f"Did you mean {close[0]!r}?" if close else f"It is one of {', '.join(CHOICES[name])}."

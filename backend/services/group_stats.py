@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.domain.statistics import mean_of
 from backend.domain.sweeps import Sweep, changes_of, variation_label
+from backend.domain.variation import OF_ONE_RUN, variation
 from backend.services.group_view import GroupRun, GroupScore, MeanView, Statuses, VariationView
 from backend.services.run_view import ResultView, RunView
 
 TOKEN_ACCURACY = "accuracy/token"
-OF_ONE_RUN = ("name", "seed")  # what the runs of a variation may have each for itself
 
 
 def variations(runs: Sequence[RunView], sweep: Sweep) -> list[VariationView]:
     """The runs by what they vary besides the seed, in the order in which they were made."""
     found: dict[str, list[RunView]] = {}
     for run in runs:
-        found.setdefault(variation_key(run.config), []).append(run)
+        found.setdefault(variation(run.config), []).append(run)
     return [_variation(those, sweep) for those in found.values()]
-
-
-def variation_key(config: Mapping[str, Any]) -> str:
-    """The same for configs that differ in their seed alone."""
-    return json.dumps({key: config[key] for key in config if key not in OF_ONE_RUN}, sort_keys=True)
 
 
 def variation_name(config: Mapping[str, Any], sweep: Sweep) -> str:

@@ -16,6 +16,7 @@ from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.run import RunStatus
 from backend.domain.sweeps import Sweep, Variation, expand, parse_sweep, sweep_label
+from backend.domain.variation import variation
 from backend.services import events, group_stats, runs
 from backend.services.group_view import GroupPlace, GroupSummary, GroupView, Statuses
 from backend.services.run_facts import Facts
@@ -109,8 +110,8 @@ def place(session: Session, run: RunView) -> GroupPlace | None:
     group = rows.get(session, run.group.id) if run.group else None
     if group is None:
         return None
-    own = group_stats.variation_key(run.config)
-    siblings = [each for each in rows.runs_of(session, group.id) if _key(each) == own]
+    own = variation(run.config)
+    siblings = [each for each in rows.runs_of(session, group.id) if each.variation == own]
     return GroupPlace(
         id=group.id,
         name=group.name,
@@ -139,10 +140,6 @@ def _summary(group: RunGroup, statuses: Statuses) -> GroupSummary:
 
 def _views(session: Session, found: Sequence[Run]) -> list[RunView]:
     return Facts(session, found, metrics=(group_stats.TOKEN_ACCURACY,)).views()
-
-
-def _key(run: Run) -> str:
-    return group_stats.variation_key(run.config)
 
 
 def _row(session: Session, group_id: str) -> RunGroup:

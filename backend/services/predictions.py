@@ -27,6 +27,7 @@ from backend.domain.records import (
 )
 from backend.domain.task import Task
 from backend.domain.votes import pack_trace
+from backend.services import run_scores
 
 EvaluationStatus = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled"]
 CORRECT = "correct"  # the filter beside the failure modes
@@ -79,7 +80,7 @@ class PredictionPage:
 def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
     """Id of the run's evaluation of this key. One that was started before goes on: it keeps its outcomes
     (`done_keys`)."""
-    return rows.put(
+    evaluation_id = rows.put(
         session,
         run_id=run_id,
         set_name=key.set_name,
@@ -98,6 +99,8 @@ def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
         created_at=time.time(),
         finished_at=None,
     )
+    run_scores.keep(session, run_id)
+    return evaluation_id
 
 
 def done_keys(session: Session, evaluation_id: int) -> frozenset[tuple[str, int]]:
@@ -140,6 +143,7 @@ def finish_evaluation(session: Session, evaluation_id: int, summary: EvaluationS
         extras=dict(summary.extras),
         finished_at=time.time(),
     )
+    run_scores.keep(session, rows.run_of(session, evaluation_id))
 
 
 def evaluations(session: Session, run_id: str) -> list[StoredEvaluation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 
 from sqlalchemy.orm import Session
@@ -16,8 +16,7 @@ from backend.db.tables import Evaluation, Run
 from backend.domain.records import Score
 from backend.domain.run import RunStatus
 from backend.services import series, workers
-from backend.services.filter_names import PASSES, at_path
-from backend.services.filters import Value
+from backend.services.filter_names import at_path
 from backend.services.run_view import (
     AlarmView,
     GroupName,
@@ -26,7 +25,6 @@ from backend.services.run_view import (
     ProgressView,
     ResultView,
     RunView,
-    held_out_result,
 )
 
 
@@ -63,6 +61,8 @@ class Facts:
             config=run.config,
             tags=run.tags,
             notes=run.notes,
+            archived=run.archived_at is not None,
+            variation=run.variation,
             parent_id=run.parent_id,
             group=self._group(run),
             created_at=run.created_at,
@@ -76,21 +76,6 @@ class Facts:
             worker_id=run.worker_id,
             traceback=run.traceback,
         )
-
-    def value(self, run: Run, name: str) -> Value:
-        """What the filter language finds under `name`; None where the run has nothing."""
-        if name in PASSES:
-            return self._share(run, PASSES[name])
-        if name in _PLAIN:
-            return _PLAIN[name](run)
-        if name == "group":
-            group = self._group(run)
-            return (group.id, group.name) if group else None
-        if name == "duration":
-            return self._duration(run)
-        if metric := self._metrics.get(run.id, {}).get(name):
-            return metric.last
-        return at_path(run.config, name.removeprefix("config."))
 
     @cached_property
     def _results(self) -> dict[str, list[ResultView]]:
@@ -157,29 +142,6 @@ class Facts:
         if run.started_at is None:
             return None
         return max(0.0, (run.finished_at or self._now) - run.started_at)
-
-    def _share(self, run: Run, k: int) -> float | None:
-        held_out = held_out_result(run.config, self._results.get(run.id, []))
-        score = held_out.pass_at(k) if held_out else None
-        return score.share if score else None
-
-
-_PLAIN: dict[str, Callable[[Run], Value]] = {
-    "id": lambda run: run.id,
-    "name": lambda run: run.name,
-    "status": lambda run: run.status,
-    "origin": lambda run: run.origin,
-    "variant": lambda run: run.variant or None,
-    "encoder": lambda run: run.variant or None,
-    "model": lambda run: at_path(run.config, "model.kind"),
-    "tag": lambda run: tuple(run.tags),
-    "notes": lambda run: run.notes,
-    "seed": lambda run: run.seed,
-    "step": lambda run: run.step,
-    "created": lambda run: run.created_at,
-    "started": lambda run: run.started_at,
-    "finished": lambda run: run.finished_at,
-}
 
 
 def finite(value: float | None) -> float | None:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
-from typing import NoReturn
+from typing import Literal as OneOf
+from typing import NoReturn, TypeVar
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import run_facts as facts_rows
 from backend.db.repositories import runs as rows
 from backend.db.tables import Run
+from backend.domain.config_messages import models_of
 from backend.domain.config_problems import flatten
 from backend.domain.errors import FieldProblem, InvalidInput
+from backend.domain.experiment.model import EtrmModel
 from backend.domain.run import RunStatus
 from backend.services import filters
-from backend.services.filter_names import bind, is_known, suggestion
+from backend.services.filter_names import BUILT_IN, CHOICES, CONFIG_PATHS, bind, is_known, suggestion
 from backend.services.filter_parser import parse
 from backend.services.filters import Comparison, Expression, Literal, Name, Value
 from backend.services.run_facts import Facts
+from backend.services.run_values import RunLine, RunValues, ids
 from backend.services.run_view import RunView
 
-BATCH = 200  # runs looked at by one set of queries
 MOST = 1000  # runs of one page
 NEWEST_FIRST = "-created"
+VARIANTS = ("trm", *(kind for kind in models_of(EtrmModel.model_fields["encoder"].annotation)))
 HEADLINES = (
     "accuracy/token",
     "accuracy/exact",
@@ -37,6 +40,15 @@ HEADLINES = (
 
 
 @dataclass(frozen=True)
+class KnownName:
+    """A name of the filter language, what it is of, and the texts it can be, where these are few."""
+
+    name: str
+    kind: OneOf["run", "metric", "config"]
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RunPage:
     """Runs in order, and the cursor of the next page (None: this was the last)."""
 
@@ -45,6 +57,7 @@ class RunPage:
 
 
 Found = tuple[list[Run], str | None]
+Item = TypeVar("Item")
 
 
 def find(
@@ -70,6 +83,25 @@ def find(
     return RunPage(Facts(session, found, metrics).views(), more)
 
 
+def matching(
+    session: Session, filter_text: str, names: Collection[str] = ()
+) -> tuple[RunValues, list[RunLine]]:
+    """All runs that match a filter, newest first, with the values of `names`. InvalidInput as `find`."""
+    for name in names:
+        _check_name(session, "column", name)
+    return _values(session, _expression(session, filter_text, None), names)
+
+
+def known_names(session: Session) -> list[KnownName]:
+    """Everything that a filter, an order or a column may ask for; what a completion offers."""
+    built_in = [
+        KnownName(name, "run", CHOICES.get(name, VARIANTS if name in ("encoder", "variant") else ()))
+        for name in BUILT_IN
+    ]
+    metrics = [KnownName(name, "metric") for name in sorted(facts_rows.metric_names(session))]
+    return built_in + metrics + [KnownName(path, "config") for path in sorted(CONFIG_PATHS)]
+
+
 def _expression(session: Session, filter_text: str, status: str | None) -> Expression | None:
     parts: list[Expression] = []
     if status:
@@ -90,31 +122,37 @@ def _extra_names(session: Session, wanted: Sequence[str]) -> set[str]:
     return extra
 
 
-def _matching(
+def _values(
     session: Session,
     expression: Expression | None,
-    sort: str = "",
+    more: Collection[str] = (),
     before: tuple[float, str] | None = None,
-) -> Iterator[tuple[Run, Facts]]:
-    """Matching runs, newest first, each with the facts of its batch."""
-    used = [*([name.text for name in filters.names(expression)] if expression else ()), sort]
-    while batch := rows.newest(session, BATCH, before):
-        facts = Facts(session, batch, metrics=used)
-        for run in batch:
-            if expression is None or filters.matches(expression, partial(facts.value, run)):
-                yield run, facts
-        if len(batch) < BATCH:
-            return
-        before = (batch[-1].created_at, batch[-1].id)
+) -> tuple[RunValues, list[RunLine]]:
+    """The runs that match, newest first, and what is known of them."""
+    used = [*_names(expression), *more]
+    values = RunValues(session, used, _archived(expression), before)
+    if expression is None:
+        return values, values.lines
+    return values, [line for line in values.lines if filters.matches(expression, values.of(line))]
+
+
+def _names(expression: Expression | None) -> list[str]:
+    return [name.text for name in filters.names(expression)] if expression else []
+
+
+def _archived(expression: Expression | None) -> bool | None:
+    """Archived runs are left out unless the filter says something about that, or names the runs."""
+    return None if {"archived", "id"} & set(_names(expression)) else False
 
 
 def _newest(session: Session, expression: Expression | None, limit: int, cursor: str | None) -> Found:
-    found: list[Run] = []
-    for run, _ in _matching(session, expression, before=_position(cursor)):
-        found.append(run)
-        if len(found) > limit:
-            break
-    shown = found[:limit]
+    before = _position(cursor)
+    if expression is None:
+        found = rows.newest(session, limit + 1, before, archived=False)
+    else:
+        _, lines = _values(session, expression, before=before)
+        found = rows.of_ids(session, ids(lines[: limit + 1]))
+    shown = list(found[:limit])
     more = f"{shown[-1].created_at!r}:{shown[-1].id}" if len(found) > limit else None
     return shown, more
 
@@ -124,17 +162,26 @@ def _sorted(
 ) -> Found:
     """All matching runs in the order of a value; runs without one come last whatever the direction."""
     name = sort.removeprefix("-")
-    extra = _extra_names(session, [name])
-    if not is_known(name, extra):
-        _invalid("sort", f"there is nothing called {name!r}.", suggestion(name, extra))
-    found = [(facts.value(run, name), run) for run, facts in _matching(session, expression, name)]
-    having = [pair for pair in found if pair[0] is not None]
-    having.sort(key=lambda pair: _order(pair[0]), reverse=sort.startswith("-"))
-    ordered = [run for _, run in having] + [run for value, run in found if value is None]
+    _check_name(session, "sort", name)
+    values, lines = _values(session, expression, [name])
+    ordered = ids(in_order([(values.value(line, name), line) for line in lines], sort.startswith("-")))
     start = _offset(cursor)
-    shown = ordered[start : start + limit]
+    shown = rows.of_ids(session, ordered[start : start + limit])
     more = str(start + limit) if start + limit < len(ordered) else None
     return shown, more
+
+
+def in_order(pairs: Sequence[tuple[Value, Item]], falling: bool) -> list[Item]:
+    """The items by their values, those without one last whatever the direction."""
+    having = [pair for pair in pairs if pair[0] is not None]
+    having.sort(key=lambda pair: _order(pair[0]), reverse=falling)
+    return [item for _, item in having] + [item for value, item in pairs if value is None]
+
+
+def _check_name(session: Session, field: str, name: str) -> None:
+    extra = _extra_names(session, [name])
+    if not is_known(name, extra):
+        _invalid(field, f"there is nothing called {name!r}.", suggestion(name, extra))
 
 
 def _order(value: Value) -> tuple[int, float, str]:

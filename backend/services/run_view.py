@@ -97,6 +97,8 @@ class RunView(BaseModel):
     config: dict[str, Any]
     tags: list[str]
     notes: str
+    archived: bool = Field(False, description="Put away: lists leave it out.")
+    variation: str = Field("", description="The same for runs that differ in name and seed alone.")
     parent_id: str | None
     group: GroupName | None = Field(None, description="null for a run that no sweep made.")
     created_at: float

@@ -20,6 +20,7 @@ from backend.domain.config_problems import apply_overrides, parse_experiment
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.run import RunStatus
+from backend.domain.variation import variation
 from backend.services import checkpoints, events, series
 from backend.services.run_facts import Facts
 from backend.services.run_input import assignments, check_sets, checked_name, checked_notes, checked_tags
@@ -198,8 +199,9 @@ def edit(
     name: str | None = None,
     tags: Sequence[str] | None = None,
     notes: str | None = None,
+    archived: bool | None = None,
 ) -> RunView:
-    """Change what people wrote about a run; None leaves a field as it is."""
+    """Change what people wrote about a run, or put it away; None leaves a field as it is."""
     run = _row(session, run_id)
     if name is not None:
         run.name = checked_name(name)
@@ -207,6 +209,8 @@ def edit(
         run.tags = checked_tags(tags)
     if notes is not None:
         run.notes = checked_notes(notes)
+    if archived is not None:
+        run.archived_at = (run.archived_at or time.time()) if archived else None
     session.flush()
     return _view(session, run)
 
@@ -231,7 +235,8 @@ def new_id() -> str:
 
 
 def _new_run(**values: Any) -> Run:
-    return Run(**({"id": new_id(), "created_at": time.time()} | values))
+    own = {"id": new_id(), "created_at": time.time(), "variation": variation(values["config"])}
+    return Run(**(own | values))
 
 
 def _row(session: Session, run_id: str) -> Run:

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from backend.db.points import NONE, Points, joined
+from backend.db.points import NONE, Points, Steps, Values, joined
 from backend.db.repositories import run_cursors, segments
 from backend.domain.errors import FieldProblem, InvalidInput
 from backend.domain.records import MetricFrame
 from backend.services import compaction
-from backend.services.frames import columns_of
+from backend.services.frames import Column, columns_of
 from backend.services.thinning import FEWEST, thin
+
+COURSE = 48  # points of a course
+Course = NDArray[np.float32]  # (2, n): how far along from 0 to 1, and the value there
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def append(session: Session, run_id: str, frame: MetricFrame) -> int:
     version = run_cursors.advance(session, run_id)
     ids = segments.ids_of(session, run_id, [column.name for column in columns])
     segments.add(session, [row for column in columns for row in column.rows(ids[column.name], version)])
+    _summarise(session, run_id, {ids[column.name]: column for column in columns})
     if version % compaction.EVERY == 0:
         compaction.compact(session, run_id, up_to_version=version - compaction.FRESH)
     return version
@@ -83,6 +88,7 @@ def append(session: Session, run_id: str, frame: MetricFrame) -> int:
 def compact(session: Session, run_id: str) -> None:
     """Store the run's points in as few bytes as they take: for a run that is over."""
     compaction.compact(session, run_id, up_to_version=run_cursors.hold(session, run_id), fewest=2)
+    _keep_sketches(session, run_id)
 
 
 def names(session: Session, run_id: str) -> Sequence[str]:
@@ -130,19 +136,64 @@ def latest(
 ) -> dict[str, dict[str, Latest]]:
     """Per run and name the last, least and greatest value, for a table of many runs in one query."""
     answer: dict[str, dict[str, Latest]] = {run_id: {} for run_id in run_ids}
-    for summary in segments.summaries(session, run_ids, names):
-        line = Latest(summary.last_step, summary.last_value, summary.min_value, summary.max_value)
-        if summary.overlapping:
-            line = _latest_of_points(session, summary.run_id, summary.name)
-        answer[summary.run_id][summary.name] = line
+    for found in segments.summaries(session, run_ids, names):
+        line = Latest(found.last_step, found.last_value, found.min_value, found.max_value)
+        answer[found.run_id][found.name] = line
     return answer
 
 
-def _latest_of_points(session: Session, run_id: str, name: str) -> Latest:
-    curve = read(session, run_id, [name])[name]
-    finite = curve.values[np.isfinite(curve.values)]
-    least, greatest = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
-    return Latest(int(curve.steps[-1]), float(curve.values[-1]), least, greatest)
+def courses(session: Session, run_ids: Collection[str], name: str) -> dict[str, Course]:
+    """The course of a metric of many runs, for those that have one kept: runs that are over."""
+    kept = segments.sketches(session, run_ids, name)
+    return {run_id: np.frombuffer(sketch, np.float32).reshape(2, -1) for run_id, sketch in kept.items()}
+
+
+def course(session: Session, run_id: str, name: str) -> Course:
+    """The course of one metric, from its points."""
+    return _course(read(session, run_id, [name], max_points=COURSE)[name])
+
+
+def _course(curve: Curve) -> Course:
+    finite = np.isfinite(curve.values)
+    steps, values = curve.steps[finite].astype(float), curve.values[finite]
+    length = steps[-1] - steps[0] if len(steps) > 1 else 1.0
+    return np.stack([(steps - steps[:1]) / length, values]).astype(np.float32)
+
+
+def _keep_sketches(session: Session, run_id: str) -> None:
+    curves = read(session, run_id, max_points=COURSE)
+    ids = segments.ids_of(session, run_id, list(curves))
+    rows = [{"id": ids[name], "sketch": _course(curve).tobytes()} for name, curve in curves.items()]
+    if rows:
+        segments.keep_summaries(session, rows)
+
+
+def _summarise(session: Session, run_id: str, columns: Mapping[int, Column]) -> None:
+    """Bring the lines that tables read up to date with points just written."""
+    before = segments.summarised(session, columns)
+    rows = []
+    for id_, column in columns.items():
+        old = before[id_]
+        if column.axis.steps[0] > old.last_step:
+            line = _line(column.axis.steps, column.values, old.min_value, old.max_value)
+        else:  # points were written over: what they were must not go on in the least and the greatest
+            curve = read(session, run_id, [column.name])[column.name]
+            line = _line(curve.steps, curve.values)
+        rows.append({"id": id_, "sketch": None, **line})
+    segments.keep_summaries(session, rows)
+
+
+def _line(steps: Steps, values: Values, *others: float | None) -> dict[str, Any]:
+    """The summary of points in order, and of `others` that are part of the same series."""
+    finite = values[np.isfinite(values)]
+    ends = [float(finite.min()), float(finite.max())] if len(finite) else []
+    ends += [each for each in others if each is not None]
+    return {
+        "last_step": int(steps[-1]),
+        "last_value": float(values[-1]),
+        "min_value": min(ends, default=None),
+        "max_value": max(ends, default=None),
+    }
 
 
 def _within(parts: list[Points] | None, first: int | None, last: int | None) -> Points:

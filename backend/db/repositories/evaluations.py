@@ -32,6 +32,11 @@ def finish(session: Session, evaluation_id: int, **values: Any) -> None:
     session.execute(update(Evaluation).where(Evaluation.id == evaluation_id).values(**values))
 
 
+def run_of(session: Session, evaluation_id: int) -> str:
+    """Id of the run that an evaluation scores."""
+    return session.scalars(select(Evaluation.run_id).where(Evaluation.id == evaluation_id)).one()
+
+
 def digest(task_ids: Iterable[str]) -> str:
     """The same for the same tasks, whatever their order."""
     return hashlib.sha256(json.dumps(sorted(task_ids)).encode()).hexdigest()[:16]

@@ -24,9 +24,16 @@ def add(session: Session, run: Run) -> Run:
     return run
 
 
-def newest(session: Session, limit: int, before: tuple[float, str] | None = None) -> Sequence[Run]:
-    """Up to `limit` runs, newest first; `before` is (created_at, id) of the last run already shown."""
+def newest(
+    session: Session, limit: int, before: tuple[float, str] | None = None, archived: bool | None = None
+) -> Sequence[Run]:
+    """Up to `limit` runs, newest first; `before` is (created_at, id) of the last run already shown.
+
+    `archived` None means all, otherwise those that are, or are not.
+    """
     query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
+    if archived is not None:
+        query = query.where(Run.archived_at.is_not(None) == archived)
     if before is not None:
         query = query.where(tuple_(Run.created_at, Run.id) < before)
     return session.scalars(query).all()
@@ -40,6 +47,12 @@ def called(session: Session, text: str, limit: int) -> Sequence[Run]:
             Run.name.icontains(text, autoescape=True) | Run.id.icontains(text, autoescape=True)
         )
     return session.scalars(query).all()
+
+
+def of_ids(session: Session, ids: Sequence[str]) -> list[Run]:
+    """These runs, in this order; ids that nothing has are left out."""
+    found = {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(ids)))}
+    return [found[run_id] for run_id in ids if run_id in found]
 
 
 def by_status(session: Session, *statuses: RunStatus) -> Sequence[Run]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, case, delete, func, insert, select
+from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.points import Points, decode
@@ -25,7 +25,7 @@ class Extent(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What the segments' summary columns say about one series."""
+    """One series in a line of a table."""
 
     run_id: str
     name: str
@@ -33,7 +33,6 @@ class Summary(NamedTuple):
     last_value: float
     min_value: float | None
     max_value: float | None
-    overlapping: bool  # segments share steps: the other numbers may count points that were overwritten
 
 
 def names_of(session: Session, run_id: str) -> Sequence[str]:
@@ -129,36 +128,40 @@ def _grouped(session: Session, query: Select[str, bytes, int]) -> dict[str, list
 
 
 def summaries(session: Session, run_ids: Collection[str], names: Collection[str]) -> list[Summary]:
-    """One line per series of these runs and names, from the summary columns alone."""
-    in_series = Segment.series_id
-    reached = func.max(Segment.last_step).over(
-        partition_by=in_series, order_by=(Segment.first_step, Segment.id), rows=(None, -1)
-    )
-    from_end = func.row_number().over(
-        partition_by=in_series, order_by=(Segment.last_step.desc(), Segment.version.desc())
-    )
-    each = (
-        select(
-            Series.run_id,
-            Series.name,
-            Segment.last_step,
-            Segment.last_value,
-            Segment.min_value,
-            Segment.max_value,
-            case((reached >= Segment.first_step, 1), else_=0).label("overlaps"),
-            from_end.label("from_end"),
-        )
-        .join(Segment, Segment.series_id == Series.id)
-        .where(Series.run_id.in_(run_ids), Series.name.in_(names))
-        .subquery()
-    )
+    """One line per series of these runs and names."""
     query = select(
-        each.c.run_id,
-        each.c.name,
-        func.max(each.c.last_step),
-        func.max(case((each.c.from_end == 1, each.c.last_value))),
-        func.min(each.c.min_value),
-        func.max(each.c.max_value),
-        func.max(each.c.overlaps),
-    ).group_by(each.c.run_id, each.c.name)
+        Series.run_id,
+        Series.name,
+        Series.last_step,
+        Series.last_value,
+        Series.min_value,
+        Series.max_value,
+    ).where(Series.run_id.in_(run_ids), Series.name.in_(names), Series.last_step >= 0)
     return [Summary(*row) for row in session.execute(query)]
+
+
+def summarised(session: Session, ids: Collection[int]) -> dict[int, Summary]:
+    """What is kept of these series, by id."""
+    query = select(
+        Series.id,
+        Series.run_id,
+        Series.name,
+        Series.last_step,
+        Series.last_value,
+        Series.min_value,
+        Series.max_value,
+    ).where(Series.id.in_(ids))
+    return {row[0]: Summary(*row[1:]) for row in session.execute(query)}
+
+
+def keep_summaries(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Set columns of series; each row has their `id`."""
+    session.execute(update(Series), rows)
+
+
+def sketches(session: Session, run_ids: Collection[str], name: str) -> dict[str, bytes]:
+    """Run id -> the kept course of its metric `name`, for those that have one."""
+    query = select(Series.run_id, Series.sketch).where(
+        Series.run_id.in_(run_ids), Series.name == name, Series.sketch.is_not(None)
+    )
+    return {run_id: sketch for run_id, sketch in session.execute(query) if sketch}

@@ -12,6 +12,7 @@ from backend.db.tables.evaluation import (
 )
 from backend.db.tables.group import RunGroup
 from backend.db.tables.run import Alarm, Checkpoint, LogLine, Run, RunEvent
+from backend.db.tables.saved_view import SavedView
 from backend.db.tables.series import RunCursor, Segment, Series
 from backend.db.tables.task import Task, TaskSet
 from backend.db.tables.worker import Worker
@@ -34,6 +35,7 @@ __all__ = [
     "RunCursor",
     "RunEvent",
     "RunGroup",
+    "SavedView",
     "Segment",
     "Series",
     "Task",

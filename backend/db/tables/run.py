@@ -26,6 +26,9 @@ class Run(Base):
     name: Mapped[str]
     origin: Mapped[str] = mapped_column(default="training")  # training, external
     variant: Mapped[str] = mapped_column(default="")
+    variation: Mapped[str] = mapped_column(
+        default="", index=True
+    )  # the same for runs that differ in their seed
     seed: Mapped[int | None]
     status: Mapped[str]
     status_cause: Mapped[str] = mapped_column(default="")
@@ -48,6 +51,8 @@ class Run(Base):
     traceback: Mapped[str] = mapped_column(default="")
     tags: Mapped[list[str]] = mapped_column(default=list)
     notes: Mapped[str] = mapped_column(default="")
+    scores: Mapped[dict[str, Any]] = mapped_column(default=dict)  # k -> [solved, n] on the held-out set
+    archived_at: Mapped[float | None]  # put away: tables leave it out
 
 
 class RunEvent(Base):

@@ -20,19 +20,24 @@ class RunCursor(Base):
 
 
 class Series(Base):
-    """One metric of one run."""
+    """One metric of one run. What a table of runs asks of it stands here, so that no table reads points."""
 
     __tablename__ = "series"
     __table_args__ = (UniqueConstraint("run_id", "name"),)
 
     id: Mapped[AutoId]
     run_id: Mapped[OfRun]
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column(index=True)  # one metric of all runs: a filter, an order
+    last_step: Mapped[int] = mapped_column(default=-1)
+    last_value: Mapped[MaybeNan]
+    min_value: Mapped[float | None]  # of the finite values; NULL where there is none
+    max_value: Mapped[float | None]
+    sketch: Mapped[bytes | None]  # its course in a few points, once the run is over
 
 
 class Segment(Base):
     """Points of one series, by step, each step once. Of two segments with the same step the one of the
-    greater version holds the truth. The summary columns answer the table of runs without the points."""
+    greater version holds the truth."""
 
     __tablename__ = "series_segment"
     __table_args__ = (Index(None, "series_id", "version"),)

@@ -1,0 +1,21 @@
+"""What makes two runs repetitions of one experiment: everything but the seed is the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+OF_ONE_RUN = ("name", "seed")  # what each of them may have for itself
+
+
+def without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a config that repetitions share."""
+    return {key: config[key] for key in config if key not in OF_ONE_RUN}
+
+
+def variation(config: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits, the same for configs that differ in name and seed alone."""
+    text = json.dumps(without_seed(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

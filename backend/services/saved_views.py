@@ -1,0 +1,70 @@
+"""Named views of the table of runs: what stands in its address, kept for everybody. Nothing here commits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NoReturn
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from backend.db.repositories import saved_views as rows
+from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.services import run_search
+
+LONGEST_NAME, LONGEST_QUERY = 60, 4000
+PARTS = ("filter", "sort", "column", "baseline", "group")  # of the address that make a view
+
+
+class SavedViewView(BaseModel):
+    """A kept view."""
+
+    name: str = Field(examples=["encoders that learn"])
+    query: str = Field(
+        description="What follows the `?` of the table's address.",
+        examples=["filter=pass1+%3E+0&sort=-pass1"],
+    )
+
+
+def views(session: Session) -> Sequence[SavedViewView]:
+    """All, by name."""
+    return [SavedViewView(name=row.name, query=row.query) for row in rows.all_views(session)]
+
+
+def save(session: Session, name: str, query: str) -> SavedViewView:
+    """Keep a view, or give the one of this name another query. InvalidInput names what is wrong with it."""
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME:
+        _refuse("name", f"must be 1 to {LONGEST_NAME} characters long.")
+    kept = _checked(session, query)
+    rows.put(session, name, kept, time.time())
+    return SavedViewView(name=name, query=kept)
+
+
+def remove(session: Session, name: str) -> None:
+    """NotFound, with the nearest name, if there is none of this name."""
+    if not rows.remove(session, name):
+        names = [view.name for view in views(session)]
+        close = get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names) or 'none'}."
+        raise NotFound(f"There is no view {name!r}.", hint)
+
+
+def _checked(session: Session, query: str) -> str:
+    """The query without parts that say nothing, in one order."""
+    if len(query) > LONGEST_QUERY:
+        _refuse("query", f"must be at most {LONGEST_QUERY} characters long.")
+    pairs = parse_qsl(query.removeprefix("?"))
+    unknown = [key for key, _ in pairs if key not in PARTS]
+    if unknown:
+        _refuse("query", f"has {unknown[0]!r}.", f"A view is made of {', '.join(PARTS)}.")
+    said = dict(pairs)
+    run_search.find(session, said.get("filter", ""), 1, sort=said.get("sort", ""), metrics=())
+    return urlencode(sorted(pairs, key=lambda pair: PARTS.index(pair[0])))
+
+
+def _refuse(field: str, message: str, hint: str = "") -> NoReturn:
+    raise InvalidInput("The view was not saved.", problems=[FieldProblem(field, message, hint)])
