@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from backend.db.tables import Checkpoint, LogLine, RunEvent
@@ -14,6 +14,8 @@ from backend.domain.task import Task
 from backend.pages.forms import Group, Part
 from backend.pages.health import Health
 from backend.pages.panels import Panel
+from backend.pages.runs_state import RICH, TableState
+from backend.pages.runs_table import NAME_COLUMN, RICH_TITLES, Cell, Column, Delta, VariationRow
 from backend.pages.sweep_form import SweepForm
 from backend.services.datasets import SetSummary
 from backend.services.gallery import Answer
@@ -24,6 +26,7 @@ from backend.services.gallery import Source as GallerySource
 from backend.services.group_view import GroupPlace, GroupSummary, GroupView
 from backend.services.predictions import PredictionItem
 from backend.services.run_view import RunView
+from backend.services.saved_views import SavedViewView
 from backend.services.workers import WorkerState
 
 
@@ -57,24 +60,32 @@ class RunRow:
     run: RunView
     health: Health
     sparkline: str
+    cells: Mapping[str, Cell]  # by column
+    pass_delta: Delta | None  # pass@1 against the baseline
 
 
 @dataclass(frozen=True)
 class RunsPage(Context):
-    """The table of runs. `problem` says what is wrong with the filter; the rows then are those without it."""
+    """The table of runs. `problem` says what is wrong with the address; the rows then are of a plain one."""
 
     template = "runs/page.html"
     nav = "runs"
     page = "runs"
 
     rows: Sequence[RunRow]
-    filter_text: str
-    sort: str
+    variations: Sequence[VariationRow]  # instead of rows where runs are grouped
+    pinned: RunRow | None  # the baseline, above the rows
+    baseline: RunView | None
+    columns: Sequence[Column]
+    state: TableState
     problem: FieldProblem | None
     next_cursor: str | None
-    cursor: str | None
     any_runs: bool
     group: GroupSummary | None  # of which these are the runs
+    views: Sequence[SavedViewView]
+    name_column: Column = NAME_COLUMN
+    rich: Mapping[str, str] = field(default_factory=lambda: RICH_TITLES)
+    default_columns: Sequence[str] = RICH
 
     @property
     def page_title(self) -> str:

@@ -4,57 +4,100 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from backend.api.deps import Database
 from backend.db.session import reading_scope
-from backend.domain.errors import FieldProblem, InvalidInput
-from backend.pages import health
+from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.pages import health, runs_table
 from backend.pages.contexts import RunRow, RunsPage
 from backend.pages.rendering import render
-from backend.pages.sparklines import sparkline
-from backend.services import groups, runs
+from backend.pages.runs_state import RICH, TableState
+from backend.pages.runs_table import Column, VariationRow
+from backend.pages.sparklines import sparklines
+from backend.services import groups, runs, saved_views
 from backend.services.group_view import GroupSummary
-from backend.services.run_search import NEWEST_FIRST
+from backend.services.run_search import NEWEST_FIRST, RunPage
 from backend.services.run_view import RunView
 
 router = APIRouter(include_in_schema=False)
 
-ROWS = 200
+ROWS = 100
 ONE_GROUP = re.compile(r'\s*group\s*==\s*"([a-z0-9]{10})"\s*')
 
 
-@router.get("/")
-def runs_page(
-    engine: Database,
+def table_state(
     filter: Annotated[str, Query(max_length=2000)] = "",
     sort: str = NEWEST_FIRST,
+    column: Annotated[list[str] | None, Query()] = None,
+    baseline: str = "",
+    group: Literal["", "seed"] = "",
     cursor: str | None = None,
-) -> HTMLResponse:
-    """The runs that match a filter. A filter that cannot be read is told and shows all runs."""
-    problem = None
+) -> TableState:
+    """What the address asks for."""
+    columns = tuple(name.strip() for name in column or () if name.strip()) or RICH
+    return TableState(filter, sort or NEWEST_FIRST, columns, baseline, group, cursor)
+
+
+@router.get("/")
+def runs_page(engine: Database, state: Annotated[TableState, Depends(table_state)]) -> HTMLResponse:
+    """The runs that match a filter. A part of the address that means nothing is told, and left out."""
     with reading_scope(engine) as session:
         try:
-            page = runs.find(session, filter, ROWS, cursor, sort=sort, metrics=health.METRICS)
+            context = _page(session, state)
         except InvalidInput as error:
             problem = error.problems[0] if error.problems else FieldProblem("", error.message, error.hint)
-            page = runs.find(session, limit=ROWS, metrics=health.METRICS)
-        context = RunsPage(
-            rows=_rows(session, page.runs),
-            filter_text=filter,
-            sort=sort,
-            problem=problem,
-            next_cursor=page.next_cursor,
-            cursor=cursor,
-            any_runs=bool(page.runs) or bool(runs.find(session, limit=1, metrics=()).runs),
-            group=_group(session, filter),
-        )
-    return render(context, HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK)
+            context = replace(
+                _page(session, TableState()), problem=problem, state=replace(state, columns=RICH, cursor=None)
+            )
+    return render(context, HTTPStatus.UNPROCESSABLE_ENTITY if context.problem else HTTPStatus.OK)
+
+
+def _page(session: Session, state: TableState) -> RunsPage:
+    columns = runs_table.columns_of(state.columns)
+    baseline = _baseline(session, state.baseline)
+    if state.group:
+        page, variations, more = RunPage([], None), *_variations(session, state, columns)
+    else:
+        page = runs.find(session, state.filter, ROWS, state.cursor, sort=state.sort, metrics=health.METRICS)
+        variations, more = (), page.next_cursor
+    rows = _rows(session, [*([baseline] if baseline else []), *page.runs], columns, baseline)
+    return RunsPage(
+        rows=rows[1:] if baseline else rows,
+        variations=variations,
+        pinned=rows[0] if baseline and not state.group else None,
+        baseline=baseline,
+        columns=columns,
+        state=state,
+        problem=None,
+        next_cursor=more,
+        any_runs=bool(page.runs) or bool(runs.find(session, limit=1, metrics=()).runs),
+        group=_group(session, state.filter),
+        views=saved_views.views(session),
+    )
+
+
+def _baseline(session: Session, run_id: str) -> RunView | None:
+    """The run that others are held against; one that has gone is left out."""
+    try:
+        return runs.get(session, run_id) if run_id else None
+    except NotFound:
+        return None
+
+
+def _variations(
+    session: Session, state: TableState, columns: Sequence[Column]
+) -> tuple[Sequence[VariationRow], str | None]:
+    found = runs_table.variations(session, state.filter, state.sort, columns, state.baseline)
+    start = int(state.cursor) if state.cursor and state.cursor.isdecimal() else 0
+    more = str(start + ROWS) if start + ROWS < len(found) else None
+    return runs_table.told_apart(session, found[start : start + ROWS]), more
 
 
 def _group(session: Session, filter_text: str) -> GroupSummary | None:
@@ -63,11 +106,27 @@ def _group(session: Session, filter_text: str) -> GroupSummary | None:
     return groups.summary(session, found[1]) if found else None
 
 
-def _rows(session: Session, found: Sequence[RunView]) -> list[RunRow]:
-    return [RunRow(run, health.health_of(run), _course(session, run)) for run in found]
+def _rows(
+    session: Session, found: Sequence[RunView], columns: Sequence[Column], baseline: RunView | None
+) -> list[RunRow]:
+    cells = runs_table.cells_of(session, found, columns, baseline)
+    courses = _courses(session, found)
+    return [
+        RunRow(
+            run,
+            health.health_of(run),
+            courses.get(run.id, ""),
+            cells.get(run.id, {}),
+            runs_table.compared_passes(run, baseline),
+        )
+        for run in found
+    ]
 
 
-def _course(session: Session, run: RunView) -> str:
-    """The run's accuracy, or its loss where it logs none."""
-    metric = next((name for name in (health.TOKEN, health.LOSS) if name in run.metrics), "")
-    return sparkline(session, run, metric)
+def _courses(session: Session, found: Sequence[RunView]) -> dict[str, str]:
+    """Each run's accuracy, or its loss where it logs none."""
+    drawn: dict[str, str] = {}
+    for metric in (health.TOKEN, health.LOSS):
+        left = [run for run in found if run.id not in drawn and metric in run.metrics]
+        drawn |= sparklines(session, left, metric)
+    return drawn

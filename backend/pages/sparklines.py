@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.services import series
 from backend.services.run_view import RunView
+from backend.services.series import Course
 
-POINTS = 48
 HEIGHT = 24.0  # of the drawing; its width is 100
 SHARES = ("encoder/gradient_coverage", "encoder/sample_coverage")  # drawn from 0 to 1: their noise is nothing
 
@@ -20,6 +20,17 @@ def sparkline(session: Session, run: RunView, metric: str) -> str:
     if metric not in run.metrics:
         return ""
     return _kept(_Reader(session), run.id, metric, run.metrics[metric].step)
+
+
+def sparklines(session: Session, runs: Sequence[RunView], metric: str) -> dict[str, str]:
+    """The same for many runs: one query for those that are over, whose courses are kept."""
+    if not runs:
+        return {}
+    courses = series.courses(session, [run.id for run in runs], metric)
+    return {
+        run.id: _drawn(courses[run.id], metric) if run.id in courses else sparkline(session, run, metric)
+        for run in runs
+    }
 
 
 class _Reader:
@@ -38,12 +49,14 @@ class _Reader:
 
 @lru_cache(maxsize=4096)
 def _kept(reader: _Reader, run_id: str, metric: str, _last_step: int) -> str:
-    curve = series.read(reader.session, run_id, [metric], max_points=POINTS)[metric]
-    finite = np.isfinite(curve.values)
-    steps, values = curve.steps[finite].astype(float), curve.values[finite]
+    return _drawn(series.course(reader.session, run_id, metric), metric)
+
+
+def _drawn(course: Course, metric: str) -> str:
+    across, values = course
     if len(values) < 2:
         return ""
-    across = (steps - steps[0]) / (steps[-1] - steps[0]) * 100
     low, high = (0.0, 1.0) if metric in SHARES else (float(values.min()), float(values.max()))
     down = HEIGHT - 2 - (values - low) / (high - low or 1.0) * (HEIGHT - 4)
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True))
+    pairs = zip((across * 100).round().astype(int).tolist(), down.round(1).tolist(), strict=True)
+    return " ".join(f"{x},{y:g}" for x, y in pairs)

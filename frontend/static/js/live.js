@@ -104,10 +104,21 @@ export function replaceRow(row, next) {
     row.remove();
     return null;
   }
-  if (row.innerHTML === next.innerHTML) return row;
+  const tools = row.querySelector(".row-tools"); // of the pointer, not of the row
+  const chosen = tools?.contains(document.activeElement) ? document.activeElement : null;
+  tools?.remove();
+  const isSame = row.innerHTML === next.innerHTML || row.querySelector(".row-form"); // or somebody writes in it
+  const place = (isSame ? row : next).querySelector(".col-name");
+  if (isSame) {
+    if (tools) place.append(tools);
+    chosen?.focus({ preventScroll: true });
+    return row;
+  }
   const focused = placeOfFocus(row);
   const picked = row.querySelector("[data-pick]")?.checked ?? false;
   row.replaceWith(next);
+  if (tools) place.append(tools);
+  chosen?.focus({ preventScroll: true });
   const box = next.querySelector("[data-pick]");
   if (box) box.checked = picked;
   restoreFocus(next, focused);

@@ -1,8 +1,11 @@
-// The table of runs: live rows, filter, selection, keyboard.
+// The table of runs: live rows, filter, columns, views, selection, keyboard.
 
 import { ask, askPage } from "./api.js";
+import { complete } from "./completion.js";
 import { Stream, refresh, replaceRow, throttled } from "./live.js";
 import { attempt, confirm, tell } from "./notices.js";
+import { editRow } from "./run_edit.js";
+import { watchViews } from "./saved_views.js";
 
 const EVERY = 1500; // milliseconds between two looks at the server
 
@@ -25,7 +28,10 @@ function start() {
     }
   });
   if (!document.getElementById("runs")) return;
+  for (const input of document.querySelectorAll("[data-names]")) complete(input);
   watchSelection();
+  watchRows();
+  watchViews();
   watchKeys();
 }
 
@@ -35,7 +41,9 @@ async function renewRows(changed) {
   changed.clear();
   const rows = ids.map((id) => id && document.getElementById(`run-${id}`));
   if (rows.every(Boolean)) {
-    const query = new URLSearchParams({ filter: `id in (${ids.map((id) => `"${id}"`).join(", ")})` });
+    const query = new URLSearchParams(location.search);
+    query.set("filter", `id in (${ids.map((id) => `"${id}"`).join(", ")})`);
+    query.delete("cursor");
     const fresh = await askPage(`/?${query}`);
     for (const row of rows) replaceRow(row, fresh.getElementById(row.id));
   } else {
@@ -54,7 +62,7 @@ async function renewAll() {
 const picked = () => [...document.querySelectorAll("[data-pick]:checked")].map((box) => box.closest("tr"));
 
 function watchSelection() {
-  document.getElementById("pick-all").addEventListener("change", (event) => {
+  document.getElementById("pick-all")?.addEventListener("change", (event) => {
     for (const box of document.querySelectorAll("[data-pick]")) box.checked = event.target.checked;
     showSelection();
   });
@@ -79,41 +87,84 @@ function showSelection() {
   const over = rows.filter((row) => isOver(row)).length;
   document.querySelector("[data-bulk=cancel]").disabled = over === rows.length;
   document.querySelector("[data-bulk=delete]").disabled = over === 0;
+  const put = document.querySelector("[data-bulk=archive], [data-bulk=restore]");
+  const away = rows.length > 0 && rows.every((row) => "archived" in row.dataset);
+  put.dataset.bulk = away ? "restore" : "archive";
+  put.textContent = away ? "Take out of the archive" : "Archive";
 }
 
 const isOver = (row) => ["finished", "failed", "cancelled"].includes(row.dataset.status);
 
-/** Cancel what still goes on, or delete what is over; the others of the selection stay as they are. */
+const WISHES = {
+  cancel: { fits: (row) => !isOver(row), said: "Cancelling", path: "/cancel", method: "POST" },
+  delete: { fits: isOver, said: "Deleted", path: "", method: "DELETE" },
+  archive: { fits: () => true, said: "Archived", path: "", method: "PATCH", body: { archived: true } },
+  restore: { fits: () => true, said: "Took out of the archive:", path: "", method: "PATCH", body: { archived: false } },
+};
+
+/** Do it to those of the selection that it fits; the others stay as they are. */
 async function bulk(wish, rows) {
-  const chosen = rows.filter((row) => isOver(row) === (wish === "delete"));
+  const { fits, said, path, method, body } = WISHES[wish];
+  const chosen = rows.filter(fits);
   const runs = chosen.length === 1 ? chosen[0].querySelector(".run-name").textContent.trim() : `${chosen.length} runs`;
   if (wish === "delete") {
     const text = "Curves, predictions, logs and checkpoints go with them. This cannot be undone.";
     if (!(await confirm(`Delete ${runs}?`, text, "Delete"))) return;
   }
-  const results = await Promise.all(chosen.map((row) => attempt(() => change(wish, row.dataset.id))));
-  if (results.every(Boolean)) tell(wish === "delete" ? `Deleted ${runs}.` : `Cancelling ${runs}.`);
+  const change = (row) => attempt(() => ask(`/api/v1/runs/${row.dataset.id}${path}`, { method, body }));
+  const results = await Promise.all(chosen.map(change));
+  if (results.every(Boolean)) tell(`${said} ${runs}.`);
   clearSelection();
   await attempt(renewAll);
   showSelection();
 }
 
-function change(wish, id) {
-  return wish === "delete"
-    ? ask(`/api/v1/runs/${id}`, { method: "DELETE" })
-    : ask(`/api/v1/runs/${id}/cancel`, { method: "POST" });
+/** The row under the pointer or the focus shows what can be done with it. */
+function watchRows() {
+  const table = document.getElementById("runs");
+  const tools = document.getElementById("row-tools").content.firstElementChild;
+  const show = (event) => {
+    const row = event.target.closest("tr[data-id]");
+    if (!row || tools.closest("tr") === row) return;
+    const pinned = row.classList.contains("is-baseline");
+    tools.querySelector("[data-pin]").hidden = pinned;
+    tools.querySelector("[data-unpin]").hidden = !pinned;
+    tools.querySelector("[data-pin]").href = withBaseline(row.dataset.id);
+    tools.querySelector("[data-unpin]").href = withBaseline("");
+    row.querySelector(".col-name").append(tools);
+  };
+  table.addEventListener("pointerover", show);
+  table.addEventListener("focusin", show);
+  table.addEventListener("click", (event) => {
+    const row = event.target.closest("[data-edit]")?.closest("tr");
+    if (row) edit(row);
+  });
+}
+
+const edit = (row) => editRow(row, () => attempt(renewAll));
+
+function withBaseline(id) {
+  const query = new URLSearchParams(location.search);
+  if (id) query.set("baseline", id);
+  else query.delete("baseline");
+  return query.size ? `/?${query}` : "/";
 }
 
 function watchKeys() {
   document.addEventListener("keydown", (event) => {
-    const field = event.target.matches("input:not([type=checkbox])");
+    const field = event.target.matches("input:not([type=checkbox]), textarea");
     if (field && event.key === "Escape") event.target.blur();
     if (field || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    const rows = [...document.querySelectorAll("#rows tr[data-id]")];
+    const rows = [...document.querySelectorAll("#rows tr[tabindex]")];
     const at = rows.findIndex((row) => row.contains(document.activeElement));
     if (event.key === "j") rows[Math.min(at + 1, rows.length - 1)]?.focus();
     if (event.key === "k") rows[Math.max(at - 1, 0)]?.focus();
-    if (event.key === "x" && at >= 0) rows[at].querySelector("[data-pick]").click();
+    if (event.key === "x") rows[at]?.querySelector("[data-pick]")?.click();
+    if (event.key === "b" && rows[at]?.dataset.id) location.assign(withBaseline(rows[at].dataset.id));
+    if (event.key === "e") {
+      event.preventDefault(); // or the letter would be the first of the tags
+      if (rows[at]?.dataset.id) edit(rows[at]);
+    }
     if (event.key === "Enter" && document.activeElement === rows[at]) rows[at].querySelector(".run-name").click();
     if (event.key === "/") {
       event.preventDefault();
