@@ -122,8 +122,9 @@ def control(
 ) -> None:
     """Train small variants on rules that can be learned, and report who learns them."""
     from worker.control.command import run
+    from worker.control.variants import FULL, QUICK
 
-    page = run(quick, out, jobs, lambda text: print(text, flush=True))
+    page = run(QUICK if quick else FULL, out, jobs, lambda text: print(text, flush=True))
     if page is None:
         print("Stopped. The same command goes on from here.")
         raise SystemExit(INTERRUPTED)

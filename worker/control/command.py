@@ -9,7 +9,7 @@ from pathlib import Path
 from worker.control.report import Report, write
 from worker.control.results import read_variant, think_longer
 from worker.control.training import train_all
-from worker.control.variants import FULL, QUICK, variants
+from worker.control.variants import Scale, variants
 from worker.data.sets import BuiltinTasks
 from worker.device import usable_cores
 from worker.training.stop import StopSignal
@@ -17,10 +17,9 @@ from worker.training.stop import StopSignal
 SEARCHED = "e"  # the variant that is asked to think longer
 
 
-def run(quick: bool, folder: Path, jobs: int | None, tell: Callable[[str], None]) -> Path | None:
+def run(scale: Scale, folder: Path, jobs: int | None, tell: Callable[[str], None]) -> Path | None:
     """Train what is not trained yet, measure it, and write the report; its page, or None if stopped."""
     started = time.monotonic()
-    scale = QUICK if quick else FULL
     chosen, cores = variants(scale), usable_cores()
     folder.mkdir(parents=True, exist_ok=True)
     with StopSignal().on_signals() as stop:
@@ -35,4 +34,4 @@ def run(quick: bool, folder: Path, jobs: int | None, tell: Callable[[str], None]
         return None
     results = [read_variant(variant, folder / variant.letter) for variant in chosen]
     seconds = time.monotonic() - started
-    return write(Report(scale, results, searches, seconds, f"{cores} CPU cores"), folder)
+    return write(Report(results, searches, seconds, f"{cores} CPU cores"), folder)

@@ -11,7 +11,7 @@ from backend.domain.records import Score
 from backend.domain.statistics import Difference, paired_bootstrap
 from worker.control.chart import Line, draw
 from worker.control.results import SearchResult, VariantResult
-from worker.control.variants import TEST_SET, TRAINING_SET, TRM_TASKS, Scale
+from worker.control.variants import TEST_SET, TRAINING_SET, TRM_TASKS
 from worker.data.procedural.families import FAMILIES
 
 LEARNED, UNLEARNED, HALF = 0.8, 0.05, 0.5
@@ -31,7 +31,6 @@ class Bar:
 class Report:
     """Everything the control measured."""
 
-    scale: Scale
     variants: Sequence[VariantResult]
     searches: Sequence[SearchResult]
     seconds: float  # of the command, from start to end
