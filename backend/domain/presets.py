@@ -17,6 +17,7 @@ from backend.domain.experiment import (
     EvaluationConfig,
     EvaluationSet,
     ExperimentConfig,
+    GradientSearch,
     GraphEncoder,
     IterativeEncoder,
     ModelConfig,
@@ -87,7 +88,7 @@ def lpn() -> ExperimentConfig:
     as published: the decoder is TRM's core (post-norm, RoPE, 6.8 M weights) in place of a transformer that
     draws the output cell by cell; a task counts by its number of pairs; the tasks are ARC's own, augmented,
     in place of generated ones; the latent step has a fixed size in place of plain gradient ascent with a
-    clipped norm; optimiser and loss are TRM's; evaluation does not search."""
+    clipped norm; optimiser and loss are TRM's. Evaluation takes 100 gradient steps per view, as published."""
     base = _with_encoder(etrm_deterministic_arc1(), "lpn", PerDemoEncoder(), steps=100_000)
     model = base.model.model_copy(
         update={"core": CoreConfig(h_cycles=1, l_cycles=1), "act": ActConfig(max_steps=1, exploration=0.0)}
@@ -97,6 +98,7 @@ def lpn() -> ExperimentConfig:
             "model": model,
             "data": base.data.model_copy(update={"query": "each"}),
             "objective": ObjectiveConfig(latent_steps=1),
+            "evaluation": base.evaluation.model_copy(update={"search": GradientSearch(steps=100)}),
         }
     )
 
@@ -168,8 +170,10 @@ def quick_etrm_iterative_trained() -> ExperimentConfig:
 
 
 def quick_lpn() -> ExperimentConfig:
-    """lpn at the size of quick: minutes on two CPU cores."""
-    return _quick(lpn(), inner_width=64)
+    """lpn at the size of quick, with 5 gradient steps per view: minutes on two CPU cores."""
+    small = _quick(lpn(), inner_width=64)
+    searched = small.evaluation.model_copy(update={"search": GradientSearch(steps=5)})
+    return small.model_copy(update={"evaluation": searched})
 
 
 def quick_slots() -> ExperimentConfig:

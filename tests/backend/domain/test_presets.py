@@ -74,6 +74,11 @@ def test_lpn_asks_every_pair_and_searches_once_in_training() -> None:
         assert (each.objective.latent_steps, each.objective.kl_annealing_steps) == (1, 0)
 
 
+def test_lpn_searches_in_evaluation_and_no_other_preset_does() -> None:
+    searching = {name for name in PRESETS if preset(name).evaluation.search.kind != "none"}
+    assert searching == {"lpn", "quick_lpn"}
+
+
 def test_the_quick_run_is_an_encoder_on_real_tasks_it_is_then_scored_beside() -> None:
     quick = preset("quick")
     assert isinstance(quick.model, EtrmModel)
