@@ -26,11 +26,12 @@ from backend.api.router import router as api_router
 from backend.db.session import make_engine, session_scope
 from backend.pages.errors import error_page
 from backend.pages.router import router as pages_router
-from backend.services import dispatch, notify, queue
+from backend.services import dispatch, notify, queue, webhook
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
 SWEEP_EVERY = 10.0  # seconds
+DELIVER_EVERY = 5.0  # seconds between two looks for alarms to send
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -64,12 +65,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.engine = engine
     app.state.stopping = asyncio.Event()
     sweeping = asyncio.create_task(_sweep_until(app.state.stopping, engine))
+    url = app.state.settings.webhook_url
+    delivering = asyncio.create_task(_deliver_until(app.state.stopping, engine, url))
     try:
         with _told_of_signals(app.state.stopping):
             yield
     finally:
         app.state.stopping.set()
         await sweeping
+        await delivering
         await run_sync(engine.dispose)
 
 
@@ -78,6 +82,17 @@ async def _sweep_until(stopping: asyncio.Event, engine: Engine) -> None:
         await run_sync(sweep, engine)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), SWEEP_EVERY)
+
+
+async def _deliver_until(stopping: asyncio.Event, engine: Engine, url: str | None) -> None:
+    """Send alarms as they come, beside the sweep: a slow receiver holds up nothing else."""
+    while not stopping.is_set():
+        try:
+            await run_sync(webhook.deliver_due, engine, url, stopping.is_set)
+        except Exception:
+            log.exception("alarms were not delivered")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), DELIVER_EVERY)
 
 
 def sweep(engine: Engine) -> None:

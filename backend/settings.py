@@ -54,6 +54,11 @@ class Settings(BaseSettings):
         None,
         description="HOST:PORT of the machine where the processes of several machines meet (torchrun, c10d).",
     )
+    webhook_url: str | None = Field(
+        None,
+        repr=False,
+        description="http:// or https:// address that is sent every alarm as JSON. Unset: nobody is told.",
+    )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Further Host names the web server answers to, separated by commas; "
@@ -88,6 +93,13 @@ class Settings(BaseSettings):
     def _known_broker(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(BROKER_SCHEMES):
             raise ValueError("must be redis://HOST:PORT/NUMBER")
+        return url
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _web_address(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("must be http://… or https://…")
         return url
 
     @field_validator("rendezvous")

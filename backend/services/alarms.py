@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -14,7 +15,7 @@ from backend.domain.records import Alarm
 
 def raise_once(session: Session, run_id: str, alarm: Alarm) -> bool:
     """Keep the alarm if it is the run's first of this name; whether it was. The first evidence stays."""
-    return journal.add_alarm_once(session, run_id=run_id, **asdict(alarm))
+    return journal.add_alarm_once(session, run_id=run_id, deliver_after=time.time(), **asdict(alarm))
 
 
 def list(session: Session, run_id: str) -> Sequence[AlarmRow]:

@@ -110,3 +110,7 @@ class Alarm(Base):
     value: Mapped[MaybeNan]  # a loss that became NaN raises one
     threshold: Mapped[MaybeNan]
     text: Mapped[str]
+    deliver_after: Mapped[float | None] = mapped_column(index=True)  # when a webhook is to hear of it
+    delivered_at: Mapped[float | None]
+    delivery_attempts: Mapped[int] = mapped_column(default=0)
+    delivery_error: Mapped[str] = mapped_column(default="")

@@ -1,0 +1,32 @@
+"""Alarms that a webhook is still to hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.orm import Session
+
+from backend.db.tables import Alarm, Run
+
+
+def due(session: Session, now: float, limit: int) -> Sequence[Row[Alarm, Run]]:
+    """(alarm, its run) whose time has come, oldest first; another process that looks now gets others."""
+    query = select(Alarm, Run).join(Run, Run.id == Alarm.run_id).where(Alarm.deliver_after <= now)
+    query = query.order_by(Alarm.id).limit(limit)
+    return session.execute(query.with_for_update(skip_locked=True, of=Alarm)).all()
+
+
+def change(session: Session, alarm_id: int, **values: Any) -> None:
+    """Note what became of a delivery."""
+    session.execute(update(Alarm).where(Alarm.id == alarm_id).values(**values))
+
+
+def drop_all(session: Session) -> None:
+    """Nobody is to be told of what was raised so far."""
+    session.execute(update(Alarm).where(Alarm.deliver_after.is_not(None)).values(deliver_after=None))
+
+
+def any_waiting(session: Session) -> bool:
+    return session.scalar(select(Alarm.id).where(Alarm.deliver_after.is_not(None)).limit(1)) is not None
