@@ -77,7 +77,7 @@ class Report:
         """Held-out pass@1 over training steps, of every variant."""
         lines = [
             Line(
-                f"{each.variant.letter}: {each.variant.title}"[:24],
+                each.variant.label,
                 [(step, score.solved / score.n, *score.interval) for step, score in each.held_out],
             )
             for each in self.variants
@@ -261,6 +261,7 @@ h1 {{ font-size: 1.5rem; }} h2 {{ font-size: 1.1rem; margin-top: 2rem; }}
 table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
 th, td {{ text-align: left; padding: .35rem .8rem .35rem 0; vertical-align: top; }}
 tr {{ border-bottom: 1px solid #8886; }}
+td:first-child {{ white-space: nowrap; }}
 th {{ font-weight: 600; }}
 figure {{ margin: 1.5rem 0; background: #fff; border-radius: 6px; }} svg {{ width: 100%; height: auto; }}
 </style>

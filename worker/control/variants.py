@@ -26,6 +26,7 @@ from backend.domain.experiment import (
 
 TRAINING_SET, TEST_SET = "procedural/control/train", "procedural/control/test"
 SIDE = 3
+ACT_STEPS = 2
 TRM_TASKS = 256  # so few that TRM can learn each one's embedding in the time it has
 
 
@@ -50,6 +51,7 @@ class Variant:
 
     letter: str
     title: str
+    label: str  # in charts
     config: ExperimentConfig
 
 
@@ -57,11 +59,11 @@ def variants(scale: Scale) -> tuple[Variant, ...]:
     """The variants of a scale, in the order of their letters."""
     trained = _etrm(scale)
     everything = (
-        Variant("a", "ETRM, encoder trained", trained),
-        Variant("b", "the same, encoder's gradient cut", _cut(trained)),
-        Variant("c", "the same as a, context cached", _cached(trained)),
-        Variant("d", "TRM, puzzle embeddings", _trm(trained)),
-        Variant("e", "per-demonstration VAE", _vae(trained)),
+        Variant("a", "ETRM, encoder trained", "a encoder trained", trained),
+        Variant("b", "the same, encoder's gradient cut", "b gradient cut", _cut(trained)),
+        Variant("c", "the same as a, context cached", "c context cached", _cached(trained)),
+        Variant("d", "TRM, puzzle embeddings", "d TRM", _trm(trained)),
+        Variant("e", "per-demonstration VAE", "e VAE, no search", _vae(trained)),
     )
     return tuple(variant for variant in everything if variant.letter in scale.letters)
 
@@ -103,9 +105,6 @@ def _etrm(scale: Scale) -> ExperimentConfig:
             every=scale.evaluate_every,
         ),
     )
-
-
-ACT_STEPS = 2
 
 
 def _cut(base: ExperimentConfig) -> ExperimentConfig:
