@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from backend.domain.config_files import read_experiment
+from backend.domain.config_problems import apply_overrides
 from backend.domain.errors import Conflict, EtrmError, InvalidInput
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
 from worker import parallel
@@ -100,9 +101,18 @@ def evaluate(
     step: Annotated[
         int | None, typer.Option("--checkpoint", metavar="STEP", help="Which one. Default: the newest.")
     ] = None,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="Of the search: --search kind=gradient --search steps=100. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Score a checkpoint: pass@k with its interval."""
     changes: dict[str, object] = {"views": views, "weights": weights}
+    if search:
+        changes["search"] = apply_overrides({}, search)
     if set_name or first is not None:
         changes["sets"] = [{"name": set_name or EvaluationSet().name, "first_tasks": first}]
     _evaluate(run, step, {name: value for name, value in changes.items() if value is not None})

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from backend.domain.experiment import search_words
 from backend.domain.records import (
     Alarm,
     Checkpoint,
@@ -99,7 +100,10 @@ class ConsoleRecorder:
 def describe(key: EvaluationKey) -> str:
     """Everything a number of this evaluation must not be shown without."""
     weights = "EMA weights" if key.weights == "ema" else "raw weights"
-    return f"{key.set_name}, {len(key.task_ids)} tasks, {key.views} views, {weights} of step {key.step}"
+    search = f", search: {search_words(key.search)}" if key.search else ""
+    return (
+        f"{key.set_name}, {len(key.task_ids)} tasks, {key.views} views, {weights} of step {key.step}{search}"
+    )
 
 
 def describe_score(score: Score) -> str:

@@ -35,6 +35,7 @@ from backend.domain.experiment.search import (
     RandomSearch,
     SearchConfig,
     search_label,
+    search_words,
 )
 from backend.domain.experiment.training import CheckpointStart, SeededStart, StartConfig, TrainingConfig
 
@@ -75,4 +76,5 @@ __all__ = [
     "TrmModel",
     "VariationalEncoder",
     "search_label",
+    "search_words",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from backend.domain.experiment.fields import Config, field
 
@@ -80,6 +80,7 @@ class RandomSearch(Config):
 
 
 SearchConfig = Annotated[NoSearch | GradientSearch | RandomSearch, Field(discriminator="kind")]
+_SEARCH: TypeAdapter[SearchConfig] = TypeAdapter(SearchConfig)
 
 
 def search_label(search: SearchConfig) -> str:
@@ -95,3 +96,8 @@ def search_label(search: SearchConfig) -> str:
     parts += ["leave one out"] if search.leave_one_out else []
     parts += [f"at most {search.most_decodes}"] if search.most_decodes else []
     return ", ".join(parts)
+
+
+def search_words(key: str) -> str:
+    """The same of the JSON that identifies an evaluation's search; empty for none."""
+    return search_label(_SEARCH.validate_json(key)) if key else ""
