@@ -15,7 +15,8 @@ from backend.domain.config_problems import parse_json
 from backend.domain.errors import InvalidConfig
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.presets import PRESETS
-from backend.services import runs
+from backend.services import estimates, runs
+from backend.services.estimates import EstimateView
 
 router = APIRouter(tags=["config"])
 
@@ -35,6 +36,9 @@ class Verdict(BaseModel):
     valid: bool
     problems: list[ErrorField]
     config: dict[str, Any] | None = Field(description="The whole config, defaults filled in, if valid.")
+    estimate: EstimateView | None = Field(
+        None, description="What one run of it takes, from measured runs like it; null where it is not valid."
+    )
 
 
 @router.get("/presets", responses=responses(401))
@@ -69,7 +73,8 @@ def validate_config(body: RawBody, engine: Database) -> Verdict:
         config = parse_json(body)
         with reading_scope(engine) as session:
             runs.check_sets(session, config)
+            estimate = estimates.of(session, config)
     except InvalidConfig as error:
         found = [ErrorField(field=p.field, message=p.message, hint=p.hint) for p in error.problems]
         return Verdict(valid=False, problems=found, config=None)
-    return Verdict(valid=True, problems=[], config=config.model_dump(mode="json"))
+    return Verdict(valid=True, problems=[], config=config.model_dump(mode="json"), estimate=estimate)

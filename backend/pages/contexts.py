@@ -18,6 +18,7 @@ from backend.pages.runs_state import RICH, TableState
 from backend.pages.runs_table import NAME_COLUMN, RICH_TITLES, Cell, Column, Delta, VariationRow
 from backend.pages.sweep_form import SweepForm
 from backend.services.datasets import SetSummary
+from backend.services.estimates import EstimateView
 from backend.services.gallery import Answer
 from backend.services.gallery import Choices as GalleryChoices
 from backend.services.gallery import Filter as GalleryFilter
@@ -114,6 +115,7 @@ class LaunchPage(Context):
     workers: int
     sweep: SweepForm
     sweepable: Sequence[SweepableField]
+    estimate: EstimateView | None  # None while the config is not valid
 
     @property
     def page_title(self) -> str:

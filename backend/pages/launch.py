@@ -29,7 +29,8 @@ from backend.pages.form_values import read_form
 from backend.pages.forms import Json
 from backend.pages.rendering import render
 from backend.pages.sweep_form import SweepForm
-from backend.services import datasets, dispatch, groups, runs, workers
+from backend.services import datasets, dispatch, estimates, groups, runs, workers
+from backend.services.estimates import EstimateView
 from backend.services.run_view import RunView
 
 router = APIRouter(include_in_schema=False)
@@ -195,8 +196,16 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         workers=len(listed),
         sweep=_sweep(session, draft),
         sweepable=list(sweepable().values()),
+        estimate=_estimate(session, draft),
     )
     return render(context, status)
+
+
+def _estimate(session: Session, draft: Draft) -> EstimateView | None:
+    try:
+        return estimates.of(session, _config(session, draft))
+    except InvalidConfig:
+        return None
 
 
 def _by_size() -> dict[str, list[Preset]]:

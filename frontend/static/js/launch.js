@@ -6,6 +6,7 @@ import { listProblems, showProblem } from "./form_problems.js";
 import { offerSuggestions, take } from "./form_suggestions.js";
 import { attempt, confirm } from "./notices.js";
 import { SweepSection } from "./sweep.js";
+import { duration, significant, size } from "./words.js";
 
 class LaunchForm {
   constructor(form) {
@@ -76,6 +77,7 @@ class LaunchForm {
       const verdict = await ask("/api/v1/config/validate", { method: "POST", body, signal: this.checking.signal });
       valid = verdict.valid;
       this.showProblems(verdict.problems, everything);
+      showEstimate(verdict.estimate);
       if (this.mode === "form") this.json.value = JSON.stringify(verdict.config ?? body, null, 2);
     });
     return valid;
@@ -243,5 +245,22 @@ function textInField(field) {
   const kind = field.querySelector("[data-type=kind]:checked");
   return kind ? kind.value : textOf(field.querySelector("[data-type]"));
 }
+
+/** What one run takes, from measured runs like it; as the server says it in launch/page.html. */
+function showEstimate(estimate) {
+  const place = document.getElementById("estimate");
+  if (!estimate) place.textContent = "No estimate while the config is not valid.";
+  else if (!estimate.measured_runs) place.textContent = NOT_MEASURED;
+  else {
+    const { measured_runs: n, seconds, process_hours: hours, memory_bytes: memory, samples_per_second: speed } = estimate;
+    const needs = memory ? `, ${size(memory)} of memory` : "";
+    const runs = n === 1 ? "1 run" : `${n} runs`;
+    place.textContent =
+      `About ${duration(seconds)} of training (${significant(hours)} GPU- or process-hours)${needs}: ` +
+      `${significant(speed)} samples/s, measured on ${runs} like it. Evaluation is not counted.`;
+  }
+}
+
+const NOT_MEASURED = "No measurement yet: no run with this model, data, batch and device has recorded its speed.";
 
 new LaunchForm(document.getElementById("launch"));

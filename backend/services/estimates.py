@@ -1,0 +1,87 @@
+"""How long a run takes and what it needs, from what runs like it were measured at; never guessed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from backend.domain.experiment import ExperimentConfig
+from backend.services.run_values import RunLine, RunValues
+
+SPEED, MEMORY = "samples_per_second", "memory_bytes:max"
+LOOKED_AT = 200  # newest runs of the variant
+ENOUGH = 5  # newest runs like it that count
+SECTIONS = ("model", "data", "training", "objective")
+# What of a section changes the speed; None: all of it.
+TELLING: Mapping[str, tuple[str, ...] | None] = {
+    "model": None,
+    "objective": None,
+    "data": None,
+    "training": ("batch_size", "precision", "processes", "accumulate", "compile", "device"),
+}
+
+
+class EstimateView(BaseModel):
+    """One run's training, evaluation not counted. All null where no run like it was measured."""
+
+    measured_runs: int = Field(description="Runs with the same model, canvas, batch and device it rests on.")
+    samples_per_second: float | None = Field(description="Median of their last speed.")
+    seconds: float | None = Field(description="steps x batch size / speed.")
+    process_hours: float | None = Field(description="seconds x training.processes: GPU-hours on GPUs.")
+    memory_bytes: float | None = Field(description="The most that any of them took on its device.")
+
+
+def of(session: Session, config: ExperimentConfig) -> EstimateView:
+    """The estimate for one run of `config`."""
+    wanted = _key(config.model_dump(mode="json"))
+    like = [line for line in _measured(session, config.variant) if _key(line.sections) == wanted][:ENOUGH]
+    if not like:
+        return EstimateView(
+            measured_runs=0, samples_per_second=None, seconds=None, process_hours=None, memory_bytes=None
+        )
+    values = RunValues(session, [SPEED, MEMORY], only=[line.id for line in like])
+    speed = median(_numbers(values, SPEED))
+    seconds = config.training.steps * config.training.batch_size / speed
+    return EstimateView(
+        measured_runs=len(like),
+        samples_per_second=speed,
+        seconds=seconds,
+        process_hours=seconds * config.training.processes / 3600,
+        memory_bytes=max(_numbers(values, MEMORY), default=None),
+    )
+
+
+def _measured(session: Session, variant: str) -> list[RunLine]:
+    """The newest runs of a variant whose speed is known, with the sections of their configs."""
+    values = RunValues(session, ["variant", SPEED])
+    ids = [
+        line.id
+        for line in values.lines
+        if values.value(line, "variant") == variant and _is_speed(values.value(line, SPEED))
+    ]
+    return RunValues(session, SECTIONS, only=ids[:LOOKED_AT]).lines
+
+
+def _numbers(values: RunValues, name: str) -> list[float]:
+    found = (values.value(line, name) for line in values.lines)
+    return [float(value) for value in found if isinstance(value, int | float)]
+
+
+def _is_speed(value: object) -> bool:
+    return isinstance(value, int | float) and value > 0
+
+
+def _key(config: Mapping[str, Any]) -> str:
+    """The same for configs that train at the same speed."""
+    telling = {
+        section: {
+            key: value for key, value in (config.get(section) or {}).items() if names is None or key in names
+        }
+        for section, names in TELLING.items()
+    }
+    return json.dumps(telling, sort_keys=True)

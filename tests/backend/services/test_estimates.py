@@ -1,0 +1,40 @@
+"""Estimates rest on measured runs alone."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from backend.db.session import reading_scope, session_scope
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.presets import quick
+from backend.domain.records import MetricFrame
+from backend.services import datasets, estimates, runs, series
+
+
+def changed(section: str, **values: object) -> ExperimentConfig:
+    raw = quick().model_dump(mode="json")
+    raw[section] |= values
+    return ExperimentConfig.model_validate(raw)
+
+
+def test_an_estimate_scales_the_measured_speed_by_steps_and_knows_nothing_of_other_configs(
+    engine: Engine,
+) -> None:
+    with session_scope(engine) as session:
+        datasets.seed_built_in(session)
+        assert estimates.of(session, quick()).measured_runs == 0
+        for seed, speed in enumerate([100.0, 120.0, 400.0]):
+            run = runs.create(session, quick().model_copy(update={"seed": seed}))
+            values = {"samples_per_second": [1.0, speed], "memory_bytes": [5e8 + seed, 1e8]}
+            series.append(session, run.id, MetricFrame([1, 2], [1.0, 2.0], values))
+    longer = changed("training", steps=10 * quick().training.steps)
+    with reading_scope(engine) as session:
+        found = estimates.of(session, longer)
+        other = estimates.of(session, changed("training", batch_size=2 * quick().training.batch_size))
+
+    assert (found.measured_runs, found.samples_per_second, found.memory_bytes) == (3, 120.0, 5e8 + 2)
+    assert found.seconds == pytest.approx(longer.training.steps * longer.training.batch_size / 120)
+    assert found.process_hours == pytest.approx((found.seconds or 0) / 3600)
+    assert other.measured_runs == 0
+    assert other.seconds is None
