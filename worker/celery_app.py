@@ -64,8 +64,8 @@ def main() -> NoReturn:
 def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat) -> None:
     """Tie the task and the worker's life to Celery's events."""
 
-    def execute_run(run_id: str) -> None:
-        executor.execute(run_id, heartbeat)
+    def execute_run(_run_id: str) -> None:
+        executor.execute(heartbeat)
 
     def ready(**_event: Any) -> None:
         heartbeat.start()

@@ -52,11 +52,12 @@ class Executor:
         self._worker_id = worker_id
         self._command = command
 
-    def execute(self, run_id: str, heartbeat: Heartbeat) -> None:
-        """Run a queued run to its end, or do nothing: a message is only a hint."""
-        claim = self._claim(run_id)
+    def execute(self, heartbeat: Heartbeat) -> None:
+        """Run the first queued run to its end, or do nothing: a message says that one waits, not which."""
+        claim = self._claim()
         if claim is None:
             return
+        run_id = claim.run_id
         heartbeat.works_on(run_id)
         _announce(run_id)
         try:
@@ -76,14 +77,14 @@ class Executor:
             return lambda session: queue.fail(session, claim, cause, "", time.time())
         return lambda session: self._write_end(session, claim, ending)
 
-    def _claim(self, run_id: str) -> Claim | None:
+    def _claim(self) -> Claim | None:
         if self.leaving.is_set():
             return None
         try:
             with session_scope(self._engine) as session:
-                return queue.claim(session, run_id, self._worker_id, time.time())
+                return queue.claim_next(session, self._worker_id, time.time())
         except Unavailable as error:
-            log.warning("Run %s not claimed, it stays queued: %s", run_id, error)
+            log.warning("No run claimed, what is queued stays so: %s", error)
             return None
 
     def renew(self, claim: Claim) -> RunStatus | None:

@@ -1,17 +1,23 @@
-"""/api/v1/workers and /queue: who works on what, and what waits and why."""
+"""/api/v1/workers and /queue: who works on what, what waits and why, and the order in which it is taken."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Engine
 
-from backend.api.deps import Database
+from backend.api.deps import Database, RunId, announce
 from backend.api.errors import responses
-from backend.db.session import reading_scope
-from backend.services import runs, workers
-from backend.services.run_search import MOST
+from backend.api.live import follow
+from backend.api.runs import Input
+from backend.db.session import reading_scope, session_scope
+from backend.services import queue_board, queue_order, workers
+from backend.services.queue_board import Board
 from backend.services.run_view import RunView
 
 router = APIRouter(tags=["queue"], responses=responses(401))
@@ -38,7 +44,56 @@ class QueueView(BaseModel):
     """Waiting runs, the next one first; each `waiting_reason` says why it waits."""
 
     runs: list[RunView]
+    priorities: list[str] = Field(description="high, normal or low, of each of `runs`.")
+    running: list[RunView]
+    ended: list[RunView] = Field(description="Failed or cancelled within a day; resume tries one again.")
     workers: list[WorkerView]
+
+
+class Move(Input):
+    """Where a waiting run is put."""
+
+    position: int = Field(ge=1, description="1 is next; beyond the end means last.")
+
+
+class Priority(Input):
+    """How urgent a waiting run is."""
+
+    priority: Literal["high", "normal", "low"]
+
+
+class QueueStream:
+    """The queue, whole, whenever anything in it changes but the passing of time."""
+
+    over = False
+    pause = 1.0
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sent: Any = None
+
+    def look(self) -> list[ServerSentEvent]:
+        with reading_scope(self._engine) as session:
+            board = queue_board.read(session, time.time())
+        steady = _steady(board)
+        if steady == self._sent:
+            return []
+        self._sent = steady
+        return [ServerSentEvent(event="queue", data=steady)]
+
+
+def _steady(board: Board) -> dict[str, Any]:
+    """What the queue is, in brief: enough to tell whether it changed, and how."""
+    return {
+        "waiting": [[each.run.id, each.priority, each.run.waiting_reason] for each in board.waiting],
+        "running": [[run.id, run.status, run.progress.phase, run.progress.done] for run in board.running],
+        "ended": [[run.id, run.status] for run in board.ended],
+        "workers": [[each.id, each.alive, each.current_run_id] for each in board.workers],
+    }
+
+
+def _stream(engine: Database) -> QueueStream:
+    return QueueStream(engine)
 
 
 @router.get("/workers")
@@ -50,8 +105,43 @@ def list_workers(engine: Database) -> list[WorkerView]:
 
 @router.get("/queue")
 def read_queue(engine: Database) -> QueueView:
-    """What waits, in the order in which it will be taken, and who could take it."""
+    """What waits, in the order in which it will be taken, what runs, and who could take it."""
     with reading_scope(engine) as session:
-        waiting = runs.find(session, limit=MOST, status="queued", sort="created", metrics=())
-        listed = [WorkerView.model_validate(each) for each in workers.listed(session, time.time())]
-    return QueueView(runs=waiting.runs, workers=listed)
+        return _view(queue_board.read(session, time.time()))
+
+
+@router.get("/queue/events", response_class=EventSourceResponse)
+async def follow_queue(
+    request: Request, stream: Annotated[QueueStream, Depends(_stream)]
+) -> AsyncIterator[ServerSentEvent]:
+    """`queue`: ids of what waits, runs and ended, and the workers; at the start and on every change."""
+    async for event in follow(stream, None, request.app.state.stopping):
+        yield event
+
+
+@router.post("/queue/{run_id}/move", responses=responses(404, 409, 422))
+def move_run(run_id: RunId, body: Move, engine: Database) -> QueueView:
+    """Put a waiting run at another place of the queue."""
+    with session_scope(engine) as session:
+        queue_order.move(session, run_id, body.position)
+    announce(run_id)
+    return read_queue(engine)
+
+
+@router.post("/queue/{run_id}/priority", responses=responses(404, 409, 422))
+def prioritise_run(run_id: RunId, body: Priority, engine: Database) -> QueueView:
+    """Give a waiting run another priority; it goes behind those that have it already."""
+    with session_scope(engine) as session:
+        queue_order.prioritise(session, run_id, body.priority)
+    announce(run_id)
+    return read_queue(engine)
+
+
+def _view(board: Board) -> QueueView:
+    return QueueView(
+        runs=[each.run for each in board.waiting],
+        priorities=[each.priority for each in board.waiting],
+        running=list(board.running),
+        ended=list(board.ended),
+        workers=[WorkerView.model_validate(each) for each in board.workers],
+    )

@@ -12,6 +12,7 @@ from backend.api import (
     gallery,
     groups,
     health,
+    leaks,
     logs,
     predictions,
     queue,
@@ -35,6 +36,7 @@ V1 = (
     configs,
     sets,
     views,
+    leaks,
     search,
 )
 

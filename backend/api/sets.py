@@ -72,7 +72,8 @@ class Import:
     replace: bool
 
 
-async def _import(request: Request) -> Import:
+async def posted_import(request: Request) -> Import:
+    """What a request asks to import, as a form with files or as JSON."""
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         async with request.form() as form:
             return await _from_form(form)
@@ -141,11 +142,18 @@ def list_sets(engine: Database) -> list[SetView]:
         }
     },
 )
-def import_set(given: Annotated[Import, Depends(_import)], engine: Database) -> SetView:
+def import_set(given: Annotated[Import, Depends(posted_import)], engine: Database) -> SetView:
     """Import Kaggle-form or single-task files, all or nothing. The same again changes nothing."""
     with session_scope(engine) as session:
         summary = datasets.import_files(session, given.name, given.files, given.solutions, given.replace)
     return SetView.model_validate(summary)
+
+
+@router.delete("/{name:path}", status_code=204, responses=responses(401, 404, 409))
+def remove_set(name: SetName, engine: Database) -> None:
+    """Remove an imported set with its tasks; results on it stay, without their grids."""
+    with session_scope(engine) as session:
+        datasets.remove(session, name)
 
 
 @router.get("/{name:path}/tasks", responses=responses(401, 404))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from backend.cli import config, data, evaluation, gallery, run, serve, sweep, token, work
+from backend.cli import config, data, evaluation, gallery, queue, run, serve, sweep, token, work
 
 app = typer.Typer(
     help="ETRM Lab: train tiny recursive models on ARC-AGI, watch them, and find out why they fail.",
@@ -34,6 +34,7 @@ app.command()(run.runs)
 app.add_typer(run.app, name="run")
 app.add_typer(evaluation.app, name="evaluation")
 app.command()(gallery.gallery)
+app.add_typer(queue.app, name="queue")
 app.add_typer(data.app, name="data")
 app.command()(config.presets)
 app.command(name="config")(config.config)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from backend.domain.grid import Grid
     from backend.domain.task import Task
 
-app = typer.Typer(help="Task sets: list, import, show.", no_args_is_help=True)
+app = typer.Typer(help="Task sets: list, import, remove, leaks, show.", no_args_is_help=True)
 # The official palette, and for each colour the ink that can be read on it.
 PALETTE = (
     *("#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00"),
@@ -56,6 +56,33 @@ def import_files(
             replace,
         )
     print(f"Imported {made.tasks} tasks as {made.name}.")
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(metavar="SET", help="Name of an imported set.")]) -> None:
+    """Remove an imported set; results on it stay, without their grids."""
+    from backend.cli.place import writing
+    from backend.services import datasets
+
+    with writing() as session:
+        datasets.remove(session, name)
+    print(f"Removed {name}.")
+
+
+@app.command()
+def leaks(
+    training: Annotated[str, typer.Argument(metavar="TRAINING", help="A set, as arc-agi-2/training.")],
+    evaluated: Annotated[str, typer.Argument(metavar="EVALUATED", help="A set, as arc-agi-1/evaluation.")],
+) -> None:
+    """Say what training on one set would tell of another, in any augmentation."""
+    from backend.cli.place import reading
+    from backend.services import leaks as service
+
+    with reading() as session:
+        report = service.check(session, training, evaluated)
+    for leak in report.leaks:
+        print(leak)
+    print(f"{training} gives away {report.tasks} of {report.evaluated_tasks} tasks of {evaluated}.")
 
 
 @app.command()

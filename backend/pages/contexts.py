@@ -25,9 +25,12 @@ from backend.services.gallery import Filter as GalleryFilter
 from backend.services.gallery import Item as GalleryItem
 from backend.services.gallery import Source as GallerySource
 from backend.services.group_view import GroupPlace, GroupSummary, GroupView
+from backend.services.leaks import LeakReport
 from backend.services.predictions import PredictionItem
+from backend.services.queue_board import Board
 from backend.services.run_view import RunView
 from backend.services.saved_views import SavedViewView
+from backend.services.traces import StepsView, VotesView
 from backend.services.workers import WorkerState
 
 
@@ -289,6 +292,9 @@ class TaskPage(Context):
     test_index: int
     runs: Sequence[RunOnTask]
     chosen: Answer | None
+    votes: VotesView | None  # who voted for what in the chosen answer, where it was kept
+    steps: StepsView | None  # its ACT steps, where they were recorded
+    flips: Sequence[tuple[int, bool]]  # (step, whether the answer is right from there on)
     before: str | None
     behind: str | None
     meanings: Mapping[str, str]
@@ -296,6 +302,55 @@ class TaskPage(Context):
     @property
     def page_title(self) -> str:
         return self.task.id
+
+
+@dataclass(frozen=True)
+class QueuePage(Context):
+    """What runs, what waits and why, what ended badly, and who works."""
+
+    template = "queue/page.html"
+    nav = "queue"
+    page = "queue"
+    sheets = ("queue",)
+
+    board: Board
+    by_id: Mapping[str, RunView]  # the running ones
+    priorities: Sequence[str]
+
+    @property
+    def page_title(self) -> str:
+        return "Queue"
+
+
+@dataclass(frozen=True)
+class SetCard:
+    """A task set with its first tasks."""
+
+    summary: SetSummary
+    tasks: Sequence[Task]
+
+
+@dataclass(frozen=True)
+class DataPage(Context):
+    """The task sets, the import form as it was sent, and a leak check if two sets are named."""
+
+    template = "data/page.html"
+    nav = "data"
+    page = "data"
+    sheets = ("gallery", "data")
+
+    sets: Sequence[SetCard]
+    training: str
+    evaluated: str
+    report: LeakReport | None
+    leak_problem: str
+    imported: str  # name of the set that was just imported
+    import_problem: str
+    name: str
+
+    @property
+    def page_title(self) -> str:
+        return "Data"
 
 
 @dataclass(frozen=True)

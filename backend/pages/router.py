@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from backend.pages import assets, gallery, groups, launch, login, predictions, run, runs, tasks
+from backend.pages import assets, data, gallery, groups, launch, login, predictions, queue, run, runs, tasks
 
 router = APIRouter()
-for part in (assets, login, runs, launch, run, groups, predictions, gallery, tasks):
+for part in (assets, login, runs, launch, run, groups, predictions, gallery, tasks, queue, data):
     router.include_router(part.router)

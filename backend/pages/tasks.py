@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
 
 from backend.api.deps import Database
 from backend.db.session import reading_scope
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.domain.errors import FieldProblem, InvalidInput, NotFound
 from backend.pages.contexts import RunOnTask, TaskPage, TasksPage, TaskTile
 from backend.pages.predictions import MODES
 from backend.pages.rendering import render
-from backend.services import datasets, gallery
+from backend.services import datasets, gallery, traces
 from backend.services.gallery import SIZES, Answer
+from backend.services.traces import StepsView, VotesView
 
 router = APIRouter(include_in_schema=False)
 
@@ -68,18 +71,46 @@ def task_page(
         index = min(test, len(task.tests)) - 1
         answers = gallery.of_task(session, set_name, task_id, index)
         before, behind = datasets.neighbours(session, set_name, task_id)
-    chosen = next((each for each in answers if each.outcome_id == outcome), answers[0] if answers else None)
+        newest = answers[0] if answers else None
+        chosen = next((each for each in answers if each.outcome_id == outcome), newest)
+        votes, steps = _traces(session, chosen) if chosen else (None, None)
     context = TaskPage(
         set_name=set_name,
         task=task,
         test_index=index,
         runs=_by_run(answers),
         chosen=chosen,
+        votes=votes,
+        steps=steps,
+        flips=_flips(steps) if steps else (),
         before=before,
         behind=behind,
         meanings=MODES,
     )
     return render(context)
+
+
+def _traces(session: Session, answer: Answer) -> tuple[VotesView | None, StepsView | None]:
+    """Who voted for what, and the ACT steps; None where an evaluation did not keep them."""
+    place = (answer.source.evaluation, answer.outcome.task_id, answer.outcome.test_index)
+    votes: VotesView | None = None
+    steps: StepsView | None = None
+    with suppress(NotFound):
+        votes = traces.votes(session, *place)
+    with suppress(NotFound):
+        steps = traces.steps(session, *place)
+    return votes, steps
+
+
+def _flips(steps: StepsView) -> list[tuple[int, bool]]:
+    """(step, whether it is right from there on) wherever the answer becomes right or wrong."""
+    found: list[tuple[int, bool]] = []
+    right = False
+    for each in steps.steps:
+        if each.correct is not None and each.correct != right:
+            right = each.correct
+            found.append((each.step, right))
+    return found
 
 
 def _by_run(answers: Sequence[Answer]) -> list[RunOnTask]:

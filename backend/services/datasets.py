@@ -84,6 +84,16 @@ def import_files(
     return _summary(session, name)
 
 
+def remove(session: Session, name: str) -> None:
+    """Remove an imported set and its tasks. NotFound; Conflict for a set that is built in."""
+    found = next((each for each in sets(session) if each.name == name), None)
+    if found is None:
+        raise _no_set(session, name)
+    if found.origin == "built-in":
+        raise Conflict(f"{name} is built in and stays.", "Only imported sets can be removed.")
+    rows.delete_set(session, name)
+
+
 def check_name(name: str) -> None:
     """InvalidInput unless a user may call a set `name`."""
     if name in BUILT_IN_SETS:

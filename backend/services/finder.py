@@ -17,6 +17,8 @@ PAGES = (
     ("New run", "/runs/new", "launch a run or a sweep"),
     ("Gallery", "/gallery", "predictions beside the truth, several runs side by side"),
     ("Tasks", "/tasks", "the puzzles of each set"),
+    ("Queue", "/queue", "what runs, what waits and why, the workers"),
+    ("Data", "/data", "task sets, import, leak check"),
 )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import leases, runs
+from backend.db.repositories import leases, queue_order, runs
 from backend.db.tables import Run
 from backend.domain.run import RunStatus
 from backend.services import events, series, workers
@@ -23,6 +23,7 @@ __all__ = [
     "beat",
     "cancelled",
     "claim",
+    "claim_next",
     "fail",
     "finish",
     "free_dead",
@@ -58,6 +59,12 @@ def claim(session: Session, run_id: str, worker_id: str, now: float) -> Claim | 
     text = f"Attempt {attempt} by {workers.spoken(worker_id)}: {where}."
     _note(session, run_id, "claimed", text, now, attempt=attempt, step=step)
     return Claim(run_id, attempt, worker_id)
+
+
+def claim_next(session: Session, worker_id: str, now: float) -> Claim | None:
+    """Take the run that stands first in the queue; None if none waits."""
+    run_id = queue_order.next_id(session)
+    return claim(session, run_id, worker_id, now) if run_id else None
 
 
 def renew(session: Session, held: Claim, now: float) -> RunStatus | None:

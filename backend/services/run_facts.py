@@ -11,6 +11,7 @@ from functools import cached_property
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import groups as group_rows
+from backend.db.repositories import queue_order
 from backend.db.repositories import run_facts as rows
 from backend.db.tables import Evaluation, Run
 from backend.domain.records import Score
@@ -123,7 +124,7 @@ class Facts:
     @cached_property
     def _queue(self) -> tuple[dict[str, int], str]:
         """Run id -> how many wait before it, and why the queue does not move faster."""
-        ids = rows.queued_ids(self._session)
+        ids = [row.id for row in queue_order.queued(self._session)]
         first = workers.waiting(self._session, ids[0], self._now) if ids else None
         return {run_id: place for place, run_id in enumerate(ids)}, first.reason if first else ""
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import leases, runs
+from backend.db.repositories import queue_order, runs
 from backend.db.repositories import workers as rows
 from backend.db.tables import Worker
 from backend.domain.run import RunStatus
@@ -83,7 +83,7 @@ def waiting(session: Session, run_id: str, now: float, broker_reachable: bool = 
     run = runs.get(session, run_id)
     if run is None or run.status != RunStatus.QUEUED:
         return None
-    position = leases.ahead(session, run) + 1
+    position = 1 + [row.id for row in queue_order.queued(session)].index(run_id)
     alive = [worker for worker in listed(session, now) if worker.alive]
     return Waiting(position, _reason(session, alive, broker_reachable))
 

@@ -28,6 +28,7 @@ from backend.domain.records import (
     TestOutcome,
 )
 from backend.domain.task import Task
+from backend.domain.votes import ActStep, OutcomeTrace, RankedVote
 from backend.services import alarms, checkpoints, datasets, events, logs, predictions, runs, series
 
 HELD_OUT = "arc-agi-1/evaluation"
@@ -176,7 +177,25 @@ def _outcome(task: Task, at: int, draw: random.Random) -> TestOutcome:
         for rank, grid in enumerate(grids, start=1)
     )
     rank = next((each.rank for each in candidates if each.correct), None)
-    return TestOutcome(task.id, 0, 8, rank, candidates)
+    return TestOutcome(task.id, 0, 8, rank, candidates, trace=_trace(grids, truth, draw))
+
+
+def _trace(grids: Sequence[Grid], truth: Grid, draw: random.Random) -> OutcomeTrace:
+    """Eight views, one a symmetry, that vote for the candidates; eight ACT steps, right at 5 and 6 only."""
+    ranks = [*([1] * 3), *range(1, len(grids) + 1), *([1] * 8)][:8]
+    votes = tuple(RankedVote(view, view, "0123456789", rank, 0.4 / rank) for view, rank in enumerate(ranks))
+    shown = [truth if step in (5, 6) else Grid.of(_noisy(truth, draw, 9 - step)) for step in range(1, 9)]
+    steps = tuple(ActStep(step, grid, step / 10) for step, grid in enumerate(shown, 1))
+    return OutcomeTrace(tuple(grids), votes, steps)
+
+
+def _noisy(truth: Grid, draw: random.Random, cells: int) -> list[list[int]]:
+    """The truth with some cells of the next colour."""
+    rows = truth.as_lists()
+    for _ in range(max(1, cells)):
+        r, c = draw.randrange(truth.height), draw.randrange(truth.width)
+        rows[r][c] = (truth.rows[r][c] + 1) % 10
+    return rows
 
 
 def _answer(task: Task, truth: Grid, way: int, draw: random.Random) -> Grid:

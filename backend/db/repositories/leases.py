@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from backend.db.repositories.queue_order import ORDER
 from backend.db.tables import Checkpoint, Evaluation, Outcome, Run, RunEvent
 from backend.domain.run import RunStatus
 
@@ -76,19 +77,11 @@ def held(session: Session) -> Sequence[Run]:
 
 
 def to_send(session: Session, before: float, limit: int) -> Sequence[Run]:
-    """The oldest queued runs whose message, if any, was sent before `before`."""
+    """The first of the queued runs whose message, if any, was sent before `before`."""
     sent_at = func.coalesce(Run.dispatched_at, Run.created_at)
     put_back = (Run.attempt > 0) & Run.dispatched_at.is_(None)
     query = select(Run).where(Run.status == RunStatus.QUEUED, or_(put_back, sent_at < before))
-    return session.scalars(
-        query.order_by(Run.created_at, Run.id).limit(limit).with_for_update(skip_locked=True)
-    ).all()
-
-
-def ahead(session: Session, run: Run) -> int:
-    """How many queued runs are older than `run`."""
-    older = or_(Run.created_at < run.created_at, (Run.created_at == run.created_at) & (Run.id < run.id))
-    return session.scalar(select(func.count()).where(Run.status == RunStatus.QUEUED, older)) or 0
+    return session.scalars(query.order_by(*ORDER).limit(limit).with_for_update(skip_locked=True)).all()
 
 
 def kept_progress(session: Session, run_id: str) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import Alarm, Checkpoint, Evaluation, Outcome, Run, Series
-from backend.domain.run import RunStatus
 
 
 def evaluations(session: Session, run_ids: Collection[str]) -> Sequence[Row[Evaluation, int]]:
@@ -33,12 +32,6 @@ def checkpoint_steps(session: Session, run_ids: Collection[str]) -> dict[str, in
         .group_by(Checkpoint.run_id)
     )
     return {run_id: step for run_id, step in session.execute(query)}  # noqa: C416
-
-
-def queued_ids(session: Session) -> list[str]:
-    """Ids of the waiting runs, the longest waiting first."""
-    query = select(Run.id).where(Run.status == RunStatus.QUEUED).order_by(Run.created_at, Run.id)
-    return list(session.scalars(query))
 
 
 def all_ids(session: Session) -> list[str]:

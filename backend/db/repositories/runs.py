@@ -61,6 +61,16 @@ def by_status(session: Session, *statuses: RunStatus) -> Sequence[Run]:
     return session.scalars(query).all()
 
 
+def ended_since(session: Session, since: float, limit: int) -> Sequence[Run]:
+    """The newest trainings that failed or were cancelled after `since`."""
+    query = select(Run).where(
+        Run.status.in_((RunStatus.FAILED, RunStatus.CANCELLED)),
+        Run.origin == "training",
+        Run.finished_at > since,
+    )
+    return session.scalars(query.order_by(Run.finished_at.desc(), Run.id).limit(limit)).all()
+
+
 def change_status(
     session: Session,
     run_id: str,

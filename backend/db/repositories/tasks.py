@@ -32,6 +32,12 @@ def delete_tasks(session: Session, set_name: str) -> None:
     session.execute(delete(TaskRow).where(TaskRow.set_name == set_name))
 
 
+def delete_set(session: Session, name: str) -> None:
+    """Delete a set with its tasks."""
+    delete_tasks(session, name)
+    session.execute(delete(TaskSet).where(TaskSet.name == name))
+
+
 def sets_with_counts(session: Session) -> Sequence[Row[str, str, float, int]]:
     """(name, origin, created_at, number of tasks) of every set, by name."""
     query = (

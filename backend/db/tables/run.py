@@ -13,6 +13,12 @@ from backend.db.base import AutoId, Base, MaybeNan
 OfRun = Annotated[str, mapped_column(ForeignKey("run.id", ondelete="CASCADE"))]
 
 
+def _when_created(context: Any) -> float:
+    """A new run waits behind those that are older."""
+    created: float = context.get_current_parameters()["created_at"]
+    return created
+
+
 class Run(Base):
     """One training, or one run that logs here from outside. `config` is the whole experiment."""
 
@@ -45,6 +51,8 @@ class Run(Base):
     lease_until: Mapped[float | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     dispatched_at: Mapped[float | None]
+    priority: Mapped[int] = mapped_column(default=0)  # 1 high, 0 normal, -1 low
+    queue_position: Mapped[float] = mapped_column(default=_when_created)  # smallest first
     created_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]

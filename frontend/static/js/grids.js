@@ -31,6 +31,12 @@ export function currentPalette() {
   return look.palette;
 }
 
+/** Show another grid on a canvas of the same size. */
+export function showDigits(canvas, digits) {
+  canvas.dataset.digits = digits;
+  if (canvas.dataset.seen) draw(canvas);
+}
+
 /** Change palette, digits or truth (predictions show the truth instead), and draw what is in view. */
 export function setLook(change) {
   Object.assign(look, change);

@@ -63,9 +63,10 @@ export function throttled(work, pause) {
   };
 }
 
-/** Fetch this page again and put in what has changed of its live parts. */
-export async function refresh() {
+/** Fetch this page again and put in what has changed of its live parts, if that is still wanted once it is here. */
+export async function refresh(isWanted = () => true) {
   const fresh = await askPage(location.pathname + location.search);
+  if (!isWanted()) return fresh;
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(part.id);
     if (!next) continue;

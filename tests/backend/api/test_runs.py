@@ -155,3 +155,21 @@ def test_log_checkpoints_evaluations_and_predictions_of_a_new_run_are_empty(
     assert client.get(f"{base}/evaluations").json() == []
     assert client.get(f"{base}/predictions").json() == {"predictions": [], "next_cursor": None}
     assert client.get(f"{base}/series").json() == {"run": queued, "version": 0, "series": {}}
+
+
+def test_the_queue_is_listed_in_its_order_and_reordered(client: httpx.Client) -> None:
+    made = [client.post("/api/v1/runs", json={"preset": "quick"}).json()["id"] for _ in range(3)]
+
+    def mine(answer: httpx.Response) -> list[str]:
+        assert answer.status_code == 200, answer.text
+        return [run["id"] for run in answer.json()["runs"] if run["id"] in made]
+
+    assert mine(client.get("/api/v1/queue")) == made
+    assert mine(client.post(f"/api/v1/queue/{made[2]}/move", json={"position": 1})) == [made[2], *made[:2]]
+    raised = client.post(f"/api/v1/queue/{made[1]}/priority", json={"priority": "high"})
+    assert mine(raised) == [made[1], made[2], made[0]]
+    assert raised.json()["priorities"][0] == "high"
+    assert client.post(f"/api/v1/queue/{made[1]}/priority", json={"priority": "top"}).status_code == 422
+    assert client.post("/api/v1/queue/nothinghere/move", json={"position": 1}).status_code == 404
+    for run in made:
+        client.post(f"/api/v1/runs/{run}/cancel")

@@ -55,3 +55,22 @@ def test_a_set_is_replaced_only_on_purpose(client: httpx.Client) -> None:
     other = body | {"tasks": {"a": TASK, "b": TASK}}
     assert client.post("/api/v1/sets", json=other).status_code == 409
     assert client.post("/api/v1/sets", json=other | {"replace": True}).json()["tasks"] == 2
+
+
+def test_imported_sets_are_checked_for_leaks_and_removed(client: httpx.Client) -> None:
+    pair = {"input": [[1, 2]], "output": [[2, 1]]}
+    same = {"input": [[4], [3]], "output": [[3], [4]]}  # turned and recoloured
+    for name, given in (("leaky/a", pair), ("leaky/b", same)):
+        task = {"train": [given], "test": [{"input": [[5]]}]}
+        assert client.post("/api/v1/sets", json={"name": name, "tasks": {name[-1]: task}}).status_code == 201
+
+    report = client.get("/api/v1/leaks", params={"training": "leaky/a", "evaluated": "leaky/b"}).json()
+
+    assert report["leaks"] == [{"training_task": "a", "evaluated_task": "b", "what": "demonstration 1"}]
+    assert (report["tasks"], report["training_tasks"], report["evaluated_tasks"]) == (1, 1, 1)
+    assert client.delete("/api/v1/sets/leaky/b").status_code == 204
+    assert client.delete("/api/v1/sets/leaky/b").status_code == 404
+    assert client.delete("/api/v1/sets/arc-agi-1/training").status_code == 409
+    missing = client.get("/api/v1/leaks", params={"training": "leaky/a", "evaluated": "leaky/b"})
+    assert missing.status_code == 404
+    client.delete("/api/v1/sets/leaky/a")

@@ -1,0 +1,56 @@
+"""/api/v1/leaks: does one task set give another away?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from backend.api.deps import Database
+from backend.api.errors import responses
+from backend.db.session import reading_scope
+from backend.services import leaks
+
+router = APIRouter(tags=["sets"])
+
+
+class LeakView(BaseModel):
+    """A training task that gives away an evaluated one."""
+
+    training_task: str
+    evaluated_task: str
+    what: str = Field(examples=["test 1", "demonstration 2", "the id"])
+
+
+class LeakReportView(BaseModel):
+    """What training on one set would tell of another."""
+
+    training_set: str
+    evaluated_set: str
+    training_tasks: int
+    evaluated_tasks: int
+    tasks: int = Field(description="Evaluated tasks that are given away.")
+    leaks: list[LeakView]
+
+
+@router.get("/leaks", responses=responses(401, 404, 422))
+def check_leaks(
+    engine: Database,
+    training: Annotated[str, Query(description="Name of a set.", examples=["arc-agi-2/training"])],
+    evaluated: Annotated[str, Query(description="Name of a set.", examples=["arc-agi-1/evaluation"])],
+) -> LeakReportView:
+    """Find every pair of the evaluated set that training holds in any augmentation, and shared ids."""
+    with reading_scope(engine) as session:
+        report = leaks.check(session, training, evaluated)
+    return LeakReportView(
+        training_set=report.training_set,
+        evaluated_set=report.evaluated_set,
+        training_tasks=report.training_tasks,
+        evaluated_tasks=report.evaluated_tasks,
+        tasks=report.tasks,
+        leaks=[
+            LeakView(training_task=each.training_task, evaluated_task=each.evaluated_task, what=each.what)
+            for each in report.leaks
+        ],
+    )

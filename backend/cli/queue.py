@@ -1,0 +1,56 @@
+"""`etrm queue`: what waits, in which order, and changing that order."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The queue: list, move, priority.", invoke_without_command=True)
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a waiting run.")]
+
+
+@app.callback()
+def listed(context: typer.Context) -> None:
+    """List what runs and what waits, the next one first, and why."""
+    from backend.cli.place import reading
+    from backend.cli.tables import show
+    from backend.services import queue_board
+
+    if context.invoked_subcommand:
+        return
+    with reading() as session:
+        board = queue_board.read(session, time.time())
+    rows = [("runs", run.id, run.name, "", run.progress.phase) for run in board.running]
+    rows += [
+        (str(each.place), each.run.id, each.run.name, each.priority, each.run.waiting_reason)
+        for each in board.waiting
+    ]
+    show(("place", "run", "name", "priority", ""), rows, empty="Nothing runs and nothing waits.")
+    alive = sum(each.alive for each in board.workers)
+    print(f"{alive} {'worker' if alive == 1 else 'workers'} alive.")
+
+
+@app.command()
+def move(run_id: RunId, place: Annotated[int, typer.Argument(min=1, help="1 is next.")]) -> None:
+    """Put a waiting run at another place."""
+    from backend.cli.place import writing
+    from backend.services import notify, queue_order
+
+    with writing() as session:
+        got = queue_order.move(session, run_id, place)
+    notify.runs_changed()
+    print(f"Run {run_id} is at place {got}.")
+
+
+@app.command()
+def priority(run_id: RunId, priority: Annotated[str, typer.Argument(metavar="high|normal|low")]) -> None:
+    """Give a waiting run another priority."""
+    from backend.cli.place import writing
+    from backend.services import notify, queue_order
+
+    with writing() as session:
+        queue_order.prioritise(session, run_id, priority)
+    notify.runs_changed()
+    print(f"Run {run_id} has priority {priority}.")

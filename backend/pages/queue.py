@@ -1,0 +1,26 @@
+"""`/queue`: what runs, what waits and why, and who works."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from backend.api.deps import Database
+from backend.db.session import reading_scope
+from backend.pages.contexts import QueuePage
+from backend.pages.rendering import render
+from backend.services import queue_board
+from backend.services.queue_order import PRIORITIES
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/queue")
+def queue_page(engine: Database) -> HTMLResponse:
+    """The queue and the workers; queue.js keeps both fresh."""
+    with reading_scope(engine) as session:
+        board = queue_board.read(session, time.time())
+    names = {run.id: run for run in board.running}
+    return render(QueuePage(board=board, by_id=names, priorities=tuple(PRIORITIES)))
