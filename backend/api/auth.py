@@ -5,6 +5,8 @@ Everything is closed but what `is_open` names, so a new address is closed until 
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 from anyio.to_thread import run_sync
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -14,7 +16,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.errors import Unauthorised
+from backend.domain.people import OWNER, Identity, Role
 from backend.services import accounts
+from backend.services.accounts import TokenView
+
+READING_METHODS = ("GET", "HEAD", "OPTIONS")
+ADMIN_PATHS = ("/api/v1/people", "/api/v1/tokens", "/api/v1/storage", "/settings/")
+OPEN_TO_READERS = ("/api/v1/storage",)
+ASKING_ENDS = ("/validate", "/preview")  # posts that change nothing
+
+# Who asks, for whatever the request's task or thread does.
+who: ContextVar[Identity] = ContextVar("who", default=OWNER)
 
 OPEN_PATHS = ("/healthz", "/login", "/favicon.ico")
 
@@ -33,37 +45,55 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not is_open(scope["path"]):
             request = Request(scope)
-            await run_sync(check, request, request.app.state.engine)
+            who.set(await run_sync(check, request, request.app.state.engine))
         await self._app(scope, receive, send)
 
 
-def check(request: Request, engine: Engine) -> None:
-    """Unauthorised unless the request carries a token or a session that opens this lab."""
+def needed_role(method: str, path: str) -> Role:
+    """What a request takes: reading is for all, writing for editors, people and storage for admins."""
+    if path.startswith(ADMIN_PATHS) and not (method in READING_METHODS and path.startswith(OPEN_TO_READERS)):
+        return Role.ADMIN
+    asks_only = path.endswith(ASKING_ENDS) or path == "/logout"
+    return Role.VIEWER if method in READING_METHODS or asks_only else Role.EDITOR
+
+
+def check(request: Request, engine: Engine) -> Identity:
+    """Who is asking. Unauthorised unless the request carries a token or a session that opens this lab,
+    Forbidden if that person's role does not cover it."""
+    identity = _identify(request, engine)
+    identity.check(needed_role(request.method, request.url.path))
+    return identity
+
+
+def _identify(request: Request, engine: Engine) -> Identity:
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
-        if not _token_opens(engine, token.strip()):
+        found = _token(engine, token.strip())
+        if found is None:
             raise Unauthorised(
                 "The token in the Authorization header is unknown or revoked.",
                 "Send Authorization: Bearer TOKEN; make a token with etrm token create NAME.",
             )
-        return
+        return found.identity
     cookie = request.cookies.get(cookie_name(request))
     with reading_scope(engine) as session:
-        if not (cookie and accounts.check_session(session, cookie)):
-            raise Unauthorised(
-                "This lab is closed to strangers.",
-                "In a browser: open the link that etrm up prints, or log in with a token. "
-                "From a program: send Authorization: Bearer TOKEN (etrm token create NAME).",
-            )
+        identity = accounts.check_session(session, cookie) if cookie else None
+    if identity is None:
+        raise Unauthorised(
+            "This lab is closed to strangers.",
+            "In a browser: open the link that etrm up prints, or log in with a token. "
+            "From a program: send Authorization: Bearer TOKEN (etrm token create NAME).",
+        )
+    return identity
 
 
-def _token_opens(engine: Engine, secret: str) -> bool:
+def _token(engine: Engine, secret: str) -> TokenView | None:
     with reading_scope(engine) as session:
         token = accounts.check_token(session, secret)
     if token and accounts.use_is_stale(token):
         with session_scope(engine) as session:
             accounts.note_use(session, secret)
-    return token is not None
+    return token
 
 
 def cookie_name(request: Request) -> str:

@@ -14,6 +14,7 @@ from backend.api import (
     health,
     leaks,
     logs,
+    people,
     predictions,
     queue,
     runs,
@@ -21,6 +22,7 @@ from backend.api import (
     series,
     sets,
     views,
+    storage,
 )
 
 V1 = (
@@ -38,6 +40,8 @@ V1 = (
     views,
     leaks,
     search,
+    people,
+    storage,
 )
 
 router = APIRouter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from backend.cli import config, data, evaluation, gallery, queue, run, serve, sweep, token, work
+from backend.cli import config, data, evaluation, gallery, people, queue, run, serve, sweep, token, work
 
 app = typer.Typer(
     help="ETRM Lab: train tiny recursive models on ARC-AGI, watch them, and find out why they fail.",
@@ -38,4 +38,6 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(data.app, name="data")
 app.command()(config.presets)
 app.command(name="config")(config.config)
+app.add_typer(people.app, name="people")
 app.add_typer(token.app, name="token")
+app.command()(people.storage)

@@ -12,13 +12,16 @@ Name = Annotated[str, typer.Argument(help="What or whom the token is for.")]
 
 
 @app.command()
-def create(name: Name) -> None:
+def create(
+    name: Name,
+    person: Annotated[str, typer.Option(help="As whom it acts; left out, as the owner.")] = "",
+) -> None:
     """Make a token and print its secret, which is shown only now."""
     from backend.cli.place import writing
     from backend.services import accounts
 
     with writing() as session:
-        secret = accounts.create_token(session, name)
+        secret = accounts.create_token(session, name, person)
     print(secret)
 
 
@@ -31,10 +34,20 @@ def list_tokens() -> None:
 
     with reading() as session:
         rows = [
-            (each.name, _day(each.created_at), _day(each.last_used_at), "revoked" if each.revoked_at else "")
+            (
+                each.name,
+                each.identity.name,
+                _day(each.created_at),
+                _day(each.last_used_at),
+                "revoked" if each.revoked_at else "",
+            )
             for each in accounts.tokens(session)
         ]
-    show(("name", "created", "last used", ""), rows, empty="No tokens yet. Make one: etrm token create NAME")
+    show(
+        ("name", "acts as", "created", "last used", ""),
+        rows,
+        empty="No tokens yet. Make one: etrm token create NAME",
+    )
 
 
 @app.command()

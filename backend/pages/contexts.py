@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from backend.api.auth import who
 from backend.db.tables import Checkpoint, LogLine, RunEvent
 from backend.domain.errors import EtrmError, FieldProblem
+from backend.domain.people import Identity
 from backend.domain.presets import Preset
 from backend.domain.sweeps import SweepableField
 from backend.domain.task import Task
@@ -17,6 +19,7 @@ from backend.pages.panels import Panel
 from backend.pages.runs_state import RICH, TableState
 from backend.pages.runs_table import NAME_COLUMN, RICH_TITLES, Cell, Column, Delta, VariationRow
 from backend.pages.sweep_form import SweepForm
+from backend.services.accounts import PersonView, TokenView
 from backend.services.datasets import SetSummary
 from backend.services.estimates import EstimateView
 from backend.services.gallery import Answer
@@ -30,6 +33,7 @@ from backend.services.predictions import PredictionItem
 from backend.services.queue_board import Board
 from backend.services.run_view import RunView
 from backend.services.saved_views import SavedViewView
+from backend.services.storage import Storage
 from backend.services.traces import StepsView, VotesView
 from backend.services.workers import WorkerState
 
@@ -54,6 +58,7 @@ class Context:
             "nav": self.nav,
             "page": self.page,
             "sheets": list(self.sheets),
+            "role": who.get().role,
         }
 
 
@@ -351,6 +356,27 @@ class DataPage(Context):
     @property
     def page_title(self) -> str:
         return "Data"
+
+
+@dataclass(frozen=True)
+class SettingsPage(Context):
+    """People, tokens and storage; the first two are empty for who is no admin."""
+
+    template = "settings/page.html"
+    nav = "settings"
+    page = "settings"
+    sheets = ("data", "settings")
+
+    me: Identity
+    is_admin: bool
+    people: Sequence[PersonView]
+    tokens: Sequence[TokenView]
+    storage: Storage
+    roles: Sequence[str]
+
+    @property
+    def page_title(self) -> str:
+        return "Settings"
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from backend.pages import assets, data, gallery, groups, launch, login, predictions, queue, run, runs, tasks
+from backend.pages import (
+    assets,
+    data,
+    gallery,
+    groups,
+    launch,
+    login,
+    predictions,
+    queue,
+    run,
+    runs,
+    settings,
+    tasks,
+)
 
 router = APIRouter()
-for part in (assets, login, runs, launch, run, groups, predictions, gallery, tasks, queue, data):
+for part in (assets, login, runs, launch, run, groups, predictions, gallery, tasks, queue, data, settings):
     router.include_router(part.router)

@@ -9,16 +9,19 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
+from difflib import get_close_matches
 from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import access
-from backend.db.tables import ApiToken, BrowserSession, LoginToken
+from backend.db.tables import ApiToken, BrowserSession, LoginToken, Person
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound, Unauthorised
+from backend.domain.people import OWNER, Identity, Role
 
 TOKEN_PREFIX = "etrm_"
 LOGIN_SECONDS = 10 * 60.0
+INVITE_SECONDS = 24 * 3600.0
 SESSION_SECONDS = 30 * 24 * 3600.0
 NOTED_EVERY = 60.0  # seconds between two writes of when a token was last used
 LONGEST_NAME = 100
@@ -33,18 +36,89 @@ class TokenView:
     created_at: float
     last_used_at: float | None
     revoked_at: float | None
+    identity: Identity = OWNER  # as whom it acts
 
 
-def create_token(session: Session, name: str) -> str:
-    """Make an API token called `name`; its secret is returned here and never again."""
+@dataclass(frozen=True)
+class PersonView:
+    """Somebody who works with the lab. Times are seconds since the Unix epoch."""
+
+    name: str
+    role: Role
+    created_at: float
+    last_seen_at: float | None  # logged in, or used a token
+
+
+def people(session: Session) -> list[PersonView]:
+    """Everybody but the owner, by name."""
+    seen = access.last_seen(session)
+    return [
+        PersonView(each.name, Role(each.role), each.created_at, seen.get(each.id))
+        for each in access.people(session)
+    ]
+
+
+def add_person(session: Session, name: str, role: str) -> None:
+    """Let somebody in under a name; `invite` gives the link that logs them in."""
+    name = _checked_name(name, "The person needs a name.")
+    if access.person_named(session, name):
+        raise Conflict(f"There is somebody called {name!r} already.", "Choose another name.")
+    session.add(Person(name=name, role=_checked_role(role), created_at=time.time()))
+    session.flush()
+
+
+def change_role(session: Session, name: str, role: str) -> None:
+    """From their next request on the person may do what `role` may."""
+    _person(session, name).role = _checked_role(role)
+    session.flush()
+
+
+def remove_person(session: Session, name: str) -> None:
+    """Remove somebody with all their tokens and sessions; what they made stays."""
+    session.delete(_person(session, name))
+    session.flush()
+
+
+def invite(session: Session, name: str) -> str:
+    """A one-time token that logs one browser in as this person within a day."""
+    return _issue(session, INVITE_SECONDS, _person(session, name).id)
+
+
+def _person(session: Session, name: str) -> Person:
+    found = access.person_named(session, name)
+    if found is None:
+        raise NotFound(f"There is nobody called {name!r}.", "See: etrm people.")
+    return found
+
+
+def _checked_role(role: str) -> Role:
+    if role not in tuple(Role):
+        close = get_close_matches(role, tuple(Role), n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Choose one of {', '.join(Role)}."
+        problem = FieldProblem("role", f"is never {role!r}.", hint)
+        raise InvalidInput("The person cannot have this role.", problems=[problem])
+    return Role(role)
+
+
+def _checked_name(name: str, said: str) -> str:
     name = name.strip()
-    if not 0 < len(name) <= LONGEST_NAME:
-        problem = FieldProblem("name", f"must be 1 to {LONGEST_NAME} characters long.")
-        raise InvalidInput("The token needs a name.", problems=[problem])
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or "/" in name:
+        text = f"must be 1 to {LONGEST_NAME} printable characters, and no slash."
+        raise InvalidInput(said, problems=[FieldProblem("name", text)])
+    return name
+
+
+def create_token(session: Session, name: str, person: str = "") -> str:
+    """Make an API token called `name`; its secret is returned here and never again.
+
+    It acts as `person` and with that person's role; with none, as the owner.
+    """
+    name = _checked_name(name, "The token needs a name.")
+    person_id = _person(session, person).id if person else None
     if access.token_named(session, name):
         raise Conflict(f"There is a token called {name!r} already.", "Choose another name.")
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    session.add(ApiToken(name=name, token_hash=_hash(secret), created_at=time.time()))
+    session.add(ApiToken(name=name, token_hash=_hash(secret), created_at=time.time(), person_id=person_id))
     session.flush()
     return secret
 
@@ -52,7 +126,7 @@ def create_token(session: Session, name: str) -> str:
 def check_token(session: Session, secret: str) -> TokenView | None:
     """The API token with this secret, or None when it is unknown or revoked. Reads only."""
     token = access.token_of(session, _hash(secret))
-    return _view(token) if token else None
+    return _view(session, token) if token else None
 
 
 def note_use(session: Session, secret: str) -> None:
@@ -67,7 +141,7 @@ def use_is_stale(token: TokenView) -> bool:
 
 def tokens(session: Session) -> list[TokenView]:
     """All API tokens, revoked ones included, oldest first."""
-    return [_view(token) for token in access.tokens(session)]
+    return [_view(session, token) for token in access.tokens(session)]
 
 
 def revoke_token(session: Session, name: str) -> None:
@@ -81,10 +155,15 @@ def revoke_token(session: Session, name: str) -> None:
 
 def issue_login(session: Session) -> str:
     """A one-time token that logs one browser in within ten minutes."""
+    return _issue(session, LOGIN_SECONDS, None)
+
+
+def _issue(session: Session, seconds: float, person_id: int | None) -> str:
     now = time.time()
     access.forget_expired(session, now)
     secret = secrets.token_urlsafe(32)
-    session.add(LoginToken(token_hash=_hash(secret), created_at=now, expires_at=now + LOGIN_SECONDS))
+    row = LoginToken(token_hash=_hash(secret), created_at=now, expires_at=now + seconds, person_id=person_id)
+    session.add(row)
     session.flush()
     return secret
 
@@ -94,23 +173,26 @@ def redeem_login(session: Session, secret: str) -> str:
     now = time.time()
     if not access.use_login(session, _hash(secret), now):
         raise Unauthorised(
-            "This login link was used already or is older than ten minutes.",
+            "This login link was used already or is too old.",
             "Get a new one: run etrm login, or start etrm up again.",
         )
-    return _new_session(session, now)
+    used = access.login_token(session, _hash(secret))
+    return _new_session(session, now, used.person_id if used else None)
 
 
 def log_in_with_token(session: Session, secret: str) -> str:
     """Open a browser session with an API token, typed into the login page; returns its secret."""
-    if check_token(session, secret.strip()) is None:
+    token = access.token_of(session, _hash(secret.strip()))
+    if token is None:
         problem = FieldProblem("token", "is unknown or revoked.", "Make one: etrm token create NAME.")
         raise Unauthorised("This token opens nothing.", problems=[problem])
-    return _new_session(session, time.time())
+    return _new_session(session, time.time(), token.person_id)
 
 
-def check_session(session: Session, secret: str) -> bool:
-    """Whether a browser session with this secret is open. Reads only."""
-    return access.browser_session(session, _hash(secret), time.time()) is not None
+def check_session(session: Session, secret: str) -> Identity | None:
+    """Whose open browser session has this secret, or None. Reads only."""
+    found = access.browser_session(session, _hash(secret), time.time())
+    return _identity(session, found.person_id) if found else None
 
 
 def log_out(session: Session, secret: str) -> None:
@@ -118,15 +200,30 @@ def log_out(session: Session, secret: str) -> None:
     access.end_browser_session(session, _hash(secret))
 
 
-def _new_session(session: Session, now: float) -> str:
+def _new_session(session: Session, now: float, person_id: int | None) -> str:
     secret = secrets.token_urlsafe(32)
-    session.add(BrowserSession(token_hash=_hash(secret), created_at=now, expires_at=now + SESSION_SECONDS))
+    ends = now + SESSION_SECONDS
+    session.add(
+        BrowserSession(token_hash=_hash(secret), created_at=now, expires_at=ends, person_id=person_id)
+    )
     session.flush()
     return secret
 
 
-def _view(token: ApiToken) -> TokenView:
-    return TokenView(token.id, token.name, token.created_at, token.last_used_at, token.revoked_at)
+def _view(session: Session, token: ApiToken) -> TokenView:
+    return TokenView(
+        token.id,
+        token.name,
+        token.created_at,
+        token.last_used_at,
+        token.revoked_at,
+        _identity(session, token.person_id),
+    )
+
+
+def _identity(session: Session, person_id: int | None) -> Identity:
+    person = access.person(session, person_id)
+    return Identity(person.name, Role(person.role)) if person else OWNER
 
 
 def _hash(secret: str) -> str:

@@ -19,6 +19,7 @@ PAGES = (
     ("Tasks", "/tasks", "the puzzles of each set"),
     ("Queue", "/queue", "what runs, what waits and why, the workers"),
     ("Data", "/data", "task sets, import, leak check"),
+    ("Settings", "/settings", "people, tokens, storage"),
 )
 
 

@@ -15,13 +15,13 @@ def file(name: str, content: object) -> dict[str, object]:
 
 def test_a_set_is_imported_checked_for_leaks_and_removed(page: Page) -> None:
     page.goto("/data")
-    page.get_by_label("Name").fill("of-mine")
+    page.get_by_role("textbox", name="Name").fill("of-mine")
     files = page.get_by_label("Task files")
     wrong = {"train": [{"input": [[1, 11]], "output": [[1]]}], "test": [PAIR]}
     files.set_input_files([file("odd.json", wrong)])  # type: ignore[list-item]
     page.get_by_role("button", name="Import set").click()
     expect(page.locator("#import-problem")).to_contain_text("odd.json")
-    expect(page.get_by_label("Name")).to_have_value("of-mine")
+    expect(page.get_by_role("textbox", name="Name")).to_have_value("of-mine")
 
     turned = {"input": [[3, 1], [4, 2]], "output": [[2, 4], [1, 3]]}  # the same pair, a quarter turn
     task = {"train": [turned, PAIR], "test": [{"input": [[5]], "output": [[6]]}]}

@@ -13,6 +13,16 @@ from tests.support.browser import chromium
 
 OUT = Path("screenshots")
 SIZES = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+PAGES = {
+    "launch": "/runs/new",
+    "gallery": "/gallery",
+    "gallery-side-by-side": "/gallery?side=variants",
+    "gallery-table": "/gallery?view=table",
+    "tasks": "/tasks",
+    "queue": "/queue",
+    "data": "/data",
+    "settings": "/settings",
+}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -56,8 +66,14 @@ def _visit_all(page: Page, kind: str) -> None:
     _take(page, f"runs-{kind}")
     run = page.locator('a[href^="/runs/"]:not([href="/runs/new"])').first
     address = run.get_attribute("href") if run.count() else None
-    page.goto("/runs/new")
-    _take(page, f"launch-{kind}")
+    for name, path in PAGES.items():
+        page.goto(path)
+        _take(page, f"{name}-{kind}")
+    page.goto("/gallery")
+    task = page.locator(".gallery-card[data-address]").first
+    if task.count():
+        page.goto(task.get_attribute("data-address") or "")
+        _take(page, f"task-{kind}")
     if address is None:
         return
     page.goto(address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import Alarm, Checkpoint, LogLine, RunEvent
@@ -67,3 +67,9 @@ def checkpoints_of(session: Session, run_id: str) -> Sequence[Checkpoint]:
 
 def delete_checkpoints(session: Session, run_id: str, steps: Collection[int]) -> None:
     session.execute(delete(Checkpoint).where(Checkpoint.run_id == run_id, Checkpoint.step.in_(steps)))
+
+
+def checkpoint_sizes(session: Session) -> Sequence[Row[str, int, int]]:
+    """(run, number of its checkpoints, their bytes) of every run that has one."""
+    query = select(Checkpoint.run_id, func.count(), func.sum(Checkpoint.size_bytes))
+    return session.execute(query.group_by(Checkpoint.run_id)).all()

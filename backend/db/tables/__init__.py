@@ -1,6 +1,6 @@
 """One file per aggregate; importing this package registers every table."""
 
-from backend.db.tables.access import ApiToken, BrowserSession, LoginToken
+from backend.db.tables.access import ApiToken, BrowserSession, LoginToken, Person
 from backend.db.tables.evaluation import (
     Evaluation,
     EvaluationBatch,
@@ -30,6 +30,7 @@ __all__ = [
     "LoginToken",
     "Outcome",
     "OutcomeTrace",
+    "Person",
     "Prediction",
     "Run",
     "RunCursor",

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AutoId, Base
+
+# Whose it is; null is the lab's owner. What opens the lab for a person goes with the person.
+OfPerson = Annotated[int | None, mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)]
+
+
+class Person(Base):
+    """Somebody who works with the lab. `role` is viewer, editor or admin."""
+
+    __tablename__ = "person"
+
+    id: Mapped[AutoId]
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    created_at: Mapped[float]
 
 
 class ApiToken(Base):
@@ -18,6 +35,7 @@ class ApiToken(Base):
     created_at: Mapped[float]
     last_used_at: Mapped[float | None]
     revoked_at: Mapped[float | None]
+    person_id: Mapped[OfPerson]
 
 
 class LoginToken(Base):
@@ -29,6 +47,7 @@ class LoginToken(Base):
     created_at: Mapped[float]
     expires_at: Mapped[float]
     used_at: Mapped[float | None]
+    person_id: Mapped[OfPerson]
 
 
 class BrowserSession(Base):
@@ -39,3 +58,4 @@ class BrowserSession(Base):
     token_hash: Mapped[str] = mapped_column(primary_key=True)
     created_at: Mapped[float]
     expires_at: Mapped[float]
+    person_id: Mapped[OfPerson]

@@ -1,0 +1,107 @@
+"""`etrm people`: who may log in, and with which role; `etrm storage`: what takes room."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="People and their roles: list, add, invite, role, remove.", invoke_without_command=True
+)
+Name = Annotated[str, typer.Argument(help="Of the person.")]
+Role = Annotated[str, typer.Argument(metavar="viewer|editor|admin")]
+
+
+@app.callback()
+def listed(context: typer.Context) -> None:
+    """List who may log in."""
+    from backend.cli.place import reading
+    from backend.cli.tables import show
+    from backend.services import accounts
+
+    if context.invoked_subcommand:
+        return
+    with reading() as session:
+        rows = [(each.name, each.role.value, _day(each.last_seen_at)) for each in accounts.people(session)]
+    said = "Nobody but the owner. Let somebody in: etrm people add NAME ROLE"
+    show(("name", "role", "last seen"), rows, empty=said)
+
+
+@app.command()
+def add(name: Name, role: Role) -> None:
+    """Let somebody in and print what to append to the lab's address to log in."""
+    from backend.cli.place import writing
+    from backend.services import accounts
+
+    with writing() as session:
+        accounts.add_person(session, name, role)
+        print(f"/login?token={accounts.invite(session, name.strip())}")
+
+
+@app.command()
+def invite(name: Name) -> None:
+    """Print a new link, good once within a day: append it to the lab's address."""
+    from backend.cli.place import writing
+    from backend.services import accounts
+
+    with writing() as session:
+        print(f"/login?token={accounts.invite(session, name)}")
+
+
+@app.command(name="role")
+def change_role(name: Name, role: Role) -> None:
+    """Give somebody another role."""
+    from backend.cli.place import writing
+    from backend.services import accounts
+
+    with writing() as session:
+        accounts.change_role(session, name, role)
+    print(f"{name} is {role} now.")
+
+
+@app.command()
+def remove(name: Name) -> None:
+    """Remove somebody with their tokens and sessions; what they made stays."""
+    from backend.cli.place import writing
+    from backend.services import accounts
+
+    with writing() as session:
+        accounts.remove_person(session, name)
+    print(f"{name} is removed.")
+
+
+def storage(
+    free: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="Remove all but the newest checkpoint of this run. Repeatable."),
+    ] = None,
+) -> None:
+    """Say what takes room; --free makes some."""
+    from backend.cli.place import reading, settings, writing
+    from backend.cli.tables import show
+    from backend.services import storage as service
+
+    artifacts = settings().artifacts
+    if free:
+        with writing() as session:
+            paths = service.forget_old(session, free)
+        service.remove_files(artifacts, paths)
+        print(f"Removed {len(paths)} checkpoints.")
+    with reading() as session:
+        found = service.read(session, artifacts)
+    rows = [
+        (each.run_id, each.name, each.status.value, str(each.checkpoints), _megabytes(each.checkpoint_bytes))
+        for each in found.runs
+    ]
+    show(("run", "name", "status", "checkpoints", "size"), rows, empty="No run has a checkpoint.")
+    print(f"Database {_megabytes(found.database_bytes)}, checkpoints {_megabytes(found.checkpoint_bytes)}.")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _day(seconds: float | None) -> str:
+    return "never" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")

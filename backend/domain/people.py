@@ -1,0 +1,45 @@
+"""What a person may do in the lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backend.domain.errors import Forbidden
+
+
+class Role(StrEnum):
+    """Each may do what those before it may."""
+
+    VIEWER = "viewer"  # look at everything
+    EDITOR = "editor"  # launch, cancel, import, write
+    ADMIN = "admin"  # people, tokens, storage
+
+    def covers(self, needed: Role) -> bool:
+        """Whether this role may do what `needed` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who is asking."""
+
+    name: str
+    role: Role
+
+    def check(self, needed: Role) -> None:
+        """Forbidden unless this person's role covers what is needed."""
+        if not self.role.covers(needed):
+            raise Forbidden(
+                f"{self.name} is {_article(self.role)}, and this takes {_article(needed)}.",
+                "An admin can change roles under Settings, or with etrm people role.",
+            )
+
+
+# Whoever started the lab: its own login link and the tokens made in its terminal.
+OWNER = Identity("the owner", Role.ADMIN)
+
+
+def _article(role: Role) -> str:
+    return f"{'a' if role is Role.VIEWER else 'an'} {role}"

@@ -1,0 +1,33 @@
+"""`/settings`: people and roles, tokens, storage."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from backend.api.auth import who
+from backend.api.deps import Configured, Database
+from backend.db.session import reading_scope
+from backend.domain.people import Role
+from backend.pages.contexts import SettingsPage
+from backend.pages.rendering import render
+from backend.services import accounts, storage
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/settings")
+def settings_page(engine: Database, settings: Configured) -> HTMLResponse:
+    """What an admin can change; others see who they are and what takes room."""
+    identity = who.get()
+    is_admin = identity.role.covers(Role.ADMIN)
+    with reading_scope(engine) as session:
+        context = SettingsPage(
+            me=identity,
+            is_admin=is_admin,
+            people=accounts.people(session) if is_admin else (),
+            tokens=accounts.tokens(session) if is_admin else (),
+            storage=storage.read(session, settings.artifacts),
+            roles=tuple(Role),
+        )
+    return render(context)
