@@ -173,7 +173,7 @@ def redeem_login(session: Session, secret: str) -> str:
     now = time.time()
     if not access.use_login(session, _hash(secret), now):
         raise Unauthorised(
-            "This login link was used already or is too old.",
+            "This login link was used already or has run out.",
             "Get a new one: run etrm login, or start etrm up again.",
         )
     used = access.login_token(session, _hash(secret))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AutoId, Base
 
 # Whose it is; null is the lab's owner. What opens the lab for a person goes with the person.
-OfPerson = Annotated[int | None, mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)]
+OfPerson = Annotated[
+    int | None, mapped_column(BigInteger, ForeignKey("person.id", ondelete="CASCADE"), index=True)
+]
 
 
 class Person(Base):
