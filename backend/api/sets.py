@@ -14,7 +14,14 @@ from starlette.datastructures import FormData, UploadFile
 from backend.api.deps import Database
 from backend.api.errors import problems, responses
 from backend.db.session import reading_scope, session_scope
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.domain.errors import (
+    Conflict,
+    EtrmError,
+    FieldProblem,
+    InvalidInput,
+    InvalidTaskFile,
+    TooLarge,
+)
 from backend.domain.grid import Grid
 from backend.domain.task import Task
 from backend.services import datasets
@@ -60,6 +67,14 @@ class ImportBody(BaseModel):
     tasks: dict[str, Any] = Field(description="Task id -> task, as Kaggle's files have it; or one task.")
     solutions: dict[str, Any] | None = Field(None, description="Task id -> outputs of its tests.")
     replace: bool = False
+
+
+class ImportCheck(BaseModel):
+    """What an import would do."""
+
+    valid: bool
+    tasks: int
+    message: str = Field(description="What is wrong and what to do; empty if nothing is.")
 
 
 @dataclass(frozen=True)
@@ -147,6 +162,21 @@ def import_set(given: Annotated[Import, Depends(posted_import)], engine: Databas
     with session_scope(engine) as session:
         summary = datasets.import_files(session, given.name, given.files, given.solutions, given.replace)
     return SetView.model_validate(summary)
+
+
+@router.post("/check", responses=responses(401, 413))
+def check_import(given: Annotated[Import, Depends(posted_import)], engine: Database) -> ImportCheck:
+    """Say what an import would bring, or what is wrong with it, without importing anything."""
+    try:
+        with reading_scope(engine) as session:
+            number = datasets.check_import(session, given.name, given.files, given.solutions, given.replace)
+    except (InvalidInput, InvalidTaskFile, Conflict, TooLarge) as error:
+        return ImportCheck(valid=False, tasks=0, message=" ".join(_told(error)))
+    return ImportCheck(valid=True, tasks=number, message="")
+
+
+def _told(error: EtrmError) -> list[str]:
+    return [each for each in (error.message, *map(str, error.problems), error.hint) if each]
 
 
 @router.delete("/{name:path}", status_code=204, responses=responses(401, 404, 409))

@@ -34,7 +34,7 @@ from backend.services.queue_board import Board
 from backend.services.run_view import RunView
 from backend.services.saved_views import SavedViewView
 from backend.services.storage import Storage
-from backend.services.traces import StepsView, VotesView
+from backend.services.traces import SearchView, StepsView, VotesView
 from backend.services.workers import WorkerState
 
 
@@ -299,6 +299,7 @@ class TaskPage(Context):
     chosen: Answer | None
     votes: VotesView | None  # who voted for what in the chosen answer, where it was kept
     steps: StepsView | None  # its ACT steps, where they were recorded
+    search: SearchView | None  # how its latent was searched, where it was
     flips: Sequence[tuple[int, bool]]  # (step, whether the answer is right from there on)
     before: str | None
     behind: str | None

@@ -19,7 +19,7 @@ from backend.pages.predictions import MODES
 from backend.pages.rendering import render
 from backend.services import datasets, gallery, traces
 from backend.services.gallery import SIZES, Answer
-from backend.services.traces import StepsView, VotesView
+from backend.services.traces import SearchView, StepsView, VotesView
 
 router = APIRouter(include_in_schema=False)
 
@@ -73,7 +73,7 @@ def task_page(
         before, behind = datasets.neighbours(session, set_name, task_id)
         newest = answers[0] if answers else None
         chosen = next((each for each in answers if each.outcome_id == outcome), newest)
-        votes, steps = _traces(session, chosen) if chosen else (None, None)
+        votes, steps, search = _traces(session, chosen) if chosen else (None, None, None)
     context = TaskPage(
         set_name=set_name,
         task=task,
@@ -82,6 +82,7 @@ def task_page(
         chosen=chosen,
         votes=votes,
         steps=steps,
+        search=search,
         flips=_flips(steps) if steps else (),
         before=before,
         behind=behind,
@@ -90,16 +91,19 @@ def task_page(
     return render(context)
 
 
-def _traces(session: Session, answer: Answer) -> tuple[VotesView | None, StepsView | None]:
-    """Who voted for what, and the ACT steps; None where an evaluation did not keep them."""
+def _traces(session: Session, answer: Answer) -> tuple[VotesView | None, StepsView | None, SearchView | None]:
+    """Who voted for what, the ACT steps, and the search; None where an evaluation has none."""
     place = (answer.source.evaluation, answer.outcome.task_id, answer.outcome.test_index)
     votes: VotesView | None = None
     steps: StepsView | None = None
+    search: SearchView | None = None
     with suppress(NotFound):
         votes = traces.votes(session, *place)
     with suppress(NotFound):
         steps = traces.steps(session, *place)
-    return votes, steps
+    with suppress(NotFound):
+        search = traces.search(session, *place)
+    return votes, steps, search
 
 
 def _flips(steps: StepsView) -> list[tuple[int, bool]]:

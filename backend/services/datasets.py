@@ -75,13 +75,26 @@ def import_files(
         if imported == before:
             return _summary(session, name)
         if not replace:
-            raise Conflict(
-                f"There is a task set {name!r} already, with {_number(before)}.",
-                "Choose another name, or replace it on purpose.",
-            )
+            raise _taken(name, before)
         rows.delete_tasks(session, name)
     rows.add_tasks(session, name, imported)
     return _summary(session, name)
+
+
+def check_import(
+    session: Session,
+    name: str,
+    files: Sequence[File],
+    solutions: File | None = None,
+    replace: bool = False,
+) -> int:
+    """How many tasks an import would bring; raises what `import_files` would. Nothing is written."""
+    check_name(name)
+    imported = _parsed(files, solutions)
+    before = rows.tasks_of(session, name)
+    if before and before != imported and not replace:
+        raise _taken(name, before)
+    return len(imported)
 
 
 def remove(session: Session, name: str) -> None:
@@ -174,6 +187,13 @@ def _parsed(files: Sequence[File], solutions: File | None) -> tuple[Task, ...]:
             found[each.id] = each
     merged = tuple(found.values())
     return merge_solutions(merged, *solutions) if solutions else merged
+
+
+def _taken(name: str, before: Sequence[Task]) -> Conflict:
+    return Conflict(
+        f"There is a task set {name!r} already, with {_number(before)}.",
+        "Choose another name, or replace it on purpose.",
+    )
 
 
 def _summary(session: Session, name: str) -> SetSummary:

@@ -90,6 +90,7 @@ def test_a_puzzle_is_found_and_its_votes_are_looked_at(page: Page, evaluated: li
     expect(page.locator(".candidate").first).to_contain_text("votes")
     expect(page.locator(".disagreement tbody tr")).to_have_count(8)
     expect(page.locator("#act")).to_contain_text("right from step 5 · wrong again from step 7")
+    expect(page.get_by_role("img", name="Loss on the demonstrations by search step")).to_be_visible()
     page.get_by_label("ACT step", exact=True).focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")

@@ -28,7 +28,7 @@ from backend.domain.records import (
     TestOutcome,
 )
 from backend.domain.task import Task
-from backend.domain.votes import ActStep, OutcomeTrace, RankedVote
+from backend.domain.votes import ActStep, OutcomeTrace, RankedVote, SearchPoint, SearchTrace
 from backend.services import alarms, checkpoints, datasets, events, logs, predictions, runs, series
 
 HELD_OUT = "arc-agi-1/evaluation"
@@ -186,7 +186,8 @@ def _trace(grids: Sequence[Grid], truth: Grid, draw: random.Random) -> OutcomeTr
     votes = tuple(RankedVote(view, view, "0123456789", rank, 0.4 / rank) for view, rank in enumerate(ranks))
     shown = [truth if step in (5, 6) else Grid.of(_noisy(truth, draw, 9 - step)) for step in range(1, 9)]
     steps = tuple(ActStep(step, grid, step / 10) for step, grid in enumerate(shown, 1))
-    return OutcomeTrace(tuple(grids), votes, steps)
+    found = [SearchPoint(at, 2.0 - 0.3 * at, 0.1 * at, shown[at + 1], 0.5) for at in range(6)]
+    return OutcomeTrace(tuple(grids), votes, steps, SearchTrace(tuple(found), 5, 80))
 
 
 def _noisy(truth: Grid, draw: random.Random, cells: int) -> list[list[int]]:

@@ -1,12 +1,20 @@
 // Task sets: import without losing what was chosen, remove after asking.
 
-import { ask } from "./api.js";
+import { Problem, ask } from "./api.js";
 import { watchGrids } from "./grids.js";
 import { attempt, confirm } from "./notices.js";
 
 watchGrids(document);
 
 const form = document.getElementById("import");
+/** The answer to a form with files. */
+async function send(address, body) {
+  const response = await fetch(address, { method: "POST", body });
+  const said = await response.json();
+  if (!response.ok) throw new Problem(said.error.message, said.error.hint, response.status);
+  return said;
+}
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = document.getElementById("import-go");
@@ -17,16 +25,15 @@ form.addEventListener("submit", async (event) => {
   const body = new FormData(form);
   if (!body.get("solutions")?.size) body.delete("solutions");
   try {
-    const response = await fetch("/api/v1/sets", { method: "POST", body });
-    const said = await response.json();
-    if (response.ok) {
-      location.assign(`/data?${new URLSearchParams({ imported: said.name })}`);
+    const checked = await send("/api/v1/sets/check", body);
+    if (checked.valid) {
+      const { name } = await send("/api/v1/sets", body);
+      location.assign(`/data?${new URLSearchParams({ imported: name })}`);
       return;
     }
-    const { message, hint, fields = [] } = said.error;
-    problem.textContent = [message, ...fields.map((each) => `${each.field} ${each.message} ${each.hint ?? ""}`), hint].filter(Boolean).join(" ");
-  } catch {
-    problem.textContent = "The server does not answer. Nothing was imported: try again.";
+    problem.textContent = checked.message;
+  } catch (error) {
+    problem.textContent = `${error.message} ${error.hint ?? ""}`;
   }
   problem.hidden = false;
   button.disabled = false;

@@ -10,13 +10,37 @@ const KEY = "etrm.palette";
 
 const look = { palette: localStorage.getItem(KEY) ?? "official", digits: false, truth: false };
 
+const BUDGET = 6; // milliseconds of drawing in one frame, so that scrolling stays smooth
+
+const waiting = new Set(); // grids that came near and are not drawn yet
+
 const observer = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     target.dataset.seen = isIntersecting ? "yes" : "";
-    if (isIntersecting) draw(target);
-    else release(target);
+    if (isIntersecting && !target.dataset.drawn) soon(target);
+    else waiting.delete(target);
   }
-}, { rootMargin: "300px" });
+}, { rootMargin: "500px" });
+
+const farObserver = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) if (!isIntersecting) release(target);
+}, { rootMargin: "4000px" });
+
+function soon(canvas) {
+  if (!waiting.size) requestAnimationFrame(drawSome);
+  waiting.add(canvas);
+}
+
+/** As many of the waiting grids as fit into a frame, at least one. */
+function drawSome() {
+  const until = performance.now() + BUDGET;
+  for (const canvas of waiting) {
+    waiting.delete(canvas);
+    draw(canvas);
+    if (performance.now() > until) break;
+  }
+  if (waiting.size) requestAnimationFrame(drawSome);
+}
 
 /** Take care of every grid below `root`. */
 export function watchGrids(root) {
@@ -24,6 +48,7 @@ export function watchGrids(root) {
     canvas.dataset.watched = "yes";
     fit(canvas);
     observer.observe(canvas);
+    farObserver.observe(canvas);
   }
 }
 
@@ -109,21 +134,20 @@ function drawDifference(pen, canvas, shown, truth, cell, ratio) {
 }
 
 function drawCells(pen, rows, cell, ratio) {
+  if (!rows.length) return;
   const colours = PALETTES[look.palette];
+  const gap = cell > 3 * ratio ? ratio : 0;
+  pen.fillStyle = LINE;
+  pen.fillRect(0, 0, rows[0].length * cell + ratio, rows.length * cell + ratio);
   rows.forEach((row, r) => {
-    [...row].forEach((digit, c) => {
-      pen.fillStyle = LINE;
-      pen.fillRect(c * cell, r * cell, cell + ratio, cell + ratio);
-    });
-  });
-  rows.forEach((row, r) => {
-    [...row].forEach((digit, c) => {
-      const gap = cell > 3 * ratio ? ratio : 0;
-      pen.fillStyle = colours[digit];
+    for (let c = 0; c < row.length; c += 1) {
+      pen.fillStyle = colours[row[c]];
       pen.fillRect(c * cell + gap, r * cell + gap, cell - gap, cell - gap);
-      if (look.digits && cell >= 9 * ratio) drawDigit(pen, digit, r, c, cell);
-    });
+    }
   });
+  if (look.digits && cell >= 9 * ratio) {
+    rows.forEach((row, r) => [...row].forEach((digit, c) => drawDigit(pen, digit, r, c, cell)));
+  }
 }
 
 function drawDigit(pen, digit, r, c, cell) {
