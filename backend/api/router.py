@@ -21,8 +21,8 @@ from backend.api import (
     search,
     series,
     sets,
-    views,
     storage,
+    views,
 )
 
 V1 = (

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "queue_order"
-down_revision = "task_side"
+down_revision = "facts_of_runs"
 branch_labels = None
 depends_on = None
 

@@ -14,7 +14,7 @@ def test_a_viewer_is_let_in_and_removed_and_a_token_is_made_and_revoked(
     people = page.locator("#add-person")
     people.get_by_label("Name").fill("Grace")
     people.get_by_label("Role").select_option("viewer")
-    page.keyboard.press("Tab")
+    people.get_by_role("button", name="Add person").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#invitation [data-secret]")).to_contain_text("/login?token=")
     link = page.locator("#invitation [data-secret]").inner_text()

@@ -53,6 +53,8 @@ def of_ids(session: Session, ids: Sequence[str]) -> list[Run]:
     """These runs, in this order; ids that nothing has are left out."""
     found = {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(ids)))}
     return [found[run_id] for run_id in ids if run_id in found]
+
+
 def with_ids(session: Session, run_ids: Collection[str]) -> Sequence[Run]:
     """The runs of these ids that are there."""
     return session.scalars(select(Run).where(Run.id.in_(run_ids))).all()
