@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "queue_order"
-down_revision = "facts_of_runs"
+down_revision = "alarm_delivery"
 branch_labels = None
 depends_on = None
 
