@@ -41,6 +41,8 @@ class Report:
         by_letter = {each.variant.letter: each for each in self.variants}
         found = [_at_least(by_letter["a"])]
         found += [_at_most(by_letter[letter]) for letter in "bd" if letter in by_letter]
+        ignorant = [by_letter[letter] for letter in "bd" if letter in by_letter]
+        found += [_above_all(by_letter["a"], ignorant)] if ignorant else []
         if "c" in by_letter:
             found.append(_worse_or_slower(by_letter["c"], by_letter["a"]))
         if self.searches:
@@ -211,6 +213,14 @@ def _at_least(result: VariantResult) -> Bar:
 def _at_most(result: VariantResult) -> Bar:
     claim = f"{result.variant.letter}: solves {UNLEARNED:.0%} or less"
     return Bar(claim, _count(result.score), result.score.solved <= UNLEARNED * result.score.n)
+
+
+def _above_all(best: VariantResult, others: Sequence[VariantResult]) -> Bar:
+    """The order, which a short run shows as well."""
+    leads = {each.variant.letter: paired_bootstrap(best.scores, each.scores) for each in others}
+    found = ", ".join(f"{_difference(lead)} over {letter}" for letter, lead in leads.items())
+    claim = f"{best.variant.letter}: solves more than {' and '.join(leads)}"
+    return Bar(claim, found, all(lead.low > 0 for lead in leads.values()))
 
 
 def _worse_or_slower(result: VariantResult, best: VariantResult) -> Bar:
