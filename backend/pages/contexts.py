@@ -373,6 +373,7 @@ class SettingsPage(Context):
     people: Sequence[PersonView]
     tokens: Sequence[TokenView]
     storage: Storage
+    webhook: str  # the host that alarms are sent to; "" for none
     roles: Sequence[str]
 
     @property

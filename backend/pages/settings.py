@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
@@ -28,6 +30,7 @@ def settings_page(engine: Database, settings: Configured) -> HTMLResponse:
             people=accounts.people(session) if is_admin else (),
             tokens=accounts.tokens(session) if is_admin else (),
             storage=storage.read(session, settings.artifacts),
+            webhook=urlsplit(settings.webhook_url or "").hostname or "",
             roles=tuple(Role),
         )
     return render(context)
