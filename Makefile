@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help install up test lint bench bench-series bench-train screenshots constraints
+.PHONY: help install up test lint bench bench-series bench-train bench-pages screenshots constraints
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ bench-series: install ## storing and reading curves
 
 bench-train: install ## speed of training against a plain transcription; options: make bench-train ARGS="--size quick"
 	@$(BIN)/python -m benchmarks.bench_train $(ARGS)
+
+bench-pages: install .venv/browser ## how fast the pages are in a browser, on 2,000 runs; options: make bench-pages ARGS="--times 9"
+	@$(BIN)/python -m benchmarks.bench_pages $(ARGS)
 
 screenshots: install .venv/browser ## photograph every page of a running lab into screenshots/
 	@$(BIN)/python -m tests.support.screenshots $(ARGS)

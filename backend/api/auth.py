@@ -29,11 +29,12 @@ ASKING_ENDS = ("/validate", "/preview")  # posts that change nothing
 who: ContextVar[Identity] = ContextVar("who", default=OWNER)
 
 OPEN_PATHS = ("/healthz", "/login", "/favicon.ico")
+SHARED = "/s/"  # share links of dashboards; the link's own secret is asked for there
 
 
 def is_open(path: str) -> bool:
     """Whether the address needs no token and no session."""
-    return path in OPEN_PATHS or path.startswith("/static/")
+    return path in OPEN_PATHS or path.startswith(("/static/", SHARED))
 
 
 class Authentication:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from backend.api import (
+    compare,
     configs,
+    dashboards,
     docs,
     evaluations,
     events,
@@ -28,6 +30,7 @@ from backend.api import (
 V1 = (
     runs,
     groups,
+    compare,
     series,
     predictions,
     evaluations,
@@ -36,6 +39,7 @@ V1 = (
     events,
     queue,
     configs,
+    dashboards,
     sets,
     views,
     leaks,

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from backend.cli import config, data, evaluation, gallery, people, queue, run, serve, sweep, token, work
+from backend.cli import (
+    compare,
+    config,
+    dashboard,
+    data,
+    evaluation,
+    gallery,
+    people,
+    queue,
+    run,
+    serve,
+    sweep,
+    token,
+    work,
+)
 
 app = typer.Typer(
     help="ETRM Lab: train tiny recursive models on ARC-AGI, watch them, and find out why they fail.",
@@ -31,10 +45,12 @@ app.command(context_settings=_PASS_ON, add_help_option=False)(work.checkpoint)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.control)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.parity)
 app.command()(run.runs)
+app.command()(compare.compare)
 app.add_typer(run.app, name="run")
 app.add_typer(evaluation.app, name="evaluation")
 app.command()(gallery.gallery)
 app.add_typer(queue.app, name="queue")
+app.add_typer(dashboard.app, name="dashboard")
 app.add_typer(data.app, name="data")
 app.command()(config.presets)
 app.command(name="config")(config.config)

@@ -124,7 +124,7 @@ def _row(run: RunView) -> tuple[str, ...]:
     score = result.pass_at(1) if result else None
     progress = "" if run.progress.share is None else f"{run.progress.share:.0%} {run.progress.phase}"
     started = "" if run.started_at is None else _clock(run.started_at)
-    return (run.id, run.name, run.variant, run.status, progress, _score(score), started)
+    return (run.id, run.name, run.variant, run.status, progress, score_text(score), started)
 
 
 def _lines(run: RunView) -> list[str]:
@@ -139,7 +139,7 @@ def _lines(run: RunView) -> list[str]:
     if run.duration is not None:
         lines.append(f"duration  {run.duration:.0f} s")
     for result in run.results:
-        scores = " · ".join(f"pass@{each.k} {_score(each)}" for each in result.passes)
+        scores = " · ".join(f"pass@{each.k} {score_text(each)}" for each in result.passes)
         lines.append(
             f"result    {result.set}, step {result.step}, {result.weights} weights, "
             f"{result.views} views, {result.act_steps} ACT steps: {scores or result.status}"
@@ -166,7 +166,7 @@ def _traceback(run: RunView) -> list[str]:
     return [run.traceback.rstrip()] if run.traceback else []
 
 
-def _score(score: PassView | None) -> str:
+def score_text(score: PassView | None) -> str:
     """`2/32 6 % [2–20]`: never a share without its denominator and interval."""
     if score is None or score.share is None:
         return ""

@@ -6,13 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from markupsafe import Markup
+
 from backend.api.auth import who
 from backend.db.tables import Checkpoint, LogLine, RunEvent
 from backend.domain.errors import EtrmError, FieldProblem
 from backend.domain.people import Identity
 from backend.domain.presets import Preset
+from backend.domain.published import Caveat, PublishedResult
 from backend.domain.sweeps import SweepableField
 from backend.domain.task import Task
+from backend.pages.chart_view import ChartView, Drawn
+from backend.pages.compare_board import LegendLine
+from backend.pages.compare_tables import ConfigRow, EncoderRow, ResultRow
+from backend.pages.dashboard_panels import Shown
 from backend.pages.forms import Group, Part
 from backend.pages.health import Health
 from backend.pages.panels import Panel
@@ -20,6 +27,8 @@ from backend.pages.runs_state import RICH, TableState
 from backend.pages.runs_table import NAME_COLUMN, RICH_TITLES, Cell, Column, Delta, VariationRow
 from backend.pages.sweep_form import SweepForm
 from backend.services.accounts import PersonView, TokenView
+from backend.services.compare import Pair, TaskMatrix, Variation
+from backend.services.dashboards import DashboardView, ShareView
 from backend.services.datasets import SetSummary
 from backend.services.estimates import EstimateView
 from backend.services.gallery import Answer
@@ -171,6 +180,8 @@ class RunPage(Context):
     health: Health
     courses: Mapping[str, str]  # metric of the evidence -> its sparkline
     panels: Sequence[Panel]
+    drawn: Mapping[str, Drawn]  # panel id -> its chart at first paint
+    view: ChartView
     config: Sequence[Group]  # compared with the defaults; empty for an external run
     config_json: str
     parent: RunView | None
@@ -185,6 +196,175 @@ class RunPage(Context):
     @property
     def page_title(self) -> str:
         return self.run.name
+
+
+@dataclass(frozen=True)
+class CompareChoice(Context):
+    """Runs to choose from, where none is compared yet."""
+
+    template = "compare/choice.html"
+    nav = "compare"
+    page = "compare"
+    sheets = ("compare",)
+
+    runs: Sequence[RunView]
+
+    @property
+    def page_title(self) -> str:
+        return "Compare"
+
+
+@dataclass(frozen=True)
+class ComparePage(Context):
+    """Runs side by side; the sections on tasks and significance come when they are opened."""
+
+    template = "compare/page.html"
+    nav = "compare"
+    page = "compare"
+    sheets = ("compare",)
+
+    runs: Sequence[RunView]
+    by: str  # run, or seed: one line per variation
+    base: str
+    k: int
+    view: ChartView
+    panels: Sequence[Panel]
+    drawn: Mapping[str, Drawn]
+    legend: Sequence[LegendLine]
+    variations: Sequence[Variation]
+    styles: Mapping[str, Markup]  # run id -> its mark
+    labels: Mapping[str, str]
+    encoder: tuple[Sequence[str], Sequence[EncoderRow]]
+    results: Sequence[ResultRow]
+    published: Sequence[PublishedResult]
+    caveats: Mapping[Caveat, str]
+    config: Sequence[ConfigRow]
+
+    @property
+    def page_title(self) -> str:
+        return f"Compare {len(self.runs)} {'run' if len(self.runs) == 1 else 'runs'}"
+
+
+@dataclass(frozen=True)
+class CompareTasks(Context):
+    """Which run solves which task, without the frame."""
+
+    template = "compare/_tasks.html"
+    page = "compare"
+
+    runs: Sequence[RunView]
+    labels: Mapping[str, str]
+    styles: Mapping[str, Markup]
+    matrix: TaskMatrix
+
+    @property
+    def page_title(self) -> str:
+        return "Tasks of the compared runs"
+
+
+@dataclass(frozen=True)
+class CompareSignificance(Context):
+    """Every run beside the baseline, without the frame."""
+
+    template = "compare/_significance.html"
+    page = "compare"
+
+    labels: Mapping[str, str]
+    styles: Mapping[str, Markup]
+    base: str
+    k: int
+    pairs: Sequence[Pair]
+
+    @property
+    def page_title(self) -> str:
+        return "Significance"
+
+
+@dataclass(frozen=True)
+class DashboardsPage(Context):
+    """Every dashboard."""
+
+    template = "dashboard/list.html"
+    nav = "dashboards"
+    page = "dashboards"
+    sheets = ("compare", "dashboards")
+
+    dashboards: Sequence[DashboardView]
+
+    @property
+    def page_title(self) -> str:
+        return "Dashboards"
+
+
+@dataclass(frozen=True)
+class DashboardPage(Context):
+    """A dashboard with its panels filled."""
+
+    template = "dashboard/page.html"
+    nav = "dashboards"
+    page = "dashboard"
+    sheets = ("compare", "dashboards")
+
+    dashboard: DashboardView
+    view: ChartView
+    panels: Sequence[Shown]
+    runs: Sequence[RunView]
+    labels: Mapping[str, str]
+    published: Sequence[PublishedResult]
+    caveats: Mapping[Caveat, str]
+    shares: Sequence[ShareView]
+    metrics: Sequence[str]  # that some run has
+    content_json: str
+    by: str = "seed"
+
+    @property
+    def page_title(self) -> str:
+        return self.dashboard.name
+
+
+@dataclass(frozen=True)
+class SharedDashboard(Context):
+    """What a share link shows: the panels, and no way into the lab."""
+
+    template = "dashboard/shared.html"
+    page = "shared"
+    sheets = ("compare", "dashboards")
+
+    dashboard: DashboardView
+    view: ChartView
+    panels: Sequence[Shown]
+    runs: Sequence[RunView]
+    labels: Mapping[str, str]
+    published: Sequence[PublishedResult]
+    caveats: Mapping[Caveat, str]
+    address: str
+    by: str = "seed"
+
+    @property
+    def page_title(self) -> str:
+        return self.dashboard.name
+
+
+@dataclass(frozen=True)
+class ExportedDashboard(Context):
+    """A dashboard as one file that needs nothing else; `head` has its style sheets."""
+
+    template = "dashboard/export.html"
+    page = ""
+
+    dashboard: DashboardView
+    panels: Sequence[Shown]
+    runs: Sequence[RunView]
+    labels: Mapping[str, str]
+    published: Sequence[PublishedResult]
+    caveats: Mapping[Caveat, str]
+    head: Markup
+    made_at: float
+    by: str = "seed"
+
+    @property
+    def page_title(self) -> str:
+        return self.dashboard.name
 
 
 @dataclass(frozen=True)

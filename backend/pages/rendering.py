@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from backend.pages.assets import FRONTEND, asset, plotly_asset
+from backend.pages.chart_view import AXES, NOT_YET
 from backend.pages.contexts import Context
 from backend.pages.words import FILTERS
 
@@ -25,7 +26,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(FILTERS)
-    made.globals.update(asset=asset, plotly_asset=plotly_asset)
+    made.globals.update(asset=asset, plotly_asset=plotly_asset, AXES=AXES, NOT_YET=NOT_YET)
     return made
 
 

@@ -6,6 +6,8 @@ from fastapi import APIRouter
 
 from backend.pages import (
     assets,
+    compare,
+    dashboards,
     data,
     gallery,
     groups,
@@ -20,5 +22,20 @@ from backend.pages import (
 )
 
 router = APIRouter()
-for part in (assets, login, runs, launch, run, groups, predictions, gallery, tasks, queue, data, settings):
+for part in (
+    assets,
+    login,
+    runs,
+    launch,
+    run,
+    groups,
+    compare,
+    dashboards,
+    predictions,
+    gallery,
+    tasks,
+    queue,
+    data,
+    settings,
+):
     router.include_router(part.router)

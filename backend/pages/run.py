@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Annotated
+from collections.abc import Sequence
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.orm import Session
 
@@ -16,32 +16,37 @@ from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import InvalidConfig, NotFound
 from backend.domain.experiment import ExperimentConfig
 from backend.pages import charts, forms, panels
+from backend.pages.chart_lines import Clock, clock_of
+from backend.pages.chart_view import MOST_STILLS, ChartView, Drawn, View, drawn
 from backend.pages.contexts import RunPage
 from backend.pages.health import health_of
 from backend.pages.rendering import render
 from backend.pages.sparklines import sparkline
-from backend.services import checkpoints, events, groups, logs, runs, series, workers
+from backend.services import checkpoints, datasets, events, groups, logs, runs, series, workers
 from backend.services.run_view import RunView
 
 router = APIRouter(include_in_schema=False)
 
 LOG_LINES = 200
-Smoothing = Annotated[float, Query(ge=0, lt=1)]
 
 
 @router.get("/runs/{run_id}")
-def run_page(run_id: RunId, engine: Database) -> HTMLResponse:
-    """The whole page but its curves and predictions, which come when they are looked at."""
+def run_page(run_id: RunId, engine: Database, view: View) -> HTMLResponse:
+    """The whole page but its predictions; curves are drawn here and wake up in the browser."""
     with reading_scope(engine) as session:
         run = runs.get(session, run_id)
         listed = workers.listed(session, time.time())
         parent = _parent(session, run)
         health = health_of(run)
+        version = series.version(session, run_id)
+        arranged = panels.arranged(series.names(session, run_id))
         context = RunPage(
             run=run,
             health=health,
             courses={each.metric: sparkline(session, run, each.metric) for each in health.evidence},
-            panels=panels.arranged(series.names(session, run_id)),
+            panels=arranged,
+            drawn=_drawn(session, run, arranged[:MOST_STILLS], view),
+            view=view,
             config=forms.build(run.config, _defaults(run)) if run.origin == "training" else (),
             config_json=json.dumps(run.config, indent=2, ensure_ascii=False),
             parent=parent,
@@ -51,7 +56,7 @@ def run_page(run_id: RunId, engine: Database) -> HTMLResponse:
             events=events.list(session, run_id),
             worker=next((worker for worker in listed if worker.id == run.worker_id), None),
             place=groups.place(session, run),
-            version=series.version(session, run_id),
+            version=version,
         )
     return render(context)
 
@@ -61,10 +66,7 @@ def figure(
     run_id: RunId,
     panel_id: str,
     engine: Database,
-    smoothing: Smoothing = 0.0,
-    first: int | None = None,
-    last: int | None = None,
-    log: bool | None = None,
+    view: View,
 ) -> JSONResponse:
     """One panel as a Plotly figure, and the version of the series from which its events go on."""
     with reading_scope(engine) as session:
@@ -74,8 +76,30 @@ def figure(
             raise NotFound(f"Run {run_id} has no panel {panel_id!r}.", "Reload the page.")
         version = series.version(session, run_id)
         curves = series.read(session, run_id, panel.metrics)
-    window = charts.Window(first, last, smoothing, panel.log if log is None else log)
-    return JSONResponse({"version": version, **charts.figure(panel, curves, run.variant, window, run.alarms)})
+        clock = _clock(session, run)
+    made = charts.figure(panel, curves, run.variant, view.window(panel), run.alarms, clock, run_id)
+    return JSONResponse({"version": version, **made})
+
+
+def _drawn(
+    session: Session, run: RunView, shown: Sequence[panels.Panel], view: ChartView
+) -> dict[str, Drawn]:
+    """Panel id -> its chart as the first paint shows it."""
+    names = [name for panel in shown for name in panel.metrics]
+    curves = series.read(session, run.id, names) if names else {}
+    clock = _clock(session, run)
+    return {
+        panel.id: drawn(
+            panel,
+            charts.figure(panel, curves, run.variant, view.window(panel), run.alarms, clock, run.id),
+            view,
+        )
+        for panel in shown
+    }
+
+
+def _clock(session: Session, run: RunView) -> Clock:
+    return clock_of(run, {each.name: each.tasks for each in datasets.sets(session)})
 
 
 def _parent(session: Session, run: RunView) -> RunView | None:

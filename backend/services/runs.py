@@ -6,7 +6,7 @@ import secrets
 import shutil
 import string
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ __all__ = [
     "create_external",
     "delete",
     "edit",
+    "existing",
     "find",
     "finish_external",
     "get",
@@ -47,6 +48,7 @@ __all__ = [
     "remove_artifacts",
     "request_cancel",
     "resume",
+    "several",
     "stop",
 ]
 
@@ -113,6 +115,21 @@ def finish_external(
 def get(session: Session, run_id: str) -> RunView:
     """One run; NotFound suggests the nearest ids."""
     return _view(session, _row(session, run_id))
+
+
+def several(
+    session: Session, run_ids: Sequence[str], metrics: Collection[str] | None = None
+) -> list[RunView]:
+    """Runs in the given order, with the metrics called `metrics` (None: all); NotFound as `get`."""
+    found = rows.several(session, run_ids)
+    listed = [found.get(run_id) or _row(session, run_id) for run_id in run_ids]
+    return Facts(session, listed, metrics).views()
+
+
+def existing(session: Session, run_ids: Sequence[str]) -> list[RunView]:
+    """Those of the runs that there are, in the given order, with all their metrics."""
+    found = rows.several(session, run_ids)
+    return Facts(session, [found[run_id] for run_id in run_ids if run_id in found]).views()
 
 
 def check_exists(session: Session, run_id: str) -> None:

@@ -123,6 +123,16 @@ def read(
     return {name: _curve(_within(found.get(name), first, last), max_points) for name in asked}
 
 
+def of_runs(
+    session: Session, run_ids: Collection[str], names: Collection[str]
+) -> dict[str, dict[str, Curve]]:
+    """Run id -> name -> the whole curve, of many runs in one query; what a run does not have is left out."""
+    answer: dict[str, dict[str, Curve]] = {run_id: {} for run_id in run_ids}
+    for (run_id, name), parts in segments.of_runs(session, run_ids, names).items():
+        answer[run_id][name] = _curve(joined(parts), None)
+    return answer
+
+
 def since(session: Session, run_id: str, version: int) -> Change:
     """Everything written after `version`, and the version this brings a reader to."""
     # The version first: what is committed between the two queries is then delivered twice, not never.

@@ -161,6 +161,36 @@ def test_a_run_is_queued_found_shown_cancelled_resumed_and_cloned(home):
     assert (shown["parent_id"], shown["config"]["seed"]) == (run, 42)
 
 
+def test_runs_are_compared(home):
+    first, second = (
+        queue(home, "train", "quick", "--queue"),
+        queue(home, "train", "quick", "--queue", "--set", "training.steps=7"),
+    )
+    shown = output(home, "compare", first, second)
+
+    assert re.search(r"training.steps +600 +7", shown)
+    assert f"{second}  not compared: Run {first} has no finished evaluation" in shown
+    assert "no run 'zzzzzzzzzz'" in refusal(home, "compare", first, "zzzzzzzzzz")
+
+
+def test_a_dashboard_is_made_shared_exported_and_deleted(home, tmp_path):
+    assert "encoder-variants" in output(home, "dashboard", "list")
+    shown = tmp_path / "shown.json"
+    shown.write_text(output(home, "dashboard", "show", "encoder-variants"))
+    assert "/d/for-tonight" in output(home, "dashboard", "create", "For tonight", "--from", str(shown))
+    link = re.search(
+        r"link (\d+), shown this once: /s/\S{30,}", output(home, "dashboard", "share", "for-tonight")
+    )
+    assert link
+    output(home, "dashboard", "revoke", "for-tonight", link[1])
+    output(home, "dashboard", "export", "for-tonight", "--out", str(tmp_path / "out.html"))
+    page = (tmp_path / "out.html").read_text()
+    assert "<style>" in page
+    assert "<script" not in page
+    output(home, "dashboard", "delete", "for-tonight")
+    assert "no dashboard 'for-tonight'" in refusal(home, "dashboard", "show", "for-tonight")
+
+
 def test_a_sweep_is_shown_first_and_then_queued_as_a_group(home):
     swept = (
         "sweep",

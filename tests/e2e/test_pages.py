@@ -107,8 +107,11 @@ def test_zoom_and_crosshair_are_shared_by_all_charts(page: Page, recorded: str) 
     page.locator("#reset-zoom").click()
     expect(second).to_have_attribute("data-points", "120")
 
-    page.get_by_text("time", exact=True).click()
+    page.locator("#axis").select_option("time")
     expect(first).to_contain_text(re.compile(r"\d (s|min)"))
+    page.reload()
+    expect(page.locator("#axis")).to_have_value("time")
+    expect(first.locator(".xtick").first).to_contain_text(re.compile(r"\d (s|min)"))
 
 
 def test_a_chart_is_exported(page: Page, recorded: str) -> None:

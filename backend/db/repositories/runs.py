@@ -17,6 +17,11 @@ def get(session: Session, run_id: str) -> Run | None:
     return session.get(Run, run_id, populate_existing=True)
 
 
+def several(session: Session, run_ids: Collection[str]) -> dict[str, Run]:
+    """Those of the runs that there are, by id."""
+    return {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}
+
+
 def add(session: Session, run: Run) -> Run:
     """Insert `run`."""
     session.add(run)

@@ -106,6 +106,22 @@ def between(
     return _grouped(session, query)
 
 
+def of_runs(
+    session: Session, run_ids: Collection[str], names: Collection[str]
+) -> dict[tuple[str, str], list[Points]]:
+    """Per run and name all segments, oldest version first."""
+    query = (
+        select(Series.run_id, Series.name, Segment.points, Segment.count)
+        .join(Segment, Segment.series_id == Series.id)
+        .where(Series.run_id.in_(run_ids), Series.name.in_(names))
+        .order_by(Segment.version, Segment.first_step)
+    )
+    grouped: dict[tuple[str, str], list[Points]] = {}
+    for run_id, name, data, count in session.execute(query):
+        grouped.setdefault((run_id, name), []).append(decode(data, count))
+    return grouped
+
+
 def after(session: Session, run_id: str, version: int) -> dict[str, list[Points]]:
     """Per name the segments written after `version`, oldest version first."""
     return _grouped(session, _points_by_name(run_id).where(Segment.version > version))

@@ -1,6 +1,7 @@
 """One file per aggregate; importing this package registers every table."""
 
 from backend.db.tables.access import ApiToken, BrowserSession, LoginToken, Person
+from backend.db.tables.dashboard import Dashboard, DashboardShare
 from backend.db.tables.evaluation import (
     Evaluation,
     EvaluationBatch,
@@ -22,6 +23,8 @@ __all__ = [
     "ApiToken",
     "BrowserSession",
     "Checkpoint",
+    "Dashboard",
+    "DashboardShare",
     "Evaluation",
     "EvaluationBatch",
     "EvaluationJob",

@@ -6,7 +6,8 @@ import { watchSystem } from "./system.js";
 
 keepTimesFresh();
 const page = document.body.dataset.page;
-if (page !== "login") {
+const isInside = page !== "login" && page !== "shared"; // of the lab, not before its door
+if (isInside) {
   watchSystem();
   watchFinder();
 }
@@ -26,17 +27,17 @@ document.addEventListener("keydown", (event) => {
       menu.querySelector("summary").focus();
     }
   }
-  if (event.key === "k" && (event.ctrlKey || event.metaKey) && page !== "login" && !document.querySelector("dialog[open]")) {
+  if (event.key === "k" && (event.ctrlKey || event.metaKey) && isInside && !document.querySelector("dialog[open]")) {
     event.preventDefault();
     openFinder();
   }
   if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "?") document.getElementById("shortcuts").showModal();
-  if (event.key === "/" && page !== "login" && !document.getElementById("filter")) {
+  if (event.key === "/" && isInside && !document.getElementById("filter")) {
     event.preventDefault();
     openFinder();
   }
-  if (event.key === "n" && page !== "login") location.assign("/runs/new");
+  if (event.key === "n" && isInside) location.assign("/runs/new");
 });
 
 function isTyping(event) {

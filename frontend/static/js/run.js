@@ -6,6 +6,7 @@ import { Stream, refresh, throttled } from "./live.js";
 import { Log } from "./log.js";
 import { attempt, confirm, tell } from "./notices.js";
 import { Predictions } from "./predictions.js";
+import { watchTabs } from "./tabs.js";
 
 class RunPage {
   constructor(root) {
@@ -17,16 +18,19 @@ class RunPage {
     this.version = Number(root.dataset.version);
     this.refresh = throttled(() => attempt(() => this.renew()), 1000);
     this.rearrange = throttled(() => attempt(() => this.replaceCurves()), 500);
-    this.tabs = [...root.querySelectorAll("[role=tab]")];
-    this.watchTabs();
+    watchTabs(root, (section) => this.openTab(section));
+    document.addEventListener("keydown", (event) => {
+      if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "b") document.getElementById("blink")?.click();
+    });
     this.watchActions();
     this.watchConfig();
     this.follow();
   }
 
   newBoard() {
-    const { run, name, started } = this.root.dataset;
-    return new Board(document.getElementById("curves"), { id: run, name, start: Number(started) });
+    const { run, name } = this.root.dataset;
+    return new Board(document.getElementById("curves"), { run, name, figures: `/runs/${run}/figures` });
   }
 
   follow() {
@@ -61,6 +65,7 @@ class RunPage {
     if (metricsBelow(fresh.getElementById("curves")) === metricsBelow(curves)) return;
     const copy = curves.cloneNode(false); // leaves the old board's listeners behind
     copy.append(...fresh.getElementById("curves").childNodes);
+    this.board.leave();
     curves.replaceWith(copy);
     this.board = this.newBoard();
   }
@@ -92,40 +97,9 @@ class RunPage {
     note.textContent = "The connection to the server is lost. Trying again; nothing that happens meanwhile is missed.";
   }
 
-  watchTabs() {
-    const nav = this.root.querySelector("[role=tablist]");
-    nav.addEventListener("click", (event) => {
-      const tab = event.target.closest("[role=tab]");
-      if (!tab) return;
-      event.preventDefault();
-      history.replaceState(null, "", tab.hash);
-      this.openTab();
-    });
-    nav.addEventListener("keydown", (event) => {
-      const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!move) return;
-      const at = this.tabs.indexOf(document.activeElement) + move + this.tabs.length;
-      this.tabs[at % this.tabs.length].focus();
-      this.tabs[at % this.tabs.length].click();
-    });
-    document.addEventListener("keydown", (event) => {
-      if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-      this.tabs[Number(event.key) - 1]?.click();
-      if (event.key === "b") document.getElementById("blink")?.click();
-    });
-    addEventListener("hashchange", () => this.openTab());
-    this.openTab();
-  }
-
-  openTab() {
-    const chosen = this.tabs.find((tab) => tab.hash === location.hash) ?? this.tabs[0];
-    for (const tab of this.tabs) {
-      tab.setAttribute("aria-selected", String(tab === chosen));
-      tab.tabIndex = tab === chosen ? 0 : -1;
-      document.getElementById(tab.hash.slice(1)).classList.toggle("is-open", tab === chosen);
-    }
-    if (chosen.hash === "#predictions") this.predictions.open();
-    if (chosen.hash === "#log") this.log.toEnd();
+  openTab(section) {
+    if (section === "predictions") this.predictions.open();
+    if (section === "log") this.log.toEnd();
   }
 
   watchActions() {

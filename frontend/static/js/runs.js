@@ -70,6 +70,7 @@ function watchSelection() {
   document.getElementById("selection").addEventListener("click", (event) => {
     const wish = event.target.closest("[data-bulk]")?.dataset.bulk;
     if (wish === "none") clearSelection();
+    else if (wish === "compare") location.assign(`/compare?runs=${picked().map((row) => row.dataset.id).join(",")}`);
     else if (wish) bulk(wish, picked());
   });
 }

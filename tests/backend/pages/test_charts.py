@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +12,12 @@ import plotly.graph_objects as go
 import pytest
 
 from backend.domain.experiment import ExperimentConfig
-from backend.pages import charts, panels
+from backend.pages import chart_scale, charts, panels
 from backend.pages.assets import FRONTEND
+from backend.pages.chart_lines import Clock, Line
 from backend.pages.charts import Window
 from backend.pages.smoothing import debiased_average
+from backend.pages.still import UNITS, still
 from backend.services.run_view import AlarmView
 from backend.services.series import Curve
 
@@ -79,7 +82,7 @@ def test_the_average_of_a_constant_curve_is_that_constant() -> None:
 def test_the_average_of_a_zoomed_window_is_the_one_of_the_whole_curve() -> None:
     values = list(np.random.default_rng(1).normal(size=400))
     whole = loss_figure(values, Window(smoothing=0.9))["data"][1]
-    part = loss_figure(values, Window(first=200, last=300, smoothing=0.9))["data"][1]
+    part = loss_figure(values, Window(low=200, high=300, smoothing=0.9))["data"][1]
 
     assert part["x"][0] == 199  # one beyond the edge, so that the line reaches it
     assert part["x"][-1] == 301
@@ -112,11 +115,98 @@ def test_a_far_outlier_does_not_squash_the_axis_and_is_counted() -> None:
 def test_a_loss_that_falls_from_a_high_start_is_not_clipped() -> None:
     values = [5 * math.exp(-i / 100) + 0.5 for i in range(1000)]
 
-    assert "range" not in loss_figure(values, Window(log=False))["layout"]["yaxis"]
+    low, high = loss_figure(values, Window(log=False))["layout"]["yaxis"]["range"]
+
+    assert low < min(values)
+    assert high > max(values)
 
 
-def test_a_log_axis_counts_what_it_cannot_draw() -> None:
-    assert loss_figure([1.0, 0.0, -2.0], Window(log=True))["notes"]["not_positive"] == 2
+def test_a_log_axis_marks_and_counts_what_it_cannot_draw() -> None:
+    made = loss_figure([1.0, 0.0, -2.0, 3.0], Window(log=True))
+
+    assert made["notes"]["not_positive"] == 2
+    (low,) = [trace for trace in made["data"] if trace["meta"]["role"] == "low"]
+    assert low["x"] == [2, 3]
+    assert "▿" in still(made)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_still_draws_every_spike_of_twenty_series_whatever_the_smoothing(log: bool) -> None:
+    draw = np.random.default_rng(3)
+    lines = []
+    for number in range(20):
+        values = 1.0 + 0.05 * draw.normal(size=20_000)
+        values[1 + int(draw.integers(19_998))] = 1.5
+        name = f"run {number}"
+        lines.append(Line(name, name, "loss", name, "series-1", curve(values.tolist())))
+    panel = panels.panel_of(["loss"], "loss")
+    assert panel
+
+    for smoothing in (0.0, 0.99):
+        made = charts.lines_figure(panel, lines, Window(smoothing=smoothing, log=log))
+
+        raws = [trace for trace in made["data"] if trace["meta"]["role"] == "raw"]
+        assert [max(trace["y"]) for trace in raws] == [1.5] * 20
+        paths = re.findall(r'class="raw" d="M(-?\d+) (-?\d+)l([^"]*)"', still(made))
+        tops = [_highest(int(y), rest) for _, y, rest in paths]
+        low, high = made["layout"]["yaxis"]["range"]
+        at = math.log10(1.5) if log else 1.5
+        expected = (1 - (at - low) / (high - low)) * UNITS
+        assert tops == pytest.approx([expected] * 20, abs=1)
+
+
+def _highest(y: int, moves: str) -> int:
+    """The least y of a path of relative moves."""
+    numbers = [int(each) for each in re.findall(r"-?\d+", moves)]
+    return int(min(y + np.cumsum([0, *numbers[1::2]])))
+
+
+def test_a_run_of_many_stands_on_any_axis() -> None:
+    panel = panels.panel_of(["loss"], "loss")
+    assert panel
+    one = Line("a", "a", "loss", "a", "series-1", curve([2.0, 1.0], every=10), Clock(1000.0, 32.0, 0.5))
+
+    reached = {
+        axis: charts.lines_figure(panel, [one], Window(axis=axis))["layout"]["xaxis"]["range"]
+        for axis in ("step", "samples", "epoch", "time", "wall")
+    }
+
+    assert reached == {
+        "step": [10.0, 20.0],
+        "samples": [320.0, 640.0],
+        "epoch": [5.0, 10.0],
+        "time": [5.0, 10.0],
+        "wall": [1005.0, 1010.0],
+    }
+    made = charts.lines_figure(panel, [one], Window(axis="wall"))
+    assert made["data"][0]["customdata"] == [1005.0, 1010.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (1500.0, "~s", "1.5k"),
+        (200.0, "~s", "200"),
+        (2.5e6, "~s", "2.5M"),
+        (-0.5, ".6~g", "−0.5"),
+        (0.25, ".0%", "25%"),
+        (0.0025, ".2%", "0.25%"),
+        (412e6, ".3~s", "412M"),
+        (1e-7, ".6~g", "1e−7"),
+    ],
+)
+def test_ticks_are_written_as_plotly_writes_them(value: float, form: str, text: str) -> None:
+    assert chart_scale.formatted(value, form) == text
+
+
+def test_a_running_time_is_shown_in_a_unit_that_suits_it() -> None:
+    assert chart_scale.x_ticks("time", 0.0, 7200.0) == [
+        (0.0, "0 h"),
+        (1800.0, "0.5 h"),
+        (3600.0, "1 h"),
+        (5400.0, "1.5 h"),
+        (7200.0, "2 h"),
+    ]
 
 
 def test_an_alarm_stands_at_its_step_and_moment() -> None:

@@ -1,38 +1,78 @@
-// The x axis that all charts share: steps, or time since the start in a unit that suits it.
+// The x axis that all charts share: steps, samples, epochs, time since the start, or time of day.
+// Places are canonical (steps, samples, epochs, seconds); a chart shows time in a unit that suits it.
 
 const UNITS = [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]];
+const CLOCK_STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400];
+const MOST_TICKS = 6;
 
 export class Axis {
-  /** @param {"step"|"time"} kind @param {number} start seconds since the epoch */
-  constructor(kind, start) {
+  /** @param {"step"|"samples"|"epoch"|"time"|"wall"} kind */
+  constructor(kind) {
     this.kind = kind;
-    this.start = start;
-    this.unit = 1;
-    this.suffix = "";
   }
 
-  /** Choose the unit for a run that has come to the moment `last`. */
-  fit(last) {
-    if (this.kind === "step") return;
-    [this.unit, this.suffix] = UNITS.find(([length]) => last - this.start >= 2 * length) ?? UNITS.at(-1);
+  /** Whether the moments of points count, not their steps. */
+  get timed() {
+    return this.kind === "time" || this.kind === "wall";
   }
 
-  /** Where a point stands. */
-  at(step, moment) {
-    return this.kind === "step" ? step : (moment - this.start) / this.unit;
+  /** Where a point stands. @param {[number, number?, number?]} clock start, samples and epochs per step */
+  at(step, moment, clock) {
+    if (this.kind === "wall") return moment;
+    if (this.kind === "time") return moment - (clock?.[0] ?? 0);
+    return step * this.perStep(clock);
   }
 
-  xs(trace) {
-    return this.kind === "step" ? trace.steps : trace.customdata.map((moment) => this.at(0, moment));
+  perStep(clock) {
+    return { samples: clock?.[1], epoch: clock?.[2] }[this.kind] ?? 1;
+  }
+
+  xs(trace, clocks) {
+    const clock = clocks[trace.meta.run];
+    if (this.timed) return trace.customdata.map((moment, i) => this.at(0, moment, clock ?? clocks[trace.meta.runs?.[i]]));
+    if (trace.meta.runs) return trace.steps.map((step, i) => this.at(step, 0, clocks[trace.meta.runs[i]]));
+    const scale = this.perStep(clock);
+    return scale === 1 ? trace.steps : trace.steps.map((step) => step * scale);
+  }
+
+  /** What one unit of a chart is that reaches `high`. */
+  unit(high) {
+    return this.kind === "time" ? (UNITS.find(([length]) => high >= 2 * length) ?? UNITS.at(-1)) : [1, ""];
   }
 
   words(x) {
-    return this.kind === "step" ? `step ${Math.round(x).toLocaleString("en")}` : `${x.toFixed(2)}${this.suffix}`;
+    if (this.kind === "wall") return new Date(x * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    if (this.kind === "time") {
+      const [length, suffix] = this.unit(x);
+      return `${(x / length).toFixed(2)}${suffix}`;
+    }
+    if (this.kind === "epoch") return `epoch ${x.toFixed(2)}`;
+    return `${this.kind === "step" ? "step" : "sample"} ${Math.round(x).toLocaleString("en")}`;
   }
 
-  layout() {
-    return this.kind === "step" ? { tickformat: "~s", ticksuffix: "" } : { tickformat: "", ticksuffix: this.suffix };
+  /** What Plotly needs to know besides the range. */
+  layout(low, high) {
+    if (this.kind === "time") return { tickformat: ".6~g", ticksuffix: this.unit(high)[1] };
+    if (this.kind !== "wall") return { ticksuffix: "" };
+    const values = clockTicks(low, high);
+    return { tickmode: "array", tickvals: values, ticktext: values.map((each) => clockText(each, high - low)), ticksuffix: "" };
   }
+}
+
+function clockTicks(low, high) {
+  const step = CLOCK_STEPS.find((each) => (high - low) / each <= MOST_TICKS) ?? 86400 * Math.ceil((high - low) / 86400 / MOST_TICKS);
+  const offset = step >= 3600 ? -new Date(low * 1000).getTimezoneOffset() * 60 : 0;
+  const ticks = [];
+  for (let at = Math.ceil((low + offset) / step); at * step <= high + offset; at += 1) ticks.push(at * step - offset);
+  return ticks;
+}
+
+function clockText(moment, span) {
+  const at = new Date(moment * 1000);
+  const day = at.toLocaleDateString("en-GB", { day: "2-digit", month: "short" });
+  const time = at.toTimeString().slice(0, span > 300 ? 5 : 8);
+  if (span > 86400 * 3) return day;
+  return span > 86400 ? `${day} ${time}` : time;
 }
 
 /** Index of the element of an ascending array nearest to `x`; -1 for an empty one. */

@@ -1,25 +1,74 @@
-// All charts of a run: one x axis, one zoom, one crosshair, one smoothing.
+// Charts that belong together: one x axis, one zoom, one crosshair, one smoothing. What the board shows
+// stands in the address, so that a reload, the back button and a pasted address show the same.
 
 import { Axis } from "./axis.js";
 import { Chart } from "./chart.js";
 import { download } from "./export.js";
-import { onThemeChange } from "./theme.js";
+import { afterPaint, onThemeChange, plotly } from "./theme.js";
 
 const SETTLE = 250; // milliseconds after the last change before the server is asked
+const SMOOTHING = 0.6;
 
 export class Board {
-  /** @param {HTMLElement} root the curves section @param {{id: string, name: string, start: number}} run */
-  constructor(root, run) {
+  /**
+   * @param {HTMLElement} root the section with the charts
+   * @param {{name: string, figures: string, exports: string, query?: () => URLSearchParams, run?: string}} source
+   *   `figures`: the address below which the panels' figures lie; `query`: what they are asked with besides the view;
+   *   `run`: the only run, where there is one
+   */
+  constructor(root, source) {
     this.root = root;
-    this.run = run.id;
-    this.name = run.name;
-    this.axis = new Axis("step", run.start);
-    this.smoothing = 0.6;
-    this.zoom = null; // {first, last} in steps
-    this.charts = [...root.querySelectorAll(".chart")].map((each) => new Chart(each, this));
+    this.source = source;
+    this.name = source.name;
+    this.readAddress();
+    this.turns = Promise.resolve();
+    this.charts = [...root.querySelectorAll(".chart[data-panel]")].map((each) => new Chart(each, this));
     this.watchView();
     this.watchControls();
-    onThemeChange(() => this.charts.forEach((chart) => chart.figure && chart.draw()));
+    onThemeChange(() => this.charts.forEach((chart) => chart.figure && chart.redraw()));
+    if (this.charts.length) afterPaint(() => plotly());
+  }
+
+  readAddress() {
+    const given = new URLSearchParams(location.search);
+    this.axis = new Axis(given.get("x") ?? "step");
+    this.smoothing = Number(given.get("smooth") ?? SMOOTHING);
+    this.zoom = given.has("from") && given.has("to") ? { low: Number(given.get("from")), high: Number(given.get("to")) } : null;
+    this.toggled = new Set((given.get("log") ?? "").split(",").filter(Boolean)); // other scale than the panel's own
+  }
+
+  /** What the server is asked with, and what stands in the address. */
+  get view() {
+    return {
+      x: this.axis.kind === "step" ? null : this.axis.kind,
+      smooth: this.smoothing === SMOOTHING ? null : String(this.smoothing),
+      from: this.zoom && String(this.zoom.low),
+      to: this.zoom && String(this.zoom.high),
+      log: [...this.toggled].join(",") || null,
+    };
+  }
+
+  writeAddress() {
+    const address = new URL(location);
+    for (const [name, value] of Object.entries(this.view)) {
+      if (value === null) address.searchParams.delete(name);
+      else address.searchParams.set(name, value);
+    }
+    history.replaceState(history.state, "", address);
+  }
+
+  /** Where the figure of a panel is. */
+  address(panel) {
+    const query = new URLSearchParams(this.source.query?.() ?? "");
+    for (const [name, value] of Object.entries(this.view)) if (value !== null) query.set(name, value);
+    return `${this.source.figures}/${panel.split("/").map(encodeURIComponent).join("/")}?${query}`;
+  }
+
+  /** Long work of one chart after that of the other, so that the page answers in between. */
+  turn(work) {
+    const mine = this.turns.then(() => new Promise((go) => setTimeout(go))).then(work);
+    this.turns = mine.catch(() => {});
+    return mine;
   }
 
   get metrics() {
@@ -46,27 +95,32 @@ export class Board {
     for (const chart of this.charts) this.observer.observe(chart.root);
   }
 
+  /** The charts are gone: look at nothing any more. */
+  leave() {
+    this.observer.disconnect();
+    for (const chart of this.charts) chart.leaving?.abort();
+  }
+
   watchControls() {
     const slider = this.root.querySelector("#smoothing");
-    let settling;
     slider?.addEventListener("input", () => {
       this.smoothing = Number(slider.value);
       this.root.querySelector("#smoothing-value").textContent = this.smoothing.toFixed(2);
-      clearTimeout(settling);
-      settling = setTimeout(() => this.reload(), SETTLE);
+      this.settle();
     });
     this.root.addEventListener("change", (event) => {
       if (event.target.name !== "axis") return;
-      this.axis = new Axis(event.target.value, this.axis.start);
-      for (const chart of this.charts.filter((each) => each.figure)) chart.take(chart.figure);
-      for (const chart of this.charts.filter((each) => each.figure)) chart.render();
+      this.axis = new Axis(event.target.value);
+      this.zoom = null;
+      this.settle(0);
     });
     this.root.addEventListener("click", (event) => {
       const wish = event.target.closest("[data-chart]");
       const chart = this.charts.find((each) => each.root.contains(event.target));
       if (wish && chart) this.grant(wish, chart);
-      if (event.target.id === "reset-zoom") this.zoomOut();
+      if (event.target.closest("#reset-zoom")) this.zoomOut();
     });
+    this.showZoom();
   }
 
   grant(wish, chart) {
@@ -74,41 +128,37 @@ export class Board {
       download(chart, wish.dataset.chart);
       return;
     }
-    chart.log = !chart.log;
-    wish.setAttribute("aria-pressed", String(chart.log));
+    const panel = chart.root.dataset.panel;
+    if (!this.toggled.delete(panel)) this.toggled.add(panel);
+    wish.setAttribute("aria-pressed", String(wish.getAttribute("aria-pressed") !== "true"));
+    this.writeAddress();
     chart.load();
   }
 
-  /** Show the steps between two places of the x axis, at the resolution they deserve. */
-  zoomTo(chart, from, to) {
-    const [trace] = chart.smooths;
-    const stepAt = (x, round) => (this.axis.kind === "step" ? round(x) : this.stepAt(trace, x));
-    this.zoom = { first: Math.max(0, stepAt(from, Math.floor)), last: Math.max(1, stepAt(to, Math.ceil)) };
-    this.applyZoom();
+  /** Show what lies between two places of the x axis, at the resolution it deserves. */
+  zoomTo(low, high) {
+    const whole = ["step", "samples"].includes(this.axis.kind);
+    this.zoom = whole ? { low: Math.max(0, Math.floor(low)), high: Math.max(1, Math.ceil(high)) } : { low, high };
+    this.settle();
   }
 
   zoomOut() {
     this.zoom = null;
-    this.applyZoom();
+    this.settle();
   }
 
-  applyZoom() {
-    this.root.querySelector("#reset-zoom").hidden = !this.zoom;
-    clearTimeout(this.zooming);
-    this.zooming = setTimeout(() => this.reload(), SETTLE);
+  showZoom() {
+    const button = this.root.querySelector("#reset-zoom");
+    if (button) button.hidden = !this.zoom;
   }
 
-  /** The zoomed part of the x axis, as a trace has it. */
-  range(trace) {
-    if (this.axis.kind === "step" || !trace) return [this.zoom.first, this.zoom.last];
-    const xs = this.axis.xs(trace);
-    const inside = xs.filter((_, i) => trace.steps[i] >= this.zoom.first && trace.steps[i] <= this.zoom.last);
-    return inside.length ? [inside[0], inside.at(-1)] : [0, 1];
-  }
-
-  stepAt(trace, x) {
-    const at = this.axis.xs(trace).findIndex((each) => each >= x);
-    return trace.steps[at < 0 ? trace.steps.length - 1 : at];
+  settle(delay = SETTLE) {
+    this.showZoom();
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      this.writeAddress();
+      this.reload();
+    }, delay);
   }
 
   pointAt(x, source) {

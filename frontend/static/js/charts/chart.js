@@ -4,12 +4,13 @@ import { ask } from "../api.js";
 import { valueOn } from "../words.js";
 import { throttled } from "../live.js";
 import { nearest } from "./axis.js";
-import { plotly, themed, tinted } from "./theme.js";
+import { plotly, swatch, themed, tinted } from "./theme.js";
 
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
 const MOST_LIVE = 1500; // points of a trace before it is thinned again on the server
 const DRAW_EVERY = 500; // milliseconds
 const RELOAD_EVERY = 3000;
+const MOST_TOLD = 16; // lines of a tooltip
 
 export class Chart {
   constructor(root, board) {
@@ -18,8 +19,7 @@ export class Chart {
     this.plot = root.querySelector(".plot");
     this.metrics = root.dataset.metrics.split(",");
     this.title = root.querySelector("h3").textContent;
-    this.log = "log" in root.dataset;
-    this.draw = throttled(() => this.visible && this.render(), DRAW_EVERY);
+    this.redraw = throttled(() => this.visible && this.render(), DRAW_EVERY);
     this.reload = throttled(async () => {
       await this.request;
       await this.load();
@@ -31,7 +31,7 @@ export class Chart {
   show(visible) {
     this.visible = visible;
     if (visible && !this.figure) this.load();
-    else if (visible) this.draw();
+    else if (visible && this.stale) this.redraw();
   }
 
   /** Ask the server for the whole figure; what was asked before under other settings is given up. */
@@ -46,13 +46,9 @@ export class Chart {
   }
 
   async fetch(signal) {
-    const { smoothing, zoom } = this.board;
-    const query = new URLSearchParams({ smoothing, log: this.log });
-    if (zoom) Object.entries(zoom).forEach(([edge, step]) => query.set(edge, step));
-    const panel = this.root.dataset.panel.split("/").map(encodeURIComponent).join("/");
     try {
-      this.take(await ask(`/runs/${this.board.run}/figures/${panel}?${query}`, { signal }));
-      await this.render();
+      this.take(await ask(this.board.address(this.root.dataset.panel), { signal }));
+      await this.board.turn(() => !signal.aborted && this.render());
     } catch (problem) {
       if (problem.name !== "AbortError") this.fail(problem);
     }
@@ -62,13 +58,15 @@ export class Chart {
     for (const trace of figure.data) trace.steps = trace.x;
     this.figure = figure;
     this.version = figure.version;
+    this.smoothing = this.board.smoothing;
     this.axisKind = figure.axis;
-    const raws = this.raws;
-    this.lastStep = new Map(raws.map((trace) => [trace.meta.metric, trace.steps.at(-1) ?? -1]));
-    for (const [metric, step] of Object.entries(figure.notes.last_nan)) {
-      this.lastStep.set(metric, Math.max(step, this.lastStep.get(metric) ?? -1));
+    this.axis = this.board.axis; // the figure was asked for with it
+    this.range = figure.layout.xaxis.range;
+    [this.unit] = this.axis.unit(this.range[1]);
+    this.lastStep = new Map(this.raws.map((trace) => [trace.meta.key, trace.steps.at(-1) ?? -1]));
+    for (const [key, step] of Object.entries(figure.notes.last_nan)) {
+      this.lastStep.set(key, Math.max(step, this.lastStep.get(key) ?? -1));
     }
-    this.board.axis.fit(Math.max(this.board.axis.start, ...raws.map((trace) => trace.customdata.at(-1) ?? 0)));
     this.describe();
   }
 
@@ -80,30 +78,50 @@ export class Chart {
     return this.figure.data.filter((trace) => trace.meta.role === "smooth");
   }
 
+  /** Where the points of a trace stand, in steps, samples, epochs or seconds. */
+  xs(trace) {
+    return this.axis.xs(trace, this.figure.clocks);
+  }
+
   async render() {
     const Plotly = await plotly();
-    const { axis, zoom } = this.board;
-    const data = this.figure.data.map((trace) => tinted({ ...trace, x: axis.xs(trace) }));
-    const marks = this.figure.marks.map((mark) => ({ ...mark, x: axis.at(mark.step, mark.wall_time) }));
-    const layout = themed(this.figure.layout, marks);
+    this.stale = false;
+    const { axis, unit, figure } = this;
+    const shown = (xs) => (unit === 1 ? xs : xs.map((x) => x / unit));
+    const hidden = this.board.hidden ?? new Set();
+    const data = figure.data.map((trace) => ({ ...tinted(trace), x: shown(this.xs(trace)), visible: !hidden.has(trace.meta.key) }));
+    const [clock] = Object.values(figure.clocks);
+    const marks = figure.marks.map((mark) => ({ ...mark, x: axis.at(mark.step, mark.wall_time, clock) / unit }));
+    const layout = themed(figure.layout, marks);
     layout.datarevision = this.drawings = (this.drawings ?? 0) + 1; // arrays grow in place
-    Object.assign(layout.xaxis, axis.layout(), zoom ? { range: this.board.range(this.smooths[0]) } : { autorange: true });
+    layout.xaxis = { ...layout.xaxis, ...axis.layout(...this.range), range: shown(this.range) };
+    if (this.grown && !figure.notes.off_scale) layout.yaxis = { ...layout.yaxis, range: undefined, autorange: true };
     const first = !this.plot.classList.contains("js-plotly-plot");
     await Plotly.react(this.plot, data, layout, CONFIG);
-    if (first) this.listen();
+    if (first) this.takeOver();
     this.root.dataset.points = this.raws[0]?.x.length ?? 0;
+    this.root.dataset.smoothing = this.smoothing;
+  }
+
+  /** What the server drew makes room for what answers. */
+  takeOver() {
+    this.plot.querySelector(".still")?.remove();
+    this.listen();
+    performance.mark("chart", { detail: this.root.dataset.panel });
   }
 
   listen() {
     this.plot.on("plotly_relayout", (change) => {
-      if ("xaxis.range[0]" in change) this.board.zoomTo(this, change["xaxis.range[0]"], change["xaxis.range[1]"]);
+      if ("xaxis.range[0]" in change) this.board.zoomTo(change["xaxis.range[0]"] * this.unit, change["xaxis.range[1]"] * this.unit);
     });
     this.plot.on("plotly_doubleclick", () => this.board.zoomOut());
     this.plot.addEventListener("pointermove", (event) => {
-      const { xaxis } = this.plot._fullLayout;
-      const x = xaxis.p2d(event.clientX - this.plot.getBoundingClientRect().left - xaxis._offset);
+      const { xaxis, yaxis } = this.plot._fullLayout;
+      const box = this.plot.getBoundingClientRect();
+      const x = xaxis.p2d(event.clientX - box.left - xaxis._offset);
+      this.height = yaxis.p2d(event.clientY - box.top - yaxis._offset);
       const [low, high] = xaxis.range;
-      this.board.pointAt(x >= Math.min(low, high) && x <= Math.max(low, high) ? x : null, this);
+      this.board.pointAt(x >= Math.min(low, high) && x <= Math.max(low, high) ? x * this.unit : null, this);
     });
     this.plot.addEventListener("pointerleave", () => this.board.pointAt(null, this));
   }
@@ -113,11 +131,13 @@ export class Chart {
     if (!this.figure || !this.plot._fullLayout) return;
     this.crosshair ??= this.plot.appendChild(Object.assign(document.createElement("div"), { className: "crosshair" }));
     this.crosshair.hidden = x === null;
-    const found = x === null ? [] : this.valuesAt(x);
+    const found = x === null || (!here && !this.legend.size) ? [] : this.valuesAt(x);
     if (x !== null) {
       const { xaxis } = this.plot._fullLayout;
-      this.crosshair.style.transform = `translateX(${xaxis._offset + xaxis.d2p(x)}px)`;
-      for (const each of found) this.legend.get(each.metric).textContent = this.valued(each.value);
+      const at = xaxis._offset + xaxis.d2p(x / this.unit);
+      this.crosshair.hidden = at < xaxis._offset || at > xaxis._offset + xaxis._length;
+      this.crosshair.style.transform = `translateX(${at}px)`;
+      for (const each of found) this.say(each.trace.meta.key, each.value);
     } else {
       this.showLast();
     }
@@ -125,27 +145,37 @@ export class Chart {
   }
 
   valuesAt(x) {
-    return this.raws.flatMap((trace) => {
-      const at = nearest(this.board.axis.xs(trace), x);
-      return at < 0 ? [] : [{ metric: trace.meta.metric, name: trace.name, value: trace.y[at], colour: trace.meta.colour }];
+    const hidden = this.board.hidden ?? new Set();
+    return this.raws.filter((trace) => !hidden.has(trace.meta.key)).flatMap((trace) => {
+      const at = nearest(this.xs(trace), x);
+      return at < 0 ? [] : [{ trace, value: trace.y[at] }];
     });
   }
 
+  /** The values at the crosshair, greatest first; of very many those nearest to the pointer. */
   showTooltip(x, found) {
     this.tooltip ??= this.plot.appendChild(Object.assign(document.createElement("div"), { className: "tooltip" }));
     this.tooltip.hidden = !found.length;
     if (!found.length) return;
-    const lines = found.sort((a, b) => b.value - a.value).map((each) => {
+    const distance = (each) => Math.abs(each.value - this.height);
+    const near = [...found].sort((a, b) => distance(a) - distance(b)).slice(0, MOST_TOLD);
+    const lines = near.sort((a, b) => b.value - a.value).map((each) => {
       const row = document.createElement("div");
-      row.append(swatch(each.colour), `${each.name} `, bold(this.valued(each.value)));
+      row.append(swatch(this.smoothOf(each.trace)), `${each.trace.name} `, bold(this.valued(each.value)));
       return row;
     });
-    const head = Object.assign(document.createElement("div"), { className: "soft", textContent: this.board.axis.words(x) });
+    const left = found.length - near.length;
+    if (left > 0) lines.push(Object.assign(document.createElement("div"), { className: "soft", textContent: `and ${left} more` }));
+    const head = Object.assign(document.createElement("div"), { className: "soft", textContent: this.axis.words(x) });
     this.tooltip.replaceChildren(head, ...lines);
     const { xaxis } = this.plot._fullLayout;
-    const left = xaxis._offset + xaxis.d2p(x);
-    const turn = left + this.tooltip.offsetWidth + 16 > this.plot.clientWidth;
-    this.tooltip.style.transform = `translateX(${turn ? left - this.tooltip.offsetWidth - 8 : left + 8}px)`;
+    const at = xaxis._offset + xaxis.d2p(x / this.unit);
+    const turn = at + this.tooltip.offsetWidth + 16 > this.plot.clientWidth;
+    this.tooltip.style.transform = `translateX(${turn ? Math.max(0, at - this.tooltip.offsetWidth - 8) : at + 8}px)`;
+  }
+
+  smoothOf(raw) {
+    return this.figure.data[this.figure.data.indexOf(raw) + 1];
   }
 
   /** New points of the run. Known points that come again are let be; changed ones mean another look. */
@@ -157,16 +187,26 @@ export class Chart {
       this.reload();
       return;
     }
-    for (const raw of raws) this.append(raw, this.figure.data[this.figure.data.indexOf(raw) + 1], series[raw.meta.metric]);
+    for (const raw of raws) this.append(raw, this.smoothOf(raw), series[raw.meta.metric]);
     this.version = version;
+    this.grow();
     this.describe();
-    this.draw();
+    this.stale = true;
+    this.redraw();
     if (raws.some((trace) => trace.x.length > MOST_LIVE)) this.reload();
+  }
+
+  /** The axes reach as far as the newest points. */
+  grow() {
+    this.grown = true;
+    const ends = this.raws.map((trace) => this.xs(trace).at(-1) ?? 0);
+    this.range = [this.range[0], Math.max(this.range[1], ...ends)];
+    [this.unit] = this.axis.unit(this.range[1]);
   }
 
   /** Whether a point of the past has another value than the one drawn, or was not there. */
   isRewritten(trace, curve) {
-    const last = this.lastStep.get(trace.meta.metric);
+    const last = this.lastStep.get(trace.meta.key);
     return curve.step.some((step, i) => {
       if (step > last || curve.value[i] === null) return false;
       const at = nearest(trace.steps, step);
@@ -177,13 +217,13 @@ export class Chart {
   append(raw, smooth, curve) {
     const { average } = smooth.meta;
     const decay = this.board.smoothing;
-    const last = this.lastStep.get(raw.meta.metric);
+    const last = this.lastStep.get(raw.meta.key);
     curve.step.forEach((step, i) => {
       if (step <= last) return;
       const value = curve.value[i];
-      this.lastStep.set(raw.meta.metric, step);
+      this.lastStep.set(raw.meta.key, step);
       if (value === null) {
-        this.addNan(step, curve.wall_time[i]);
+        this.addNan(step, curve.wall_time[i], raw.meta.run);
         return;
       }
       average.mean = decay * average.mean + (1 - decay) * value;
@@ -192,17 +232,18 @@ export class Chart {
       const smoothed = Number((average.mean / average.weight).toPrecision(12));
       for (const [trace, y] of [[raw, value], [smooth, smoothed]]) {
         trace.steps.push(step);
-        trace.customdata.push(curve.wall_time[i]);
+        trace.customdata?.push(curve.wall_time[i]);
         trace.y.push(y);
       }
     });
   }
 
-  addNan(step, moment) {
+  addNan(step, moment, run) {
     const marks = this.figure.data.find((trace) => trace.meta.role === "nan");
     if (marks.steps.at(-1) === step) return;
     marks.steps.push(step);
-    marks.customdata.push(moment);
+    marks.customdata?.push(moment);
+    marks.meta.runs.push(run);
     marks.y.push(0);
     this.figure.notes.nan += 1;
   }
@@ -211,25 +252,30 @@ export class Chart {
   describe() {
     const list = this.root.querySelector(".legend");
     this.legend.clear();
-    list.replaceChildren(...this.smooths.map((trace) => {
+    list?.replaceChildren(...this.smooths.map((trace) => {
       const item = document.createElement("li");
       const value = bold("");
-      this.legend.set(trace.meta.metric, value);
-      item.append(swatch(trace.meta.colour), trace.name, value);
+      this.legend.set(trace.meta.key, value);
+      item.append(swatch(trace), trace.name, value);
       return item;
     }));
     this.showLast();
     const { nan, off_scale: off, not_positive: low } = this.figure.notes;
-    const notes = [[nan, `× ${nan} NaN`], [off, `↕ ${off} off the scale`], [low, `${low} not positive, not drawn`]];
+    const notes = [[nan, `× ${nan} NaN`], [off, `↕ ${off} off the scale`], [low, `▿ ${low} not positive`]];
     this.root.querySelector(".notes").replaceChildren(...notes.filter(([number]) => number).map(([, text]) => {
       return Object.assign(document.createElement("span"), { className: "mark", textContent: text });
     }));
-    const values = this.raws.map((trace) => `${trace.name} ${this.valued(trace.y.at(-1))}`).join(", ");
-    this.plot.setAttribute("aria-label", `${this.title} by step; last: ${values}`);
+    const values = this.raws.slice(0, MOST_TOLD).map((trace) => `${trace.name} ${this.valued(trace.y.at(-1))}`).join(", ");
+    this.plot.setAttribute("aria-label", `${this.title} by ${this.axis.kind}; last: ${values}`);
   }
 
   showLast() {
-    for (const trace of this.raws) this.legend.get(trace.meta.metric).textContent = this.valued(trace.y.at(-1));
+    for (const trace of this.raws) this.say(trace.meta.key, trace.y.at(-1));
+  }
+
+  say(key, value) {
+    const place = this.legend.get(key);
+    if (place) place.textContent = this.valued(value);
   }
 
   valued(value) {
@@ -245,10 +291,4 @@ export class Chart {
 
 function bold(text) {
   return Object.assign(document.createElement("b"), { textContent: text });
-}
-
-function swatch(tone) {
-  const mark = Object.assign(document.createElement("span"), { className: "swatch" });
-  mark.style.background = `var(--${tone})`;
-  return mark;
 }

@@ -1,22 +1,45 @@
 // Plotly figures in the colours of day or night. The server names colours, the style sheet has them.
 
 const loading = {};
+const DASHES = { dot: "3 3", dash: "9 9", longdash: "15 15", dashdot: "9 3 3 3" };
 
 /** Plotly itself, loaded when the first chart wants it. */
 export function plotly() {
   loading.promise ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = document.body.dataset.plotly;
+    if (window.Plotly) {
+      resolve(window.Plotly);
+      return;
+    }
+    const begun = document.getElementById("plotly"); // by early.js
+    const script = begun ?? document.createElement("script");
     script.addEventListener("load", () => resolve(window.Plotly));
     script.addEventListener("error", () => reject(new Error("Plotly's script did not load. Reload the page.")));
+    if (begun) return;
+    script.id = "plotly";
+    script.src = document.body.dataset.plotly;
     document.head.append(script);
   });
   return loading.promise;
 }
 
-/** The colour called `name` in tokens.css, as it is now. */
-export function colour(name) {
+/** Calls `work` once the page has been painted: nothing that takes long may come before what one sees. */
+export function afterPaint(work) {
+  requestAnimationFrame(() => setTimeout(work));
+}
+
+/** The colour called `name` in tokens.css as it is now; a shade of it lies nearer to the ink. */
+export function colour(name, shade = 0) {
+  const own = token(name);
+  return shade ? mixed(own, token("ink"), (22 * shade) / 100) : own;
+}
+
+function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+function mixed(one, other, share) {
+  const [from, to] = [one, other].map((each) => [1, 3, 5].map((at) => parseInt(each.slice(at, at + 2), 16)));
+  return `rgb(${from.map((value, i) => Math.round(value + (to[i] - value) * share)).join(",")})`;
 }
 
 /** Calls `work` when the system switches between day and night. */
@@ -33,7 +56,7 @@ export function themed(layout, marks) {
     ...layout,
     font,
     xaxis: { ...axis, showline: true, ticks: "outside", ticklen: 3, ...layout.xaxis },
-    yaxis: { ...axis, ...layout.yaxis },
+    yaxis: { ...axis, showline: false, ticks: "", ...layout.yaxis },
     shapes: marks.map((mark) => line(mark.x)),
     annotations: marks.map((mark) => word(mark)),
   };
@@ -41,9 +64,29 @@ export function themed(layout, marks) {
 
 /** A trace in today's colours. */
 export function tinted(trace) {
-  const tone = colour(trace.meta.colour);
-  if (trace.mode === "markers") return { ...trace, marker: { ...trace.marker, line: { ...trace.marker.line, color: tone } } };
+  const tone = colour(trace.meta.colour, trace.meta.shade);
+  if (trace.mode === "markers") return { ...trace, marker: { ...trace.marker, color: tone, line: { ...trace.marker.line, color: tone } } };
+  if (trace.meta.role === "band") return { ...trace, line: { ...trace.line, color: tone }, fillcolor: withOpacity(tone, 0.16) };
   return { ...trace, line: { ...trace.line, color: tone } };
+}
+
+function withOpacity(tone, opacity) {
+  const parts = tone.startsWith("#") ? [1, 3, 5].map((at) => parseInt(tone.slice(at, at + 2), 16)) : tone.match(/\d+/g);
+  return `rgba(${parts.join(",")},${opacity})`;
+}
+
+/** The short line that stands for a trace in a legend; the server draws the same (backend/pages/still.py). */
+export function swatch({ meta, line }) {
+  const space = "http://www.w3.org/2000/svg";
+  const mark = document.createElementNS(space, "svg");
+  mark.setAttribute("class", "swatch");
+  mark.setAttribute("aria-hidden", "true");
+  const stroke = document.createElementNS(space, "line");
+  for (const [name, value] of Object.entries({ x1: 0, x2: "100%", y1: "50%", y2: "50%" })) stroke.setAttribute(name, value);
+  stroke.style.stroke = colour(meta.colour, meta.shade);
+  stroke.style.strokeDasharray = DASHES[line?.dash] ?? "";
+  mark.append(stroke);
+  return mark;
 }
 
 function line(x) {

@@ -1,0 +1,172 @@
+"""What a dashboard holds: which runs it is about, and its panels in order."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from backend.domain.errors import FieldProblem, InvalidInput
+
+COLUMNS = 12  # of the grid that panels lie on
+MOST_PANELS = 60
+MOST_TEXT = 20_000
+
+Measure = Literal["pass@1", "pass@2", "pass@5", "accuracy/token", "accuracy/exact"]
+Table = Literal["results", "published", "encoder", "config"]
+
+
+class Part(BaseModel):
+    """Strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Part):
+    """Which runs: those named, or the newest that match a filter. With neither, the newest of all."""
+
+    runs: tuple[str, ...] = Field((), max_length=200)
+    filter: str = Field("", max_length=2000)
+    latest: int = Field(50, ge=1, le=200, description="At most this many of a filter's runs.")
+
+
+class Panel(Part):
+    """Where a panel lies: panels follow one another from left to right, each as wide and high as it says."""
+
+    id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
+    title: str = Field("", max_length=200)
+    width: int = Field(6, ge=2, le=COLUMNS, description="In twelfths of the page.")
+    height: int = Field(4, ge=1, le=16, description="In rows of 72 pixels.")
+
+
+class CurvesPanel(Panel):
+    """One metric of all runs over time."""
+
+    kind: Literal["curves"] = "curves"
+    metric: str = Field("accuracy/token", min_length=1, max_length=200)
+    by: Literal["run", "seed"] = Field("seed", description="One line per run, or per variation over seeds.")
+
+
+class BarsPanel(Panel):
+    """One number per variation with its interval."""
+
+    kind: Literal["bars"] = "bars"
+    measure: Measure = "pass@1"
+
+
+class TablePanel(Panel):
+    """A table of the compare page."""
+
+    kind: Literal["table"] = "table"
+    table: Table = "results"
+    by: Literal["run", "seed"] = "seed"
+
+
+class GridsPanel(Panel):
+    """Test inputs with what each variant made of them."""
+
+    kind: Literal["grids"] = "grids"
+    task: str = Field("", max_length=100, description="Part of a task's id; empty: the first ones.")
+    mode: str = Field("", max_length=60, description="A failure mode of the first variant; empty: any.")
+    most: int = Field(4, ge=1, le=12, description="Test inputs shown.")
+
+
+class ProsePanel(Panel):
+    """Words in Markdown."""
+
+    kind: Literal["prose"] = "prose"
+    text: str = Field("", max_length=MOST_TEXT)
+
+
+AnyPanel = Annotated[
+    CurvesPanel | BarsPanel | TablePanel | GridsPanel | ProsePanel, Field(discriminator="kind")
+]
+
+
+class Content(Part):
+    """All of a dashboard but its name."""
+
+    source: Source = Source()
+    panels: tuple[AnyPanel, ...] = Field((), max_length=MOST_PANELS)
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Content:
+        ids = [panel.id for panel in self.panels]
+        twice = next((each for each in ids if ids.count(each) > 1), None)
+        if twice:
+            raise ValueError(f"two panels are called {twice!r}: each needs an id of its own")
+        return self
+
+
+def parse_content(raw: Any) -> Content:
+    """Read a dashboard's content; InvalidInput names every mistake by its path."""
+    try:
+        return Content.model_validate(raw)
+    except ValidationError as error:
+        problems = [
+            FieldProblem(".".join(str(each) for each in found["loc"]) or "content", found["msg"])
+            for found in error.errors(include_url=False)
+        ]
+        raise InvalidInput("The dashboard was not saved.", problems=problems) from error
+
+
+def encoder_variants() -> Content:
+    """The tables and figures of the discussion, from whatever runs there are."""
+
+    def prose(name: str, text: str, height: int = 1, width: int = 12) -> ProsePanel:
+        return ProsePanel(id=name, width=width, height=height, text=text)
+
+    return Content(
+        panels=(
+            prose(
+                "question",
+                "**The question.** Can an encoder that reads a puzzle's demonstrations stand in for the "
+                "embedding that TRM learns for each puzzle, and help on puzzles that it never saw? Below:"
+                " every variant that has runs here, each over its seeds.",
+            ),
+            CurvesPanel(id="train", title="Training: share of tokens right", metric="accuracy/token"),
+            CurvesPanel(id="exact", title="Training: share of grids right", metric="accuracy/exact"),
+            CurvesPanel(id="loss", title="Training: loss", metric="loss"),
+            CurvesPanel(
+                id="coverage", title="Gradient coverage of the encoder", metric="encoder/gradient_coverage"
+            ),
+            prose(
+                "collapse",
+                "**Does the context differ between puzzles?** The cross-sample variance grows with the "
+                "scale of the context and compares within one encoder only; its share of the context's "
+                "energy compares across.",
+            ),
+            CurvesPanel(
+                id="variance",
+                title="Cross-sample variance of the context",
+                metric="encoder/cross_sample_variance",
+            ),
+            CurvesPanel(
+                id="scale-free",
+                title="Cross-sample variance / mean square",
+                metric="encoder/scale_free_variance",
+            ),
+            TablePanel(id="health", title="Encoder health", table="encoder", width=12, height=5),
+            prose(
+                "generalisation",
+                "**The gap.** What training shows beside what held-out tasks show, each with the number "
+                "of tasks it was measured on.",
+            ),
+            BarsPanel(id="pass1", title="Held-out pass@1", measure="pass@1"),
+            BarsPanel(id="tokens", title="Train accuracy, tokens (last)", measure="accuracy/token"),
+            TablePanel(id="results", title="Results", table="results", width=12, height=5),
+            TablePanel(
+                id="published",
+                title="Published results, not measured here",
+                table="published",
+                width=12,
+                height=6,
+            ),
+            prose(
+                "qualitative",
+                "**How they fail.** The same test inputs, side by side. A white corner marks a cell that "
+                "differs from the truth.",
+            ),
+            GridsPanel(id="examples", title="Predictions on held-out tasks", width=12, height=8),
+        )
+    )

@@ -1,0 +1,101 @@
+"""One number per variation as bars with their intervals, drawn by the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from backend.domain.numbers import percent, solved
+from backend.domain.statistics import mean_of
+from backend.pages.still import paint
+from backend.services.compare import Variation
+
+ROW = 34  # pixels
+LABEL = 210
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A share with its interval (None: one value alone), and what it rests on, in words."""
+
+    label: str
+    colour: str
+    value: float
+    low: float | None
+    high: float | None
+    basis: str
+    runs: tuple[str, ...]
+
+
+def bars_of(found: Sequence[Variation], measure: str) -> list[Bar]:
+    """The measure of each variation that has it: pass@k of the held-out results, or the last of a metric."""
+    made = [
+        _pass(each, int(measure[5:])) if measure.startswith("pass@") else _metric(each, measure)
+        for each in found
+    ]
+    return [bar for bar in made if bar]
+
+
+def _pass(variation: Variation, k: int) -> Bar | None:
+    """One seed: its Wilson interval. Several: the mean of their shares with Student's interval."""
+    results = [(run, run.held_out) for run in variation.runs]
+    scores = [
+        (run.id, score) for run, result in results if result and (score := result.pass_at(k)) and score.n
+    ]
+    if not scores:
+        return None
+    mean = mean_of([score.solved / score.n for _, score in scores])
+    assert mean
+    low, high = (scores[0][1].low, scores[0][1].high) if mean.n == 1 else (mean.low, mean.high)
+    tasks = " + ".join(f"{solved(score.solved)}/{score.n}" for _, score in scores[:3])
+    more = f" and {len(scores) - 3} more" if len(scores) > 3 else ""
+    return _bar(variation, mean.mean, low, high, f"{tasks}{more}", [run for run, _ in scores])
+
+
+def _metric(variation: Variation, metric: str) -> Bar | None:
+    last = [
+        (run.id, view.last)
+        for run in variation.runs
+        if (view := run.metrics.get(metric)) and view.last is not None
+    ]
+    mean = mean_of([value for _, value in last])
+    if mean is None:
+        return None
+    basis = f"{mean.n} {'run' if mean.n == 1 else 'seeds'}"
+    return _bar(variation, mean.mean, mean.low, mean.high, basis, [run for run, _ in last])
+
+
+def _bar(
+    variation: Variation, value: float, low: float | None, high: float | None, basis: str, runs: Sequence[str]
+) -> Bar:
+    colour = f"variant-{variation.variant or 'external'}"
+    return Bar(variation.label, colour, value, low, high, basis, tuple(runs))
+
+
+def bars_svg(bars: Sequence[Bar], title: str) -> Markup:
+    """The bars on a scale from 0 to 100 %, each with its value and basis in words."""
+    height = ROW * len(bars) + 24
+    parts = [f'<svg class="bars" role="img" aria-label="{escape(title)}" width="100%" height="{height}">']
+    scale = f'<svg class="bars-scale" x="{LABEL}" width="calc(100% - {LABEL + 14}px)" height="{height}">'
+    inner = [scale]
+    for share in (0, 25, 50, 75, 100):
+        inner.append(f'<line class="grid" x1="{share}%" x2="{share}%" y1="0" y2="{height - 20}"/>')
+        inner.append(f'<text class="x" x="{share}%" y="{height - 6}">{share}%</text>')
+    for at, bar in enumerate(bars):
+        top = at * ROW
+        label = bar.label if len(bar.label) <= 30 else f"{bar.label[:29]}…"
+        parts.append(f'<text class="y" x="{LABEL - 8}" y="{top + 14}">{escape(label)}</text>')
+        said = f"{percent(bar.value)} · {escape(bar.basis)}"
+        parts.append(f'<text class="basis" x="{LABEL - 8}" y="{top + 28}">{said}</text>')
+        width = max(0.0, min(100.0, 100 * bar.value))
+        inner.append(
+            f'<rect x="0" y="{top + 6}" height="18" width="{width:.2f}%" style="fill:{paint(bar.colour)}"/>'
+        )
+        if bar.low is not None and bar.high is not None:
+            low, high = (max(0.0, min(100.0, 100 * each)) for each in (bar.low, bar.high))
+            inner.append(
+                f'<line class="whisker" x1="{low:.2f}%" x2="{high:.2f}%" y1="{top + 15}" y2="{top + 15}"/>'
+            )
+    return Markup("".join([*parts, *inner, "</svg></svg>"]))

@@ -1,0 +1,275 @@
+"""The panels of a dashboard, each with what it shows of the dashboard's runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from backend.domain.config_messages import shown
+from backend.domain.dashboards import (
+    AnyPanel,
+    BarsPanel,
+    CurvesPanel,
+    GridsPanel,
+    ProsePanel,
+    TablePanel,
+)
+from backend.domain.errors import NotFound
+from backend.domain.grid import Grid
+from backend.domain.published import CAVEATS, PUBLISHED
+from backend.pages import charts
+from backend.pages.bars import Bar, bars_of, bars_svg
+from backend.pages.chart_view import NOT_YET, ChartView, Drawn, drawn
+from backend.pages.compare_board import Board, By
+from backend.pages.compare_tables import (
+    ConfigRow,
+    EncoderRow,
+    ResultRow,
+    encoder_table,
+    result_rows,
+    variation_rows,
+)
+from backend.pages.grid_svg import grid_svg
+from backend.pages.panels import Panel as Chart
+from backend.services import compare, gallery
+from backend.services.run_view import RunView
+
+MOST_GRIDS = 6  # variants side by side
+
+
+@dataclass(frozen=True)
+class Example:
+    """One test input: the question, the truth, and what each variant made of it."""
+
+    title: str
+    grids: Sequence[tuple[str, Markup]]  # caption, drawing
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A panel and what it shows; `nothing` says why it shows nothing."""
+
+    panel: AnyPanel
+    nothing: str = ""
+    chart: Chart | None = None
+    drawn: Drawn = NOT_YET
+    picture: Markup = Markup()  # noqa: RUF009  frozen, and the same for all
+    html: Markup = Markup()  # noqa: RUF009
+    rows: Sequence[ResultRow] = ()
+    encoder: tuple[Sequence[str], Sequence[EncoderRow]] = ((), ())
+    config: Sequence[ConfigRow] = ()
+    examples: Sequence[Example] = ()
+    bars: Sequence[Bar] = field(default=(), repr=False)
+
+
+class Panels:
+    """The runs of a dashboard, and its panels filled from them."""
+
+    def __init__(self, session: Session, found: Sequence[RunView]) -> None:
+        self._session = session
+        self.runs = found
+        self._boards: dict[By, Board] = {}
+
+    def board(self, by: By) -> Board:
+        """The runs as lines: one each, or one per variation."""
+        if by not in self._boards:
+            self._boards[by] = Board(self._session, self.runs, by)
+        return self._boards[by]
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """Run id -> what it is called."""
+        return {key: style.label for key, style in self.board("run").styles.items()}
+
+    def shown(self, panel: AnyPanel, view: ChartView) -> Shown:
+        """The panel with its contents."""
+        if isinstance(panel, ProsePanel):
+            return Shown(panel, html=prose(panel.text))
+        if isinstance(panel, TablePanel) and panel.table == "published":
+            return Shown(panel)
+        if not self.runs:
+            return Shown(panel, nothing="No run matches yet.")
+        if isinstance(panel, CurvesPanel):
+            return self._curves(panel, view)
+        if isinstance(panel, BarsPanel):
+            bars = bars_of(self.board("seed").variations, panel.measure)
+            if not bars:
+                return Shown(panel, nothing=f"No run has {panel.measure} yet.")
+            return Shown(panel, bars=bars, picture=bars_svg(bars, panel.title or panel.measure))
+        if isinstance(panel, TablePanel):
+            return self._table(panel)
+        return self._grids(panel)
+
+    def figure(self, panel: AnyPanel, view: ChartView) -> charts.Figure:
+        """The Plotly figure of a panel of curves."""
+        if not isinstance(panel, CurvesPanel):
+            raise NotFound(f"Panel {panel.id!r} has no curves.")
+        board = self.board(panel.by)
+        return board.figure(self._chart(panel), view)
+
+    def _chart(self, panel: CurvesPanel) -> Chart:
+        """The panel as a chart, under the panel's own id."""
+        found = self.board(panel.by).panel(panel.metric)
+        return Chart(
+            panel.id,
+            found.section,
+            panel.title or found.title,
+            (panel.metric,),
+            found.axis,
+            found.about,
+            found.log,
+        )
+
+    def _curves(self, panel: CurvesPanel, view: ChartView) -> Shown:
+        try:
+            chart = self._chart(panel)
+        except NotFound:
+            return Shown(panel, nothing=f"No run has recorded {panel.metric} yet.")
+        figure = self.board(panel.by).figure(chart, view)
+        return Shown(panel, chart=chart, drawn=drawn(chart, figure, view))
+
+    def _table(self, panel: TablePanel) -> Shown:
+        if panel.table == "encoder":
+            return Shown(panel, encoder=encoder_table(self.runs))
+        if panel.table == "config":
+            rows = [
+                ConfigRow(row.path, {run: shown(value) for run, value in row.values.items()})
+                for row in compare.differing(self.runs)
+            ]
+            return Shown(panel, config=rows, nothing="" if rows else "The configs are the same.")
+        made = variation_rows(self.board("seed").variations) if panel.by == "seed" else result_rows(self.runs)
+        return Shown(panel, rows=made, nothing="" if made else "No run has a finished evaluation yet.")
+
+    def _grids(self, panel: GridsPanel) -> Shown:
+        """The first run of each variation that has a result on the same held-out set."""
+        firsts = [
+            next((run for run in each.runs if run.held_out), None) for each in self.board("seed").variations
+        ]
+        evaluated = [(run, run.held_out) for run in firsts if run and run.held_out]
+        if not evaluated:
+            return Shown(panel, nothing="No run has predictions on a held-out set yet.")
+        set_name = evaluated[0][1].set
+        alike = [(run, result) for run, result in evaluated if result.set == set_name][:MOST_GRIDS]
+        wanted = gallery.Filter(
+            evaluations=tuple(result.id for _, result in alike),
+            set_name=set_name,
+            task=panel.task,
+            mode=panel.mode,
+        )
+        items = gallery.page(self._session, wanted, panel.most).items
+        examples = [_example(item, [run.variant or run.name for run, _ in alike]) for item in items]
+        return Shown(panel, examples=examples, nothing="" if examples else "No test input matches.")
+
+
+def _example(item: gallery.Item, names: Sequence[str]) -> Example:
+    truth = _digits(item.truth)
+    grids = [("input", grid_svg(_digits(item.test_input), "test input"))]
+    if truth:
+        grids.append(("truth", grid_svg(truth, "truth")))
+    for name, answer in zip(names, item.answers, strict=True):
+        best = answer.outcome.candidates[0] if answer and answer.outcome.candidates else None
+        if best is None:
+            grids.append((f"{name}: no answer", Markup()))
+            continue
+        said = "right" if best.correct else (best.failure_mode or "wrong")
+        grids.append((f"{name}: {said}", grid_svg(best.grid.digits, f"{name}, {said}", truth)))
+    return Example(f"{item.task_id} #{item.test_index + 1}", grids)
+
+
+def _digits(grid: Grid | None) -> str:
+    return grid.digits if grid else ""
+
+
+def prose(text: str) -> Markup:
+    """Markdown as HTML; HTML inside it is shown as text, and links lead only where links may."""
+    return Markup(_markdown().render(text))
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False, "typographer": False}).enable("table")
+
+
+def as_csv(shown_panel: Shown) -> str:
+    """The numbers of a panel that is not made of curves."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerows(_csv_rows(shown_panel))
+    return out.getvalue()
+
+
+def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
+    if each.bars:
+        bars = ("variation", "value", "low", "high", "basis", "runs")
+        return [bars, *((b.label, b.value, b.low, b.high, b.basis, " ".join(b.runs)) for b in each.bars)]
+    if each.rows:
+        return _result_csv(each.rows)
+    if each.encoder[1]:
+        titles = each.encoder[0]
+        rows = [
+            (row.run.id, row.run.name, row.health.word, *(_value(row, title) for title in titles))
+            for row in each.encoder[1]
+        ]
+        return [("run", "name", "verdict", *titles), *rows]
+    if each.config:
+        ids = list(dict.fromkeys(run for row in each.config for run in row.values))
+        return [
+            ("field", *ids),
+            *((row.path, *(row.values.get(run, "") for run in ids)) for row in each.config),
+        ]
+    if each.examples:
+        return [
+            ("task", "shown"),
+            *((e.title, "; ".join(name for name, _ in e.grids)) for e in each.examples),
+        ]
+    if isinstance(each.panel, TablePanel) and each.panel.table == "published":
+        return _published_csv()
+    if isinstance(each.panel, ProsePanel):
+        return [("text",), (each.panel.text,)]
+    return [("nothing",), (each.nothing,)]
+
+
+def _value(row: EncoderRow, title: str) -> str:
+    measure = row.measures.get(title)
+    return measure.text if measure else ""
+
+
+PUBLISHED_HEAD = (
+    "model", "parameters", "steps", "pass@1", "pass@2", "pass@5", "train accuracy %", "variance", "caveats",
+)  # fmt: skip
+RESULT_HEAD = (
+    "run", "label", "seeds", "set", "step", "weights", "views", "act steps", "tasks", "k", "solved", "n",
+    "share", "low", "high",
+)  # fmt: skip
+
+
+def _published_csv() -> list[Sequence[object]]:
+    made: list[Sequence[object]] = [PUBLISHED_HEAD]
+    for row in PUBLISHED:
+        shares = [row.pass_at.get(k, "") for k in (1, 2, 5)]
+        caveats = " ".join(CAVEATS[name] for name in row.caveats)
+        measured = (row.train_accuracy, row.cross_sample_variance)
+        made.append((row.model, row.parameters, row.steps, *shares, *measured, caveats))
+    return made
+
+
+def _result_csv(rows: Sequence[ResultRow]) -> list[Sequence[object]]:
+    made: list[Sequence[object]] = [RESULT_HEAD]
+    for row in rows:
+        found = row.result
+        how = (found.set, found.step, found.weights, found.views, found.act_steps, found.n)
+        for cell in row.cells:
+            basis = (row.key, row.label, row.runs, *how, cell.k)
+            if cell.score:
+                score = cell.score
+                made.append((*basis, score.solved, score.n, score.share, score.low, score.high))
+            elif cell.mean:
+                made.append((*basis, "", "", cell.mean.mean, cell.mean.low, cell.mean.high))
+    return made

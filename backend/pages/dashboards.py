@@ -1,0 +1,184 @@
+"""`/dashboards`, `/d/{slug}`: saved pages of panels; `/s/{secret}`: what a share link shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from backend.api.deps import Database
+from backend.api.series import shipped
+from backend.db.session import reading_scope, session_scope
+from backend.domain.dashboards import AnyPanel, CurvesPanel
+from backend.domain.errors import NotFound
+from backend.domain.published import CAVEATS, PUBLISHED
+from backend.pages.assets import STATIC
+from backend.pages.chart_view import ChartView, View
+from backend.pages.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard
+from backend.pages.dashboard_panels import Panels, as_csv
+from backend.pages.rendering import environment, render
+from backend.services import compare, dashboards
+from backend.services.dashboards import DashboardView
+
+router = APIRouter(include_in_schema=False)
+
+SHEETS = ("tokens", "frame", "controls", "tables", "run", "compare", "dashboards")
+MOST_ROWS = 100_000
+ICON = re.compile(r'<svg class="icon.*?</svg>', re.DOTALL)
+
+
+@router.get("/dashboards")
+def list_page(engine: Database) -> HTMLResponse:
+    """Every dashboard, and a field to make another."""
+    with reading_scope(engine) as session:
+        return render(DashboardsPage(dashboards.find(session)))
+
+
+@router.post("/dashboards")
+def create(
+    engine: Database, name: Annotated[str, Form()] = "", runs: Annotated[str, Form()] = ""
+) -> Response:
+    """A new dashboard, about the named runs if there are any; then its page."""
+    ids = [each for each in runs.split(",") if each]
+    with session_scope(engine) as session:
+        made = dashboards.create(session, name, {"source": {"runs": ids}} if ids else None)
+    return RedirectResponse(f"/d/{made.slug}?edit=1", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/d/{slug}")
+def dashboard_page(slug: str, engine: Database, view: View) -> HTMLResponse:
+    """A dashboard, live; with `?edit=1` its panels can be changed."""
+    with reading_scope(engine) as session:
+        found = dashboards.get(session, slug)
+        panels = _panels(session, found)
+        context = DashboardPage(
+            dashboard=found,
+            view=view,
+            panels=[panels.shown(panel, view) for panel in found.content.panels],
+            runs=panels.runs,
+            labels=panels.labels,
+            published=PUBLISHED,
+            caveats=CAVEATS,
+            shares=dashboards.shares(session, slug),
+            metrics=sorted({name for run in panels.runs for name in run.metrics}),
+            content_json=json.dumps(found.content.model_dump(mode="json")),
+        )
+    return render(context)
+
+
+@router.get("/d/{slug}/figures/{panel_id}")
+def figure(slug: str, panel_id: str, engine: Database, view: View) -> JSONResponse:
+    """A panel of curves as a Plotly figure."""
+    with reading_scope(engine) as session:
+        return _figure(session, dashboards.get(session, slug), panel_id, view)
+
+
+@router.get("/d/{slug}/panels/{panel_id}.csv")
+def panel_csv(slug: str, panel_id: str, engine: Database) -> Response:
+    """The numbers of a panel."""
+    with reading_scope(engine) as session:
+        return _csv(session, dashboards.get(session, slug), panel_id)
+
+
+@router.get("/d/{slug}/export.html")
+def export(slug: str, engine: Database) -> Response:
+    """The dashboard as one HTML file that needs nothing else."""
+    with reading_scope(engine) as session:
+        html = exported(session, dashboards.get(session, slug))
+    return Response(html, media_type="text/html", headers=_as_file(f"{slug}.html"))
+
+
+@router.get("/s/{secret}")
+def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
+    """What a share link shows, without a login."""
+    with reading_scope(engine) as session:
+        found = dashboards.opened_by(session, secret)
+        panels = _panels(session, found)
+        context = SharedDashboard(
+            dashboard=found,
+            view=view,
+            panels=[panels.shown(panel, view) for panel in found.content.panels],
+            runs=panels.runs,
+            labels=panels.labels,
+            published=PUBLISHED,
+            caveats=CAVEATS,
+            address=f"/s/{secret}",
+        )
+    return render(context)
+
+
+@router.get("/s/{secret}/figures/{panel_id}")
+def shared_figure(secret: str, panel_id: str, engine: Database, view: View) -> JSONResponse:
+    """A shared panel of curves as a Plotly figure."""
+    with reading_scope(engine) as session:
+        return _figure(session, dashboards.opened_by(session, secret), panel_id, view)
+
+
+@router.get("/s/{secret}/panels/{panel_id}.csv")
+def shared_csv(secret: str, panel_id: str, engine: Database) -> Response:
+    """The numbers of a shared panel."""
+    with reading_scope(engine) as session:
+        return _csv(session, dashboards.opened_by(session, secret), panel_id)
+
+
+@router.get("/s/{secret}/series")
+def shared_series(secret: str, engine: Database, names: str) -> JSONResponse:
+    """Curves of a shared dashboard's runs: only metrics that a panel of it shows."""
+    with reading_scope(engine) as session:
+        found = dashboards.opened_by(session, secret)
+        shown = {panel.metric for panel in found.content.panels if isinstance(panel, CurvesPanel)}
+        asked = [name for name in names.split(",") if name in shown]
+        ids = [run.id for run in dashboards.runs_of(session, found.content.source)]
+        curves = compare.curves(session, ids, asked, MOST_ROWS)
+    body = {run: {name: shipped(curve) for name, curve in by_name.items()} for run, by_name in curves.items()}
+    return JSONResponse({"series": body})
+
+
+def exported(session: Session, found: DashboardView) -> str:
+    """The HTML of an export: style sheets and drawings inside, no script."""
+    panels = _panels(session, found)
+    css = "\n".join((STATIC / "css" / f"{sheet}.css").read_text() for sheet in SHEETS)
+    context = ExportedDashboard(
+        dashboard=found,
+        panels=[panels.shown(panel, ChartView()) for panel in found.content.panels],
+        runs=panels.runs,
+        labels=panels.labels,
+        published=PUBLISHED,
+        caveats=CAVEATS,
+        head=Markup("<style>{}</style>").format(Markup(css)),
+        made_at=time.time(),
+    )
+    values = {name: getattr(context, name) for name in context.__dataclass_fields__}
+    html = environment().get_template(context.template).render(values | context.shared())
+    return ICON.sub("", html)  # they lie in a file of their own; the words beside them say the same
+
+
+def _panels(session: Session, found: DashboardView) -> Panels:
+    return Panels(session, dashboards.runs_of(session, found.content.source))
+
+
+def _panel(found: DashboardView, panel_id: str) -> AnyPanel:
+    panel = next((each for each in found.content.panels if each.id == panel_id), None)
+    if panel is None:
+        raise NotFound(f"This dashboard has no panel {panel_id!r}.", "Reload the page.")
+    return panel
+
+
+def _figure(session: Session, found: DashboardView, panel_id: str, view: ChartView) -> JSONResponse:
+    return JSONResponse(_panels(session, found).figure(_panel(found, panel_id), view))
+
+
+def _csv(session: Session, found: DashboardView, panel_id: str) -> Response:
+    text = as_csv(_panels(session, found).shown(_panel(found, panel_id), ChartView()))
+    return Response(text, media_type="text/csv", headers=_as_file(f"{found.slug}-{panel_id}.csv"))
+
+
+def _as_file(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

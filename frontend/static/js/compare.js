@@ -1,0 +1,125 @@
+// Runs side by side: shared charts, and sections that come when they are opened.
+
+import { askPage } from "./api.js";
+import { Board } from "./charts/board.js";
+import { Stream, refresh, throttled } from "./live.js";
+import { attempt } from "./notices.js";
+import { watchTabs } from "./tabs.js";
+
+const RENEW_EVERY = 5000; // milliseconds between two looks at runs that go on
+const OF_THE_PAGE = ["runs", "by", "base", "k"]; // what the address says besides the view of the charts
+
+class ComparePage {
+  constructor(root) {
+    this.root = root;
+    this.ids = new Set(root.dataset.runs.split(","));
+    this.board = new Board(document.getElementById("curves"), {
+      name: root.dataset.name,
+      figures: "/compare/figures",
+      query: () => this.question(),
+    });
+    this.board.hidden = new Set((new URLSearchParams(location.search).get("hide") ?? "").split(",").filter(Boolean));
+    this.wanted = { solves: "", fails: "" };
+    watchTabs(root, (section) => this.open(section));
+    this.watchLegend();
+    this.watchForm();
+    this.watchTasks();
+    this.follow();
+  }
+
+  question() {
+    const given = new URLSearchParams(location.search);
+    const query = new URLSearchParams();
+    for (const name of OF_THE_PAGE) for (const value of given.getAll(name)) query.append(name, value);
+    return query;
+  }
+
+  /** Sections that the page came without. */
+  async open(section) {
+    const waiting = document.querySelector(`#${section} [data-part]`);
+    if (!waiting || waiting.dataset.asked) return;
+    waiting.dataset.asked = "yes";
+    const done = await attempt(async () => {
+      const part = await askPage(`/compare/${section}?${this.question()}`);
+      waiting.replaceWith(...part.body.childNodes);
+    });
+    if (!done) delete waiting.dataset.asked;
+    if (section === "tasks") this.filterTasks();
+  }
+
+  watchLegend() {
+    this.root.querySelector(".lines-legend").addEventListener("click", (event) => {
+      const toggle = event.target.closest("[data-key]");
+      if (!toggle) return;
+      const { hidden } = this.board;
+      if (!hidden.delete(toggle.dataset.key)) hidden.add(toggle.dataset.key);
+      toggle.setAttribute("aria-pressed", String(!hidden.has(toggle.dataset.key)));
+      const address = new URL(location);
+      if (hidden.size) address.searchParams.set("hide", [...hidden].join(","));
+      else address.searchParams.delete("hide");
+      history.replaceState(history.state, "", address);
+      for (const chart of this.board.charts) {
+        chart.stale = true;
+        if (chart.figure) chart.redraw();
+      }
+    });
+  }
+
+  watchForm() {
+    document.getElementById("compare-form").addEventListener("change", (event) => {
+      const address = new URL(location);
+      address.searchParams.set(event.target.name, event.target.value);
+      if (event.target.name === "by") address.searchParams.delete("hide");
+      location.assign(address);
+    });
+  }
+
+  watchTasks() {
+    document.getElementById("tasks").addEventListener("change", (event) => {
+      if (event.target.id in this.wanted) this.wanted[event.target.id] = event.target.value;
+      this.filterTasks();
+    });
+    document.getElementById("significance").addEventListener("click", async (event) => {
+      const pair = event.target.closest("[data-matrix]")?.dataset.matrix;
+      if (!pair) return;
+      [this.wanted.solves, this.wanted.fails] = pair.split(",");
+      document.getElementById("tab-tasks").click();
+      this.filterTasks();
+    });
+  }
+
+  filterTasks() {
+    const only = document.getElementById("only-differing");
+    if (!only) return;
+    const { solves, fails } = this.wanted;
+    document.getElementById("solves").value = solves;
+    document.getElementById("fails").value = fails;
+    let shown = 0;
+    const rows = document.querySelectorAll(".matrix tbody tr");
+    for (const row of rows) {
+      const scores = new Map(row.dataset.scores.trim().split(" ").map((each) => each.split(":")));
+      const fits = (!solves || Number(scores.get(solves)) === 1) && (!fails || (scores.get(fails) !== "" && Number(scores.get(fails)) < 1));
+      row.hidden = !fits || (only.checked && !(solves || fails) && row.dataset.differs === "0");
+      shown += row.hidden ? 0 : 1;
+    }
+    document.getElementById("matrix-count").textContent = shown
+      ? `${shown} of ${rows.length} tasks`
+      : `No such task among ${rows.length}${only.checked ? "; untick to see those that do not differ" : ""}`;
+  }
+
+  /** Runs that go on: their charts and tables are looked at again. */
+  follow() {
+    const renew = throttled(() => attempt(async () => {
+      this.board.reload();
+      await refresh();
+    }), RENEW_EVERY);
+    let beginning = true;
+    new Stream(() => "/api/v1/events", { status: ({ id }) => !beginning && this.ids.has(id) && renew() }, (state) => {
+      if (state === "open") setTimeout(() => (beginning = false), 1500);
+      else renew();
+    });
+  }
+}
+
+const root = document.getElementById("compare");
+if (root) new ComparePage(root);

@@ -1,0 +1,1 @@
+// The list of dashboards needs nothing besides what every page does.

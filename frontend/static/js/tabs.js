@@ -1,0 +1,38 @@
+// Tabs whose choice stands in the address behind the #.
+
+/** @param {HTMLElement} root holds the tab list @param {(id: string) => void} onOpen told which section is shown */
+export function watchTabs(root, onOpen = () => {}) {
+  const nav = root.querySelector("[role=tablist]");
+  const tabs = [...nav.querySelectorAll("[role=tab]")];
+
+  function open() {
+    const chosen = tabs.find((tab) => tab.hash === location.hash) ?? tabs[0];
+    for (const tab of tabs) {
+      tab.setAttribute("aria-selected", String(tab === chosen));
+      tab.tabIndex = tab === chosen ? 0 : -1;
+      document.getElementById(tab.hash.slice(1)).classList.toggle("is-open", tab === chosen);
+    }
+    onOpen(chosen.hash.slice(1));
+  }
+
+  nav.addEventListener("click", (event) => {
+    const tab = event.target.closest("[role=tab]");
+    if (!tab) return;
+    event.preventDefault();
+    history.replaceState(history.state, "", tab.hash);
+    open();
+  });
+  nav.addEventListener("keydown", (event) => {
+    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!move) return;
+    const next = tabs[(tabs.indexOf(document.activeElement) + move + tabs.length) % tabs.length];
+    next.focus();
+    next.click();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    tabs[Number(event.key) - 1]?.click();
+  });
+  addEventListener("hashchange", open);
+  open();
+}

@@ -1,0 +1,62 @@
+"""The compare page as the server makes it."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from tests.support.recorded import record_run
+
+NO_ID = "zzzzzzzzzz"
+
+
+@pytest.fixture(scope="module")
+def seeds(server: object) -> list[str]:
+    engine: Engine = server.engine  # type: ignore[attr-defined]
+    made = [record_run(engine, seed=seed, points=40, tasks=6, name=f"wide {seed}") for seed in range(3)]
+    return [*made, record_run(engine, preset="quick_etrm_iterative", points=30, name="iterative")]
+
+
+def test_every_line_is_drawn_before_any_script_runs(browser: httpx.Client, seeds: list[str]) -> None:
+    page = browser.get("/compare", params={"runs": ",".join(seeds)}).text
+
+    still = page[page.index('data-panel="accuracy/token"') :]
+    still = still[: still.index("</figure>")]
+    assert still.count('class="smooth"') == still.count('class="raw"') == 4
+    assert "var(--variant-iterative)" in still
+    assert "stroke-dasharray:9 9" in still  # seed 1
+    assert "Published, not measured here" in page
+    assert "divided by all 400" in page
+    assert re.search(r"1/6</b> 17", page)
+
+
+def test_seeds_are_one_line_with_a_band(browser: httpx.Client, seeds: list[str]) -> None:
+    query = {"runs": ",".join(seeds), "by": "seed"}
+    page = browser.get("/compare", params=query).text
+    figure = browser.get("/compare/figures/accuracy/token", params=query).json()
+
+    assert "deterministic (n = 3)" in page
+    roles = [trace["meta"]["role"] for trace in figure["data"]]
+    assert roles == ["band", "band", "raw", "smooth", "raw", "smooth", "nan"]
+    assert figure["runs"] == seeds
+    assert 'class="band"' in page
+
+
+def test_sections_that_come_later(browser: httpx.Client, seeds: list[str]) -> None:
+    query = {"runs": ",".join(seeds), "base": seeds[1]}
+    tasks = browser.get("/compare/tasks", params=query).text
+    pairs = browser.get("/compare/significance", params=query).text
+
+    assert tasks.count('scope="row"') == 6
+    assert "Baseline wide 1 against" in pairs
+    assert pairs.count("Not compared") == 1
+
+
+def test_nothing_chosen_is_a_list_to_choose_from(browser: httpx.Client, seeds: list[str]) -> None:
+    assert f'value="{seeds[0]}"' in browser.get("/compare").text
+    assert browser.get("/compare", params={"runs": NO_ID}).status_code == 404
+    repeated = browser.get("/compare", params=[("runs", seeds[0]), ("runs", seeds[3])])
+    assert "Compare 2 runs" in repeated.text

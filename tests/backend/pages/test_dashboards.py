@@ -1,0 +1,106 @@
+"""Dashboards as the server makes them: every panel, the share link, the export."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from tests.support.recorded import record_run
+from tests.support.web import WebServer
+
+WORDS = "**bold** [ok](https://a.example) [no](javascript:alert(1)) <img src=x onerror=alert(1)>"
+CHART = {"id": "chart", "kind": "curves", "title": "Tokens", "metric": "accuracy/token", "by": "run"}
+
+
+@pytest.fixture(scope="module")
+def ids(server: WebServer) -> list[str]:
+    engine: Engine = server.engine
+    return [record_run(engine, seed=seed, points=30, tasks=6, name=f"boarded {seed}") for seed in range(2)]
+
+
+@pytest.fixture(scope="module")
+def board(server: WebServer, ids: list[str]) -> str:
+    panels: list[dict[str, Any]] = [
+        CHART,
+        {"id": "words", "kind": "prose", "text": WORDS},
+        {"id": "bars", "kind": "bars", "measure": "pass@1"},
+        {"id": "grids", "kind": "grids", "most": 2},
+        *(
+            {"id": table, "kind": "table", "table": table}
+            for table in ("results", "published", "encoder", "config")
+        ),
+        {"id": "none", "kind": "curves", "metric": "never"},
+    ]
+    body = {"name": "Everything", "content": {"source": {"runs": ids}, "panels": panels}}
+    with server.client() as client:
+        return str(client.post("/api/v1/dashboards", json=body).json()["slug"])
+
+
+def test_every_kind_of_panel_is_filled(browser: httpx.Client, board: str) -> None:
+    page = browser.get(f"/d/{board}").text
+
+    assert page.count('class="smooth"') == 2
+    assert "<strong>bold</strong>" in page
+    assert "&lt;img src=x" in page
+    assert 'href="javascript' not in page
+    assert 'class="bars"' in page
+    assert page.count('class="still-grid"') >= 6
+    assert "ETRM deterministic" in page
+    assert "No run has recorded never yet." in page
+
+
+def test_numbers_come_as_csv(browser: httpx.Client, board: str, ids: list[str]) -> None:
+    def rows(panel: str) -> list[str]:
+        return browser.get(f"/d/{board}/panels/{panel}.csv").text.splitlines()
+
+    assert rows("bars")[1].startswith("deterministic,0.1666")
+    assert rows("results")[1].startswith(f"{ids[0]},deterministic,2,arc-agi-1/evaluation")
+    assert len(rows("published")) == 7
+    assert rows("config")[1] == "seed,0,1"
+    assert browser.get(f"/d/{board}/panels/nothing.csv").status_code == 404
+
+
+def test_an_export_needs_nothing_else(browser: httpx.Client, board: str) -> None:
+    answer = browser.get(f"/d/{board}/export.html")
+
+    assert "attachment" in answer.headers["content-disposition"]
+    for outside in ("<script", "<link", 'src="/', 'href="/'):
+        assert outside not in answer.text, outside
+    assert answer.text.count('class="smooth"') == 2
+
+
+def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(
+    server: WebServer, browser: httpx.Client, board: str, ids: list[str]
+) -> None:
+    made = browser.post(f"/api/v1/dashboards/{board}/shares").json()
+    with server.stranger(headers={"Accept": "text/html"}) as stranger:
+        page = stranger.get(made["url"])
+        assert page.status_code == 200
+        assert "Everything" in page.text
+        for inside in ('href="/runs', "/api/v1", f'href="/d/{board}'):
+            assert inside not in page.text, inside
+        figure = stranger.get(f"{made['url']}/figures/chart")
+        assert [trace["meta"]["role"] for trace in figure.json()["data"]][:2] == ["raw", "smooth"]
+        assert stranger.get(f"{made['url']}/panels/bars.csv").status_code == 200
+        series = stranger.get(f"{made['url']}/series", params={"names": "accuracy/token,loss"}).json()[
+            "series"
+        ]
+        assert list(series[ids[0]]) == ["accuracy/token"]  # loss is on no panel
+        for closed in (f"/d/{board}", "/", f"/runs/{ids[0]}", "/api/v1/dashboards"):
+            assert stranger.get(closed).status_code in (303, 401), closed
+        assert stranger.get("/s/unknown").status_code == 404
+
+        browser.delete(f"/api/v1/dashboards/{board}/shares/{made['id']}")
+        for address in ("", "/figures/chart", "/panels/bars.csv", "/series?names=loss"):
+            assert stranger.get(made["url"] + address).status_code == 404
+
+
+def test_a_dashboard_is_made_from_a_form(browser: httpx.Client, ids: list[str]) -> None:
+    answer = browser.post("/dashboards", data={"name": "From a form", "runs": ",".join(ids)})
+
+    assert answer.headers["location"] == "/d/from-a-form?edit=1"
+    assert browser.get("/api/v1/dashboards/from-a-form").json()["content"]["source"]["runs"] == ids
+    assert "From a form" in browser.get("/dashboards").text
