@@ -27,11 +27,11 @@ from sqlalchemy import Engine, insert
 
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine, session_scope
-from backend.db.tables import Evaluation, Outcome, Prediction, Run
+from backend.db.tables import Outcome, Prediction, Run
 from backend.domain.presets import PRESETS
-from backend.domain.records import MetricFrame
+from backend.domain.records import EvaluationKey, EvaluationSummary, MetricFrame, Score
 from backend.pages.assets import plotly_asset
-from backend.services import accounts, datasets, series
+from backend.services import accounts, datasets, predictions, series
 from tests.support.browser import chromium
 from tests.support.web import WebServer
 
@@ -170,17 +170,13 @@ def add_predictions(engine: Engine, ids: list[str]) -> None:
         tasks = datasets.tasks(session, LARGE)
         modes = ("wrong size", "nearly right", "collapsed", "structured but wrong")
         for number, run_id in enumerate(ids):
-            evaluation = Evaluation(
-                run_id=run_id, set_name=LARGE, step=POINTS * 10, weights="ema", views=8, act_steps=4,
-                task_ids=[task.id for task in tasks], status="finished", passes={"1": [number, len(tasks)]},
-                failure_modes=dict.fromkeys(modes, 100), seconds=60.0, extras={},
-                created_at=time.time(), finished_at=time.time(),
-            )  # fmt: skip
-            session.add(evaluation)
-            session.flush()
-            given = {"evaluation_id": evaluation.id, "test_index": 0, "views": 8, "note": ""}
+            key = EvaluationKey(LARGE, POINTS * 10, "ema", 8, 4, tuple(task.id for task in tasks))
+            evaluation_id = predictions.start_evaluation(session, run_id, key)
+            passes = {1: Score(number, len(tasks))}
+            predictions.finish_evaluation(session, evaluation_id, EvaluationSummary(key, passes))
+            given = {"evaluation_id": evaluation_id, "test_index": 0, "views": 8, "note": ""}
             session.execute(insert(Outcome), [{"task_id": task.id, **given} for task in tasks])
-            kept = session.query(Outcome.id, Outcome.task_id).filter_by(evaluation_id=evaluation.id).all()
+            kept = session.query(Outcome.id, Outcome.task_id).filter_by(evaluation_id=evaluation_id).all()
             grids = {task.id: task.tests[0].input.digits for task in tasks}
             answer = {"rank": 1, "votes": 5, "confidence": 0.4, "correct": False, "cell_accuracy": 0.5}
             answers = [
