@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help install up test lint bench bench-series bench-train bench-pages screenshots constraints
+.PHONY: help install up test lint bench bench-series bench-train bench-eval bench-pages screenshots constraints
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,7 +32,7 @@ TEST_PROCESSES ?= -n 2 --dist loadfile
 .venv/browser: .venv/installed
 	@.ci/browser
 
-bench: bench-series bench-train ## measure what the figures in docs/ come from; minutes to an hour
+bench: bench-series bench-train bench-eval ## measure what the figures in docs/ come from; minutes to an hour
 
 bench-series: install ## storing and reading curves
 	@$(BIN)/python benchmarks/bench_series.py $(ARGS)
@@ -42,6 +42,9 @@ bench-train: install ## speed of training against a plain transcription; options
 
 bench-pages: install .venv/browser ## how fast the pages are in a browser, on 2,000 runs; options: make bench-pages ARGS="--times 9"
 	@$(BIN)/python -m benchmarks.bench_pages $(ARGS)
+
+bench-eval: install ## views/s of evaluation at D = 512: faithful, exact savings, smaller canvas; options in ARGS
+	@$(BIN)/python -m benchmarks.bench_eval $(ARGS)
 
 screenshots: install .venv/browser ## photograph every page of a running lab into screenshots/
 	@$(BIN)/python -m tests.support.screenshots $(ARGS)

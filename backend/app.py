@@ -26,7 +26,7 @@ from backend.api.router import router as api_router
 from backend.db.session import make_engine, session_scope
 from backend.pages.errors import error_page
 from backend.pages.router import router as pages_router
-from backend.services import dispatch, notify, queue, webhook
+from backend.services import dispatch, duels, evaluation_queue, notify, queue, webhook, workers
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -96,16 +96,22 @@ async def _deliver_until(stopping: asyncio.Event, engine: Engine, url: str | Non
 
 
 def sweep(engine: Engine) -> None:
-    """Put back what lost its worker, and send waiting runs again. A failure waits for the next time."""
+    """Put back what lost its worker, and send what waits again. A failure waits for the next time."""
     try:
         with session_scope(engine) as session:
-            run_ids = queue.sweep(session, time.time())
+            now = time.time()
+            run_ids = queue.sweep(session, now)
+            room = workers.idle(session, now) - len(run_ids)
+            evaluation_ids = evaluation_queue.sweep(session, now, max(0, room))
+            asked = duels.advance(session)
     except Exception:
         log.exception("the sweep failed")
         return
     for run_id in run_ids:
         dispatch.send(run_id)
         notify.run_changed(run_id)
+    for evaluation_id, most in [*((each, 1) for each in evaluation_ids), *asked]:
+        dispatch.send_evaluation(evaluation_id, most)
     if run_ids:
         notify.runs_changed()
 

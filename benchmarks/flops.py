@@ -52,3 +52,18 @@ def _set_layer(width: int, expansion: float, samples: int, queries: int, places:
 
 def _inner(width: int, expansion: float) -> int:
     return -(-round(expansion * width * 2 / 3) // INNER_MULTIPLE) * INNER_MULTIPLE
+
+
+def view_flops(model: EtrmModel, cells: int, demonstrations: int, act_steps: int, encodings: int) -> float:
+    """Of one view in evaluation, all forward: `encodings` of its demonstrations and `act_steps` steps."""
+    assert isinstance(model.encoder, DeterministicEncoder)
+    core, encoder = model.core, model.encoder
+    length = core.context_tokens + cells
+    block = _block(core.width, core.expansion, length)
+    step = core.h_cycles * (core.l_cycles + 1) * core.layers * block
+    read = encoder.layers * demonstrations * _block(core.width, core.expansion, 2 * cells)
+    asked = encoder.set_layers * _set_layer(
+        core.width, core.expansion, 1, core.context_tokens, demonstrations
+    )
+    heads = 2 * core.width * (cells * VOCABULARY + 2)
+    return act_steps * (step + heads) + encodings * (read + 2 * core.width**2 * demonstrations + asked)

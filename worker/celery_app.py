@@ -22,7 +22,7 @@ from worker.tasks import Executor
 
 
 def make_app(broker_url: str) -> Celery:
-    """A Celery app that consumes runs: JSON only, nothing fetched ahead, acknowledged on arrival."""
+    """A Celery app that consumes ids of work: JSON only, nothing fetched ahead, acknowledged on arrival."""
     app = Celery("etrm", broker=dispatch.celery_url(broker_url))
     app.conf.update(
         accept_content=["json"],
@@ -67,6 +67,9 @@ def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat) -> None:
     def execute_run(_run_id: str) -> None:
         executor.execute(heartbeat)
 
+    def execute_evaluation(evaluation_id: int) -> None:
+        executor.execute_evaluation(evaluation_id, heartbeat)
+
     def ready(**_event: Any) -> None:
         heartbeat.start()
 
@@ -79,6 +82,7 @@ def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat) -> None:
         heartbeat.stop()
 
     app.task(execute_run, name=dispatch.TASK)
+    app.task(execute_evaluation, name=dispatch.EVALUATION_TASK)
     signals.worker_ready.connect(ready, weak=False)
     signals.worker_shutting_down.connect(leaving, weak=False)
     signals.worker_shutdown.connect(left, weak=False)

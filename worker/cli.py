@@ -97,7 +97,11 @@ def evaluate(
     views: Annotated[
         int | None, typer.Option(min=1, help="Augmented forms of each test input that vote.")
     ] = None,
+    act_steps: Annotated[int | None, typer.Option(min=1, help="Default: as in training.")] = None,
     weights: Annotated[str | None, typer.Option(metavar="ema|raw", help="Which weights.")] = None,
+    trace_steps: Annotated[
+        bool, typer.Option("--trace-steps", help="Keep what is shown after every ACT step.")
+    ] = False,
     step: Annotated[
         int | None, typer.Option("--checkpoint", metavar="STEP", help="Which one. Default: the newest.")
     ] = None,
@@ -110,7 +114,9 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a checkpoint: pass@k with its interval."""
-    changes: dict[str, object] = {"views": views, "weights": weights}
+    changes: dict[str, object] = {"views": views, "act_steps": act_steps, "weights": weights}
+    if trace_steps:
+        changes["trace_steps"] = True
     if search:
         changes["search"] = apply_overrides({}, search)
     if set_name or first is not None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from backend.db.session import session_scope
 from backend.domain.errors import Unavailable
-from backend.services import dispatch, notify, queue, workers
+from backend.services import dispatch, duels, evaluation_queue, notify, queue, workers
 from worker import machine
 
 EVERY = 10.0  # seconds
@@ -54,8 +54,12 @@ class Heartbeat:
         try:
             with self._one_at_a_time, session_scope(self._engine) as session:
                 queue.beat(session, self._sign(), now)
+                evaluation_queue.free_dead(session, machine.is_dead, now)
                 queue.free_dead(session, machine.is_dead, now)
                 to_send = queue.sweep(session, now, resend_after)
+                room = workers.idle(session, now) - len(to_send)
+                evaluations = evaluation_queue.sweep(session, now, max(0, room), resend_after)
+                asked = duels.advance(session)
         except Unavailable as error:
             log.warning("No heartbeat: %s", error)
         except Exception:  # a worker that stops reporting would lose its run
@@ -63,6 +67,8 @@ class Heartbeat:
         else:
             for run_id in to_send:
                 dispatch.send(run_id)
+            for evaluation_id, most in [*((each, 1) for each in evaluations), *asked]:
+                dispatch.send_evaluation(evaluation_id, most)
 
     def _sign(self) -> queue.WorkerBeat:
         return queue.WorkerBeat(

@@ -1,4 +1,4 @@
-"""One run from its message to its end: claim, child process, watch, and what its end means."""
+"""One piece of work from its message to its end: claim, child process, watch, and what its end means."""
 
 from __future__ import annotations
 
@@ -14,119 +14,122 @@ from sqlalchemy.orm import Session
 from backend.db.session import session_scope
 from backend.domain.errors import Unavailable
 from backend.domain.run import RunStatus
-from backend.services import notify, queue
-from backend.services.queue import Claim
+from backend.services import evaluation_queue, notify, queue
 from worker.heartbeat import Heartbeat
-from worker.supervise import Ending, Order, python_module, supervise
+from worker.jobs import EvaluationWork, RunWork, Work
+from worker.supervise import Ending, Order, supervise
 
-LOOK_EVERY = 1.0  # seconds between two looks at the run's row, each of which renews the lease
-CONSOLE = "console.txt"  # what the child's process printed, in the run's folder
+LOOK_EVERY = 1.0  # seconds between two looks at the work's row, each of which renews the lease
 
-Conclusion = Callable[[Session], RunStatus | None]  # writes how a run ended; None if the claim is lost
+Conclusion = Callable[[Session], RunStatus | None]  # writes how it ended; None if it is another's by now
+Claiming = Callable[[Session], Work | None]
 
 log = logging.getLogger(__name__)
 
 
-def child_command(claim: Claim) -> list[str]:
-    """What runs a claimed run."""
-    return python_module("worker.run", claim.run_id, str(claim.attempt))
-
-
 class Executor:
-    """Carries runs through their child processes, one at a time.
+    """Carries runs and evaluations through their child processes, one at a time.
 
-    `leaving` asks the child to write a checkpoint and leave; `hurry` does not wait for that.
+    `leaving` asks the child to keep what it has and leave; `hurry` does not wait for that.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        artifacts: Path,
-        worker_id: str,
-        command: Callable[[Claim], list[str]] = child_command,
-    ) -> None:
+    def __init__(self, engine: Engine, artifacts: Path, worker_id: str) -> None:
         self.leaving = threading.Event()
         self.hurry = threading.Event()
         self._engine = engine
         self._artifacts = artifacts
         self._worker_id = worker_id
-        self._command = command
 
     def execute(self, heartbeat: Heartbeat) -> None:
-        """Run the first queued run to its end, or do nothing: a message says that one waits, not which."""
-        claim = self._claim()
-        if claim is None:
+        """Carry the first queued run to its end, or nothing: a message says that one waits, not which."""
+
+        def claim(session: Session) -> Work | None:
+            claimed = queue.claim_next(session, self._worker_id, time.time())
+            return RunWork(claimed) if claimed else None
+
+        self._carry_out("the next run", claim, heartbeat)
+
+    def execute_evaluation(self, evaluation_id: int, heartbeat: Heartbeat) -> None:
+        """Take part in an evaluation until there is nothing left to take, or do nothing."""
+
+        def claim(session: Session) -> Work | None:
+            share = evaluation_queue.claim(session, evaluation_id, self._worker_id, time.time())
+            return EvaluationWork(share) if share else None
+
+        self._carry_out(f"evaluation {evaluation_id}", claim, heartbeat)
+
+    def renew(self, work: Work) -> RunStatus | None:
+        """Prolong the lease; the work's status, or None when it is another's."""
+        with session_scope(self._engine) as session:
+            return work.renew(session, time.time())
+
+    def _carry_out(self, name: str, claiming: Claiming, heartbeat: Heartbeat) -> None:
+        work = self._claim(name, claiming)
+        if work is None:
             return
-        run_id = claim.run_id
-        heartbeat.works_on(run_id)
-        _announce(run_id)
+        heartbeat.works_on(work.run_id)
+        _announce(work.run_id)
         try:
-            self._conclude(claim, self._outcome(claim))
+            self._conclude(work, self._outcome(work))
         finally:
             if not self.leaving.is_set():
                 heartbeat.works_on(None)
-            _announce(run_id)
+            _announce(work.run_id)
 
-    def _outcome(self, claim: Claim) -> Conclusion:
-        """Let the child run to its end; what its end means for the run."""
-        console = self._artifacts / claim.run_id / CONSOLE
-        try:
-            ending = supervise(self._command(claim), console, _Watch(self, claim).order)
-        except OSError as error:
-            cause = f"the training process could not be started: {error}"
-            return lambda session: queue.fail(session, claim, cause, "", time.time())
-        return lambda session: self._write_end(session, claim, ending)
-
-    def _claim(self) -> Claim | None:
+    def _claim(self, name: str, claiming: Claiming) -> Work | None:
         if self.leaving.is_set():
             return None
         try:
             with session_scope(self._engine) as session:
-                return queue.claim_next(session, self._worker_id, time.time())
+                return claiming(session)
         except Unavailable as error:
-            log.warning("No run claimed, what is queued stays so: %s", error)
+            log.warning("Not claimed, it stays queued: %s: %s", name, error)
             return None
 
-    def renew(self, claim: Claim) -> RunStatus | None:
-        """Prolong the lease; the run's status, or None when another attempt has it."""
-        with session_scope(self._engine) as session:
-            return queue.renew(session, claim, time.time())
+    def _outcome(self, work: Work) -> Conclusion:
+        """Let the child run to its end; what its end means for the work."""
+        try:
+            ending = supervise(work.command(), work.console(self._artifacts), _Watch(self, work).order)
+        except OSError as error:
+            cause = f"its process could not be started: {error}"
+            return lambda session: work.fail(session, cause, "", time.time())
+        return lambda session: self._write_end(session, work, ending)
 
-    def _conclude(self, claim: Claim, write: Conclusion) -> None:
-        """Write down how the run ended, as soon as the database takes it."""
+    def _conclude(self, work: Work, write: Conclusion) -> None:
+        """Write down how it ended, as soon as the database takes it."""
         pause = 0.25
         while True:
             try:
                 with session_scope(self._engine) as session:
                     status = write(session)
             except Unavailable as error:
-                log.warning("The end of run %s is not written yet: %s", claim.run_id, error)
+                log.warning("Its end is not written yet: %s: %s", work.name, error)
             else:
-                log.info("Run %s, attempt %d: %s", claim.run_id, claim.attempt, status or "lost to another")
+                log.info("%s: %s", work.name.capitalize(), status or "lost to another")
                 return
             if self.leaving.wait(pause):
                 return  # the lease is freed by the next worker to start, or lapses
             pause = min(2 * pause, 10.0)
 
-    def _write_end(self, session: Session, claim: Claim, ending: Ending) -> RunStatus | None:
-        """Every branch makes a run that the user is cancelling cancelled: its process is gone."""
+    def _write_end(self, session: Session, work: Work, ending: Ending) -> RunStatus | None:
+        """Every branch makes work that the user is cancelling cancelled: its process is gone."""
         now = time.time()
         if ending.status == 0:
-            return queue.finish(session, claim, now)
+            return work.finish(session, now)
         if ending.stopped:
-            why = "the worker was stopped" if self.leaving.is_set() else "the training was told to stop"
-            return queue.release(session, claim, why, now)
+            why = "the worker was stopped" if self.leaving.is_set() else "the process was told to stop"
+            return work.release(session, why, now)
         if ending.status < 0:
-            return queue.interrupt(session, claim, ending.cause, now, ending.tail)
-        return queue.fail(session, claim, ending.cause, ending.tail, now)
+            return work.interrupt(session, ending.cause, now, ending.tail)
+        return work.fail(session, ending.cause, ending.tail, now)
 
 
 class _Watch:
-    """What the child of one claim should do, asked several times a second."""
+    """What the child of one piece of work should do, asked several times a second."""
 
-    def __init__(self, executor: Executor, claim: Claim) -> None:
+    def __init__(self, executor: Executor, work: Work) -> None:
         self._executor = executor
-        self._claim = claim
+        self._work = work
         self._status: RunStatus | None = RunStatus.RUNNING
         self._looked_at = 0.0
 
@@ -141,13 +144,13 @@ class _Watch:
         return Order.STOP if self._status is RunStatus.CANCELLING else Order.GO_ON
 
     def _look(self) -> None:
-        """Renew the lease and learn the run's status; a database that is away changes nothing."""
+        """Renew the lease and learn the status; a database that is away changes nothing."""
         if time.monotonic() - self._looked_at < LOOK_EVERY:
             return
         try:
-            self._status = self._executor.renew(self._claim)
+            self._status = self._executor.renew(self._work)
         except Unavailable as error:
-            log.warning("The lease of run %s is not renewed: %s", self._claim.run_id, error)
+            log.warning("The lease is not renewed: %s: %s", self._work.name, error)
         self._looked_at = time.monotonic()
 
 

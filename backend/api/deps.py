@@ -31,6 +31,7 @@ RawBody = Annotated[bytes, Depends(_body)]  # for endpoints that parse off the e
 RunId = Annotated[str, Path(description="Id of a run: ten letters and digits.", examples=["k3v9x0q2ab"])]
 
 
+EvaluationId = Annotated[int, Path(ge=1, le=2**62, description="Id of an evaluation.", examples=[17])]
 GroupId = Annotated[
     str, Path(description="Id of a group of runs: ten letters and digits.", examples=["w7c2m4k1zz"])
 ]

@@ -20,7 +20,13 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import Sweep
 
 router = APIRouter(include_in_schema=False)
-OWN_MODELS: tuple[type[BaseModel], ...] = (ErrorModel, ExperimentConfig, Sweep, MetricsBody, ImportBody)
+OWN_MODELS: tuple[type[BaseModel], ...] = (
+    ErrorModel,
+    ExperimentConfig,
+    Sweep,
+    MetricsBody,
+    ImportBody,
+)
 REFERENCE = "#/components/schemas/{model}"
 INTRODUCTION = """Everything the pages do. Send `Authorization: Bearer TOKEN` (`etrm token create NAME`).
 Times are seconds since the Unix epoch. Every error is

@@ -15,14 +15,15 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import Engine
 
-from backend.api.deps import Database, RunId
+from backend.api.deps import Database, EvaluationId, RunId
 from backend.api.errors import responses
 from backend.api.live import follow
 from backend.api.logs import LogLineView
 from backend.api.series import shipped
 from backend.db.session import reading_scope
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
-from backend.services import logs, runs, series
+from backend.services import evaluations, logs, runs, series
+from backend.services.evaluation_view import EvaluationView
 from backend.services.run_view import RunView
 
 router = APIRouter(tags=["events"])
@@ -133,6 +134,37 @@ class TableStream:
         return events
 
 
+class EvaluationStream:
+    """One evaluation, when it changes."""
+
+    pause = 0.5
+
+    def __init__(self, engine: Engine, evaluation_id: int) -> None:
+        self._engine = engine
+        self._id = evaluation_id
+        self._sent: dict[str, Any] = {}
+        self.over = False
+        self.run_id = self._read().run_id  # NotFound before the response begins
+
+    def look(self) -> list[ServerSentEvent]:
+        """The evaluation if it is not as it was; `end` once it is over."""
+        try:
+            view = self._read()
+        except NotFound:
+            self.over = True
+            return [ServerSentEvent(event="end", data={"deleted": True})]
+        shown = view.model_dump(mode="json")
+        events = [ServerSentEvent(event="evaluation", data=shown)] if shown != self._sent else []
+        self._sent = shown
+        self.over = not view.is_active
+        end = ServerSentEvent(event="end", data={"status": view.status})
+        return [*events, end] if self.over else events
+
+    def _read(self) -> EvaluationView:
+        with reading_scope(self._engine) as session:
+            return evaluations.get(session, self._id)
+
+
 def _steady(row: dict[str, Any] | None) -> dict[str, Any] | None:
     """A row without what changes by itself as time goes by."""
     return {key: value for key, value in row.items() if key != "duration"} if row else None
@@ -147,6 +179,10 @@ def _run_stream(
     stream = RunStream(engine, run_id, Cursor.of(last_event_id or cursor))
     stream.check()
     return stream
+
+
+def _evaluation_stream(evaluation_id: EvaluationId, engine: Database) -> EvaluationStream:
+    return EvaluationStream(engine, evaluation_id)
 
 
 def _table_stream(engine: Database) -> TableStream:
@@ -166,6 +202,19 @@ async def follow_run(
     - `end` the run is over and everything was sent: close the connection
     """
     async for event in follow(stream, run_id, request.app.state.stopping):
+        yield event
+
+
+@router.get(
+    "/evaluations/{evaluation_id}/events",
+    response_class=EventSourceResponse,
+    responses=responses(401, 404, 422),
+)
+async def follow_evaluation(
+    request: Request, stream: Annotated[EvaluationStream, Depends(_evaluation_stream)]
+) -> AsyncIterator[ServerSentEvent]:
+    """An evaluation as it goes on: `evaluation` as `GET /api/v1/evaluations/{id}` gives it, then `end`."""
+    async for event in follow(stream, stream.run_id, request.app.state.stopping):
         yield event
 
 

@@ -1,4 +1,4 @@
-"""`etrm worker`, `train`, `evaluate`, `checkpoint` and `parity`: what needs torch.
+"""`etrm worker`, `train`, `checkpoint` and `parity`: what needs torch.
 
 The process becomes `python -m worker …`, so nothing here imports it.
 """
@@ -19,7 +19,7 @@ Overrides = Annotated[
 
 def worker(context: typer.Context) -> None:
     """Train queued runs, one at a time."""
-    _become_worker("worker", *context.args)
+    become_worker("worker", *context.args)
 
 
 def train(
@@ -46,30 +46,25 @@ def train(
     if not queue:
         options = [part for each in overrides or [] for part in ("--set", each)]
         options += ["--out", out] if out else []
-        _become_worker("train", *([config] if config else []), *options, *(["--resume"] if resume else []))
+        become_worker("train", *([config] if config else []), *options, *(["--resume"] if resume else []))
     if not config or out or resume:
         raise typer.BadParameter("takes a CONFIG, and neither --out nor --resume", param_hint="--queue")
     print(f"Queued run {_queue(config, overrides or [])}. Watch it: etrm runs")
 
 
-def evaluate(context: typer.Context) -> None:
-    """Score a checkpoint: etrm evaluate RUN."""
-    _become_worker("evaluate", *context.args)
-
-
 def checkpoint(context: typer.Context) -> None:
     """Import, export or look into checkpoints: etrm checkpoint."""
-    _become_worker("checkpoint", *context.args)
+    become_worker("checkpoint", *context.args)
 
 
 def control(context: typer.Context) -> None:
     """Train small variants on rules that can be learned, and report: etrm control."""
-    _become_worker("control", *context.args)
+    become_worker("control", *context.args)
 
 
 def parity(context: typer.Context) -> None:
     """Check against fixtures: etrm parity DIR."""
-    _become_worker("parity", *context.args)
+    become_worker("parity", *context.args)
 
 
 def _queue(source: str, assignments: list[str]) -> str:
@@ -85,7 +80,7 @@ def _queue(source: str, assignments: list[str]) -> str:
     return run_id
 
 
-def _become_worker(*arguments: str) -> NoReturn:
+def become_worker(*arguments: str) -> NoReturn:
     """Replace this process: signals and the exit status are then the worker's own."""
     from backend.cli.place import settings
 

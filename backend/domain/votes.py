@@ -197,6 +197,26 @@ def trace_of(
     )
 
 
+Tally = list[list[int]]  # per dihedral: votes, those for the first candidate, those for the truth
+
+
+def tally(traces: Iterable[tuple[OutcomeTrace, int | None]]) -> Tally:
+    """How the views of each symmetry vote, over test inputs; with each trace comes the truth's rank."""
+    found = [[0, 0, 0] for _ in DIHEDRAL_NAMES]
+    for trace, truth_rank in traces:
+        for vote in trace.votes:
+            counts = found[vote.dihedral]
+            counts[0] += 1
+            counts[1] += vote.rank == 1
+            counts[2] += vote.rank == truth_rank
+    return found
+
+
+def added(a: Tally, b: Tally) -> Tally:
+    """Both tallies in one."""
+    return [[x + y for x, y in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)]
+
+
 def _packed(content: dict[str, Any]) -> bytes:
     return zlib.compress(json.dumps(content, separators=(",", ":")).encode())
 

@@ -23,6 +23,7 @@ from backend.pages.dashboard_panels import Shown
 from backend.pages.forms import Group, Part
 from backend.pages.health import Health
 from backend.pages.panels import Panel
+from backend.pages.pass_curve import PassCurve
 from backend.pages.runs_state import RICH, TableState
 from backend.pages.runs_table import NAME_COLUMN, RICH_TITLES, Cell, Column, Delta, VariationRow
 from backend.pages.sweep_form import SweepForm
@@ -31,6 +32,7 @@ from backend.services.compare import Pair, TaskMatrix, Variation
 from backend.services.dashboards import DashboardView, ShareView
 from backend.services.datasets import SetSummary
 from backend.services.estimates import EstimateView
+from backend.services.evaluation_view import EvaluationView, TestInputView
 from backend.services.gallery import Answer
 from backend.services.gallery import Choices as GalleryChoices
 from backend.services.gallery import Filter as GalleryFilter
@@ -175,6 +177,7 @@ class RunPage(Context):
     template = "run/page.html"
     nav = "runs"
     page = "run"
+    sheets = ("evaluation",)
 
     run: RunView
     health: Health
@@ -191,11 +194,31 @@ class RunPage(Context):
     events: Sequence[RunEvent]
     worker: WorkerState | None
     place: GroupPlace | None  # in its group
+    sets: Sequence[str]  # names of the task sets
     version: int  # of the series; the event stream goes on from here
 
     @property
     def page_title(self) -> str:
         return self.run.name
+
+
+@dataclass(frozen=True)
+class EvaluationPage(Context):
+    """One evaluation: what it measured, how, and what it cost. `inputs` are those scored so far."""
+
+    template = "evaluation/page.html"
+    nav = "runs"
+    page = "evaluation"
+    sheets = ("evaluation",)
+
+    evaluation: EvaluationView
+    curve: PassCurve | None
+    inputs: Sequence[TestInputView]
+    meanings: Mapping[str, str]  # failure mode -> what it means
+
+    @property
+    def page_title(self) -> str:
+        return f"Evaluation {self.evaluation.id} of {self.evaluation.run_name}"
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def run_page(run_id: RunId, engine: Database, view: View) -> HTMLResponse:
             events=events.list(session, run_id),
             worker=next((worker for worker in listed if worker.id == run.worker_id), None),
             place=groups.place(session, run),
+            sets=[each.name for each in datasets.sets(session)],
             version=version,
         )
     return render(context)

@@ -1,4 +1,5 @@
-"""Send a run's id to the workers. Its row is committed before: no run is lost while the broker is away."""
+"""Send ids of runs and evaluations to the workers. Their rows are committed before: none is lost while the
+broker is away."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from kombu.exceptions import KombuError
 from backend.settings import Settings
 
 TASK = "worker.tasks.execute_run"
+EVALUATION_TASK = "worker.tasks.execute_evaluation"
 QUEUE = "etrm"
 PATIENCE = 1.0  # seconds to wait for the broker, for connecting and for its answer
 
@@ -23,13 +25,22 @@ def send(run_id: str) -> bool:
 
     False if the broker did not take it: the run stays queued and the sweep sends it again.
     """
+    return _send(TASK, run_id)
+
+
+def send_evaluation(evaluation_id: int, workers: int = 1) -> bool:
+    """Hint to `workers` workers that this evaluation has work; False as for `send`."""
+    return all(_send(EVALUATION_TASK, evaluation_id) for _ in range(workers))
+
+
+def _send(task: str, job_id: str | int) -> bool:
     url = Settings.load().broker_url
     if url is None:
         return False
     try:
-        producer(url).send_task(TASK, args=[run_id], queue=QUEUE, retry=False, ignore_result=True)
+        producer(url).send_task(task, args=[job_id], queue=QUEUE, retry=False, ignore_result=True)
     except (KombuError, OSError) as error:
-        log.warning("The broker did not take run %s (%s); it stays queued and is sent again.", run_id, error)
+        log.warning("The broker did not take %s (%s); it stays queued and is sent again.", job_id, error)
         return False
     return True
 

@@ -269,8 +269,9 @@ def _columns(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _stored(row: tables.Evaluation, done: int) -> StoredEvaluation:
-    key = EvaluationKey(
+def key_of(row: tables.Evaluation) -> EvaluationKey:
+    """What an evaluation was measured on."""
+    return EvaluationKey(
         set_name=row.set_name,
         step=row.step,
         weights=cast(Literal["ema", "raw"], row.weights),
@@ -279,9 +280,12 @@ def _stored(row: tables.Evaluation, done: int) -> StoredEvaluation:
         task_ids=tuple(row.task_ids),
         search=row.search,
     )
+
+
+def _stored(row: tables.Evaluation, done: int) -> StoredEvaluation:
     return StoredEvaluation(
         id=row.id,
-        key=key,
+        key=key_of(row),
         status=cast(EvaluationStatus, row.status),
         outcomes=done,
         passes={int(k): Score(*score) for k, score in row.passes.items()},

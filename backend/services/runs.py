@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.db.repositories import evaluation_jobs as jobs
 from backend.db.repositories import run_facts as facts_rows
 from backend.db.repositories import runs as rows
 from backend.db.tables import Run
@@ -237,6 +238,8 @@ def delete(session: Session, run_id: str) -> None:
     run = _row(session, run_id)
     if not RunStatus(run.status).is_over:
         raise _wrong_state(run, "deleted", "Cancel it first.")
+    if (active := jobs.active_of(session, run_id)) is not None:
+        raise Conflict(f"Run {run_id} is being evaluated: evaluation {active}.", "Cancel that first.")
     session.delete(run)
     session.flush()
 

@@ -312,7 +312,7 @@ def test_no_login_link_without_a_lab(home):
 
 def test_commands_that_need_torch_become_the_worker(home, tmp_path):
     assert "Did you mean quick?" in refusal(home, "train", "quik")
-    assert "etrm evaluate" in output(home, "evaluate", "--help")
+    assert "There is no run none" in refusal(home, "evaluate", "none")
     assert "etrm up" in refusal(home, "worker")
 
 

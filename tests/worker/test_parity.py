@@ -6,12 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from backend.domain.errors import InvalidInput
+from backend.domain.grid import Grid
 from tests.support.models import random_batch
+from worker.data.augment import Augmentation
+from worker.data.tokens import encode
 from worker.models.build import build_reasoner
 from worker.models.context.deterministic import DemonstrationSource
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
@@ -131,6 +135,73 @@ def test_our_votes_are_the_published_ones(tmp_path: Path) -> None:
     line = str(check_folder(tmp_path)[0])
     assert "fail" in line
     assert "pass@2" in line
+
+
+Cast = tuple[str, Augmentation, str, str, float]
+
+
+def write_votes(folder: Path, tasks: dict[str, Any], cast: list[Cast], **expected: Any) -> None:
+    """A voting fixture from (task, view, test input, predicted grid as the view shows it, halting logit)."""
+    names = list(dict.fromkeys(view.identifier(task) for task, view, *_ in cast))
+    rows = [
+        (
+            names.index(view.identifier(task)),
+            tokens(view.apply(Grid.from_digits(shown)).digits),
+            tokens(drawn),
+            logit,
+        )
+        for task, view, shown, drawn, logit in cast
+    ]
+    numbers, inputs, preds, logits = zip(*rows, strict=True)
+    np.savez(
+        folder / "voting.npz", identifier=np.array(numbers), inputs=np.array(inputs),
+        preds=np.array(preds), q_halt_logits=np.array(logits),
+    )  # fmt: skip
+    spec = {"identifiers": names, "tasks": tasks, "expected_crops_of_first_predictions": []} | expected
+    (folder / "voting.json").write_text(json.dumps(spec))
+
+
+def tokens(digits: str) -> Any:
+    """Tokens on a canvas of 6; an empty grid is a canvas that begins with the end of one."""
+    return encode(Grid.from_digits(digits), 6) if digits else np.full(36, 1)
+
+
+def test_votes_with_ties_empty_crops_and_several_test_inputs(tmp_path: Path) -> None:
+    """Every answer here was worked out by hand from etrm.md, section 3."""
+    same, flip = Augmentation(), Augmentation(4, (0, 2, 1, *range(3, 10)))  # left-right, 1 and 2 exchanged
+    two = {"train": [], "test": [{"input": [[1, 2]], "output": [[3, 1]]}, {"input": [[4]], "output": [[5]]}]}
+    one = {"train": [], "test": [{"input": [[6, 6]], "output": [[7]]}]}
+    cast = [
+        # Of the first test input: 31 and 12 have two votes each. 12 is surer and so goes first.
+        ("two", same, "12", "31", 0.0),
+        ("two", same, "12", "12", 1.0),
+        ("two", flip, "12", "23", 0.0),  # undone: 31
+        ("two", flip, "12", "12", 1.0),  # undone: 12
+        # Of the second: empty, 5 and 8 tie in votes and in confidence. The first seen goes first.
+        ("two", same, "4", "", 0.5),
+        ("two", flip, "4", "5", 0.5),
+        ("two", same, "4", "8", 0.5),
+        # Nothing but an empty answer: it fills both attempts.
+        ("one", same, "66", "", 2.0),
+        ("one", flip, "66", "", -2.0),
+    ]
+    expected = {
+        "expected_attempts": {
+            "two": [
+                {"attempt_1": [[1, 2]], "attempt_2": [[3, 1]]},
+                {"attempt_1": [], "attempt_2": [[5]]},
+            ],
+            "one": [{"attempt_1": [], "attempt_2": []}],
+        },
+        "expected_pass_at_k": {"1": 0.0, "2": 0.5, "3": 0.5},  # both of two's test inputs at the second
+        "expected_crops_of_first_predictions": [[[3, 1]], [[1, 2]], [[2, 3]], [[1, 2]], [], [[5]]],
+    }
+    write_votes(tmp_path, {"two": two, "one": one}, cast, **expected)
+    (line,) = check_folder(tmp_path)
+    assert str(line).startswith("voting: pass · "), str(line)
+    half = expected | {"expected_pass_at_k": {"1": 0.25, "2": 0.5}}
+    write_votes(tmp_path, {"two": two, "one": one}, cast, **half)
+    assert "pass@1" in str(check_folder(tmp_path)[0])
 
 
 def record(folder: Path, kind: str, settings: dict[str, Any], says_stop: bool = False) -> None:

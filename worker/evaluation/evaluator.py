@@ -11,7 +11,7 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import TRUTH_UNKNOWN, EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.statistics import pass_at
 from backend.domain.task import Task
-from backend.domain.votes import ActStep, QuestionVotes, SearchTrace, ViewVote
+from backend.domain.votes import ActStep, QuestionVotes, SearchTrace, ViewVote, tally
 from worker.data.puzzles import PuzzleTable
 from worker.device import Device
 from worker.evaluation.decoding import Searching, ViewPrediction, decode
@@ -111,13 +111,14 @@ def summarise(key: EvaluationKey, outcomes: Iterable[TestOutcome], seconds: floa
     ranks: dict[str, list[int | None]] = {}
     for outcome in judged:
         ranks.setdefault(outcome.task_id, []).append(outcome.truth_rank)
+    traces = [(outcome.trace, outcome.truth_rank) for outcome in judged if outcome.trace]
     firsts = (outcome.candidates[0].failure_mode for outcome in judged if outcome.candidates)
     return EvaluationSummary(
         key=key,
         passes={k: pass_at(ranks, k) for k in ATTEMPTS},
         failure_modes=dict(Counter(mode.value for mode in firsts if mode is not None)),
         seconds=seconds,
-        extras=_cost_of_search(outcomes, seconds),
+        extras=({"by_dihedral": tally(traces)} if traces else {}) | _cost_of_search(outcomes, seconds),
     )
 
 

@@ -88,6 +88,11 @@ class Plan:
         return sum(canvas.views for canvas in self._canvases)
 
     @property
+    def views_by_side(self) -> dict[int, int]:
+        """Distinct views on each canvas."""
+        return {canvas.side: canvas.views for canvas in self._canvases}
+
+    @property
     def cells(self) -> int:
         return sum(canvas.views * canvas.side**2 for canvas in self._canvases)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from backend.domain.config_problems import parse_experiment
+from backend.domain.evaluation_request import search_key
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.health import LEAK
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, TestOutcome
@@ -25,7 +26,7 @@ from worker.data.leaks import Leak
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
 from worker.data.sets import TaskSource
-from worker.device import open_device
+from worker.device import Device, open_device
 from worker.evaluation import evaluator
 from worker.models.build import build_reasoner
 from worker.models.reasoner import Reasoner
@@ -162,8 +163,8 @@ class Scorer:
             weights=evaluation.weights,
             views=evaluation.views,
             act_steps=evaluation.act_steps or self.config.model.act.max_steps,
+            search=search_key(self.config),
             task_ids=tuple(task.id for task in tasks),
-            search=_search_key(self.config),
         )
 
     def _finish(
@@ -189,17 +190,24 @@ class Scorer:
         return done
 
 
-def score_checkpoint(
-    run_folder: Path,
-    step: int | None,
-    changes: Mapping[str, object],
-    source: TaskSource,
-    recorder: Recorder,
-    stop: StopSignal,
-) -> list[EvaluationSummary]:
-    """Score a checkpoint of a run (the newest where `step` is None), with `changes` to its evaluation.
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint that is ready to be scored."""
 
-    `changes` are fields of `EvaluationConfig`. Runs on whatever device there is. Raises CheckpointMissing,
+    config: ExperimentConfig  # the run's, with what the evaluation changes
+    puzzles: PuzzleTable
+    reasoner: Reasoner
+    device: Device
+    step: int
+    leak: Alarm | None  # the run was trained on what the evaluation asks
+
+
+def load_checkpoint(
+    run_folder: Path, step: int | None, changes: Mapping[str, object], source: TaskSource
+) -> Loaded:
+    """A checkpoint of a run (the newest where `step` is None), with `changes` to its evaluation.
+
+    `changes` are fields of `EvaluationConfig`. On whatever device there is. Raises CheckpointMissing,
     CheckpointCorrupt, InvalidConfig.
     """
     snapshot = checkpoint.load(checkpoint.find(run_folder, step))
@@ -211,12 +219,31 @@ def score_checkpoint(
     weights = snapshot.ema if config.evaluation.weights == "ema" else snapshot.weights
     reasoner.load_state_dict(dict(weights))
     unseen = set(training_data.build(config, source).leaks) - set(data.leaks)
-    if unseen:
-        text = f"The run was trained on what this evaluation asks: {_listed(unseen)}"
-        recorder.log(text, "warning")
-        recorder.alarm(Alarm(LEAK, snapshot.step, len({leak.training_task for leak in unseen}), 0, text))
-    scorer = Scorer(config, data.puzzles, source, run_folder, recorder, stop)
-    return scorer.score(reasoner.to(device.torch).eval(), snapshot.step)
+    return Loaded(
+        config=config,
+        puzzles=data.puzzles,
+        reasoner=reasoner.to(device.torch).eval(),
+        device=device,
+        step=snapshot.step,
+        leak=_leak(snapshot.step, unseen) if unseen else None,
+    )
+
+
+def score_checkpoint(
+    run_folder: Path,
+    step: int | None,
+    changes: Mapping[str, object],
+    source: TaskSource,
+    recorder: Recorder,
+    stop: StopSignal,
+) -> list[EvaluationSummary]:
+    """Score a checkpoint on every set of its config; arguments and errors as of `load_checkpoint`."""
+    loaded = load_checkpoint(run_folder, step, changes, source)
+    if loaded.leak:
+        recorder.log(loaded.leak.text, "warning")
+        recorder.alarm(loaded.leak)
+    scorer = Scorer(loaded.config, loaded.puzzles, source, run_folder, recorder, stop)
+    return scorer.score(loaded.reasoner, loaded.step)
 
 
 def score_settings(
@@ -253,12 +280,11 @@ def _changed(config: ExperimentConfig, changes: Mapping[str, object]) -> dict[st
     return {**config.evaluation.model_dump(mode="json"), **changes}
 
 
+def _leak(step: int, leaks: set[Leak]) -> Alarm:
+    text = f"The run was trained on what this evaluation asks: {_listed(leaks)}"
+    return Alarm(LEAK, step, len({leak.training_task for leak in leaks}), 0, text)
+
+
 def _listed(leaks: set[Leak]) -> str:
     first, *others = sorted(map(str, leaks))
     return f"{first}, and {len(others)} more." if others else f"{first}."
-
-
-def _search_key(config: ExperimentConfig) -> str:
-    """The search of a config as canonical JSON; empty without one."""
-    search = config.evaluation.search.model_dump(mode="json")
-    return "" if search["kind"] == "none" else json.dumps(search, sort_keys=True, separators=(",", ":"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -102,6 +102,84 @@ def predictions_of(session: Session, outcome_ids: Collection[int]) -> dict[int, 
 
 def get(session: Session, evaluation_id: int) -> Evaluation | None:
     return session.get(Evaluation, evaluation_id)
+
+
+def add(session: Session, **values: Any) -> Evaluation:
+    evaluation = Evaluation(**values)
+    session.add(evaluation)
+    session.flush()
+    return evaluation
+
+
+def of_key(session: Session, **key: Any) -> Evaluation | None:
+    """The evaluation of exactly this key (`KEY`)."""
+    return session.scalars(select(Evaluation).filter_by(**key)).one_or_none()
+
+
+def delete_outcomes(session: Session, evaluation_id: int) -> None:
+    session.execute(delete(Outcome).where(Outcome.evaluation_id == evaluation_id))
+
+
+def first_attempts(session: Session, evaluation_id: int) -> dict[str, int]:
+    """Failure mode -> how many first attempts failed so, where the truth is known."""
+    query = (
+        select(Prediction.failure_mode, func.count())
+        .join(Outcome, Outcome.id == Prediction.outcome_id)
+        .where(
+            Outcome.evaluation_id == evaluation_id,
+            Prediction.rank == FIRST_ATTEMPT,
+            Prediction.failure_mode.is_not(None),
+        )
+        .group_by(Prediction.failure_mode)
+    )
+    return {str(mode): count for mode, count in session.execute(query)}
+
+
+def traces_of(session: Session, evaluation_id: int) -> Iterator[Row[Outcome, bytes]]:
+    """(outcome, packed trace) of every test input that has one, by task and test input."""
+    query = (
+        select(Outcome, OutcomeTrace.packed)
+        .join(OutcomeTrace, OutcomeTrace.outcome_id == Outcome.id)
+        .where(Outcome.evaluation_id == evaluation_id)
+        .order_by(Outcome.task_id, Outcome.test_index)
+    )
+    return iter(session.execute(query.execution_options(yield_per=32)))
+
+
+def outcomes_with_first(session: Session, evaluation_id: int) -> Sequence[Row[Outcome, Prediction | None]]:
+    """(outcome, its first attempt if there is one), by task and test input."""
+    query = (
+        select(Outcome, Prediction)
+        .outerjoin(Prediction, (Prediction.outcome_id == Outcome.id) & (Prediction.rank == FIRST_ATTEMPT))
+        .where(Outcome.evaluation_id == evaluation_id)
+        .order_by(Outcome.task_id, Outcome.test_index)
+    )
+    return session.execute(query).all()
+
+
+def alike(session: Session, evaluation: Evaluation) -> Sequence[Evaluation]:
+    """Finished evaluations of the same weights in the same way, on other sets; newest first."""
+    same = ("run_id", "step", "weights", "views", "act_steps", "search")
+    query = select(Evaluation).where(
+        *(getattr(Evaluation, name) == getattr(evaluation, name) for name in same),
+        Evaluation.set_name != evaluation.set_name,
+        Evaluation.status == "finished",
+    )
+    return session.scalars(query.order_by(Evaluation.id.desc())).all()
+
+
+def scored(session: Session, evaluation_ids: Collection[int]) -> dict[int, int]:
+    """Evaluation id -> number of its outcomes."""
+    query = select(Outcome.evaluation_id, func.count()).where(Outcome.evaluation_id.in_(evaluation_ids))
+    return {each: count for each, count in session.execute(query.group_by(Outcome.evaluation_id))}  # noqa: C416
+
+
+def status_of(session: Session, evaluation_id: int) -> str:
+    return session.scalars(select(Evaluation.status).where(Evaluation.id == evaluation_id)).one()
+
+
+def step_of(session: Session, evaluation_id: int) -> int:
+    return session.scalars(select(Evaluation.step).where(Evaluation.id == evaluation_id)).one()
 
 
 def truth_ranks(session: Session, evaluation_id: int) -> dict[str, list[int | None]]:

@@ -3,6 +3,7 @@
 from backend.db.tables.access import ApiToken, BrowserSession, LoginToken, Person
 from backend.db.tables.dashboard import Dashboard, DashboardShare
 from backend.db.tables.evaluation import (
+    Duel,
     Evaluation,
     EvaluationBatch,
     EvaluationJob,
@@ -25,6 +26,7 @@ __all__ = [
     "Checkpoint",
     "Dashboard",
     "DashboardShare",
+    "Duel",
     "Evaluation",
     "EvaluationBatch",
     "EvaluationJob",

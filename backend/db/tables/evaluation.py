@@ -140,3 +140,21 @@ class EvaluationBatch(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     share_id: Mapped[int | None] = mapped_column(BigId)  # None: its share ended before it was done
     votes: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class Duel(Base):
+    """Two checkpoints evaluated with more and more views, until it is decided which solves more."""
+
+    __tablename__ = "duel"
+
+    id: Mapped[AutoId]
+    run_a: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), index=True)
+    run_b: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), index=True)
+    requests: Mapped[list[Any]]  # what is asked of a and of b, but for the views
+    ladder: Mapped[list[Any]]  # views of each round
+    rounds: Mapped[list[Any]] = mapped_column(default=list)  # [evaluation of a, of b, words] so far
+    k: Mapped[int]
+    status: Mapped[str] = mapped_column(index=True)  # running, decided, undecided, failed
+    words: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[float]
+    finished_at: Mapped[float | None]

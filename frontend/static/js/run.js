@@ -25,6 +25,7 @@ class RunPage {
     });
     this.watchActions();
     this.watchConfig();
+    this.watchEvaluations();
     this.follow();
   }
 
@@ -133,6 +134,27 @@ class RunPage {
     if (await attempt(() => ask(`/api/v1/runs/${this.id}`, { method: "DELETE" }))) location.assign("/");
   }
 
+  /** The form asks the API, and an evaluation goes on after the run's own events have ended. */
+  watchEvaluations() {
+    document.addEventListener("click", (event) => {
+      if (!event.target.closest("[data-open=evaluate]")) return;
+      document.getElementById("evaluate").open = true;
+      this.openTab();
+      document.querySelector("#evaluate-form select").focus();
+    });
+    document.getElementById("evaluate-form")?.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      await attempt(async () => {
+        const body = asked(event.target);
+        const made = await ask(`/api/v1/runs/${this.id}/evaluations`, { method: "POST", body });
+        location.assign(`/evaluations/${made.id}`);
+      });
+    });
+    setInterval(() => {
+      if (!document.hidden && document.querySelector("#evaluation-table [data-active]")) this.refresh();
+    }, 2000);
+  }
+
   watchConfig() {
     document.getElementById("only-changed")?.addEventListener("change", (event) => {
       document.querySelector("table.config").classList.toggle("only-changed", event.target.checked);
@@ -142,6 +164,15 @@ class RunPage {
       if (await attempt(() => navigator.clipboard.writeText(text))) tell("The config is in the clipboard.");
     });
   }
+}
+
+/** What the form asks for; what was left empty stands for its default. */
+function asked(form) {
+  const { set_name: set, tasks, trace_steps: trace, ...rest } = Object.fromEntries(new FormData(form));
+  const named = tasks.split(/[\s,]+/).filter(Boolean);
+  const given = Object.entries(rest).filter(([key, value]) => value && !(named.length && key === "first_tasks"));
+  const numbers = given.map(([key, value]) => [key, key === "weights" ? value : Number(value)]);
+  return { set, tasks: named, trace_steps: trace === "on", ...Object.fromEntries(numbers) };
 }
 
 function metricsBelow(root) {

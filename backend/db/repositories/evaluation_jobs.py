@@ -1,0 +1,206 @@
+"""Evaluation jobs: who works on which batch. Writers of one job take its row first, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, Row, delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from backend.db.tables import (
+    Evaluation,
+    EvaluationBatch,
+    EvaluationJob,
+    EvaluationShare,
+    Outcome,
+)
+from backend.domain.run import RunStatus
+
+OPEN = (RunStatus.QUEUED, RunStatus.RUNNING)
+FREE = EvaluationBatch.share_id.is_(None) & EvaluationBatch.votes.is_(None)
+
+
+def add(session: Session, job: EvaluationJob) -> None:
+    session.add(job)
+    session.flush()
+
+
+def lock(session: Session, evaluation_id: int) -> Row[Evaluation, EvaluationJob] | None:
+    """(evaluation, job) as they are now, held until the transaction ends; None if there is no such job."""
+    own = EvaluationJob.evaluation_id == evaluation_id
+    session.execute(update(EvaluationJob).where(own).values(workers=EvaluationJob.workers))
+    return get(session, evaluation_id)
+
+
+def get(session: Session, evaluation_id: int) -> Row[Evaluation, EvaluationJob] | None:
+    query = select(Evaluation, EvaluationJob).join(EvaluationJob).where(Evaluation.id == evaluation_id)
+    return session.execute(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def jobs_of(session: Session, evaluation_ids: Collection[int]) -> dict[int, EvaluationJob]:
+    """Evaluation id -> its job, for those that have one."""
+    query = select(EvaluationJob).where(EvaluationJob.evaluation_id.in_(evaluation_ids))
+    return {job.evaluation_id: job for job in session.scalars(query)}
+
+
+def active_of(session: Session, run_id: str) -> int | None:
+    """Id of a job of this run that is not over, if there is one."""
+    not_over = (*OPEN, RunStatus.CANCELLING)
+    query = select(Evaluation.id).join(EvaluationJob)
+    query = query.where(Evaluation.run_id == run_id, Evaluation.status.in_(not_over))
+    return session.scalars(query.order_by(Evaluation.id).limit(1)).one_or_none()
+
+
+def newest(session: Session, limit: int, status: Collection[str] | None) -> Sequence[Evaluation]:
+    """Evaluations that are jobs, newest first."""
+    query = select(Evaluation).join(EvaluationJob)
+    if status is not None:
+        query = query.where(Evaluation.status.in_(status))
+    return session.scalars(query.order_by(Evaluation.id.desc()).limit(limit)).all()
+
+
+def add_share(session: Session, evaluation_id: int, worker_id: str, now: float, lease_until: float) -> int:
+    share = EvaluationShare(
+        evaluation_id=evaluation_id, worker_id=worker_id, started_at=now, lease_until=lease_until
+    )
+    session.add(share)
+    session.flush()
+    return share.id
+
+
+def extend(session: Session, share_id: int, lease_until: float) -> str | None:
+    """Prolong a share that has not ended; the status of its evaluation, or None."""
+    alive = (EvaluationShare.id == share_id) & EvaluationShare.lease_until.is_not(None)
+    change = update(EvaluationShare).where(alive).values(lease_until=lease_until)
+    if cast(CursorResult[Any], session.execute(change)).rowcount != 1:
+        return None
+    query = select(Evaluation.status).join(EvaluationShare, EvaluationShare.evaluation_id == Evaluation.id)
+    return session.scalar(query.where(EvaluationShare.id == share_id))
+
+
+def share(session: Session, share_id: int) -> EvaluationShare | None:
+    return session.get(EvaluationShare, share_id, populate_existing=True)
+
+
+def shares_of(session: Session, evaluation_ids: Collection[int]) -> Sequence[EvaluationShare]:
+    query = select(EvaluationShare).where(EvaluationShare.evaluation_id.in_(evaluation_ids))
+    return session.scalars(query.order_by(EvaluationShare.id).execution_options(populate_existing=True)).all()
+
+
+def live_shares(session: Session, evaluation_id: int) -> int:
+    """How many work on it."""
+    query = select(func.count()).where(
+        EvaluationShare.evaluation_id == evaluation_id, EvaluationShare.lease_until.is_not(None)
+    )
+    return session.scalar(query) or 0
+
+
+def end_share(session: Session, share_id: int, now: float) -> bool:
+    """End a share and free its unfinished batches; whether it had not ended before."""
+    alive = (EvaluationShare.id == share_id) & EvaluationShare.lease_until.is_not(None)
+    change = update(EvaluationShare).where(alive).values(lease_until=None, ended_at=now)
+    if cast(CursorResult[Any], session.execute(change)).rowcount != 1:
+        return False
+    unfinished = (EvaluationBatch.share_id == share_id) & EvaluationBatch.votes.is_(None)
+    session.execute(update(EvaluationBatch).where(unfinished).values(share_id=None))
+    return True
+
+
+def held(session: Session) -> Sequence[EvaluationShare]:
+    """Shares that a worker has."""
+    query = select(EvaluationShare).where(EvaluationShare.lease_until.is_not(None))
+    return session.scalars(query.order_by(EvaluationShare.id)).all()
+
+
+def lapsed(session: Session, now: float) -> Sequence[EvaluationShare]:
+    """Shares whose worker let the lease run out, locked against a renewal at the same moment."""
+    query = select(EvaluationShare).where(EvaluationShare.lease_until < now)
+    return session.scalars(query.order_by(EvaluationShare.id).with_for_update(skip_locked=True)).all()
+
+
+def freed_batch(session: Session, evaluation_id: int) -> int | None:
+    """The first batch that somebody took and did not finish."""
+    query = select(func.min(EvaluationBatch.number)).where(
+        EvaluationBatch.evaluation_id == evaluation_id, FREE
+    )
+    return session.scalar(query)
+
+
+def give_batch(session: Session, evaluation_id: int, number: int, share_id: int) -> None:
+    session.merge(EvaluationBatch(evaluation_id=evaluation_id, number=number, share_id=share_id))
+    session.flush()
+
+
+def deliver_batch(session: Session, evaluation_id: int, number: int, share_id: int, votes: bytes) -> bool:
+    """Keep the votes of a batch that this share has; whether it had it."""
+    change = (
+        update(EvaluationBatch)
+        .where(
+            EvaluationBatch.evaluation_id == evaluation_id,
+            EvaluationBatch.number == number,
+            EvaluationBatch.share_id == share_id,
+            EvaluationBatch.votes.is_(None),
+        )
+        .values(votes=votes)
+        .execution_options(synchronize_session=False)
+    )
+    return cast(CursorResult[Any], session.execute(change)).rowcount == 1
+
+
+def votes_of(session: Session, evaluation_id: int, numbers: Collection[int]) -> list[bytes]:
+    """The votes of those of these batches that are done, by number."""
+    query = (
+        select(EvaluationBatch.votes)
+        .where(
+            EvaluationBatch.evaluation_id == evaluation_id,
+            EvaluationBatch.number.in_(numbers),
+            EvaluationBatch.votes.is_not(None),
+        )
+        .order_by(EvaluationBatch.number)
+    )
+    return [votes for votes in session.scalars(query) if votes is not None]
+
+
+def forget_batches(session: Session, evaluation_id: int) -> None:
+    session.execute(delete(EvaluationBatch).where(EvaluationBatch.evaluation_id == evaluation_id))
+
+
+def forget_shares(session: Session, evaluation_id: int) -> None:
+    session.execute(delete(EvaluationShare).where(EvaluationShare.evaluation_id == evaluation_id))
+
+
+def has_outcome(session: Session, evaluation_id: int, task_id: str, test_index: int) -> bool:
+    query = select(Outcome.id).where(
+        Outcome.evaluation_id == evaluation_id,
+        Outcome.task_id == task_id,
+        Outcome.test_index == test_index,
+    )
+    return session.scalar(query) is not None
+
+
+def to_send(session: Session, before: float, limit: int) -> Sequence[EvaluationJob]:
+    """The oldest jobs with room for another worker and something left to take, not sent since `before`."""
+    working = (
+        select(func.count())
+        .where(
+            EvaluationShare.evaluation_id == EvaluationJob.evaluation_id,
+            EvaluationShare.lease_until.is_not(None),
+        )
+        .scalar_subquery()
+    )
+    freed = exists().where(EvaluationBatch.evaluation_id == EvaluationJob.evaluation_id, FREE)
+    open_ = or_(EvaluationJob.batches.is_(None), EvaluationJob.next_batch < EvaluationJob.batches, freed)
+    query = (
+        select(EvaluationJob)
+        .join(Evaluation, Evaluation.id == EvaluationJob.evaluation_id)
+        .where(
+            Evaluation.status.in_(OPEN),
+            func.coalesce(EvaluationJob.dispatched_at, 0.0) < before,
+            working < EvaluationJob.workers,
+            open_,
+        )
+    )
+    return session.scalars(
+        query.order_by(EvaluationJob.evaluation_id).limit(limit).with_for_update(skip_locked=True)
+    ).all()

@@ -1,0 +1,86 @@
+"""What an evaluation is asked to do: the form, the API's body and the command line's options."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from backend.domain.errors import FieldProblem, InvalidInput
+from backend.domain.experiment import ExperimentConfig
+
+MOST_WORKERS = 64
+
+
+class EvaluationRequest(BaseModel):
+    """Score one checkpoint of a run on tasks of one set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    set: str = Field("", max_length=200, description="A built-in or imported set; empty: the run's first.")
+    first_tasks: int | None = Field(None, ge=1, description="The first n tasks in id order; null means all.")
+    tasks: tuple[str, ...] = Field(
+        (), max_length=10_000, description="Only these tasks, instead of the first n."
+    )
+    that_fit: bool = Field(False, description="Choose among the tasks that fit the run's largest canvas.")
+    step: int | None = Field(None, ge=0, description="Of the checkpoint; null means the newest.")
+    weights: Literal["ema", "raw"] = Field("ema", description="Moving average (published) or raw.")
+    views: int = Field(32, ge=1, le=10_000, description="Augmented forms of each test input that vote.")
+    act_steps: int | None = Field(None, ge=1, le=256, description="null means as in training.")
+    trace_steps: bool = Field(False, description="Keep what the unchanged view shows after every ACT step.")
+    batch_size: int = Field(64, ge=1, le=8192, description="Views per forward pass.")
+    keep_candidates: int = Field(5, ge=2, le=100, description="Top candidates stored per test input.")
+    workers: int = Field(1, ge=1, le=MOST_WORKERS, description="At most so many workers share it.")
+    search: dict[str, Any] | None = Field(
+        None, description="Guided refinement, as `evaluation.search` of a config; null means none."
+    )
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> EvaluationRequest:
+        if self.tasks and self.first_tasks is not None:
+            raise ValueError("tasks: name tasks or ask for the first n, not both")
+        return self
+
+    def section(self, config: ExperimentConfig) -> dict[str, Any]:
+        """The evaluation section of the run's config, changed to what is asked here (but for the set)."""
+        section = config.evaluation.model_dump(mode="json")
+        section |= {
+            "weights": self.weights,
+            "views": self.views,
+            "act_steps": self.act_steps or config.model.act.max_steps,
+            "trace_steps": self.trace_steps,
+            "batch_size": self.batch_size,
+            "keep_candidates": self.keep_candidates,
+        }
+        if self.search is not None:
+            section["search"] = self.search
+        else:
+            section.pop("search", None)
+        return section
+
+
+def parse_request(raw: Any) -> EvaluationRequest:
+    """InvalidInput with one problem for each wrong field."""
+    try:
+        return EvaluationRequest.model_validate(raw)
+    except ValidationError as error:
+        problems = [
+            FieldProblem(".".join(map(str, each["loc"])), _said(each["type"], each["msg"]))
+            for each in error.errors()
+        ]
+        raise InvalidInput("The evaluation cannot be made like that.", problems=problems) from None
+
+
+def search_key(config: ExperimentConfig) -> str:
+    """The search of a config as canonical JSON; empty without one."""
+    search = config.model_dump(mode="json")["evaluation"].get("search")
+    if not search or search.get("kind") == "none":
+        return ""
+    return json.dumps(search, sort_keys=True, separators=(",", ":"))
+
+
+def _said(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "there is no such field."
+    return f"{message.removeprefix('Value error, ')}."

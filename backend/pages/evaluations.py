@@ -1,0 +1,92 @@
+"""`/evaluations/{id}`: one scoring of one checkpoint; and the form on a run's page that asks for one."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from backend.api.deps import Database, EvaluationId, RunId, announce
+from backend.db.session import reading_scope, session_scope
+from backend.domain.evaluation_request import parse_request
+from backend.pages import pass_curve
+from backend.pages.contexts import EvaluationPage
+from backend.pages.predictions import MODES
+from backend.pages.rendering import render
+from backend.services import dispatch, evaluations
+from backend.services.evaluation_view import EvaluationView
+
+router = APIRouter(include_in_schema=False)
+Text = Annotated[str, Form()]
+
+
+@router.get("/evaluations/{evaluation_id}")
+def evaluation_page(evaluation_id: EvaluationId, engine: Database) -> HTMLResponse:
+    """Everything one evaluation found so far; the candidates come when they are looked at."""
+    with reading_scope(engine) as session:
+        view = evaluations.get(session, evaluation_id)
+        inputs = evaluations.test_inputs(session, evaluation_id)
+    curve = pass_curve.drawn(view.curve, view.views)
+    return render(EvaluationPage(view, curve, inputs, MODES))
+
+
+@router.post("/runs/{run_id}/evaluate")
+def evaluate(
+    run_id: RunId,
+    engine: Database,
+    set_name: Text = "",
+    first_tasks: Text = "",
+    tasks: Text = "",
+    step: Text = "",
+    weights: Text = "ema",
+    views: Text = "",
+    act_steps: Text = "",
+    trace_steps: Text = "",
+    workers: Text = "",
+) -> Response:
+    """Queue an evaluation, for a browser without script, and show it."""
+    asked: dict[str, Any] = {
+        "set": set_name,
+        "first_tasks": first_tasks,
+        "step": step,
+        "weights": weights,
+        "views": views,
+        "act_steps": act_steps,
+        "workers": workers,
+    }
+    given = {name: value for name, value in asked.items() if value}
+    if tasks.strip():
+        given.pop("first_tasks", None)  # the form has a number in it from the start
+    given |= {"tasks": tasks.replace(",", " ").split(), "trace_steps": trace_steps == "on"}
+    with session_scope(engine) as session:
+        view = evaluations.request(session, run_id, parse_request(given))
+    return _sent(view)
+
+
+@router.post("/evaluations/{evaluation_id}/cancel")
+def cancel(evaluation_id: EvaluationId, engine: Database) -> Response:
+    """Stop an evaluation, for a browser without script."""
+    with session_scope(engine) as session:
+        view = evaluations.cancel(session, evaluation_id)
+    announce(view.run_id)
+    return _shown(view)
+
+
+@router.post("/evaluations/{evaluation_id}/resume")
+def resume(evaluation_id: EvaluationId, engine: Database) -> Response:
+    """Queue it again, for a browser without script."""
+    with session_scope(engine) as session:
+        view = evaluations.resume(session, evaluation_id)
+    return _sent(view)
+
+
+def _sent(view: EvaluationView) -> Response:
+    dispatch.send_evaluation(view.id, view.max_workers or 1)
+    announce(view.run_id)
+    return _shown(view)
+
+
+def _shown(view: EvaluationView) -> Response:
+    return RedirectResponse(f"/evaluations/{view.id}", HTTPStatus.SEE_OTHER)

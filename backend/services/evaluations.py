@@ -1,0 +1,243 @@
+"""Evaluations as a user meets them: ask for one, watch it, cancel it. Nothing here commits or sends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.db.repositories import evaluation_jobs as jobs
+from backend.db.repositories import evaluations as rows
+from backend.db.repositories import runs as run_rows
+from backend.db.tables import Evaluation, EvaluationJob, Run
+from backend.domain.config_problems import parse_experiment
+from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.evaluation_request import EvaluationRequest, search_key
+from backend.domain.run import RunStatus
+from backend.domain.task import Task, choose_canvas
+from backend.services import checkpoints, datasets, evaluation_view, events, runs
+from backend.services.evaluation_view import EvaluationView, TestInputView, views_of
+
+MOST = 200  # evaluations of one list
+ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.CANCELLING)
+AGAIN = (RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+def request(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
+    """Queue the evaluation of a checkpoint. One that failed or was cancelled goes on where it was.
+
+    Conflict where it is done or under way already, or the run has no checkpoint; InvalidInput names the
+    field that cannot be used; NotFound.
+    """
+    run, tasks, key = _asked(session, run_id, asked)
+    evaluation = _row(session, run, key, [task.id for task in tasks])
+    options: dict[str, object] = {
+        "batch_size": asked.batch_size,
+        "keep_candidates": asked.keep_candidates,
+        "trace_steps": asked.trace_steps,
+    }
+    if asked.search is not None:
+        options["search"] = asked.search
+    evaluation.extras = evaluation.extras | {"test_inputs": sum(len(task.tests) for task in tasks)}
+    _queue(session, evaluation, options, asked.workers)
+    text = f"Evaluation {evaluation.id} of step {evaluation.step} queued."
+    events.add(session, run_id, "evaluation", text, {"evaluation": evaluation.id})
+    return get(session, evaluation.id)
+
+
+def existing(session: Session, run_id: str, asked: EvaluationRequest) -> int | None:
+    """The id of just this evaluation where it is finished or under way; errors as `request`."""
+    _, _, key = _asked(session, run_id, asked)
+    found = rows.of_key(session, **key)
+    return found.id if found and found.status in (RunStatus.FINISHED, *ACTIVE) else None
+
+
+def get(session: Session, evaluation_id: int) -> EvaluationView:
+    """One evaluation with everything it found so far; NotFound."""
+    return views_of(session, [_existing(session, evaluation_id)], whole=True)[0]
+
+
+def test_inputs(session: Session, evaluation_id: int) -> list[TestInputView]:
+    """Every test input scored so far, by task; NotFound."""
+    _existing(session, evaluation_id)
+    return evaluation_view.test_inputs(session, evaluation_id)
+
+
+def find(
+    session: Session, run_id: str | None = None, status: Sequence[str] | None = None, limit: int = 50
+) -> list[EvaluationView]:
+    """Evaluations, newest first: of one run, or all that were queued as jobs. Without their curves."""
+    if not 1 <= limit <= MOST:
+        raise _invalid("limit", f"must lie in 1 to {MOST}, not {limit}.")
+    unknown = [each for each in status or () if each not in list(RunStatus)]
+    if unknown:
+        raise _invalid("status", f"there is no status {unknown[0]!r}.", f"Known are {', '.join(RunStatus)}.")
+    if run_id is None:
+        return views_of(session, jobs.newest(session, limit, status))
+    runs.check_exists(session, run_id)
+    found = [row for row, _ in rows.of_run(session, run_id) if status is None or row.status in status]
+    return views_of(session, found[:limit])
+
+
+def cancel(session: Session, evaluation_id: int) -> EvaluationView:
+    """Stop a job: a queued one at once, a running one as soon as its processes are gone. Nothing is lost:
+    asked for again, it goes on where it was."""
+    _existing(session, evaluation_id)
+    found = jobs.lock(session, evaluation_id)
+    if found is None:
+        raise Conflict(
+            f"Evaluation {evaluation_id} is part of its run's training and ends with it.", "Cancel the run."
+        )
+    evaluation, job = found
+    if evaluation.status not in ACTIVE:
+        raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be cancelled.")
+    if jobs.live_shares(session, evaluation_id):
+        evaluation.status = RunStatus.CANCELLING
+    else:
+        evaluation.status, evaluation.finished_at = RunStatus.CANCELLED, time.time()
+        job.status_cause = "cancelled by the user"
+    session.flush()
+    return get(session, evaluation_id)
+
+
+def resume(session: Session, evaluation_id: int) -> EvaluationView:
+    """Queue a failed or cancelled job again; it goes on where it was."""
+    evaluation = _existing(session, evaluation_id)
+    found = jobs.lock(session, evaluation_id)
+    if found is None or evaluation.status not in AGAIN:
+        raise Conflict(
+            f"Evaluation {evaluation_id} is {evaluation.status} and cannot be resumed.",
+            "Only a failed or cancelled job can.",
+        )
+    _queue(session, evaluation, found[1].options, found[1].workers)
+    return get(session, evaluation_id)
+
+
+def _existing(session: Session, evaluation_id: int) -> Evaluation:
+    found = rows.get(session, evaluation_id)
+    if found is None:
+        raise NotFound(f"There is no evaluation {evaluation_id}.", "`etrm evaluation list` shows all.")
+    return found
+
+
+def _checkpoint(session: Session, run: Run, step: int | None) -> int:
+    if run.origin == "external":
+        raise Conflict(f"Run {run.id} was logged from outside: there is no checkpoint to evaluate.")
+    kept = [each.step for each in checkpoints.list(session, run.id)]
+    if not kept:
+        raise Conflict(
+            f"Run {run.id} has no checkpoint yet.", "Evaluate it once it has written its first one."
+        )
+    if step is None:
+        return kept[0]
+    if step not in kept:
+        known = ", ".join(map(str, kept[:8]))
+        raise _invalid("step", f"run {run.id} has no checkpoint of step {step}.", f"It has {known}.")
+    return step
+
+
+def _tasks(session: Session, run: Run, asked: EvaluationRequest) -> tuple[str, list[Task]]:
+    """The set's name and the tasks that are asked for, in id order."""
+    config = parse_experiment(run.config)
+    name = asked.set or next((each.name for each in config.evaluation.sets), "")
+    if not name:
+        raise _invalid("set", "is missing, and the run's config evaluates none.")
+    known = [each.name for each in datasets.sets(session)]
+    if name not in known:
+        raise _invalid("set", f"there is no task set {name!r}.", _nearest(name, known))
+    tasks = sorted(datasets.tasks(session, name), key=lambda task: task.id)
+    if asked.that_fit:
+        sizes = config.data.canvas_sizes
+        tasks = [task for task in tasks if choose_canvas(task, sizes) is not None]
+    if asked.tasks:
+        tasks = _named(asked.tasks, tasks, name)
+    tasks = tasks[: asked.first_tasks]
+    if not tasks:
+        raise _invalid("set", f"{name} has no task that fits the run's canvas.")
+    return name, tasks
+
+
+def _named(names: Collection[str], tasks: Sequence[Task], set_name: str) -> list[Task]:
+    ids = [task.id for task in tasks]
+    missing = [each for each in names if each not in ids]
+    if missing:
+        text = f"{set_name} has no task {missing[0]!r}."
+        raise _invalid("tasks", text, _nearest(missing[0], ids) if len(ids) < 2000 else "")
+    return [task for task in tasks if task.id in names]
+
+
+def _asked(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[Run, list[Task], dict[str, Any]]:
+    """The run, the tasks in id order, and the key of the evaluation (`evaluations.KEY`)."""
+    runs.check_exists(session, run_id)
+    run = run_rows.get(session, run_id)
+    assert run is not None
+    step = _checkpoint(session, run, asked.step)
+    set_name, tasks = _tasks(session, run, asked)
+    section = asked.section(parse_experiment(run.config))
+    config = parse_experiment(run.config | {"evaluation": section | {"sets": [{"name": set_name}]}})
+    key = {
+        "run_id": run.id,
+        "set_name": set_name,
+        "step": step,
+        "weights": config.evaluation.weights,
+        "views": config.evaluation.views,
+        "act_steps": config.evaluation.act_steps or config.model.act.max_steps,
+        "search": search_key(config),
+        "tasks_digest": rows.digest(task.id for task in tasks),
+    }
+    return run, tasks, key
+
+
+def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str]) -> Evaluation:
+    """A new row, or that of an earlier one of the same key that did not come to its end."""
+    found = rows.of_key(session, **key)
+    if found is None:
+        return rows.add(
+            session, **key, task_ids=task_ids, status=RunStatus.QUEUED, extras={}, created_at=time.time()
+        )
+    if found.status == RunStatus.FINISHED:
+        raise Conflict(f"This is evaluated already: evaluation {found.id}.", f"See /evaluations/{found.id}.")
+    if jobs.get(session, found.id) is not None:
+        if found.status in ACTIVE:
+            raise Conflict(f"Evaluation {found.id} of just this is {found.status}.")
+    elif not RunStatus(run.status).is_over:
+        raise Conflict(f"The run's training is scoring just this now: evaluation {found.id}.")
+    return found
+
+
+def _queue(session: Session, evaluation: Evaluation, options: dict[str, object], workers: int) -> None:
+    """Make it a job that workers find. What other options had computed is not mixed with these."""
+    now = time.time()
+    found = jobs.lock(session, evaluation.id)
+    evaluation.status, evaluation.finished_at = RunStatus.QUEUED, None
+    if found is None:
+        rows.delete_outcomes(session, evaluation.id)
+        job = EvaluationJob(evaluation_id=evaluation.id, options=options, workers=workers, dispatched_at=now)
+        jobs.add(session, job)
+        return
+    job = found[1]
+    if job.options != options:
+        rows.delete_outcomes(session, evaluation.id)
+        jobs.forget_batches(session, evaluation.id)
+        jobs.forget_shares(session, evaluation.id)
+        job.batches = job.views = job.cells = None
+        job.next_batch = job.batches_done = job.views_done = job.cells_done = 0
+        evaluation.seconds = 0.0
+        evaluation.extras = {"test_inputs": evaluation.extras["test_inputs"]}
+    job.options, job.workers = options, workers
+    job.status_cause = job.traceback = ""
+    job.fruitless, job.dispatched_at = 0, now
+    session.flush()
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]}?" if close else ""
+
+
+def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
+    problem = FieldProblem(field, message, hint)
+    return InvalidInput("The evaluation cannot be made like that.", problems=[problem])

@@ -1,0 +1,152 @@
+"""A table as a Parquet file: plain values, gzip, one row group. Just what exports need, without a library
+(docs/decisions/exports.md). The format: github.com/apache/parquet-format."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Kind = Literal["bool", "int", "float", "text"]
+MAGIC = b"PAR1"
+PHYSICAL = {"bool": 0, "int": 2, "float": 5, "text": 6}  # BOOLEAN, INT64, DOUBLE, BYTE_ARRAY
+OPTIONAL, UTF8, GZIP, PLAIN, RLE, DATA_PAGE = 1, 0, 2, 0, 3, 0
+# Types of the compact protocol that its metadata is written in.
+I32, I64, BINARY, LIST, STRUCT = 5, 6, 8, 9, 12
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column with its values; None is a missing one."""
+
+    kind: Kind
+    values: Sequence[Any]
+
+
+def written(columns: Mapping[str, Column]) -> bytes:
+    """The file. All columns have the same length."""
+    lengths = {len(column.values) for column in columns.values()}
+    if len(lengths) != 1:
+        raise ValueError(f"the columns have different lengths: {sorted(lengths)}")
+    (rows,) = lengths
+    content, chunks = bytearray(MAGIC), []
+    for name, column in columns.items():
+        page = _page(column)
+        place = len(content)
+        content += page.whole
+        chunks.append(_chunk(name, column, page, place))
+    size = sum(chunk.size for chunk in chunks)
+    group = _struct((1, LIST, (STRUCT, [chunk.metadata for chunk in chunks])), (2, I64, size), (3, I64, rows))
+    root = _struct((4, BINARY, b"table"), (5, I32, len(columns)))
+    schema = [root, *(_element(name, column.kind) for name, column in columns.items())]
+    footer = _struct(
+        (1, I32, 1),
+        (2, LIST, (STRUCT, schema)),
+        (3, I64, rows),
+        (4, LIST, (STRUCT, [group])),
+        (6, BINARY, b"etrm-lab"),
+    )
+    return bytes(content + footer + struct.pack("<I", len(footer)) + MAGIC)
+
+
+@dataclass(frozen=True)
+class _Page:
+    whole: bytes  # header and compressed content
+    plain_size: int  # of header and content before compression
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    metadata: bytes
+    size: int
+
+
+def _page(column: Column) -> _Page:
+    """All values of a column: which are there, then those."""
+    there = [value is not None for value in column.values]
+    content = _levels(there) + _plain(column.kind, [value for value in column.values if value is not None])
+    packed = gzip.compress(content, compresslevel=6, mtime=0)
+    data = _struct((1, I32, len(there)), (2, I32, PLAIN), (3, I32, RLE), (4, I32, RLE))
+    header = _struct((1, I32, DATA_PAGE), (2, I32, len(content)), (3, I32, len(packed)), (5, STRUCT, data))
+    return _Page(header + packed, len(header) + len(content))
+
+
+def _levels(there: Sequence[bool]) -> bytes:
+    """Definition levels, one bit each, as one bit-packed run."""
+    bits = np.packbits(np.array(there, dtype=bool), bitorder="little").tobytes()
+    run = _varint(len(bits) << 1 | 1) + bits
+    return struct.pack("<I", len(run)) + run
+
+
+def _plain(kind: Kind, values: Sequence[Any]) -> bytes:
+    if kind == "int":
+        return np.array(values, dtype="<i8").tobytes()
+    if kind == "float":
+        return np.array(values, dtype="<f8").tobytes()
+    if kind == "bool":
+        return np.packbits(np.array(values, dtype=bool), bitorder="little").tobytes()
+    encoded = [str(value).encode() for value in values]
+    return b"".join(struct.pack("<I", len(each)) + each for each in encoded)
+
+
+def _chunk(name: str, column: Column, page: _Page, place: int) -> _Chunk:
+    metadata = _struct(
+        (1, I32, PHYSICAL[column.kind]),
+        (2, LIST, (I32, [_zigzag(PLAIN), _zigzag(RLE)])),
+        (3, LIST, (BINARY, [_binary(name.encode())])),
+        (4, I32, GZIP),
+        (5, I64, len(column.values)),
+        (6, I64, page.plain_size),
+        (7, I64, len(page.whole)),
+        (9, I64, place),
+    )
+    return _Chunk(_struct((2, I64, place), (3, STRUCT, metadata)), page.plain_size)
+
+
+def _element(name: str, kind: Kind) -> bytes:
+    """A column in the schema."""
+    fields = [(1, I32, PHYSICAL[kind]), (3, I32, OPTIONAL), (4, BINARY, name.encode())]
+    return _struct(*fields, *([(6, I32, UTF8)] if kind == "text" else []))
+
+
+def _struct(*fields: tuple[int, int, Any]) -> bytes:
+    """(field id, type, value) of a structure, ascending, in the compact protocol."""
+    written, before = bytearray(), 0
+    for field, kind, value in fields:
+        written.append((field - before) << 4 | kind)
+        before = field
+        written += _value(kind, value)
+    return bytes(written + b"\x00")
+
+
+def _value(kind: int, value: Any) -> bytes:
+    if kind in (I32, I64):
+        return _zigzag(value)
+    if kind == BINARY:
+        return _binary(value)
+    if kind == LIST:
+        of, members = value
+        head = bytes([len(members) << 4 | of]) if len(members) < 15 else bytes([0xF0 | of])
+        return head + (b"" if len(members) < 15 else _varint(len(members))) + b"".join(members)
+    whole: bytes = value
+    return whole
+
+
+def _binary(value: bytes) -> bytes:
+    return _varint(len(value)) + value
+
+
+def _zigzag(value: int) -> bytes:
+    return _varint(value << 1 if value >= 0 else (-value << 1) - 1)
+
+
+def _varint(value: int) -> bytes:
+    written = bytearray()
+    while value > 0x7F:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*written, value])
