@@ -112,12 +112,13 @@ def _paths(model: type[BaseModel], prefix: str = "", condition: str = "") -> Ite
 
 
 def _places_of(key: str) -> list[str]:
-    """Where fields called `key` live; with the condition where only one kind has it."""
+    """Where fields called `key` live: those that every experiment has, else each with its condition."""
     found: dict[str, set[str]] = {}
     for name, path, condition in _paths(ExperimentConfig):
         if name == key:
             found.setdefault(path, set()).add(condition)
-    return [path + (when.pop() if len(when) == 1 else "") for path, when in found.items()]
+    always = [path for path, when in found.items() if when == {""}]
+    return always or [path + (when.pop() if len(when) == 1 else "") for path, when in found.items()]
 
 
 def _suggestion(place: _Place) -> str:

@@ -14,6 +14,7 @@ from backend.pages.chart_lines import Axis
 MINUS = "\N{MINUS SIGN}"
 PAD = 0.05  # of the axis's length, above and below the lines
 X_TICKS, Y_TICKS = 6, 5  # at most, about
+TICK_SLACK = 1e-4  # of the range, as Plotly
 UNITS = ((86400.0, " d"), (3600.0, " h"), (60.0, " min"), (1.0, " s"))
 CLOCK_STEPS = (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400)
 
@@ -36,10 +37,11 @@ def padded(low: float, high: float, to_zero: bool = False) -> Range:
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten, at most about `most`."""
+    """Multiples of 1, 2 or 5 times a power of ten, about `most`; those just outside too, as in Plotly."""
     step = tick_step(low, high, most)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
+    slack = TICK_SLACK * (high - low)
+    first = math.ceil((low - slack) / step)
+    last = math.floor((high + slack) / step)
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
