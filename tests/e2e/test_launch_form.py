@@ -34,13 +34,13 @@ def test_a_refused_launch_goes_to_the_first_wrong_field_and_loses_nothing(page: 
     page.goto("/runs/new")
     page.get_by_label("Name", exact=True).fill("kept")
     page.get_by_text("Advanced").nth(-2).click()
-    steps = page.get_by_label("Steps", exact=True)
+    steps = page.locator("#section-training").get_by_label("Steps", exact=True)
     steps.fill("many")
-    page.get_by_label("Learning rate", exact=True).fill("3")
+    page.locator("#section-optimisation").get_by_label("Learning rate", exact=True).fill("3")
 
     page.get_by_role("button", name="Launch run").click()
 
-    expect(page.get_by_label("Learning rate", exact=True)).to_be_focused()
+    expect(page.locator("#section-optimisation").get_by_label("Learning rate", exact=True)).to_be_focused()
     expect(page.locator("#problems")).to_contain_text("2 problems")
     expect(steps).to_have_value("many")
     expect(page.get_by_label("Name", exact=True)).to_have_value("kept")
@@ -78,7 +78,7 @@ def test_the_json_beside_the_form_says_the_same_both_ways(page: Page) -> None:
     area.fill(json.dumps(config))
     expect(page.locator("#problems")).to_be_hidden()
     page.locator(".modes").get_by_text("Form", exact=True).click()
-    expect(page.get_by_label("Steps", exact=True)).to_have_value("77")
+    expect(page.locator("#section-training").get_by_label("Steps", exact=True)).to_have_value("77")
     expect(page.get_by_role("radio", name="TRM: one learned")).to_be_checked()
 
 
@@ -88,7 +88,7 @@ def test_a_clone_is_launched_from_its_parent(page: Page, database: Engine) -> No
     page.get_by_role("link", name="Clone").first.click()
 
     page.get_by_label("Seed", exact=True).fill("5")
-    page.get_by_label("Steps", exact=True).fill("100000")
+    page.locator("#section-training").get_by_label("Steps", exact=True).fill("100000")
     expect(page.locator("#changes")).to_contain_text("training.steps")
     page.get_by_role("button", name="Launch run").click()
 

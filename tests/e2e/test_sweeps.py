@@ -17,7 +17,7 @@ def test_two_seeds_of_two_values_are_typed_previewed_launched_and_cancelled(
     page: Page, database: Engine
 ) -> None:
     page.goto("/runs/new")
-    page.get_by_label("Steps", exact=True).fill("100000")
+    page.locator("#section-training").get_by_label("Steps", exact=True).fill("100000")
     page.get_by_label("Number of seeds").focus()
     page.keyboard.press("Control+A")
     page.keyboard.type("2")
@@ -65,7 +65,7 @@ def test_a_removed_field_leaves_one_plain_run(page: Page) -> None:
     row.get_by_label("Field", exact=True).fill("training.batch_size")
     row.get_by_label("Values").fill("8..16")
     expect(page.get_by_role("button", name="Launch 9 runs")).to_be_visible()
-    page.get_by_role("radio", name="random").check()
+    page.locator("#section-sweep").get_by_role("radio", name="random").check()
     expect(page.get_by_text("is missing. Say how many random draws to run.")).to_be_visible()
     page.get_by_label("Number of draws").fill("3")
     expect(page.get_by_role("button", name="Launch 3 runs")).to_be_visible()

@@ -15,6 +15,9 @@ OUT = Path("screenshots")
 SIZES = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 PAGES = {
     "launch": "/runs/new",
+    "compare": "/compare",
+    "dashboards": "/dashboards",
+    "dashboard": "/d/encoder-variants",
     "gallery": "/gallery",
     "gallery-side-by-side": "/gallery?side=variants",
     "gallery-table": "/gallery?view=table",
