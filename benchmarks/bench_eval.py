@@ -3,6 +3,7 @@
 faithful: 30 x 30, every place for a demonstration encoded again at each ACT step, every view computed.
 exact: 30 x 30, the context once per view, only the demonstrations there are, views that look alike once:
 predictions identical in fp32. canvas: the same on the smallest canvas that holds what a solver may see.
+canvas, bf16: that in bf16, on a CPU; a GPU computes every way in bf16, as published.
 All in one run, in turns; medians of the time that the processor spent (on a GPU: of wall time), encoding
 and ACT steps apart. Seconds per view are for `--steps` ACT steps: one step costs what another does, so
 fewer (`--measured-steps`) are timed on a CPU and multiplied. How many views there are of which canvas, and
@@ -156,8 +157,13 @@ def median_of(spent: list[Spent]) -> Spent:
     )
 
 
-def measure(bench: Bench, plan: Plan, rounds: int) -> tuple[dict[str, Spent], dict[int, Spent]]:
-    """Seconds of the faithful and the exact way at 30 x 30, and of the exact one on each canvas."""
+def measure(
+    bench: Bench, half: Bench | None, plan: Plan, rounds: int
+) -> tuple[dict[str, Spent], dict[str, dict[int, Spent]]]:
+    """Seconds of the faithful and the exact way at 30 x 30, and of the exact one on each canvas.
+
+    `half` is the same model in bf16, timed on each canvas too.
+    """
     sides = sorted({plan.side_of(each) for each in plan.questions})
     sorted_sides = sorted(plan.side_of(each) for each in plan.questions)
     middle = sample(plan, sorted_sides[len(sorted_sides) // 2])
@@ -165,7 +171,8 @@ def measure(bench: Bench, plan: Plan, rounds: int) -> tuple[dict[str, Spent], di
     wide = batch_on(middle, PUBLISHED, size, PLACES)
     narrow = batch_on(middle, PUBLISHED, size, 0)
     for_way: dict[str, list[Spent]] = defaultdict(list)
-    for_side: dict[int, list[Spent]] = defaultdict(list)
+    benches = {"canvas": bench} | ({"canvas, bf16": half} if half else {})
+    for_side: dict[str, dict[int, list[Spent]]] = {name: defaultdict(list) for name in benches}
     for turn in range(rounds + bench.gpu):
         timing = turn > 0 or not bench.gpu  # a GPU's first turn loads its kernels
         spent, reference = bench.run(FAITHFUL, wide)
@@ -175,16 +182,31 @@ def measure(bench: Bench, plan: Plan, rounds: int) -> tuple[dict[str, Spent], di
         if turn == 0:
             emit({"identical_to_faithful": "exact"} | identical(reference, output))
         for side in sides:
-            spent, _ = bench.run(EXACT, batch_on(sample(plan, side), side, size, 0))
-            for_side[side] += [spent] * timing
+            asked = batch_on(sample(plan, side), side, size, 0)
+            outputs = []
+            for name, each in benches.items():
+                spent, output = each.run(EXACT, asked)
+                for_side[name][side] += [spent] * timing
+                outputs.append(output.logits.argmax(-1))
+            if turn == 0 and half:
+                same = (outputs[0] == outputs[1]).double().mean().item()
+                emit({"canvas": side, "tokens_alike_in_bf16": round(same, 4)})
     return (
         {name: median_of(each) for name, each in for_way.items()},
-        {side: median_of(each) for side, each in for_side.items()},
+        {
+            name: {side: median_of(each) for side, each in by_side.items()}
+            for name, by_side in for_side.items()
+        },
     )
 
 
 def report(
-    bench: Bench, plan: Plan, ways: dict[str, Spent], sides: dict[int, Spent], views: int, steps: int
+    bench: Bench,
+    plan: Plan,
+    ways: dict[str, Spent],
+    sides: dict[str, dict[int, Spent]],
+    views: int,
+    steps: int,
 ) -> Iterator[dict[str, Any]]:
     """Views per second of each way, and what the whole evaluation would take."""
     asked = views * len(plan.questions)
@@ -192,8 +214,14 @@ def report(
     alike = asked / sum(distinct.values())
     faithful = steps * (ways["faithful"].encoding + ways["faithful"].step)
     exact = ways["exact"].encoding + steps * ways["exact"].step
-    by_side = {side: each.encoding + steps * each.step for side, each in sides.items()}
-    canvas = sum(by_side[side] * count for side, count in distinct.items()) / sum(distinct.values())
+    by_side = {
+        name: {side: each.encoding + steps * each.step for side, each in of_canvas.items()}
+        for name, of_canvas in sides.items()
+    }
+    canvas = {
+        name: sum(seconds[side] * count for side, count in distinct.items()) / sum(distinct.values())
+        for name, seconds in by_side.items()
+    }
     yield {
         "views_asked": asked,
         "views_distinct": sum(distinct.values()),
@@ -205,7 +233,7 @@ def report(
     for name, seconds, computed in (
         ("faithful", faithful, asked),
         ("exact", exact, sum(distinct.values())),
-        ("canvas", canvas, sum(distinct.values())),
+        *((name, seconds, sum(distinct.values())) for name, seconds in canvas.items()),
     ):
         hours = seconds * computed / 3600
         yield {
@@ -218,8 +246,12 @@ def report(
             "of_it_by_equal_views": 1.0 if name == "faithful" else round(alike, 3),
             "projected_hours_here": round(hours, 1),
         }
-    yield {"seconds_per_view_by_canvas": {side: round(each, 4) for side, each in by_side.items()}}
-    yield from projected(bench, plan, distinct, asked, steps, canvas)
+    for name, of_canvas in by_side.items():
+        yield {
+            "way": name,
+            "seconds_per_view_by_canvas": {side: round(each, 4) for side, each in of_canvas.items()},
+        }
+    yield from projected(bench, plan, distinct, asked, steps, canvas["canvas"])
 
 
 def projected(
@@ -281,6 +313,8 @@ def main() -> None:
     evaluation = base.evaluation.model_copy(update={"batch_size": 64})
     config = base.model_copy(update={"training": training, "data": data, "evaluation": evaluation})
     bench = Bench(config, chosen.measured_steps, chosen.batch)
+    halved = config.model_copy(update={"training": training.model_copy(update={"precision": "bf16"})})
+    half = None if gpu else Bench(halved, chosen.measured_steps, chosen.batch)
     plan = Plan(read_built_in(HELD_OUT)[: chosen.tasks], config, chosen.views, PuzzleTable())
     emit(
         {
@@ -293,7 +327,7 @@ def main() -> None:
             "test_inputs": len(plan.questions),
         }
     )
-    ways, sides = measure(bench, plan, chosen.rounds)
+    ways, sides = measure(bench, half, plan, chosen.rounds)
     for line in report(bench, plan, ways, sides, chosen.views, chosen.steps):
         emit(line)
 
