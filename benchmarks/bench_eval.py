@@ -302,11 +302,12 @@ def main() -> None:
     )
     parser.add_argument("--batch", type=int, default=256 if gpu else 1, help="views per forward pass")
     parser.add_argument("--rounds", type=int, default=3 if gpu else 1, help="turns of every way")
-    parser.add_argument("--threads", type=int, help="of the CPU; default: all")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of the CPU; several spin while they wait, which counts"
+    )
     parser.add_argument("--tasks", type=int, help="only the first n, for a quick look")
     chosen = parser.parse_args()
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
+    torch.set_num_threads(chosen.threads)
     base = etrm_deterministic_arc1()
     training = base.training.model_copy(update={"device": "auto", "precision": "bf16" if gpu else "fp32"})
     data = base.data.model_copy(update={"canvas_sizes": BUCKETS})
