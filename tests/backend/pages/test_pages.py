@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
+from backend.domain.grid import Grid
 from backend.domain.presets import quick
-from backend.domain.records import Alarm
-from backend.services import accounts, runs
+from backend.domain.records import Alarm, EvaluationKey, Prediction, TestOutcome
+from backend.services import accounts, predictions, runs
 from tests.support.forms import Form
 from tests.support.recorded import record_run
 from tests.support.web import WebServer
@@ -302,3 +303,20 @@ def test_plotly_is_small_enough_on_the_wire(browser: httpx.Client) -> None:
 
     assert len(packed) < 2_000_000
     assert gzip.decompress(packed).startswith(b"/**\n* plotly.js")
+
+
+@pytest.mark.parametrize("view", ["grid", "table"])
+def test_the_gallery_shows_an_answer_whose_task_has_gone(
+    browser: httpx.Client, database: Engine, view: str
+) -> None:
+    run_id = record_run(database, points=1)
+    key = EvaluationKey("gone/set", 1, "ema", 1, 1, ("gone",))
+    answer = Prediction(1, Grid.of([[1]]), 1, 0.5, False, 0.0, None)
+    with session_scope(database) as session:
+        evaluation = predictions.start_evaluation(session, run_id, key)
+        predictions.add_outcome(session, evaluation, TestOutcome("gone", 0, 1, None, (answer,)))
+
+    page = browser.get("/gallery", params={"set": "gone/set", "view": view})
+
+    assert page.status_code == 200
+    assert "/tasks/gone%2Fset/gone" in page.text or "/tasks/gone/set/gone" in page.text
