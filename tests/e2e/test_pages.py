@@ -136,19 +136,21 @@ def test_a_chart_is_exported(page: Page, recorded: str) -> None:
 
 def test_predictions_are_filtered_blinked_and_recoloured(page: Page, recorded: str) -> None:
     page.goto(f"/runs/{recorded}#predictions")
-    answer = page.locator("canvas.grid[data-against][data-drawn]").first
+    answer = page.locator("canvas.grid[data-against]").first
+    expect(answer).to_have_attribute("data-drawn", "yes")
     look = "canvas => canvas.toDataURL()"
     before = answer.evaluate(look)
 
     page.locator("#palette").select_option("distinct")
-    assert answer.evaluate(look) != before
+    expect(answer).to_have_attribute("data-drawn", "yes")  # grids are drawn a few each frame
+    eventually(lambda: answer.evaluate(look) != before, "another palette")
     page.locator("#palette").select_option("official")
-    assert answer.evaluate(look) == before
+    eventually(lambda: answer.evaluate(look) == before, "the first palette again")
 
     page.locator("#failure-mode").select_option("wrong size")
     expect(page.locator(".card .status").first).to_contain_text("wrong size")
-    wrong = page.locator("canvas.grid[data-against][data-drawn]").first
-    expect(wrong).to_be_visible()
+    wrong = page.locator("canvas.grid[data-against]").first
+    expect(wrong).to_have_attribute("data-drawn", "yes")
     shown = wrong.evaluate(look)
     page.locator("#blink").click()
     eventually(lambda: wrong.evaluate(look) != shown, "the truth in the prediction's place")
