@@ -28,7 +28,8 @@ def test_a_viewer_is_let_in_and_removed_and_a_token_is_made_and_revoked(
     expect(visitor.get_by_text("You are Grace, viewer.")).to_be_visible()
     expect(visitor.locator("#people")).to_have_count(0)
 
-    page.get_by_label("Role of Grace").select_option("editor")
+    with page.expect_response("**/api/v1/people/**"):
+        page.get_by_label("Role of Grace").select_option("editor")
     expect(page.get_by_label("Role of Grace")).to_have_value("editor")
     visitor.reload()
     expect(visitor.get_by_text("You are Grace, editor.")).to_be_visible()
