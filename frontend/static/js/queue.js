@@ -10,6 +10,7 @@ const WORKERS_EVERY = 15_000; // their heartbeats age without any event
 let dragged;
 let changing = 0; // orders on their way: the page shows them already
 let changes = 0;
+let last = Promise.resolve(); // of those orders: each depends on what the one before it did
 
 const renew = throttled(() => (dragged || changing ? undefined : attempt(look)), EVERY);
 
@@ -76,7 +77,8 @@ function move(row, to, focus) {
 async function change(work) {
   changing += 1;
   changes += 1;
-  await attempt(work);
+  last = last.then(() => attempt(work));
+  await last;
   changing -= 1;
   if (!changing) await attempt(look);
 }
