@@ -17,6 +17,7 @@ from backend.api.live import follow
 from backend.api.runs import Input
 from backend.db.session import reading_scope, session_scope
 from backend.services import queue_board, queue_order, workers
+from backend.services.evaluation_view import EvaluationView
 from backend.services.queue_board import Board
 from backend.services.run_view import RunView
 
@@ -40,6 +41,16 @@ class WorkerView(BaseModel):
     alive: bool
 
 
+class EvaluationQueueView(BaseModel):
+    """Evaluation jobs: `compute.workers` says who shares one, `waiting_reason` why it waits."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    running: list[EvaluationView]
+    waiting: list[EvaluationView] = Field(description="The oldest first, as workers take them.")
+    ended: list[EvaluationView] = Field(description="Failed or cancelled within a day.")
+
+
 class QueueView(BaseModel):
     """Waiting runs, the next one first; each `waiting_reason` says why it waits."""
 
@@ -48,6 +59,7 @@ class QueueView(BaseModel):
     running: list[RunView]
     ended: list[RunView] = Field(description="Failed or cancelled within a day; resume tries one again.")
     workers: list[WorkerView]
+    evaluations: EvaluationQueueView
 
 
 class Move(Input):
@@ -89,7 +101,13 @@ def _steady(board: Board) -> dict[str, Any]:
         "running": [[run.id, run.status, run.progress.phase, run.progress.done] for run in board.running],
         "ended": [[run.id, run.status] for run in board.ended],
         "workers": [[each.id, each.alive, each.current_run_id] for each in board.workers],
+        "evaluations": [_brief(each) for each in board.evaluations.all],
     }
+
+
+def _brief(view: EvaluationView) -> list[Any]:
+    at_work = [share.worker_id for share in view.compute.workers if share.active]
+    return [view.id, view.status, view.waiting_reason, view.progress.batches_done, at_work]
 
 
 def _stream(engine: Database) -> QueueStream:
@@ -105,7 +123,7 @@ def list_workers(engine: Database) -> list[WorkerView]:
 
 @router.get("/queue")
 def read_queue(engine: Database) -> QueueView:
-    """What waits, in the order in which it will be taken, what runs, and who could take it."""
+    """What waits, in the order in which it will be taken, what runs, evaluations, and who could take it."""
     with reading_scope(engine) as session:
         return _view(queue_board.read(session, time.time()))
 
@@ -114,7 +132,7 @@ def read_queue(engine: Database) -> QueueView:
 async def follow_queue(
     request: Request, stream: Annotated[QueueStream, Depends(_stream)]
 ) -> AsyncIterator[ServerSentEvent]:
-    """`queue`: ids of what waits, runs and ended, and the workers; at the start and on every change."""
+    """`queue`: ids of what waits, runs and ended, evaluations, workers; at the start and on every change."""
     async for event in follow(stream, None, request.app.state.stopping):
         yield event
 
@@ -144,4 +162,5 @@ def _view(board: Board) -> QueueView:
         running=list(board.running),
         ended=list(board.ended),
         workers=[WorkerView.model_validate(each) for each in board.workers],
+        evaluations=EvaluationQueueView.model_validate(board.evaluations),
     )

@@ -285,7 +285,7 @@ def _follow(evaluation_id: int) -> None:
     said = ""
     try:
         while (view := _read(evaluation_id)).is_active:
-            if (now := f"{view.status}  {_progress(view)}") != said:
+            if (now := f"{view.status}  {progress(view)}") != said:
                 print(now, file=sys.stderr)
                 said = now
             time.sleep(LOOK_EVERY)
@@ -300,16 +300,17 @@ def _follow(evaluation_id: int) -> None:
 def _row(view: EvaluationView) -> tuple[str, ...]:
     return (
         str(view.id), view.run_name, view.set, str(view.step), view.weights, str(view.views), view.status,
-        _progress(view), _score(view.pass_at(1)),
+        progress(view), _score(view.pass_at(1)),
     )  # fmt: skip
 
 
-def _progress(view: EvaluationView) -> str:
-    progress = view.progress
-    if progress.share is None:
-        return f"{progress.scored} test inputs scored" if progress.scored else ""
-    left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
-    return f"{progress.share:.0%}, {progress.scored} test inputs scored{left}"
+def progress(view: EvaluationView) -> str:
+    """How far it is, in words; empty before anything is scored."""
+    done = view.progress
+    if done.share is None:
+        return f"{done.scored} test inputs scored" if done.scored else ""
+    left = "" if done.seconds_left is None else f", about {done.seconds_left:.0f} s left"
+    return f"{done.share:.0%}, {done.scored} test inputs scored{left}"
 
 
 def _lines(view: EvaluationView) -> list[str]:
@@ -320,8 +321,9 @@ def _lines(view: EvaluationView) -> list[str]:
         f"tasks     {view.n} of {view.set}, {'held out' if view.held_out else 'trained on'}",
         f"how       {view.views} views, {view.act_steps} ACT steps, search: {view.search or 'none'}",
         f"status    {view.status}{cause}",
-        f"progress  {_progress(view)}",
+        f"progress  {progress(view)}",
     ]
+    lines += [f"waits     {view.waiting_reason}"] if view.waiting_reason else []
     so_far = "" if view.status == "finished" else " of the tasks scored so far"
     lines += [f"pass@{each.k:<5}{_score(each)}{so_far}" for each in view.passes if each.n]
     lines += [f"wrong     {count} {mode}" for mode, count in view.failure_modes.items()]

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from backend.services.evaluation_view import EvaluationView
+
 app = typer.Typer(help="The queue: list, move, priority.", invoke_without_command=True)
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a waiting run.")]
+EVALUATION_HEADS = ("evaluation", "run", "tasks", "status", "")
 
 
 @app.callback()
 def listed(context: typer.Context) -> None:
-    """List what runs and what waits, the next one first, and why."""
+    """List what runs and what waits, the next one first, and why; then evaluations and who shares them."""
+    from backend.cli.evaluation import progress
     from backend.cli.place import reading
     from backend.cli.tables import show
-    from backend.services import queue_board
+    from backend.services import queue_board, workers
+
+    def evaluation_row(view: EvaluationView) -> tuple[str, ...]:
+        at_work = [workers.spoken(share.worker_id) for share in view.compute.workers if share.active]
+        doing = view.waiting_reason or f"{progress(view)}, by {' and '.join(at_work) or 'nobody'}"
+        asked = f"{view.n} of {view.set}, {view.views} views"
+        return (str(view.id), view.run_name, asked, view.status, doing)
 
     if context.invoked_subcommand:
         return
@@ -27,7 +38,11 @@ def listed(context: typer.Context) -> None:
         (str(each.place), each.run.id, each.run.name, each.priority, each.run.waiting_reason)
         for each in board.waiting
     ]
-    show(("place", "run", "name", "priority", ""), rows, empty="Nothing runs and nothing waits.")
+    show(("place", "run", "name", "priority", ""), rows, empty="Nothing is trained and no run waits.")
+    jobs = board.evaluations
+    if jobs.running or jobs.waiting:
+        print()
+        show(EVALUATION_HEADS, [evaluation_row(each) for each in (*jobs.running, *jobs.waiting)], empty="")
     alive = sum(each.alive for each in board.workers)
     print(f"{alive} {'worker' if alive == 1 else 'workers'} alive.")
 

@@ -7,6 +7,7 @@ import time
 from datetime import datetime
 
 from backend.domain.numbers import NBSP, NO_VALUE, percent, points, significant, solved
+from backend.services.workers import spoken
 
 
 def count(number: int | None) -> str:
@@ -95,5 +96,6 @@ FILTERS = {
         iso,
         grid_shape,
         grid_box,
+        spoken,
     )
 }

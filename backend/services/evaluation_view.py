@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +15,10 @@ from backend.db.repositories import evaluations as rows
 from backend.db.repositories import runs as run_rows
 from backend.db.tables import Evaluation, EvaluationJob, EvaluationShare, Run
 from backend.domain.records import TRUTH_UNKNOWN, Score
+from backend.domain.run import RunStatus
 from backend.domain.statistics import Ranks, difference_of_shares, pass_at, pass_curve
 from backend.domain.votes import DIHEDRAL_NAMES
+from backend.services import workers
 from backend.services.filter_names import at_path
 from backend.services.run_facts import passed
 from backend.services.run_view import PassView
@@ -99,6 +102,7 @@ class EvaluationView(BaseModel):
     n: int = Field(description="Tasks asked.")
     status: str
     status_cause: str
+    waiting_reason: str = Field(description="Why a queued job has not begun; else empty.")
     traceback: str
     is_job: bool = Field(description="It came through the queue; otherwise it is part of the training.")
     options: dict[str, Any]
@@ -171,13 +175,27 @@ def views_of(
     for share in jobs.shares_of(session, ids):
         shares[share.evaluation_id].append(share)
     runs = {run_id: run_rows.get(session, run_id) for run_id in {each.run_id for each in evaluations}}
+    reasons = _waiting_reasons(session, [each for each in evaluations if each.id in found_jobs])
     return [
         _view(
             session, each, runs[each.run_id], found_jobs.get(each.id), shares[each.id],
-            scored.get(each.id, 0), whole,
+            scored.get(each.id, 0), reasons.get(each.id, ""), whole,
         )
         for each in evaluations
     ]  # fmt: skip
+
+
+def _waiting_reasons(session: Session, evaluations: Sequence[Evaluation]) -> dict[int, str]:
+    """Evaluation id -> why it has not begun, of those that are queued."""
+    waiting = {each.id for each in evaluations if each.status == RunStatus.QUEUED}
+    if not waiting:
+        return {}
+    reason = workers.why_work_waits(session, time.time())
+    return {
+        evaluation_id: f"{before} before it; {reason}" if before else reason
+        for before, evaluation_id in enumerate(jobs.queued_ids(session))
+        if evaluation_id in waiting
+    }
 
 
 def _view(
@@ -187,6 +205,7 @@ def _view(
     job: EvaluationJob | None,
     shares: Sequence[EvaluationShare],
     scored: int,
+    waiting_reason: str,
     whole: bool,
 ) -> EvaluationView:
     assert run is not None  # an evaluation goes with its run
@@ -208,6 +227,7 @@ def _view(
         n=len(row.task_ids),
         status=row.status,
         status_cause=job.status_cause if job else "",
+        waiting_reason=waiting_reason,
         traceback=job.traceback if job and whole else "",
         is_job=job is not None,
         options=job.options if job else {},

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import queue_order
+from backend.db.repositories import evaluation_jobs, queue_order
 from backend.db.repositories import runs as rows
 from backend.domain.run import RunStatus
-from backend.services import workers
+from backend.services import evaluation_view, workers
+from backend.services.evaluation_view import EvaluationView
 from backend.services.queue_order import WORDS
 from backend.services.run_facts import Facts
 from backend.services.run_view import RunView
 from backend.services.workers import WorkerState
 
-ENDED_SHOWN = 10  # newest failed or cancelled runs that can be tried again
+ENDED_SHOWN = 10  # newest failed or cancelled ones of a kind that can be tried again
 ENDED_WITHIN = 24 * 3600.0  # seconds
 
 
@@ -29,6 +31,26 @@ class WaitingRun:
 
 
 @dataclass(frozen=True)
+class EvaluationBoard:
+    """Evaluation jobs; `waiting_reason` says why one waits, `compute.workers` who shares it."""
+
+    running: tuple[EvaluationView, ...]
+    waiting: tuple[EvaluationView, ...]  # oldest first, as workers take them
+    ended: tuple[EvaluationView, ...]  # failed or cancelled lately, newest first
+
+    @property
+    def all(self) -> tuple[EvaluationView, ...]:
+        return (*self.running, *self.waiting, *self.ended)
+
+    @property
+    def by_worker(self) -> Mapping[str, EvaluationView]:
+        """Worker id -> what it is evaluating now."""
+        return {
+            share.worker_id: view for view in self.running for share in view.compute.workers if share.active
+        }
+
+
+@dataclass(frozen=True)
 class Board:
     """The whole queue."""
 
@@ -36,6 +58,7 @@ class Board:
     waiting: tuple[WaitingRun, ...]
     ended: tuple[RunView, ...]  # failed or cancelled lately, newest first
     workers: tuple[WorkerState, ...]
+    evaluations: EvaluationBoard
 
 
 def read(session: Session, now: float) -> Board:
@@ -54,4 +77,13 @@ def read(session: Session, now: float) -> Board:
         ),
         ended=tuple(facts.view(run) for run in ended),
         workers=tuple(workers.listed(session, now)),
+        evaluations=_evaluations(session, now),
     )
+
+
+def _evaluations(session: Session, now: float) -> EvaluationBoard:
+    running = evaluation_jobs.by_status(session, RunStatus.RUNNING, RunStatus.CANCELLING)
+    waiting = evaluation_jobs.by_status(session, RunStatus.QUEUED)
+    ended = evaluation_jobs.ended_since(session, now - ENDED_WITHIN, ENDED_SHOWN)
+    kinds = (tuple(evaluation_view.views_of(session, each)) for each in (running, waiting, ended))
+    return EvaluationBoard(*kinds)

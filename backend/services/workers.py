@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import queue_order, runs
+from backend.db.repositories import evaluation_jobs, queue_order, runs
 from backend.db.repositories import workers as rows
 from backend.db.tables import Worker
 from backend.domain.run import RunStatus
@@ -88,6 +88,11 @@ def waiting(session: Session, run_id: str, now: float, broker_reachable: bool = 
     return Waiting(position, _reason(session, alive, broker_reachable))
 
 
+def why_work_waits(session: Session, now: float) -> str:
+    """Why what is first in the queue has not begun yet."""
+    return _reason(session, [worker for worker in listed(session, now) if worker.alive], True)
+
+
 def _reason(session: Session, alive: list[WorkerState], broker_reachable: bool) -> str:
     if not alive:
         return "no worker is alive: start one with `etrm worker`"
@@ -95,7 +100,11 @@ def _reason(session: Session, alive: list[WorkerState], broker_reachable: bool) 
         return "the broker is unreachable; the run is kept and will be sent as soon as it answers"
     if any(worker.current_run_id is None for worker in alive):
         return "a worker is free and will take it within seconds"
-    busy = ", ".join(_name(session, worker.current_run_id or "") for worker in alive)
+    evaluating = {share.worker_id for share in evaluation_jobs.held(session)}
+    busy = ", ".join(
+        ("an evaluation of " if worker.id in evaluating else "") + _name(session, worker.current_run_id or "")
+        for worker in alive
+    )
     return f"{len(alive)} {'worker' if len(alive) == 1 else 'workers'} busy with {busy}"
 
 

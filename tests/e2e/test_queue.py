@@ -7,8 +7,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
-from backend.services import queue_order
-from tests.support.recorded import record_run
+from backend.services import evaluations, queue_order
+from tests.support.recorded import record_evaluation_job, record_run
 
 
 @pytest.fixture
@@ -60,3 +60,34 @@ def test_the_queue_is_reordered_by_mouse_and_keyboard(
     expect(page.locator("#queue-workers")).to_contain_text("1 of 1 alive")
     for run in waiting:
         context.request.post(f"/api/v1/runs/{run}/cancel")
+
+
+def test_evaluations_stand_in_the_queue_with_who_shares_them(page: Page, database: Engine) -> None:
+    run = record_run(database, name="scored", points=20)
+    running = record_evaluation_job(database, run, "elsewhere.1.22.3", views=32)
+    waiting = record_evaluation_job(database, run, views=64)
+    page.goto("/queue")
+    shown = page.get_by_label("Evaluations", exact=True)
+    row = shown.get_by_role("row", name=f"Evaluation {running} of scored")
+    expect(row).to_contain_text("33 %")
+    expect(row).to_contain_text("elsewhere (process 22) · 320 views, at work")
+    other = shown.get_by_role("row", name=f"Evaluation {waiting} of scored")
+    expect(other).to_contain_text("a worker is free and will take it within seconds")
+
+    later = record_evaluation_job(database, run, views=100)  # asked for elsewhere
+    third = shown.get_by_role("row", name=f"Evaluation {later} of scored")
+    expect(third).to_contain_text("1 before it")
+    other.get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel evaluation").click()
+    ended = page.get_by_label("Ended without a result").get_by_role("row", name=f"Evaluation {waiting} of")
+    expect(ended).to_contain_text("cancelled by the user")
+    ended.get_by_role("button", name="Retry").click()
+    expect(page.get_by_text(f"Evaluation {waiting} is queued again.")).to_be_visible()
+    expect(other).to_contain_text("queued")
+    row.get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel evaluation").click()
+    expect(row.locator(".status")).to_have_text("cancelling")  # until its worker has let go
+
+    with session_scope(database) as session:
+        for each in (waiting, later):
+            evaluations.cancel(session, each)

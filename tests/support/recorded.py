@@ -10,8 +10,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from backend.db.repositories import evaluation_jobs
 from backend.db.repositories import runs as run_rows
 from backend.db.session import session_scope
+from backend.domain.evaluation_request import EvaluationRequest
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.failure_modes import cell_accuracy, failure_mode
 from backend.domain.grid import Grid
@@ -29,7 +31,18 @@ from backend.domain.records import (
 )
 from backend.domain.task import Task
 from backend.domain.votes import ActStep, OutcomeTrace, RankedVote, SearchPoint, SearchTrace
-from backend.services import alarms, checkpoints, datasets, events, logs, predictions, runs, series
+from backend.services import (
+    alarms,
+    checkpoints,
+    datasets,
+    evaluation_queue,
+    evaluations,
+    events,
+    logs,
+    predictions,
+    runs,
+    series,
+)
 
 HELD_OUT = "arc-agi-1/evaluation"
 
@@ -156,6 +169,27 @@ def record_evaluation(session: Any, run_id: str, config: ExperimentConfig, tasks
         seconds=14.2,
     )
     predictions.finish_evaluation(session, evaluation_id, summary)
+
+
+def record_evaluation_job(engine: Engine, run_id: str, worker_id: str = "", **asked: Any) -> int:
+    """An evaluation job, a third of it done if a worker shares it; returns its id.
+
+    Nothing is left to take, so a lab's own worker leaves it as it is.
+    """
+    now = time.time()
+    with session_scope(engine) as session:
+        view = evaluations.request(session, run_id, EvaluationRequest(set=HELD_OUT, first_tasks=32, **asked))
+        if worker_id:
+            share = evaluation_queue.claim(session, view.id, worker_id, now)
+            assert share
+            evaluation_queue.begin(session, share, "NVIDIA H100", 3, views=960, cells=96_000, failed=[])
+            evaluation_queue.take(session, share)
+            evaluation_queue.deliver(session, share, 0, b"", views=320, cells=32_000, seconds=41.0)
+            evaluation_queue.renew(session, share, now + 3600)
+        found = evaluation_jobs.lock(session, view.id)
+        assert found
+        found[1].batches = found[1].next_batch = 3
+    return view.id
 
 
 def _outcome(task: Task, at: int, draw: random.Random) -> TestOutcome:

@@ -60,6 +60,25 @@ def newest(session: Session, limit: int, status: Collection[str] | None) -> Sequ
     return session.scalars(query.order_by(Evaluation.id.desc()).limit(limit)).all()
 
 
+def by_status(session: Session, *statuses: RunStatus) -> Sequence[Evaluation]:
+    """All jobs in one of `statuses`, oldest first."""
+    query = select(Evaluation).join(EvaluationJob).where(Evaluation.status.in_(statuses))
+    return session.scalars(query.order_by(Evaluation.id)).all()
+
+
+def ended_since(session: Session, since: float, limit: int) -> Sequence[Evaluation]:
+    """The newest jobs that failed or were cancelled after `since`."""
+    ended = Evaluation.status.in_((RunStatus.FAILED, RunStatus.CANCELLED)) & (Evaluation.finished_at > since)
+    query = select(Evaluation).join(EvaluationJob).where(ended)
+    return session.scalars(query.order_by(Evaluation.finished_at.desc(), Evaluation.id).limit(limit)).all()
+
+
+def queued_ids(session: Session) -> Sequence[int]:
+    """Jobs that wait, the oldest first: in this order workers are told of them again."""
+    query = select(Evaluation.id).join(EvaluationJob).where(Evaluation.status == RunStatus.QUEUED)
+    return session.scalars(query.order_by(Evaluation.id)).all()
+
+
 def add_share(session: Session, evaluation_id: int, worker_id: str, now: float, lease_until: float) -> int:
     share = EvaluationShare(
         evaluation_id=evaluation_id, worker_id=worker_id, started_at=now, lease_until=lease_until

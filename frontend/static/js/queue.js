@@ -40,8 +40,8 @@ function onClick(event) {
   const row = button.closest("tr[data-run]");
   if (button.matches("[data-up]")) move(row, rows().indexOf(row) - 1, "[data-up]");
   if (button.matches("[data-down]")) move(row, rows().indexOf(row) + 1, "[data-down]");
-  if (button.dataset.cancel) cancel(button.dataset.cancel, button.dataset.name);
-  if (button.dataset.retry) retry(button.dataset.retry, button.dataset.name);
+  if (button.dataset.cancel) cancel(button.dataset);
+  if (button.dataset.retry) retry(button.dataset);
 }
 
 function onChange({ target }) {
@@ -83,15 +83,21 @@ async function change(work) {
   if (!changing) await attempt(look);
 }
 
-async function cancel(id, name) {
-  if (!(await confirm(`Cancel ${name}?`, "It can be tried again later, from its last checkpoint.", "Cancel run"))) return;
-  await change(() => ask(`/api/v1/runs/${id}/cancel`, { method: "POST" }));
+const KEPT = {
+  run: "It can be tried again later, from its last checkpoint.",
+  evaluation: "What it has computed stays: it can be tried again later and goes on where it was.",
+};
+
+/** `path` of what is cancelled below the API: runs/ID or evaluations/ID; `kind` in words. */
+async function cancel({ cancel: path, kind, name }) {
+  if (!(await confirm(`Cancel ${name}?`, KEPT[kind], `Cancel ${kind}`))) return;
+  await change(() => ask(`/api/v1/${path}/cancel`, { method: "POST" }));
 }
 
-async function retry(id, name) {
+async function retry({ retry: path, name }) {
   await change(async () => {
-    const run = await ask(`/api/v1/runs/${id}/resume`, { method: "POST" });
-    tell(`${name} is queued again.`, { hint: `${run.status_cause}.` });
+    const again = await ask(`/api/v1/${path}/resume`, { method: "POST" });
+    tell(`${name[0].toUpperCase()}${name.slice(1)} is queued again.`, { hint: again.status_cause ? `${again.status_cause}.` : "" });
   });
 }
 

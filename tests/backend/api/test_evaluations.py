@@ -11,6 +11,8 @@ from backend.domain.grid import Grid
 from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.votes import ActStep, SearchPoint, SearchTrace, ViewVote, trace_of
 from backend.services import datasets, predictions
+from tests.support.recorded import record_evaluation_job, record_run
+from tests.support.web import events_of
 
 
 def evaluate(engine: Engine, run_id: str, solved: int, views: int = 8) -> int:
@@ -137,3 +139,21 @@ def test_a_search_that_was_not_made_is_not_found(client: httpx.Client, traced: t
     evaluation_id, _ = traced
     other = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/nothing/0/search")
     assert other.status_code == 404
+
+
+def test_the_queue_lists_evaluations_by_where_they_stand(client: httpx.Client, database: Engine) -> None:
+    run_id = record_run(database, points=5)
+    running = record_evaluation_job(database, run_id, "elsewhere.1.22.3", views=32)
+    waiting = record_evaluation_job(database, run_id, views=64)
+    found = client.get("/api/v1/queue").json()["evaluations"]
+    assert [[each["id"] for each in found[part]] for part in ("running", "waiting", "ended")] == [
+        [running], [waiting], [],
+    ]  # fmt: skip
+    assert found["running"][0]["compute"]["workers"][0]["worker_id"] == "elsewhere.1.22.3"
+    assert "no worker is alive" in found["waiting"][0]["waiting_reason"]
+    with client.stream("GET", "/api/v1/queue/events") as response:
+        events = events_of(response)
+        next(events)
+        assert client.post(f"/api/v1/evaluations/{waiting}/cancel").json()["status"] == "cancelled"
+        told = next(events).data["evaluations"]
+    assert [each[:2] for each in told] == [[running, "running"], [waiting, "cancelled"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -14,10 +15,20 @@ from backend.domain.evaluation_request import EvaluationRequest, parse_request
 from backend.domain.presets import quick
 from backend.domain.records import Checkpoint, EvaluationSummary, Score, TestOutcome
 from backend.domain.run import RunStatus
-from backend.services import checkpoints, datasets, evaluation_queue, evaluations, predictions, runs
+from backend.services import (
+    checkpoints,
+    datasets,
+    evaluation_queue,
+    evaluations,
+    predictions,
+    queue_board,
+    runs,
+    workers,
+)
 from backend.services.evaluation_queue import Share, ShareLost
 from backend.services.evaluation_view import EvaluationView
 from backend.services.queue import LEASE, MOST_ATTEMPTS
+from backend.services.workers import WorkerBeat
 from tests.support.rows import add_run
 
 RUN = "aaaaaaaaaa"
@@ -161,6 +172,29 @@ def test_shares_take_each_batch_once_and_progress_has_a_time_left(engine: Engine
     with session_scope(engine) as session:
         assert evaluation_queue.is_complete(session, first)
         assert evaluation_queue.votes(session, view.id, [0, 1, 2]) == [b"votes"] * 3
+
+
+def test_the_queue_shows_who_shares_what_and_why_the_rest_waits(engine: Engine) -> None:
+    running, waiting, later = ask(engine), ask(engine, step=100), ask(engine, weights="raw")
+    assert read(engine, waiting).waiting_reason == (
+        "1 before it; no worker is alive: start one with `etrm worker`"
+    )
+    now = time.time()
+    begun(engine, running, "here.1.22.3")
+    beat = WorkerBeat("here.1.22.3", "here", 22, "cpu", "CPU", 1, RUN, now)
+    with session_scope(engine) as session:
+        workers.beat(session, beat, now)
+        evaluations.cancel(session, later.id)
+    with reading_scope(engine) as session:
+        board = queue_board.read(session, now).evaluations
+    assert [[each.id for each in part] for part in (board.running, board.waiting, board.ended)] == [
+        [running.id], [waiting.id], [later.id],
+    ]  # fmt: skip
+    assert board.waiting[0].waiting_reason == f"1 worker busy with an evaluation of {RUN}"
+    assert board.running[0].waiting_reason == ""
+    assert board.by_worker["here.1.22.3"].id == running.id
+    with reading_scope(engine) as session:
+        assert queue_board.read(session, now + queue_board.ENDED_WITHIN + 1).evaluations.ended == ()
 
 
 def test_a_lapsed_share_loses_its_batch_to_another_and_can_write_nothing(engine: Engine) -> None:
