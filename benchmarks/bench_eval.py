@@ -1,16 +1,19 @@
-"""How fast evaluation is at D = 512: the faithful way, the exact savings, and the smaller canvas. JSON lines.
+"""How fast evaluation is at D = 512: the faithful way, the exact savings, and smaller canvases. JSON lines.
 
 faithful: 30 x 30, every place for a demonstration encoded again at each ACT step, every view computed.
 exact: 30 x 30, the context once per view, only the demonstrations there are, views that look alike once:
-predictions identical in fp32. canvas: the same on the smallest canvas that holds what a solver may see.
-canvas, bf16: that in bf16, on a CPU; a GPU computes every way in bf16, as published.
+predictions identical in fp32. canvas: the same on the smallest of five square canvases that holds what a
+solver may see. trimmed: and of that canvas only the rows and columns that such a grid reaches
+(`evaluation.trim: 0`). fp32 on a CPU; a GPU computes every way in bf16, as published.
 All in one run, in turns; medians of the time that the processor spent (on a GPU: of wall time), encoding
 and ACT steps apart. Seconds per view are for `--steps` ACT steps: one step costs what another does, so
-fewer (`--measured-steps`) are timed on a CPU and multiplied. How many views there are of which canvas, and
+fewer (`--measured-steps`) are timed on a CPU and multiplied. Of the hundreds of trimmed canvases `--canvases`
+are timed, the others lie between them by their cells. How many views there are of which canvas, and
 which of them look alike, is counted over all 400 tasks. Hours are projections from these numbers; those of
 an H100 where there is none are operations over its peak at assumed shares.
 
-    python -m benchmarks.bench_eval [--views 1000] [--steps 16] [--measured-steps 1] [--batch 1] [--rounds 1]
+    python -m benchmarks.bench_eval [--views 1000] [--steps 16] [--measured-steps 2] [--batch 1] [--rounds 1]
+        [--canvases 12]
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,11 +36,12 @@ from backend.domain.arc_files import read_built_in
 from backend.domain.experiment import EtrmModel, ExperimentConfig
 from backend.domain.presets import etrm_deterministic_arc1
 from benchmarks.flops import PEAKS, peak_of, view_flops
-from worker.batch import Batch
+from worker.batch import Batch, Region
+from worker.data.augment import ON_ITS_SIDE
 from worker.data.puzzles import PuzzleTable
 from worker.device import Device, open_device
 from worker.evaluation.plan import Plan
-from worker.evaluation.views import Question, batch_of, views_of
+from worker.evaluation.views import Question, batch_of, region_of, views_of
 from worker.models.build import build_reasoner
 from worker.models.context.deterministic import DemonstrationSource
 from worker.models.reasoner import Encoded, Reasoner, StepOutput
@@ -45,7 +50,11 @@ HELD_OUT = "arc-agi-1/evaluation"
 PUBLISHED = 30
 BUCKETS = (10, 15, 20, 25, 30)
 PLACES = 10  # for demonstrations, as published
+TRIM = 0  # cells around the visible grids
 ASSUMED_SHARES = (0.1, 0.25, 0.4)  # of an H100's peak, where none is at hand
+
+
+Canvas = tuple[int, Region | None]  # its side, and what it is trimmed to
 
 
 @dataclass(frozen=True)
@@ -118,15 +127,38 @@ class Bench:
         return time.process_time()
 
 
-def sample(plan: Plan, side: int) -> Question:
+def sample(plan: Plan, canvas: Canvas) -> Question:
     """The question of this canvas with the median number of demonstrations."""
-    of_side = [each for each in plan.questions if plan.side_of(each) == side]
-    return sorted(of_side, key=lambda each: len(each.demonstrations))[len(of_side) // 2]
+    held = [each for each in plan.questions if canvas in plan.canvases_of(each)]
+    return sorted(held, key=lambda each: len(each.demonstrations))[len(held) // 2]
 
 
-def batch_on(question: Question, side: int, views: int, places: int) -> Batch:
-    """The first views of a question; `places` for demonstrations, the rest of them empty."""
-    batch = batch_of(views_of(question, 10 * views, 0, PuzzleTable())[:views], side)
+def chosen(plan: Plan, most: int) -> list[Canvas]:
+    """Up to `most` of a plan's canvases to be timed, evenly over the cells that its views have, ascending."""
+    canvases = sorted(plan.views_by_canvas, key=cells_of)
+    ends = np.cumsum([plan.views_by_canvas[canvas] * cells_of(canvas) for canvas in canvases])
+    places = np.searchsorted(ends, np.linspace(0, ends[-1], most))
+    return [canvases[at] for at in sorted({0, *places.clip(max=len(canvases) - 1).tolist()})]
+
+
+def cells_of(canvas: Canvas) -> int:
+    side, region = canvas
+    return region.cells if region else side**2
+
+
+def batch_on(question: Question, canvas: Canvas, views: int, places: int) -> Batch:
+    """The first views of a question that lie so; `places` for demonstrations, the rest of them empty."""
+    side, region = canvas
+    all_views = views_of(question, 16 * views, 0, PuzzleTable())
+    if region:
+        upright = region_of(question.task, side, TRIM) == region
+        all_views = tuple(
+            each
+            for each in all_views
+            if region.height == region.width
+            or (each.views[0].augmentation.dihedral in ON_ITS_SIDE) != upright
+        )
+    batch = batch_of(all_views[:views], side, region)
     missing = places - batch.demo_mask.shape[1]
     if missing <= 0:
         return batch
@@ -157,85 +189,76 @@ def median_of(spent: list[Spent]) -> Spent:
     )
 
 
-def measure(
-    bench: Bench, half: Bench | None, plan: Plan, rounds: int
-) -> tuple[dict[str, Spent], dict[str, dict[int, Spent]]]:
-    """Seconds of the faithful and the exact way at 30 x 30, and of the exact one on each canvas.
+@dataclass(frozen=True)
+class Times:
+    """What was measured: each way at 30 x 30, and the exact one on the canvases of each plan."""
 
-    `half` is the same model in bf16, timed on each canvas too.
-    """
-    sides = sorted({plan.side_of(each) for each in plan.questions})
-    sorted_sides = sorted(plan.side_of(each) for each in plan.questions)
-    middle = sample(plan, sorted_sides[len(sorted_sides) // 2])
-    size = bench.batch_size
-    wide = batch_on(middle, PUBLISHED, size, PLACES)
-    narrow = batch_on(middle, PUBLISHED, size, 0)
-    for_way: dict[str, list[Spent]] = defaultdict(list)
-    benches = {"canvas": bench} | ({"canvas, bf16": half} if half else {})
-    for_side: dict[str, dict[int, list[Spent]]] = {name: defaultdict(list) for name in benches}
+    whole: dict[str, Spent]
+    canvases: dict[str, dict[Canvas, Spent]]  # by the plan's name
+
+    def per_view(self, name: str, plan: Plan, steps: int) -> float:
+        """Mean seconds of a distinct view of a plan; canvases not timed lie between those that were."""
+        timed = sorted(self.canvases[name].items(), key=lambda item: cells_of(item[0]))
+        cells = [cells_of(canvas) for canvas, _ in timed]
+        seconds = [spent.encoding + steps * spent.step for _, spent in timed]
+        counts = plan.views_by_canvas
+        each = np.interp([cells_of(canvas) for canvas in counts], cells, seconds)
+        return float(np.average(each, weights=list(counts.values())))
+
+
+def measure(bench: Bench, plans: dict[str, Plan], rounds: int, most: int) -> Times:
+    """Time every way in turns, `rounds` times; of each plan up to `most` canvases."""
+    square = plans["canvas"]
+    by_side = sorted(square.questions, key=square.side_of)
+    middle = by_side[len(by_side) // 2]
+    size, full = bench.batch_size, (PUBLISHED, None)
+    wide, narrow = (batch_on(middle, full, size, places) for places in (PLACES, 0))
+    whole: dict[str, list[Spent]] = defaultdict(list)
+    canvases: dict[str, dict[Canvas, list[Spent]]] = {name: defaultdict(list) for name in plans}
     for turn in range(rounds + bench.gpu):
         timing = turn > 0 or not bench.gpu  # a GPU's first turn loads its kernels
         spent, reference = bench.run(FAITHFUL, wide)
-        for_way[FAITHFUL.name] += [spent] * timing
+        whole[FAITHFUL.name] += [spent] * timing
         spent, output = bench.run(EXACT, narrow)
-        for_way[EXACT.name] += [spent] * timing
+        whole[EXACT.name] += [spent] * timing
         if turn == 0:
             emit({"identical_to_faithful": "exact"} | identical(reference, output))
-        for side in sides:
-            asked = batch_on(sample(plan, side), side, size, 0)
-            outputs = []
-            for name, each in benches.items():
-                spent, output = each.run(EXACT, asked)
-                for_side[name][side] += [spent] * timing
-                outputs.append(output.logits.argmax(-1))
-            if turn == 0 and half:
-                same = (outputs[0] == outputs[1]).double().mean().item()
-                emit({"canvas": side, "tokens_alike_in_bf16": round(same, 4)})
-    return (
-        {name: median_of(each) for name, each in for_way.items()},
+        for name, plan in plans.items():
+            for canvas in chosen(plan, most):
+                spent, _ = bench.run(EXACT, batch_on(sample(plan, canvas), canvas, size, 0))
+                canvases[name][canvas] += [spent] * timing
+    return Times(
+        {name: median_of(each) for name, each in whole.items()},
         {
-            name: {side: median_of(each) for side, each in by_side.items()}
-            for name, by_side in for_side.items()
+            name: {canvas: median_of(each) for canvas, each in timed.items()}
+            for name, timed in canvases.items()
         },
     )
 
 
 def report(
-    bench: Bench,
-    plan: Plan,
-    ways: dict[str, Spent],
-    sides: dict[str, dict[int, Spent]],
-    views: int,
-    steps: int,
+    bench: Bench, plans: dict[str, Plan], times: Times, views: int, steps: int
 ) -> Iterator[dict[str, Any]]:
     """Views per second of each way, and what the whole evaluation would take."""
-    asked = views * len(plan.questions)
-    distinct = plan.views_by_side
-    alike = asked / sum(distinct.values())
-    faithful = steps * (ways["faithful"].encoding + ways["faithful"].step)
-    exact = ways["exact"].encoding + steps * ways["exact"].step
-    by_side = {
-        name: {side: each.encoding + steps * each.step for side, each in of_canvas.items()}
-        for name, of_canvas in sides.items()
-    }
-    canvas = {
-        name: sum(seconds[side] * count for side, count in distinct.items()) / sum(distinct.values())
-        for name, seconds in by_side.items()
-    }
+    square = plans["canvas"]
+    asked, distinct = views * len(square.questions), square.views
+    ways, faithful = times.whole, steps * (times.whole["faithful"].encoding + times.whole["faithful"].step)
     yield {
         "views_asked": asked,
-        "views_distinct": sum(distinct.values()),
-        "shares_of_canvases": {
-            side: round(count / sum(distinct.values()), 3) for side, count in distinct.items()
+        "views_distinct": distinct,
+        "does_not_fit": len(square.fitting_none),
+        "cells_per_view": {
+            "faithful": PUBLISHED**2,
+            **{name: round(plan.cells / plan.views) for name, plan in plans.items()},
         },
-        "does_not_fit": len(plan.fitting_none),
+        "canvases": {name: len(plan.views_by_canvas) for name, plan in plans.items()},
     }
+    per_view = {"exact": ways["exact"].encoding + steps * ways["exact"].step}
+    per_view |= {name: times.per_view(name, plan, steps) for name, plan in plans.items()}
     for name, seconds, computed in (
         ("faithful", faithful, asked),
-        ("exact", exact, sum(distinct.values())),
-        *((name, seconds, sum(distinct.values())) for name, seconds in canvas.items()),
+        *((name, seconds, distinct) for name, seconds in per_view.items()),
     ):
-        hours = seconds * computed / 3600
         yield {
             "way": name,
             "act_steps": steps,
@@ -243,37 +266,38 @@ def report(
             "seconds_per_view": round(seconds, 4),
             "views_per_s": round(1 / seconds, 4),
             "times_faithful": round(faithful * asked / (seconds * computed), 2),
-            "of_it_by_equal_views": 1.0 if name == "faithful" else round(alike, 3),
-            "projected_hours_here": round(hours, 1),
+            "of_it_by_equal_views": 1.0 if name == "faithful" else round(asked / distinct, 3),
+            "projected_hours_here": round(seconds * computed / 3600, 1),
         }
-    for name, of_canvas in by_side.items():
+    for name, timed in times.canvases.items():
         yield {
             "way": name,
-            "seconds_per_view_by_canvas": {side: round(each, 4) for side, each in of_canvas.items()},
+            "seconds_per_view_by_cells": {
+                cells_of(canvas): round(spent.encoding + steps * spent.step, 4)
+                for canvas, spent in timed.items()
+            },
         }
-    yield from projected(bench, plan, distinct, asked, steps, canvas["canvas"])
+    yield from projected(bench, plans["trimmed"], asked, steps, per_view["trimmed"])
 
 
-def projected(
-    bench: Bench, plan: Plan, distinct: dict[int, int], asked: int, steps: int, seconds: float
-) -> Iterator[dict[str, Any]]:
+def projected(bench: Bench, plan: Plan, asked: int, steps: int, seconds: float) -> Iterator[dict[str, Any]]:
     """Operations of the whole, and hours of an H100."""
     model = bench.config.model
     assert isinstance(model, EtrmModel)
-    shown = {side: len(sample(plan, side).demonstrations) for side in distinct}
     total = sum(
-        count * view_flops(model, side**2, shown[side], steps, encodings=1)
-        for side, count in distinct.items()
+        count * view_flops(model, cells_of(canvas), shown, steps, encodings=0)
+        + count * view_flops(model, canvas[0] ** 2, shown, 0, encodings=1)
+        for canvas, count in plan.views_by_canvas.items()
+        for shown in (len(sample(plan, canvas).demonstrations),)
     )
     faithful = asked * view_flops(model, PUBLISHED**2, PLACES, steps, encodings=steps)
     yield {
-        "whole_evaluation_tflop": {"faithful": round(faithful / 1e12), "canvas": round(total / 1e12)},
-        "tflop_per_s_here": round(total / sum(distinct.values()) / seconds / 1e12, 4),
+        "whole_evaluation_tflop": {"faithful": round(faithful / 1e12), "trimmed": round(total / 1e12)},
+        "tflop_per_s_here": round(total / plan.views / seconds / 1e12, 4),
     }
     peak = peak_of(torch.cuda.get_device_name()) if bench.gpu else None
     if peak:
-        share = total / sum(distinct.values()) / seconds / peak
-        yield {"share_of_peak_measured": round(share, 3)}
+        yield {"share_of_peak_measured": round(total / plan.views / seconds / peak, 3)}
         return
     for share in ASSUMED_SHARES:
         rate = PEAKS["H100"] * share
@@ -281,7 +305,7 @@ def projected(
             "projection": f"one H100 at an assumed {share:.0%} of its bf16 peak",
             "hours": {
                 name: round(work / rate / 3600, 2)
-                for name, work in (("faithful", faithful), ("canvas", total))
+                for name, work in (("faithful", faithful), ("trimmed", total))
             },
         }
 
@@ -305,31 +329,35 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, default=1, help="of the CPU; several spin while they wait, which counts"
     )
+    parser.add_argument("--canvases", type=int, default=12, help="timed of each plan, at most")
     parser.add_argument("--tasks", type=int, help="only the first n, for a quick look")
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
     base = etrm_deterministic_arc1()
     training = base.training.model_copy(update={"device": "auto", "precision": "bf16" if gpu else "fp32"})
     data = base.data.model_copy(update={"canvas_sizes": BUCKETS})
     evaluation = base.evaluation.model_copy(update={"batch_size": 64})
     config = base.model_copy(update={"training": training, "data": data, "evaluation": evaluation})
-    bench = Bench(config, chosen.measured_steps, chosen.batch)
-    halved = config.model_copy(update={"training": training.model_copy(update={"precision": "bf16"})})
-    half = None if gpu else Bench(halved, chosen.measured_steps, chosen.batch)
-    plan = Plan(read_built_in(HELD_OUT)[: chosen.tasks], config, chosen.views, PuzzleTable())
+    bench = Bench(config, given.measured_steps, given.batch)
+    trimming = config.model_copy(update={"evaluation": evaluation.model_copy(update={"trim": TRIM})})
+    tasks = read_built_in(HELD_OUT)[: given.tasks]
+    plans = {
+        name: Plan(tasks, each, given.views, PuzzleTable())
+        for name, each in (("canvas", config), ("trimmed", trimming))
+    }
     emit(
         {
             "bench": "eval",
             "width": config.model.core.width,
             "device": bench.device.name if gpu else f"{bench.device.name}, {platform.machine()}",
             "precision": training.precision,
-            "batch": chosen.batch,
+            "batch": given.batch,
             "clock": "wall" if gpu else "processor time",
-            "test_inputs": len(plan.questions),
+            "test_inputs": len(plans["canvas"].questions),
         }
     )
-    ways, sides = measure(bench, half, plan, chosen.rounds)
-    for line in report(bench, plan, ways, sides, chosen.views, chosen.steps):
+    times = measure(bench, plans, given.rounds, given.canvases)
+    for line in report(bench, plans, times, given.views, given.steps):
         emit(line)
 
 

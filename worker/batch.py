@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -12,11 +12,33 @@ PAD, EOS, FIRST_COLOUR, VOCABULARY = 0, 1, 2, 12
 IGNORE = -100  # label of canvas cells that are neither colour nor EOS
 
 
+class Region(NamedTuple):
+    """The top left part of a square canvas that the core works on; cells keep their places on the canvas."""
+
+    height: int
+    width: int
+    side: int  # of the canvas
+
+    @property
+    def cells(self) -> int:
+        return self.height * self.width
+
+    def places(self, device: torch.device | None = None) -> Tensor:
+        """The numbers (height * width,) that its cells have on the canvas, row by row."""
+        rows, columns = (torch.arange(length, device=device) for length in (self.height, self.width))
+        return (rows[:, None] * self.side + columns).flatten()
+
+    def cut(self, canvases: Tensor) -> Tensor:
+        """Its cells (..., height * width) of whole canvases (..., side * side)."""
+        whole = canvases.reshape(*canvases.shape[:-1], self.side, self.side)
+        return whole[..., : self.height, : self.width].flatten(-2)
+
+
 class Batch(NamedTuple):
     """B samples on one square canvas of S cells, with up to K demonstrations each. Token ids, int64."""
 
-    inputs: Tensor  # (B, S)
-    labels: Tensor  # (B, S), IGNORE where nothing is scored
+    inputs: Tensor  # (B, S); of a region its cells alone
+    labels: Tensor  # (B, S), IGNORE where nothing is scored; of a region its cells alone
     demo_inputs: Tensor  # (B, K, S)
     demo_outputs: Tensor  # (B, K, S), PAD where nothing is
     demo_mask: Tensor  # (B, K) bool, True for real demonstrations
@@ -24,15 +46,22 @@ class Batch(NamedTuple):
     # (N,) int64: where among the B x K places the N demonstrations lie that are to be encoded in this step,
     # after halted slots took their samples. None: look for them on the device, which waits for it.
     places: Tensor | None = None
+    region: Region | None = None  # None: the core works on the whole canvas
 
     @property
     def rows(self) -> tuple[Tensor, ...]:
-        """What there is of each sample: every field but `places`."""
-        return self[:-1]
+        """What there is of each sample: every field but `places` and `region`."""
+        return self[:-2]
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """Every row tensor changed; where demonstrations lie is not known of the result."""
-        return Batch(*map(change, self.rows))
+        return Batch.of(map(change, self.rows), region=self.region)
+
+    @classmethod
+    def of(cls, rows: Iterable[Tensor], places: Tensor | None = None, region: Region | None = None) -> Batch:
+        """Of the fields in `rows`, in their order."""
+        inputs, labels, demo_inputs, demo_outputs, demo_mask, puzzle = rows
+        return cls(inputs, labels, demo_inputs, demo_outputs, demo_mask, puzzle, places, region)
 
     def to(self, device: torch.device) -> Batch:
         """On `device`, sent without a wait."""

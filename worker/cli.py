@@ -112,9 +112,13 @@ def evaluate(
             help="Of the search: --search kind=gradient --search steps=100. Repeatable.",
         ),
     ] = None,
+    trim: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="CELLS", help="Trim canvases to so many cells around the visible grids."),
+    ] = None,
 ) -> None:
     """Score a checkpoint: pass@k with its interval."""
-    changes: dict[str, object] = {"views": views, "act_steps": act_steps, "weights": weights}
+    changes: dict[str, object] = {"views": views, "act_steps": act_steps, "weights": weights, "trim": trim}
     if trace_steps:
         changes["trace_steps"] = True
     if search:

@@ -184,8 +184,10 @@ class _Work:
 
 
 def _changes(key: EvaluationKey, options: dict[str, Any]) -> dict[str, Any]:
-    """What the evaluation has otherwise than the run's own config."""
+    """What the evaluation has otherwise than the run's own config: what is not asked for is off."""
     return {
+        "search": {"kind": "none"},
+        "trim": None,
         **options,
         "sets": [{"name": key.set_name, "first_tasks": None}],
         "views": key.views,

@@ -50,6 +50,10 @@ def evaluate(
             help="Of the search: --search kind=gradient --search steps=100. Repeatable.",
         ),
     ] = None,
+    trim: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="CELLS", help="Trim canvases to so many cells around the visible grids."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="At most so many workers share it.")] = 1,
     here: Annotated[
         bool, typer.Option("--here", help="In this process, with results in the run's folder alone.")
@@ -62,10 +66,13 @@ def evaluate(
     here, as it does with --here.
     """
     if here or not _lab_knows(run):
-        _here(run, set_name, first, task or [], views, act_steps, weights, step, trace_steps, search or [])
+        _here(
+            run, set_name, first, task or [], views, act_steps, weights, step, trace_steps, search or [], trim
+        )
     asked: dict[str, Any] = {
         "set": set_name, "first_tasks": first, "tasks": task or [], "views": views, "act_steps": act_steps,
         "weights": weights, "step": step, "trace_steps": trace_steps, "workers": workers,
+        "trim": trim,
     }  # fmt: skip
     from backend.domain.config_problems import apply_overrides
     from backend.domain.evaluation_request import parse_request
@@ -246,6 +253,7 @@ def _here(
     step: int | None,
     trace_steps: bool,
     search: list[str],
+    trim: int | None,
 ) -> None:
     """Become the process that scores; does not return."""
     from backend.cli.work import become_worker
@@ -254,7 +262,7 @@ def _here(
         raise typer.BadParameter("needs a running lab (etrm up)", param_hint="--task")
     options = {
         "--set": set_name or None, "--first": first, "--views": views, "--act-steps": act_steps,
-        "--weights": weights, "--checkpoint": step,
+        "--weights": weights, "--checkpoint": step, "--trim": trim,
     }  # fmt: skip
     given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
     given += [part for each in search for part in ("--search", each)]
@@ -319,7 +327,8 @@ def _lines(view: EvaluationView) -> list[str]:
     lines = [
         f"evaluation {view.id} of {view.run_name} ({view.run_id}), step {view.step}, {view.weights} weights",
         f"tasks     {view.n} of {view.set}, {'held out' if view.held_out else 'trained on'}",
-        f"how       {view.views} views, {view.act_steps} ACT steps, search: {view.search or 'none'}",
+        f"how       {view.views} views, {view.act_steps} ACT steps, search: {view.search or 'none'}, "
+        f"canvas {view.canvas or 'square'}",
         f"status    {view.status}{cause}",
         f"progress  {progress(view)}",
     ]

@@ -31,6 +31,9 @@ class EvaluationRequest(BaseModel):
     trace_steps: bool = Field(False, description="Keep what the unchanged view shows after every ACT step.")
     batch_size: int = Field(64, ge=1, le=8192, description="Views per forward pass.")
     keep_candidates: int = Field(5, ge=2, le=100, description="Top candidates stored per test input.")
+    trim: int | None = Field(
+        None, ge=0, le=29, description="Trim canvases to so many cells around the visible grids; null: not."
+    )
     workers: int = Field(1, ge=1, le=MOST_WORKERS, description="At most so many workers share it.")
     search: dict[str, Any] | None = Field(
         None, description="Guided refinement, as `evaluation.search` of a config; null means none."
@@ -52,6 +55,7 @@ class EvaluationRequest(BaseModel):
             "trace_steps": self.trace_steps,
             "batch_size": self.batch_size,
             "keep_candidates": self.keep_candidates,
+            "trim": self.trim,
         }
         if self.search is not None:
             section["search"] = self.search
@@ -78,6 +82,12 @@ def search_key(config: ExperimentConfig) -> str:
     if not search or search.get("kind") == "none":
         return ""
     return json.dumps(search, sort_keys=True, separators=(",", ":"))
+
+
+def canvas_key(config: ExperimentConfig) -> str:
+    """What is computed of the canvases: "trimmed +N", or empty for all of them."""
+    margin = config.evaluation.trim
+    return "" if margin is None else f"trimmed +{margin}"
 
 
 def _said(kind: str, message: str) -> str:

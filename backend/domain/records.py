@@ -116,6 +116,7 @@ class EvaluationKey:
     act_steps: int
     task_ids: tuple[str, ...]
     search: str = ""  # the search's config as JSON; empty without one
+    canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,13 @@ class Task:
     @property
     def visible_side(self) -> int:
         """The longest side of any visible grid; blind to the test outputs."""
-        return max(max(grid.height, grid.width) for grid in self.visible_grids)
+        return max(self.visible_extent)
+
+    @property
+    def visible_extent(self) -> tuple[int, int]:
+        """The greatest height and the greatest width of any visible grid; blind to the test outputs."""
+        grids = self.visible_grids
+        return max(grid.height for grid in grids), max(grid.width for grid in grids)
 
     @property
     def side(self) -> int:

@@ -45,6 +45,11 @@ def evaluate(
     act_steps: Text = "",
     trace_steps: Text = "",
     workers: Text = "",
+    search: Text = "",
+    search_amount: Text = "",
+    search_size: Text = "",
+    leave_one_out: Text = "",
+    trim: Text = "",
 ) -> Response:
     """Queue an evaluation, for a browser without script, and show it."""
     asked: dict[str, Any] = {
@@ -55,11 +60,14 @@ def evaluate(
         "views": views,
         "act_steps": act_steps,
         "workers": workers,
+        "trim": trim,
     }
     given = {name: value for name, value in asked.items() if value}
     if tasks.strip():
         given.pop("first_tasks", None)  # the form has a number in it from the start
     given |= {"tasks": tasks.replace(",", " ").split(), "trace_steps": trace_steps == "on"}
+    if search:
+        given["search"] = _search(search, search_amount, search_size, leave_one_out == "on")
     with session_scope(engine) as session:
         view = evaluations.request(session, run_id, parse_request(given))
     return _sent(view)
@@ -80,6 +88,17 @@ def resume(evaluation_id: EvaluationId, engine: Database) -> Response:
     with session_scope(engine) as session:
         view = evaluations.resume(session, evaluation_id)
     return _sent(view)
+
+
+def _search(kind: str, amount: str, size: str, leave_one_out: bool) -> dict[str, Any]:
+    """A search's config from the form: amount and size have other names in each kind."""
+    many, big = ("steps", "learning_rate") if kind == "gradient" else ("samples", "scale")
+    given = {many: amount, big: size}
+    return {
+        "kind": kind,
+        "leave_one_out": leave_one_out,
+        **{name: value for name, value in given.items() if value},
+    }
 
 
 def _sent(view: EvaluationView) -> Response:

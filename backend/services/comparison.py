@@ -48,6 +48,7 @@ class ComparisonView(BaseModel):
     views: int
     act_steps: int
     search: str = Field(description="The search's config as JSON; empty without one.")
+    canvas: str = Field(description='"trimmed +N": to N cells around the visible grids; empty: square.')
     a: SideView
     b: SideView
     only_a: list[str] = Field(description="Tasks that a alone solves, with all their test inputs.")
@@ -78,7 +79,7 @@ def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
     if reasons := unlike(first, second):
         raise Conflict(
             f"Evaluations {first.id} and {second.id} cannot be compared: {'; '.join(reasons)}.",
-            "Evaluate both alike: same set and tasks, views, weights, ACT steps and search.",
+            "Evaluate both alike: same set and tasks, views, weights, ACT steps, search and canvas.",
         )
     return _compared(session, first, second, k)
 
@@ -101,6 +102,7 @@ def unlike(a: Evaluation, b: Evaluation) -> list[str]:
             ("weights", a.weights, b.weights),
             ("ACT steps", a.act_steps, b.act_steps),
             ("search", a.search or "none", b.search or "none"),
+            ("canvases", a.canvas or "square", b.canvas or "square"),
         )
         if left != right
     ]
@@ -130,6 +132,7 @@ def _compared(session: Session, first: Evaluation, second: Evaluation, k: int) -
         views=first.views,
         act_steps=first.act_steps,
         search=first.search,
+        canvas=first.canvas,
         a=sides[0],
         b=sides[1],
         **kinds,

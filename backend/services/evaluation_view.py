@@ -99,6 +99,7 @@ class EvaluationView(BaseModel):
     views: int
     act_steps: int
     search: str = Field(description="The search's config as JSON; empty without one.")
+    canvas: str = Field(description='"trimmed +N": to N cells around the visible grids; empty: square.')
     n: int = Field(description="Tasks asked.")
     status: str
     status_cause: str
@@ -224,6 +225,7 @@ def _view(
         views=row.views,
         act_steps=row.act_steps,
         search=row.search,
+        canvas=row.canvas,
         n=len(row.task_ids),
         status=row.status,
         status_cause=job.status_cause if job else "",

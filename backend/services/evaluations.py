@@ -15,7 +15,7 @@ from backend.db.repositories import runs as run_rows
 from backend.db.tables import Evaluation, EvaluationJob, Run
 from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
-from backend.domain.evaluation_request import EvaluationRequest, search_key
+from backend.domain.evaluation_request import EvaluationRequest, canvas_key, search_key
 from backend.domain.run import RunStatus
 from backend.domain.task import Task, choose_canvas
 from backend.services import checkpoints, datasets, evaluation_view, events, runs
@@ -41,6 +41,8 @@ def request(session: Session, run_id: str, asked: EvaluationRequest) -> Evaluati
     }
     if asked.search is not None:
         options["search"] = asked.search
+    if asked.trim is not None:
+        options["trim"] = asked.trim
     evaluation.extras = evaluation.extras | {"test_inputs": sum(len(task.tests) for task in tasks)}
     _queue(session, evaluation, options, asked.workers)
     text = f"Evaluation {evaluation.id} of step {evaluation.step} queued."
@@ -186,6 +188,7 @@ def _asked(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[Run
         "views": config.evaluation.views,
         "act_steps": config.evaluation.act_steps or config.model.act.max_steps,
         "search": search_key(config),
+        "canvas": canvas_key(config),
         "tasks_digest": rows.digest(task.id for task in tasks),
     }
     return run, tasks, key

@@ -89,6 +89,7 @@ def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
         views=key.views,
         act_steps=key.act_steps,
         search=key.search,
+        canvas=key.canvas,
         tasks_digest=rows.digest(key.task_ids),
         task_ids=list(key.task_ids),
         status="running",
@@ -279,6 +280,7 @@ def key_of(row: tables.Evaluation) -> EvaluationKey:
         act_steps=row.act_steps,
         task_ids=tuple(row.task_ids),
         search=row.search,
+        canvas=row.canvas,
     )
 
 

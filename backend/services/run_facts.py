@@ -174,6 +174,7 @@ def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:
         views=row.views,
         act_steps=row.act_steps,
         search=row.search,
+        canvas=row.canvas,
         n=len(row.task_ids),
         scored=scored,
         status=row.status,

@@ -42,6 +42,7 @@ class ResultView(BaseModel):
     views: int
     act_steps: int
     search: str = Field("", description="The search's config as JSON; empty without one.")
+    canvas: str = Field("", description='"trimmed +N": to N cells around the visible grids; empty: square.')
     n: int = Field(description="Tasks asked.")
     scored: int = Field(description="Test inputs scored so far.")
     status: str = Field(examples=["finished"])

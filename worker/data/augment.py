@@ -26,6 +26,7 @@ DIHEDRALS: tuple[Callable[[Cells], Cells], ...] = (
     lambda cells: cells.T[::-1, ::-1],  # a quarter turn counter-clockwise, then left-right
 )
 INVERSE_DIHEDRAL = (0, 3, 2, 1, 4, 5, 6, 7)
+ON_ITS_SIDE = frozenset({1, 3, 6, 7})  # those that make columns of rows
 SAME_COLOURS = tuple(range(COLOURS))
 _SEPARATOR = "|||"
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from backend.domain.experiment import ExperimentConfig, TrmModel
-from worker.batch import PAD, Batch
+from worker.batch import PAD, Batch, Region
 from worker.data.augment import DIHEDRALS, Augmentation, augmentation
 from worker.data.order import EveryPair, OnePairPerTask, Order
 from worker.data.tokens import COLOUR_TOKENS, Cells, Tokens, as_labels, draw
@@ -21,17 +21,19 @@ _ALL = slice(None)
 class Canvases(NamedTuple):
     """B samples as arrays: what a Batch holds, before it becomes tensors. Canvases are (side, side)."""
 
-    inputs: Tokens  # (B, side, side)
-    outputs: Tokens  # (B, side, side), PAD where the output is unknown
+    inputs: Tokens  # (B, side, side); of a region (B, height, width)
+    outputs: Tokens  # the same, PAD where the output is unknown
     demo_inputs: Tokens  # (B, K, side, side)
     demo_outputs: Tokens  # (B, K, side, side)
     demo_mask: NDArray[np.bool_]  # (B, K)
     puzzle: Tokens  # (B,)
+    region: Region | None = None
 
     @classmethod
-    def empty(cls, size: int, demonstrations: int, side: int) -> Canvases:
-        """All PAD: `size` samples with room for `demonstrations` each."""
-        single, many = (size, side, side), (size, demonstrations, side, side)
+    def empty(cls, size: int, demonstrations: int, side: int, region: Region | None = None) -> Canvases:
+        """All PAD: `size` samples with room for `demonstrations` each; what is asked lies in the region."""
+        single = (size, side, side) if region is None else (size, region.height, region.width)
+        many = (size, demonstrations, side, side)
         return cls(
             inputs=np.full(single, PAD, dtype=np.int64),
             outputs=np.full(single, PAD, dtype=np.int64),
@@ -39,6 +41,7 @@ class Canvases(NamedTuple):
             demo_outputs=np.full(many, PAD, dtype=np.int64),
             demo_mask=np.zeros((size, demonstrations), dtype=np.bool_),
             puzzle=np.zeros(size, dtype=np.int64),
+            region=region,
         )
 
     def show(
@@ -55,15 +58,14 @@ class Canvases(NamedTuple):
 
     def batch(self) -> Batch:
         """The tensors, on the CPU, canvases flattened row by row."""
-        size, demonstrations = self.demo_mask.shape
-        cells = self.inputs.shape[-1] ** 2
         return Batch(
-            inputs=torch.from_numpy(self.inputs).view(size, cells),
-            labels=torch.from_numpy(as_labels(self.outputs)).view(size, cells),
-            demo_inputs=torch.from_numpy(self.demo_inputs).view(size, demonstrations, cells),
-            demo_outputs=torch.from_numpy(self.demo_outputs).view(size, demonstrations, cells),
+            inputs=torch.from_numpy(self.inputs).flatten(1),
+            labels=torch.from_numpy(as_labels(self.outputs)).flatten(1),
+            demo_inputs=torch.from_numpy(self.demo_inputs).flatten(2),
+            demo_outputs=torch.from_numpy(self.demo_outputs).flatten(2),
             demo_mask=torch.from_numpy(self.demo_mask),
             puzzle=torch.from_numpy(self.puzzle),
+            region=self.region,
         )
 
 

@@ -1,4 +1,4 @@
-"""Grids as tokens on a square canvas, and back; the layout is that of arXiv 2510.04871.
+"""Grids as tokens on a canvas, and back; the layout is that of arXiv 2510.04871.
 
 A colour c is the token c + 2. A grid at offset (row, column) has EOS along the row just below it and the
 column just right of it, where these lie on the canvas; the corner between them and all the rest stay PAD.
@@ -26,19 +26,22 @@ def as_cells(grid: Grid) -> Cells:
 def draw(
     canvas: Tokens, cells: Cells, offset: tuple[int, int] = (0, 0), colours: Tokens = COLOUR_TOKENS
 ) -> None:
-    """Write `cells` (h, w) onto an empty `canvas` (side, side); `colours` (10,) are the tokens they become.
+    """Write `cells` (h, w) onto an empty `canvas`, a square one or a region of it; `colours` (10,) are the
+    tokens they become.
 
     Raises ValueError where the grid does not fit at that offset.
     """
     top, left = offset
     bottom, right = top + cells.shape[0], left + cells.shape[1]
-    side = len(canvas)
-    if bottom > side or right > side:
-        raise ValueError(f"a grid of {cells.shape} does not fit at {offset} on a canvas of side {side}")
+    height, width = canvas.shape
+    if bottom > height or right > width:
+        raise ValueError(
+            f"a grid of {cells.shape} does not fit at {offset} on a canvas of {height} x {width}"
+        )
     canvas[top:bottom, left:right] = colours[cells]
-    if bottom < side:
+    if bottom < height:
         canvas[bottom, left:right] = EOS
-    if right < side:
+    if right < width:
         canvas[top:bottom, right] = EOS
 
 
@@ -67,16 +70,17 @@ def as_labels(tokens: Tokens) -> Tokens:
     return np.where(tokens == PAD, IGNORE, tokens)
 
 
-def crop(tokens: NDArray[np.integer], side: int) -> Grid:
-    """Read a grid back from a predicted canvas (side * side,): perhaps an empty one.
+def crop(tokens: NDArray[np.integer], height: int, width: int | None = None) -> Grid:
+    """Read a grid back from a predicted canvas (height * width,): perhaps an empty one. Square without width.
 
     The largest rectangle anchored at (0, 0) that holds colours only; of equal ones the flattest.
     """
-    canvas = np.asarray(tokens).reshape(side, side)
-    no_colour = np.ones((side, side + 1), dtype=bool)  # a last column of stops, so that argmax finds one
-    no_colour[:, :side] = (canvas < FIRST_COLOUR) | (canvas > COLOUR_TOKENS[-1])
-    widths = np.minimum.accumulate(no_colour.argmax(axis=1))  # (side,) of a rectangle down to this row
-    areas = widths * np.arange(1, side + 1)
+    width = height if width is None else width
+    canvas = np.asarray(tokens).reshape(height, width)
+    no_colour = np.ones((height, width + 1), dtype=bool)  # a last column of stops, so that argmax finds one
+    no_colour[:, :width] = (canvas < FIRST_COLOUR) | (canvas > COLOUR_TOKENS[-1])
+    widths = np.minimum.accumulate(no_colour.argmax(axis=1))  # (height,) of a rectangle down to this row
+    areas = widths * np.arange(1, height + 1)
     last_row = int(areas.argmax())  # the first of equals
     if areas[last_row] == 0:
         return Grid(())

@@ -14,7 +14,7 @@ import torch
 from backend.domain.experiment import NoSearch, SearchConfig
 from backend.domain.grid import Grid
 from backend.domain.votes import SearchPoint, SearchTrace
-from worker.batch import Batch
+from worker.batch import Batch, Region
 from worker.data.tokens import crop
 from worker.device import Device
 from worker.models.reasoner import Reasoner, StepOutput
@@ -70,11 +70,11 @@ def decode(
                 searches = _traces(reasoner, refined, act_steps, watched)
             if traced or refined:
                 for output in reasoner.outputs(batch, act_steps, refined.encoded if refined else None):
-                    for row, shown in zip(traced, _predictions(output, traced), strict=True):
+                    for row, shown in zip(traced, _predictions(output, traced, batch.region), strict=True):
                         steps[row].append(shown)
             else:
                 output = reasoner.run(batch, act_steps)
-            final = _predictions(output, range(len(batch.inputs)))
+            final = _predictions(output, range(len(batch.inputs)), batch.region)
     finally:
         reasoner.train(was_training)
     return Decoded(final, steps, searches)
@@ -90,7 +90,7 @@ def _traces(
         encoded = refined.rows(reasoner, rows, moment)
         for output in reasoner.outputs(encoded.samples, act_steps, encoded):
             last = output
-        shown = _predictions(last, range(len(rows)))
+        shown = _predictions(last, range(len(rows)), encoded.samples.region)
         losses, distances = moment.losses[rows].tolist(), moment.distances[rows].tolist()
         for row, loss, distance, (grid, p) in zip(rows, losses, distances, shown, strict=True):
             points[row].append(SearchPoint(moment.step, loss, distance, grid, p))
@@ -102,13 +102,14 @@ def _traces(
     ]
 
 
-def _predictions(output: StepOutput, rows: Sequence[int]) -> list[ViewPrediction]:
+def _predictions(output: StepOutput, rows: Sequence[int], region: Region | None) -> list[ViewPrediction]:
     """What these rows show after this step; the crop reads no test output."""
     chosen = list(rows)
     side = math.isqrt(output.logits.shape[1])
+    shape = (side, side) if region is None else (region.height, region.width)
     tokens = output.logits[chosen].argmax(dim=-1).cpu().numpy()
     probabilities = output.halt_logits[chosen].double().sigmoid().tolist()
     return [
-        ViewPrediction(crop(row, side), probability)
+        ViewPrediction(crop(row, *shape), probability)
         for row, probability in zip(tokens, probabilities, strict=True)
     ]

@@ -100,8 +100,7 @@ def outcome_of(
 ) -> TestOutcome:
     """The outcome of a question whose batches are all done."""
     whole = gathered(question, parts)
-    side = plan.side_of(question)
-    return judge(question, whole, config.evaluation.keep_candidates, side)
+    return judge(question, whole, config.evaluation.keep_candidates, plan.room_of(question))
 
 
 def summarise(key: EvaluationKey, outcomes: Iterable[TestOutcome], seconds: float) -> EvaluationSummary:

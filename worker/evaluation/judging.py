@@ -30,8 +30,11 @@ def together(found: Sequence[SearchTrace]) -> SearchTrace | None:
     return replace(first, decodes=sum(each.decodes for each in found))
 
 
-def judge(question: Question, whole: QuestionVotes, keep: int, side: int) -> TestOutcome:
-    """Vote, then compare with the truth; `keep` candidates are kept. Votes come by view."""
+def judge(question: Question, whole: QuestionVotes, keep: int, room: tuple[int, int]) -> TestOutcome:
+    """Vote, then compare with the truth; `keep` candidates are kept. Votes come by view.
+
+    `room` is the height and width of what can be answered on the question's canvas.
+    """
     votes = whole.votes
     candidates = vote(Ballot(each.grid, each.halting_probability) for each in votes)
     test = question.test
@@ -41,7 +44,7 @@ def judge(question: Question, whole: QuestionVotes, keep: int, side: int) -> Tes
         views=len(votes),
         truth_rank=None if test.output is None else truth_rank(candidates, test.output),
         candidates=tuple(_prediction(rank, each, test) for rank, each in enumerate(candidates[:keep], 1)),
-        note=_note(test, side),
+        note=_note(test, room),
         trace=trace_of(votes, whole.steps, [each.grid for each in candidates], whole.search),
     )
 
@@ -68,9 +71,13 @@ def _prediction(rank: int, candidate: Candidate, test: TestPair) -> Prediction:
     )
 
 
-def _note(test: TestPair, side: int) -> str:
+def _note(test: TestPair, room: tuple[int, int]) -> str:
     """What a reader should know about a test input besides its candidates."""
     if test.output is None:
         return TRUTH_UNKNOWN
-    needed = max(test.output.height, test.output.width)
-    return f"the truth needs a canvas of {needed}, the task's has {side}" if needed > side else ""
+    height, width = test.output.height, test.output.width
+    if height <= room[0] and width <= room[1]:
+        return ""
+    if room[0] == room[1]:
+        return f"the truth needs a canvas of {max(height, width)}, the task's has {room[0]}"
+    return f"the truth is {height} x {width}, the task's canvas {room[0]} x {room[1]}"

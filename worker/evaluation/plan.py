@@ -13,9 +13,16 @@ from itertools import accumulate
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.task import Task
-from worker.batch import Batch
+from worker.batch import Batch, Region
 from worker.data.puzzles import PuzzleTable
-from worker.evaluation.views import Question, QuestionView, batch_of, questions_by_canvas, views_of
+from worker.evaluation.views import (
+    Question,
+    QuestionView,
+    batch_of,
+    questions_by_canvas,
+    region_of,
+    views_of,
+)
 
 KEPT = 64  # questions whose views are kept at hand; batches are mostly asked for in order
 
@@ -26,6 +33,7 @@ class PlannedBatch:
 
     number: int
     side: int
+    region: Region | None  # of a trimmed canvas
     views: tuple[QuestionView, ...]
 
     @property
@@ -36,17 +44,21 @@ class PlannedBatch:
     @property
     def cells(self) -> int:
         """What its cost is about proportional to."""
-        return len(self.views) * self.side**2
+        return len(self.views) * (self.region.cells if self.region else self.side**2)
 
     def batch(self) -> Batch:
-        return batch_of(self.views, self.side)
+        return batch_of(self.views, self.side, self.region)
 
 
 @dataclass(frozen=True)
 class _Canvas:
-    """The questions of one canvas, and where their views lie in the sequence of all its views."""
+    """The questions of one canvas, and where their views lie in the sequence of all its views.
+
+    A trimmed canvas holds the views of a question that fill just its region: some are turned on their side.
+    """
 
     side: int
+    region: Region | None
     questions: tuple[Question, ...]
     ends: tuple[int, ...]  # after the last view of each question
     first_batch: int
@@ -54,6 +66,11 @@ class _Canvas:
     @property
     def views(self) -> int:
         return self.ends[-1]
+
+    @property
+    def cells(self) -> int:
+        """Of one view."""
+        return self.region.cells if self.region else self.side**2
 
 
 class Plan:
@@ -64,23 +81,25 @@ class Plan:
     ) -> None:
         """`views` per test input, those that look alike once."""
         self._size = config.evaluation.batch_size
+        self._margin = config.evaluation.trim
         self._seed = config.seed
         self._asked = views
         self._puzzles = puzzles
         self._at_hand: dict[Question, tuple[QuestionView, ...]] = {}
         self._canvases: list[_Canvas] = []
-        self._places: dict[Question, tuple[_Canvas, int]] = {}
+        self._places: dict[Question, list[tuple[_Canvas, int]]] = {}
         self.batches = 0
         by_canvas = questions_by_canvas(tasks, config)
         self.fitting_none: tuple[Question, ...] = tuple(by_canvas.pop(None, ()))
         for side, questions in by_canvas.items():
-            if side is not None and questions:
-                self._add(side, questions)
+            if side is not None:
+                for region, of_region in self._by_region(side, questions).items():
+                    self._add(side, region, of_region)
 
     @property
     def questions(self) -> list[Question]:
-        """Those on a canvas, in the order in which their last batch comes."""
-        return [question for canvas in self._canvases for question in canvas.questions]
+        """Those on a canvas, each once."""
+        return list(self._places)
 
     @property
     def views(self) -> int:
@@ -88,13 +107,13 @@ class Plan:
         return sum(canvas.views for canvas in self._canvases)
 
     @property
-    def views_by_side(self) -> dict[int, int]:
-        """Distinct views on each canvas."""
-        return {canvas.side: canvas.views for canvas in self._canvases}
+    def views_by_canvas(self) -> dict[tuple[int, Region | None], int]:
+        """Distinct views on each canvas, by its side and by the region it is trimmed to."""
+        return {(canvas.side, canvas.region): canvas.views for canvas in self._canvases}
 
     @property
     def cells(self) -> int:
-        return sum(canvas.views * canvas.side**2 for canvas in self._canvases)
+        return sum(canvas.views * canvas.cells for canvas in self._canvases)
 
     def batch(self, number: int) -> PlannedBatch:
         """Batch `number` of 0 to `batches` - 1; IndexError for another."""
@@ -108,26 +127,61 @@ class Plan:
         while first < last:
             start = canvas.ends[at - 1] if at else 0
             end = min(last, canvas.ends[at])
-            views += self._views(canvas.questions[at])[first - start : end - start]
+            views += self._views_on(canvas.region, canvas.questions[at])[first - start : end - start]
             first, at = end, at + 1
-        return PlannedBatch(number, canvas.side, tuple(views))
+        return PlannedBatch(number, canvas.side, canvas.region, tuple(views))
 
-    def batches_of(self, question: Question) -> range:
-        """Numbers of the batches that hold views of this question."""
-        canvas, at = self._places[question]
-        start = canvas.ends[at - 1] if at else 0
-        first, last = (canvas.first_batch + view // self._size for view in (start, canvas.ends[at] - 1))
-        return range(first, last + 1)
+    def batches_of(self, question: Question) -> list[int]:
+        """Numbers of the batches that hold views of this question, ascending."""
+        numbers: list[int] = []
+        for canvas, at in self._places[question]:
+            start = canvas.ends[at - 1] if at else 0
+            first, last = (canvas.first_batch + view // self._size for view in (start, canvas.ends[at] - 1))
+            numbers += range(first, last + 1)
+        return numbers
 
     def side_of(self, question: Question) -> int:
-        return self._places[question][0].side
+        return self._places[question][0][0].side
 
-    def _add(self, side: int, questions: Sequence[Question]) -> None:
-        ends = accumulate(len(self._views(question)) for question in questions)
-        canvas = _Canvas(side, tuple(questions), tuple(ends), self.batches)
+    def canvases_of(self, question: Question) -> list[tuple[int, Region | None]]:
+        """Those its views lie on, as in `views_by_canvas`."""
+        return [(canvas.side, canvas.region) for canvas, _ in self._places[question]]
+
+    def room_of(self, question: Question) -> tuple[int, int]:
+        """Height and width of what the unturned question can be answered with."""
+        side = self.side_of(question)
+        if self._margin is None:
+            return side, side
+        region = region_of(question.task, side, self._margin)
+        return region.height, region.width
+
+    def _by_region(self, side: int, questions: Sequence[Question]) -> dict[Region | None, list[Question]]:
+        """The questions by what their views fill of the canvas: the small regions first."""
+        found: dict[Region | None, list[Question]] = {}
+        for question in questions:
+            for region in dict.fromkeys(self._region(view, side) for view in self._views(question)):
+                found.setdefault(region, []).append(question)
+        return dict(sorted(found.items(), key=lambda item: (item[0].cells, item[0]) if item[0] else ()))
+
+    def _region(self, view: QuestionView, side: int) -> Region | None:
+        if self._margin is None:
+            return None
+        return region_of(view.question.task, side, self._margin, view.views[0].augmentation.dihedral)
+
+    def _add(self, side: int, region: Region | None, questions: Sequence[Question]) -> None:
+        ends = accumulate(len(self._views_on(region, question)) for question in questions)
+        canvas = _Canvas(side, region, tuple(questions), tuple(ends), self.batches)
         self._canvases.append(canvas)
-        self._places |= {question: (canvas, at) for at, question in enumerate(canvas.questions)}
+        for at, question in enumerate(canvas.questions):
+            self._places.setdefault(question, []).append((canvas, at))
         self.batches += -(-canvas.views // self._size)
+
+    def _views_on(self, region: Region | None, question: Question) -> tuple[QuestionView, ...]:
+        """The views of a question on a canvas that is trimmed to this region."""
+        views = self._views(question)
+        if region is None:
+            return views
+        return tuple(view for view in views if self._region(view, region.side) == region)
 
     def _views(self, question: Question) -> tuple[QuestionView, ...]:
         found = self._at_hand.get(question)

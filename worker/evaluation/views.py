@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.task import Pair, Task, TestPair, choose_canvas
-from worker.batch import Batch
-from worker.data.augment import Augmentation, augmentation
+from worker.batch import Batch, Region
+from worker.data.augment import ON_ITS_SIDE, Augmentation, augmentation
 from worker.data.batches import Canvases, View, most_demonstrations
 from worker.data.puzzles import UNKNOWN_ROW, PuzzleTable
 from worker.data.tokens import as_cells
@@ -78,10 +78,16 @@ def views_of(question: Question, views: int, seed: int, puzzles: PuzzleTable) ->
     return tuple(QuestionView(question, tuple(group), looks[0]) for looks, group in alike.items())
 
 
-def batch_of(group: Sequence[QuestionView], side: int) -> Batch:
+def region_of(task: Task, side: int, margin: int, dihedral: int = 0) -> Region:
+    """What is left of a canvas trimmed to the task's visible grids and `margin` cells around, in a view."""
+    height, width = (min(length + margin, side) for length in task.visible_extent)
+    return Region(width, height, side) if dihedral in ON_ITS_SIDE else Region(height, width, side)
+
+
+def batch_of(group: Sequence[QuestionView], side: int, region: Region | None = None) -> Batch:
     """Every grid in the corner of its canvas, where `crop` reads the answer."""
     room = max(len(each.question.demonstrations) for each in group)
-    canvases = Canvases.empty(len(group), room, side)
+    canvases = Canvases.empty(len(group), room, side, region)
     for row, each in enumerate(group):
         view = View(each.views[0].augmentation)
         view.draw(canvases.inputs[row], as_cells(each.question.test.input))

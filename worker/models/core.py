@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from backend.domain.experiment import CoreConfig
-from worker.batch import VOCABULARY
+from worker.batch import VOCABULARY, Region
 from worker.models.layers import (
     Block,
     Rope,
@@ -93,11 +94,35 @@ class Core(nn.Module):
         dtype = compute_dtype(self.y_start.device)
         return States(*(state.expand(shape) for state in self.start(dtype)))
 
-    def forward(self, states: States, fresh: Tensor, tokens: Tensor, context: Tensor) -> States:
-        """States (B, T + S, D) after one ACT step; slots where `fresh` (B,) is True start anew."""
+    def forward(
+        self,
+        states: States,
+        fresh: Tensor,
+        tokens: Tensor,
+        context: Tensor,
+        region: Region | None = None,
+    ) -> States:
+        """States (B, T + S, D) after one ACT step; slots where `fresh` (B,) is True start anew.
+
+        `tokens` (B, S) are those of a whole canvas, or of a `region` of one.
+        """
         dtype = compute_dtype(tokens.device)
         states = States(*(state.to(dtype) for state in states)).reset(fresh, self.start(dtype))
         x = torch.cat((context.to(dtype), self.embedding(tokens)), dim=1) * embedding_scale(self.width)
-        rope = rope_table(x.shape[1], self.head_width, x.device)
+        rope = (
+            rope_table(x.shape[1], self.head_width, x.device)
+            if region is None
+            else _rope_of(region, self.context_tokens, self.head_width, x.device)
+        )
         refined: States = self.recursion(states, x, rope)
         return refined
+
+
+@lru_cache(maxsize=64)
+def _rope_of(region: Region, context_tokens: int, head_width: int, device: torch.device) -> Rope:
+    """Of the context and of a region's cells, each at the position it has with the whole canvas."""
+    whole = rope_table(context_tokens + region.side**2, head_width, device)
+    with torch.inference_mode(False):  # a search takes gradients through what an evaluation made
+        context = torch.arange(context_tokens, device=device)
+        kept = torch.cat((context, context_tokens + region.places(device)))
+        return whole[0][kept], whole[1][kept]

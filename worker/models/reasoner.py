@@ -169,7 +169,7 @@ class Reasoner(nn.Module):
     def decode(self, carry: Carry, encoded: Encoded, noise: Noise | None = None) -> StepOutput:
         """The second half: one pass through the core, from where `carry` left it."""
         samples, context = encoded.samples, encoded.context
-        states = self.core(carry.states, carry.halted, samples.inputs, context)
+        states = self.core(carry.states, carry.halted, samples.inputs, context, samples.region)
         steps = carry.steps.masked_fill(carry.halted, 0) + 1
         halt_logits = self.halt_head(states.y[:, 0])[:, 0].float()
         return StepOutput(
@@ -214,4 +214,4 @@ def _where(slots: Tensor, new: Tensor, old: Tensor) -> Tensor:
 def _take_new(slots: Tensor, old: Batch, new: Batch) -> Batch:
     """The samples after the halted slots took theirs. Where they lie is known to whoever made `new`."""
     rows = (_where(slots, taken, kept) for taken, kept in zip(new.rows, old.rows, strict=True))
-    return Batch(*rows)._replace(places=new.places)
+    return Batch.of(rows, new.places, new.region)

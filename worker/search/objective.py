@@ -63,15 +63,19 @@ def gradient_step(reasoner: Reasoner, encoded: Encoded, latent: Tensor, size: fl
 
 def _asked(pairs: Pairs) -> Batch:
     """The N demonstrations as samples to be answered; nothing is shown beside them."""
-    count, cells = pairs.inputs.shape
-    none = pairs.inputs.new_zeros(count, 0, cells)
+    inputs, outputs, region = pairs.inputs, pairs.outputs, pairs.region
+    count, cells = inputs.shape
+    none = inputs.new_zeros(count, 0, cells)
+    if region is not None:  # it holds every grid that a solver may see
+        inputs, outputs = region.cut(inputs), region.cut(outputs)
     return Batch(
-        inputs=pairs.inputs,
-        labels=pairs.outputs.masked_fill(pairs.outputs == PAD, IGNORE),
+        inputs=inputs,
+        labels=outputs.masked_fill(outputs == PAD, IGNORE),
         demo_inputs=none,
         demo_outputs=none,
         demo_mask=pairs.mask.new_zeros(count, 0),
         puzzle=pairs.place.new_zeros(count),
+        region=region,
     )
 
 

@@ -270,4 +270,5 @@ def _compile_blocks(reasoner: Reasoner) -> None:
 def _carry(parts: Any) -> Carry:
     """A carry from the plain tuples that a checkpoint holds."""
     states, steps, halted, batch, context_state, context = parts
-    return Carry(States(*states), steps, halted, Batch(*batch), context_state, context)
+    rows = batch[: len(Batch._fields) - 2]  # the other fields are of one step alone
+    return Carry(States(*states), steps, halted, Batch.of(rows), context_state, context)

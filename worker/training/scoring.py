@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from backend.domain.config_problems import parse_experiment
-from backend.domain.evaluation_request import search_key
+from backend.domain.evaluation_request import canvas_key, search_key
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.health import LEAK
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, TestOutcome
@@ -164,6 +164,7 @@ class Scorer:
             views=evaluation.views,
             act_steps=evaluation.act_steps or self.config.model.act.max_steps,
             search=search_key(self.config),
+            canvas=canvas_key(self.config),
             task_ids=tuple(task.id for task in tasks),
         )
 

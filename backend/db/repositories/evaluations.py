@@ -14,7 +14,7 @@ from backend.db.tables import Evaluation, Outcome, OutcomeTrace, Prediction, Tas
 from backend.db.upsert import insert_or
 from backend.domain.records import TRUTH_UNKNOWN
 
-KEY = ("run_id", "set_name", "step", "weights", "views", "act_steps", "search", "tasks_digest")
+KEY = ("run_id", "set_name", "step", "weights", "views", "act_steps", "search", "canvas", "tasks_digest")
 FIRST_ATTEMPT = 1
 
 
@@ -159,7 +159,7 @@ def outcomes_with_first(session: Session, evaluation_id: int) -> Sequence[Row[Ou
 
 def alike(session: Session, evaluation: Evaluation) -> Sequence[Evaluation]:
     """Finished evaluations of the same weights in the same way, on other sets; newest first."""
-    same = ("run_id", "step", "weights", "views", "act_steps", "search")
+    same = ("run_id", "step", "weights", "views", "act_steps", "search", "canvas")
     query = select(Evaluation).where(
         *(getattr(Evaluation, name) == getattr(evaluation, name) for name in same),
         Evaluation.set_name != evaluation.set_name,

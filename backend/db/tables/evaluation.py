@@ -22,7 +22,7 @@ class Evaluation(Base):
     __tablename__ = "evaluation"
     __table_args__ = (
         UniqueConstraint(
-            "run_id", "set_name", "step", "weights", "views", "act_steps", "search", "tasks_digest",
+            "run_id", "set_name", "step", "weights", "views", "act_steps", "search", "canvas", "tasks_digest",
             name="uq_evaluation_key",
         ),
     )  # fmt: skip
@@ -35,6 +35,7 @@ class Evaluation(Base):
     views: Mapped[int]
     act_steps: Mapped[int]
     search: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
+    canvas: Mapped[str] = mapped_column(default="")  # "trimmed +N"; empty: square
     tasks_digest: Mapped[str]  # of the set of task ids
     task_ids: Mapped[list[str]]
     status: Mapped[str]  # running, finished; of a job also queued, cancelling, cancelled, failed

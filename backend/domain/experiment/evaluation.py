@@ -52,6 +52,17 @@ class EvaluationConfig(Config):
         ge=1,
         advanced=True,
     )
+    trim: int | None = field(
+        None,
+        "Trim the canvas",
+        "Leave out the rows and columns of a canvas beyond the visible grids and this many cells around "
+        "them; empty means the square canvas. Cells keep their places, only padding goes: fast where grids "
+        "are not square. 1 keeps the end marks of the largest grids, 0 is fastest.",
+        unit="cells",
+        ge=0,
+        le=29,
+        advanced=True,
+    )
     keep_candidates: int = field(
         5, "Candidates kept", "Top candidates stored per test input.", ge=2, le=100, advanced=True
     )

@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from backend.domain.arc_files import read_built_in
-from backend.domain.experiment import CoreConfig, DataConfig, ExperimentConfig, TrmModel
+from backend.domain.experiment import (
+    CoreConfig,
+    DataConfig,
+    ExperimentConfig,
+    GradientSearch,
+    TrmModel,
+)
 from backend.domain.grid import Grid
 from backend.domain.presets import quick
 from backend.domain.records import (
@@ -25,7 +32,7 @@ from backend.domain.records import (
 )
 from backend.domain.task import Pair, Task, TestPair
 from tests.support.arc import grids, real_tasks
-from worker.batch import IGNORE, VOCABULARY, Batch
+from worker.batch import IGNORE, VOCABULARY, Batch, Region
 from worker.data.augment import augmentation
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.evaluator import evaluate, summarise
@@ -105,6 +112,10 @@ def confidences(outcomes: Sequence[TestOutcome]) -> list[float]:
     return [each.confidence for outcome in outcomes for each in outcome.candidates]
 
 
+def by_name(outcome: TestOutcome) -> tuple[str, int]:
+    return outcome.task_id, outcome.test_index
+
+
 def answering(task: Task, output: Grid | None) -> Task:
     """The task with another truth."""
     return replace(task, tests=tuple(replace(test, output=output) for test in task.tests))
@@ -118,6 +129,47 @@ def test_a_solver_that_copies_its_input_is_undone_to_it_in_every_view() -> None:
         (only,) = outcome.candidates
         assert (only.grid, only.votes, outcome.views) == (test.input, 40, 40)
         assert only.failure_mode in (FailureMode.COPIED_INPUT, FailureMode.COLLAPSED)
+
+
+@pytest.mark.parametrize("margin", [0, 1])
+def test_a_trimmed_canvas_changes_nothing_for_a_solver_that_copies(margin: int) -> None:
+    trimmed, square = copies(), copies()
+    outcomes = sorted(run(trimmed, SMALL[:20], config(trim=margin), views=40), key=by_name)
+    assert votes(outcomes) == votes(sorted(run(square, SMALL[:20], views=40), key=by_name))
+    cells = [sum(batch.inputs.numel() for batch in solver.batches) for solver in (trimmed, square)]
+    assert cells[0] < 0.9 * cells[1]
+
+
+def test_a_trimmed_canvas_keeps_the_places_of_its_cells() -> None:
+    """Trimmed to its whole self, a canvas gives the same numbers, bit for bit."""
+    large = [task for task in read_built_in("arc-agi-1/evaluation") if task.visible_extent == (10, 10)][:2]
+    settings = config(trim=0)
+    plans = [Plan(large, each, 8, PuzzleTable()) for each in (settings, config())]
+    solver = build_reasoner(settings, 1).eval()
+    batches = [plan.batch(0).batch() for plan in plans]
+    with torch.inference_mode():
+        trimmed, square = (solver.run(batch, 2) for batch in batches)
+    assert batches[0].region == Region(10, 10, 10)
+    assert torch.equal(trimmed.logits, square.logits)
+
+
+def test_a_search_works_on_trimmed_canvases() -> None:
+    settings = config(trim=0, search=GradientSearch(steps=3), batch_size=3)
+    outcomes = run(build_reasoner(settings, 1), SMALL[:3], settings, views=5)
+    for outcome in outcomes:
+        assert outcome.trace
+        assert outcome.trace.search
+        losses = [point.loss for point in outcome.trace.search.points]
+        assert min(losses) < losses[0]
+
+
+def test_a_truth_that_a_trimmed_canvas_cannot_hold_is_said() -> None:
+    wide = Grid.from_digits("123/456")
+    task = Task("wide", (Pair(wide, wide),), (TestPair(wide, Grid.from_digits("12/34/56")),))
+    (outcome,) = run(copies(), [task], config(trim=0))
+    assert outcome.note == "the truth is 3 x 2, the task's canvas 2 x 3"
+    (outcome,) = run(copies(), [task], config(trim=1))
+    assert outcome.note == ""
 
 
 def test_a_solver_that_is_right_is_counted_as_right() -> None:
@@ -155,20 +207,38 @@ def test_what_the_truth_is_changes_no_candidate() -> None:
     assert all(each.failure_mode is None for outcome in unknown for each in outcome.candidates)
 
 
-@given(real_tasks("arc-agi-2/evaluation"), grids())
-def test_no_token_that_a_solver_sees_depends_on_a_test_output(task: Task, other: Grid) -> None:
-    settings = config().model_copy(update={"data": DataConfig(canvas_sizes=(10, 20, 30))})
+@pytest.mark.parametrize("margin", [None, 0, 1])
+@given(task=real_tasks("arc-agi-2/evaluation"), other=grids())
+def test_no_token_that_a_solver_sees_depends_on_a_test_output(
+    margin: int | None, task: Task, other: Grid
+) -> None:
+    settings = config(trim=margin).model_copy(update={"data": DataConfig(canvas_sizes=(10, 20, 30))})
 
-    def seen(shown: Task) -> list[tuple[int, Batch]]:
+    def seen(shown: Task) -> list[tuple[int, Region | None, Batch]]:
         plan = Plan([shown], settings, 3, PuzzleTable())
-        return [(plan.batch(number).side, plan.batch(number).batch()) for number in range(plan.batches)]
+        planned = [plan.batch(number) for number in range(plan.batches)]
+        return [(each.side, each.region, each.batch()) for each in planned]
 
     truth = seen(task)
     for changed in (answering(task, other), answering(task, None)):
-        for (side, batch), (same_side, same) in zip(truth, seen(changed), strict=True):
-            assert side == same_side
+        for (*canvas, batch), (*same_canvas, same) in zip(truth, seen(changed), strict=True):
+            assert canvas == same_canvas
             assert all(torch.equal(a, b) for a, b in zip(batch.rows, same.rows, strict=True))
-    assert all((batch.labels == IGNORE).all() for _, batch in truth)
+    assert all((batch.labels == IGNORE).all() for *_, batch in truth)
+
+
+@given(real_tasks("arc-agi-1/evaluation"), st.integers(0, 2))
+def test_a_region_holds_every_visible_grid(task: Task, margin: int) -> None:
+    settings = config(trim=margin, batch_size=64).model_copy(update={"data": DataConfig(canvas_sizes=(30,))})
+    plan = Plan([task], settings, 16, PuzzleTable())
+    for number in range(plan.batches):
+        planned, batch = plan.batch(number), plan.batch(number).batch()
+        assert planned.region
+        for demos in (batch.demo_inputs, batch.demo_outputs):
+            coloured = (demos > 1).sum(-1)
+            assert torch.equal((planned.region.cut(demos) > 1).sum(-1), coloured)
+        asked = [len(view.question.test.input.cells) for view in planned.views]
+        assert (batch.inputs > 1).sum(-1).tolist() == asked
 
 
 def test_an_evaluation_goes_on_with_what_is_missing() -> None:
@@ -194,8 +264,11 @@ def test_outcomes_come_as_soon_as_their_views_are_done_and_a_stop_ends_it() -> N
     assert len(solver.batches) == 1
 
 
-def test_a_plan_holds_every_view_once_and_knows_where_each_question_lies() -> None:
-    settings = config(batch_size=8).model_copy(update={"data": DataConfig(canvas_sizes=(10, 20, 30))})
+@pytest.mark.parametrize("margin", [None, 0])
+def test_a_plan_holds_every_view_once_and_knows_where_each_question_lies(margin: int | None) -> None:
+    settings = config(batch_size=8, trim=margin).model_copy(
+        update={"data": DataConfig(canvas_sizes=(10, 20, 30))}
+    )
     plan = Plan(read_built_in("arc-agi-1/evaluation")[:12], settings, 11, PuzzleTable())
     planned = [plan.batch(number) for number in range(plan.batches)]
     everything = [

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from backend.domain.experiment import CoreConfig, DeterministicEncoder, IterativeEncoder, SlotsEncoder
-from worker.batch import PAD, VOCABULARY, Batch
+from worker.batch import PAD, VOCABULARY, Batch, Region
 from worker.models.context.source import ContextOutput, State
 from worker.models.layers import (
     Block,
@@ -43,6 +43,7 @@ class Pairs(NamedTuple):
     outputs: Tensor  # (N, S)
     place: Tensor  # (N,) of the B x K places of the batch
     mask: Tensor  # (B, K) bool, the places taken
+    region: Region | None = None  # of the canvas, that the core would work on if it were asked one of them
 
     @classmethod
     def of(cls, batch: Batch) -> Pairs:
@@ -55,6 +56,7 @@ class Pairs(NamedTuple):
             batch.demo_outputs.flatten(0, 1)[place],
             place,
             batch.demo_mask,
+            batch.region,
         )
 
     def spread(self, values: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class SlotSource(nn.Module):
     def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         pairs = Pairs.of(batch)
         tokens = self.pairs.read(pairs.inputs, pairs.outputs)
-        tokens = tokens + self.position(_places(batch.inputs).to(tokens.dtype))
+        tokens = tokens + self.position(_places(pairs.inputs).to(tokens.dtype))
         visible = self.pairs.visible(pairs.inputs, pairs.outputs)
         return ContextOutput(self.attention(tokens, visible, pairs))
 
