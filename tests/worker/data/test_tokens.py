@@ -74,7 +74,7 @@ def test_an_unknown_output_labels_nothing(grid: Grid) -> None:
 
 
 def test_a_grid_off_the_canvas_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"\(1, 3\) does not fit at \(0, 8\) on a canvas of side 10"):
+    with pytest.raises(ValueError, match=r"\(1, 3\) does not fit at \(0, 8\) on a canvas of 10 x 10"):
         encode(Grid.from_digits("000"), 10, (0, 8))
 
 
