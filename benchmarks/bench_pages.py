@@ -1,76 +1,110 @@
 """How fast the pages are in a real browser, on a database of a busy year.
 
 2,000 runs, 50 of them with 10 metrics of 10,000 points, and 20,000 predictions; web server and Chromium on
-this machine. Prints one JSON line per page: medians in milliseconds, bytes over the wire, requests.
+this machine. Prints one JSON line per page: medians in milliseconds unless said otherwise.
 
 visible      the first curve (or row, or card) is painted
-interactive  the first chart answers the pointer; on pages without charts: the page has loaded
-settled      every chart in view was taken over by Plotly
+complete     every curve, row and grid in sight is painted
+answers      the first chart shows its values under a pointer that moves over it all the time
+interactive  Plotly has taken the first chart over: one can zoom; on pages without charts: as complete
+settled      Plotly has taken over every chart in sight
+cls          layout shift, summed (a number without unit)
 
-cold: a new browser profile, nothing cached. warm: the same page for the third time.
+cold: a new browser profile, nothing cached. warm: the same page for the third time in that profile; from
+then on the browser has Plotly's compiled code. server_first: processor time of the server for a page it
+never drew, server_again: for one it drew before; server_cpu: for all that one visit asks.
+
+The machine may be busy with other things. `floor` is a bare page with one chart by Plotly, measured just
+before each page, and `load` the number of processes that wanted a processor: compare with them, not with a
+clock. x_floor: interactive as a multiple of that floor.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
-import sys
 import tempfile
-import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from playwright.sync_api import Browser, BrowserContext, Page
-from sqlalchemy import Engine, insert
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-from backend.db.migrate import upgrade
-from backend.db.session import make_engine, session_scope
-from backend.db.tables import Outcome, Prediction, Run
-from backend.domain.presets import PRESETS
-from backend.domain.records import EvaluationKey, EvaluationSummary, MetricFrame, Score
-from backend.pages.assets import plotly_asset
-from backend.services import accounts, datasets, predictions, series
-from tests.support.browser import chromium
+from backend.db.session import session_scope
+from backend.services import accounts
+from benchmarks.pages_data import filled
+from benchmarks.pages_floor import floor_server
+from tests.support.browser import ARGUMENTS, executable
 from tests.support.web import WebServer
 
-RUNS, LONG_RUNS, POINTS = 2_000, 50, 10_000
-METRICS = (
-    "accuracy/token",
-    "accuracy/exact",
-    "loss",
-    "loss/prediction",
-    "loss/halting",
-    "act_steps",
-    "encoder/gradient_coverage",
-    "encoder/scale_free_variance",
-    "encoder/cross_sample_variance",
-    "gradient_norm/all",
-)
-EVALUATED = 50  # runs; 400 outcomes each
-VARIANTS = (
-    "quick",
-    "quick_etrm_iterative",
-    "quick_etrm_variational",
-    "quick_lpn",
-    "quick_slots",
-    "quick_graph",
-)
-LARGE = "arc-agi-1/evaluation"
+Found = dict[str, float | None]
 
-# Runs in the page from its first moment: when was the first curve on the screen, when did it answer?
+WINDOW = {"width": 1440, "height": 900}
+# Runs in the page from its first moment and writes down when things were first on the screen.
 WATCH = """
-window.seen = {};
+window.seen = { cls: 0 };
+const inSight = (each) => {
+  const box = each.getBoundingClientRect();
+  return box.height > 0 && box.top < innerHeight && box.bottom > 0;
+};
+const first = ".still .lines path, .scatterlayer path, #rows tr, .card";
+const all = (found, isDone) => {
+  const there = [...found].filter(inSight);
+  return there.length && there.every(isDone);
+};
+const isComplete = () => {
+  const plots = document.querySelectorAll(".chart .plot");
+  const drawn = ".still .lines path, .scatterlayer path";
+  if (plots.length) return all(plots, (each) => each.querySelector(drawn));
+  if (document.querySelector("#rows tr")) return document.readyState !== "loading";
+  return all(document.querySelectorAll("canvas.grid"), (each) => each.dataset.drawn);
+};
+const once = (name) => requestAnimationFrame(() => setTimeout(() => (seen[name] ??= performance.now())));
 const look = () => {
-  const shape = document.querySelector('.still .lines path, .scatterlayer path, #rows tr, .card');
-  if (shape && shape.getBoundingClientRect().height > 0 && !seen.visible) {
-    requestAnimationFrame(() => setTimeout(() => (seen.visible ??= performance.now())));
+  const shape = document.querySelector(first);
+  if (!seen.visible && shape && inSight(shape)) once("visible");
+  if (!seen.complete && isComplete()) once("complete");
+  const plot = document.querySelector(".chart .plot");
+  if (plot && !seen.answers) {
+    const box = plot.getBoundingClientRect();
+    const at = { bubbles: true, clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
+    plot.dispatchEvent(new PointerEvent("pointermove", at));
+    const told = plot.querySelector(".tooltip:not([hidden])");
+    if (told) once("answers");
   }
-  if (!seen.visible) requestAnimationFrame(look);
+  if (!seen.complete || (plot && !seen.answers)) requestAnimationFrame(look);
 };
 requestAnimationFrame(look);
+new PerformanceObserver((list) => list.getEntries().forEach((each) => (seen.cls += each.value)))
+  .observe({ type: "layout-shift", buffered: true });
 """
+
+# No chart in view is still a drawing of the server's.
+SETTLED = """() => {
+  const inView = [...document.querySelectorAll('.chart .plot')].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return box.height > 0 && box.top < innerHeight && box.bottom > 0;
+  });
+  return inView.length > 0 && inView.every((each) => each.querySelector('.scatterlayer path'));
+}"""
+
+# Scrolls for three seconds, 60 px a frame; the times between frames in milliseconds.
+SCROLL = """() => new Promise((resolve) => {
+  const gaps = [];
+  let before = performance.now();
+  const started = before;
+  const step = (now) => {
+    gaps.push(now - before);
+    before = now;
+    scrollBy(0, 60);
+    if (now - started < 3000) requestAnimationFrame(step);
+    else resolve(gaps.slice(1));
+  };
+  requestAnimationFrame(step);
+})"""
 
 
 def main() -> None:
@@ -87,219 +121,154 @@ def main() -> None:
         server = WebServer(home, {"ETRM_HOME": str(home), "ETRM_DATABASE_URL": url})
         try:
             wanted = {name for name in options.pages.split(",") if name}
-            measure(server, ids, options.times, wanted)
+            with floor_server() as floor:
+                Bench(server, floor, options.times).pages(ids, wanted)
         finally:
             server.stop()
 
 
-def filled(url: str, remembered: Path) -> list[str]:
-    """Ids of the long runs of the database, which is filled unless it is already."""
-    if remembered.exists():
-        ids: list[str] = json.loads(remembered.read_text())
-        return ids
-    started = time.perf_counter()
-    upgrade(url)
-    engine = make_engine(url)
-    ids = add_runs(engine)
-    add_points(engine, ids[:LONG_RUNS])
-    add_predictions(engine, ids[:EVALUATED])
-    engine.dispose()
-    remembered.write_text(json.dumps(ids[:LONG_RUNS]))
-    print(f"filled in {time.perf_counter() - started:.0f} s", file=sys.stderr)
-    return ids[:LONG_RUNS]
+class Bench:
+    """Visits the pages of one server, and the bare page beside them."""
 
+    def __init__(self, server: WebServer, floor: str, times: int) -> None:
+        self.server, self.floor, self.times = server, floor, times
+        with session_scope(server.engine) as session:
+            self._secret = accounts.log_in_with_token(session, server.token)
 
-def add_runs(engine: Engine) -> list[str]:
-    """Newest first are the long ones."""
-    now = time.time()
-    rows: list[dict[str, Any]] = []
-    for number in range(RUNS):
-        config = PRESETS[VARIANTS[number // 5 % len(VARIANTS)]].make()
-        config = config.model_copy(update={"seed": number % 5})
-        rows.append(
-            {
-                "id": f"bench{number:05d}",
-                "name": f"{config.variant} {number // 5}",
-                "origin": "training",
-                "variant": config.variant,
-                "seed": config.seed,
-                "status": "finished",
-                "config": config.model_dump(mode="json"),
-                "done": POINTS,
-                "total": POINTS,
-                "step": POINTS * 10,
-                "created_at": now - 60 * number,
-                "started_at": now - 60 * number,
-                "finished_at": now - 60 * number + 50,
-            }
-        )
-    with session_scope(engine) as session:
-        datasets.seed_built_in(session)
-        for start in range(0, RUNS, 200):
-            session.execute(insert(Run), rows[start : start + 200])
-        few = np.arange(1, 11) * 10
-        for row in rows[LONG_RUNS:]:
-            values = {name: [0.5] * len(few) for name in METRICS[:4]}
-            series.append(
-                session, row["id"], MetricFrame(few.tolist(), (few + row["started_at"]).tolist(), values)
+    def pages(self, ids: list[str], wanted: set[str]) -> None:
+        """Print a line for each page."""
+        pages = {
+            "run": f"/runs/{ids[0]}",
+            "compare 20": f"/compare?runs={','.join(ids[:20])}",
+            "compare 50": f"/compare?runs={','.join(ids[:50])}",
+            "runs": "/",
+            "runs sorted": "/?sort=-accuracy/token",
+            "runs filtered": '/?filter=encoder == "iterative" and pass1 > 0',
+            "gallery": "/gallery",
+            "gallery, side by side": "/gallery?side=variants",
+        }
+        self._processor_time("/settings")  # what the first page of all costs is the start's, not a page's
+        for name, path in pages.items():
+            if not wanted or name in wanted:
+                first = self._processor_time(path)
+                again = statistics.median(self._processor_time(path) for _ in range(self.times))
+                found = [self._visit(path) for _ in range(self.times)]
+                line = {"page": name, "server_first": round(first), "server_again": round(again)}
+                print(json.dumps(line | medians(found)), flush=True)
+        if not wanted or "scroll" in wanted:
+            print(json.dumps({"page": "gallery, scrolled for 3 s"} | self._scroll()), flush=True)
+
+    def _processor_time(self, path: str) -> float:
+        """Milliseconds that the server computes for one page, asked without a browser."""
+        with self.server.client(headers={"Accept": "text/html"}) as client:
+            before = self._used()
+            client.get(path).raise_for_status()
+            return self._used() - before
+
+    def _used(self) -> float:
+        """Milliseconds of processor time that the server has taken so far, in steps of 10."""
+        fields = Path(f"/proc/{self.server.process.pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = int(fields[11]) + int(fields[12])  # user and system, of all its threads
+        return 1000 * ticks / os.sysconf("SC_CLK_TCK")
+
+    def _visit(self, path: str) -> Found:
+        """The bare page and this one, each with a new profile and again."""
+        found: Found = {}
+        with self._browser() as context:
+            for way in ("cold", "second", "warm"):
+                found[f"floor_{way}"] = self._bare(context)
+        with self._browser() as context:
+            context.add_init_script(WATCH)
+            for way in ("cold", "second", "warm"):
+                looked = self._look(context, path)
+                if way != "second":
+                    found |= {f"{way}_{name}": value for name, value in looked.items()}
+        for way in ("cold", "warm"):
+            taken, floor = found[f"{way}_interactive"], found[f"floor_{way}"]
+            found[f"{way}_x_floor"] = taken / floor if taken and floor else None
+        return found | {"load": os.getloadavg()[0]}
+
+    @contextmanager
+    def _browser(self) -> Iterator[BrowserContext]:
+        """A browser with a profile of its own: only such a one keeps compiled scripts, as a reader's does."""
+        with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
+            context = playwright.chromium.launch_persistent_context(
+                profile,
+                executable_path=executable(playwright),
+                args=list(ARGUMENTS),
+                base_url=self.server.url,
+                viewport=WINDOW,  # type: ignore[arg-type]
             )
-    return [row["id"] for row in rows]
-
-
-def add_points(engine: Engine, ids: list[str]) -> None:
-    for number, run_id in enumerate(ids):
-        draw = np.random.default_rng(number)
-        steps = np.arange(1, POINTS + 1) * 10
-        course = 1 - np.exp(-np.arange(POINTS) / 2_500)
-        values: dict[str, Any] = {}
-        for at, name in enumerate(METRICS):
-            noise = draw.normal(0, 0.03, POINTS)
-            curve = (2.5 - 2 * course if name.startswith("loss") else (0.4 + 0.04 * at) * course) + noise
-            curve[int(draw.integers(POINTS))] += 0.5
-            values[name] = np.abs(curve).astype(np.float32).astype(float).tolist()
-        with session_scope(engine) as session:
-            series.append(
-                session, run_id, MetricFrame(steps.tolist(), (1.79e9 + steps * 0.1).tolist(), values)
+            port = self.server.url.rpartition(":")[2]
+            context.add_cookies(
+                [{"name": f"etrm_session_{port}", "value": self._secret, "url": self.server.url}]
             )
-            series.compact(session, run_id)
+            try:
+                yield context
+            finally:
+                context.close()
 
-
-def add_predictions(engine: Engine, ids: list[str]) -> None:
-    """400 outcomes a run, each with one candidate."""
-    with session_scope(engine) as session:
-        tasks = datasets.tasks(session, LARGE)
-        modes = ("wrong size", "nearly right", "collapsed", "structured but wrong")
-        for number, run_id in enumerate(ids):
-            key = EvaluationKey(LARGE, POINTS * 10, "ema", 8, 4, tuple(task.id for task in tasks))
-            evaluation_id = predictions.start_evaluation(session, run_id, key)
-            passes = {1: Score(number, len(tasks))}
-            predictions.finish_evaluation(session, evaluation_id, EvaluationSummary(key, passes))
-            given = {"evaluation_id": evaluation_id, "test_index": 0, "views": 8, "note": ""}
-            session.execute(insert(Outcome), [{"task_id": task.id, **given} for task in tasks])
-            kept = session.query(Outcome.id, Outcome.task_id).filter_by(evaluation_id=evaluation_id).all()
-            grids = {task.id: task.tests[0].input.digits for task in tasks}
-            answer = {"rank": 1, "votes": 5, "confidence": 0.4, "correct": False, "cell_accuracy": 0.5}
-            answers = [
-                {
-                    "outcome_id": outcome_id,
-                    "grid": grids[task_id],
-                    "failure_mode": modes[at % len(modes)],
-                    **answer,
-                }
-                for at, (outcome_id, task_id) in enumerate(kept)
-            ]
-            session.execute(insert(Prediction), answers)
-
-
-def measure(server: WebServer, ids: list[str], times: int, wanted: set[str]) -> None:
-    group = ",".join(ids[:20])
-    pages: dict[str, tuple[str, str]] = {
-        "run": (f"/runs/{ids[0]}", "charts"),
-        "compare 20": (f"/compare?runs={group}", "charts"),
-        "compare 50": (f"/compare?runs={','.join(ids[:50])}", "charts"),
-        "runs": ("/", "rows"),
-        "runs sorted": ("/?sort=-accuracy/token", "rows"),
-        "runs filtered": ('/?filter=encoder == "iterative" and pass1 > 0', "rows"),
-        "gallery": ("/gallery", "rows"),
-    }
-    with chromium() as browser:
-        print(
-            json.dumps(
-                {"page": "Plotly alone, one chart", **medians([floor(browser, server) for _ in range(times)])}
-            )
-        )
-        for name, (path, kind) in pages.items():
-            if wanted and name not in wanted:
-                continue
-            served = [asked(server, path) for _ in range(times)]
-            if None in served:
-                print(json.dumps({"page": name, "skipped": "there is no such page"}))
-                continue
-            found = medians([visit(browser, server, path, kind) for _ in range(times)])
-            server_ms = round(1000 * statistics.median(each or 0.0 for each in served))
-            print(json.dumps({"page": name, "server_ms": server_ms, **found}), flush=True)
-
-
-def asked(server: WebServer, path: str) -> float | None:
-    """Seconds until the page is there, without a browser; None where there is no such page."""
-    with server.client(headers={"Accept": "text/html"}) as client:
-        start = time.perf_counter()
-        response = client.get(path)
-        return time.perf_counter() - start if response.status_code == 200 else None
-
-
-def medians(found: list[dict[str, float | None]]) -> dict[str, int | None]:
-    line: dict[str, int | None] = {}
-    for key in found[0]:
-        values = [each[key] for each in found]
-        line[key] = (
-            round(statistics.median(v for v in values if v is not None)) if None not in values else None
-        )
-    return line
-
-
-def floor(browser: Browser, server: WebServer) -> dict[str, float | None]:
-    """The least that a chart by Plotly takes in this browser now: its script and a line of 1,000 points."""
-    found: dict[str, float | None] = {}
-    context = browser.new_context(base_url=server.url)
-    body = f"""<div id=a></div><script src="{plotly_asset()}"></script><script>
-      const data = [{{y: Array.from({{length: 1000}}, Math.random)}}];
-      Plotly.newPlot("a", data).then(() => (window.at = performance.now()));
-    </script>"""
-    context.route("**/floor", lambda route: route.fulfill(body=body, content_type="text/html"))
-    for way in ("cold", "second", "warm"):
+    def _bare(self, context: BrowserContext) -> float:
         page = context.new_page()
-        page.goto("/floor")
+        page.goto(self.floor)
         page.wait_for_function("() => window.at")
-        found[f"{way}_interactive"] = page.evaluate("window.at")
+        at: float = page.evaluate("window.at")
+        _rest(page)
+        return at
+
+    def _look(self, context: BrowserContext, path: str) -> Found:
+        page = context.new_page()
+        wire = Wire(context, page)
+        before = self._used()
+        page.goto(path, wait_until="commit")
+        page.wait_for_function("() => window.seen.complete", timeout=60_000)
+        seen: Mapping[str, float] = page.evaluate("window.seen")
+        found: Found = {"interactive": None, "settled": None, "answers": None}
+        if page.locator(".chart .plot").count():
+            page.wait_for_function(SETTLED, timeout=60_000)
+            seen = page.evaluate("window.seen")
+            marks = page.evaluate("performance.getEntriesByName('chart').map((each) => each.startTime)")
+            found |= {"interactive": marks[0], "settled": marks[-1], "answers": seen["answers"]}
+        _rest(page)
+        found |= {"visible": seen["visible"], "complete": seen["complete"]}
+        found |= {"cls": page.evaluate("window.seen.cls"), "bytes": wire.bytes, "requests": wire.requests}
+        found["server_cpu"] = self._used() - before
         page.close()
-    context.close()
-    return found
+        return found
+
+    def _scroll(self) -> Found:
+        """Frames that came late while the gallery is scrolled, and on an empty page."""
+        with self._browser() as context:
+            context.add_init_script(WATCH)
+            page = context.new_page()
+            page.goto("/gallery")
+            page.wait_for_function("() => window.seen.complete")
+            gaps = page.evaluate(SCROLL)
+            cards = page.locator(".gallery-card").count()
+            page.goto("about:blank")
+            empty = page.evaluate(SCROLL)
+        late = {"over_34_ms": 34, "over_50_ms": 50}
+        found: Found = {"frames": len(gaps), "cards": cards, "empty_frames": len(empty)}
+        for name, least in late.items():
+            found[name] = sum(gap > least for gap in gaps)
+            found[f"empty_{name}"] = sum(gap > least for gap in empty)
+        return found | {"load": os.getloadavg()[0]}
 
 
-def visit(browser: Browser, server: WebServer, path: str, kind: str) -> dict[str, float | None]:
-    """One visit with nothing cached, and the same page again."""
-    context = browser.new_context(base_url=server.url, viewport={"width": 1440, "height": 900})
-    with session_scope(server.engine) as session:
-        secret = accounts.log_in_with_token(session, server.token)
-    port = server.url.rpartition(":")[2]
-    context.add_cookies([{"name": f"etrm_session_{port}", "value": secret, "url": server.url}])
-    context.add_init_script(WATCH)
-    try:
-        cold = look(context, path, kind)
-        look(context, path, kind)  # the browser keeps compiled scripts from the second time on
-        warm = look(context, path, kind)
-    finally:
-        context.close()
-    names = ("visible", "interactive", "settled", "load", "bytes", "requests")
-    return {f"{way}_{name}": found[name] for way, found in (("cold", cold), ("warm", warm)) for name in names}
+def _rest(page: Page) -> None:
+    """Until the page has nothing to do: only then does the browser keep compiled scripts."""
+    page.evaluate("() => new Promise((rested) => requestIdleCallback(rested, { timeout: 5000 }))")
+    page.wait_for_load_state("load")
 
 
-def look(context: BrowserContext, path: str, kind: str) -> dict[str, float | None]:
-    page = context.new_page()
-    wire = Wire(context, page)
-    page.goto(path)
-    page.wait_for_function("() => window.seen.visible")
-    found: dict[str, float | None] = {"interactive": None, "settled": None}
-    if kind == "charts":
-        page.wait_for_function(SETTLED, timeout=60_000)
-        marks = page.evaluate("performance.getEntriesByName('chart').map((each) => each.startTime)")
-        found |= {"interactive": marks[0], "settled": marks[-1]}
-    found["visible"] = page.evaluate("window.seen.visible")
-    found["load"] = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
-    found |= {"bytes": wire.bytes, "requests": wire.requests}
-    page.close()
-    return found
-
-
-# No chart in view is still a drawing of the server's.
-SETTLED = """() => {
-  const inView = [...document.querySelectorAll('.chart .plot')].filter((each) => {
-    const box = each.getBoundingClientRect();
-    return box.height > 0 && box.top < innerHeight && box.bottom > 0;
-  });
-  return inView.length > 0 && inView.every((each) => each.querySelector('.scatterlayer path'));
-}"""
+def medians(found: list[Found]) -> dict[str, float | None]:
+    """Whole milliseconds; ratios, layout shift and load with two places."""
+    line: dict[str, float | None] = {}
+    for key in sorted(found[0]):
+        values = [value for each in found if (value := each[key]) is not None]
+        places = 2 if key.endswith(("x_floor", "cls", "load")) else None
+        line[key] = round(statistics.median(values), places) if values else None
+    return line
 
 
 class Wire:

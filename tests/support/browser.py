@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, Response, sync_playwright
 
 SYSTEM_BROWSERS = (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser"))
 ARGUMENTS = (
@@ -29,15 +29,20 @@ HOW_TO_INSTALL = (
 def chromium() -> Iterator[Browser]:
     """A headless browser that is closed at the end; a missing one is an error that says how to get it."""
     with sync_playwright() as playwright:
-        own = Path(playwright.chromium.executable_path)
-        executable = next((path for path in (*SYSTEM_BROWSERS, own) if path.exists()), None)
-        if executable is None:
-            raise RuntimeError(HOW_TO_INSTALL)
-        browser = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=executable(playwright), args=list(ARGUMENTS))
         try:
             yield browser
         finally:
             browser.close()
+
+
+def executable(playwright: Playwright) -> Path:
+    """The browser's program."""
+    own = Path(playwright.chromium.executable_path)
+    found = next((path for path in (*SYSTEM_BROWSERS, own) if path.exists()), None)
+    if found is None:
+        raise RuntimeError(HOW_TO_INSTALL)
+    return found
 
 
 class Complaints:
