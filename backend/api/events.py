@@ -56,10 +56,11 @@ class RunStream:
 
     pause = 0.2
 
-    def __init__(self, engine: Engine, run_id: str, cursor: Cursor) -> None:
+    def __init__(self, engine: Engine, run_id: str, cursor: Cursor, known: str = "") -> None:
         self._engine = engine
         self._run_id = run_id
         self._cursor = cursor
+        self._known = known
         self._sent: dict[str, Any] = {}
         self.over = False
 
@@ -100,8 +101,9 @@ class RunStream:
         ]
         if self._sent.get("status") != steady:
             events.append(self._event("status", status))
+        is_known = not self._sent and run.state == self._known
         self._sent = {**parts, "status": steady}
-        return events
+        return [] if is_known else events
 
     def _event(self, kind: str, data: Any) -> ServerSentEvent:
         return ServerSentEvent(event=kind, data=data, id=str(self._cursor))
@@ -113,12 +115,15 @@ class TableStream:
     over = False
     pause = 1.0
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, changes_only: bool = False) -> None:
         self._engine = engine
+        self._is_silent = changes_only
         self._sent: dict[str, dict[str, Any]] = {}
 
     def look(self) -> list[ServerSentEvent]:
-        """The first look tells every run, later ones what changed; `deleted` names runs that are gone."""
+        """The first look tells every run unless only changes are wanted, later ones what changed; `deleted`
+        names runs that are gone.
+        """
         with reading_scope(self._engine) as session:
             page = runs.find(session, limit=TABLE_ROWS)
         rows = {run.id: run.model_dump(mode="json", exclude={"config", "traceback"}) for run in page.runs}
@@ -130,8 +135,8 @@ class TableStream:
         if page.next_cursor is None:  # else a missing run may only have left the newest ones
             gone = [run_id for run_id in self._sent if run_id not in rows]
             events += [ServerSentEvent(event="deleted", data={"id": run_id}) for run_id in gone]
-        self._sent = rows
-        return events
+        is_silent, self._is_silent, self._sent = self._is_silent, False, rows
+        return [] if is_silent else events
 
 
 class EvaluationStream:
@@ -174,9 +179,12 @@ def _run_stream(
     run_id: RunId,
     engine: Database,
     cursor: Annotated[str, Query(description="VERSION.LOG_ID; what comes after it is sent.")] = "0.0",
+    known: Annotated[
+        str, Query(max_length=64, description="The `state` of the run that is shown already: it is not sent.")
+    ] = "",
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> RunStream:
-    stream = RunStream(engine, run_id, Cursor.of(last_event_id or cursor))
+    stream = RunStream(engine, run_id, Cursor.of(last_event_id or cursor), known)
     stream.check()
     return stream
 
@@ -185,8 +193,11 @@ def _evaluation_stream(evaluation_id: EvaluationId, engine: Database) -> Evaluat
     return EvaluationStream(engine, evaluation_id)
 
 
-def _table_stream(engine: Database) -> TableStream:
-    return TableStream(engine)
+def _table_stream(
+    engine: Database,
+    changes_only: Annotated[bool, Query(description="Leave out how the runs are at the start.")] = False,
+) -> TableStream:
+    return TableStream(engine, changes_only)
 
 
 @router.get("/runs/{run_id}/events", response_class=EventSourceResponse, responses=responses(401, 404, 422))

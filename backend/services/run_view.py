@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -112,6 +113,11 @@ class RunView(BaseModel):
     checkpoint_step: int | None = Field(description="Step of the newest checkpoint.")
     worker_id: str | None
     traceback: str = Field(description="Of the crash, when the run failed with one; empty in lists.")
+
+    @property
+    def state(self) -> str:
+        """A digest of all that is shown of it; the same as long as nothing changes but the clock."""
+        return sha256(self.model_dump_json(exclude={"duration"}).encode()).hexdigest()[:16]
 
     @property
     def held_out(self) -> ResultView | None:

@@ -2,7 +2,7 @@
 
 import { askPage } from "./api.js";
 import { Board } from "./charts/board.js";
-import { Stream, refresh, throttled } from "./live.js";
+import { followRuns, refresh, throttled } from "./live.js";
 import { attempt } from "./notices.js";
 import { watchTabs } from "./tabs.js";
 
@@ -113,11 +113,7 @@ class ComparePage {
       this.board.reload();
       await refresh();
     }), RENEW_EVERY);
-    let beginning = true;
-    new Stream(() => "/api/v1/events", { status: ({ id }) => !beginning && this.ids.has(id) && renew() }, (state) => {
-      if (state === "open") setTimeout(() => (beginning = false), 1500);
-      else renew();
-    });
+    followRuns(({ id, status }) => status && this.ids.has(id) && renew(), renew);
   }
 }
 

@@ -3,7 +3,7 @@
 import { ask, askPage } from "./api.js";
 import { Board } from "./charts/board.js";
 import { icon } from "./icons.js";
-import { Stream, throttled } from "./live.js";
+import { followRuns, throttled } from "./live.js";
 import { attempt, confirm, tell } from "./notices.js";
 import { exportPanels } from "./panel_export.js";
 
@@ -313,12 +313,8 @@ class Dashboard {
       if (this.editing || document.querySelector("dialog[open]")) this.board.reload();
       else await this.renewLive();
     }), RENEW_EVERY);
-    let beginning = true;
     const byFilter = !this.content.source.runs.length;
-    new Stream(() => "/api/v1/events", { status: ({ id }) => !beginning && (byFilter || ids.has(id)) && renew() }, (state) => {
-      if (state === "open") setTimeout(() => (beginning = false), 1500);
-      else renew();
-    });
+    followRuns(({ id, status }) => (byFilter || (status && ids.has(id))) && renew(), renew);
   }
 
   /** Panels without charts are put in anew where they changed; charts reload themselves. */

@@ -1,7 +1,7 @@
 // The page of a group: live, and cancelling all that goes on.
 
 import { ask } from "./api.js";
-import { Stream, refresh, throttled } from "./live.js";
+import { followRuns, refresh, throttled } from "./live.js";
 import { attempt, confirm, tell } from "./notices.js";
 
 const EVERY = 1500; // milliseconds between two looks at the server
@@ -9,8 +9,7 @@ const group = document.getElementById("group");
 const renew = throttled(() => attempt(refresh), EVERY);
 
 const isOurs = (id) => group.querySelector(`a[href="/runs/${id}"]`) !== null;
-const note = ({ id }) => isOurs(id) && renew();
-new Stream(() => "/api/v1/events", { status: note, deleted: note }, (state) => state === "lost" && renew());
+followRuns(({ id }) => isOurs(id) && renew(), renew);
 
 group.addEventListener("submit", async (event) => {
   event.preventDefault();

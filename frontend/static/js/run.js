@@ -16,6 +16,8 @@ class RunPage {
     this.predictions = new Predictions(document.getElementById("predictions"));
     this.log = new Log(document.getElementById("log"));
     this.version = Number(root.dataset.version);
+    this.known = root.dataset.state; // what the page shows, until something else is told
+    this.alarms = Number(root.dataset.alarms);
     this.refresh = throttled(() => attempt(() => this.renew()), 1000);
     this.rearrange = throttled(() => attempt(() => this.replaceCurves()), 500);
     watchTabs(root, (section) => this.openTab(section));
@@ -36,12 +38,12 @@ class RunPage {
 
   follow() {
     this.stream = new Stream(
-      () => `/api/v1/runs/${this.id}/events?cursor=${this.version}.${this.log.lastId}`,
+      () => `/api/v1/runs/${this.id}/events?cursor=${this.version}.${this.log.lastId}&known=${this.known}`,
       {
         points: (data) => this.takePoints(data),
         log: (data) => this.log.add(data.lines),
         evaluation: () => {
-          this.refresh();
+          this.changed();
           this.predictions.changedOnServer();
         },
         status: (run) => this.takeStatus(run),
@@ -51,12 +53,18 @@ class RunPage {
     );
   }
 
+  /** What the page shows is no longer how the run is. */
+  changed() {
+    this.known = "";
+    this.refresh();
+  }
+
   takePoints({ version, series }) {
     this.version = version;
     this.board.extend(version, series);
     const known = this.board.metrics;
     if (!Object.keys(series).every((name) => known.has(name))) this.rearrange();
-    this.refresh();
+    this.changed();
   }
 
   /** Charts for metrics that have none yet: take the server's arrangement, if it knows of them by now. */
@@ -73,9 +81,9 @@ class RunPage {
 
   takeStatus(run) {
     const alarms = run.alarms.length;
-    if (this.alarms !== undefined && alarms > this.alarms) this.board.reload();
+    if (alarms > this.alarms) this.board.reload();
     this.alarms = alarms;
-    this.refresh();
+    this.changed();
   }
 
   end(data) {
@@ -84,7 +92,7 @@ class RunPage {
       tell("This run was deleted.", { hint: "What you see is its last state.", bad: true });
       return;
     }
-    this.refresh();
+    if (!this.known) this.refresh();
   }
 
   async renew() {

@@ -2,7 +2,7 @@
 
 import { ask, askPage } from "./api.js";
 import { complete } from "./completion.js";
-import { Stream, refresh, replaceRow, throttled } from "./live.js";
+import { followRuns, refresh, replaceRow, throttled } from "./live.js";
 import { attempt, confirm, tell } from "./notices.js";
 import { editRow } from "./run_edit.js";
 import { watchViews } from "./saved_views.js";
@@ -12,21 +12,11 @@ const EVERY = 1500; // milliseconds between two looks at the server
 function start() {
   const changed = new Set();
   const renew = throttled(() => attempt(() => renewRows(changed)), EVERY);
-  // The stream begins with every run as it is; the page shows that already.
-  let beginning = true;
   const note = ({ id }) => {
-    if (beginning) return;
     changed.add(id);
     renew();
   };
-  new Stream(() => "/api/v1/events", { status: note, deleted: note }, (state) => {
-    if (state === "lost") {
-      changed.add(""); // what was missed is not known
-      beginning = false;
-    } else {
-      setTimeout(() => (beginning = false), 1000);
-    }
-  });
+  followRuns(note, () => note({ id: "" }));
   if (!document.getElementById("runs")) return;
   for (const input of document.querySelectorAll("[data-names]")) complete(input);
   watchSelection();

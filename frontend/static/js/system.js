@@ -5,7 +5,7 @@ import { ask } from "./api.js";
 const EVERY = 15_000;
 
 export function watchSystem() {
-  look();
+  requestIdleCallback(look, { timeout: 2000 }); // what the page is about comes first
   setInterval(() => !document.hidden && look(), EVERY);
 }
 

@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
+from backend.api.events import TableStream
 from backend.db.session import session_scope
 from backend.domain.records import EvaluationKey, EvaluationSummary, LogLine, MetricFrame, Score, TestOutcome
 from backend.services import logs, notify, predictions, queue, runs, series
@@ -134,6 +135,30 @@ def test_a_lost_connection_catches_up_from_its_last_event(
     finish(database, external)
     with client.stream("GET", path, timeout=PATIENCE, headers={"Last-Event-ID": missed[-1].id}) as response:
         assert [event.kind for event in events_of(response)] == ["status", "end"]
+
+
+def test_who_shows_a_run_as_it_is_is_told_only_what_changes(
+    client: httpx.Client, external: str, database: Engine
+) -> None:
+    path = f"/api/v1/runs/{external}/events"
+    with session_scope(database) as session:
+        state = runs.get(session, external).state
+    with client.stream("GET", path, timeout=PATIENCE, params={"known": state}) as response:
+        events = events_of(response)
+        write(database, external, 1)
+        assert next(events).kind == "points"
+        finish(database, external)
+        assert [event.data["status"] for event in until(events, "end")][-1] == "finished"
+    with client.stream("GET", path, timeout=PATIENCE, params={"known": state}) as response:
+        assert "status" in [event.kind for event in events_of(response)]  # it is another state now
+
+
+def test_the_table_is_told_only_what_changes(external: str, database: Engine) -> None:
+    stream = TableStream(database, changes_only=True)
+    assert stream.look() == []
+    finish(database, external)
+    (event,) = stream.look()
+    assert (event.event, event.data["id"], event.data["status"]) == ("status", external, "finished")
 
 
 def test_the_cursor_of_a_series_is_where_its_stream_goes_on(
