@@ -24,6 +24,8 @@ from backend.api.errors import ErrorResponder
 from backend.api.guard import Guard
 from backend.api.router import router as api_router
 from backend.db.session import make_engine, session_scope
+from backend.pages.assets import ADDRESSES as ASSETS
+from backend.pages.assets import serve as serve_assets
 from backend.pages.errors import error_page
 from backend.pages.router import router as pages_router
 from backend.services import dispatch, duels, evaluation_queue, notify, queue, webhook, workers
@@ -51,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ],
     )
     app.state.settings = settings
+    app.add_route(ASSETS, serve_assets, methods=["GET"], include_in_schema=False)  # first: asked for most
     app.include_router(api_router)
     app.include_router(pages_router)
     responder.install(app)

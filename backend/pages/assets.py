@@ -1,10 +1,13 @@
-"""Style sheets, modules and Plotly's script, under addresses that change with their content."""
+"""Style sheets, modules and Plotly's script, under addresses that change with their content.
+
+`css/a+b.css` and `js/a+b.js` are several as one (`bundles.py`).
+"""
 
 from __future__ import annotations
 
 import gzip
 import mimetypes
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -13,17 +16,19 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from backend.domain.errors import NotFound
+from backend.pages import bundles
 
 FRONTEND = Path(__file__).parents[2] / "frontend"
 STATIC = FRONTEND / "static"
 PLOTLY = "plotly.min.js"
+ADDRESSES = "/static/{version}/{path:path}"
 FOREVER = "public, max-age=31536000, immutable"
 
 router = APIRouter(include_in_schema=False)
 
 
 def asset(path: str) -> str:
-    """Address of a file below frontend/static. Modules find one another by relative paths."""
+    """Address of a file below frontend/static, or of several as one."""
     return f"/static/{_content_hash()}/{path}"
 
 
@@ -32,18 +37,19 @@ def plotly_asset() -> str:
     return f"/static/plotly-{version('plotly')}/{PLOTLY}"
 
 
-@router.get("/static/{version}/{path:path}")
-def serve(request: Request, version: str, path: str) -> Response:
-    """A static file, compressed where the browser takes it."""
-    source = _plotly_file() if path == PLOTLY else _own_file(path)
+async def serve(request: Request) -> Response:
+    """A static file, compressed where the browser takes it. It needs no thread: after the first time it is
+    in memory.
+    """
+    version, path = request.path_params["version"], request.path_params["path"]
     headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
     current = version == _content_hash() or version.startswith("plotly-")
     if not current:  # an old page asks: it gets today's file, and must not keep it
         headers["Cache-Control"] = "no-cache"
-    body, packed = _packed(source, source.stat().st_mtime_ns)
+    body, packed = _packed(path)
     if "gzip" in request.headers.get("accept-encoding", ""):
         body, headers["Content-Encoding"] = packed, "gzip"
-    kind = mimetypes.guess_type(source.name)[0] or "application/octet-stream"
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     return Response(body, media_type=kind, headers=headers)
 
 
@@ -51,6 +57,15 @@ def serve(request: Request, version: str, path: str) -> Response:
 def favicon() -> Response:
     """Browsers ask for it whatever the page says."""
     return Response((STATIC / "favicon.svg").read_bytes(), media_type="image/svg+xml")
+
+
+def _sources(path: str) -> list[Path]:
+    """The files that an address names."""
+    if path == PLOTLY:
+        return [_plotly_file()]
+    folder, _, name = path.rpartition("/")
+    stem, dot, kind = name.rpartition(".")
+    return [_own_file(f"{folder}/{each}{dot}{kind}".lstrip("/")) for each in stem.split("+")]
 
 
 def _own_file(path: str) -> Path:
@@ -79,7 +94,14 @@ def _content_hash() -> str:
     return digest.hexdigest()[:12]
 
 
-@cache
-def _packed(file: Path, _changed_at: int) -> tuple[bytes, bytes]:
-    body = file.read_bytes()
+@lru_cache(maxsize=512)
+def _packed(path: str) -> tuple[bytes, bytes]:
+    """The bytes of an address, plain and compressed."""
+    sources = _sources(path)
+    if path.endswith(".css"):
+        body = bundles.style_sheet(sources)
+    elif path.endswith(".js") and "+" in path:
+        body = bundles.module(sources, STATIC / "js")
+    else:
+        body = sources[0].read_bytes()
     return body, gzip.compress(body, 6)

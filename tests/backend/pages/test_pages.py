@@ -275,7 +275,7 @@ def test_errors_are_pages_for_browsers(browser: httpx.Client, database: Engine) 
 
 def test_static_files_are_kept_for_ever_and_packed(browser: httpx.Client) -> None:
     page = browser.get("/").text
-    script = re.search(r'src="(/static/[^"]+main.js)"', page)
+    script = re.search(r'src="(/static/[^"]+main\+runs.js)"', page)
     plotly = re.search(r'data-plotly="([^"]+)"', page)
     assert script
     assert plotly
