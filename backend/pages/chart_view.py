@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
@@ -58,6 +58,7 @@ def chart_view(
 
 
 View = Annotated[ChartView, Depends(chart_view)]
+PanelIds = Annotated[list[str], Query(alias="panel", min_length=1, max_length=100)]
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,6 @@ class Drawn:
     legend: tuple[LegendEntry, ...] = ()
     notes: tuple[str, ...] = ()
     log: bool = False
-    figure: charts.Figure = field(default_factory=dict, repr=False)
 
 
 NOT_YET = Drawn()
@@ -106,7 +106,6 @@ def drawn(panel: Panel, figure: charts.Figure, view: ChartView) -> Drawn:
         legend=tuple(legend),
         notes=tuple(text.format(number) for number, text in said if number),
         log=view.is_log(panel),
-        figure=figure,
     )
 
 

@@ -17,7 +17,7 @@ from backend.db.points import Points
 from backend.pages import chart_scale as scale
 from backend.pages.chart_lines import TIMED, WHOLE, Clock, Line, Window, points_of
 from backend.pages.panels import Panel, title_of
-from backend.pages.smoothing import Average, Values, debiased_average
+from backend.pages.smoothing import Average, Values, debiased_average, rounded
 from backend.services.run_view import AlarmView
 from backend.services.series import Curve
 from backend.services.thinning import thin
@@ -25,6 +25,8 @@ from backend.services.thinning import thin
 __all__ = ["MOST_POINTS", "WHOLE", "Line", "Window", "figure", "lines_figure", "run_lines"]
 
 MOST_POINTS = 1000  # of a trace
+MOST_OF_MANY = 480  # of each of many, which cover one another
+MANY = 8
 MOST_MARKS = 200  # of each kind, at the edges of a chart
 RAW_OPACITY = 0.3
 FAR_OFF = 4.0  # times the height from the 1st to the 99th percentile: further points do not set the axis
@@ -62,7 +64,8 @@ def run_lines(
 
 def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) -> Figure:
     """Data and layout for Plotly; `meta` of each trace tells the browser how to extend it live."""
-    drawn = [_Trace(line, window) for line in lines]
+    most = MOST_POINTS if len(lines) < MANY else MOST_OF_MANY
+    drawn = [_Trace(line, window, most) for line in lines]
     low, high, clipped = _clipped_range(drawn, window.log)
     traces = [trace for each in drawn for trace in each.traces()]
     return {
@@ -81,8 +84,8 @@ def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) ->
 class _Trace:
     """One curve: a faint line through the raw points and a strong one through their average."""
 
-    def __init__(self, line: Line, window: Window) -> None:
-        self.line, self.window = line, window
+    def __init__(self, line: Line, window: Window, most: int) -> None:
+        self.line, self.window, self.most = line, window, most
         points = points_of(line.curve)
         finite = np.isfinite(points.values)
         self.nan = _within(points[~finite], line.clock, window)
@@ -101,14 +104,13 @@ class _Trace:
         return [*self._band(), self.raw(), self.smooth()]
 
     def raw(self) -> Figure:
-        shown = thin(self.points, MOST_POINTS)
-        return self._line(
-            shown, 1.0, {"role": "raw", "thinned": len(self.points) > MOST_POINTS}, opacity=RAW_OPACITY
-        )
+        thinned = len(self.points) > self.most
+        shown = thin(self.points, self.most)
+        return self._line(shown, 1.0, {"role": "raw", "thinned": thinned}, opacity=RAW_OPACITY)
 
     def smooth(self) -> Figure:
         state = {"mean": self.average.mean, "weight": self.average.weight}
-        trace = self._line(thin(self.smoothed, MOST_POINTS // 2), 1.75, {"role": "smooth", "average": state})
+        trace = self._line(thin(self.smoothed, self.most // 2), 1.75, {"role": "smooth", "average": state})
         trace["line"]["dash"] = self.line.dash
         return trace
 
@@ -120,7 +122,7 @@ class _Trace:
         for curve, fill in zip(self.line.band, ("none", "tonexty"), strict=True):
             points = points_of(curve)
             points = _within(points[np.isfinite(points.values)], self.line.clock, self.window)
-            edge = self._line(thin(points, MOST_POINTS // 2), 0.0, {"role": "band"})
+            edge = self._line(thin(points, self.most // 2), 0.0, {"role": "band"})
             edges.append({**edge, "fill": fill})
         return edges
 
@@ -131,7 +133,7 @@ class _Trace:
             "mode": "lines",
             "name": line.name,
             "x": points.steps.tolist(),
-            "y": points.values.tolist(),
+            "y": rounded(points.values).tolist(),
             "line": {"width": width, "shape": "linear", "simplify": False},
             "opacity": opacity,
             "hoverinfo": "skip",

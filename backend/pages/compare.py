@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, Response
 
 from backend.api.deps import Database
 from backend.db.session import reading_scope
 from backend.domain.config_messages import shown
 from backend.domain.published import CAVEATS, PUBLISHED
-from backend.pages.chart_view import View
+from backend.pages.chart_view import PanelIds, View
 from backend.pages.compare_board import Board, By, mark_of
 from backend.pages.compare_charts import styles_of
 from backend.pages.compare_tables import ConfigRow, encoder_table, result_rows, variation_rows
 from backend.pages.contexts import CompareChoice, ComparePage, CompareSignificance, CompareTasks
+from backend.pages.kept_charts import as_json
 from backend.pages.rendering import render
 from backend.services import compare, runs
 
@@ -78,12 +79,13 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
     return render(context)
 
 
-@router.get("/compare/figures/{metric:path}")
-def figure(metric: str, engine: Database, asked: Asked, view: View) -> JSONResponse:
-    """One metric of all runs as a Plotly figure."""
+@router.get("/compare/figures")
+def figures(panel_ids: PanelIds, engine: Database, asked: Asked, view: View) -> Response:
+    """Metrics of all runs as Plotly figures."""
     with reading_scope(engine) as session:
         board = Board(session, compare.chosen(session, asked.ids), asked.by)
-        return JSONResponse(board.figure(board.panel(metric), view))
+        made = board.charts([board.panel(metric) for metric in panel_ids], view)
+    return Response(as_json(made), media_type="application/json")
 
 
 @router.get("/compare/tasks")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from backend.domain.errors import NotFound
-from backend.pages import charts
-from backend.pages.chart_view import ChartView, Drawn, drawn
+from backend.pages.chart_lines import clock_of
+from backend.pages.chart_view import ChartView, Drawn
+from backend.pages.charts import Figure, lines_figure
 from backend.pages.compare_charts import (
     Curves,
     Style,
@@ -21,6 +23,7 @@ from backend.pages.compare_charts import (
     styles_of,
     styles_over_seeds,
 )
+from backend.pages.kept_charts import KEPT, Chart, database_of
 from backend.pages.panels import Panel
 from backend.pages.still import swatch
 from backend.services import compare, datasets, series
@@ -62,23 +65,43 @@ class Board:
             raise NotFound(f"No compared run has a metric {metric!r}.", "Reload the page.")
         return found
 
-    def figure(self, panel: Panel, view: ChartView, curves: Curves | None = None) -> charts.Figure:
+    def charts(self, shown: Sequence[Panel], view: ChartView) -> dict[str, Chart]:
+        """Panel id -> its chart, drawn now or before."""
+        found = {panel.id: KEPT.get((*self._drawn_from, view, panel)) for panel in shown}
+        missing = [panel for panel in shown if found[panel.id] is None]
+        metrics = list(dict.fromkeys(name for panel in missing for name in panel.metrics))
+        curves = series.of_runs(self._session, [run.id for run in self.runs], metrics) if metrics else {}
+        for panel in missing:
+            chart = Chart(panel, self._figure(panel, view, curves), view)
+            found[panel.id] = KEPT.keep((*self._drawn_from, view, panel), chart)
+        return {panel_id: chart for panel_id, chart in found.items() if chart}
+
+    @cached_property
+    def _drawn_from(self) -> tuple[Hashable, ...]:
+        """What its charts depend on besides view and panel."""
+        versions = series.versions(self._session, [run.id for run in self.runs])
+        runs = [
+            (run.id, versions.get(run.id, 0), run.started_at or run.created_at, clock_of(run, self.sizes))
+            for run in self.runs
+        ]
+        members = [(each.key, *(run.id for run in each.runs)) for each in self.variations]
+        styles = tuple(self.styles.items())
+        return database_of(self._session), self.by, tuple(runs), tuple(members), styles
+
+    def _figure(self, panel: Panel, view: ChartView, curves: Curves) -> Figure:
         """One metric of all runs."""
-        curves = curves or series.of_runs(self._session, [run.id for run in self.runs], panel.metrics)
         lines = (
             run_lines(panel.metrics[0], self.runs, curves, self.styles, self.sizes)
             if self.by == "run"
             else seed_lines(panel.metrics[0], self.variations, curves, self.styles, self.sizes)
         )
-        made = charts.lines_figure(panel, lines, view.window(panel))
+        made = lines_figure(panel, lines, view.window(panel))
         return {**made, "version": 0, "runs": [run.id for run in self.runs]}
 
     def first_paint(self, view: ChartView) -> dict[str, Drawn]:
         """The charts that a window shows at first, drawn here."""
         shown = self.panels[: max(3, min(24, LINES_DRAWN // max(1, len(self.styles))))]
-        metrics = [panel.id for panel in shown]
-        curves = series.of_runs(self._session, [run.id for run in self.runs], metrics)
-        return {panel.id: drawn(panel, self.figure(panel, view, curves), view) for panel in shown}
+        return {panel_id: chart.drawn for panel_id, chart in self.charts(shown, view).items()}
 
     def legend(self, hidden: frozenset[str]) -> list[LegendLine]:
         """Every line with its mark."""

@@ -24,9 +24,8 @@ from backend.domain.dashboards import (
 from backend.domain.errors import NotFound
 from backend.domain.grid import Grid
 from backend.domain.published import CAVEATS, PUBLISHED
-from backend.pages import charts
 from backend.pages.bars import Bar, bars_of, bars_svg
-from backend.pages.chart_view import NOT_YET, ChartView, Drawn, drawn
+from backend.pages.chart_view import NOT_YET, ChartView, Drawn
 from backend.pages.compare_board import Board, By
 from backend.pages.compare_tables import (
     ConfigRow,
@@ -37,6 +36,7 @@ from backend.pages.compare_tables import (
     variation_rows,
 )
 from backend.pages.grid_svg import grid_svg
+from backend.pages.kept_charts import Chart as KeptChart
 from backend.pages.panels import Panel as Chart
 from backend.services import compare, gallery
 from backend.services.run_view import RunView
@@ -107,12 +107,17 @@ class Panels:
             return self._table(panel)
         return self._grids(panel)
 
-    def figure(self, panel: AnyPanel, view: ChartView) -> charts.Figure:
-        """The Plotly figure of a panel of curves."""
-        if not isinstance(panel, CurvesPanel):
-            raise NotFound(f"Panel {panel.id!r} has no curves.")
-        board = self.board(panel.by)
-        return board.figure(self._chart(panel), view)
+    def charts(self, wanted: Sequence[AnyPanel], view: ChartView) -> dict[str, KeptChart]:
+        """Panel id -> its chart, of panels of curves."""
+        by_lines: dict[By, list[Chart]] = {}
+        for panel in wanted:
+            if not isinstance(panel, CurvesPanel):
+                raise NotFound(f"Panel {panel.id!r} has no curves.")
+            by_lines.setdefault(panel.by, []).append(self._chart(panel))
+        made: dict[str, KeptChart] = {}
+        for by, shown_charts in by_lines.items():
+            made |= self.board(by).charts(shown_charts, view)
+        return made
 
     def _chart(self, panel: CurvesPanel) -> Chart:
         """The panel as a chart, under the panel's own id."""
@@ -132,8 +137,7 @@ class Panels:
             chart = self._chart(panel)
         except NotFound:
             return Shown(panel, nothing=f"No run has recorded {panel.metric} yet.")
-        figure = self.board(panel.by).figure(chart, view)
-        return Shown(panel, chart=chart, drawn=drawn(chart, figure, view))
+        return Shown(panel, chart=chart, drawn=self.board(panel.by).charts([chart], view)[chart.id].drawn)
 
     def _table(self, panel: TablePanel) -> Shown:
         if panel.table == "encoder":

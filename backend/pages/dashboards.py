@@ -20,9 +20,10 @@ from backend.domain.dashboards import AnyPanel, CurvesPanel
 from backend.domain.errors import NotFound
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.pages.assets import STATIC
-from backend.pages.chart_view import ChartView, View
+from backend.pages.chart_view import ChartView, PanelIds, View
 from backend.pages.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard
 from backend.pages.dashboard_panels import Panels, as_csv
+from backend.pages.kept_charts import as_json
 from backend.pages.rendering import environment, render
 from backend.services import compare, dashboards
 from backend.services.dashboards import DashboardView
@@ -73,11 +74,11 @@ def dashboard_page(slug: str, engine: Database, view: View) -> HTMLResponse:
     return render(context)
 
 
-@router.get("/d/{slug}/figures/{panel_id}")
-def figure(slug: str, panel_id: str, engine: Database, view: View) -> JSONResponse:
-    """A panel of curves as a Plotly figure."""
+@router.get("/d/{slug}/figures")
+def figures(slug: str, panel_ids: PanelIds, engine: Database, view: View) -> Response:
+    """Panels of curves as Plotly figures."""
     with reading_scope(engine) as session:
-        return _figure(session, dashboards.get(session, slug), panel_id, view)
+        return _figures(session, dashboards.get(session, slug), panel_ids, view)
 
 
 @router.get("/d/{slug}/panels/{panel_id}.csv")
@@ -114,11 +115,11 @@ def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
     return render(context)
 
 
-@router.get("/s/{secret}/figures/{panel_id}")
-def shared_figure(secret: str, panel_id: str, engine: Database, view: View) -> JSONResponse:
-    """A shared panel of curves as a Plotly figure."""
+@router.get("/s/{secret}/figures")
+def shared_figures(secret: str, panel_ids: PanelIds, engine: Database, view: View) -> Response:
+    """Shared panels of curves as Plotly figures."""
     with reading_scope(engine) as session:
-        return _figure(session, dashboards.opened_by(session, secret), panel_id, view)
+        return _figures(session, dashboards.opened_by(session, secret), panel_ids, view)
 
 
 @router.get("/s/{secret}/panels/{panel_id}.csv")
@@ -171,8 +172,10 @@ def _panel(found: DashboardView, panel_id: str) -> AnyPanel:
     return panel
 
 
-def _figure(session: Session, found: DashboardView, panel_id: str, view: ChartView) -> JSONResponse:
-    return JSONResponse(_panels(session, found).figure(_panel(found, panel_id), view))
+def _figures(session: Session, found: DashboardView, panel_ids: list[str], view: ChartView) -> Response:
+    wanted = [_panel(found, panel_id) for panel_id in panel_ids]
+    made = _panels(session, found).charts(wanted, view)
+    return Response(as_json(made), media_type="application/json")
 
 
 def _csv(session: Session, found: DashboardView, panel_id: str) -> Response:

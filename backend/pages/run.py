@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from backend.api.deps import Database, RunId
@@ -17,9 +17,10 @@ from backend.domain.errors import InvalidConfig, NotFound
 from backend.domain.experiment import ExperimentConfig
 from backend.pages import charts, forms, panels
 from backend.pages.chart_lines import Clock, clock_of
-from backend.pages.chart_view import MOST_STILLS, ChartView, Drawn, View, drawn
+from backend.pages.chart_view import MOST_STILLS, ChartView, PanelIds, View
 from backend.pages.contexts import RunPage
 from backend.pages.health import health_of
+from backend.pages.kept_charts import KEPT, Chart, as_json, database_of
 from backend.pages.rendering import render
 from backend.pages.sparklines import sparkline
 from backend.services import checkpoints, datasets, events, groups, logs, runs, series, workers
@@ -45,7 +46,10 @@ def run_page(run_id: RunId, engine: Database, view: View) -> HTMLResponse:
             health=health,
             courses={each.metric: sparkline(session, run, each.metric) for each in health.evidence},
             panels=arranged,
-            drawn=_drawn(session, run, arranged[:MOST_STILLS], view),
+            drawn={
+                panel_id: chart.drawn
+                for panel_id, chart in _charts(session, run, arranged[:MOST_STILLS], view).items()
+            },
             view=view,
             config=forms.build(run.config, _defaults(run)) if run.origin == "training" else (),
             config_json=json.dumps(run.config, indent=2, ensure_ascii=False),
@@ -62,41 +66,37 @@ def run_page(run_id: RunId, engine: Database, view: View) -> HTMLResponse:
     return render(context)
 
 
-@router.get("/runs/{run_id}/figures/{panel_id:path}")
-def figure(
-    run_id: RunId,
-    panel_id: str,
-    engine: Database,
-    view: View,
-) -> JSONResponse:
-    """One panel as a Plotly figure, and the version of the series from which its events go on."""
+@router.get("/runs/{run_id}/figures")
+def figures(run_id: RunId, panel_ids: PanelIds, engine: Database, view: View) -> Response:
+    """Panels as Plotly figures, each with the version of the series from which its events go on."""
     with reading_scope(engine) as session:
         run = runs.get(session, run_id)
-        panel = panels.panel_of(series.names(session, run_id), panel_id)
-        if panel is None:
-            raise NotFound(f"Run {run_id} has no panel {panel_id!r}.", "Reload the page.")
-        version = series.version(session, run_id)
-        curves = series.read(session, run_id, panel.metrics)
-        clock = _clock(session, run)
-    made = charts.figure(panel, curves, run.variant, view.window(panel), run.alarms, clock, run_id)
-    return JSONResponse({"version": version, **made})
+        names, wanted = series.names(session, run_id), []
+        for panel_id in panel_ids:
+            panel = panels.panel_of(names, panel_id)
+            if panel is None:
+                raise NotFound(f"Run {run_id} has no panel {panel_id!r}.", "Reload the page.")
+            wanted.append(panel)
+        made = _charts(session, run, wanted, view)
+    return Response(as_json(made), media_type="application/json")
 
 
-def _drawn(
+def _charts(
     session: Session, run: RunView, shown: Sequence[panels.Panel], view: ChartView
-) -> dict[str, Drawn]:
-    """Panel id -> its chart as the first paint shows it."""
-    names = [name for panel in shown for name in panel.metrics]
+) -> dict[str, Chart]:
+    """Panel id -> its chart, drawn now or before."""
+    clock, version = _clock(session, run), series.version(session, run.id)
+    alarms = tuple((alarm.name, alarm.step, alarm.text) for alarm in run.alarms)
+    of_all = (database_of(session), run.id, version, run.variant, clock, alarms, view)
+    found = {panel.id: KEPT.get((*of_all, panel)) for panel in shown}
+    missing = [panel for panel in shown if found[panel.id] is None]
+    names = [name for panel in missing for name in panel.metrics]
     curves = series.read(session, run.id, names) if names else {}
-    clock = _clock(session, run)
-    return {
-        panel.id: drawn(
-            panel,
-            charts.figure(panel, curves, run.variant, view.window(panel), run.alarms, clock, run.id),
-            view,
-        )
-        for panel in shown
-    }
+    for panel in missing:
+        made = charts.figure(panel, curves, run.variant, view.window(panel), run.alarms, clock, run.id)
+        chart = Chart(panel, {"version": version, **made}, view)
+        found[panel.id] = KEPT.keep((*of_all, panel), chart)
+    return {panel_id: chart for panel_id, chart in found.items() if chart}
 
 
 def _clock(session: Session, run: RunView) -> Clock:

@@ -101,6 +101,11 @@ def version(session: Session, run_id: str) -> int:
     return run_cursors.current(session, run_id)
 
 
+def versions(session: Session, run_ids: Collection[str]) -> dict[str, int]:
+    """The current versions of many runs; one that has no point yet is left out."""
+    return run_cursors.of_runs(session, run_ids)
+
+
 def read(
     session: Session,
     run_id: str,

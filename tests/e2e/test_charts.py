@@ -56,7 +56,13 @@ def test_what_the_server_draws_is_where_plotly_draws_it(
     page.wait_for_function("() => document.querySelectorAll('.still').length > 8")
     before = page.evaluate(PLACES)
 
-    page.wait_for_timeout(200)  # for the script to be asked for; it is held until then
+    chart = page.locator(".chart[data-panel=accuracy]")
+    chart.locator(".plot").hover()  # what was drawn answers while Plotly is on its way
+    expect(chart.locator(".tooltip")).to_contain_text("tokens")
+    assert page.evaluate("window.Plotly") is None
+    crosshair = chart.locator(".crosshair").bounding_box()
+    page.mouse.move(0, 0)
+    page.wait_for_function("() => document.querySelector('script[src*=plotly]')")
     for route in held:
         route.continue_()
     page.unroute("**/plotly.min.js")
@@ -66,6 +72,8 @@ def test_what_the_server_draws_is_where_plotly_draws_it(
         "each.getBoundingClientRect().top > innerHeight || !each.querySelector('.still'))"
     )
     after = page.evaluate(PLACES)
+    chart.locator(".plot").hover()
+    assert chart.locator(".crosshair").bounding_box() == pytest.approx(crosshair, abs=1.0)
 
     assert len(before) >= 6
     for panel, drawn in before.items():

@@ -53,14 +53,14 @@ def test_twenty_of_twenty_spikes_are_drawn_whatever_one_does(page: Page, spiky: 
     assert [top for top, _ in page.evaluate(RAWS)] == [1.5] * 20
     assert max(points for _, points in page.evaluate(RAWS)) <= 1000
 
-    with page.expect_response("**/compare/figures/loss?**smooth=0.95**"):
+    with page.expect_response("**/compare/figures?**smooth=0.95**"):
         page.locator("#smoothing").fill("0.95")
     expect(chart).to_have_attribute("data-smoothing", "0.95")
     assert [top for top, _ in page.evaluate(RAWS)] == [1.5] * 20
 
     box = chart.locator(".plot").bounding_box()
     assert box
-    with page.expect_response("**/compare/figures/loss?**from=**"):
+    with page.expect_response("**/compare/figures?**from=**"):
         page.mouse.move(box["x"] + 50, box["y"] + 80)
         page.mouse.down()
         page.mouse.move(box["x"] + 50 + (box["width"] - 64) / 2, box["y"] + 80, steps=5)
@@ -74,7 +74,7 @@ def test_twenty_of_twenty_spikes_are_drawn_whatever_one_does(page: Page, spiky: 
     )
     assert low <= 300
     assert 9_000 < high < 12_000
-    with page.expect_response("**/compare/figures/loss?**"):
+    with page.expect_response("**/compare/figures?**"):
         page.locator("#reset-zoom").click()
     page.wait_for_function(
         "() => document.querySelector('.chart[data-panel=loss] .plot').data[0].x.at(-1) > 19000"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,6 +24,12 @@ def hold(session: Session, run_id: str) -> int:
 def current(session: Session, run_id: str) -> int:
     """The version of the last committed write, 0 before the first."""
     return session.scalar(select(RunCursor.version).where(RunCursor.run_id == run_id)) or 0
+
+
+def of_runs(session: Session, run_ids: Collection[str]) -> dict[str, int]:
+    """The versions of the last committed writes, by run."""
+    query = select(RunCursor.run_id, RunCursor.version).where(RunCursor.run_id.in_(run_ids))
+    return {row.run_id: row.version for row in session.execute(query)}
 
 
 def _write(session: Session, run_id: str, by: int) -> int:

@@ -36,7 +36,8 @@ def test_every_line_is_drawn_before_any_script_runs(browser: httpx.Client, seeds
 def test_seeds_are_one_line_with_a_band(browser: httpx.Client, seeds: list[str]) -> None:
     query = {"runs": ",".join(seeds), "by": "seed"}
     page = browser.get("/compare", params=query).text
-    figure = browser.get("/compare/figures/accuracy/token", params=query).json()
+    asked = {**query, "panel": "accuracy/token"}
+    figure = browser.get("/compare/figures", params=asked).json()["figures"]["accuracy/token"]
 
     assert "deterministic (n = 3)" in page
     roles = [trace["meta"]["role"] for trace in figure["data"]]

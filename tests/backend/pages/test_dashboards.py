@@ -82,8 +82,8 @@ def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(
         assert "Everything" in page.text
         for inside in ('href="/runs', "/api/v1", f'href="/d/{board}'):
             assert inside not in page.text, inside
-        figure = stranger.get(f"{made['url']}/figures/chart")
-        assert [trace["meta"]["role"] for trace in figure.json()["data"]][:2] == ["raw", "smooth"]
+        figure = stranger.get(f"{made['url']}/figures?panel=chart").json()["figures"]["chart"]
+        assert [trace["meta"]["role"] for trace in figure["data"]][:2] == ["raw", "smooth"]
         assert stranger.get(f"{made['url']}/panels/bars.csv").status_code == 200
         series = stranger.get(f"{made['url']}/series", params={"names": "accuracy/token,loss"}).json()[
             "series"
@@ -94,7 +94,7 @@ def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(
         assert stranger.get("/s/unknown").status_code == 404
 
         browser.delete(f"/api/v1/dashboards/{board}/shares/{made['id']}")
-        for address in ("", "/figures/chart", "/panels/bars.csv", "/series?names=loss"):
+        for address in ("", "/figures?panel=chart", "/panels/bars.csv", "/series?names=loss"):
             assert stranger.get(made["url"] + address).status_code == 404
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -139,6 +140,11 @@ def test_an_external_run_has_a_page_of_its_own(browser: httpx.Client, database: 
     assert browser.get(f"/runs/new?from={run_id}").status_code == 404
 
 
+def figure_of(browser: httpx.Client, run_id: str, panel: str) -> Any:
+    """One panel's figure, as charts ask for it."""
+    return browser.get(f"/runs/{run_id}/figures", params={"panel": panel}).json()["figures"][panel]
+
+
 def test_an_alarm_is_in_the_verdict_in_the_table_and_on_the_curves(
     browser: httpx.Client, database: Engine
 ) -> None:
@@ -147,7 +153,7 @@ def test_an_alarm_is_in_the_verdict_in_the_table_and_on_the_curves(
 
     assert "The encoder is starving" in browser.get(f"/runs/{run_id}").text
     assert "starving" in browser.get("/", params={"filter": f'id == "{run_id}"'}).text
-    figure = browser.get(f"/runs/{run_id}/figures/coverage").json()
+    figure = figure_of(browser, run_id, "coverage")
     assert [mark["name"] for mark in figure["marks"]] == ["starvation"]
 
 
@@ -157,11 +163,11 @@ def test_probes_have_panels_and_evidence_on_the_run_page(browser: httpx.Client, 
     page = browser.get(f"/runs/{run_id}").text
     for title in ("Effective rank", "Puzzle retrieval, top-1", "Decoder reliance: cost of another"):
         assert title in page
-    reliance = browser.get(f"/runs/{run_id}/figures/reliance").json()["data"]
+    reliance = figure_of(browser, run_id, "reliance")["data"]
     lines = [trace for trace in reliance if trace["meta"].get("role") == "raw"]
     assert [line["name"] for line in lines] == ["right context", "another task's", "mean context"]
     assert [len(line["x"]) for line in lines] == [6] * 3
-    assert browser.get(f"/runs/{run_id}/figures/other-data").status_code == 404
+    assert browser.get(f"/runs/{run_id}/figures?panel=other-data").status_code == 404
 
 
 def test_predictions_come_as_cards_filtered_and_page_by_page(browser: httpx.Client, database: Engine) -> None:

@@ -1,10 +1,11 @@
 // Charts that belong together: one x axis, one zoom, one crosshair, one smoothing. What the board shows
 // stands in the address, so that a reload, the back button and a pasted address show the same.
 
+import { ask } from "../api.js";
 import { Axis } from "./axis.js";
 import { Chart } from "./chart.js";
 import { download } from "./export.js";
-import { afterPaint, onThemeChange, plotly } from "./theme.js";
+import { onThemeChange } from "./theme.js";
 
 const SETTLE = 250; // milliseconds after the last change before the server is asked
 const SMOOTHING = 0.6;
@@ -13,7 +14,7 @@ export class Board {
   /**
    * @param {HTMLElement} root the section with the charts
    * @param {{name: string, figures: string, exports: string, query?: () => URLSearchParams, run?: string}} source
-   *   `figures`: the address below which the panels' figures lie; `query`: what they are asked with besides the view;
+   *   `figures`: the address of the panels' figures; `query`: what they are asked with besides the view;
    *   `run`: the only run, where there is one
    */
   constructor(root, source) {
@@ -26,7 +27,6 @@ export class Board {
     this.watchView();
     this.watchControls();
     onThemeChange(() => this.charts.forEach((chart) => chart.figure && chart.redraw()));
-    if (this.charts.length) afterPaint(() => plotly());
   }
 
   readAddress() {
@@ -57,11 +57,32 @@ export class Board {
     history.replaceState(history.state, "", address);
   }
 
-  /** Where the figure of a panel is. */
-  address(panel) {
+  /** The figure of a panel; what is asked for in the same moment is one request. */
+  figure(panel, signal) {
+    this.asking ??= { panels: new Set(), signals: [] };
+    const { asking } = this;
+    asking.panels.add(panel);
+    asking.signals.push(signal);
+    asking.answer ??= Promise.resolve().then(() => {
+      this.asking = undefined;
+      return this.figures(asking);
+    });
+    return asking.answer.then((figures) => {
+      signal.throwIfAborted();
+      return figures[panel];
+    });
+  }
+
+  /** Given up once nobody wants any of them. */
+  async figures({ panels, signals }) {
     const query = new URLSearchParams(this.source.query?.() ?? "");
     for (const [name, value] of Object.entries(this.view)) if (value !== null) query.set(name, value);
-    return `${this.source.figures}/${panel.split("/").map(encodeURIComponent).join("/")}?${query}`;
+    for (const panel of panels) query.append("panel", panel);
+    const giveUp = new AbortController();
+    for (const signal of signals) {
+      signal.addEventListener("abort", () => signals.every((each) => each.aborted) && giveUp.abort());
+    }
+    return (await ask(`${this.source.figures}?${query}`, { signal: giveUp.signal })).figures;
   }
 
   /** Long work of one chart after that of the other, so that the page answers in between. */

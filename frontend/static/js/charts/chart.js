@@ -1,6 +1,6 @@
-// One chart: loads its figure when it is first seen, grows with the run, answers the crosshair.
+// One chart: loads its figure when it is first seen, grows with the run, answers the crosshair. What the server drew
+// answers as soon as the figure is here, in the second that Plotly takes to load.
 
-import { ask } from "../api.js";
 import { valueOn } from "../words.js";
 import { throttled } from "../live.js";
 import { nearest } from "./axis.js";
@@ -11,6 +11,7 @@ const MOST_LIVE = 1500; // points of a trace before it is thinned again on the s
 const DRAW_EVERY = 500; // milliseconds
 const RELOAD_EVERY = 3000;
 const MOST_TOLD = 16; // lines of a tooltip
+const SAME = 1e-6; // relative difference of two values that no chart shows: the server rounds to 7 digits
 
 export class Chart {
   constructor(root, board) {
@@ -47,7 +48,7 @@ export class Chart {
 
   async fetch(signal) {
     try {
-      this.take(await ask(this.board.address(this.root.dataset.panel), { signal }));
+      this.take(await this.board.figure(this.root.dataset.panel, signal));
       await this.board.turn(() => !signal.aborted && this.render());
     } catch (problem) {
       if (problem.name !== "AbortError") this.fail(problem);
@@ -68,6 +69,7 @@ export class Chart {
       this.lastStep.set(key, Math.max(step, this.lastStep.get(key) ?? -1));
     }
     this.describe();
+    if (!this.answers) this.answer();
   }
 
   get raws() {
@@ -106,42 +108,62 @@ export class Chart {
   /** What the server drew makes room for what answers. */
   takeOver() {
     this.plot.querySelector(".still")?.remove();
-    this.listen();
+    this.listenToPlotly();
     performance.mark("chart", { detail: this.root.dataset.panel });
   }
 
-  listen() {
+  listenToPlotly() {
     this.plot.on("plotly_relayout", (change) => {
       if ("xaxis.range[0]" in change) this.board.zoomTo(change["xaxis.range[0]"] * this.unit, change["xaxis.range[1]"] * this.unit);
     });
     this.plot.on("plotly_doubleclick", () => this.board.zoomOut());
+  }
+
+  /** Follow the pointer; Plotly is not needed for it. */
+  answer() {
+    this.answers = true;
     this.plot.addEventListener("pointermove", (event) => {
-      const { xaxis, yaxis } = this.plot._fullLayout;
       const box = this.plot.getBoundingClientRect();
-      const x = xaxis.p2d(event.clientX - box.left - xaxis._offset);
-      this.height = yaxis.p2d(event.clientY - box.top - yaxis._offset);
-      const [low, high] = xaxis.range;
-      this.board.pointAt(x >= Math.min(low, high) && x <= Math.max(low, high) ? x * this.unit : null, this);
+      const { left, width, top, height, low, high, floor, ceiling } = this.place();
+      const x = low + ((event.clientX - box.left - left) / width) * (high - low);
+      this.height = ceiling + ((event.clientY - box.top - top) / height) * (floor - ceiling);
+      if (this.figure.layout.yaxis.type === "log") this.height = 10 ** this.height;
+      this.board.pointAt(x >= Math.min(low, high) && x <= Math.max(low, high) ? x : null, this);
     });
     this.plot.addEventListener("pointerleave", () => this.board.pointAt(null, this));
   }
 
+  /** Where the axes lie in the plot, in pixels, and what stands at their ends: as Plotly has it, or the drawing. */
+  place() {
+    const { xaxis, yaxis } = this.plot._fullLayout ?? {};
+    if (xaxis?._length) {
+      const [low, high] = xaxis.range.map((each) => each * this.unit);
+      const [floor, ceiling] = yaxis.range;
+      return { left: xaxis._offset, width: xaxis._length, top: yaxis._offset, height: yaxis._length, low, high, floor, ceiling };
+    }
+    const [low, high] = this.range;
+    const { l: left, r, t: top, b } = this.figure.layout.margin;
+    const [floor, ceiling] = this.figure.layout.yaxis.range;
+    return { left, width: this.plot.clientWidth - left - r, top, height: this.plot.clientHeight - top - b, low, high, floor, ceiling };
+  }
+
   /** Show what stands at `x`; null: the last values. */
   pointAt(x, here) {
-    if (!this.figure || !this.plot._fullLayout) return;
+    if (!this.figure) return;
     this.crosshair ??= this.plot.appendChild(Object.assign(document.createElement("div"), { className: "crosshair" }));
     this.crosshair.hidden = x === null;
     const found = x === null || (!here && !this.legend.size) ? [] : this.valuesAt(x);
+    let at = 0;
     if (x !== null) {
-      const { xaxis } = this.plot._fullLayout;
-      const at = xaxis._offset + xaxis.d2p(x / this.unit);
-      this.crosshair.hidden = at < xaxis._offset || at > xaxis._offset + xaxis._length;
+      const { left, width, low, high } = this.place();
+      at = left + ((x - low) / (high - low)) * width;
+      this.crosshair.hidden = at < left || at > left + width;
       this.crosshair.style.transform = `translateX(${at}px)`;
       for (const each of found) this.say(each.trace.meta.key, each.value);
     } else {
       this.showLast();
     }
-    this.showTooltip(x, here ? found : []);
+    this.showTooltip(x, at, here ? found : []);
   }
 
   valuesAt(x) {
@@ -153,7 +175,7 @@ export class Chart {
   }
 
   /** The values at the crosshair, greatest first; of very many those nearest to the pointer. */
-  showTooltip(x, found) {
+  showTooltip(x, at, found) {
     this.tooltip ??= this.plot.appendChild(Object.assign(document.createElement("div"), { className: "tooltip" }));
     this.tooltip.hidden = !found.length;
     if (!found.length) return;
@@ -168,8 +190,6 @@ export class Chart {
     if (left > 0) lines.push(Object.assign(document.createElement("div"), { className: "soft", textContent: `and ${left} more` }));
     const head = Object.assign(document.createElement("div"), { className: "soft", textContent: this.axis.words(x) });
     this.tooltip.replaceChildren(head, ...lines);
-    const { xaxis } = this.plot._fullLayout;
-    const at = xaxis._offset + xaxis.d2p(x / this.unit);
     const turn = at + this.tooltip.offsetWidth + 16 > this.plot.clientWidth;
     this.tooltip.style.transform = `translateX(${turn ? Math.max(0, at - this.tooltip.offsetWidth - 8) : at + 8}px)`;
   }
@@ -210,7 +230,8 @@ export class Chart {
     return curve.step.some((step, i) => {
       if (step > last || curve.value[i] === null) return false;
       const at = nearest(trace.steps, step);
-      return trace.steps[at] === step ? trace.y[at] !== curve.value[i] : !trace.meta.thinned;
+      if (trace.steps[at] !== step) return !trace.meta.thinned;
+      return Math.abs(trace.y[at] - curve.value[i]) > SAME * Math.abs(curve.value[i]);
     });
   }
 

@@ -3,28 +3,24 @@
 const loading = {};
 const DASHES = { dot: "3 3", dash: "9 9", longdash: "15 15", dashdot: "9 3 3 3" };
 
-/** Plotly itself, loaded when the first chart wants it. */
+/** Plotly itself, loaded when the first chart wants it. Its second comes after what one sees, never before. */
 export function plotly() {
-  loading.promise ??= new Promise((resolve, reject) => {
+  loading.promise ??= painted().then(() => new Promise((resolve, reject) => {
     if (window.Plotly) {
       resolve(window.Plotly);
       return;
     }
-    const begun = document.getElementById("plotly"); // by early.js
-    const script = begun ?? document.createElement("script");
+    const script = document.createElement("script");
     script.addEventListener("load", () => resolve(window.Plotly));
     script.addEventListener("error", () => reject(new Error("Plotly's script did not load. Reload the page.")));
-    if (begun) return;
-    script.id = "plotly";
     script.src = document.body.dataset.plotly;
     document.head.append(script);
-  });
+  }));
   return loading.promise;
 }
 
-/** Calls `work` once the page has been painted: nothing that takes long may come before what one sees. */
-export function afterPaint(work) {
-  requestAnimationFrame(() => setTimeout(work));
+function painted() {
+  return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 }
 
 /** The colour called `name` in tokens.css as it is now; a shade of it lies nearer to the ink. */
