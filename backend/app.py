@@ -25,6 +25,7 @@ from backend.api.guard import Guard
 from backend.api.router import router as api_router
 from backend.db.session import make_engine, session_scope
 from backend.pages.assets import ADDRESSES as ASSETS
+from backend.pages.assets import prepare as prepare_assets
 from backend.pages.assets import serve as serve_assets
 from backend.pages.errors import error_page
 from backend.pages.router import router as pages_router
@@ -69,6 +70,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.stopping = asyncio.Event()
     sweeping = asyncio.create_task(_sweep_until(app.state.stopping, engine))
     url = app.state.settings.webhook_url
+    preparing = asyncio.create_task(run_sync(prepare_assets))
     delivering = asyncio.create_task(_deliver_until(app.state.stopping, engine, url))
     try:
         with _told_of_signals(app.state.stopping):
@@ -77,6 +79,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.stopping.set()
         await sweeping
         await delivering
+        await preparing
         await run_sync(engine.dispose)
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import gzip
 import mimetypes
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
 from backend.domain.errors import NotFound
@@ -21,6 +22,7 @@ from backend.pages import bundles
 FRONTEND = Path(__file__).parents[2] / "frontend"
 STATIC = FRONTEND / "static"
 PLOTLY = "plotly.min.js"
+MOST_KEPT = 500  # addresses; there are some hundred, unless somebody makes up bundles
 ADDRESSES = "/static/{version}/{path:path}"
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -38,15 +40,14 @@ def plotly_asset() -> str:
 
 
 async def serve(request: Request) -> Response:
-    """A static file, compressed where the browser takes it. It needs no thread: after the first time it is
-    in memory.
-    """
+    """A static file, compressed where the browser takes it."""
     version, path = request.path_params["version"], request.path_params["path"]
     headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
     current = version == _content_hash() or version.startswith("plotly-")
     if not current:  # an old page asks: it gets today's file, and must not keep it
         headers["Cache-Control"] = "no-cache"
-    body, packed = _packed(path)
+    kept = _KEPT.get(path)
+    body, packed = kept if kept else await run_sync(_packed, path)
     if "gzip" in request.headers.get("accept-encoding", ""):
         body, headers["Content-Encoding"] = packed, "gzip"
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
@@ -94,9 +95,16 @@ def _content_hash() -> str:
     return digest.hexdigest()[:12]
 
 
-@lru_cache(maxsize=512)
+def prepare() -> None:
+    """Compress Plotly before a page asks for it: it takes a good part of a second."""
+    _packed(PLOTLY)
+
+
+_KEPT: dict[str, tuple[bytes, bytes]] = {}
+
+
 def _packed(path: str) -> tuple[bytes, bytes]:
-    """The bytes of an address, plain and compressed."""
+    """The bytes of an address, plain and compressed, and from now on in memory."""
     sources = _sources(path)
     if path.endswith(".css"):
         body = bundles.style_sheet(sources)
@@ -104,4 +112,7 @@ def _packed(path: str) -> tuple[bytes, bytes]:
         body = bundles.module(sources, STATIC / "js")
     else:
         body = sources[0].read_bytes()
-    return body, gzip.compress(body, 6)
+    if len(_KEPT) >= MOST_KEPT:
+        _KEPT.clear()
+    _KEPT[path] = body, gzip.compress(body, 6)
+    return _KEPT[path]

@@ -25,7 +25,7 @@ Places = NDArray[np.float64]
 
 UNITS = 2000  # of the stretched drawing, in both directions
 MOST_POINTS = 480  # of a line: two in each column of a chart of usual width
-MOST_OF_MANY = 320  # where ten lines or more cover one another
+MOST_OF_MANY = 220  # where ten lines or more cover one another
 DASHES = {"dot": "3 3", "dash": "9 9", "longdash": "15 15", "dashdot": "9 3 3 3"}
 
 

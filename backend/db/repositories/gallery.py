@@ -11,11 +11,25 @@ from dataclasses import dataclass
 from typing import Any, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, not_, or_, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, load_only
 
 from backend.db.tables import Evaluation, Outcome, Prediction, Run, Task
 
 FIRST_ATTEMPT = 1
+# What a source is told by. The rest of both rows is JSON that takes longer to read than the page.
+TOLD = (
+    load_only(
+        Evaluation.run_id,
+        Evaluation.set_name,
+        Evaluation.step,
+        Evaluation.weights,
+        Evaluation.views,
+        Evaluation.act_steps,
+        Evaluation.status,
+        raiseload=True,
+    ),
+    load_only(Run.name, Run.variant, Run.seed, raiseload=True),
+)
 Columns = TypeVarTuple("Columns")
 Position = tuple[int, str, int]  # evaluation, task, test of the last row shown
 
@@ -56,7 +70,7 @@ def rows(
         same = and_(Outcome.evaluation_id == evaluation, behind)
         query = query.where(or_(Outcome.evaluation_id < evaluation, same))
     order = (Outcome.evaluation_id.desc(), Outcome.task_id, Outcome.test_index)
-    return session.execute(query.order_by(*order).limit(limit)).all()
+    return session.execute(query.order_by(*order).limit(limit).options(*TOLD)).all()
 
 
 def modes(session: Session, wanted: Wanted) -> Sequence[Row[bool | None, str | None, int]]:
@@ -94,7 +108,7 @@ def of_task(
         .join(Run, Run.id == Evaluation.run_id)
         .where(Outcome.task_id == task_id, Outcome.test_index == test_index, Evaluation.set_name == set_name)
     )
-    return session.execute(query.order_by(Evaluation.id.desc()).limit(limit)).all()
+    return session.execute(query.order_by(Evaluation.id.desc()).limit(limit).options(*TOLD)).all()
 
 
 def solved_by_task(
@@ -129,7 +143,7 @@ def with_runs(
         query = query.where(Evaluation.run_id == run_id)
     if finished:
         query = query.where(Evaluation.status == "finished")
-    return session.execute(query.order_by(Evaluation.id.desc()).limit(limit)).all()
+    return session.execute(query.order_by(Evaluation.id.desc()).limit(limit).options(*TOLD)).all()
 
 
 def newest_by_variant(session: Session, set_name: str) -> Sequence[Row[str, int]]:
