@@ -277,7 +277,8 @@ export class Chart {
       const item = document.createElement("li");
       const value = bold("");
       this.legend.set(trace.meta.key, value);
-      item.append(swatch(trace), trace.name, value);
+      item.title = trace.name;
+      item.append(swatch(trace), Object.assign(document.createElement("span"), { className: "legend-name", textContent: trace.name }), value);
       return item;
     }));
     this.showLast();
