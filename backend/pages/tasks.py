@@ -64,6 +64,7 @@ def task_page(
     engine: Database,
     test: Annotated[int, Query(ge=1, description="Number of the test input.")] = 1,
     outcome: Annotated[int | None, Query(description="Whose votes are shown.")] = None,
+    evaluation: Annotated[int | None, Query(description="The same, by the evaluation it belongs to.")] = None,
 ) -> HTMLResponse:
     """One puzzle, every run's answer to one of its test inputs, and the votes behind one of them."""
     with reading_scope(engine) as session:
@@ -72,7 +73,10 @@ def task_page(
         answers = gallery.of_task(session, set_name, task_id, index)
         before, behind = datasets.neighbours(session, set_name, task_id)
         newest = answers[0] if answers else None
-        chosen = next((each for each in answers if each.outcome_id == outcome), newest)
+        wanted = (
+            each for each in answers if outcome == each.outcome_id or evaluation == each.source.evaluation
+        )
+        chosen = next(wanted, newest)
         votes, steps, search = _traces(session, chosen) if chosen else (None, None, None)
     context = TaskPage(
         set_name=set_name,

@@ -43,6 +43,21 @@ def fill_in_tiny_run(page: Page, steps: int) -> None:
     page.locator("#section-evaluation").get_by_label("Views", exact=True).fill("2")
 
 
+def evaluate_a_checkpoint(page: Page) -> None:
+    """Ask for a searched evaluation on a run's page; ends on the evaluation's own page."""
+    page.get_by_role("tab", name="Evaluations").click()
+    page.get_by_role("button", name="Evaluate a checkpoint").click()
+    form = page.locator("#evaluate-form")
+    for label, value in (("First n tasks", "3"), ("Views of each test input", "2"), ("ACT steps", "2")):
+        form.get_by_label(label, exact=True).fill(value)
+    form.locator("[name=search]").select_option("gradient")
+    form.get_by_label("Gradient steps or draws").fill("2")
+    form.get_by_label("Trim the canvas to").fill("1")
+    form.get_by_label("Record every ACT step").check()
+    form.get_by_role("button", name="Evaluate", exact=True).press("Enter")
+    page.wait_for_url(re.compile(r"/evaluations/\d+$"))
+
+
 def test_from_the_form_to_a_finished_run(page: Page) -> None:
     page.goto("/")
     fill_in_tiny_run(page, steps=120)
@@ -73,3 +88,13 @@ def test_from_the_form_to_a_finished_run(page: Page) -> None:
     expect(page.locator(".log-line").first).to_be_visible()
     page.get_by_role("tab", name="Checkpoints").click()
     expect(page.locator("#checkpoint-table tbody tr").first).to_contain_text("kB")
+
+    evaluate_a_checkpoint(page)
+    expect(page.locator("main .status").first).to_have_text("finished", timeout=1000 * TRAINING)
+    how = page.get_by_role("region", name="How it was measured")
+    expect(how).to_contain_text("3 of arc-agi-1/evaluation")
+    expect(how).to_contain_text('"kind":"gradient"')
+    expect(how).to_contain_text("trimmed to the visible grids and 1 cells around them")
+    page.locator("#task-table a").first.click()
+    expect(page.get_by_role("heading", name="ACT steps")).to_be_visible()
+    expect(page.get_by_role("heading", name="Search")).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from backend.db.repositories import evaluations as rows
 from backend.db.session import reading_scope, session_scope
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.domain.records import TestOutcome
-from backend.services import dispatch, evaluations, predictions, traces
+from backend.services import dispatch, duels, evaluations, predictions, traces
 from backend.services.evaluation_view import EvaluationView
 from tests.support.processes import Lab, eventually, kill
 from tests.support.tiny import tiny
@@ -93,14 +94,18 @@ def midway(lab: Lab, evaluation_id: int, batches: int = 3) -> psutil.Process:
     return children(evaluation_id)[0]
 
 
-@pytest.fixture(scope="module")
-def trained(lab: Lab) -> str:
-    """Id of a run that has a checkpoint."""
+def train(lab: Lab, seed: int = 0) -> str:
+    """Id of a finished run that has a checkpoint."""
     config = tiny()
     training = config.training.model_copy(update={"steps": 4, "checkpoint_every": 4})
-    run_id = lab.submit(config.model_copy(update={"training": training}))
+    run_id = lab.submit(config.model_copy(update={"training": training, "seed": seed}))
     lab.await_status(run_id, "finished", within=240)
     return run_id
+
+
+@pytest.fixture(scope="module")
+def trained(lab: Lab) -> str:
+    return train(lab)
 
 
 @pytest.fixture
@@ -190,3 +195,26 @@ def test_a_cancelled_evaluation_goes_on_where_it_was(lab: Lab, evaluated: str, e
     assert again == evaluation_id
     assert finished(lab, evaluation_id).compute.workers[0].views == before.views_done
     assert table(lab, evaluation_id) == expected
+
+
+def test_a_duel_goes_up_its_ladder_through_the_workers(lab: Lab, evaluated: str) -> None:
+    """Two runs that solve nothing: after the last rung it is still undecided."""
+    other = train(lab, seed=1)
+    said = subprocess.run(
+        [
+            sys.executable, "-m", "backend.cli", "evaluation", "duel", evaluated, other,
+            "--views", "2,4", "--set", "arc-agi-1/evaluation", "--first", "3",
+        ],
+        env=os.environ | lab.environment, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    lines = said.stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["2 views", "4 views", "Undecided."]
+    with reading_scope(lab.engine) as session:
+        (found,) = duels.find(session)
+        rounds = [evaluations.get(session, each.evaluation_b) for each in found.rounds]
+    assert (found.a, found.b, found.status) == (evaluated, other, "undecided")
+    assert [(each.views, each.status, each.progress.scored) for each in rounds] == [
+        (2, "finished", rounds[0].progress.test_inputs),
+        (4, "finished", rounds[1].progress.test_inputs),
+    ]

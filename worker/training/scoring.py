@@ -43,9 +43,10 @@ _SUMMARY: TypeAdapter[EvaluationSummary] = TypeAdapter(EvaluationSummary)
 class OutcomeFile:
     """The outcomes of one evaluation on disk, one line each; a line torn by a kill does not count."""
 
-    def __init__(self, run_folder: Path, key: EvaluationKey) -> None:
+    def __init__(self, run_folder: Path, key: EvaluationKey, path: Path | None = None) -> None:
+        """`path` where it is known: an earlier version may have named the file otherwise."""
         digest = hashlib.sha256(_KEY.dump_json(key)).hexdigest()[:12]
-        self.path = run_folder / "evaluations" / f"step-{key.step:09d}-{digest}.jsonl"
+        self.path = path or run_folder / "evaluations" / f"step-{key.step:09d}-{digest}.jsonl"
         self.key = key
         self.outcomes: list[TestOutcome] = []
         self.seconds = 0.0  # spent on them
@@ -100,7 +101,7 @@ def finished_evaluations(run_folder: Path) -> list[OutcomeFile]:
     files = []
     for path in sorted((run_folder / "evaluations").glob("step-*.jsonl")):
         with path.open("rb") as lines:
-            file = OutcomeFile(run_folder, _KEY.validate_json(lines.readline()))
+            file = OutcomeFile(run_folder, _KEY.validate_json(lines.readline()), path)
         file.open()
         files += [file] if file.summary else []
     return files

@@ -85,6 +85,7 @@ export async function refresh(isWanted = () => true) {
     if (!next) continue;
     if (part.tagName === "TBODY") replaceRows(part, next);
     else replaceContent(part, next);
+    if (part.dataset.live === "until-filled" && part.childElementCount) delete part.dataset.live;
   }
   return fresh;
 }

@@ -150,7 +150,8 @@ class RunPage {
       this.openTab();
       document.querySelector("#evaluate-form select").focus();
     });
-    document.getElementById("evaluate-form")?.addEventListener("submit", async (event) => {
+    document.addEventListener("submit", async (event) => {
+      if (event.target.id !== "evaluate-form") return;
       event.preventDefault();
       await attempt(async () => {
         const body = asked(event.target);
