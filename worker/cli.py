@@ -168,10 +168,11 @@ def worker() -> None:
 
 
 def _train(config: ExperimentConfig, folder: Path) -> None:
-    from worker.console_recorder import ConsoleRecorder
+    from worker.console_recorder import ConsoleRecorder, recorded
     from worker.local import LocalTasks
     from worker.training.stop import StopSignal
     from worker.training.trainer import train as run_training
+    from worker.training.verdict import verdict
 
     recorder: Recorder = ConsoleRecorder(folder=folder) if parallel.is_first() else NullRecorder()
     try:
@@ -184,6 +185,8 @@ def _train(config: ExperimentConfig, folder: Path) -> None:
     if result.stopped:
         print(f"Stopped at step {result.step}. Go on: etrm train --resume --out {folder}")
         raise SystemExit(INTERRUPTED)
+    if judged := verdict(config, result, recorded(folder)):
+        print(f"Hypothesis {judged.verdict}: {judged.reason}")
     print(f"Checkpoints and results: {folder}")
 
 

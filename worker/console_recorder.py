@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from backend.domain.experiment import search_words
+from backend.domain.hypothesis.judge import Recorded
 from backend.domain.records import (
     Alarm,
     Checkpoint,
     EvaluationKey,
     EvaluationSummary,
+    Ruling,
     Score,
     TestOutcome,
 )
@@ -73,6 +76,9 @@ class ConsoleRecorder:
     def alarm(self, alarm: Alarm) -> None:
         self.console.print(f"Step {alarm.step}: {escape(alarm.text)}", style="bold yellow", highlight=False)
 
+    def ruled(self, ruling: Ruling) -> None:
+        self.console.print(f"The run is {escape(ruling.text)}.", style="bold", highlight=False)
+
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         pass  # the bar says how far it is; where checkpoints lie is said at the end
 
@@ -95,6 +101,24 @@ class ConsoleRecorder:
 
     def close(self) -> None:
         self.bar.stop()
+
+
+def recorded(folder: Path) -> dict[str, Recorded]:
+    """Every series of a local run in short; of a step written twice the last line counts."""
+    path = folder / METRICS_FILE
+    points: dict[str, dict[int, float]] = {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        values = json.loads(line)
+        step = values.pop("step")
+        for name, value in values.items():
+            points.setdefault(name, {})[step] = value
+    return {name: _in_short(curve) for name, curve in points.items()}
+
+
+def _in_short(curve: Mapping[int, float]) -> Recorded:
+    last = max(curve)
+    finite = [value for value in curve.values() if math.isfinite(value)]
+    return Recorded(curve[last], min(finite, default=None), max(finite, default=None), last)
 
 
 def describe(key: EvaluationKey) -> str:

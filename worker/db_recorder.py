@@ -26,9 +26,10 @@ from backend.domain.records import (
     LogLine,
     MetricFrame,
     Progress,
+    Ruling,
     TestOutcome,
 )
-from backend.services import alarms, checkpoints, events, logs, notify, predictions, series
+from backend.services import alarms, checkpoints, events, hypotheses, logs, notify, predictions, series
 from worker.write_behind import WriteBehind
 
 Write = Callable[[Session], object]
@@ -78,6 +79,9 @@ class DbRecorder:
 
     def alarm(self, alarm: Alarm) -> None:
         self._queue.put(lambda session: self._raise_alarm(session, alarm))
+
+    def ruled(self, ruling: Ruling) -> None:
+        self._queue.put(lambda session: hypotheses.note_ruling(session, self._run_id, self._attempt, ruling))
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         self._queue.put(lambda session: self._add_checkpoint(session, checkpoint))

@@ -11,6 +11,7 @@ from backend.domain.records import (
     EvaluationKey,
     EvaluationSummary,
     Progress,
+    Ruling,
     TestOutcome,
 )
 
@@ -25,6 +26,8 @@ class Recorder(Protocol):
     def log(self, text: str, level: str = "info") -> None: ...
 
     def alarm(self, alarm: Alarm) -> None: ...
+
+    def ruled(self, ruling: Ruling) -> None: ...
 
     def checkpoint(self, checkpoint: Checkpoint) -> None: ...
 
@@ -52,6 +55,9 @@ class NullRecorder:
         pass
 
     def alarm(self, alarm: Alarm) -> None:
+        pass
+
+    def ruled(self, ruling: Ruling) -> None:
         pass
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:

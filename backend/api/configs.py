@@ -72,7 +72,7 @@ def validate_config(body: RawBody, engine: Database) -> Verdict:
     try:
         config = parse_json(body)
         with reading_scope(engine) as session:
-            runs.check_sets(session, config)
+            runs.check_names(session, config)
             estimate = estimates.of(session, config)
     except InvalidConfig as error:
         found = [ErrorField(field=p.field, message=p.message, hint=p.hint) for p in error.problems]

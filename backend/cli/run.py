@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="One run: show, log, cancel, resume, clone.", no_args_is_help=True)
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "started")
+HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "hypothesis", "started")
 
 
 def runs(
@@ -124,7 +124,8 @@ def _row(run: RunView) -> tuple[str, ...]:
     score = result.pass_at(1) if result else None
     progress = "" if run.progress.share is None else f"{run.progress.share:.0%} {run.progress.phase}"
     started = "" if run.started_at is None else _clock(run.started_at)
-    return (run.id, run.name, run.variant, run.status, progress, score_text(score), started)
+    verdict = run.hypothesis.verdict if run.hypothesis else ""
+    return (run.id, run.name, run.variant, run.status, progress, score_text(score), verdict, started)
 
 
 def _lines(run: RunView) -> list[str]:
@@ -150,7 +151,17 @@ def _lines(run: RunView) -> list[str]:
         if value.last is not None
     ]
     lines += [f"alarm     step {alarm.step}: {alarm.text}" for alarm in run.alarms]
-    return lines
+    return [*lines, *_hypothesis(run)]
+
+
+def _hypothesis(run: RunView) -> list[str]:
+    """What the run is to show, by which bar, and the verdict."""
+    stated = run.hypothesis
+    if stated is None:
+        return []
+    stop = [f"stop rule {stated.stop}"] if stated.stop else []
+    bar = [f"claim     {stated.claim}", f"bar       {stated.bar}", *stop]
+    return [*bar, f"judged    {stated.verdict}: {stated.reason}"]
 
 
 def _verdict(health: HealthView) -> list[str]:

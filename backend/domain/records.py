@@ -78,6 +78,17 @@ class Alarm:
 
 
 @dataclass(frozen=True)
+class Ruling:
+    """What a stop rule decided: the training ends at this step, before its last one."""
+
+    step: int
+    verdict: Literal["refuted", "reached"]
+    measure: str
+    value: float
+    text: str  # "stopped at step 2,000 by its stop rule: accuracy/token 12.0 % < 20.0 %"
+
+
+@dataclass(frozen=True)
 class Prediction:
     """One candidate answer to one test input, after voting. rank 1 is the first attempt."""
 

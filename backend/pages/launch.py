@@ -133,7 +133,7 @@ def _config(session: Session, draft: Draft) -> ExperimentConfig:
     """The config of a draft; InvalidConfig says what is wrong with it."""
     as_json = draft.mode == "json"
     config = parse_json(draft.config_json) if as_json else parse_experiment(draft.values)
-    runs.check_sets(session, config)
+    runs.check_names(session, config)
     return config
 
 
@@ -154,7 +154,7 @@ def _start(session: Session, preset: str, parent_id: str | None) -> Start:
                 f"Run {parent_id} was logged from outside: it has no config to launch.",
                 "Start from a preset instead.",
             )
-        return Start("", parent, parent.config)
+        return Start("", parent, apply_overrides(parent.config, []))  # with what is newer than the parent
     if preset not in PRESETS:
         raise NotFound(f"There is no preset {preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
     return Start(preset, None, PRESETS[preset].make().model_dump(mode="json"))

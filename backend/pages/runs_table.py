@@ -14,7 +14,7 @@ from backend.domain.config_problems import flatten
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.numbers import NBSP, NO_VALUE, percent, significant, solved
 from backend.domain.statistics import Mean, mean_of
-from backend.domain.variation import OF_ONE_RUN
+from backend.domain.variation import OF_ONE_RUN, SAID_OF_IT
 from backend.pages.panels import PANELS
 from backend.pages.runs_state import RICH
 from backend.pages.words import clock, duration, size
@@ -225,7 +225,7 @@ def _mean_cell(
 
 def told_apart(session: Session, rows: Sequence[VariationRow]) -> list[VariationRow]:
     """The rows with what their configs have otherwise than one another, where that is not their variant."""
-    sections = [name for name in ExperimentConfig.model_fields if name not in OF_ONE_RUN]
+    sections = [name for name in ExperimentConfig.model_fields if name not in (*OF_ONE_RUN, SAID_OF_IT)]
     lines = RunValues(session, sections, only=[row.newest for row in rows]).lines
     configs = {line.id: dict(flatten(line.sections)) for line in lines}
     had = Counter(path for config in configs.values() for path in config if not path.endswith(".kind"))

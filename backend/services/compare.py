@@ -13,7 +13,7 @@ from backend.db.repositories import evaluations as evaluation_rows
 from backend.domain.config_problems import flatten
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from backend.domain.statistics import task_scores
-from backend.domain.variation import OF_ONE_RUN
+from backend.domain.variation import OF_ONE_RUN, SAID_OF_IT
 from backend.domain.variation import variation as variation_key
 from backend.services import comparison, runs, series
 from backend.services.comparison import ComparisonView
@@ -124,12 +124,17 @@ def variations(found: Sequence[RunView]) -> list[Variation]:
     ]
 
 
+def _tells(path: str) -> bool:
+    """Whether a field says what a variation is; a hypothesis is said of it."""
+    return path.partition(".")[0] not in (*OF_ONE_RUN, SAID_OF_IT)
+
+
 def _labels(firsts: Sequence[RunView]) -> list[str]:
     """The variant, and what it has otherwise than the others of its variant."""
     labels = []
     for run in firsts:
         alike = [other for other in firsts if other.variant == run.variant]
-        rows = [row for row in differing(alike) if row.path not in OF_ONE_RUN] if len(alike) > 1 else []
+        rows = [row for row in differing(alike) if _tells(row.path)] if len(alike) > 1 else []
         said = [
             f"{row.path.rpartition('.')[2].replace('_', ' ')} {_short(row.values.get(run.id))}"
             for row in rows

@@ -4,6 +4,7 @@
 |---|---|
 | id, name, status, origin, seed, tag, step, notes | as the table shows them |
 | alarm | names of the alarms that were raised |
+| verdict | on the run's hypothesis: open, supported, refuted or undecided |
 | archived | true or false; runs that are true are left out unless the filter says something about it |
 | variation | the same for runs that differ in name and seed alone |
 | variant, encoder | `trm`, or the kind of the encoder |
@@ -31,6 +32,7 @@ from pydantic import BaseModel
 
 from backend.domain.config_messages import models_of
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.hypothesis.judge import VERDICTS
 from backend.domain.run import RunStatus
 from backend.services.filters import (
     All,
@@ -61,6 +63,7 @@ TEXTS = (
     "group",
     "notes",
     "alarm",
+    "verdict",
     "variation",
 )
 FLAGS = ("archived",)
@@ -71,6 +74,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "status": tuple(status.value for status in RunStatus),
     "origin": ("training", "external"),
     "model": ("trm", "etrm"),
+    "verdict": VERDICTS,
 }
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([dhm])(?:\s+ago)?")
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0}

@@ -20,7 +20,7 @@ from backend.domain.variation import variation
 from backend.services import events, group_stats, runs
 from backend.services.group_view import GroupPlace, GroupSummary, GroupView, Statuses
 from backend.services.run_facts import Facts
-from backend.services.run_input import LONGEST_NAME, check_sets
+from backend.services.run_input import LONGEST_NAME, check_names
 from backend.services.run_view import RunView
 
 __all__ = ["GroupList", "GroupView", "cancel", "create", "find", "get", "place", "planned", "summary"]
@@ -40,7 +40,7 @@ class GroupList:
 def planned(session: Session, config: ExperimentConfig, sweep: Sweep) -> tuple[Variation, ...]:
     """The runs that `create` would make; InvalidInput with everything that stands against it."""
     variations = expand(config, sweep)
-    check_sets(session, *(variation.config for variation in variations))
+    check_names(session, *(variation.config for variation in variations))
     return variations
 
 

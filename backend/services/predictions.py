@@ -27,7 +27,7 @@ from backend.domain.records import (
 )
 from backend.domain.task import Task
 from backend.domain.votes import pack_trace
-from backend.services import run_scores
+from backend.services import hypotheses, run_scores
 
 EvaluationStatus = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled"]
 CORRECT = "correct"  # the filter beside the failure modes
@@ -144,7 +144,9 @@ def finish_evaluation(session: Session, evaluation_id: int, summary: EvaluationS
         extras=dict(summary.extras),
         finished_at=time.time(),
     )
-    run_scores.keep(session, rows.run_of(session, evaluation_id))
+    run_id = rows.run_of(session, evaluation_id)
+    run_scores.keep(session, run_id)
+    hypotheses.settle(session, run_id)
 
 
 def evaluations(session: Session, run_id: str) -> list[StoredEvaluation]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.db.repositories import leases, queue_order, runs
 from backend.db.tables import Run
 from backend.domain.run import RunStatus
-from backend.services import events, series, workers
+from backend.services import events, hypotheses, series, workers
 from backend.services.workers import WorkerBeat, beat
 
 __all__ = [
@@ -73,8 +73,9 @@ def renew(session: Session, held: Claim, now: float) -> RunStatus | None:
 
 
 def finish(session: Session, held: Claim, now: float) -> RunStatus | None:
-    """The run did all it had to. Returns its status; None if the claim is lost."""
-    return _end(session, held, RunStatus.FINISHED, "", now)
+    """The run did all it had to, or what its stop rule let it. Its status; None if the claim is lost."""
+    ruling = hypotheses.ruling_of(session, held.run_id, held.attempt)
+    return _end(session, held, RunStatus.FINISHED, ruling.text if ruling else "", now)
 
 
 def fail(session: Session, held: Claim, cause: str, traceback: str, now: float) -> RunStatus | None:
@@ -164,6 +165,7 @@ def _end(
     )
     if ended:
         series.compact(session, held.run_id)
+        hypotheses.settle(session, held.run_id)
         _note(session, held.run_id, status.value, cause or "All steps done.", now, attempt=held.attempt)
         return status
     if status is RunStatus.CANCELLED:

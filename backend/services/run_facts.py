@@ -18,6 +18,7 @@ from backend.domain.records import Score
 from backend.domain.run import RunStatus
 from backend.services import series, workers
 from backend.services.filter_names import at_path
+from backend.services.hypothesis_view import view_of
 from backend.services.run_view import (
     AlarmView,
     GroupName,
@@ -73,6 +74,7 @@ class Facts:
             results=self._results.get(run.id, []),
             metrics=self._metrics.get(run.id, {}),
             alarms=self._alarms.get(run.id, []),
+            hypothesis=view_of(run.config, run.judgement),
             checkpoint_step=self._checkpoint_steps.get(run.id),
             worker_id=run.worker_id,
             traceback=run.traceback,

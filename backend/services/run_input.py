@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.db.repositories import run_facts
+from backend.db.repositories import runs as run_rows
 from backend.domain.errors import FieldProblem, InvalidConfig, InvalidInput
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import BaselineHypothesis, ExperimentConfig
 from backend.services import datasets
 
 LONGEST_NAME, LONGEST_TAG, MOST_TAGS, LONGEST_NOTES = 120, 60, 50, 100_000
@@ -39,8 +41,8 @@ def checked_notes(notes: str) -> str:
     return notes
 
 
-def check_sets(session: Session, *configs: ExperimentConfig) -> None:
-    """InvalidConfig where a field of any of the configs names a task set that does not exist."""
+def check_names(session: Session, *configs: ExperimentConfig) -> None:
+    """InvalidConfig where a field of any of the configs names a task set or a run that does not exist."""
     known = [each.name for each in datasets.sets(session)]
     missing = [
         FieldProblem(field, f"there is no task set {name!r}.", _nearest(name, known))
@@ -48,8 +50,23 @@ def check_sets(session: Session, *configs: ExperimentConfig) -> None:
         for field, name in _sets_of(config)
         if name not in known
     ]
+    missing += _missing_baselines(session, configs)
     if missing:
         raise InvalidConfig("The config is not valid.", problems=tuple(dict.fromkeys(missing)))
+
+
+def _missing_baselines(session: Session, configs: Sequence[ExperimentConfig]) -> list[FieldProblem]:
+    stated = [each.hypothesis for each in configs if isinstance(each.hypothesis, BaselineHypothesis)]
+    named = {each.run_id for each in stated}
+    return [
+        FieldProblem("hypothesis.run_id", f"there is no run {run_id!r}.", _nearest_run(session, run_id))
+        for run_id in sorted(named - set(run_rows.several(session, named)))
+    ]
+
+
+def _nearest_run(session: Session, run_id: str) -> str:
+    close = get_close_matches(run_id, run_facts.all_ids(session), n=3, cutoff=0.5)
+    return f"Did you mean {' or '.join(close)}?" if close else "The runs page and `etrm runs` list them."
 
 
 def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:

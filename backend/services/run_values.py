@@ -25,6 +25,7 @@ _PLAIN = (
     "status",
     "origin",
     "variation",
+    "verdict",
     "notes",
     "seed",
     "step",
@@ -109,6 +110,8 @@ class RunValues:
             case "alarm":
                 alarms = rows.alarm_names(self._session)
                 return lambda line: tuple(alarms.get(line.id, ()))
+        if name == "verdict":  # empty without a hypothesis
+            return lambda line: line.columns[name] or None
         if name in _PLAIN:
             return lambda line: line.columns[name]
         return self._metric_or_config(name)

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from backend.domain.run import RunStatus
+from backend.services.hypothesis_view import HypothesisView
 
 
 class ProgressView(BaseModel):
@@ -110,6 +111,7 @@ class RunView(BaseModel):
     results: list[ResultView]
     metrics: dict[str, MetricView]
     alarms: list[AlarmView]
+    hypothesis: HypothesisView | None = Field(None, description="null where the config states none.")
     checkpoint_step: int | None = Field(description="Step of the newest checkpoint.")
     worker_id: str | None
     traceback: str = Field(description="Of the crash, when the run failed with one; empty in lists.")

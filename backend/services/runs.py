@@ -22,9 +22,9 @@ from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.run import RunStatus
 from backend.domain.variation import variation
-from backend.services import checkpoints, events, series
+from backend.services import checkpoints, events, hypotheses, series
 from backend.services.run_facts import Facts
-from backend.services.run_input import assignments, check_sets, checked_name, checked_notes, checked_tags
+from backend.services.run_input import assignments, check_names, checked_name, checked_notes, checked_tags
 from backend.services.run_search import RunPage, find
 from backend.services.run_view import RunView
 
@@ -33,7 +33,7 @@ __all__ = [
     "RunView",
     "check_exists",
     "check_logs_here",
-    "check_sets",
+    "check_names",
     "clone",
     "create",
     "create_external",
@@ -59,8 +59,8 @@ OVER = tuple(status for status in RunStatus if status.is_over)
 
 
 def create(session: Session, config: ExperimentConfig, parent_id: str | None = None) -> RunView:
-    """Queue a run. InvalidConfig where the config names a task set that does not exist."""
-    check_sets(session, config)
+    """Queue a run. InvalidConfig where the config names a task set or run that is not there."""
+    check_names(session, config)
     run = new_run(config, parent_id=parent_id)
     rows.add(session, run)
     events.add(session, run.id, "queued", "Queued." if parent_id is None else f"Cloned from {parent_id}.")
@@ -110,6 +110,7 @@ def finish_external(
     if not rows.change_status(session, run_id, RunStatus.RUNNING, status, **ended):
         raise _wrong_state(run, "ended")
     events.add(session, run_id, status.value, cause or "The script said so.")
+    hypotheses.settle(session, run_id)
     return get(session, run_id)
 
 
@@ -170,6 +171,7 @@ def stop(session: Session, run: Run) -> None:
     ended = {"status_cause": "cancelled by the user", "finished_at": time.time(), "seconds_left": None}
     if rows.change_status(session, run_id, waiting, RunStatus.CANCELLED, **ended):
         events.add(session, run_id, "cancelled", "Cancelled by the user.")
+        hypotheses.settle(session, run_id)
     elif rows.change_status(session, run_id, RunStatus.RUNNING, RunStatus.CANCELLING, cancel_requested=True):
         events.add(session, run_id, "cancelling", "The user asked to cancel.")
     elif _row(session, run_id).status != RunStatus.CANCELLING:
@@ -195,7 +197,7 @@ def resume(session: Session, run_id: str) -> RunView:
         raise Conflict(f"Run {run_id} was logged from outside and cannot be trained here.")
     kept = checkpoints.latest(session, run_id)
     where = f"goes on from step {kept.step}" if kept else "no checkpoint, starts at step 0"
-    again = {
+    again: dict[str, Any] = {
         "status_cause": f"resumed by the user; {where}",
         "worker_id": None,
         "lease_until": None,
@@ -203,6 +205,8 @@ def resume(session: Session, run_id: str) -> RunView:
         "dispatched_at": None,
         "finished_at": None,
         "traceback": "",
+        "verdict": hypotheses.opened(run.config),
+        "judgement": {},
     }
     startable = (RunStatus.FAILED, RunStatus.CANCELLED)
     if not rows.change_status(session, run_id, startable, RunStatus.QUEUED, **again):
@@ -255,7 +259,12 @@ def new_id() -> str:
 
 
 def _new_run(**values: Any) -> Run:
-    own = {"id": new_id(), "created_at": time.time(), "variation": variation(values["config"])}
+    own = {
+        "id": new_id(),
+        "created_at": time.time(),
+        "variation": variation(values["config"]),
+        "verdict": hypotheses.opened(values["config"]),
+    }
     return Run(**(own | values))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from backend.domain.config_problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, Progress, TestOutcome
+from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, Progress, Ruling, TestOutcome
 from worker.recorder import NullRecorder
 
 WALL_CLOCK = {"samples_per_second", "memory_bytes"}
@@ -66,6 +66,7 @@ class Memory(NullRecorder):
         self.summaries: dict[int, EvaluationSummary] = {}
         self.lines: list[str] = []
         self.alarms: list[Alarm] = []
+        self.rulings: list[Ruling] = []
         self.progresses: list[Progress] = []
         self.wall_clock: list[set[str]] = []
         self._on_outcome = on_outcome
@@ -79,6 +80,9 @@ class Memory(NullRecorder):
 
     def log(self, text: str, level: str = "info") -> None:
         self.lines.append(f"{level}: {text}")
+
+    def ruled(self, ruling: Ruling) -> None:
+        self.rulings.append(ruling)
 
     def alarm(self, alarm: Alarm) -> None:
         self.alarms.append(alarm)

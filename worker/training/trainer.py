@@ -12,7 +12,7 @@ from backend.domain.config_problems import differences
 from backend.domain.errors import Conflict, TrainingDiverged
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.health import LEFT_OUT
-from backend.domain.records import EvaluationSummary, Progress
+from backend.domain.records import EvaluationSummary, Progress, Ruling
 from worker.data import training_data
 from worker.data.sets import TaskSource
 from worker.data.training_data import TrainingData
@@ -26,6 +26,7 @@ from worker.training.ranks import Ranks
 from worker.training.scoring import Scorer
 from worker.training.start import start_from_config
 from worker.training.stop import StopSignal
+from worker.training.stop_rule import StopRule
 
 # What a resumed run may not change: the numbers would be of neither config.
 _FIXED = (
@@ -47,6 +48,7 @@ class TrainingResult:
     step: int
     stopped: bool  # asked to stop before it was done; resuming goes on from here
     evaluations: tuple[EvaluationSummary, ...]
+    ruling: Ruling | None = None  # of the stop rule that ended it before its last step
 
 
 def train(
@@ -58,6 +60,9 @@ def train(
     resume: bool = True,
 ) -> TrainingResult:
     """Train to `config.training.steps` and score, or stop early with a checkpoint when `stop` is requested.
+
+    A stop rule of the hypothesis ends it for good at the point where it holds: scored where its bar is
+    reached, not where it is refuted.
 
     Checkpoints and outcomes are written to `folder`. With `resume` it goes on from the newest whole
     checkpoint there; on the CPU in fp32 every number is then the same as without the stop, except
@@ -104,6 +109,8 @@ class _Run:
         self.ranks = learner.ranks
         self.scorer = scorer
         self.alarms = Alarms(config.health)
+        self.stop_rule = StopRule(config.hypothesis)
+        self.ruled = False  # the stop rule has ended the training; all processes know it
         self.meter = Meter("training", config.training.steps)
         self.left_out = left_out  # training tasks that hold what is evaluated
         self.saved_step = -1
@@ -115,7 +122,9 @@ class _Run:
             return False
         _check_same_experiment(snapshot.config, self.config)
         try:
-            self.alarms.load_state_dict(self.learner.restore(snapshot))
+            watched = self.learner.restore(snapshot)
+            self.alarms.load_state_dict(watched)
+            self.stop_rule.load_state_dict(watched.get("stop_rule", {}))
         except (KeyError, ValueError, RuntimeError) as error:  # torch's own words for names and shapes
             raise Conflict(
                 f"The checkpoint of step {snapshot.step} does not fit this version's model or data: {error}",
@@ -124,6 +133,7 @@ class _Run:
         self.saved_step = self.learner.step
         self.meter = Meter("training", self.config.training.steps, self.learner.step)
         self.recorder.log(f"Going on from the checkpoint of step {self.learner.step}.")
+        self._heed(self.stop_rule.ruling)
         return True
 
     def to_the_end(self) -> TrainingResult:
@@ -137,7 +147,7 @@ class _Run:
                 self._save()  # so that an evaluation gone on with later has the same weights
                 evaluations = self._evaluate()
                 stopping = self.ranks.any(self.stop.requested)
-            if stopping or self.learner.step >= training.steps:
+            if stopping or self._at_the_end():
                 break
             self.learner.advance()
             if self.learner.step % training.log_every == 0 or self.learner.step == training.steps:
@@ -149,18 +159,27 @@ class _Run:
     def _leave(self, evaluations: list[EvaluationSummary]) -> TrainingResult:
         self._save()
         step = self.learner.step
-        done = step >= self.config.training.steps and len(evaluations) == len(self.config.evaluation.sets)
+        sets = self.config.evaluation.sets if self._is_scored() else ()
+        done = self._at_the_end() and len(evaluations) >= len(sets)
         # All leave alike: only the first knows the evaluations.
         done = self.ranks.any(done and self.ranks.is_first)
         if not done:
             self.recorder.log(f"Stopped at step {step}: {self.stop.reason or 'another process was told to'}.")
         self.recorder.flush()
-        return TrainingResult(step, not done, tuple(evaluations))
+        return TrainingResult(step, not done, tuple(evaluations), self.stop_rule.ruling)
+
+    def _at_the_end(self) -> bool:
+        return self.ruled or self.learner.step >= self.config.training.steps
+
+    def _is_scored(self) -> bool:
+        """Whether the end is scored."""
+        return not self.ruled or self.stop_rule.evaluates
 
     def _evaluation_is_due(self) -> bool:
         step, every = self.learner.step, self.config.evaluation.every
-        at_the_end = step >= self.config.training.steps
-        return at_the_end or (every is not None and step > 0 and step % every == 0)
+        if self._at_the_end():
+            return self._is_scored()
+        return every is not None and step > 0 and step % every == 0
 
     def _record(self) -> None:
         """Record the interval that ends here, judge it, and tell how far the run is."""
@@ -173,7 +192,15 @@ class _Run:
                 self._fail_diverged(f"{name} is {values[name]}")
         for alarm in self.alarms.check(self.learner.step, values):
             self.recorder.alarm(alarm)
+        if self.learner.step < self.config.training.steps:
+            self._heed(self.stop_rule.check(self.learner.step, values))
         self.recorder.progress(self.meter.mark(self.learner.step))
+
+    def _heed(self, ruling: Ruling | None) -> None:
+        """End the training where the first process's rule says so: measured speeds differ between them."""
+        self.ruled = self.ranks.any(ruling is not None and self.ranks.is_first)
+        if ruling is not None:
+            self.recorder.ruled(ruling)
 
     def _save(self) -> None:
         """Write a checkpoint of this step, unless there is one."""
@@ -181,7 +208,8 @@ class _Run:
             return
         if not self.learner.sums.are_finite():
             self._fail_diverged("the loss or a gradient is no finite number")
-        snapshot = self.learner.snapshot(self.alarms.state_dict())
+        watched = {**self.alarms.state_dict(), "stop_rule": self.stop_rule.state_dict()}
+        snapshot = self.learner.snapshot(watched)
         self.saved_step = self.learner.step
         if self.ranks.is_first:
             keep = self.config.training.keep_checkpoints

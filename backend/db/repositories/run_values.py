@@ -19,6 +19,7 @@ COLUMNS: Mapping[str, InstrumentedAttribute[Any] | ColumnElement[Any]] = {
     "origin": Run.origin,
     "variant": Run.variant,
     "variation": Run.variation,
+    "verdict": Run.verdict,
     "tag": Run.tags,
     "notes": Run.notes,
     "seed": Run.seed,

@@ -81,6 +81,12 @@ def ended_since(session: Session, since: float, limit: int) -> Sequence[Run]:
     return session.scalars(query.order_by(Run.finished_at.desc(), Run.id).limit(limit)).all()
 
 
+def undecided_against(session: Session, baseline_id: str) -> Sequence[Run]:
+    """Runs whose hypothesis is to beat this one, and who could not be judged so far."""
+    named = Run.config["hypothesis"]["run_id"].as_string() == baseline_id
+    return session.scalars(select(Run).where(Run.verdict == "undecided", named).order_by(Run.id)).all()
+
+
 def change_status(
     session: Session,
     run_id: str,

@@ -60,6 +60,8 @@ class Run(Base):
     tags: Mapped[list[str]] = mapped_column(default=list)
     notes: Mapped[str] = mapped_column(default="")
     scores: Mapped[dict[str, Any]] = mapped_column(default=dict)  # k -> [solved, n] on the held-out set
+    verdict: Mapped[str] = mapped_column(default="")  # on its hypothesis: open, supported, refuted, undecided
+    judgement: Mapped[dict[str, Any]] = mapped_column(default=dict)  # its reason and evidence, once judged
     archived_at: Mapped[float | None]  # put away: tables leave it out
 
 

@@ -26,6 +26,16 @@ from backend.domain.experiment.encoders import (
 from backend.domain.experiment.evaluation import EvaluationConfig, EvaluationSet
 from backend.domain.experiment.fields import Config
 from backend.domain.experiment.health import HealthConfig
+from backend.domain.experiment.hypothesis import (
+    BarHypothesis,
+    BaselineHypothesis,
+    HopelessStop,
+    Hypothesis,
+    HypothesisConfig,
+    NoHypothesis,
+    NoStop,
+    ReachedStop,
+)
 from backend.domain.experiment.model import ActConfig, CoreConfig, EtrmModel, ModelConfig, TrmModel
 from backend.domain.experiment.objective import ContrastConfig, InfoNce, NoContrast, ObjectiveConfig, SupCon
 from backend.domain.experiment.optimisation import OptimisationConfig
@@ -44,6 +54,8 @@ __all__ = [
     "GENERATED_PREFIX",
     "GENERATED_SETS",
     "ActConfig",
+    "BarHypothesis",
+    "BaselineHypothesis",
     "CheckpointStart",
     "Config",
     "ContrastConfig",
@@ -58,15 +70,21 @@ __all__ = [
     "GradientSearch",
     "GraphEncoder",
     "HealthConfig",
+    "HopelessStop",
+    "Hypothesis",
+    "HypothesisConfig",
     "InfoNce",
     "IterativeEncoder",
     "ModelConfig",
     "NoContrast",
+    "NoHypothesis",
     "NoSearch",
+    "NoStop",
     "ObjectiveConfig",
     "OptimisationConfig",
     "PerDemoEncoder",
     "RandomSearch",
+    "ReachedStop",
     "SearchConfig",
     "SeededStart",
     "SlotsEncoder",

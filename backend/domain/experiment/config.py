@@ -10,6 +10,8 @@ from backend.domain.experiment.data import DataConfig
 from backend.domain.experiment.evaluation import EvaluationConfig
 from backend.domain.experiment.fields import Config, field
 from backend.domain.experiment.health import HealthConfig
+from backend.domain.experiment.hypothesis import HypothesisConfig, NoHypothesis
+from backend.domain.experiment.hypothesis_rules import check_fits
 from backend.domain.experiment.model import EtrmModel, ModelConfig, TrmModel
 from backend.domain.experiment.objective import NoContrast, ObjectiveConfig
 from backend.domain.experiment.optimisation import OptimisationConfig
@@ -33,6 +35,9 @@ class ExperimentConfig(Config):
     training: TrainingConfig = field(TrainingConfig, "Training", "Length, batch, device, recording.")
     health: HealthConfig = field(HealthConfig, "Health", "Probes of the encoder and their alarms.")
     evaluation: EvaluationConfig = field(EvaluationConfig, "Evaluation", "How checkpoints are scored.")
+    hypothesis: HypothesisConfig = field(
+        NoHypothesis, "Hypothesis", "What the run is to show; judged when it ends."
+    )
 
     @model_validator(mode="after")
     def _encoders_never_see_evaluation_tasks(self) -> ExperimentConfig:
@@ -66,6 +71,11 @@ class ExperimentConfig(Config):
                 "objective.latent_steps needs a latent at every ACT step, and model.reencode false caches "
                 "the context: set model.reencode true, or objective.latent_steps 0"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _hypothesis_can_be_judged(self) -> ExperimentConfig:
+        check_fits(self.hypothesis, self.training.steps, [each.name for each in self.evaluation.sets])
         return self
 
     @property

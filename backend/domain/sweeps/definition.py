@@ -17,6 +17,7 @@ MOST_RUNS = 256
 NOT_SWEPT = {
     "name": "The runs are named after what varies.",
     "schema_version": "It says how the config is written.",
+    "hypothesis": "It is said of the runs and changes nothing in them; each of them is judged by it.",
 }
 
 
@@ -136,8 +137,8 @@ def _rules_of_draws(sweep: Sweep) -> Iterator[FieldProblem]:
 def _rules_of_path(field: str, path: str, sweep: Sweep) -> Iterator[FieldProblem]:
     if not all(path.split(".")) or path != path.strip() or "=" in path:
         yield FieldProblem(field, f"{shown(path)} is no path of a field.", "Write it as model.core.width.")
-    elif path in NOT_SWEPT:
-        yield FieldProblem(field, "cannot be swept.", NOT_SWEPT[path])
+    elif (section := path.partition(".")[0]) in NOT_SWEPT:
+        yield FieldProblem(field, "cannot be swept.", NOT_SWEPT[section])
     elif path == "seed" and sweep.seeds > 1:
         yield FieldProblem(
             field, "is what `seeds` repeats.", "Set seeds to 1, or leave seed out of what is swept."

@@ -1,0 +1,134 @@
+"""The scores that a hypothesis is judged by: those of the evaluation its config asks for, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from backend.db.repositories import evaluations as rows
+from backend.db.repositories import runs
+from backend.db.tables import Evaluation, Run
+from backend.domain.config_problems import parse_experiment
+from backend.domain.errors import Conflict, InvalidConfig
+from backend.domain.evaluation_request import search_key
+from backend.domain.experiment import BaselineHypothesis, ExperimentConfig
+from backend.domain.experiment.hypothesis_rules import first_held_out
+from backend.domain.hypothesis.judge import Paired, Scored
+from backend.domain.numbers import solved
+from backend.domain.records import Score
+from backend.services.paired import ComparisonView, SideView, compared, unlike
+from backend.services.run_facts import Facts
+from backend.services.run_view import ResultView
+
+
+def default_set(config: Mapping[str, Any]) -> str:
+    """The set of pass@k where a hypothesis names none; empty without one."""
+    parsed = _parsed(config)
+    if parsed is None:
+        return ""
+    return first_held_out(parsed.data.training_sets, [each.name for each in parsed.evaluation.sets])
+
+
+def scores_of(config: Mapping[str, Any], results: Sequence[ResultView]) -> dict[tuple[str, int], Scored]:
+    """(set, k) -> the score of the last step, measured as the config says."""
+    return {
+        (result.set, each.k): Scored(
+            Score(each.solved, each.n), result.step, result.weights, result.views, result.id
+        )
+        for result in _asked_for(config, results).values()
+        for each in result.passes
+    }
+
+
+def paired_with(session: Session, run: Run, hypothesis: BaselineHypothesis) -> tuple[Paired | None, str]:
+    """The run against its baseline on the same tasks; None and the reason where that cannot be."""
+    name = hypothesis.set_name or default_set(run.config)
+    results = Facts(session, [run], metrics=()).view(run).results
+    own = _asked_for(run.config, results).get(name)
+    mine = rows.get(session, own.id) if own else None
+    if mine is None:
+        return None, f"The run has no finished evaluation on {name} as its config asks for it."
+    baseline = runs.get(session, hypothesis.run_id)
+    if baseline is None:
+        return None, f"The baseline, run {hypothesis.run_id}, is no longer there."
+    theirs = _alike(session, baseline, mine)
+    if isinstance(theirs, str):
+        return None, theirs
+    try:
+        return _paired(compared(session, mine, theirs, hypothesis.k), baseline.name), ""
+    except Conflict as error:
+        return None, error.message
+
+
+def _asked_for(config: Mapping[str, Any], results: Sequence[ResultView]) -> dict[str, ResultView]:
+    """Set -> its finished evaluation of the latest step with the views, weights and tasks of the config."""
+    parsed = _parsed(config)
+    if parsed is None:
+        return {}
+    evaluation = parsed.evaluation
+    key = (
+        evaluation.weights,
+        evaluation.views,
+        evaluation.act_steps or parsed.model.act.max_steps,
+        search_key(parsed),
+    )
+    most = {each.name: each.first_tasks for each in evaluation.sets}
+    found: dict[str, ResultView] = {}
+    for result in sorted(results, key=lambda each: (each.step, each.n)):
+        measured = (result.weights, result.views, result.act_steps, result.search)
+        if result.status == "finished" and measured == key and result.set in most:
+            limit = most[result.set]
+            if limit is None or result.n <= limit:
+                found[result.set] = result
+    return found
+
+
+def _alike(session: Session, baseline: Run, mine: Evaluation) -> Evaluation | str:
+    """The baseline's newest evaluation measured as `mine` was, or why there is none."""
+    on_set = [each for each, _ in rows.of_run(session, baseline.id) if each.set_name == mine.set_name]
+    on_set.sort(key=lambda each: (each.step, each.id), reverse=True)
+    for each in on_set:
+        if not unlike(mine, each):
+            return each
+    if on_set:
+        reasons = "; ".join(unlike(mine, on_set[0]))
+        return f"The baseline, run {baseline.id}, was not evaluated alike: {reasons}."
+    return f"The baseline, run {baseline.id}, has no evaluation on {mine.set_name}."
+
+
+def _paired(found: ComparisonView, baseline: str) -> Paired:
+    difference = found.difference
+    interval = f"[{difference.low * 100:.0f} to {difference.high * 100:.0f}]"
+    luck = "which luck may give" if found.verdict == "undecided" else "more than luck"
+    words = (
+        f"{_told(found.a)} against {_told(found.b)} of {baseline} on the same tasks of {found.set}: "
+        f"{difference.mean * 100:+.0f} points {interval}, p = {found.p_value:.2g}, {luck}."
+    )
+    better: dict[str, Literal["run", "baseline", "undecided"]] = {"a": "run", "b": "baseline"}
+    return Paired(
+        better=better.get(found.verdict, "undecided"),
+        words=words,
+        run=_scored(found, found.a),
+        baseline=_scored(found, found.b),
+        difference=difference.mean,
+        low=difference.low,
+        high=difference.high,
+    )
+
+
+def _scored(found: ComparisonView, side: SideView) -> Scored:
+    score = Score(side.score.solved, side.score.n)
+    return Scored(score, side.step, found.weights, found.views, side.evaluation)
+
+
+def _told(side: SideView) -> str:
+    return f"{solved(side.score.solved)}/{side.score.n}"
+
+
+def _parsed(config: Mapping[str, Any]) -> ExperimentConfig | None:
+    try:
+        return parse_experiment(config)
+    except InvalidConfig:  # of an external run, or of another version
+        return None
