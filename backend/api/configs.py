@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from fastapi import APIRouter
@@ -15,8 +16,9 @@ from backend.domain.config_problems import parse_json
 from backend.domain.errors import InvalidConfig
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.presets import PRESETS
-from backend.services import estimates, runs
+from backend.services import estimates, queue_wait, runs
 from backend.services.estimates import EstimateView
+from backend.services.queue_wait import WaitView
 
 router = APIRouter(tags=["config"])
 
@@ -39,6 +41,7 @@ class Verdict(BaseModel):
     estimate: EstimateView | None = Field(
         None, description="What one run of it takes, from measured runs like it; null where it is not valid."
     )
+    wait: WaitView | None = Field(None, description="When it would start; null where it is not valid.")
 
 
 @router.get("/presets", responses=responses(401))
@@ -74,7 +77,9 @@ def validate_config(body: RawBody, engine: Database) -> Verdict:
         with reading_scope(engine) as session:
             runs.check_names(session, config)
             estimate = estimates.of(session, config)
+            wait = queue_wait.of(session, time.time())
     except InvalidConfig as error:
         found = [ErrorField(field=p.field, message=p.message, hint=p.hint) for p in error.problems]
         return Verdict(valid=False, problems=found, config=None)
-    return Verdict(valid=True, problems=[], config=config.model_dump(mode="json"), estimate=estimate)
+    whole = config.model_dump(mode="json")
+    return Verdict(valid=True, problems=[], config=whole, estimate=estimate, wait=wait)

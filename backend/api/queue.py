@@ -16,9 +16,10 @@ from backend.api.errors import responses
 from backend.api.live import follow
 from backend.api.runs import Input
 from backend.db.session import reading_scope, session_scope
-from backend.services import queue_board, queue_order, workers
+from backend.services import queue_board, queue_order, queue_wait, workers
 from backend.services.evaluation_view import EvaluationView
 from backend.services.queue_board import Board
+from backend.services.queue_wait import WaitView
 from backend.services.run_view import RunView
 
 router = APIRouter(tags=["queue"], responses=responses(401))
@@ -126,6 +127,13 @@ def read_queue(engine: Database) -> QueueView:
     """What waits, in the order in which it will be taken, what runs, evaluations, and who could take it."""
     with reading_scope(engine) as session:
         return _view(queue_board.read(session, time.time()))
+
+
+@router.get("/queue/wait")
+def read_wait(engine: Database) -> WaitView:
+    """When a run that is launched now would start."""
+    with reading_scope(engine) as session:
+        return queue_wait.of(session, time.time())
 
 
 @router.get("/queue/events", response_class=EventSourceResponse)

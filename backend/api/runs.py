@@ -11,6 +11,7 @@ from backend.api.deps import Configured, Database, RawBody, RunId, announce, jso
 from backend.api.errors import responses
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config_problems import parse_json
+from backend.domain.experiment import BarHypothesis
 from backend.domain.run import RunStatus
 from backend.services import dispatch, health, run_search, runs
 from backend.services.health import HealthView
@@ -47,6 +48,9 @@ class ExternalRun(Input):
 
     name: str = Field(min_length=1, max_length=120, examples=["baseline"])
     config: dict[str, Any] = Field(default={}, description="Any JSON object.", examples=[{"lr": 1e-3}])
+    hypothesis: BarHypothesis | None = Field(
+        None, description="A bar on a series that the script logs, judged when it says `finished`."
+    )
 
 
 class End(Input):
@@ -116,7 +120,7 @@ def list_runs(
 def create_external_run(body: ExternalRun, response: Response, engine: Database) -> RunView:
     """Make a run that a script of your own logs into, by `POST /api/v1/runs/{id}/metrics`."""
     with session_scope(engine) as session:
-        run = runs.create_external(session, body.name, body.config)
+        run = runs.create_external(session, body.name, body.config, body.hypothesis)
     announce(run.id)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return run

@@ -21,7 +21,7 @@ def listed(context: typer.Context) -> None:
     from backend.cli.evaluation import progress
     from backend.cli.place import reading
     from backend.cli.tables import show
-    from backend.services import queue_board, workers
+    from backend.services import queue_board, queue_wait, workers
 
     def evaluation_row(view: EvaluationView) -> tuple[str, ...]:
         at_work = [workers.spoken(share.worker_id) for share in view.compute.workers if share.active]
@@ -33,6 +33,7 @@ def listed(context: typer.Context) -> None:
         return
     with reading() as session:
         board = queue_board.read(session, time.time())
+        wait = queue_wait.of(session, time.time())
     rows = [("runs", run.id, run.name, "", run.progress.phase) for run in board.running]
     rows += [
         (str(each.place), each.run.id, each.run.name, each.priority, each.run.waiting_reason)
@@ -45,6 +46,7 @@ def listed(context: typer.Context) -> None:
         show(EVALUATION_HEADS, [evaluation_row(each) for each in (*jobs.running, *jobs.waiting)], empty="")
     alive = sum(each.alive for each in board.workers)
     print(f"{alive} {'worker' if alive == 1 else 'workers'} alive.")
+    print(f"A new run: {wait.words[:1].lower()}{wait.words[1:]}")
 
 
 @app.command()

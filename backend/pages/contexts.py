@@ -42,6 +42,7 @@ from backend.services.group_view import GroupPlace, GroupSummary, GroupView
 from backend.services.leaks import LeakReport
 from backend.services.predictions import PredictionItem
 from backend.services.queue_board import Board
+from backend.services.queue_wait import WaitView
 from backend.services.run_view import RunView
 from backend.services.saved_views import SavedViewView
 from backend.services.storage import Storage
@@ -130,8 +131,9 @@ class LaunchPage(Context):
     problems: Sequence[FieldProblem]
     unplaced: Sequence[FieldProblem]
     sets: Sequence[str]
-    idle_workers: int
-    workers: int
+    series: Sequence[str]  # what a training records
+    baselines: Sequence[RunView]  # the newest runs, to be beaten
+    wait: WaitView
     sweep: SweepForm
     sweepable: Sequence[SweepableField]
     estimate: EstimateView | None  # None while the config is not valid

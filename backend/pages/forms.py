@@ -13,7 +13,14 @@ from backend.pages.form_values import shown
 from backend.pages.schema import Schema
 
 # What an input offers to complete: path of the field without row numbers -> name of the list.
-SUGGESTED = {"data.training_sets": "sets", "evaluation.sets.name": "sets"}
+SUGGESTED = {
+    "data.training_sets": "sets",
+    "evaluation.sets.name": "sets",
+    "hypothesis.measure": "measures",
+    "hypothesis.run_id": "runs",
+    "hypothesis.set_name": "sets",
+    "hypothesis.stop.measure": "series",
+}
 
 
 @dataclass(frozen=True)

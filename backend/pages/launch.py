@@ -21,6 +21,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain.config_problems import apply_overrides, parse_experiment, parse_json
 from backend.domain.errors import FieldProblem, InvalidConfig, NotFound
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.hypothesis import recorded
 from backend.domain.presets import PRESETS, Preset
 from backend.domain.sweeps import Sweep, sweepable
 from backend.pages import forms, sweep_form
@@ -29,13 +30,14 @@ from backend.pages.form_values import read_form
 from backend.pages.forms import Json
 from backend.pages.rendering import render
 from backend.pages.sweep_form import SweepForm
-from backend.services import datasets, dispatch, estimates, groups, runs, workers
+from backend.services import datasets, dispatch, estimates, groups, queue_wait, runs
 from backend.services.estimates import EstimateView
 from backend.services.run_view import RunView
 
 router = APIRouter(include_in_schema=False)
 
 DEFAULT_PRESET = "quick"
+BASELINES_OFFERED = 50
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,6 @@ def _from_json(text: str) -> Draft:
 
 def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus.OK) -> Response:
     sections = forms.build(draft.values, start.config, draft.problems)
-    listed = [worker for worker in workers.listed(session, time.time()) if worker.alive]
     context = LaunchPage(
         presets=_by_size(),
         chosen=PRESETS.get(start.preset),
@@ -192,8 +193,9 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         problems=draft.problems,
         unplaced=forms.unplaced(sections, draft.problems),
         sets=[each.name for each in datasets.sets(session)],
-        idle_workers=sum(worker.current_run_id is None for worker in listed),
-        workers=len(listed),
+        series=recorded.SERIES,
+        baselines=runs.find(session, limit=BASELINES_OFFERED, metrics=()).runs,
+        wait=queue_wait.of(session, time.time()),
         sweep=_sweep(session, draft),
         sweepable=list(sweepable().values()),
         estimate=_estimate(session, draft),

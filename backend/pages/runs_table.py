@@ -20,6 +20,7 @@ from backend.pages.runs_state import RICH
 from backend.pages.words import clock, duration, size
 from backend.services.filter_names import PASSES, TIMES, metric_of
 from backend.services.filters import Value
+from backend.services.group_view import told
 from backend.services.run_search import in_order, matching
 from backend.services.run_values import RunLine, RunValues, score_of
 from backend.services.run_view import PassView, ResultView, RunView
@@ -32,10 +33,11 @@ RICH_TITLES = {
     "pass1": "pass@1, held-out",
     "encoder": "Encoder",
     "when": "When",
+    "verdict": "Hypothesis",
 }
 SORTS = {"accuracy": "accuracy/token", "encoder": "encoder/scale_free_variance", "when": "created"}
 MEASURED = {"accuracy": "accuracy/token", "pass1": "pass1", "encoder": "encoder/scale_free_variance"}
-RISING_FIRST = ("name", "status", "variant", "encoder", "model", "origin", "tag", "notes", "group")
+RISING_FIRST = ("name", "status", "variant", "encoder", "model", "origin", "tag", "notes", "group", "verdict")
 MOST_DIFFERENCES = 3  # that a row of a variation names
 GROUPED = ("variation", "name", "variant", "seed", "status", "created", "pass1")
 
@@ -209,6 +211,9 @@ def _mean_cell(
     name = column.measure
     if column.name in ("status", "when"):  # drawn from the row
         return Cell(NO_VALUE, False)
+    if name == "verdict":
+        found = Counter(str(value) for line in lines if (value := values.value(line, name)) is not None)
+        return Cell(told(dict(found)) or NO_VALUE, False)
     numbers = _numbers(values, lines, name)
     mean = mean_of(numbers) if len(numbers) else None
     if mean is None:

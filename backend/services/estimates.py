@@ -36,24 +36,49 @@ class EstimateView(BaseModel):
     memory_bytes: float | None = Field(description="The most that any of them took on its device.")
 
 
+class Estimates:
+    """Of many configs, one after another: the runs of a variant and the speed of a kind are read once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._measured: dict[str, list[RunLine]] = {}  # by variant
+        self._speeds: dict[tuple[str, str], tuple[int, float, float | None]] = {}  # by variant and key
+
+    def of(self, config: ExperimentConfig) -> EstimateView:
+        """The estimate for one run of `config`."""
+        runs, speed, memory = self._speed(config.variant, _key(config.model_dump(mode="json")))
+        if not runs:
+            return EstimateView(
+                measured_runs=0, samples_per_second=None, seconds=None, process_hours=None, memory_bytes=None
+            )
+        seconds = config.training.steps * config.training.batch_size / speed
+        return EstimateView(
+            measured_runs=runs,
+            samples_per_second=speed,
+            seconds=seconds,
+            process_hours=seconds * config.training.processes / 3600,
+            memory_bytes=memory,
+        )
+
+    def _speed(self, variant: str, key: str) -> tuple[int, float, float | None]:
+        """(runs like it, their median samples per second, the most memory any of them took)."""
+        if (variant, key) not in self._speeds:
+            if variant not in self._measured:
+                self._measured[variant] = _measured(self._session, variant)
+            like = [line.id for line in self._measured[variant] if _key(line.sections) == key][:ENOUGH]
+            self._speeds[variant, key] = self._read(like)
+        return self._speeds[variant, key]
+
+    def _read(self, like: list[str]) -> tuple[int, float, float | None]:
+        if not like:
+            return 0, 0.0, None
+        values = RunValues(self._session, [SPEED, MEMORY], only=like)
+        return len(like), median(_numbers(values, SPEED)), max(_numbers(values, MEMORY), default=None)
+
+
 def of(session: Session, config: ExperimentConfig) -> EstimateView:
     """The estimate for one run of `config`."""
-    wanted = _key(config.model_dump(mode="json"))
-    like = [line for line in _measured(session, config.variant) if _key(line.sections) == wanted][:ENOUGH]
-    if not like:
-        return EstimateView(
-            measured_runs=0, samples_per_second=None, seconds=None, process_hours=None, memory_bytes=None
-        )
-    values = RunValues(session, [SPEED, MEMORY], only=[line.id for line in like])
-    speed = median(_numbers(values, SPEED))
-    seconds = config.training.steps * config.training.batch_size / speed
-    return EstimateView(
-        measured_runs=len(like),
-        samples_per_second=speed,
-        seconds=seconds,
-        process_hours=seconds * config.training.processes / 3600,
-        memory_bytes=max(_numbers(values, MEMORY), default=None),
-    )
+    return Estimates(session).of(config)
 
 
 def _measured(session: Session, variant: str) -> list[RunLine]:

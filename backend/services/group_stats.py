@@ -46,6 +46,7 @@ def _variation(runs: Sequence[RunView], sweep: Sweep) -> VariationView:
         runs=[short(run) for run in runs],
         statuses=statuses(runs),
         scores=_scores(runs),
+        verdicts=dict(Counter(run.hypothesis.verdict for run in runs if run.hypothesis)),
         token_accuracy=_mean([value for value in last if value is not None]),
     )
 

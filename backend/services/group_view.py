@@ -11,6 +11,15 @@ from backend.domain.run import RunStatus
 Statuses = dict[str, int]
 
 
+def told(verdicts: Statuses) -> str:
+    """`2 of 3 seeds supported, 1 undecided`; empty without a hypothesis."""
+    if not verdicts:
+        return ""
+    others = [f"{count} {verdict}" for verdict, count in verdicts.items() if verdict != "supported"]
+    stated = f"{verdicts.get('supported', 0)} of {sum(verdicts.values())} seeds supported"
+    return ", ".join([stated, *others])
+
+
 class GroupRun(BaseModel):
     """One run of a group, in short; `GET /api/v1/runs/{id}` says the rest."""
 
@@ -49,7 +58,15 @@ class VariationView(BaseModel):
     runs: list[GroupRun]
     statuses: Statuses
     scores: list[GroupScore]
+    verdicts: Statuses = Field(
+        {}, description="How many runs have each verdict on their hypothesis; empty without one."
+    )
     token_accuracy: MeanView | None = Field(description="Of the last `accuracy/token` of each run.")
+
+    @property
+    def verdict_words(self) -> str:
+        """`2 of 3 seeds supported, 1 undecided`; empty without a hypothesis."""
+        return told(self.verdicts)
 
     @property
     def held_out(self) -> GroupScore | None:

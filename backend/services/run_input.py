@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from backend.db.repositories import run_facts
 from backend.db.repositories import runs as run_rows
 from backend.domain.errors import FieldProblem, InvalidConfig, InvalidInput
-from backend.domain.experiment import BaselineHypothesis, ExperimentConfig
+from backend.domain.experiment import BarHypothesis, BaselineHypothesis, ExperimentConfig
+from backend.domain.hypothesis.measure import parse
 from backend.services import datasets
 
 LONGEST_NAME, LONGEST_TAG, MOST_TAGS, LONGEST_NOTES = 120, 60, 50, 100_000
@@ -39,6 +40,15 @@ def checked_notes(notes: str) -> str:
     if len(notes) > LONGEST_NOTES:
         raise _invalid("notes", f"must be at most {LONGEST_NOTES} characters long.")
     return notes
+
+
+def checked_hypothesis(hypothesis: BarHypothesis) -> dict[str, Any]:
+    """The hypothesis of a run that a script logs here: a bar on what it logs, and no stop rule."""
+    if any(term.k for term in parse(hypothesis.measure).terms):
+        raise _invalid("hypothesis.measure", "must be a series that the script logs: nothing evaluates it.")
+    if hypothesis.stop.kind != "none":
+        raise _invalid("hypothesis.stop", "must be none: the script itself decides when it ends.")
+    return hypothesis.model_dump(mode="json")
 
 
 def check_names(session: Session, *configs: ExperimentConfig) -> None:

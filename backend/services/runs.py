@@ -19,12 +19,19 @@ from backend.db.repositories import runs as rows
 from backend.db.tables import Run
 from backend.domain.config_problems import apply_overrides, parse_experiment
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import BarHypothesis, ExperimentConfig
 from backend.domain.run import RunStatus
 from backend.domain.variation import variation
 from backend.services import checkpoints, events, hypotheses, series
 from backend.services.run_facts import Facts
-from backend.services.run_input import assignments, check_names, checked_name, checked_notes, checked_tags
+from backend.services.run_input import (
+    assignments,
+    check_names,
+    checked_hypothesis,
+    checked_name,
+    checked_notes,
+    checked_tags,
+)
 from backend.services.run_search import RunPage, find
 from backend.services.run_view import RunView
 
@@ -80,14 +87,20 @@ def new_run(config: ExperimentConfig, **columns: Any) -> Run:
     )
 
 
-def create_external(session: Session, name: str, config: Mapping[str, Any]) -> RunView:
-    """A run that a script of the user's own logs into; it runs until the script says that it ended."""
+def create_external(
+    session: Session, name: str, config: Mapping[str, Any], hypothesis: BarHypothesis | None = None
+) -> RunView:
+    """A run that a script of the user's own logs into; it runs until the script says that it ended.
+
+    A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log.
+    """
+    stated = {"hypothesis": checked_hypothesis(hypothesis)} if hypothesis else {}
     run = _new_run(
         name=checked_name(name),
         origin="external",
         status=RunStatus.RUNNING,
         phase="training",
-        config=dict(config),
+        config={**config, **stated},
         started_at=time.time(),
     )
     rows.add(session, run)

@@ -9,6 +9,7 @@ from backend.domain.config_problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, Progress, Ruling, TestOutcome
 from worker.recorder import NullRecorder
+from worker.training.stop import StopSignal
 
 WALL_CLOCK = {"samples_per_second", "memory_bytes"}
 
@@ -93,3 +94,16 @@ class Memory(NullRecorder):
 
     def evaluation_finished(self, summary: EvaluationSummary) -> None:
         self.summaries[summary.key.step] = summary
+
+
+class StopAfter(StopSignal):
+    """Asks to stop once it has been looked at that often: a stop at a chosen step."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self._looks_left = steps
+
+    @property
+    def requested(self) -> bool:
+        self._looks_left -= 1
+        return self._looks_left < 0 or super().requested

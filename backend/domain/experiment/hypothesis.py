@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from backend.domain.experiment.fields import Config, field
 from backend.domain.hypothesis.measure import ATTEMPTS, LONGEST, Comparison, Measure, parse
@@ -101,14 +101,15 @@ class BaselineHypothesis(Config):
         NoStop, "Stop rule", "When to stop before the last step."
     )
 
-    @model_validator(mode="after")
-    def _names_a_run(self) -> BaselineHypothesis:
-        if not re.fullmatch("[a-z0-9]{10}", self.run_id):
+    @field_validator("run_id")
+    @classmethod
+    def _names_a_run(cls, run_id: str) -> str:
+        if not re.fullmatch("[a-z0-9]{10}", run_id):
             raise ValueError(
-                f"run_id must be 10 lower-case letters and digits, not {self.run_id!r}: "
+                f"must be 10 lower-case letters and digits, not {run_id!r}: "
                 "the address of a run's page ends with its id"
             )
-        return self
+        return run_id
 
 
 Hypothesis = BarHypothesis | BaselineHypothesis

@@ -78,6 +78,7 @@ class LaunchForm {
       valid = verdict.valid;
       this.showProblems(verdict.problems, everything);
       showEstimate(verdict.estimate);
+      if (verdict.wait) document.getElementById("queue-note").textContent = verdict.wait.words;
       if (this.mode === "form") this.json.value = JSON.stringify(verdict.config ?? body, null, 2);
     });
     return valid;

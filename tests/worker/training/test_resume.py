@@ -11,7 +11,7 @@ import torch
 
 from backend.domain.errors import CheckpointCorrupt, Conflict
 from backend.domain.experiment import ExperimentConfig
-from tests.support.tiny_runs import MODELS, Memory, tiny
+from tests.support.tiny_runs import MODELS, Memory, StopAfter, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
 from worker.training import checkpoint
@@ -24,19 +24,6 @@ STEPS = 40
 def config(model: str, steps: int = STEPS) -> ExperimentConfig:
     """Evaluates halfway and at the end; a point every 7 steps, a checkpoint every 10, a probe every 9."""
     return tiny(model, steps, evaluation={"every": max(2, steps // 2)}, health={"probe_every": 9})
-
-
-class StopAfter(StopSignal):
-    """Asks to stop once it has been looked at that often: a stop at a chosen step."""
-
-    def __init__(self, steps: int) -> None:
-        super().__init__()
-        self._looks_left = steps
-
-    @property
-    def requested(self) -> bool:
-        self._looks_left -= 1
-        return self._looks_left < 0 or super().requested
 
 
 @pytest.fixture(autouse=True)

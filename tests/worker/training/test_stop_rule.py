@@ -12,7 +12,7 @@ import torch
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Ruling
-from tests.support.tiny_runs import Memory, tiny
+from tests.support.tiny_runs import Memory, StopAfter, tiny
 from worker.console_recorder import ConsoleRecorder, recorded
 from worker.data.sets import BuiltinTasks
 from worker.training import checkpoint
@@ -111,18 +111,8 @@ def test_a_resumed_run_is_ended_by_the_same_point_as_one_never_stopped(stop_at: 
     config = stated(**NEVER_RIGHT, after_step=0, points=3)
     whole, parts = Memory(), Memory()
     never_stopped = run(config, whole, tmp_path / "whole")
-    stop = StopSignal()
-    parts_progress = parts.progress
-
-    def progress(at: Any) -> None:
-        if at.phase == "training" and at.done >= stop_at:
-            stop.request()
-        parts_progress(at)
-
-    parts.progress = progress  # type: ignore[method-assign]
-    first = train(config, BuiltinTasks(), parts, tmp_path / "parts", stop)
+    first = train(config, BuiltinTasks(), parts, tmp_path / "parts", StopAfter(stop_at))
     assert first.stopped
-    parts.progress = parts_progress  # type: ignore[method-assign]
     rest = run(config, parts, tmp_path / "parts")
     assert rest.ruling == never_stopped.ruling is not None
     assert parts.points == whole.points
