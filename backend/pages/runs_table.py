@@ -39,6 +39,7 @@ SORTS = {"accuracy": "accuracy/token", "encoder": "encoder/scale_free_variance",
 MEASURED = {"accuracy": "accuracy/token", "pass1": "pass1", "encoder": "encoder/scale_free_variance"}
 RISING_FIRST = ("name", "status", "variant", "encoder", "model", "origin", "tag", "notes", "group", "verdict")
 MOST_DIFFERENCES = 3  # that a row of a variation names
+CLAIM = "hypothesis.claim"
 GROUPED = ("variation", "name", "variant", "seed", "status", "created", "pass1")
 
 
@@ -170,7 +171,8 @@ def variations(
     """Matching runs by everything but the seed; the order goes by the mean over seeds."""
     by = sort.removeprefix("-")
     names = [column.measure for column in columns if not column.rich or column.name in MEASURED]
-    values, lines = matching(session, filter_text, list(dict.fromkeys((*GROUPED, *names, by))))
+    also = (CLAIM,) if "verdict" in names else ()
+    values, lines = matching(session, filter_text, list(dict.fromkeys((*GROUPED, *names, *also, by))))
     found: dict[str, list[RunLine]] = {}
     for line in lines:
         found.setdefault(line.columns["variation"] or line.id, []).append(line)
@@ -213,7 +215,8 @@ def _mean_cell(
         return Cell(NO_VALUE, False)
     if name == "verdict":
         found = Counter(str(value) for line in lines if (value := values.value(line, name)) is not None)
-        return Cell(told(dict(found)) or NO_VALUE, False)
+        claims = {values.value(line, CLAIM) for line in lines} - {None}
+        return Cell(told(dict(found), len(claims)) or NO_VALUE, False)
     numbers = _numbers(values, lines, name)
     mean = mean_of(numbers) if len(numbers) else None
     if mean is None:

@@ -11,12 +11,15 @@ from backend.domain.run import RunStatus
 Statuses = dict[str, int]
 
 
-def told(verdicts: Statuses) -> str:
-    """`2 of 3 seeds supported, 1 undecided`; empty without a hypothesis."""
+def told(verdicts: Statuses, claims: int = 1) -> str:
+    """`2 of 3 seeds supported, 1 undecided`, with how many claims where they differ; empty without any."""
     if not verdicts:
         return ""
+    if sum(verdicts.values()) == 1:
+        return next(iter(verdicts))
     others = [f"{count} {verdict}" for verdict, count in verdicts.items() if verdict != "supported"]
-    stated = f"{verdicts.get('supported', 0)} of {sum(verdicts.values())} seeds supported"
+    what = "seeds" if claims == 1 else f"runs of {claims} claims"
+    stated = f"{verdicts.get('supported', 0)} of {sum(verdicts.values())} {what} supported"
     return ", ".join([stated, *others])
 
 

@@ -61,8 +61,12 @@ class LaunchForm {
   /** Show only the fields of the chosen kind; the others are off and are not sent. */
   showKind(radio) {
     const choice = radio.closest("[data-choice]");
+    for (const each of choice.querySelectorAll(":scope > .field [data-type=kind]")) each.toggleAttribute("data-chosen", each === radio);
     for (const fields of choice.querySelectorAll(":scope > .variant-fields")) {
       fields.hidden = fields.disabled = fields.dataset.kind !== radio.value;
+      if (fields.disabled) continue;
+      // A kind inside may share its radios' name with that of another kind: each remembers its own.
+      for (const inner of fields.querySelectorAll("[data-type=kind][data-chosen]")) inner.checked = !inner.closest("fieldset:disabled");
     }
   }
 

@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.health import LEFT_OUT
+from backend.domain.hypothesis import recorded as recorded_names
 from backend.domain.records import Ruling
-from tests.support.tiny_runs import Memory, StopAfter, tiny
+from tests.support.tiny_runs import WALL_CLOCK, Memory, StopAfter, tiny
 from worker.console_recorder import ConsoleRecorder, recorded
 from worker.data.sets import BuiltinTasks
 from worker.training import checkpoint
@@ -117,6 +119,21 @@ def test_a_resumed_run_is_ended_by_the_same_point_as_one_never_stopped(stop_at: 
     assert rest.ruling == never_stopped.ruling is not None
     assert parts.points == whole.points
     assert whole.rulings == parts.rulings
+
+
+def test_every_series_of_a_training_may_be_measured(tmp_path: Path) -> None:
+    memory = Memory()
+    every = {"health": {"probe_every": 4}, "evaluation": {"sets": []}}
+    objective = {"kl_annealing_steps": 4, "contrast": {"kind": "supcon"}, "latent_steps": 1}
+    train(
+        tiny("etrm_variational", 8, objective=objective, **every),
+        BuiltinTasks(),
+        memory,
+        tmp_path,
+        StopSignal(),
+    )
+    names = {name for point in memory.points.values() for name in point} | WALL_CLOCK
+    assert names - set(recorded_names.SERIES) == {LEFT_OUT}
 
 
 def test_the_memory_of_another_rule_is_left_behind() -> None:
