@@ -29,7 +29,7 @@ def test_a_wrong_bar_is_named_before_anything_is_launched(client: httpx.Client) 
 def test_a_script_states_one_and_is_judged_when_it_says_finished(client: httpx.Client) -> None:
     body = {"name": "mine", "hypothesis": {**STATED, "measure": "reward:max", "value": 5}}
     run_id = client.post("/api/v1/runs/external", json=body).json()["id"]
-    sent = client.post(f"/api/v1/runs/{run_id}/metrics", json={"step": 1, "values": {"reward": 7.5}})
+    sent = client.post(f"/api/v1/runs/{run_id}/metrics", json={"step": [1], "values": {"reward": [7.5]}})
     assert sent.status_code < 300, sent.text
     over = client.post(f"/api/v1/runs/{run_id}/finish").json()["hypothesis"]
     assert (over["verdict"], over["value"], over["evidence"][0]["step"]) == ("supported", 7.5, 1)

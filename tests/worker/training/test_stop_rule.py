@@ -123,15 +123,9 @@ def test_a_resumed_run_is_ended_by_the_same_point_as_one_never_stopped(stop_at: 
 
 def test_every_series_of_a_training_may_be_measured(tmp_path: Path) -> None:
     memory = Memory()
-    every = {"health": {"probe_every": 4}, "evaluation": {"sets": []}}
+    probed: dict[str, Any] = {"health": {"probe_every": 4}, "evaluation": {"sets": []}}
     objective = {"kl_annealing_steps": 4, "contrast": {"kind": "supcon"}, "latent_steps": 1}
-    train(
-        tiny("etrm_variational", 8, objective=objective, **every),
-        BuiltinTasks(),
-        memory,
-        tmp_path,
-        StopSignal(),
-    )
+    run(tiny("etrm_variational", 8, objective=objective, **probed), memory, tmp_path)
     names = {name for point in memory.points.values() for name in point} | WALL_CLOCK
     assert names - set(recorded_names.SERIES) == {LEFT_OUT}
 
