@@ -12,7 +12,7 @@ from backend.db.repositories import runs
 from backend.db.tables import Evaluation, Run
 from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import Conflict, InvalidConfig
-from backend.domain.evaluation_request import search_key
+from backend.domain.evaluation_request import canvas_key, search_key
 from backend.domain.experiment import BaselineHypothesis, ExperimentConfig
 from backend.domain.experiment.hypothesis_rules import first_held_out
 from backend.domain.hypothesis.judge import Paired, Scored
@@ -63,7 +63,7 @@ def paired_with(session: Session, run: Run, hypothesis: BaselineHypothesis) -> t
 
 
 def _asked_for(config: Mapping[str, Any], results: Sequence[ResultView]) -> dict[str, ResultView]:
-    """Set -> its finished evaluation of the latest step with the views, weights and tasks of the config."""
+    """Set -> its finished evaluation of the latest step measured on as many tasks and as the config says."""
     parsed = _parsed(config)
     if parsed is None:
         return {}
@@ -73,11 +73,12 @@ def _asked_for(config: Mapping[str, Any], results: Sequence[ResultView]) -> dict
         evaluation.views,
         evaluation.act_steps or parsed.model.act.max_steps,
         search_key(parsed),
+        canvas_key(parsed),
     )
     most = {each.name: each.first_tasks for each in evaluation.sets}
     found: dict[str, ResultView] = {}
     for result in sorted(results, key=lambda each: (each.step, each.n)):
-        measured = (result.weights, result.views, result.act_steps, result.search)
+        measured = (result.weights, result.views, result.act_steps, result.search, result.canvas)
         if result.status == "finished" and measured == key and result.set in most:
             limit = most[result.set]
             if limit is None or result.n <= limit:

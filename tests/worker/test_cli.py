@@ -53,8 +53,12 @@ def error_of(
 
 
 def test_a_run_is_trained_scored_and_scored_again_by_its_folder(home: Path) -> None:
-    done = etrm("train", write(home / "run.json", 8), "--set", "evaluation.views=2", "--out", "here")
+    stated = ("kind=bar", "claim=It falls.", "measure=loss:min / loss:max", "comparison=<=", "value=1")
+    hypothesis = [word for each in stated for word in ("--set", f"hypothesis.{each}")]
+    config = write(home / "run.json", 8)
+    done = etrm("train", config, "--set", "evaluation.views=2", *hypothesis, "--out", "here")
     assert done.returncode == 0, done.stderr
+    assert "Hypothesis supported: loss:min / loss:max is" in done.stdout
     assert "arc-agi-1/training, 3 tasks, 2 views, EMA weights of step 8" in done.stdout
     assert RESULT.search(done.stdout)
     assert "8/8" in done.stdout

@@ -23,10 +23,11 @@ from backend.domain.records import (
     EvaluationSummary,
     Prediction,
     Progress,
+    Ruling,
     Score,
     TestOutcome,
 )
-from backend.services import alarms, checkpoints, events, logs, predictions, queue, series
+from backend.services import alarms, checkpoints, events, hypotheses, logs, predictions, queue, series
 from tests.support.rows import add_run
 from worker.db_recorder import DbRecorder, LostRun
 
@@ -83,6 +84,8 @@ def test_everything_a_training_emits_arrives(engine: Engine, recorder: DbRecorde
     recorder.log("careful", "warning")
     recorder.alarm(Alarm("collapse", 5, 0.1, 0.2, "collapsed at step 5"))
     recorder.alarm(Alarm("collapse", 6, 0.1, 0.2, "again"))
+    ruling = Ruling(20, "refuted", "loss", 2.0, "stopped at step 20 by its stop rule: loss > 1")
+    recorder.ruled(ruling)
     recorder.checkpoint(Checkpoint(20, "run/20", "0" * 64, 100))
     recorder.progress(Progress("evaluating", 1, 2))
     recorder.evaluation_started(KEY)
@@ -105,6 +108,7 @@ def test_everything_a_training_emits_arrives(engine: Engine, recorder: DbRecorde
         assert [event.text for event in events.list(session, RUN) if event.kind == "alarm"] == [
             "collapsed at step 5"
         ]
+        assert hypotheses.ruling_of(session, RUN, run.attempt) == ruling
         kept = checkpoints.latest(session, RUN)
         assert kept is not None
         assert kept.step == 20
