@@ -17,6 +17,7 @@ class ComparePage {
       name: root.dataset.name,
       figures: "/compare/figures",
       query: () => this.question(),
+      atOnce: 3,
     });
     this.board.hidden = new Set((new URLSearchParams(location.search).get("hide") ?? "").split(",").filter(Boolean));
     this.wanted = { solves: "", fails: "" };

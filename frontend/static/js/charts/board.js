@@ -13,8 +13,9 @@ const SMOOTHING = 0.6;
 export class Board {
   /**
    * @param {HTMLElement} root the section with the charts
-   * @param {{name: string, figures: string, exports: string, query?: () => URLSearchParams, run?: string}} source
+   * @param {{name: string, figures: string, exports: string, query?: () => URLSearchParams, atOnce?: number, run?: string}} source
    *   `figures`: the address of the panels' figures; `query`: what they are asked with besides the view;
+   *   `atOnce`: how many figures one request asks for, where they are large: the first is there sooner;
    *   `run`: the only run, where there is one
    */
   constructor(root, source) {
@@ -57,20 +58,26 @@ export class Board {
     history.replaceState(history.state, "", address);
   }
 
-  /** The figure of a panel; what is asked for in the same moment is one request. */
-  figure(panel, signal) {
-    this.asking ??= { panels: new Set(), signals: [] };
+  /** The figure of a panel; what is asked for in the same moment comes together, `atOnce` panels a request. */
+  async figure(panel, signal) {
+    if (!this.asking || this.asking.panels.length === (this.source.atOnce ?? Infinity)) this.asking = this.request();
     const { asking } = this;
-    asking.panels.add(panel);
+    asking.panels.push(panel);
     asking.signals.push(signal);
-    asking.answer ??= Promise.resolve().then(() => {
-      this.asking = undefined;
-      return this.figures(asking);
+    const figures = await asking.answer;
+    signal.throwIfAborted();
+    return figures[panel];
+  }
+
+  /** A request that is sent once all that is wanted now is known and the one before has been answered. */
+  request() {
+    const request = { panels: [], signals: [] };
+    const before = this.asking?.answer.catch(() => {});
+    request.answer = Promise.resolve(before).then(() => {
+      if (this.asking === request) this.asking = undefined;
+      return this.figures(request);
     });
-    return asking.answer.then((figures) => {
-      signal.throwIfAborted();
-      return figures[panel];
-    });
+    return request;
   }
 
   /** Given up once nobody wants any of them. */
@@ -79,9 +86,9 @@ export class Board {
     for (const [name, value] of Object.entries(this.view)) if (value !== null) query.set(name, value);
     for (const panel of panels) query.append("panel", panel);
     const giveUp = new AbortController();
-    for (const signal of signals) {
-      signal.addEventListener("abort", () => signals.every((each) => each.aborted) && giveUp.abort());
-    }
+    const leave = () => signals.every((each) => each.aborted) && giveUp.abort();
+    for (const signal of signals) signal.addEventListener("abort", leave);
+    leave();
     return (await ask(`${this.source.figures}?${query}`, { signal: giveUp.signal })).figures;
   }
 
