@@ -17,7 +17,7 @@ class ComparePage {
       name: root.dataset.name,
       figures: "/compare/figures",
       query: () => this.question(),
-      atOnce: 3,
+      first: 3,
     });
     this.board.hidden = new Set((new URLSearchParams(location.search).get("hide") ?? "").split(",").filter(Boolean));
     this.wanted = { solves: "", fails: "" };
@@ -114,7 +114,9 @@ class ComparePage {
       this.board.reload();
       await refresh();
     }), RENEW_EVERY);
-    followRuns(({ id, status }) => status && this.ids.has(id) && renew(), renew);
+    // The charts come first; what has changed until then can only be of runs that go on.
+    const note = ({ id, status }) => status && this.ids.has(id) && renew();
+    requestIdleCallback(() => followRuns(note, renew, this.root.dataset.live === "0"), { timeout: 5000 });
   }
 }
 

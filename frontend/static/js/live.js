@@ -51,8 +51,8 @@ export class Stream {
  * Tell of every run that changes or goes, from now on; `missed` is called when there was nobody listening for a
  * while, in a hidden tab or without a connection: the page may be older than the stream.
  */
-export function followRuns(note, missed) {
-  let isPage = !document.hidden; // shows what the stream begins with
+export function followRuns(note, missed, isFresh = true) {
+  let isPage = isFresh && !document.hidden; // shows what the stream begins with
   return new Stream(() => "/api/v1/events?changes_only=true", { status: note, deleted: note }, (state) => {
     if (state !== "open") return;
     if (!isPage) missed();

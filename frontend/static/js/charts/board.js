@@ -13,9 +13,9 @@ const SMOOTHING = 0.6;
 export class Board {
   /**
    * @param {HTMLElement} root the section with the charts
-   * @param {{name: string, figures: string, exports: string, query?: () => URLSearchParams, atOnce?: number, run?: string}} source
+   * @param {{name: string, figures: string, exports: string, query?: () => URLSearchParams, first?: number, run?: string}} source
    *   `figures`: the address of the panels' figures; `query`: what they are asked with besides the view;
-   *   `atOnce`: how many figures one request asks for, where they are large: the first is there sooner;
+   *   `first`: how many figures the first request asks for, where they are large: they are there sooner;
    *   `run`: the only run, where there is one
    */
   constructor(root, source) {
@@ -58,9 +58,9 @@ export class Board {
     history.replaceState(history.state, "", address);
   }
 
-  /** The figure of a panel; what is asked for in the same moment comes together, `atOnce` panels a request. */
+  /** The figure of a panel; what is asked for in the same moment comes together. */
   async figure(panel, signal) {
-    if (!this.asking || this.asking.panels.length === (this.source.atOnce ?? Infinity)) this.asking = this.request();
+    if (!this.asking || this.asking.panels.length === this.asking.most) this.asking = this.request();
     const { asking } = this;
     asking.panels.push(panel);
     asking.signals.push(signal);
@@ -71,7 +71,7 @@ export class Board {
 
   /** A request that is sent once all that is wanted now is known and the one before has been answered. */
   request() {
-    const request = { panels: [], signals: [] };
+    const request = { panels: [], signals: [], most: this.asking ? Infinity : (this.source.first ?? Infinity) };
     const before = this.asking?.answer.catch(() => {});
     request.answer = Promise.resolve(before).then(() => {
       if (this.asking === request) this.asking = undefined;
