@@ -95,7 +95,7 @@ class BaselineHypothesis(Config):
     run_id: str = field("", "Baseline", "Id of the run to beat.", max_length=10)
     k: int = field(1, "Attempts", f"The k of pass@k: one of {', '.join(map(str, ATTEMPTS))}.", ge=1, le=10)
     set_name: str = field(
-        "", "Set", "Evaluated by both. Empty: this run's first held-out set.", max_length=200
+        "", "Evaluated set", "Evaluated by both. Empty: this run's first held-out set.", max_length=200
     )
     stop: Annotated[NoStop | HopelessStop, Field(discriminator="kind")] = field(
         NoStop, "Stop rule", "When to stop before the last step."
