@@ -9,7 +9,7 @@ from pathlib import Path
 from worker.control.report import Report, write
 from worker.control.results import read_variant, think_longer
 from worker.control.training import train_all
-from worker.control.variants import Scale, variants
+from worker.control.variants import Scale, replicates, variants
 from worker.data.sets import BuiltinTasks
 from worker.device import usable_cores
 from worker.training.stop import StopSignal
@@ -20,18 +20,20 @@ SEARCHED = "e"  # the variant that is asked to think longer
 def run(scale: Scale, folder: Path, jobs: int | None, tell: Callable[[str], None]) -> Path | None:
     """Train what is not trained yet, measure it, and write the report; its page, or None if stopped."""
     started = time.monotonic()
-    chosen, cores = variants(scale), usable_cores()
+    chosen, others, cores = variants(scale), replicates(scale), usable_cores()
     folder.mkdir(parents=True, exist_ok=True)
     with StopSignal().on_signals() as stop:
-        train_all(chosen, folder, jobs or cores, stop, tell)
+        train_all((*chosen, *others), folder, jobs or cores, stop, tell)
         searches = [
             result
             for variant in chosen
             if variant.letter == SEARCHED and not stop.requested
-            for result in think_longer(variant, folder / variant.letter, BuiltinTasks(), stop)
+            for result in think_longer(variant, folder / variant.folder, BuiltinTasks(), stop)
         ]
     if stop.requested:
         return None
-    results = [read_variant(variant, folder / variant.letter) for variant in chosen]
+    results, seeds = (
+        [read_variant(variant, folder / variant.folder) for variant in group] for group in (chosen, others)
+    )
     seconds = time.monotonic() - started
-    return write(Report(results, searches, seconds, f"{cores} CPU cores"), folder)
+    return write(Report(results, searches, seconds, f"{cores} CPU cores", seeds), folder)

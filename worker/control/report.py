@@ -7,24 +7,13 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from backend.domain.records import Score
-from backend.domain.statistics import Difference, paired_bootstrap
+from worker.control.bars import Bar, count, judged, step
 from worker.control.chart import Line, draw
 from worker.control.results import SearchResult, VariantResult
 from worker.control.variants import TEST_SET, TRAINING_SET, TRM_TASKS
 from worker.data.procedural.families import FAMILIES
 
-LEARNED, UNLEARNED, HALF = 0.8, 0.05, 0.5
 CURVES_FILE, SEARCH_FILE = "positive-control-curves.svg", "positive-control-search.svg"
-
-
-@dataclass(frozen=True)
-class Bar:
-    """Something that was to be shown, and whether it was."""
-
-    claim: str
-    found: str
-    holds: bool
 
 
 @dataclass(frozen=True)
@@ -35,45 +24,11 @@ class Report:
     searches: Sequence[SearchResult]
     seconds: float  # of the command, from start to end
     machine: str
+    seeds: Sequence[VariantResult] = ()  # the other seeds of some variants
 
     def bars(self) -> list[Bar]:
         """The claims that the variants there are can decide."""
-        by_letter = {each.variant.letter: each for each in self.variants}
-        found = [_at_least(by_letter["a"])]
-        found += [_at_most(by_letter[letter]) for letter in "bd" if letter in by_letter]
-        ignorant = [by_letter[letter] for letter in "bd" if letter in by_letter]
-        found += [_above_all(by_letter["a"], ignorant)] if ignorant else []
-        if "c" in by_letter:
-            found.append(_worse_or_slower(by_letter["c"], by_letter["a"]))
-        if self.searches:
-            found += self._search_bars()
-        return found
-
-    def _search_bars(self) -> list[Bar]:
-        plain = [each for each in self.searches if each.signal == "none"]
-        guided = [each for each in self.searches if each.signal == "gradient"]
-        start = min(plain, key=lambda each: abs(each.passes - self._usual_passes))
-        searched, longest = guided[-1], max(plain, key=lambda each: each.score.solved)
-        gain = paired_bootstrap(searched.scores, start.scores)
-        lead = paired_bootstrap(searched.scores, longest.scores)
-        return [
-            Bar(
-                "e: search raises pass@1",
-                f"{_count(start.score)} without, {_count(searched.score)} with {searched.amount} gradient "
-                f"steps; difference {_difference(gain)}",
-                gain.low > 0,
-            ),
-            Bar(
-                "e: steps with a signal beat ACT steps without one",
-                f"{searched.amount} gradient steps against the best of the ACT steps ({longest.amount}): "
-                f"{_count(searched.score)} and {_count(longest.score)}; difference {_difference(lead)}",
-                lead.low > 0,
-            ),
-        ]
-
-    @property
-    def _usual_passes(self) -> int:
-        return self.variants[-1].variant.config.model.act.max_steps
+        return judged(self.variants, self.seeds, self.searches)
 
     def curves(self) -> str:
         """Held-out pass@1 over training steps, of every variant."""
@@ -113,6 +68,8 @@ class Report:
             "## Variants\n" + _table(_VARIANT_HEAD, self._variant_rows()),
             f"![Held-out pass@1 over training steps](images/{CURVES_FILE})",
         ]
+        if self.seeds:
+            parts.append("## Seeds\n" + _table(_SEED_HEAD, self._seed_rows()))
         if self.searches:
             parts += [
                 "## Steps with a signal and without\n" + _table(_SEARCH_HEAD, self._search_rows()),
@@ -129,6 +86,8 @@ class Report:
             "<h2>Variants</h2>" + _html_table(_VARIANT_HEAD, self._variant_rows()),
             f"<figure>{self.curves()}</figure>",
         ]
+        if self.seeds:
+            body.append("<h2>Seeds</h2>" + _html_table(_SEED_HEAD, self._seed_rows()))
         if self.searches:
             body += [
                 "<h2>Steps with a signal and without</h2>",
@@ -146,8 +105,9 @@ class Report:
             f"cannot? {family.title} Every rule of {TEST_SET} is missing from {TRAINING_SET}; a task counts "
             f"as solved when its first attempt, from one view, is right in every cell.",
             f"All variants: width {a.model.core.width}, {a.training.steps:,} steps of "
-            f"{a.training.batch_size} samples, {a.model.act.max_steps} ACT steps, EMA weights, one seed. "
-            f"d trains on the first {TRM_TASKS} tasks, since an embedding must be met often to be learned.",
+            f"{a.training.batch_size} samples, {a.model.act.max_steps} ACT steps, EMA weights, one seed "
+            f"but for those in the table of seeds. d trains on the first {TRM_TASKS} tasks, since an "
+            "embedding must be met often to be learned.",
         ]
 
     def _bar_rows(self) -> list[tuple[str, ...]]:
@@ -156,23 +116,32 @@ class Report:
     def _variant_rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
         for each in self.variants:
-            half = each.first_step_above(HALF)
             rows.append(
                 (
                     each.variant.letter,
                     each.variant.title,
-                    _count(each.score),
+                    count(each.score),
                     f"{100 * each.fitted[-1][1]:.0f} %",
-                    "never" if half is None else f"{half:,}",
+                    step(each),
                     f"{each.seconds:,.0f} s",
                 )
             )
         return rows
 
+    def _seed_rows(self) -> list[tuple[str, ...]]:
+        """Each seed of the variants that have several."""
+        letters = {each.variant.letter for each in self.seeds}
+        several = [each for each in (*self.variants, *self.seeds) if each.variant.letter in letters]
+        several.sort(key=lambda each: (each.variant.letter, each.variant.config.seed))
+        return [
+            (each.variant.letter, str(each.variant.config.seed), count(each.score), step(each))
+            for each in several
+        ]
+
     def _search_rows(self) -> list[tuple[str, ...]]:
         words = {"gradient": "gradient steps", "random": "random samples", "none": "ACT steps, no search"}
         return [
-            (words[each.signal], str(each.amount), f"{each.passes:,.0f}", _count(each.score))
+            (words[each.signal], str(each.amount), f"{each.passes:,.0f}", count(each.score))
             for each in self.searches
         ]
 
@@ -191,6 +160,7 @@ _VARIANT_HEAD = (
     "half solved at step",
     "training",
 )
+_SEED_HEAD = ("", "seed", "held-out rules solved", "half solved at step")
 _SEARCH_HEAD = ("more of", "amount", "grids through the core per test input", "held-out rules solved")
 
 
@@ -203,45 +173,6 @@ def write(report: Report, folder: Path) -> Path:
     if report.searches:
         (folder / SEARCH_FILE).write_text(report.search_chart())
     return page
-
-
-def _at_least(result: VariantResult) -> Bar:
-    claim = f"{result.variant.letter}: solves {LEARNED:.0%} of held-out rules or more"
-    return Bar(claim, _count(result.score), result.score.solved >= LEARNED * result.score.n)
-
-
-def _at_most(result: VariantResult) -> Bar:
-    claim = f"{result.variant.letter}: solves {UNLEARNED:.0%} or less"
-    return Bar(claim, _count(result.score), result.score.solved <= UNLEARNED * result.score.n)
-
-
-def _above_all(best: VariantResult, others: Sequence[VariantResult]) -> Bar:
-    """The order, which a short run shows as well."""
-    leads = {each.variant.letter: paired_bootstrap(best.scores, each.scores) for each in others}
-    found = ", ".join(f"{_difference(lead)} over {letter}" for letter, lead in leads.items())
-    claim = f"{best.variant.letter}: solves more than {' and '.join(leads)}"
-    return Bar(claim, found, all(lead.low > 0 for lead in leads.values()))
-
-
-def _worse_or_slower(result: VariantResult, best: VariantResult) -> Bar:
-    """Clearly worse in the end, or clearly later at half of the rules."""
-    lead = paired_bootstrap(best.scores, result.scores)
-    ours, theirs = result.first_step_above(HALF), best.first_step_above(HALF)
-    slower = theirs is not None and (ours is None or ours >= 1.25 * theirs)
-    found = f"a leads by {_difference(lead)} in the end; half the rules at step {theirs} (a) and {ours}"
-    return Bar(
-        f"{result.variant.letter}: clearly worse than a, or clearly slower", found, lead.low > 0 or slower
-    )
-
-
-def _count(score: Score) -> str:
-    share, low, high = (100 * value for value in (score.solved / score.n, *score.interval))
-    return f"{score.solved:g}/{score.n} ({share:.0f} % [{low:.0f}, {high:.0f}])"
-
-
-def _difference(difference: Difference) -> str:
-    mean, low, high = (100 * value for value in (difference.mean, difference.low, difference.high))
-    return f"{mean:+.0f} points [{low:+.0f}, {high:+.0f}]"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -41,6 +41,11 @@ class VariantResult:
         """pass@1 after the last step."""
         return self.held_out[-1][1]
 
+    @property
+    def mean_share(self) -> float:
+        """pass@1 on average over the evaluated steps: the sooner it learns, the higher."""
+        return sum(score.solved / score.n for _, score in self.held_out) / len(self.held_out)
+
     def first_step_above(self, share: float) -> int | None:
         """The first evaluated step at which that share of the held-out rules was solved."""
         return next((step for step, score in self.held_out if score.solved >= share * score.n), None)

@@ -28,7 +28,7 @@ class ControlFailed(EtrmError):
 def train_all(
     chosen: Sequence[Variant], folder: Path, jobs: int, stop: StopSignal, tell: Callable[[str], None]
 ) -> None:
-    """Train every variant to its end in `folder`/LETTER, `jobs` at a time; go on with what is there.
+    """Train every variant to its end in its folder, `jobs` at a time; go on with what is there.
 
     One thread each: processes that wait for each other's threads would stand still on a busy machine.
     Raises ControlFailed with the end of the console of the first that fails.
@@ -38,11 +38,11 @@ def train_all(
         while (waiting or running) and not stop.requested:
             while waiting and len(running) < jobs:
                 running.append(_Child(waiting.pop(0), folder))
-                tell(f"{running[-1].variant.letter}: {running[-1].variant.title}")
+                tell(f"{running[-1].variant.folder}: {running[-1].variant.title}")
             time.sleep(_PAUSE)
             for child in [each for each in running if each.has_ended()]:
                 running.remove(child)
-                tell(f"{child.variant.letter}: done after {child.seconds:.0f} s")
+                tell(f"{child.variant.folder}: done after {child.seconds:.0f} s")
     finally:
         for child in running:
             child.end()
@@ -54,7 +54,7 @@ class _Child:
     def __init__(self, variant: Variant, folder: Path) -> None:
         self.variant = variant
         self._started = time.monotonic()
-        self._folder = folder / variant.letter
+        self._folder = folder / variant.folder
         self._folder.mkdir(parents=True, exist_ok=True)
         self._console: IO[bytes] = (self._folder / CONSOLE_FILE).open("ab")
         self._process = subprocess.Popen(
@@ -77,7 +77,7 @@ class _Child:
             self._console.flush()
             console = (self._folder / CONSOLE_FILE).read_text(errors="replace").strip()
             raise ControlFailed(
-                f"Variant {self.variant.letter} ended with status {status}: {console[-600:]}",
+                f"Variant {self.variant.folder} ended with status {status}: {console[-600:]}",
                 f"Its console is {self._folder / CONSOLE_FILE}. The same command goes on from here.",
             )
         if status == 0:

@@ -5,7 +5,7 @@ A variant is a config, so everything it does a user's run can do as well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.domain.experiment import (
     ActConfig,
@@ -39,9 +39,11 @@ class Scale:
     test_tasks: int
     evaluate_every: int
     letters: str  # the variants that are trained
+    seeds: int = 1  # of `REPLICATED`, the others have one
 
 
-FULL = Scale(steps=900, batch=128, test_tasks=100, evaluate_every=100, letters="abcde")
+REPLICATED = "ac"  # what differs between these is less than what differs between seeds
+FULL = Scale(steps=900, batch=128, test_tasks=100, evaluate_every=50, letters="abcde", seeds=3)
 QUICK = Scale(steps=600, batch=128, test_tasks=100, evaluate_every=100, letters="abd")
 
 
@@ -53,6 +55,21 @@ class Variant:
     title: str
     label: str  # in charts
     config: ExperimentConfig
+
+    @property
+    def folder(self) -> str:
+        """Where it is trained, below the control's folder."""
+        return self.letter if self.config.seed == 0 else f"{self.letter}-seed{self.config.seed}"
+
+
+def replicates(scale: Scale) -> tuple[Variant, ...]:
+    """The other seeds of the variants that have several."""
+    return tuple(
+        replace(each, config=each.config.model_copy(update={"seed": seed}))
+        for seed in range(1, scale.seeds)
+        for each in variants(scale)
+        if each.letter in REPLICATED
+    )
 
 
 def variants(scale: Scale) -> tuple[Variant, ...]:
