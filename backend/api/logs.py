@@ -1,4 +1,4 @@
-"""/api/v1/runs/{id}/log, /history, /checkpoints: what a run left behind line by line."""
+"""/api/v1/runs/{id}/log, /history: what a run left behind line by line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from backend.api.deps import Database, RunId
 from backend.api.errors import responses
 from backend.db.session import reading_scope
-from backend.services import checkpoints, events, logs, runs
+from backend.services import events, logs, runs
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], responses=responses(401, 404))
 
@@ -47,16 +47,6 @@ class EventView(Row):
     data: dict[str, Any]
 
 
-class CheckpointView(Row):
-    """A checkpoint that is complete on disk."""
-
-    step: int
-    path: str = Field(description="Relative to the artifacts folder.")
-    sha256: str
-    size_bytes: int
-    created_at: float
-
-
 @router.get("/log")
 def read_log(
     run_id: RunId,
@@ -77,11 +67,3 @@ def read_history(run_id: RunId, engine: Database) -> list[EventView]:
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
         return [EventView.model_validate(event) for event in events.list(session, run_id)]
-
-
-@router.get("/checkpoints")
-def list_checkpoints(run_id: RunId, engine: Database) -> list[CheckpointView]:
-    """The run's checkpoints, newest first."""
-    with reading_scope(engine) as session:
-        runs.check_exists(session, run_id)
-        return [CheckpointView.model_validate(each) for each in checkpoints.list(session, run_id)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from backend.api import (
+    checkpoints,
     compare,
     configs,
     dashboards,
@@ -29,6 +30,7 @@ from backend.api import (
 
 V1 = (
     runs,
+    checkpoints,
     groups,
     compare,
     series,

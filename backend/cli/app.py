@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from backend.cli import (
+    checkpoints,
     compare,
     config,
     dashboard,
@@ -19,6 +20,10 @@ from backend.cli import (
     token,
     work,
 )
+
+run.app.command()(checkpoints.checkpoints)
+run.app.command()(checkpoints.fork)
+run.app.command()(checkpoints.weights)
 
 app = typer.Typer(
     help="ETRM Lab: train tiny recursive models on ARC-AGI, watch them, and find out why they fail.",

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from backend.services.health import HealthView
     from backend.services.run_view import PassView, RunView
 
-app = typer.Typer(help="One run: show, log, cancel, resume, clone.", no_args_is_help=True)
+app = typer.Typer(
+    help="One run: show, log, cancel, resume, clone, fork, checkpoints, weights.", no_args_is_help=True
+)
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "hypothesis", "started")
@@ -91,14 +93,24 @@ def cancel(run_id: RunId) -> None:
 
 
 @app.command()
-def resume(run_id: RunId) -> None:
-    """Queue a failed or cancelled run again, from its newest checkpoint."""
+def resume(
+    run_id: RunId,
+    checkpoint: Annotated[
+        int | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="STEP",
+            help="From this one; later ones are given up. Default: the newest.",
+        ),
+    ] = None,
+) -> None:
+    """Queue a failed or cancelled run again, from its newest checkpoint or an older one."""
     from backend.cli.place import writing
     from backend.services import dispatch
     from backend.services import runs as service
 
     with writing() as session:
-        run = service.resume(session, run_id)
+        run = service.resume(session, run_id, checkpoint)
     dispatch.send(run_id)
     print(f"Run {run_id} is queued: {run.status_cause}.")
 

@@ -28,6 +28,7 @@ from backend.pages.runs_state import RICH, TableState
 from backend.pages.runs_table import NAME_COLUMN, RICH_TITLES, Cell, Column, Delta, VariationRow
 from backend.pages.sweep_form import SweepForm
 from backend.services.accounts import PersonView, TokenView
+from backend.services.checkpoint_files import WeightsFile
 from backend.services.compare import Pair, TaskMatrix, Variation
 from backend.services.dashboards import DashboardView, ShareView
 from backend.services.datasets import SetSummary
@@ -192,6 +193,7 @@ class RunPage(Context):
     parent: RunView | None
     of_parent: Mapping[str, str]  # path -> text in the parent's config
     checkpoints: Sequence[Checkpoint]
+    weights: Mapping[int, Sequence[WeightsFile]]  # step -> files to download; none where they are elsewhere
     log: Sequence[LogLine]
     events: Sequence[RunEvent]
     worker: WorkerState | None

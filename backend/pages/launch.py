@@ -70,11 +70,16 @@ def launch_page(
     engine: Database,
     preset: str = DEFAULT_PRESET,
     parent: Annotated[str | None, Query(alias="from")] = None,
+    checkpoint: Annotated[int | None, Query(ge=0)] = None,
+    weights: str = "ema",
 ) -> Response:
-    """The form as a preset or a parent run fills it."""
+    """The form as a preset or a parent run fills it; with a checkpoint of the parent, as a fork from that."""
     with reading_scope(engine) as session:
         start = _start(session, preset, parent)
-        return _page(session, start, Draft(start.config, _pretty(start.config)))
+        values = start.config
+        if start.parent and checkpoint is not None:
+            values = runs.forked(start.parent.id, values, checkpoint, weights)
+        return _page(session, start, Draft(values, _pretty(values)))
 
 
 @router.post("/runs/new")

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
-from backend.api.deps import Database, RunId
+from backend.api.deps import Configured, Database, RunId
 from backend.db.session import reading_scope
 from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import InvalidConfig, NotFound
@@ -23,7 +23,17 @@ from backend.pages.health import health_of
 from backend.pages.kept_charts import KEPT, Chart, as_json, database_of
 from backend.pages.rendering import render
 from backend.pages.sparklines import sparkline
-from backend.services import checkpoints, datasets, events, groups, logs, runs, series, workers
+from backend.services import (
+    checkpoint_files,
+    checkpoints,
+    datasets,
+    events,
+    groups,
+    logs,
+    runs,
+    series,
+    workers,
+)
 from backend.services.run_view import RunView
 
 router = APIRouter(include_in_schema=False)
@@ -32,7 +42,7 @@ LOG_LINES = 200
 
 
 @router.get("/runs/{run_id}")
-def run_page(run_id: RunId, engine: Database, view: View) -> HTMLResponse:
+def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) -> HTMLResponse:
     """The whole page but its predictions; curves are drawn here and wake up in the browser."""
     with reading_scope(engine) as session:
         run = runs.get(session, run_id)
@@ -40,6 +50,7 @@ def run_page(run_id: RunId, engine: Database, view: View) -> HTMLResponse:
         parent = _parent(session, run)
         health = health_of(run)
         version = series.version(session, run_id)
+        kept = checkpoints.list(session, run_id)
         arranged = panels.arranged(series.names(session, run_id))
         context = RunPage(
             run=run,
@@ -55,7 +66,8 @@ def run_page(run_id: RunId, engine: Database, view: View) -> HTMLResponse:
             config_json=json.dumps(run.config, indent=2, ensure_ascii=False),
             parent=parent,
             of_parent=_texts(parent) if parent else {},
-            checkpoints=checkpoints.list(session, run_id),
+            checkpoints=kept,
+            weights={each.step: checkpoint_files.of(settings.artifacts, each) for each in kept},
             log=logs.tail(session, run_id, limit=LOG_LINES),
             events=events.list(session, run_id),
             worker=next((worker for worker in listed if worker.id == run.worker_id), None),

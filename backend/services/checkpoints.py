@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.repositories import journal
 from backend.db.tables import Checkpoint as CheckpointRow
+from backend.domain.errors import NotFound
 from backend.domain.records import Checkpoint
 
 
@@ -26,6 +27,24 @@ def latest(session: Session, run_id: str) -> CheckpointRow | None:
 def list(session: Session, run_id: str) -> Sequence[CheckpointRow]:
     """All checkpoints, newest first."""
     return journal.checkpoints_of(session, run_id)
+
+
+def get(session: Session, run_id: str, step: int) -> CheckpointRow:
+    """The checkpoint of `step`; NotFound says which there are."""
+    kept = list(session, run_id)
+    found = next((each for each in kept if each.step == step), None)
+    if found is None:
+        known = ", ".join(str(each.step) for each in kept[:8])
+        raise NotFound(
+            f"Run {run_id} has no checkpoint of step {step}.",
+            f"It has checkpoints of steps {known}." if known else "It has none.",
+        )
+    return found
+
+
+def forget_after(session: Session, run_id: str, step: int) -> None:
+    """Drop the rows of the checkpoints after that of `step`."""
+    forget(session, run_id, [each.step for each in list(session, run_id) if each.step > step])
 
 
 def forget(session: Session, run_id: str, steps: Collection[int]) -> None:

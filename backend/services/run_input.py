@@ -9,13 +9,20 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import run_facts
+from backend.db.repositories import journal, run_facts
 from backend.db.repositories import runs as run_rows
 from backend.domain.errors import FieldProblem, InvalidConfig, InvalidInput
-from backend.domain.experiment import BarHypothesis, BaselineHypothesis, ExperimentConfig
+from backend.domain.experiment import (
+    BarHypothesis,
+    BaselineHypothesis,
+    ExperimentConfig,
+    RunStart,
+    StartConfig,
+)
 from backend.domain.hypothesis.measure import parse
 from backend.services import datasets
 
+START = "training.initialise_from"
 LONGEST_NAME, LONGEST_TAG, MOST_TAGS, LONGEST_NOTES = 120, 60, 50, 100_000
 
 
@@ -52,7 +59,8 @@ def checked_hypothesis(hypothesis: BarHypothesis) -> dict[str, Any]:
 
 
 def check_names(session: Session, *configs: ExperimentConfig) -> None:
-    """InvalidConfig where a field of any of the configs names a task set or a run that does not exist."""
+    """InvalidConfig where a field of any of the configs names a task set, run or checkpoint that does not
+    exist."""
     known = [each.name for each in datasets.sets(session)]
     missing = [
         FieldProblem(field, f"there is no task set {name!r}.", _nearest(name, known))
@@ -61,6 +69,8 @@ def check_names(session: Session, *configs: ExperimentConfig) -> None:
         if name not in known
     ]
     missing += _missing_baselines(session, configs)
+    starts = dict.fromkeys(config.training.initialise_from for config in configs)
+    missing += [problem for start in starts if (problem := _missing_start(session, start))]
     if missing:
         raise InvalidConfig("The config is not valid.", problems=tuple(dict.fromkeys(missing)))
 
@@ -87,9 +97,24 @@ def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:
         yield f"evaluation.sets.{at}.name", each.name
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
+def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
+    """What is wrong with the checkpoint of another run that a config starts from."""
+    if not isinstance(start, RunStart):
+        return None
+    if run_rows.get(session, start.run) is None:
+        hint = _nearest(start.run, run_facts.all_ids(session), "The runs page lists them.")
+        return FieldProblem(f"{START}.run", f"there is no run {start.run!r}.", hint)
+    steps = [each.step for each in journal.checkpoints_of(session, start.run)]
+    if start.step in steps:
+        return None
+    kept = ", ".join(map(str, steps[:8]))
+    hint = f"It has {kept}." if steps else "It has none at all."
+    return FieldProblem(f"{START}.step", f"run {start.run} has no checkpoint of step {start.step}.", hint)
+
+
+def _nearest(name: str, known: Sequence[str], otherwise: str = "") -> str:
     close = get_close_matches(name, known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known)}."
+    return f"Did you mean {close[0]}?" if close else otherwise or f"Known are {', '.join(known)}."
 
 
 def assignments(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

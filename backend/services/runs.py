@@ -25,6 +25,7 @@ from backend.domain.variation import variation
 from backend.services import checkpoints, events, hypotheses, series
 from backend.services.run_facts import Facts
 from backend.services.run_input import (
+    START,
     assignments,
     check_names,
     checked_hypothesis,
@@ -49,6 +50,8 @@ __all__ = [
     "existing",
     "find",
     "finish_external",
+    "fork",
+    "forked",
     "get",
     "new_id",
     "new_run",
@@ -66,7 +69,7 @@ OVER = tuple(status for status in RunStatus if status.is_over)
 
 
 def create(session: Session, config: ExperimentConfig, parent_id: str | None = None) -> RunView:
-    """Queue a run. InvalidConfig where the config names a task set or run that is not there."""
+    """Queue a run. InvalidConfig where it names a task set, run or checkpoint that does not exist."""
     check_names(session, config)
     run = new_run(config, parent_id=parent_id)
     rows.add(session, run)
@@ -200,15 +203,41 @@ def clone(session: Session, run_id: str, overrides: Mapping[str, Any] | None = N
     return create(session, config, parent_id=run_id)
 
 
-def resume(session: Session, run_id: str) -> RunView:
+def fork(
+    session: Session,
+    run_id: str,
+    step: int,
+    weights: str = "ema",
+    part: str = "all",
+    overrides: Mapping[str, Any] | None = None,
+) -> RunView:
+    """Queue a clone whose first weights are those of a checkpoint of its parent; errors as `clone`."""
+    return clone(session, run_id, _start(run_id, step, weights, part) | dict(overrides or {}))
+
+
+def forked(
+    run_id: str, config: Mapping[str, Any], step: int, weights: str = "ema", part: str = "all"
+) -> dict[str, Any]:
+    """The config of a run as a fork from its checkpoint has it; still to be parsed."""
+    return apply_overrides(config, list(assignments(_start(run_id, step, weights, part))))
+
+
+def _start(run_id: str, step: int, weights: str, part: str) -> dict[str, Any]:
+    """What a fork has otherwise than its parent."""
+    return {START: {"kind": "run", "run": run_id, "step": step, "weights": weights, "part": part}}
+
+
+def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
     """Queue a failed or cancelled run again; it goes on from its newest checkpoint if it has one.
 
-    `status_cause` of the result says from which step.
+    With `step` it goes on from that checkpoint and those after it are given up: the worker removes the files
+    of checkpoints that the database does not know. `status_cause` of the result says from which step.
     """
     run = _row(session, run_id)
     if run.origin == "external":
         raise Conflict(f"Run {run_id} was logged from outside and cannot be trained here.")
-    kept = checkpoints.latest(session, run_id)
+    latest = checkpoints.latest(session, run_id)
+    kept = latest if step is None else checkpoints.get(session, run_id, step)
     where = f"goes on from step {kept.step}" if kept else "no checkpoint, starts at step 0"
     again: dict[str, Any] = {
         "status_cause": f"resumed by the user; {where}",
@@ -224,6 +253,8 @@ def resume(session: Session, run_id: str) -> RunView:
     startable = (RunStatus.FAILED, RunStatus.CANCELLED)
     if not rows.change_status(session, run_id, startable, RunStatus.QUEUED, **again):
         raise _wrong_state(run, "resumed", "Only a failed or cancelled run can; clone it to run it anew.")
+    if step is not None:
+        checkpoints.forget_after(session, run_id, step)
     events.add(session, run_id, "resumed", f"Resumed by the user; {where}.")
     return get(session, run_id)
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from backend.db.session import make_engine
 from tests.support.lab import environment, etrm
+from tests.support.recorded import record_checkpoint, record_run
 
 ROOT = Path(__file__).parents[2]
 TASK = {"train": [{"input": [[1, 2]], "output": [[3, 4]]}], "test": [{"input": [[5]], "output": [[6]]}]}
@@ -336,3 +338,24 @@ def test_the_compose_file_starts_what_the_lab_needs():
     assert set(compose["volumes"]) == {"artifacts", "database"}
     for copied in re.findall(r"^COPY (\w+) \1$", dockerfile, re.MULTILINE):
         assert os.path.isdir(ROOT / copied)
+
+
+# --- checkpoints ---------------------------------------------------------------------------------
+
+
+def test_checkpoints_are_listed_taken_away_and_forked(home: Path, tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{home / 'etrm.sqlite3'}")
+    run = record_run(engine, status="cancelled", points=0, total=600)
+    content = {step: record_checkpoint(engine, home / "artifacts", run, step) for step in (100, 200)}
+    engine.dispose()
+    listed = json.loads(output(home, "run", "checkpoints", run, "--json"))
+    assert [each["step"] for each in listed] == [200, 100]
+    file = tmp_path / "mine.safetensors"
+    said = output(home, "run", "weights", run, str(file), "--checkpoint", "100", "--weights", "raw")
+    assert file.read_bytes() == content[100]["raw"]
+    assert listed[1]["sha256"]["raw"] in said
+    fork = queue(home, "run", "fork", run, "--checkpoint", "100", "--set", "seed=4")
+    config = json.loads(output(home, "run", "show", fork, "--json"))["config"]
+    assert (config["seed"], config["training"]["initialise_from"]["run"]) == (4, run)
+    assert "goes on from step 100" in output(home, "run", "resume", run, "--checkpoint", "100")
+    assert "no checkpoint of step 200" in refusal(home, "run", "fork", run, "--checkpoint", "200")

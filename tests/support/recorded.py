@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import random
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -33,6 +36,7 @@ from backend.domain.task import Task
 from backend.domain.votes import ActStep, OutcomeTrace, RankedVote, SearchPoint, SearchTrace
 from backend.services import (
     alarms,
+    checkpoint_files,
     checkpoints,
     datasets,
     evaluation_queue,
@@ -169,6 +173,23 @@ def record_evaluation(session: Any, run_id: str, config: ExperimentConfig, tasks
         seconds=14.2,
     )
     predictions.finish_evaluation(session, evaluation_id, summary)
+
+
+def record_checkpoint(engine: Engine, artifacts: Path, run_id: str, step: int) -> dict[str, bytes]:
+    """A checkpoint with its files, whose content is no weights; the content of each by ema and raw."""
+    path = f"{run_id}/checkpoints/step-{step:09d}"
+    (artifacts / path).mkdir(parents=True)
+    content = {weights: f"{weights} of step {step}".encode() for weights in checkpoint_files.NAMES}
+    digests = {}
+    for weights, name in checkpoint_files.NAMES.items():
+        (artifacts / path / name).write_bytes(content[weights])
+        digests[name] = hashlib.sha256(content[weights]).hexdigest()
+    manifest = json.dumps({"sha256": digests}).encode()
+    (artifacts / path / checkpoint_files.MANIFEST).write_bytes(manifest)
+    with session_scope(engine) as session:
+        kept = Checkpoint(step, path, hashlib.sha256(manifest).hexdigest(), 7_340_032)
+        checkpoints.add(session, run_id, kept)
+    return content
 
 
 def record_evaluation_job(engine: Engine, run_id: str, worker_id: str = "", **asked: Any) -> int:

@@ -21,13 +21,14 @@ Part = Literal["all", "decoder"]
 Outcome = Literal["loaded", "skipped", "missing", "mismatched"]
 
 PREFIX = "_orig_mod.model."  # what the published code saves and loads under
-TABLE = "inner.puzzle_emb.weights"
+TABLE, OWN_TABLE = "inner.puzzle_emb.weights", "context.table"
 STARTS = ("H_init", "L_init")  # saved in bfloat16 by the published code
+OWN_NAME = "token_head.weight"  # in every state of ours, in none of the published layout
 FIELD = "training.initialise_from"
 
 
 class TensorLine(NamedTuple):
-    """What became of one tensor, by its published name."""
+    """What became of one tensor, by its name in the file."""
 
     name: str
     outcome: Outcome
@@ -92,17 +93,16 @@ def import_weights(
     return report
 
 
-def initialise(reasoner: Reasoner, start: CheckpointStart) -> ImportReport:
-    """`import_weights` as a config asks for it; InvalidInput unless all it asks for is there and fits."""
-    report = import_weights(
-        reasoner, Path(start.path).expanduser(), start.part, start.weights, f"{FIELD}.path"
-    )
+def initialise(reasoner: Reasoner, start: CheckpointStart, field: str = f"{FIELD}.path") -> ImportReport:
+    """`import_weights` as a config's `field` asks for it; InvalidInput unless all it asks for is there and
+    fits."""
+    report = import_weights(reasoner, Path(start.path).expanduser(), start.part, start.weights, field)
     if report.misfits:
         first, rest = report.misfits[0], len(report.misfits) - 1
         more = f" (and {rest} more)" if rest else ""
         raise problem(
             InvalidInput,
-            f"{FIELD}.part" if start.part == "all" else f"{FIELD}.path",
+            f"{FIELD}.part" if start.part == "all" else field,
             f"{start.path} does not fit the model: {first.name} is {first.outcome}, {first.note}{more}.",
             "Set the sizes of the model to those of the checkpoint"
             + (", or part to decoder." if start.part == "all" else "."),
@@ -123,9 +123,11 @@ def export_weights(reasoner: Reasoner, path: Path, weights: Weights) -> int:
 def _take(reasoner: Reasoner, file: WeightFile, chosen: Chosen, part: Part) -> Iterator[TensorLine]:
     """Copy every tensor that fits, wanted ones first, then tell of those that nobody wanted."""
     ours = reasoner.state_dict()
+    is_own = OWN_NAME in chosen.state  # a checkpoint of ours, not an exported or published one
+    names = {name: name for name in ours} if is_own else published_names(reasoner)
     wanted = {
-        published: ours[name]
-        for name, published in published_names(reasoner).items()
+        theirs: ours[name]
+        for name, theirs in names.items()
         if part == "all" or not name.startswith("context.")
     }
     for name, target in wanted.items():
@@ -153,7 +155,7 @@ def _copy(name: str, source: Tensor, target: Tensor, file: WeightFile, chosen: C
         notes.append("no average kept: the model's own")
     if source.dtype != target.dtype:
         notes.append(f"was {str(source.dtype).removeprefix('torch.')}")
-    if name == TABLE:
+    if name in (TABLE, OWN_TABLE):
         notes.append("rows taken in order: right only for the same puzzles in the same order")
     return "; ".join(notes)
 

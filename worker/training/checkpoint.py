@@ -25,6 +25,7 @@ from torch import Tensor
 from backend.domain.errors import CheckpointCorrupt, CheckpointMissing, StorageFull
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Checkpoint
+from worker.models.weight_files import SAID
 from worker.training.tensor_tree import pack, unpack
 
 FORMAT = 2
@@ -119,6 +120,13 @@ def find(run_folder: Path, step: int | None = None) -> Path:
     )
 
 
+def weights_file(checkpoint: Path, weights: str) -> Path:
+    """The file of a checkpoint's `weights`, ema or raw, once it is verified; CheckpointCorrupt."""
+    name = next(f"{name}.safetensors" for name, said in _SAID_OF.items() if said == weights)
+    _verified(checkpoint / name, _manifest(checkpoint)["sha256"].get(name, ""))
+    return checkpoint / name
+
+
 def clean(run_folder: Path) -> None:
     """Remove what a killed process may have left half written or half removed."""
     for leftover in (run_folder / "checkpoints").glob(f"{_UNFINISHED}*"):
@@ -126,6 +134,7 @@ def clean(run_folder: Path) -> None:
 
 
 _TENSOR_FILES = ("weights", "ema", "state")
+_SAID_OF = {"weights": "raw", "ema": "ema"}
 
 
 def _name(step: int) -> str:
@@ -138,8 +147,9 @@ def _write(folder: Path, snapshot: Snapshot) -> int:
     trees = {"weights": pack(snapshot.weights)[0], "ema": pack(snapshot.ema)[0], "state": state_tensors}
     digests = {}
     for name, tensors in trees.items():
+        said = {SAID: _SAID_OF[name]} if name in _SAID_OF else None  # a downloaded file says what it is
         digests[f"{name}.safetensors"] = _write_file(
-            folder / f"{name}.safetensors", safetensors.torch.save(tensors)
+            folder / f"{name}.safetensors", safetensors.torch.save(tensors, metadata=said)
         )
     digests["state.json"] = _write_file(folder / "state.json", json.dumps(skeleton).encode())
     manifest = {

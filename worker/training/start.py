@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from backend.domain.experiment import CheckpointStart
-from worker.models.importing import initialise
+from pathlib import Path
+
+from backend.domain.errors import CheckpointMissing
+from backend.domain.experiment import CheckpointStart, RunStart
+from worker.models.importing import FIELD, ImportReport, initialise
+from worker.models.reasoner import Reasoner
+from worker.models.weight_files import problem
 from worker.recorder import Recorder
+from worker.training import checkpoint
 from worker.training.learner import Learner
 
 
-def start_from_config(learner: Learner, recorder: Recorder) -> None:
+def start_from_config(learner: Learner, recorder: Recorder, runs: Path) -> None:
     """Take the weights that the config names, if it names any; their average starts from them too.
 
-    What was taken, and whether it is an average, goes on record. Errors are those of `initialise`.
+    `runs` is the folder of the folders of runs. What was taken, and whether it is an average, goes on
+    record. Errors are those of `initialise`; CheckpointMissing and CheckpointCorrupt of another run's.
     """
     start = learner.config.training.initialise_from
-    if not isinstance(start, CheckpointStart):
+    if isinstance(start, CheckpointStart):
+        report = initialise(learner.reasoner, start, f"{FIELD}.path")
+    elif isinstance(start, RunStart):
+        report = _fork(learner.reasoner, start, runs)
+    else:
         return
-    report = initialise(learner.reasoner, start)
     learner.ema.load_state_dict(learner.reasoner.state_dict())
     recorder.log(f"Weights from {report}", "warning" if report.weights == "unknown" else "info")
     for line in report.table():
         recorder.log(line)
+
+
+def _fork(reasoner: Reasoner, start: RunStart, runs: Path) -> ImportReport:
+    """Weights of another run's checkpoint, whole and unchanged since it was written."""
+    try:
+        folder = checkpoint.find(runs / start.run, start.step)
+    except CheckpointMissing as error:
+        raise problem(CheckpointMissing, f"{FIELD}.step", error.message, error.hint) from error
+    file = checkpoint.weights_file(folder, start.weights)
+    named = CheckpointStart(path=str(file), part=start.part, weights=start.weights)
+    return initialise(reasoner, named, f"{FIELD}.step")

@@ -83,7 +83,7 @@ def train(
         scorer = Scorer(config, data.puzzles, source, folder, recorder, stop)
         run = _Run(config, recorder, folder, stop, learner, scorer, left_out=len(_leaking(data)))
         if not (resume and run.resume()):
-            start_from_config(learner, recorder)
+            start_from_config(learner, recorder, folder.parent)
         recorder.progress(Progress("loading", 1, 1))
         return run.to_the_end()
 

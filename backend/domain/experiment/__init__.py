@@ -47,7 +47,13 @@ from backend.domain.experiment.search import (
     search_label,
     search_words,
 )
-from backend.domain.experiment.training import CheckpointStart, SeededStart, StartConfig, TrainingConfig
+from backend.domain.experiment.training import (
+    CheckpointStart,
+    RunStart,
+    SeededStart,
+    StartConfig,
+    TrainingConfig,
+)
 
 __all__ = [
     "BUILT_IN_SETS",
@@ -85,6 +91,7 @@ __all__ = [
     "PerDemoEncoder",
     "RandomSearch",
     "ReachedStop",
+    "RunStart",
     "SearchConfig",
     "SeededStart",
     "SlotsEncoder",

@@ -41,7 +41,28 @@ class CheckpointStart(Config):
     )
 
 
-StartConfig = Annotated[SeededStart | CheckpointStart, Field(discriminator="kind")]
+class RunStart(Config):
+    """Weights of a checkpoint of another run of this lab: a fork."""
+
+    kind: Literal["run"] = "run"
+    run: str = field(
+        "",
+        "Run",
+        "Its id. Its checkpoints must lie where this run's will.",
+        min_length=1,
+        max_length=120,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
+    )
+    step: int = field(0, "Step", "Of the checkpoint.", unit="steps", ge=0)
+    part: Literal["all", "decoder"] = field(
+        "all", "Part", "all: every weight. decoder: the core and its heads alone."
+    )
+    weights: Literal["ema", "raw"] = field(
+        "ema", "Weights", "The moving average, or the raw ones that training itself went on from."
+    )
+
+
+StartConfig = Annotated[SeededStart | CheckpointStart | RunStart, Field(discriminator="kind")]
 
 
 class TrainingConfig(Config):

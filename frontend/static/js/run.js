@@ -129,9 +129,11 @@ class RunPage {
       await this.remove();
       return;
     }
+    const { title, ask: text, verb } = button.dataset;
+    if (title && !(await confirm(title, text, verb))) return;
     button.disabled = true;
     const done = await attempt(() => ask(`/api/v1/runs/${this.id}/${action}`, { method: "POST" }));
-    if (done && action === "resume") location.reload();
+    if (done && action.endsWith("resume")) location.reload();
     else await this.renew();
   }
 
@@ -145,10 +147,13 @@ class RunPage {
   /** The form asks the API, and an evaluation goes on after the run's own events have ended. */
   watchEvaluations() {
     document.addEventListener("click", (event) => {
-      if (!event.target.closest("[data-open=evaluate]")) return;
+      const opener = event.target.closest("[data-open=evaluate]");
+      if (!opener) return;
       document.getElementById("evaluate").open = true;
       this.openTab();
-      document.querySelector("#evaluate-form select").focus();
+      const form = document.getElementById("evaluate-form");
+      if (opener.dataset.step) form.elements.step.value = opener.dataset.step;
+      form.querySelector("select").focus();
     });
     document.addEventListener("submit", async (event) => {
       if (event.target.id !== "evaluate-form") return;
@@ -167,6 +172,10 @@ class RunPage {
   watchConfig() {
     document.getElementById("only-changed")?.addEventListener("change", (event) => {
       document.querySelector("table.config").classList.toggle("only-changed", event.target.checked);
+    });
+    document.addEventListener("click", async (event) => {
+      const text = event.target.closest("[data-copy-text]")?.dataset.copyText;
+      if (text && (await attempt(() => navigator.clipboard.writeText(text)))) tell("The checksum is in the clipboard.");
     });
     document.querySelector("[data-copy]")?.addEventListener("click", async (event) => {
       const text = document.getElementById(event.currentTarget.dataset.copy).textContent;

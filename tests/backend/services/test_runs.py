@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.session import reading_scope, session_scope
 from backend.db.tables import Run
+from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import Conflict, InvalidConfig, InvalidInput, NotFound
 from backend.domain.presets import quick, trm_arc1
 from backend.domain.records import Alarm, Checkpoint, EvaluationKey, EvaluationSummary, MetricFrame, Score
@@ -290,6 +291,45 @@ def test_a_failed_run_is_resumed_and_says_from_where(engine: Engine, step: int |
     assert said in again.status_cause
     with session_scope(engine) as session:
         assert queue.claim(session, run.id, "host-2", time.time())
+
+
+def test_a_run_is_resumed_from_an_older_checkpoint_and_gives_up_later_ones(engine: Engine) -> None:
+    run = create(engine)
+    end(engine, run.id, RunStatus.FAILED)
+    with session_scope(engine) as session:
+        for step in (100, 200, 300):
+            checkpoints.add(session, run.id, Checkpoint(step, f"x/{step}", "00", 10))
+    with session_scope(engine) as session, pytest.raises(NotFound, match="no checkpoint of step 150"):
+        runs.resume(session, run.id, 150)
+    with session_scope(engine) as session:
+        again = runs.resume(session, run.id, 200)
+        assert [each.step for each in checkpoints.list(session, run.id)] == [200, 100]
+    assert "goes on from step 200" in again.status_cause
+    with session_scope(engine) as session, pytest.raises(Conflict, match="is queued"):
+        runs.resume(session, run.id, 100)
+    with reading_scope(engine) as session:  # refused: nothing was given up
+        assert [each.step for each in checkpoints.list(session, run.id)] == [200, 100]
+
+
+def test_a_fork_starts_from_a_checkpoint_that_is_there(engine: Engine) -> None:
+    run = create(engine)
+    with session_scope(engine) as session:
+        checkpoints.add(session, run.id, Checkpoint(100, "x", "00", 10))
+        fork = runs.fork(session, run.id, 100, "raw", overrides={"training": {"steps": 7}})
+    assert fork.parent_id == run.id
+    assert fork.config["training"]["steps"] == 7
+    assert fork.config["training"]["initialise_from"] == {
+        "kind": "run", "run": run.id, "step": 100, "part": "all", "weights": "raw",
+    }  # fmt: skip
+    with session_scope(engine) as session:
+        for step, source, field, said in (
+            (90, run.id, "step", "It has 100."),
+            (100, run.id[:-1] + "_", "run", f"Did you mean {run.id}?"),
+        ):
+            with pytest.raises(InvalidConfig) as caught:
+                runs.create(session, parse_experiment(runs.forked(source, run.config, step)))
+            assert caught.value.problems[0].field == f"training.initialise_from.{field}"
+            assert caught.value.problems[0].hint == said
 
 
 def test_a_queued_or_finished_run_cannot_be_resumed(engine: Engine) -> None:

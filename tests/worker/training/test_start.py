@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from backend.domain.errors import CheckpointMissing, Conflict
+from backend.domain.errors import CheckpointCorrupt, CheckpointMissing, Conflict
 from backend.domain.experiment import ExperimentConfig
 from tests.support.tiny_runs import Memory, tiny
 from worker.data import training_data
@@ -17,6 +17,7 @@ from worker.data.sets import BuiltinTasks
 from worker.device import open_device
 from worker.models.build import build_reasoner
 from worker.models.importing import export_weights
+from worker.training import checkpoint
 from worker.training.learner import Learner
 from worker.training.start import start_from_config
 from worker.training.stop import StopSignal
@@ -36,11 +37,11 @@ def starting_from(file: Path, steps: int = 3, **changes: Any) -> ExperimentConfi
     return tiny(steps=steps, training={"steps": steps, "initialise_from": start}, evaluation={"sets": []})
 
 
-def test_the_first_weights_and_their_average_are_the_checkpoints(published: Path) -> None:
+def test_the_first_weights_and_their_average_are_the_checkpoints(published: Path, tmp_path: Path) -> None:
     config, memory = starting_from(published), Memory()
     data = training_data.build(config, BuiltinTasks())
     learner = Learner(config, data, open_device(config.training))
-    start_from_config(learner, memory)
+    start_from_config(learner, memory, tmp_path)
     head = torch.load(published, weights_only=True)["_orig_mod.model.inner.lm_head.weight"]
     assert torch.equal(learner.reasoner.token_head.weight, head)
     assert torch.equal(learner.ema.shadow["token_head.weight"], head)
@@ -60,6 +61,49 @@ def test_a_run_that_goes_on_no_longer_needs_the_file_it_started_from(published: 
         train(starting_from(moved, steps=5), BuiltinTasks(), Memory(), folder, StopSignal())
     with pytest.raises(CheckpointMissing, match=r"training\.initialise_from\.path"):
         train(starting_from(published), BuiltinTasks(), Memory(), tmp_path / "new", StopSignal())
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> str:
+    """A run of three steps with a checkpoint; its raw weights and their average differ."""
+    config = tiny(steps=3, training={"steps": 3, "checkpoint_every": 3}, evaluation={"sets": []})
+    train(config, BuiltinTasks(), Memory(), tmp_path / "parent", StopSignal())
+    return "parent"
+
+
+def forking(run: str, step: int = 3, **changes: Any) -> ExperimentConfig:
+    start = {"kind": "run", "run": run, "step": step, **changes}
+    return tiny(steps=3, training={"steps": 3, "initialise_from": start}, evaluation={"sets": []})
+
+
+@pytest.mark.parametrize("weights", ["ema", "raw"])
+def test_a_fork_starts_from_the_weights_of_another_run(parent: str, tmp_path: Path, weights: str) -> None:
+    config, memory = forking(parent, weights=weights), Memory()
+    learner = Learner(config, training_data.build(config, BuiltinTasks()), open_device(config.training))
+    start_from_config(learner, memory, tmp_path)
+    kept = checkpoint.load(checkpoint.find(tmp_path / parent))
+    expected, other = (kept.ema, kept.weights) if weights == "ema" else (kept.weights, kept.ema)
+    for name, tensor in learner.reasoner.state_dict().items():
+        assert torch.equal(tensor, expected[name])
+    assert not torch.equal(expected["token_head.weight"], other["token_head.weight"])
+    said = "moving average" if weights == "ema" else "raw weights"
+    assert any(f"{said}, as the file says): " in each and "0 missing" in each for each in memory.lines)
+
+
+def test_a_downloaded_file_is_taken_as_any_other_checkpoint(parent: str, tmp_path: Path) -> None:
+    file = checkpoint.find(tmp_path / parent) / "ema.safetensors"
+    config, memory = starting_from(file, part="all"), Memory()
+    train(config, BuiltinTasks(), memory, tmp_path / "again", StopSignal())
+    assert any("0 skipped, 0 missing, 0 mismatched of the model" in each for each in memory.lines)
+
+
+def test_a_fork_of_what_is_gone_or_damaged_says_so(parent: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointMissing, match=r"training\.initialise_from\.step: .* step 2 .* of steps 3"):
+        train(forking(parent, step=2), BuiltinTasks(), Memory(), tmp_path / "fork", StopSignal())
+    file = checkpoint.find(tmp_path / parent) / "ema.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(CheckpointCorrupt, match=r"ema\.safetensors"):
+        train(forking(parent), BuiltinTasks(), Memory(), tmp_path / "fork", StopSignal())
 
 
 def test_weights_of_unknown_kind_are_taken_with_a_warning(published: Path, tmp_path: Path) -> None:
