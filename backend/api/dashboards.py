@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from backend.api.auth import who
 from backend.api.deps import Database
 from backend.api.errors import responses
 from backend.api.runs import Input
@@ -51,8 +53,12 @@ class DashboardLine(BaseModel):
 class Share(BaseModel):
     """A share link, without its secret."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: int
+    made_by: str = Field(description="Empty where that was not noted.")
     created_at: float
+    last_opened_at: float | None = Field(description="To the minute; null if it never was.")
     revoked_at: float | None
 
 
@@ -119,16 +125,15 @@ def list_shares(slug: str, engine: Database) -> list[Share]:
     """List the share links of a dashboard, without their secrets."""
     with reading_scope(engine) as session:
         found = dashboards.shares(session, slug)
-    return [Share(id=each.id, created_at=each.created_at, revoked_at=each.revoked_at) for each in found]
+    return [Share.model_validate(each) for each in found]
 
 
 @router.post("/{slug}/shares", status_code=201, responses=responses(401, 404))
 def share_dashboard(slug: str, request: Request, engine: Database) -> NewShare:
     """Make a link that shows this dashboard, and nothing else, without a login."""
     with session_scope(engine) as session:
-        made, secret = dashboards.share(session, slug)
-    address = f"{request.base_url}s/{secret}"
-    return NewShare(id=made.id, created_at=made.created_at, revoked_at=None, url=address)
+        made, secret = dashboards.share(session, slug, who.get().name)
+    return NewShare(**asdict(made), url=f"{request.base_url}s/{secret}")
 
 
 @router.delete("/{slug}/shares/{share_id}", responses=responses(401, 404))
@@ -136,4 +141,4 @@ def revoke_share(slug: str, share_id: int, engine: Database) -> Share:
     """Take a share link back: it opens nothing any more."""
     with session_scope(engine) as session:
         found = dashboards.revoke(session, slug, share_id)
-    return Share(id=found.id, created_at=found.created_at, revoked_at=found.revoked_at)
+    return Share.model_validate(found)

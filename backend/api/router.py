@@ -24,8 +24,10 @@ from backend.api import (
     search,
     series,
     sets,
+    shares,
     storage,
     views,
+    webhook,
 )
 
 V1 = (
@@ -42,12 +44,14 @@ V1 = (
     queue,
     configs,
     dashboards,
+    shares,
     sets,
     views,
     leaks,
     search,
     people,
     storage,
+    webhook,
 )
 
 router = APIRouter()

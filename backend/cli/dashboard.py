@@ -79,16 +79,28 @@ def share(slug: Slug) -> None:
 
 
 @app.command()
-def shares(slug: Slug) -> None:
-    """List the share links of a dashboard."""
+def shares(
+    slug: Annotated[str, typer.Argument(metavar="[SLUG]", help="Left out: all that open something.")] = "",
+) -> None:
+    """List the share links of a dashboard, or those of all."""
     from backend.cli.place import reading
     from backend.cli.tables import show as show_table
     from backend.services import dashboards
 
     with reading() as session:
-        found = dashboards.shares(session, slug)
-    rows = [(str(each.id), _clock(each.created_at), _clock(each.revoked_at)) for each in found]
-    show_table(("link", "made", "revoked"), rows, empty="No share link.")
+        if slug:
+            found = [(slug, each) for each in dashboards.shares(session, slug)]
+        else:
+            found = [(each.slug, each.link) for each in dashboards.live_shares(session)]
+    rows = [
+        (
+            str(each.id), where, each.made_by, _clock(each.created_at), _clock(each.last_opened_at),
+            _clock(each.revoked_at),
+        )
+        for where, each in found
+    ]  # fmt: skip
+    heads = ("link", "dashboard", "made by", "made", "last opened", "revoked")
+    show_table(heads, rows, empty="No share link.")
 
 
 @app.command()

@@ -162,7 +162,10 @@ def _lines(run: RunView) -> list[str]:
         for name, value in sorted(run.metrics.items())
         if value.last is not None
     ]
-    lines += [f"alarm     step {alarm.step}: {alarm.text}" for alarm in run.alarms]
+    lines += [
+        f"alarm     step {alarm.step}: {alarm.text} ({alarm.delivery.words if alarm.delivery else ''})"
+        for alarm in run.alarms
+    ]
     return [*lines, *_hypothesis(run)]
 
 

@@ -30,7 +30,7 @@ from backend.pages.sweep_form import SweepForm
 from backend.services.accounts import PersonView, TokenView
 from backend.services.checkpoint_files import WeightsFile
 from backend.services.compare import Pair, TaskMatrix, Variation
-from backend.services.dashboards import DashboardView, ShareView
+from backend.services.dashboards import DashboardView, LiveShare, ShareView
 from backend.services.datasets import SetSummary
 from backend.services.estimates import EstimateView
 from backend.services.evaluation_view import EvaluationView, TestInputView
@@ -48,6 +48,7 @@ from backend.services.run_view import RunView
 from backend.services.saved_views import SavedViewView
 from backend.services.storage import Storage
 from backend.services.traces import SearchView, StepsView, VotesView
+from backend.services.webhook import Deliveries
 from backend.services.workers import WorkerState
 
 
@@ -568,7 +569,7 @@ class DataPage(Context):
 
 @dataclass(frozen=True)
 class SettingsPage(Context):
-    """People, tokens and storage; the first two are empty for who is no admin."""
+    """People, tokens, share links and storage; the first two are empty for who is no admin."""
 
     template = "settings/page.html"
     nav = "settings"
@@ -581,7 +582,10 @@ class SettingsPage(Context):
     tokens: Sequence[TokenView]
     storage: Storage
     webhook: str  # the host that alarms are sent to; "" for none
+    deliveries: Deliveries
     roles: Sequence[str]
+    shares: Sequence[LiveShare]
+    can_revoke: bool  # share links
 
     @property
     def page_title(self) -> str:

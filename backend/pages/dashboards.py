@@ -6,7 +6,7 @@ import json
 import re
 import time
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
@@ -60,13 +60,8 @@ def dashboard_page(slug: str, engine: Database, view: View) -> HTMLResponse:
         found = dashboards.get(session, slug)
         panels = _panels(session, found)
         context = DashboardPage(
-            dashboard=found,
+            **_filled(panels, found, view),
             view=view,
-            panels=[panels.shown(panel, view) for panel in found.content.panels],
-            runs=panels.runs,
-            labels=panels.labels,
-            published=PUBLISHED,
-            caveats=CAVEATS,
             shares=dashboards.shares(session, slug),
             metrics=sorted({name for run in panels.runs for name in run.metrics}),
             content_json=json.dumps(found.content.model_dump(mode="json")),
@@ -101,18 +96,10 @@ def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
     """What a share link shows, without a login."""
     with reading_scope(engine) as session:
         found = dashboards.opened_by(session, secret)
-        panels = _panels(session, found)
-        context = SharedDashboard(
-            dashboard=found,
-            view=view,
-            panels=[panels.shown(panel, view) for panel in found.content.panels],
-            runs=panels.runs,
-            labels=panels.labels,
-            published=PUBLISHED,
-            caveats=CAVEATS,
-            address=f"/s/{secret}",
-        )
-    return render(context)
+        filled = _filled(_panels(session, found), found, view)
+    with session_scope(engine) as session:
+        dashboards.note_opened(session, secret)
+    return render(SharedDashboard(**filled, view=view, address=f"/s/{secret}"))
 
 
 @router.get("/s/{secret}/figures")
@@ -144,15 +131,9 @@ def shared_series(secret: str, engine: Database, names: str) -> JSONResponse:
 
 def exported(session: Session, found: DashboardView) -> str:
     """The HTML of an export: style sheets and drawings inside, no script."""
-    panels = _panels(session, found)
     css = "\n".join((STATIC / "css" / f"{sheet}.css").read_text() for sheet in SHEETS)
     context = ExportedDashboard(
-        dashboard=found,
-        panels=[panels.shown(panel, ChartView()) for panel in found.content.panels],
-        runs=panels.runs,
-        labels=panels.labels,
-        published=PUBLISHED,
-        caveats=CAVEATS,
+        **_filled(_panels(session, found), found, ChartView()),
         head=Markup("<style>{}</style>").format(Markup(css)),
         made_at=time.time(),
     )
@@ -163,6 +144,18 @@ def exported(session: Session, found: DashboardView) -> str:
 
 def _panels(session: Session, found: DashboardView) -> Panels:
     return Panels(session, dashboards.runs_of(session, found.content.source))
+
+
+def _filled(panels: Panels, found: DashboardView, view: ChartView) -> dict[str, Any]:
+    """What every page of a dashboard shows, whoever looks."""
+    return {
+        "dashboard": found,
+        "panels": [panels.shown(panel, view) for panel in found.content.panels],
+        "runs": panels.runs,
+        "labels": panels.labels,
+        "published": PUBLISHED,
+        "caveats": CAVEATS,
+    }
 
 
 def _panel(found: DashboardView, panel_id: str) -> AnyPanel:

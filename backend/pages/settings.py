@@ -1,4 +1,4 @@
-"""`/settings`: people and roles, tokens, storage."""
+"""`/settings`: people and roles, tokens, share links, storage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backend.db.session import reading_scope
 from backend.domain.people import Role
 from backend.pages.contexts import SettingsPage
 from backend.pages.rendering import render
-from backend.services import accounts, storage
+from backend.services import accounts, dashboards, storage, webhook
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,6 +31,9 @@ def settings_page(engine: Database, settings: Configured) -> HTMLResponse:
             tokens=accounts.tokens(session) if is_admin else (),
             storage=storage.read(session, settings.artifacts),
             webhook=urlsplit(settings.webhook_url or "").hostname or "",
+            deliveries=webhook.state(session),
             roles=tuple(Role),
+            shares=dashboards.live_shares(session),
+            can_revoke=identity.role.covers(Role.EDITOR),
         )
     return render(context)

@@ -18,10 +18,12 @@ from backend.db.repositories import dashboards as rows
 from backend.db.tables import Dashboard, DashboardShare
 from backend.domain.dashboards import Content, Source, encoder_variants, parse_content
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.people import OWNER
 from backend.services import runs
 from backend.services.run_view import RunView
 
 MAX_NAME = 200
+NOTED_EVERY = 60.0  # seconds between two notes that a link was opened
 READY_MADE = "encoder-variants"  # there from the start; saved like any other once somebody changes it
 READY_MADE_NAME = "Encoder variants"
 
@@ -42,8 +44,19 @@ class ShareView:
     """A share link, without its secret."""
 
     id: int
+    made_by: str  # "" where that was not noted
     created_at: float
+    last_opened_at: float | None  # to the minute
     revoked_at: float | None
+
+
+@dataclass(frozen=True)
+class LiveShare:
+    """A link that opens something now, and what."""
+
+    link: ShareView
+    slug: str
+    name: str  # of the dashboard
 
 
 def find(session: Session) -> list[DashboardView]:
@@ -108,12 +121,13 @@ def duplicate(session: Session, slug: str, name: str = "") -> DashboardView:
     return create(session, name or f"{before.name}, copy", before.content.model_dump(mode="json"))
 
 
-def share(session: Session, slug: str) -> tuple[ShareView, str]:
+def share(session: Session, slug: str, made_by: str = OWNER.name) -> tuple[ShareView, str]:
     """A new link and its secret, shown this once: whoever has it reads this dashboard and nothing else."""
     secret = secrets.token_urlsafe(24)
     row = DashboardShare(
         dashboard_id=_stored(session, slug).id,
         token_hash=_hash(secret),
+        made_by=made_by,
         created_at=time.time(),
         revoked_at=None,
     )
@@ -125,6 +139,17 @@ def shares(session: Session, slug: str) -> list[ShareView]:
     get(session, slug)
     row = rows.called(session, slug)
     return [_share_view(each) for each in rows.shares(session, row.id)] if row else []
+
+
+def live_shares(session: Session) -> list[LiveShare]:
+    """Every link of every dashboard that opens something, newest first."""
+    return [LiveShare(_share_view(link), row.slug, row.name) for link, row in rows.live_shares(session)]
+
+
+def note_opened(session: Session, secret: str) -> None:
+    """Remember that a link was opened just now."""
+    now = time.time()
+    rows.note_opened(session, _hash(secret), now, now - NOTED_EVERY)
 
 
 def revoke(session: Session, slug: str, share_id: int) -> ShareView:
@@ -218,7 +243,7 @@ def _view(row: Dashboard) -> DashboardView:
 
 
 def _share_view(row: DashboardShare) -> ShareView:
-    return ShareView(row.id, row.created_at, row.revoked_at)
+    return ShareView(row.id, row.made_by, row.created_at, row.last_opened_at, row.revoked_at)
 
 
 def _hash(secret: str) -> str:

@@ -7,13 +7,14 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from functools import cached_property
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import groups as group_rows
 from backend.db.repositories import queue_order
 from backend.db.repositories import run_facts as rows
-from backend.db.tables import Evaluation, Run
+from backend.db.tables import Alarm, Evaluation, Run
 from backend.domain.records import Score
 from backend.domain.run import RunStatus
 from backend.services import series, workers
@@ -21,6 +22,7 @@ from backend.services.filter_names import at_path
 from backend.services.hypothesis_view import view_of
 from backend.services.run_view import (
     AlarmView,
+    DeliveryView,
     GroupName,
     MetricView,
     PassView,
@@ -111,6 +113,7 @@ class Facts:
                 value=finite(each.value),
                 threshold=finite(each.threshold),
                 text=each.text,
+                delivery=_delivery(each),
             )
             found[each.run_id].append(view)
         return dict(found)
@@ -159,6 +162,29 @@ def _progress(run: Run) -> ProgressView:
         total=run.total,
         share=run.done / run.total if run.total else None,
         seconds_left=run.seconds_left,
+    )
+
+
+def _delivery(row: Alarm) -> DeliveryView:
+    tried = f"tried {row.delivery_attempts} {'time' if row.delivery_attempts == 1 else 'times'}"
+    state: Literal["delivered", "waiting", "given_up", "not_sent"]
+    if row.delivered_at is not None:
+        state, words = "delivered", f"delivered, {tried}" if row.delivery_attempts > 1 else "delivered"
+    elif row.deliver_after is not None:
+        why = row.delivery_error or "its last try was cut off"
+        waits = f"not delivered yet: {why}; {tried}"
+        state, words = "waiting", waits if row.delivery_attempts else "on its way to the webhook"
+    elif row.delivery_attempts:
+        state, words = "given_up", f"not delivered: {row.delivery_error}; given up, {tried}"
+    else:
+        state, words = "not_sent", "not sent: no webhook was set"
+    return DeliveryView(
+        state=state,
+        attempts=row.delivery_attempts,
+        error=row.delivery_error,
+        delivered_at=row.delivered_at,
+        next_try_at=row.deliver_after if state == "waiting" else None,
+        words=words,
     )
 
 

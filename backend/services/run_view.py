@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -67,6 +67,17 @@ class MetricView(BaseModel):
     step: int = Field(description="Step of the last point.")
 
 
+class DeliveryView(BaseModel):
+    """What became of an alarm on its way to the webhook. Times are seconds since the Unix epoch."""
+
+    state: Literal["delivered", "waiting", "given_up", "not_sent"]
+    attempts: int
+    error: str = Field(description="Why the last try failed; empty where it did not.")
+    delivered_at: float | None
+    next_try_at: float | None
+    words: str = Field(examples=["not delivered yet: the webhook answered 503; tried 3 times"])
+
+
 class AlarmView(BaseModel):
     """A diagnosis with its evidence."""
 
@@ -75,6 +86,7 @@ class AlarmView(BaseModel):
     value: float | None = Field(description="null where it was not a number.")
     threshold: float | None
     text: str
+    delivery: DeliveryView | None = None
 
 
 class GroupName(BaseModel):

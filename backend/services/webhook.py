@@ -29,6 +29,18 @@ MOST_ATTEMPTS = 30  # a good day; then the alarm keeps its error and is left alo
 
 
 @dataclass(frozen=True)
+class Deliveries:
+    """What became of all alarms."""
+
+    delivered: int
+    waiting: int
+    given_up: int
+    last_delivered_at: float | None
+    error: str  # of the newest that has not arrived; "" if the last tries went well
+    error_run_id: str  # whose alarm that is
+
+
+@dataclass(frozen=True)
 class Delivery:
     """One alarm on its way."""
 
@@ -57,6 +69,13 @@ def deliver_due(engine: Engine, url: str | None, stopping: Callable[[], bool] = 
             note(session, each, error, time.time())
         arrived += not error
     return arrived
+
+
+def state(session: Session) -> Deliveries:
+    """How the deliveries stand; the alarms themselves are their runs'."""
+    failing = rows.newest_failing(session)
+    error, run_id = (failing.delivery_error, failing.run_id) if failing else ("", "")
+    return Deliveries(*rows.counts(session), error, run_id)
 
 
 def take_due(session: Session, now: float) -> list[Delivery]:

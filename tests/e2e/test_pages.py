@@ -9,7 +9,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import Engine
 
+from backend.db.repositories import alarm_deliveries
+from backend.db.session import session_scope
 from backend.domain.records import Alarm
+from backend.services import alarms
 from tests.support.lab import StartedLab
 from tests.support.processes import eventually
 from tests.support.recorded import record_run
@@ -204,3 +207,16 @@ def test_sections_are_reached_by_keyboard_and_address(page: Page, recorded: str)
     expect(page.locator("#curves")).to_be_visible()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_an_alarm_says_whether_the_webhook_heard_of_it(page: Page, database: Engine) -> None:
+    run = record_run(database, status="running", points=50, alarm=ALARM, name="alarmed")
+    page.goto(f"/runs/{run}#encoder")
+    expect(page.locator(".delivery")).to_contain_text("no webhook was set")  # as the lab finds out
+    with session_scope(database) as session:
+        (alarm,) = alarms.list(session, run)
+        tried = {"delivery_attempts": 3, "delivery_error": "the webhook answered 503", "delivered_at": None}
+        alarm_deliveries.change(session, alarm.id, **tried)
+    expect(page.locator(".delivery")).to_contain_text(
+        "not delivered: the webhook answered 503; given up, tried 3 times"
+    )

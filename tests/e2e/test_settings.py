@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.support.lab import StartedLab
+
+
+def test_share_links_are_seen_and_revoked_in_one_place(
+    page: Page, context: BrowserContext, browser: Browser, lab: StartedLab
+) -> None:
+    slug = context.request.post("/api/v1/dashboards", data={"name": "for an advisor"}).json()["slug"]
+    link = context.request.post(f"/api/v1/dashboards/{slug}/shares").json()
+    stranger = browser.new_page()
+    stranger.goto(link["url"])
+    expect(stranger.get_by_role("heading", name="for an advisor")).to_be_visible()
+
+    page.goto("/settings")
+    row = page.locator("#shares").get_by_role("row", name="for an advisor")
+    expect(row).to_contain_text("the owner")
+    expect(row.get_by_role("cell").nth(3)).to_contain_text("just now")  # last opened
+    row.get_by_role("button", name="Revoke").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(row).to_have_count(0)
+    answer = stranger.goto(link["url"])
+    assert answer
+    assert answer.status == 404
+    stranger.close()
 
 
 def test_a_viewer_is_let_in_and_removed_and_a_token_is_made_and_revoked(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, Row, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.tables import Dashboard, DashboardShare
@@ -54,6 +54,20 @@ def shares(session: Session, dashboard_id: int) -> Sequence[DashboardShare]:
     """Its links, newest first, revoked ones included."""
     query = select(DashboardShare).where(DashboardShare.dashboard_id == dashboard_id)
     return session.scalars(query.order_by(DashboardShare.id.desc())).all()
+
+
+def live_shares(session: Session) -> Sequence[Row[DashboardShare, Dashboard]]:
+    """(link, its dashboard) of every link that opens something, newest first."""
+    query = select(DashboardShare, Dashboard).join(Dashboard, Dashboard.id == DashboardShare.dashboard_id)
+    query = query.where(DashboardShare.revoked_at.is_(None))
+    return session.execute(query.order_by(DashboardShare.id.desc())).all()
+
+
+def note_opened(session: Session, token_hash: str, now: float, unless_since: float) -> None:
+    """A link was opened, unless it is noted to have been since."""
+    stale = func.coalesce(DashboardShare.last_opened_at, 0.0) < unless_since
+    own = update(DashboardShare).where(DashboardShare.token_hash == token_hash, stale)
+    session.execute(own.values(last_opened_at=now))
 
 
 def opened_by(session: Session, token_hash: str) -> Dashboard | None:

@@ -1,4 +1,4 @@
-// Settings: people, tokens, storage.
+// Settings: people, tokens, share links, storage.
 
 import { ask } from "./api.js";
 import { refresh } from "./live.js";
@@ -54,6 +54,10 @@ document.addEventListener("click", async (event) => {
   }
   if (revoke && (await confirm(`Revoke ${revoke}?`, "Whoever uses it is locked out at once.", "Revoke"))) {
     change(() => ask(named("tokens", revoke), { method: "DELETE" }));
+  }
+  const { revokeShare, name } = button.dataset;
+  if (revokeShare && (await confirm(`Revoke this link to ${name}?`, "Whoever has it sees nothing from now on.", "Revoke"))) {
+    change(() => ask(`/api/v1/dashboards/${revokeShare}`, { method: "DELETE" }));
   }
   if (free) freeUp([free], button.dataset.name);
   if ("freeAll" in button.dataset) {

@@ -79,6 +79,26 @@ def test_a_link_opens_its_dashboard_until_it_is_revoked(engine: Engine) -> None:
             dashboards.revoke(session, "other", link.id)
 
 
+def test_live_links_say_who_made_them_and_when_they_were_opened(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        slug = dashboards.create(session, "board").slug
+        other = dashboards.create(session, "other").slug
+        first, secret = dashboards.share(session, slug, "Ada")
+        dashboards.share(session, other)
+        gone, _ = dashboards.share(session, slug)
+        dashboards.revoke(session, slug, gone.id)
+        assert [
+            (each.slug, each.link.made_by, each.link.last_opened_at)
+            for each in (dashboards.live_shares(session))
+        ] == [("other", "the owner", None), ("board", "Ada", None)]
+        dashboards.note_opened(session, secret)
+        opened = dashboards.live_shares(session)[1].link
+        assert opened.last_opened_at
+        dashboards.note_opened(session, secret)  # within the minute: not written again
+        assert dashboards.live_shares(session)[1].link == opened
+        assert dashboards.revoke(session, slug, first.id).last_opened_at == opened.last_opened_at
+
+
 def test_a_copy_has_the_same_panels_and_no_links(engine: Engine) -> None:
     with session_scope(engine) as session:
         slug = dashboards.create(session, "board", {"panels": [PROSE]}).slug

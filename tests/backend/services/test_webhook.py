@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.db.repositories import alarm_deliveries
-from backend.db.session import session_scope
+from backend.db.session import reading_scope, session_scope
 from backend.db.tables import Alarm as AlarmRow
 from backend.domain.records import Alarm
-from backend.services import alarms, webhook
+from backend.services import alarms, runs, webhook
 from tests.support.processes import eventually
 from tests.support.rows import add_run
 from tests.support.web import WebServer
@@ -147,6 +147,42 @@ def test_nobody_listening_is_said_and_given_up_in_the_end(engine: Engine, receiv
         )
     assert webhook.deliver_due(engine, receiver.url) == 0
     assert row(engine).deliver_after is None
+
+
+def test_every_alarm_says_what_became_of_it(engine: Engine, receiver: Receiver) -> None:
+    add_run(engine, RUN)
+
+    def told() -> str:
+        with reading_scope(engine) as session:
+            delivery = runs.get(session, RUN).alarms[0].delivery
+        assert delivery
+        return f"{delivery.state}: {delivery.words}"
+
+    def how_they_stand() -> tuple[int, int, int, str]:
+        with reading_scope(engine) as session:
+            found = webhook.state(session)
+        return found.delivered, found.waiting, found.given_up, found.error
+
+    raise_alarm(engine)
+    assert told() == "waiting: on its way to the webhook"
+    receiver.status = 503
+    for _ in range(2):
+        webhook.deliver_due(engine, receiver.url)
+        make_due(engine)
+    assert told() == "waiting: not delivered yet: the webhook answered 503; tried 2 times"
+    assert how_they_stand() == (0, 1, 0, "the webhook answered 503")
+    receiver.status = 200
+    webhook.deliver_due(engine, receiver.url)
+    assert told() == "delivered: delivered, tried 3 times"
+    assert how_they_stand() == (1, 0, 0, "")
+    with session_scope(engine) as session:
+        given_up = {"delivered_at": None, "delivery_error": "the webhook answered 410"}
+        alarm_deliveries.change(session, row(engine).id, **given_up)
+    assert told() == "given_up: not delivered: the webhook answered 410; given up, tried 3 times"
+    assert how_they_stand() == (0, 0, 1, "the webhook answered 410")
+    with session_scope(engine) as session:
+        alarm_deliveries.change(session, row(engine).id, delivery_attempts=0, delivery_error="")
+    assert told() == "not_sent: not sent: no webhook was set"
 
 
 def test_what_is_raised_without_a_webhook_is_not_sent_when_one_is_set(
