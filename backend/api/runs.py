@@ -13,7 +13,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain.config_problems import parse_json
 from backend.domain.experiment import BarHypothesis
 from backend.domain.run import RunStatus
-from backend.services import dispatch, health, run_search, runs
+from backend.services import dispatch, health, run_search, run_tags, runs
 from backend.services.health import HealthView
 from backend.services.run_search import HEADLINES, MOST, NEWEST_FIRST
 from backend.services.run_view import RunView
@@ -73,6 +73,20 @@ class Edit(Input):
     tags: list[str] | None = Field(None, examples=[["baseline", "keep"]])
     notes: str | None = None
     archived: bool | None = Field(None, description="Lists leave archived runs out unless asked for them.")
+
+
+class Tagging(Input):
+    """Tags to add to and to remove from runs; other tags stay."""
+
+    runs: list[str] = Field(description="Ids.", examples=[["k3v9x0q2ab"]])
+    add: list[str] = Field(default=[], examples=[["baseline"]])
+    remove: list[str] = []
+
+
+class Tagged(BaseModel):
+    """What came of it."""
+
+    changed: list[str] = Field(description="Ids of runs that have other tags now.")
 
 
 @router.post(
@@ -148,6 +162,15 @@ def read_health(run_id: RunId, engine: Database) -> HealthView:
     """The verdict on the run's encoder: each measure with its number, its threshold and what it means."""
     with reading_scope(engine) as session:
         return health.view(runs.get(session, run_id))
+
+
+@router.post("/tags", responses=responses(401, 404, 422))
+def tag_runs(body: Tagging, engine: Database) -> Tagged:
+    """Add tags to many runs and remove others, all or none."""
+    with session_scope(engine) as session:
+        changed = run_tags.change(session, body.runs, body.add, body.remove)
+    announce(*changed)
+    return Tagged(changed=changed)
 
 
 @router.post("/{run_id}/cancel", responses=responses(401, 404, 409))

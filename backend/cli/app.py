@@ -15,6 +15,7 @@ from backend.cli import (
     people,
     queue,
     run,
+    runs,
     serve,
     sweep,
     token,
@@ -49,7 +50,8 @@ app.command()(evaluation.evaluate)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.checkpoint)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.control)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.parity)
-app.command()(run.runs)
+app.add_typer(runs.app, name="runs")
+app.add_typer(runs.view_app, name="view")
 app.command()(compare.compare)
 app.add_typer(run.app, name="run")
 app.add_typer(evaluation.app, name="evaluation")

@@ -1,9 +1,8 @@
-"""`etrm runs` and `etrm run`: look at runs, stop them, and run them again changed."""
+"""`etrm run`: look at one run, stop it, and run it again changed."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -21,30 +20,6 @@ app = typer.Typer(
 )
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "hypothesis", "started")
-
-
-def runs(
-    filter_text: Annotated[
-        str, typer.Option("--filter", help='For example: encoder == "deterministic" and pass1 > 0.1')
-    ] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many, newest first.")] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List runs, newest first."""
-    from backend.cli.place import reading
-    from backend.cli.tables import show as show_table
-    from backend.services import runs as service
-
-    with reading() as session:
-        page = service.find(session, filter_text, limit, None)
-    if as_json:
-        print(json.dumps([run.model_dump(mode="json") for run in page.runs], indent=2))
-        return
-    none = "No run matches." if filter_text else "No runs yet. Start one: etrm train quick --queue"
-    show_table(HEADS, [_row(run) for run in page.runs], empty=none)
-    if page.next_cursor:
-        print(f"There are more than {limit}: --limit or --filter.", file=sys.stderr)
 
 
 @app.command()
@@ -131,15 +106,6 @@ def clone(run_id: RunId, overrides: Overrides = None) -> None:
     print(f"Queued run {new_id}, cloned from {run_id}.")
 
 
-def _row(run: RunView) -> tuple[str, ...]:
-    result = run.held_out
-    score = result.pass_at(1) if result else None
-    progress = "" if run.progress.share is None else f"{run.progress.share:.0%} {run.progress.phase}"
-    started = "" if run.started_at is None else _clock(run.started_at)
-    verdict = run.hypothesis.verdict if run.hypothesis else ""
-    return (run.id, run.name, run.variant, run.status, progress, score_text(score), verdict, started)
-
-
 def _lines(run: RunView) -> list[str]:
     """The run in words, one fact a line."""
     cause = f": {run.status_cause}" if run.status_cause else ""
@@ -199,7 +165,7 @@ def score_text(score: PassView | None) -> str:
     return f"{score.solved:g}/{score.n} {score.share:.0%} [{score.low * 100:.0f}–{score.high * 100:.0f}]"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Time of day, with the date unless it is today."""
     when = datetime.fromtimestamp(seconds)
     today = when.date() == datetime.fromtimestamp(time.time()).date()

@@ -92,6 +92,16 @@ def matching(
     return _values(session, _expression(session, filter_text, None), names)
 
 
+def values_of(
+    session: Session, run_ids: Collection[str], names: Sequence[str]
+) -> dict[str, dict[str, Value]]:
+    """Run id -> what it has under each name of the filter language; InvalidInput for an unknown one."""
+    for name in names:
+        _check_name(session, "column", name)
+    values = RunValues(session, names, only=run_ids)
+    return {line.id: {name: values.value(line, name) for name in names} for line in values.lines}
+
+
 def known_names(session: Session) -> list[KnownName]:
     """Everything that a filter, an order or a column may ask for; what a completion offers."""
     built_in = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NoReturn
 from urllib.parse import parse_qsl, urlencode
@@ -29,9 +30,40 @@ class SavedViewView(BaseModel):
     )
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a view chooses: which runs, in which order, with which columns besides those of every table."""
+
+    filter: str = ""
+    sort: str = ""
+    columns: tuple[str, ...] = ()
+
+    @property
+    def query(self) -> str:
+        """The address's query of it."""
+        said = [("filter", self.filter), ("sort", self.sort), *(("column", each) for each in self.columns)]
+        return urlencode([(key, value) for key, value in said if value])
+
+
 def views(session: Session) -> Sequence[SavedViewView]:
     """All, by name."""
     return [SavedViewView(name=row.name, query=row.query) for row in rows.all_views(session)]
+
+
+def read(session: Session, name: str) -> Parts:
+    """What the view of this name chooses; NotFound, with the nearest name."""
+    found = next((view for view in views(session) if view.name == name), None)
+    if found is None:
+        raise _missing(session, name)
+    return parts_of(found.query)
+
+
+def parts_of(query: str) -> Parts:
+    """The choices that an address's query makes."""
+    pairs = parse_qsl(query)
+    said = dict(pairs)
+    columns = tuple(value for key, value in pairs if key == "column")
+    return Parts(said.get("filter", ""), said.get("sort", ""), columns)
 
 
 def save(session: Session, name: str, query: str) -> SavedViewView:
@@ -47,10 +79,14 @@ def save(session: Session, name: str, query: str) -> SavedViewView:
 def remove(session: Session, name: str) -> None:
     """NotFound, with the nearest name, if there is none of this name."""
     if not rows.remove(session, name):
-        names = [view.name for view in views(session)]
-        close = get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names) or 'none'}."
-        raise NotFound(f"There is no view {name!r}.", hint)
+        raise _missing(session, name)
+
+
+def _missing(session: Session, name: str) -> NotFound:
+    names = [view.name for view in views(session)]
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names) or 'none'}."
+    return NotFound(f"There is no view {name!r}.", hint)
 
 
 def _checked(session: Session, query: str) -> str:

@@ -163,6 +163,37 @@ def test_a_run_is_queued_found_shown_cancelled_resumed_and_cloned(home):
     assert (shown["parent_id"], shown["config"]["seed"]) == (run, 42)
 
 
+def test_runs_are_tagged_noted_and_put_away(home: Path) -> None:
+    one, two = (queue(home, "train", "quick", "--queue", "--set", f"seed={seed}") for seed in (71, 72))
+    assert "2 of 2 runs" in output(home, "runs", "tag", one, two, "--add", "good", "--add", "old")
+    assert "1 of 1 runs" in output(home, "runs", "tag", two, "--remove", "old")
+    output(home, "runs", "note", one, "A first look.")
+    listed = json.loads(output(home, "runs", "--filter", 'tag == "good"', "--json"))
+    assert [(each["id"], each["tags"], each["notes"]) for each in listed] == [
+        (two, ["good"], ""),
+        (one, ["good", "old"], "A first look."),
+    ]
+    assert "Archived 2 runs." in output(home, "runs", "archive", one, two)
+    assert output(home, "runs", "--filter", "seed in (71, 72)") == "No run matches.\n"
+    output(home, "runs", "restore", one)
+    assert one in output(home, "runs", "--filter", "seed in (71, 72)")
+    assert "no run 'nothing'" in refusal(home, "runs", "archive", two, "nothing")
+
+
+def test_a_view_is_saved_listed_used_and_deleted(home: Path) -> None:
+    runs = [queue(home, "train", "quick", "--queue", "--set", f"seed={seed}") for seed in (81, 82, 83)]
+    arguments = ("--filter", "seed > 80 and seed < 90", "--sort", "-seed", "--column", "training.steps")
+    assert "filter=seed" in output(home, "view", "save", "eighties", *arguments)
+    shown = output(home, "runs", "--view", "eighties", "--filter", "seed != 82").splitlines()
+    assert shown[0].endswith("training.steps")
+    assert [line.split()[0] for line in shown[1:]] == [runs[2], runs[0]]
+    assert all(line.endswith(" 600") for line in shown[1:])
+    assert re.search("eighties +seed > 80 and seed < 90 +-seed +training.steps", output(home, "view", "list"))
+    assert "Did you mean 'eighties'?" in refusal(home, "runs", "--view", "eightys")
+    output(home, "view", "delete", "eighties")
+    assert json.loads(output(home, "view", "list", "--json")) == []
+
+
 def test_runs_are_compared(home):
     first, second = (
         queue(home, "train", "quick", "--queue"),

@@ -121,3 +121,25 @@ def test_tags_and_notes_are_edited_in_the_row_and_runs_are_put_away(page: Page, 
     row.get_by_role("checkbox").check()
     page.get_by_role("button", name="Take out of the archive").click()
     expect(page.locator("#rows tr.none")).to_be_visible()
+
+
+def test_all_selected_runs_are_tagged_at_once(page: Page, database: Engine) -> None:
+    for seed in range(3):
+        record_run(database, points=2, seed=seed, name="to be tagged", tags=["kept"])
+    page.goto('/?filter=name == "to be tagged"')
+    page.locator("#pick-all").check()
+    menu = page.locator("#tag-menu")
+    menu.locator("summary").click()
+    expect(page.locator("#bulk-tag")).to_be_focused()
+    page.keyboard.type("seen")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Tagged 3 runs seen.")).to_be_visible()
+    expect(page.locator("#rows tr", has_text="seen")).to_have_count(3)
+    expect(page.locator("#selection-count")).to_have_text("3 selected")
+
+    page.locator("#rows [data-pick]").first.uncheck()
+    menu.locator("summary").click()
+    page.locator("#bulk-tag").fill("kept")
+    menu.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("Took kept off 2 runs.")).to_be_visible()
+    expect(page.locator("#rows tr", has_text="kept")).to_have_count(1)

@@ -20,6 +20,7 @@ function start() {
   if (!document.getElementById("runs")) return;
   for (const input of document.querySelectorAll("[data-names]")) complete(input);
   watchSelection();
+  watchTags();
   watchRows();
   watchViews();
   watchKeys();
@@ -59,10 +60,42 @@ function watchSelection() {
   document.getElementById("rows").addEventListener("change", showSelection);
   document.getElementById("selection").addEventListener("click", (event) => {
     const wish = event.target.closest("[data-bulk]")?.dataset.bulk;
+    if (wish === "tag") return;
     if (wish === "none") clearSelection();
     else if (wish === "compare") location.assign(`/compare?runs=${picked().map((row) => row.dataset.id).join(",")}`);
     else if (wish) bulk(wish, picked());
   });
+}
+
+function watchTags() {
+  const menu = document.getElementById("tag-menu");
+  const field = document.getElementById("bulk-tag");
+  menu.addEventListener("toggle", () => {
+    if (!menu.open) return;
+    const known = [...document.querySelectorAll("#rows tr[data-tags]")].flatMap((row) => row.dataset.tags.split(","));
+    const options = [...new Set(known.map((tag) => tag.trim()).filter(Boolean))].sort().map((tag) => new Option(tag));
+    document.getElementById("bulk-tags").replaceChildren(...options);
+    field.focus();
+  });
+  document.getElementById("tag-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    tagAll(event.submitter?.value ?? "add", field.value.trim(), picked());
+  });
+}
+
+/** Add the tag to all of the selection, or remove it from all; they stay selected. */
+async function tagAll(wish, tag, rows) {
+  const body = { runs: rows.map((row) => row.dataset.id), [wish]: [tag] };
+  const done = await attempt(async () => {
+    const { changed } = await ask("/api/v1/runs/tags", { method: "POST", body });
+    const runs = `${changed.length} ${changed.length === 1 ? "run" : "runs"}`;
+    tell(wish === "add" ? `Tagged ${runs} ${tag}.` : `Took ${tag} off ${runs}.`);
+  });
+  if (!done) return;
+  document.getElementById("bulk-tag").value = "";
+  document.getElementById("tag-menu").open = false;
+  await attempt(renewAll);
+  showSelection();
 }
 
 function clearSelection() {

@@ -1,0 +1,46 @@
+"""Tags on many runs at once. Nothing here commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from backend.db.repositories import runs as rows
+from backend.domain.errors import FieldProblem, InvalidInput
+from backend.services import runs
+from backend.services.run_input import checked_tags
+
+MOST_RUNS = 1000
+
+
+def change(
+    session: Session, run_ids: Sequence[str], add: Sequence[str] = (), remove: Sequence[str] = ()
+) -> list[str]:
+    """Give every run the tags `add` and take the tags `remove` off it; the ids of those that changed.
+
+    All or none: NotFound for an id that no run has, InvalidInput for tags that cannot be.
+    """
+    added, removed = checked_tags(add), checked_tags(remove)
+    if not added and not removed:
+        raise _refused("add", "name a tag to add or to remove.")
+    if both := [tag for tag in added if tag in removed]:
+        raise _refused("remove", f"{both[0]!r} cannot be added and removed at once.")
+    if not 0 < len(run_ids) <= MOST_RUNS:
+        raise _refused("runs", f"must name 1 to {MOST_RUNS} runs.")
+    found = rows.several(session, run_ids)
+    changed = []
+    for run_id in dict.fromkeys(run_ids):
+        if run_id not in found:
+            runs.check_exists(session, run_id)
+        run = found[run_id]
+        tags = checked_tags([*(tag for tag in run.tags if tag not in removed), *added])
+        if tags != run.tags:
+            run.tags = tags
+            changed.append(run_id)
+    session.flush()
+    return changed
+
+
+def _refused(field: str, message: str) -> InvalidInput:
+    return InvalidInput("The tags cannot be changed like that.", problems=[FieldProblem(field, message)])
