@@ -82,6 +82,11 @@ def leaks(
         report = service.check(session, training, evaluated)
     for leak in report.leaks:
         print(leak)
+    if report.rules:
+        print(
+            f"They share {len(report.rules.shared)} rules, of {report.rules.training} trained on and "
+            f"{report.rules.evaluated} evaluated: {', '.join(report.rules.shared) or 'none'}."
+        )
     print(f"{training} gives away {report.tasks} of {report.evaluated_tasks} tasks of {evaluated}.")
 
 

@@ -61,6 +61,22 @@ def find_leaks(
     return tuple(found)
 
 
+def rule_of(task_id: str) -> str:
+    """The name of the rule that a generated task follows, from its id: `00012-recolour-23-34-41`."""
+    return task_id.partition("-")[2]
+
+
+def shared_rules(
+    training: Mapping[str, Sequence[Task]], evaluated: Mapping[str, Sequence[Task]]
+) -> Iterator[Leak]:
+    """The training tasks of generated sets that follow the rule of an evaluated one."""
+    by_rule = {rule_of(task.id): (name, task.id) for name, tasks in evaluated.items() for task in tasks}
+    for set_name, tasks in training.items():
+        for task in tasks:
+            if rule_of(task.id) in by_rule:
+                yield Leak(set_name, task.id, *by_rule[rule_of(task.id)], "the rule")
+
+
 def canonical(pair_input: Grid, pair_output: Grid) -> bytes:
     """The form of a pair that is the same for all its augmentations and for no other pair."""
     turned = zip(_symmetries(_rows(pair_input)), _symmetries(_rows(pair_output)), strict=True)

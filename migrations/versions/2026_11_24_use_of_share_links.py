@@ -15,6 +15,8 @@ def upgrade() -> None:
     with op.batch_alter_table("dashboard_share") as table:
         table.add_column(sa.Column("made_by", sa.Text(), nullable=False, server_default=""))
         table.add_column(sa.Column("last_opened_at", sa.Double(), nullable=True))
+    with op.batch_alter_table("dashboard_share") as table:
+        table.alter_column("made_by", server_default=None)
 
 
 def downgrade() -> None:

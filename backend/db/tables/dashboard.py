@@ -32,7 +32,7 @@ class DashboardShare(Base):
     id: Mapped[AutoId]
     dashboard_id: Mapped[int] = mapped_column(ForeignKey("dashboard.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[str] = mapped_column(unique=True)
-    made_by: Mapped[str] = mapped_column(default="", server_default="")  # "": not noted
+    made_by: Mapped[str] = mapped_column(default="")  # "": not noted
     created_at: Mapped[float]
     last_opened_at: Mapped[float | None]
     revoked_at: Mapped[float | None]

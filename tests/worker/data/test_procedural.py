@@ -10,10 +10,11 @@ import pytest
 from backend.domain.errors import NotFound
 from backend.domain.experiment import GENERATED_SETS, DataConfig, EvaluationConfig, EvaluationSet
 from backend.domain.experiment import ExperimentConfig as Experiment
+from backend.domain.leaks import rule_of
 from worker.data import training_data
 from worker.data.augment import DIHEDRALS
 from worker.data.leaks import find_leaks
-from worker.data.procedural.families import FAMILIES, draws_of, rule_of, tasks_of
+from worker.data.procedural.families import FAMILIES, draws_of, tasks_of
 from worker.data.procedural.operations import (
     DIRECTIONS,
     Crop,

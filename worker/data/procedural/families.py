@@ -142,11 +142,6 @@ def draw_task(family: Family, split: Split, number: int) -> tuple[Task, Rule]:
     raise RuntimeError(f"family {family.name} has no task {number} in {split}")
 
 
-def rule_of(task_id: str) -> str:
-    """The name of the rule that a task of a family follows, from the task's id."""
-    return task_id.partition("-")[2]
-
-
 def _draw_rule(family: Family, generator: np.random.Generator) -> tuple[Rule, Recolour]:
     palette = np.arange(1, family.palette + 1, dtype=np.uint8)
     colours = np.sort(generator.choice(palette, family.colours, replace=False))
