@@ -14,6 +14,9 @@ export class Stream {
     this.onState = onState;
     this.over = false;
     document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : this.open()));
+    // A pulled cable ends no connection by itself: the browser says it first.
+    addEventListener("offline", () => this.reconnect());
+    addEventListener("online", () => this.again());
     if (!document.hidden) this.open();
   }
 
@@ -33,6 +36,13 @@ export class Stream {
     this.pause();
     this.onState("lost");
     this.waiting = setTimeout(() => !document.hidden && this.open(), 2000);
+  }
+
+  /** Try now, not when the pause is over. */
+  again() {
+    if (this.over || document.hidden) return;
+    this.pause();
+    this.open();
   }
 
   pause() {

@@ -1,0 +1,102 @@
+"""One live run in two windows, and in one whose network goes away and comes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.support.lab import StartedLab
+
+WITHIN = 1000.0  # milliseconds between two windows that show the same point
+
+# When the curve of the loss first had each number of points, by the clock that both windows share.
+NOTE_POINTS = """() => {
+    window.shownAt = {};
+    const note = () => {
+        const points = document.querySelector('.chart[data-panel=loss]')?.dataset.points;
+        if (points) window.shownAt[points] ??= performance.timeOrigin + performance.now();
+    };
+    new MutationObserver(note).observe(document.body, {
+        subtree: true, childList: true, attributes: true, attributeFilter: ['data-points'],
+    });
+    note();
+}"""
+
+
+@pytest.fixture
+def live(context: BrowserContext) -> str:
+    """A run that a script logs into, at its first step."""
+    run: str = context.request.post("/api/v1/runs/external", data={"name": "watched"}).json()["id"]
+    log(context, run, [1])
+    return run
+
+
+@pytest.fixture
+def other_page(lab: StartedLab, browser: Browser, session_file: Path) -> Iterator[Page]:
+    """A window of another browser session."""
+    context = browser.new_context(base_url=lab.url, storage_state=session_file)
+    yield context.new_page()
+    context.close()
+
+
+def log(context: BrowserContext, run: str, steps: list[int]) -> None:
+    values = {"loss": [1 / step for step in steps]}
+    answer = context.request.post(f"/api/v1/runs/{run}/metrics", data={"step": steps, "values": values})
+    assert answer.ok, answer.text()
+
+
+def steps_shown(page: Page) -> list[int]:
+    """The steps of the loss as they stand in the chart."""
+    plotted: list[int] = page.evaluate(
+        "document.querySelector('.chart[data-panel=loss] .js-plotly-plot').data[0].x"
+    )
+    return plotted
+
+
+def test_two_windows_on_a_live_run_show_the_same_points_within_a_second(
+    page: Page, other_page: Page, context: BrowserContext, live: str
+) -> None:
+    windows = (page, other_page)
+    for window in windows:
+        window.goto(f"/runs/{live}")
+        expect(window.locator(".chart[data-panel=loss]")).to_have_attribute("data-points", "1")
+        window.evaluate(NOTE_POINTS)
+    for step in range(2, 7):
+        log(context, live, [step])
+        for window in windows:
+            expect(window.locator(".chart[data-panel=loss]")).to_have_attribute("data-points", str(step))
+    here, there = (window.evaluate("window.shownAt") for window in windows)
+    apart = {step: abs(here[step] - there[step]) for step in map(str, range(2, 7))}
+    assert max(apart.values()) < WITHIN, apart
+
+
+def test_a_lost_network_is_said_and_loses_no_point(
+    lab: StartedLab, browser: Browser, session_file: Path, context: BrowserContext, live: str
+) -> None:
+    cut_off = browser.new_context(base_url=lab.url, storage_state=session_file)
+    page = cut_off.new_page()
+    page.goto(f"/runs/{live}")
+    chart = page.locator(".chart[data-panel=loss]")
+    expect(chart).to_have_attribute("data-points", "1")
+    log(context, live, [2])
+    expect(chart).to_have_attribute("data-points", "2")  # the stream is there
+
+    cut_off.set_offline(True)
+    log(context, live, [3, 4])
+    note = page.locator("#connection")
+    expect(note).to_be_visible()
+    expect(note).to_contain_text(re.compile("connection to the server is lost.*nothing .* is missed"))
+    log(context, live, [5])
+    expect(chart).to_have_attribute("data-points", "2")
+
+    cut_off.set_offline(False)
+    expect(chart).to_have_attribute("data-points", "5")
+    expect(note).to_be_hidden()
+    log(context, live, [6])
+    expect(chart).to_have_attribute("data-points", "6")
+    assert steps_shown(page) == [1, 2, 3, 4, 5, 6]
+    cut_off.close()
