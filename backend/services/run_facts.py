@@ -169,7 +169,8 @@ def _delivery(row: Alarm) -> DeliveryView:
     tried = f"tried {row.delivery_attempts} {'time' if row.delivery_attempts == 1 else 'times'}"
     state: Literal["delivered", "waiting", "given_up", "not_sent"]
     if row.delivered_at is not None:
-        state, words = "delivered", f"delivered, {tried}" if row.delivery_attempts > 1 else "delivered"
+        again = f" after {row.delivery_attempts} tries" if row.delivery_attempts > 1 else ""
+        state, words = "delivered", f"delivered{again}"
     elif row.deliver_after is not None:
         why = row.delivery_error or "its last try was cut off"
         waits = f"not delivered yet: {why}; {tried}"

@@ -173,7 +173,7 @@ def test_every_alarm_says_what_became_of_it(engine: Engine, receiver: Receiver) 
     assert how_they_stand() == (0, 1, 0, "the webhook answered 503")
     receiver.status = 200
     webhook.deliver_due(engine, receiver.url)
-    assert told() == "delivered: delivered, tried 3 times"
+    assert told() == "delivered: delivered after 3 tries"
     assert how_they_stand() == (1, 0, 0, "")
     with session_scope(engine) as session:
         given_up = {"delivered_at": None, "delivery_error": "the webhook answered 410"}
