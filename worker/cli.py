@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from backend.cli.evaluation_options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
 from backend.domain.config_files import read_experiment
 from backend.domain.config_problems import apply_overrides
 from backend.domain.errors import Conflict, EtrmError, InvalidInput
@@ -93,29 +94,14 @@ def evaluate(
     set_name: Annotated[
         str, typer.Option("--set", metavar="NAME", help="Task set. Default: those of the run's config.")
     ] = "",
-    first: Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")] = None,
-    views: Annotated[
-        int | None, typer.Option(min=1, help="Augmented forms of each test input that vote.")
-    ] = None,
-    act_steps: Annotated[int | None, typer.Option(min=1, help="Default: as in training.")] = None,
-    weights: Annotated[str | None, typer.Option(metavar="ema|raw", help="Which weights.")] = None,
-    trace_steps: Annotated[
-        bool, typer.Option("--trace-steps", help="Keep what is shown after every ACT step.")
-    ] = False,
-    step: Annotated[
-        int | None, typer.Option("--checkpoint", metavar="STEP", help="Which one. Default: the newest.")
-    ] = None,
-    search: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FIELD=VALUE",
-            help="Of the search: --search kind=gradient --search steps=100. Repeatable.",
-        ),
-    ] = None,
-    trim: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="CELLS", help="Trim canvases to so many cells around the visible grids."),
-    ] = None,
+    first: First = None,
+    views: Views = None,
+    act_steps: ActSteps = None,
+    weights: Weights = None,
+    trace_steps: TraceSteps = False,
+    step: Step = None,
+    search: Search = None,
+    trim: Trim = None,
 ) -> None:
     """Score a checkpoint: pass@k with its interval."""
     changes: dict[str, object] = {"views": views, "act_steps": act_steps, "weights": weights, "trim": trim}

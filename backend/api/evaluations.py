@@ -26,6 +26,7 @@ ASKED = Body(
     }
 )
 
+OF_TEST_INPUT = "/evaluations/{evaluation_id}/tasks/{task_id}/{test_index}"
 TaskId = Annotated[str, Path(description="Id of a task.", examples=["00576224"])]
 TestIndex = Annotated[int, Path(ge=0, le=2**31, description="Of the test input; 0 is the first.")]
 SIDE = "Id of an evaluation, or of a run: its newest held-out result."
@@ -177,9 +178,7 @@ def resume_evaluation(evaluation_id: EvaluationId, engine: Database) -> Evaluati
     return view
 
 
-@router.get(
-    "/evaluations/{evaluation_id}/tasks/{task_id}/{test_index}/votes", responses=responses(401, 404, 422)
-)
+@router.get(f"{OF_TEST_INPUT}/votes", responses=responses(401, 404, 422))
 def read_votes(
     evaluation_id: EvaluationId, task_id: TaskId, test_index: TestIndex, engine: Database
 ) -> VotesView:
@@ -188,9 +187,7 @@ def read_votes(
         return traces.votes(session, evaluation_id, task_id, test_index)
 
 
-@router.get(
-    "/evaluations/{evaluation_id}/tasks/{task_id}/{test_index}/steps", responses=responses(401, 404, 422)
-)
+@router.get(f"{OF_TEST_INPUT}/steps", responses=responses(401, 404, 422))
 def read_steps(
     evaluation_id: EvaluationId, task_id: TaskId, test_index: TestIndex, engine: Database
 ) -> StepsView:
@@ -202,9 +199,7 @@ def read_steps(
         return traces.steps(session, evaluation_id, task_id, test_index)
 
 
-@router.get(
-    "/evaluations/{evaluation_id}/tasks/{task_id}/{test_index}/search", responses=responses(401, 404, 422)
-)
+@router.get(f"{OF_TEST_INPUT}/search", responses=responses(401, 404, 422))
 def read_search(
     evaluation_id: EvaluationId, task_id: TaskId, test_index: TestIndex, engine: Database
 ) -> SearchView:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.cli.evaluation_options import Step
 from backend.cli.run import AsJson, RunId
 from backend.cli.work import Overrides
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from backend.db.tables import Checkpoint
 
-Step = Annotated[
-    int | None, typer.Option("--checkpoint", metavar="STEP", help="Which one. Default: the newest.")
-]
 Weights = Annotated[str, typer.Option(metavar="ema|raw", help="Moving average, or raw.")]
 
 

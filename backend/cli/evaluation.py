@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli.evaluation_options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
 from backend.cli.run import AsJson
 
 if TYPE_CHECKING:
@@ -30,30 +31,15 @@ def evaluate(
     set_name: Annotated[
         str, typer.Option("--set", metavar="NAME", help="Task set. Default: the first of the run's config.")
     ] = "",
-    first: Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")] = None,
+    first: First = None,
     task: Annotated[list[str] | None, typer.Option(help="Only this task. Repeatable.")] = None,
-    views: Annotated[
-        int | None, typer.Option(min=1, help="Augmented forms of each test input that vote.")
-    ] = None,
-    act_steps: Annotated[int | None, typer.Option(min=1, help="Default: as in training.")] = None,
-    weights: Annotated[str | None, typer.Option(metavar="ema|raw", help="Which weights.")] = None,
-    step: Annotated[
-        int | None, typer.Option("--checkpoint", metavar="STEP", help="Which one. Default: the newest.")
-    ] = None,
-    trace_steps: Annotated[
-        bool, typer.Option("--trace-steps", help="Keep what is shown after every ACT step.")
-    ] = False,
-    search: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FIELD=VALUE",
-            help="Of the search: --search kind=gradient --search steps=100. Repeatable.",
-        ),
-    ] = None,
-    trim: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="CELLS", help="Trim canvases to so many cells around the visible grids."),
-    ] = None,
+    views: Views = None,
+    act_steps: ActSteps = None,
+    weights: Weights = None,
+    step: Step = None,
+    trace_steps: TraceSteps = False,
+    search: Search = None,
+    trim: Trim = None,
     workers: Annotated[int, typer.Option(min=1, help="At most so many workers share it.")] = 1,
     here: Annotated[
         bool, typer.Option("--here", help="In this process, with results in the run's folder alone.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -16,7 +18,14 @@ from backend.domain.errors import NotFound
 from backend.domain.failure_modes import cell_accuracy
 from backend.domain.grid import Grid
 from backend.domain.task import TestPair
-from backend.domain.votes import DIHEDRAL_NAMES, OutcomeTrace, RankedVote, unpack_trace
+from backend.domain.votes import (
+    DIHEDRAL_NAMES,
+    ActStep,
+    OutcomeTrace,
+    RankedVote,
+    SearchPoint,
+    unpack_trace,
+)
 
 GRID = 'Rows of digits joined by "/".'
 
@@ -52,14 +61,19 @@ class DihedralView(BaseModel):
     correct: int | None = Field(description="That vote for the truth; null where it is not known.")
 
 
-class VotesView(BaseModel):
-    """Every vote on one test input, with the augmentation undone."""
+class OfTestInput(BaseModel):
+    """Which test input of which evaluation, and what was asked."""
 
     evaluation: int
     task_id: str
     test_index: int
     input: str | None = Field(description=f"{GRID} null where the task has gone from its set.")
     truth: str | None
+
+
+class VotesView(OfTestInput):
+    """Every vote on one test input, with the augmentation undone."""
+
     truth_rank: int | None = Field(description="Among all candidates; null if nobody voted for it.")
     note: str
     views: int = Field(description="Votes cast.")
@@ -69,50 +83,41 @@ class VotesView(BaseModel):
     votes: list[VoteView] = Field(description="By view.")
 
 
-class StepView(BaseModel):
-    """What the unchanged view shows after one ACT step."""
+class ShownView(BaseModel):
+    """What the unchanged view shows at some moment, judged afterwards."""
 
-    step: int = Field(description="1 is the first.")
     grid: str = Field(description=GRID)
     halting_probability: float | None
     correct: bool | None = Field(description="null where the truth is not known.")
     cell_accuracy: float | None
 
 
-class StepsView(BaseModel):
+class StepView(ShownView):
+    """After one ACT step."""
+
+    step: int = Field(description="1 is the first.")
+
+
+class StepsView(OfTestInput):
     """The unchanged view of one test input, ACT step by ACT step."""
 
-    evaluation: int
-    task_id: str
-    test_index: int
-    input: str | None
-    truth: str | None
     act_steps: int
     steps: list[StepView]
 
 
-class SearchPointView(BaseModel):
-    """A moment of the search for the latent of the unchanged view."""
+class SearchPointView(ShownView):
+    """If the search for the latent stopped here."""
 
     step: int = Field(description="0 is where the search starts.")
     loss: float | None = Field(description="Mean loss of the demonstrations under the latent of this step.")
     distance: float | None = Field(
         description="Of that latent from the start: root mean square per number of it."
     )
-    grid: str = Field(description=f"What the view would show if the search stopped here. {GRID}")
-    halting_probability: float | None
-    correct: bool | None = Field(description="Judged afterwards; null where the truth is not known.")
-    cell_accuracy: float | None
 
 
-class SearchView(BaseModel):
+class SearchView(OfTestInput):
     """How the latents of one test input were searched."""
 
-    evaluation: int
-    task_id: str
-    test_index: int
-    input: str | None
-    truth: str | None
     search: str = Field(description="The search's config as JSON.")
     kept_step: int = Field(description="Whose latent explained the demonstrations best, and was decoded.")
     decodes: int = Field(description="Demonstrations decoded for all views; a way back counts as two more.")
@@ -121,23 +126,19 @@ class SearchView(BaseModel):
 
 def votes(session: Session, evaluation_id: int, task_id: str, test_index: int) -> VotesView:
     """Who voted for what; NotFound where there is no such test input or its votes were not kept."""
-    _, outcome, trace, test = _traced(session, evaluation_id, task_id, test_index)
+    found = _traced(session, evaluation_id, task_id, test_index)
+    outcome, trace, truth = found.outcome, found.trace, found.truth
     if trace is None and outcome.views:
         raise NotFound(
             f"The votes on {task_id}, test input {test_index}, were not kept.",
             "They are from before votes were kept: evaluate the checkpoint again.",
         )
     trace = trace or OutcomeTrace((), ())
-    truth = test.output if test else None
     by_rank: dict[int, list[RankedVote]] = defaultdict(list)
     for vote in trace.votes:
         by_rank[vote.rank].append(vote)
     return VotesView(
-        evaluation=evaluation_id,
-        task_id=task_id,
-        test_index=test_index,
-        input=test.input.digits if test else None,
-        truth=truth.digits if truth else None,
+        **found.asked,
         truth_rank=outcome.truth_rank,
         note=outcome.note,
         views=len(trace.votes),
@@ -162,49 +163,32 @@ def votes(session: Session, evaluation_id: int, task_id: str, test_index: int) -
 
 def steps(session: Session, evaluation_id: int, task_id: str, test_index: int) -> StepsView:
     """The ACT steps of the unchanged view; NotFound where they were not recorded."""
-    evaluation, _, trace, test = _traced(session, evaluation_id, task_id, test_index)
+    found = _traced(session, evaluation_id, task_id, test_index)
+    trace, truth = found.trace, found.truth
     if trace is None or not trace.steps:
         raise NotFound(
             f"The ACT steps of {task_id}, test input {test_index}, were not recorded.",
             'Evaluate the checkpoint again with "Record ACT steps" (trace_steps) on.',
         )
-    truth = test.output if test else None
     return StepsView(
-        evaluation=evaluation_id,
-        task_id=task_id,
-        test_index=test_index,
-        input=test.input.digits if test else None,
-        truth=truth.digits if truth else None,
-        act_steps=evaluation.act_steps,
-        steps=[
-            StepView(
-                step=each.step,
-                grid=each.grid.digits,
-                halting_probability=_finite(each.halting_probability),
-                correct=None if truth is None else each.grid == truth,
-                cell_accuracy=None if truth is None else cell_accuracy(each.grid, truth),
-            )
-            for each in trace.steps
-        ],
+        **found.asked,
+        act_steps=found.evaluation.act_steps,
+        steps=[StepView(step=each.step, **_shown(each, truth)) for each in trace.steps],
     )
 
 
 def search(session: Session, evaluation_id: int, task_id: str, test_index: int) -> SearchView:
     """The search of the unchanged view, moment by moment; NotFound where nothing was searched."""
-    evaluation, _, trace, test = _traced(session, evaluation_id, task_id, test_index)
+    found = _traced(session, evaluation_id, task_id, test_index)
+    trace, truth = found.trace, found.truth
     if trace is None or trace.search is None:
         raise NotFound(
             f"No latent was searched for {task_id}, test input {test_index}.",
             "Evaluate the checkpoint again with a search.",
         )
-    truth = test.output if test else None
     return SearchView(
-        evaluation=evaluation_id,
-        task_id=task_id,
-        test_index=test_index,
-        input=test.input.digits if test else None,
-        truth=truth.digits if truth else None,
-        search=evaluation.search,
+        **found.asked,
+        search=found.evaluation.search,
         kept_step=trace.search.kept_step,
         decodes=trace.search.decodes,
         points=[
@@ -212,19 +196,39 @@ def search(session: Session, evaluation_id: int, task_id: str, test_index: int) 
                 step=each.step,
                 loss=_finite(each.loss),
                 distance=_finite(each.distance),
-                grid=each.grid.digits,
-                halting_probability=_finite(each.halting_probability),
-                correct=None if truth is None else each.grid == truth,
-                cell_accuracy=None if truth is None else cell_accuracy(each.grid, truth),
+                **_shown(each, truth),
             )
             for each in trace.search.points
         ],
     )
 
 
-def _traced(
-    session: Session, evaluation_id: int, task_id: str, test_index: int
-) -> tuple[Evaluation, Outcome, OutcomeTrace | None, TestPair | None]:
+@dataclass(frozen=True)
+class _Traced:
+    """A test input with what was kept of it."""
+
+    evaluation: Evaluation
+    outcome: Outcome
+    trace: OutcomeTrace | None
+    test: TestPair | None  # None where the task has gone from its set
+
+    @property
+    def truth(self) -> Grid | None:
+        return self.test.output if self.test else None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The fields of `OfTestInput`."""
+        return {
+            "evaluation": self.evaluation.id,
+            "task_id": self.outcome.task_id,
+            "test_index": self.outcome.test_index,
+            "input": self.test.input.digits if self.test else None,
+            "truth": self.truth.digits if self.truth else None,
+        }
+
+
+def _traced(session: Session, evaluation_id: int, task_id: str, test_index: int) -> _Traced:
     evaluation = rows.get(session, evaluation_id)
     if evaluation is None:
         raise NotFound(f"There is no evaluation {evaluation_id}.")
@@ -237,7 +241,17 @@ def _traced(
     outcome, packed = found
     task = task_rows.find_task(session, evaluation.set_name, task_id)
     test = task.tests[test_index] if task and test_index < len(task.tests) else None
-    return evaluation, outcome, None if packed is None else unpack_trace(packed), test
+    return _Traced(evaluation, outcome, None if packed is None else unpack_trace(packed), test)
+
+
+def _shown(moment: ActStep | SearchPoint, truth: Grid | None) -> dict[str, Any]:
+    """The fields of `ShownView`."""
+    return {
+        "grid": moment.grid.digits,
+        "halting_probability": _finite(moment.halting_probability),
+        "correct": None if truth is None else moment.grid == truth,
+        "cell_accuracy": None if truth is None else cell_accuracy(moment.grid, truth),
+    }
 
 
 def _candidate(

@@ -1,0 +1,26 @@
+"""How an evaluation is asked for on the command line: of a lab, and of the process at hand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+First = Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")]
+Views = Annotated[int | None, typer.Option(min=1, help="Augmented forms of each test input that vote.")]
+ActSteps = Annotated[int | None, typer.Option(min=1, help="Default: as in training.")]
+Weights = Annotated[str | None, typer.Option(metavar="ema|raw", help="Which weights.")]
+Step = Annotated[
+    int | None, typer.Option("--checkpoint", metavar="STEP", help="Which one. Default: the newest.")
+]
+TraceSteps = Annotated[bool, typer.Option("--trace-steps", help="Keep what is shown after every ACT step.")]
+Search = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FIELD=VALUE", help="Of the search: --search kind=gradient --search steps=100. Repeatable."
+    ),
+]
+Trim = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="CELLS", help="Trim canvases to so many cells around the visible grids."),
+]
