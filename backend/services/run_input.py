@@ -102,8 +102,9 @@ def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
     if not isinstance(start, RunStart):
         return None
     if run_rows.get(session, start.run) is None:
-        hint = _nearest(start.run, run_facts.all_ids(session), "The runs page lists them.")
-        return FieldProblem(f"{START}.run", f"there is no run {start.run!r}.", hint)
+        return FieldProblem(
+            f"{START}.run", f"there is no run {start.run!r}.", _nearest_run(session, start.run)
+        )
     steps = [each.step for each in journal.checkpoints_of(session, start.run)]
     if start.step in steps:
         return None
@@ -112,9 +113,9 @@ def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
     return FieldProblem(f"{START}.step", f"run {start.run} has no checkpoint of step {start.step}.", hint)
 
 
-def _nearest(name: str, known: Sequence[str], otherwise: str = "") -> str:
+def _nearest(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, known, n=1)
-    return f"Did you mean {close[0]}?" if close else otherwise or f"Known are {', '.join(known)}."
+    return f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known)}."
 
 
 def assignments(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "share_links"
-down_revision = "trimmed_canvases"
+down_revision = "verdicts"
 branch_labels = None
 depends_on = None
 
