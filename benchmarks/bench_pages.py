@@ -62,7 +62,8 @@ const isComplete = () => {
   if (document.querySelector("#rows tr")) return document.readyState !== "loading";
   return all(document.querySelectorAll("canvas.grid"), (each) => each.dataset.drawn);
 };
-const once = (name) => requestAnimationFrame(() => setTimeout(() => (seen[name] ??= performance.now())));
+// Called in a frame that will show it: noted once that frame is through.
+const once = (name) => setTimeout(() => (seen[name] ??= performance.now()));
 const look = () => {
   const shape = document.querySelector(first);
   if (!seen.visible && shape && inSight(shape)) once("visible");

@@ -45,11 +45,11 @@ LARGE = "arc-agi-1/evaluation"
 
 def filled(url: str, remembered: Path) -> list[str]:
     """Ids of the long runs of the database, which is filled unless it is already."""
+    upgrade(url)  # one that is kept may be older than the code
     if remembered.exists():
         ids: list[str] = json.loads(remembered.read_text())
         return ids
     started = time.perf_counter()
-    upgrade(url)
     engine = make_engine(url)
     ids = add_runs(engine)
     add_points(engine, ids[:LONG_RUNS])
