@@ -11,6 +11,7 @@ const KEY = "etrm.palette";
 const look = { palette: localStorage.getItem(KEY) ?? "official", digits: false, truth: false };
 
 const BUDGET = 6; // milliseconds of drawing in one frame, so that scrolling stays smooth
+const AT_FIRST = 40; // milliseconds: nobody scrolls yet, and what is in sight is wanted whole
 
 const waiting = new Set(); // grids that came near and are not drawn yet
 
@@ -20,26 +21,32 @@ const observer = new IntersectionObserver((entries) => {
     if (isIntersecting && !target.dataset.drawn) soon(target);
     else waiting.delete(target);
   }
+  if (isFirst && waiting.size) {
+    isFirst = false;
+    drawSome(AT_FIRST);
+  }
 }, { rootMargin: "500px" });
+
+let isFirst = true;
 
 const farObserver = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) if (!isIntersecting) release(target);
 }, { rootMargin: "4000px" });
 
 function soon(canvas) {
-  if (!waiting.size) requestAnimationFrame(drawSome);
+  if (!waiting.size) requestAnimationFrame(() => drawSome(BUDGET));
   waiting.add(canvas);
 }
 
-/** As many of the waiting grids as fit into a frame, at least one. */
-function drawSome() {
-  const until = performance.now() + BUDGET;
+/** As many of the waiting grids as fit into so many milliseconds, at least one. */
+function drawSome(budget) {
+  const until = performance.now() + budget;
   for (const canvas of waiting) {
     waiting.delete(canvas);
     draw(canvas);
     if (performance.now() > until) break;
   }
-  if (waiting.size) requestAnimationFrame(drawSome);
+  if (waiting.size) requestAnimationFrame(() => drawSome(BUDGET));
 }
 
 /** Take care of every grid below `root`. */
