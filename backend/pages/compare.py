@@ -15,7 +15,7 @@ from backend.pages.chart_view import PanelIds, View
 from backend.pages.compare_board import Board, By, mark_of
 from backend.pages.compare_charts import styles_of
 from backend.pages.compare_tables import ConfigRow, encoder_table, result_rows, variation_rows
-from backend.pages.contexts import CompareChoice, ComparePage, CompareSignificance, CompareTasks
+from backend.pages.contexts.compare import CompareChoice, ComparePage, CompareSignificance, CompareTasks
 from backend.pages.kept_charts import as_json
 from backend.pages.rendering import render
 from backend.services import compare, runs

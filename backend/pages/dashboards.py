@@ -21,7 +21,12 @@ from backend.domain.errors import NotFound
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.pages.assets import STATIC
 from backend.pages.chart_view import ChartView, PanelIds, View
-from backend.pages.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard
+from backend.pages.contexts.dashboards import (
+    DashboardPage,
+    DashboardsPage,
+    ExportedDashboard,
+    SharedDashboard,
+)
 from backend.pages.dashboard_panels import Panels, as_csv
 from backend.pages.kept_charts import as_json
 from backend.pages.rendering import environment, render

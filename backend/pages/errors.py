@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from backend.domain.errors import EtrmError, Unauthorised
-from backend.pages.contexts import ErrorPage, LoginPage
+from backend.pages.contexts.lab import ErrorPage, LoginPage
 from backend.pages.rendering import render
 
 

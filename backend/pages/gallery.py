@@ -15,7 +15,7 @@ from backend.api.deps import Database
 from backend.api.gallery import GalleryFilter
 from backend.db.session import reading_scope
 from backend.domain.errors import EtrmError, InvalidInput, NotFound
-from backend.pages.contexts import GalleryPage
+from backend.pages.contexts.gallery import GalleryPage
 from backend.pages.predictions import MODES
 from backend.pages.rendering import render
 from backend.services import gallery

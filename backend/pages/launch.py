@@ -25,7 +25,7 @@ from backend.domain.hypothesis import recorded
 from backend.domain.presets import PRESETS, Preset
 from backend.domain.sweeps import Sweep, sweepable
 from backend.pages import forms, sweep_form
-from backend.pages.contexts import LaunchPage, SweepPreview
+from backend.pages.contexts.launch import LaunchPage, SweepPreview
 from backend.pages.form_values import read_form
 from backend.pages.forms import Json
 from backend.pages.rendering import render

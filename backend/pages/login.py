@@ -12,7 +12,7 @@ from backend.api.auth import keep_session
 from backend.api.deps import Database
 from backend.db.session import session_scope
 from backend.domain.errors import Unauthorised
-from backend.pages.contexts import LoginPage
+from backend.pages.contexts.lab import LoginPage
 from backend.pages.rendering import render
 from backend.services import accounts
 

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from backend.api.deps import Database, RunId
 from backend.db.session import reading_scope
 from backend.domain.records import FailureMode
-from backend.pages.contexts import PredictionCard, PredictionsPart
+from backend.pages.contexts.run import PredictionCard, PredictionsPart
 from backend.pages.rendering import render
 from backend.services import predictions, runs
 from backend.services.predictions import PredictionItem

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from backend.pages.assets import FRONTEND, asset, plotly_asset
 from backend.pages.chart_view import AXES, NOT_YET
-from backend.pages.contexts import Context
+from backend.pages.contexts.base import Context
 from backend.pages.words import FILTERS
 
 

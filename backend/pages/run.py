@@ -18,7 +18,7 @@ from backend.domain.experiment import ExperimentConfig
 from backend.pages import charts, forms, panels
 from backend.pages.chart_lines import Clock, clock_of
 from backend.pages.chart_view import MOST_STILLS, ChartView, PanelIds, View
-from backend.pages.contexts import RunPage
+from backend.pages.contexts.run import RunPage
 from backend.pages.health import health_of
 from backend.pages.kept_charts import KEPT, Chart, as_json, database_of
 from backend.pages.rendering import render

@@ -16,7 +16,7 @@ from backend.api.deps import Database
 from backend.db.session import reading_scope
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
 from backend.pages import health, runs_table
-from backend.pages.contexts import RunRow, RunsPage
+from backend.pages.contexts.runs import RunRow, RunsPage
 from backend.pages.rendering import render
 from backend.pages.runs_state import RICH, TableState
 from backend.pages.runs_table import Column, VariationRow

@@ -11,7 +11,7 @@ from backend.api.auth import who
 from backend.api.deps import Configured, Database
 from backend.db.session import reading_scope
 from backend.domain.people import Role
-from backend.pages.contexts import SettingsPage
+from backend.pages.contexts.lab import SettingsPage
 from backend.pages.rendering import render
 from backend.services import accounts, dashboards, storage, webhook
 

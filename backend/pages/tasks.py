@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.api.deps import Database
 from backend.db.session import reading_scope
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
-from backend.pages.contexts import RunOnTask, TaskPage, TasksPage, TaskTile
+from backend.pages.contexts.gallery import RunOnTask, TaskPage, TasksPage, TaskTile
 from backend.pages.predictions import MODES
 from backend.pages.rendering import render
 from backend.services import datasets, gallery, traces

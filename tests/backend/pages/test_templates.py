@@ -9,10 +9,11 @@ import pytest
 from jinja2 import meta, nodes
 
 from backend.pages.assets import FRONTEND
-from backend.pages.contexts import Context
+from backend.pages.contexts.base import Context
 from backend.pages.rendering import environment
 
-PAGES = Context.__subclasses__()
+BASES = Context.__subclasses__()
+PAGES = [page for base in BASES for page in (base.__subclasses__() or [base])]
 TEMPLATES = sorted(str(path.relative_to(FRONTEND / "templates")) for path in FRONTEND.rglob("*.html"))
 
 

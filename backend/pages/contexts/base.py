@@ -1,0 +1,33 @@
+"""What every template is given, and the base of what each page adds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from backend.api.auth import who
+
+
+@dataclass(frozen=True)
+class Context:
+    """Base: the template, the title of the page and its place in the rail."""
+
+    template: ClassVar[str]
+    nav: ClassVar[str] = ""
+    page: ClassVar[str] = ""  # which module of ours drives it
+    sheets: ClassVar[Sequence[str]] = ()  # style sheets besides those of every page
+
+    @property
+    def page_title(self) -> str:
+        raise NotImplementedError
+
+    def shared(self) -> dict[str, Any]:
+        """What base.html needs of every page."""
+        return {
+            "page_title": self.page_title,
+            "nav": self.nav,
+            "page": self.page,
+            "sheets": list(self.sheets),
+            "role": who.get().role,
+        }

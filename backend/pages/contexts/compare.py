@@ -1,0 +1,99 @@
+"""Runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from backend.domain.published import Caveat, PublishedResult
+from backend.pages.chart_view import ChartView, Drawn
+from backend.pages.compare_board import LegendLine
+from backend.pages.compare_tables import ConfigRow, EncoderRow, ResultRow
+from backend.pages.contexts.base import Context
+from backend.pages.panels import Panel
+from backend.services.compare import Pair, TaskMatrix, Variation
+from backend.services.run_view import RunView
+
+
+@dataclass(frozen=True)
+class CompareChoice(Context):
+    """Runs to choose from, where none is compared yet."""
+
+    template = "compare/choice.html"
+    nav = "compare"
+    page = "compare"
+    sheets = ("compare",)
+
+    runs: Sequence[RunView]
+
+    @property
+    def page_title(self) -> str:
+        return "Compare"
+
+
+@dataclass(frozen=True)
+class ComparePage(Context):
+    """Runs side by side; the sections on tasks and significance come when they are opened."""
+
+    template = "compare/page.html"
+    nav = "compare"
+    page = "compare"
+    sheets = ("compare",)
+
+    runs: Sequence[RunView]
+    by: str  # run, or seed: one line per variation
+    base: str
+    k: int
+    view: ChartView
+    panels: Sequence[Panel]
+    drawn: Mapping[str, Drawn]
+    legend: Sequence[LegendLine]
+    variations: Sequence[Variation]
+    styles: Mapping[str, Markup]  # run id -> its mark
+    labels: Mapping[str, str]
+    encoder: tuple[Sequence[str], Sequence[EncoderRow]]
+    results: Sequence[ResultRow]
+    published: Sequence[PublishedResult]
+    caveats: Mapping[Caveat, str]
+    config: Sequence[ConfigRow]
+
+    @property
+    def page_title(self) -> str:
+        return f"Compare {len(self.runs)} {'run' if len(self.runs) == 1 else 'runs'}"
+
+
+@dataclass(frozen=True)
+class CompareTasks(Context):
+    """Which run solves which task, without the frame."""
+
+    template = "compare/_tasks.html"
+    page = "compare"
+
+    runs: Sequence[RunView]
+    labels: Mapping[str, str]
+    styles: Mapping[str, Markup]
+    matrix: TaskMatrix
+
+    @property
+    def page_title(self) -> str:
+        return "Tasks of the compared runs"
+
+
+@dataclass(frozen=True)
+class CompareSignificance(Context):
+    """Every run beside the baseline, without the frame."""
+
+    template = "compare/_significance.html"
+    page = "compare"
+
+    labels: Mapping[str, str]
+    styles: Mapping[str, Markup]
+    base: str
+    k: int
+    pairs: Sequence[Pair]
+
+    @property
+    def page_title(self) -> str:
+        return "Significance"

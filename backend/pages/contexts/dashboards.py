@@ -1,0 +1,86 @@
+"""Dashboards: all of them, one, shared, exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from backend.domain.published import Caveat, PublishedResult
+from backend.pages.chart_view import ChartView
+from backend.pages.contexts.base import Context
+from backend.pages.dashboard_panels import Shown
+from backend.services.dashboards import DashboardView, ShareView
+from backend.services.run_view import RunView
+
+
+@dataclass(frozen=True)
+class DashboardsPage(Context):
+    """Every dashboard."""
+
+    template = "dashboard/list.html"
+    nav = "dashboards"
+    page = "dashboards"
+    sheets = ("compare", "dashboards")
+
+    dashboards: Sequence[DashboardView]
+
+    @property
+    def page_title(self) -> str:
+        return "Dashboards"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilledDashboard(Context):
+    """Base of every page that shows a dashboard's panels."""
+
+    dashboard: DashboardView
+    panels: Sequence[Shown]
+    runs: Sequence[RunView]
+    labels: Mapping[str, str]
+    published: Sequence[PublishedResult]
+    caveats: Mapping[Caveat, str]
+    by: str = "seed"
+
+    @property
+    def page_title(self) -> str:
+        return self.dashboard.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardPage(FilledDashboard):
+    """A dashboard with its panels filled."""
+
+    template = "dashboard/page.html"
+    nav = "dashboards"
+    page = "dashboard"
+    sheets = ("compare", "dashboards")
+
+    view: ChartView
+    shares: Sequence[ShareView]
+    metrics: Sequence[str]  # that some run has
+    content_json: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedDashboard(FilledDashboard):
+    """What a share link shows: the panels, and no way into the lab."""
+
+    template = "dashboard/shared.html"
+    page = "shared"
+    sheets = ("compare", "dashboards")
+
+    view: ChartView
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedDashboard(FilledDashboard):
+    """A dashboard as one file that needs nothing else; `head` has its style sheets."""
+
+    template = "dashboard/export.html"
+    page = ""
+
+    head: Markup
+    made_at: float

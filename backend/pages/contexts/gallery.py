@@ -1,0 +1,109 @@
+"""Answers to tasks: the gallery, the tasks of a set, one task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backend.domain.task import Task
+from backend.pages.contexts.base import Context
+from backend.services.datasets import SetSummary
+from backend.services.gallery import Answer
+from backend.services.gallery import Choices as GalleryChoices
+from backend.services.gallery import Filter as GalleryFilter
+from backend.services.gallery import Item as GalleryItem
+from backend.services.gallery import Source as GallerySource
+from backend.services.traces import SearchView, StepsView, VotesView
+
+
+@dataclass(frozen=True)
+class GalleryPage(Context):
+    """Test inputs and what evaluations made of them, one by one or several evaluations side by side."""
+
+    template = "gallery/page.html"
+    nav = "gallery"
+    page = "gallery"
+    sheets = ("gallery",)
+
+    asked: GalleryFilter
+    items: Sequence[GalleryItem]
+    columns: Sequence[GallerySource]  # side by side, A and B first
+    earlier: Sequence[GallerySource]  # of A's run, on the same set
+    modes: Mapping[str, int]  # first attempts, whatever mode is filtered for
+    choices: GalleryChoices
+    meanings: Mapping[str, str]  # failure mode -> what it means
+    changes: Mapping[str, str]
+    view: str  # grid, table
+    next_address: str | None
+    query: str  # of this page, without view and cursor
+    problem: str
+
+    @property
+    def page_title(self) -> str:
+        return "Gallery"
+
+
+@dataclass(frozen=True)
+class TaskTile:
+    """A task in the browser; how many test inputs first attempts solved, of those asked, over all
+    evaluations."""
+
+    task: Task
+    solved: int
+    asked: int
+
+
+@dataclass(frozen=True)
+class TasksPage(Context):
+    """The tasks of a set as thumbnails."""
+
+    template = "tasks/browse.html"
+    nav = "tasks"
+    page = "tasks"
+    sheets = ("gallery", "tasks")
+
+    sets: Sequence[SetSummary]
+    set_name: str
+    text: str
+    size: str
+    tiles: Sequence[TaskTile]
+    next_address: str | None
+
+    @property
+    def page_title(self) -> str:
+        return "Tasks"
+
+
+@dataclass(frozen=True)
+class RunOnTask:
+    """What a run made of a test input: its newest answer, and its answer at every evaluated checkpoint."""
+
+    newest: Answer
+    by_step: Sequence[Answer]
+
+
+@dataclass(frozen=True)
+class TaskPage(Context):
+    """One puzzle, what every run made of one of its test inputs, and the votes behind one answer."""
+
+    template = "tasks/page.html"
+    nav = "tasks"
+    page = "task"
+    sheets = ("gallery", "tasks")
+
+    set_name: str
+    task: Task
+    test_index: int
+    runs: Sequence[RunOnTask]
+    chosen: Answer | None
+    votes: VotesView | None  # who voted for what in the chosen answer, where it was kept
+    steps: StepsView | None  # its ACT steps, where they were recorded
+    search: SearchView | None  # how its latent was searched, where it was
+    flips: Sequence[tuple[int, bool]]  # (step, whether the answer is right from there on)
+    before: str | None
+    behind: str | None
+    meanings: Mapping[str, str]
+
+    @property
+    def page_title(self) -> str:
+        return self.task.id

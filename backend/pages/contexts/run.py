@@ -1,0 +1,102 @@
+"""One run, one evaluation, and the cards of what they answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backend.db.tables import Checkpoint, LogLine, RunEvent
+from backend.pages.chart_view import ChartView, Drawn
+from backend.pages.contexts.base import Context
+from backend.pages.forms import Group
+from backend.pages.health import Health
+from backend.pages.panels import Panel
+from backend.pages.pass_curve import PassCurve
+from backend.services.checkpoint_files import WeightsFile
+from backend.services.evaluation_view import EvaluationView, TestInputView
+from backend.services.group_view import GroupPlace
+from backend.services.predictions import PredictionItem
+from backend.services.run_view import RunView
+from backend.services.workers import WorkerState
+
+
+@dataclass(frozen=True)
+class RunPage(Context):
+    """Everything about one run that the first paint shows; curves and predictions come after it."""
+
+    template = "run/page.html"
+    nav = "runs"
+    page = "run"
+    sheets = ("evaluation",)
+
+    run: RunView
+    health: Health
+    courses: Mapping[str, str]  # metric of the evidence -> its sparkline
+    panels: Sequence[Panel]
+    drawn: Mapping[str, Drawn]  # panel id -> its chart at first paint
+    view: ChartView
+    config: Sequence[Group]  # compared with the defaults; empty for an external run
+    config_json: str
+    parent: RunView | None
+    of_parent: Mapping[str, str]  # path -> text in the parent's config
+    checkpoints: Sequence[Checkpoint]
+    weights: Mapping[int, Sequence[WeightsFile]]  # step -> files to download; none where they are elsewhere
+    log: Sequence[LogLine]
+    events: Sequence[RunEvent]
+    worker: WorkerState | None
+    place: GroupPlace | None  # in its group
+    sets: Sequence[str]  # names of the task sets
+    version: int  # of the series; the event stream goes on from here
+
+    @property
+    def page_title(self) -> str:
+        return self.run.name
+
+
+@dataclass(frozen=True)
+class EvaluationPage(Context):
+    """One evaluation: what it measured, how, and what it cost. `inputs` are those scored so far."""
+
+    template = "evaluation/page.html"
+    nav = "runs"
+    page = "evaluation"
+    sheets = ("evaluation",)
+
+    evaluation: EvaluationView
+    curve: PassCurve | None
+    inputs: Sequence[TestInputView]
+    meanings: Mapping[str, str]  # failure mode -> what it means
+
+    @property
+    def page_title(self) -> str:
+        return f"Evaluation {self.evaluation.id} of {self.evaluation.run_name}"
+
+
+@dataclass(frozen=True)
+class PredictionCard:
+    """One test input: what was shown, what was asked, what was answered. Grids as digits, "" for none."""
+
+    item: PredictionItem
+    demonstrations: Sequence[tuple[str, str]]
+    test_input: str
+    truth: str
+    cells: int  # of the truth
+    solved_at: int | None  # rank of the right candidate among those kept
+    meanings: Mapping[str, str]  # failure mode -> what it means
+
+
+@dataclass(frozen=True)
+class PredictionsPart(Context):
+    """Cards in a run page, without the frame around them."""
+
+    template = "run/_predictions.html"
+    page = "run"
+
+    run: RunView
+    cards: Sequence[PredictionCard]
+    failure_mode: str
+    next_address: str | None
+
+    @property
+    def page_title(self) -> str:
+        return f"Predictions of {self.run.name}"

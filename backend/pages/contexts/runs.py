@@ -1,0 +1,69 @@
+"""Tables of runs: all of them, and one group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backend.domain.errors import FieldProblem
+from backend.pages.contexts.base import Context
+from backend.pages.health import Health
+from backend.pages.runs_state import RICH, TableState
+from backend.pages.runs_table import NAME_COLUMN, RICH_TITLES, Cell, Column, Delta, VariationRow
+from backend.services.group_view import GroupSummary, GroupView
+from backend.services.run_view import RunView
+from backend.services.saved_views import SavedViewView
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run in the table, with its sparkline as points of an SVG polyline (0..100, 0..24)."""
+
+    run: RunView
+    health: Health
+    sparkline: str
+    cells: Mapping[str, Cell]  # by column
+    pass_delta: Delta | None  # pass@1 against the baseline
+
+
+@dataclass(frozen=True)
+class RunsPage(Context):
+    """The table of runs. `problem` says what is wrong with the address; the rows then are of a plain one."""
+
+    template = "runs/page.html"
+    nav = "runs"
+    page = "runs"
+
+    rows: Sequence[RunRow]
+    variations: Sequence[VariationRow]  # instead of rows where runs are grouped
+    pinned: RunRow | None  # the baseline, above the rows
+    baseline: RunView | None
+    columns: Sequence[Column]
+    state: TableState
+    problem: FieldProblem | None
+    next_cursor: str | None
+    any_runs: bool
+    group: GroupSummary | None  # of which these are the runs
+    views: Sequence[SavedViewView]
+    name_column: Column = NAME_COLUMN
+    rich: Mapping[str, str] = field(default_factory=lambda: RICH_TITLES)
+    default_columns: Sequence[str] = RICH
+
+    @property
+    def page_title(self) -> str:
+        return "Runs"
+
+
+@dataclass(frozen=True)
+class GroupPage(Context):
+    """A group of runs: each variation with its results over seeds."""
+
+    template = "group/page.html"
+    nav = "runs"
+    page = "group"
+
+    group: GroupView
+
+    @property
+    def page_title(self) -> str:
+        return self.group.name
