@@ -24,6 +24,7 @@ from backend.services.gallery import Filter
 router = APIRouter(include_in_schema=False)
 
 CARDS, ROWS = 16, 100
+FIRST_CARDS = 8  # more than a tall window shows; the others follow before they are scrolled to
 EARLIER = 6  # checkpoints offered to compare with
 
 
@@ -57,7 +58,8 @@ def _side_by_side(session: Session, asked: Filter) -> Filter:
 
 
 def _context(session: Session, asked: Filter, view: str, cursor: str | None) -> GalleryPage:
-    page = gallery.page(session, asked, CARDS if view == "grid" else ROWS, cursor)
+    cards = CARDS if cursor else FIRST_CARDS
+    page = gallery.page(session, asked, cards if view == "grid" else ROWS, cursor)
     columns = gallery.sources(session, asked.evaluations)
     earlier = gallery.earlier(session, columns[0])[:EARLIER] if columns else ()
     query = query_of(asked)

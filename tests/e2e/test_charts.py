@@ -57,6 +57,7 @@ def test_what_the_server_draws_is_where_plotly_draws_it(
     before = page.evaluate(PLACES)
 
     chart = page.locator(".chart[data-panel=accuracy]")
+    expect(chart).to_have_attribute("data-answers", "yes")
     chart.locator(".plot").hover()  # what was drawn answers while Plotly is on its way
     expect(chart.locator(".tooltip")).to_contain_text("tokens")
     assert page.evaluate("window.Plotly") is None

@@ -69,6 +69,10 @@ def _visit_all(page: Page, kind: str) -> None:
     _take(page, f"runs-{kind}")
     run = page.locator('a[href^="/runs/"]:not([href="/runs/new"])').first
     address = run.get_attribute("href") if run.count() else None
+    shown = page.locator("tr[data-id]").evaluate_all("rows => rows.map((row) => row.dataset.id)")
+    if len(shown) > 1:
+        page.goto(f"/compare?runs={','.join(shown[:8])}")
+        _take(page, f"compare-runs-{kind}")
     for name, path in PAGES.items():
         page.goto(path)
         _take(page, f"{name}-{kind}")
@@ -83,6 +87,10 @@ def _visit_all(page: Page, kind: str) -> None:
     for tab in page.locator("[role=tab]").all():
         tab.click()
         _take(page, f"run-{tab.get_attribute('aria-controls')}-{kind}")
+    evaluation = page.locator('a[href^="/evaluations/"]').first
+    if evaluation.count():
+        page.goto(evaluation.get_attribute("href") or "")
+        _take(page, f"evaluation-{kind}")
 
 
 def _take(page: Page, name: str) -> None:

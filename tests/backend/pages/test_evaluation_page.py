@@ -78,7 +78,8 @@ def test_the_page_says_everything_about_a_finished_evaluation(
     browser: httpx.Client, database: Engine, run_id: str
 ) -> None:
     trained = evaluate(database, run_id, TRAINED_ON, 3)
-    page = browser.get(f"/evaluations/{evaluate(database, run_id, HELD_OUT, 1)}")
+    evaluation = evaluate(database, run_id, HELD_OUT, 1)
+    page = browser.get(f"/evaluations/{evaluation}")
     text = text_of(page)
     for said in (
         "1/4 25 % [5–70]", "4/4 100 % [51–100]",  # pass@1, and from the second attempt on
@@ -89,7 +90,9 @@ def test_the_page_says_everything_about_a_finished_evaluation(
         assert said in text, said
     assert f'href="/evaluations/{trained}"' in page.text
     assert '<path class="line" d="M44.0 127.0' in page.text  # a quarter of the way up
-    assert len(re.findall(r'<tr><th scope="row" class="mono">', page.text)) == 4
+    tasks = re.findall(rf'<a class="mono" href="(/tasks/[^"]*)&amp;evaluation={evaluation}"', page.text)
+    assert len(tasks) == 4
+    assert browser.get(tasks[0]).status_code == 200
     assert "what=submission" in page.text
 
 

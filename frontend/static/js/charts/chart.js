@@ -122,6 +122,7 @@ export class Chart {
   /** Follow the pointer; Plotly is not needed for it. */
   answer() {
     this.answers = true;
+    this.root.dataset.answers = "yes";
     this.plot.addEventListener("pointermove", (event) => {
       const box = this.plot.getBoundingClientRect();
       const { left, width, top, height, low, high, floor, ceiling } = this.place();
