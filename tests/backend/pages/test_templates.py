@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from dataclasses import fields
+from importlib import import_module
 
 import pytest
 from jinja2 import meta, nodes
 
+from backend.pages import contexts
 from backend.pages.assets import FRONTEND
 from backend.pages.contexts.base import Context
 from backend.pages.rendering import environment
 
+for each in pkgutil.iter_modules(contexts.__path__):
+    import_module(f"{contexts.__name__}.{each.name}")
 BASES = Context.__subclasses__()
 PAGES = [page for base in BASES for page in (base.__subclasses__() or [base])]
 TEMPLATES = sorted(str(path.relative_to(FRONTEND / "templates")) for path in FRONTEND.rglob("*.html"))
