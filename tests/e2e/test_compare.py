@@ -138,3 +138,20 @@ def test_a_comparison_fits_a_phone(
         page.wait_for_load_state("load")
         assert page.evaluate("document.documentElement.scrollWidth") == 390, section
     context.close()
+
+
+def test_a_comparison_of_runs_that_go_on_keeps_its_sections_and_its_charts(
+    page: Page, database: Engine, recorded: list[str]
+) -> None:
+    going = record_run(database, status="queued", points=0, name="waits", dispatched_at=4e9)
+    with page.expect_response(
+        lambda answer: "/compare?" in answer.url and answer.request.resource_type == "fetch"
+    ):
+        page.goto(f"/compare?runs={recorded[0]},{going}")  # it looks again for what it may have missed
+    chart = page.locator(".chart[data-panel=loss]")
+    expect(chart.locator(".scatterlayer")).to_be_visible()
+    page.get_by_role("tab", name="Results").click()
+    expect(page.locator("#results")).to_be_visible()
+    page.get_by_role("tab", name="Curves").click()
+    expect(chart.locator(".scatterlayer")).to_be_visible()
+    page.request.post(f"/api/v1/runs/{going}/cancel")

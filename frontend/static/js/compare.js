@@ -116,7 +116,7 @@ class ComparePage {
     }), RENEW_EVERY);
     // The charts come first; what has changed until then can only be of runs that go on.
     const note = ({ id, status }) => status && this.ids.has(id) && renew();
-    requestIdleCallback(() => followRuns(note, renew, this.root.dataset.live === "0"), { timeout: 5000 });
+    requestIdleCallback(() => followRuns(note, renew, this.root.dataset.goesOn === "0"), { timeout: 5000 });
   }
 }
 

@@ -6,7 +6,7 @@ import { exportPanels } from "./panel_export.js";
 const RENEW_EVERY = 20_000; // milliseconds
 
 const root = document.getElementById("dashboard");
-const { name, address, live } = root.dataset;
+const { name, address, goesOn } = root.dataset;
 const board = new Board(root, { name, figures: `${address}/figures`, series: `${address}/series` });
 exportPanels(root, (panel) => `${address}/panels/${panel}.csv`);
-if (live === "1") setInterval(() => !document.hidden && board.reload(), RENEW_EVERY);
+if (goesOn === "1") setInterval(() => !document.hidden && board.reload(), RENEW_EVERY);
