@@ -26,8 +26,8 @@ test: lint .venv/browser ## lint, then every test; options: make test ARGS="test
 	@$(BIN)/pytest $(TEST_PROCESSES) $(ARGS)
 
 # Two processes use both cores while one test waits for a server. A file stays in one process,
-# because its tests share servers; files are dealt out in the order of tests/conftest.py.
-TEST_PROCESSES ?= -n 2 --dist loadfile --no-loadscope-reorder
+# because its tests share servers.
+TEST_PROCESSES ?= -n 2 --dist loadfile
 
 .venv/browser: .venv/installed
 	@.ci/browser

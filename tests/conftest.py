@@ -49,15 +49,3 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = make_engine(database_url)
     yield engine
     engine.dispose()
-
-
-SLOWEST = ("faults", "e2e", "embedded", "control", "training")  # folders
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that wait for servers and trainings come first: none is left for one process at the end."""
-
-    def turn(item: pytest.Item) -> int:
-        return next((at for at, folder in enumerate(SLOWEST) if folder in item.path.parts), len(SLOWEST))
-
-    items.sort(key=turn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 
+from backend.db.session import session_scope
 from backend.domain.records import Alarm
+from backend.services import runs
 from tests.support.accessibility import violations
 from tests.support.lab import StartedLab
 from tests.support.recorded import record_run
@@ -18,13 +21,13 @@ ALARM = Alarm("starvation", 45, 0.02, 0.5, "Starvation: only 2 % of the encoder 
 
 
 @pytest.fixture(scope="module")
-def shown(database: Engine) -> dict[str, str]:
-    """Addresses of pages that have something to show."""
+def shown(database: Engine) -> Iterator[dict[str, str]]:
+    """Addresses of pages that have something to show; what waits is gone before a worker takes it."""
     run = record_run(database, alarm=ALARM, tasks=12, name="shown")
     record_run(database, tasks=12, seed=1, name="beside it")
     record_run(database, status="failed", points=3, status_cause="out of memory", age=20)
-    record_run(database, status="queued", points=0, dispatched_at=4e9, age=10)
-    return {
+    waits = record_run(database, status="queued", points=0, dispatched_at=4e9, age=10)
+    yield {
         "runs": "/",
         "launch": "/runs/new",
         **{
@@ -41,6 +44,8 @@ def shown(database: Engine) -> dict[str, str]:
         "settings": "/settings",
         "nothing": "/nowhere",
     }
+    with session_scope(database) as session:
+        runs.request_cancel(session, waits)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

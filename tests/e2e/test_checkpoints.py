@@ -53,7 +53,7 @@ def test_a_checkpoint_is_evaluated_forked_and_gone_on_from(
     page.get_by_role("button", name="Launch run").click()
     page.wait_for_url(re.compile(r"/runs/[a-z0-9]{10}$"))
     expect(page.locator("#run-head")).to_contain_text("cloned from failed")
-    context.request.post(f"/api/v1/runs/{page.url[-10:]}/cancel")
+    assert context.request.post(f"/api/v1/runs/{page.url[-10:]}/cancel").ok
 
     page.goto(f"/runs/{failed}#checkpoints")
     older.get_by_role("button", name="Resume").click()
@@ -61,5 +61,5 @@ def test_a_checkpoint_is_evaluated_forked_and_gone_on_from(
     expect(dialog).to_contain_text("The checkpoint after it is given up")
     with page.expect_navigation():
         dialog.get_by_role("button", name="Resume run").click()
-    context.request.post(f"/api/v1/runs/{failed}/cancel")
+    assert context.request.post(f"/api/v1/runs/{failed}/cancel").ok
     expect(page.locator(".checkpoints tbody tr")).to_have_count(1)
