@@ -70,7 +70,7 @@ def test_a_link_opens_its_dashboard_until_it_is_revoked(engine: Engine) -> None:
         assert dashboards.opened_by(session, secret).slug == slug
         assert secret not in {row.token_hash for row in session.query(DashboardShare)}
         with pytest.raises(NotFound):
-            dashboards.opened_by(session, "x" + secret[1:])
+            dashboards.opened_by(session, secret[:-1])
     with session_scope(engine) as session:
         assert dashboards.revoke(session, slug, link.id).revoked_at
         with pytest.raises(NotFound):
