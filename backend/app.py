@@ -17,6 +17,7 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from backend.api.auth import Authentication
 from backend.api.docs import document
@@ -33,6 +34,7 @@ from backend.services import dispatch, duels, evaluation_queue, notify, queue, w
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
+PACKED_BYTES = 1400  # what fits into one packet anyway is sent as it is
 SWEEP_EVERY = 10.0  # seconds
 DELIVER_EVERY = 5.0  # seconds between two looks for alarms to send
 
@@ -51,6 +53,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         middleware=[
             Middleware(Guard, (settings.host, *settings.allowed_hosts), responder),
             Middleware(Authentication),
+            Middleware(
+                GZipMiddleware,
+                minimum_size=PACKED_BYTES,
+                compresslevel=1,  # a table of runs to a tenth in a millisecond; level 6 takes several times that
+                exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream"),
+            ),
         ],
     )
     app.state.settings = settings

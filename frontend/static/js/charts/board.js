@@ -5,7 +5,7 @@ import { ask } from "../api.js";
 import { Axis } from "./axis.js";
 import { Chart } from "./chart.js";
 import { download } from "./export.js";
-import { onThemeChange } from "./theme.js";
+import { onThemeChange, readyPlotly } from "./theme.js";
 
 const SETTLE = 250; // milliseconds after the last change before the server is asked
 const SMOOTHING = 0.6;
@@ -27,6 +27,7 @@ export class Board {
     this.charts = [...root.querySelectorAll(".chart[data-panel]")].map((each) => new Chart(each, this));
     this.watchView();
     this.watchControls();
+    if (this.charts.length) readyPlotly();
     onThemeChange(() => this.charts.forEach((chart) => chart.figure && chart.redraw()));
   }
 

@@ -1,22 +1,35 @@
 // Plotly figures in the colours of day or night. The server names colours, the style sheet has them.
 
 const loading = {};
+const TOOK = "plotly-took"; // milliseconds that this browser last needed for it
+const AT_ONCE = 300;
 const DASHES = { dot: "3 3", dash: "9 9", longdash: "15 15", dashdot: "9 3 3 3" };
 
 /** Plotly itself, loaded when the first chart wants it. Its second comes after what one sees, never before. */
 export function plotly() {
-  loading.promise ??= painted().then(() => new Promise((resolve, reject) => {
-    if (window.Plotly) {
-      resolve(window.Plotly);
-      return;
-    }
-    const script = document.createElement("script");
-    script.addEventListener("load", () => resolve(window.Plotly));
-    script.addEventListener("error", () => reject(new Error("Plotly's script did not load. Reload the page.")));
-    script.src = document.body.dataset.plotly;
-    document.head.append(script);
-  }));
+  loading.promise ??= painted().then(() => (window.Plotly ? window.Plotly : load(document.body.dataset.plotly)));
   return loading.promise;
+}
+
+/** Have Plotly ready by the time the figures are there, in a browser that keeps it compiled: it holds up nothing then. */
+export function readyPlotly() {
+  const [address, took] = (localStorage.getItem(TOOK) ?? "").split(" ");
+  if (address === document.body.dataset.plotly && Number(took) < AT_ONCE) plotly();
+}
+
+function load(address) {
+  const begun = performance.now();
+  const script = document.createElement("script");
+  script.src = address;
+  const loaded = new Promise((resolve, reject) => {
+    script.addEventListener("load", () => {
+      localStorage.setItem(TOOK, `${address} ${Math.round(performance.now() - begun)}`);
+      resolve(window.Plotly);
+    });
+    script.addEventListener("error", () => reject(new Error("Plotly's script did not load. Reload the page.")));
+  });
+  document.head.append(script);
+  return loaded;
 }
 
 function painted() {
