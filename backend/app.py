@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             Middleware(
                 GZipMiddleware,
                 minimum_size=PACKED_BYTES,
-                compresslevel=1,  # a table of runs to a tenth in a millisecond; level 6 takes several times that
+                compresslevel=1,  # a table of runs to a tenth, in a millisecond
                 exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream"),
             ),
         ],
