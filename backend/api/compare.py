@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from backend.api.deps import Database
 from backend.api.errors import responses
 from backend.api.series import CurveView, shipped
 from backend.db.session import reading_scope
 from backend.domain.published import CAVEATS, PUBLISHED, PublishedResult
-from backend.services import compare
+from backend.services import compare, replicates
 from backend.services.comparison import ComparisonView
+from backend.services.replicates import VariationPair
 from backend.services.run_view import RunView
 
 router = APIRouter(prefix="/compare", tags=["compare"])
@@ -70,6 +73,9 @@ class CompareView(BaseModel):
     differing: dict[str, dict[str, Any]] = Field(description="Path of the config -> run -> value.")
     tasks: list[TaskView]
     significance: list[PairView]
+    over_seeds: list[VariationPair] = Field(
+        description="Every other variation beside that of the baseline, over seeds, on the same tasks."
+    )
     published: list[PublishedView]
 
 
@@ -101,8 +107,15 @@ def compare_runs(
                 PairView(run=pair.run_id, comparison=pair.view, reason=pair.reason)
                 for pair in compare.pairs(session, found, baseline, k)
             ],
+            over_seeds=_over_seeds(session, found, baseline, k),
             published=[_published(row) for row in PUBLISHED],
         )
+
+
+def _over_seeds(session: Session, found: Sequence[RunView], baseline: str, k: int) -> list[VariationPair]:
+    variations = compare.variations(found)
+    base = compare.variation_of(variations, baseline).key
+    return replicates.pairs(replicates.replicates(session, variations, k), base)
 
 
 def _published(row: PublishedResult) -> PublishedView:

@@ -60,6 +60,8 @@ class SourceView(BaseModel):
     weights: str
     views: int
     act_steps: int
+    search: str = Field(description="The search's config as JSON; empty without one.")
+    canvas: str = Field(description='"trimmed +N": to N cells around the visible grids; empty: square.')
 
 
 class AnswerView(BaseModel):
@@ -146,6 +148,8 @@ def _answer(answer: Answer) -> AnswerView:
             weights=source.weights,
             views=source.views,
             act_steps=source.act_steps,
+            search=source.search,
+            canvas=source.canvas,
         ),
         outcome=answer.outcome_id,
         truth_rank=answer.outcome.truth_rank,

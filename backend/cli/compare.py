@@ -11,6 +11,7 @@ from backend.cli.run import AsJson, score_text
 
 if TYPE_CHECKING:
     from backend.services.compare import Pair
+    from backend.services.replicates import VariationPair
     from backend.services.run_view import RunView
 
 
@@ -26,13 +27,16 @@ def compare(
     from backend.cli.tables import show
     from backend.domain.config_messages import shown
     from backend.services import compare as service
+    from backend.services import replicates
 
     with reading() as session:
         found = service.chosen(session, run_ids)
         pairs = service.pairs(session, found, found[0].id, k)
+        variations = service.variations(found)
+        seeds = replicates.pairs(replicates.replicates(session, variations, k), variations[0].key)
         differing = service.differing(found)
     if as_json:
-        print(json.dumps(_as_json(found, pairs), indent=2))
+        print(json.dumps(_as_json(found, pairs, seeds), indent=2))
         return
     show(
         ("run", "name", "variant", "seed", f"pass@{k}", "measured on"),
@@ -50,18 +54,20 @@ def compare(
         print(f"\nAgainst {found[0].id} ({found[0].name}): a is the baseline, b the run")
         for pair in pairs:
             print(f"{pair.run_id}  {pair.view.words if pair.view else 'not compared: ' + pair.reason}")
+    if seeds and len(variations) < len(found):
+        print(f"\nOver seeds, against {variations[0].label}")
+        for each in seeds:
+            print(f"{each.label}  {each.words}")
 
 
 def _row(run: RunView, k: int) -> tuple[str, ...]:
     result = run.held_out
     seed = "" if run.seed is None else str(run.seed)
-    measured = (
-        f"{result.set}, step {result.step}, {result.weights} weights, {result.views} views" if result else ""
-    )
+    measured = f"{result.set} · {result.how}" if result else ""
     return (run.id, run.name, run.variant, seed, score_text(result.pass_at(k) if result else None), measured)
 
 
-def _as_json(found: list[RunView], pairs: list[Pair]) -> dict[str, object]:
+def _as_json(found: list[RunView], pairs: list[Pair], seeds: list[VariationPair]) -> dict[str, object]:
     return {
         "runs": [run.model_dump(mode="json") for run in found],
         "significance": [
@@ -72,4 +78,5 @@ def _as_json(found: list[RunView], pairs: list[Pair]) -> dict[str, object]:
             }
             for pair in pairs
         ],
+        "over_seeds": [each.model_dump(mode="json") for each in seeds],
     }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backend.domain.evaluation_request import EvaluationRequest
     from backend.services.comparison import ComparisonView
     from backend.services.evaluation_view import EvaluationView
-    from backend.services.run_view import PassView
+    from backend.services.measured import PassView
 
 app = typer.Typer(help="Evaluations: list, show, cancel, resume, compare, export.", no_args_is_help=True)
 SIDE = "The id of an evaluation, or of a run: its newest held-out result."

@@ -13,7 +13,8 @@ from backend.cli.work import Overrides
 
 if TYPE_CHECKING:
     from backend.services.health import HealthView
-    from backend.services.run_view import PassView, RunView
+    from backend.services.measured import PassView
+    from backend.services.run_view import RunView
 
 app = typer.Typer(
     help="One run: show, log, cancel, resume, clone, fork, checkpoints, weights.", no_args_is_help=True
@@ -119,10 +120,7 @@ def _lines(run: RunView) -> list[str]:
         lines.append(f"duration  {run.duration:.0f} s")
     for result in run.results:
         scores = " · ".join(f"pass@{each.k} {score_text(each)}" for each in result.passes)
-        lines.append(
-            f"result    {result.set}, step {result.step}, {result.weights} weights, "
-            f"{result.views} views, {result.act_steps} ACT steps: {scores or result.status}"
-        )
+        lines.append(f"result    {result.set} · {result.how}: {scores or result.status}")
     lines += [
         f"metric    {name} {value.last:.6g} at step {value.step}"
         for name, value in sorted(run.metrics.items())

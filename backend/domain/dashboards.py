@@ -13,7 +13,8 @@ MOST_PANELS = 60
 MOST_TEXT = 20_000
 
 Measure = Literal["pass@1", "pass@2", "pass@5", "accuracy/token", "accuracy/exact"]
-Table = Literal["results", "published", "encoder", "config"]
+Table = Literal["results", "significance", "published", "encoder", "config"]
+At = Literal["newest", "common", "all"]
 
 
 class Part(BaseModel):
@@ -60,6 +61,10 @@ class TablePanel(Panel):
     kind: Literal["table"] = "table"
     table: Table = "results"
     by: Literal["run", "seed"] = "seed"
+    at: At = Field(
+        "newest",
+        description="Results of each line's newest checkpoint, of the newest step that all share, or of all.",
+    )
 
 
 class GridsPanel(Panel):
@@ -154,7 +159,21 @@ def encoder_variants() -> Content:
             ),
             BarsPanel(id="pass1", title="Held-out pass@1", measure="pass@1"),
             BarsPanel(id="tokens", title="Train accuracy, tokens (last)", measure="accuracy/token"),
-            TablePanel(id="results", title="Results", table="results", width=12, height=5),
+            TablePanel(
+                id="results",
+                title="Results at the same step",
+                table="results",
+                at="common",
+                width=12,
+                height=6,
+            ),
+            TablePanel(
+                id="significance",
+                title="Is the difference more than luck?",
+                table="significance",
+                width=12,
+                height=5,
+            ),
             TablePanel(
                 id="published",
                 title="Published results, not measured here",

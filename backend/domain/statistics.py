@@ -6,7 +6,7 @@ import math
 import random
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate
 
@@ -26,6 +26,12 @@ class Mean:
     mean: float
     low: float | None
     high: float | None
+
+    def within(self, least: float, most: float) -> Mean:
+        """The same with its interval cut to what the values can be."""
+        if self.low is None or self.high is None:
+            return self
+        return replace(self, low=max(least, self.low), high=min(most, self.high))
 
 
 def mean_of(values: Sequence[float]) -> Mean | None:

@@ -9,16 +9,28 @@ from fastapi.responses import HTMLResponse, Response
 
 from backend.api.deps import Database
 from backend.db.session import reading_scope
-from backend.domain.config_messages import shown
+from backend.domain.dashboards import At
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.pages.chart_view import PanelIds, View
-from backend.pages.compare_board import Board, By, mark_of
-from backend.pages.compare_charts import styles_of
-from backend.pages.compare_tables import ConfigRow, encoder_table, result_rows, variation_rows
-from backend.pages.contexts.compare import CompareChoice, ComparePage, CompareSignificance, CompareTasks
+from backend.pages.compare_board import Board, By, columns_of
+from backend.pages.compare_tables import (
+    config_rows,
+    config_rows_over_seeds,
+    encoder_table,
+    encoder_table_over_seeds,
+    result_rows,
+    variation_rows,
+)
+from backend.pages.contexts.compare import (
+    CompareChoice,
+    ComparePage,
+    CompareSignificance,
+    CompareTasks,
+    CompareVariations,
+)
 from backend.pages.kept_charts import as_json
 from backend.pages.rendering import render
-from backend.services import compare, runs
+from backend.services import compare, replicates, runs
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,11 +46,13 @@ class Question:
         by: By = "run",
         base: str = "",
         k: Annotated[int, Query(ge=1, le=100)] = 1,
+        at: At = "newest",
         hide: Annotated[str, Query(max_length=4000)] = "",
     ) -> None:
         self.ids = [each for given in runs or [] for each in given.split(",") if each]
         self.by: By = by
         self.base, self.k = base, k
+        self.at: At = at
         self.hidden = frozenset(filter(None, hide.split(",")))
 
 
@@ -55,28 +69,31 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
         found = compare.chosen(session, asked.ids)
         board = Board(session, found, asked.by)
         grouped = asked.by == "seed"
+        lines = columns_of(board)
         context = ComparePage(
             runs=found,
+            columns=lines,
             by=asked.by,
-            base=compare.baseline(found, asked.base),
+            base=_base(board, asked),
             k=asked.k,
+            at=asked.at,
             view=view,
             panels=board.panels,
             drawn=board.first_paint(view),
             legend=board.legend(asked.hidden),
-            variations=board.variations,
-            styles={key: mark_of(style) for key, style in styles_of(found).items()},
-            labels={key: style.label for key, style in styles_of(found).items()},
-            encoder=encoder_table(found),
-            results=variation_rows(board.variations) if grouped else result_rows(found),
+            encoder=encoder_table_over_seeds(board.variations) if grouped else encoder_table(found),
+            results=variation_rows(board.variations, asked.at) if grouped else result_rows(found, asked.at),
             published=PUBLISHED,
             caveats=CAVEATS,
-            config=[
-                ConfigRow(row.path, {run: shown(value) for run, value in row.values.items()})
-                for row in compare.differing(found)
-            ],
+            config=config_rows_over_seeds(board.variations) if grouped else config_rows(found),
         )
     return render(context)
+
+
+def _base(board: Board, asked: Question) -> str:
+    """Key of the line that the others are held against: a run, or the variation that it belongs to."""
+    run_id = compare.baseline(board.runs, asked.base)
+    return compare.variation_of(board.variations, run_id).key if board.by == "seed" else run_id
 
 
 @router.get("/compare/figures")
@@ -90,33 +107,28 @@ def figures(panel_ids: PanelIds, engine: Database, asked: Asked, view: View) -> 
 
 @router.get("/compare/tasks")
 def tasks(engine: Database, asked: Asked) -> HTMLResponse:
-    """Which run solves which task."""
+    """Which run, or how many seeds of which variation, solve which task."""
     with reading_scope(engine) as session:
-        found = compare.chosen(session, asked.ids)
-        made = compare.matrix(session, found, asked.k)
-        labels = styles_of(found)
-    context = CompareTasks(
-        runs=found,
-        labels={key: style.label for key, style in labels.items()},
-        styles={key: mark_of(style) for key, style in labels.items()},
-        matrix=made,
-    )
+        board = Board(session, compare.chosen(session, asked.ids), asked.by)
+        if asked.by == "run":
+            context = CompareTasks(columns_of(board), compare.matrix(session, board.runs, asked.k))
+        else:
+            found = replicates.replicates(session, board.variations, asked.k)
+            by_key = {each.variation.key: each for each in found}
+            context = CompareTasks(columns_of(board), replicates.matrix(found, asked.k), by_key)
     return render(context)
 
 
 @router.get("/compare/significance")
 def significance(engine: Database, asked: Asked) -> HTMLResponse:
-    """Every run beside the baseline, on the same tasks."""
+    """Every run, or variation over its seeds, beside the baseline on the same tasks."""
     with reading_scope(engine) as session:
-        found = compare.chosen(session, asked.ids)
-        base = compare.baseline(found, asked.base)
-        made = compare.pairs(session, found, base, asked.k)
-        labels = styles_of(found)
-    context = CompareSignificance(
-        labels={key: style.label for key, style in labels.items()},
-        styles={key: mark_of(style) for key, style in labels.items()},
-        base=base,
-        k=asked.k,
-        pairs=made,
-    )
-    return render(context)
+        board = Board(session, compare.chosen(session, asked.ids), asked.by)
+        base, columns = _base(board, asked), {each.key: each for each in columns_of(board)}
+        if asked.by == "run":
+            pairs = compare.pairs(session, board.runs, base, asked.k)
+            return render(CompareSignificance(columns, base, asked.k, pairs))
+        found = replicates.replicates(session, board.variations, asked.k)
+        over_seeds = replicates.pairs(found, base)
+        how = next((each for side in found for each in side.results.values()), None)
+    return render(CompareVariations(columns, base, asked.k, over_seeds, how))

@@ -44,6 +44,16 @@ class LegendLine:
     hidden: bool
 
 
+@dataclass(frozen=True)
+class Column:
+    """A compared run, or a variation over its seeds, as tables head it."""
+
+    key: str
+    label: str
+    mark: Markup
+    run: str  # whose page its name leads to; empty for several seeds
+
+
 class Board:
     """The compared runs with their looks, and the charts of their metrics."""
 
@@ -114,3 +124,12 @@ def mark_of(style: Style) -> Markup:
     """The short line that stands for a run or variation."""
     trace = {"meta": {"colour": style.colour, "shade": style.shade}, "line": {"dash": style.dash}}
     return swatch(trace)
+
+
+def columns_of(board: Board) -> list[Column]:
+    """The lines of the board, in their order."""
+    alone = {each.key: len(each.runs) == 1 for each in board.variations}
+    return [
+        Column(key, style.label, mark_of(style), key if board.by == "run" or alone[key] else "")
+        for key, style in board.styles.items()
+    ]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from backend.domain.config_messages import shown
+from backend.domain.dashboards import At
 from backend.domain.health import CROSS_SAMPLE, TOKEN, Health
 from backend.domain.health.evidence import Evidence
 from backend.domain.statistics import Mean, mean_of
 from backend.pages.health import health_of
+from backend.services import compare
 from backend.services.compare import Variation
-from backend.services.run_view import PassView, ResultView, RunView
+from backend.services.measured import PassView
+from backend.services.run_view import ResultView, RunView
 
 SHOWN_K = (1, 2, 5)
+WORST = ("quiet", "good", "warning", "bad")  # levels, the worst last
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Cell:
     k: int
     score: PassView | None
     mean: Mean | None = None
+    solved: float = 0.0  # of `asked`, summed over the seeds
+    asked: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,39 +54,72 @@ class ResultRow:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """A measure of a run, or its least and greatest over seeds, in words; the level is the worst of them."""
+
+    text: str
+    level: str
+    word: str
+
+
+@dataclass(frozen=True)
 class EncoderRow:
-    """A run's verdict and its measures by title."""
+    """Verdicts on a run or on the seeds of a variation, each with how many have it, and measures by title."""
 
-    run: RunView
-    health: Health
-    measures: Mapping[str, Evidence]
+    key: str
+    label: str
+    verdicts: Sequence[tuple[Health, int]]
+    measures: Mapping[str, Reading]
+
+    @property
+    def words(self) -> str:
+        """`collapsed`; over seeds `4 healthy, 1 collapsed`."""
+        if len(self.verdicts) == 1 and self.verdicts[0][1] == 1:
+            return self.verdicts[0][0].word
+        return ", ".join(f"{count} {health.word}" for health, count in self.verdicts)
 
 
-def result_rows(found: Sequence[RunView]) -> list[ResultRow]:
-    """Every finished evaluation, held-out sets first."""
+def result_rows(found: Sequence[RunView], at: At = "all") -> list[ResultRow]:
+    """Every finished evaluation, held-out sets first, the newest checkpoint of each run first."""
     rows = [_row(run.id, run.name, (run,), (result,)) for run in found for result in _finished(run)]
-    return sorted(rows, key=lambda row: not row.result.held_out)
+    return _arranged(rows, at)
 
 
-def variation_rows(found: Sequence[Variation]) -> list[ResultRow]:
-    """One row per variation and way of measuring, over its seeds."""
+def variation_rows(found: Sequence[Variation], at: At = "all") -> list[ResultRow]:
+    """One row per variation, checkpoint and way of measuring, over its seeds."""
     rows = []
     for variation in found:
         alike: dict[tuple[object, ...], list[tuple[RunView, ResultView]]] = {}
         for run in variation.runs:
             for result in _finished(run):
-                how = (result.set, result.step, result.weights, result.views, result.act_steps, result.n)
-                alike.setdefault(how, []).append((run, result))
-        for members in alike.values():
-            rows.append(
-                _row(
-                    variation.key,
-                    variation.label,
-                    tuple(run for run, _ in members),
-                    tuple(result for _, result in members),
-                )
-            )
-    return sorted(rows, key=lambda row: not row.result.held_out)
+                alike.setdefault((result.step, *result.alike), []).append((run, result))
+        rows += [
+            _row(variation.key, variation.label, [run for run, _ in those], [result for _, result in those])
+            for those in alike.values()
+        ]
+    return _arranged(rows, at)
+
+
+def _arranged(rows: Sequence[ResultRow], at: At) -> list[ResultRow]:
+    """Held-out sets first, line by line, newest checkpoint first; of these the ones asked for.
+
+    Where no step is common to all lines that were measured alike, the newest of each.
+    """
+    places = list(dict.fromkeys(row.key for row in rows))
+    ordered = sorted(rows, key=lambda row: (not row.result.held_out, places.index(row.key), -row.result.step))
+    if at == "all":
+        return ordered
+    steps: dict[tuple[object, ...], dict[str, set[int]]] = {}
+    for row in rows:
+        steps.setdefault(row.result.alike, {}).setdefault(row.key, set()).add(row.result.step)
+    shared = {way: max(set.intersection(*of.values()), default=None) for way, of in steps.items()}
+
+    def wanted(row: ResultRow) -> int:
+        way = row.result.alike
+        newest = max(steps[way][row.key])
+        return newest if at == "newest" else shared[way] or newest
+
+    return [row for row in ordered if row.result.step == wanted(row)]
 
 
 def _finished(run: RunView) -> list[ResultView]:
@@ -103,7 +144,10 @@ def _cell(k: int, results: Sequence[ResultView]) -> Cell:
         return Cell(k, None)
     if len(scores) == 1:
         return Cell(k, scores[0])
-    return Cell(k, None, mean_of([score.solved / score.n for score in scores]))
+    mean = mean_of([score.solved / score.n for score in scores])
+    return Cell(
+        k, None, mean and mean.within(0.0, 1.0), sum(s.solved for s in scores), sum(s.n for s in scores)
+    )
 
 
 def _last(members: Sequence[RunView], metric: str) -> Mean | None:
@@ -113,10 +157,52 @@ def _last(members: Sequence[RunView], metric: str) -> Mean | None:
 
 def encoder_table(found: Sequence[RunView]) -> tuple[list[str], list[EncoderRow]]:
     """Titles of the measures that some run has, and every run's."""
+    return _encoder_table([(run.id, run.name, (run,)) for run in found])
+
+
+def encoder_table_over_seeds(found: Sequence[Variation]) -> tuple[list[str], list[EncoderRow]]:
+    """The same with one row per variation: how many seeds have which verdict; measures in their range."""
+    return _encoder_table([(each.key, each.label, each.runs) for each in found])
+
+
+def _encoder_table(
+    found: Sequence[tuple[str, str, Sequence[RunView]]],
+) -> tuple[list[str], list[EncoderRow]]:
     rows = []
     titles: dict[str, None] = {}
-    for run in found:
-        judged = health_of(run)
-        rows.append(EncoderRow(run, judged, {each.title: each for each in judged.evidence}))
-        titles |= {each.title: None for each in judged.evidence}
+    for key, label, members in found:
+        judged = [health_of(run) for run in members]
+        counts = Counter((each.level, each.word) for each in judged)
+        firsts = {(each.level, each.word): each for each in reversed(judged)}
+        by_title: dict[str, list[Evidence]] = {}
+        for each in judged:
+            for measure in each.evidence:
+                by_title.setdefault(measure.title, []).append(measure)
+        measures = {title: _reading(those) for title, those in by_title.items()}
+        rows.append(EncoderRow(key, label, [(firsts[of], n) for of, n in counts.most_common()], measures))
+        titles |= dict.fromkeys(by_title)
     return list(titles), rows
+
+
+def _reading(those: Sequence[Evidence]) -> Reading:
+    """The word of the worst, with how many seeds it is said of where others are better."""
+    ordered = sorted(those, key=lambda each: (each.value is None, each.value or 0.0))
+    texts = list(dict.fromkeys((ordered[0].text, ordered[-1].text)))
+    worst = max(those, key=lambda each: WORST.index(each.level))
+    alike = sum(each.word == worst.word for each in those)
+    word = worst.word if alike == len(those) else f"{alike} of {len(those)} {worst.word}"
+    return Reading(" to ".join(texts), worst.level, word)
+
+
+def config_rows(found: Sequence[RunView]) -> list[ConfigRow]:
+    """The fields that differ between the runs."""
+    return [
+        ConfigRow(row.path, {run: shown(value) for run, value in row.values.items()})
+        for row in compare.differing(found)
+    ]
+
+
+def config_rows_over_seeds(found: Sequence[Variation]) -> list[ConfigRow]:
+    """The same between variations, each under its key; the seed is left out."""
+    firsts = [each.runs[0] for each in found]
+    return [row for row in config_rows(firsts) if row.path != "seed"]

@@ -12,7 +12,6 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from backend.domain.config_messages import shown
 from backend.domain.dashboards import (
     AnyPanel,
     BarsPanel,
@@ -26,19 +25,23 @@ from backend.domain.grid import Grid
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.pages.bars import Bar, bars_of, bars_svg
 from backend.pages.chart_view import NOT_YET, ChartView, Drawn
-from backend.pages.compare_board import Board, By
+from backend.pages.compare_board import Board, By, Column, columns_of
 from backend.pages.compare_tables import (
     ConfigRow,
     EncoderRow,
     ResultRow,
+    config_rows,
+    config_rows_over_seeds,
     encoder_table,
+    encoder_table_over_seeds,
     result_rows,
     variation_rows,
 )
 from backend.pages.grid_svg import grid_svg
 from backend.pages.kept_charts import Chart as KeptChart
 from backend.pages.panels import Panel as Chart
-from backend.services import compare, gallery
+from backend.services import gallery, replicates
+from backend.services.replicates import VariationPair
 from backend.services.run_view import RunView
 
 MOST_GRIDS = 6  # variants side by side
@@ -65,6 +68,9 @@ class Shown:
     rows: Sequence[ResultRow] = ()
     encoder: tuple[Sequence[str], Sequence[EncoderRow]] = ((), ())
     config: Sequence[ConfigRow] = ()
+    columns: Sequence[Column] = ()  # of the table of configs
+    base: str = ""  # what the variations of `pairs` are held against
+    pairs: Sequence[VariationPair] = ()
     examples: Sequence[Example] = ()
     bars: Sequence[Bar] = field(default=(), repr=False)
 
@@ -140,16 +146,30 @@ class Panels:
         return Shown(panel, chart=chart, drawn=self.board(panel.by).charts([chart], view)[chart.id].drawn)
 
     def _table(self, panel: TablePanel) -> Shown:
+        board = self.board(panel.by)
+        over_seeds = panel.by == "seed"
         if panel.table == "encoder":
-            return Shown(panel, encoder=encoder_table(self.runs))
+            made = encoder_table_over_seeds(board.variations) if over_seeds else encoder_table(self.runs)
+            return Shown(panel, encoder=made)
+        if panel.table == "significance":
+            return self._significance(panel)
         if panel.table == "config":
-            rows = [
-                ConfigRow(row.path, {run: shown(value) for run, value in row.values.items()})
-                for row in compare.differing(self.runs)
-            ]
-            return Shown(panel, config=rows, nothing="" if rows else "The configs are the same.")
-        made = variation_rows(self.board("seed").variations) if panel.by == "seed" else result_rows(self.runs)
-        return Shown(panel, rows=made, nothing="" if made else "No run has a finished evaluation yet.")
+            config = config_rows_over_seeds(board.variations) if over_seeds else config_rows(self.runs)
+            nothing = "" if config else "The configs are the same."
+            return Shown(panel, config=config, columns=columns_of(board), nothing=nothing)
+        rows = variation_rows(board.variations, panel.at) if over_seeds else result_rows(self.runs, panel.at)
+        return Shown(panel, rows=rows, nothing="" if rows else "No run has a finished evaluation yet.")
+
+    def _significance(self, panel: TablePanel) -> Shown:
+        """Every variation beside the best of those with an encoder, or of all where there is none."""
+        found = replicates.replicates(self._session, self.board("seed").variations, k=1)
+        scored = [each for each in found if each.share]
+        if len(scored) < 2:
+            return Shown(panel, nothing="It takes two variations with evaluations that were measured alike.")
+        encoders = [each for each in scored if each.variation.variant != "trm"] or scored
+        best = max(encoders, key=lambda each: each.share.mean if each.share else 0.0)
+        pairs = replicates.pairs(scored, best.variation.key)
+        return Shown(panel, base=f"{best.variation.label}, the best encoder here", pairs=pairs)
 
     def _grids(self, panel: GridsPanel) -> Shown:
         """The first run of each variation that has a result on the same held-out set."""
@@ -218,7 +238,7 @@ def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
     if each.encoder[1]:
         titles = each.encoder[0]
         rows = [
-            (row.run.id, row.run.name, row.health.word, *(_value(row, title) for title in titles))
+            (row.key, row.label, row.words, *(_value(row, title) for title in titles))
             for row in each.encoder[1]
         ]
         return [("run", "name", "verdict", *titles), *rows]
@@ -228,6 +248,8 @@ def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
             ("field", *ids),
             *((row.path, *(row.values.get(run, "") for run in ids)) for row in each.config),
         ]
+    if each.pairs:
+        return _significance_csv(each.pairs)
     if each.examples:
         return [
             ("task", "shown"),
@@ -240,6 +262,22 @@ def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
     return [("nothing",), (each.nothing,)]
 
 
+SIGNIFICANCE_HEAD = (
+    "a", "seeds a", "pass@1 a", "b", "seeds b", "pass@1 b", "a - b", "low", "high", "verdict", "reason",
+)  # fmt: skip
+
+
+def _significance_csv(pairs: Sequence[VariationPair]) -> list[Sequence[object]]:
+    made: list[Sequence[object]] = [SIGNIFICANCE_HEAD]
+    for pair in pairs:
+        if v := pair.view:
+            sides = (v.a.label, v.a.seeds, v.a.mean, v.b.label, v.b.seeds, v.b.mean)
+            made.append((*sides, v.difference.mean, v.difference.low, v.difference.high, v.verdict, ""))
+        else:
+            made.append(("", "", "", pair.label, *[""] * 6, pair.reason))
+    return made
+
+
 def _value(row: EncoderRow, title: str) -> str:
     measure = row.measures.get(title)
     return measure.text if measure else ""
@@ -249,8 +287,8 @@ PUBLISHED_HEAD = (
     "model", "parameters", "steps", "pass@1", "pass@2", "pass@5", "train accuracy %", "variance", "caveats",
 )  # fmt: skip
 RESULT_HEAD = (
-    "run", "label", "seeds", "set", "step", "weights", "views", "act steps", "tasks", "k", "solved", "n",
-    "share", "low", "high",
+    "run", "label", "seeds", "set", "step", "weights", "views", "act steps", "search", "canvas", "tasks", "k",
+    "solved", "n", "share", "low", "high",
 )  # fmt: skip
 
 
@@ -268,12 +306,15 @@ def _result_csv(rows: Sequence[ResultRow]) -> list[Sequence[object]]:
     made: list[Sequence[object]] = [RESULT_HEAD]
     for row in rows:
         found = row.result
-        how = (found.set, found.step, found.weights, found.views, found.act_steps, found.n)
+        how = (
+            found.set, found.step, found.weights, found.views, found.act_steps, found.search, found.canvas,
+            found.n,
+        )  # fmt: skip
         for cell in row.cells:
             basis = (row.key, row.label, row.runs, *how, cell.k)
             if cell.score:
                 score = cell.score
                 made.append((*basis, score.solved, score.n, score.share, score.low, score.high))
             elif cell.mean:
-                made.append((*basis, "", "", cell.mean.mean, cell.mean.low, cell.mean.high))
+                made.append((*basis, cell.solved, cell.asked, cell.mean.mean, cell.mean.low, cell.mean.high))
     return made

@@ -21,9 +21,10 @@ from backend.pages.words import clock, duration, size
 from backend.services.filter_names import PASSES, TIMES, metric_of
 from backend.services.filters import Value
 from backend.services.group_view import told
+from backend.services.measured import PassView
 from backend.services.run_search import in_order, matching
 from backend.services.run_values import RunLine, RunValues, score_of
-from backend.services.run_view import PassView, ResultView, RunView
+from backend.services.run_view import ResultView, RunView
 
 Unit = Literal["share", "bytes", "number", "time", "seconds", "text"]
 
@@ -40,7 +41,7 @@ MEASURED = {"accuracy": "accuracy/token", "pass1": "pass1", "encoder": "encoder/
 RISING_FIRST = ("name", "status", "variant", "encoder", "model", "origin", "tag", "notes", "group", "verdict")
 MOST_DIFFERENCES = 3  # that a row of a variation names
 CLAIM = "hypothesis.claim"
-GROUPED = ("variation", "name", "variant", "seed", "status", "created", "pass1")
+GROUPED = ("variation", "name", "variant", "seed", "status", "created", "pass1", "alarm")
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class VariationRow:
     seeds: Sequence[str]
     statuses: Mapping[str, int]
     when: float  # the newest was made
-    newest: str  # its id
+    runs: Sequence[str]  # their ids, the newest first
+    alarms: Mapping[str, int]  # how many of the runs raised which
     cells: Sequence[Cell]
     differs: Sequence[str] = ()  # `model.core.width 64`: what it has otherwise than the other rows
 
@@ -161,6 +163,8 @@ def _unlike(own: ResultView, other: ResultView, mine: PassView, theirs: PassView
         "weights": (own.weights, other.weights),
         "views": (own.views, other.views),
         "numbers of ACT steps": (own.act_steps, other.act_steps),
+        "searches": (own.search, other.search),
+        "canvases": (own.canvas, other.canvas),
     }
     return ", ".join(what for what, (left, right) in pairs.items() if left != right)
 
@@ -201,9 +205,15 @@ def _variation(
         seeds=sorted({str(line.columns["seed"]) for line in lines if line.columns["seed"] is not None}),
         statuses=Counter(line.columns["status"] for line in lines),
         when=newest.created_at,
-        newest=newest.id,
+        runs=[line.id for line in lines],
+        alarms=Counter(name for line in lines for name in _alarms(values, line)),
         cells=[_mean_cell(values, lines, column, None if base is lines else base) for column in columns],
     )
+
+
+def _alarms(values: RunValues, line: RunLine) -> Sequence[str]:
+    found = values.value(line, "alarm")
+    return [str(each) for each in found] if isinstance(found, tuple) else []
 
 
 def _mean_cell(
@@ -234,12 +244,12 @@ def _mean_cell(
 def told_apart(session: Session, rows: Sequence[VariationRow]) -> list[VariationRow]:
     """The rows with what their configs have otherwise than one another, where that is not their variant."""
     sections = [name for name in ExperimentConfig.model_fields if name not in (*OF_ONE_RUN, SAID_OF_IT)]
-    lines = RunValues(session, sections, only=[row.newest for row in rows]).lines
+    lines = RunValues(session, sections, only=[row.runs[0] for row in rows]).lines
     configs = {line.id: dict(flatten(line.sections)) for line in lines}
     had = Counter(path for config in configs.values() for path in config if not path.endswith(".kind"))
     telling = [path for path in had if len({str(config.get(path)) for config in configs.values()}) > 1]
     telling.sort(key=lambda path: -had[path])
-    return [replace(row, differs=_differs(configs.get(row.newest, {}), telling)) for row in rows]
+    return [replace(row, differs=_differs(configs.get(row.runs[0], {}), telling)) for row in rows]
 
 
 def _differs(config: Mapping[str, Any], telling: Sequence[str]) -> list[str]:

@@ -98,6 +98,11 @@ def baseline(found: Sequence[RunView], asked: str) -> str:
     return asked
 
 
+def variation_of(found: Sequence[Variation], run_id: str) -> Variation:
+    """The one that the run belongs to."""
+    return next(each for each in found if any(run.id == run_id for run in each.runs))
+
+
 def curves(
     session: Session,
     run_ids: Sequence[str],

@@ -20,8 +20,8 @@ from backend.domain.statistics import Ranks, difference_of_shares, pass_at, pass
 from backend.domain.votes import DIHEDRAL_NAMES
 from backend.services import workers
 from backend.services.filter_names import at_path
+from backend.services.measured import Measured, PassView
 from backend.services.run_facts import passed
-from backend.services.run_view import PassView
 
 CURVE_TO = 1000  # largest k of the curve of pass@k
 ATTEMPTS = (1, 2, 5, 10)
@@ -85,23 +85,13 @@ class GapView(BaseModel):
     high: float
 
 
-class EvaluationView(BaseModel):
-    """One scoring of one checkpoint. Until `status` is finished, scores are of the tasks scored so far."""
+class EvaluationView(Measured):
+    """One scoring of one checkpoint. Until `status` is finished, scores are of the tasks scored so far:
+    `passes` at 1, 2, 5 and 10 attempts."""
 
-    id: int
     run_id: str
     run_name: str
     variant: str
-    set: str
-    held_out: bool = Field(description="The set is not among the run's training sets.")
-    step: int
-    weights: str
-    views: int
-    act_steps: int
-    search: str = Field(description="The search's config as JSON; empty without one.")
-    canvas: str = Field(description='"trimmed +N": to N cells around the visible grids; empty: square.')
-    n: int = Field(description="Tasks asked.")
-    status: str
     status_cause: str
     waiting_reason: str = Field(description="Why a queued job has not begun; else empty.")
     traceback: str
@@ -109,25 +99,19 @@ class EvaluationView(BaseModel):
     options: dict[str, Any]
     max_workers: int | None
     progress: EvaluationProgress
-    passes: list[PassView] = Field(description="At 1, 2, 5 and 10 attempts.")
     curve: list[PassView] = Field(
         description="pass@k where it rises; flat in between. Of one evaluation only."
     )
-    failure_modes: dict[str, int] = Field(description="Of the first attempts that are wrong.")
     symmetries: list[SymmetryView] = Field(description="Where views disagree; empty for older evaluations.")
     gap: GapView | None = Field(description="null unless both a trained-on and a held-out set were scored.")
     compute: ComputeView
     warning: str = Field(description="What a reader of the numbers must know; else empty.")
     created_at: float
     started_at: float | None
-    finished_at: float | None
 
     @property
     def is_active(self) -> bool:
         return self.status in ("queued", "running", "cancelling")
-
-    def pass_at(self, k: int) -> PassView | None:
-        return next((score for score in self.passes if score.k == k), None)
 
 
 class TestInputView(BaseModel):
@@ -226,6 +210,7 @@ def _view(
         act_steps=row.act_steps,
         search=row.search,
         canvas=row.canvas,
+        tasks_digest=row.tasks_digest,
         n=len(row.task_ids),
         status=row.status,
         status_cause=job.status_cause if job else "",

@@ -18,6 +18,7 @@ from backend.domain.errors import FieldProblem, InvalidInput, NotFound
 from backend.domain.grid import Grid
 from backend.domain.records import FailureMode, TestOutcome
 from backend.domain.task import Task
+from backend.services.measured import besides
 from backend.services.predictions import CORRECT, outcome_from
 
 LARGEST_PAGE = 200
@@ -65,7 +66,14 @@ class Source:
     weights: str
     views: int
     act_steps: int
+    search: str
+    canvas: str
     status: str  # running, finished
+
+    @property
+    def besides(self) -> str:
+        """Search and canvas, where they are not the plain ones."""
+        return besides(self.search, self.canvas)
 
 
 @dataclass(frozen=True)
@@ -267,6 +275,8 @@ def _source(evaluation: tables.Evaluation, run: tables.Run) -> Source:
         weights=evaluation.weights,
         views=evaluation.views,
         act_steps=evaluation.act_steps,
+        search=evaluation.search,
+        canvas=evaluation.canvas,
         status=evaluation.status,
     )
 

@@ -12,8 +12,8 @@ from backend.db.repositories import runs
 from backend.db.tables import Evaluation
 from backend.domain.errors import Conflict
 from backend.domain.statistics import Difference, mcnemar_exact, paired_bootstrap, pass_at, task_scores
+from backend.services.measured import PassView
 from backend.services.run_facts import passed
-from backend.services.run_view import PassView
 
 LEVEL = 0.05  # of McNemar's test
 SHOWN = 3  # differing tasks that a refusal names

@@ -20,12 +20,12 @@ from backend.domain.run import RunStatus
 from backend.services import series, workers
 from backend.services.filter_names import at_path
 from backend.services.hypothesis_view import view_of
+from backend.services.measured import PassView
 from backend.services.run_view import (
     AlarmView,
     DeliveryView,
     GroupName,
     MetricView,
-    PassView,
     ProgressView,
     ResultView,
     RunView,
@@ -204,6 +204,7 @@ def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:
         act_steps=row.act_steps,
         search=row.search,
         canvas=row.canvas,
+        tasks_digest=row.tasks_digest,
         n=len(row.task_ids),
         scored=scored,
         status=row.status,

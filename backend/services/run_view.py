@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from backend.domain.run import RunStatus
 from backend.services.hypothesis_view import HypothesisView
+from backend.services.measured import Measured
 
 
 class ProgressView(BaseModel):
@@ -22,40 +23,11 @@ class ProgressView(BaseModel):
     seconds_left: float | None
 
 
-class PassView(BaseModel):
-    """pass@k of one evaluation, with its denominator and 95 % Wilson interval."""
+class ResultView(Measured):
+    """One evaluation of one checkpoint, in short."""
 
-    k: int
-    solved: float = Field(description="Tasks solved; a task with two test inputs counts the share solved.")
-    n: int = Field(description="Tasks evaluated.")
-    share: float | None = Field(description="solved / n; null when nothing was evaluated.")
-    low: float
-    high: float
-
-
-class ResultView(BaseModel):
-    """One evaluation of one checkpoint: a number never comes without what it was measured on."""
-
-    id: int
-    set: str = Field(examples=["arc-agi-1/evaluation"])
-    held_out: bool = Field(description="The set is not among the training sets.")
-    step: int
-    weights: str = Field(examples=["ema"])
-    views: int
-    act_steps: int
-    search: str = Field("", description="The search's config as JSON; empty without one.")
-    canvas: str = Field("", description='"trimmed +N": to N cells around the visible grids; empty: square.')
-    n: int = Field(description="Tasks asked.")
     scored: int = Field(description="Test inputs scored so far.")
-    status: str = Field(examples=["finished"])
-    passes: list[PassView]
-    failure_modes: dict[str, int] = Field(description="Of the first attempts that are wrong.")
     seconds: float | None
-    finished_at: float | None
-
-    def pass_at(self, k: int) -> PassView | None:
-        """pass@k, or None where it was not measured."""
-        return next((score for score in self.passes if score.k == k), None)
 
 
 class MetricView(BaseModel):

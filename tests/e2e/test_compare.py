@@ -123,6 +123,9 @@ def test_a_wrong_task_is_found_by_who_solves_it(page: Page, recorded: list[str])
     page.locator("#solves").select_option(recorded[0])
     shown = page.locator(".matrix tbody tr:visible")
     expect(shown.first).to_contain_text("solved")
+    page.reload()
+    expect(page.locator("#solves")).to_have_value(recorded[0])
+    expect(page.locator("#only-differing")).not_to_be_checked()
 
 
 def test_a_comparison_fits_a_phone(

@@ -25,6 +25,8 @@ TOLD = (
         Evaluation.weights,
         Evaluation.views,
         Evaluation.act_steps,
+        Evaluation.search,
+        Evaluation.canvas,
         Evaluation.status,
         raiseload=True,
     ),

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-from markupsafe import Markup
+from dataclasses import dataclass, field
 
 from backend.domain.published import Caveat, PublishedResult
 from backend.pages.chart_view import ChartView, Drawn
-from backend.pages.compare_board import LegendLine
+from backend.pages.compare_board import Column, LegendLine
 from backend.pages.compare_tables import ConfigRow, EncoderRow, ResultRow
 from backend.pages.contexts.base import Context
 from backend.pages.panels import Panel
-from backend.services.compare import Pair, TaskMatrix, Variation
-from backend.services.run_view import RunView
+from backend.services.compare import Pair, TaskMatrix
+from backend.services.replicates import Replicates, VariationPair
+from backend.services.run_view import ResultView, RunView
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,15 @@ class ComparePage(Context):
     sheets = ("compare",)
 
     runs: Sequence[RunView]
+    columns: Sequence[Column]
     by: str  # run, or seed: one line per variation
-    base: str
+    base: str  # key of a column
     k: int
+    at: str  # which checkpoints' results
     view: ChartView
     panels: Sequence[Panel]
     drawn: Mapping[str, Drawn]
     legend: Sequence[LegendLine]
-    variations: Sequence[Variation]
-    styles: Mapping[str, Markup]  # run id -> its mark
-    labels: Mapping[str, str]
     encoder: tuple[Sequence[str], Sequence[EncoderRow]]
     results: Sequence[ResultRow]
     published: Sequence[PublishedResult]
@@ -66,15 +64,14 @@ class ComparePage(Context):
 
 @dataclass(frozen=True)
 class CompareTasks(Context):
-    """Which run solves which task, without the frame."""
+    """Which run solves which task, without the frame; `replicates` by key where it is over seeds."""
 
     template = "compare/_tasks.html"
     page = "compare"
 
-    runs: Sequence[RunView]
-    labels: Mapping[str, str]
-    styles: Mapping[str, Markup]
+    columns: Sequence[Column]
     matrix: TaskMatrix
+    replicates: Mapping[str, Replicates] = field(default_factory=dict)
 
     @property
     def page_title(self) -> str:
@@ -88,8 +85,7 @@ class CompareSignificance(Context):
     template = "compare/_significance.html"
     page = "compare"
 
-    labels: Mapping[str, str]
-    styles: Mapping[str, Markup]
+    columns: Mapping[str, Column]
     base: str
     k: int
     pairs: Sequence[Pair]
@@ -97,3 +93,21 @@ class CompareSignificance(Context):
     @property
     def page_title(self) -> str:
         return "Significance"
+
+
+@dataclass(frozen=True)
+class CompareVariations(Context):
+    """Every variation beside the baseline, over seeds, without the frame; `how` they were measured."""
+
+    template = "compare/_variations.html"
+    page = "compare"
+
+    columns: Mapping[str, Column]
+    base: str
+    k: int
+    pairs: Sequence[VariationPair]
+    how: ResultView | None
+
+    @property
+    def page_title(self) -> str:
+        return "Significance over seeds"

@@ -7,7 +7,8 @@ import { attempt } from "./notices.js";
 import { watchTabs } from "./tabs.js";
 
 const RENEW_EVERY = 5000; // milliseconds between two looks at runs that go on
-const OF_THE_PAGE = ["runs", "by", "base", "k"]; // what the address says besides the view of the charts
+const OF_THE_PAGE = ["runs", "by", "base", "k", "at"]; // what the address says besides the view of the charts
+const OF_THE_LINES = ["hide", "solves", "fails", "more"]; // and what speaks of single lines
 
 class ComparePage {
   constructor(root) {
@@ -20,7 +21,6 @@ class ComparePage {
       first: 3,
     });
     this.board.hidden = new Set((new URLSearchParams(location.search).get("hide") ?? "").split(",").filter(Boolean));
-    this.wanted = { solves: "", fails: "" };
     watchTabs(root, (section) => this.open(section));
     this.watchLegend();
     this.watchForm();
@@ -67,45 +67,73 @@ class ComparePage {
   }
 
   watchForm() {
-    document.getElementById("compare-form").addEventListener("change", (event) => {
+    this.root.addEventListener("change", (event) => {
+      if (event.target.form?.id !== "compare-form") return;
       const address = new URL(location);
       address.searchParams.set(event.target.name, event.target.value);
-      if (event.target.name === "by") address.searchParams.delete("hide");
+      if (event.target.name === "by") for (const name of OF_THE_LINES) address.searchParams.delete(name);
       location.assign(address);
     });
   }
 
   watchTasks() {
-    document.getElementById("tasks").addEventListener("change", (event) => {
-      if (event.target.id in this.wanted) this.wanted[event.target.id] = event.target.value;
-      this.filterTasks();
+    document.getElementById("tasks").addEventListener("change", () => {
+      const value = (id) => document.getElementById(id)?.value ?? "";
+      const ticked = (id) => document.getElementById(id)?.checked ?? false;
+      this.wantTasks({
+        solves: value("solves"),
+        fails: value("fails"),
+        more: ticked("more-often") ? "1" : "",
+        alike: ticked("only-differing") ? "" : "1",
+      });
     });
-    document.getElementById("significance").addEventListener("click", async (event) => {
+    document.getElementById("significance").addEventListener("click", (event) => {
       const pair = event.target.closest("[data-matrix]")?.dataset.matrix;
       if (!pair) return;
-      [this.wanted.solves, this.wanted.fails] = pair.split(",");
+      const [solves, fails] = pair.split(",");
+      this.wantTasks({ solves, fails, more: new URLSearchParams(location.search).get("by") === "seed" ? "1" : "" });
       document.getElementById("tab-tasks").click();
-      this.filterTasks();
     });
   }
 
+  /** Which tasks are shown stands in the address, like everything else that a link should carry. */
+  wantTasks(wanted) {
+    const address = new URL(location);
+    for (const [name, value] of Object.entries(wanted)) {
+      if (value) address.searchParams.set(name, value);
+      else address.searchParams.delete(name);
+    }
+    history.replaceState(history.state, "", address);
+    this.filterTasks();
+  }
+
   filterTasks() {
-    const only = document.getElementById("only-differing");
-    if (!only) return;
-    const { solves, fails } = this.wanted;
+    const matrix = document.querySelector(".matrix");
+    if (!matrix) return;
+    const given = new URLSearchParams(location.search);
+    const [solves, fails] = [given.get("solves") ?? "", given.get("fails") ?? ""];
+    const more = given.has("more");
+    const differing = !given.has("alike");
     document.getElementById("solves").value = solves;
     document.getElementById("fails").value = fails;
+    document.getElementById("only-differing").checked = differing;
+    const moreOften = document.getElementById("more-often");
+    if (moreOften) moreOften.checked = more;
+    const from = Number(matrix.dataset.solvedFrom);
     let shown = 0;
-    const rows = document.querySelectorAll(".matrix tbody tr");
+    const rows = matrix.querySelectorAll("tbody tr");
     for (const row of rows) {
       const scores = new Map(row.dataset.scores.trim().split(" ").map((each) => each.split(":")));
-      const fits = (!solves || Number(scores.get(solves)) === 1) && (!fails || (scores.get(fails) !== "" && Number(scores.get(fails)) < 1));
-      row.hidden = !fits || (only.checked && !(solves || fails) && row.dataset.differs === "0");
+      const score = (key) => (scores.get(key) ? Number(scores.get(key)) : NaN);
+      const fits = more && solves && fails
+        ? score(solves) > score(fails)
+        : (!solves || score(solves) >= from) && (!fails || score(fails) < from);
+      row.hidden = !fits || (differing && !(solves || fails) && row.dataset.differs === "0");
       shown += row.hidden ? 0 : 1;
     }
     document.getElementById("matrix-count").textContent = shown
       ? `${shown} of ${rows.length} tasks`
-      : `No such task among ${rows.length}${only.checked ? "; untick to see those that do not differ" : ""}`;
+      : `No such task among ${rows.length}${differing && !(solves || fails) ? "; untick to see those that do not differ" : ""}`;
   }
 
   /** Runs that go on: their charts and tables are looked at again. */

@@ -16,7 +16,7 @@ const ROW = 72 + 16; // pixels, with the gap
 const DEFAULTS = {
   curves: { width: 6, height: 4, metric: "accuracy/token", by: "seed" },
   bars: { width: 6, height: 4, measure: "pass@1" },
-  table: { width: 12, height: 5, table: "results", by: "seed" },
+  table: { width: 12, height: 5, table: "results", by: "seed", at: "newest" },
   grids: { width: 12, height: 6, task: "", most: 4 },
   prose: { width: 12, height: 2, text: "" },
 };

@@ -62,13 +62,20 @@ function watchSelection() {
     const wish = event.target.closest("[data-bulk]")?.dataset.bulk;
     if (wish === "tag") return;
     if (wish === "none") clearSelection();
-    else if (wish === "compare") location.assign(`/compare?runs=${picked().map((row) => row.dataset.id).join(",")}`);
+    else if (wish === "compare") location.assign(comparison(picked()));
     else if (wish) bulk(wish, picked());
   });
 }
 
+/** Of runs one line each; of variations one over their seeds. */
+function comparison(rows) {
+  const ids = rows.map((row) => row.dataset.id ?? row.dataset.runs);
+  return `/compare?runs=${ids.join(",")}${"variation" in rows[0].dataset ? "&by=seed" : ""}`;
+}
+
 function watchTags() {
   const menu = document.getElementById("tag-menu");
+  if (!menu) return; // means over seeds: they are compared, not tagged
   const field = document.getElementById("bulk-tag");
   menu.addEventListener("toggle", () => {
     if (!menu.open) return;
@@ -108,6 +115,7 @@ function showSelection() {
   document.getElementById("selection").hidden = !rows.length;
   document.getElementById("row-count").hidden = rows.length > 0;
   document.getElementById("selection-count").textContent = `${rows.length} selected`;
+  if (!document.querySelector("[data-bulk=cancel]")) return;
   const over = rows.filter((row) => isOver(row)).length;
   document.querySelector("[data-bulk=cancel]").disabled = over === rows.length;
   document.querySelector("[data-bulk=delete]").disabled = over === 0;

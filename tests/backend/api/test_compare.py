@@ -18,6 +18,7 @@ def test_runs_are_compared(client: httpx.Client) -> None:
     assert found["differing"] == {"seed": {ids[0]: 0, ids[1]: 1}}
     assert found["significance"][0]["comparison"] is None
     assert "no finished evaluation" in found["significance"][0]["reason"]
+    assert found["over_seeds"] == []
     assert "divided by all 400" in str(found["published"])
 
 

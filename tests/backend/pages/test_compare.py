@@ -56,6 +56,21 @@ def test_sections_that_come_later(browser: httpx.Client, seeds: list[str]) -> No
     assert pairs.count("Not compared") == 1
 
 
+def test_every_section_goes_by_variation_over_seeds(browser: httpx.Client, seeds: list[str]) -> None:
+    query = {"runs": ",".join(seeds), "by": "seed", "base": seeds[1]}
+    page = browser.get("/compare", params=query).text
+    tasks = browser.get("/compare/tasks", params=query).text
+    pairs = browser.get("/compare/significance", params=query).text
+
+    assert f'<option value="{seeds[0]}" selected' in page  # the variation of the baseline
+    assert re.search(r"3/18, 3.seeds", page)  # 1 of 6 tasks, three times
+    assert ">3 healthy<" in page
+    assert '<th scope="row" class="mono">seed</th>' not in page
+    assert tasks.count('<td class="solved"') == 1
+    assert tasks.count('<td class="failed"') == 5
+    assert "No run of iterative was evaluated like most of the others." in pairs
+
+
 def test_nothing_chosen_is_a_list_to_choose_from(browser: httpx.Client, seeds: list[str]) -> None:
     assert f'value="{seeds[0]}"' in browser.get("/compare").text
     assert browser.get("/compare", params={"runs": NO_ID}).status_code == 404

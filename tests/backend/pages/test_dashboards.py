@@ -30,8 +30,9 @@ def board(server: WebServer, ids: list[str]) -> str:
         {"id": "grids", "kind": "grids", "most": 2},
         *(
             {"id": table, "kind": "table", "table": table}
-            for table in ("results", "published", "encoder", "config")
+            for table in ("results", "significance", "published", "encoder")
         ),
+        {"id": "config", "kind": "table", "table": "config", "by": "run"},
         {"id": "none", "kind": "curves", "metric": "never"},
     ]
     body = {"name": "Everything", "content": {"source": {"runs": ids}, "panels": panels}}
@@ -50,6 +51,8 @@ def test_every_kind_of_panel_is_filled(browser: httpx.Client, board: str) -> Non
     assert page.count('class="still-grid"') >= 6
     assert "ETRM deterministic" in page
     assert "No run has recorded never yet." in page
+    assert "It takes two variations" in page
+    assert "2 healthy" in page  # two seeds, one row
 
 
 def test_numbers_come_as_csv(browser: httpx.Client, board: str, ids: list[str]) -> None:

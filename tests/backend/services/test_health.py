@@ -23,7 +23,8 @@ from backend.domain.run import RunStatus
 from backend.pages.rendering import environment
 from backend.services import health
 from backend.services.health import of_run
-from backend.services.run_view import AlarmView, MetricView, PassView, ProgressView, ResultView, RunView
+from backend.services.measured import PassView
+from backend.services.run_view import AlarmView, MetricView, ProgressView, ResultView, RunView
 
 HEALTHY = {COVERAGE: 1.0, SAMPLES: 1.0, SCALE_FREE: 0.36, CROSS_SAMPLE: 0.36, NORM: 1.2, LOSS: 0.8}
 

@@ -1,0 +1,70 @@
+"""What a score was measured on: no number is shown without it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from backend.domain.experiment import search_words
+
+
+class PassView(BaseModel):
+    """pass@k of one evaluation, with its denominator and 95 % Wilson interval."""
+
+    k: int
+    solved: float = Field(description="Tasks solved; a task with two test inputs counts the share solved.")
+    n: int = Field(description="Tasks evaluated.")
+    share: float | None = Field(description="solved / n; null when nothing was evaluated.")
+    low: float
+    high: float
+
+
+class Measured(BaseModel):
+    """A scoring of a checkpoint: on what, how, and what came of it."""
+
+    id: int
+    set: str = Field(examples=["arc-agi-1/evaluation"])
+    held_out: bool = Field(description="The set is not among the run's training sets.")
+    step: int
+    weights: str = Field(examples=["ema"])
+    views: int
+    act_steps: int
+    search: str = Field("", description="The search's config as JSON; empty without one.")
+    canvas: str = Field("", description='"trimmed +N": to N cells around the visible grids; empty: square.')
+    tasks_digest: str = Field("", description="The same for evaluations of the same tasks.")
+    n: int = Field(description="Tasks asked.")
+    status: str = Field(examples=["finished"])
+    passes: list[PassView]
+    failure_modes: dict[str, int] = Field(description="Of the first attempts that are wrong.")
+    finished_at: float | None
+
+    def pass_at(self, k: int) -> PassView | None:
+        """pass@k, or None where it was not measured."""
+        return next((score for score in self.passes if score.k == k), None)
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """The same for evaluations whose scores may be compared: all but the checkpoint."""
+        return (
+            self.set, self.tasks_digest, self.n, self.weights, self.views, self.act_steps, self.search,
+            self.canvas,
+        )  # fmt: skip
+
+    @property
+    def besides(self) -> str:
+        """Search and canvas, where they are not the plain ones: `, gradient 100 x 0.1`; else empty."""
+        return besides(self.search, self.canvas)
+
+    @property
+    def how(self) -> str:
+        """`step 75,000 · EMA weights · 8 views · 16 ACT steps · gradient 100 x 0.1 · 32 tasks`."""
+        weights = "EMA" if self.weights == "ema" else self.weights
+        asked = f"{self.n:,} task{'' if self.n == 1 else 's'}"
+        return (
+            f"step {self.step:,} · {weights} weights · {self.views} views · {self.act_steps} ACT steps"
+            f"{self.besides} · {asked}"
+        )
+
+
+def besides(search: str, canvas: str) -> str:
+    """What an evaluation did that not every one does, to follow the rest of how it was made."""
+    return "".join(f" · {each}" for each in (search_words(search), canvas) if each)
