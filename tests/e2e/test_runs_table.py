@@ -86,7 +86,7 @@ def test_runs_that_differ_in_their_seed_become_one_row(page: Page, tabled: list[
     page.goto("/?" + f"filter={MINE}")
     page.get_by_role("button", name="Means over seeds").click()
     expect(page.locator("#rows tr")).to_have_count(2)
-    both = page.locator("#rows tr", has_text="seeds 0, 1")
+    both = page.locator("#rows tr", has_text="2 seeds")
     expect(both).to_contain_text("n=2")
     expect(both).to_contain_text("±")
     expect(both).to_contain_text(re.compile(r"\d of 8 tasks solved"))
@@ -94,6 +94,11 @@ def test_runs_that_differ_in_their_seed_become_one_row(page: Page, tabled: list[
     expect(page.locator("#filter")).to_have_value(re.compile("variation == "))
     for run in tabled[:2]:  # other tests' runs may be of the same variation
         expect(page.locator(f"#run-{run}")).to_be_visible()
+    page.go_back()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.wait_for_url("**/compare?runs=*by=seed")
 
 
 def test_tags_and_notes_are_edited_in_the_row_and_runs_are_put_away(page: Page, tabled: list[str]) -> None:
