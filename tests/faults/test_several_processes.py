@@ -14,6 +14,19 @@ def shared() -> ExperimentConfig:
     return config.model_copy(update={"training": config.training.model_copy(update={"processes": 2})})
 
 
+def hopeless_at(step: int) -> ExperimentConfig:
+    """Shared by two processes; its stop rule holds at the first point from `step` on."""
+    stop = {
+        "kind": "hopeless",
+        "measure": "accuracy/exact",
+        "comparison": "<",
+        "value": 0.99,
+        "after_step": step,
+    }
+    hypothesis = {"kind": "bar", "claim": "It learns.", "measure": "accuracy/token", "value": 0.5, "stop": stop}
+    return ExperimentConfig.model_validate({**shared().model_dump(), "hypothesis": hypothesis})
+
+
 def processes_of(run_id: str) -> list[psutil.Process]:
     """Those that train the run: their command is the run's module, started by torchrun."""
     found = []
@@ -64,3 +77,12 @@ def test_a_killed_worker_takes_every_process_with_it_and_its_successor_goes_on(l
     lab.start_worker()
     lab.await_status(run_id, "finished", within=240)
     assert list(lab.points(run_id)["loss"]) == list(range(1, STEPS + 1))
+
+
+def test_a_stop_rule_ends_every_process_at_the_same_step(lab: Lab) -> None:
+    step = CHECKPOINT_EVERY + 2
+    run_id = lab.submit(hopeless_at(step))
+    row = lab.await_status(run_id, "finished")
+    assert list(lab.points(run_id)["loss"]) == list(range(1, step + 1))
+    assert f"stopped at step {step} by its stop rule" in row.status_cause
+    assert not processes_of(run_id)
