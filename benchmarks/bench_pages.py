@@ -60,7 +60,7 @@ const isComplete = () => {
   const drawn = ".still .lines path, .scatterlayer path";
   if (plots.length) return all(plots, (each) => each.querySelector(drawn));
   if (document.querySelector("#rows tr")) return document.readyState !== "loading";
-  return all(document.querySelectorAll("canvas.grid"), (each) => each.dataset.drawn);
+  return all(document.querySelectorAll("img.grid"), (each) => each.dataset.drawn);
 };
 // Called in a frame that will show it: noted once that frame is through.
 const once = (name) => setTimeout(() => (seen[name] ??= performance.now()));

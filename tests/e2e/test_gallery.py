@@ -77,7 +77,7 @@ def test_two_runs_stand_side_by_side_and_their_difference_is_found(page: Page, e
 
 def test_a_puzzle_is_found_and_its_votes_are_looked_at(page: Page, evaluated: list[str]) -> None:
     page.goto("/tasks?set=arc-agi-1/evaluation&size=small")
-    expect(page.locator(".tile canvas[data-drawn]").first).to_be_visible()
+    expect(page.locator(".tile img.grid[data-drawn]").first).to_be_visible()
     page.keyboard.press("/")
     page.keyboard.type("0692e18c")
     expect(page.get_by_role("option").filter(has_text="0692e18c").first).to_be_visible()

@@ -10,8 +10,12 @@ from tests.support.processes import eventually
 
 TRAINING = 90.0  # seconds at most; a few on a free machine
 
-GRID_COLOURS = """canvas => {
-    const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+GRID_COLOURS = """async (image) => {
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+    const pen = canvas.getContext('2d');
+    pen.drawImage(image, 0, 0);
+    const pixels = pen.getImageData(0, 0, canvas.width, canvas.height).data;
     const found = new Set();
     for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3]) found.add(pixels.slice(i, i + 3).join());
     return found.size;
@@ -75,7 +79,7 @@ def test_from_the_form_to_a_finished_run(page: Page) -> None:
     assert len(accuracy.locator("path.js-line").first.get_attribute("d") or "") > 100
 
     page.get_by_role("tab", name="Predictions").click()
-    grids = page.locator("canvas.grid[data-drawn]")
+    grids = page.locator("img.grid[data-drawn]")
     expect(grids.first).to_be_visible()
     assert min(grids.nth(i).evaluate(GRID_COLOURS) for i in range(3)) >= 2
 

@@ -1,4 +1,5 @@
-// ARC grids: digits on the wire, pixels on a canvas once they scroll into view.
+// ARC grids: digits on the wire, drawn once they come near. All are drawn on one canvas and shown as images: a canvas
+// in the page is a layer of its own to the browser, and hundreds of layers make scrolling stutter.
 
 const PALETTES = {
   official: ["#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00", "#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25"],
@@ -33,17 +34,17 @@ const farObserver = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) if (!isIntersecting) release(target);
 }, { rootMargin: "4000px" });
 
-function soon(canvas) {
+function soon(image) {
   if (!waiting.size) requestAnimationFrame(() => drawSome(BUDGET));
-  waiting.add(canvas);
+  waiting.add(image);
 }
 
 /** As many of the waiting grids as fit into so many milliseconds, at least one. */
 function drawSome(budget) {
   const until = performance.now() + budget;
-  for (const canvas of waiting) {
-    waiting.delete(canvas);
-    draw(canvas);
+  for (const image of waiting) {
+    waiting.delete(image);
+    draw(image);
     if (performance.now() > until) break;
   }
   if (waiting.size) requestAnimationFrame(() => drawSome(BUDGET));
@@ -51,11 +52,10 @@ function drawSome(budget) {
 
 /** Take care of every grid below `root`. */
 export function watchGrids(root) {
-  for (const canvas of root.querySelectorAll("canvas.grid:not([data-watched])")) {
-    canvas.dataset.watched = "yes";
-    fit(canvas);
-    observer.observe(canvas);
-    farObserver.observe(canvas);
+  for (const image of root.querySelectorAll("img.grid:not([data-watched])")) {
+    image.dataset.watched = "yes";
+    observer.observe(image);
+    farObserver.observe(image);
   }
 }
 
@@ -63,19 +63,19 @@ export function currentPalette() {
   return look.palette;
 }
 
-/** Show another grid on a canvas of the same size. */
-export function showDigits(canvas, digits) {
-  canvas.dataset.digits = digits;
-  if (canvas.dataset.seen) draw(canvas);
+/** Show another grid of the same size. */
+export function showDigits(image, digits) {
+  image.dataset.digits = digits;
+  if (image.dataset.seen) draw(image);
 }
 
 /** Change palette, digits or truth (predictions show the truth instead), and draw what is in view. */
 export function setLook(change) {
   Object.assign(look, change);
   localStorage.setItem(KEY, look.palette);
-  for (const canvas of document.querySelectorAll("canvas.grid")) {
-    if (canvas.dataset.seen) draw(canvas);
-    else delete canvas.dataset.drawn;
+  for (const image of document.querySelectorAll("img.grid")) {
+    if (image.dataset.seen) draw(image);
+    else delete image.dataset.drawn;
   }
 }
 
@@ -83,47 +83,45 @@ function rowsOf(digits) {
   return digits ? digits.split("/") : [];
 }
 
-function shapeOf(canvas) {
-  const [shown, truth] = [rowsOf(canvas.dataset.digits), rowsOf(canvas.dataset.against ?? "")];
+function shapeOf(image) {
+  const [shown, truth] = [rowsOf(image.dataset.digits), rowsOf(image.dataset.against ?? "")];
   const height = Math.max(shown.length, truth.length, 1);
   const width = Math.max(shown[0]?.length ?? 0, truth[0]?.length ?? 0, 1);
   return { shown, truth, height, width };
 }
 
-/** The template gave it its size; kept in the style, since drawing sets the canvas's own in device pixels. */
-function fit(canvas) {
-  canvas.style.width = `${canvas.width}px`;
-  canvas.style.height = `${canvas.height}px`;
-}
-
 /** A grid out of sight needs no pixels: thousands of them may have been scrolled past. */
-function release(canvas) {
-  if (!canvas.dataset.drawn) return;
-  canvas.width = canvas.height = 1;
-  delete canvas.dataset.drawn;
+function release(image) {
+  image.removeAttribute("src");
+  delete image.dataset.drawn;
 }
 
-function draw(canvas) {
-  const { shown, truth, height, width } = shapeOf(canvas);
+const paper = document.createElement("canvas");
+const pen = paper.getContext("2d", { willReadFrequently: true });
+
+function draw(image) {
+  const { shown, truth, height, width } = shapeOf(image);
   const ratio = Math.max(1, Math.round(devicePixelRatio));
-  const cell = Number(canvas.dataset.cell) * ratio;
-  canvas.width = width * cell + ratio;
-  canvas.height = height * cell + ratio;
-  const pen = canvas.getContext("2d");
+  const cell = Number(image.dataset.cell) * ratio;
+  paper.width = width * cell + ratio; // and all is blank
+  paper.height = height * cell + ratio;
+  if (image.dataset.difference) drawDifference(shown, truth, cell, ratio);
+  else drawGrid(shown, truth, "against" in image.dataset, cell, ratio);
+  image.src = paper.toDataURL();
+  image.dataset.drawn = "yes";
+}
+
+function drawGrid(shown, truth, compared, cell, ratio) {
   const sameSize = truth.length === shown.length && truth[0]?.length === shown[0]?.length;
-  if (canvas.dataset.difference) return drawDifference(pen, canvas, shown, truth, cell, ratio);
-  const compared = "against" in canvas.dataset;
-  const rows = compared && look.truth ? truth : shown;
-  if (compared && !sameSize) hatch(pen, canvas, ratio);
-  drawCells(pen, rows, cell, ratio);
-  if (compared && sameSize && !look.truth) markDifferences(pen, shown, truth, cell);
-  if (compared && !sameSize) outline(pen, shown, truth, cell, ratio);
-  canvas.dataset.drawn = "yes";
+  if (compared && !sameSize) hatch(ratio);
+  drawCells(compared && look.truth ? truth : shown, cell, ratio);
+  if (compared && sameSize && !look.truth) markDifferences(shown, truth, cell);
+  if (compared && !sameSize) outline(shown, truth, cell, ratio);
 }
 
 /** The truth where the answer is wrong, nothing where it is right; the answer's own outline where sizes differ. */
-function drawDifference(pen, canvas, shown, truth, cell, ratio) {
-  hatch(pen, canvas, ratio);
+function drawDifference(shown, truth, cell, ratio) {
+  hatch(ratio);
   const colours = PALETTES[look.palette];
   truth.forEach((row, r) => {
     [...row].forEach((digit, c) => {
@@ -133,14 +131,13 @@ function drawDifference(pen, canvas, shown, truth, cell, ratio) {
       const gap = cell > 3 * ratio ? ratio : 0;
       pen.fillStyle = colours[digit];
       pen.fillRect(c * cell + gap, r * cell + gap, cell - gap, cell - gap);
-      if (look.digits && cell >= 9 * ratio) drawDigit(pen, digit, r, c, cell);
+      if (look.digits && cell >= 9 * ratio) drawDigit(digit, r, c, cell);
     });
   });
-  outline(pen, shown, truth, cell, ratio);
-  canvas.dataset.drawn = "yes";
+  outline(shown, truth, cell, ratio);
 }
 
-function drawCells(pen, rows, cell, ratio) {
+function drawCells(rows, cell, ratio) {
   if (!rows.length) return;
   const colours = PALETTES[look.palette];
   const gap = cell > 3 * ratio ? ratio : 0;
@@ -153,11 +150,11 @@ function drawCells(pen, rows, cell, ratio) {
     }
   });
   if (look.digits && cell >= 9 * ratio) {
-    rows.forEach((row, r) => [...row].forEach((digit, c) => drawDigit(pen, digit, r, c, cell)));
+    rows.forEach((row, r) => [...row].forEach((digit, c) => drawDigit(digit, r, c, cell)));
   }
 }
 
-function drawDigit(pen, digit, r, c, cell) {
+function drawDigit(digit, r, c, cell) {
   pen.font = `${Math.floor(cell * 0.62)}px ui-monospace, monospace`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
@@ -166,7 +163,7 @@ function drawDigit(pen, digit, r, c, cell) {
 }
 
 /** A white corner with a black edge: every hue is taken, a shape is not. */
-function markDifferences(pen, shown, truth, cell) {
+function markDifferences(shown, truth, cell) {
   const leg = Math.max(3, cell * 0.55);
   shown.forEach((row, r) => {
     [...row].forEach((digit, c) => {
@@ -185,19 +182,19 @@ function markDifferences(pen, shown, truth, cell) {
   });
 }
 
-function hatch(pen, canvas, ratio) {
+function hatch(ratio) {
   pen.strokeStyle = "rgb(128 128 128 / 45%)";
   pen.lineWidth = ratio;
   pen.beginPath();
-  for (let x = -canvas.height; x < canvas.width; x += 6 * ratio) {
-    pen.moveTo(x, canvas.height);
-    pen.lineTo(x + canvas.height, 0);
+  for (let x = -paper.height; x < paper.width; x += 6 * ratio) {
+    pen.moveTo(x, paper.height);
+    pen.lineTo(x + paper.height, 0);
   }
   pen.stroke();
 }
 
 /** Both sizes: the prediction's line is solid, the truth's dashed. */
-function outline(pen, shown, truth, cell, ratio) {
+function outline(shown, truth, cell, ratio) {
   const ink = getComputedStyle(document.body).color;
   const frame = (rows, dash, width) => {
     if (!rows.length) return;

@@ -21,12 +21,12 @@ function watchSteps() {
   const scrubber = document.getElementById("scrubber");
   if (!scrubber) return;
   const figures = [...document.querySelectorAll("[data-step]")];
-  const large = document.querySelector("#step-grid canvas");
+  const large = document.querySelector("#step-grid img.grid");
   const show = () => {
     const figure = figures.find((each) => each.dataset.step === scrubber.value);
     for (const each of figures) each.toggleAttribute("aria-current", each === figure);
-    showDigits(large, figure.querySelector("canvas").dataset.digits);
-    large.setAttribute("aria-label", figure.dataset.said);
+    showDigits(large, figure.querySelector("img.grid").dataset.digits);
+    large.alt = figure.dataset.said;
     document.getElementById("step-said").textContent = figure.dataset.said;
     document.getElementById("step-line").setAttribute("x1", figure.dataset.at);
     document.getElementById("step-line").setAttribute("x2", figure.dataset.at);
