@@ -98,8 +98,27 @@ function release(image) {
 
 const paper = document.createElement("canvas");
 const pen = paper.getContext("2d", { willReadFrequently: true });
+const pictures = new Map();
+const REMEMBERED = 400;
 
 function draw(image) {
+  image.src = "against" in image.dataset ? pictured(image) : remembered(image);
+  image.dataset.drawn = "yes";
+}
+
+/** Demonstrations and truths stand on every card of their task. */
+function remembered(image) {
+  const { digits, cell } = image.dataset;
+  const key = [look.palette, look.digits, devicePixelRatio, cell, digits].join();
+  const known = pictures.get(key) ?? pictured(image);
+  pictures.delete(key); // and to the end: what was not used for the longest is first
+  pictures.set(key, known);
+  if (pictures.size > REMEMBERED) pictures.delete(pictures.keys().next().value);
+  return known;
+}
+
+/** The grid as the address of an image. */
+function pictured(image) {
   const { shown, truth, height, width } = shapeOf(image);
   const ratio = Math.max(1, Math.round(devicePixelRatio));
   const cell = Number(image.dataset.cell) * ratio;
@@ -107,8 +126,7 @@ function draw(image) {
   paper.height = height * cell + ratio;
   if (image.dataset.difference) drawDifference(shown, truth, cell, ratio);
   else drawGrid(shown, truth, "against" in image.dataset, cell, ratio);
-  image.src = paper.toDataURL();
-  image.dataset.drawn = "yes";
+  return paper.toDataURL();
 }
 
 function drawGrid(shown, truth, compared, cell, ratio) {
