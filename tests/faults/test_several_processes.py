@@ -23,7 +23,13 @@ def hopeless_at(step: int) -> ExperimentConfig:
         "value": 0.99,
         "after_step": step,
     }
-    hypothesis = {"kind": "bar", "claim": "It learns.", "measure": "accuracy/token", "value": 0.5, "stop": stop}
+    hypothesis = {
+        "kind": "bar",
+        "claim": "It works.",
+        "measure": "accuracy/token",
+        "value": 0.5,
+        "stop": stop,
+    }
     return ExperimentConfig.model_validate({**shared().model_dump(), "hypothesis": hypothesis})
 
 
