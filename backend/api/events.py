@@ -2,7 +2,8 @@
 
 Every event of a run carries the cursor `VERSION.LOG_ID` as its id. A browser sends the last one back when it
 connects again (`Last-Event-ID`), anybody else as `?cursor=`: what came in between is sent first, so nothing
-is lost. A metric's point may come twice (written over, or delivered again); the later one counts.
+is lost. A metric's point may come twice (written over, or delivered again); the later one counts. Every
+stream sends `heartbeat` `{}` about every ten seconds: without it the connection is dead.
 """
 
 from __future__ import annotations

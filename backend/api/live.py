@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from backend.services import notify
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0  # seconds after which a stream looks even if it heard nothing
+HEARTBEAT_EVERY = 10.0  # seconds; live.js takes a stream without for dead
 RETRY = 2000  # milliseconds a browser waits before it connects again
 
 
@@ -34,8 +36,13 @@ class Stream(Protocol):
 
 async def follow(
     stream: Stream, run_id: str | None, stopping: asyncio.Event
-) -> AsyncIterator[ServerSentEvent]:
-    """The events of a stream until it is over, the server stops or the database is away."""
+) -> AsyncGenerator[ServerSentEvent]:
+    """The events of a stream until it is over, the server stops or the database is away.
+
+    `heartbeat` in between: a connection that broke without a word (a pulled cable, a proxy that forgot it) is
+    known by its silence. The comments that keep proxies awake reach no script.
+    """
+    said = time.monotonic()
     yield ServerSentEvent(comment="open", retry=RETRY)
     async with aclosing(_moments(run_id, stream.pause, stopping)) as moments:
         async for _ in moments:
@@ -46,6 +53,9 @@ async def follow(
                 return
             for event in events:
                 yield event
+            if time.monotonic() - said >= HEARTBEAT_EVERY:
+                said = time.monotonic()
+                yield ServerSentEvent(event="heartbeat", data={})
             if stream.over:
                 return
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Engine
 
 from backend.api.deps import Database, RunId, announce
@@ -19,48 +19,10 @@ from backend.db.session import reading_scope, session_scope
 from backend.services import queue_board, queue_order, queue_wait, workers
 from backend.services.evaluation_view import EvaluationView
 from backend.services.queue_board import Board
+from backend.services.queue_view import QueueView, WorkerView, view_of
 from backend.services.queue_wait import WaitView
-from backend.services.run_view import RunView
 
 router = APIRouter(tags=["queue"], responses=responses(401))
-
-
-class WorkerView(BaseModel):
-    """A worker as of its last heartbeat. Times are seconds since the Unix epoch."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    host: str
-    pid: int
-    device: str = Field(examples=["cuda"])
-    device_name: str
-    memory_bytes: int = Field(description="Of the device: GPU memory, or the machine's.")
-    current_run_id: str | None
-    started_at: float
-    heartbeat_at: float
-    alive: bool
-
-
-class EvaluationQueueView(BaseModel):
-    """Evaluation jobs: `compute.workers` says who shares one, `waiting_reason` why it waits."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    running: list[EvaluationView]
-    waiting: list[EvaluationView] = Field(description="The oldest first, as workers take them.")
-    ended: list[EvaluationView] = Field(description="Failed or cancelled within a day.")
-
-
-class QueueView(BaseModel):
-    """Waiting runs, the next one first; each `waiting_reason` says why it waits."""
-
-    runs: list[RunView]
-    priorities: list[str] = Field(description="high, normal or low, of each of `runs`.")
-    running: list[RunView]
-    ended: list[RunView] = Field(description="Failed or cancelled within a day; resume tries one again.")
-    workers: list[WorkerView]
-    evaluations: EvaluationQueueView
 
 
 class Move(Input):
@@ -126,7 +88,7 @@ def list_workers(engine: Database) -> list[WorkerView]:
 def read_queue(engine: Database) -> QueueView:
     """What waits, in the order in which it will be taken, what runs, evaluations, and who could take it."""
     with reading_scope(engine) as session:
-        return _view(queue_board.read(session, time.time()))
+        return view_of(queue_board.read(session, time.time()))
 
 
 @router.get("/queue/wait")
@@ -161,14 +123,3 @@ def prioritise_run(run_id: RunId, body: Priority, engine: Database) -> QueueView
         queue_order.prioritise(session, run_id, body.priority)
     announce(run_id)
     return read_queue(engine)
-
-
-def _view(board: Board) -> QueueView:
-    return QueueView(
-        runs=[each.run for each in board.waiting],
-        priorities=[each.priority for each in board.waiting],
-        running=list(board.running),
-        ended=list(board.ended),
-        workers=[WorkerView.model_validate(each) for each in board.workers],
-        evaluations=EvaluationQueueView.model_validate(board.evaluations),
-    )

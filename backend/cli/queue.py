@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from backend.cli.run import AsJson
 
 if TYPE_CHECKING:
     from backend.services.evaluation_view import EvaluationView
@@ -16,12 +19,12 @@ EVALUATION_HEADS = ("evaluation", "run", "tasks", "status", "")
 
 
 @app.callback()
-def listed(context: typer.Context) -> None:
+def listed(context: typer.Context, as_json: AsJson = False) -> None:
     """List what runs and what waits, the next one first, and why; then evaluations and who shares them."""
     from backend.cli.evaluation import progress
     from backend.cli.place import reading
     from backend.cli.tables import show
-    from backend.services import queue_board, queue_wait, workers
+    from backend.services import queue_board, queue_view, queue_wait, workers
 
     def evaluation_row(view: EvaluationView) -> tuple[str, ...]:
         at_work = [workers.spoken(share.worker_id) for share in view.compute.workers if share.active]
@@ -34,6 +37,10 @@ def listed(context: typer.Context) -> None:
     with reading() as session:
         board = queue_board.read(session, time.time())
         wait = queue_wait.of(session, time.time())
+    if as_json:
+        shown = {**queue_view.view_of(board).model_dump(mode="json"), "wait": wait.model_dump(mode="json")}
+        print(json.dumps(shown, indent=2))
+        return
     rows = [("runs", run.id, run.name, "", run.progress.phase) for run in board.running]
     rows += [
         (str(each.place), each.run.id, each.run.name, each.priority, each.run.waiting_reason)

@@ -163,6 +163,13 @@ def test_a_run_is_queued_found_shown_cancelled_resumed_and_cloned(home):
     assert (shown["parent_id"], shown["config"]["seed"]) == (run, 42)
 
 
+def test_the_queue_as_json_is_that_of_the_api(home: Path) -> None:
+    run = queue(home, "train", "quick", "--queue", "--set", "seed=51")
+    shown = json.loads(output(home, "queue", "--json"))
+    assert run in [each["id"] for each in shown["runs"]]
+    assert shown["wait"]["words"]
+
+
 def test_runs_are_tagged_noted_and_put_away(home: Path) -> None:
     one, two = (queue(home, "train", "quick", "--queue", "--set", f"seed={seed}") for seed in (71, 72))
     assert "2 of 2 runs" in output(home, "runs", "tag", one, two, "--add", "good", "--add", "old")

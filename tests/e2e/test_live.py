@@ -100,3 +100,26 @@ def test_a_lost_network_is_said_and_loses_no_point(
     expect(chart).to_have_attribute("data-points", "6")
     assert steps_shown(page) == [1, 2, 3, 4, 5, 6]
     cut_off.close()
+
+
+def test_a_stream_that_falls_silent_is_opened_again(
+    lab: StartedLab, page: Page, context: BrowserContext, live: str
+) -> None:
+    page.clock.install()
+    page.goto(f"/runs/{live}")
+    chart = page.locator(".chart[data-panel=loss]")
+    expect(chart).to_have_attribute("data-points", "1")
+    log(context, live, [2])
+    expect(chart).to_have_attribute("data-points", "2")  # the stream is there
+    server = lab.child(" web")
+
+    server.suspend()  # its connections stay open, and nothing comes
+    try:
+        page.clock.fast_forward(25_000)
+        expect(page.locator("#connection")).to_be_visible()
+    finally:
+        server.resume()
+    page.clock.fast_forward(2_000)
+    log(context, live, [3])
+    expect(chart).to_have_attribute("data-points", "3")
+    expect(page.locator("#connection")).to_be_hidden()

@@ -82,7 +82,7 @@ class Event:
 
 
 def events_of(response: httpx.Response) -> Iterator[Event]:
-    """The events of a stream as they come; comments are left out. A minute with nothing else fails."""
+    """The events of a stream as they come, without comments and heartbeats; a minute of these alone fails."""
     fields: dict[str, str] = {}
     deadline = time.monotonic() + SILENCE_SECONDS
     for line in response.iter_lines():
@@ -90,6 +90,8 @@ def events_of(response: httpx.Response) -> Iterator[Event]:
         if line:
             key, _, value = line.partition(": ")
             fields[key] = value
+        elif fields.get("event") == "heartbeat":
+            fields = {}
         elif "event" in fields:
             yield Event(fields["event"], json.loads(fields["data"]), fields.get("id", ""))
             fields = {}

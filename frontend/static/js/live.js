@@ -3,6 +3,8 @@
 
 import { askPage } from "./api.js";
 
+const SILENT_FOR = 25_000; // milliseconds; the server says something every 10 seconds
+
 /**
  * Follow a stream of server-sent events. `address()` is asked at every (re)connection, so that it can carry
  * the newest cursor. A hidden tab holds no connection.
@@ -23,11 +25,25 @@ export class Stream {
   open() {
     if (this.over || this.source) return;
     this.source = new EventSource(this.address());
-    this.source.addEventListener("open", () => this.onState("open"));
+    this.heard();
+    this.source.addEventListener("open", () => {
+      this.heard();
+      this.onState("open");
+    });
     this.source.addEventListener("error", () => this.reconnect());
+    this.source.addEventListener("heartbeat", () => this.heard());
     for (const [kind, handle] of Object.entries(this.handlers)) {
-      this.source.addEventListener(kind, (event) => handle(JSON.parse(event.data), event.lastEventId));
+      this.source.addEventListener(kind, (event) => {
+        this.heard();
+        handle(JSON.parse(event.data), event.lastEventId);
+      });
     }
+  }
+
+  /** A connection that broke without a word is known by its silence alone. */
+  heard() {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.reconnect(), SILENT_FOR);
   }
 
   /** The browser would ask again for the old address; a new one carries the newest cursor. */
@@ -47,6 +63,7 @@ export class Stream {
 
   pause() {
     clearTimeout(this.waiting);
+    clearTimeout(this.silence);
     this.source?.close();
     this.source = undefined;
   }

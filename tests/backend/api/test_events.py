@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx
@@ -11,10 +13,12 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
+from backend.api import live
 from backend.api.events import TableStream
 from backend.db.session import session_scope
 from backend.domain.records import EvaluationKey, EvaluationSummary, LogLine, MetricFrame, Score, TestOutcome
 from backend.services import logs, notify, predictions, queue, runs, series
+from tests.support.asynchronous import run
 from tests.support.processes import Lab, eventually
 from tests.support.web import Event, WebServer, events_of
 
@@ -159,6 +163,18 @@ def test_the_table_is_told_only_what_changes(external: str, database: Engine) ->
     finish(database, external)
     (event,) = stream.look()
     assert (event.event, event.data["id"], event.data["status"]) == ("status", external, "finished")
+
+
+def test_a_stream_with_nothing_to_say_says_that_it_is_there(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_EVERY", 0.0)
+
+    async def first_two() -> list[str | None]:
+        async with aclosing(live.follow(TableStream(database, True), None, asyncio.Event())) as events:
+            return [(await anext(events)).event for _ in range(2)]
+
+    assert run(first_two()) == [None, "heartbeat"]
 
 
 def test_the_cursor_of_a_series_is_where_its_stream_goes_on(
