@@ -1,13 +1,14 @@
-"""What endpoints ask for: the engine, the settings, a raw body; and what they do after a commit."""
+"""What endpoints ask for: the engine, the settings, a raw body; how they give files and tell of commits."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Request, Response
 from sqlalchemy import Engine
 
 from backend.services import notify
+from backend.services.table_files import File
 from backend.settings import Settings
 
 
@@ -42,6 +43,12 @@ def json_body(schema: dict[str, Any], **examples: Any) -> dict[str, Any]:
     named = {name.replace("_", " "): {"value": value} for name, value in examples.items()}
     content = {"application/json": {"schema": schema, "examples": named}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def attached(file: File) -> Response:
+    """A file to save."""
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return Response(file.content, media_type=file.media_type, headers=headers)
 
 
 def announce(*run_ids: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import BaseModel
 
-from backend.api.deps import Database, EvaluationId, RunId, announce
+from backend.api.deps import Database, EvaluationId, RunId, announce, attached
 from backend.api.errors import responses
 from backend.db.session import reading_scope, session_scope
 from backend.domain.evaluation_request import EvaluationRequest
@@ -155,9 +155,7 @@ def export_evaluation(
 ) -> Response:
     """A file: the kept candidates, every vote, every recorded ACT step, or two attempts for Kaggle."""
     with reading_scope(engine) as session:
-        file = exports.export(session, evaluation_id, what, format)
-    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
-    return Response(file.content, media_type=file.media_type, headers=headers)
+        return attached(exports.export(session, evaluation_id, what, format))
 
 
 @router.post("/evaluations/{evaluation_id}/cancel", responses=responses(401, 404, 409, 422))

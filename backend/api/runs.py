@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend.api.deps import Configured, Database, RawBody, RunId, announce, json_body
+from backend.api.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
 from backend.api.errors import responses
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config_problems import parse_json
 from backend.domain.experiment import BarHypothesis
 from backend.domain.run import RunStatus
-from backend.services import dispatch, health, run_search, run_tags, runs
+from backend.services import dispatch, health, run_exports, run_search, run_tags, runs
 from backend.services.health import HealthView
 from backend.services.run_search import HEADLINES, MOST, NEWEST_FIRST
 from backend.services.run_view import RunView
@@ -138,6 +138,22 @@ def create_external_run(body: ExternalRun, response: Response, engine: Database)
     announce(run.id)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return run
+
+
+@router.get("/export", response_class=Response, responses=responses(401, 422))
+def export_runs(
+    engine: Database,
+    filter: Annotated[str, Query(max_length=2000)] = "",
+    columns: Annotated[
+        str, Query(description="Further names of the filter language, separated by commas.", max_length=4000)
+    ] = "",
+    sort: Annotated[str, Query(description="As in `GET /runs`.")] = NEWEST_FIRST,
+    format: Annotated[str, Query(description="`json`, `csv` or `parquet`.")] = "csv",
+) -> Response:
+    """A file with every run that matches: facts, pass@k and how it was measured, the columns asked for."""
+    asked = [name.strip() for name in columns.split(",") if name.strip()]
+    with reading_scope(engine) as session:
+        return attached(run_exports.table(session, filter, asked, sort, format))
 
 
 @router.get("/names", responses=responses(401))

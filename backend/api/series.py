@@ -8,16 +8,16 @@ from difflib import get_close_matches
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from sqlalchemy.orm import Session
 
-from backend.api.deps import Database, RawBody, RunId, announce, json_body
+from backend.api.deps import Database, RawBody, RunId, announce, attached, json_body
 from backend.api.errors import problems, responses
 from backend.db.session import reading_scope, session_scope
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
 from backend.domain.records import MetricFrame
-from backend.services import runs, series
+from backend.services import run_exports, runs, series
 from backend.services.series import Curve
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["series"])
@@ -89,6 +89,21 @@ def read_series(
         curves = series.read(session, run_id, asked, max_points, first, last)
     body = {"run": run_id, "version": version, "series": {name: shipped(c) for name, c in curves.items()}}
     return JSONResponse(body)
+
+
+@router.get("/series/export", response_class=Response, responses=responses(401, 404, 422))
+def export_series(
+    run_id: RunId,
+    engine: Database,
+    names: Annotated[str, Query(description="Separated by commas; empty: all.", examples=["loss"])] = "",
+    format: Annotated[str, Query(description="`json`, `csv` or `parquet`.")] = "csv",
+) -> Response:
+    """A file with every recorded point, one a line: metric, step, wall_time, value. Nothing is thinned."""
+    asked = [name.strip() for name in names.split(",") if name.strip()] or None
+    with reading_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        _check_known(session, run_id, asked or [])
+        return attached(run_exports.curves(session, run_id, asked, format))
 
 
 @router.post(

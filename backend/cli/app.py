@@ -11,6 +11,7 @@ from backend.cli import (
     dashboard,
     data,
     evaluation,
+    exports,
     gallery,
     people,
     queue,
@@ -25,6 +26,8 @@ from backend.cli import (
 run.app.command()(checkpoints.checkpoints)
 run.app.command()(checkpoints.fork)
 run.app.command()(checkpoints.weights)
+run.app.command()(exports.curves)
+runs.app.command(name="export")(exports.runs)
 
 app = typer.Typer(
     help="ETRM Lab: train tiny recursive models on ARC-AGI, watch them, and find out why they fail.",

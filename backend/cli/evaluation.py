@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from backend.cli.evaluation_options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
+from backend.cli.exports import Format, Out, write
 from backend.cli.run import AsJson
 
 if TYPE_CHECKING:
@@ -131,22 +131,16 @@ def export(
         str,
         typer.Option(metavar="WHAT", help="predictions, votes, steps, or Kaggle's submission."),
     ] = "predictions",
-    as_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="json, csv or parquet.")] = "json",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: its own name, here.")] = None,
+    as_: Format = "json",
+    out: Out = None,
 ) -> None:
     """Write what an evaluation found into a file."""
     from backend.cli.place import reading
-    from backend.domain.errors import InvalidInput
     from backend.services import exports
 
     with reading() as session:
         file = exports.export(session, evaluation_id, what, as_)
-    path = out or Path(file.name)
-    try:
-        path.write_bytes(file.content)
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another --out.") from error
-    print(f"Wrote {path}.")
+    write(file, out)
 
 
 @app.command()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from backend.services.run_view import RunView
 
 app = typer.Typer(
-    help="One run: show, log, cancel, resume, clone, fork, checkpoints, weights.", no_args_is_help=True
+    help="One run: show, log, cancel, resume, clone, fork, checkpoints, weights, curves.",
+    no_args_is_help=True,
 )
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from backend.services.filters import Value
     from backend.services.run_view import RunView
 
-app = typer.Typer(help="Runs: list, archive, restore, tag, note.", invoke_without_command=True)
+app = typer.Typer(help="Runs: list, archive, restore, tag, note, export.", invoke_without_command=True)
 view_app = typer.Typer(help="Saved views of the runs: list, save, delete.", no_args_is_help=True)
 HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "hypothesis", "started")
 RunIds = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs.")]

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import evaluations as rows
 from backend.db.tables import Evaluation
-from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import NotFound
 from backend.domain.votes import unpack_trace
 from backend.services import datasets, predictions
-from backend.services.parquet import Column, Kind, written
+from backend.services.table_files import MEDIA_TYPES, File, Head, check, invalid, table_file
 
 What = Literal["predictions", "votes", "steps", "submission"]
-Format = Literal["json", "csv", "parquet"]
-MEDIA_TYPES: dict[Format, str] = {
-    "json": "application/json",
-    "csv": "text/csv",
-    "parquet": "application/vnd.apache.parquet",
-}
 ATTEMPTS = 2
 NO_ANSWER = [[0]]  # Kaggle wants a grid for every attempt
 
-Head = dict[str, Kind]
 PREDICTIONS: Head = {
     "task_id": "text",
     "test_index": "int",
@@ -62,30 +52,19 @@ STEPS: Head = {
 }
 
 
-@dataclass(frozen=True)
-class Export:
-    """A file."""
-
-    name: str
-    media_type: str
-    content: bytes
-
-
-def export(session: Session, evaluation_id: int, what: str, as_: str) -> Export:
+def export(session: Session, evaluation_id: int, what: str, as_: str) -> File:
     """One kind of table of an evaluation in one format. InvalidInput names the field; NotFound."""
     evaluation = rows.get(session, evaluation_id)
     if evaluation is None:
         raise NotFound(f"There is no evaluation {evaluation_id}.")
-    _check("what", what, get_args(What))
-    _check("format", as_, get_args(Format))
-    name = f"evaluation-{evaluation_id}-{what}.{as_}"
+    check("what", what, get_args(What))
+    name = f"evaluation-{evaluation_id}-{what}"
     if what == "submission":
         if as_ != "json":
-            raise _invalid("format", "a submission is JSON.", "Leave the format out.")
+            raise invalid("format", "a submission is JSON.", "Leave the format out.")
         content = json.dumps(submission(session, evaluation)).encode()
-        return Export(name, MEDIA_TYPES["json"], content)
-    head, table = _table(session, evaluation, what)
-    return Export(name, MEDIA_TYPES[as_], _written(head, table, as_))  # type: ignore[index]
+        return File(f"{name}.json", MEDIA_TYPES["json"], content)
+    return table_file(name, *_table(session, evaluation, what), as_)
 
 
 def submission(session: Session, evaluation: Evaluation) -> dict[str, list[dict[str, list[list[int]]]]]:
@@ -146,30 +125,5 @@ def _predictions(session: Session, evaluation_id: int) -> Iterator[tuple[Any, ..
             yield (*name, *[None] * 7)
 
 
-def _written(head: Head, table: Sequence[tuple[Any, ...]], as_: str) -> bytes:
-    if as_ == "json":
-        return json.dumps([dict(zip(head, line, strict=True)) for line in table]).encode()
-    if as_ == "csv":
-        text = io.StringIO(newline="")
-        lines = csv.writer(text)
-        lines.writerow(head)
-        lines.writerows(table)
-        return text.getvalue().encode()
-    columns = zip(*table, strict=True) if table else [()] * len(head)
-    return written(
-        {name: Column(kind, values) for (name, kind), values in zip(head.items(), columns, strict=True)}
-    )
-
-
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _check(field: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise _invalid(field, f"cannot be {value!r}.", f"Choose one of {', '.join(known)}.")
-
-
-def _invalid(field: str, message: str, hint: str) -> InvalidInput:
-    problem = FieldProblem(field, message, hint)
-    return InvalidInput("The evaluation cannot be exported like that.", problems=[problem])

@@ -170,6 +170,17 @@ def test_the_queue_as_json_is_that_of_the_api(home: Path) -> None:
     assert shown["wait"]["words"]
 
 
+def test_the_table_of_runs_and_curves_are_written_into_files(home: Path, tmp_path: Path) -> None:
+    run = queue(home, "train", "quick", "--queue", "--set", "seed=52")
+    table, curves = tmp_path / "runs.csv", tmp_path / "curves.parquet"
+    output(
+        home, "runs", "export", "--filter", "seed == 52", "--column", "training.steps", "--out", str(table)
+    )
+    assert re.search(f"^{run},quick.*,52,queued", table.read_text(), re.MULTILINE)
+    output(home, "run", "curves", run, "--format", "parquet", "--out", str(curves))
+    assert curves.read_bytes().endswith(b"PAR1")
+
+
 def test_runs_are_tagged_noted_and_put_away(home: Path) -> None:
     one, two = (queue(home, "train", "quick", "--queue", "--set", f"seed={seed}") for seed in (71, 72))
     assert "2 of 2 runs" in output(home, "runs", "tag", one, two, "--add", "good", "--add", "old")
