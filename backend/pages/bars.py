@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -11,6 +11,8 @@ from backend.domain.numbers import percent, solved
 from backend.domain.statistics import mean_of
 from backend.pages.still import paint
 from backend.services.compare import Variation
+from backend.services.replicates import common_way, results_of
+from backend.services.run_view import ResultView
 
 ROW = 34  # pixels
 LABEL = 210
@@ -30,28 +32,29 @@ class Bar:
 
 
 def bars_of(found: Sequence[Variation], measure: str) -> list[Bar]:
-    """The measure of each variation that has it: pass@k of the held-out results, or the last of a metric."""
-    made = [
-        _pass(each, int(measure[5:])) if measure.startswith("pass@") else _metric(each, measure)
-        for each in found
-    ]
+    """The measure of each variation that has it: pass@k of held-out results that were measured like most,
+    or the last of a metric."""
+    if measure.startswith("pass@"):
+        way = common_way([run for each in found for run in each.runs])
+        made = [_pass(each, results_of(each, way), int(measure[5:])) for each in found]
+    else:
+        made = [_metric(each, measure) for each in found]
     return [bar for bar in made if bar]
 
 
-def _pass(variation: Variation, k: int) -> Bar | None:
+def _pass(variation: Variation, results: Mapping[str, ResultView], k: int) -> Bar | None:
     """One seed: its Wilson interval. Several: the mean of their shares with Student's interval."""
-    results = [(run, run.held_out) for run in variation.runs]
     scores = [
-        (run.id, score) for run, result in results if result and (score := result.pass_at(k)) and score.n
+        (run_id, score) for run_id, result in results.items() if (score := result.pass_at(k)) and score.n
     ]
     if not scores:
         return None
     mean = mean_of([score.solved / score.n for _, score in scores])
     assert mean
     low, high = (scores[0][1].low, scores[0][1].high) if mean.n == 1 else (mean.low, mean.high)
-    tasks = " + ".join(f"{solved(score.solved)}/{score.n}" for _, score in scores[:3])
-    more = f" and {len(scores) - 3} more" if len(scores) > 3 else ""
-    return _bar(variation, mean.mean, low, high, f"{tasks}{more}", [run for run, _ in scores])
+    tasks = f"{solved(sum(s.solved for _, s in scores))}/{sum(s.n for _, s in scores)}"
+    basis = tasks if mean.n == 1 else f"{tasks}, {mean.n} seeds"
+    return _bar(variation, mean.mean, low, high, basis, [run for run, _ in scores])
 
 
 def _metric(variation: Variation, metric: str) -> Bar | None:

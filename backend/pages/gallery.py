@@ -16,7 +16,7 @@ from backend.api.gallery import GalleryFilter
 from backend.db.session import reading_scope
 from backend.domain.errors import EtrmError, InvalidInput, NotFound
 from backend.pages.contexts.gallery import GalleryPage
-from backend.pages.predictions import MODES
+from backend.pages.failure_modes import MODES
 from backend.pages.rendering import render
 from backend.services import gallery
 from backend.services.gallery import Filter

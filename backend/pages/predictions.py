@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse
 
 from backend.api.deps import Database, RunId
 from backend.db.session import reading_scope
-from backend.domain.records import FailureMode
 from backend.pages.contexts.run import PredictionCard, PredictionsPart
+from backend.pages.failure_modes import MODES
 from backend.pages.rendering import render
 from backend.services import predictions, runs
 from backend.services.predictions import PredictionItem
@@ -18,18 +18,6 @@ from backend.services.predictions import PredictionItem
 router = APIRouter(include_in_schema=False)
 
 CARDS = 12
-
-# mode -> what it means, in the words of the field
-MODES: dict[str, str] = {
-    FailureMode.EMPTY: "nothing could be read off the canvas",
-    FailureMode.COLLAPSED: "one colour on at least 95 % of the cells, though the truth has more",
-    FailureMode.COPIED_INPUT: "the test input, unchanged",
-    FailureMode.WRONG_SIZE: "another height or width than the truth",
-    FailureMode.WRONG_ARRANGEMENT: "the truth's size and colours, each as often, in other places",
-    FailureMode.NEARLY_RIGHT: "at most 10 % of the cells wrong",
-    FailureMode.PARTLY_RIGHT: "more cells right than the commonest colour alone would get",
-    FailureMode.STRUCTURED_BUT_WRONG: "a grid of the right size, and nothing of the above",
-}
 
 
 @router.get("/runs/{run_id}/predictions")

@@ -19,6 +19,7 @@ from backend.pages import charts, forms, panels
 from backend.pages.chart_lines import Clock, clock_of
 from backend.pages.chart_view import MOST_STILLS, ChartView, PanelIds, View
 from backend.pages.contexts.run import RunPage
+from backend.pages.failure_modes import MODES, mode_courses
 from backend.pages.health import health_of
 from backend.pages.kept_charts import KEPT, Chart, as_json, database_of
 from backend.pages.rendering import render
@@ -73,6 +74,8 @@ def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) 
             worker=next((worker for worker in listed if worker.id == run.worker_id), None),
             place=groups.place(session, run),
             sets=[each.name for each in datasets.sets(session)],
+            courses_of_modes=mode_courses(run),
+            meanings=MODES,
             version=version,
         )
     return render(context)

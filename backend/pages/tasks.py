@@ -15,7 +15,7 @@ from backend.api.deps import Database
 from backend.db.session import reading_scope
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
 from backend.pages.contexts.gallery import RunOnTask, TaskPage, TasksPage, TaskTile
-from backend.pages.predictions import MODES
+from backend.pages.failure_modes import MODES
 from backend.pages.rendering import render
 from backend.services import datasets, gallery, traces
 from backend.services.gallery import SIZES, Answer

@@ -109,16 +109,22 @@ def common_way(found: Sequence[RunView]) -> tuple[object, ...] | None:
     return max(ways, key=lambda way: (ways[way], newest[way]), default=None)
 
 
+def results_of(variation: Variation, way: tuple[object, ...] | None) -> dict[str, ResultView]:
+    """Run id -> its newest held-out result measured so, of those that have one."""
+    results = {}
+    for run in variation.runs:
+        alike = [each for each in _held_out(run) if each.alike == way]
+        if alike:
+            results[run.id] = max(alike, key=lambda each: (each.step, each.id))
+    return results
+
+
 def _held_out(run: RunView) -> list[ResultView]:
     return [each for each in run.results if each.status == "finished" and each.held_out]
 
 
 def _replicates(session: Session, variation: Variation, way: tuple[object, ...] | None, k: int) -> Replicates:
-    results: dict[str, ResultView] = {}
-    for run in variation.runs:
-        alike = [each for each in _held_out(run) if each.alike == way]
-        if alike:
-            results[run.id] = max(alike, key=lambda each: (each.step, each.id))
+    results = results_of(variation, way)
     scores = {
         run_id: task_scores(rows.truth_ranks(session, result.id), k) for run_id, result in results.items()
     }

@@ -34,13 +34,13 @@ def table(session: Session, filter_text: str, columns: Sequence[str], sort: str,
     views = runs.several(session, [line.id for line in lines], metrics=())
     measured = [f"{run.held_out.set}, {run.held_out.how}" if run.held_out else None for run in views]
     passes = [(how, *_passes(values, line)) for how, line in zip(measured, lines, strict=True)]
-    scores: Head = {"measured_on": "text"} | {
+    scores: Head = {
         f"{name}{part}": "int" if part == "_tasks" else "float"
         for name in PASSES
         for part in ("", "_solved", "_tasks", "_low", "_high")
     }
     rows = [(*(_as(head[name], found[name][at]) for name in names), *passes[at]) for at in range(len(lines))]
-    return table_file("runs", {**head, **scores}, rows, as_)
+    return table_file("runs", {**head, "measured_on": "text", **scores}, rows, as_)
 
 
 def curves(session: Session, run_id: str, names: Collection[str] | None, as_: str) -> File:

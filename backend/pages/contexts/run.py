@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from backend.db.tables import Checkpoint, LogLine, RunEvent
 from backend.pages.chart_view import ChartView, Drawn
 from backend.pages.contexts.base import Context
+from backend.pages.failure_modes import ModeCourse
 from backend.pages.forms import Group
 from backend.pages.health import Health
 from backend.pages.panels import Panel
@@ -46,6 +47,8 @@ class RunPage(Context):
     worker: WorkerState | None
     place: GroupPlace | None  # in its group
     sets: Sequence[str]  # names of the task sets
+    courses_of_modes: Sequence[ModeCourse]
+    meanings: Mapping[str, str]  # failure mode -> what it means
     version: int  # of the series; the event stream goes on from here
 
     @property
