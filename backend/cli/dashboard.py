@@ -70,12 +70,12 @@ def duplicate(slug: Slug, name: Annotated[str, typer.Option(help="Of the copy.")
 @app.command()
 def share(slug: Slug) -> None:
     """Make a link that shows this dashboard, and nothing else, without a login."""
-    from backend.cli.place import writing
+    from backend.cli.place import address, writing
     from backend.services import dashboards
 
     with writing() as session:
         made, secret = dashboards.share(session, slug)
-    print(f"Share link {made.id}, shown this once: /s/{secret}")
+    print(f"Share link {made.id}, shown this once: {address()}/s/{secret}")
 
 
 @app.command()

@@ -26,6 +26,15 @@ def settings() -> Settings:
     return found
 
 
+def address() -> str:
+    """Where the lab answers: the one running on the folder, else as the settings say."""
+    from backend.embedded.port import address_of
+
+    found = settings()
+    holder = holder_of(found.home)
+    return holder.url if holder else address_of(found.host, found.port)
+
+
 @contextmanager
 def writing() -> Iterator[Session]:
     """A session on the settings' database that commits when the block ends."""

@@ -30,19 +30,17 @@ def login() -> None:
 
     It works once, within ten minutes.
     """
+    from backend.cli.place import address
     from backend.cli.place import settings as load
     from backend.db.session import make_engine
     from backend.domain.errors import NotFound
     from backend.embedded.database import login_address
     from backend.embedded.home import holder_of
-    from backend.embedded.port import address_of
 
     settings = load()
-    holder = holder_of(settings.home)
-    if holder is None and "ETRM_DATABASE_URL" not in os.environ:
+    if holder_of(settings.home) is None and "ETRM_DATABASE_URL" not in os.environ:
         raise NotFound(f"No lab is running on {settings.home}.", "Start it with etrm up.")
-    url = holder.url if holder else address_of(settings.host, settings.port)
-    print(login_address(make_engine(settings.database_url), url))
+    print(login_address(make_engine(settings.database_url), address()))
 
 
 def web(

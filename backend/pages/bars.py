@@ -81,11 +81,12 @@ def bars_svg(bars: Sequence[Bar], title: str) -> Markup:
     """The bars on a scale from 0 to 100 %, each with its value and basis in words."""
     height = ROW * len(bars) + 24
     parts = [f'<svg class="bars" role="img" aria-label="{escape(title)}" width="100%" height="{height}">']
-    scale = f'<svg class="bars-scale" x="{LABEL}" width="calc(100% - {LABEL + 14}px)" height="{height}">'
+    scale = f'<svg class="bars-scale" x="{LABEL}" width="calc(100% - {LABEL + 22}px)" height="{height}">'
     inner = [scale]
     for share in (0, 25, 50, 75, 100):
         inner.append(f'<line class="grid" x1="{share}%" x2="{share}%" y1="0" y2="{height - 20}"/>')
-        inner.append(f'<text class="x" x="{share}%" y="{height - 6}">{share}%</text>')
+        if share % 50 == 0:  # all five would not fit a phone
+            inner.append(f'<text class="x" x="{share}%" y="{height - 6}">{share}%</text>')
     for at, bar in enumerate(bars):
         top = at * ROW
         label = bar.label if len(bar.label) <= 30 else f"{bar.label[:29]}…"

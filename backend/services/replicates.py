@@ -65,6 +65,7 @@ class VariationPairView(BaseModel):
     difference: DifferenceView = Field(
         description="Mean pass@k of a - that of b; interval by bootstrap over tasks and over seeds."
     )
+    n: int = Field(description="Tasks that every seed of both was asked.")
     more_a: list[str] = Field(description="Tasks that a solves with a larger share of its seeds.")
     more_b: list[str]
     verdict: Literal["a", "b", "undecided"] = Field(description="Who is better, where 0 is not inside.")
@@ -164,6 +165,7 @@ def _pair(a: Replicates, b: Replicates) -> VariationPair:
         a=_view(a),
         b=_view(b),
         difference=DifferenceView(mean=difference.mean, low=difference.low, high=difference.high),
+        n=len(tasks),
         more_a=[task for task, (mine, other) in shares.items() if mine > other],
         more_b=[task for task, (mine, other) in shares.items() if other > mine],
         verdict=("a" if difference.mean > 0 else "b") if difference.is_decided else "undecided",

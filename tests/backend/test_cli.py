@@ -230,7 +230,8 @@ def test_a_dashboard_is_made_shared_exported_and_deleted(home, tmp_path):
     shown.write_text(output(home, "dashboard", "show", "encoder-variants"))
     assert "/d/for-tonight" in output(home, "dashboard", "create", "For tonight", "--from", str(shown))
     link = re.search(
-        r"link (\d+), shown this once: /s/\S{30,}", output(home, "dashboard", "share", "for-tonight")
+        r"link (\d+), shown this once: http://\S+/s/\S{30,}",
+        output(home, "dashboard", "share", "for-tonight"),
     )
     assert link
     output(home, "dashboard", "revoke", "for-tonight", link[1])
