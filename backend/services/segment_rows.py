@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from backend.db.points import Points, encode
 
 FULL = 8192  # points of the largest segment: about 70 KB, read and decoded in less than a millisecond
@@ -21,15 +19,11 @@ def chunks_of(n: int) -> list[slice]:
 
 def segment_row(series_id: int, version: int, points: Points, axis: bytes) -> dict[str, Any]:
     """The columns of a segment of these points (in order, at least one); `axis` is their encoded axis."""
-    finite = points.values[np.isfinite(points.values)]
     return {
         "series_id": series_id,
         "version": version,
         "count": len(points),
         "first_step": int(points.steps[0]),
         "last_step": int(points.steps[-1]),
-        "last_value": float(points.values[-1]),
-        "min_value": float(finite.min()) if len(finite) else None,
-        "max_value": float(finite.max()) if len(finite) else None,
         "points": encode(axis, points.values),
     }

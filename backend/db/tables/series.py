@@ -48,7 +48,4 @@ class Segment(Base):
     count: Mapped[int]
     first_step: Mapped[int]
     last_step: Mapped[int]
-    last_value: Mapped[MaybeNan]
-    min_value: Mapped[float | None]  # of the finite values; NULL where there is none
-    max_value: Mapped[float | None]
     points: Mapped[bytes]
