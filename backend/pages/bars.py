@@ -99,7 +99,8 @@ def bars_svg(bars: Sequence[Bar], title: str) -> Markup:
         )
         if bar.low is not None and bar.high is not None:
             low, high = (max(0.0, min(100.0, 100 * each)) for each in (bar.low, bar.high))
-            inner.append(
-                f'<line class="whisker" x1="{low:.2f}%" x2="{high:.2f}%" y1="{top + 15}" y2="{top + 15}"/>'
-            )
+            inner += [  # the first keeps the second apart from a bar of its own colour
+                f'<line class="{name}" x1="{low:.2f}%" x2="{high:.2f}%" y1="{top + 15}" y2="{top + 15}"/>'
+                for name in ("whisker-rim", "whisker")
+            ]
     return Markup("".join([*parts, *inner, "</svg></svg>"]))

@@ -44,6 +44,7 @@ from backend.services import gallery, replicates
 from backend.services.replicates import VariationPair
 from backend.services.run_view import RunView
 
+LAST_RECORDED = "Last recorded on training samples."
 MOST_GRIDS = 6  # variants side by side
 
 
@@ -61,6 +62,7 @@ class Shown:
 
     panel: AnyPanel
     nothing: str = ""
+    basis: str = ""  # what its numbers were measured on, where they say it not by themselves
     chart: Chart | None = None
     drawn: Drawn = NOT_YET
     picture: Markup = Markup()  # noqa: RUF009  frozen, and the same for all
@@ -108,7 +110,9 @@ class Panels:
             bars = bars_of(self.board("seed").variations, panel.measure)
             if not bars:
                 return Shown(panel, nothing=f"No run has {panel.measure} yet.")
-            return Shown(panel, bars=bars, picture=bars_svg(bars, panel.title or panel.measure))
+            basis = self._measured() if panel.measure.startswith("pass@") else LAST_RECORDED
+            picture = bars_svg(bars, panel.title or panel.measure)
+            return Shown(panel, basis=basis, bars=bars, picture=picture)
         if isinstance(panel, TablePanel):
             return self._table(panel)
         return self._grids(panel)
@@ -169,7 +173,14 @@ class Panels:
         encoders = [each for each in scored if each.variation.variant != "trm"] or scored
         best = max(encoders, key=lambda each: each.share.mean if each.share else 0.0)
         pairs = replicates.pairs(scored, best.variation.key)
-        return Shown(panel, base=f"{best.variation.label}, the best encoder here", pairs=pairs)
+        base = f"{best.variation.label}, the best {'encoder' if encoders is not scored else 'one'} here"
+        return Shown(panel, basis=self._measured(), base=base, pairs=pairs)
+
+    def _measured(self) -> str:
+        """How the held-out results that most runs share were measured."""
+        way = replicates.common_way(self.runs)
+        result = next((each for run in self.runs for each in run.results if each.alike == way), None)
+        return f"{result.set} · {result.conditions}. Newest such of each run." if result else ""
 
     def _grids(self, panel: GridsPanel) -> Shown:
         """The first run of each variation that has a result on the same held-out set."""
@@ -189,7 +200,10 @@ class Panels:
         )
         items = gallery.page(self._session, wanted, panel.most).items
         examples = [_example(item, [run.variant or run.name for run, _ in alike]) for item in items]
-        return Shown(panel, examples=examples, nothing="" if examples else "No test input matches.")
+        shown_runs = ", ".join(f"{run.name} at step {result.step:,}" for run, result in alike)
+        basis = f"{set_name}, first attempts of one run of each variation: {shown_runs}." if examples else ""
+        nothing = "" if examples else "No test input matches."
+        return Shown(panel, basis=basis, examples=examples, nothing=nothing)
 
 
 def _example(item: gallery.Item, names: Sequence[str]) -> Example:

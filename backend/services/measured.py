@@ -57,12 +57,14 @@ class Measured(BaseModel):
     @property
     def how(self) -> str:
         """`step 75,000 · EMA weights · 8 views · 16 ACT steps · gradient 100 x 0.1 · 32 tasks`."""
+        return f"step {self.step:,} · {self.conditions}"
+
+    @property
+    def conditions(self) -> str:
+        """The same without the step."""
         weights = "EMA" if self.weights == "ema" else self.weights
         asked = f"{self.n:,} task{'' if self.n == 1 else 's'}"
-        return (
-            f"step {self.step:,} · {weights} weights · {self.views} views · {self.act_steps} ACT steps"
-            f"{self.besides} · {asked}"
-        )
+        return f"{weights} weights · {self.views} views · {self.act_steps} ACT steps{self.besides} · {asked}"
 
 
 def besides(search: str, canvas: str) -> str:

@@ -52,6 +52,7 @@ def test_every_kind_of_panel_is_filled(browser: httpx.Client, board: str) -> Non
     assert "ETRM deterministic" in page
     assert "No run has recorded never yet." in page
     assert "It takes two variations" in page
+    assert "EMA weights · 8 views · 4 ACT steps · 6 tasks. Newest such of each run." in page
     assert "2 healthy" in page  # two seeds, one row
 
 
