@@ -23,7 +23,7 @@ from backend.services.filters import Value
 from backend.services.group_view import told
 from backend.services.measured import PassView
 from backend.services.run_search import in_order, matching
-from backend.services.run_values import RunLine, RunValues, score_of
+from backend.services.run_values import RunLine, RunValues, score_of, way_of
 from backend.services.run_view import ResultView, RunView
 
 Unit = Literal["share", "bytes", "number", "time", "seconds", "text"]
@@ -232,13 +232,21 @@ def _mean_cell(
     if mean is None:
         texts = {text_of(name, values.value(line, name)) for line in lines}
         return Cell(texts.pop() if len(texts) == 1 else f"{len(texts)} different", False)
-    scores = [score for line in lines if (score := score_of(line, PASSES[name]))] if name in PASSES else []
-    title = ""
-    if scores:
-        title = f"{solved(sum(each[0] for each in scores))} of {sum(each[1] for each in scores)} tasks solved"
     other = mean_of(_numbers(values, base, name)) if base else None
-    delta = _delta(name, mean.mean, other.mean) if other else None
-    return Cell(mean_text(name, mean), True, delta, title)
+    if name not in PASSES:
+        return Cell(mean_text(name, mean), True, _delta(name, mean.mean, other.mean) if other else None)
+    ways = _ways(lines)
+    if len(ways) > 1:
+        return Cell(f"measured in {len(ways)} ways", False, title="no mean: " + "; ".join(sorted(ways)))
+    scores = [score for line in lines if (score := score_of(line, PASSES[name]))]
+    counted = f"{solved(sum(each[0] for each in scores))} of {sum(each[1] for each in scores)} tasks solved"
+    delta = _delta(name, mean.mean, other.mean) if other and base and _ways(base) == ways else None
+    return Cell(mean_text(name, mean), True, delta, " · ".join([counted, *ways]))
+
+
+def _ways(lines: Sequence[RunLine]) -> set[str]:
+    """How the runs' scores were measured, each way once."""
+    return {way for line in lines if (way := way_of(line))}
 
 
 def told_apart(session: Session, rows: Sequence[VariationRow]) -> list[VariationRow]:

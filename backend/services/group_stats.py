@@ -57,19 +57,28 @@ def _changes(config: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
 
 def _scores(runs: Sequence[RunView]) -> list[GroupScore]:
     """pass@1 by set, in the order of the config and then as found."""
-    by_set: dict[str, list[ResultView]] = {}
+    by_set: dict[str, list[RunView]] = {}
     for run in runs:
-        for name, result in _newest_of_each_set(run).items():
-            by_set.setdefault(name, []).append(result)
+        for name in dict.fromkeys(result.set for result in _finished(run)):
+            by_set.setdefault(name, []).append(run)
     order = [each.get("name") for each in runs[0].config.get("evaluation", {}).get("sets", [])]
     by_place = sorted(by_set, key=lambda name: order.index(name) if name in order else len(order))
-    scores = [_score(name, by_set[name]) for name in by_place]
+    scores = [_score(name, _newest_alike(name, by_set[name])) for name in by_place]
     return [score for score in scores if score]
 
 
-def _newest_of_each_set(run: RunView) -> dict[str, ResultView]:
-    finished = [result for result in run.results if result.status == "finished"]
-    return {result.set: result for result in sorted(finished, key=lambda each: (each.step, each.id))}
+def _finished(run: RunView) -> list[ResultView]:
+    return [result for result in run.results if result.status == "finished"]
+
+
+def _newest_alike(set_name: str, runs: Sequence[RunView]) -> list[ResultView]:
+    """Each run's newest result on the set, by the way of measuring that most of the runs share."""
+    of_runs = [[result for result in _finished(run) if result.set == set_name] for run in runs]
+    ways = Counter(way for results in of_runs for way in {result.alike for result in results})
+    newest = {result.alike: result.id for results in of_runs for result in results}
+    way = max(ways, key=lambda each: (ways[each], newest[each]))
+    alike = [[result for result in results if result.alike == way] for results in of_runs]
+    return [max(results, key=lambda each: (each.step, each.id)) for results in alike if results]
 
 
 def _score(name: str, results: Sequence[ResultView]) -> GroupScore | None:
@@ -80,6 +89,7 @@ def _score(name: str, results: Sequence[ResultView]) -> GroupScore | None:
     return GroupScore(
         set=name,
         held_out=results[0].held_out,
+        conditions=results[0].conditions,
         solved=sum(score.solved for score in passes),
         n=sum(score.n for score in passes),
         share=share,

@@ -44,10 +44,11 @@ class MeanView(BaseModel):
 
 
 class GroupScore(BaseModel):
-    """pass@1 on one set: the newest finished evaluation of each run."""
+    """pass@1 on one set: the newest finished evaluation of each run, of those measured like most."""
 
     set: str = Field(examples=["arc-agi-1/evaluation"])
     held_out: bool
+    conditions: str = Field(examples=["EMA weights · 8 views · 16 ACT steps · 32 tasks"])
     solved: float = Field(description="Tasks solved, summed over the runs.")
     n: int = Field(description="Tasks evaluated, summed over the runs.")
     share: MeanView = Field(description="Of the runs' own shares, 0 to 1.")

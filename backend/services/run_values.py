@@ -57,6 +57,9 @@ class RunLine:
     sections: dict[str, Any]  # of its config
 
 
+HOW = "how"  # in a run's scores, beside k -> [solved, n]
+
+
 class RunValues:
     """All runs, or those whose ids are in `only`, newest first, with the values of `names`."""
 
@@ -142,6 +145,12 @@ def score_of(line: RunLine, k: int) -> tuple[float, int] | None:
     """(tasks solved, tasks) on the held-out set, of a line that was asked for any pass@k."""
     score = line.columns["scores"].get(str(k))
     return (score[0], score[1]) if score else None
+
+
+def way_of(line: RunLine) -> str | None:
+    """How that was measured, all but the step, in words; None where it was kept before words were."""
+    found: str | None = line.columns["scores"].get(HOW)
+    return found
 
 
 def _share(score: tuple[float, int] | None) -> float | None:
