@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated
@@ -78,11 +79,13 @@ def task_page(
         )
         chosen = next(wanted, newest)
         votes, steps, search = _traces(session, chosen) if chosen else (None, None, None)
+    runs = _by_run(answers)
     context = TaskPage(
         set_name=set_name,
         task=task,
         test_index=index,
-        runs=_by_run(answers),
+        runs=runs,
+        by_variant=_by_variant(runs),
         chosen=chosen,
         votes=votes,
         steps=steps,
@@ -130,3 +133,11 @@ def _by_run(answers: Sequence[Answer]) -> list[RunOnTask]:
         RunOnTask(found[0], sorted(found, key=lambda each: (each.source.step, each.source.evaluation)))
         for found in by_run.values()
     ]
+
+
+def _by_variant(runs: Sequence[RunOnTask]) -> dict[str, tuple[int, int]]:
+    """Variant -> runs whose newest first attempt is right, of how many; the best first."""
+    asked = Counter(run.newest.source.variant for run in runs)
+    right = Counter(run.newest.source.variant for run in runs if run.is_right)
+    ordered = sorted(asked, key=lambda name: (-right[name] / asked[name], name))
+    return {name: (right[name], asked[name]) for name in ordered}

@@ -63,8 +63,11 @@ class Measured(BaseModel):
     def conditions(self) -> str:
         """The same without the step."""
         weights = "EMA" if self.weights == "ema" else self.weights
-        asked = f"{self.n:,} task{'' if self.n == 1 else 's'}"
-        return f"{weights} weights · {self.views} views · {self.act_steps} ACT steps{self.besides} · {asked}"
+        views, steps, tasks = (
+            f"{number:,} {word}{'' if number == 1 else 's'}"
+            for number, word in ((self.views, "view"), (self.act_steps, "ACT step"), (self.n, "task"))
+        )
+        return f"{weights} weights · {views} · {steps}{self.besides} · {tasks}"
 
 
 def besides(search: str, canvas: str) -> str:

@@ -81,6 +81,12 @@ class RunOnTask:
     newest: Answer
     by_step: Sequence[Answer]
 
+    @property
+    def is_right(self) -> bool:
+        """Whether the newest first attempt is."""
+        candidates = self.newest.outcome.candidates
+        return bool(candidates) and candidates[0].correct
+
 
 @dataclass(frozen=True)
 class TaskPage(Context):
@@ -95,6 +101,7 @@ class TaskPage(Context):
     task: Task
     test_index: int
     runs: Sequence[RunOnTask]
+    by_variant: Mapping[str, tuple[int, int]]  # runs right at the first attempt, of how many; the best first
     chosen: Answer | None
     votes: VotesView | None  # who voted for what in the chosen answer, where it was kept
     steps: StepsView | None  # its ACT steps, where they were recorded

@@ -326,3 +326,14 @@ def test_the_gallery_shows_an_answer_whose_task_has_gone(
 
     assert page.status_code == 200
     assert "/tasks/gone%2Fset/gone" in page.text or "/tasks/gone/set/gone" in page.text
+
+
+def test_a_task_says_how_many_runs_of_each_variant_are_right(browser: httpx.Client, database: Engine) -> None:
+    for preset in ("quick", "quick_etrm_iterative"):
+        record_run(database, preset, points=0, tasks=1)  # of which the first is right
+    address = re.search(r'href="(/tasks/arc-agi-1/evaluation/\w+)', browser.get("/gallery").text)
+    assert address
+    said = re.sub(r"<[^>]+>|\s+", " ", browser.get(address[1]).text)
+
+    assert re.search(r"Right at the first attempt: .*deterministic +\d+ +of \d+ runs?", said)
+    assert re.search(r"iterative +1 +of 1 run\b", said)
