@@ -1,0 +1,64 @@
+"""No page is forgotten when pages are photographed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+
+from backend.app import create_app
+from backend.settings import Settings
+from tests.support.screenshots.guide import PICTURES
+from tests.support.screenshots.pages import NO_PAGES, SHOTS
+
+HAVE_NO_EMPTY_STATE = {"/login", "/api/docs", "/groups/{group_id}"}
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Addresses that a browser can open, as the application declares them."""
+    app = create_app(Settings(home=tmp_path_factory.mktemp("lab")))
+    return {route.path for route in _flat(app.routes) if "GET" in route.methods and _is_seen(route)}
+
+
+def _flat(routes: Iterable[object]) -> Iterator[APIRoute]:
+    for each in routes:
+        if isinstance(each, APIRoute):
+            yield each
+        elif included := getattr(each, "original_router", None):
+            yield from _flat(included.routes)
+
+
+def _is_seen(route: APIRoute) -> bool:
+    """It belongs to the pages, or answers with HTML elsewhere."""
+    answer = str(route.endpoint.__annotations__.get("return"))
+    return route.endpoint.__module__.startswith("backend.pages") or "HTMLResponse" in answer
+
+
+def test_every_page_is_photographed(routes: set[str]) -> None:
+    assert "/runs/{run_id}" in routes
+    assert routes - NO_PAGES.keys() - {shot.route for shot in SHOTS} == set()
+
+
+def test_every_shot_is_of_a_page(routes: set[str]) -> None:
+    assert {shot.route for shot in SHOTS if shot.answer == 200} - routes == set()
+    assert NO_PAGES.keys() - routes == set()
+
+
+def test_every_page_is_photographed_full_and_empty(routes: set[str]) -> None:
+    empty = {shot.route for shot in SHOTS if shot.state == "empty"}
+    full = {shot.route for shot in SHOTS if shot.state == "full"}
+    assert full - {""} - empty == HAVE_NO_EMPTY_STATE
+
+
+def test_every_picture_has_a_name_of_its_own() -> None:
+    names = [(shot.name, shot.state) for shot in SHOTS]
+    assert len(set(names)) == len(names)
+
+
+def test_pictures_of_the_texts_are_among_the_shots() -> None:
+    assert {each.shot for each in PICTURES} <= {shot.name for shot in SHOTS if shot.state == "full"}
+    shown = {path.name for path in Path("docs/images").glob("*.png")}
+    assert {each.file for each in PICTURES} == shown

@@ -1,0 +1,232 @@
+"""What is photographed: every page, with its sections, menus and dialogs, full and empty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from playwright.sync_api import Page
+
+Act = Callable[[Page], None]
+State = Literal["full", "empty"]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture in four versions: light and dark, wide and narrow.
+
+    `address` names places in braces, like {run}; a lab that lacks one of them is not photographed there.
+    """
+
+    name: str
+    route: str  # as the application declares it
+    address: str
+    act: Act | None = None  # what is opened or pressed before
+    state: State = "full"
+    lab: State | None = None  # whose pages these are, where that is not the state
+    stranger: bool = False  # seen by a browser that is not logged in
+    answer: int = 200
+    window_only: bool = False  # a dialog or a menu: no more of the page than a window shows
+
+    @property
+    def of(self) -> State:
+        return self.lab or self.state
+
+    def place(self, places: Mapping[str, str]) -> str | None:
+        """Its address in a lab; None where that has no such place."""
+        try:
+            return self.address.format_map(places)
+        except KeyError:
+            return None
+
+
+def _press(selector: str) -> Act:
+    return lambda page: page.locator(selector).first.click()
+
+
+def _key(*keys: str) -> Act:
+    def press(page: Page) -> None:
+        for key in keys:
+            page.keyboard.press(key)
+
+    return press
+
+
+def _tick(number: int) -> Act:
+    def tick(page: Page) -> None:
+        for at in range(number):
+            page.locator("#rows input[type=checkbox]").nth(at).check()
+
+    return tick
+
+
+def _mistake(page: Page) -> None:
+    """Two fields that cannot be: the launch is refused."""
+    page.locator("[name='training.batch_size']").fill("0")
+    page.locator("[name='optimisation.learning_rate']").fill("fast")
+    page.locator("[name=action][value=launch]").click()
+    page.locator("#problems").wait_for()
+
+
+def _sweep(page: Page) -> None:
+    page.locator("#sweep-seeds").fill("5")
+    page.locator("[data-sweep-add]").click()
+    page.locator("#sweep-rows > .sweep-row [name^='sweep.path']").fill("model.core.width")
+    page.locator("#sweep-rows > .sweep-row [name^='sweep.values']").fill("64, 128")
+    page.locator("#sweep-rows > .sweep-row [name^='sweep.values']").blur()
+
+
+def _search(page: Page) -> None:
+    page.keyboard.press("Control+k")
+    page.locator("#finder-text").fill("arc")
+    page.locator("#finder-hits li").first.wait_for()
+
+
+def _new_link(page: Page) -> None:
+    page.locator("#share").click()
+    page.locator("#share-dialog").wait_for()
+
+
+def _add_panel(page: Page) -> None:
+    page.locator("#edit").click()
+    page.locator("#add").click()
+
+
+RUN_TABS = ("curves", "encoder", "predictions", "evaluations", "config", "checkpoints", "log", "machine")
+COMPARE_TABS = ("curves", "results", "encoder", "significance", "tasks", "config")
+RUN = "/runs/{run_id}"
+
+
+def _runs() -> Iterator[Shot]:
+    yield Shot("runs", "/", "/")
+    yield Shot("runs-selected", "/", "/", _tick(4))
+    yield Shot("runs-means", "/", "/?group=seed&sort=-pass1")
+    yield Shot("runs-baseline", "/", "/?baseline={run}")
+    yield Shot(
+        "runs-columns",
+        "/",
+        "/?column=status&column=accuracy&column=pass1&column=loss:min",
+        _press("#columns-menu summary"),
+        window_only=True,
+    )
+    yield Shot("runs-views", "/", "/", _press("#views-menu summary"), window_only=True)
+    yield Shot("runs-no-match", "/", "/?filter=encoder+%3D%3D+%22none%22", state="empty", lab="full")
+    yield Shot("runs-wrong-filter", "/", "/?filter=encodr+%3D%3D+%22graph%22", answer=422, window_only=True)
+    yield Shot("runs", "/", "/", state="empty")
+    yield Shot("search", "/", "/queue", _search, window_only=True)
+    yield Shot("shortcuts", "/", "/queue", _key("?"), window_only=True)
+
+
+def _launch() -> Iterator[Shot]:
+    yield Shot("launch", "/runs/new", "/runs/new")
+    yield Shot("launch-clone", "/runs/new", "/runs/new?from={queued}")
+    yield Shot("launch-problems", "/runs/new", "/runs/new", _mistake, window_only=True)
+    yield Shot("launch-sweep", "/runs/new", "/runs/new?preset=quick", _sweep)
+    yield Shot("launch-json", "/runs/new", "/runs/new?preset=quick", _press(".modes label:nth-child(2)"))
+    yield Shot("launch", "/runs/new", "/runs/new", state="empty")
+
+
+def _run() -> Iterator[Shot]:
+    for tab in RUN_TABS:
+        yield Shot(f"run-{tab}", RUN, f"/runs/{{run}}#{tab}")
+        yield Shot(f"run-{tab}", RUN, f"/runs/{{queued}}#{tab}", state="empty", lab="full")
+    yield Shot("run-running", RUN, "/runs/{running}")
+    yield Shot("run-failed", RUN, "/runs/{failed}")
+    yield Shot("run-failed-log", RUN, "/runs/{failed}#log")
+    yield Shot("run-collapsed", RUN, "/runs/{collapsed}#encoder")
+    yield Shot("run-nan", RUN, "/runs/{diverged}")
+    yield Shot("run-clone-config", RUN, "/runs/{queued}#config", _press("#only-changed"))
+    yield Shot("run-menu", RUN, "/runs/{run}", _press("#run-actions summary"), window_only=True)
+    yield Shot("run-chart-menu", RUN, "/runs/{run}", _press(".chart-menu summary"), window_only=True)
+    yield Shot("run-evaluate", RUN, "/runs/{run}#evaluations", _press("#evaluate > summary"))
+    yield Shot("group", "/groups/{group_id}", "/groups/{group}")
+
+
+def _compare() -> Iterator[Shot]:
+    for tab in COMPARE_TABS:
+        yield Shot(f"compare-{tab}", "/compare", f"/compare?runs={{several}}&by=seed#{tab}")
+        yield Shot(f"compare-runs-{tab}", "/compare", f"/compare?runs={{six}}#{tab}")
+    yield Shot("compare-choice", "/compare", "/compare")
+    yield Shot(
+        "compare-curves", "/compare", "/compare?runs={queued},{other_queued}", state="empty", lab="full"
+    )
+    yield Shot("compare-choice", "/compare", "/compare", state="empty")
+
+
+def _dashboards() -> Iterator[Shot]:
+    yield Shot("dashboards", "/dashboards", "/dashboards")
+    yield Shot("dashboard", "/d/{slug}", "/d/encoder-variants")
+    yield Shot("dashboard-own", "/d/{slug}", "/d/{board}")
+    yield Shot("dashboard-edit", "/d/{slug}", "/d/{board}", _press("#edit"))
+    yield Shot("dashboard-panel", "/d/{slug}", "/d/{board}", _add_panel, window_only=True)
+    yield Shot("dashboard-share", "/d/{slug}", "/d/encoder-variants", _new_link, window_only=True)
+    yield Shot("shared", "/s/{secret}", "/s/{share}", stranger=True)
+    yield Shot("dashboards", "/dashboards", "/dashboards", state="empty")
+    yield Shot("dashboard", "/d/{slug}", "/d/encoder-variants", state="empty")
+    yield Shot("dashboard-own", "/d/{slug}", "/d/{board}", state="empty")
+    yield Shot("shared", "/s/{secret}", "/s/{share}", state="empty", stranger=True)
+
+
+def _puzzles() -> Iterator[Shot]:
+    held_out = "set=arc-agi-1/evaluation"
+    yield Shot("gallery", "/gallery", "/gallery")
+    yield Shot("gallery-nearly", "/gallery", "/gallery?mode=nearly+right")
+    yield Shot("gallery-side", "/gallery", f"/gallery?{held_out}&side=variants")
+    yield Shot(
+        "gallery-only-a", "/gallery", "/gallery?evaluation={evaluation}&evaluation={searched}&change=a_only"
+    )
+    yield Shot("gallery-table", "/gallery", "/gallery?view=table")
+    yield Shot("gallery-no-match", "/gallery", "/gallery?task=zzzz", state="empty", lab="full")
+    yield Shot("gallery", "/gallery", "/gallery", state="empty")
+    yield Shot("tasks", "/tasks", f"/tasks?{held_out}")
+    yield Shot("tasks", "/tasks", "/tasks", state="empty")
+    yield Shot("task", "/tasks/{set_name:path}/{task_id}", "/tasks/arc-agi-1/evaluation/{task}")
+    yield Shot(
+        "task-searched",
+        "/tasks/{set_name:path}/{task_id}",
+        "/tasks/arc-agi-1/evaluation/{task}?evaluation={searched}",
+    )
+    yield Shot(
+        "task", "/tasks/{set_name:path}/{task_id}", "/tasks/arc-agi-1/evaluation/00576224", state="empty"
+    )
+    yield Shot("evaluation", "/evaluations/{evaluation_id}", "/evaluations/{evaluation}")
+    yield Shot("evaluation-running", "/evaluations/{evaluation_id}", "/evaluations/{evaluating}")
+    yield Shot(
+        "evaluation", "/evaluations/{evaluation_id}", "/evaluations/{waiting}", state="empty", lab="full"
+    )
+
+
+def _rest() -> Iterator[Shot]:
+    leaks = "/data?training=arc-agi-2/training&evaluated=arc-agi-1/evaluation#leaks"
+    yield Shot("queue", "/queue", "/queue")
+    yield Shot("queue", "/queue", "/queue", state="empty")
+    yield Shot("data", "/data", "/data")
+    yield Shot("data-leaks", "/data", leaks)
+    yield Shot("data", "/data", "/data", state="empty")
+    yield Shot("settings", "/settings", "/settings")
+    yield Shot("settings", "/settings", "/settings", state="empty")
+    yield Shot("login", "/login", "/login", stranger=True)
+    yield Shot("api", "/api/docs", "/api/docs")
+    yield Shot("error", "", "/runs/nosuchrunx", answer=404)
+
+
+SHOTS = tuple(
+    shot for part in (_runs, _launch, _run, _compare, _dashboards, _puzzles, _rest) for shot in part()
+)
+
+# Routes that answer with a part of a page, a file or a redirection: no pages of their own.
+NO_PAGES = {
+    "/favicon.ico": "a picture",
+    "/compare/figures": "curves of a page",
+    "/compare/tasks": "a section of a page",
+    "/compare/significance": "a section of a page",
+    "/d/{slug}/figures": "curves of a page",
+    "/d/{slug}/panels/{panel_id}.csv": "a file",
+    "/d/{slug}/export.html": "a file",
+    "/s/{secret}/figures": "curves of a page",
+    "/s/{secret}/panels/{panel_id}.csv": "a file",
+    "/s/{secret}/series": "points of a page",
+    "/runs/{run_id}/predictions": "a section of a page",
+    "/runs/{run_id}/figures": "curves of a page",
+}
