@@ -157,8 +157,8 @@ def encoder_variants() -> Content:
                 "**The gap.** What training shows beside what held-out tasks show, each with the number "
                 "of tasks it was measured on.",
             ),
-            BarsPanel(id="pass1", title="Held-out pass@1", measure="pass@1"),
-            BarsPanel(id="tokens", title="Train accuracy, tokens (last)", measure="accuracy/token"),
+            BarsPanel(id="pass1", title="Held-out pass@1", measure="pass@1", height=5),
+            BarsPanel(id="tokens", title="Train accuracy, tokens (last)", measure="accuracy/token", height=5),
             TablePanel(
                 id="results",
                 title="Results at the same step",

@@ -83,6 +83,13 @@ class Drawn:
 NOT_YET = Drawn()
 
 
+def _last(panel: Panel, raw: charts.Figure, last_nan: Mapping[str, int]) -> str:
+    """The newest value of a line: NaN where that came after the last number."""
+    if last_nan.get(raw["meta"]["key"], -1) > next(iter(raw["x"][-1:]), -1):
+        return "NaN"
+    return valued(panel.axis, next(iter(raw["y"][-1:]), None))
+
+
 def drawn(panel: Panel, figure: charts.Figure, view: ChartView) -> Drawn:
     """The figure drawn here, with its legend and what the lines do not show."""
     lines = [trace for trace in figure["data"] if trace["meta"].get("role") == "smooth"]
@@ -91,7 +98,7 @@ def drawn(panel: Panel, figure: charts.Figure, view: ChartView) -> Drawn:
         LegendEntry(
             swatch(line),
             line["name"],
-            valued(panel.axis, next(iter(raws[line["meta"]["key"]]["y"][-1:]), None)),
+            _last(panel, raws[line["meta"]["key"]], figure["notes"]["last_nan"]),
         )
         for line in lines
     ]

@@ -200,9 +200,12 @@ def _layout(
 
 
 def _x_range(drawn: Sequence[_Trace], window: Window) -> scale.Range:
-    """From the first point to the last, or the window."""
+    """From the first point to the last, those included that are no number; or the window."""
     ends = [
-        each.line.clock.xs(window.axis, each.points[np.array([0, -1])]) for each in drawn if len(each.points)
+        each.line.clock.xs(window.axis, points[np.array([0, -1])])
+        for each in drawn
+        for points in (each.points, each.nan)
+        if len(points)
     ]
     low = min((float(xs[0]) for xs in ends), default=0.0)
     high = max((float(xs[-1]) for xs in ends), default=1.0)

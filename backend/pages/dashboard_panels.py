@@ -103,7 +103,7 @@ class Panels:
         if isinstance(panel, TablePanel) and panel.table == "published":
             return Shown(panel)
         if not self.runs:
-            return Shown(panel, nothing="No run matches yet.")
+            return Shown(panel, nothing="No run matches yet. As soon as one does, it shows here.")
         if isinstance(panel, CurvesPanel):
             return self._curves(panel, view)
         if isinstance(panel, BarsPanel):
@@ -154,7 +154,9 @@ class Panels:
         over_seeds = panel.by == "seed"
         if panel.table == "encoder":
             made = encoder_table_over_seeds(board.variations) if over_seeds else encoder_table(self.runs)
-            return Shown(panel, encoder=made)
+            recorded = [row for row in made[1] if row.measures]
+            nothing = "" if recorded else "No run has recorded a measure of its encoder yet."
+            return Shown(panel, encoder=(made[0], recorded), nothing=nothing)
         if panel.table == "significance":
             return self._significance(panel)
         if panel.table == "config":

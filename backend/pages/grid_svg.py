@@ -11,7 +11,7 @@ PALETTE = (
     "#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25",
 )  # fmt: skip
 LINE = "#555555"
-SIDE = 96.0  # pixels of the longer side
+SIDE = 96  # pixels that the longer side has at most
 
 
 def grid_svg(digits: str, label: str, against: str = "") -> Markup:
@@ -25,23 +25,22 @@ def grid_svg(digits: str, label: str, against: str = "") -> Markup:
             label
         )
     height, width = len(rows), len(rows[0])
-    cell = SIDE / max(height, width)
+    cell = max(3, SIDE // max(height, width))  # whole pixels: every line is as wide as the others
     parts = [
-        f'<svg class="still-grid" viewBox="0 0 {width} {height}" width="{width * cell:.0f}" '
-        f'height="{height * cell:.0f}" role="img" aria-label="{Markup.escape(label)}" '
+        f'<svg class="still-grid" viewBox="0 0 {width} {height}" width="{width * cell}" '
+        f'height="{height * cell}" role="img" aria-label="{Markup.escape(label)}" '
         'shape-rendering="crispEdges">',
-        f'<rect width="{width}" height="{height}" fill="{LINE}"/>',
     ]
     for y, row in enumerate(rows):
         x = 0
         for digit, run in groupby(row):
             n = len(list(run))
-            parts += [
-                f'<rect x="{x + i + 0.03:g}" y="{y + 0.03:g}" width=".94" height=".94" '
-                f'fill="{PALETTE[int(digit)]}"/>'
-                for i in range(n)
-            ]
+            parts.append(f'<rect x="{x}" y="{y}" width="{n}" height="1" fill="{PALETTE[int(digit)]}"/>')
             x += n
+    lines = [f"M{x} 0V{height}" for x in range(width + 1)] + [f"M0 {y}H{width}" for y in range(height + 1)]
+    parts.append(
+        f'<path d="{"".join(lines)}" fill="none" stroke="{LINE}" vector-effect="non-scaling-stroke"/>'
+    )
     truth = against.split("/") if against else []
     if len(truth) == height and len(truth[0]) == width:
         parts += [

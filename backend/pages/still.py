@@ -120,7 +120,8 @@ class _Drawing:
             if 0 <= at <= 1:
                 place = f"{100 * at:.2f}%"
                 yield f'<line class="alarm" x1="{place}" x2="{place}" y1="0" y2="100%"/>'
-                yield f'<text class="word" x="{place}" dx="3" y="10">▲ {escape(mark["name"])}</text>'
+                side = 'dx="-3" text-anchor="end"' if at > 0.5 else 'dx="3"'
+                yield f'<text class="word" x="{place}" {side} y="10">▲ {escape(mark["name"])}</text>'
 
     def _places(self, trace: Figure) -> Places:
         """Points (n, 2) in units of the stretched drawing, thinned to what its width can show."""

@@ -6,7 +6,8 @@ import math
 import time
 from datetime import datetime
 
-from backend.domain.numbers import NBSP, NO_VALUE, percent, points, significant, solved
+from backend.domain.experiment.search import search_words
+from backend.domain.numbers import NBSP, NO_VALUE, p_value, percent, points, signed, significant, solved
 from backend.services.workers import spoken
 
 
@@ -87,7 +88,10 @@ FILTERS = {
         points,
         significant,
         count,
+        search_words,
         solved,
+        signed,
+        p_value,
         size,
         duration,
         ago,

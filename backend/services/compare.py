@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -122,7 +123,7 @@ def variations(found: Sequence[RunView]) -> list[Variation]:
     grouped: dict[str, list[RunView]] = {}
     for run in found:
         grouped.setdefault(f"{run.variant} {variation_key(run.config)}", []).append(run)
-    labels = _labels([members[0] for members in grouped.values()])
+    labels = _labels(list(grouped.values()))
     return [
         Variation(members[0].id, label, tuple(members))
         for members, label in zip(grouped.values(), labels, strict=True)
@@ -134,12 +135,18 @@ def _tells(path: str) -> bool:
     return path.partition(".")[0] not in (*OF_ONE_RUN, SAID_OF_IT)
 
 
-def _labels(firsts: Sequence[RunView]) -> list[str]:
-    """The variant, and what it has otherwise than the others of its variant."""
+def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
+    """The variant alone, where it is the one of its kind; else the name that its runs share, where it tells
+    them apart; else what it has otherwise than the others of its variant."""
     labels = []
-    for run in firsts:
-        alike = [other for other in firsts if other.variant == run.variant]
-        rows = [row for row in differing(alike) if _tells(row.path)] if len(alike) > 1 else []
+    for run, *_ in groups:
+        alike = [members for members in groups if members[0].variant == run.variant]
+        names = [_shared_name(members) for members in alike]
+        if len(alike) > 1 and all(names) and len(set(names)) == len(names):
+            labels.append(names[[members[0].id for members in alike].index(run.id)])
+            continue
+        firsts = [members[0] for members in alike]
+        rows = [row for row in differing(firsts) if _tells(row.path)] if len(alike) > 1 else []
         said = [
             f"{row.path.rpartition('.')[2].replace('_', ' ')} {_short(row.values.get(run.id))}"
             for row in rows
@@ -147,6 +154,12 @@ def _labels(firsts: Sequence[RunView]) -> list[str]:
         name = run.variant or run.name
         labels.append(" · ".join([name, *said[:NAMED_CHANGES]]))
     return labels
+
+
+def _shared_name(members: Sequence[RunView]) -> str:
+    """What runs are called but for their seeds; empty where they have no such name in common."""
+    names = {re.sub(r"[ ·_-]*seed[ _-]*\d+$", "", run.name) for run in members}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _short(value: Any) -> str:

@@ -11,6 +11,7 @@ from backend.db.repositories import evaluations as rows
 from backend.db.repositories import runs
 from backend.db.tables import Evaluation
 from backend.domain.errors import Conflict
+from backend.domain.experiment.search import search_words
 from backend.domain.statistics import Difference, mcnemar_exact, paired_bootstrap, pass_at, task_scores
 from backend.services.measured import PassView
 from backend.services.run_facts import passed
@@ -83,7 +84,7 @@ def unlike(a: Evaluation, b: Evaluation) -> list[str]:
             ("views", a.views, b.views),
             ("weights", a.weights, b.weights),
             ("ACT steps", a.act_steps, b.act_steps),
-            ("search", a.search or "none", b.search or "none"),
+            ("search", search_words(a.search) or "none", search_words(b.search) or "none"),
             ("canvases", a.canvas or "square", b.canvas or "square"),
         )
         if left != right

@@ -51,7 +51,7 @@ def _encoder_layers() -> Any:
 
 
 class DeterministicEncoder(Config):
-    """Demonstrations -> transformer -> mean token -> learned queries over demonstrations -> context.
+    """Demonstrations → transformer → mean token → learned queries over demonstrations → context.
     Every cell is read, nothing is thrown away on purpose. 10.5 M weights at the published width. Its cost,
     nearly all of it the reading of cells, is what the other encoders are measured by.
     """
@@ -141,7 +141,7 @@ class GraphEncoder(Config):
     place and shape; messages pass along edges within a grid, from input to output and between
     demonstrations; learned queries look at the nodes. Unexplored for this field, blind to what lies beyond
     the largest objects, and indifferent to where grids lie on the canvas. 17.0 M weights at the published
-    width. Costs a thirtieth of deterministic on the 30 x 30 canvas, less than half on 10 x 10.
+    width. Costs a thirtieth of deterministic on the 30×30 canvas, less than half on 10×10.
     """
 
     kind: Literal["graph"] = "graph"

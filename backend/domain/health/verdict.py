@@ -42,7 +42,8 @@ def judge(found: Findings) -> Health:
     if level == "good" and found.variant == "trm":
         said = "TRM learns one embedding per puzzle; there is no encoder to judge."
         return Health("quiet", "no encoder", said, pieces, found.last(of.SCALE_FREE))
-    if of.SCALE_FREE not in found.metrics and of.COVERAGE not in found.metrics:
+    measured = found.variant == "trm" or of.SCALE_FREE in found.metrics or of.COVERAGE in found.metrics
+    if not measured:
         nothing = _NOTHING_YET if found.variant else _NOT_LOGGED
         return Health("quiet", "no data yet", nothing)
     return Health(level, word, " ".join(_sentences(found, level, word)), pieces, found.last(of.SCALE_FREE))

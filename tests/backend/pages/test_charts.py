@@ -98,6 +98,7 @@ def test_nan_is_marked_at_its_step_and_not_drawn() -> None:
     assert marks["x"] == [2, 4]
     assert made["notes"]["nan"] == 2
     assert made["notes"]["last_nan"] == {"loss": 4}
+    assert made["layout"]["xaxis"]["range"][1] >= 4  # where it is no number belongs to the axis
 
 
 def test_a_far_outlier_does_not_squash_the_axis_and_is_counted() -> None:

@@ -165,7 +165,7 @@ def test_probes_have_panels_and_evidence_on_the_run_page(browser: httpx.Client, 
         assert title in page
     reliance = figure_of(browser, run_id, "reliance")["data"]
     lines = [trace for trace in reliance if trace["meta"].get("role") == "raw"]
-    assert [line["name"] for line in lines] == ["right context", "another task's", "mean context"]
+    assert [line["name"] for line in lines] == ["right", "another's", "mean"]
     assert [len(line["x"]) for line in lines] == [6] * 3
     assert browser.get(f"/runs/{run_id}/figures?panel=other-data").status_code == 404
 

@@ -61,3 +61,20 @@ def test_bytes_have_a_unit() -> None:
         "7.3 MB",
         "–",
     ]
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0.631, "63.1 %"), (0.0, "0.0 %"), (-0.0, "0.0 %"), (9e-7, "< 0.1 %"), (math.nan, "–")],
+)
+def test_a_small_share_is_not_called_nothing(share: float, said: str) -> None:
+    assert words.percent(share) == said
+
+
+def test_a_difference_has_its_sign_and_nothing_has_none() -> None:
+    assert [words.signed(each) for each in (7.04, -3.1, -0.01, 0.0)] == ["+7.0", "−3.1", "0.0", "0.0"]
+    assert words.points(-2e-6) == "< 0.1 points"
+
+
+def test_a_tiny_p_is_said_as_a_bound() -> None:
+    assert [words.p_value(each) for each in (0.22, 0.00052, 1.1e-5)] == ["0.22", "0.00052", "< 0.0001"]

@@ -58,6 +58,21 @@ def test_runs_are_one_variation_if_only_their_seeds_differ(engine: Engine) -> No
     assert rows.keys() == {"model.core.width", "seed"}
 
 
+def test_variations_of_a_variant_go_by_the_name_that_their_runs_share(engine: Engine) -> None:
+    wide = PRESETS["quick"].make().model.core.model_copy(update={"width": 128})
+    model = PRESETS["quick"].make().model.model_copy(update={"core": wide})
+    ids = [
+        queued(engine, seed=0, name="base · seed 0"),
+        queued(engine, seed=1, name="base · seed 1"),
+        queued(engine, model=model, name="wide"),
+    ]
+
+    with reading_scope(engine) as session:
+        labels = [each.label for each in compare.variations(compare.chosen(session, ids))]
+
+    assert labels == ["base", "wide"]
+
+
 def test_every_task_and_every_pair(engine: Engine) -> None:
     good, bad, other = (queued(engine, seed=seed) for seed in range(3))
     none = queued(engine, seed=3)

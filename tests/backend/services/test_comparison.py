@@ -79,7 +79,7 @@ def test_what_all_agrees_on_is_decided(engine: Engine) -> None:
     [
         ({"views": 16}, "other views (8 and 16)"),
         ({"weights": "raw"}, "other weights (ema and raw)"),
-        ({"search": "{}"}, "other search (none and {})"),
+        ({"search": '{"kind":"gradient","steps":5}'}, "other search (none and gradient 5 x 0.1)"),
         ({"act_steps": 1}, "other ACT steps (4 and 1)"),
         ({"set_name": "elsewhere"}, "other sets (held-out and elsewhere)"),
         (

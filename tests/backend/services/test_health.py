@@ -132,6 +132,13 @@ def test_nothing_is_judged_without_evidence(
     assert verdict.sentence
 
 
+def test_a_trm_that_remembers_is_said_to_though_it_has_no_encoder() -> None:
+    verdict = of_run(run({LOSS: 0.2, "accuracy/exact": 0.9}, variant="trm", results=[held_out(3, 32)]))
+
+    assert (verdict.level, verdict.word) == ("warning", "memorising")
+    assert verdict.sentence.startswith("The model is memorising")
+
+
 def alarm(name: str, threshold: float = 0.0) -> AlarmView:
     return AlarmView(name=name, step=45, value=0.0, threshold=threshold, text=name)
 

@@ -32,8 +32,8 @@ STILL = """(most) => new Promise((resolve) => {
   const all = (selector, isDone) => [...document.querySelectorAll(selector)].filter(open).every(isDone);
   const look = () => {
     const now = performance.now();
-    const isDrawn = (each) => !each.querySelector(".still .lines path") || each.querySelector(".scatterlayer");
-    const drawn = all(".chart .plot", isDrawn)
+    const taken = (plot) => plot.querySelector(".scatterlayer") || !plot.querySelector(".still .lines path");
+    const drawn = all(".chart .plot", taken)
       && all("canvas.grid", (each) => each.dataset.drawn) && all("[data-part]", (each) => false);
     if ((drawn && now - changed > 150) || now - began > most) {
       seen.disconnect();
@@ -57,7 +57,7 @@ class Camera:
     def take(self, shots: Iterable[Shot], themes: Sequence[Theme], width: int, folder: Path) -> list[str]:
         """Photograph each shot whose place there is, in each theme; what the pages complained about.
 
-        A page is visited once and told that night falls: what was opened stays open, and half the time is saved.
+        A page is visited once and told that night falls: half the time, and what is open stays open.
         """
         inside, outside = (self._context(themes[0], width, logged_in) for logged_in in (True, False))
         complaints = []

@@ -293,12 +293,13 @@ export class Chart {
   }
 
   showLast() {
-    for (const trace of this.raws) this.say(trace.meta.key, trace.y.at(-1));
+    const { last_nan: nan } = this.figure.notes;
+    for (const trace of this.raws) this.say(trace.meta.key, nan[trace.meta.key] > (trace.steps.at(-1) ?? -1) ? NaN : trace.y.at(-1));
   }
 
   say(key, value) {
     const place = this.legend.get(key);
-    if (place) place.textContent = this.valued(value);
+    if (place) place.textContent = Number.isNaN(value) ? "NaN" : this.valued(value);
   }
 
   valued(value) {

@@ -67,7 +67,7 @@ export function themed(layout, marks) {
     xaxis: { ...axis, showline: true, ticks: "outside", ticklen: 3, ...layout.xaxis },
     yaxis: { ...axis, showline: false, ticks: "", ...layout.yaxis },
     shapes: marks.map((mark) => line(mark.x)),
-    annotations: marks.map((mark) => word(mark)),
+    annotations: marks.map((mark) => word(mark, layout.xaxis.range)),
   };
 }
 
@@ -102,9 +102,11 @@ function line(x) {
   return { type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line: { color: colour("danger"), width: 1, dash: "dot" } };
 }
 
-function word(mark) {
+/** Its name stands at the side of the line where there is room. */
+function word(mark, [low, high]) {
+  const isLate = mark.x > (low + high) / 2;
   return {
-    x: mark.x, xref: "x", y: 1, yref: "paper", xanchor: "left", yanchor: "top", showarrow: false,
+    x: mark.x, xref: "x", y: 1, yref: "paper", xanchor: isLate ? "right" : "left", yanchor: "top", showarrow: false,
     text: `▲ ${mark.name}`, font: { size: 10, color: colour("danger") }, bgcolor: colour("paper"), borderpad: 1,
   };
 }
