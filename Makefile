@@ -49,7 +49,7 @@ bench-pages: install .venv/browser ## how fast the pages are in a browser, on 2,
 bench-eval: install ## views/s of evaluation at D = 512: faithful, exact savings, smaller canvas; options in ARGS
 	@$(BIN)/python -m benchmarks.bench_eval $(ARGS)
 
-screenshots: install .venv/browser ## photograph every page of a running lab into screenshots/
+screenshots: install .venv/browser ## photograph every page, full and empty, into screenshots/; ARGS="--url URL" a running lab, --guide
 	@$(BIN)/python -m tests.support.screenshots $(ARGS)
 
 constraints: install ## pin the newest allowed versions in constraints.txt, to be committed

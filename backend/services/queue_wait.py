@@ -50,12 +50,10 @@ def of(session: Session, now: float) -> WaitView:
     busy = [held.get(worker.current_run_id) for worker in alive if worker.current_run_id]
     left = [run.seconds_left if run else None for run in busy] + [0.0] * idle
     lengths = _lengths(session, [found[run_id] for run_id in ahead if run_id in found])
-    known = [each for each in (*left, *lengths) if each is not None]
-    unknown = len(left) + len(lengths) - len(known)
-    # Nothing that takes time was measured: a lower bound of 0 says nothing.
-    if unknown and not any(known):
-        return _view(len(ahead), len(alive), idle, None, True)
+    unknown = [*left, *lengths].count(None)
     seconds = start_after([each or 0.0 for each in left], [each or 0.0 for each in lengths])
+    if unknown and not seconds:  # a lower bound of 0 says nothing
+        return _view(len(ahead), len(alive), idle, None, True)
     return _view(len(ahead), len(alive), idle, seconds, unknown > 0)
 
 

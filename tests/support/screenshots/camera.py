@@ -27,7 +27,8 @@ STILL = """(most) => new Promise((resolve) => {
   seen.observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
   const open = (each) => {
     const box = each.getBoundingClientRect();
-    return box.height > 0 && box.top < innerHeight && box.bottom > 0;
+    const across = box.right > 0 && box.left < innerWidth - 16; // not scrolled away in a strip
+    return box.height > 0 && across && box.top < innerHeight && box.bottom > 0;
   };
   const all = (selector, isDone) => [...document.querySelectorAll(selector)].filter(open).every(isDone);
   const look = () => {
@@ -90,7 +91,7 @@ class Camera:
         _open(page, shot.place(self._places) or shot.address, shot)
         if scroll_to:
             page.locator(scroll_to).first.evaluate(
-                "each => scrollTo(0, each.getBoundingClientRect().top + scrollY - 12)"
+                "each => scrollTo(0, each.getBoundingClientRect().top + scrollY - 76)"
             )
             page.evaluate(STILL, 6_000)
         page.screenshot(path=file)

@@ -26,8 +26,19 @@ class Picture:
 
 
 PICTURES: tuple[Picture, ...] = (
+    Picture("run.png", "run-curves", (1440, 1000)),
     Picture("runs.png", "runs"),
-    Picture("run.png", "run-curves"),
+    Picture("compare.png", "compare-curves", theme="dark"),
+    Picture("gallery.png", "gallery-side", (1440, 860), "#cards"),
+    Picture("launch.png", "launch-sweep"),
+    Picture("encoder.png", "run-collapsed", (1440, 860)),
+    Picture("evaluation.png", "evaluation", (1440, 860)),
+    Picture("task.png", "task-act", (1440, 860), "#votes"),
+    Picture("queue.png", "queue"),
+    Picture("data.png", "data-leaks", (1440, 900)),
+    Picture("results.png", "compare-significance", (1440, 820)),
+    Picture("dashboard.png", "dashboard"),
+    Picture("phone.png", "shared", (390, 844)),
 )
 
 

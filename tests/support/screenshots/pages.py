@@ -56,7 +56,9 @@ def _key(*keys: str) -> Act:
 def _tick(number: int) -> Act:
     def tick(page: Page) -> None:
         for at in range(number):
-            page.locator("#rows input[type=checkbox]").nth(at).check()
+            pick = page.locator("#rows input[type=checkbox]").nth(at)
+            if pick.is_visible():  # a phone shows none
+                pick.check()
 
     return tick
 
@@ -75,6 +77,7 @@ def _sweep(page: Page) -> None:
     page.locator("#sweep-rows > .sweep-row [name^='sweep.path']").fill("model.core.width")
     page.locator("#sweep-rows > .sweep-row [name^='sweep.values']").fill("64, 128")
     page.locator("#sweep-rows > .sweep-row [name^='sweep.values']").blur()
+    page.get_by_role("button", name="Launch 10 runs").wait_for()
 
 
 def _search(page: Page) -> None:
@@ -96,6 +99,7 @@ def _add_panel(page: Page) -> None:
 RUN_TABS = ("curves", "encoder", "predictions", "evaluations", "config", "checkpoints", "log", "machine")
 COMPARE_TABS = ("curves", "results", "encoder", "significance", "tasks", "config")
 RUN = "/runs/{run_id}"
+TASK = "/tasks/{set_name:path}/{task_id}"
 
 
 def _runs() -> Iterator[Shot]:
@@ -181,15 +185,14 @@ def _puzzles() -> Iterator[Shot]:
     yield Shot("gallery", "/gallery", "/gallery", state="empty")
     yield Shot("tasks", "/tasks", f"/tasks?{held_out}")
     yield Shot("tasks", "/tasks", "/tasks", state="empty")
-    yield Shot("task", "/tasks/{set_name:path}/{task_id}", "/tasks/arc-agi-1/evaluation/{task}")
+    yield Shot("task", TASK, "/tasks/arc-agi-1/evaluation/{task}")
+    yield Shot("task-act", TASK, "/tasks/arc-agi-1/evaluation/{task}?evaluation={evaluation}")
     yield Shot(
         "task-searched",
-        "/tasks/{set_name:path}/{task_id}",
+        TASK,
         "/tasks/arc-agi-1/evaluation/{task}?evaluation={searched}",
     )
-    yield Shot(
-        "task", "/tasks/{set_name:path}/{task_id}", "/tasks/arc-agi-1/evaluation/00576224", state="empty"
-    )
+    yield Shot("task", TASK, "/tasks/arc-agi-1/evaluation/00576224", state="empty")
     yield Shot("evaluation", "/evaluations/{evaluation_id}", "/evaluations/{evaluation}")
     yield Shot("evaluation-running", "/evaluations/{evaluation_id}", "/evaluations/{evaluating}")
     yield Shot(

@@ -69,10 +69,11 @@ def with_palette(pixels: Pixels) -> bytes:
 def _chosen(colours: NDArray[np.int32], count: NDArray[np.int64], most: int = 256) -> NDArray[np.int32]:
     """(n, 3): the commonest colours first, each at a distance of the others that shrinks until all fit."""
     order = np.argsort(-count)
+    surest = 48  # of them, surfaces and texts, are kept however near they are
     for apart in (0, 12, 48, 108, 192, 300, 600):  # squared
         kept: list[NDArray[np.int32]] = []
         for each in colours[order]:
-            if not kept or ((np.array(kept) - each) ** 2).sum(axis=1).min() > apart:
+            if len(kept) < surest or ((np.array(kept) - each) ** 2).sum(axis=1).min() > apart:
                 kept.append(each)
             if len(kept) > most:
                 break

@@ -120,14 +120,14 @@ def _live(engine: Engine, places: Mapping[str, str], full: bool, over: threading
             worker_id(at), f"gpu-{at}", 4000 + 7 * at, "cuda", "NVIDIA H100 80GB HBM3",
             81_559 * MiB, run_id, now - 86_400,
         )
-        for at, run_id in enumerate((places.get("running"), places.get("second"), None), 1)
+        for at, run_id in enumerate((places.get("running"), places.get("second"), None, None, None), 1)
     ]  # fmt: skip
     with session_scope(engine) as session:
         if full:
-            queue.beat(session, gpus[2], now - 4 * LOST_AFTER)
+            queue.beat(session, gpus[-1], now - 4 * LOST_AFTER)
     while True:
         with session_scope(engine) as session:
-            for each in gpus[:2] if full else [cpu]:
+            for each in gpus[:-1] if full else [cpu]:
                 queue.beat(session, each, time.time())
         if over.wait(BEAT_EVERY):
             return

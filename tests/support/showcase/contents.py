@@ -251,7 +251,7 @@ def _jobs(engine: Engine, ids: dict[str, list[str]], now: float) -> tuple[int, i
     with session_scope(engine) as session:
         asked = EvaluationRequest(set="arc-agi-2/evaluation", first_tasks=60, views=64, workers=2)
         view = evaluations.request(session, ids["iter-arc1"][0], asked)
-        for at, worker in enumerate((made.worker_id(1), made.worker_id(2))):
+        for at, worker in enumerate((made.worker_id(3), made.worker_id(4))):
             share = evaluation_queue.claim(session, view.id, worker, now)
             assert share
             evaluation_queue.begin(session, share, "NVIDIA H100", 24, views=3_840, cells=1_536_000, failed=[])
