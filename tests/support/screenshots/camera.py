@@ -35,7 +35,7 @@ STILL = """(most) => new Promise((resolve) => {
     const now = performance.now();
     const taken = (plot) => plot.querySelector(".scatterlayer") || !plot.querySelector(".still .lines path");
     const drawn = all(".chart .plot", taken)
-      && all("canvas.grid", (each) => each.dataset.drawn) && all("[data-part]", (each) => false);
+      && all("img.grid", (each) => each.dataset.drawn) && all("[data-part]", (each) => false);
     if ((drawn && now - changed > 150) || now - began > most) {
       seen.disconnect();
       resolve(drawn);
