@@ -59,7 +59,7 @@ def create(
 
 
 @router.get("/d/{slug}")
-def dashboard_page(slug: str, engine: Database, view: View) -> HTMLResponse:
+def dashboard_page(slug: str, engine: Database, view: View, edit: str = "") -> HTMLResponse:
     """A dashboard, live; with `?edit=1` its panels can be changed."""
     with reading_scope(engine) as session:
         found = dashboards.get(session, slug)
@@ -70,6 +70,7 @@ def dashboard_page(slug: str, engine: Database, view: View) -> HTMLResponse:
             shares=dashboards.shares(session, slug),
             metrics=sorted({name for run in panels.runs for name in run.metrics}),
             content_json=json.dumps(found.content.model_dump(mode="json")),
+            edited=bool(edit),
         )
     return render(context)
 

@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 
 from backend.db.session import make_engine
 from tests.support.browser import Complaints, chromium
+from tests.support.databases import SqliteFiles
+from tests.support.furnished import Furnished, furnish, lab_without_worker
 from tests.support.lab import StartedLab
 
 PATIENCE = 20_000  # milliseconds; two tests at once on two cores are slow, and none waits without need
@@ -49,6 +51,21 @@ def session_file(lab: StartedLab, browser: Browser, tmp_path_factory: pytest.Tem
     context.storage_state(path=file)
     context.close()
     return file
+
+
+@pytest.fixture(scope="module")
+def empty_lab(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Furnished]:
+    """A lab without a run, a dashboard of one's own or a worker."""
+    with lab_without_worker(tmp_path_factory.mktemp("empty"), sqlite_files.new()) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Furnished]:
+    """A lab in which every page has something to show; nothing pressed there starts a training."""
+    folder = tmp_path_factory.mktemp("furnished")
+    with lab_without_worker(folder, sqlite_files.new()) as lab:
+        yield Furnished(lab.url, lab.engine, furnish(lab.engine, folder / "artifacts"))
 
 
 @pytest.fixture

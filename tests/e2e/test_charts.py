@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 from sqlalchemy import Engine
@@ -30,7 +28,6 @@ PLACES = """() => Object.fromEntries([...document.querySelectorAll('.chart')].fi
     y: texts('.still text.y, .ytick text'), x: texts('.still text.x, .xtick text'), lines: boxes,
   }];
 }))"""
-IS_LOG = "() => document.querySelector('.chart .plot')._fullLayout?.yaxis.type === 'log'"
 SHIFTS = """
 window.shifted = 0;
 new PerformanceObserver((list) => {
@@ -89,36 +86,3 @@ def test_what_the_server_draws_is_where_plotly_draws_it(
         for was, then in zip(drawn["lines"], smooths, strict=True):
             assert then == pytest.approx(was, abs=1.5), panel
     assert page.evaluate("window.shifted") < 0.02
-
-
-def test_the_view_of_the_charts_stands_in_the_address(page: Page, recorded: str) -> None:
-    page.goto(f"/runs/{recorded}")
-    chart = page.locator(".chart[data-panel=accuracy]")
-    expect(chart).to_have_attribute("data-points", "120")
-    page.locator("#smoothing").fill("0.9")
-    page.locator("#axis").select_option("samples")
-    chart.get_by_label("Train accuracy: options").click()
-    chart.get_by_role("button", name="Logarithmic axis").click()
-    page.wait_for_url("**smooth=0.9**")
-    page.wait_for_url("**log=accuracy**")
-    assert "x=samples" in page.url
-    page.wait_for_function(IS_LOG)
-
-    seen = range_of(page)
-    page.goto("about:blank")
-    page.go_back()
-
-    expect(chart).to_have_attribute("data-points", "120")
-    expect(page.locator("#axis")).to_have_value("samples")
-    assert page.locator("#smoothing").input_value() == "0.9"
-    page.wait_for_function(IS_LOG)
-    assert range_of(page) == seen
-    assert seen["y"] == "log"
-
-
-def range_of(page: Page) -> Any:
-    """What the first chart shows."""
-    return page.evaluate(
-        "(() => { const { xaxis, yaxis } = document.querySelector('.chart .plot')._fullLayout;"
-        " return { x: xaxis.range, y: yaxis.type, of: yaxis.range }; })()"
-    )

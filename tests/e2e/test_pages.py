@@ -6,14 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import Engine
 
 from backend.db.repositories import alarm_deliveries
 from backend.db.session import session_scope
 from backend.domain.records import Alarm
 from backend.services import alarms
-from tests.support.lab import StartedLab
 from tests.support.processes import eventually
 from tests.support.recorded import record_run
 
@@ -173,26 +172,6 @@ def test_a_run_can_be_deleted_from_its_page(page: Page, database: Engine) -> Non
 
     page.wait_for_url("**/")
     expect(page.locator(f"#run-{run_id}")).to_have_count(0)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_is_wider_than_a_phone(
-    lab: StartedLab, browser: Browser, session_file: Path, recorded: str, scheme: str
-) -> None:
-    context = browser.new_context(
-        base_url=lab.url,
-        storage_state=session_file,
-        viewport={"width": 390, "height": 844},
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    sections = ("curves", "encoder", "predictions", "evaluations", "config", "checkpoints", "log", "machine")
-    for path in ("/", "/runs/new", "/nowhere", "/login", *(f"/runs/{recorded}#{each}" for each in sections)):
-        page.goto("about:blank")
-        page.goto(path)
-        page.wait_for_load_state("load")
-        assert page.evaluate("document.documentElement.scrollWidth") == 390, path
-    context.close()
 
 
 def test_sections_are_reached_by_keyboard_and_address(page: Page, recorded: str) -> None:

@@ -8,9 +8,10 @@ from playwright.sync_api import Page
 SEVERE = ("serious", "critical")
 
 
-def violations(page: Page) -> list[str]:
-    """Each serious or critical violation on the page as it stands: rule, what it is, and where."""
-    found = Axe().run(page).response["violations"]
+def violations(page: Page, *rules: str) -> list[str]:
+    """Each serious or critical violation of these rules, or of all, on the page: rule, what, where."""
+    options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    found = Axe().run(page, options=options).response["violations"]
     return [
         f"{each['id']}: {each['help']}: {node['html'][:200]}"
         for each in found

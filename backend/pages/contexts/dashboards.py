@@ -61,6 +61,7 @@ class DashboardPage(FilledDashboard):
     shares: Sequence[ShareView]
     metrics: Sequence[str]  # that some run has
     content_json: str
+    edited: bool  # opened to be changed: nothing moves once its script runs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 // Runs side by side: shared charts, and sections that come when they are opened.
 
+import { say } from "./address.js";
 import { askPage } from "./api.js";
 import { Board } from "./charts/board.js";
 import { followRuns, refresh, throttled } from "./live.js";
@@ -55,10 +56,7 @@ class ComparePage {
       const { hidden } = this.board;
       if (!hidden.delete(toggle.dataset.key)) hidden.add(toggle.dataset.key);
       toggle.setAttribute("aria-pressed", String(!hidden.has(toggle.dataset.key)));
-      const address = new URL(location);
-      if (hidden.size) address.searchParams.set("hide", [...hidden].join(","));
-      else address.searchParams.delete("hide");
-      history.replaceState(history.state, "", address);
+      say({ hide: hidden.size ? [...hidden].join(",") : null });
       for (const chart of this.board.charts) {
         chart.stale = true;
         if (chart.figure) chart.redraw();
@@ -98,12 +96,7 @@ class ComparePage {
 
   /** Which tasks are shown stands in the address, like everything else that a link should carry. */
   wantTasks(wanted) {
-    const address = new URL(location);
-    for (const [name, value] of Object.entries(wanted)) {
-      if (value) address.searchParams.set(name, value);
-      else address.searchParams.delete(name);
-    }
-    history.replaceState(history.state, "", address);
+    say(Object.fromEntries(Object.entries(wanted).map(([name, value]) => [name, value || null])));
     this.filterTasks();
   }
 

@@ -1,5 +1,6 @@
 // A dashboard: live panels, which one can add, move, resize, change and remove by mouse and by keyboard.
 
+import { given, say } from "./address.js";
 import { ask, askPage } from "./api.js";
 import { Board } from "./charts/board.js";
 import { icon } from "./icons.js";
@@ -33,7 +34,7 @@ class Dashboard {
     this.watchHead();
     this.watchPanels();
     this.follow();
-    if (new URLSearchParams(location.search).has("edit")) this.edit(true);
+    if (given("edit")) this.edit(true);
   }
 
   newBoard() {
@@ -91,10 +92,7 @@ class Dashboard {
       panel.querySelector(".panel-tools")?.remove();
       if (on) panel.prepend(this.tools(panel));
     }
-    const address = new URL(location);
-    if (on) address.searchParams.set("edit", "1");
-    else address.searchParams.delete("edit");
-    history.replaceState(history.state, "", address);
+    say({ edit: on ? "1" : null });
   }
 
   tools(panel) {
@@ -104,12 +102,11 @@ class Dashboard {
       ["move", `Move ${name}: arrow keys; with Shift: make it wider, narrower, higher, lower`, "more"],
       ["change", `Change ${name}`, "guide"],
       ["remove", `Remove ${name}`, "trash"],
-      ["resize", `Resize ${name} by dragging`, "arrow"],
+      ["resize", `Resize ${name}: drag it, or arrow keys`, "arrow"],
     ]) {
       const button = Object.assign(document.createElement("button"), { type: "button", className: `button is-small is-quiet tool-${tool}`, title: words });
       button.dataset.tool = tool;
       button.setAttribute("aria-label", words);
-      if (tool === "resize") button.tabIndex = -1; // the keyboard resizes on the handle
       button.append(icon(sign));
       bar.append(button);
     }
@@ -124,12 +121,12 @@ class Dashboard {
       if (tool?.dataset.tool === "remove") this.remove(panel);
     });
     this.grid.addEventListener("keydown", (event) => {
-      const tool = event.target.closest("[data-tool=move]");
+      const tool = event.target.closest("[data-tool=move], [data-tool=resize]");
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (!tool || !way) return;
       event.preventDefault();
       const panel = tool.closest(".panel");
-      if (event.shiftKey) this.resize(panel, ...way);
+      if (event.shiftKey || tool.dataset.tool === "resize") this.resize(panel, ...way);
       else this.shift(panel, way[0] || way[1]);
       tool.focus();
     });

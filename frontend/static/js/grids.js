@@ -8,8 +8,9 @@ const PALETTES = {
 };
 const LINE = "#555555";
 const KEY = "etrm.palette";
+const DIGITS_KEY = "etrm.digits";
 
-const look = { palette: localStorage.getItem(KEY) ?? "official", digits: false, truth: false };
+const look = { palette: localStorage.getItem(KEY) ?? "official", digits: localStorage.getItem(DIGITS_KEY) === "yes", truth: false };
 
 const BUDGET = 6; // milliseconds of drawing in one frame, so that scrolling stays smooth
 const AT_FIRST = 40; // milliseconds: nobody scrolls yet, and what is in sight is wanted whole
@@ -63,6 +64,10 @@ export function currentPalette() {
   return look.palette;
 }
 
+export function currentDigits() {
+  return look.digits;
+}
+
 /** Show another grid of the same size. */
 export function showDigits(image, digits) {
   image.dataset.digits = digits;
@@ -73,6 +78,7 @@ export function showDigits(image, digits) {
 export function setLook(change) {
   Object.assign(look, change);
   localStorage.setItem(KEY, look.palette);
+  localStorage.setItem(DIGITS_KEY, look.digits ? "yes" : "");
   for (const image of document.querySelectorAll("img.grid")) {
     if (image.dataset.seen) draw(image);
     else delete image.dataset.drawn;

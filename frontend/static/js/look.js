@@ -1,6 +1,6 @@
 // How grids look: palette, digits, and blinking between answer and truth.
 
-import { currentPalette, setLook } from "./grids.js";
+import { currentDigits, currentPalette, setLook } from "./grids.js";
 
 const BLINK = 700; // milliseconds
 
@@ -10,6 +10,8 @@ let blinking;
 export function showLook(root) {
   const palette = root.querySelector("#palette");
   if (palette) palette.value = currentPalette();
+  const digits = root.querySelector("#show-digits");
+  if (digits) digits.checked = currentDigits();
 }
 
 /** A control that may be one of palette and digits was changed. */

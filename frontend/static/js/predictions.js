@@ -1,5 +1,6 @@
 // The predictions tab: cards page by page, filters, palette, blinking between answer and truth.
 
+import { given, say } from "./address.js";
 import { askPage } from "./api.js";
 import { watchGrids } from "./grids.js";
 import { blink, lookChanged, showLook } from "./look.js";
@@ -32,26 +33,50 @@ export class Predictions {
   open() {
     this.opened = true;
     showLook(this.root);
-    if (this.root.querySelector("#palette") && !this.cards.childElementCount) this.load();
+    if (!this.root.querySelector("#palette") || this.cards.childElementCount) return;
+    this.readAddress();
+    this.load();
+  }
+
+  get evaluation() {
+    return this.root.querySelector("#evaluation");
+  }
+
+  get mode() {
+    return this.root.querySelector("#failure-mode");
+  }
+
+  readAddress() {
+    for (const [field, value] of [[this.evaluation, given("evaluation")], [this.mode, given("mode")]]) {
+      if ([...(field.options ?? [])].some((option) => option.value === value)) field.value = value;
+    }
+  }
+
+  /** What is chosen stands in the address, but for what the page chooses by itself. */
+  writeAddress() {
+    const chosen = this.evaluation.options && this.evaluation.value;
+    const usual = this.evaluation.querySelector("option[selected]")?.value;
+    say({ evaluation: chosen && chosen !== usual ? chosen : null, mode: this.mode.value || null });
   }
 
   /** An evaluation went on: show the new cards unless somebody reads further down. */
   changedOnServer() {
     const few = this.cards.querySelectorAll(".card").length <= FIRST_PAGE;
-    if (this.opened && few && this.root.querySelector("#evaluation")) this.load();
+    if (this.opened && few && this.evaluation) this.load();
   }
 
   /** Show one failure mode of one evaluation. */
   choose(evaluation, mode) {
-    this.root.querySelector("#evaluation").value = evaluation;
-    this.root.querySelector("#failure-mode").value = mode;
+    this.evaluation.value = evaluation;
+    this.mode.value = mode;
+    this.writeAddress();
     this.load();
   }
 
   load() {
     const query = new URLSearchParams({
-      evaluation: this.root.querySelector("#evaluation").value,
-      failure_mode: this.root.querySelector("#failure-mode").value,
+      evaluation: this.evaluation.value,
+      failure_mode: this.mode.value,
     });
     return this.put(`${this.cards.dataset.url}?${query}`, (nodes) => this.cards.replaceChildren(...nodes));
   }
@@ -74,7 +99,10 @@ export class Predictions {
   }
 
   changed(input) {
-    if (input.id === "evaluation" || input.id === "failure-mode") this.load();
+    if (input.id === "evaluation" || input.id === "failure-mode") {
+      this.writeAddress();
+      this.load();
+    }
     lookChanged(input);
   }
 

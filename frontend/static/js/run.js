@@ -1,5 +1,6 @@
 // The run page: tabs, actions, and the event stream that keeps everything going.
 
+import { given, say } from "./address.js";
 import { ask } from "./api.js";
 import { Board } from "./charts/board.js";
 import { Stream, refresh, throttled } from "./live.js";
@@ -170,9 +171,16 @@ class RunPage {
   }
 
   watchConfig() {
-    document.getElementById("only-changed")?.addEventListener("change", (event) => {
-      document.querySelector("table.config").classList.toggle("only-changed", event.target.checked);
+    const only = document.getElementById("only-changed");
+    const show = () => document.querySelector("table.config")?.classList.toggle("only-changed", only.checked);
+    only?.addEventListener("change", () => {
+      say({ only: only.checked ? "changed" : null });
+      show();
     });
+    if (only) {
+      only.checked = given("only") === "changed";
+      show();
+    }
     document.addEventListener("click", async (event) => {
       const text = event.target.closest("[data-copy-text]")?.dataset.copyText;
       if (text && (await attempt(() => navigator.clipboard.writeText(text)))) tell("The checksum is in the clipboard.");

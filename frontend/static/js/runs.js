@@ -1,5 +1,6 @@
 // The table of runs: live rows, filter, columns, views, selection, keyboard.
 
+import { given, say } from "./address.js";
 import { ask, askPage } from "./api.js";
 import { complete } from "./completion.js";
 import { followRuns, refresh, replaceRow, throttled } from "./live.js";
@@ -57,7 +58,12 @@ function watchSelection() {
     for (const box of document.querySelectorAll("[data-pick]")) box.checked = event.target.checked;
     showSelection();
   });
-  document.getElementById("rows").addEventListener("change", showSelection);
+  document.getElementById("rows").addEventListener("change", (event) => event.target.matches("[data-pick]") && showSelection());
+  for (const id of (given("picked") ?? "").split(",")) {
+    const box = document.querySelector(`#run-${CSS.escape(id)} [data-pick]`);
+    if (box) box.checked = true;
+  }
+  showSelection();
   document.getElementById("selection").addEventListener("click", (event) => {
     const wish = event.target.closest("[data-bulk]")?.dataset.bulk;
     if (wish === "tag") return;
@@ -112,6 +118,9 @@ function clearSelection() {
 
 function showSelection() {
   const rows = picked();
+  say({ picked: rows.map((row) => row.dataset.id).join(",") || null });
+  const all = document.getElementById("pick-all");
+  if (all) all.checked = rows.length > 0 && rows.length === document.querySelectorAll("[data-pick]").length;
   document.getElementById("selection").hidden = !rows.length;
   document.getElementById("row-count").hidden = rows.length > 0;
   document.getElementById("selection-count").textContent = `${rows.length} selected`;

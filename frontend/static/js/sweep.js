@@ -62,7 +62,7 @@ export class SweepSection {
   arrange() {
     const random = this.root.querySelector("[name='sweep.mode'][value=random]").checked;
     const shown = { rows: this.rows.length > 0, random: random && this.rows.length > 0, asked: this.asked };
-    for (const part of this.root.querySelectorAll("[data-sweep-when]")) part.hidden = !shown[part.dataset.sweepWhen];
+    for (const part of this.root.querySelectorAll("[data-sweep-when]")) part.classList.toggle("is-off", !shown[part.dataset.sweepWhen]);
   }
 
   soon() {

@@ -1,5 +1,6 @@
 // One task: its grids, blinking, and the keys that lead to its neighbours.
 
+import { given, say } from "./address.js";
 import { showDigits, watchGrids } from "./grids.js";
 import { blink, lookChanged, showLook } from "./look.js";
 
@@ -35,9 +36,7 @@ function watchSteps() {
   };
   scrubber.addEventListener("input", () => {
     show();
-    const address = new URL(location);
-    address.searchParams.set("step", scrubber.value);
-    history.replaceState(history.state, "", address);
+    say({ step: scrubber.value });
   });
   for (const each of figures) {
     each.addEventListener("click", () => {
@@ -45,7 +44,7 @@ function watchSteps() {
       scrubber.dispatchEvent(new Event("input"));
     });
   }
-  const asked = new URLSearchParams(location.search).get("step");
+  const asked = given("step");
   if (figures.some((each) => each.dataset.step === asked)) scrubber.value = asked;
   const top = scrollY;
   show();

@@ -1,6 +1,7 @@
 // Charts that belong together: one x axis, one zoom, one crosshair, one smoothing. What the board shows
 // stands in the address, so that a reload, the back button and a pasted address show the same.
 
+import { say } from "../address.js";
 import { ask } from "../api.js";
 import { Axis } from "./axis.js";
 import { Chart } from "./chart.js";
@@ -48,15 +49,6 @@ export class Board {
       to: this.zoom && String(this.zoom.high),
       log: [...this.toggled].join(",") || null,
     };
-  }
-
-  writeAddress() {
-    const address = new URL(location);
-    for (const [name, value] of Object.entries(this.view)) {
-      if (value === null) address.searchParams.delete(name);
-      else address.searchParams.set(name, value);
-    }
-    history.replaceState(history.state, "", address);
   }
 
   /** The figure of a panel; what is asked for in the same moment comes together. */
@@ -160,7 +152,7 @@ export class Board {
     const panel = chart.root.dataset.panel;
     if (!this.toggled.delete(panel)) this.toggled.add(panel);
     wish.setAttribute("aria-pressed", String(wish.getAttribute("aria-pressed") !== "true"));
-    this.writeAddress();
+    say(this.view);
     chart.load();
   }
 
@@ -185,7 +177,7 @@ export class Board {
     this.showZoom();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => {
-      this.writeAddress();
+      say(this.view);
       this.reload();
     }, delay);
   }

@@ -1,0 +1,104 @@
+"""A walk over a page: every control in sight, by Tab and by pointer. What runs in the page is walk.js."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page
+
+SCRIPT = Path(__file__).with_suffix(".js")
+SPARE = 40  # stops that come and go with the focus: tools of a row
+
+
+@dataclass(frozen=True)
+class Control:
+    """Something that can be operated. `kind` is the same for controls that differ in their row alone."""
+
+    number: int
+    kind: str
+    name: str
+    tag: str
+    type: str
+    role: str
+    href: str
+    is_tab_stop: bool
+    is_by_arrows: bool
+    comes_with_focus: bool  # stands in the row that has the focus, behind what leads into it
+    in_form: bool
+
+    def __str__(self) -> str:
+        return f"{self.kind} “{self.name}”"
+
+
+def prepare(context: BrowserContext) -> None:
+    """Let every page of the context be walked."""
+    context.add_init_script(path=SCRIPT)
+
+
+def visit(page: Page, address: str) -> None:
+    """Open a page anew and wait until nothing is on its way."""
+    page.goto("about:blank")  # or another #section of the same page would not load it again
+    page.goto(address)
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has come and what it asked for is there."""
+    page.wait_for_function("() => walk.isSettled()")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.wait_for_function("() => walk.isSettled()")
+
+
+def controls(page: Page) -> list[Control]:
+    """Every control in sight, in the order of the document."""
+    return [Control(**each) for each in page.evaluate("walk.controls()")]
+
+
+def wrong_by_keyboard(page: Page, back: bool = False) -> list[str]:
+    """What hinders who has a keyboard alone: Tab must reach every control, in order, visibly, and come round.
+
+    `back`: with Shift.
+    """
+    found = controls(page)
+    stops = [each for each in found if each.is_tab_stop and not (back and each.comes_with_focus)]
+    places = {each.number: at for at, each in enumerate(stops)}
+    path = _tab_round(page, set(places), "Shift+Tab" if back else "Tab")
+    still_there = {each.number for each in controls(page)}  # a list that goes on loses its link to more
+    order = [places[number] for number in dict.fromkeys(path) if number in places]
+    if back:
+        order.reverse()
+    turns = sum(one > other for one, other in zip(order, [*order[1:], *order[:1]], strict=True))
+    unseen: list[str] = page.evaluate("[...walk.unseen]")
+    return [
+        *(f"no name: {each}" for each in found if not each.name),
+        *(f"not reached by Tab: {each}" for each in stops if each.number in still_there.difference(path)),
+        *(f"no key leads there: {each}" for each in found if not each.is_tab_stop and not each.is_by_arrows),
+        *([f"not in the order of the page: {order}"] if turns > 1 else []),
+        *unseen,
+    ]
+
+
+def _tab_round(page: Page, wanted: set[int], key: str) -> list[int]:
+    """The numbers of what has the focus in turn, until all that is wanted had it or there are too many."""
+    page.evaluate("walk.follow()")
+    path: list[int] = []
+    left = 2 * len(wanted) + SPARE
+    while left > 0 and (missing := len(wanted.difference(path))):
+        for _ in range(missing):
+            page.keyboard.press(key)
+        left -= missing
+        path = page.evaluate("walk.path")
+    return path
+
+
+def wrong_by_pointer(page: Page) -> list[str]:
+    """What hinders who points: controls that are covered, too small (WCAG 2.2, 2.5.8) or out of reach."""
+    found: list[str] = page.evaluate("walk.pointed()")
+    return found
+
+
+def moved(page: Page) -> Any:
+    """How much of the page has shifted without anybody's doing (CLS)."""
+    return page.evaluate("walk.shifted")
