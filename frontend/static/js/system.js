@@ -3,6 +3,9 @@
 import { ask } from "./api.js";
 
 const EVERY = 15_000;
+const AGAIN = 3_000; // what is wrong for a moment only, on a busy machine, is not worth a word
+
+let doubted = false;
 
 export function watchSystem() {
   requestIdleCallback(look, { timeout: 2000 }); // what the page is about comes first
@@ -27,7 +30,10 @@ async function look() {
   for (const worker of workers.filter((each) => !each.alive && each.current_run_id)) {
     troubles.push({ text: `Worker ${worker.id} is lost; its run goes on on another one.`, bad: false });
   }
-  strip.hidden = !troubles.length;
+  const isNew = troubles.length > 0 && strip.hidden && !doubted;
+  doubted = troubles.length > 0;
+  if (isNew) setTimeout(look, AGAIN);
+  strip.hidden = !troubles.length || isNew;
   strip.classList.toggle("is-bad", troubles.some((each) => each.bad));
   strip.textContent = troubles.map((each) => each.text).join(" ");
   const busy = alive.filter((worker) => worker.current_run_id).length;
