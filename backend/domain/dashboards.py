@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,6 +12,7 @@ from backend.domain.errors import FieldProblem, InvalidInput
 COLUMNS = 12  # of the grid that panels lie on
 MOST_PANELS = 60
 MOST_TEXT = 20_000
+MOST_OWN = 24  # curves of a comparison whose runs have no metric that we know
 
 Measure = Literal["pass@1", "pass@2", "pass@5", "accuracy/token", "accuracy/exact"]
 Table = Literal["results", "significance", "published", "encoder", "config"]
@@ -189,3 +191,19 @@ def encoder_variants() -> Content:
             GridsPanel(id="examples", title="Predictions on held-out tasks", width=12, height=8),
         )
     )
+
+
+def of_comparison(runs: Sequence[str], by: Literal["run", "seed"], metrics: Collection[str]) -> Content:
+    """These runs with the panels of `encoder_variants` that they fill; without such metrics, their own."""
+    panels: list[AnyPanel] = []
+    for panel in encoder_variants().panels:
+        if panel.id == "question" or (isinstance(panel, CurvesPanel) and panel.metric not in metrics):
+            continue
+        lined = isinstance(panel, CurvesPanel | TablePanel)
+        panels.append(panel.model_copy(update={"by": by}) if lined else panel)
+    if not any(isinstance(panel, CurvesPanel) for panel in panels):
+        own = sorted(metrics)[:MOST_OWN]
+        panels = [
+            CurvesPanel(id=f"metric-{at}", title=name, metric=name, by=by) for at, name in enumerate(own)
+        ]
+    return Content(source=Source(runs=tuple(runs)), panels=tuple(panels))

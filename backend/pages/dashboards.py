@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from backend.api.deps import Database
 from backend.api.series import shipped
 from backend.db.session import reading_scope, session_scope
-from backend.domain.dashboards import AnyPanel, CurvesPanel
+from backend.domain.dashboards import AnyPanel, CurvesPanel, of_comparison
 from backend.domain.errors import NotFound
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.pages.assets import STATIC
 from backend.pages.chart_view import ChartView, PanelIds, View
+from backend.pages.compare_board import By
 from backend.pages.contexts.dashboards import (
     DashboardPage,
     DashboardsPage,
@@ -49,13 +50,21 @@ def list_page(engine: Database) -> HTMLResponse:
 
 @router.post("/dashboards")
 def create(
-    engine: Database, name: Annotated[str, Form()] = "", runs: Annotated[str, Form()] = ""
+    engine: Database,
+    name: Annotated[str, Form()] = "",
+    runs: Annotated[str, Form()] = "",
+    by: Annotated[By, Form()] = "seed",
 ) -> Response:
-    """A new dashboard, about the named runs if there are any; then its page."""
-    ids = [each for each in runs.split(",") if each]
+    """A new dashboard, empty, or a comparison of the named runs; then its page."""
     with session_scope(engine) as session:
-        made = dashboards.create(session, name, {"source": {"runs": ids}} if ids else None)
-    return RedirectResponse(f"/d/{made.slug}?edit=1", HTTPStatus.SEE_OTHER)
+        if not runs:
+            made = dashboards.create(session, name)
+            return RedirectResponse(f"/d/{made.slug}?edit=1", HTTPStatus.SEE_OTHER)
+        found = compare.chosen(session, runs.split(","))
+        metrics = {metric for run in found for metric in run.metrics}
+        content = of_comparison([run.id for run in found], by, metrics)
+        made = dashboards.create(session, name, content.model_dump(mode="json"))
+    return RedirectResponse(f"/d/{made.slug}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/d/{slug}")

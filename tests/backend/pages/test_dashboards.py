@@ -102,9 +102,21 @@ def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(
             assert stranger.get(made["url"] + address).status_code == 404
 
 
-def test_a_dashboard_is_made_from_a_form(browser: httpx.Client, ids: list[str]) -> None:
-    answer = browser.post("/dashboards", data={"name": "From a form", "runs": ",".join(ids)})
+def test_a_dashboard_is_made_empty_or_from_a_comparison(
+    server: WebServer, browser: httpx.Client, ids: list[str]
+) -> None:
+    assert browser.post("/dashboards", data={"name": "Empty"}).headers["location"] == "/d/empty?edit=1"
+    asked = {"name": "For tonight", "runs": ",".join(ids), "by": "run"}
+    assert browser.post("/dashboards", data=asked).headers["location"] == "/d/for-tonight"
+    content = browser.get("/api/v1/dashboards/for-tonight").json()["content"]
+    assert content["source"]["runs"] == ids
+    curves = [panel for panel in content["panels"] if panel["kind"] == "curves"]
+    assert {panel["by"] for panel in curves} == {"run"}
+    assert "No run has recorded" not in browser.get("/d/for-tonight").text
 
-    assert answer.headers["location"] == "/d/from-a-form?edit=1"
-    assert browser.get("/api/v1/dashboards/from-a-form").json()["content"]["source"]["runs"] == ids
-    assert "From a form" in browser.get("/dashboards").text
+    with server.client() as client:
+        other = client.post("/api/v1/runs/external", json={"name": "mine"}).json()["id"]
+        client.post(f"/api/v1/runs/{other}/metrics", json={"step": [1], "values": {"reward": [0.5]}})
+    browser.post("/dashboards", data={"name": "Others", "runs": other})
+    (panel,) = browser.get("/api/v1/dashboards/others").json()["content"]["panels"]
+    assert panel["metric"] == "reward"
