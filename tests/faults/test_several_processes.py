@@ -6,21 +6,25 @@ import psutil
 
 from backend.domain.experiment import ExperimentConfig
 from tests.support.processes import Lab, eventually, kill
-from tests.support.tiny import CHECKPOINT_EVERY, STEPS, tiny
+from tests.support.tiny import CHECKPOINT_EVERY, tiny
+
+STEPS = 50  # each of them waits for both processes
 
 
 def shared() -> ExperimentConfig:
     config = tiny()
-    return config.model_copy(update={"training": config.training.model_copy(update={"processes": 2})})
+    return config.model_copy(
+        update={"training": config.training.model_copy(update={"processes": 2, "steps": STEPS})}
+    )
 
 
 def hopeless_at(step: int) -> ExperimentConfig:
     """Shared by two processes; its stop rule holds at the first point from `step` on."""
     stop = {
         "kind": "hopeless",
-        "measure": "accuracy/exact",
-        "comparison": "<",
-        "value": 0.99,
+        "measure": "loss",
+        "comparison": ">",
+        "value": 0.0,
         "after_step": step,
     }
     hypothesis = {
@@ -49,8 +53,11 @@ def both(run_id: str) -> list[psutil.Process]:
     return found if len(found) == 2 else []
 
 
-def test_a_process_of_several_dies_with_the_others_and_the_run_goes_on(lab: Lab) -> None:
-    run_id = lab.submit(shared())
+def test_a_process_of_several_dies_with_the_others_and_the_run_goes_on_until_its_stop_rule_ends_all(
+    lab: Lab,
+) -> None:
+    end = 4 * CHECKPOINT_EVERY + 2
+    run_id = lab.submit(hopeless_at(end))
     lab.await_step(run_id, 2 * CHECKPOINT_EVERY + 5)
     first, second = both(run_id)
     acknowledged = lab.points(run_id)
@@ -58,10 +65,12 @@ def test_a_process_of_several_dies_with_the_others_and_the_run_goes_on(lab: Lab)
 
     eventually(lambda: not first.is_running(), "the end of the other process", 40)
     eventually(lambda: "killed (SIGKILL)" in lab.row(run_id).status_cause, "the cause", 40)
-    lab.await_status(run_id, "finished", within=240)
+    row = lab.await_status(run_id, "finished", within=240)
     points = lab.points(run_id)["loss"]
     assert acknowledged["loss"].items() <= points.items()
-    assert list(points) == list(range(1, STEPS + 1))
+    assert list(points) == list(range(1, end + 1))
+    assert f"stopped at step {end} by its stop rule" in row.status_cause
+    assert not processes_of(run_id)
 
 
 def test_a_run_of_several_processes_is_cancelled_as_a_whole(lab: Lab) -> None:
@@ -83,12 +92,3 @@ def test_a_killed_worker_takes_every_process_with_it_and_its_successor_goes_on(l
     lab.start_worker()
     lab.await_status(run_id, "finished", within=240)
     assert list(lab.points(run_id)["loss"]) == list(range(1, STEPS + 1))
-
-
-def test_a_stop_rule_ends_every_process_at_the_same_step(lab: Lab) -> None:
-    step = CHECKPOINT_EVERY + 2
-    run_id = lab.submit(hopeless_at(step))
-    row = lab.await_status(run_id, "finished")
-    assert list(lab.points(run_id)["loss"]) == list(range(1, step + 1))
-    assert f"stopped at step {step} by its stop rule" in row.status_cause
-    assert not processes_of(run_id)
