@@ -115,6 +115,16 @@
       }));
     },
 
+    find: (number) => inSight().find((element) => numberOf(element) === number),
+
+    /** Note from now on whether anything on the page changes, or says that it lacks something. */
+    watch() {
+      this.changed = false;
+      const note = () => (this.changed = true);
+      new MutationObserver(note).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+      addEventListener("invalid", note, true);
+    },
+
     /** What is wrong with each control in sight for who points at it. */
     pointed() {
       document.activeElement?.blur();

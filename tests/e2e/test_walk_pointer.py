@@ -1,0 +1,95 @@
+"""Every control of every page does something when it is clicked, and every link leads somewhere."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, Error, Page, Request
+
+from tests.support import walk
+from tests.support.browser import Complaints
+from tests.support.furnished import Furnished
+from tests.support.walk import Control
+
+PATIENCE = 3000  # milliseconds within which a click must show
+
+
+def is_clicked(control: Control) -> bool:
+    """Links are followed by their address; what stands in a form goes with the form's own button."""
+    if control.tag == "a":
+        return (control.href.startswith("#") and control.href != "#main") or control.role in ("tab", "button")
+    return control.tag in ("button", "summary") or (control.type == "checkbox" and not control.in_form)
+
+
+def does_something(page: Page, control: Control) -> bool:
+    """Whether a real click on it changes the page, asks the server or leads elsewhere."""
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    element = page.evaluate_handle("(number) => walk.find(number)", control.number).as_element()
+    assert element, control
+    element.scroll_into_view_if_needed()
+    element.hover()
+    walk.settle(page)
+    page.evaluate("walk.watch()")
+    page.on("request", note)
+    element.click()
+    try:
+        page.wait_for_function("() => walk.changed !== false", timeout=PATIENCE)
+    except Error:
+        return bool(asked)
+    finally:
+        page.remove_listener("request", note)
+    return True
+
+
+def clicked(page: Page, address: str, done: set[str], links: set[str]) -> tuple[int, list[str]]:
+    """Click one of each kind that is not yet `done` on the page as it comes; how many, and what is idle."""
+    idle: list[str] = []
+    number, is_fresh = 0, False
+    while True:
+        if not is_fresh:
+            walk.visit(page, address)
+        found = walk.controls(page)
+        links |= {each.href for each in found if each.href.startswith("/")}
+        control = next((each for each in found if is_clicked(each) and each.kind not in done), None)
+        if not control:
+            return number, idle
+        done.add(control.kind)
+        number += 1
+        if not does_something(page, control):
+            idle.append(str(control))
+        is_fresh = (
+            control.tag == "summary"
+        )  # what it opened closes when something else is pressed, or by Escape
+        if is_fresh:
+            page.keyboard.press("Escape")
+
+
+def test_every_button_does_something_and_every_link_leads_somewhere(
+    browser: Browser, furnished: Furnished
+) -> None:
+    context = browser.new_context(
+        base_url=furnished.url, viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
+    )
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    walk.prepare(context)
+    page = context.new_page()
+    page.goto(furnished.login())
+    complaints = Complaints(page)
+    done: set[str] = set()
+    links: set[str] = set()
+    idle: dict[str, list[str]] = {}
+    total = 0
+    for name, address in furnished.pages.items():
+        number, found = clicked(page, address, done, links)
+        total += number
+        if found:
+            idle[name] = found
+    dead = [link for link in sorted(links) if context.request.get(link).status >= 400]
+    context.close()
+
+    assert idle == {}
+    assert dead == []
+    assert complaints.found == []
+    assert total > 60
