@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from tests.support.browser import chromium
-from tests.support.screenshots.camera import THEMES, WIDTHS, Camera
+from tests.support.screenshots.camera import THEMES, WIDTHS, Camera, logged_in
 from tests.support.screenshots.guide import write_guide
 from tests.support.screenshots.pages import SHOTS, Shot
 from tests.support.screenshots.running import places
@@ -70,7 +70,7 @@ def _of_studios(browser: Browser, options: argparse.Namespace, shots: list[Shot]
         if not asked:
             continue
         with studio(home / state, full=state == "full") as lab:
-            camera = Camera(browser, lab.url, lab.login(), lab.places)
+            camera = Camera(browser, lab.url, logged_in(browser, lab.login()), lab.places)
             if options.guide:
                 write_guide(camera, browser)
             else:
@@ -81,7 +81,8 @@ def _of_studios(browser: Browser, options: argparse.Namespace, shots: list[Shot]
 def _of_running(browser: Browser, options: argparse.Namespace, shots: list[Shot]) -> list[str]:
     login = options.url if "/login?" in options.url else _login_link()
     url = login.partition("/login")[0]
-    camera = Camera(browser, url, login, places(browser, url, login))
+    cookies = logged_in(browser, login)
+    camera = Camera(browser, url, cookies, places(browser, url, cookies))
     return _all(camera, options, [shot for shot in shots if shot.state == "full"])
 
 

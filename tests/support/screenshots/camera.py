@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.support.browser import Complaints
@@ -45,15 +45,20 @@ STILL = """(most) => new Promise((resolve) => {
 })"""
 
 
+def logged_in(browser: Browser, login: str) -> StorageState:
+    """Cookies of a browser that opened the link, which works once."""
+    context = browser.new_context()
+    context.new_page().goto(login)
+    cookies = context.storage_state()
+    context.close()
+    return cookies
+
+
 class Camera:
     """Visits the pages of one lab with one browser."""
 
-    def __init__(self, browser: Browser, url: str, login: str, places: Mapping[str, str]) -> None:
-        self._browser, self._url, self._places = browser, url, places
-        context = browser.new_context()
-        context.new_page().goto(login)
-        self._cookies = context.storage_state()
-        context.close()
+    def __init__(self, browser: Browser, url: str, cookies: StorageState, places: Mapping[str, str]) -> None:
+        self._browser, self._url, self._cookies, self._places = browser, url, cookies, places
 
     def take(self, shots: Iterable[Shot], themes: Sequence[Theme], width: int, folder: Path) -> list[str]:
         """Photograph each shot whose place there is, in each theme; what the pages complained about.
