@@ -1,4 +1,4 @@
-"""One live run in two windows, and in one whose network goes away and comes back."""
+"""Live runs in two windows, one of them a phone, and in one whose network goes away and comes back."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ NOTE_POINTS = """() => {
         subtree: true, childList: true, attributes: true, attributeFilter: ['data-points'],
     });
     note();
+    window.shifted = 0;
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+    }).observe({ type: 'layout-shift' });
 }"""
 
 
@@ -37,8 +41,9 @@ def live(context: BrowserContext) -> str:
 
 @pytest.fixture
 def other_page(lab: StartedLab, browser: Browser, session_file: Path) -> Iterator[Page]:
-    """A window of another browser session."""
-    context = browser.new_context(base_url=lab.url, storage_state=session_file)
+    """A phone, with a session of its own."""
+    phone = {"width": 390, "height": 844}
+    context = browser.new_context(base_url=lab.url, storage_state=session_file, viewport=phone)  # type: ignore[arg-type]
     yield context.new_page()
     context.close()
 
@@ -72,6 +77,23 @@ def test_two_windows_on_a_live_run_show_the_same_points_within_a_second(
     here, there = (window.evaluate("window.shownAt") for window in windows)
     apart = {step: abs(here[step] - there[step]) for step in map(str, range(2, 7))}
     assert max(apart.values()) < WITHIN, apart
+    assert [window.evaluate("window.shifted") < 0.02 for window in windows] == [True, True]
+
+
+def test_new_runs_and_what_they_do_move_nothing_in_the_table(
+    page: Page, other_page: Page, context: BrowserContext, live: str
+) -> None:
+    windows = (page, other_page)
+    for window in windows:
+        window.goto("/")
+        expect(window.locator(f"#run-{live}")).to_be_visible()
+        window.evaluate(NOTE_POINTS)
+    log(context, live, [2, 3])
+    started = context.request.post("/api/v1/runs/external", data={"name": "next"}).json()
+    log(context, started["id"], [1, 2])
+    for window in windows:
+        expect(window.locator(f"#run-{started['id']}")).to_contain_text("running")
+        assert window.evaluate("window.shifted") < 0.02
 
 
 def test_a_lost_network_is_said_and_loses_no_point(

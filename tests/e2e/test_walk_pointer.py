@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Browser, Error, Page, Request
+from playwright.sync_api import Browser, Page
 
 from tests.support import walk
 from tests.support.browser import Complaints
 from tests.support.furnished import Furnished
 from tests.support.walk import Control
-
-PATIENCE = 3000  # milliseconds within which a click must show
 
 
 def is_clicked(control: Control) -> bool:
@@ -20,27 +18,11 @@ def is_clicked(control: Control) -> bool:
 
 
 def does_something(page: Page, control: Control) -> bool:
-    """Whether a real click on it changes the page, asks the server or leads elsewhere."""
-    asked: list[str] = []
-
-    def note(request: Request) -> None:
-        asked.append(request.url)
-
-    element = page.evaluate_handle("(number) => walk.find(number)", control.number).as_element()
-    assert element, control
+    """Whether a real click on it does."""
+    element = walk.element_of(page, control)
     element.scroll_into_view_if_needed()
     element.hover()
-    walk.settle(page)
-    page.evaluate("walk.watch()")
-    page.on("request", note)
-    element.click()
-    try:
-        page.wait_for_function("() => walk.changed !== false", timeout=PATIENCE)
-    except Error:
-        return bool(asked)
-    finally:
-        page.remove_listener("request", note)
-    return True
+    return walk.does_something(page, element.click)
 
 
 def clicked(page: Page, address: str, done: set[str], links: set[str]) -> tuple[int, list[str]]:
@@ -81,7 +63,7 @@ def test_every_button_does_something_and_every_link_leads_somewhere(
     links: set[str] = set()
     idle: dict[str, list[str]] = {}
     total = 0
-    for name, address in furnished.pages.items():
+    for name, address in walk.light_first(furnished.pages).items():
         number, found = clicked(page, address, done, links)
         total += number
         if found:

@@ -105,7 +105,7 @@
         kind: kindOf(element),
         name: nameOf(element),
         tag: element.tagName.toLowerCase(),
-        type: element.type ?? "",
+        type: element.form?.method === "dialog" ? "button" : (element.type ?? ""), // it sends nothing
         role: element.getAttribute("role") ?? "",
         href: element.getAttribute("href") ?? "",
         is_tab_stop: element.tabIndex >= 0 && !isSecondRadio(element),
@@ -147,9 +147,14 @@
       return wrong;
     },
 
+    /** What lies over the page: "dialog", "menu" or nothing. */
+    layer: () => (modal() ? "dialog" : document.querySelector("details.menu[open]") ? "menu" : ""),
+
+    /** The number of what has the focus; null: nothing has it. */
+    focused: () => (document.activeElement === document.body ? null : numberOf(document.activeElement)),
+
     /** Note from now on where the focus goes, and which of it does not show. */
     follow() {
-      document.activeElement?.blur();
       const rest = new Map(inSight().map((element) => [element, lookOf(element)]));
       this.path = [];
       this.unseen = new Set();

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, ElementHandle, Error, Page, Request
 
 SCRIPT = Path(__file__).with_suffix(".js")
+PATIENCE = 3000  # milliseconds within which what one does must show
 SPARE = 40  # stops that come and go with the focus: tools of a row
 
 
@@ -44,11 +46,25 @@ def visit(page: Page, address: str) -> None:
     settle(page)
 
 
+def light_first(pages: Mapping[str, str]) -> dict[str, str]:
+    """Pages with charts last: what stands on every page is then used where a visit takes least."""
+    return dict(
+        sorted(pages.items(), key=lambda each: "curves" in each[1] or "/d/" in each[1] or "/s/" in each[1])
+    )
+
+
 def settle(page: Page) -> None:
-    """Wait until the page has come and what it asked for is there."""
-    page.wait_for_function("() => walk.isSettled()")
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    page.wait_for_function("() => walk.isSettled()")
+    """Wait until the page has come, or the one that it leads to, and what it asked for is there."""
+    while True:
+        try:
+            page.wait_for_function("() => walk.isSettled()")
+            page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            page.wait_for_function("() => walk.isSettled()")
+        except Error as error:
+            if "context was destroyed" not in str(error):
+                raise
+        else:
+            return
 
 
 def controls(page: Page) -> list[Control]:
@@ -82,6 +98,7 @@ def wrong_by_keyboard(page: Page, back: bool = False) -> list[str]:
 
 def _tab_round(page: Page, wanted: set[int], key: str) -> list[int]:
     """The numbers of what has the focus in turn, until all that is wanted had it or there are too many."""
+    page.evaluate("document.activeElement?.blur()")
     page.evaluate("walk.follow()")
     path: list[int] = []
     left = 2 * len(wanted) + SPARE
@@ -91,6 +108,33 @@ def _tab_round(page: Page, wanted: set[int], key: str) -> list[int]:
         left -= missing
         path = page.evaluate("walk.path")
     return path
+
+
+def does_something(page: Page, act: Callable[[], object]) -> bool:
+    """Whether `act` changes the page, asks the server or leads elsewhere."""
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    settle(page)
+    page.evaluate("walk.watch()")
+    page.on("request", note)
+    act()
+    try:
+        page.wait_for_function("() => walk.changed !== false", timeout=PATIENCE)
+    except Error:
+        return bool(asked)
+    finally:
+        page.remove_listener("request", note)
+    return True
+
+
+def element_of(page: Page, control: Control) -> ElementHandle:
+    """The control in the page."""
+    element = page.evaluate_handle("(number) => walk.find(number)", control.number).as_element()
+    assert element, control
+    return element
 
 
 def wrong_by_pointer(page: Page) -> list[str]:

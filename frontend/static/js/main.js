@@ -12,6 +12,13 @@ if (isInside) {
   watchFinder();
 }
 
+// What is chosen in a menu vanishes with it: the focus goes to what opened the menu, so that a dialog that the choice
+// opens can give it back.
+document.addEventListener("click", (event) => {
+  const menu = event.target.closest("details.menu[open]");
+  if (menu && event.target.closest(".sheet button, .sheet a")) menu.querySelector("summary").focus({ preventScroll: true });
+}, { capture: true });
+
 // Menus close when one clicks elsewhere, presses Escape or chooses something.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
