@@ -1,4 +1,4 @@
-"""By keyboard alone: Enter presses every button, opens every menu and dialog, and what stands in those is walked too.
+"""By keyboard alone: Enter presses every button, opens every menu and dialog; what stands in those is walked.
 
 Tab reaches all of an open menu or dialog; Escape closes it and does not lose the focus.
 """
@@ -22,7 +22,7 @@ def is_pressed(control: Control) -> bool:
 
 
 class Walker:
-    """Goes through pages with the keyboard; one of each kind of control is pressed, wherever it is met first."""
+    """Goes through pages with the keyboard; one of each kind of control is pressed, where it is met first."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -42,7 +42,7 @@ class Walker:
                 waiting += self.press(address, path)
 
     def press(self, address: str, path: Path) -> list[Path]:
-        """Press the last of the path; ways to what was never pressed in the menu or dialog that this opened."""
+        """Press the last of the path; ways to what was never pressed in the menu or dialog it opened."""
         found = self._opened(address, path[:-1])
         control = next((each for each in found if each.kind == path[-1]), None)
         if not control:  # what was pressed before has changed the lab: perhaps another page has it
