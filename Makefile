@@ -28,9 +28,9 @@ lint: install ## formatting, lint rules, strict types, import contracts
 test: lint .venv/browser ## lint, then every test; options: make test ARGS="tests/backend -k queue"
 	@$(BIN)/pytest $(TEST_PROCESSES) $(ARGS)
 
-# Three processes keep two cores busy while tests wait for servers and browsers. A file stays in one process, because its
-# tests share servers; in the order of the folders, since the files with the fewest tests take the longest.
-TEST_PROCESSES ?= -n 3 --dist loadfile --no-loadscope-reorder
+# Two processes use both cores while one test waits for a server. A file stays in one process,
+# because its tests share servers.
+TEST_PROCESSES ?= -n 2 --dist loadfile
 
 .venv/browser: .venv/installed
 	@.ci/browser
