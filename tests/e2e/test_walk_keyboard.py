@@ -1,4 +1,4 @@
-"""Every page, full and empty: each control is reached by Tab and Shift+Tab, shows it, and can be pointed at.
+"""Every page, full and empty: each control is reached by Tab, shows it, can be pointed at, and axe agrees.
 
 What the controls do is walked in test_walk_pointer.py.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from playwright.sync_api import Browser, Page
 
 from tests.support import walk
+from tests.support.accessibility import violations_by_day_and_night
 from tests.support.browser import Complaints
 from tests.support.furnished import Furnished
 
@@ -28,7 +29,7 @@ def opened(browser: Browser, lab: Furnished) -> Page:
 
 
 def faults(page: Page, pages: Mapping[str, str]) -> dict[str, list[str]]:
-    """What is wrong with each page for who has a keyboard alone or points, on a desk and on a phone."""
+    """What is wrong with each page for who has a keyboard alone, points, listens or sees little contrast."""
     complaints = Complaints(page)
     found = {}
     for name, address in pages.items():
@@ -37,6 +38,7 @@ def faults(page: Page, pages: Mapping[str, str]) -> dict[str, list[str]]:
         wrong = [f"wide: {each}" for each in walk.wrong_by_keyboard(page) + walk.wrong_by_pointer(page)]
         if walk.moved(page) >= MOST_SHIFT:
             wrong.append(f"it moves by {walk.moved(page):.3f}")
+        wrong += violations_by_day_and_night(page)
         page.set_viewport_size(PHONE)  # type: ignore[arg-type]
         back = walk.wrong_by_keyboard(page, back=True)
         wrong += [f"phone: {each}" for each in back + walk.wrong_by_pointer(page)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+COLOURS = "color-contrast"  # the one rule whose answer is another by night
 SEVERE = ("serious", "critical")
 
 
@@ -18,3 +19,12 @@ def violations(page: Page, *rules: str) -> list[str]:
         if each["impact"] in SEVERE
         for node in each["nodes"]
     ]
+
+
+def violations_by_day_and_night(page: Page) -> list[str]:
+    """By day, and by night as far as colours matter; by day again in the end."""
+    wrong = violations(page)
+    page.emulate_media(color_scheme="dark")
+    wrong += [f"dark: {each}" for each in violations(page, COLOURS)]
+    page.emulate_media(color_scheme="light")
+    return wrong
