@@ -14,18 +14,9 @@ from tests.support.accessibility import violations_by_day_and_night
 from tests.support.browser import Complaints
 from tests.support.furnished import Furnished
 
-WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 MOST_SHIFT = 0.02  # CLS
 ERROR_PAGES = ("no such page", "no such run", "login")  # Chromium writes their status into the console
-
-
-def opened(browser: Browser, lab: Furnished) -> Page:
-    context = browser.new_context(base_url=lab.url, viewport=WIDE, reduced_motion="reduce")  # type: ignore[arg-type]
-    walk.prepare(context)
-    page = context.new_page()
-    page.goto(lab.login())
-    return page
 
 
 def faults(page: Page, pages: Mapping[str, str]) -> dict[str, list[str]]:
@@ -33,7 +24,7 @@ def faults(page: Page, pages: Mapping[str, str]) -> dict[str, list[str]]:
     complaints = Complaints(page)
     found = {}
     for name, address in pages.items():
-        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+        page.set_viewport_size(walk.WIDE)
         walk.visit(page, address)
         wrong = [f"wide: {each}" for each in walk.wrong_by_keyboard(page) + walk.wrong_by_pointer(page)]
         if walk.moved(page) >= MOST_SHIFT:
@@ -55,13 +46,13 @@ def faults(page: Page, pages: Mapping[str, str]) -> dict[str, list[str]]:
 def test_every_control_of_every_page_is_reached_by_keyboard_and_by_pointer(
     browser: Browser, furnished: Furnished
 ) -> None:
-    page = opened(browser, furnished)
+    page = walk.opened(browser, furnished)
     assert faults(page, furnished.pages) == {}
     page.context.close()
 
 
 def test_so_is_every_control_of_an_empty_lab(browser: Browser, empty_lab: Furnished) -> None:
-    page = opened(browser, empty_lab)
+    page = walk.opened(browser, empty_lab)
     assert faults(page, empty_lab.pages) == {}
     page.context.close()
 
@@ -81,7 +72,7 @@ SPOILED = {
 
 
 def test_a_spoiled_page_is_told(browser: Browser, empty_lab: Furnished) -> None:
-    page = opened(browser, empty_lab)
+    page = walk.opened(browser, empty_lab)
     for spoiled, fault in SPOILED.items():
         walk.visit(page, "/queue")
         page.evaluate(f"() => {{ const find = document.getElementById('find'); {spoiled}; }}")

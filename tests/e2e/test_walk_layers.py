@@ -99,20 +99,14 @@ class Walker:
 def test_every_button_menu_and_dialog_is_used_by_keyboard_alone(
     browser: Browser, furnished: Furnished
 ) -> None:
-    context = browser.new_context(
-        base_url=furnished.url, viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
-    )
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    walk.prepare(context)
-    page = context.new_page()
-    page.goto(furnished.login())
+    page = walk.opened(browser, furnished)
     complaints = Complaints(page)
     walker = Walker(page)
     for address in walk.light_first(furnished.pages).values():
         walker.go(address)
     for address, path in walker.left:
         walker.press(address, path)
-    context.close()
+    page.context.close()
 
     assert walker.wrong == []
     assert complaints.found == []

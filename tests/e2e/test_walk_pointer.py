@@ -51,13 +51,7 @@ def clicked(page: Page, address: str, done: set[str], links: set[str]) -> tuple[
 def test_every_button_does_something_and_every_link_leads_somewhere(
     browser: Browser, furnished: Furnished
 ) -> None:
-    context = browser.new_context(
-        base_url=furnished.url, viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
-    )
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    walk.prepare(context)
-    page = context.new_page()
-    page.goto(furnished.login())
+    page = walk.opened(browser, furnished)
     complaints = Complaints(page)
     done: set[str] = set()
     links: set[str] = set()
@@ -68,8 +62,8 @@ def test_every_button_does_something_and_every_link_leads_somewhere(
         total += number
         if found:
             idle[name] = found
-    dead = [link for link in sorted(links) if context.request.get(link).status >= 400]
-    context.close()
+    dead = [link for link in sorted(links) if page.request.get(link).status >= 400]
+    page.context.close()
 
     assert idle == {}
     assert dead == []

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, ElementHandle, Error, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ElementHandle, Error, Page, Request, ViewportSize
+
+from tests.support.furnished import Furnished
 
 SCRIPT = Path(__file__).with_suffix(".js")
+WIDE: ViewportSize = {"width": 1440, "height": 900}
 PATIENCE = 3000  # milliseconds within which what one does must show
 SPARE = 40  # stops that come and go with the focus: tools of a row
 
@@ -37,6 +40,16 @@ class Control:
 def prepare(context: BrowserContext) -> None:
     """Let every page of the context be walked."""
     context.add_init_script(path=SCRIPT)
+
+
+def opened(browser: Browser, lab: Furnished) -> Page:
+    """A window that is logged in and can be walked through; it may use the clipboard."""
+    context = browser.new_context(base_url=lab.url, viewport=WIDE, reduced_motion="reduce")
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    prepare(context)
+    page = context.new_page()
+    page.goto(lab.login())
+    return page
 
 
 def visit(page: Page, address: str) -> None:
