@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -13,14 +14,7 @@ from backend.domain.dashboards import At
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.pages.chart_view import PanelIds, View
 from backend.pages.compare_board import Board, By, columns_of
-from backend.pages.compare_tables import (
-    config_rows,
-    config_rows_over_seeds,
-    encoder_table,
-    encoder_table_over_seeds,
-    result_rows,
-    variation_rows,
-)
+from backend.pages.compare_tables import config_rows, encoder_table, results_table
 from backend.pages.contexts.compare import (
     CompareChoice,
     ComparePage,
@@ -31,6 +25,7 @@ from backend.pages.contexts.compare import (
 from backend.pages.kept_charts import as_json
 from backend.pages.rendering import render
 from backend.services import compare, replicates, runs
+from backend.services.replicates import Replicates
 
 router = APIRouter(include_in_schema=False)
 
@@ -68,11 +63,9 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
             return render(CompareChoice(page.runs))
         found = compare.chosen(session, asked.ids)
         board = Board(session, found, asked.by)
-        grouped = asked.by == "seed"
-        lines = columns_of(board)
         context = ComparePage(
             runs=found,
-            columns=lines,
+            columns=columns_of(board),
             by=asked.by,
             base=_base(board, asked),
             k=asked.k,
@@ -81,11 +74,11 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
             panels=board.panels,
             drawn=board.first_paint(view),
             legend=board.legend(asked.hidden),
-            encoder=encoder_table_over_seeds(board.variations) if grouped else encoder_table(found),
-            results=variation_rows(board.variations, asked.at) if grouped else result_rows(found, asked.at),
+            encoder=encoder_table(board),
+            results=results_table(board, asked.at),
             published=PUBLISHED,
             caveats=CAVEATS,
-            config=config_rows_over_seeds(board.variations) if grouped else config_rows(found),
+            config=config_rows(board),
         )
     return render(context)
 
@@ -110,13 +103,24 @@ def tasks(engine: Database, asked: Asked) -> HTMLResponse:
     """Which run, or how many seeds of which variation, solve which task."""
     with reading_scope(engine) as session:
         board = Board(session, compare.chosen(session, asked.ids), asked.by)
-        if asked.by == "run":
-            context = CompareTasks(columns_of(board), compare.matrix(session, board.runs, asked.k))
-        else:
-            found = replicates.replicates(session, board.variations, asked.k)
-            by_key = {each.variation.key: each for each in found}
-            context = CompareTasks(columns_of(board), replicates.matrix(found, asked.k), by_key)
+        over_seeds = asked.by == "seed"
+        found = replicates.replicates(session, board.variations, asked.k) if over_seeds else []
+        made = (
+            replicates.matrix(found, asked.k) if over_seeds else compare.matrix(session, board.runs, asked.k)
+        )
+    context = CompareTasks(
+        columns=[each for each in columns_of(board) if each.key in made.results],
+        matrix=made,
+        replicates={each.variation.key: each for each in found},
+        seeds={row.task_id: _seeds(found, row.task_id) for row in made.tasks},
+    )
     return render(context)
+
+
+def _seeds(found: Sequence[Replicates], task: str) -> str:
+    """How many seeds of all variations solve all of the task, of those of variations that were asked it."""
+    asked = [each for each in found if each.mean(task) is not None]
+    return f"{sum(each.solved_by(task) for each in asked)}/{sum(len(each.scores) for each in asked)}"
 
 
 @router.get("/compare/significance")

@@ -11,6 +11,7 @@ from backend.domain.dashboards import At
 from backend.domain.health import CROSS_SAMPLE, TOKEN, Health
 from backend.domain.health.evidence import Evidence
 from backend.domain.statistics import Mean, mean_of
+from backend.pages.compare_board import Board
 from backend.pages.health import health_of
 from backend.services import compare
 from backend.services.compare import Variation
@@ -72,11 +73,21 @@ class EncoderRow:
     measures: Mapping[str, Reading]
 
     @property
+    def is_of_one(self) -> bool:
+        """Whether it is about a single run."""
+        return len(self.verdicts) == 1 and self.verdicts[0][1] == 1
+
+    @property
     def words(self) -> str:
         """`collapsed`; over seeds `4 healthy, 1 collapsed`."""
-        if len(self.verdicts) == 1 and self.verdicts[0][1] == 1:
+        if self.is_of_one:
             return self.verdicts[0][0].word
         return ", ".join(f"{count} {health.word}" for health, count in self.verdicts)
+
+
+def results_table(board: Board, at: At) -> list[ResultRow]:
+    """The results of the board's lines."""
+    return result_rows(board.runs, at) if board.by == "run" else variation_rows(board.variations, at)
 
 
 def result_rows(found: Sequence[RunView], at: At = "all") -> list[ResultRow]:
@@ -127,13 +138,14 @@ def _finished(run: RunView) -> list[ResultView]:
 
 
 def _row(key: str, label: str, members: Sequence[RunView], results: Sequence[ResultView]) -> ResultRow:
+    train = _last(members, TOKEN)
     return ResultRow(
         key=key,
         label=label,
         runs=len(members),
         result=results[0],
         cells=tuple(_cell(k, results) for k in SHOWN_K),
-        train=_last(members, TOKEN),
+        train=train and train.within(0.0, 1.0),
         variance=_last(members, CROSS_SAMPLE),
     )
 
@@ -155,22 +167,17 @@ def _last(members: Sequence[RunView], metric: str) -> Mean | None:
     return mean_of(values)
 
 
-def encoder_table(found: Sequence[RunView]) -> tuple[list[str], list[EncoderRow]]:
-    """Titles of the measures that some run has, and every run's."""
-    return _encoder_table([(run.id, run.name, (run,)) for run in found])
-
-
-def encoder_table_over_seeds(found: Sequence[Variation]) -> tuple[list[str], list[EncoderRow]]:
-    """The same with one row per variation: how many seeds have which verdict; measures in their range."""
-    return _encoder_table([(each.key, each.label, each.runs) for each in found])
-
-
-def _encoder_table(
-    found: Sequence[tuple[str, str, Sequence[RunView]]],
-) -> tuple[list[str], list[EncoderRow]]:
+def encoder_table(board: Board) -> tuple[list[str], list[EncoderRow]]:
+    """Titles of the measures that some run has, and every line's: of a run, or of a variation how many seeds
+    have which verdict, with the measures in their range."""
+    lines: list[tuple[str, str, Sequence[RunView]]] = (
+        [(run.id, run.name, (run,)) for run in board.runs]
+        if board.by == "run"
+        else [(each.key, each.label, each.runs) for each in board.variations]
+    )
     rows = []
     titles: dict[str, None] = {}
-    for key, label, members in found:
+    for key, label, members in lines:
         judged = [health_of(run) for run in members]
         counts = Counter((each.level, each.word) for each in judged)
         firsts = {(each.level, each.word): each for each in reversed(judged)}
@@ -194,15 +201,12 @@ def _reading(those: Sequence[Evidence]) -> Reading:
     return Reading(" to ".join(texts), worst.level, word)
 
 
-def config_rows(found: Sequence[RunView]) -> list[ConfigRow]:
-    """The fields that differ between the runs."""
+def config_rows(board: Board) -> list[ConfigRow]:
+    """The fields that differ between the runs; or between variations, by their keys, the seed left out."""
+    over_seeds = board.by == "seed"
+    found = [each.runs[0] for each in board.variations] if over_seeds else board.runs
     return [
         ConfigRow(row.path, {run: shown(value) for run, value in row.values.items()})
         for row in compare.differing(found)
+        if not (over_seeds and row.path == "seed")
     ]
-
-
-def config_rows_over_seeds(found: Sequence[Variation]) -> list[ConfigRow]:
-    """The same between variations, each under its key; the seed is left out."""
-    firsts = [each.runs[0] for each in found]
-    return [row for row in config_rows(firsts) if row.path != "seed"]

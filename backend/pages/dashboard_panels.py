@@ -31,11 +31,8 @@ from backend.pages.compare_tables import (
     EncoderRow,
     ResultRow,
     config_rows,
-    config_rows_over_seeds,
     encoder_table,
-    encoder_table_over_seeds,
-    result_rows,
-    variation_rows,
+    results_table,
 )
 from backend.pages.grid_svg import grid_svg
 from backend.pages.kept_charts import Chart as KeptChart
@@ -151,20 +148,19 @@ class Panels:
 
     def _table(self, panel: TablePanel) -> Shown:
         board = self.board(panel.by)
-        over_seeds = panel.by == "seed"
         if panel.table == "encoder":
-            made = encoder_table_over_seeds(board.variations) if over_seeds else encoder_table(self.runs)
-            recorded = [row for row in made[1] if row.measures]
+            titles, rows = encoder_table(board)
+            recorded = [row for row in rows if row.measures]
             nothing = "" if recorded else "No run has recorded a measure of its encoder yet."
-            return Shown(panel, encoder=(made[0], recorded), nothing=nothing)
+            return Shown(panel, encoder=(titles, recorded), nothing=nothing)
         if panel.table == "significance":
             return self._significance(panel)
         if panel.table == "config":
-            config = config_rows_over_seeds(board.variations) if over_seeds else config_rows(self.runs)
+            config = config_rows(board)
             nothing = "" if config else "The configs are the same."
             return Shown(panel, config=config, columns=columns_of(board), nothing=nothing)
-        rows = variation_rows(board.variations, panel.at) if over_seeds else result_rows(self.runs, panel.at)
-        return Shown(panel, rows=rows, nothing="" if rows else "No run has a finished evaluation yet.")
+        results = results_table(board, panel.at)
+        return Shown(panel, rows=results, nothing="" if results else "No run has a finished evaluation yet.")
 
     def _significance(self, panel: TablePanel) -> Shown:
         """Every variation beside the best of those with an encoder, or of all where there is none."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from backend.domain.experiment.search import search_words
 from backend.domain.numbers import NBSP, NO_VALUE, p_value, percent, points, signed, significant, solved
+from backend.services.measured import weights_name
 from backend.services.workers import spoken
 
 
@@ -101,5 +102,6 @@ FILTERS = {
         grid_shape,
         grid_box,
         spoken,
+        weights_name,
     )
 }

@@ -10,6 +10,7 @@ from backend.domain.statistics import mean_of
 from backend.domain.sweeps import Sweep, changes_of, variation_label
 from backend.domain.variation import OF_ONE_RUN, variation
 from backend.services.group_view import GroupRun, GroupScore, MeanView, Statuses, VariationView
+from backend.services.measured import common_way, newest_by
 from backend.services.run_view import ResultView, RunView
 
 TOKEN_ACCURACY = "accuracy/token"
@@ -74,11 +75,8 @@ def _finished(run: RunView) -> list[ResultView]:
 def _newest_alike(set_name: str, runs: Sequence[RunView]) -> list[ResultView]:
     """Each run's newest result on the set, by the way of measuring that most of the runs share."""
     of_runs = [[result for result in _finished(run) if result.set == set_name] for run in runs]
-    ways = Counter(way for results in of_runs for way in {result.alike for result in results})
-    newest = {result.alike: result.id for results in of_runs for result in results}
-    way = max(ways, key=lambda each: (ways[each], newest[each]))
-    alike = [[result for result in results if result.alike == way] for results in of_runs]
-    return [max(results, key=lambda each: (each.step, each.id)) for results in alike if results]
+    way = common_way(of_runs)
+    return [result for results in of_runs if (result := newest_by(way, results))]
 
 
 def _score(name: str, results: Sequence[ResultView]) -> GroupScore | None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
 from pydantic import BaseModel, Field
 
 from backend.domain.experiment import search_words
+
+Way = tuple[object, ...]  # of measuring: what `Measured.alike` gives
 
 
 class PassView(BaseModel):
@@ -42,7 +48,7 @@ class Measured(BaseModel):
         return next((score for score in self.passes if score.k == k), None)
 
     @property
-    def alike(self) -> tuple[object, ...]:
+    def alike(self) -> Way:
         """The same for evaluations whose scores may be compared: all but the checkpoint."""
         return (
             self.set, self.tasks_digest, self.n, self.weights, self.views, self.act_steps, self.search,
@@ -51,7 +57,7 @@ class Measured(BaseModel):
 
     @property
     def besides(self) -> str:
-        """Search and canvas, where they are not the plain ones: `, gradient 100 x 0.1`; else empty."""
+        """Search and canvas, where they are not the plain ones: ` · gradient 100 x 0.1`; else empty."""
         return besides(self.search, self.canvas)
 
     @property
@@ -62,12 +68,36 @@ class Measured(BaseModel):
     @property
     def conditions(self) -> str:
         """The same without the step."""
-        weights = "EMA" if self.weights == "ema" else self.weights
         views, steps, tasks = (
             f"{number:,} {word}{'' if number == 1 else 's'}"
             for number, word in ((self.views, "view"), (self.act_steps, "ACT step"), (self.n, "task"))
         )
-        return f"{weights} weights · {views} · {steps}{self.besides} · {tasks}"
+        return f"{weights_name(self.weights)} weights · {views} · {steps}{self.besides} · {tasks}"
+
+
+AnyMeasured = TypeVar("AnyMeasured", bound=Measured)
+
+
+def common_way(of_runs: Iterable[Sequence[Measured]]) -> Way | None:
+    """How most runs were measured, from each run's results; of several the way used last. None: no result."""
+    runs: Counter[Way] = Counter()
+    newest: dict[Way, int] = {}
+    for results in of_runs:
+        runs.update({result.alike for result in results})
+        for result in results:
+            newest[result.alike] = max(result.id, newest.get(result.alike, 0))
+    return max(runs, key=lambda way: (runs[way], newest[way]), default=None)
+
+
+def newest_by(way: Way | None, results: Sequence[AnyMeasured]) -> AnyMeasured | None:
+    """Of a run's results the one of its newest checkpoint that was measured so; None without any."""
+    alike = (each for each in results if each.alike == way)
+    return max(alike, key=lambda each: (each.step, each.id), default=None)
+
+
+def weights_name(weights: str) -> str:
+    """`EMA`, or raw as it is."""
+    return "EMA" if weights == "ema" else weights
 
 
 def besides(search: str, canvas: str) -> str:

@@ -17,6 +17,7 @@ from backend.services.measured import PassView
 from backend.services.run_facts import passed
 
 LEVEL = 0.05  # of McNemar's test
+VERDICTS = {"a": "baseline is better", "b": "it is better", "undecided": "undecided"}  # a is the baseline
 SHOWN = 3  # differing tasks that a refusal names
 
 
@@ -65,6 +66,11 @@ class ComparisonView(BaseModel):
         "undecided otherwise."
     )
     words: str = Field(examples=["a solves more: 12/32 against 5/32, difference 22 % [6–37], p = 0.039."])
+
+    @property
+    def said(self) -> str:
+        """The verdict in words, where a is the baseline."""
+        return VERDICTS[self.verdict]
 
 
 def unlike(a: Evaluation, b: Evaluation) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +15,9 @@ from backend.db.repositories import evaluations as rows
 from backend.domain.numbers import percent
 from backend.domain.statistics import Mean, mean_of, task_scores
 from backend.services.compare import Solved, TaskMatrix, Variation
-from backend.services.paired import DifferenceView
+from backend.services.measured import Way, newest_by
+from backend.services.measured import common_way as common
+from backend.services.paired import VERDICTS, DifferenceView
 from backend.services.run_view import ResultView, RunView
 from backend.services.seed_bootstrap import bootstrap
 
@@ -32,7 +33,8 @@ class Replicates:
     @property
     def share(self) -> Mean | None:
         """Mean over the seeds of pass@k."""
-        return mean_of([sum(each.values()) / len(each) for each in self.scores.values() if each])
+        mean = mean_of([sum(each.values()) / len(each) for each in self.scores.values() if each])
+        return mean and mean.within(0.0, 1.0)
 
     def solved_by(self, task: str) -> int:
         """How many seeds solve all of the task."""
@@ -70,6 +72,11 @@ class VariationPairView(BaseModel):
     more_b: list[str]
     verdict: Literal["a", "b", "undecided"] = Field(description="Who is better, where 0 is not inside.")
 
+    @property
+    def said(self) -> str:
+        """The verdict in words, where a is the baseline."""
+        return VERDICTS[self.verdict]
+
 
 class VariationPair(BaseModel):
     """A variation beside the baseline, or why there is no comparison."""
@@ -85,10 +92,9 @@ class VariationPair(BaseModel):
         v = self.view
         if v is None:
             return f"not compared: {self.reason}"
-        verdict = {"a": "baseline is better", "b": "it is better", "undecided": "undecided"}[v.verdict]
         interval = f"[{-100 * v.difference.high:.0f} to {-100 * v.difference.low:.0f}]"
         return (
-            f"{verdict}: {percent(v.b.mean)} against {percent(v.a.mean)}, difference "
+            f"{v.said}: {percent(v.b.mean)} against {percent(v.a.mean)}, difference "
             f"{-100 * v.difference.mean:.0f} points {interval}, {v.b.seeds} and {v.a.seeds} seeds"
         )
 
@@ -99,32 +105,22 @@ def replicates(session: Session, found: Sequence[Variation], k: int) -> list[Rep
     return [_replicates(session, variation, way, k) for variation in found]
 
 
-def common_way(found: Sequence[RunView]) -> tuple[object, ...] | None:
+def common_way(found: Sequence[RunView]) -> Way | None:
     """What most runs were measured on, held out; of several the one measured last. None without any."""
-    ways: Counter[tuple[object, ...]] = Counter()
-    newest: dict[tuple[object, ...], int] = {}
-    for run in found:
-        mine = {result.alike: result.id for result in _held_out(run)}
-        ways.update(mine.keys())
-        newest |= {way: max(at, newest.get(way, 0)) for way, at in mine.items()}
-    return max(ways, key=lambda way: (ways[way], newest[way]), default=None)
+    return common([_held_out(run) for run in found])
 
 
-def results_of(variation: Variation, way: tuple[object, ...] | None) -> dict[str, ResultView]:
+def results_of(variation: Variation, way: Way | None) -> dict[str, ResultView]:
     """Run id -> its newest held-out result measured so, of those that have one."""
-    results = {}
-    for run in variation.runs:
-        alike = [each for each in _held_out(run) if each.alike == way]
-        if alike:
-            results[run.id] = max(alike, key=lambda each: (each.step, each.id))
-    return results
+    found = {run.id: newest_by(way, _held_out(run)) for run in variation.runs}
+    return {run_id: result for run_id, result in found.items() if result}
 
 
 def _held_out(run: RunView) -> list[ResultView]:
     return [each for each in run.results if each.status == "finished" and each.held_out]
 
 
-def _replicates(session: Session, variation: Variation, way: tuple[object, ...] | None, k: int) -> Replicates:
+def _replicates(session: Session, variation: Variation, way: Way | None, k: int) -> Replicates:
     results = results_of(variation, way)
     scores = {
         run_id: task_scores(rows.truth_ranks(session, result.id), k) for run_id, result in results.items()
@@ -188,6 +184,6 @@ def _view(side: Replicates) -> ReplicatesView:
         of=len(side.variation.runs),
         steps=sorted({result.step for result in side.results.values()}),
         mean=share.mean,
-        low=None if share.low is None else max(0.0, share.low),
-        high=None if share.high is None else min(1.0, share.high),
+        low=share.low,
+        high=share.high,
     )

@@ -41,10 +41,8 @@ def clicked(page: Page, address: str, done: set[str], links: set[str]) -> tuple[
         number += 1
         if not does_something(page, control):
             idle.append(str(control))
-        is_fresh = (
-            control.tag == "summary"
-        )  # what it opened closes when something else is pressed, or by Escape
-        if is_fresh:
+        is_fresh = control.tag == "summary"
+        if is_fresh:  # what it opened is closed, and the page is as it was
             page.keyboard.press("Escape")
 
 

@@ -64,14 +64,18 @@ class ComparePage(Context):
 
 @dataclass(frozen=True)
 class CompareTasks(Context):
-    """Which run solves which task, without the frame; `replicates` by key where it is over seeds."""
+    """Which run solves which task, without the frame.
+
+    Over seeds also `replicates` by key and, by task, how many seeds of all lines solve it, of how many.
+    """
 
     template = "compare/_tasks.html"
     page = "compare"
 
-    columns: Sequence[Column]
+    columns: Sequence[Column]  # those that were asked tasks
     matrix: TaskMatrix
     replicates: Mapping[str, Replicates] = field(default_factory=dict)
+    seeds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def page_title(self) -> str:

@@ -1,6 +1,6 @@
 // Runs side by side: shared charts, and sections that come when they are opened.
 
-import { say } from "./address.js";
+import { given, say } from "./address.js";
 import { askPage } from "./api.js";
 import { Board } from "./charts/board.js";
 import { followRuns, refresh, throttled } from "./live.js";
@@ -21,7 +21,7 @@ class ComparePage {
       query: () => this.question(),
       first: 3,
     });
-    this.board.hidden = new Set((new URLSearchParams(location.search).get("hide") ?? "").split(",").filter(Boolean));
+    this.board.hidden = new Set((given("hide") ?? "").split(",").filter(Boolean));
     watchTabs(root, (section) => this.open(section));
     this.watchLegend();
     this.watchForm();
@@ -89,7 +89,7 @@ class ComparePage {
       const pair = event.target.closest("[data-matrix]")?.dataset.matrix;
       if (!pair) return;
       const [solves, fails] = pair.split(",");
-      this.wantTasks({ solves, fails, more: new URLSearchParams(location.search).get("by") === "seed" ? "1" : "" });
+      this.wantTasks({ solves, fails, more: given("by") === "seed" ? "1" : "" });
       document.getElementById("tab-tasks").click();
     });
   }
@@ -103,10 +103,9 @@ class ComparePage {
   filterTasks() {
     const matrix = document.querySelector(".matrix");
     if (!matrix) return;
-    const given = new URLSearchParams(location.search);
-    const [solves, fails] = [given.get("solves") ?? "", given.get("fails") ?? ""];
-    const more = given.has("more");
-    const differing = !given.has("alike");
+    const [solves, fails] = [given("solves") ?? "", given("fails") ?? ""];
+    const more = given("more") !== null;
+    const differing = given("alike") === null;
     document.getElementById("solves").value = solves;
     document.getElementById("fails").value = fails;
     document.getElementById("only-differing").checked = differing;
