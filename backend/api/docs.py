@@ -76,10 +76,11 @@ def read_docs(request: Request) -> HTMLResponse:
 
 
 _STYLE = (
-    "body{font:14px/1.45 system-ui;max-width:60rem;margin:24px auto;padding:0 16px;color-scheme:light dark}"
+    "body{font:14px/1.45 system-ui;max-width:60rem;margin:24px auto;padding:0 16px}"
+    "html{color-scheme:light dark}"
     "h2{font:600 14px ui-monospace,monospace;border-top:1px solid #8884;padding-top:12px}"
     "pre{font:12px ui-monospace,monospace;white-space:pre-wrap}td{padding:2px 16px 2px 0;vertical-align:top}"
-    "h2,pre,td{overflow-wrap:anywhere}table{display:block;overflow-x:auto}"
+    "h2,pre,td:last-child{overflow-wrap:anywhere}table{display:block;overflow-x:auto}"
 )
 
 
