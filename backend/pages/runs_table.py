@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from backend.domain.config_problems import flatten
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.identity import complete, is_shared
 from backend.domain.numbers import NBSP, NO_VALUE, percent, significant, solved
 from backend.domain.statistics import Mean, mean_of
-from backend.domain.variation import OF_ONE_RUN, SAID_OF_IT
 from backend.pages.panels import PANELS
 from backend.pages.runs_state import RICH
 from backend.pages.words import clock, duration, size
@@ -251,13 +251,18 @@ def _ways(lines: Sequence[RunLine]) -> set[str]:
 
 def told_apart(session: Session, rows: Sequence[VariationRow]) -> list[VariationRow]:
     """The rows with what their configs have otherwise than one another, where that is not their variant."""
-    sections = [name for name in ExperimentConfig.model_fields if name not in (*OF_ONE_RUN, SAID_OF_IT)]
-    lines = RunValues(session, sections, only=[row.runs[0] for row in rows]).lines
-    configs = {line.id: dict(flatten(line.sections)) for line in lines}
+    sections = [name for name in ExperimentConfig.model_fields if is_shared(name)]
+    lines = RunValues(session, [*sections, "origin"], only=[row.runs[0] for row in rows]).lines
+    configs = {line.id: flatten(_config(line)) for line in lines}
     had = Counter(path for config in configs.values() for path in config if not path.endswith(".kind"))
     telling = [path for path in had if len({str(config.get(path)) for config in configs.values()}) > 1]
     telling.sort(key=lambda path: -had[path])
     return [replace(row, differs=_differs(configs.get(row.runs[0], {}), telling)) for row in rows]
+
+
+def _config(line: RunLine) -> Mapping[str, Any]:
+    """Its sections; those of a training with the fields that its version did not have yet."""
+    return line.sections if line.columns["origin"] == "external" else complete(line.sections)
 
 
 def _differs(config: Mapping[str, Any], telling: Sequence[str]) -> list[str]:

@@ -13,9 +13,8 @@ from sqlalchemy.orm import Session
 from backend.db.repositories import evaluations as evaluation_rows
 from backend.domain.config_problems import flatten
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.experiment.identity import is_shared
 from backend.domain.statistics import task_scores
-from backend.domain.variation import OF_ONE_RUN, SAID_OF_IT
-from backend.domain.variation import variation as variation_key
 from backend.services import comparison, runs, series
 from backend.services.comparison import ComparisonView
 from backend.services.run_view import ResultView, RunView
@@ -122,17 +121,12 @@ def variations(found: Sequence[RunView]) -> list[Variation]:
     """The runs by everything but their seed, in the order of their first."""
     grouped: dict[str, list[RunView]] = {}
     for run in found:
-        grouped.setdefault(f"{run.variant} {variation_key(run.config)}", []).append(run)
+        grouped.setdefault(f"{run.variant} {run.variation}", []).append(run)
     labels = _labels(list(grouped.values()))
     return [
         Variation(members[0].id, label, tuple(members))
         for members, label in zip(grouped.values(), labels, strict=True)
     ]
-
-
-def _tells(path: str) -> bool:
-    """Whether a field says what a variation is; a hypothesis is said of it."""
-    return path.partition(".")[0] not in (*OF_ONE_RUN, SAID_OF_IT)
 
 
 def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
@@ -146,7 +140,7 @@ def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
             labels.append(names[[members[0].id for members in alike].index(run.id)])
             continue
         firsts = [members[0] for members in alike]
-        rows = [row for row in differing(firsts) if _tells(row.path)] if len(alike) > 1 else []
+        rows = [row for row in differing(firsts) if is_shared(row.path)] if len(alike) > 1 else []
         said = [
             f"{row.path.rpartition('.')[2].replace('_', ' ')} {_short(row.values.get(run.id))}"
             for row in rows

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backend.domain.experiment.identity import OF_ONE_RUN
 from backend.domain.statistics import mean_of
 from backend.domain.sweeps import Sweep, changes_of, variation_label
-from backend.domain.variation import OF_ONE_RUN, variation
 from backend.services.group_view import GroupRun, GroupScore, MeanView, Statuses, VariationView
 from backend.services.measured import common_way, newest_by
 from backend.services.run_view import ResultView, RunView
@@ -20,7 +20,7 @@ def variations(runs: Sequence[RunView], sweep: Sweep) -> list[VariationView]:
     """The runs by what they vary besides the seed, in the order in which they were made."""
     found: dict[str, list[RunView]] = {}
     for run in runs:
-        found.setdefault(variation(run.config), []).append(run)
+        found.setdefault(run.variation, []).append(run)
     return [_variation(those, sweep) for those in found.values()]
 
 

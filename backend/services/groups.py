@@ -16,7 +16,6 @@ from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.run import RunStatus
 from backend.domain.sweeps import Sweep, Variation, expand, parse_sweep, sweep_label
-from backend.domain.variation import variation
 from backend.services import events, group_stats, runs
 from backend.services.group_view import GroupPlace, GroupSummary, GroupView, Statuses
 from backend.services.run_facts import Facts
@@ -110,8 +109,7 @@ def place(session: Session, run: RunView) -> GroupPlace | None:
     group = rows.get(session, run.group.id) if run.group else None
     if group is None:
         return None
-    own = variation(run.config)
-    siblings = [each for each in rows.runs_of(session, group.id) if each.variation == own]
+    siblings = [each for each in rows.runs_of(session, group.id) if each.variation == run.variation]
     return GroupPlace(
         id=group.id,
         name=group.name,

@@ -15,6 +15,7 @@ from backend.db.repositories import groups as group_rows
 from backend.db.repositories import queue_order
 from backend.db.repositories import run_facts as rows
 from backend.db.tables import Alarm, Evaluation, Run
+from backend.domain.experiment.identity import complete
 from backend.domain.records import Score
 from backend.domain.run import RunStatus
 from backend.services import series, workers
@@ -62,7 +63,7 @@ class Facts:
             waiting_reason=self._waiting_reason(run),
             progress=_progress(run),
             step=run.step,
-            config=run.config,
+            config=run.config if run.origin == "external" else complete(run.config),
             tags=run.tags,
             notes=run.notes,
             archived=run.archived_at is not None,

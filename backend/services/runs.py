@@ -20,8 +20,8 @@ from backend.db.tables import Run
 from backend.domain.config_problems import apply_overrides, parse_experiment
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from backend.domain.experiment import BarHypothesis, ExperimentConfig
+from backend.domain.experiment.identity import configuration_key, key_of_json
 from backend.domain.run import RunStatus
-from backend.domain.variation import variation
 from backend.services import checkpoints, events, hypotheses, series
 from backend.services.run_facts import Facts
 from backend.services.run_input import (
@@ -85,6 +85,7 @@ def new_run(config: ExperimentConfig, **columns: Any) -> Run:
         seed=config.seed,
         status=RunStatus.QUEUED,
         config=config.model_dump(mode="json"),
+        variation=configuration_key(config),
         total=config.training.steps,
         **columns,
     )
@@ -98,12 +99,14 @@ def create_external(
     A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log.
     """
     stated = {"hypothesis": checked_hypothesis(hypothesis)} if hypothesis else {}
+    stored = {**config, **stated}
     run = _new_run(
         name=checked_name(name),
         origin="external",
         status=RunStatus.RUNNING,
         phase="training",
-        config={**config, **stated},
+        config=stored,
+        variation=key_of_json(stored),
         started_at=time.time(),
     )
     rows.add(session, run)
@@ -306,7 +309,6 @@ def _new_run(**values: Any) -> Run:
     own = {
         "id": new_id(),
         "created_at": time.time(),
-        "variation": variation(values["config"]),
         "verdict": hypotheses.opened(values["config"]),
     }
     return Run(**(own | values))

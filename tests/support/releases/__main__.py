@@ -14,6 +14,7 @@ from backend.db.migrate import upgrade
 from backend.db.session import make_engine, session_scope
 from backend.services import datasets
 from tests.support.releases import contents
+from tests.support.releases.defaults import defaults
 from tests.support.releases.kept import GOLDEN, Release, asked, blurred
 
 
@@ -36,6 +37,8 @@ def record(name: str) -> Path:
             gzip.GzipFile("", "wb", 9, target, mtime=0) as packed,
         ):
             shutil.copyfileobj(source, packed)
+        said = json.dumps(defaults(), indent=1, sort_keys=True, ensure_ascii=False)
+        (folder / "config_defaults.json").write_text(said + "\n")
         (folder / "secret.txt").write_text(secret + "\n")
         release = Release(name)
         first = asked(release, Path(place) / "1", release.as_sqlite(Path(place) / "1"))

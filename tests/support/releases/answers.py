@@ -56,7 +56,6 @@ def _api(client: httpx.Client) -> Iterator[str]:
     yield from (
         "/api/v1/runs?limit=200",
         "/api/v1/runs?filter=archived+%3D%3D+true",
-        "/api/v1/runs?filter=variation+%21%3D+%22%22&sort=variation",
         "/api/v1/runs?sort=-pass1&limit=200&metrics=loss",
         "/api/v1/runs?filter=accuracy%2Ftoken+%3E+0.5&sort=loss",
         "/api/v1/runs/export?format=json&columns=seed,pass1,loss,loss:min,group,verdict,alarm",

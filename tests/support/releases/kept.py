@@ -41,6 +41,12 @@ class Release:
         found: dict[str, Any] = json.loads(gzip.decompress((self.folder / "answers.json.gz").read_bytes()))
         return found
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """What `defaults` said in that version."""
+        found: dict[str, Any] = json.loads((self.folder / "config_defaults.json").read_text())
+        return found
+
     def as_sqlite(self, folder: Path) -> str:
         """URL of the database as that version left it."""
         folder.mkdir(parents=True, exist_ok=True)

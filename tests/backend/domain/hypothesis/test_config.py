@@ -11,7 +11,6 @@ from backend.domain.errors import InvalidConfig
 from backend.domain.experiment import BarHypothesis, NoHypothesis
 from backend.domain.hypothesis.reading import hypothesis_of
 from backend.domain.hypothesis.words import stop_words, success_words
-from backend.domain.variation import variation
 
 BAR: dict[str, Any] = {"kind": "bar", "claim": "It learns."}
 
@@ -75,13 +74,3 @@ def test_a_config_of_before_there_were_any_states_none() -> None:
     assert isinstance(parse_experiment({}).hypothesis, NoHypothesis)
     assert hypothesis_of({}) is None
     assert hypothesis_of({"hypothesis": "a script's own"}) is None
-
-
-def test_a_claim_is_no_part_of_the_variation_and_a_stop_rule_is() -> None:
-    def key(**stated: Any) -> str:
-        return variation({"model": 1, "hypothesis": {**BAR, **stated}})
-
-    reached = {"kind": "reached", "points": 1}
-    assert variation({"model": 1}) == key() == key(claim="Other.") == key(value=0.9)
-    assert key(stop=reached) != key()
-    assert key(stop=reached, value=0.5) != key(stop=reached, value=0.6)
