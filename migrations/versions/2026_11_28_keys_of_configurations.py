@@ -33,7 +33,7 @@ def upgrade() -> None:
     for run_id, origin, before, config in connection.execute(sa.select(RUN)).all():
         key = key_of_json(config) if origin == "external" else key_of_training(config)
         connection.execute(sa.update(RUN).where(RUN.c.id == run_id).values(variation=key))
-        if before:
+        if KEY.fullmatch(before):
             renamed[before] = key
     _rename_in_filters(connection, renamed)
 
@@ -51,7 +51,8 @@ def _rename_in_filters(connection: sa.Connection, renamed: Mapping[str, str]) ->
 
 
 def _renamed(text: str, renamed: Mapping[str, str]) -> str:
-    return KEY.sub(lambda found: renamed.get(found[0], found[0]), text)
+    known = "|".join(renamed)
+    return re.sub(known, lambda found: renamed[found[0]], text) if known else text
 
 
 def downgrade() -> None:
