@@ -12,10 +12,11 @@ from backend.api.errors import responses
 from backend.db.session import reading_scope, session_scope
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.services import comparison, dispatch, duels, evaluations, exports, traces
-from backend.services.comparison import LARGEST_K, ComparisonView
+from backend.services.comparison import LARGEST_K
 from backend.services.duels import DuelRequest, DuelView
 from backend.services.evaluation_view import EvaluationView, TestInputView
 from backend.services.evaluations import MOST
+from backend.services.paired import ComparisonView
 from backend.services.traces import SearchView, StepsView, VotesView
 
 router = APIRouter(tags=["evaluations"])
@@ -118,7 +119,8 @@ def compare_evaluations(
 ) -> ComparisonView:
     """Two evaluations on the same tasks: McNemar's exact test and the paired bootstrap of the difference.
 
-    409 with the reasons where they were not measured alike: other tasks, views, weights or ACT steps.
+    Only tasks that both evaluated count. 409 with the reasons where they are not comparable: another set, no
+    task in common, other views, weights, ACT steps, search or canvas.
     """
     with reading_scope(engine) as session:
         return comparison.compare(session, a, b, k)

@@ -15,9 +15,9 @@ from backend.cli.run import AsJson
 
 if TYPE_CHECKING:
     from backend.domain.evaluation_request import EvaluationRequest
-    from backend.services.comparison import ComparisonView
     from backend.services.evaluation_view import EvaluationView
     from backend.services.measured import PassView
+    from backend.services.paired import ComparisonView
 
 app = typer.Typer(help="Evaluations: list, show, cancel, resume, compare, export.", no_args_is_help=True)
 SIDE = "The id of an evaluation, or of a run: its newest held-out result."
@@ -152,7 +152,7 @@ def compare(
 ) -> None:
     """Compare two evaluations task by task: McNemar's exact test and the paired bootstrap.
 
-    Refused, with the reasons, where they were not measured alike.
+    Only tasks that both evaluated count. Refused, with the reasons, where the two are not comparable.
     """
     from backend.cli.place import reading
     from backend.services import comparison

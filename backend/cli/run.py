@@ -121,7 +121,7 @@ def _lines(run: RunView) -> list[str]:
         lines.append(f"duration  {run.duration:.0f} s")
     for result in run.results:
         scores = " · ".join(f"pass@{each.k} {score_text(each)}" for each in result.passes)
-        lines.append(f"result    {result.set} · {result.how}: {scores or result.status}")
+        lines.append(f"result    {result.set} · {result.measured_at}: {scores or result.status}")
     lines += [
         f"metric    {name} {value.last:.6g} at step {value.step}"
         for name, value in sorted(run.metrics.items())

@@ -117,7 +117,6 @@ def _rows(
             health.health_of(run),
             courses.get(run.id, ""),
             cells.get(run.id, {}),
-            runs_table.compared_passes(run, baseline),
         )
         for run in found
     ]

@@ -7,8 +7,8 @@ import time
 from datetime import datetime
 
 from backend.domain.experiment.search import search_words
+from backend.domain.measurement import weights_name
 from backend.domain.numbers import NBSP, NO_VALUE, p_value, percent, points, signed, significant, solved
-from backend.services.measured import weights_name
 from backend.services.workers import spoken
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,7 +16,8 @@ from backend.db.repositories import runs as run_rows
 from backend.db.tables import Evaluation, EvaluationJob, Run
 from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
-from backend.domain.evaluation_request import EvaluationRequest, canvas_key, search_key
+from backend.domain.evaluation_request import EvaluationRequest
+from backend.domain.measurement import digest_of, settings_of
 from backend.domain.run import RunStatus
 from backend.domain.task import Task, choose_canvas
 from backend.services import checkpoints, datasets, evaluation_view, events, runs
@@ -184,12 +186,8 @@ def _asked(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[Run
         "run_id": run.id,
         "set_name": set_name,
         "step": step,
-        "weights": config.evaluation.weights,
-        "views": config.evaluation.views,
-        "act_steps": config.evaluation.act_steps or config.model.act.max_steps,
-        "search": search_key(config),
-        "canvas": canvas_key(config),
-        "tasks_digest": rows.digest(task.id for task in tasks),
+        "tasks_digest": digest_of(task.id for task in tasks),
+        **asdict(settings_of(config)),
     }
     return run, tasks, key
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 
 from sqlalchemy import Row
@@ -16,9 +16,10 @@ from backend.db.repositories.gallery import Position, Wanted
 from backend.db.repositories.tasks import task_from
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
 from backend.domain.grid import Grid
+from backend.domain.measurement import Settings
 from backend.domain.records import FailureMode, TestOutcome
 from backend.domain.task import Task
-from backend.services.measured import besides
+from backend.services.paired import obstacles
 from backend.services.predictions import CORRECT, outcome_from
 
 LARGEST_PAGE = 200
@@ -63,17 +64,8 @@ class Source:
     seed: int | None
     set_name: str
     step: int
-    weights: str
-    views: int
-    act_steps: int
-    search: str
-    canvas: str
+    settings: Settings
     status: str  # running, finished
-
-    @property
-    def besides(self) -> str:
-        """Search and canvas, where they are not the plain ones."""
-        return besides(self.search, self.canvas)
 
 
 @dataclass(frozen=True)
@@ -122,7 +114,10 @@ def page(session: Session, wanted: Filter, limit: int = 24, cursor: str | None =
     """The test inputs that match, newest evaluation first; InvalidInput names what cannot be used."""
     if not 1 <= limit <= LARGEST_PAGE:
         raise _invalid("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
-    found = rows.rows(session, _checked(wanted), limit + 1, _position(cursor))
+    checked = _checked(wanted)
+    if wanted.change:
+        _check_one_set(session, wanted)
+    found = rows.rows(session, checked, limit + 1, _position(cursor))
     shown = found[:limit]
     items = _side_by_side(session, shown, wanted) if wanted.evaluations else _one_by_one(session, shown)
     last = shown[-1][0] if len(found) > limit else None
@@ -159,11 +154,23 @@ def sources(session: Session, evaluation_ids: Sequence[int]) -> tuple[Source, ..
     return tuple(found[each] for each in evaluation_ids)
 
 
+def obstacles_of(session: Session, evaluation_ids: Sequence[int]) -> dict[int, str]:
+    """Evaluation -> why it is not comparable with the first, in words; without those that are. NotFound."""
+    sources(session, evaluation_ids)
+    found = [each for name in evaluation_ids if (each := evaluation_rows.get(session, name))]
+    reasons = {each.id: "; ".join(obstacles(found[0], each)) for each in found[1:]}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
 def earlier(session: Session, source: Source) -> tuple[Source, ...]:
-    """Earlier finished evaluations of the same run on the same set, the newest first."""
+    """Earlier finished evaluations of the same run on the same set with the same settings, newest first."""
     found = rows.with_runs(session, set_name=source.set_name, run_id=source.run_id, finished=True)
+    others = [_source(evaluation, run) for evaluation, run in found]
     return tuple(
-        _source(each, run) for each, run in found if (each.step, each.id) < (source.step, source.evaluation)
+        other
+        for other in others
+        if other.settings == source.settings
+        and (other.step, other.evaluation) < (source.step, source.evaluation)
     )
 
 
@@ -209,6 +216,14 @@ def _checked(wanted: Filter) -> Wanted:
         change=wanted.change or None,
         attempts=wanted.attempts,
     )
+
+
+def _check_one_set(session: Session, wanted: Filter) -> None:
+    """Tasks of two sets may share their ids and nothing else."""
+    a, b = sources(session, wanted.evaluations[:2])
+    if a.set_name != b.set_name:
+        text = f"A and B are not comparable: different task sets ({a.set_name} and {b.set_name})."
+        raise _invalid("change", text, "Choose two evaluations on one set.")
 
 
 Found = Sequence[Row[tables.Outcome, tables.Evaluation, tables.Run, tables.Task | None]]
@@ -272,11 +287,7 @@ def _source(evaluation: tables.Evaluation, run: tables.Run) -> Source:
         seed=run.seed,
         set_name=evaluation.set_name,
         step=evaluation.step,
-        weights=evaluation.weights,
-        views=evaluation.views,
-        act_steps=evaluation.act_steps,
-        search=evaluation.search,
-        canvas=evaluation.canvas,
+        settings=Settings(**{field.name: getattr(evaluation, field.name) for field in fields(Settings)}),
         status=evaluation.status,
     )
 

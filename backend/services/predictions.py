@@ -17,6 +17,7 @@ from backend.db.repositories import evaluations as rows
 from backend.db.repositories.tasks import task_from
 from backend.domain.errors import FieldProblem, InvalidInput
 from backend.domain.grid import Grid
+from backend.domain.measurement import COLUMNS
 from backend.domain.records import (
     EvaluationKey,
     EvaluationSummary,
@@ -83,14 +84,8 @@ def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
     evaluation_id = rows.put(
         session,
         run_id=run_id,
-        set_name=key.set_name,
         step=key.step,
-        weights=key.weights,
-        views=key.views,
-        act_steps=key.act_steps,
-        search=key.search,
-        canvas=key.canvas,
-        tasks_digest=rows.digest(key.task_ids),
+        **{name: getattr(key, name) for name in COLUMNS},
         task_ids=list(key.task_ids),
         status="running",
         passes={},

@@ -1,4 +1,4 @@
-"""Variations on the same tasks, each over its seeds: what it solves, and whether a difference is luck."""
+"""Variations on the same tasks, each over its seeds: what it solves, which differences are significant."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import evaluations as rows
+from backend.domain.measurement import Protocol
 from backend.domain.numbers import percent
-from backend.domain.statistics import Mean, mean_of, task_scores
+from backend.domain.statistics import Mean, mean_of_shares, task_scores
 from backend.services.compare import Solved, TaskMatrix, Variation
-from backend.services.measured import Way, newest_by
-from backend.services.measured import common_way as common
+from backend.services.measured import common_protocol as common
+from backend.services.measured import newest_by, why_left_out
 from backend.services.paired import VERDICTS, DifferenceView
 from backend.services.run_view import ResultView, RunView
 from backend.services.seed_bootstrap import bootstrap
@@ -27,14 +28,17 @@ class Replicates:
     """A variation with what its seeds solve: `scores` is run id -> task -> share of its test inputs."""
 
     variation: Variation
-    results: Mapping[str, ResultView]  # run id -> its newest that was measured like the others
+    results: Mapping[str, ResultView]  # run id -> its newest by the protocol that most runs share
     scores: Mapping[str, Mapping[str, float]]
+    left_out: str = ""  # which evaluated runs lack that protocol, and how theirs differ
 
     @property
     def share(self) -> Mean | None:
         """Mean over the seeds of pass@k."""
-        mean = mean_of([sum(each.values()) / len(each) for each in self.scores.values() if each])
-        return mean and mean.within(0.0, 1.0)
+        return mean_of_shares(
+            [sum(each.values()) / len(each) for each in self.scores.values()],
+            sum(len(each) for each in self.scores.values()),
+        )
 
     def solved_by(self, task: str) -> int:
         """How many seeds solve all of the task."""
@@ -51,12 +55,17 @@ class ReplicatesView(BaseModel):
 
     key: str = Field(description="Id of its first run.")
     label: str
-    seeds: int = Field(description="Seeds that were measured like the others.")
+    seeds: int = Field(description="Seeds measured by the same protocol as the others.")
     of: int = Field(description="Seeds there are.")
     steps: list[int] = Field(description="Steps of the checkpoints that were scored.")
     mean: float = Field(description="Of the seeds' pass@k.")
-    low: float | None = Field(description="Of Student's 95 % interval over seeds; null with one seed.")
+    low: float | None = Field(description="Of the 95 % interval over seeds; null with one seed.")
     high: float | None
+    left_out: str = Field(
+        "",
+        description="Seeds that were evaluated by another protocol and do not count, and how it differs.",
+        examples=["1 of 2 runs not comparable: different tasks (8 and 8)"],
+    )
 
 
 class VariationPairView(BaseModel):
@@ -91,41 +100,51 @@ class VariationPair(BaseModel):
         """`it is better: 41.9 % against 13.1 %, difference 29 points [12 to 45], 5 and 5 seeds`."""
         v = self.view
         if v is None:
-            return f"not compared: {self.reason}"
+            return f"not comparable: {self.reason}"
         interval = f"[{-100 * v.difference.high:.0f} to {-100 * v.difference.low:.0f}]"
         return (
             f"{v.said}: {percent(v.b.mean)} against {percent(v.a.mean)}, difference "
             f"{-100 * v.difference.mean:.0f} points {interval}, {v.b.seeds} and {v.a.seeds} seeds"
+            + "".join(f"; {side.label}: {side.left_out}" for side in (v.a, v.b) if side.left_out)
         )
 
 
 def replicates(session: Session, found: Sequence[Variation], k: int) -> list[Replicates]:
-    """Each variation by the way of measuring that most of all runs share; a run without it is left out."""
-    way = common_way([run for variation in found for run in variation.runs])
-    return [_replicates(session, variation, way, k) for variation in found]
+    """Every variation with the tasks that its seeds solve in k attempts.
+
+    Each seed counts by its newest held-out evaluation of the protocol that most runs of all variations share.
+    """
+    protocol = common_protocol([run for variation in found for run in variation.runs])
+    return [_replicates(session, variation, protocol, k) for variation in found]
 
 
-def common_way(found: Sequence[RunView]) -> Way | None:
-    """What most runs were measured on, held out; of several the one measured last. None without any."""
+def common_protocol(found: Sequence[RunView]) -> Protocol | None:
+    """The protocol of most runs' held-out results; of several the one used last. None without any."""
     return common([_held_out(run) for run in found])
 
 
-def results_of(variation: Variation, way: Way | None) -> dict[str, ResultView]:
-    """Run id -> its newest held-out result measured so, of those that have one."""
-    found = {run.id: newest_by(way, _held_out(run)) for run in variation.runs}
+def results_of(variation: Variation, protocol: Protocol | None) -> dict[str, ResultView]:
+    """Run id -> its newest held-out result by the protocol, of those that have one."""
+    found = {run.id: newest_by(protocol, _held_out(run)) for run in variation.runs}
     return {run_id: result for run_id, result in found.items() if result}
 
 
+def left_out(found: Sequence[RunView], protocol: Protocol | None) -> str:
+    """Which evaluated runs have no held-out result by the protocol, and how theirs differ; else empty."""
+    return why_left_out(protocol, [_held_out(run) for run in found])
+
+
 def _held_out(run: RunView) -> list[ResultView]:
-    return [each for each in run.results if each.status == "finished" and each.held_out]
+    return [result for result in run.results if result.status == "finished" and result.held_out]
 
 
-def _replicates(session: Session, variation: Variation, way: Way | None, k: int) -> Replicates:
-    results = results_of(variation, way)
+def _replicates(session: Session, variation: Variation, protocol: Protocol | None, k: int) -> Replicates:
+    results = results_of(variation, protocol)
     scores = {
         run_id: task_scores(rows.truth_ranks(session, result.id), k) for run_id, result in results.items()
     }
-    return Replicates(variation, results, {run_id: each for run_id, each in scores.items() if each})
+    known = {run_id: each for run_id, each in scores.items() if each}
+    return Replicates(variation, results, known, left_out(variation.runs, protocol))
 
 
 def matrix(found: Sequence[Replicates], k: int) -> TaskMatrix:
@@ -134,7 +153,8 @@ def matrix(found: Sequence[Replicates], k: int) -> TaskMatrix:
     made = [Solved(task, {each.variation.key: each.mean(task) for each in found}) for task in tasks]
     made.sort(key=lambda row: (-sum(score or 0.0 for score in row.scores.values()), row.task_id))
     results = {each.variation.key: result for each in found for result in list(each.results.values())[:1]}
-    return TaskMatrix(k, results, made)
+    notes = {each.variation.key: each.left_out for each in found if each.left_out}
+    return TaskMatrix(k, results, made, notes)
 
 
 def pairs(found: Sequence[Replicates], base: str) -> list[VariationPair]:
@@ -149,7 +169,8 @@ def _pair(a: Replicates, b: Replicates) -> VariationPair:
     key, label = b.variation.key, b.variation.label
     without = next((each for each in (a, b) if not each.scores), None)
     if without:
-        reason = f"No run of {without.variation.label} was evaluated like most of the others."
+        others = without.left_out or "it has no finished evaluation on a held-out set"
+        reason = f"{without.variation.label}: {others}."
         return VariationPair(key=key, label=label, view=None, reason=reason)
     tasks = sorted(set.intersection(*(set(each) for side in (a, b) for each in side.scores.values())))
     if not tasks:
@@ -186,4 +207,5 @@ def _view(side: Replicates) -> ReplicatesView:
         mean=share.mean,
         low=share.low,
         high=share.high,
+        left_out=side.left_out,
     )

@@ -15,12 +15,13 @@ from backend.db.repositories import groups as group_rows
 from backend.db.repositories import queue_order
 from backend.db.repositories import run_facts as rows
 from backend.db.tables import Alarm, Evaluation, Run
+from backend.domain.measurement import protocol_of
 from backend.domain.records import Score
 from backend.domain.run import RunStatus
 from backend.services import series, workers
 from backend.services.filter_names import at_path
 from backend.services.hypothesis_view import view_of
-from backend.services.measured import PassView
+from backend.services.measured import PassView, view_fields
 from backend.services.run_view import (
     AlarmView,
     DeliveryView,
@@ -196,16 +197,9 @@ def _metric(line: series.Latest) -> MetricView:
 def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:
     return ResultView(
         id=row.id,
-        set=row.set_name,
+        **view_fields(protocol_of(row)),
         held_out=held_out,
         step=row.step,
-        weights=row.weights,
-        views=row.views,
-        act_steps=row.act_steps,
-        search=row.search,
-        canvas=row.canvas,
-        tasks_digest=row.tasks_digest,
-        n=len(row.task_ids),
         scored=scored,
         status=row.status,
         passes=sorted((passed(int(k), *score) for k, score in row.passes.items()), key=lambda each: each.k),

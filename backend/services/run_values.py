@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import run_values as rows
+from backend.domain.measurement import Protocol, from_json
 from backend.services.filter_names import CONFIG_PATHS, PASSES, at_path, metric_of, without_numbers
 from backend.services.filters import Value
 
@@ -57,7 +58,7 @@ class RunLine:
     sections: dict[str, Any]  # of its config
 
 
-HOW = "how"  # in a run's scores, beside k -> [solved, n]
+PROTOCOL = "protocol"  # in a run's scores, beside k -> [solved, n]
 
 
 class RunValues:
@@ -147,10 +148,9 @@ def score_of(line: RunLine, k: int) -> tuple[float, int] | None:
     return (score[0], score[1]) if score else None
 
 
-def way_of(line: RunLine) -> str | None:
-    """How that was measured, all but the step, in words; None where it was kept before words were."""
-    found: str | None = line.columns["scores"].get(HOW)
-    return found
+def protocol_of(line: RunLine) -> Protocol | None:
+    """How that was measured; None without a score."""
+    return from_json(line.columns["scores"].get(PROTOCOL))
 
 
 def _share(score: tuple[float, int] | None) -> float | None:

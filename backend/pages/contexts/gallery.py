@@ -28,7 +28,8 @@ class GalleryPage(Context):
     asked: GalleryFilter
     items: Sequence[GalleryItem]
     columns: Sequence[GallerySource]  # side by side, A and B first
-    earlier: Sequence[GallerySource]  # of A's run, on the same set
+    earlier: Sequence[GallerySource]  # of A's run, on the same set with the same settings
+    not_comparable: Mapping[int, str]  # evaluation -> how its protocol differs from that of A
     modes: Mapping[str, int]  # first attempts, whatever mode is filtered for
     choices: GalleryChoices
     meanings: Mapping[str, str]  # failure mode -> what it means

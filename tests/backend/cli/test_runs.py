@@ -84,7 +84,7 @@ def test_runs_are_compared(home):
     shown = output(home, "compare", first, second)
 
     assert re.search(r"training.steps +600 +7", shown)
-    assert f"{second}  not compared: Run {first} has no finished evaluation" in shown
+    assert f"{second}  Run {first} has no finished evaluation" in shown
     assert "no run 'zzzzzzzzzz'" in refusal(home, "compare", first, "zzzzzzzzzz")
 
 

