@@ -83,8 +83,8 @@ class DuelList(BaseModel):
 
 @router.post("/duels", status_code=201, responses=responses(401, 404, 409, 413, 422))
 def create_duel(asked: DuelRequest, response: Response, engine: Database) -> DuelView:
-    """Evaluate two checkpoints alike, with more views (32, 100, 400) only while it is undecided which solves
-    more. What was evaluated already is not computed again."""
+    """Evaluate two checkpoints by one protocol, with more views (32, 100, 400) only while it is undecided
+    which solves more. What was evaluated already is not computed again."""
     with session_scope(engine) as session:
         duel, started = duels.request(session, asked)
     for evaluation_id, workers in started:

@@ -39,7 +39,7 @@ from backend.pages.grid_svg import grid_svg
 from backend.pages.kept_charts import Chart as KeptChart
 from backend.pages.panels import Panel as Chart
 from backend.services import gallery, replicates
-from backend.services.replicates import VariationPair
+from backend.services.replicates import Replicates, VariationPair
 from backend.services.run_view import RunView
 
 LAST_RECORDED = "Last recorded on training samples."
@@ -166,14 +166,14 @@ class Panels:
     def _significance(self, panel: TablePanel) -> Shown:
         """Every variation beside the best of those with an encoder, or of all where there is none."""
         found = replicates.replicates(self._session, self.board("seed").variations, k=1)
-        scored = [each for each in found if each.share]
+        scored = [each for each in found if each.scores and not each.other_tasks]
         if len(scored) < 2:
             left_out = self._left_out(replicates.common_protocol(self.runs))
             needed = f"It takes two variations evaluated by the same protocol.{left_out}"
             return Shown(panel, nothing=needed)
         encoders = [each for each in scored if each.variation.variant != "trm"] or scored
-        best = max(encoders, key=lambda each: each.share.mean if each.share else 0.0)
-        shown = [each for each in found if each.share or each.left_out]
+        best = max(encoders, key=_mean)
+        shown = [each for each in found if each.scores or each.left_out]
         pairs = replicates.pairs(shown, best.variation.key)
         base = f"{best.variation.label}, the best {'encoder' if encoders is not scored else 'one'} here"
         return Shown(panel, basis=self._measured(), base=base, pairs=pairs)
@@ -214,6 +214,11 @@ class Panels:
         basis = f"{said}{self._left_out(protocol)}" if examples else ""
         nothing = "" if examples else "No test input matches."
         return Shown(panel, basis=basis, examples=examples, nothing=nothing)
+
+
+def _mean(side: Replicates) -> float:
+    found = side.share(side.tasks) if side.tasks else None
+    return found.mean if found else 0.0
 
 
 def _example(item: gallery.Item, names: Sequence[str]) -> Example:

@@ -1,4 +1,4 @@
-"""Duels: two checkpoints evaluated alike, with more views only while it is undecided which solves more."""
+"""Duels: two checkpoints evaluated with more and more views while it is undecided which solves more."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,14 +32,17 @@ class Replicates:
     results: Mapping[str, ResultView]  # run id -> its newest by the protocol that most runs share
     scores: Mapping[str, Mapping[str, float]]
     left_out: str = ""  # which evaluated runs lack that protocol, and how theirs differ
+    other_tasks: bool = False  # all of them do, and the results are of other tasks with the same settings
 
     @property
-    def share(self) -> Mean | None:
-        """Mean over the seeds of pass@k."""
-        return mean_of_shares(
-            [sum(each.values()) / len(each) for each in self.scores.values()],
-            sum(len(each) for each in self.scores.values()),
-        )
+    def tasks(self) -> frozenset[str]:
+        """Tasks that every seed evaluated."""
+        return frozenset.intersection(*map(frozenset, self.scores.values())) if self.scores else frozenset()
+
+    def share(self, tasks: Collection[str]) -> Mean | None:
+        """Mean over the seeds of pass@k on these of the tasks."""
+        shares = [math.fsum(scores[task] for task in tasks) / len(tasks) for scores in self.scores.values()]
+        return mean_of_shares(shares, len(tasks) * len(shares))
 
     def solved_by(self, task: str) -> int:
         """How many seeds solve all of the task."""
@@ -80,6 +84,7 @@ class VariationPairView(BaseModel):
     more_a: list[str] = Field(description="Tasks that a solves with a larger share of its seeds.")
     more_b: list[str]
     verdict: Literal["a", "b", "undecided"] = Field(description="Who is better, where 0 is not inside.")
+    note: str = Field("", description="Which tasks count where not all evaluated the same; else empty.")
 
     @property
     def said(self) -> str:
@@ -106,6 +111,7 @@ class VariationPair(BaseModel):
             f"{v.said}: {percent(v.b.mean)} against {percent(v.a.mean)}, difference "
             f"{-100 * v.difference.mean:.0f} points {interval}, {v.b.seeds} and {v.a.seeds} seeds"
             + "".join(f"; {side.label}: {side.left_out}" for side in (v.a, v.b) if side.left_out)
+            + (f". {v.note}" if v.note else "")
         )
 
 
@@ -140,11 +146,21 @@ def _held_out(run: RunView) -> list[ResultView]:
 
 def _replicates(session: Session, variation: Variation, protocol: Protocol | None, k: int) -> Replicates:
     results = results_of(variation, protocol)
+    other_tasks = not results
+    if protocol and other_tasks:
+        found = {run.id: _on_other_tasks(run, protocol) for run in variation.runs}
+        results = {run_id: result for run_id, result in found.items() if result}
     scores = {
         run_id: task_scores(rows.truth_ranks(session, result.id), k) for run_id, result in results.items()
     }
     known = {run_id: each for run_id, each in scores.items() if each}
-    return Replicates(variation, results, known, left_out(variation.runs, protocol))
+    return Replicates(variation, results, known, left_out(variation.runs, protocol), other_tasks)
+
+
+def _on_other_tasks(run: RunView, protocol: Protocol) -> ResultView | None:
+    """The run's newest held-out result on the same set with the same settings, whatever the tasks."""
+    found = [each for each in _held_out(run) if each.protocol.on(()) == protocol.on(())]
+    return max(found, key=lambda each: (each.step, each.id), default=None)
 
 
 def matrix(found: Sequence[Replicates], k: int) -> TaskMatrix:
@@ -153,7 +169,7 @@ def matrix(found: Sequence[Replicates], k: int) -> TaskMatrix:
     made = [Solved(task, {each.variation.key: each.mean(task) for each in found}) for task in tasks]
     made.sort(key=lambda row: (-sum(score or 0.0 for score in row.scores.values()), row.task_id))
     results = {each.variation.key: result for each in found for result in list(each.results.values())[:1]}
-    notes = {each.variation.key: each.left_out for each in found if each.left_out}
+    notes = {each.variation.key: each.left_out for each in found if each.left_out and not each.other_tasks}
     return TaskMatrix(k, results, made, notes)
 
 
@@ -172,20 +188,22 @@ def _pair(a: Replicates, b: Replicates) -> VariationPair:
         others = without.left_out or "it has no finished evaluation on a held-out set"
         reason = f"{without.variation.label}: {others}."
         return VariationPair(key=key, label=label, view=None, reason=reason)
-    tasks = sorted(set.intersection(*(set(each) for side in (a, b) for each in side.scores.values())))
+    tasks = sorted(a.tasks & b.tasks)
     if not tasks:
-        reason = "No task with a known truth was asked of both."
+        differing = a.left_out if a.other_tasks else b.left_out
+        reason = f"No task has a known truth in both. {differing}".rstrip(" .") + "."
         return VariationPair(key=key, label=label, view=None, reason=reason)
     difference = bootstrap(_table(a, tasks), _table(b, tasks))
     shares = {task: (a.mean(task) or 0.0, b.mean(task) or 0.0) for task in tasks}
     view = VariationPairView(
-        a=_view(a),
-        b=_view(b),
+        a=_view(a, tasks),
+        b=_view(b, tasks),
         difference=DifferenceView(mean=difference.mean, low=difference.low, high=difference.high),
         n=len(tasks),
         more_a=[task for task, (mine, other) in shares.items() if mine > other],
         more_b=[task for task, (mine, other) in shares.items() if other > mine],
         verdict=("a" if difference.mean > 0 else "b") if difference.is_decided else "undecided",
+        note=_note(a, b, len(tasks)),
     )
     return VariationPair(key=key, label=label, view=view)
 
@@ -195,8 +213,15 @@ def _table(side: Replicates, tasks: Sequence[str]) -> NDArray[np.float64]:
     return np.array([[scores[task] for task in tasks] for scores in side.scores.values()])
 
 
-def _view(side: Replicates) -> ReplicatesView:
-    share = side.share
+def _note(a: Replicates, b: Replicates, n: int) -> str:
+    if len(a.tasks) == len(b.tasks) == n:
+        return ""
+    counted = "task" if n == 1 else "tasks"
+    return f"On the {n:,} {counted} that all seeds evaluated, of {len(a.tasks):,} and {len(b.tasks):,}."
+
+
+def _view(side: Replicates, tasks: Sequence[str]) -> ReplicatesView:
+    share = side.share(tasks)
     assert share
     return ReplicatesView(
         key=side.variation.key,
@@ -207,5 +232,5 @@ def _view(side: Replicates) -> ReplicatesView:
         mean=share.mean,
         low=share.low,
         high=share.high,
-        left_out=side.left_out,
+        left_out="" if side.other_tasks else side.left_out,
     )

@@ -29,7 +29,7 @@ def upgrade() -> None:
             own = sa.select(EVALUATION).where(
                 EVALUATION.c.run_id == run_id, EVALUATION.c.status == "finished"
             )
-            _store(run_id, _with_protocol(config, connection.execute(own).all()))
+            _store(run_id, _with_protocol(config, list(connection.execute(own))))
 
 
 def _with_protocol(config: dict[str, Any], finished: list[Any]) -> dict[str, Any]:

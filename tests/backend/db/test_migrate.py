@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import JSON, Engine, Insert, MetaData, String, Table, inspect, text
+from sqlalchemy import JSON, Connection, Engine, Insert, MetaData, String, Table, inspect, text
 from sqlalchemy.orm import Session
 
 from backend.db import tables
@@ -130,7 +130,7 @@ def test_scores_kept_as_words_get_the_protocol_of_the_run_s_held_out_result(
     engine = make_engine(url)
     with engine.begin() as connection:
         for run_id, scores in (("scored", {"1": [3, 8], "how": "held-out · 8 views"}), ("unscored", {})):
-            connection.execute(insert_run(engine, run_id, scores))
+            connection.execute(insert_run(connection, run_id, scores))
         evaluations = Table("evaluation", MetaData(), autoload_with=connection)
         for set_name, step, status, views in (
             ("held-out", 100, "finished", 2),
@@ -158,9 +158,9 @@ def test_scores_kept_as_words_get_the_protocol_of_the_run_s_held_out_result(
     engine.dispose()
 
 
-def insert_run(engine: Engine, run_id: str, scores: dict[str, object]) -> Insert:
+def insert_run(connection: Connection, run_id: str, scores: dict[str, object]) -> Insert:
     """A finished run with every column that must have a value, in the schema there is."""
-    runs = Table("run", MetaData(), autoload_with=engine)
+    runs = Table("run", MetaData(), autoload_with=connection)
     config = {"data": {"training_sets": ["trained"]}, "evaluation": {"sets": [{"name": "held-out"}]}}
     values: dict[str, object] = {"id": run_id, "config": config, "scores": scores, "status": "finished"}
     for column in runs.columns:

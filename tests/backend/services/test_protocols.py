@@ -168,7 +168,25 @@ def test_a_variation_without_the_common_protocol_is_refused_with_the_reason(engi
         found = compare.variations(compare.chosen(session, [*ids, other]))
         (pair,) = replicates.pairs(replicates.replicates(session, found, 1), ids[0])
     assert pair.view is None
-    assert pair.reason.endswith(f"1 of 1 runs not comparable: {DIFFERENT_TASKS}.")
+    assert pair.reason == f"No task has a known truth in both. 1 of 1 runs not comparable: {DIFFERENT_TASKS}."
+
+
+def test_a_variation_on_some_of_the_tasks_is_paired_on_these_and_says_so(engine: Engine) -> None:
+    ids = [queued(engine, seed=seed) for seed in (0, 1)]
+    other = queued(engine, seed=0, model=PRESETS["quick_etrm_iterative"].make().model)
+    for run_id in ids:
+        evaluated(engine, run_id, TASKS[:12], 4)
+    evaluated(engine, other, TASKS[8:], 8)
+    with reading_scope(engine) as session:
+        found = compare.variations(compare.chosen(session, [*ids, other]))
+        (pair,) = replicates.pairs(replicates.replicates(session, found, 1), ids[0])
+        by_run = compare.pairs(session, compare.chosen(session, [ids[0], other]), ids[0], 1)
+    assert pair.view
+    assert (pair.view.n, pair.view.a.mean, pair.view.b.mean, pair.view.verdict) == (4, 0.0, 1.0, "b")
+    assert pair.view.note == "On the 4 tasks that all seeds evaluated, of 12 and 8."
+    assert pair.words.endswith(pair.view.note)
+    assert by_run[0].view
+    assert by_run[0].view.n == 4
 
 
 def test_a_group_averages_one_protocol_and_says_what_it_leaves_out(engine: Engine, apart: Two) -> None:
@@ -248,7 +266,7 @@ def test_an_interval_over_seeds_stays_within_0_and_100_per_cent(engine: Engine) 
         (results,) = variation_rows(compare.variations(found))
         (side,) = replicates.replicates(session, compare.variations(found), 1)
     assert row.cells[0].text.replace("\N{NARROW NO-BREAK SPACE}", " ") == "50.0 % [0.2 to 99.8], n=2"
-    intervals = [variation.scores[0].share, bar, results.cells[0].mean, side.share]
+    intervals = [variation.scores[0].share, bar, results.cells[0].mean, side.share(TASKS[:8])]
     for each in intervals:
         assert each
         assert each.low is not None
