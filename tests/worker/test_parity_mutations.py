@@ -20,7 +20,6 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from worker.batch import Batch
 from worker.models import core, layers, reasoner
 from worker.models.context import deterministic, iterative, per_demo, variational
 from worker.models.core import Recursion, States
@@ -143,11 +142,6 @@ def mean_of_all_tokens(self: deterministic.MeanPool, hidden: Tensor, visible: Te
     return hidden.mean(1)
 
 
-def empty_ones_not_zeroed(self: deterministic.DemonstrationSource, batch: Batch) -> Tensor:
-    inputs, outputs = batch.demo_inputs.flatten(0, 1), batch.demo_outputs.flatten(0, 1)
-    return self.pairs(inputs, outputs).view(*batch.demo_mask.shape, self.width)
-
-
 def without_mask(self: layers.CrossAttention, queries: Tensor, members: Tensor, mask: Tensor) -> Tensor:
     return with_mask(self, queries, members, torch.ones_like(mask))
 
@@ -216,10 +210,6 @@ FAULTS: dict[str, tuple[str, Fault]] = {
         replace(per_demo, "NORM_EPSILON", 1e-6),
     ),
     "state keeps 0.89, not 0.9": ("etrm_iterative", replace(iterative, "INERTIA", 0.89)),
-    "missing demonstrations not zeroed": (
-        "etrm_iterative",
-        replace(deterministic.DemonstrationSource, "encode", empty_ones_not_zeroed),
-    ),
 }  # fmt: skip
 
 
