@@ -1,6 +1,6 @@
 """The numeric tests again, as a CPU without vector instructions computes: other kernels, other rounding.
 
-A process chooses its kernels at start, so this is a process of its own: PyTorch picks its plainest kernels and
+A process chooses its kernels at start, so this is one of its own: PyTorch takes its plainest kernels and
 MKL the code path that every CPU has.
 """
 
