@@ -28,6 +28,15 @@ ROOT = LOCKS.parents[1]
 LOG = Path(sys.prefix) / "install.log"
 TORCH_INDEX = "https://download.pytorch.org/whl"  # PyTorch's own index; one folder for each build
 BUILD = re.compile(r"default|cpu|cu\d{3}|rocm\d+(\.\d+)*|xpu")
+# Imported once after the install, so that processes that start together do not each compile them.
+USED = (
+    "backend.app",
+    "backend.cli.app",
+    "backend.embedded.database",
+    "worker.tasks",
+    "worker.run",
+    "worker.cli",
+)
 REPORT_INTERVAL = 15.0  # seconds between two signs of life
 PIP = (sys.executable, "-m", "pip")
 PIP_INSTALL = (*PIP, "install", "--no-input", "--disable-pip-version-check", "--no-compile", "--no-deps")
@@ -98,6 +107,8 @@ def install(locks: Sequence[str], project: bool) -> None:
             [*PIP_INSTALL, "--no-index", "--no-build-isolation", "--editable", str(ROOT)],
             "setting up the project itself",
         )
+        writing = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        run([sys.executable, "-c", f"import {', '.join(USED)}"], "compiling what is used", writing)
 
 
 def choose_build(environ: Mapping[str, str], system: str, driver: bool) -> Build:
@@ -143,8 +154,8 @@ def install_torch(build: Build) -> None:
     if build.name != "cpu":
         raise Failed(f"could not get {requirement} from {index[1]}. Is the network up? Details: {LOG}")
     say(
-        f"PyTorch's index of CPU builds did not answer or has no {requirement} for this system. Installing the "
-        "default build instead: on Linux about 3 GB to download and 5 GB on disk (CPU build: 0.2 and 0.7), "
+        f"PyTorch's index of CPU builds did not answer or has no {requirement} for this system. Installing "
+        "the default build instead: on Linux about 3 GB to download and 5 GB on disk (CPU: 0.2 and 0.7), "
         "because NVIDIA's libraries come with it. It works without a GPU."
     )
     locked(["torch"])

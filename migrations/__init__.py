@@ -1,1 +1,1 @@
-"""The database's history: data of the product, a package so that an installed wheel has it."""
+"""The database's history: a package, so that an installed wheel has it."""
