@@ -17,6 +17,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -144,7 +145,7 @@ def install_torch(build: Build) -> None:
         return
     requirement = f"torch=={pinned}+{build.name}"
     index = ("--index-url", f"{TORCH_INDEX}/{build.name}")
-    if succeeds([*PIP_INSTALL, "--no-index", requirement], f"looking for a local {requirement}"):
+    if succeeds([*PIP_INSTALL, "--no-index", requirement], f"{requirement} from a local folder"):
         return  # a folder that pip's find-links names
     if succeeds([*PIP, "index", "versions", *SHORT, *index, "torch"], f"asking for {requirement}"):
         # The other builds bring GPU libraries of their own, which only their index has.
@@ -244,7 +245,7 @@ def run(command: Sequence[str], what: str, environ: Mapping[str, str] | None = N
             status = process.wait(REPORT_INTERVAL)
             break
         except subprocess.TimeoutExpired:
-            say(f"  {what}: {time.monotonic() - began:.0f} s. {last_line(output_since(begins))}")
+            say(f"  {what}: {time.monotonic() - began:.0f} s. {last_line(output_since(begins))}".rstrip())
     if status:
         raise Failed(explain(output_since(begins)))
 
@@ -257,9 +258,9 @@ def output_since(position: int) -> str:
 
 
 def last_line(output: str) -> str:
-    """The last line that holds anything; a progress bar's last state counts as a line."""
+    """The last line that holds anything, cut to a terminal's width; a progress bar's last state is a line."""
     lines = [line.strip() for line in re.split(r"[\r\n]", output) if line.strip()]
-    return lines[-1] if lines else ""
+    return textwrap.shorten(lines[-1], 100, placeholder=" …") if lines else ""
 
 
 def explain(output: str) -> str:

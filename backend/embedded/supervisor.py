@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -196,7 +197,7 @@ class Supervisor:
 
 def _waiting(child: Child, seconds: float) -> str:
     """What is awaited, for how long, and what it does, in one line."""
-    last_line = child.last_line
+    last_line = textwrap.shorten(child.last_line, 160, placeholder=" …")
     doing = f"last line of its log: {last_line}" if last_line else "it has not logged anything yet"
     return f"Still starting the {child.service.name} ({seconds:.0f} s); {doing} ({child.log})"
 
