@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.domain.published import Caveat, PublishedResult
+from backend.kit.format import counted
 from backend.pages.chart_view import ChartView, Drawn
 from backend.pages.compare_board import Column, LegendLine
 from backend.pages.compare_tables import ConfigRow, EncoderRow, ResultRow
@@ -59,7 +60,7 @@ class ComparePage(Context):
 
     @property
     def page_title(self) -> str:
-        return f"Compare {len(self.runs)} {'run' if len(self.runs) == 1 else 'runs'}"
+        return f"Compare {counted(len(self.runs), 'run')}"
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,12 @@ def error(answer: httpx.Response, status: int) -> dict[str, Any]:
         (QUICK | {"training": 3}, "training", "must be an object"),
         (QUICK | {"training": {"steps": 0}}, "training.steps", "at least 1"),
         (QUICK | {"optimisation": {"learning_rate": 2}}, "optimisation.learning_rate", "at most 1"),
-        (QUICK | {"model": {"kind": "trn"}}, "model.kind", "Did you mean trm?"),
-        ({"preset": "quik"}, "preset", "Did you mean quick?"),
+        (QUICK | {"model": {"kind": "trn"}}, "model.kind", "Did you mean 'trm'?"),
+        ({"preset": "quik"}, "preset", "Did you mean 'quick'?"),
         (
             QUICK | {"data": {"training_sets": ["arc-agi-1/trainin"]}},
             "data.training_sets.0",
-            "Did you mean arc-agi-1/training?",
+            "Did you mean 'arc-agi-1/training'?",
         ),
     ],
 )

@@ -114,7 +114,7 @@ def test_a_log_is_printed_line_by_line(home):
 
 
 def test_a_wrong_filter_is_refused_with_a_suggestion(home):
-    assert "Did you mean seed?" in refusal(home, "runs", "--filter", "sed == 1")
+    assert "Did you mean 'seed'?" in refusal(home, "runs", "--filter", "sed == 1")
 
 
 def test_checkpoints_are_listed_taken_away_and_forked(home: Path, tmp_path: Path) -> None:
