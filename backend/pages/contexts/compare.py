@@ -28,10 +28,6 @@ class CompareChoice(Context):
 
     runs: Sequence[RunView]
 
-    @property
-    def page_title(self) -> str:
-        return "Compare"
-
 
 @dataclass(frozen=True)
 class ComparePage(Context):
