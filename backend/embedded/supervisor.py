@@ -18,8 +18,10 @@ from pathlib import Path
 from backend.domain.errors import Unavailable
 from backend.embedded import leash
 from backend.embedded.signals import Signals
+from backend.kit.retry import pause_after
 
 LOG_BYTES = 8 * 2**20  # a log this long moves to NAME.log.1, whose place it takes
+FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0  # seconds between two attempts to start a child again
 HEALTHY_AFTER = 60.0  # seconds of life after which the next crash counts as the first
 TICK = 1.0
@@ -104,7 +106,7 @@ class Child:
     def crashed(self, now: float) -> float:
         """Note a crash; returns the seconds until the next attempt: 1, 2, 4 … `LONGEST_PAUSE`."""
         self.crashes = 1 if now - self.started_at > HEALTHY_AFTER else self.crashes + 1
-        pause = min(LONGEST_PAUSE, 2.0 ** (self.crashes - 1))
+        pause = pause_after(self.crashes, FIRST_PAUSE, LONGEST_PAUSE)
         self.start_again_at = now + pause
         return pause
 

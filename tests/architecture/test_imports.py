@@ -55,6 +55,8 @@ def test_every_contract_is_named_as_a_sentence(contracts: list[Contract]) -> Non
     ("module", "forbidden"),
     [
         ("backend.domain.grid", "numpy"),
+        ("backend.kit.cursors", "sqlalchemy"),
+        ("backend.kit.problems", "backend.domain.task"),
         ("backend.services.runs", "worker.recorder"),
         ("backend.db.base", "backend.services.runs"),
         ("backend.api.runs", "backend.db.repositories.runs"),

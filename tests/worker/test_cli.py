@@ -94,7 +94,7 @@ def test_a_run_told_to_end_leaves_a_checkpoint_and_goes_on_from_it(home: Path) -
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["train", "quik"], 1, "Did you mean quick?"),
+        (["train", "quik"], 1, "Did you mean 'quick'?"),
         (["train", "quick", "--set", "model.widht=3"], 1, "model.widht: there is no such field."),
         (["train", "quick", "--set", "training.steps=0"], 1, "training.steps: must be at least 1, not 0."),
         (["train", "quick", "--set", "training.steps"], 1, "Write path=value: training.steps=100."),

@@ -97,7 +97,7 @@ def test_an_unknown_metric_names_the_known_ones(client: httpx.Client, external: 
     assert answer.status_code == 404
     found = answer.json()["error"]
     assert "'acuracy'" in found["message"]
-    assert found["hint"] == "Did you mean accuracy? It has accuracy, loss."
+    assert found["hint"] == "Did you mean 'accuracy'? It has accuracy, loss."
 
 
 def test_a_megabyte_of_points_is_written_at_once(client: httpx.Client, external: str) -> None:

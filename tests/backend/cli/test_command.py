@@ -88,7 +88,7 @@ def test_every_preset_is_listed_with_what_it_is(home):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("config", "quik"), "Did you mean quick?"),
+        (("config", "quik"), "Did you mean 'quick'?"),
         (("config", "quick", "--set", "training.stepz=3"), "Did you mean 'steps'?"),
         (("config", "quick", "--set", "training.steps=many"), "training.steps"),
         (("config", "quick", "--set", "training.steps=0"), "training.steps"),
@@ -109,7 +109,7 @@ def test_a_file_that_is_no_json_is_named_by_line(home, tmp_path):
 
 
 def test_commands_that_need_torch_become_the_worker(home, tmp_path):
-    assert "Did you mean quick?" in refusal(home, "train", "quik")
+    assert "Did you mean 'quick'?" in refusal(home, "train", "quik")
     assert "There is no run none" in refusal(home, "evaluate", "none")
     assert "etrm up" in refusal(home, "worker")
 
