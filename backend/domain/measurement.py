@@ -11,6 +11,7 @@ from typing import Protocol as Structure
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.search import normalised_key, search_key, search_words
+from backend.kit.format import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Protocol(Settings):
     def conditions(self) -> str:
         """`EMA weights · 8 views · 16 ACT steps · gradient 100 x 0.1 · 32 tasks`."""
         views, steps, tasks = (
-            f"{number:,} {noun}{'' if number == 1 else 's'}"
+            counted(number, noun)
             for number, noun in ((self.views, "view"), (self.act_steps, "ACT step"), (self.n, "task"))
         )
         return f"{weights_name(self.weights)} weights · {views} · {steps}{self.search_and_canvas} · {tasks}"

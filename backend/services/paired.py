@@ -13,6 +13,7 @@ from backend.db.tables import Evaluation
 from backend.domain.errors import Conflict
 from backend.domain.measurement import paired_differences, protocol_of
 from backend.domain.statistics import Difference, mcnemar_exact, paired_bootstrap, pass_at, task_scores
+from backend.kit.format import counted, interval
 from backend.services.measured import PassView, ProtocolView, view_fields
 from backend.services.run_facts import passed
 
@@ -121,8 +122,7 @@ def compared(session: Session, first: Evaluation, second: Evaluation, k: int) ->
 def _note(a: Evaluation, b: Evaluation, n: int) -> str:
     if a.tasks_digest == b.tasks_digest:
         return ""
-    counted = "task" if n == 1 else "tasks"
-    return f"On the {n:,} {counted} that both evaluated, of {len(a.task_ids):,} and {len(b.task_ids):,}."
+    return f"On the {counted(n, 'task')} that both evaluated, of {len(a.task_ids):,} and {len(b.task_ids):,}."
 
 
 def _kind(a: float, b: float) -> str:
@@ -140,10 +140,9 @@ def _verdict(difference: Difference, p_value: float) -> Literal["a", "b", "undec
 
 def _words(verdict: str, a: PassView, b: PassView, difference: Difference, p_value: float) -> str:
     what = "undecided" if verdict == "undecided" else f"{verdict} solves more"
-    interval = f"[{difference.low * 100:.0f} to {difference.high * 100:.0f}]"
     return (
         f"{what}: {a.solved:g}/{a.n} against {b.solved:g}/{b.n}, difference "
-        f"{difference.mean * 100:.0f} points {interval}, p = {p_value:.2g}."
+        f"{difference.mean * 100:.0f} points {interval(difference.low, difference.high)}, p = {p_value:.2g}."
     )
 
 

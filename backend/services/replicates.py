@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from backend.db.repositories import evaluations as rows
 from backend.domain.measurement import Protocol
-from backend.domain.numbers import percent
 from backend.domain.statistics import Mean, mean_of_shares, task_scores
+from backend.kit.format import counted, interval, percent
 from backend.services.compare import Solved, TaskMatrix, Variation
 from backend.services.measured import common_protocol as common
 from backend.services.measured import newest_by, why_left_out
@@ -106,10 +106,10 @@ class VariationPair(BaseModel):
         v = self.view
         if v is None:
             return f"not comparable: {self.reason}"
-        interval = f"[{-100 * v.difference.high:.0f} to {-100 * v.difference.low:.0f}]"
+        between = interval(-v.difference.high, -v.difference.low)
         return (
             f"{v.said}: {percent(v.b.mean)} against {percent(v.a.mean)}, difference "
-            f"{-100 * v.difference.mean:.0f} points {interval}, {v.b.seeds} and {v.a.seeds} seeds"
+            f"{-100 * v.difference.mean:.0f} points {between}, {v.b.seeds} and {counted(v.a.seeds, 'seed')}"
             + "".join(f"; {side.label}: {side.left_out}" for side in (v.a, v.b) if side.left_out)
             + (f". {v.note}" if v.note else "")
         )
@@ -216,8 +216,7 @@ def _table(side: Replicates, tasks: Sequence[str]) -> NDArray[np.float64]:
 def _note(a: Replicates, b: Replicates, n: int) -> str:
     if len(a.tasks) == len(b.tasks) == n:
         return ""
-    counted = "task" if n == 1 else "tasks"
-    return f"On the {n:,} {counted} that all seeds evaluated, of {len(a.tasks):,} and {len(b.tasks):,}."
+    return f"On the {counted(n, 'task')} that all seeds evaluated, of {len(a.tasks):,} and {len(b.tasks):,}."
 
 
 def _view(side: Replicates, tasks: Sequence[str]) -> ReplicatesView:

@@ -11,6 +11,7 @@ from backend.db.repositories import evaluation_jobs, queue_order, runs
 from backend.db.repositories import workers as rows
 from backend.db.tables import Worker
 from backend.domain.run import RunStatus
+from backend.kit.format import counted
 
 LOST_AFTER = 35.0  # seconds without a heartbeat: three were missed
 FORGET_AFTER = 24 * 3600.0  # seconds a lost worker stays listed
@@ -105,7 +106,7 @@ def _reason(session: Session, alive: list[WorkerState], broker_reachable: bool) 
         ("an evaluation of " if worker.id in evaluating else "") + _name(session, worker.current_run_id or "")
         for worker in alive
     )
-    return f"{len(alive)} {'worker' if len(alive) == 1 else 'workers'} busy with {busy}"
+    return f"{counted(len(alive), 'worker')} busy with {busy}"
 
 
 def _name(session: Session, run_id: str) -> str:

@@ -39,10 +39,6 @@ class GalleryPage(Context):
     query: str  # of this page, without view and cursor
     problem: str
 
-    @property
-    def page_title(self) -> str:
-        return "Gallery"
-
 
 @dataclass(frozen=True)
 class TaskTile:
@@ -69,10 +65,6 @@ class TasksPage(Context):
     size: str
     tiles: Sequence[TaskTile]
     next_address: str | None
-
-    @property
-    def page_title(self) -> str:
-        return "Tasks"
 
 
 @dataclass(frozen=True)

@@ -325,7 +325,7 @@ def test_every_change_of_status_leaves_an_event(engine: Engine) -> None:
 OPERATIONS = ("claim", "renew", "cancel", "finish", "fail", "release", "interrupt", "lapse", "stale finish")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(st.sampled_from(OPERATIONS), max_size=12))
 def test_no_sequence_of_events_takes_a_run_through_an_illegal_change(
     sqlite_url: str, operations: list[str]
