@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.db import clock
 from backend.db.repositories import journal
 from backend.db.tables import RunEvent
 
@@ -21,7 +21,7 @@ def add(
     wall_time: float | None = None,
 ) -> None:
     """Note that `kind` happened, in words; now, unless `wall_time` says when."""
-    when = time.time() if wall_time is None else wall_time
+    when = clock.now() if wall_time is None else wall_time
     journal.add_event(
         session, RunEvent(run_id=run_id, kind=kind, text=text, data=dict(data or {}), wall_time=when)
     )

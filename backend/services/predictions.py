@@ -12,10 +12,11 @@ from typing import Any, Literal, cast
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from backend.db import tables
+from backend.db import clock, tables
 from backend.db.repositories import evaluations as rows
 from backend.db.repositories.tasks import task_from
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.db.repositories.transition import transition_evaluation
+from backend.domain.errors import FieldProblem, IllegalTransition, InvalidInput
 from backend.domain.grid import Grid
 from backend.domain.records import (
     EvaluationKey,
@@ -25,6 +26,7 @@ from backend.domain.records import (
     Score,
     TestOutcome,
 )
+from backend.domain.run import RunStatus
 from backend.domain.task import Task
 from backend.domain.votes import pack_trace
 from backend.services import hypotheses, run_scores
@@ -80,7 +82,7 @@ class PredictionPage:
 def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
     """Id of the run's evaluation of this key. One that was started before goes on: it keeps its outcomes
     (`done_keys`)."""
-    evaluation_id = rows.put(
+    evaluation = rows.put(
         session,
         run_id=run_id,
         set_name=key.set_name,
@@ -92,7 +94,7 @@ def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
         canvas=key.canvas,
         tasks_digest=rows.digest(key.task_ids),
         task_ids=list(key.task_ids),
-        status="running",
+        status=RunStatus.RUNNING,
         passes={},
         failure_modes={},
         seconds=0.0,
@@ -100,8 +102,10 @@ def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
         created_at=time.time(),
         finished_at=None,
     )
+    before = (RunStatus.QUEUED, RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
+    transition_evaluation(session, evaluation, before, RunStatus.RUNNING)
     run_scores.keep(session, run_id)
-    return evaluation_id
+    return evaluation.id
 
 
 def done_keys(session: Session, evaluation_id: int) -> frozenset[tuple[str, int]]:
@@ -132,19 +136,27 @@ def add_outcome(session: Session, evaluation_id: int, outcome: TestOutcome) -> N
         rows.put_trace(session, outcome_id, pack_trace(outcome.trace))
 
 
-def finish_evaluation(session: Session, evaluation_id: int, summary: EvaluationSummary) -> None:
-    """Keep the scores; the evaluation is finished."""
-    rows.finish(
+def finish_evaluation(
+    session: Session, evaluation_id: int, summary: EvaluationSummary, text: str = ""
+) -> None:
+    """Keep the scores; the evaluation is finished. `text` as in `transition_evaluation`."""
+    evaluation = rows.get(session, evaluation_id)
+    assert evaluation is not None
+    finished = transition_evaluation(
         session,
-        evaluation_id,
-        status="finished",
+        evaluation,
+        (RunStatus.RUNNING, RunStatus.CANCELLING),
+        RunStatus.FINISHED,
+        text,
         passes={str(k): [score.solved, score.n] for k, score in summary.passes.items()},
         failure_modes=dict(summary.failure_modes),
         seconds=summary.seconds,
         extras=dict(summary.extras),
-        finished_at=time.time(),
+        finished_at=clock.now(),
     )
-    run_id = rows.run_of(session, evaluation_id)
+    if not finished and evaluation.status != RunStatus.FINISHED:  # else a second try of what was written
+        raise IllegalTransition(f"Evaluation {evaluation_id} is {evaluation.status}: it cannot be finished.")
+    run_id = evaluation.run_id
     run_scores.keep(session, run_id)
     hypotheses.settle(session, run_id)
 

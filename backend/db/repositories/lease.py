@@ -1,0 +1,82 @@
+"""A lease: a worker's right to a row, for as long as it renews it, by the database's clock.
+
+The same for every table with the columns `worker_id` and `lease_until` (NULL: nobody holds the row). Each
+change is one conditional UPDATE that names the holder's fencing token, so of two that try at once one gets
+it, on SQLite as on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar, cast
+
+from sqlalchemy import ColumnElement, CursorResult, select, update
+from sqlalchemy.orm import Session
+
+from backend.db import clock
+from backend.db.tables import EvaluationShare, Run
+
+SECONDS = 60.0  # for which a worker may be silent before what it holds is given to another
+
+Leased = TypeVar("Leased", Run, EvaluationShare)
+
+
+class Holder(Protocol):
+    """Who holds a row: its table, and the conditions that name the row and the fencing token."""
+
+    @property
+    def table(self) -> type[Run] | type[EvaluationShare]: ...
+
+    @property
+    def fence(self) -> tuple[ColumnElement[bool], ...]: ...
+
+
+def granted(worker_id: str) -> dict[str, Any]:
+    """The columns of a row that `worker_id` takes."""
+    return {"worker_id": worker_id, "lease_until": clock.now() + SECONDS}
+
+
+def is_held(table: type[Run] | type[EvaluationShare]) -> ColumnElement[bool]:
+    """Whether somebody holds the row, a lapsed lease included: until it is taken away it can be renewed."""
+    return table.lease_until.is_not(None)
+
+
+def renew(session: Session, holder: Holder) -> bool:
+    """Start the lease anew; whether the holder still had it."""
+    return write(session, holder, lease_until=clock.now() + SECONDS)
+
+
+def write(session: Session, holder: Holder, **values: Any) -> bool:
+    """Set `values` if the holder still has the row; whether it did.
+
+    Without values it still takes the row, so that nobody takes it away before this transaction ends.
+    """
+    change = update(holder.table).where(*holder.fence, is_held(holder.table))
+    change = change.values(values or {"lease_until": holder.table.lease_until})
+    done = session.execute(change.execution_options(synchronize_session="fetch"))
+    return cast(CursorResult[Any], done).rowcount == 1
+
+
+def held(session: Session, table: type[Leased], *where: ColumnElement[bool]) -> Sequence[Leased]:
+    """Rows that a worker has."""
+    return session.scalars(select(table).where(is_held(table), *where).order_by(table.id)).all()
+
+
+def lapsed(session: Session, table: type[Leased], *where: ColumnElement[bool]) -> Sequence[Leased]:
+    """Rows whose worker let the lease run out, locked against a renewal at the same moment."""
+    query = select(table).where(table.lease_until < clock.now(), *where).order_by(table.id)
+    return session.scalars(query.with_for_update(skip_locked=True)).all()
+
+
+def lost(
+    session: Session,
+    table: type[Leased],
+    is_dead: Callable[[str], bool] | None,
+    *where: ColumnElement[bool],
+) -> Iterator[tuple[Leased, str]]:
+    """(row, what became of its worker) of all that are to be put back, one after the other."""
+    for row in held(session, table, *where) if is_dead else ():
+        if is_dead and row.worker_id and is_dead(row.worker_id):
+            yield row, "died"
+    for row in lapsed(session, table, *where):
+        yield row, f"has not answered for {SECONDS:.0f} s"
