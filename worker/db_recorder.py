@@ -127,7 +127,7 @@ class DbRecorder:
                 "total": batch.progress.total,
                 "seconds_left": batch.progress.seconds_left,
             }
-        if not lease.write(session, Claim(self._run_id, self._attempt), **values):
+        if not lease.write(session, Claim(self._run_id, self._attempt).own, **values):
             raise LostRun(f"run {self._run_id}, attempt {self._attempt}")
 
     def _raise_alarm(self, session: Session, alarm: Alarm) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from backend.db.session import session_scope
 from backend.domain.errors import Unavailable
 from backend.services import notify, queue_sweep, workers
-from backend.services.queue import RESEND_AFTER
+from backend.services.queue_sweep import RESEND_AFTER
 from worker import machine
 
 EVERY = 10.0  # seconds

@@ -44,7 +44,7 @@ class Executor:
         """Carry the first queued run to its end, or nothing: a message says that one waits, not which."""
 
         def claim(session: Session) -> AnyWork | None:
-            claimed = queue.claim_next(session, self._worker_id)
+            claimed = queue.claim(session, None, self._worker_id)
             return run_work(claimed) if claimed else None
 
         self._carry_out("the next run", claim, heartbeat)

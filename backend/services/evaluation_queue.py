@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import Update, update
 from sqlalchemy.orm import Session
 
 from backend.db import clock
@@ -24,7 +23,7 @@ from backend.domain.records import Alarm, EvaluationSummary, TestOutcome
 from backend.domain.run import RunStatus
 from backend.domain.votes import added, tally
 from backend.services import alarms, predictions, workers
-from backend.services.queue import MOST_ATTEMPTS, RESEND_AFTER
+from backend.services.queue import MOST_ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,9 @@ class Share:
     run_id: str = ""
     worker_id: str = ""
 
-    table: ClassVar[type[EvaluationShare]] = EvaluationShare
-
     @property
-    def fence(self) -> tuple[ColumnElement[bool], ...]:
-        return (EvaluationShare.id == self.id,)
+    def own(self) -> Update:
+        return update(EvaluationShare).where(EvaluationShare.id == self.id, lease.is_held(EvaluationShare))
 
 
 class ShareLost(Exception):
@@ -67,7 +64,7 @@ def claim(session: Session, evaluation_id: int, worker_id: str) -> Share | None:
 
 def renew(session: Session, held: Share) -> RunStatus | None:
     """Prolong the lease; running or cancelling (stop), or None: the share has ended, or the job failed."""
-    if not lease.renew(session, held):
+    if not lease.renew(session, held.own):
         return None
     status = RunStatus(evaluation_rows.status_of(session, held.evaluation_id))
     return None if status in (RunStatus.FAILED, RunStatus.CANCELLED) else status
@@ -202,19 +199,13 @@ def interrupt(session: Session, held: Share, cause: str, traceback: str = "") ->
 def fail(session: Session, held: Share, cause: str, traceback: str) -> RunStatus | None:
     """The job cannot go on; who shares it is stopped. What the child reported itself goes first."""
     found = rows.lock(session, held.evaluation_id)
-    if found is None or not rows.end_shares(session, *held.fence):
+    if found is None or not rows.end_shares(session, held.own):
         return None
     evaluation, job = found
     if job.traceback:
         cause, traceback = job.status_cause, job.traceback
-    if transition_evaluation(
-        session,
-        evaluation,
-        (RunStatus.RUNNING,),
-        RunStatus.FAILED,
-        f"failed: {cause}",
-        finished_at=clock.now(),
-    ):
+    text = f"failed: {cause}"
+    if transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.FAILED, text):
         job.status_cause, job.traceback = cause, traceback
     return _settle(session, evaluation, job, "")
 
@@ -224,15 +215,6 @@ def put_back_lost(session: Session, is_dead: Callable[[str], bool] | None = None
     for share, how in lease.lost(session, EvaluationShare, is_dead):
         held = Share(share.id, share.evaluation_id)
         interrupt(session, held, f"worker {workers.spoken(share.worker_id)} {how}")
-
-
-def to_send(session: Session, limit: int, resend_after: float = RESEND_AFTER) -> list[int]:
-    """The first `limit` jobs whose message should be sent (again); they count as sent."""
-    waiting = rows.to_send(session, resend_after, max(0, limit))
-    for job in waiting:
-        job.dispatched_at = clock.now()
-    session.flush()
-    return [job.evaluation_id for job in waiting]
 
 
 def _has_work(session: Session, job: EvaluationJob) -> bool:
@@ -255,28 +237,20 @@ def _held(session: Session, held: Share) -> tuple[Evaluation, EvaluationJob]:
 def _end(session: Session, held: Share, cause: str) -> RunStatus | None:
     """End the share; None if it had ended before."""
     found = rows.lock(session, held.evaluation_id)
-    if found is None or not rows.end_shares(session, *held.fence):
+    if found is None or not rows.end_shares(session, held.own):
         return None
     return _settle(session, *found, cause)
 
 
 def _settle(session: Session, evaluation: Evaluation, job: EvaluationJob, cause: str) -> RunStatus:
     """What the job is once one of its shares has ended."""
+    by_user, again = "cancelled by the user", f"waits again: {cause or 'work is left'}"
     if rows.live_shares(session, evaluation.id):
         if evaluation.status == RunStatus.RUNNING and cause:
             job.status_cause, job.dispatched_at = cause, None
-    elif transition_evaluation(
-        session,
-        evaluation,
-        (RunStatus.CANCELLING,),
-        RunStatus.CANCELLED,
-        "cancelled by the user",
-        finished_at=clock.now(),
-    ):
-        job.status_cause = "cancelled by the user"
-    elif transition_evaluation(
-        session, evaluation, (RunStatus.RUNNING,), RunStatus.QUEUED, f"waits again: {cause or 'work is left'}"
-    ):
+    elif transition_evaluation(session, evaluation, (RunStatus.CANCELLING,), RunStatus.CANCELLED, by_user):
+        job.status_cause = by_user
+    elif transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.QUEUED, again):
         job.status_cause, job.dispatched_at = cause, None
     session.flush()
-    return RunStatus(evaluation_rows.status_of(session, evaluation.id))
+    return RunStatus(evaluation.status)

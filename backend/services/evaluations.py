@@ -15,7 +15,7 @@ from backend.db.repositories import evaluations as rows
 from backend.db.repositories import runs as run_rows
 from backend.db.repositories import transition
 from backend.db.repositories.transition import transition_evaluation
-from backend.db.tables import Evaluation, EvaluationJob, EvaluationShare, Run
+from backend.db.tables import Evaluation, EvaluationJob, Run
 from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from backend.domain.evaluation_request import EvaluationRequest, canvas_key, search_key
@@ -97,19 +97,12 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     evaluation, job = found
     if evaluation.status not in ACTIVE:
         raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be cancelled.")
-    transition_evaluation(
-        session, evaluation, (RunStatus.RUNNING,), RunStatus.CANCELLING, "is to be cancelled by the user"
-    )
+    text = "is to be cancelled by the user"
+    transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.CANCELLING, text)
     if not jobs.live_shares(session, evaluation_id):
-        transition_evaluation(
-            session,
-            evaluation,
-            (RunStatus.QUEUED, RunStatus.CANCELLING),
-            RunStatus.CANCELLED,
-            "cancelled by the user",
-            finished_at=clock.now(),
-        )
+        waiting = (RunStatus.QUEUED, RunStatus.CANCELLING)
         job.status_cause = "cancelled by the user"
+        transition_evaluation(session, evaluation, waiting, RunStatus.CANCELLED, job.status_cause)
     session.flush()
     return get(session, evaluation_id)
 
@@ -224,9 +217,8 @@ def _queue(session: Session, evaluation: Evaluation, options: dict[str, object],
     """Make it a job that workers find. What other options had computed is not mixed with these."""
     found = jobs.lock(session, evaluation.id)
     text = f"of step {evaluation.step} queued"
-    if not transition_evaluation(
-        session, evaluation, (RunStatus.RUNNING, *AGAIN), RunStatus.QUEUED, f"{text} again", finished_at=None
-    ):
+    before = (RunStatus.RUNNING, *AGAIN)
+    if not transition_evaluation(session, evaluation, before, RunStatus.QUEUED, f"{text} again"):
         transition.note_evaluation(session, evaluation, text)
     if found is None:
         rows.delete_outcomes(session, evaluation.id)
@@ -236,7 +228,7 @@ def _queue(session: Session, evaluation: Evaluation, options: dict[str, object],
         jobs.add(session, job)
         return
     # Those of an attempt that failed may not write any more.
-    jobs.end_shares(session, EvaluationShare.evaluation_id == evaluation.id)
+    jobs.end_shares(session, jobs.shares_in(evaluation.id))
     job = found[1]
     if job.options != options:
         rows.delete_outcomes(session, evaluation.id)

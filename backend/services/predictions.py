@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from backend.db import clock, tables
+from backend.db import tables
 from backend.db.repositories import evaluations as rows
 from backend.db.repositories.tasks import task_from
 from backend.db.repositories.transition import transition_evaluation
@@ -152,7 +152,6 @@ def finish_evaluation(
         failure_modes=dict(summary.failure_modes),
         seconds=summary.seconds,
         extras=dict(summary.extras),
-        finished_at=clock.now(),
     )
     if not finished and evaluation.status != RunStatus.FINISHED:  # else a second try of what was written
         raise IllegalTransition(f"Evaluation {evaluation_id} is {evaluation.status}: it cannot be finished.")

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
-from sqlalchemy import ColumnElement, Row, func
+from sqlalchemy import Update, func, update
 from sqlalchemy.orm import Session
 
 from backend.db import clock
 from backend.db.repositories import journal, lease, queue_order, runs
-from backend.db.repositories.transition import Note, transition_run
+from backend.db.repositories.transition import transition_run
 from backend.db.tables import Run
 from backend.domain.run import RunStatus
-from backend.services import hypotheses, workers
-from backend.services.run_end import end
+from backend.services import hypotheses, run_end, workers
 
-RESEND_AFTER = 20.0  # seconds before a queued run's message counts as lost
 MOST_ATTEMPTS = 5  # interruptions without new progress after which a run fails
 ENDS = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
 HELD = (RunStatus.RUNNING, RunStatus.CANCELLING)  # a worker has it
@@ -35,26 +32,42 @@ class Claim:
     attempt: int
     worker_id: str = ""
 
-    table: ClassVar[type[Run]] = Run
-
     @property
-    def fence(self) -> tuple[ColumnElement[bool], ...]:
-        return Run.id == self.run_id, Run.attempt == self.attempt
+    def own(self) -> Update:
+        return update(Run).where(Run.id == self.run_id, Run.attempt == self.attempt, lease.is_held(Run))
 
 
-def claim(session: Session, run_id: str, worker_id: str) -> Claim | None:
-    """Take a queued run; None if there is nothing to take (a duplicate message, another worker was first)."""
-    return _take(session, queue_order.first(session, run_id), worker_id)
-
-
-def claim_next(session: Session, worker_id: str) -> Claim | None:
-    """Take the run that stands first in the queue; None if none waits."""
-    return _take(session, queue_order.first(session), worker_id)
+def claim(session: Session, run_id: str | None, worker_id: str) -> Claim | None:
+    """Take a queued run, or (None) the first in the queue; None if there is nothing to take (a duplicate
+    message, another worker was first)."""
+    waiting = queue_order.first(session, run_id)
+    if waiting is None:
+        return None
+    held = Claim(waiting.id, waiting.attempt + 1, worker_id)
+    step, _ = journal.kept_progress(session, held.run_id)
+    where = f"goes on from step {step}" if step else "starts at step 0"
+    text = f"Attempt {held.attempt} by {workers.spoken(worker_id)}: {where}."
+    taken = transition_run(
+        session,
+        held.run_id,
+        (RunStatus.QUEUED,),
+        RunStatus.RUNNING,
+        text,
+        kind="claimed",
+        data={"attempt": held.attempt, "step": step},
+        on_attempt=waiting.attempt,
+        attempt=held.attempt,
+        started_at=func.coalesce(Run.started_at, clock.now()),
+        phase="loading",
+        traceback="",
+        **lease.granted(worker_id),
+    )
+    return held if taken else None
 
 
 def renew(session: Session, held: Claim) -> RunStatus | None:
     """Prolong the lease; running or cancelling (stop it), or None: another attempt has the run by now."""
-    if not lease.renew(session, held):
+    if not lease.renew(session, held.own):
         return None
     run = runs.get(session, held.run_id)
     return RunStatus(run.status) if run else None
@@ -98,7 +111,7 @@ def interrupt(session: Session, held: Claim, cause: str, traceback: str = "") ->
 
 def report_error(session: Session, held: Claim, cause: str, traceback: str) -> bool:
     """Keep a child's own account of its crash; its worker ends the run once the process is gone."""
-    return lease.write(session, held, status_cause=cause, traceback=traceback)
+    return lease.write(session, held.own, status_cause=cause, traceback=traceback)
 
 
 def put_back_lost(session: Session, is_dead: Callable[[str], bool] | None = None) -> None:
@@ -111,39 +124,6 @@ def put_back_lost(session: Session, is_dead: Callable[[str], bool] | None = None
         interrupt(session, held, f"worker {workers.spoken(run.worker_id or '')} {how}")
 
 
-def to_send(session: Session, limit: int, resend_after: float = RESEND_AFTER) -> list[str]:
-    """The first `limit` queued runs whose message should be sent (again); they count as sent."""
-    waiting = queue_order.to_send(session, resend_after, max(0, limit))
-    for run in waiting:
-        run.dispatched_at = clock.now()
-    session.flush()
-    return [run.id for run in waiting]
-
-
-def _take(session: Session, waiting: Row[str, int] | None, worker_id: str) -> Claim | None:
-    if waiting is None:
-        return None
-    held = Claim(waiting.id, waiting.attempt + 1, worker_id)
-    step, _ = journal.kept_progress(session, held.run_id)
-    where = f"goes on from step {step}" if step else "starts at step 0"
-    text = f"Attempt {held.attempt} by {workers.spoken(worker_id)}: {where}."
-    taken = transition_run(
-        session,
-        held.run_id,
-        (RunStatus.QUEUED,),
-        RunStatus.RUNNING,
-        Note(text, "claimed", {"attempt": held.attempt, "step": step}),
-        at_attempt=waiting.attempt,
-        attempt=held.attempt,
-        started_at=func.coalesce(Run.started_at, clock.now()),
-        finished_at=None,
-        phase="loading",
-        traceback="",
-        **lease.granted(worker_id),
-    )
-    return held if taken else None
-
-
 def _put_back(session: Session, held: Claim, kind: str, cause: str, **data: object) -> RunStatus | None:
     """running -> queued; what the user is cancelling becomes cancelled."""
     back = transition_run(
@@ -151,13 +131,11 @@ def _put_back(session: Session, held: Claim, kind: str, cause: str, **data: obje
         held.run_id,
         (RunStatus.RUNNING,),
         RunStatus.QUEUED,
-        Note(cause, kind, {"attempt": held.attempt, **data}),
-        at_attempt=held.attempt,
+        cause,
+        kind=kind,
+        data={"attempt": held.attempt, **data},
+        on_attempt=held.attempt,
         status_cause=cause,
-        lease_until=None,
-        worker_id=None,
-        dispatched_at=None,
-        seconds_left=None,
     )
     return RunStatus.QUEUED if back else cancelled(session, held)
 
@@ -166,11 +144,20 @@ def _end(
     session: Session, held: Claim, status: RunStatus, cause: str, traceback: str = ""
 ) -> RunStatus | None:
     """running -> `status`; a run that the user is cancelling becomes cancelled whatever its end was."""
-    before = RunStatus.CANCELLING if status is RunStatus.CANCELLED else RunStatus.RUNNING
-    note = Note(cause or "All steps done.", data={"attempt": held.attempt})
-    if end(session, held.run_id, (before,), status, cause, note, held.attempt, traceback=traceback):
-        return status
-    return None if status is RunStatus.CANCELLED else cancelled(session, held)
+    ended = run_end.end(
+        session,
+        held.run_id,
+        (RunStatus.CANCELLING if status is RunStatus.CANCELLED else RunStatus.RUNNING,),
+        status,
+        cause or "All steps done.",
+        data={"attempt": held.attempt},
+        on_attempt=held.attempt,
+        status_cause=cause,
+        traceback=traceback,
+    )
+    if ended or status is RunStatus.CANCELLED:
+        return status if ended else None
+    return cancelled(session, held)
 
 
 def _interruptions_at(session: Session, run_id: str, progress: list[int]) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from backend.db import clock
+from backend.db.repositories import evaluation_jobs, queue_order
+from backend.db.tables import EvaluationJob, Run
 from backend.services import dispatch, duels, evaluation_queue, queue, workers
-from backend.services.queue import RESEND_AFTER
+
+RESEND_AFTER = 20.0  # seconds before a queued run's message counts as lost
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,16 @@ def sweep(
     queue.put_back_lost(session, is_dead)
     if is_dead:
         workers.forget_dead(session, is_dead)
-    room = workers.idle(session)
-    runs = queue.to_send(session, room, resend_after)
-    evaluations = evaluation_queue.to_send(session, room - len(runs), resend_after)
-    return Unsent(runs, [*((each, 1) for each in evaluations), *duels.advance(session)])
+    unsent = to_send(session, workers.idle(session), resend_after)
+    return Unsent(unsent.runs, [*unsent.evaluations, *duels.advance(session)])
+
+
+def to_send(session: Session, room: int, resend_after: float = RESEND_AFTER) -> Unsent:
+    """Up to `room` runs and evaluations, runs first, whose messages count as lost; now they count as sent."""
+    runs = queue_order.to_send(session, resend_after, room)
+    jobs = evaluation_jobs.to_send(session, resend_after, room - len(runs))
+    sent: Sequence[Run | EvaluationJob] = (*runs, *jobs)
+    for row in sent:
+        row.dispatched_at = clock.now()
+    session.flush()
+    return Unsent([run.id for run in runs], [(job.evaluation_id, 1) for job in jobs])

@@ -17,7 +17,7 @@ from backend.db import clock
 from backend.db.repositories import evaluation_jobs as jobs
 from backend.db.repositories import run_facts as facts_rows
 from backend.db.repositories import runs as rows
-from backend.db.repositories.transition import Note, transition_run
+from backend.db.repositories.transition import transition_run
 from backend.db.tables import Run
 from backend.domain.config_problems import apply_overrides, parse_experiment
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
@@ -124,8 +124,8 @@ def finish_external(
     if not status.is_over:
         problem = FieldProblem("status", f"must be one of {', '.join(OVER)}, not {status.value}.")
         raise InvalidInput("A run cannot end like that.", problems=[problem])
-    note = Note(cause or "The script said so.")
-    if not end(session, run_id, (RunStatus.RUNNING,), status, cause, note, origin="external"):
+    text = cause or "The script said so."
+    if not end(session, run_id, (RunStatus.RUNNING,), status, text, origin="external", status_cause=cause):
         raise _wrong_state(run, "ended")
     return get(session, run_id)
 
@@ -183,13 +183,11 @@ def request_cancel(session: Session, run_id: str) -> RunView:
 def stop(session: Session, run: Run) -> None:
     """As `request_cancel`, for a run at hand."""
     waiting = RunStatus.RUNNING if run.origin == "external" else RunStatus.QUEUED
-    cause, note = "cancelled by the user", Note("Cancelled by the user.")
-    if end(session, run.id, (waiting,), RunStatus.CANCELLED, cause, note, origin=run.origin):
+    text, cause = "Cancelled by the user.", "cancelled by the user"
+    if end(session, run.id, (waiting,), RunStatus.CANCELLED, text, run.origin, status_cause=cause):
         return
-    asked = Note("The user asked to cancel.")
-    if transition_run(
-        session, run.id, (RunStatus.RUNNING,), RunStatus.CANCELLING, asked, cancel_requested=True
-    ):
+    text = "The user asked to cancel."
+    if transition_run(session, run.id, (RunStatus.RUNNING,), RunStatus.CANCELLING, text):
         return
     now = _row(session, run.id)
     if now.status != RunStatus.CANCELLING:
@@ -246,11 +244,9 @@ def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
         run_id,
         (RunStatus.FAILED, RunStatus.CANCELLED),
         RunStatus.QUEUED,
-        Note(f"Resumed by the user; {where}.", "resumed"),
+        f"Resumed by the user; {where}.",
+        kind="resumed",
         status_cause=f"resumed by the user; {where}",
-        worker_id=None,
-        dispatched_at=None,
-        finished_at=None,
         traceback="",
         verdict=hypotheses.opened(run.config),
         judgement={},

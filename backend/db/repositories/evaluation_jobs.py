@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Row, delete, exists, func, or_, select, update
+from sqlalchemy import CursorResult, Row, Update, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.db import clock
@@ -104,15 +104,20 @@ def live_shares(session: Session, evaluation_id: int) -> int:
     return session.scalar(select(func.count()).where(working)) or 0
 
 
-def end_shares(session: Session, *where: ColumnElement[bool]) -> bool:
-    """End those of these shares that have not ended, and free their unfinished batches; whether any had
-    not."""
-    change = update(EvaluationShare).where(lease.is_held(EvaluationShare), *where)
-    change = change.values(lease_until=None, ended_at=clock.now())
-    ended = session.scalars(change.returning(EvaluationShare.id)).all()
+def end_shares(session: Session, live: Update) -> bool:
+    """End the shares that `live`, an UPDATE without values, finds, and free their unfinished batches; whether
+    it found any."""
+    change = live.values(lease_until=None, ended_at=clock.now()).returning(EvaluationShare.id)
+    ended = session.scalars(change).all()
     unfinished = EvaluationBatch.share_id.in_(ended) & EvaluationBatch.votes.is_(None)
     session.execute(update(EvaluationBatch).where(unfinished).values(share_id=None))
     return bool(ended)
+
+
+def shares_in(evaluation_id: int) -> Update:
+    """An UPDATE of the shares that work on it."""
+    working = lease.is_held(EvaluationShare) & (EvaluationShare.evaluation_id == evaluation_id)
+    return update(EvaluationShare).where(working)
 
 
 def freed_batch(session: Session, evaluation_id: int) -> int | None:

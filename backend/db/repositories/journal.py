@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from backend.db import clock
 from backend.db.tables import Alarm, Checkpoint, Evaluation, LogLine, Outcome, RunEvent
 from backend.db.upsert import insert_or
 
 
-def add_event(session: Session, event: RunEvent) -> None:
-    session.add(event)
+def add_event(
+    session: Session,
+    run_id: str,
+    kind: str,
+    text: str,
+    data: Mapping[str, Any] | None = None,
+    wall_time: float | None = None,
+) -> None:
+    """Note that `kind` happened to the run, in words; now, unless `wall_time` says when."""
+    when = clock.now() if wall_time is None else wall_time
+    session.add(RunEvent(run_id=run_id, kind=kind, text=text, data=dict(data or {}), wall_time=when))
     session.flush()
 
 

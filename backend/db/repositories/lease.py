@@ -8,9 +8,9 @@ it, on SQLite as on PostgreSQL.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, CursorResult, select, update
+from sqlalchemy import ColumnElement, CursorResult, Update, literal_column, select
 from sqlalchemy.orm import Session
 
 from backend.db import clock
@@ -19,16 +19,6 @@ from backend.db.tables import EvaluationShare, Run
 SECONDS = 60.0  # for which a worker may be silent before what it holds is given to another
 
 Leased = TypeVar("Leased", Run, EvaluationShare)
-
-
-class Holder(Protocol):
-    """Who holds a row: its table, and the conditions that name the row and the fencing token."""
-
-    @property
-    def table(self) -> type[Run] | type[EvaluationShare]: ...
-
-    @property
-    def fence(self) -> tuple[ColumnElement[bool], ...]: ...
 
 
 def granted(worker_id: str) -> dict[str, Any]:
@@ -41,18 +31,15 @@ def is_held(table: type[Run] | type[EvaluationShare]) -> ColumnElement[bool]:
     return table.lease_until.is_not(None)
 
 
-def renew(session: Session, holder: Holder) -> bool:
-    """Start the lease anew; whether the holder still had it."""
-    return write(session, holder, lease_until=clock.now() + SECONDS)
+def renew(session: Session, own: Update) -> bool:
+    """Start the lease anew; whether the holder still had it. `own`: as in `write`."""
+    return write(session, own, lease_until=clock.now() + SECONDS)
 
 
-def write(session: Session, holder: Holder, **values: Any) -> bool:
-    """Set `values` if the holder still has the row; whether it did.
-
-    Without values it still takes the row, so that nobody takes it away before this transaction ends.
-    """
-    change = update(holder.table).where(*holder.fence, is_held(holder.table))
-    change = change.values(values or {"lease_until": holder.table.lease_until})
+def write(session: Session, own: Update, **values: Any) -> bool:
+    """Set `values` in the row that `own`, an UPDATE without values, finds while its holder has it; whether it
+    did. It takes the row in any case, so that nobody takes it away before this transaction ends."""
+    change = own.values({"lease_until": literal_column("lease_until"), **values})
     done = session.execute(change.execution_options(synchronize_session="fetch"))
     return cast(CursorResult[Any], done).rowcount == 1
 

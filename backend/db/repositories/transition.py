@@ -7,7 +7,6 @@ comes second finds another status than it names, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, CursorResult, update
@@ -15,18 +14,11 @@ from sqlalchemy.orm import Session
 
 from backend.db import clock
 from backend.db.repositories import journal
-from backend.db.tables import Evaluation, Run, RunEvent
+from backend.db.tables import Evaluation, Run
 from backend.domain.errors import IllegalTransition
 from backend.domain.run import EVALUATION, RUN_LIVES, Life, RunStatus, may_follow
 
-
-@dataclass(frozen=True)
-class Note:
-    """The event that a change leaves with its run; `kind` is the new status unless there is a better word."""
-
-    text: str
-    kind: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
+_UNHELD = {"lease_until": None, "seconds_left": None, "cancel_requested": False}
 
 
 def transition_run(
@@ -34,23 +26,32 @@ def transition_run(
     run_id: str,
     from_: Collection[RunStatus],
     to: RunStatus,
-    note: Note,
-    at_attempt: int | None = None,
+    text: str,
+    *,
+    kind: str = "",
+    data: Mapping[str, object] | None = None,
+    on_attempt: int | None = None,
     origin: str = "training",
     **values: Any,
 ) -> bool:
-    """Move the run to status `to`, set `values` and note it, if its status is one of `from_`; whether it was.
+    """Move the run to status `to` if its status is one of `from_`; whether it was.
 
-    With `at_attempt`, only while that is its newest attempt. Raises IllegalTransition, whatever the status,
-    for a step that no run of this origin may take.
+    With it go `values`, what the status implies, and an event with `text`, whose kind is the status unless
+    there is a better word. With `on_attempt`, only while that is its newest one. Raises IllegalTransition,
+    whatever the status is, for a step that no run of this origin may take.
     """
     where = [Run.id == run_id, Run.origin == origin]
-    if at_attempt is not None:
-        where.append(Run.attempt == at_attempt)
-    if not _changed(session, Run, RUN_LIVES[origin], where, from_, to, values):
-        return False
-    _note(session, run_id, note.kind or to.value, note.text, note.data)
-    return True
+    if on_attempt is not None:
+        where.append(Run.attempt == on_attempt)
+    implied: dict[str, Any] = {"cancel_requested": True} if to is RunStatus.CANCELLING else {}
+    if to.is_over:
+        implied = {**_UNHELD, "finished_at": clock.now()}
+    elif to is RunStatus.QUEUED:
+        implied = {**_UNHELD, "finished_at": None, "worker_id": None, "dispatched_at": None}
+    changed = _change(session, Run, RUN_LIVES[origin], where, from_, to, implied | values)
+    if changed:
+        journal.add_event(session, run_id, kind or to.value, text, data)
+    return changed
 
 
 def transition_evaluation(
@@ -63,20 +64,21 @@ def transition_evaluation(
 ) -> bool:
     """As `transition_run`, for an evaluation. `text` continues "Evaluation 17 …" in the event of its run;
     without it there is none: what a training scores by itself shows in its phase."""
-    if not _changed(session, Evaluation, EVALUATION, [Evaluation.id == evaluation.id], from_, to, values):
-        return False
-    note_evaluation(session, evaluation, text)
-    return True
+    implied = {"finished_at": clock.now() if to.is_over else None}
+    where = [Evaluation.id == evaluation.id]
+    changed = _change(session, Evaluation, EVALUATION, where, from_, to, implied | values)
+    if changed and text:
+        note_evaluation(session, evaluation, text)
+    return changed
 
 
 def note_evaluation(session: Session, evaluation: Evaluation, text: str) -> None:
     """Leave "Evaluation 17 …" among the events of its run."""
-    if text:
-        data = {"evaluation": evaluation.id}
-        _note(session, evaluation.run_id, "evaluation", f"Evaluation {evaluation.id} {text}.", data)
+    text, data = f"Evaluation {evaluation.id} {text}.", {"evaluation": evaluation.id}
+    journal.add_event(session, evaluation.run_id, "evaluation", text, data)
 
 
-def _changed(
+def _change(
     session: Session,
     table: type[Run] | type[Evaluation],
     life: Life,
@@ -91,8 +93,3 @@ def _changed(
     change = update(table).where(*where, table.status.in_(from_)).values(status=to, **values)
     done = session.execute(change.execution_options(synchronize_session="fetch"))
     return cast(CursorResult[Any], done).rowcount == 1
-
-
-def _note(session: Session, run_id: str, kind: str, text: str, data: Mapping[str, Any]) -> None:
-    event = RunEvent(run_id=run_id, kind=kind, text=text, data=dict(data), wall_time=clock.now())
-    journal.add_event(session, event)

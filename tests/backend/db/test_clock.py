@@ -52,7 +52,7 @@ def test_a_worker_whose_clock_is_wrong_takes_no_live_worker_s_run_and_keeps_its_
 
     monkeypatch.setattr(time, "time", lambda: right() + wrong_by)
     with session_scope(engine) as session:  # all that the worker with the wrong clock does
-        theirs = queue.claim_next(session, "wrong.1.1.1")
+        theirs = queue.claim(session, None, "wrong.1.1.1")
         assert theirs is not None
         beat = workers.WorkerBeat("wrong.1.1.1", "wrong", 1, "cpu", "", 1, theirs.run_id, time.time())
         workers.beat(session, beat)

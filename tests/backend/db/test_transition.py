@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.db.repositories import runs
-from backend.db.repositories.transition import Note, transition_evaluation, transition_run
+from backend.db.repositories.transition import transition_evaluation, transition_run
 from backend.db.session import session_scope
 from backend.db.tables import Evaluation
 from backend.domain.errors import Conflict, IllegalTransition
@@ -54,15 +54,15 @@ def test_every_step_of_a_run_is_taken_and_noted_or_refused_without_a_trace(
             assert run is not None
             run.status = before  # what only a test may do
         known = told(engine)
-        note = Note(f"{before} to {after}")
+        text = f"{before} to {after}"
         if may_follow(before, after, life):
             with session_scope(engine) as session:
-                assert transition_run(session, RUN, (before,), after, note, origin=origin, phase="new")
-            assert told(engine) == [*known, (after, note.text)]
+                assert transition_run(session, RUN, (before,), after, text, origin=origin, phase="new")
+            assert told(engine) == [*known, (after, text)]
             assert status(engine) == after
         else:
             with session_scope(engine) as session, pytest.raises(IllegalTransition, match=before):
-                transition_run(session, RUN, (before,), after, note, origin=origin)
+                transition_run(session, RUN, (before,), after, text, origin=origin)
             assert (status(engine), told(engine)) == (before, known)
 
 
@@ -78,7 +78,7 @@ def test_what_is_over_stays_over_unless_somebody_resumes_it() -> None:
 def test_a_refusal_is_a_conflict_in_words(engine: Engine) -> None:
     add_run(engine, RUN)
     with session_scope(engine) as session, pytest.raises(Conflict, match="What is finished cannot become"):
-        transition_run(session, RUN, (RunStatus.FINISHED,), RunStatus.RUNNING, Note("no"))
+        transition_run(session, RUN, (RunStatus.FINISHED,), RunStatus.RUNNING, "no")
 
 
 def test_an_evaluation_takes_legal_steps_and_tells_its_run(engine: Engine) -> None:
@@ -109,7 +109,7 @@ def test_of_changes_at_once_one_wins_and_leaves_its_event(engine: Engine) -> Non
         start.wait()
         with session_scope(engine) as session:
             to = ends[number % 2]
-            return transition_run(session, RUN, (RunStatus.QUEUED,), to, Note(f"by {number}"))
+            return transition_run(session, RUN, (RunStatus.QUEUED,), to, f"by {number}")
 
     with ThreadPoolExecutor(8) as pool:
         won = list(pool.map(change, range(8)))
@@ -123,6 +123,5 @@ def test_of_changes_at_once_one_wins_and_leaves_its_event(engine: Engine) -> Non
 def test_an_attempt_that_is_not_the_newest_changes_nothing(engine: Engine) -> None:
     add_run(engine, RUN, status=RunStatus.RUNNING, attempt=3)
     with session_scope(engine) as session:
-        late = Note("late")
-        assert not transition_run(session, RUN, (RunStatus.RUNNING,), RunStatus.FAILED, late, at_attempt=2)
+        assert not transition_run(session, RUN, (RunStatus.RUNNING,), RunStatus.FAILED, "late", on_attempt=2)
     assert (status(engine), told(engine)) == ("running", [])

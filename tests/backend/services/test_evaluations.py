@@ -22,6 +22,7 @@ from backend.services import (
     evaluations,
     predictions,
     queue_board,
+    queue_sweep,
     runs,
     workers,
 )
@@ -87,7 +88,7 @@ def read(engine: Engine, view: EvaluationView) -> EvaluationView:
 def sweep(engine: Engine, room: int = 4) -> list[int]:
     with session_scope(engine) as session:
         evaluation_queue.put_back_lost(session)
-        return evaluation_queue.to_send(session, room)
+        return [evaluation for evaluation, _ in queue_sweep.to_send(session, room).evaluations]
 
 
 def test_what_is_asked_for_is_queued_with_all_that_it_is_measured_on(engine: Engine) -> None:

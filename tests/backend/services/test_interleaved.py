@@ -63,7 +63,7 @@ def test_a_claim_between_any_two_statements_of_a_reader_breaks_it_not(
         nonlocal statements, claimed
         if statements == pause:
             with session_scope(other) as session:
-                claimed = queue.claim_next(session, "w.1.1.1") is not None
+                claimed = queue.claim(session, None, "w.1.1.1") is not None
         statements += 1
 
     event.listen(postgres, "after_cursor_execute", claim_at_the_pause)

@@ -88,7 +88,7 @@ class RunMachine(Machine):
 
     @rule(worker=WORKERS)
     def claim(self, worker: str) -> None:
-        claim = self.do(lambda session: queue.claim_next(session, worker))
+        claim = self.do(lambda session: queue.claim(session, None, worker))
         assert (claim is not None) == (self.status is RunStatus.QUEUED)
         if claim:
             assert claim.attempt == len(self.claims) + 1

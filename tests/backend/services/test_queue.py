@@ -263,11 +263,11 @@ def test_a_lost_message_is_sent_again_once_a_worker_is_idle(engine: Engine) -> N
     assert swept() == []  # it would only pile up
     beat(engine, "idle")
     assert swept() == []  # the first message is not old enough to be lost
-    elapse(engine, queue.RESEND_AFTER)
+    elapse(engine, queue_sweep.RESEND_AFTER)
     assert swept() == [RUN]
     assert swept() == ["bbbbbbbbbb"]
     assert swept() == []
-    elapse(engine, queue.RESEND_AFTER)
+    elapse(engine, queue_sweep.RESEND_AFTER)
     beat(engine, "idle")
     assert swept() == [RUN]
 

@@ -48,7 +48,7 @@ def test_a_run_goes_where_it_is_put_and_workers_take_the_first(engine: Engine, f
     taken = []
     for _ in range(5):
         with session_scope(engine) as session:
-            claim = queue.claim_next(session, "here.1.2.3")
+            claim = queue.claim(session, None, "here.1.2.3")
             taken.append(claim.run_id if claim else None)
     assert taken == ["b", "d", "c", "a", None]
 
