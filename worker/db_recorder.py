@@ -30,7 +30,6 @@ from backend.domain.records import (
     TestOutcome,
 )
 from backend.services import alarms, checkpoints, events, hypotheses, logs, notify, predictions, series
-from backend.services.queue import Claim
 from worker.write_behind import WriteBehind
 
 Write = Callable[[Session], object]
@@ -127,7 +126,7 @@ class DbRecorder:
                 "total": batch.progress.total,
                 "seconds_left": batch.progress.seconds_left,
             }
-        if not lease.write(session, Claim(self._run_id, self._attempt).own, **values):
+        if not lease.write(session, lease.of_run(self._run_id, self._attempt), **values):
             raise LostRun(f"run {self._run_id}, attempt {self._attempt}")
 
     def _raise_alarm(self, session: Session, alarm: Alarm) -> None:

@@ -25,6 +25,8 @@ Life = Mapping[RunStatus, frozenset[RunStatus]]  # status -> what may follow it
 
 QUEUED, RUNNING, CANCELLING, FINISHED, FAILED, CANCELLED = RunStatus
 
+HELD = (RUNNING, CANCELLING)  # a worker has it
+
 # A run whose worker is lost goes running -> queued, with the cause noted.
 TRAINING: Life = {
     QUEUED: frozenset({RUNNING, CANCELLED}),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Update, update
 from sqlalchemy.orm import Session
 
 from backend.db import clock
@@ -34,10 +33,6 @@ class Share:
     evaluation_id: int
     run_id: str = ""
     worker_id: str = ""
-
-    @property
-    def own(self) -> Update:
-        return update(EvaluationShare).where(EvaluationShare.id == self.id, lease.is_held(EvaluationShare))
 
 
 class ShareLost(Exception):
@@ -64,7 +59,7 @@ def claim(session: Session, evaluation_id: int, worker_id: str) -> Share | None:
 
 def renew(session: Session, held: Share) -> RunStatus | None:
     """Prolong the lease; running or cancelling (stop), or None: the share has ended, or the job failed."""
-    if not lease.renew(session, held.own):
+    if not lease.renew(session, lease.of_share(held.id)):
         return None
     status = RunStatus(evaluation_rows.status_of(session, held.evaluation_id))
     return None if status in (RunStatus.FAILED, RunStatus.CANCELLED) else status
@@ -199,7 +194,7 @@ def interrupt(session: Session, held: Share, cause: str, traceback: str = "") ->
 def fail(session: Session, held: Share, cause: str, traceback: str) -> RunStatus | None:
     """The job cannot go on; who shares it is stopped. What the child reported itself goes first."""
     found = rows.lock(session, held.evaluation_id)
-    if found is None or not rows.end_shares(session, held.own):
+    if found is None or not rows.end_shares(session, lease.of_share(held.id)):
         return None
     evaluation, job = found
     if job.traceback:
@@ -237,7 +232,7 @@ def _held(session: Session, held: Share) -> tuple[Evaluation, EvaluationJob]:
 def _end(session: Session, held: Share, cause: str) -> RunStatus | None:
     """End the share; None if it had ended before."""
     found = rows.lock(session, held.evaluation_id)
-    if found is None or not rows.end_shares(session, held.own):
+    if found is None or not rows.end_shares(session, lease.of_share(held.id)):
         return None
     return _settle(session, *found, cause)
 

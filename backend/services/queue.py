@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Update, func, update
 from sqlalchemy.orm import Session
 
-from backend.db import clock
 from backend.db.repositories import journal, lease, queue_order, runs
 from backend.db.repositories.transition import transition_run
 from backend.db.tables import Run
@@ -21,7 +19,6 @@ from backend.services import hypotheses, run_end, workers
 
 MOST_ATTEMPTS = 5  # interruptions without new progress after which a run fails
 ENDS = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
-HELD = (RunStatus.RUNNING, RunStatus.CANCELLING)  # a worker has it
 
 
 @dataclass(frozen=True)
@@ -31,10 +28,6 @@ class Claim:
     run_id: str
     attempt: int
     worker_id: str = ""
-
-    @property
-    def own(self) -> Update:
-        return update(Run).where(Run.id == self.run_id, Run.attempt == self.attempt, lease.is_held(Run))
 
 
 def claim(session: Session, run_id: str | None, worker_id: str) -> Claim | None:
@@ -57,7 +50,6 @@ def claim(session: Session, run_id: str | None, worker_id: str) -> Claim | None:
         data={"attempt": held.attempt, "step": step},
         on_attempt=waiting.attempt,
         attempt=held.attempt,
-        started_at=func.coalesce(Run.started_at, clock.now()),
         phase="loading",
         traceback="",
         **lease.granted(worker_id),
@@ -67,7 +59,7 @@ def claim(session: Session, run_id: str | None, worker_id: str) -> Claim | None:
 
 def renew(session: Session, held: Claim) -> RunStatus | None:
     """Prolong the lease; running or cancelling (stop it), or None: another attempt has the run by now."""
-    if not lease.renew(session, held.own):
+    if not lease.renew(session, lease.of_run(held.run_id, held.attempt)):
         return None
     run = runs.get(session, held.run_id)
     return RunStatus(run.status) if run else None
@@ -111,7 +103,8 @@ def interrupt(session: Session, held: Claim, cause: str, traceback: str = "") ->
 
 def report_error(session: Session, held: Claim, cause: str, traceback: str) -> bool:
     """Keep a child's own account of its crash; its worker ends the run once the process is gone."""
-    return lease.write(session, held.own, status_cause=cause, traceback=traceback)
+    own = lease.of_run(held.run_id, held.attempt)
+    return lease.write(session, own, status_cause=cause, traceback=traceback)
 
 
 def put_back_lost(session: Session, is_dead: Callable[[str], bool] | None = None) -> None:
@@ -119,7 +112,7 @@ def put_back_lost(session: Session, is_dead: Callable[[str], bool] | None = None
 
     A worker knows it of the processes of its own host, so that nobody waits for their leases.
     """
-    for run, how in lease.lost(session, Run, is_dead, Run.status.in_(HELD)):
+    for run, how in lease.lost(session, Run, is_dead):
         held = Claim(run.id, run.attempt)
         interrupt(session, held, f"worker {workers.spoken(run.worker_id or '')} {how}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, update
+from sqlalchemy import ColumnElement, CursorResult, func, update
 from sqlalchemy.orm import Session
 
 from backend.db import clock
@@ -43,8 +43,10 @@ def transition_run(
     where = [Run.id == run_id, Run.origin == origin]
     if on_attempt is not None:
         where.append(Run.attempt == on_attempt)
-    implied: dict[str, Any] = {"cancel_requested": True} if to is RunStatus.CANCELLING else {}
-    if to.is_over:
+    implied: dict[str, Any] = {"cancel_requested": True}
+    if to is RunStatus.RUNNING:
+        implied = {"started_at": func.coalesce(Run.started_at, clock.now())}
+    elif to.is_over:
         implied = {**_UNHELD, "finished_at": clock.now()}
     elif to is RunStatus.QUEUED:
         implied = {**_UNHELD, "finished_at": None, "worker_id": None, "dispatched_at": None}

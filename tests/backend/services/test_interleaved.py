@@ -29,6 +29,14 @@ def postgres(postgres_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture
+def other(postgres_url: str) -> Iterator[Engine]:
+    """Another process on the same database."""
+    engine = make_engine(postgres_url)
+    yield engine
+    engine.dispose()
+
+
 def fill(engine: Engine) -> None:
     """Two runs wait, and a worker is alive."""
     with session_scope(engine) as session:
@@ -53,9 +61,8 @@ READERS: dict[str, Callable[[Session], object]] = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_claim_between_any_two_statements_of_a_reader_breaks_it_not(
-    postgres: Engine, postgres_url: str, name: str
+    postgres: Engine, other: Engine, name: str
 ) -> None:
-    other = make_engine(postgres_url)
     statements = pause = 0
     claimed = True
 
@@ -73,5 +80,4 @@ def test_a_claim_between_any_two_statements_of_a_reader_breaks_it_not(
         with session_scope(postgres) as session:
             READERS[name](session)
         pause += 1
-    other.dispose()
     assert pause > 2  # it did pause between statements

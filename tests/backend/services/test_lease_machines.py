@@ -27,7 +27,7 @@ from backend.domain.errors import Conflict
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.domain.presets import quick
 from backend.domain.records import Checkpoint
-from backend.domain.run import RunStatus
+from backend.domain.run import HELD, RunStatus
 from backend.services import checkpoints, datasets, evaluation_queue, evaluations, queue, runs
 from backend.services.evaluation_queue import Share, ShareLost
 from backend.services.queue import Claim
@@ -73,7 +73,7 @@ class RunMachine(Machine):
     def held(self, back: int) -> tuple[Claim, bool]:
         """One of the last claims, and whether it still has the run."""
         claim = self.claims[-1 - back % len(self.claims)]
-        return claim, claim is self.claims[-1] and self.status in queue.HELD
+        return claim, claim is self.claims[-1] and self.status in HELD
 
     def ended(self, status: RunStatus) -> None:
         if self.status is RunStatus.CANCELLING:
@@ -139,7 +139,7 @@ class RunMachine(Machine):
     @rule()
     def sweep(self) -> None:
         self.do(queue.put_back_lost)
-        if self.status in queue.HELD and self.left < 0:
+        if self.status in HELD and self.left < 0:
             self.interrupted()
 
     @invariant()
@@ -147,8 +147,8 @@ class RunMachine(Machine):
         run = self.do(lambda session: rows.get(session, RUN))
         assert run is not None
         assert (run.status, run.attempt) == (self.status, len(self.claims))
-        assert (run.lease_until is not None) == (run.status in queue.HELD)
-        assert run.status not in queue.HELD or run.worker_id == self.claims[-1].worker_id
+        assert (run.lease_until is not None) == (run.status in HELD)
+        assert run.status not in HELD or run.worker_id == self.claims[-1].worker_id
         assert (run.finished_at is not None) == self.status.is_over
 
 
