@@ -66,7 +66,13 @@ class RunMachine(Machine):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        add_run(engine, RUN, config=quick().model_dump(mode="json"))
+        self.anew()
+
+    @precondition(lambda self: self.status is RunStatus.FINISHED)
+    @rule()
+    def anew(self) -> None:
+        self.do(lambda session: session.execute(delete(Run)))
+        add_run(self.engine, RUN, config=quick().model_dump(mode="json"))
         self.status, self.left, self.interruptions = RunStatus.QUEUED, 0.0, 0
         self.claims: list[Claim] = []
 
@@ -114,6 +120,7 @@ class RunMachine(Machine):
         self.interrupted() if how == "interrupt" else self.ended(ENDINGS[how])
         assert status is self.status
 
+    @precondition(lambda self: not self.status.is_over)
     @rule()
     def cancel(self) -> None:
         with suppress(Conflict):
@@ -131,11 +138,13 @@ class RunMachine(Machine):
             assert self.status in (RunStatus.FAILED, RunStatus.CANCELLED)
             self.status = RunStatus.QUEUED
 
+    @precondition(lambda self: not self.status.is_over)
     @rule(seconds=SPANS)
     def time_passes(self, seconds: float) -> None:
         elapse(self.engine, seconds)
         self.left -= seconds
 
+    @precondition(lambda self: not self.status.is_over)
     @rule()
     def sweep(self) -> None:
         self.do(queue.put_back_lost)
@@ -255,7 +264,7 @@ def run(machine: type[Machine], url: str, examples: int) -> None:
 
 
 def test_a_run_and_its_lease_follow_their_model(sqlite_url: str) -> None:
-    run(RunMachine, sqlite_url, 40)
+    run(RunMachine, sqlite_url, 60)
 
 
 def test_an_evaluation_loses_no_batch_and_doubles_none(sqlite_url: str) -> None:
