@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from backend.db.session import session_scope
 from backend.domain.errors import Unavailable
 from backend.domain.run import RunStatus
+from backend.kit.retry import retry
 from backend.services import evaluation_queue, notify, queue
 from worker.heartbeat import Heartbeat
 from worker.jobs import AnyWork, evaluation_work, run_work
@@ -97,19 +99,18 @@ class Executor:
 
     def _conclude(self, work: AnyWork, write: Conclusion) -> None:
         """Write down how it ended, as soon as the database takes it."""
-        pause = 0.25
-        while True:
-            try:
-                with session_scope(self._engine) as session:
-                    status = write(session)
-            except Unavailable as error:
-                log.warning("Its end is not written yet: %s: %s", work.name, error)
-            else:
-                log.info("%s: %s", work.name.capitalize(), status or "lost to another")
-                return
-            if self.leaving.wait(pause):
-                return  # the lease is freed by the next worker to start, or lapses
-            pause = min(2 * pause, 10.0)
+
+        def attempt() -> None:
+            with session_scope(self._engine) as session:
+                status = write(session)
+            log.info("%s: %s", work.name.capitalize(), status or "lost to another")
+
+        def wait(error: Unavailable, pause: float) -> bool:
+            log.warning("Its end is not written yet: %s: %s", work.name, error)
+            return not self.leaving.wait(pause)
+
+        with suppress(Unavailable):  # leaving: the lease is freed by the next worker to start, or lapses
+            retry(attempt, Unavailable, wait)
 
     def _write_end(self, session: Session, work: AnyWork, ending: Ending) -> RunStatus | None:
         """Every branch makes work that the user is cancelling cancelled: its process is gone."""

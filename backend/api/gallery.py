@@ -12,7 +12,7 @@ from backend.api.errors import responses
 from backend.api.predictions import CandidateView, candidate_view
 from backend.api.sets import GRID, PairView, SetName
 from backend.db.session import reading_scope
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.kit.problems import invalid_query
 from backend.services import datasets, gallery
 from backend.services.gallery import CHANGES, LARGEST_PAGE, SIZES, Answer, Filter, Item
 
@@ -160,6 +160,5 @@ def _answer(answer: Answer) -> AnswerView:
 
 def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > 18:
-        problem = FieldProblem("evaluation", f"{text!r} is not the number of an evaluation.")
-        raise InvalidInput("The gallery cannot be shown.", problems=[problem])
+        raise invalid_query("evaluation", f"{text!r} is not the number of an evaluation.")
     return int(text)

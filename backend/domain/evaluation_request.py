@@ -73,7 +73,7 @@ def parse_request(raw: Any) -> EvaluationRequest:
             FieldProblem(".".join(map(str, each["loc"])), _said(each["type"], each["msg"]))
             for each in error.errors()
         ]
-        raise InvalidInput("The evaluation cannot be made like that.", problems=problems) from None
+        raise InvalidInput("The evaluation was not started.", problems=problems) from None
 
 
 def search_key(config: ExperimentConfig) -> str:

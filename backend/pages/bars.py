@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from backend.domain.numbers import percent, solved
 from backend.domain.statistics import mean_of
+from backend.kit.format import counted, percent, solved
 from backend.pages.still import paint
 from backend.services.compare import Variation
 from backend.services.replicates import common_way, results_of
@@ -66,7 +66,7 @@ def _metric(variation: Variation, metric: str) -> Bar | None:
     mean = mean_of([value for _, value in last])
     if mean is None:
         return None
-    basis = f"{mean.n} {'run' if mean.n == 1 else 'seeds'}"
+    basis = counted(mean.n, "run", "seeds")
     return _bar(variation, mean.mean, mean.low, mean.high, basis, [run for run, _ in last])
 
 

@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from backend.domain.config_problems import flatten
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.numbers import NBSP, NO_VALUE, percent, significant, solved
 from backend.domain.statistics import Mean, mean_of
 from backend.domain.variation import OF_ONE_RUN, SAID_OF_IT
+from backend.kit.clock import clock
+from backend.kit.format import NBSP, NO_VALUE, duration, percent, significant, size, solved
 from backend.pages.panels import PANELS
 from backend.pages.runs_state import RICH
-from backend.pages.words import clock, duration, size
 from backend.services.filter_names import PASSES, TIMES, metric_of
 from backend.services.filters import Value
 from backend.services.group_view import told

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from backend.db.repositories import evaluations as evaluation_rows
 from backend.domain.config_problems import flatten
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import Conflict, NotFound
 from backend.domain.statistics import task_scores
 from backend.domain.variation import OF_ONE_RUN, SAID_OF_IT
 from backend.domain.variation import variation as variation_key
+from backend.kit.problems import invalid_query
 from backend.services import comparison, runs, series
 from backend.services.comparison import ComparisonView
 from backend.services.run_view import ResultView, RunView
@@ -79,8 +80,7 @@ def checked_ids(run_ids: Sequence[str]) -> list[str]:
     ids = list(dict.fromkeys(each.strip() for each in run_ids if each.strip()))
     if not 1 <= len(ids) <= MOST_RUNS:
         said = "names no run." if not ids else f"names {len(ids)} runs; {MOST_RUNS} at most."
-        problem = FieldProblem("runs", said, "Give ids of runs, separated by commas.")
-        raise InvalidInput("The runs cannot be compared.", problems=[problem])
+        raise invalid_query("runs", said, "Give ids of runs, separated by commas.")
     return ids
 
 
@@ -94,8 +94,7 @@ def baseline(found: Sequence[RunView], asked: str) -> str:
     if not asked:
         return found[0].id
     if all(run.id != asked for run in found):
-        problem = FieldProblem("base", f"{asked} is not among the runs.", "Name one of them.")
-        raise InvalidInput("The runs cannot be compared.", problems=[problem])
+        raise invalid_query("base", f"{asked} is not among the runs.", "Name one of them.")
     return asked
 
 

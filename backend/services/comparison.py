@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import evaluations as rows
 from backend.db.tables import Evaluation
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import Conflict, NotFound
+from backend.kit.problems import invalid
 from backend.services import runs
 from backend.services.paired import ComparisonView, DifferenceView, SideView, compared, unlike
+
+_invalid = partial(invalid, "The evaluations were not compared.")
 
 __all__ = ["LARGEST_K", "ComparisonView", "DifferenceView", "SideView", "compare", "unlike"]
 
@@ -49,8 +54,3 @@ def _evaluation(session: Session, field: str, named: str) -> Evaluation:
     if found is None:
         raise NotFound(f"Run {named} has no finished evaluation on a held-out set.", "Evaluate it first.")
     return found
-
-
-def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
-    problem = FieldProblem(field, message, hint)
-    return InvalidInput("The evaluations cannot be compared.", problems=[problem])

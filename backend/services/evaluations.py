@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -17,12 +17,15 @@ from backend.db.repositories import transition
 from backend.db.repositories.transition import transition_evaluation
 from backend.db.tables import Evaluation, EvaluationJob, Run
 from backend.domain.config_problems import parse_experiment
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import Conflict, InvalidInput, NotFound
 from backend.domain.evaluation_request import EvaluationRequest, canvas_key, search_key
 from backend.domain.run import RunStatus
 from backend.domain.task import Task, choose_canvas
+from backend.kit.problems import did_you_mean, invalid, invalid_query, not_valid
 from backend.services import checkpoints, datasets, evaluation_view, runs
 from backend.services.evaluation_view import EvaluationView, TestInputView, views_of
+
+_invalid = partial(invalid, "The evaluation was not started.")
 
 MOST = 200  # evaluations of one list
 ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.CANCELLING)
@@ -74,10 +77,10 @@ def find(
 ) -> list[EvaluationView]:
     """Evaluations, newest first: of one run, or all that were queued as jobs. Without their curves."""
     if not 1 <= limit <= MOST:
-        raise _invalid("limit", f"must lie in 1 to {MOST}, not {limit}.")
+        raise invalid_query("limit", f"must lie in 1 to {MOST}, not {limit}.")
     unknown = [each for each in status or () if each not in list(RunStatus)]
     if unknown:
-        raise _invalid("status", f"there is no status {unknown[0]!r}.", f"Known are {', '.join(RunStatus)}.")
+        raise InvalidInput("Invalid query.", problems=[not_valid("status", unknown[0], RunStatus)])
     if run_id is None:
         return views_of(session, jobs.newest(session, limit, status))
     runs.check_exists(session, run_id)
@@ -151,7 +154,7 @@ def _tasks(session: Session, run: Run, asked: EvaluationRequest) -> tuple[str, l
         raise _invalid("set", "is missing, and the run's config evaluates none.")
     known = [each.name for each in datasets.sets(session)]
     if name not in known:
-        raise _invalid("set", f"there is no task set {name!r}.", _nearest(name, known))
+        raise _invalid("set", f"there is no task set {name!r}.", did_you_mean(name, known))
     tasks = sorted(datasets.tasks(session, name), key=lambda task: task.id)
     if asked.that_fit:
         sizes = config.data.canvas_sizes
@@ -169,7 +172,7 @@ def _named(names: Collection[str], tasks: Sequence[Task], set_name: str) -> list
     missing = [each for each in names if each not in ids]
     if missing:
         text = f"{set_name} has no task {missing[0]!r}."
-        raise _invalid("tasks", text, _nearest(missing[0], ids) if len(ids) < 2000 else "")
+        raise _invalid("tasks", text, did_you_mean(missing[0], ids) if len(ids) < 2000 else "")
     return [task for task in tasks if task.id in names]
 
 
@@ -242,13 +245,3 @@ def _queue(session: Session, evaluation: Evaluation, options: dict[str, object],
     job.status_cause = job.traceback = ""
     job.fruitless, job.dispatched_at = 0, clock.now()
     session.flush()
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"Did you mean {close[0]}?" if close else ""
-
-
-def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
-    problem = FieldProblem(field, message, hint)
-    return InvalidInput("The evaluation cannot be made like that.", problems=[problem])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
@@ -14,10 +13,12 @@ from backend.db.repositories import evaluations as evaluation_rows
 from backend.db.repositories import gallery as rows
 from backend.db.repositories.gallery import Position, Wanted
 from backend.db.repositories.tasks import task_from
-from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import InvalidInput, NotFound
 from backend.domain.grid import Grid
 from backend.domain.records import FailureMode, TestOutcome
 from backend.domain.task import Task
+from backend.kit import cursors
+from backend.kit.problems import invalid_query, not_valid
 from backend.services.measured import besides
 from backend.services.predictions import CORRECT, outcome_from
 
@@ -121,12 +122,11 @@ class Choices:
 def page(session: Session, wanted: Filter, limit: int = 24, cursor: str | None = None) -> Page:
     """The test inputs that match, newest evaluation first; InvalidInput names what cannot be used."""
     if not 1 <= limit <= LARGEST_PAGE:
-        raise _invalid("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
+        raise invalid_query("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
     found = rows.rows(session, _checked(wanted), limit + 1, _position(cursor))
-    shown = found[:limit]
+    shown, more = cursors.cut(found, limit, _key)
     items = _side_by_side(session, shown, wanted) if wanted.evaluations else _one_by_one(session, shown)
-    last = shown[-1][0] if len(found) > limit else None
-    return Page(items, f"{last.evaluation_id}:{last.test_index}:{last.task_id}" if last else None)
+    return Page(items, more)
 
 
 def modes(session: Session, wanted: Filter) -> dict[str, int]:
@@ -189,15 +189,13 @@ def _checked(wanted: Filter) -> Wanted:
         ("change", wanted.change, tuple(CHANGES)),
     ):
         if value and value not in known:
-            close = get_close_matches(value, known, n=1)
-            hint = f"Did you mean {close[0]}?" if close else f"Choose one of {', '.join(known)}."
-            raise _invalid(field, f"is never {value!r}.", hint)
+            raise InvalidInput("Invalid query.", problems=[not_valid(field, value, known)])
     if len(wanted.evaluations) > MOST_COLUMNS:
-        raise _invalid("evaluation", f"at most {MOST_COLUMNS} stand side by side.")
+        raise invalid_query("evaluation", f"at most {MOST_COLUMNS} stand side by side.")
     if wanted.change and len(wanted.evaluations) < 2:
-        raise _invalid("change", "compares two evaluations.", "Give evaluation twice: A and B.")
+        raise invalid_query("change", "compares two evaluations.", "Give evaluation twice: A and B.")
     if wanted.attempts < 1:
-        raise _invalid("attempts", f"must be at least 1, not {wanted.attempts}.")
+        raise invalid_query("attempts", f"must be at least 1, not {wanted.attempts}.")
     return Wanted(
         evaluations=wanted.evaluations,
         set_name=wanted.set_name or None,
@@ -282,14 +280,9 @@ def _source(evaluation: tables.Evaluation, run: tables.Run) -> Source:
 
 
 def _position(cursor: str | None) -> Position | None:
-    if not cursor:
-        return None
-    evaluation, _, rest = cursor.partition(":")
-    test, _, task = rest.partition(":")
-    if not (evaluation.isdecimal() and test.isdecimal() and task):
-        raise _invalid("cursor", "is not one that a page gave.", "Leave it out to start over.")
-    return int(evaluation), task, int(test)
+    after = cursors.read(cursor, int, int, str)
+    return (after[0], after[2], after[1]) if after else None
 
 
-def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
-    return InvalidInput("The gallery cannot be shown.", problems=[FieldProblem(field, message, hint)])
+def _key(row: Row[tables.Outcome, tables.Evaluation, tables.Run, tables.Task | None]) -> tuple[int, int, str]:
+    return row[0].evaluation_id, row[0].test_index, row[0].task_id

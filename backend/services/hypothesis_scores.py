@@ -16,8 +16,8 @@ from backend.domain.evaluation_request import canvas_key, search_key
 from backend.domain.experiment import BaselineHypothesis, ExperimentConfig
 from backend.domain.experiment.hypothesis_rules import first_held_out
 from backend.domain.hypothesis.judge import Paired, Scored
-from backend.domain.numbers import solved
 from backend.domain.records import Score
+from backend.kit.format import interval, solved
 from backend.services.paired import ComparisonView, SideView, compared, unlike
 from backend.services.run_facts import Facts
 from backend.services.run_view import ResultView
@@ -101,11 +101,11 @@ def _alike(session: Session, baseline: Run, mine: Evaluation) -> Evaluation | st
 
 def _paired(found: ComparisonView, baseline: str) -> Paired:
     difference = found.difference
-    interval = f"[{difference.low * 100:.0f} to {difference.high * 100:.0f}]"
     luck = "which luck may give" if found.verdict == "undecided" else "more than luck"
     words = (
         f"{_told(found.a)} against {_told(found.b)} of {baseline} on the same tasks of {found.set}: "
-        f"{difference.mean * 100:+.0f} points {interval}, p = {found.p_value:.2g}, {luck}."
+        f"{difference.mean * 100:+.0f} points {interval(difference.low, difference.high)}, "
+        f"p = {found.p_value:.2g}, {luck}."
     )
     better: dict[str, Literal["run", "baseline", "undecided"]] = {"a": "run", "b": "baseline"}
     return Paired(

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, Field
 
 from backend.domain.experiment import search_words
+from backend.kit.format import counted
 
 Way = tuple[object, ...]  # of measuring: what `Measured.alike` gives
 
@@ -69,7 +70,7 @@ class Measured(BaseModel):
     def conditions(self) -> str:
         """The same without the step."""
         views, steps, tasks = (
-            f"{number:,} {word}{'' if number == 1 else 's'}"
+            counted(number, word)
             for number, word in ((self.views, "view"), (self.act_steps, "ACT step"), (self.n, "task"))
         )
         return f"{weights_name(self.weights)} weights · {views} · {steps}{self.besides} · {tasks}"

@@ -13,6 +13,7 @@ from backend.db.tables import Evaluation
 from backend.domain.errors import Conflict
 from backend.domain.experiment.search import search_words
 from backend.domain.statistics import Difference, mcnemar_exact, paired_bootstrap, pass_at, task_scores
+from backend.kit.format import interval
 from backend.services.measured import PassView
 from backend.services.run_facts import passed
 
@@ -148,10 +149,9 @@ def _verdict(difference: Difference, p_value: float) -> Literal["a", "b", "undec
 
 def _words(verdict: str, a: PassView, b: PassView, difference: Difference, p_value: float) -> str:
     what = "undecided" if verdict == "undecided" else f"{verdict} solves more"
-    interval = f"[{difference.low * 100:.0f} to {difference.high * 100:.0f}]"
     return (
         f"{what}: {a.solved:g}/{a.n} against {b.solved:g}/{b.n}, difference "
-        f"{difference.mean * 100:.0f} points {interval}, p = {p_value:.2g}."
+        f"{difference.mean * 100:.0f} points {interval(difference.low, difference.high)}, p = {p_value:.2g}."
     )
 
 

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Literal, cast
 
 from sqlalchemy import Row
@@ -16,7 +15,7 @@ from backend.db import tables
 from backend.db.repositories import evaluations as rows
 from backend.db.repositories.tasks import task_from
 from backend.db.repositories.transition import transition_evaluation
-from backend.domain.errors import FieldProblem, IllegalTransition, InvalidInput
+from backend.domain.errors import IllegalTransition, InvalidInput
 from backend.domain.grid import Grid
 from backend.domain.records import (
     EvaluationKey,
@@ -29,6 +28,8 @@ from backend.domain.records import (
 from backend.domain.run import RunStatus
 from backend.domain.task import Task
 from backend.domain.votes import pack_trace
+from backend.kit import cursors
+from backend.kit.problems import invalid_query, not_valid
 from backend.services import hypotheses, run_scores
 
 EvaluationStatus = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled"]
@@ -184,47 +185,28 @@ def page(
         session,
         run_id,
         limit=limit + 1,  # one more tells whether there is a next page
-        after=_position(cursor),
+        after=cursors.read(cursor, int, int),  # of the evaluation and the outcome shown last
         evaluation_id=evaluation,
         failure_mode=None if mode == CORRECT else mode,
         correct=True if mode == CORRECT else None,
     )
-    shown = found[:limit]
+    shown, more = cursors.cut(found, limit, lambda row: (row[0].evaluation_id, row[0].id))
     candidates = rows.predictions_of(session, [outcome.id for outcome, _, _ in shown])
     items = tuple(_item(row, candidates.get(row[0].id, [])) for row in shown)
-    more = len(found) > limit
-    return PredictionPage(items, f"{items[-1].evaluation_id}-{items[-1].outcome_id}" if more else None)
+    return PredictionPage(items, more)
 
 
 def _checked_mode(mode: str | None) -> str | None:
     known = [CORRECT, *FailureMode]
     if not mode or mode in known:
         return mode or None
-    close = get_close_matches(mode, known, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Choose one of {', '.join(known)}."
-    raise _invalid("failure_mode", f"there is no failure mode {mode!r}.", hint)
+    raise InvalidInput("Invalid query.", problems=[not_valid("failure_mode", mode, known)])
 
 
 def _checked_limit(limit: int) -> int:
     if not 1 <= limit <= LARGEST_PAGE:
-        raise _invalid("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
+        raise invalid_query("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
     return limit
-
-
-def _position(cursor: str | None) -> tuple[int, int] | None:
-    """(evaluation id, outcome id) of the last item shown."""
-    if not cursor:
-        return None
-    try:
-        evaluation, outcome = (int(part) for part in cursor.split("-"))
-    except ValueError:
-        raise _invalid("cursor", "is not one that a page gave.", "Leave it out to start over.") from None
-    return evaluation, outcome
-
-
-def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
-    problem = FieldProblem(field, message, hint)
-    return InvalidInput("The predictions cannot be listed.", problems=[problem])
 
 
 def _item(

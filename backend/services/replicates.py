@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import evaluations as rows
-from backend.domain.numbers import percent
 from backend.domain.statistics import Mean, mean_of, task_scores
+from backend.kit.format import counted, interval, percent
 from backend.services.compare import Solved, TaskMatrix, Variation
 from backend.services.measured import Way, newest_by
 from backend.services.measured import common_way as common
@@ -92,10 +92,10 @@ class VariationPair(BaseModel):
         v = self.view
         if v is None:
             return f"not compared: {self.reason}"
-        interval = f"[{-100 * v.difference.high:.0f} to {-100 * v.difference.low:.0f}]"
+        between = interval(-v.difference.high, -v.difference.low)
         return (
             f"{v.said}: {percent(v.b.mean)} against {percent(v.a.mean)}, difference "
-            f"{-100 * v.difference.mean:.0f} points {interval}, {v.b.seeds} and {v.a.seeds} seeds"
+            f"{-100 * v.difference.mean:.0f} points {between}, {v.b.seeds} and {counted(v.a.seeds, 'seed')}"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -17,6 +16,7 @@ from backend.db.repositories import run_facts as rows
 from backend.db.tables import Alarm, Evaluation, Run
 from backend.domain.records import Score
 from backend.domain.run import RunStatus
+from backend.kit.format import counted, finite
 from backend.services import series, workers
 from backend.services.filter_names import at_path
 from backend.services.hypothesis_view import view_of
@@ -150,11 +150,6 @@ class Facts:
         return max(0.0, (run.finished_at or self._now) - run.started_at)
 
 
-def finite(value: float | None) -> float | None:
-    """JSON has no NaN and no infinity: None for them."""
-    return value if value is not None and math.isfinite(value) else None
-
-
 def _progress(run: Run) -> ProgressView:
     return ProgressView(
         phase=run.phase,
@@ -166,7 +161,7 @@ def _progress(run: Run) -> ProgressView:
 
 
 def _delivery(row: Alarm) -> DeliveryView:
-    tried = f"tried {row.delivery_attempts} {'time' if row.delivery_attempts == 1 else 'times'}"
+    tried = f"tried {counted(row.delivery_attempts, 'time')}"
     state: Literal["delivered", "waiting", "given_up", "not_sent"]
     if row.delivered_at is not None:
         again = f" after {row.delivery_attempts} tries" if row.delivery_attempts > 1 else ""

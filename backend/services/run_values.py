@@ -6,7 +6,6 @@ column; the runs themselves are loaded only for the page that is shown.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import run_values as rows
+from backend.kit.format import finite
 from backend.services.filter_names import CONFIG_PATHS, PASSES, at_path, metric_of, without_numbers
 from backend.services.filters import Value
 
@@ -129,8 +129,7 @@ class RunValues:
 
         def read(line: RunLine) -> Value:
             if line.id in found:
-                value = found[line.id]
-                return value if value is not None and math.isfinite(value) else None
+                return finite(found[line.id])
             return at_path(configs[line.id], path) if line.id in configs else None
 
         return read

@@ -7,7 +7,6 @@ import shutil
 import string
 import time
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,16 @@ from backend.db.repositories import runs as rows
 from backend.db.repositories.transition import transition_run
 from backend.db.tables import Run
 from backend.domain.config_problems import apply_overrides, parse_experiment
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import Conflict
 from backend.domain.experiment import BarHypothesis, ExperimentConfig
 from backend.domain.run import RunStatus
 from backend.domain.variation import variation
+from backend.kit.problems import invalid, unknown_id
 from backend.services import checkpoints, events, hypotheses
 from backend.services.run_end import end
 from backend.services.run_facts import Facts
 from backend.services.run_input import (
+    LISTED_BY,
     START,
     assignments,
     check_names,
@@ -122,8 +123,8 @@ def finish_external(
     if run.origin != "external":
         raise Conflict(f"Run {run_id} is trained here and ends by itself.", "To stop it, cancel it.")
     if not status.is_over:
-        problem = FieldProblem("status", f"must be one of {', '.join(OVER)}, not {status.value}.")
-        raise InvalidInput("A run cannot end like that.", problems=[problem])
+        message = f"must be one of {', '.join(OVER)}, not {status.value}."
+        raise invalid("The run was not ended.", "status", message)
     text = cause or "The script said so."
     if not end(session, run_id, (RunStatus.RUNNING,), status, text, origin="external", status_cause=cause):
         raise _wrong_state(run, "ended")
@@ -314,9 +315,7 @@ def _new_run(**values: Any) -> Run:
 def _row(session: Session, run_id: str) -> Run:
     run = rows.get(session, run_id)
     if run is None:
-        close = get_close_matches(run_id, facts_rows.all_ids(session), n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(close)}?" if close else "The runs page and `etrm runs` list them."
-        raise NotFound(f"There is no run {run_id!r}.", hint)
+        raise unknown_id("run", run_id, facts_rows.all_ids(session), LISTED_BY)
     return run
 
 

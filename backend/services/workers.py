@@ -11,6 +11,7 @@ from backend.db import clock
 from backend.db.repositories import lease, runs
 from backend.db.repositories import workers as rows
 from backend.db.tables import EvaluationShare, Worker
+from backend.kit.format import counted
 
 LOST_AFTER = 35.0  # seconds without a heartbeat: three were missed
 FORGET_AFTER = 24 * 3600.0  # seconds a lost worker stays listed
@@ -83,7 +84,7 @@ def why_work_waits(session: Session) -> str:
         ("an evaluation of " if worker.id in evaluating else "") + _name(session, worker.current_run_id or "")
         for worker in alive
     )
-    return f"{len(alive)} {'worker' if len(alive) == 1 else 'workers'} busy with {busy}"
+    return f"{counted(len(alive), 'worker')} busy with {busy}"
 
 
 def _name(session: Session, run_id: str) -> str:

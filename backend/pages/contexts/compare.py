@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.domain.published import Caveat, PublishedResult
+from backend.kit.format import counted
 from backend.pages.chart_view import ChartView, Drawn
 from backend.pages.compare_board import Column, LegendLine
 from backend.pages.compare_tables import ConfigRow, EncoderRow, ResultRow
@@ -26,10 +27,6 @@ class CompareChoice(Context):
     sheets = ("compare",)
 
     runs: Sequence[RunView]
-
-    @property
-    def page_title(self) -> str:
-        return "Compare"
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class ComparePage(Context):
 
     @property
     def page_title(self) -> str:
-        return f"Compare {len(self.runs)} {'run' if len(self.runs) == 1 else 'runs'}"
+        return f"Compare {counted(len(self.runs), 'run')}"
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,6 @@ class GalleryPage(Context):
     query: str  # of this page, without view and cursor
     problem: str
 
-    @property
-    def page_title(self) -> str:
-        return "Gallery"
-
 
 @dataclass(frozen=True)
 class TaskTile:
@@ -68,10 +64,6 @@ class TasksPage(Context):
     size: str
     tiles: Sequence[TaskTile]
     next_address: str | None
-
-    @property
-    def page_title(self) -> str:
-        return "Tasks"
 
 
 @dataclass(frozen=True)

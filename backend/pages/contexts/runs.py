@@ -49,10 +49,6 @@ class RunsPage(Context):
     rich: Mapping[str, str] = field(default_factory=lambda: RICH_TITLES)
     default_columns: Sequence[str] = RICH
 
-    @property
-    def page_title(self) -> str:
-        return "Runs"
-
 
 @dataclass(frozen=True)
 class GroupPage(Context):

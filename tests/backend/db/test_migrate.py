@@ -112,8 +112,12 @@ def test_a_file_that_is_no_database_is_said_in_words(tmp_path: Path) -> None:
         upgrade(f"sqlite:///{tmp_path}/etrm.sqlite3")
 
 
-def test_the_database_of_a_later_version_is_left_alone(engine: Engine, database_url: str) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_the_database_of_a_later_version_is_left_alone(request: pytest.FixtureRequest, kind: str) -> None:
+    url = request.getfixturevalue(f"{kind}_url")
+    engine = make_engine(url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
     with pytest.raises(Conflict, match="Update the program"):
-        upgrade(database_url)
+        upgrade(url)

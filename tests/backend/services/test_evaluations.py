@@ -108,7 +108,7 @@ def test_what_is_asked_for_is_queued_with_all_that_it_is_measured_on(engine: Eng
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"set": "mien"}, "set", "Did you mean mine?"),
+        ({"set": "mien"}, "set", "Did you mean 'mine'?"),
         ({"step": 150}, "step", "It has 200, 100."),
         ({"tasks": ("task9",)}, "tasks", "mine has no task 'task9'."),
     ],

@@ -190,13 +190,13 @@ def test_groups_are_listed_newest_first_in_pages(engine: Engine) -> None:
         assert [each.id for each in (*first.groups, *rest.groups)] == ids[::-1]
         assert rest.next_cursor is None
         assert first.groups[0].statuses == {"queued": 2}
-        with pytest.raises(InvalidInput, match="is not a cursor"):
+        with pytest.raises(InvalidInput, match="Invalid cursor"):
             groups.find(session, cursor="late")
 
 
 def test_an_unknown_group_suggests_the_nearest(engine: Engine) -> None:
     group = make(engine, seeds=2)
-    with pytest.raises(NotFound, match=f"Did you mean {group.id}"):
+    with pytest.raises(NotFound, match=f"Did you mean '{group.id}'"):
         read(engine, group.id[:-1])
 
 

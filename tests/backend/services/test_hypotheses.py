@@ -206,7 +206,7 @@ def test_a_baseline_that_is_not_there_is_refused_with_the_nearest_id(engine: Eng
     with session_scope(engine) as session, pytest.raises(InvalidConfig) as refused:
         runs.create(session, stating(kind="baseline", run_id=nearly))
     (problem,) = refused.value.problems
-    assert (problem.field, problem.hint) == ("hypothesis.run_id", f"Did you mean {base.run_id}?")
+    assert (problem.field, problem.hint) == ("hypothesis.run_id", f"Did you mean '{base.run_id}'?")
 
 
 def test_seeds_say_how_many_supported_it_and_stay_one_variation(engine: Engine) -> None:

@@ -91,7 +91,7 @@ def test_only_what_waits_has_a_place(engine: Engine, four: list[str]) -> None:
         prioritise(engine, "nobody", "high")
     with pytest.raises(InvalidInput) as caught:
         prioritise(engine, "a", "hihg")
-    assert "Did you mean high?" in str(caught.value.problems[0])
+    assert "Did you mean 'high'?" in str(caught.value.problems[0])
     with pytest.raises(InvalidInput):
         move(engine, "a", 0)
     assert order(engine) == "abcd"
