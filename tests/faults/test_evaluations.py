@@ -23,6 +23,8 @@ from backend.services.evaluation_view import EvaluationView
 from tests.support.processes import PATIENCE, Lab, eventually, kill
 from tests.support.tiny import tiny
 
+pytestmark = pytest.mark.faults
+
 # 8 tasks in batches that hold parts of one or two test inputs.
 ASKED = EvaluationRequest(
     set="arc-agi-1/evaluation", first_tasks=8, that_fit=True, views=20, act_steps=12, batch_size=6,
