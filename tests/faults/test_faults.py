@@ -14,6 +14,8 @@ from backend.services import checkpoints, dispatch, predictions, workers
 from tests.support.processes import PATIENCE, Lab, eventually, kill
 from tests.support.tiny import CHECKPOINT_EVERY, STEPS, numbers, tiny
 
+pytestmark = pytest.mark.faults
+
 Curves = Mapping[str, dict[int, float]]
 MID = 2 * CHECKPOINT_EVERY + 5  # a step with two checkpoints behind it
 
