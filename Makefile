@@ -6,7 +6,7 @@ BIN := .venv/bin
 # SQLAlchemy and torch anew: a second or two each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev up test lint bench bench-series bench-train bench-eval bench-pages screenshots lock pin-images
+.PHONY: help install install-dev up test check lint bench bench-series bench-train bench-eval bench-pages screenshots lock pin-images
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,9 +39,12 @@ lint: install-dev ## formatting, lint rules, strict types, import contracts
 test: lint .venv/browser ## lint, then every test; options: make test ARGS="tests/backend -k queue"
 	@$(BIN)/pytest $(TEST_PROCESSES) $(ARGS)
 
+check: lint ## lint, then the tests that need no browser, PostgreSQL or killed processes: minutes
+	@$(BIN)/pytest $(TEST_PROCESSES) -m "not (browser or faults or postgres or slow)" $(ARGS)
+
 # Two processes use both cores while one test waits for a server. A file stays in one process,
-# because its tests share servers.
-TEST_PROCESSES ?= -n 2 --dist loadfile
+# because its tests share servers; files go out in the order of tests/conftest.py.
+TEST_PROCESSES ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .venv/browser: .venv/installed-dev
 	@.ci/browser

@@ -20,6 +20,21 @@ settings.register_profile("quick", _ANYWHERE, max_examples=25)
 settings.register_profile("large", _ANYWHERE, max_examples=200)
 settings.load_profile(os.environ.get("ETRM_HYPOTHESIS", "quick"))
 
+NEEDS = {"browser": "browser", "postgres_databases": "postgres"}  # fixture -> mark of what asks for it
+LONG = ("browser", "faults", "slow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser or a server, and put the files that take longest first.
+
+    A long file that comes last would leave the other test process idle.
+    """
+    for item in items:
+        for fixture in set(getattr(item, "fixturenames", ())) & NEEDS.keys():
+            item.add_marker(NEEDS[fixture])
+    long = {item.path for item in items if any(item.get_closest_marker(name) for name in LONG)}
+    items.sort(key=lambda item: item.path not in long)
+
 
 @pytest.fixture(scope="session")
 def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> SqliteFiles:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,8 +35,8 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
     if context.invoked_subcommand:
         return
     with reading() as session:
-        board = queue_board.read(session, time.time())
-        wait = queue_wait.of(session, time.time())
+        board = queue_board.read(session)
+        wait = queue_wait.of(session)
     if as_json:
         shown = {**queue_view.view_of(board).model_dump(mode="json"), "wait": wait.model_dump(mode="json")}
         print(json.dumps(shown, indent=2))

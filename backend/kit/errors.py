@@ -78,6 +78,12 @@ class Conflict(EtrmError):
     code = "conflict"
 
 
+class IllegalTransition(Conflict):
+    """A run or an evaluation cannot go from the one status to the other."""
+
+    code = "illegal_transition"
+
+
 class Unauthorised(EtrmError):
     """No token, or a token that is unknown or revoked."""
 

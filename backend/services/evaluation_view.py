@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -176,7 +175,7 @@ def _waiting_reasons(session: Session, evaluations: Sequence[Evaluation]) -> dic
     waiting = {each.id for each in evaluations if each.status == RunStatus.QUEUED}
     if not waiting:
         return {}
-    reason = workers.why_work_waits(session, time.time())
+    reason = workers.why_work_waits(session)
     return {
         evaluation_id: f"{before} before it; {reason}" if before else reason
         for before, evaluation_id in enumerate(jobs.queued_ids(session))

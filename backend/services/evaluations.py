@@ -10,9 +10,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.db import clock
 from backend.db.repositories import evaluation_jobs as jobs
 from backend.db.repositories import evaluations as rows
 from backend.db.repositories import runs as run_rows
+from backend.db.repositories import transition
+from backend.db.repositories.transition import transition_evaluation
 from backend.db.tables import Evaluation, EvaluationJob, Run
 from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import Conflict, InvalidInput, NotFound
@@ -21,7 +24,7 @@ from backend.domain.measurement import digest_of, settings_of
 from backend.domain.run import RunStatus
 from backend.domain.task import Task, choose_canvas
 from backend.kit.problems import did_you_mean, invalid, invalid_query, not_valid
-from backend.services import checkpoints, datasets, evaluation_view, events, runs
+from backend.services import checkpoints, datasets, evaluation_view, runs
 from backend.services.evaluation_view import EvaluationView, TestInputView, views_of
 
 _invalid = partial(invalid, "The evaluation was not started.")
@@ -50,8 +53,6 @@ def request(session: Session, run_id: str, asked: EvaluationRequest) -> Evaluati
         options["trim"] = asked.trim
     evaluation.extras = evaluation.extras | {"test_inputs": sum(len(task.tests) for task in tasks)}
     _queue(session, evaluation, options, asked.workers)
-    text = f"Evaluation {evaluation.id} of step {evaluation.step} queued."
-    events.add(session, run_id, "evaluation", text, {"evaluation": evaluation.id})
     return get(session, evaluation.id)
 
 
@@ -101,11 +102,12 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     evaluation, job = found
     if evaluation.status not in ACTIVE:
         raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be cancelled.")
-    if jobs.live_shares(session, evaluation_id):
-        evaluation.status = RunStatus.CANCELLING
-    else:
-        evaluation.status, evaluation.finished_at = RunStatus.CANCELLED, time.time()
+    text = "is to be cancelled by the user"
+    transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.CANCELLING, text)
+    if not jobs.live_shares(session, evaluation_id):
+        waiting = (RunStatus.QUEUED, RunStatus.CANCELLING)
         job.status_cause = "cancelled by the user"
+        transition_evaluation(session, evaluation, waiting, RunStatus.CANCELLED, job.status_cause)
     session.flush()
     return get(session, evaluation_id)
 
@@ -214,14 +216,20 @@ def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str]) -
 
 def _queue(session: Session, evaluation: Evaluation, options: dict[str, object], workers: int) -> None:
     """Make it a job that workers find. What other options had computed is not mixed with these."""
-    now = time.time()
     found = jobs.lock(session, evaluation.id)
-    evaluation.status, evaluation.finished_at = RunStatus.QUEUED, None
+    text = f"of step {evaluation.step} queued"
+    before = (RunStatus.RUNNING, *AGAIN)
+    if not transition_evaluation(session, evaluation, before, RunStatus.QUEUED, f"{text} again"):
+        transition.note_evaluation(session, evaluation, text)
     if found is None:
         rows.delete_outcomes(session, evaluation.id)
-        job = EvaluationJob(evaluation_id=evaluation.id, options=options, workers=workers, dispatched_at=now)
+        job = EvaluationJob(
+            evaluation_id=evaluation.id, options=options, workers=workers, dispatched_at=clock.now()
+        )
         jobs.add(session, job)
         return
+    # Those of an attempt that failed may not write any more.
+    jobs.end_shares(session, jobs.shares_in(evaluation.id))
     job = found[1]
     if job.options != options:
         rows.delete_outcomes(session, evaluation.id)
@@ -233,5 +241,5 @@ def _queue(session: Session, evaluation: Evaluation, options: dict[str, object],
         evaluation.extras = {"test_inputs": evaluation.extras["test_inputs"]}
     job.options, job.workers = options, workers
     job.status_cause = job.traceback = ""
-    job.fruitless, job.dispatched_at = 0, now
+    job.fruitless, job.dispatched_at = 0, clock.now()
     session.flush()

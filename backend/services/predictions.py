@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from backend.db import tables
 from backend.db.repositories import evaluations as rows
 from backend.db.repositories.tasks import task_from
-from backend.domain.errors import InvalidInput
+from backend.db.repositories.transition import transition_evaluation
+from backend.domain.errors import IllegalTransition, InvalidInput
 from backend.domain.grid import Grid
 from backend.domain.measurement import COLUMNS
 from backend.domain.records import (
@@ -25,6 +26,7 @@ from backend.domain.records import (
     Score,
     TestOutcome,
 )
+from backend.domain.run import RunStatus
 from backend.domain.task import Task
 from backend.domain.votes import pack_trace
 from backend.kit import cursors
@@ -82,13 +84,13 @@ class PredictionPage:
 def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
     """Id of the run's evaluation of this key. One that was started before goes on: it keeps its outcomes
     (`done_keys`)."""
-    evaluation_id = rows.put(
+    evaluation = rows.put(
         session,
         run_id=run_id,
         step=key.step,
         **{name: getattr(key, name) for name in COLUMNS},
         task_ids=list(key.task_ids),
-        status="running",
+        status=RunStatus.RUNNING,
         passes={},
         failure_modes={},
         seconds=0.0,
@@ -96,8 +98,10 @@ def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
         created_at=time.time(),
         finished_at=None,
     )
+    before = (RunStatus.QUEUED, RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
+    transition_evaluation(session, evaluation, before, RunStatus.RUNNING)
     run_scores.keep(session, run_id)
-    return evaluation_id
+    return evaluation.id
 
 
 def done_keys(session: Session, evaluation_id: int) -> frozenset[tuple[str, int]]:
@@ -128,19 +132,26 @@ def add_outcome(session: Session, evaluation_id: int, outcome: TestOutcome) -> N
         rows.put_trace(session, outcome_id, pack_trace(outcome.trace))
 
 
-def finish_evaluation(session: Session, evaluation_id: int, summary: EvaluationSummary) -> None:
-    """Keep the scores; the evaluation is finished."""
-    rows.finish(
+def finish_evaluation(
+    session: Session, evaluation_id: int, summary: EvaluationSummary, text: str = ""
+) -> None:
+    """Keep the scores; the evaluation is finished. `text` as in `transition_evaluation`."""
+    evaluation = rows.get(session, evaluation_id)
+    assert evaluation is not None
+    finished = transition_evaluation(
         session,
-        evaluation_id,
-        status="finished",
+        evaluation,
+        (RunStatus.RUNNING, RunStatus.CANCELLING),
+        RunStatus.FINISHED,
+        text,
         passes={str(k): [score.solved, score.n] for k, score in summary.passes.items()},
         failure_modes=dict(summary.failure_modes),
         seconds=summary.seconds,
         extras=dict(summary.extras),
-        finished_at=time.time(),
     )
-    run_id = rows.run_of(session, evaluation_id)
+    if not finished and evaluation.status != RunStatus.FINISHED:  # else a second try of what was written
+        raise IllegalTransition(f"Evaluation {evaluation_id} is {evaluation.status}: it cannot be finished.")
+    run_id = evaluation.run_id
     run_scores.keep(session, run_id)
     hypotheses.settle(session, run_id)
 

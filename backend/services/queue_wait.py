@@ -37,9 +37,9 @@ class WaitView(BaseModel):
     words: str = Field(examples=["Starts in about 12 min: 2 runs ahead on 1 worker."])
 
 
-def of(session: Session, now: float) -> WaitView:
+def of(session: Session) -> WaitView:
     """The wait of a run of normal priority, the last of its priority."""
-    alive = [worker for worker in workers.listed(session, now) if worker.alive]
+    alive = [worker for worker in workers.listed(session) if worker.alive]
     ahead = [row.id for row in queue_order.queued(session) if row.priority >= NORMAL]
     idle = sum(worker.current_run_id is None for worker in alive)
     if not alive:

@@ -130,16 +130,16 @@ class Facts:
     @cached_property
     def _queue(self) -> tuple[dict[str, int], str]:
         """Run id -> how many wait before it, and why the queue does not move faster."""
-        ids = [row.id for row in queue_order.queued(self._session)]
-        first = workers.waiting(self._session, ids[0], self._now) if ids else None
-        return {run_id: place for place, run_id in enumerate(ids)}, first.reason if first else ""
+        places = {row.id: place for place, row in enumerate(queue_order.queued(self._session))}
+        return places, workers.why_work_waits(self._session) if places else ""
 
     def _waiting_reason(self, run: Run) -> str:
         if run.status != RunStatus.QUEUED:
             return ""
         places, reason = self._queue
-        before = places.get(run.id, 0)
-        return f"{before} before it; {reason}" if before else reason
+        if run.id not in places:
+            return ""  # a worker took it since its row was read
+        return f"{places[run.id]} before it; {reason}" if places[run.id] else reason
 
     def _group(self, run: Run) -> GroupName | None:
         name = self._group_names.get(run.group_id) if run.group_id else None

@@ -23,6 +23,8 @@ from backend.services.evaluation_view import EvaluationView
 from tests.support.processes import PATIENCE, Lab, eventually, kill
 from tests.support.tiny import tiny
 
+pytestmark = pytest.mark.faults
+
 # 8 tasks in batches that hold parts of one or two test inputs.
 ASKED = EvaluationRequest(
     set="arc-agi-1/evaluation", first_tasks=8, that_fit=True, views=20, act_steps=12, batch_size=6,
@@ -130,11 +132,16 @@ def expected(lab: Lab, trained: str) -> Table:
     return whole
 
 
+def is_told_or_mended(found: EvaluationView) -> bool:
+    """Whether the death is told, or the next process has already taken over and with it the word away."""
+    return "killed (SIGKILL)" in found.status_cause or len(found.compute.workers) == 2
+
+
 def test_killed_processes_leave_no_trace_in_the_table(lab: Lab, evaluated: str, expected: Table) -> None:
     evaluation_id = request(lab, evaluated)
     kill(midway(lab, evaluation_id))
     done = view(lab, evaluation_id).progress.batches_done
-    eventually(lambda: "killed (SIGKILL)" in view(lab, evaluation_id).status_cause, "the cause")
+    eventually(lambda: is_told_or_mended(view(lab, evaluation_id)), "the cause")
 
     child = midway(lab, evaluation_id, done + 2)
     assert lab.worker
@@ -154,8 +161,8 @@ def test_two_workers_share_an_evaluation(lab: Lab, evaluated: str, expected: Tab
     try:
         evaluation_id = request(lab, evaluated, workers=2)
         first = midway(lab, evaluation_id, 1)
-        eventually(lambda: len(view(lab, evaluation_id).compute.workers) == 2, "two shares")
         os.kill(first.pid, signal.SIGSTOP)  # or it might be done before the other has loaded
+        eventually(lambda: len(view(lab, evaluation_id).compute.workers) == 2, "two shares")
         eventually(
             lambda: all(each.views for each in view(lab, evaluation_id).compute.workers), "both at work"
         )

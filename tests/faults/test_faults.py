@@ -14,6 +14,8 @@ from backend.services import checkpoints, dispatch, predictions, workers
 from tests.support.processes import PATIENCE, Lab, eventually, kill
 from tests.support.tiny import CHECKPOINT_EVERY, STEPS, numbers, tiny
 
+pytestmark = pytest.mark.faults
+
 Curves = Mapping[str, dict[int, float]]
 MID = 2 * CHECKPOINT_EVERY + 5  # a step with two checkpoints behind it
 
@@ -95,7 +97,7 @@ def test_a_killed_worker_takes_its_training_with_it_and_its_successor_goes_on_at
     eventually(lambda: "died; goes on from step" in lab.row(run_id).status_cause, "the cause")
     assert_goes_on_as_if_nothing_had_happened(lab, run_id, acknowledged, expected)
     with reading_scope(lab.engine) as session:
-        assert [worker.pid for worker in workers.listed(session, 0.0)] == [lab.worker.pid]
+        assert [worker.pid for worker in workers.listed(session)] == [lab.worker.pid]
 
 
 def test_everything_killed_at_once_goes_on_with_an_empty_broker_and_what_was_queued_is_not_lost(
@@ -172,7 +174,7 @@ def test_a_worker_that_is_told_to_stop_saves_its_run_puts_it_back_and_leaves_not
     assert row.status_cause.startswith("the worker was stopped; goes on from step")
     assert int(row.status_cause.split()[-1]) >= MID
     with reading_scope(lab.engine) as session:
-        assert workers.listed(session, 0.0) == []
+        assert workers.listed(session) == []
 
     lab.start_worker()
     assert_goes_on_as_if_nothing_had_happened(lab, run_id, acknowledged, expected)

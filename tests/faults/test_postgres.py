@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 
 from tests.support.processes import Lab, eventually
 from tests.support.tiny import STEPS, tiny
+
+pytestmark = pytest.mark.faults
 
 CUT_ALL = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
 

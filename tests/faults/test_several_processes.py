@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import psutil
+import pytest
 
 from backend.domain.experiment import ExperimentConfig
 from tests.support.processes import Lab, eventually, kill
 from tests.support.tiny import CHECKPOINT_EVERY, tiny
+
+pytestmark = pytest.mark.faults
 
 STEPS = 50  # each of them waits for both processes
 

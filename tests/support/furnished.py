@@ -21,6 +21,7 @@ from backend.domain.records import Alarm
 from backend.domain.sweeps.definition import parse_sweep
 from backend.services import accounts, dashboards, datasets, groups, runs, workers
 from backend.web.pages import NAVIGATION
+from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
 from tests.support.recorded import record_checkpoint, record_evaluation_job, record_run
 from tests.support.web import WebServer
@@ -150,5 +151,6 @@ def _made(engine: Engine, run: str) -> tuple[str, str, str]:
         accounts.create_token(session, "for a script")
         datasets.import_files(session, "mine/easy", [(json.dumps({"one": task}).encode(), "one.json")])
         beat = workers.WorkerBeat(WORKER, "elsewhere", 22, "cuda", "NVIDIA H100", 80 << 30, None, time.time())
-        workers.beat(session, beat, time.time() + LATER)
+        workers.beat(session, beat)
+        keep_alive(session, LATER)
     return group, slug, secret

@@ -17,6 +17,8 @@ from tests.support.tiny_runs import tiny_raw
 from worker import cli
 from worker.training import checkpoint
 
+pytestmark = pytest.mark.slow
+
 RESULT = re.compile(r"pass@1 +\d+(\.\d+)?/3 \(\d+ %, 95 % interval \d+-\d+ %\)")
 
 

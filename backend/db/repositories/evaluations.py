@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.orm import Session, aliased
 
 from backend.db.tables import Evaluation, Outcome, OutcomeTrace, Prediction, Task
@@ -18,23 +18,15 @@ KEY = ("run_id", "step", *COLUMNS)
 FIRST_ATTEMPT = 1
 
 
-def put(session: Session, **values: Any) -> int:
-    """Id of the evaluation of this key; one that exists gets the other values and keeps its outcomes."""
+def put(session: Session, **values: Any) -> Evaluation:
+    """The evaluation of this key; one that exists gets the values but for its status."""
     statement = insert_or(session, Evaluation).values(**values)
     statement = statement.on_conflict_do_update(
         index_elements=list(KEY),
-        set_={key: values[key] for key in values if key not in (*KEY, "created_at")},
+        set_={key: values[key] for key in values if key not in (*KEY, "created_at", "status")},
     )
-    return session.execute(statement.returning(Evaluation.id)).scalar_one()
-
-
-def finish(session: Session, evaluation_id: int, **values: Any) -> None:
-    session.execute(update(Evaluation).where(Evaluation.id == evaluation_id).values(**values))
-
-
-def run_of(session: Session, evaluation_id: int) -> str:
-    """Id of the run that an evaluation scores."""
-    return session.scalars(select(Evaluation.run_id).where(Evaluation.id == evaluation_id)).one()
+    evaluation_id = session.execute(statement.returning(Evaluation.id)).scalar_one()
+    return session.get_one(Evaluation, evaluation_id, populate_existing=True)
 
 
 def put_trace(session: Session, outcome_id: int, packed: bytes) -> None:
@@ -96,7 +88,8 @@ def predictions_of(session: Session, outcome_ids: Collection[int]) -> dict[int, 
 
 
 def get(session: Session, evaluation_id: int) -> Evaluation | None:
-    return session.get(Evaluation, evaluation_id)
+    """The evaluation as the database has it now."""
+    return session.get(Evaluation, evaluation_id, populate_existing=True)
 
 
 def add(session: Session, **values: Any) -> Evaluation:

@@ -310,12 +310,12 @@ def test_a_run_that_is_taken_and_finished_shows_each_status(
         events = events_of(response)
         assert until(events, "status")[-1].data["status"] == "queued"
         with session_scope(database) as session:
-            claim = queue.claim(session, queued, "host-1", time.time())
+            claim = queue.claim(session, queued, "host-1")
         assert claim
         notify.run_changed(queued)
         assert until(events, "status")[-1].data["status"] == "running"
         with session_scope(database) as session:
-            queue.finish(session, claim, time.time())
+            queue.finish(session, claim)
         notify.run_changed(queued)
         assert until(events, "status")[-1].data["status"] == "finished"
         assert until(events, "end")

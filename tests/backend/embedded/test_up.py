@@ -20,6 +20,8 @@ import pytest
 from backend.embedded.home import LOCK
 from tests.support.lab import START_SECONDS, StartedLab, etrm, gone, is_over, processes_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

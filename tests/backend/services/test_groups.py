@@ -62,9 +62,9 @@ def learn(engine: Engine, run_id: str, accuracy: float) -> None:
 
 def finish(engine: Engine, run_id: str) -> None:
     with session_scope(engine) as session:
-        claim = queue.claim(session, run_id, "host-1", time.time())
+        claim = queue.claim(session, run_id, "host-1")
         assert claim
-        queue.finish(session, claim, time.time())
+        queue.finish(session, claim)
 
 
 def test_every_run_of_a_sweep_is_queued_in_its_order_and_named_by_what_varies(engine: Engine) -> None:
@@ -143,7 +143,7 @@ def test_cancelling_a_group_stops_what_is_not_over_and_leaves_the_rest(engine: E
     done, running, *_ = group.runs
     finish(engine, done.id)
     with session_scope(engine) as session:
-        assert queue.claim(session, running.id, "host-1", time.time())
+        assert queue.claim(session, running.id, "host-1")
 
     with session_scope(engine) as session:
         assert groups.cancel(session, group.id).statuses == {"finished": 1, "cancelling": 1, "cancelled": 2}

@@ -52,12 +52,12 @@ def create(engine: Engine, **changes: object) -> RunView:
 def end(engine: Engine, run_id: str, status: RunStatus) -> None:
     """A worker takes the run and ends it like that."""
     with session_scope(engine) as session:
-        claim = queue.claim(session, run_id, "host-1", time.time())
+        claim = queue.claim(session, run_id, "host-1")
         assert claim
         if status is RunStatus.FAILED:
-            queue.fail(session, claim, "out of memory", "Traceback …", time.time())
+            queue.fail(session, claim, "out of memory", "Traceback …")
         else:
-            queue.finish(session, claim, time.time())
+            queue.finish(session, claim)
 
 
 def evaluate(session: Session, run_id: str, set_name: str, step: int, solved: float, n: int) -> None:
@@ -235,18 +235,18 @@ def test_a_queued_run_is_cancelled_at_once(engine: Engine) -> None:
     assert (cancelled.status, cancelled.status_cause) == ("cancelled", "cancelled by the user")
     assert cancelled.finished_at
     with session_scope(engine) as session:
-        assert queue.claim(session, run.id, "host-1", time.time()) is None
+        assert queue.claim(session, run.id, "host-1") is None
 
 
 def test_a_running_run_is_cancelled_only_when_its_worker_says_so(engine: Engine) -> None:
     run = create(engine)
     with session_scope(engine) as session:
-        claim = queue.claim(session, run.id, "host-1", time.time())
+        claim = queue.claim(session, run.id, "host-1")
         assert claim
         assert runs.request_cancel(session, run.id).status == "cancelling"
         assert runs.request_cancel(session, run.id).status == "cancelling"
-        assert queue.renew(session, claim, time.time()) is RunStatus.CANCELLING
-        queue.cancelled(session, claim, time.time())
+        assert queue.renew(session, claim) is RunStatus.CANCELLING
+        queue.cancelled(session, claim)
         assert runs.get(session, run.id).status == "cancelled"
 
 
@@ -290,7 +290,7 @@ def test_a_failed_run_is_resumed_and_says_from_where(engine: Engine, step: int |
     assert (again.status, again.finished_at, again.traceback) == ("queued", None, "")
     assert said in again.status_cause
     with session_scope(engine) as session:
-        assert queue.claim(session, run.id, "host-2", time.time())
+        assert queue.claim(session, run.id, "host-2")
 
 
 def test_a_run_is_resumed_from_an_older_checkpoint_and_gives_up_later_ones(engine: Engine) -> None:
@@ -406,7 +406,7 @@ def test_a_waiting_run_says_why_it_waits(engine: Engine) -> None:
         assert "no worker is alive" in runs.get(session, first.id).waiting_reason
     with session_scope(engine) as session:
         beat = WorkerBeat("host-1", "host", 1, "cpu", "", 0, None, time.time())
-        workers.beat(session, beat, time.time())
+        workers.beat(session, beat)
     with reading_scope(engine) as session:
         assert "a worker is free" in runs.get(session, first.id).waiting_reason
         assert runs.get(session, second.id).waiting_reason.startswith("1 before it; ")
