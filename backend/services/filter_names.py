@@ -24,7 +24,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any, NoReturn
 from typing import Literal as OneOf
 
@@ -34,6 +33,7 @@ from backend.domain.config_messages import models_of
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.hypothesis.judge import VERDICTS
 from backend.domain.run import RunStatus
+from backend.kit.problems import nearest, not_valid
 from backend.services.filters import (
     All,
     Comparison,
@@ -116,10 +116,9 @@ def suggestion(name: str, extra: Collection[str]) -> str:
     """What an unknown name was probably meant to be."""
     known = [*BUILT_IN, *extra, *CONFIG_PATHS]
     by_end = {each.rpartition(".")[2]: each for each in known}
-    close = [each if each in known else by_end[each] for each in get_close_matches(name, [*known, *by_end])]
-    if close:
-        return f"Did you mean {close[0]}?"
-    return f"Known are {', '.join(BUILT_IN)}, every config path (training.steps) and every metric."
+    if (close := nearest(name, [*known, *by_end])) is None:
+        return f"Known are {', '.join(BUILT_IN)}, every config path (training.steps) and every metric."
+    return f"Did you mean {close if close in known else by_end[close]!r}?"
 
 
 def config_paths(model: type[BaseModel] = ExperimentConfig, prefix: str = "") -> Iterator[str]:
@@ -159,7 +158,7 @@ def _reach(value: Any, steps: list[str]) -> Iterator[Any]:
 
 
 def _unknown(expression: Expression, name: Name, extra: Collection[str]) -> NoReturn:
-    message = f"there is nothing called {name.text!r}."
+    message = f"Unknown name {name.text!r}."
     if any(name is item.right and isinstance(item.left, Name) for item in comparisons(expression)):
         invalid(name.column, message, f'Text needs quotes: "{name.text}".')
     invalid(name.column, message, suggestion(name.text, extra))
@@ -204,9 +203,8 @@ def _typed_scalar(name: str, sign: str, value: Scalar, column: int) -> Scalar:
     if name in FLAGS and not isinstance(value, bool):
         invalid(column, f"{name} is true or false, not {value!r}.")
     if name in CHOICES and sign in ("==", "!=", "in", "not in") and value not in CHOICES[name]:
-        close = get_close_matches(str(value), CHOICES[name], n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"It is one of {', '.join(CHOICES[name])}."
-        invalid(column, f"{name} is never {value!r}.", hint)
+        problem = not_valid(name, value, CHOICES[name])
+        invalid(column, problem.message, problem.hint)
     return value
 
 

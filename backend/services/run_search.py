@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal as OneOf
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -15,9 +14,11 @@ from backend.db.repositories import runs as rows
 from backend.db.tables import Run
 from backend.domain.config_messages import models_of
 from backend.domain.config_problems import flatten
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.domain.errors import InvalidInput
 from backend.domain.experiment.model import EtrmModel
 from backend.domain.run import RunStatus
+from backend.kit import cursors
+from backend.kit.problems import invalid_query, not_valid
 from backend.services import filters
 from backend.services.filter_names import BUILT_IN, CHOICES, CONFIG_PATHS, bind, is_known, suggestion
 from backend.services.filter_parser import parse
@@ -56,7 +57,7 @@ class RunPage:
     next_cursor: str | None
 
 
-Found = tuple[list[Run], str | None]
+Found = tuple[Sequence[Run], str | None]
 Item = TypeVar("Item")
 
 
@@ -74,7 +75,7 @@ def find(
     The views carry the metrics called `metrics` where a run has them.
     """
     if not 1 <= limit <= MOST:
-        _invalid("limit", f"must be 1 to {MOST}, not {limit}.")
+        raise invalid_query("limit", f"must be 1 to {MOST}, not {limit}.")
     expression = _expression(session, filter_text, status)
     if sort in ("", NEWEST_FIRST):
         found, more = _newest(session, expression, limit, cursor)
@@ -156,15 +157,13 @@ def _archived(expression: Expression | None) -> bool | None:
 
 
 def _newest(session: Session, expression: Expression | None, limit: int, cursor: str | None) -> Found:
-    before = _position(cursor)
+    before = cursors.read(cursor, float, str)
     if expression is None:
         found = rows.newest(session, limit + 1, before, archived=False)
     else:
         _, lines = _values(session, expression, before=before)
         found = rows.of_ids(session, ids(lines[: limit + 1]))
-    shown = list(found[:limit])
-    more = f"{shown[-1].created_at!r}:{shown[-1].id}" if len(found) > limit else None
-    return shown, more
+    return cursors.cut(found, limit, lambda run: (run.created_at, run.id))
 
 
 def _sorted(
@@ -175,7 +174,7 @@ def _sorted(
     _check_name(session, "sort", name)
     values, lines = _values(session, expression, [name])
     ordered = ids(in_order([(values.value(line, name), line) for line in lines], sort.startswith("-")))
-    start = _offset(cursor)
+    (start,) = cursors.read(cursor, int) or (0,)
     shown = rows.of_ids(session, ordered[start : start + limit])
     more = str(start + limit) if start + limit < len(ordered) else None
     return shown, more
@@ -191,7 +190,7 @@ def in_order(pairs: Sequence[tuple[Value, Item]], falling: bool) -> list[Item]:
 def _check_name(session: Session, field: str, name: str) -> None:
     extra = _extra_names(session, [name])
     if not is_known(name, extra):
-        _invalid(field, f"there is nothing called {name!r}.", suggestion(name, extra))
+        raise invalid_query(field, f"Unknown name {name!r}.", suggestion(name, extra))
 
 
 def _order(value: Value) -> tuple[int, float, str]:
@@ -204,31 +203,5 @@ def _order(value: Value) -> tuple[int, float, str]:
 
 def _status(text: str) -> str:
     if text not in tuple(RunStatus):
-        close = get_close_matches(text, tuple(RunStatus), n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"It is one of {', '.join(RunStatus)}."
-        _invalid("status", f"is never {text!r}.", hint)
+        raise InvalidInput("Invalid query.", problems=[not_valid("status", text, RunStatus)])
     return text
-
-
-def _position(cursor: str | None) -> tuple[float, str] | None:
-    if cursor is None:
-        return None
-    created_at, _, run_id = cursor.partition(":")
-    try:
-        return float(created_at), run_id
-    except ValueError:
-        _invalid(
-            "cursor", f"{cursor!r} is not a cursor of this list.", "Take next_cursor of the page before."
-        )
-
-
-def _offset(cursor: str | None) -> int:
-    if cursor is not None and not cursor.isdecimal():
-        _invalid(
-            "cursor", f"{cursor!r} is not a cursor of this list.", "Take next_cursor of the page before."
-        )
-    return int(cursor or 0)
-
-
-def _invalid(field: str, message: str, hint: str = "") -> NoReturn:
-    raise InvalidInput("The runs cannot be listed like that.", problems=[FieldProblem(field, message, hint)])

@@ -7,7 +7,6 @@ column; the runs themselves are loaded only for the page that is shown.
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from sqlalchemy.orm import Session
 
 from backend.db.repositories import run_values as rows
 from backend.domain.experiment.identity import complete_section
+from backend.domain.measurement import Protocol, from_json
+from backend.kit.format import finite
 from backend.services.filter_names import CONFIG_PATHS, PASSES, at_path, metric_of, without_numbers
 from backend.services.filters import Value
 
@@ -59,7 +60,7 @@ class RunLine:
     sections: dict[str, Any]  # of its config
 
 
-HOW = "how"  # in a run's scores, beside k -> [solved, n]
+PROTOCOL = "protocol"  # in a run's scores, beside k -> [solved, n]
 
 
 class RunValues:
@@ -131,8 +132,7 @@ class RunValues:
 
         def read(line: RunLine) -> Value:
             if line.id in found:
-                value = found[line.id]
-                return value if value is not None and math.isfinite(value) else None
+                return finite(found[line.id])
             return at_path(configs[line.id], path) if line.id in configs else None
 
         return read
@@ -149,10 +149,9 @@ def score_of(line: RunLine, k: int) -> tuple[float, int] | None:
     return (score[0], score[1]) if score else None
 
 
-def way_of(line: RunLine) -> str | None:
-    """How that was measured, all but the step, in words; None where it was kept before words were."""
-    found: str | None = line.columns["scores"].get(HOW)
-    return found
+def protocol_of(line: RunLine) -> Protocol | None:
+    """How that was measured; None without a score."""
+    return from_json(line.columns["scores"].get(PROTOCOL))
 
 
 def _in_config(line: RunLine, path: str, external: Mapping[str, dict[str, Any]]) -> Value:

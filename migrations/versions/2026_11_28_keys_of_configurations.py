@@ -17,7 +17,7 @@ from alembic import op
 from backend.domain.experiment.identity import key_of_json, key_of_training
 
 revision = "configuration_keys"
-down_revision = "leaner_segments"
+down_revision = "protocols"
 branch_labels = None
 depends_on = None
 

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from backend.domain.experiment import HealthConfig
 from backend.domain.health import measures as of
-from backend.domain.numbers import percent, points, significant, solved
+from backend.kit.format import percent, points, significant, solved
 
 Level = Literal["good", "warning", "bad", "quiet"]
 Topic = Literal["loss", "starvation", "collapse", "instability", "memorisation", "decoder reliance", "leak"]

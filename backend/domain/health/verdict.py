@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from backend.domain.health import measures as of
 from backend.domain.health.evidence import Evidence, Findings, Level, evidence
-from backend.domain.numbers import percent, points
+from backend.kit.format import percent, points
 
 # alarm -> the word of the verdict
 WORDS = {

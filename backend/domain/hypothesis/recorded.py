@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from backend.kit.problems import nearest
 
 SERIES = (
     "accuracy/token",
@@ -65,7 +65,5 @@ def is_share(name: str) -> bool:
 def suggestion(name: str) -> str:
     """What an unknown name was probably meant to be."""
     by_end = {each.rpartition("/")[2]: each for each in SERIES}
-    close = get_close_matches(name.lower(), [*SERIES, *by_end], n=1)
-    if close:
-        return f"it is perhaps called {by_end.get(close[0], close[0])}"
-    return f"known are {', '.join(SERIES)}"
+    close = nearest(name.lower(), [*SERIES, *by_end])
+    return f"did you mean {by_end.get(close, close)!r}?" if close else f"known are {', '.join(SERIES)}"

@@ -26,7 +26,7 @@ def problem_of(**hypothesis: Any) -> tuple[str, str]:
     ("stated", "field", "said"),
     [
         ({"claim": ""}, "hypothesis.claim", "at least 1"),
-        ({"measure": "acuracy/token"}, "hypothesis.measure", "perhaps called accuracy/token"),
+        ({"measure": "acuracy/token"}, "hypothesis.measure", "Did you mean 'accuracy/token'?"),
         ({"measure": "accuracy/token", "value": 40}, "hypothesis.value", "Write 0.4 for 40 %"),
         ({"measure": "pass@1 on arc-agi-2/evaluation"}, "hypothesis.measure", "does not evaluate"),
         ({"stop": {"kind": "reached"}}, "hypothesis.stop.kind", "would favour luck"),
@@ -40,7 +40,7 @@ def problem_of(**hypothesis: Any) -> tuple[str, str]:
         ({"stop": {"kind": "hopeless", "after_step": 600}}, "hypothesis.stop.after_step", "never be asked"),
         ({"kind": "baseline", "run_id": "mine"}, "hypothesis.run_id", "10 lower-case letters"),
         ({"kind": "baseline", "run_id": "a" * 10, "k": 3}, "hypothesis.k", "one of 1, 2, 5, 10"),
-        ({"kind": "bars"}, "hypothesis.kind", "Did you mean bar?"),
+        ({"kind": "bars"}, "hypothesis.kind", "Did you mean 'bar'?"),
     ],
 )
 def test_a_mistake_names_its_field_and_what_to_do(stated: dict[str, Any], field: str, said: str) -> None:
