@@ -126,6 +126,12 @@ def blurred(first: Any, second: Any) -> Any:
     return first if repr(first) == repr(second) else ANY
 
 
+def _by_column(table: list[list[Any]]) -> list[dict[str, Any]]:
+    """The rows of a CSV file by their header: a further column is welcome anywhere."""
+    header, *rows = table
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
 def _is_page(answer: Any) -> bool:
     return isinstance(answer, dict) and set(answer) == {"numbers", "places"}
 
@@ -142,6 +148,8 @@ def differences(recorded: Any, now: Any, where: str = "") -> Iterator[str]:
                 yield from differences(value, now[key], f"{where} {key}")
             else:
                 yield f"{where}: no {key}"
+    elif where.endswith("format=csv"):
+        yield from differences(_by_column(recorded), _by_column(now), f"{where} rows")
     elif isinstance(recorded, list) and isinstance(now, list):
         if len(recorded) != len(now):
             yield f"{where}: {len(recorded)} entries, now {len(now)}"
