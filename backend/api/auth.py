@@ -5,8 +5,6 @@ Everything is closed but what `is_open` names, so a new address is closed until 
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-
 from anyio.to_thread import run_sync
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -16,17 +14,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.errors import Unauthorised
-from backend.domain.people import OWNER, Identity, Role
+from backend.domain.people import Identity, Role
 from backend.services import accounts
 from backend.services.accounts import TokenView
+from backend.web.visitor import who
 
 READING_METHODS = ("GET", "HEAD", "OPTIONS")
 ADMIN_PATHS = ("/api/v1/people", "/api/v1/tokens", "/api/v1/storage", "/settings/")
 OPEN_TO_READERS = ("/api/v1/storage",)
 ASKING_ENDS = ("/validate", "/preview")  # posts that change nothing
 
-# Who asks, for whatever the request's task or thread does.
-who: ContextVar[Identity] = ContextVar("who", default=OWNER)
 
 OPEN_PATHS = ("/healthz", "/login", "/favicon.ico")
 SHARED = "/s/"  # share links of dashboards; the link's own secret is asked for there

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from backend.api.deps import Configured, Database, RunId, announce
 from backend.api.errors import responses
-from backend.api.runs import Input
+from backend.api.input import Input
 from backend.db.session import reading_scope, session_scope
 from backend.services import checkpoint_files, checkpoints, dispatch, runs
 from backend.services.run_view import RunView

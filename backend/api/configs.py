@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from backend.api.deps import Database, RawBody, json_body
 from backend.api.errors import ErrorField, responses
-from backend.api.runs import CONFIG
+from backend.api.input import CONFIG
 from backend.db.session import reading_scope
 from backend.domain.config_problems import parse_json
 from backend.domain.errors import InvalidConfig
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.presets import PRESETS
-from backend.services import estimates, queue_wait, runs
+from backend.services import estimates, queue_wait, run_input
 from backend.services.estimates import EstimateView
 from backend.services.queue_wait import WaitView
 
@@ -74,7 +74,7 @@ def validate_config(body: RawBody, engine: Database) -> Verdict:
     try:
         config = parse_json(body)
         with reading_scope(engine) as session:
-            runs.check_names(session, config)
+            run_input.check_names(session, config)
             estimate = estimates.of(session, config)
             wait = queue_wait.of(session)
     except InvalidConfig as error:

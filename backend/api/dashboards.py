@@ -8,13 +8,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend.api.auth import who
 from backend.api.deps import Database
 from backend.api.errors import responses
-from backend.api.runs import Input
+from backend.api.input import Input
 from backend.db.session import reading_scope, session_scope
 from backend.services import dashboards
 from backend.services.dashboards import DashboardView
+from backend.web.visitor import who
 
 router = APIRouter(prefix="/dashboards", tags=["dashboards"])
 

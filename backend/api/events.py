@@ -24,7 +24,7 @@ from backend.api.series import shipped
 from backend.db.session import reading_scope
 from backend.domain.errors import NotFound
 from backend.kit.problems import invalid_query
-from backend.services import evaluations, logs, runs, series
+from backend.services import evaluations, logs, run_search, runs, series
 from backend.services.evaluation_view import EvaluationView
 from backend.services.run_view import RunView
 
@@ -126,7 +126,7 @@ class TableStream:
         names runs that are gone.
         """
         with reading_scope(self._engine) as session:
-            page = runs.find(session, limit=TABLE_ROWS)
+            page = run_search.find(session, limit=TABLE_ROWS)
         rows = {run.id: run.model_dump(mode="json", exclude={"config", "traceback"}) for run in page.runs}
         events = [
             ServerSentEvent(event="status", data=row)

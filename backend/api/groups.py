@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from backend.api.deps import Database, GroupId, announce, json_body
 from backend.api.errors import ErrorField, responses
-from backend.api.runs import CONFIG, Input
+from backend.api.input import CONFIG, Input
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config_problems import apply_overrides, parse_experiment
 from backend.domain.errors import InvalidInput

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from backend.api.auth import who
 from backend.api.deps import Database
 from backend.api.errors import responses
-from backend.api.runs import Input
+from backend.api.input import Input
 from backend.db.session import reading_scope, session_scope
 from backend.services import accounts
+from backend.web.visitor import who
 
 router = APIRouter(tags=["people"], responses=responses(401, 403))
 Name = Annotated[str, Path(max_length=200)]

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from backend.api.deps import Database, RunId, announce
 from backend.api.errors import responses
+from backend.api.input import Input
 from backend.api.live import follow
-from backend.api.runs import Input
 from backend.db.session import reading_scope, session_scope
 from backend.services import queue_board, queue_order, queue_wait, workers
 from backend.services.evaluation_view import EvaluationView

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from backend.api.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
 from backend.api.errors import responses
+from backend.api.input import CONFIG, Input
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config_problems import parse_json
 from backend.domain.experiment import BarHypothesis
@@ -19,13 +20,6 @@ from backend.services.run_search import HEADLINES, MOST, NEWEST_FIRST
 from backend.services.run_view import RunView
 
 router = APIRouter(prefix="/runs", tags=["runs"])
-CONFIG = {"$ref": "#/components/schemas/ExperimentConfig"}
-
-
-class Input(BaseModel):
-    """Base of bodies: an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class RunList(BaseModel):
@@ -80,7 +74,7 @@ class Tagging(Input):
 
     runs: list[str] = Field(description="Ids.", examples=[["k3v9x0q2ab"]])
     add: list[str] = Field(default=[], examples=[["baseline"]])
-    remove: list[str] = []
+    remove: list[str] = Field(default=[])
 
 
 class Tagged(BaseModel):
@@ -126,7 +120,7 @@ def list_runs(
     """
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     with reading_scope(engine) as session:
-        page = runs.find(session, filter, limit, cursor, status=status, sort=sort, metrics=names)
+        page = run_search.find(session, filter, limit, cursor, status=status, sort=sort, metrics=names)
     return RunList(runs=page.runs, next_cursor=page.next_cursor)
 
 

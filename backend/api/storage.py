@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backend.api.deps import Configured, Database
 from backend.api.errors import responses
-from backend.api.runs import Input
+from backend.api.input import Input
 from backend.db.session import reading_scope, session_scope
 from backend.services import storage
 

@@ -18,6 +18,7 @@ from backend.cli import (
     run,
     runs,
     serve,
+    storage,
     sweep,
     token,
     work,
@@ -66,4 +67,4 @@ app.command()(config.presets)
 app.command(name="config")(config.config)
 app.add_typer(people.app, name="people")
 app.add_typer(token.app, name="token")
-app.command()(people.storage)
+app.command()(storage.storage)

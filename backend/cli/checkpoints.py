@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.evaluation_options import Step
-from backend.cli.run import AsJson, RunId
-from backend.cli.work import Overrides
+from backend.cli.options import AsJson, Overrides, RunId
 from backend.kit.format import size
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.run import AsJson, score_text
+from backend.cli.options import AsJson, score_text
 
 if TYPE_CHECKING:
     from backend.services.compare import Pair

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from backend.cli.work import Overrides
+from backend.cli.options import Overrides
 
 
 def presets() -> None:

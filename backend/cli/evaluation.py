@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backend.cli.evaluation_options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
-from backend.cli.exports import Format, Out, write
-from backend.cli.run import AsJson, score_text
+from backend.cli.options import AsJson, Format, Out, score_text, write
 from backend.kit.format import counted, interval
 
 if TYPE_CHECKING:
@@ -236,7 +235,7 @@ def _here(
     trim: int | None,
 ) -> None:
     """Become the process that scores; does not return."""
-    from backend.cli.work import become_worker
+    from backend.cli.place import become_worker
 
     if tasks:
         raise typer.BadParameter("needs a running lab (etrm up)", param_hint="--task")

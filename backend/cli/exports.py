@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.run import RunId
+from backend.cli.options import Format, Out, RunId, write
 
 if TYPE_CHECKING:
-    from backend.services.table_files import File
-
-Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="json, csv or parquet.")]
-Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Default: its own name, here.")]
+    pass
 
 
 def runs(
@@ -49,15 +45,3 @@ def curves(
     with reading() as session:
         file = run_exports.curves(session, run_id, metrics, as_)
     write(file, out)
-
-
-def write(file: File, out: Path | None) -> None:
-    """Save the file and say where."""
-    from backend.domain.errors import InvalidInput
-
-    path = out or Path(file.name)
-    try:
-        path.write_bytes(file.content)
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another --out.") from error
-    print(f"Wrote {path}.")

@@ -1,4 +1,4 @@
-"""`etrm people`: who may log in, and with which role; `etrm storage`: what takes room."""
+"""`etrm people`: who may log in, and with which role."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from backend.kit.clock import to_the_minute
-from backend.kit.format import counted, size
 
 app = typer.Typer(
     help="People and their roles: list, add, invite, role, remove.", invoke_without_command=True
@@ -75,30 +74,3 @@ def remove(name: Name) -> None:
     with writing() as session:
         accounts.remove_person(session, name)
     print(f"{name} is removed.")
-
-
-def storage(
-    free: Annotated[
-        list[str] | None,
-        typer.Option(metavar="RUN", help="Remove all but the newest checkpoint of this run. Repeatable."),
-    ] = None,
-) -> None:
-    """Say what takes room; --free makes some."""
-    from backend.cli.place import reading, settings, writing
-    from backend.cli.tables import show
-    from backend.services import storage as service
-
-    artifacts = settings().artifacts
-    if free:
-        with writing() as session:
-            paths = service.forget_old(session, free)
-        service.remove_files(artifacts, paths)
-        print(f"Removed {counted(len(paths), 'checkpoint')}.")
-    with reading() as session:
-        found = service.read(session, artifacts)
-    rows = [
-        (each.run_id, each.name, each.status.value, str(each.checkpoints), size(each.checkpoint_bytes))
-        for each in found.runs
-    ]
-    show(("run", "name", "status", "checkpoints", "size"), rows, empty="No run has a checkpoint.")
-    print(f"Database {size(found.database_bytes)}, checkpoints {size(found.checkpoint_bytes)}.")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.run import AsJson
-from backend.kit.format import counted
+from backend.cli.options import AsJson
+from backend.kit.format import counted, worker_name
 
 if TYPE_CHECKING:
     from backend.services.evaluation_view import EvaluationView
@@ -24,10 +24,10 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
     from backend.cli.evaluation import progress
     from backend.cli.place import reading
     from backend.cli.tables import show
-    from backend.services import queue_board, queue_view, queue_wait, workers
+    from backend.services import queue_board, queue_view, queue_wait
 
     def evaluation_row(view: EvaluationView) -> tuple[str, ...]:
-        at_work = [workers.spoken(share.worker_id) for share in view.compute.workers if share.active]
+        at_work = [worker_name(share.worker_id) for share in view.compute.workers if share.active]
         doing = view.waiting_reason or f"{progress(view)}, by {' and '.join(at_work) or 'nobody'}"
         asked = f"{view.n} of {view.set}, {counted(view.views, 'view')}"
         return (str(view.id), view.run_name, asked, view.status, doing)

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.work import Overrides
+from backend.cli.options import AsJson, Overrides, RunId, score_text
 from backend.kit.format import duration
 
 if TYPE_CHECKING:
     from backend.services.health import HealthView
-    from backend.services.measured import PassView
     from backend.services.run_view import RunView
 
 app = typer.Typer(
     help="One run: show, log, cancel, resume, clone, fork, checkpoints, weights, curves.",
     no_args_is_help=True,
 )
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -155,10 +152,3 @@ def _verdict(health: HealthView) -> list[str]:
 
 def _traceback(run: RunView) -> list[str]:
     return [run.traceback.rstrip()] if run.traceback else []
-
-
-def score_text(score: PassView | None) -> str:
-    """`2/32 6 % [2–20]`: never a share without its denominator and interval."""
-    if score is None or score.share is None:
-        return ""
-    return f"{score.solved:g}/{score.n} {score.share:.0%} [{score.low * 100:.0f}–{score.high * 100:.0f}]"

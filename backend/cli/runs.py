@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.run import AsJson, score_text
+from backend.cli.options import AsJson, score_text
 from backend.kit.clock import time_or_date
 from backend.kit.format import counted
 
@@ -45,9 +45,7 @@ def runs(
     from backend.cli.place import reading
     from backend.cli.tables import show as show_table
     from backend.pages.runs_state import RICH
-    from backend.services import runs as service
-    from backend.services import saved_views
-    from backend.services.run_search import values_of
+    from backend.services import run_search, saved_views
 
     if context.invoked_subcommand:
         return
@@ -55,9 +53,9 @@ def runs(
         kept = saved_views.read(session, view) if view else saved_views.Parts()
         both = kept.filter and filter_text
         wanted = f"({kept.filter}) and ({filter_text})" if both else kept.filter or filter_text
-        page = service.find(session, wanted, limit, None, sort=sort or kept.sort)
+        page = run_search.find(session, wanted, limit, None, sort=sort or kept.sort)
         more = [*(each for each in kept.columns if each not in RICH), *(columns or [])]
-        values = values_of(session, [run.id for run in page.runs], more)
+        values = run_search.values_of(session, [run.id for run in page.runs], more)
     if as_json:
         print(json.dumps([run.model_dump(mode="json") for run in page.runs], indent=2))
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from backend.cli.work import Overrides
+from backend.cli.options import Overrides
 from backend.kit.format import counted
 
 if TYPE_CHECKING:

@@ -5,16 +5,12 @@ The process becomes `python -m worker …`, so nothing here imports it.
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a field: --set training.steps=100. Repeatable."),
-]
+from backend.cli.options import Overrides
+from backend.cli.place import become_worker
 
 
 def worker(context: typer.Context) -> None:
@@ -78,12 +74,3 @@ def _queue(source: str, assignments: list[str]) -> str:
         run_id = runs.create(session, config).id
     dispatch.send(run_id)
     return run_id
-
-
-def become_worker(*arguments: str) -> NoReturn:
-    """Replace this process: signals and the exit status are then the worker's own."""
-    from backend.cli.place import settings
-
-    settings()
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "worker", *arguments])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-from sqlalchemy import JSON, BigInteger, Double, Integer, MetaData, Text
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Integer, MetaData, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -65,3 +65,7 @@ class Base(DeclarativeBase):
         list[Any]: JSON(),
         list[str]: JSON(),
     }
+
+
+# Everything of a run goes with it when its row is deleted.
+OfRun = Annotated[str, mapped_column(ForeignKey("run.id", ondelete="CASCADE"))]

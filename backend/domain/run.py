@@ -59,3 +59,6 @@ EVALUATION: Life = {
 def may_follow(before: RunStatus, after: RunStatus, life: Life = TRAINING) -> bool:
     """Whether something of this life may go from `before` to `after`."""
     return after in life[before]
+
+
+MAX_ATTEMPTS = 5  # interruptions without new progress after which a run or an evaluation fails

@@ -116,3 +116,9 @@ def rough_duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 86400:.1f} days"
+
+
+def worker_name(worker_id: str) -> str:
+    """A worker's id, HOST.NAMESPACE.PID.START, in words."""
+    host, *rest = worker_id.rsplit(".", 3)
+    return f"{host} (process {rest[1]})" if len(rest) == 3 else worker_id

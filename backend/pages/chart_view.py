@@ -7,23 +7,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
-from markupsafe import Markup
 
 from backend.kit.format import percent, significant, size
 from backend.pages import charts
 from backend.pages.chart_lines import Axis, Window
+from backend.pages.drawn import Drawn, LegendEntry
 from backend.pages.panels import Panel
 from backend.pages.still import still, swatch
 
 SMOOTHING = 0.6
 MOST_STILLS = 24  # of one page; charts further down are drawn once they are scrolled to
-AXES: Mapping[Axis, str] = {
-    "step": "step",
-    "samples": "samples",
-    "epoch": "epoch",
-    "time": "relative time",
-    "wall": "wall time",
-}
 
 
 @dataclass(frozen=True)
@@ -58,28 +51,6 @@ def chart_view(
 
 View = Annotated[ChartView, Depends(chart_view)]
 PanelIds = Annotated[list[str], Query(alias="panel", min_length=1, max_length=100)]
-
-
-@dataclass(frozen=True)
-class LegendEntry:
-    """A line's mark, its name and its last value in words."""
-
-    swatch: Markup
-    name: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A chart as the first paint shows it."""
-
-    still: Markup | str = ""
-    legend: tuple[LegendEntry, ...] = ()
-    notes: tuple[str, ...] = ()
-    log: bool = False
-
-
-NOT_YET = Drawn()
 
 
 def _last(panel: Panel, raw: charts.Figure, last_nan: Mapping[str, int]) -> str:

@@ -24,7 +24,7 @@ from backend.pages.contexts.compare import (
 )
 from backend.pages.kept_charts import as_json
 from backend.pages.rendering import render
-from backend.services import compare, replicates, runs
+from backend.services import compare, replicates, run_search
 from backend.services.replicates import Replicates
 
 router = APIRouter(include_in_schema=False)
@@ -59,7 +59,7 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
     """Curves, encoder health, results and configs of the runs; without runs, a list to choose from."""
     with reading_scope(engine) as session:
         if not asked.ids:
-            page = runs.find(session, limit=CHOICE, metrics=())
+            page = run_search.find(session, limit=CHOICE, metrics=())
             return render(CompareChoice(page.runs))
         found = compare.chosen(session, asked.ids)
         board = Board(session, found, asked.by)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.domain.errors import NotFound
 from backend.pages.chart_lines import clock_of
-from backend.pages.chart_view import ChartView, Drawn
+from backend.pages.chart_view import ChartView
 from backend.pages.charts import Figure, lines_figure
 from backend.pages.compare_charts import (
     Curves,
@@ -23,6 +23,7 @@ from backend.pages.compare_charts import (
     styles_of,
     styles_over_seeds,
 )
+from backend.pages.drawn import Drawn
 from backend.pages.kept_charts import KEPT, Chart, database_of
 from backend.pages.panels import Panel
 from backend.pages.still import swatch

@@ -13,9 +13,9 @@ from backend.domain.health.evidence import Evidence
 from backend.domain.measurement import Protocol
 from backend.domain.statistics import Mean, mean_of, mean_of_shares
 from backend.pages.compare_board import Board
-from backend.pages.health import health_of
 from backend.services import compare
 from backend.services.compare import Variation
+from backend.services.health import of_run as health_of
 from backend.services.measured import PassView, why_left_out
 from backend.services.run_view import ResultView, RunView
 

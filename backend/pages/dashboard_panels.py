@@ -25,7 +25,7 @@ from backend.domain.grid import Grid
 from backend.domain.measurement import Protocol
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.pages.bars import Bar, bars_of, bars_svg
-from backend.pages.chart_view import NOT_YET, ChartView, Drawn
+from backend.pages.chart_view import ChartView
 from backend.pages.compare_board import Board, By, Column, columns_of
 from backend.pages.compare_tables import (
     ConfigRow,
@@ -35,6 +35,7 @@ from backend.pages.compare_tables import (
     encoder_table,
     results_table,
 )
+from backend.pages.drawn import NOT_YET, Drawn
 from backend.pages.grid_svg import grid_svg
 from backend.pages.kept_charts import Chart as KeptChart
 from backend.pages.panels import Panel as Chart

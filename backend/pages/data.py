@@ -13,7 +13,7 @@ from backend.api.deps import Database
 from backend.api.sets import Import, posted_import
 from backend.db.session import reading_scope, session_scope
 from backend.domain.errors import EtrmError, NotFound
-from backend.pages.contexts.lab import DataPage, SetCard
+from backend.pages.contexts.data import DataPage, SetCard
 from backend.pages.rendering import render
 from backend.services import datasets, leaks
 from backend.services.leaks import LeakReport

@@ -12,7 +12,7 @@ from backend.api.deps import Database, EvaluationId, RunId, announce
 from backend.db.session import reading_scope, session_scope
 from backend.domain.evaluation_request import parse_request
 from backend.pages import pass_curve
-from backend.pages.contexts.run import EvaluationPage
+from backend.pages.contexts.evaluation import EvaluationPage
 from backend.pages.failure_modes import MODES
 from backend.pages.rendering import render
 from backend.services import dispatch, evaluations

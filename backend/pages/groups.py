@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from backend.api.deps import Database, GroupId, announce
 from backend.db.session import reading_scope, session_scope
-from backend.pages.contexts.runs import GroupPage
+from backend.pages.contexts.groups import GroupPage
 from backend.pages.rendering import render
 from backend.services import groups
 

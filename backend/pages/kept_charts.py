@@ -14,8 +14,9 @@ from threading import Lock
 
 from sqlalchemy.orm import Session
 
-from backend.pages.chart_view import ChartView, Drawn, drawn
+from backend.pages.chart_view import ChartView, drawn
 from backend.pages.charts import Figure
+from backend.pages.drawn import Drawn
 from backend.pages.panels import Panel
 
 MOST_NUMBERS = 2_000_000  # in all kept figures: some 60 MB as Python's lists, a fifth of that as JSON

@@ -29,7 +29,7 @@ from backend.pages.form_values import read_form
 from backend.pages.forms import Json
 from backend.pages.rendering import render
 from backend.pages.sweep_form import SweepForm
-from backend.services import datasets, dispatch, estimates, groups, queue_wait, runs
+from backend.services import datasets, dispatch, estimates, groups, queue_wait, run_input, run_search, runs
 from backend.services.estimates import EstimateView
 from backend.services.run_view import RunView
 
@@ -139,7 +139,7 @@ def _config(session: Session, draft: Draft) -> ExperimentConfig:
     """The config of a draft; InvalidConfig says what is wrong with it."""
     as_json = draft.mode == "json"
     config = parse_json(draft.config_json) if as_json else parse_experiment(draft.values)
-    runs.check_names(session, config)
+    run_input.check_names(session, config)
     return config
 
 
@@ -198,7 +198,7 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         unplaced=forms.unplaced(sections, draft.problems),
         sets=[each.name for each in datasets.sets(session)],
         series=recorded.SERIES,
-        baselines=runs.find(session, limit=BASELINES_OFFERED, metrics=()).runs,
+        baselines=run_search.find(session, limit=BASELINES_OFFERED, metrics=()).runs,
         wait=queue_wait.of(session),
         sweep=_sweep(session, draft),
         sweepable=list(sweepable().values()),

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from backend.api.deps import Database, RunId
 from backend.db.session import reading_scope
-from backend.pages.contexts.run import PredictionCard, PredictionsPart
+from backend.pages.contexts.evaluation import PredictionCard, PredictionsPart
 from backend.pages.failure_modes import MODES
 from backend.pages.rendering import render
 from backend.services import predictions, runs

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from backend.api.deps import Database
 from backend.db.session import reading_scope
-from backend.pages.contexts.lab import QueuePage
+from backend.pages.contexts.queue import QueuePage
 from backend.pages.rendering import render
 from backend.services import queue_board
 from backend.services.queue_order import PRIORITIES

@@ -10,8 +10,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from backend.pages.assets import FRONTEND, asset, plotly_asset
-from backend.pages.chart_view import AXES, NOT_YET
 from backend.pages.contexts.base import Context
+from backend.pages.drawn import AXES, NOT_YET
 from backend.pages.words import FILTERS
 from backend.web.pages import NAVIGATION, named
 

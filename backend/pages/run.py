@@ -19,7 +19,6 @@ from backend.pages.chart_lines import Clock, clock_of
 from backend.pages.chart_view import MOST_STILLS, ChartView, PanelIds, View
 from backend.pages.contexts.run import RunPage
 from backend.pages.failure_modes import MODES, mode_courses
-from backend.pages.health import health_of
 from backend.pages.kept_charts import KEPT, Chart, as_json, database_of
 from backend.pages.rendering import render
 from backend.pages.sparklines import sparkline
@@ -34,6 +33,7 @@ from backend.services import (
     series,
     workers,
 )
+from backend.services.health import of_run as health_of
 from backend.services.run_view import RunView
 
 router = APIRouter(include_in_schema=False)

@@ -15,14 +15,15 @@ from sqlalchemy.orm import Session
 from backend.api.deps import Database
 from backend.db.session import reading_scope
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.domain.health import LOSS, TOKEN
 from backend.kit import cursors
-from backend.pages import health, runs_table
+from backend.pages import runs_table
 from backend.pages.contexts.runs import RunRow, RunsPage
 from backend.pages.rendering import render
 from backend.pages.runs_state import RICH, TableState
 from backend.pages.runs_table import Column, VariationRow
 from backend.pages.sparklines import sparklines
-from backend.services import groups, runs, saved_views
+from backend.services import groups, health, run_search, runs, saved_views
 from backend.services.group_view import GroupSummary
 from backend.services.run_search import NEWEST_FIRST, RunPage
 from backend.services.run_view import RunView
@@ -66,7 +67,9 @@ def _page(session: Session, state: TableState) -> RunsPage:
     if state.group:
         page, variations, more = RunPage([], None), *_variations(session, state, columns)
     else:
-        page = runs.find(session, state.filter, ROWS, state.cursor, sort=state.sort, metrics=health.METRICS)
+        page = run_search.find(
+            session, state.filter, ROWS, state.cursor, sort=state.sort, metrics=health.METRICS
+        )
         variations, more = (), page.next_cursor
     rows = _rows(session, [*([baseline] if baseline else []), *page.runs], columns, baseline)
     return RunsPage(
@@ -78,7 +81,7 @@ def _page(session: Session, state: TableState) -> RunsPage:
         state=state,
         problem=None,
         next_cursor=more,
-        any_runs=bool(page.runs) or bool(runs.find(session, limit=1, metrics=()).runs),
+        any_runs=bool(page.runs) or bool(run_search.find(session, limit=1, metrics=()).runs),
         group=_group(session, state.filter),
         views=saved_views.views(session),
     )
@@ -115,7 +118,7 @@ def _rows(
     return [
         RunRow(
             run,
-            health.health_of(run),
+            health.of_run(run),
             courses.get(run.id, ""),
             cells.get(run.id, {}),
         )
@@ -126,7 +129,7 @@ def _rows(
 def _courses(session: Session, found: Sequence[RunView]) -> dict[str, str]:
     """Each run's accuracy, or its loss where it logs none."""
     drawn: dict[str, str] = {}
-    for metric in (health.TOKEN, health.LOSS):
+    for metric in (TOKEN, LOSS):
         left = [run for run in found if run.id not in drawn and metric in run.metrics]
         drawn |= sparklines(session, left, metric)
     return drawn

@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from backend.api.auth import who
 from backend.api.deps import Configured, Database
 from backend.db.session import reading_scope
 from backend.domain.people import Role
 from backend.pages.contexts.lab import SettingsPage
 from backend.pages.rendering import render
 from backend.services import accounts, dashboards, storage, webhook
+from backend.web.visitor import who
 
 router = APIRouter(include_in_schema=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.domain.experiment.search import search_words
 from backend.domain.measurement import weights_name
 from backend.kit import clock, format
-from backend.services.workers import spoken
+from backend.kit.format import worker_name
 
 
 def grid_shape(digits: str) -> str:
@@ -48,7 +48,7 @@ FILTERS = {
         search_words,
         grid_shape,
         grid_box,
-        spoken,
+        worker_name,
         weights_name,
     )
 }

@@ -19,7 +19,7 @@ from backend.domain.dashboards import Content, Source, encoder_variants, parse_c
 from backend.domain.errors import Conflict, NotFound
 from backend.domain.people import OWNER
 from backend.kit.problems import invalid, unknown_id
-from backend.services import runs
+from backend.services import run_search, runs
 from backend.services.run_view import RunView
 
 MAX_NAME = 200
@@ -176,7 +176,7 @@ def runs_of(session: Session, source: Source) -> list[RunView]:
     """The runs that a dashboard is about; named ones that were deleted are left out."""
     if source.runs:
         return runs.existing(session, source.runs)
-    page = runs.find(session, source.filter, source.latest, metrics=())
+    page = run_search.find(session, source.filter, source.latest, metrics=())
     return runs.existing(session, [run.id for run in page.runs])
 
 

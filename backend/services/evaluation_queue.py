@@ -16,13 +16,13 @@ from backend.db import clock
 from backend.db.repositories import evaluation_jobs as rows
 from backend.db.repositories import evaluations as evaluation_rows
 from backend.db.repositories import lease
-from backend.db.repositories.transition import transition_evaluation
+from backend.db.repositories.evaluation_transition import transition_evaluation
 from backend.db.tables import Evaluation, EvaluationJob, EvaluationShare
 from backend.domain.records import Alarm, EvaluationSummary, TestOutcome
-from backend.domain.run import RunStatus
+from backend.domain.run import MAX_ATTEMPTS, RunStatus
 from backend.domain.votes import added, tally
-from backend.services import alarms, predictions, workers
-from backend.services.queue import MOST_ATTEMPTS
+from backend.kit.format import worker_name
+from backend.services import alarms, predictions
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def claim(session: Session, evaluation_id: int, worker_id: str) -> Share | None:
     if rows.live_shares(session, evaluation_id) >= job.workers or not _has_work(session, job):
         return None
     share_id = rows.add_share(session, evaluation_id, worker_id)
-    text = f"taken by {workers.spoken(worker_id)}"
+    text = f"taken by {worker_name(worker_id)}"
     transition_evaluation(session, evaluation, (RunStatus.QUEUED,), RunStatus.RUNNING, text)
     job.status_cause = ""
     if job.started_at is None:
@@ -185,7 +185,7 @@ def interrupt(session: Session, held: Share, cause: str, traceback: str = "") ->
         job = found[1]
         job.fruitless += 1
         session.flush()
-        if job.fruitless >= MOST_ATTEMPTS:
+        if job.fruitless >= MAX_ATTEMPTS:
             text = f"{cause}; given up after {job.fruitless} attempts that finished no batch"
             return fail(session, held, text, traceback)
     return _end(session, held, f"{cause}; goes on where it was")
@@ -209,7 +209,7 @@ def put_back_lost(session: Session, is_dead: Callable[[str], bool] | None = None
     """End the shares whose lease has lapsed, and those of workers that are known to be dead."""
     for share, how in lease.lost(session, EvaluationShare, is_dead):
         held = Share(share.id, share.evaluation_id)
-        interrupt(session, held, f"worker {workers.spoken(share.worker_id)} {how}")
+        interrupt(session, held, f"worker {worker_name(share.worker_id)} {how}")
 
 
 def _has_work(session: Session, job: EvaluationJob) -> bool:

@@ -20,8 +20,7 @@ from backend.domain.statistics import Ranks, difference_of_shares, pass_at, pass
 from backend.domain.votes import DIHEDRAL_NAMES
 from backend.services import workers
 from backend.services.filter_names import at_path
-from backend.services.measured import Measured, PassView, view_fields
-from backend.services.run_facts import passed
+from backend.services.measured import Measured, PassView, passed, view_fields
 
 CURVE_TO = 1000  # largest k of the curve of pass@k
 ATTEMPTS = (1, 2, 5, 10)

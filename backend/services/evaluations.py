@@ -14,8 +14,7 @@ from backend.db import clock
 from backend.db.repositories import evaluation_jobs as jobs
 from backend.db.repositories import evaluations as rows
 from backend.db.repositories import runs as run_rows
-from backend.db.repositories import transition
-from backend.db.repositories.transition import transition_evaluation
+from backend.db.repositories.evaluation_transition import note_evaluation, transition_evaluation
 from backend.db.tables import Evaluation, EvaluationJob, Run
 from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import Conflict, InvalidInput, NotFound
@@ -220,7 +219,7 @@ def _queue(session: Session, evaluation: Evaluation, options: dict[str, object],
     text = f"of step {evaluation.step} queued"
     before = (RunStatus.RUNNING, *AGAIN)
     if not transition_evaluation(session, evaluation, before, RunStatus.QUEUED, f"{text} again"):
-        transition.note_evaluation(session, evaluation, text)
+        note_evaluation(session, evaluation, text)
     if found is None:
         rows.delete_outcomes(session, evaluation.id)
         job = EvaluationJob(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field
 
 from backend.domain.measurement import COLUMNS, Protocol
+from backend.domain.records import Score
 
 
 class PassView(BaseModel):
@@ -101,3 +102,9 @@ def why_left_out(protocol: Protocol | None, of_runs: Iterable[Sequence[Measured]
     newest = [max(results, key=lambda result: (result.step, result.id)) for results in left_out]
     reasons = dict.fromkeys("; ".join(protocol.differences(result.protocol)) for result in newest)
     return f"{len(left_out)} of {len(evaluated)} runs not comparable: {' | '.join(reasons)}"
+
+
+def passed(k: int, solved: float, n: int) -> PassView:
+    """pass@k with its share and interval."""
+    low, high = Score(solved, n).interval
+    return PassView(k=k, solved=solved, n=n, share=solved / n if n else None, low=low, high=high)

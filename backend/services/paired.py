@@ -14,8 +14,7 @@ from backend.domain.errors import Conflict
 from backend.domain.measurement import paired_differences, protocol_of
 from backend.domain.statistics import Difference, mcnemar_exact, paired_bootstrap, pass_at, task_scores
 from backend.kit.format import counted, interval
-from backend.services.measured import PassView, ProtocolView, view_fields
-from backend.services.run_facts import passed
+from backend.services.measured import PassView, ProtocolView, passed, view_fields
 
 LEVEL = 0.05  # of McNemar's test
 VERDICTS = {"a": "baseline is better", "b": "it is better", "undecided": "undecided"}  # a is the baseline

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from backend.db import tables
 from backend.db.repositories import evaluations as rows
+from backend.db.repositories.evaluation_transition import transition_evaluation
 from backend.db.repositories.tasks import task_from
-from backend.db.repositories.transition import transition_evaluation
 from backend.domain.errors import IllegalTransition, InvalidInput
 from backend.domain.grid import Grid
 from backend.domain.measurement import COLUMNS

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import journal, lease, queue_order, runs
+from backend.db.repositories import evaluations, journal, lease, queue_order, runs
 from backend.db.repositories.transition import transition_run
 from backend.db.tables import Run
-from backend.domain.run import RunStatus
-from backend.services import hypotheses, run_end, workers
+from backend.domain.run import MAX_ATTEMPTS, RunStatus
+from backend.kit.format import worker_name
+from backend.services import hypotheses, run_end
 
-MOST_ATTEMPTS = 5  # interruptions without new progress after which a run fails
 ENDS = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
@@ -37,9 +37,9 @@ def claim(session: Session, run_id: str | None, worker_id: str) -> Claim | None:
     if waiting is None:
         return None
     held = Claim(waiting.id, waiting.attempt + 1, worker_id)
-    step, _ = journal.kept_progress(session, held.run_id)
+    step, _ = evaluations.kept_progress(session, held.run_id)
     where = f"goes on from step {step}" if step else "starts at step 0"
-    text = f"Attempt {held.attempt} by {workers.spoken(worker_id)}: {where}."
+    text = f"Attempt {held.attempt} by {worker_name(worker_id)}: {where}."
     taken = transition_run(
         session,
         held.run_id,
@@ -86,15 +86,15 @@ def cancelled(session: Session, held: Claim) -> RunStatus | None:
 
 def release(session: Session, held: Claim, cause: str) -> RunStatus | None:
     """Put the run back: its worker leaves in good order, so this does not count as an interruption."""
-    step, _ = journal.kept_progress(session, held.run_id)
+    step, _ = evaluations.kept_progress(session, held.run_id)
     return _put_back(session, held, "released", f"{cause}; goes on from step {step}", step=step)
 
 
 def interrupt(session: Session, held: Claim, cause: str, traceback: str = "") -> RunStatus | None:
     """Put a run back whose process died; fail it if that keeps happening without new progress."""
-    progress = list(journal.kept_progress(session, held.run_id))
+    progress = list(evaluations.kept_progress(session, held.run_id))
     fruitless = 1 + _interruptions_at(session, held.run_id, progress)
-    if fruitless >= MOST_ATTEMPTS:
+    if fruitless >= MAX_ATTEMPTS:
         text = f"{cause}; given up after {fruitless} attempts that came no further than step {progress[0]}"
         return _end(session, held, RunStatus.FAILED, text, traceback)
     text = f"{cause}; goes on from step {progress[0]}"
@@ -114,7 +114,7 @@ def put_back_lost(session: Session, is_dead: Callable[[str], bool] | None = None
     """
     for run, how in lease.lost(session, Run, is_dead):
         held = Claim(run.id, run.attempt)
-        interrupt(session, held, f"worker {workers.spoken(run.worker_id or '')} {how}")
+        interrupt(session, held, f"worker {worker_name(run.worker_id or '')} {how}")
 
 
 def _put_back(session: Session, held: Claim, kind: str, cause: str, **data: object) -> RunStatus | None:

@@ -16,13 +16,12 @@ from backend.db.repositories import run_facts as rows
 from backend.db.tables import Alarm, Evaluation, Run
 from backend.domain.experiment.identity import complete
 from backend.domain.measurement import protocol_of
-from backend.domain.records import Score
 from backend.domain.run import RunStatus
 from backend.kit.format import counted, finite
 from backend.services import series, workers
 from backend.services.filter_names import at_path
 from backend.services.hypothesis_view import view_of
-from backend.services.measured import PassView, view_fields
+from backend.services.measured import passed, view_fields
 from backend.services.run_view import (
     AlarmView,
     DeliveryView,
@@ -203,9 +202,3 @@ def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:
         seconds=row.seconds if row.status == "finished" else None,
         finished_at=row.finished_at,
     )
-
-
-def passed(k: int, solved: float, n: int) -> PassView:
-    """pass@k with its share and interval."""
-    low, high = Score(solved, n).interval
-    return PassView(k=k, solved=solved, n=n, share=solved / n if n else None, low=low, high=high)

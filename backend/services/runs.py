@@ -37,35 +37,7 @@ from backend.services.run_input import (
     checked_notes,
     checked_tags,
 )
-from backend.services.run_search import RunPage, find
 from backend.services.run_view import RunView
-
-__all__ = [
-    "RunPage",
-    "RunView",
-    "check_exists",
-    "check_logs_here",
-    "check_names",
-    "clone",
-    "create",
-    "create_external",
-    "delete",
-    "edit",
-    "existing",
-    "find",
-    "finish_external",
-    "fork",
-    "forked",
-    "get",
-    "new_id",
-    "new_run",
-    "note_step",
-    "remove_artifacts",
-    "request_cancel",
-    "resume",
-    "several",
-    "stop",
-]
 
 ID_LETTERS = string.ascii_lowercase + string.digits
 ID_LENGTH = 10

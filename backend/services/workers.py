@@ -39,12 +39,6 @@ class WorkerState(WorkerBeat):
     alive: bool
 
 
-def spoken(worker_id: str) -> str:
-    """A worker's id, HOST.NAMESPACE.PID.START, in words."""
-    host, *rest = worker_id.rsplit(".", 3)
-    return f"{host} (process {rest[1]})" if len(rest) == 3 else worker_id
-
-
 def beat(session: Session, sign: WorkerBeat) -> None:
     """Write a worker's sign of life, and forget those that fell silent long ago."""
     rows.put(session, **asdict(sign), heartbeat_at=clock.now())

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.orm import Session, aliased
 
-from backend.db.tables import Evaluation, Outcome, OutcomeTrace, Prediction, Task
+from backend.db.tables import Checkpoint, Evaluation, Outcome, OutcomeTrace, Prediction, Task
 from backend.db.upsert import insert_or
 from backend.domain.measurement import COLUMNS, Settings
 from backend.domain.records import TRUTH_UNKNOWN
@@ -227,3 +227,10 @@ def page_of_outcomes(
     if correct is not None:
         query = query.where(first.correct == correct)
     return session.execute(query).all()
+
+
+def kept_progress(session: Session, run_id: str) -> tuple[int, int]:
+    """What a restart would not have to do again: (step of the last checkpoint, test inputs scored)."""
+    step = session.scalar(select(func.max(Checkpoint.step)).where(Checkpoint.run_id == run_id))
+    scored = select(func.count(Outcome.id)).join(Evaluation, Outcome.evaluation_id == Evaluation.id)
+    return step or 0, session.scalar(scored.where(Evaluation.run_id == run_id)) or 0

@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from backend.db import clock
-from backend.db.tables import Alarm, Checkpoint, Evaluation, LogLine, Outcome, RunEvent
+from backend.db.tables import Alarm, Checkpoint, LogLine, RunEvent
 from backend.db.upsert import insert_or
 
 
@@ -89,10 +89,3 @@ def checkpoint_sizes(session: Session) -> Sequence[Row[str, int, int]]:
     """(run, number of its checkpoints, their bytes) of every run that has one."""
     query = select(Checkpoint.run_id, func.count(), func.sum(Checkpoint.size_bytes))
     return session.execute(query.group_by(Checkpoint.run_id)).all()
-
-
-def kept_progress(session: Session, run_id: str) -> tuple[int, int]:
-    """What a restart would not have to do again: (step of the last checkpoint, test inputs scored)."""
-    step = session.scalar(select(func.max(Checkpoint.step)).where(Checkpoint.run_id == run_id))
-    scored = select(func.count(Outcome.id)).join(Evaluation, Outcome.evaluation_id == Evaluation.id)
-    return step or 0, session.scalar(scored.where(Evaluation.run_id == run_id)) or 0

@@ -1,4 +1,4 @@
-"""Every change of the status of a run or an evaluation: legal, conditional on the status it had, and noted.
+"""Every change of the status of a run: legal, conditional on the status it had, and noted.
 
 Nothing else writes these columns (tests/architecture/test_status.py). Of two changes at once the one that
 comes second finds another status than it names, and changes nothing.
@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from backend.db import clock
 from backend.db.repositories import journal
-from backend.db.tables import Evaluation, Run
+from backend.db.tables import Run
 from backend.domain.errors import IllegalTransition
-from backend.domain.run import EVALUATION, RUN_LIVES, Life, RunStatus, may_follow
+from backend.domain.run import RUN_LIVES, Life, RunStatus, may_follow
 
 _UNHELD = {"lease_until": None, "seconds_left": None, "cancel_requested": False}
 
@@ -50,45 +50,22 @@ def transition_run(
         implied = {**_UNHELD, "finished_at": clock.now()}
     elif to is RunStatus.QUEUED:
         implied = {**_UNHELD, "finished_at": None, "worker_id": None, "dispatched_at": None}
-    changed = _change(session, Run, RUN_LIVES[origin], where, from_, to, implied | values)
+    changed = change_status(session, Run, RUN_LIVES[origin], where, from_, to, implied | values)
     if changed:
         journal.add_event(session, run_id, kind or to.value, text, data)
     return changed
 
 
-def transition_evaluation(
+def change_status(
     session: Session,
-    evaluation: Evaluation,
-    from_: Collection[RunStatus],
-    to: RunStatus,
-    text: str = "",
-    **values: Any,
-) -> bool:
-    """As `transition_run`, for an evaluation. `text` continues "Evaluation 17 …" in the event of its run;
-    without it there is none: what a training scores by itself shows in its phase."""
-    implied = {"finished_at": clock.now() if to.is_over else None}
-    where = [Evaluation.id == evaluation.id]
-    changed = _change(session, Evaluation, EVALUATION, where, from_, to, implied | values)
-    if changed and text:
-        note_evaluation(session, evaluation, text)
-    return changed
-
-
-def note_evaluation(session: Session, evaluation: Evaluation, text: str) -> None:
-    """Leave "Evaluation 17 …" among the events of its run."""
-    text, data = f"Evaluation {evaluation.id} {text}.", {"evaluation": evaluation.id}
-    journal.add_event(session, evaluation.run_id, "evaluation", text, data)
-
-
-def _change(
-    session: Session,
-    table: type[Run] | type[Evaluation],
+    table: type[Any],
     life: Life,
     where: Collection[ColumnElement[bool]],
     from_: Collection[RunStatus],
     to: RunStatus,
     values: Mapping[str, Any],
 ) -> bool:
+    """Move the row of `where` from one of `from_` to `to`; whether it moved. Errors as `transition_run`."""
     illegal = [before.value for before in from_ if not may_follow(before, to, life)]
     if illegal:
         raise IllegalTransition(f"What is {' or '.join(illegal)} cannot become {to.value}.")

@@ -7,7 +7,6 @@ from backend.db.tables.evaluation import (
     Evaluation,
     EvaluationBatch,
     EvaluationJob,
-    EvaluationShare,
     Outcome,
     OutcomeTrace,
     Prediction,
@@ -17,7 +16,7 @@ from backend.db.tables.run import Alarm, Checkpoint, LogLine, Run, RunEvent
 from backend.db.tables.saved_view import SavedView
 from backend.db.tables.series import RunCursor, Segment, Series
 from backend.db.tables.task import Task, TaskSet
-from backend.db.tables.worker import Worker
+from backend.db.tables.worker import EvaluationShare, Worker
 
 __all__ = [
     "Alarm",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKey, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.base import AutoId, Base, BigId
-from backend.db.tables.run import OfRun
+from backend.db.base import AutoId, Base, BigId, OfRun
 
 OfEvaluation = Annotated[int, mapped_column(ForeignKey("evaluation.id", ondelete="CASCADE"))]
 OfEvaluationAsKey = Annotated[
@@ -113,23 +112,6 @@ class EvaluationJob(Base):
     fruitless: Mapped[int] = mapped_column(default=0)  # interruptions since a batch was finished
     dispatched_at: Mapped[float | None]
     started_at: Mapped[float | None]
-
-
-class EvaluationShare(Base):
-    """One worker's part in a job. Its id is the fencing token: only its holder may write for it."""
-
-    __tablename__ = "evaluation_share"
-    __table_args__ = (Index(None, "lease_until"),)
-
-    id: Mapped[AutoId]
-    evaluation_id: Mapped[OfEvaluation] = mapped_column(index=True)
-    worker_id: Mapped[str]
-    device_name: Mapped[str] = mapped_column(default="")
-    lease_until: Mapped[float | None]  # None: it has ended
-    views: Mapped[int] = mapped_column(default=0)
-    seconds: Mapped[float] = mapped_column(default=0.0)
-    started_at: Mapped[float]
-    ended_at: Mapped[float | None]
 
 
 class EvaluationBatch(Base):

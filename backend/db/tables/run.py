@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.base import AutoId, Base, MaybeNan
-
-# Everything of a run goes with it when its row is deleted.
-OfRun = Annotated[str, mapped_column(ForeignKey("run.id", ondelete="CASCADE"))]
+from backend.db.base import AutoId, Base, MaybeNan, OfRun
 
 
 def _when_created(context: Any) -> float:

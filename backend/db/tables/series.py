@@ -5,8 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.base import AutoId, Base, MaybeNan
-from backend.db.tables.run import OfRun
+from backend.db.base import AutoId, Base, MaybeNan, OfRun
 
 
 class RunCursor(Base):

@@ -1,10 +1,11 @@
-"""Workers that have reported."""
+"""Workers that have reported, and what they hold of evaluations."""
 
 from __future__ import annotations
 
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.base import Base
+from backend.db.base import AutoId, Base
 
 
 class Worker(Base):
@@ -21,3 +22,20 @@ class Worker(Base):
     current_run_id: Mapped[str | None]
     started_at: Mapped[float]
     heartbeat_at: Mapped[float] = mapped_column(index=True)
+
+
+class EvaluationShare(Base):
+    """One worker's part in a job. Its id is the fencing token: only its holder may write for it."""
+
+    __tablename__ = "evaluation_share"
+    __table_args__ = (Index(None, "lease_until"),)
+
+    id: Mapped[AutoId]
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluation.id", ondelete="CASCADE"), index=True)
+    worker_id: Mapped[str]
+    device_name: Mapped[str] = mapped_column(default="")
+    lease_until: Mapped[float | None]  # None: it has ended
+    views: Mapped[int] = mapped_column(default=0)
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    started_at: Mapped[float]
+    ended_at: Mapped[float | None]

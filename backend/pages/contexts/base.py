@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from backend.api.auth import who
 from backend.web.pages import named
+from backend.web.visitor import who
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from backend.domain.measurement import Protocol
 from backend.domain.published import Caveat, PublishedResult
 from backend.kit.format import counted
-from backend.pages.chart_view import ChartView, Drawn
+from backend.pages.chart_view import ChartView
 from backend.pages.compare_board import Column, LegendLine
 from backend.pages.compare_tables import ConfigRow, EncoderRow, ResultRow
 from backend.pages.contexts.base import Context
+from backend.pages.drawn import Drawn
 from backend.pages.panels import Panel
 from backend.services.compare import Pair, TaskMatrix
 from backend.services.replicates import Replicates, VariationPair

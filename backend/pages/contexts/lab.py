@@ -1,63 +1,17 @@
-"""The queue, the data, the settings, the way in, and errors."""
+"""The settings, the login page, and errors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backend.domain.errors import EtrmError
 from backend.domain.people import Identity
-from backend.domain.task import Task
 from backend.pages.contexts.base import Context
 from backend.services.accounts import PersonView, TokenView
 from backend.services.dashboards import LiveShare
-from backend.services.datasets import SetSummary
-from backend.services.leaks import LeakReport
-from backend.services.queue_board import Board
-from backend.services.run_view import RunView
 from backend.services.storage import Storage
 from backend.services.webhook import Deliveries
-
-
-@dataclass(frozen=True)
-class QueuePage(Context):
-    """What runs, what waits and why, what ended badly, and who works."""
-
-    template = "queue/page.html"
-    nav = "queue"
-    page = "queue"
-    sheets = ("queue",)
-
-    board: Board
-    by_id: Mapping[str, RunView]  # the running ones
-    priorities: Sequence[str]
-
-
-@dataclass(frozen=True)
-class SetCard:
-    """A task set with its first tasks."""
-
-    summary: SetSummary
-    tasks: Sequence[Task]
-
-
-@dataclass(frozen=True)
-class DataPage(Context):
-    """The task sets, the import form as it was sent, and a leak check if two sets are named."""
-
-    template = "data/page.html"
-    nav = "data"
-    page = "data"
-    sheets = ("gallery", "data")
-
-    sets: Sequence[SetCard]
-    training: str
-    evaluated: str
-    report: LeakReport | None
-    leak_problem: str
-    imported: str  # name of the set that was just imported
-    import_problem: str
-    name: str
 
 
 @dataclass(frozen=True)

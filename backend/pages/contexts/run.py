@@ -1,4 +1,4 @@
-"""One run, one evaluation, and the cards of what they answered."""
+"""One run."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.db.tables import Checkpoint, LogLine, RunEvent
-from backend.pages.chart_view import ChartView, Drawn
+from backend.domain.health import Health
+from backend.pages.chart_view import ChartView
 from backend.pages.contexts.base import Context
+from backend.pages.drawn import Drawn
 from backend.pages.failure_modes import ModeCourse
 from backend.pages.forms import Group
-from backend.pages.health import Health
 from backend.pages.panels import Panel
-from backend.pages.pass_curve import PassCurve
 from backend.services.checkpoint_files import WeightsFile
-from backend.services.evaluation_view import EvaluationView, TestInputView
 from backend.services.group_view import GroupPlace
-from backend.services.predictions import PredictionItem
 from backend.services.run_view import RunView
 from backend.services.workers import WorkerState
 
@@ -54,52 +52,3 @@ class RunPage(Context):
     @property
     def page_title(self) -> str:
         return self.run.name
-
-
-@dataclass(frozen=True)
-class EvaluationPage(Context):
-    """One evaluation: what it measured, how, and what it cost. `inputs` are those scored so far."""
-
-    template = "evaluation/page.html"
-    nav = "runs"
-    page = "evaluation"
-    sheets = ("evaluation",)
-
-    evaluation: EvaluationView
-    curve: PassCurve | None
-    inputs: Sequence[TestInputView]
-    meanings: Mapping[str, str]  # failure mode -> what it means
-
-    @property
-    def page_title(self) -> str:
-        return f"Evaluation {self.evaluation.id} of {self.evaluation.run_name}"
-
-
-@dataclass(frozen=True)
-class PredictionCard:
-    """One test input: what was shown, what was asked, what was answered. Grids as digits, "" for none."""
-
-    item: PredictionItem
-    demonstrations: Sequence[tuple[str, str]]
-    test_input: str
-    truth: str
-    cells: int  # of the truth
-    solved_at: int | None  # rank of the right candidate among those kept
-    meanings: Mapping[str, str]  # failure mode -> what it means
-
-
-@dataclass(frozen=True)
-class PredictionsPart(Context):
-    """Cards in a run page, without the frame around them."""
-
-    template = "run/_predictions.html"
-    page = "run"
-
-    run: RunView
-    cards: Sequence[PredictionCard]
-    failure_mode: str
-    next_address: str | None
-
-    @property
-    def page_title(self) -> str:
-        return f"Predictions of {self.run.name}"

@@ -1,4 +1,4 @@
-"""Tables of runs: all of them, and one group."""
+"""The table of runs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.domain.errors import FieldProblem
+from backend.domain.health import Health
 from backend.pages.contexts.base import Context
-from backend.pages.health import Health
 from backend.pages.runs_state import RICH, TableState
 from backend.pages.runs_table import NAME_COLUMN, RICH_TITLES, Cell, Column, VariationRow
-from backend.services.group_view import GroupSummary, GroupView
+from backend.services.group_view import GroupSummary
 from backend.services.run_view import RunView
 from backend.services.saved_views import SavedViewView
 
@@ -47,18 +47,3 @@ class RunsPage(Context):
     name_column: Column = NAME_COLUMN
     rich: Mapping[str, str] = field(default_factory=lambda: RICH_TITLES)
     default_columns: Sequence[str] = RICH
-
-
-@dataclass(frozen=True)
-class GroupPage(Context):
-    """A group of runs: each variation with its results over seeds."""
-
-    template = "group/page.html"
-    nav = "runs"
-    page = "group"
-
-    group: GroupView
-
-    @property
-    def page_title(self) -> str:
-        return self.group.name

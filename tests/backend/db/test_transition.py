@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.db.repositories import runs
-from backend.db.repositories.transition import transition_evaluation, transition_run
+from backend.db.repositories.evaluation_transition import transition_evaluation
+from backend.db.repositories.transition import transition_run
 from backend.db.session import session_scope
 from backend.db.tables import Evaluation
 from backend.domain.errors import Conflict, IllegalTransition

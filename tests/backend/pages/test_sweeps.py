@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from backend.db.session import session_scope
 from backend.domain.presets import quick
 from backend.domain.sweeps import parse_sweep
-from backend.services import groups, runs
+from backend.services import groups, run_search, runs
 from backend.services.group_view import GroupView
 from tests.support.forms import Form
 from tests.support.recorded import record_evaluation
@@ -49,7 +49,7 @@ def test_a_sweep_launches_a_group_and_shows_its_runs(
     assert table.count("<tr id=") == 4
     assert "Group widths by hand : 4 runs. Means over seeds" in text_of(table)
     with session_scope(database) as session:
-        names = [run.name for run in runs.find(session, query, sort="created").runs]
+        names = [run.name for run in run_search.find(session, query, sort="created").runs]
     assert names[0] == "quick · width 64 · seed 0"
 
 
@@ -60,7 +60,7 @@ def test_a_clone_can_be_swept(browser: httpx.Client, database: Engine) -> None:
     answer = browser.post("/runs/new", data=sent | {"action": "launch", "sweep.seeds": "2"})
     with session_scope(database) as session:
         (query,) = parse_qs(urlsplit(answer.headers["location"]).query)["filter"]
-        assert {run.parent_id for run in runs.find(session, query).runs} == {parent}
+        assert {run.parent_id for run in run_search.find(session, query).runs} == {parent}
 
 
 def test_a_refused_sweep_keeps_what_was_typed_and_says_why_beside_it(

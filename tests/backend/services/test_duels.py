@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.db.repositories import evaluations as evaluation_rows
-from backend.db.repositories.transition import transition_evaluation
+from backend.db.repositories.evaluation_transition import transition_evaluation
 from backend.db.session import reading_scope, session_scope
 from backend.domain.errors import InvalidInput
 from backend.domain.evaluation_request import EvaluationRequest

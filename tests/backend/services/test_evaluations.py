@@ -14,7 +14,7 @@ from backend.domain.errors import Conflict, InvalidInput, NotFound
 from backend.domain.evaluation_request import EvaluationRequest, parse_request
 from backend.domain.presets import quick
 from backend.domain.records import Checkpoint, EvaluationSummary, Score, TestOutcome
-from backend.domain.run import RunStatus
+from backend.domain.run import MAX_ATTEMPTS, RunStatus
 from backend.services import (
     checkpoints,
     datasets,
@@ -28,7 +28,6 @@ from backend.services import (
 )
 from backend.services.evaluation_queue import Share, ShareLost
 from backend.services.evaluation_view import EvaluationView
-from backend.services.queue import MOST_ATTEMPTS
 from backend.services.workers import WorkerBeat
 from tests.support.passing_time import elapse
 from tests.support.rows import add_run
@@ -229,12 +228,12 @@ def test_a_lapsed_share_loses_its_batch_to_another_and_can_write_nothing(engine:
 
 def test_an_evaluation_that_only_dies_is_given_up(engine: Engine) -> None:
     view = ask(engine)
-    for attempt in range(MOST_ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         share = begun(engine, view)
         take(engine, share)
         with session_scope(engine) as session:
             status = evaluation_queue.interrupt(session, share, "killed (SIGKILL)", "the end of it")
-        assert status == ("failed" if attempt == MOST_ATTEMPTS - 1 else "queued")
+        assert status == ("failed" if attempt == MAX_ATTEMPTS - 1 else "queued")
     now = read(engine, view)
     assert now.status_cause == "killed (SIGKILL); given up after 5 attempts that finished no batch"
     assert now.traceback == "the end of it"

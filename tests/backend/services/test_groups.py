@@ -17,7 +17,7 @@ from backend.domain.presets import quick
 from backend.domain.records import EvaluationKey, EvaluationSummary, MetricFrame, Score
 from backend.domain.statistics import mean_of_shares
 from backend.domain.sweeps import parse_sweep
-from backend.services import events, groups, predictions, queue, runs, series
+from backend.services import events, groups, predictions, queue, run_search, runs, series
 from backend.services.group_view import GroupView
 
 HELD_OUT, TRAINED_ON = "arc-agi-1/evaluation", "arc-agi-1/training"
@@ -76,7 +76,7 @@ def test_every_run_of_a_sweep_is_queued_in_its_order_and_named_by_what_varies(en
         ("width 128", [0, 1]),
     ]
     with reading_scope(engine) as session:
-        listed = runs.find(session, f'group == "{group.id}"', sort="created").runs
+        listed = run_search.find(session, f'group == "{group.id}"', sort="created").runs
         assert [run.name for run in listed] == [run.name for run in group.runs]
         assert {(run.group.id, run.group.name) for run in listed if run.group} == {(group.id, group.name)}
         assert listed[2].config["model"]["core"]["width"] == 128
@@ -87,12 +87,12 @@ def test_a_group_is_found_by_its_name_and_by_its_id_and_its_seeds(engine: Engine
     mine = make(engine, name="  mine ", seeds=3)
     make(engine, seeds=2)
     with reading_scope(engine) as session:
-        assert len(runs.find(session, 'group == "mine"').runs) == 3
-        (second,) = runs.find(session, f'group == "{mine.id}" and seed == 1').runs
+        assert len(run_search.find(session, 'group == "mine"').runs) == 3
+        (second,) = run_search.find(session, f'group == "{mine.id}" and seed == 1').runs
         assert second.name == "quick · seed 1"
-        assert len(runs.find(session, 'group != "mine"').runs) == 2
+        assert len(run_search.find(session, 'group != "mine"').runs) == 2
         with pytest.raises(InvalidInput, match="group is text"):
-            runs.find(session, "group == 3")
+            run_search.find(session, "group == 3")
 
 
 def test_nothing_is_made_if_one_run_is_not_valid(engine: Engine) -> None:

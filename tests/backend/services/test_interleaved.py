@@ -15,7 +15,7 @@ from backend.db.session import make_engine, session_scope
 from backend.db.tables import Run, RunGroup
 from backend.domain.presets import quick
 from backend.domain.sweeps import parse_sweep
-from backend.services import datasets, groups, queue, queue_board, queue_wait, runs, workers
+from backend.services import datasets, groups, queue, queue_board, queue_wait, run_search, runs, workers
 
 FIRST, SECOND = "aaaaaaaaaa", "bbbbbbbbbb"
 
@@ -52,7 +52,7 @@ READERS: dict[str, Callable[[Session], object]] = {
     "clone": lambda session: runs.clone(session, SECOND),
     "get": lambda session: runs.get(session, FIRST),
     "cancel": lambda session: runs.request_cancel(session, SECOND),
-    "list": lambda session: runs.find(session),
+    "list": lambda session: run_search.find(session),
     "sweep": lambda session: groups.create(session, quick(), parse_sweep({"seeds": 2})),
     "board": lambda session: queue_board.read(session),
     "wait": lambda session: queue_wait.of(session),

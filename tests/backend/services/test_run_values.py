@@ -18,7 +18,7 @@ HELD_OUT = "arc-agi-1/evaluation"
 
 def found(engine: Engine, filter_text: str, **more: object) -> list[str]:
     with reading_scope(engine) as session:
-        return [run.name for run in runs.find(session, filter_text, **more).runs]  # type: ignore[arg-type]
+        return [run.name for run in run_search.find(session, filter_text, **more).runs]  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from backend.services import (
     logs,
     predictions,
     queue,
+    run_search,
     runs,
     series,
     workers,
@@ -74,7 +75,7 @@ def record(session: Session, run_id: str, **last_values: float) -> None:
 
 
 def names(session: Session, filter_text: str = "", **more: object) -> list[str]:
-    return [run.name for run in runs.find(session, filter_text, **more).runs]  # type: ignore[arg-type]
+    return [run.name for run in run_search.find(session, filter_text, **more).runs]  # type: ignore[arg-type]
 
 
 def test_a_new_run_is_queued_with_its_whole_config_and_a_name_from_variant_and_seed(engine: Engine) -> None:
@@ -197,13 +198,13 @@ def test_pages_hold_every_run_once(engine: Engine, sort: str) -> None:
     cursor = None
     with reading_scope(engine) as session:
         while True:
-            page = runs.find(session, "seed < 6", 2, cursor, sort=sort)
+            page = run_search.find(session, "seed < 6", 2, cursor, sort=sort)
             seen += [run.id for run in page.runs]
             if page.next_cursor is None:
                 break
             cursor = page.next_cursor
         with pytest.raises(InvalidInput, match="Invalid cursor"):
-            runs.find(session, cursor="what", sort=sort)
+            run_search.find(session, cursor="what", sort=sort)
     assert seen == (created[:6] if sort == "created" else created[5::-1])
 
 
@@ -222,7 +223,7 @@ def test_a_table_of_many_runs_takes_as_many_queries_as_one_of_few(engine: Engine
 
         event.listen(engine, "before_cursor_execute", count)
         with reading_scope(engine) as session:
-            assert len(runs.find(session, limit=limit).runs) == limit
+            assert len(run_search.find(session, limit=limit).runs) == limit
         event.remove(engine, "before_cursor_execute", count)
         counts.append(len(statements))
     assert counts[0] == counts[1] <= 15
@@ -393,7 +394,7 @@ def test_a_run_that_is_over_is_deleted_with_rows_and_files(engine: Engine, tmp_p
         runs.delete(session, run.id)
     runs.remove_artifacts(tmp_path, run.id)
     with reading_scope(engine) as session:
-        assert [each.id for each in runs.find(session).runs] == [child.id]
+        assert [each.id for each in run_search.find(session).runs] == [child.id]
         assert runs.get(session, child.id).parent_id is None
         assert series.names(session, run.id) == []
         assert logs.tail(session, run.id) == []
@@ -410,7 +411,7 @@ def test_a_waiting_run_says_why_it_waits(engine: Engine) -> None:
     with reading_scope(engine) as session:
         assert "a worker is free" in runs.get(session, first.id).waiting_reason
         assert runs.get(session, second.id).waiting_reason.startswith("1 before it; ")
-        assert [run.waiting_reason == "" for run in runs.find(session).runs] == [False, False]
+        assert [run.waiting_reason == "" for run in run_search.find(session).runs] == [False, False]
 
 
 def test_a_duration_goes_on_until_the_run_ends(engine: Engine) -> None:

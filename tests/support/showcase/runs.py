@@ -19,6 +19,7 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.presets import PRESETS
 from backend.domain.records import Checkpoint, LogLine, MetricFrame
 from backend.domain.sweeps import Sweep
+from backend.kit.format import worker_name
 from backend.services import (
     alarms,
     checkpoint_files,
@@ -28,7 +29,6 @@ from backend.services import (
     logs,
     runs,
     series,
-    workers,
 )
 from tests.support.showcase import courses
 from tests.support.showcase.answers import Solver
@@ -259,7 +259,7 @@ def _note_course(
 ) -> None:
     for event in events.list(session, run_id):
         event.wall_time = began - 40  # queued
-    said = f"Attempt 1 by {workers.spoken(worker_id(1 + config.seed % 2))}: starts at step 0."
+    said = f"Attempt 1 by {worker_name(worker_id(1 + config.seed % 2))}: starts at step 0."
     events.add(session, run_id, "claimed", said, wall_time=began)
     if status == "finished":
         events.add(session, run_id, "finished", "Finished.", wall_time=ended + 95)
