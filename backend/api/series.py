@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from backend.api.deps import Database, RawBody, RunId, announce, attached, json_body
 from backend.api.errors import problems, responses
 from backend.db.session import reading_scope, session_scope
+from backend.domain import metrics
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
 from backend.domain.records import MetricFrame
 from backend.services import run_exports, runs, series
@@ -162,7 +163,7 @@ def _refused(*found: FieldProblem) -> InvalidInput:
 def _check_known(session: Session, run_id: str, asked: list[str]) -> None:
     known = series.names(session, run_id)
     for name in asked:
-        if name not in known:
+        if name not in known and name not in metrics.NAMES:  # which the run may record yet
             close = get_close_matches(name, known, n=1)
             guess = f"Did you mean {close[0]}? " if close else ""
             raise NotFound(
