@@ -6,20 +6,31 @@ BIN := .venv/bin
 # SQLAlchemy and torch anew: a second or two each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install up test lint bench bench-series bench-train bench-eval bench-pages screenshots constraints
+.PHONY: help install install-dev up test check lint bench bench-series bench-train bench-eval bench-pages screenshots lock pin-images
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-install: .venv/installed ## create .venv with the pinned packages (`up` and `test` do it too)
+install: .venv/installed ## create .venv with what the lab needs (`up` does it too); ETRM_TORCH=cpu|cu130|default
 
-.venv/installed: pyproject.toml constraints.txt
-	@.ci/install
+install-dev: .venv/installed-dev ## and what tests need (`test` and `lint` do it too)
+
+LOCKS := pyproject.toml $(wildcard .ci/locks/*.txt)
+
+.venv/installed: $(LOCKS)
+	@.ci/install worker
+
+.venv/installed-dev: $(LOCKS)
+	@.ci/install dev
+
+ifdef ETRM_TORCH
+.PHONY: .venv/installed .venv/installed-dev # another build of PyTorch may be wanted now
+endif
 
 up: install ## start everything and print the address; options: make up ARGS="--port 9000 --no-demo"
 	@exec $(BIN)/etrm up $(ARGS)
 
-lint: install ## formatting, lint rules, strict types, import contracts
+lint: install-dev ## formatting, lint rules, strict types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -28,29 +39,35 @@ lint: install ## formatting, lint rules, strict types, import contracts
 test: lint .venv/browser ## lint, then every test; options: make test ARGS="tests/backend -k queue"
 	@$(BIN)/pytest $(TEST_PROCESSES) $(ARGS)
 
-# Two processes use both cores while one test waits for a server. A file stays in one process,
-# because its tests share servers.
-TEST_PROCESSES ?= -n 2 --dist loadfile
+check: lint ## lint, then the tests that need no browser, PostgreSQL or killed processes: minutes
+	@$(BIN)/pytest $(TEST_PROCESSES) -m "not (browser or faults or postgres or slow)" $(ARGS)
 
-.venv/browser: .venv/installed
+# Two processes use both cores while one test waits for a server. A file stays in one process,
+# because its tests share servers; files go out in the order of tests/conftest.py.
+TEST_PROCESSES ?= -n 2 --dist loadfile --no-loadscope-reorder
+
+.venv/browser: .venv/installed-dev
 	@.ci/browser
 
 bench: bench-series bench-train bench-eval ## measure what the figures in docs/ come from; minutes to an hour
 
-bench-series: install ## storing and reading curves
+bench-series: install-dev ## storing and reading curves
 	@$(BIN)/python benchmarks/bench_series.py $(ARGS)
 
-bench-train: install ## speed of training against a plain transcription; options: make bench-train ARGS="--size quick"
+bench-train: install-dev ## speed of training against a plain transcription; options: make bench-train ARGS="--size quick"
 	@$(BIN)/python -m benchmarks.bench_train $(ARGS)
 
-bench-pages: install .venv/browser ## how fast the pages are in a browser, on 2,000 runs; options: make bench-pages ARGS="--times 9"
+bench-pages: install-dev .venv/browser ## how fast the pages are in a browser, on 2,000 runs; options: make bench-pages ARGS="--times 9"
 	@$(BIN)/python -m benchmarks.bench_pages $(ARGS)
 
-bench-eval: install ## views/s of evaluation at D = 512: faithful, exact savings, smaller canvas; options in ARGS
+bench-eval: install-dev ## views/s of evaluation at D = 512: faithful, exact savings, smaller canvas; options in ARGS
 	@$(BIN)/python -m benchmarks.bench_eval $(ARGS)
 
-screenshots: install .venv/browser ## photograph every page, full and empty, into screenshots/; ARGS="--url URL" a running lab, --guide
+screenshots: install-dev .venv/browser ## photograph every page, full and empty, into screenshots/; ARGS="--url URL" a running lab, --guide
 	@$(BIN)/python -m tests.support.screenshots $(ARGS)
 
-constraints: install ## pin the newest allowed versions in constraints.txt, to be committed
-	@.ci/constraints
+lock: install-dev ## write .ci/locks from pyproject.toml, to be committed; ARGS=--upgrade takes the newest allowed versions
+	@$(BIN)/python .ci/lock $(ARGS)
+
+pin-images: ## pin the Docker images to the digests their tags have now, to be committed
+	@.ci/pin-images

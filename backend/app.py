@@ -6,7 +6,6 @@ import asyncio
 import logging
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
@@ -30,7 +29,7 @@ from backend.pages.assets import prepare as prepare_assets
 from backend.pages.assets import serve as serve_assets
 from backend.pages.errors import error_page
 from backend.pages.router import router as pages_router
-from backend.services import dispatch, duels, evaluation_queue, notify, queue, webhook, workers
+from backend.services import notify, queue_sweep, webhook
 from backend.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -113,20 +112,14 @@ def sweep(engine: Engine) -> None:
     """Put back what lost its worker, and send what waits again. A failure waits for the next time."""
     try:
         with session_scope(engine) as session:
-            now = time.time()
-            run_ids = queue.sweep(session, now)
-            room = workers.idle(session, now) - len(run_ids)
-            evaluation_ids = evaluation_queue.sweep(session, now, max(0, room))
-            asked = duels.advance(session)
+            unsent = queue_sweep.sweep(session)
     except Exception:
         log.exception("the sweep failed")
         return
-    for run_id in run_ids:
-        dispatch.send(run_id)
+    unsent.send()
+    for run_id in unsent.runs:
         notify.run_changed(run_id)
-    for evaluation_id, most in [*((each, 1) for each in evaluation_ids), *asked]:
-        dispatch.send_evaluation(evaluation_id, most)
-    if run_ids:
+    if unsent.runs:
         notify.runs_changed()
 
 

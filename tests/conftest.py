@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
-from backend.db.session import make_engine
-from tests.support.databases import PostgresDatabases, SqliteFiles, postgres_server
+from tests.support.databases import KeptDatabase, PostgresDatabases, SqliteFiles, postgres_server
+
+# Two processes share the cores; torch and BLAS read it when they are first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No deadline and no complaint about slow data: both measure the machine. ETRM_HYPOTHESIS=large looks longer.
+_ANYWHERE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", _ANYWHERE, max_examples=25)
+settings.register_profile("large", _ANYWHERE, max_examples=200)
+settings.load_profile(os.environ.get("ETRM_HYPOTHESIS", "quick"))
+
+NEEDS = {"browser": "browser", "postgres_databases": "postgres"}  # fixture -> mark of what asks for it
+LONG = ("browser", "faults", "slow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser or a server, and put the files that take longest first.
+
+    A long file that comes last would leave the other test process idle.
+    """
+    for item in items:
+        for fixture in set(getattr(item, "fixturenames", ())) & NEEDS.keys():
+            item.add_marker(NEEDS[fixture])
+    long = {item.path for item in items if any(item.get_closest_marker(name) for name in LONG)}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session")
@@ -36,16 +61,35 @@ def postgres_url(postgres_databases: PostgresDatabases) -> Iterator[str]:
     postgres_databases.drop(url)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh, migrated database of each kind in turn."""
-    url: str = request.getfixturevalue(f"{request.param}_url")
-    return url
+@pytest.fixture(scope="session")
+def kept_sqlite(sqlite_files: SqliteFiles) -> Iterator[KeptDatabase]:
+    database = KeptDatabase(sqlite_files.new())
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def kept_postgres(postgres_databases: PostgresDatabases) -> Iterator[KeptDatabase]:
+    database = KeptDatabase(postgres_databases.new())
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def kept_database(request: pytest.FixtureRequest) -> Iterator[KeptDatabase]:
+    """An empty database of each kind in turn; all tests of this process use the same two."""
+    database: KeptDatabase = request.getfixturevalue(f"kept_{request.param}")
+    yield database
+    database.empty()
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """An engine on a fresh, migrated database of each kind in turn."""
-    engine = make_engine(database_url)
-    yield engine
-    engine.dispose()
+def database_url(kept_database: KeptDatabase) -> str:
+    """An empty database of each kind in turn."""
+    return kept_database.url
+
+
+@pytest.fixture
+def engine(kept_database: KeptDatabase) -> Engine:
+    """An engine on an empty database of each kind in turn."""
+    return kept_database.engine()

@@ -23,6 +23,7 @@ from backend.domain.records import (
     TestOutcome,
 )
 from backend.domain.records import Progress as RunProgress
+from backend.kit.format import counted
 
 METRICS_FILE = "metrics.jsonl"  # in the folder of a local run
 _LEVEL_STYLES = {"info": "", "warning": "yellow", "error": "bold red"}
@@ -126,7 +127,8 @@ def describe(key: EvaluationKey) -> str:
     weights = "EMA weights" if key.weights == "ema" else "raw weights"
     search = f", search: {search_words(key.search)}" if key.search else ""
     return (
-        f"{key.set_name}, {len(key.task_ids)} tasks, {key.views} views, {weights} of step {key.step}{search}"
+        f"{key.set_name}, {counted(len(key.task_ids), 'task')}, {counted(key.views, 'view')}, "
+        f"{weights} of step {key.step}{search}"
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import leases
+from backend.db.repositories import lease
 from backend.db.session import session_scope
 from backend.domain.records import (
     Alarm,
@@ -126,7 +126,7 @@ class DbRecorder:
                 "total": batch.progress.total,
                 "seconds_left": batch.progress.seconds_left,
             }
-        if not leases.change_held(session, self._run_id, self._attempt, **values):
+        if not lease.write(session, lease.of_run(self._run_id, self._attempt), **values):
             raise LostRun(f"run {self._run_id}, attempt {self._attempt}")
 
     def _raise_alarm(self, session: Session, alarm: Alarm) -> None:

@@ -24,6 +24,7 @@ from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.errors import NotFound, Unavailable
 from backend.domain.records import EvaluationKey
 from backend.domain.votes import QuestionVotes, pack_votes, unpack_votes
+from backend.kit.retry import retry
 from backend.services import evaluation_queue as queue
 from backend.services import notify, predictions
 from backend.services.evaluation_queue import Share, ShareLost
@@ -165,17 +166,20 @@ class _Work:
 
     def _write(self, work: Callable[[Session], T]) -> T:
         """One transaction; a database that is away is asked again for a while."""
-        deadline, pause = time.monotonic() + PATIENCE, 0.25
-        while True:
-            try:
-                with session_scope(self.engine) as session:
-                    return work(session)
-            except Unavailable as error:
-                if self.stop.requested or time.monotonic() > deadline:
-                    raise
-                print(f"Not written yet: {error}", file=sys.stderr)
+        deadline = time.monotonic() + PATIENCE
+
+        def wait(error: Unavailable, pause: float) -> bool:
+            if self.stop.requested or time.monotonic() > deadline:
+                return False
+            print(f"Not written yet: {error}", file=sys.stderr)
             time.sleep(pause)
-            pause = min(2 * pause, 10.0)
+            return True
+
+        def write() -> T:
+            with session_scope(self.engine) as session:
+                return work(session)
+
+        return retry(write, Unavailable, wait)
 
     def _tell(self, run_id: str) -> None:
         if time.monotonic() - self.told_at > TELL_EVERY:

@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from backend.db.session import session_scope
 from backend.domain.errors import Unavailable
-from backend.services import dispatch, duels, evaluation_queue, notify, queue, workers
+from backend.services import notify, queue_sweep, workers
+from backend.services.queue_sweep import RESEND_AFTER
 from worker import machine
 
 EVERY = 10.0  # seconds
@@ -48,30 +49,21 @@ class Heartbeat:
         self._current_run_id = run_id
         self._once()
 
-    def _once(self, resend_after: float = queue.RESEND_AFTER) -> None:
+    def _once(self, resend_after: float = RESEND_AFTER) -> None:
         """One sign of life and one sweep; what fails is left for the next time."""
-        now = time.time()
         try:
             with self._one_at_a_time, session_scope(self._engine) as session:
-                queue.beat(session, self._sign(), now)
-                evaluation_queue.free_dead(session, machine.is_dead, now)
-                queue.free_dead(session, machine.is_dead, now)
-                to_send = queue.sweep(session, now, resend_after)
-                room = workers.idle(session, now) - len(to_send)
-                evaluations = evaluation_queue.sweep(session, now, max(0, room), resend_after)
-                asked = duels.advance(session)
+                workers.beat(session, self._sign())
+                unsent = queue_sweep.sweep(session, machine.is_dead, resend_after)
         except Unavailable as error:
             log.warning("No heartbeat: %s", error)
         except Exception:  # a worker that stops reporting would lose its run
             log.exception("No heartbeat.")
         else:
-            for run_id in to_send:
-                dispatch.send(run_id)
-            for evaluation_id, most in [*((each, 1) for each in evaluations), *asked]:
-                dispatch.send_evaluation(evaluation_id, most)
+            unsent.send()
 
-    def _sign(self) -> queue.WorkerBeat:
-        return queue.WorkerBeat(
+    def _sign(self) -> workers.WorkerBeat:
+        return workers.WorkerBeat(
             id=machine.worker_id(),
             host=machine.worker_id().rsplit(".", 3)[0],
             pid=os.getpid(),

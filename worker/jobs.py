@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -13,98 +14,56 @@ from backend.services.evaluation_queue import Share
 from backend.services.queue import Claim
 from worker.supervise import python_module
 
-
-class Work(Protocol):
-    """Something claimed: how to carry it out, and what its process's end means for it.
-
-    What ends it returns its new status, or None where it belongs to somebody else by now.
-    """
-
-    run_id: str
-
-    @property
-    def name(self) -> str:
-        """In the worker's log."""
-
-    def command(self) -> list[str]:
-        """What carries it out, in a process of its own."""
-
-    def console(self, artifacts: Path) -> Path:
-        """Where that process prints."""
-
-    def renew(self, session: Session, now: float) -> RunStatus | None: ...
-
-    def finish(self, session: Session, now: float) -> RunStatus | None: ...
-
-    def release(self, session: Session, cause: str, now: float) -> RunStatus | None: ...
-
-    def interrupt(self, session: Session, cause: str, now: float, tail: str) -> RunStatus | None: ...
-
-    def fail(self, session: Session, cause: str, tail: str, now: float) -> RunStatus | None: ...
+Held = TypeVar("Held")
+HeldIn = TypeVar("HeldIn", contravariant=True)
+Status = RunStatus | None  # the new one, or None where the work belongs to somebody else by now
 
 
-class RunWork:
+class Queue(Protocol[HeldIn]):
+    """What can become of the work of one kind: the modules `queue` and `evaluation_queue`."""
+
+    def renew(self, session: Session, held: HeldIn) -> Status: ...
+
+    def finish(self, session: Session, held: HeldIn) -> Status: ...
+
+    def release(self, session: Session, held: HeldIn, cause: str) -> Status: ...
+
+    def interrupt(self, session: Session, held: HeldIn, cause: str, traceback: str) -> Status: ...
+
+    def fail(self, session: Session, held: HeldIn, cause: str, traceback: str) -> Status: ...
+
+
+@dataclass(frozen=True)
+class Work(Generic[Held]):
+    """Something claimed: how to carry it out, and where to write what became of it."""
+
+    held: Held
+    queue: Queue[Held]
+    name: str  # in the worker's log
+    command: list[str]  # what carries it out, in a process of its own
+    console: Path  # where that process prints, below the artifacts folder
+
+
+AnyWork = Work[Any]
+
+
+def run_work(claim: Claim) -> Work[Claim]:
     """A run: training, then scoring."""
-
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
-        self.run_id = claim.run_id
-
-    @property
-    def name(self) -> str:
-        return f"run {self.run_id}, attempt {self.claim.attempt}"
-
-    def command(self) -> list[str]:
-        return python_module("worker.run", self.run_id, str(self.claim.attempt))
-
-    def console(self, artifacts: Path) -> Path:
-        return artifacts / self.run_id / "console.txt"
-
-    def renew(self, session: Session, now: float) -> RunStatus | None:
-        return queue.renew(session, self.claim, now)
-
-    def finish(self, session: Session, now: float) -> RunStatus | None:
-        return queue.finish(session, self.claim, now)
-
-    def release(self, session: Session, cause: str, now: float) -> RunStatus | None:
-        return queue.release(session, self.claim, cause, now)
-
-    def interrupt(self, session: Session, cause: str, now: float, tail: str) -> RunStatus | None:
-        return queue.interrupt(session, self.claim, cause, now, tail)
-
-    def fail(self, session: Session, cause: str, tail: str, now: float) -> RunStatus | None:
-        return queue.fail(session, self.claim, cause, tail, now)
+    return Work(
+        claim,
+        queue,
+        f"run {claim.run_id}, attempt {claim.attempt}",
+        python_module("worker.run", claim.run_id, str(claim.attempt)),
+        Path(claim.run_id, "console.txt"),
+    )
 
 
-class EvaluationWork:
+def evaluation_work(share: Share) -> Work[Share]:
     """A share of an evaluation."""
-
-    def __init__(self, share: Share) -> None:
-        self.share = share
-        self.run_id = share.run_id
-
-    @property
-    def name(self) -> str:
-        return f"evaluation {self.share.evaluation_id}, share {self.share.id}"
-
-    def command(self) -> list[str]:
-        return python_module("worker.evaluation_run", str(self.share.evaluation_id), str(self.share.id))
-
-    def console(self, artifacts: Path) -> Path:
-        name = f"evaluation-{self.share.evaluation_id}-{self.share.id}.console.txt"
-        return artifacts / self.run_id / "evaluations" / name
-
-    def renew(self, session: Session, now: float) -> RunStatus | None:
-        return evaluation_queue.renew(session, self.share, now)
-
-    def finish(self, session: Session, now: float) -> RunStatus | None:
-        return evaluation_queue.finish(session, self.share, now)
-
-    def release(self, session: Session, cause: str, now: float) -> RunStatus | None:
-        return evaluation_queue.release(session, self.share, cause, now)
-
-    def interrupt(self, session: Session, cause: str, now: float, tail: str) -> RunStatus | None:
-        return evaluation_queue.interrupt(session, self.share, cause, now, tail)
-
-    def fail(self, session: Session, cause: str, tail: str, now: float) -> RunStatus | None:
-        return evaluation_queue.fail(session, self.share, cause, tail, now)
+    return Work(
+        share,
+        evaluation_queue,
+        f"evaluation {share.evaluation_id}, share {share.id}",
+        python_module("worker.evaluation_run", str(share.evaluation_id), str(share.id)),
+        Path(share.run_id, "evaluations", f"evaluation-{share.evaluation_id}-{share.id}.console.txt"),
+    )

@@ -144,7 +144,7 @@ def _report(engine: Engine, run_id: str, attempt: int, error: Exception) -> None
     print(text, file=sys.stderr, flush=True)
     try:
         with session_scope(engine) as session:
-            queue.report_error(session, run_id, attempt, cause_of(error), text)
+            queue.report_error(session, queue.Claim(run_id, attempt), cause_of(error), text)
     except Unavailable as away:
         print(away, file=sys.stderr)
 

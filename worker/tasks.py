@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -14,15 +15,16 @@ from sqlalchemy.orm import Session
 from backend.db.session import session_scope
 from backend.domain.errors import Unavailable
 from backend.domain.run import RunStatus
+from backend.kit.retry import retry
 from backend.services import evaluation_queue, notify, queue
 from worker.heartbeat import Heartbeat
-from worker.jobs import EvaluationWork, RunWork, Work
+from worker.jobs import AnyWork, evaluation_work, run_work
 from worker.supervise import Ending, Order, supervise
 
 LOOK_EVERY = 1.0  # seconds between two looks at the work's row, each of which renews the lease
 
 Conclusion = Callable[[Session], RunStatus | None]  # writes how it ended; None if it is another's by now
-Claiming = Callable[[Session], Work | None]
+Claiming = Callable[[Session], AnyWork | None]
 
 log = logging.getLogger(__name__)
 
@@ -43,40 +45,40 @@ class Executor:
     def execute(self, heartbeat: Heartbeat) -> None:
         """Carry the first queued run to its end, or nothing: a message says that one waits, not which."""
 
-        def claim(session: Session) -> Work | None:
-            claimed = queue.claim_next(session, self._worker_id, time.time())
-            return RunWork(claimed) if claimed else None
+        def claim(session: Session) -> AnyWork | None:
+            claimed = queue.claim(session, None, self._worker_id)
+            return run_work(claimed) if claimed else None
 
         self._carry_out("the next run", claim, heartbeat)
 
     def execute_evaluation(self, evaluation_id: int, heartbeat: Heartbeat) -> None:
         """Take part in an evaluation until there is nothing left to take, or do nothing."""
 
-        def claim(session: Session) -> Work | None:
-            share = evaluation_queue.claim(session, evaluation_id, self._worker_id, time.time())
-            return EvaluationWork(share) if share else None
+        def claim(session: Session) -> AnyWork | None:
+            share = evaluation_queue.claim(session, evaluation_id, self._worker_id)
+            return evaluation_work(share) if share else None
 
         self._carry_out(f"evaluation {evaluation_id}", claim, heartbeat)
 
-    def renew(self, work: Work) -> RunStatus | None:
+    def renew(self, work: AnyWork) -> RunStatus | None:
         """Prolong the lease; the work's status, or None when it is another's."""
         with session_scope(self._engine) as session:
-            return work.renew(session, time.time())
+            return work.queue.renew(session, work.held)
 
     def _carry_out(self, name: str, claiming: Claiming, heartbeat: Heartbeat) -> None:
         work = self._claim(name, claiming)
         if work is None:
             return
-        heartbeat.works_on(work.run_id)
-        _announce(work.run_id)
+        heartbeat.works_on(work.held.run_id)
+        _announce(work.held.run_id)
         try:
             self._conclude(work, self._outcome(work))
         finally:
             if not self.leaving.is_set():
                 heartbeat.works_on(None)
-            _announce(work.run_id)
+            _announce(work.held.run_id)
 
-    def _claim(self, name: str, claiming: Claiming) -> Work | None:
+    def _claim(self, name: str, claiming: Claiming) -> AnyWork | None:
         if self.leaving.is_set():
             return None
         try:
@@ -86,48 +88,46 @@ class Executor:
             log.warning("Not claimed, it stays queued: %s: %s", name, error)
             return None
 
-    def _outcome(self, work: Work) -> Conclusion:
+    def _outcome(self, work: AnyWork) -> Conclusion:
         """Let the child run to its end; what its end means for the work."""
         try:
-            ending = supervise(work.command(), work.console(self._artifacts), _Watch(self, work).order)
+            ending = supervise(work.command, self._artifacts / work.console, _Watch(self, work).order)
         except OSError as error:
             cause = f"its process could not be started: {error}"
-            return lambda session: work.fail(session, cause, "", time.time())
+            return lambda session: work.queue.fail(session, work.held, cause, "")
         return lambda session: self._write_end(session, work, ending)
 
-    def _conclude(self, work: Work, write: Conclusion) -> None:
+    def _conclude(self, work: AnyWork, write: Conclusion) -> None:
         """Write down how it ended, as soon as the database takes it."""
-        pause = 0.25
-        while True:
-            try:
-                with session_scope(self._engine) as session:
-                    status = write(session)
-            except Unavailable as error:
-                log.warning("Its end is not written yet: %s: %s", work.name, error)
-            else:
-                log.info("%s: %s", work.name.capitalize(), status or "lost to another")
-                return
-            if self.leaving.wait(pause):
-                return  # the lease is freed by the next worker to start, or lapses
-            pause = min(2 * pause, 10.0)
 
-    def _write_end(self, session: Session, work: Work, ending: Ending) -> RunStatus | None:
+        def attempt() -> None:
+            with session_scope(self._engine) as session:
+                status = write(session)
+            log.info("%s: %s", work.name.capitalize(), status or "lost to another")
+
+        def wait(error: Unavailable, pause: float) -> bool:
+            log.warning("Its end is not written yet: %s: %s", work.name, error)
+            return not self.leaving.wait(pause)
+
+        with suppress(Unavailable):  # leaving: the lease is freed by the next worker to start, or lapses
+            retry(attempt, Unavailable, wait)
+
+    def _write_end(self, session: Session, work: AnyWork, ending: Ending) -> RunStatus | None:
         """Every branch makes work that the user is cancelling cancelled: its process is gone."""
-        now = time.time()
         if ending.status == 0:
-            return work.finish(session, now)
+            return work.queue.finish(session, work.held)
         if ending.stopped:
             why = "the worker was stopped" if self.leaving.is_set() else "the process was told to stop"
-            return work.release(session, why, now)
+            return work.queue.release(session, work.held, why)
         if ending.status < 0:
-            return work.interrupt(session, ending.cause, now, ending.tail)
-        return work.fail(session, ending.cause, ending.tail, now)
+            return work.queue.interrupt(session, work.held, ending.cause, ending.tail)
+        return work.queue.fail(session, work.held, ending.cause, ending.tail)
 
 
 class _Watch:
     """What the child of one piece of work should do, asked several times a second."""
 
-    def __init__(self, executor: Executor, work: Work) -> None:
+    def __init__(self, executor: Executor, work: AnyWork) -> None:
         self._executor = executor
         self._work = work
         self._status: RunStatus | None = RunStatus.RUNNING

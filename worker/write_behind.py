@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from backend.domain.errors import Unavailable
+from backend.kit.retry import retry
 
 Entry = TypeVar("Entry")
 
@@ -96,17 +97,12 @@ class WriteBehind(Generic[Entry]):
             return batch
 
     def _persist(self, batch: list[Entry]) -> None:
-        pause = EVERY
-        while True:
-            try:
-                self._write(batch)
-                break
-            except Unavailable as error:
-                log.warning("%d entries wait: %s", len(batch), error)
-                with self._changed:
-                    if self._changed.wait_for(lambda: self._closing, timeout=pause):
-                        raise
-                pause = min(2 * pause, LONGEST_PAUSE)
+        def wait(error: Unavailable, pause: float) -> bool:
+            log.warning("%d entries wait: %s", len(batch), error)
+            with self._changed:
+                return not self._changed.wait_for(lambda: self._closing, timeout=pause)
+
+        retry(lambda: self._write(batch), Unavailable, wait, EVERY, LONGEST_PAUSE)
         with self._changed:
             self._written += len(batch)
             self._changed.notify_all()

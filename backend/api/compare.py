@@ -16,7 +16,7 @@ from backend.api.series import CurveView, shipped
 from backend.db.session import reading_scope
 from backend.domain.published import CAVEATS, PUBLISHED, PublishedResult
 from backend.services import compare, replicates
-from backend.services.comparison import ComparisonView
+from backend.services.paired import ComparisonView
 from backend.services.replicates import VariationPair
 from backend.services.run_view import RunView
 
@@ -72,6 +72,9 @@ class CompareView(BaseModel):
     variations: list[VariationView]
     differing: dict[str, dict[str, Any]] = Field(description="Path of the config -> run -> value.")
     tasks: list[TaskView]
+    not_comparable: dict[str, str] = Field(
+        description="Run -> how the protocol of its result in `tasks` differs from that of the first run."
+    )
     significance: list[PairView]
     over_seeds: list[VariationPair] = Field(
         description="Every other variation beside that of the baseline, over seeds, on the same tasks."
@@ -86,10 +89,11 @@ def compare_runs(
     base: Annotated[str, Query(description="Id of the baseline; left out: the first run.")] = "",
     k: Annotated[int, Query(ge=1, le=100, description="Attempts that count.")] = 1,
 ) -> CompareView:
-    """Compare runs: results, what their configs have otherwise, task by task, and whether it is luck."""
+    """Compare runs: results, how their configs differ, who solves what, what differs significantly."""
     with reading_scope(engine) as session:
         found = compare.chosen(session, runs.split(","))
         baseline = compare.baseline(found, base)
+        matrix = compare.matrix(session, found, k)
         return CompareView(
             runs=found,
             base=baseline,
@@ -99,10 +103,8 @@ def compare_runs(
                 for each in compare.variations(found)
             ],
             differing={row.path: dict(row.values) for row in compare.differing(found)},
-            tasks=[
-                TaskView(task=row.task_id, scores=dict(row.scores))
-                for row in compare.matrix(session, found, k).tasks
-            ],
+            tasks=[TaskView(task=row.task_id, scores=dict(row.scores)) for row in matrix.tasks],
+            not_comparable=dict(matrix.notes),
             significance=[
                 PairView(run=pair.run_id, comparison=pair.view, reason=pair.reason)
                 for pair in compare.pairs(session, found, baseline, k)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from fastapi import APIRouter
@@ -77,7 +76,7 @@ def validate_config(body: RawBody, engine: Database) -> Verdict:
         with reading_scope(engine) as session:
             runs.check_names(session, config)
             estimate = estimates.of(session, config)
-            wait = queue_wait.of(session, time.time())
+            wait = queue_wait.of(session)
     except InvalidConfig as error:
         found = [ErrorField(field=p.field, message=p.message, hint=p.hint) for p in error.problems]
         return Verdict(valid=False, problems=found, config=None)

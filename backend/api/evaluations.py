@@ -12,10 +12,11 @@ from backend.api.errors import responses
 from backend.db.session import reading_scope, session_scope
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.services import comparison, dispatch, duels, evaluations, exports, traces
-from backend.services.comparison import LARGEST_K, ComparisonView
+from backend.services.comparison import LARGEST_K
 from backend.services.duels import DuelRequest, DuelView
 from backend.services.evaluation_view import EvaluationView, TestInputView
 from backend.services.evaluations import MOST
+from backend.services.paired import ComparisonView
 from backend.services.traces import SearchView, StepsView, VotesView
 
 router = APIRouter(tags=["evaluations"])
@@ -82,8 +83,8 @@ class DuelList(BaseModel):
 
 @router.post("/duels", status_code=201, responses=responses(401, 404, 409, 413, 422))
 def create_duel(asked: DuelRequest, response: Response, engine: Database) -> DuelView:
-    """Evaluate two checkpoints alike, with more views (32, 100, 400) only while it is undecided which solves
-    more. What was evaluated already is not computed again."""
+    """Evaluate two checkpoints by one protocol, with more views (32, 100, 400) only while it is undecided
+    which solves more. What was evaluated already is not computed again."""
     with session_scope(engine) as session:
         duel, started = duels.request(session, asked)
     for evaluation_id, workers in started:
@@ -118,7 +119,8 @@ def compare_evaluations(
 ) -> ComparisonView:
     """Two evaluations on the same tasks: McNemar's exact test and the paired bootstrap of the difference.
 
-    409 with the reasons where they were not measured alike: other tasks, views, weights or ACT steps.
+    Only tasks that both evaluated count. 409 with the reasons where they are not comparable: another set, no
+    task in common, other views, weights, ACT steps, search or canvas.
     """
     with reading_scope(engine) as session:
         return comparison.compare(session, a, b, k)

@@ -22,7 +22,8 @@ from backend.api.live import follow
 from backend.api.logs import LogLineView
 from backend.api.series import shipped
 from backend.db.session import reading_scope
-from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import NotFound
+from backend.kit.problems import invalid_query
 from backend.services import evaluations, logs, runs, series
 from backend.services.evaluation_view import EvaluationView
 from backend.services.run_view import RunView
@@ -44,8 +45,7 @@ class Cursor:
         """Read `VERSION.LOG_ID`; InvalidInput for anything else."""
         version, _, log_id = text.partition(".")
         if len(text) > 30 or not (version.isdecimal() and (log_id or "0").isdecimal()):
-            problem = FieldProblem("cursor", f"{text!r} is not VERSION.LOG_ID.", "For example 12.340.")
-            raise InvalidInput("The stream cannot start there.", problems=[problem])
+            raise invalid_query("cursor", "Invalid cursor.", "It is VERSION.LOG_ID, for example 12.340.")
         return cls(int(version), int(log_id or 0))
 
     def __str__(self) -> str:

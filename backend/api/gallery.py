@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -12,7 +13,7 @@ from backend.api.errors import responses
 from backend.api.predictions import CandidateView, candidate_view
 from backend.api.sets import GRID, PairView, SetName
 from backend.db.session import reading_scope
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.kit.problems import invalid_query
 from backend.services import datasets, gallery
 from backend.services.gallery import CHANGES, LARGEST_PAGE, SIZES, Answer, Filter, Item
 
@@ -92,6 +93,9 @@ class GalleryPage(BaseModel):
     items: list[GalleryItem]
     next_cursor: str | None
     modes: dict[str, int] = Field(description="First attempts by how they failed, whatever `mode` asks for.")
+    not_comparable: dict[int, str] = Field(
+        {}, description="Evaluation -> why its answers are not comparable with those of A; else left out."
+    )
 
 
 @router.get("/gallery", responses=responses(401, 404, 422))
@@ -105,7 +109,9 @@ def read_gallery(
     with reading_scope(engine) as session:
         page = gallery.page(session, wanted, limit, cursor)
         modes = gallery.modes(session, wanted)
-    return GalleryPage(items=[_item(each) for each in page.items], next_cursor=page.next_cursor, modes=modes)
+        reasons = gallery.obstacles_of(session, wanted.evaluations)
+    items = [_item(each) for each in page.items]
+    return GalleryPage(items=items, next_cursor=page.next_cursor, modes=modes, not_comparable=reasons)
 
 
 @router.get("/sets/{name:path}/tasks/{task_id}/answers", responses=responses(401, 404, 422))
@@ -145,11 +151,7 @@ def _answer(answer: Answer) -> AnswerView:
             variant=source.variant,
             seed=source.seed,
             step=source.step,
-            weights=source.weights,
-            views=source.views,
-            act_steps=source.act_steps,
-            search=source.search,
-            canvas=source.canvas,
+            **asdict(source.settings),
         ),
         outcome=answer.outcome_id,
         truth_rank=answer.outcome.truth_rank,
@@ -160,6 +162,5 @@ def _answer(answer: Answer) -> AnswerView:
 
 def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > 18:
-        problem = FieldProblem("evaluation", f"{text!r} is not the number of an evaluation.")
-        raise InvalidInput("The gallery cannot be shown.", problems=[problem])
+        raise invalid_query("evaluation", f"{text!r} is not the number of an evaluation.")
     return int(text)

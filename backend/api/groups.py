@@ -12,9 +12,10 @@ from backend.api.errors import ErrorField, responses
 from backend.api.runs import CONFIG, Input
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config_problems import apply_overrides, parse_experiment
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.domain.errors import InvalidInput
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import parse_sweep
+from backend.kit.problems import invalid
 from backend.services import dispatch, groups
 from backend.services.group_view import GroupSummary, GroupView
 from backend.services.run_input import assignments
@@ -127,7 +128,7 @@ def _config(body: NewGroup) -> ExperimentConfig:
     """The config that the sweep varies; InvalidInput unless there is exactly one."""
     if (body.config is None) == (body.preset is None):
         said = "is missing" if body.preset is None else "stands beside a preset"
-        problem = FieldProblem("config", f"{said}.", "Give a config, or a preset with overrides.")
-        raise InvalidInput("The group cannot be made.", problems=[problem])
+        hint = "Give a config, or a preset with overrides."
+        raise invalid("The group was not created.", "config", f"{said}.", hint)
     start = {"preset": body.preset} if body.config is None else body.config
     return parse_experiment(apply_overrides(start, list(assignments(body.overrides))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from http import HTTPStatus
 from typing import Literal
 
@@ -45,7 +44,7 @@ def read_health(response: Response, engine: Database) -> Health:
 def _workers_alive(engine: Engine) -> int | None:
     try:
         with reading_scope(engine) as session:
-            return sum(worker.alive for worker in workers.listed(session, time.time()))
+            return sum(worker.alive for worker in workers.listed(session))
     except (Unavailable, SQLAlchemyError) as error:
         log.error("the database does not answer: %s", error)
         return None

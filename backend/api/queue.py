@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
@@ -49,7 +48,7 @@ class QueueStream:
 
     def look(self) -> list[ServerSentEvent]:
         with reading_scope(self._engine) as session:
-            board = queue_board.read(session, time.time())
+            board = queue_board.read(session)
         steady = _steady(board)
         if steady == self._sent:
             return []
@@ -81,21 +80,21 @@ def _stream(engine: Database) -> QueueStream:
 def list_workers(engine: Database) -> list[WorkerView]:
     """All workers that reported within a day."""
     with reading_scope(engine) as session:
-        return [WorkerView.model_validate(each) for each in workers.listed(session, time.time())]
+        return [WorkerView.model_validate(each) for each in workers.listed(session)]
 
 
 @router.get("/queue")
 def read_queue(engine: Database) -> QueueView:
     """What waits, in the order in which it will be taken, what runs, evaluations, and who could take it."""
     with reading_scope(engine) as session:
-        return view_of(queue_board.read(session, time.time()))
+        return view_of(queue_board.read(session))
 
 
 @router.get("/queue/wait")
 def read_wait(engine: Database) -> WaitView:
     """When a run that is launched now would start."""
     with reading_scope(engine) as session:
-        return queue_wait.of(session, time.time())
+        return queue_wait.of(session)
 
 
 @router.get("/queue/events", response_class=EventSourceResponse)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -18,6 +17,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain import metrics
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
 from backend.domain.records import MetricFrame
+from backend.kit.problems import did_you_mean
 from backend.services import run_exports, runs, series
 from backend.services.series import Curve
 
@@ -164,8 +164,5 @@ def _check_known(session: Session, run_id: str, asked: list[str]) -> None:
     known = series.names(session, run_id)
     for name in asked:
         if name not in known and name not in metrics.NAMES:  # which the run may record yet
-            close = get_close_matches(name, known, n=1)
-            guess = f"Did you mean {close[0]}? " if close else ""
-            raise NotFound(
-                f"Run {run_id} has no metric {name!r}.", f"{guess}It has {', '.join(known) or 'none yet'}."
-            )
+            hint = f"{did_you_mean(name, known)} It has {', '.join(known) or 'none yet'}.".lstrip()
+            raise NotFound(f"Run {run_id} has no metric {name!r}.", hint)

@@ -12,6 +12,7 @@ import typer
 from backend.cli.evaluation_options import Step
 from backend.cli.run import AsJson, RunId
 from backend.cli.work import Overrides
+from backend.kit.format import size
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,7 +44,7 @@ def checkpoints(run_id: RunId, as_json: AsJson = False) -> None:
         return
     rows = [
         (
-            str(each.step), f"{each.size_bytes / 1e6:.1f} MB", each.path,
+            str(each.step), size(each.size_bytes), each.path,
             digests.get("ema", "not on this machine"), digests.get("raw", ""),
         )
         for each, digests in kept

@@ -22,7 +22,7 @@ def compare(
     k: Annotated[int, typer.Option(min=1, max=100, help="Attempts that count.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Compare runs: results, differing config fields, and whether the difference is more than luck."""
+    """Compare runs: results, differing config fields, and whether the difference is significant."""
     from backend.cli.place import reading
     from backend.cli.tables import show
     from backend.domain.config_messages import shown
@@ -53,7 +53,7 @@ def compare(
     if pairs:
         print(f"\nAgainst {found[0].id} ({found[0].name}): a is the baseline, b the run")
         for pair in pairs:
-            print(f"{pair.run_id}  {pair.view.words if pair.view else 'not compared: ' + pair.reason}")
+            print(f"{pair.run_id}  {pair.view.words if pair.view else pair.reason}")
     if seeds and len(variations) < len(found):
         print(f"\nOver seeds, against {variations[0].label}")
         for each in seeds:
@@ -63,7 +63,7 @@ def compare(
 def _row(run: RunView, k: int) -> tuple[str, ...]:
     result = run.held_out
     seed = "" if run.seed is None else str(run.seed)
-    measured = f"{result.set} · {result.how}" if result else ""
+    measured = f"{result.set} · {result.measured_at}" if result else ""
     return (run.id, run.name, run.variant, seed, score_text(result.pass_at(k) if result else None), measured)
 
 

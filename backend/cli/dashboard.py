@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from backend.kit.clock import to_the_minute
 
 app = typer.Typer(
     help="Dashboards: list, show, create, duplicate, share, export, delete.", no_args_is_help=True
@@ -94,8 +95,8 @@ def shares(
             found = [(each.slug, each.link) for each in dashboards.live_shares(session)]
     rows = [
         (
-            str(each.id), where, each.made_by, _clock(each.created_at), _clock(each.last_opened_at),
-            _clock(each.revoked_at),
+            str(each.id), where, each.made_by, to_the_minute(each.created_at),
+            to_the_minute(each.last_opened_at), to_the_minute(each.revoked_at),
         )
         for where, each in found
     ]  # fmt: skip
@@ -142,7 +143,3 @@ def delete(slug: Slug) -> None:
     with writing() as session:
         dashboards.delete(session, slug)
     print(f"Deleted dashboard {slug}.")
-
-
-def _clock(moment: float | None) -> str:
-    return "" if moment is None else datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.kit.format import counted
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -55,7 +57,7 @@ def import_files(
             (_read(solutions), solutions.name) if solutions else None,
             replace,
         )
-    print(f"Imported {made.tasks} tasks as {made.name}.")
+    print(f"Imported {counted(made.tasks, 'task')} as {made.name}.")
 
 
 @app.command()

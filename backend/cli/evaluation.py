@@ -11,13 +11,13 @@ import typer
 
 from backend.cli.evaluation_options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
 from backend.cli.exports import Format, Out, write
-from backend.cli.run import AsJson
+from backend.cli.run import AsJson, score_text
+from backend.kit.format import counted, interval
 
 if TYPE_CHECKING:
     from backend.domain.evaluation_request import EvaluationRequest
-    from backend.services.comparison import ComparisonView
     from backend.services.evaluation_view import EvaluationView
-    from backend.services.measured import PassView
+    from backend.services.paired import ComparisonView
 
 app = typer.Typer(help="Evaluations: list, show, cancel, resume, compare, export.", no_args_is_help=True)
 SIDE = "The id of an evaluation, or of a run: its newest held-out result."
@@ -152,7 +152,7 @@ def compare(
 ) -> None:
     """Compare two evaluations task by task: McNemar's exact test and the paired bootstrap.
 
-    Refused, with the reasons, where they were not measured alike.
+    Only tasks that both evaluated count. Refused, with the reasons, where the two are not comparable.
     """
     from backend.cli.place import reading
     from backend.services import comparison
@@ -196,7 +196,7 @@ def duel(
             view = duels.get(session, view.id)
         told = [each for each in view.rounds if each.words]
         for each in told[said:]:
-            print(f"{each.views} views: {each.words}")
+            print(f"{counted(each.views, 'view')}: {each.words}")
         said = len(told)
     print(f"{view.status.capitalize()}.")
     if view.status == "failed":
@@ -288,7 +288,7 @@ def _follow(evaluation_id: int) -> None:
 def _row(view: EvaluationView) -> tuple[str, ...]:
     return (
         str(view.id), view.run_name, view.set, str(view.step), view.weights, str(view.views), view.status,
-        progress(view), _score(view.pass_at(1)),
+        progress(view), score_text(view.pass_at(1)),
     )  # fmt: skip
 
 
@@ -296,9 +296,9 @@ def progress(view: EvaluationView) -> str:
     """How far it is, in words; empty before anything is scored."""
     done = view.progress
     if done.share is None:
-        return f"{done.scored} test inputs scored" if done.scored else ""
+        return f"{counted(done.scored, 'test input')} scored" if done.scored else ""
     left = "" if done.seconds_left is None else f", about {done.seconds_left:.0f} s left"
-    return f"{done.share:.0%}, {done.scored} test inputs scored{left}"
+    return f"{done.share:.0%}, {counted(done.scored, 'test input')} scored{left}"
 
 
 def _lines(view: EvaluationView) -> list[str]:
@@ -307,52 +307,45 @@ def _lines(view: EvaluationView) -> list[str]:
     lines = [
         f"evaluation {view.id} of {view.run_name} ({view.run_id}), step {view.step}, {view.weights} weights",
         f"tasks     {view.n} of {view.set}, {'held out' if view.held_out else 'trained on'}",
-        f"how       {view.views} views, {view.act_steps} ACT steps, search: {view.search or 'none'}, "
-        f"canvas {view.canvas or 'square'}",
+        f"how       {counted(view.views, 'view')}, {counted(view.act_steps, 'ACT step')}, "
+        f"search: {view.search or 'none'}, canvas {view.canvas or 'square'}",
         f"status    {view.status}{cause}",
         f"progress  {progress(view)}",
     ]
     lines += [f"waits     {view.waiting_reason}"] if view.waiting_reason else []
     so_far = "" if view.status == "finished" else " of the tasks scored so far"
-    lines += [f"pass@{each.k:<5}{_score(each)}{so_far}" for each in view.passes if each.n]
+    lines += [f"pass@{each.k:<5}{score_text(each)}{so_far}" for each in view.passes if each.n]
     lines += [f"wrong     {count} {mode}" for mode, count in view.failure_modes.items()]
     if view.gap:
         gap = view.gap
         lines.append(
-            f"gap       {_score(gap.trained)} on {gap.trained_set}, {_score(gap.held_out)} on "
+            f"gap       {score_text(gap.trained)} on {gap.trained_set}, {score_text(gap.held_out)} on "
             f"{gap.held_out_set}: {gap.difference * 100:.0f} points "
-            f"[{gap.low * 100:.0f} to {gap.high * 100:.0f}]"
+            f"{interval(gap.low, gap.high)}"
         )
     compute = view.compute
     if compute.views_per_second:
         lines.append(
             f"compute   {compute.seconds:.1f} s for {compute.views} distinct views, "
-            f"{compute.views_per_second:.1f} views/s, {len(compute.workers)} workers"
+            f"{compute.views_per_second:.1f} views/s, {counted(len(compute.workers), 'worker')}"
         )
     if view.warning:
         lines.append(f"warning   {view.warning}")
     return [*lines, *([view.traceback.rstrip()] if view.traceback else [])]
 
 
-def _score(score: PassView | None) -> str:
-    """`2/32 6 % [2–20]`: never a share without its denominator and interval."""
-    if score is None or score.share is None:
-        return ""
-    return f"{score.solved:g}/{score.n} {score.share:.0%} [{score.low * 100:.0f}–{score.high * 100:.0f}]"
-
-
 def _compared(found: ComparisonView) -> list[str]:
     search = f", search {found.search}" if found.search else ""
     lines = [
-        f"pass@{found.k} on {found.set}, {found.n} tasks, {found.weights} weights, {found.views} views, "
-        f"{found.act_steps} ACT steps{search}"
+        f"pass@{found.k} on {found.set}, {counted(found.n, 'task')}, {found.weights} weights, "
+        f"{counted(found.views, 'view')}, {found.act_steps} ACT steps{search}"
     ]
     lines += [
         f"{letter}  {side.run_name}  run {side.run_id}  step {side.step}  evaluation {side.evaluation}  "
-        f"{_score(side.score)}"
+        f"{score_text(side.score)}"
         for letter, side in (("a", found.a), ("b", found.b))
     ]
     for name, tasks in (("only a", found.only_a), ("only b", found.only_b)):
-        lines.append(f"{name}  {len(tasks)} tasks{': ' if tasks else ''}{' '.join(tasks)}")
+        lines.append(f"{name}  {counted(len(tasks), 'task')}{': ' if tasks else ''}{' '.join(tasks)}")
     lines.append(f"both {len(found.both)}, neither {len(found.neither)}, partly {len(found.partly)}")
     return [*lines, found.words]

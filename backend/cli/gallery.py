@@ -36,10 +36,14 @@ def gallery(
     with reading() as session:
         page = service.page(session, wanted, limit)
         counted = service.modes(session, wanted)
+        reasons = service.obstacles_of(session, wanted.evaluations)
     several = max(1, len(wanted.evaluations))
     heads = ("task", "test", *(f"{letter}  run, first attempt" for letter in "ABCDEF"[:several]))
     show(heads, [_row(item) for item in page.items], empty="Nothing matches.")
     print(" · ".join(f"{mode} {number}" for mode, number in counted.items()))
+    for evaluation_id, reason in reasons.items():
+        letter = "ABCDEF"[wanted.evaluations.index(evaluation_id)]
+        print(f"{letter} is not comparable with A: {reason}.")
     if page.next_cursor:
         print(f"The first {limit}; --limit shows more.")
 
@@ -53,7 +57,7 @@ def _said(answer: Answer | None) -> str:
     if answer is None:
         return "not asked"
     source, outcome = answer.source, answer.outcome
-    where = f"{source.run_name}, step {source.step}, {source.weights}"
+    where = f"{source.run_name}, step {source.step}, {source.settings.weights}"
     if not outcome.candidates:
         return f"{where}: {outcome.note or 'no answer'}"
     first = outcome.candidates[0]

@@ -19,12 +19,12 @@ def metrics(
 ) -> None:
     """List the metrics that trainings record: title, unit, which direction is better, and when."""
     from backend.cli.tables import show as show_table
-    from backend.domain.errors import NotFound
-    from backend.domain.metrics import METRICS, suggestion
+    from backend.domain.metrics import METRICS, NAMES
+    from backend.kit.problems import unknown
 
     found = [each for each in METRICS if name in ("", each.name)]
     if not found:
-        raise NotFound(f"Unknown metric {name!r}.", f"{suggestion(name).capitalize()}.")
+        raise unknown("metric", name, NAMES)
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
         return

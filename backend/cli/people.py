@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
+
+from backend.kit.clock import to_the_minute
+from backend.kit.format import counted, size
 
 app = typer.Typer(
     help="People and their roles: list, add, invite, role, remove.", invoke_without_command=True
@@ -24,7 +26,10 @@ def listed(context: typer.Context) -> None:
     if context.invoked_subcommand:
         return
     with reading() as session:
-        rows = [(each.name, each.role.value, _day(each.last_seen_at)) for each in accounts.people(session)]
+        rows = [
+            (each.name, each.role.value, to_the_minute(each.last_seen_at, "never"))
+            for each in accounts.people(session)
+        ]
     said = "Nobody but the owner. Let somebody in: etrm people add NAME ROLE"
     show(("name", "role", "last seen"), rows, empty=said)
 
@@ -88,20 +93,12 @@ def storage(
         with writing() as session:
             paths = service.forget_old(session, free)
         service.remove_files(artifacts, paths)
-        print(f"Removed {len(paths)} checkpoints.")
+        print(f"Removed {counted(len(paths), 'checkpoint')}.")
     with reading() as session:
         found = service.read(session, artifacts)
     rows = [
-        (each.run_id, each.name, each.status.value, str(each.checkpoints), _megabytes(each.checkpoint_bytes))
+        (each.run_id, each.name, each.status.value, str(each.checkpoints), size(each.checkpoint_bytes))
         for each in found.runs
     ]
     show(("run", "name", "status", "checkpoints", "size"), rows, empty="No run has a checkpoint.")
-    print(f"Database {_megabytes(found.database_bytes)}, checkpoints {_megabytes(found.checkpoint_bytes)}.")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
-
-
-def _day(seconds: float | None) -> str:
-    return "never" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+    print(f"Database {size(found.database_bytes)}, checkpoints {size(found.checkpoint_bytes)}.")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backend.cli.run import AsJson
+from backend.kit.format import counted
 
 if TYPE_CHECKING:
     from backend.services.evaluation_view import EvaluationView
@@ -29,14 +29,14 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
     def evaluation_row(view: EvaluationView) -> tuple[str, ...]:
         at_work = [workers.spoken(share.worker_id) for share in view.compute.workers if share.active]
         doing = view.waiting_reason or f"{progress(view)}, by {' and '.join(at_work) or 'nobody'}"
-        asked = f"{view.n} of {view.set}, {view.views} views"
+        asked = f"{view.n} of {view.set}, {counted(view.views, 'view')}"
         return (str(view.id), view.run_name, asked, view.status, doing)
 
     if context.invoked_subcommand:
         return
     with reading() as session:
-        board = queue_board.read(session, time.time())
-        wait = queue_wait.of(session, time.time())
+        board = queue_board.read(session)
+        wait = queue_wait.of(session)
     if as_json:
         shown = {**queue_view.view_of(board).model_dump(mode="json"), "wait": wait.model_dump(mode="json")}
         print(json.dumps(shown, indent=2))
@@ -52,7 +52,7 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
         print()
         show(EVALUATION_HEADS, [evaluation_row(each) for each in (*jobs.running, *jobs.waiting)], empty="")
     alive = sum(each.alive for each in board.workers)
-    print(f"{alive} {'worker' if alive == 1 else 'workers'} alive.")
+    print(f"{counted(alive, 'worker')} online.")
     print(f"A new run: {wait.words[:1].lower()}{wait.words[1:]}")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backend.cli.work import Overrides
+from backend.kit.format import duration
 
 if TYPE_CHECKING:
     from backend.services.health import HealthView
@@ -118,10 +118,10 @@ def _lines(run: RunView) -> list[str]:
     rest = "" if left is None else f", about {left:.0f} s left"
     lines.append(f"progress  {run.progress.phase} {run.progress.done} of {run.progress.total}{rest}")
     if run.duration is not None:
-        lines.append(f"duration  {run.duration:.0f} s")
+        lines.append(f"duration  {duration(run.duration)}")
     for result in run.results:
         scores = " · ".join(f"pass@{each.k} {score_text(each)}" for each in result.passes)
-        lines.append(f"result    {result.set} · {result.how}: {scores or result.status}")
+        lines.append(f"result    {result.set} · {result.measured_at}: {scores or result.status}")
     lines += [
         f"metric    {name} {value.last:.6g} at step {value.step}"
         for name, value in sorted(run.metrics.items())
@@ -162,10 +162,3 @@ def score_text(score: PassView | None) -> str:
     if score is None or score.share is None:
         return ""
     return f"{score.solved:g}/{score.n} {score.share:.0%} [{score.low * 100:.0f}–{score.high * 100:.0f}]"
-
-
-def clock(seconds: float) -> str:
-    """Time of day, with the date unless it is today."""
-    when = datetime.fromtimestamp(seconds)
-    today = when.date() == datetime.fromtimestamp(time.time()).date()
-    return when.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.run import AsJson, clock, score_text
+from backend.cli.run import AsJson, score_text
+from backend.kit.clock import time_or_date
+from backend.kit.format import counted
 
 if TYPE_CHECKING:
     from backend.services.filters import Value
@@ -95,7 +97,7 @@ def tag(
     with writing() as session:
         changed = run_tags.change(session, run_ids, add or [], remove or [])
     _announce(changed)
-    print(f"{len(changed)} of {len(set(run_ids))} runs have other tags now.")
+    print(f"Updated tags on {len(changed)} of {counted(len(set(run_ids)), 'run')}.")
 
 
 @app.command()
@@ -172,7 +174,7 @@ def _put_away(run_ids: list[str], archived: bool) -> None:
         for run_id in run_ids:
             service.edit(session, run_id, archived=archived)
     _announce(run_ids)
-    number = f"{len(run_ids)} {'run' if len(run_ids) == 1 else 'runs'}"
+    number = counted(len(run_ids), "run")
     print(f"Archived {number}." if archived else f"Took {number} out of the archive.")
 
 
@@ -188,7 +190,7 @@ def _row(run: RunView) -> tuple[str, ...]:
     result = run.held_out
     score = result.pass_at(1) if result else None
     progress = "" if run.progress.share is None else f"{run.progress.share:.0%} {run.progress.phase}"
-    started = "" if run.started_at is None else clock(run.started_at)
+    started = "" if run.started_at is None else time_or_date(run.started_at)
     verdict = run.hypothesis.verdict if run.hypothesis else ""
     return (run.id, run.name, run.variant, run.status, progress, score_text(score), verdict, started)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from backend.cli.work import Overrides
+from backend.kit.format import counted
 
 if TYPE_CHECKING:
     from backend.domain.sweeps import Sweep, Variation
@@ -59,14 +60,14 @@ def sweep(
         group = groups.create(session, config, asked, name)
     dispatch.send_all(run.id for run in group.runs)
     notify.runs_changed()
-    print(f"Queued {len(group.runs)} runs as group {group.id}: {group.name}.")
+    print(f"Queued {counted(len(group.runs), 'run')} as group {group.id}: {group.name}.")
     print(f"Watch them: etrm runs --filter 'group == \"{group.id}\"'")
 
 
 def _axes(kind: Literal["grid", "random"], written: list[str] | None) -> dict[str, Any]:
     """Path -> values or range, of every such option."""
-    from backend.domain.errors import FieldProblem, InvalidInput
     from backend.domain.sweeps import read_axis
+    from backend.kit.problems import invalid
 
     axes: dict[str, Any] = {}
     for each in written or []:
@@ -77,8 +78,8 @@ def _axes(kind: Literal["grid", "random"], written: list[str] | None) -> dict[st
         elif path in axes:
             message = f"{path} is given twice."
         if message:
-            problem = FieldProblem(f"--{kind}", message, "Write each field once: PATH=VALUE,VALUE.")
-            raise InvalidInput("The sweep is not valid.", problems=[problem])
+            hint = "Write each field once: PATH=VALUE,VALUE."
+            raise invalid("The sweep is not valid.", f"--{kind}", message, hint)
         axes[path] = read_axis(kind, path, text)
     return axes
 
@@ -90,4 +91,4 @@ def _list(planned: tuple[Variation, ...]) -> None:
     paths = list(planned[0].changes)
     rows = [(each.config.name, *(shown(each.changes[path]) for path in paths)) for each in planned]
     show(("run", *paths), rows, empty="")
-    print(f"{len(planned)} runs. Nothing was queued.")
+    print(f"{counted(len(planned), 'run')}. Nothing was queued.")

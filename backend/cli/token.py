@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
+
+from backend.kit.clock import to_the_minute
 
 app = typer.Typer(help="API tokens: create, list, revoke.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="What or whom the token is for.")]
@@ -37,8 +38,8 @@ def list_tokens() -> None:
             (
                 each.name,
                 each.identity.name,
-                _day(each.created_at),
-                _day(each.last_used_at),
+                to_the_minute(each.created_at, "never"),
+                to_the_minute(each.last_used_at, "never"),
                 "revoked" if each.revoked_at else "",
             )
             for each in accounts.tokens(session)
@@ -59,7 +60,3 @@ def revoke(name: Name) -> None:
     with writing() as session:
         accounts.revoke_token(session, name)
     print(f"Token {name} is revoked.")
-
-
-def _day(seconds: float | None) -> str:
-    return "never" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")

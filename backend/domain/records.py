@@ -9,8 +9,10 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from backend.domain.grid import Grid
+from backend.domain.measurement import digest_of
 from backend.domain.votes import OutcomeTrace
 
+NORMAL = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
 TRUTH_UNKNOWN = "the truth is not known"  # note of an outcome that no score counts
 
 
@@ -129,6 +131,11 @@ class EvaluationKey:
     search: str = ""  # the search's config as JSON; empty without one
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
 
+    @property
+    def tasks_digest(self) -> str:
+        """Of the tasks, as the database keeps it."""
+        return digest_of(self.task_ids)
+
 
 @dataclass(frozen=True)
 class Score:
@@ -154,8 +161,8 @@ class EvaluationSummary:
     extras: Mapping[str, Any] = field(default_factory=dict)
 
 
-def wilson_interval(solved: float, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Wilson (1927) score interval of a share; (0, 1) when nothing was tried."""
+def wilson_interval(solved: float, n: float, z: float = NORMAL) -> tuple[float, float]:
+    """Wilson (1927) score interval of a share; (0, 1) when nothing was tried. n may be an effective one."""
     if n == 0:
         return 0.0, 1.0
     share = solved / n

@@ -1,7 +1,8 @@
-"""What state a run can be in, and what may follow what."""
+"""What state a run or an evaluation can be in, and what may follow what."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -20,19 +21,41 @@ class RunStatus(StrEnum):
         return self in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
-# queued -> queued never happens: a lost worker's run goes running -> queued, with the cause noted.
-TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
-    RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED}),
-    RunStatus.RUNNING: frozenset(
-        {RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLING, RunStatus.QUEUED}
-    ),
-    RunStatus.CANCELLING: frozenset({RunStatus.CANCELLED}),
-    RunStatus.FINISHED: frozenset(),
-    RunStatus.FAILED: frozenset({RunStatus.QUEUED}),
-    RunStatus.CANCELLED: frozenset({RunStatus.QUEUED}),
+Life = Mapping[RunStatus, frozenset[RunStatus]]  # status -> what may follow it
+
+QUEUED, RUNNING, CANCELLING, FINISHED, FAILED, CANCELLED = RunStatus
+
+HELD = (RUNNING, CANCELLING)  # a worker has it
+
+# A run whose worker is lost goes running -> queued, with the cause noted.
+TRAINING: Life = {
+    QUEUED: frozenset({RUNNING, CANCELLED}),
+    RUNNING: frozenset({FINISHED, FAILED, CANCELLING, QUEUED}),
+    CANCELLING: frozenset({CANCELLED}),
+    FINISHED: frozenset(),
+    FAILED: frozenset({QUEUED}),
+    CANCELLED: frozenset({QUEUED}),
+}
+
+# A run that a script logs from outside: there is no process of ours to wait for.
+EXTERNAL: Life = {status: frozenset() for status in RunStatus} | {
+    RUNNING: frozenset({FINISHED, FAILED, CANCELLED})
+}
+
+RUN_LIVES: Mapping[str, Life] = {"training": TRAINING, "external": EXTERNAL}  # by `Run.origin`
+
+# A cancelled job whose last batch is delivered meanwhile is finished. A training that resumes may score
+# the same checkpoint again, whatever became of the first time.
+EVALUATION: Life = {
+    QUEUED: frozenset({RUNNING, CANCELLED}),
+    RUNNING: frozenset({FINISHED, FAILED, CANCELLING, QUEUED}),
+    CANCELLING: frozenset({CANCELLED, FINISHED}),
+    FINISHED: frozenset({RUNNING}),
+    FAILED: frozenset({QUEUED, RUNNING}),
+    CANCELLED: frozenset({QUEUED, RUNNING}),
 }
 
 
-def may_follow(before: RunStatus, after: RunStatus) -> bool:
-    """Whether a run may go from `before` to `after`."""
-    return after in TRANSITIONS[before]
+def may_follow(before: RunStatus, after: RunStatus, life: Life = TRAINING) -> bool:
+    """Whether something of this life may go from `before` to `after`."""
+    return after in life[before]

@@ -6,11 +6,11 @@ import math
 import random
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from backend.domain.records import Score, wilson_interval
+from backend.domain.records import NORMAL, Score, wilson_interval
 
 RESAMPLES = 10_000  # of a bootstrap: its ends then scatter by about 1 % of its width
 
@@ -20,22 +20,19 @@ Ranks = Mapping[str, Sequence[int | None]]
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of `n` values and its 95 % interval by Student's t; None with fewer than two values."""
+    """The mean of `n` values and its 95 % interval; None with fewer than two values."""
 
     n: int
     mean: float
     low: float | None
     high: float | None
 
-    def within(self, least: float, most: float) -> Mean:
-        """The same with its interval cut to what the values can be."""
-        if self.low is None or self.high is None:
-            return self
-        return replace(self, low=max(least, self.low), high=min(most, self.high))
-
 
 def mean_of(values: Sequence[float]) -> Mean | None:
-    """The mean of independent values, taken to scatter normally; None where there are none."""
+    """The mean of independent values with Student's interval, which takes them to scatter normally.
+
+    None where there are no values.
+    """
     n = len(values)
     if n == 0:
         return None
@@ -45,6 +42,31 @@ def mean_of(values: Sequence[float]) -> Mean | None:
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
     half = student_t(n - 1) * deviation / math.sqrt(n)
     return Mean(n, mean, mean - half, mean + half)
+
+
+def mean_of_shares(shares: Sequence[float], trials: int | None = None) -> Mean | None:
+    """The mean of independent shares in [0, 1], one per seed, with an interval that stays inside.
+
+    `trials` is the number of tasks behind all shares together, where each is of tasks solved. With 2 to 5
+    seeds Student's interval leaves [0, 1], and is empty where all seeds solve the same number. This one is
+    Wilson's (1927) with an effective number of trials in place of the real one: the number that gives the
+    variance seen between the seeds, cut for their few degrees of freedom and never above `trials`, so that
+    it is at least as wide as that of all tasks pooled. Korn and Graubard (1998), Survey Methodology 24,
+    193-201, with Wilson's interval as in Franco, Little, Louis and Slud (2019), J. Survey Statistics and
+    Methodology 7, 334-364. None without shares. Values outside [0, 1], as a script may log them, are no
+    shares: Student's interval.
+    """
+    found = mean_of(shares)
+    if found is None or found.low is None or found.high is None or not all(0 <= each <= 1 for each in shares):
+        return found
+    # Student's half width is t standard errors: (z / half)^2 is (z / t)^2 / variance.
+    half = (found.high - found.low) / 2
+    most = math.inf if trials is None else float(trials)
+    effective = min(most, found.mean * (1 - found.mean) * (NORMAL / half) ** 2) if half else most
+    if math.isinf(effective):  # equal shares of nobody knows how many
+        return found
+    low, high = wilson_interval(found.mean * effective, effective)
+    return Mean(found.n, found.mean, min(low, found.mean), max(high, found.mean))  # but for rounding
 
 
 @cache

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from sqlalchemy import Engine
 
 from backend.db.migrate import upgrade
@@ -37,7 +35,7 @@ def queue_demo(engine: Engine) -> None:
 def has_heartbeat(engine: Engine, pid: int) -> bool:
     """Whether the worker process `pid` has reported, which it does once it takes runs."""
     with reading_scope(engine) as session:
-        return any(worker.pid == pid for worker in workers.listed(session, time.time()))
+        return any(worker.pid == pid for worker in workers.listed(session))
 
 
 def login_address(engine: Engine, url: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +18,16 @@ from pathlib import Path
 from backend.domain.errors import Unavailable
 from backend.embedded import leash
 from backend.embedded.signals import Signals
+from backend.kit.retry import pause_after
 
 LOG_BYTES = 8 * 2**20  # a log this long moves to NAME.log.1, whose place it takes
+FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0  # seconds between two attempts to start a child again
 HEALTHY_AFTER = 60.0  # seconds of life after which the next crash counts as the first
 TICK = 1.0
 TAIL_BYTES = 4096
+FIRST_REPORT = 5.0  # seconds of waiting after which the user is told what is awaited
+REPORT_INTERVAL = 10.0  # and then once in so many seconds
 
 
 class Stopped(Exception):
@@ -55,6 +61,8 @@ class Child:
         self.started_at = time.monotonic()
         self.start_again_at = None
         with self.log.open("ab") as output:
+            output.write(self._heading())
+            self._output_begins = output.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid()), *self.service.command],
                 stdin=subprocess.PIPE,
@@ -81,17 +89,24 @@ class Child:
         return f"ended with exit status {status}"
 
     @property
-    def last_words(self) -> str:
-        """The last line it wrote."""
+    def last_line(self) -> str:
+        """The last line it wrote since its latest start; empty if it has written none."""
+        size = self.log.stat().st_size
+        begins = self._output_begins if self._output_begins <= size else 0  # 0: the log was rotated
         with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+            file.seek(max(begins, size - TAIL_BYTES))
             lines = file.read().decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def _heading(self) -> bytes:
+        """The line above a start's output, so that a log is never empty. The command holds no password."""
+        when = time.strftime("%Y-%m-%d %H:%M:%S")
+        return f"--- {when} start: {shlex.join(self.service.command)}\n".encode()
 
     def crashed(self, now: float) -> float:
         """Note a crash; returns the seconds until the next attempt: 1, 2, 4 … `LONGEST_PAUSE`."""
         self.crashes = 1 if now - self.started_at > HEALTHY_AFTER else self.crashes + 1
-        pause = min(LONGEST_PAUSE, 2.0 ** (self.crashes - 1))
+        pause = pause_after(self.crashes, FIRST_PAUSE, LONGEST_PAUSE)
         self.start_again_at = now + pause
         return pause
 
@@ -124,19 +139,27 @@ class Supervisor:
         self._children.append(child)
         return child
 
-    def until(self, ready: Callable[[], bool], child: Child, seconds: float) -> None:
-        """Wait until `ready`; Unavailable if the child ends first or `seconds` pass, Stopped on a signal."""
-        deadline = time.monotonic() + seconds
+    def until(self, ready: Callable[[], bool], child: Child) -> None:
+        """Wait until `ready`, as long as the child lives; a long wait is reported now and then.
+
+        Raises: Unavailable if the child ends first, Stopped on a signal. There is no time limit: a slow
+        machine needs minutes where a fast one needs a second, and whoever waits can press Ctrl-C.
+        """
+        began = time.monotonic()
+        report_at = began + FIRST_REPORT
         while not ready():
             if self._signals.stop_requests:
                 raise Stopped
-            told = f"Its log: {child.log}"
             if child.ending:
+                last_line = child.last_line or "it wrote nothing"
                 raise Unavailable(
-                    f"The {child.service.name} {child.ending} while starting: {child.last_words}", told
+                    f"The {child.service.name} {child.ending} while starting: {last_line}",
+                    f"Its log: {child.log}",
                 )
-            if time.monotonic() > deadline:
-                raise Unavailable(f"The {child.service.name} did not answer within {seconds:.0f} s.", told)
+            now = time.monotonic()
+            if now >= report_at:
+                report_at = now + REPORT_INTERVAL
+                self._say(_waiting(child, now - began))
             self._signals.wait(0.05)
 
     def watch(self) -> None:
@@ -172,6 +195,13 @@ class Supervisor:
             pause = child.crashed(now)
             told = f"The {child.service.name} {child.ending}; starting it again in {pause:.0f} s."
             self._say(f"{told} Its log: {child.log}")
+
+
+def _waiting(child: Child, seconds: float) -> str:
+    """What is awaited, for how long, and what it does, in one line."""
+    last_line = textwrap.shorten(child.last_line, 160, placeholder=" …")
+    doing = f"last line of its log: {last_line}" if last_line else "it has not logged anything yet"
+    return f"Still starting the {child.service.name} ({seconds:.0f} s); {doing} ({child.log})"
 
 
 def rotate(log: Path) -> None:

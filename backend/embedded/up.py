@@ -20,7 +20,6 @@ from backend.settings import PREFIX, Settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-ANSWER_SECONDS = 60.0  # how long each part may take to answer at the start
 WORKER_GRACE = 45.0  # seconds for the checkpoint of the running training
 
 
@@ -74,12 +73,15 @@ class _Lab:
         check_broker(broker_url)
         os.environ.update(self._environment(broker_url))
         engine = database.prepare(self._settings.database_url)
+        say(f"Starting the web server and the worker; data and logs are in {self._settings.home}")
         try:
             if demo:
                 database.queue_demo(engine)
             self._start_servers(engine)
             home.announce(self._lock, Holder(os.getpid(), self._url, broker_url))
+            say("Open this in a browser; the link logs it in, once, within ten minutes:")
             print(database.login_address(engine, self._url), flush=True)
+            say("Ctrl-C stops everything. Another login link: etrm login")
         finally:
             engine.dispose()
 
@@ -103,7 +105,7 @@ class _Lab:
         folder.mkdir(exist_ok=True)
         broker = valkey.Broker(folder)
         child = self._supervisor.start(Service("broker", broker.command, stdin=broker.config))
-        self._supervisor.until(lambda: valkey.answers(broker.url), child, ANSWER_SECONDS)
+        self._supervisor.until(lambda: valkey.answers(broker.url), child)
         return broker.url
 
     def _start_servers(self, engine: Engine) -> None:
@@ -115,10 +117,8 @@ class _Lab:
         web = self._supervisor.start(Service("web server", command, descriptors=(descriptor,)))
         command = [sys.executable, "-m", "worker", "worker"]
         worker = self._supervisor.start(Service("worker", command, grace=WORKER_GRACE))
-        self._supervisor.until(lambda: _web_answers(self._web_socket), web, ANSWER_SECONDS)
-        self._supervisor.until(
-            lambda: database.has_heartbeat(engine, worker.process.pid), worker, ANSWER_SECONDS
-        )
+        self._supervisor.until(lambda: _web_answers(self._web_socket), web)
+        self._supervisor.until(lambda: database.has_heartbeat(engine, worker.process.pid), worker)
 
 
 def check_broker(url: str) -> None:

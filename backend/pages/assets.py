@@ -10,6 +10,7 @@ import mimetypes
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from fastapi import APIRouter, Request, Response
 from backend.domain.errors import NotFound
 from backend.pages import bundles
 
-FRONTEND = Path(__file__).parents[2] / "frontend"
+FRONTEND = Path(str(files("frontend")))  # a folder of the clone, or of the installed wheel
 STATIC = FRONTEND / "static"
 PLOTLY = "plotly.min.js"
 MOST_KEPT = 500  # addresses; there are some hundred, unless somebody makes up bundles

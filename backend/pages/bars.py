@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from backend.domain.numbers import percent, solved
-from backend.domain.statistics import mean_of
+from backend.domain.statistics import mean_of_shares
+from backend.kit.format import counted, percent, solved
 from backend.pages.still import paint
 from backend.services.compare import Variation
-from backend.services.replicates import common_way, results_of
+from backend.services.replicates import common_protocol, results_of
 from backend.services.run_view import ResultView
 
 ROW = 34  # pixels
@@ -32,28 +32,31 @@ class Bar:
 
 
 def bars_of(found: Sequence[Variation], measure: str) -> list[Bar]:
-    """The measure of each variation that has it: pass@k of held-out results that were measured like most,
-    or the last of a metric."""
+    """The measure of each variation that has it: pass@k of held-out results by the protocol that most
+    runs share, or the last of a metric."""
     if measure.startswith("pass@"):
-        way = common_way([run for each in found for run in each.runs])
-        made = [_pass(each, results_of(each, way), int(measure[5:])) for each in found]
+        protocol = common_protocol([run for each in found for run in each.runs])
+        made = [_pass(each, results_of(each, protocol), int(measure[5:])) for each in found]
     else:
         made = [_metric(each, measure) for each in found]
     return [bar for bar in made if bar]
 
 
 def _pass(variation: Variation, results: Mapping[str, ResultView], k: int) -> Bar | None:
-    """One seed: its Wilson interval. Several: the mean of their shares with Student's interval."""
+    """One seed: its Wilson interval. Several: the mean of their shares with its own."""
     scores = [
         (run_id, score) for run_id, result in results.items() if (score := result.pass_at(k)) and score.n
     ]
     if not scores:
         return None
-    mean = mean_of([score.solved / score.n for _, score in scores])
+    asked = sum(score.n for _, score in scores)
+    mean = mean_of_shares([score.solved / score.n for _, score in scores], asked)
     assert mean
     low, high = (scores[0][1].low, scores[0][1].high) if mean.n == 1 else (mean.low, mean.high)
-    tasks = f"{solved(sum(s.solved for _, s in scores))}/{sum(s.n for _, s in scores)}"
-    basis = tasks if mean.n == 1 else f"{tasks}, {mean.n} seeds"
+    tasks = f"{solved(sum(s.solved for _, s in scores))}/{asked}"
+    of = len(variation.runs)
+    seeds = f"{mean.n} of {of} seeds" if mean.n < of else f"{of} seeds"
+    basis = tasks if of == 1 else f"{tasks}, {seeds}"
     return _bar(variation, mean.mean, low, high, basis, [run for run, _ in scores])
 
 
@@ -63,10 +66,10 @@ def _metric(variation: Variation, metric: str) -> Bar | None:
         for run in variation.runs
         if (view := run.metrics.get(metric)) and view.last is not None
     ]
-    mean = mean_of([value for _, value in last])
+    mean = mean_of_shares([value for _, value in last])
     if mean is None:
         return None
-    basis = f"{mean.n} {'run' if mean.n == 1 else 'seeds'}"
+    basis = counted(mean.n, "run", "seeds")
     return _bar(variation, mean.mean, mean.low, mean.high, basis, [run for run, _ in last])
 
 

@@ -9,12 +9,11 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 from markupsafe import Markup
 
-from backend.domain.numbers import percent, significant
+from backend.kit.format import percent, significant, size
 from backend.pages import charts
 from backend.pages.chart_lines import Axis, Window
 from backend.pages.panels import Panel
 from backend.pages.still import still, swatch
-from backend.pages.words import size
 
 SMOOTHING = 0.6
 MOST_STILLS = 24  # of one page; charts further down are drawn once they are scrolled to

@@ -134,5 +134,6 @@ def significance(engine: Database, asked: Asked) -> HTMLResponse:
             return render(CompareSignificance(columns, base, asked.k, pairs))
         found = replicates.replicates(session, board.variations, asked.k)
         over_seeds = replicates.pairs(found, base)
-        how = next((each for side in found for each in side.results.values()), None)
-    return render(CompareVariations(columns, base, asked.k, over_seeds, how))
+        protocol = replicates.common_protocol(board.runs)
+        left_out = replicates.left_out(board.runs, protocol)
+    return render(CompareVariations(columns, base, asked.k, over_seeds, protocol, left_out))

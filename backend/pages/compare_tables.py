@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.domain.config_messages import shown
 from backend.domain.dashboards import At
 from backend.domain.health import CROSS_SAMPLE, TOKEN, Health
 from backend.domain.health.evidence import Evidence
-from backend.domain.statistics import Mean, mean_of
+from backend.domain.measurement import Protocol
+from backend.domain.statistics import Mean, mean_of, mean_of_shares
 from backend.pages.compare_board import Board
 from backend.pages.health import health_of
 from backend.services import compare
 from backend.services.compare import Variation
-from backend.services.measured import PassView
+from backend.services.measured import PassView, why_left_out
 from backend.services.run_view import ResultView, RunView
 
 SHOWN_K = (1, 2, 5)
@@ -43,7 +44,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One evaluation of a run, or those of all seeds of a variation that were measured alike."""
+    """One evaluation of a run, or those of all seeds of a variation by one protocol."""
 
     key: str  # run id, or the first of the variation
     label: str
@@ -52,6 +53,7 @@ class ResultRow:
     cells: tuple[Cell, ...]
     train: Mean | None  # last share of labelled tokens right
     variance: Mean | None  # last cross-sample variance
+    left_out: str = ""  # which other seeds were evaluated on the set by another protocol only
 
 
 @dataclass(frozen=True)
@@ -97,40 +99,46 @@ def result_rows(found: Sequence[RunView], at: At = "all") -> list[ResultRow]:
 
 
 def variation_rows(found: Sequence[Variation], at: At = "all") -> list[ResultRow]:
-    """One row per variation, checkpoint and way of measuring, over its seeds."""
+    """One row per variation, checkpoint and protocol, over its seeds."""
     rows = []
     for variation in found:
-        alike: dict[tuple[object, ...], list[tuple[RunView, ResultView]]] = {}
+        by_protocol: dict[tuple[int, Protocol], list[tuple[RunView, ResultView]]] = {}
         for run in variation.runs:
             for result in _finished(run):
-                alike.setdefault((result.step, *result.alike), []).append((run, result))
-        rows += [
-            _row(variation.key, variation.label, [run for run, _ in those], [result for _, result in those])
-            for those in alike.values()
-        ]
+                by_protocol.setdefault((result.step, result.protocol), []).append((run, result))
+        for (_, protocol), members in by_protocol.items():
+            runs, results = [run for run, _ in members], [result for _, result in members]
+            row = _row(variation.key, variation.label, runs, results)
+            rows.append(replace(row, left_out=why_left_out(protocol, _on_set(variation, protocol))))
     return _arranged(rows, at)
 
 
 def _arranged(rows: Sequence[ResultRow], at: At) -> list[ResultRow]:
     """Held-out sets first, line by line, newest checkpoint first; of these the ones asked for.
 
-    Where no step is common to all lines that were measured alike, the newest of each.
+    Where no step is common to all lines of a protocol, the newest of each.
     """
     places = list(dict.fromkeys(row.key for row in rows))
     ordered = sorted(rows, key=lambda row: (not row.result.held_out, places.index(row.key), -row.result.step))
     if at == "all":
         return ordered
-    steps: dict[tuple[object, ...], dict[str, set[int]]] = {}
+    steps: dict[Protocol, dict[str, set[int]]] = {}
     for row in rows:
-        steps.setdefault(row.result.alike, {}).setdefault(row.key, set()).add(row.result.step)
-    shared = {way: max(set.intersection(*of.values()), default=None) for way, of in steps.items()}
+        steps.setdefault(row.result.protocol, {}).setdefault(row.key, set()).add(row.result.step)
+    shared = {of: max(set.intersection(*by_line.values()), default=None) for of, by_line in steps.items()}
 
     def wanted(row: ResultRow) -> int:
-        way = row.result.alike
-        newest = max(steps[way][row.key])
-        return newest if at == "newest" else shared[way] or newest
+        protocol = row.result.protocol
+        newest = max(steps[protocol][row.key])
+        return newest if at == "newest" else shared[protocol] or newest
 
     return [row for row in ordered if row.result.step == wanted(row)]
+
+
+def _on_set(variation: Variation, protocol: Protocol) -> list[list[ResultView]]:
+    return [
+        [result for result in _finished(run) if result.set == protocol.set_name] for run in variation.runs
+    ]
 
 
 def _finished(run: RunView) -> list[ResultView]:
@@ -138,15 +146,14 @@ def _finished(run: RunView) -> list[ResultView]:
 
 
 def _row(key: str, label: str, members: Sequence[RunView], results: Sequence[ResultView]) -> ResultRow:
-    train = _last(members, TOKEN)
     return ResultRow(
         key=key,
         label=label,
         runs=len(members),
         result=results[0],
         cells=tuple(_cell(k, results) for k in SHOWN_K),
-        train=train and train.within(0.0, 1.0),
-        variance=_last(members, CROSS_SAMPLE),
+        train=mean_of_shares(_last(members, TOKEN)),
+        variance=mean_of(_last(members, CROSS_SAMPLE)),
     )
 
 
@@ -156,15 +163,13 @@ def _cell(k: int, results: Sequence[ResultView]) -> Cell:
         return Cell(k, None)
     if len(scores) == 1:
         return Cell(k, scores[0])
-    mean = mean_of([score.solved / score.n for score in scores])
-    return Cell(
-        k, None, mean and mean.within(0.0, 1.0), sum(s.solved for s in scores), sum(s.n for s in scores)
-    )
+    asked = sum(score.n for score in scores)
+    mean = mean_of_shares([score.solved / score.n for score in scores], asked)
+    return Cell(k, None, mean, sum(score.solved for score in scores), asked)
 
 
-def _last(members: Sequence[RunView], metric: str) -> Mean | None:
-    values = [view.last for run in members if (view := run.metrics.get(metric)) and view.last is not None]
-    return mean_of(values)
+def _last(members: Sequence[RunView], metric: str) -> list[float]:
+    return [view.last for run in members if (view := run.metrics.get(metric)) and view.last is not None]
 
 
 def encoder_table(board: Board) -> tuple[dict[str, str], list[EncoderRow]]:

@@ -22,6 +22,7 @@ from backend.domain.dashboards import (
 )
 from backend.domain.errors import NotFound
 from backend.domain.grid import Grid
+from backend.domain.measurement import Protocol
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.pages.bars import Bar, bars_of, bars_svg
 from backend.pages.chart_view import NOT_YET, ChartView, Drawn
@@ -38,7 +39,7 @@ from backend.pages.grid_svg import grid_svg
 from backend.pages.kept_charts import Chart as KeptChart
 from backend.pages.panels import Panel as Chart
 from backend.services import gallery, replicates
-from backend.services.replicates import VariationPair
+from backend.services.replicates import Replicates, VariationPair
 from backend.services.run_view import RunView
 
 LAST_RECORDED = "Last recorded on training samples."
@@ -160,43 +161,59 @@ class Panels:
     def _significance(self, panel: TablePanel) -> Shown:
         """Every variation beside the best of those with an encoder, or of all where there is none."""
         found = replicates.replicates(self._session, self.board("seed").variations, k=1)
-        scored = [each for each in found if each.share]
+        scored = [each for each in found if each.scores and not each.other_tasks]
         if len(scored) < 2:
-            return Shown(panel, nothing="It takes two variations with evaluations that were measured alike.")
+            left_out = self._left_out(replicates.common_protocol(self.runs))
+            needed = f"It takes two variations evaluated by the same protocol.{left_out}"
+            return Shown(panel, nothing=needed)
         encoders = [each for each in scored if each.variation.variant != "trm"] or scored
-        best = max(encoders, key=lambda each: each.share.mean if each.share else 0.0)
-        pairs = replicates.pairs(scored, best.variation.key)
+        best = max(encoders, key=_mean)
+        shown = [each for each in found if each.scores or each.left_out]
+        pairs = replicates.pairs(shown, best.variation.key)
         base = f"{best.variation.label}, the best {'encoder' if encoders is not scored else 'one'} here"
         return Shown(panel, basis=self._measured(), base=base, pairs=pairs)
 
     def _measured(self) -> str:
-        """How the held-out results that most runs share were measured."""
-        way = replicates.common_way(self.runs)
-        result = next((each for run in self.runs for each in run.results if each.alike == way), None)
-        return f"{result.set} · {result.conditions}. Newest such of each run." if result else ""
+        """The protocol of the held-out results that most runs share, and which runs it leaves out."""
+        protocol = replicates.common_protocol(self.runs)
+        if protocol is None:
+            return ""
+        return f"{protocol.label}. Newest such of each run.{self._left_out(protocol)}"
+
+    def _left_out(self, protocol: Protocol | None) -> str:
+        """` 1 of 2 runs not comparable: different tasks (8 and 8).`; empty without any."""
+        left_out = replicates.left_out(self.runs, protocol)
+        return f" {left_out}." if left_out else ""
 
     def _grids(self, panel: GridsPanel) -> Shown:
-        """The first run of each variation that has a result on the same held-out set."""
-        firsts = [
-            next((run for run in each.runs if run.held_out), None) for each in self.board("seed").variations
-        ]
-        evaluated = [(run, run.held_out) for run in firsts if run and run.held_out]
-        if not evaluated:
+        """The first run of each variation that has a result by the protocol that most runs share."""
+        protocol = replicates.common_protocol(self.runs)
+        if protocol is None:
             return Shown(panel, nothing="No run has predictions on a held-out set yet.")
-        set_name = evaluated[0][1].set
-        alike = [(run, result) for run, result in evaluated if result.set == set_name][:MOST_GRIDS]
+        by_variation = [
+            [(run, results[run.id]) for run in variation.runs if run.id in results]
+            for variation in self.board("seed").variations
+            if (results := replicates.results_of(variation, protocol))
+        ]
+        firsts = [found[0] for found in by_variation][:MOST_GRIDS]
         wanted = gallery.Filter(
-            evaluations=tuple(result.id for _, result in alike),
-            set_name=set_name,
+            evaluations=tuple(result.id for _, result in firsts),
+            set_name=protocol.set_name,
             task=panel.task,
             mode=panel.mode,
         )
         items = gallery.page(self._session, wanted, panel.most).items
-        examples = [_example(item, [run.variant or run.name for run, _ in alike]) for item in items]
-        shown_runs = ", ".join(f"{run.name} at step {result.step:,}" for run, result in alike)
-        basis = f"{set_name}, first attempts of one run of each variation: {shown_runs}." if examples else ""
+        examples = [_example(item, [run.variant or run.name for run, _ in firsts]) for item in items]
+        shown_runs = ", ".join(f"{run.name} at step {result.step:,}" for run, result in firsts)
+        said = f"{protocol.label}, first attempts of one run of each variation: {shown_runs}."
+        basis = f"{said}{self._left_out(protocol)}" if examples else ""
         nothing = "" if examples else "No test input matches."
         return Shown(panel, basis=basis, examples=examples, nothing=nothing)
+
+
+def _mean(side: Replicates) -> float:
+    found = side.share(side.tasks) if side.tasks else None
+    return found.mean if found else 0.0
 
 
 def _example(item: gallery.Item, names: Sequence[str]) -> Example:
@@ -295,7 +312,7 @@ PUBLISHED_HEAD = (
 )  # fmt: skip
 RESULT_HEAD = (
     "run", "label", "seeds", "set", "step", "weights", "views", "act steps", "search", "canvas", "tasks", "k",
-    "solved", "n", "share", "low", "high",
+    "solved", "n", "share", "low", "high", "protocol", "left out",
 )  # fmt: skip
 
 
@@ -317,11 +334,13 @@ def _result_csv(rows: Sequence[ResultRow]) -> list[Sequence[object]]:
             found.set, found.step, found.weights, found.views, found.act_steps, found.search, found.canvas,
             found.n,
         )  # fmt: skip
+        end = (found.protocol.key, row.left_out)
         for cell in row.cells:
             basis = (row.key, row.label, row.runs, *how, cell.k)
             if cell.score:
                 score = cell.score
-                made.append((*basis, score.solved, score.n, score.share, score.low, score.high))
+                made.append((*basis, score.solved, score.n, score.share, score.low, score.high, *end))
             elif cell.mean:
-                made.append((*basis, cell.solved, cell.asked, cell.mean.mean, cell.mean.low, cell.mean.high))
+                mean = (cell.mean.mean, cell.mean.low, cell.mean.high)
+                made.append((*basis, cell.solved, cell.asked, *mean, *end))
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from backend.domain.measurement import Protocol
 from backend.domain.records import FailureMode
 from backend.services.run_view import ResultView, RunView
 
@@ -23,7 +24,7 @@ MODES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class ModeCourse:
-    """Evaluations of several checkpoints that were measured alike, by step; mode -> how many of each."""
+    """Evaluations of several checkpoints by one protocol, by step; mode -> how many of each."""
 
     results: Sequence[ResultView]
     counts: Mapping[str, Sequence[int]]
@@ -35,12 +36,12 @@ class ModeCourse:
 
 
 def mode_courses(run: RunView) -> list[ModeCourse]:
-    """One for each way of measuring that scored two checkpoints or more, held-out sets first."""
-    alike: dict[tuple[object, ...], list[ResultView]] = {}
+    """One for each protocol that scored two checkpoints or more, held-out sets first."""
+    by_protocol: dict[Protocol, list[ResultView]] = {}
     for result in run.results:
         if result.status == "finished":
-            alike.setdefault(result.alike, []).append(result)
-    several = [sorted(those, key=lambda each: each.step) for those in alike.values() if len(those) > 1]
+            by_protocol.setdefault(result.protocol, []).append(result)
+    several = [sorted(those, key=lambda each: each.step) for those in by_protocol.values() if len(those) > 1]
     return [_course(those) for those in sorted(several, key=lambda those: not those[0].held_out)]
 
 

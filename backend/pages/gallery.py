@@ -68,6 +68,7 @@ def _context(session: Session, asked: Filter, view: str, cursor: str | None) -> 
         items=page.items,
         columns=columns,
         earlier=earlier,
+        not_comparable=gallery.obstacles_of(session, asked.evaluations),
         modes=gallery.modes(session, asked),
         choices=gallery.choices(session, asked.set_name),
         meanings=MODES,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -200,7 +199,7 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         sets=[each.name for each in datasets.sets(session)],
         series=metrics.NAMES,
         baselines=runs.find(session, limit=BASELINES_OFFERED, metrics=()).runs,
-        wait=queue_wait.of(session, time.time()),
+        wait=queue_wait.of(session),
         sweep=_sweep(session, draft),
         sweepable=list(sweepable().values()),
         estimate=_estimate(session, draft),

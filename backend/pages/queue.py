@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
@@ -21,6 +19,6 @@ router = APIRouter(include_in_schema=False)
 def queue_page(engine: Database) -> HTMLResponse:
     """The queue and the workers; queue.js keeps both fresh."""
     with reading_scope(engine) as session:
-        board = queue_board.read(session, time.time())
+        board = queue_board.read(session)
     names = {run.id: run for run in board.running}
     return render(QueuePage(board=board, by_id=names, priorities=tuple(PRIORITIES)))

@@ -13,6 +13,7 @@ from backend.pages.assets import FRONTEND, asset, plotly_asset
 from backend.pages.chart_view import AXES, NOT_YET
 from backend.pages.contexts.base import Context
 from backend.pages.words import FILTERS
+from backend.web.pages import NAVIGATION, named
 
 
 @cache
@@ -27,6 +28,7 @@ def environment() -> Environment:
     )
     made.filters.update(FILTERS)
     made.globals.update(asset=asset, plotly_asset=plotly_asset, AXES=AXES, NOT_YET=NOT_YET)
+    made.globals.update(NAVIGATION=NAVIGATION, page_named=named)
     return made
 
 

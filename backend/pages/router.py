@@ -1,43 +1,18 @@
-"""Every page. `/runs/new` stands before `/runs/{run_id}`, which would take it for an id."""
+"""The routes of every page, in the order of `backend.web.pages`, and of what pages load."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from fastapi import APIRouter
 
-from backend.pages import (
-    assets,
-    compare,
-    dashboards,
-    data,
-    evaluations,
-    gallery,
-    groups,
-    launch,
-    login,
-    predictions,
-    queue,
-    run,
-    runs,
-    settings,
-    tasks,
-)
+from backend.pages import assets, predictions
+from backend.web.pages import PAGES
 
 router = APIRouter()
-for part in (
+for module in (
     assets,
-    login,
-    runs,
-    launch,
-    run,
-    groups,
-    compare,
-    dashboards,
-    predictions,
-    evaluations,
-    gallery,
-    tasks,
-    queue,
-    data,
-    settings,
+    *(import_module(name) for name in dict.fromkeys(page.module for page in PAGES) if name),
 ):
-    router.include_router(part.router)
+    router.include_router(module.router)
+router.include_router(predictions.router)

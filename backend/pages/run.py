@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 
 from fastapi import APIRouter
@@ -47,7 +46,7 @@ def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) 
     """The whole page but its predictions; curves are drawn here and wake up in the browser."""
     with reading_scope(engine) as session:
         run = runs.get(session, run_id)
-        listed = workers.listed(session, time.time())
+        listed = workers.listed(session)
         parent = _parent(session, run)
         health = health_of(run)
         version = series.version(session, run_id)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from backend.api.deps import Database
 from backend.db.session import reading_scope
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.kit import cursors
 from backend.pages import health, runs_table
 from backend.pages.contexts.runs import RunRow, RunsPage
 from backend.pages.rendering import render
@@ -117,7 +118,7 @@ def _variations(
     session: Session, state: TableState, columns: Sequence[Column]
 ) -> tuple[Sequence[VariationRow], str | None]:
     found = runs_table.variations(session, state.filter, state.sort, columns, state.baseline)
-    start = int(state.cursor) if state.cursor and state.cursor.isdecimal() else 0
+    (start,) = cursors.read(state.cursor, int) or (0,)
     more = str(start + ROWS) if start + ROWS < len(found) else None
     return runs_table.told_apart(session, found[start : start + ROWS]), more
 
@@ -139,7 +140,6 @@ def _rows(
             health.health_of(run),
             courses.get(run.id, ""),
             cells.get(run.id, {}),
-            runs_table.compared_passes(run, baseline),
         )
         for run in found
     ]

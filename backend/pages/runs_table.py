@@ -13,18 +13,18 @@ from sqlalchemy.orm import Session
 from backend.domain import metrics
 from backend.domain.config_problems import flatten
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.numbers import NBSP, NO_VALUE, percent, significant, solved
-from backend.domain.statistics import Mean, mean_of
-from backend.domain.variation import OF_ONE_RUN, SAID_OF_IT
+from backend.domain.experiment.identity import complete, is_shared
+from backend.domain.measurement import Protocol
+from backend.domain.statistics import Mean, mean_of, mean_of_shares
+from backend.kit.clock import clock
+from backend.kit.format import NBSP, NO_VALUE, duration, percent, significant, size, solved
 from backend.pages.runs_state import RICH
-from backend.pages.words import clock, duration, size
 from backend.services.filter_names import PASSES, TIMES, metric_of
 from backend.services.filters import Value
 from backend.services.group_view import told
-from backend.services.measured import PassView
 from backend.services.run_search import in_order, matching
-from backend.services.run_values import RunLine, RunValues, score_of, way_of
-from backend.services.run_view import ResultView, RunView
+from backend.services.run_values import RunLine, RunValues, protocol_of, score_of
+from backend.services.run_view import RunView
 
 Unit = Literal["share", "bytes", "number", "time", "seconds", "text"]
 
@@ -142,34 +142,32 @@ def cells_of(
 
 def _cell(values: RunValues, line: RunLine, name: str, base: RunLine | None) -> Cell:
     value = values.value(line, name)
-    delta = _delta(name, value, values.value(base, name)) if base and base.id != line.id else None
+    delta = None
+    if base and base.id != line.id:
+        delta = _delta_of(name, [line], value, [base], values.value(base, name))
     return Cell(text_of(name, value), _is_number(value), delta)
 
 
-def compared_passes(run: RunView, baseline: RunView | None) -> Delta | None:
-    """pass@1 against the baseline's; where the two are not of the same tasks, views and weights, why not."""
-    if baseline is None or run.id == baseline.id:
-        return None
-    own, other = run.held_out, baseline.held_out
-    mine, theirs = (own and own.pass_at(1)), (other and other.pass_at(1))
-    if not (own and other and mine and theirs) or mine.share is None or theirs.share is None:
-        return None
-    if unlike := _unlike(own, other, mine, theirs):
-        return Delta("not comparable", "none", f"The baseline was scored on other {unlike}.")
-    return _delta("pass1", mine.share, theirs.share)
+def _delta_of(
+    name: str, lines: Sequence[RunLine], value: Value, base: Sequence[RunLine], base_value: Value
+) -> Delta | None:
+    """The difference from the baseline; of scores by two protocols why there is none."""
+    differences = _differences([*base, *lines]) if name in PASSES else []
+    if differences and value is not None and base_value is not None:
+        reasons = "; ".join(differences)
+        return Delta(f"not comparable: {reasons}", "none", f"The baseline's first: {reasons}.")
+    return _delta(name, value, base_value)
 
 
-def _unlike(own: ResultView, other: ResultView, mine: PassView, theirs: PassView) -> str:
-    pairs = {
-        "sets": (own.set, other.set),
-        "numbers of tasks": (mine.n, theirs.n),
-        "weights": (own.weights, other.weights),
-        "views": (own.views, other.views),
-        "numbers of ACT steps": (own.act_steps, other.act_steps),
-        "searches": (own.search, other.search),
-        "canvases": (own.canvas, other.canvas),
-    }
-    return ", ".join(what for what, (left, right) in pairs.items() if left != right)
+def _differences(lines: Sequence[RunLine]) -> list[str]:
+    """How the protocols of the runs differ from that of the first, in words; empty where all are the same."""
+    first, *others = _protocols(lines) or (None,)
+    return list(dict.fromkeys(each for other in others for each in first.differences(other))) if first else []
+
+
+def _protocols(lines: Sequence[RunLine]) -> list[Protocol]:
+    """How the runs' scores were measured, each protocol once."""
+    return list(dict.fromkeys(protocol for line in lines if (protocol := protocol_of(line))))
 
 
 def variations(
@@ -191,6 +189,8 @@ def variations(
 
 
 def _order_of(values: RunValues, lines: Sequence[RunLine], name: str) -> Value:
+    if name in PASSES and len(_protocols(lines)) > 1:
+        return None  # scores that are not comparable have no mean
     found = [values.value(line, name) for line in lines]
     if name == "created":
         return lines[0].created_at  # of the newest
@@ -231,37 +231,53 @@ def _mean_cell(
         found = Counter(str(value) for line in lines if (value := values.value(line, name)) is not None)
         claims = {values.value(line, CLAIM) for line in lines} - {None}
         return Cell(told(dict(found), len(claims)) or NO_VALUE, False)
-    numbers = _numbers(values, lines, name)
-    mean = mean_of(numbers) if len(numbers) else None
+    protocols = _protocols(lines) if name in PASSES else []
+    if len(protocols) > 1:
+        return Cell("not comparable", False, title="; ".join(_differences(lines)))
+    mean = _mean(values, lines, name)
     if mean is None:
         texts = {text_of(name, values.value(line, name)) for line in lines}
         return Cell(texts.pop() if len(texts) == 1 else f"{len(texts)} different", False)
-    other = mean_of(_numbers(values, base, name)) if base else None
-    if name not in PASSES:
-        return Cell(mean_text(name, mean), True, _delta(name, mean.mean, other.mean) if other else None)
-    ways = _ways(lines)
-    if len(ways) > 1:
-        return Cell(f"measured in {len(ways)} ways", False, title="no mean: " + "; ".join(sorted(ways)))
-    scores = [score for line in lines if (score := score_of(line, PASSES[name]))]
-    counted = f"{solved(sum(each[0] for each in scores))} of {sum(each[1] for each in scores)} tasks solved"
-    delta = _delta(name, mean.mean, other.mean) if other and base and _ways(base) == ways else None
-    return Cell(mean_text(name, mean), True, delta, " · ".join([counted, *ways]))
+    other = _mean(values, base, name) if base else None
+    delta = _delta_of(name, lines, mean.mean, base, other.mean) if base and other else None
+    return Cell(mean_text(name, mean), True, delta, _basis(lines, name) if protocols else "")
 
 
-def _ways(lines: Sequence[RunLine]) -> set[str]:
-    """How the runs' scores were measured, each way once."""
-    return {way for line in lines if (way := way_of(line))}
+def _mean(values: RunValues, lines: Sequence[RunLine], name: str) -> Mean | None:
+    """Over the runs that have a number; of shares with an interval that stays within 0 to 100 %."""
+    numbers = _numbers(values, lines, name)
+    if unit_of(name) != "share":
+        return mean_of(numbers)
+    return mean_of_shares(numbers, sum(n for _, n in _scores(lines, name)) if name in PASSES else None)
+
+
+def _scores(lines: Sequence[RunLine], name: str) -> list[tuple[float, int]]:
+    """(tasks solved, tasks) of the runs that have the score."""
+    return [score for line in lines if (score := score_of(line, PASSES[name]))]
+
+
+def _basis(lines: Sequence[RunLine], name: str) -> str:
+    """`9 of 24 tasks solved · held-out · EMA weights · 8 views · 4 ACT steps · 12 tasks`."""
+    solved_tasks, tasks = (sum(column) for column in zip(*_scores(lines, name), strict=True))
+    return " · ".join(
+        [f"{solved(solved_tasks)} of {tasks} tasks solved", *(each.label for each in _protocols(lines))]
+    )
 
 
 def told_apart(session: Session, rows: Sequence[VariationRow]) -> list[VariationRow]:
     """The rows with what their configs have otherwise than one another, where that is not their variant."""
-    sections = [name for name in ExperimentConfig.model_fields if name not in (*OF_ONE_RUN, SAID_OF_IT)]
-    lines = RunValues(session, sections, only=[row.runs[0] for row in rows]).lines
-    configs = {line.id: dict(flatten(line.sections)) for line in lines}
+    sections = [name for name in ExperimentConfig.model_fields if is_shared(name)]
+    lines = RunValues(session, [*sections, "origin"], only=[row.runs[0] for row in rows]).lines
+    configs = {line.id: flatten(_config(line)) for line in lines}
     had = Counter(path for config in configs.values() for path in config if not path.endswith(".kind"))
     telling = [path for path in had if len({str(config.get(path)) for config in configs.values()}) > 1]
     telling.sort(key=lambda path: -had[path])
     return [replace(row, differs=_differs(configs.get(row.runs[0], {}), telling)) for row in rows]
+
+
+def _config(line: RunLine) -> Mapping[str, Any]:
+    """Its sections; those of a training with the fields that its version did not have yet."""
+    return line.sections if line.columns["origin"] == "external" else complete(line.sections)
 
 
 def _differs(config: Mapping[str, Any], telling: Sequence[str]) -> list[str]:
@@ -275,13 +291,16 @@ def _numbers(values: RunValues, lines: Sequence[RunLine], name: str) -> list[flo
 
 
 def mean_text(name: str, mean: Mean) -> str:
-    """A mean over seeds with half its 95 % interval and how many there are."""
-    half = None if mean.low is None else mean.mean - mean.low
-    if unit_of(name) == "share":
-        spread = "" if half is None else f"{NBSP}±{NBSP}{half * 100:.1f}"
-        return f"{mean.mean * 100:.1f}{spread}{NBSP}%, n={mean.n}"
-    spread = "" if half is None else f"{NBSP}±{NBSP}{text_of(name, half)}"
-    return f"{text_of(name, mean.mean)}{spread}, n={mean.n}"
+    """A mean over seeds with its 95 % interval and how many there are: `37.5 % [21.0 to 57.4], n=2`."""
+    if unit_of(name) == "share":  # the interval is not symmetric
+        limits = "" if mean.low is None or mean.high is None else _limits(100 * mean.low, 100 * mean.high)
+        return f"{percent(mean.mean)}{limits}, n={mean.n}"
+    half = "" if mean.low is None else f"{NBSP}±{NBSP}{text_of(name, mean.mean - mean.low)}"
+    return f"{text_of(name, mean.mean)}{half}, n={mean.n}"
+
+
+def _limits(low: float, high: float) -> str:
+    return f" [{low:.1f}{NBSP}to{NBSP}{high:.1f}]"
 
 
 def unit_of(name: str) -> Unit:

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from backend.api.deps import Database
 from backend.db.session import reading_scope
-from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import InvalidInput, NotFound
+from backend.kit.problems import not_valid
 from backend.pages.contexts.gallery import RunOnTask, TaskPage, TasksPage, TaskTile
 from backend.pages.failure_modes import MODES
 from backend.pages.rendering import render
@@ -37,8 +38,7 @@ def tasks_page(
 ) -> HTMLResponse:
     """The tasks of a set as thumbnails, the first set's if none is named."""
     if size and size not in SIZES:
-        problem = FieldProblem("size", f"is never {size!r}.", f"Choose one of {', '.join(SIZES)}.")
-        raise InvalidInput("The tasks cannot be listed.", problems=[problem])
+        raise InvalidInput("Invalid query.", problems=[not_valid("size", size, SIZES)])
     with reading_scope(engine) as session:
         sets = datasets.sets(session)
         name = set or next((each.name for each in sets), "")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from difflib import get_close_matches
 from hashlib import sha256
 
 from sqlalchemy.orm import Session
@@ -18,6 +17,7 @@ from backend.db.repositories import access
 from backend.db.tables import ApiToken, BrowserSession, LoginToken, Person
 from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound, Unauthorised
 from backend.domain.people import OWNER, Identity, Role
+from backend.kit.problems import invalid, not_valid
 
 TOKEN_PREFIX = "etrm_"
 LOGIN_SECONDS = 10 * 60.0
@@ -93,10 +93,7 @@ def _person(session: Session, name: str) -> Person:
 
 def _checked_role(role: str) -> Role:
     if role not in tuple(Role):
-        close = get_close_matches(role, tuple(Role), n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Choose one of {', '.join(Role)}."
-        problem = FieldProblem("role", f"is never {role!r}.", hint)
-        raise InvalidInput("The person cannot have this role.", problems=[problem])
+        raise InvalidInput("The role was not set.", problems=[not_valid("role", role, Role)])
     return Role(role)
 
 
@@ -104,7 +101,7 @@ def _checked_name(name: str, said: str) -> str:
     name = name.strip()
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or "/" in name:
         text = f"must be 1 to {LONGEST_NAME} printable characters, and no slash."
-        raise InvalidInput(said, problems=[FieldProblem("name", text)])
+        raise invalid(said, "name", text)
     return name
 
 

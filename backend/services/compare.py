@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from backend.db.repositories import evaluations as evaluation_rows
 from backend.domain.config_problems import flatten
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import Conflict, NotFound
+from backend.domain.experiment.identity import is_shared
+from backend.domain.measurement import paired_differences
 from backend.domain.statistics import task_scores
-from backend.domain.variation import OF_ONE_RUN, SAID_OF_IT
-from backend.domain.variation import variation as variation_key
+from backend.kit.problems import invalid_query
 from backend.services import comparison, runs, series
-from backend.services.comparison import ComparisonView
+from backend.services.paired import ComparisonView
 from backend.services.run_view import ResultView, RunView
 from backend.services.series import Curve
 
@@ -63,6 +64,7 @@ class TaskMatrix:
     k: int
     results: Mapping[str, ResultView]
     tasks: Sequence[Solved]
+    notes: Mapping[str, str] = field(default_factory=dict)  # line -> why it is not comparable with the first
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,7 @@ def checked_ids(run_ids: Sequence[str]) -> list[str]:
     ids = list(dict.fromkeys(each.strip() for each in run_ids if each.strip()))
     if not 1 <= len(ids) <= MOST_RUNS:
         said = "names no run." if not ids else f"names {len(ids)} runs; {MOST_RUNS} at most."
-        problem = FieldProblem("runs", said, "Give ids of runs, separated by commas.")
-        raise InvalidInput("The runs cannot be compared.", problems=[problem])
+        raise invalid_query("runs", said, "Give ids of runs, separated by commas.")
     return ids
 
 
@@ -94,8 +95,7 @@ def baseline(found: Sequence[RunView], asked: str) -> str:
     if not asked:
         return found[0].id
     if all(run.id != asked for run in found):
-        problem = FieldProblem("base", f"{asked} is not among the runs.", "Name one of them.")
-        raise InvalidInput("The runs cannot be compared.", problems=[problem])
+        raise invalid_query("base", f"{asked} is not among the runs.", "Name one of them.")
     return asked
 
 
@@ -122,17 +122,12 @@ def variations(found: Sequence[RunView]) -> list[Variation]:
     """The runs by everything but their seed, in the order of their first."""
     grouped: dict[str, list[RunView]] = {}
     for run in found:
-        grouped.setdefault(f"{run.variant} {variation_key(run.config)}", []).append(run)
+        grouped.setdefault(f"{run.variant} {run.variation}", []).append(run)
     labels = _labels(list(grouped.values()))
     return [
         Variation(members[0].id, label, tuple(members))
         for members, label in zip(grouped.values(), labels, strict=True)
     ]
-
-
-def _tells(path: str) -> bool:
-    """Whether a field says what a variation is; a hypothesis is said of it."""
-    return path.partition(".")[0] not in (*OF_ONE_RUN, SAID_OF_IT)
 
 
 def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
@@ -146,7 +141,7 @@ def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
             labels.append(names[[members[0].id for members in alike].index(run.id)])
             continue
         firsts = [members[0] for members in alike]
-        rows = [row for row in differing(firsts) if _tells(row.path)] if len(alike) > 1 else []
+        rows = [row for row in differing(firsts) if is_shared(row.path)] if len(alike) > 1 else []
         said = [
             f"{row.path.rpartition('.')[2].replace('_', ' ')} {_short(row.values.get(run.id))}"
             for row in rows
@@ -194,7 +189,19 @@ def matrix(session: Session, found: Sequence[RunView], k: int) -> TaskMatrix:
     tasks = sorted({task for scores in by_run.values() for task in scores})
     rows = [Solved(task, {run.id: by_run.get(run.id, {}).get(task) for run in found}) for task in tasks]
     rows.sort(key=lambda row: (-row.solvers, row.task_id))
-    return TaskMatrix(k, {run_id: result for run_id, result in results.items() if result}, rows)
+    shown = {run_id: result for run_id, result in results.items() if result}
+    return TaskMatrix(k, shown, rows, _notes(shown, by_run))
+
+
+def _notes(results: Mapping[str, ResultView], tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Run -> why its tasks cannot be compared with those of the first run, where they cannot."""
+    notes = {}
+    first, *others = results or ("",)
+    for run_id in others:
+        one, other = results[first].protocol, results[run_id].protocol
+        if reasons := paired_differences(one, tasks[first], other, tasks[run_id]):
+            notes[run_id] = f"not comparable with the first: {'; '.join(reasons)}"
+    return notes
 
 
 def pairs(session: Session, found: Sequence[RunView], base: str, k: int) -> list[Pair]:

@@ -1,16 +1,19 @@
-"""Two evaluations on the same tasks: who is better, and is it more than luck? Nothing here writes."""
+"""Two evaluations on the same tasks: which is better, and is the difference significant? Read only."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import evaluations as rows
 from backend.db.tables import Evaluation
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import Conflict, NotFound
+from backend.kit.problems import invalid
 from backend.services import runs
-from backend.services.paired import ComparisonView, DifferenceView, SideView, compared, unlike
+from backend.services.paired import ComparisonView, compared, obstacles
 
-__all__ = ["LARGEST_K", "ComparisonView", "DifferenceView", "SideView", "compare", "unlike"]
+_invalid = partial(invalid, "The evaluations were not compared.")
 
 LARGEST_K = 100
 
@@ -18,16 +21,16 @@ LARGEST_K = 100
 def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
     """Compare two evaluations, each named by its id or by a run (its newest held-out result), at k attempts.
 
-    Conflict, with every reason, where they were not measured alike or are not finished; NotFound;
-    InvalidInput.
+    Only tasks that both evaluated count. Conflict, with every reason, where there is none, their protocols
+    differ otherwise, or one is not finished; NotFound; InvalidInput.
     """
     if not 1 <= k <= LARGEST_K:
         raise _invalid("k", f"must lie in 1 to {LARGEST_K}, not {k}.")
     first, second = _evaluation(session, "a", a), _evaluation(session, "b", b)
-    if reasons := unlike(first, second):
+    if reasons := obstacles(first, second):
         raise Conflict(
-            f"Evaluations {first.id} and {second.id} cannot be compared: {'; '.join(reasons)}.",
-            "Evaluate both alike: same set and tasks, views, weights, ACT steps, search and canvas.",
+            f"Evaluations {first.id} and {second.id} are not comparable: {'; '.join(reasons)}.",
+            "Evaluate both by the same protocol: set and tasks, views, weights, ACT steps, search, canvas.",
         )
     return compared(session, first, second, k)
 
@@ -49,8 +52,3 @@ def _evaluation(session: Session, field: str, named: str) -> Evaluation:
     if found is None:
         raise NotFound(f"Run {named} has no finished evaluation on a held-out set.", "Evaluate it first.")
     return found
-
-
-def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
-    problem = FieldProblem(field, message, hint)
-    return InvalidInput("The evaluations cannot be compared.", problems=[problem])

@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any
 
@@ -17,8 +16,9 @@ from sqlalchemy.orm import Session
 from backend.db.repositories import dashboards as rows
 from backend.db.tables import Dashboard, DashboardShare
 from backend.domain.dashboards import Content, Source, encoder_variants, parse_content
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import Conflict, NotFound
 from backend.domain.people import OWNER
+from backend.kit.problems import invalid, unknown_id
 from backend.services import run_search, runs
 from backend.services.run_view import RunView
 
@@ -74,10 +74,7 @@ def get(session: Session, slug: str) -> DashboardView:
         return _view(row)
     if slug == READY_MADE:
         return _ready_made()
-    close = get_close_matches(slug, [*rows.slugs(session), READY_MADE], n=1, cutoff=0.5)
-    raise NotFound(
-        f"There is no dashboard {slug!r}.", f"Did you mean {close[0]}?" if close else "See /dashboards."
-    )
+    raise unknown_id("dashboard", slug, [*rows.slugs(session), READY_MADE], "See /dashboards.")
 
 
 def create(session: Session, name: str, content: Any = None) -> DashboardView:
@@ -229,8 +226,7 @@ def _free_slug(session: Session, name: str) -> str:
 def _checked_name(name: str) -> str:
     checked = name.strip()
     if not 1 <= len(checked) <= MAX_NAME:
-        problem = FieldProblem("name", f"must have 1 to {MAX_NAME} characters.")
-        raise InvalidInput("The dashboard was not saved.", problems=[problem])
+        raise invalid("The dashboard was not saved.", "name", f"must have 1 to {MAX_NAME} characters.")
     return checked
 
 

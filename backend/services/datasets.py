@@ -6,15 +6,17 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import tasks as rows
 from backend.domain.arc_files import merge_solutions, parse_tasks, read_built_in
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, InvalidTaskFile, NotFound
+from backend.domain.errors import Conflict, InvalidTaskFile, NotFound
 from backend.domain.experiment import BUILT_IN_SETS, GENERATED_PREFIX
 from backend.domain.task import Task
+from backend.kit import cursors
+from backend.kit.format import counted
+from backend.kit.problems import invalid, unknown
 
 MAX_NAME = 100
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
@@ -117,7 +119,7 @@ def check_name(name: str) -> None:
         said = f"must be 1 to {MAX_NAME} letters, digits, dots, dashes or slashes, like my-set/easy."
     else:
         return
-    raise InvalidInput("The task set cannot have this name.", problems=[FieldProblem("name", said)])
+    raise invalid("The task set was not saved.", "name", said)
 
 
 def sets(session: Session) -> list[SetSummary]:
@@ -160,12 +162,10 @@ def page(
     """
     if set_name not in (each.name for each in sets(session)):
         raise _no_set(session, set_name)
-    if cursor and not (cursor.isdecimal() and len(cursor) < 12):
-        problem = FieldProblem("cursor", "is not one that a page gave.", "Leave it out to start over.")
-        raise InvalidInput("The tasks cannot be listed.", problems=[problem])
-    found = rows.page_of(session, set_name, limit + 1, int(cursor) if cursor else -1, text.strip(), sides)
-    more = str(found[limit - 1][0]) if len(found) > limit else None
-    return TaskPage(tuple(task for _, task in found[:limit]), more)
+    (after,) = cursors.read(cursor, int) or (-1,)
+    found = rows.page_of(session, set_name, limit + 1, after, text.strip(), sides)
+    shown, more = cursors.cut(found, limit, lambda row: (row[0],))
+    return TaskPage(tuple(task for _, task in shown), more)
 
 
 def neighbours(session: Session, set_name: str, task_id: str) -> tuple[str | None, str | None]:
@@ -191,7 +191,7 @@ def _parsed(files: Sequence[File], solutions: File | None) -> tuple[Task, ...]:
 
 def _taken(name: str, before: Sequence[Task]) -> Conflict:
     return Conflict(
-        f"There is a task set {name!r} already, with {_number(before)}.",
+        f"There is a task set {name!r} already, with {counted(len(before), 'task')}.",
         "Choose another name, or replace it on purpose.",
     )
 
@@ -201,11 +201,4 @@ def _summary(session: Session, name: str) -> SetSummary:
 
 
 def _no_set(session: Session, name: str) -> NotFound:
-    known = [each.name for each in sets(session)]
-    close = get_close_matches(name, known, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known) or 'none'}."
-    return NotFound(f"There is no task set {name!r}.", hint)
-
-
-def _number(tasks: Sequence[Task]) -> str:
-    return "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
+    return unknown("task set", name, [each.name for each in sets(session)])

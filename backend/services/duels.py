@@ -1,8 +1,9 @@
-"""Duels: two checkpoints evaluated alike, with more views only while it is undecided which solves more."""
+"""Duels: two checkpoints evaluated with more and more views while it is undecided which solves more."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,9 +12,12 @@ from sqlalchemy.orm import Session
 from backend.db.repositories import duels as rows
 from backend.db.repositories import evaluations as evaluation_rows
 from backend.db.tables import Duel
-from backend.domain.errors import EtrmError, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import EtrmError, NotFound
 from backend.domain.evaluation_request import EvaluationRequest
+from backend.kit.problems import invalid
 from backend.services import comparison, evaluations
+
+_invalid = partial(invalid, "The duel was not started.")
 
 LADDER = (32, 100, 400)
 MOST = 200
@@ -177,8 +181,3 @@ def _view(duel: Duel) -> DuelView:
             "finished_at": duel.finished_at,
         }
     )
-
-
-def _invalid(field: str, message: str, hint: str) -> InvalidInput:
-    problem = FieldProblem(field, message, hint)
-    return InvalidInput("The duel cannot be started.", problems=[problem])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from statistics import median
 from typing import Any
 
@@ -11,12 +12,13 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.identity import canonical_json, deviations, read_stored
 from backend.services.run_values import RunLine, RunValues
 
 SPEED, MEMORY = "samples_per_second", "memory_bytes:max"
 LOOKED_AT = 200  # newest runs of the variant
 ENOUGH = 5  # newest runs like it that count
-SECTIONS = ("model", "data", "training", "objective")
+SECTIONS = ("schema_version", "model", "data", "training", "objective")
 # What of a section changes the speed; None: all of it.
 TELLING: Mapping[str, tuple[str, ...] | None] = {
     "model": None,
@@ -46,7 +48,7 @@ class Estimates:
 
     def of(self, config: ExperimentConfig) -> EstimateView:
         """The estimate for one run of `config`."""
-        runs, speed, memory = self._speed(config.variant, _key(config.model_dump(mode="json")))
+        runs, speed, memory = self._speed(config.variant, _key(config))
         if not runs:
             return EstimateView(
                 measured_runs=0, samples_per_second=None, seconds=None, process_hours=None, memory_bytes=None
@@ -65,8 +67,8 @@ class Estimates:
         if (variant, key) not in self._speeds:
             if variant not in self._measured:
                 self._measured[variant] = _measured(self._session, variant)
-            like = [line.id for line in self._measured[variant] if _key(line.sections) == key][:ENOUGH]
-            self._speeds[variant, key] = self._read(like)
+            like = [line.id for line in self._measured[variant] if _key_of_stored(line.sections) == key]
+            self._speeds[variant, key] = self._read(like[:ENOUGH])
         return self._speeds[variant, key]
 
     def _read(self, like: list[str]) -> tuple[int, float, float | None]:
@@ -101,12 +103,25 @@ def _is_speed(value: object) -> bool:
     return isinstance(value, int | float) and value > 0
 
 
-def _key(config: Mapping[str, Any]) -> str:
+def _key(config: ExperimentConfig) -> str:
     """The same for configs that train at the same speed."""
+    found = deviations(config)
     telling = {
         section: {
-            key: value for key, value in (config.get(section) or {}).items() if names is None or key in names
+            key: value for key, value in found.get(section, {}).items() if names is None or key in names
         }
         for section, names in TELLING.items()
     }
-    return json.dumps(telling, sort_keys=True)
+    return canonical_json(telling)
+
+
+def _key_of_stored(sections: Mapping[str, Any]) -> str | None:
+    """The key of a run by the sections of its config; None where today's code cannot read them."""
+    stored = {name: value for name, value in sections.items() if value is not None}
+    return _key_of_text(canonical_json(stored))
+
+
+@lru_cache(maxsize=1024)  # seeds, and whole sweeps, share their sections
+def _key_of_text(sections: str) -> str | None:
+    config = read_stored(json.loads(sections))
+    return None if config is None else _key(config)

@@ -12,14 +12,17 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
+from backend.db import clock
 from backend.db.repositories import evaluation_jobs as rows
 from backend.db.repositories import evaluations as evaluation_rows
-from backend.db.tables import Evaluation, EvaluationJob
+from backend.db.repositories import lease
+from backend.db.repositories.transition import transition_evaluation
+from backend.db.tables import Evaluation, EvaluationJob, EvaluationShare
 from backend.domain.records import Alarm, EvaluationSummary, TestOutcome
 from backend.domain.run import RunStatus
 from backend.domain.votes import added, tally
 from backend.services import alarms, predictions, workers
-from backend.services.queue import LEASE, MOST_ATTEMPTS, RESEND_AFTER
+from backend.services.queue import MOST_ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -28,15 +31,15 @@ class Share:
 
     id: int
     evaluation_id: int
-    run_id: str
-    worker_id: str
+    run_id: str = ""
+    worker_id: str = ""
 
 
 class ShareLost(Exception):
     """The share has ended: its lease lapsed, or the evaluation is over."""
 
 
-def claim(session: Session, evaluation_id: int, worker_id: str, now: float) -> Share | None:
+def claim(session: Session, evaluation_id: int, worker_id: str) -> Share | None:
     """A share of a job that has work left; None if there is nothing to take (a message is only a hint)."""
     found = rows.lock(session, evaluation_id)
     if found is None or found[0].status not in rows.OPEN:
@@ -44,20 +47,22 @@ def claim(session: Session, evaluation_id: int, worker_id: str, now: float) -> S
     evaluation, job = found
     if rows.live_shares(session, evaluation_id) >= job.workers or not _has_work(session, job):
         return None
-    share_id = rows.add_share(session, evaluation_id, worker_id, now, now + LEASE)
-    evaluation.status = RunStatus.RUNNING
+    share_id = rows.add_share(session, evaluation_id, worker_id)
+    text = f"taken by {workers.spoken(worker_id)}"
+    transition_evaluation(session, evaluation, (RunStatus.QUEUED,), RunStatus.RUNNING, text)
     job.status_cause = ""
-    job.started_at = job.started_at or now
+    if job.started_at is None:
+        job.started_at = clock.now()
     session.flush()
     return Share(share_id, evaluation_id, evaluation.run_id, worker_id)
 
 
-def renew(session: Session, held: Share, now: float) -> RunStatus | None:
+def renew(session: Session, held: Share) -> RunStatus | None:
     """Prolong the lease; running or cancelling (stop), or None: the share has ended, or the job failed."""
-    status = rows.extend(session, held.id, now + LEASE)
-    if status is None or status in (RunStatus.FAILED, RunStatus.CANCELLED):
+    if not lease.renew(session, lease.of_share(held.id)):
         return None
-    return RunStatus(status)
+    status = RunStatus(evaluation_rows.status_of(session, held.evaluation_id))
+    return None if status in (RunStatus.FAILED, RunStatus.CANCELLED) else status
 
 
 def begin(
@@ -144,7 +149,7 @@ def complete(session: Session, held: Share, summary: EvaluationSummary) -> None:
     evaluation, _ = _held(session, held)
     extras = evaluation.extras | dict(summary.extras)
     whole = replace(summary, seconds=evaluation.seconds, extras=extras)
-    predictions.finish_evaluation(session, held.evaluation_id, whole)
+    predictions.finish_evaluation(session, held.evaluation_id, whole, "finished")
     rows.forget_batches(session, held.evaluation_id)
 
 
@@ -163,60 +168,48 @@ def report_error(session: Session, held: Share, cause: str, traceback: str) -> N
     session.flush()
 
 
-def finish(session: Session, held: Share, now: float) -> RunStatus | None:
+def finish(session: Session, held: Share) -> RunStatus | None:
     """The share found nothing more to take, and its process has ended."""
-    return _end(session, held, now, "")
+    return _end(session, held, "")
 
 
-def release(session: Session, held: Share, cause: str, now: float) -> RunStatus | None:
+def release(session: Session, held: Share, cause: str) -> RunStatus | None:
     """The worker leaves in good order: its unfinished batch is for others."""
-    return _end(session, held, now, cause)
+    return _end(session, held, cause)
 
 
-def interrupt(session: Session, held: Share, cause: str, now: float, traceback: str = "") -> RunStatus | None:
+def interrupt(session: Session, held: Share, cause: str, traceback: str = "") -> RunStatus | None:
     """The process died: its unfinished batch is for others, unless that keeps happening."""
     found = rows.lock(session, held.evaluation_id)
-    if found is not None and found[0].status in rows.OPEN:
+    if found is not None and found[0].status == RunStatus.RUNNING:
         job = found[1]
         job.fruitless += 1
         session.flush()
         if job.fruitless >= MOST_ATTEMPTS:
             text = f"{cause}; given up after {job.fruitless} attempts that finished no batch"
-            return fail(session, held, text, traceback, now)
-    return _end(session, held, now, f"{cause}; goes on where it was")
+            return fail(session, held, text, traceback)
+    return _end(session, held, f"{cause}; goes on where it was")
 
 
-def fail(session: Session, held: Share, cause: str, traceback: str, now: float) -> RunStatus | None:
+def fail(session: Session, held: Share, cause: str, traceback: str) -> RunStatus | None:
     """The job cannot go on; who shares it is stopped. What the child reported itself goes first."""
     found = rows.lock(session, held.evaluation_id)
-    if found is None or not rows.end_share(session, held.id, now):
+    if found is None or not rows.end_shares(session, lease.of_share(held.id)):
         return None
     evaluation, job = found
-    if evaluation.status in rows.OPEN:
-        evaluation.status, evaluation.finished_at = RunStatus.FAILED, now
-        if not job.traceback:
-            job.status_cause, job.traceback = cause, traceback
-    return _settle(session, evaluation, job, now, "")
+    if job.traceback:
+        cause, traceback = job.status_cause, job.traceback
+    text = f"failed: {cause}"
+    if transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.FAILED, text):
+        job.status_cause, job.traceback = cause, traceback
+    return _settle(session, evaluation, job, "")
 
 
-def sweep(session: Session, now: float, limit: int, resend_after: float = RESEND_AFTER) -> list[int]:
-    """End shares with a lapsed lease, and name jobs whose message should be sent (again)."""
-    for each in rows.lapsed(session, now):
-        cause = f"worker {workers.spoken(each.worker_id)} has not answered for {LEASE:.0f} s"
-        interrupt(session, Share(each.id, each.evaluation_id, "", each.worker_id), cause, now)
-    waiting = rows.to_send(session, now - resend_after, limit)
-    for job in waiting:
-        job.dispatched_at = now
-    session.flush()
-    return [job.evaluation_id for job in waiting]
-
-
-def free_dead(session: Session, is_dead: Callable[[str], bool], now: float) -> None:
-    """End at once the shares of workers that are known to be dead."""
-    for each in rows.held(session):
-        if is_dead(each.worker_id):
-            cause = f"worker {workers.spoken(each.worker_id)} died"
-            interrupt(session, Share(each.id, each.evaluation_id, "", each.worker_id), cause, now)
+def put_back_lost(session: Session, is_dead: Callable[[str], bool] | None = None) -> None:
+    """End the shares whose lease has lapsed, and those of workers that are known to be dead."""
+    for share, how in lease.lost(session, EvaluationShare, is_dead):
+        held = Share(share.id, share.evaluation_id)
+        interrupt(session, held, f"worker {workers.spoken(share.worker_id)} {how}")
 
 
 def _has_work(session: Session, job: EvaluationJob) -> bool:
@@ -236,26 +229,23 @@ def _held(session: Session, held: Share) -> tuple[Evaluation, EvaluationJob]:
     return found[0], found[1]
 
 
-def _end(session: Session, held: Share, now: float, cause: str) -> RunStatus | None:
+def _end(session: Session, held: Share, cause: str) -> RunStatus | None:
     """End the share; None if it had ended before."""
     found = rows.lock(session, held.evaluation_id)
-    if found is None or not rows.end_share(session, held.id, now):
+    if found is None or not rows.end_shares(session, lease.of_share(held.id)):
         return None
-    return _settle(session, *found, now, cause)
+    return _settle(session, *found, cause)
 
 
-def _settle(
-    session: Session, evaluation: Evaluation, job: EvaluationJob, now: float, cause: str
-) -> RunStatus:
+def _settle(session: Session, evaluation: Evaluation, job: EvaluationJob, cause: str) -> RunStatus:
     """What the job is once one of its shares has ended."""
-    if not rows.live_shares(session, evaluation.id):
-        if evaluation.status == RunStatus.CANCELLING:
-            evaluation.status, evaluation.finished_at = RunStatus.CANCELLED, now
-            job.status_cause = "cancelled by the user"
-        elif evaluation.status == RunStatus.RUNNING:
-            evaluation.status = RunStatus.QUEUED
+    by_user, again = "cancelled by the user", f"waits again: {cause or 'work is left'}"
+    if rows.live_shares(session, evaluation.id):
+        if evaluation.status == RunStatus.RUNNING and cause:
             job.status_cause, job.dispatched_at = cause, None
-    elif evaluation.status == RunStatus.RUNNING and cause:
+    elif transition_evaluation(session, evaluation, (RunStatus.CANCELLING,), RunStatus.CANCELLED, by_user):
+        job.status_cause = by_user
+    elif transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.QUEUED, again):
         job.status_cause, job.dispatched_at = cause, None
     session.flush()
-    return RunStatus(evaluation_rows.status_of(session, evaluation.id))
+    return RunStatus(evaluation.status)

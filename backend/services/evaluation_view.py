@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +13,14 @@ from backend.db.repositories import evaluation_jobs as jobs
 from backend.db.repositories import evaluations as rows
 from backend.db.repositories import runs as run_rows
 from backend.db.tables import Evaluation, EvaluationJob, EvaluationShare, Run
+from backend.domain.measurement import protocol_of
 from backend.domain.records import TRUTH_UNKNOWN, Score
 from backend.domain.run import RunStatus
 from backend.domain.statistics import Ranks, difference_of_shares, pass_at, pass_curve
 from backend.domain.votes import DIHEDRAL_NAMES
 from backend.services import workers
 from backend.services.filter_names import at_path
-from backend.services.measured import Measured, PassView
+from backend.services.measured import Measured, PassView, view_fields
 from backend.services.run_facts import passed
 
 CURVE_TO = 1000  # largest k of the curve of pass@k
@@ -175,7 +175,7 @@ def _waiting_reasons(session: Session, evaluations: Sequence[Evaluation]) -> dic
     waiting = {each.id for each in evaluations if each.status == RunStatus.QUEUED}
     if not waiting:
         return {}
-    reason = workers.why_work_waits(session, time.time())
+    reason = workers.why_work_waits(session)
     return {
         evaluation_id: f"{before} before it; {reason}" if before else reason
         for before, evaluation_id in enumerate(jobs.queued_ids(session))
@@ -202,16 +202,9 @@ def _view(
         run_id=row.run_id,
         run_name=run.name,
         variant=run.variant,
-        set=row.set_name,
+        **view_fields(protocol_of(row)),
         held_out=row.set_name not in _trained_on(run),
         step=row.step,
-        weights=row.weights,
-        views=row.views,
-        act_steps=row.act_steps,
-        search=row.search,
-        canvas=row.canvas,
-        tasks_digest=row.tasks_digest,
-        n=len(row.task_ids),
         status=row.status,
         status_cause=job.status_cause if job else "",
         waiting_reason=waiting_reason,
@@ -295,12 +288,11 @@ def _compute(row: Evaluation, job: EvaluationJob | None, shares: Sequence[Evalua
 
 
 def _gap(session: Session, row: Evaluation, run: Run, k: int = 1) -> GapView | None:
-    """This evaluation and the newest one alike on the other kind of set."""
+    """This evaluation and the newest one with the same settings on the other kind of set."""
     trained_on = _trained_on(run)
     is_trained = row.set_name in trained_on
-    other = next(
-        (each for each in rows.alike(session, row) if (each.set_name in trained_on) != is_trained), None
-    )
+    others = rows.on_other_sets(session, row)
+    other = next((each for each in others if (each.set_name in trained_on) != is_trained), None)
     if other is None or str(k) not in other.passes or str(k) not in row.passes:
         return None
     trained, held_out = (row, other) if is_trained else (other, row)

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.db import clock
 from backend.db.repositories import evaluation_jobs as jobs
 from backend.db.repositories import evaluations as rows
 from backend.db.repositories import runs as run_rows
+from backend.db.repositories import transition
+from backend.db.repositories.transition import transition_evaluation
 from backend.db.tables import Evaluation, EvaluationJob, Run
 from backend.domain.config_problems import parse_experiment
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
-from backend.domain.evaluation_request import EvaluationRequest, canvas_key, search_key
+from backend.domain.errors import Conflict, InvalidInput, NotFound
+from backend.domain.evaluation_request import EvaluationRequest
+from backend.domain.measurement import digest_of, settings_of
 from backend.domain.run import RunStatus
 from backend.domain.task import Task, choose_canvas
-from backend.services import checkpoints, datasets, evaluation_view, events, runs
+from backend.kit.problems import did_you_mean, invalid, invalid_query, not_valid
+from backend.services import checkpoints, datasets, evaluation_view, runs
 from backend.services.evaluation_view import EvaluationView, TestInputView, views_of
+
+_invalid = partial(invalid, "The evaluation was not started.")
 
 MOST = 200  # evaluations of one list
 ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.CANCELLING)
@@ -45,8 +53,6 @@ def request(session: Session, run_id: str, asked: EvaluationRequest) -> Evaluati
         options["trim"] = asked.trim
     evaluation.extras = evaluation.extras | {"test_inputs": sum(len(task.tests) for task in tasks)}
     _queue(session, evaluation, options, asked.workers)
-    text = f"Evaluation {evaluation.id} of step {evaluation.step} queued."
-    events.add(session, run_id, "evaluation", text, {"evaluation": evaluation.id})
     return get(session, evaluation.id)
 
 
@@ -73,10 +79,10 @@ def find(
 ) -> list[EvaluationView]:
     """Evaluations, newest first: of one run, or all that were queued as jobs. Without their curves."""
     if not 1 <= limit <= MOST:
-        raise _invalid("limit", f"must lie in 1 to {MOST}, not {limit}.")
+        raise invalid_query("limit", f"must lie in 1 to {MOST}, not {limit}.")
     unknown = [each for each in status or () if each not in list(RunStatus)]
     if unknown:
-        raise _invalid("status", f"there is no status {unknown[0]!r}.", f"Known are {', '.join(RunStatus)}.")
+        raise InvalidInput("Invalid query.", problems=[not_valid("status", unknown[0], RunStatus)])
     if run_id is None:
         return views_of(session, jobs.newest(session, limit, status))
     runs.check_exists(session, run_id)
@@ -96,11 +102,12 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     evaluation, job = found
     if evaluation.status not in ACTIVE:
         raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be cancelled.")
-    if jobs.live_shares(session, evaluation_id):
-        evaluation.status = RunStatus.CANCELLING
-    else:
-        evaluation.status, evaluation.finished_at = RunStatus.CANCELLED, time.time()
+    text = "is to be cancelled by the user"
+    transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.CANCELLING, text)
+    if not jobs.live_shares(session, evaluation_id):
+        waiting = (RunStatus.QUEUED, RunStatus.CANCELLING)
         job.status_cause = "cancelled by the user"
+        transition_evaluation(session, evaluation, waiting, RunStatus.CANCELLED, job.status_cause)
     session.flush()
     return get(session, evaluation_id)
 
@@ -149,7 +156,7 @@ def _tasks(session: Session, run: Run, asked: EvaluationRequest) -> tuple[str, l
         raise _invalid("set", "is missing, and the run's config evaluates none.")
     known = [each.name for each in datasets.sets(session)]
     if name not in known:
-        raise _invalid("set", f"there is no task set {name!r}.", _nearest(name, known))
+        raise _invalid("set", f"there is no task set {name!r}.", did_you_mean(name, known))
     tasks = sorted(datasets.tasks(session, name), key=lambda task: task.id)
     if asked.that_fit:
         sizes = config.data.canvas_sizes
@@ -167,7 +174,7 @@ def _named(names: Collection[str], tasks: Sequence[Task], set_name: str) -> list
     missing = [each for each in names if each not in ids]
     if missing:
         text = f"{set_name} has no task {missing[0]!r}."
-        raise _invalid("tasks", text, _nearest(missing[0], ids) if len(ids) < 2000 else "")
+        raise _invalid("tasks", text, did_you_mean(missing[0], ids) if len(ids) < 2000 else "")
     return [task for task in tasks if task.id in names]
 
 
@@ -184,12 +191,8 @@ def _asked(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[Run
         "run_id": run.id,
         "set_name": set_name,
         "step": step,
-        "weights": config.evaluation.weights,
-        "views": config.evaluation.views,
-        "act_steps": config.evaluation.act_steps or config.model.act.max_steps,
-        "search": search_key(config),
-        "canvas": canvas_key(config),
-        "tasks_digest": rows.digest(task.id for task in tasks),
+        "tasks_digest": digest_of(task.id for task in tasks),
+        **asdict(settings_of(config)),
     }
     return run, tasks, key
 
@@ -213,14 +216,20 @@ def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str]) -
 
 def _queue(session: Session, evaluation: Evaluation, options: dict[str, object], workers: int) -> None:
     """Make it a job that workers find. What other options had computed is not mixed with these."""
-    now = time.time()
     found = jobs.lock(session, evaluation.id)
-    evaluation.status, evaluation.finished_at = RunStatus.QUEUED, None
+    text = f"of step {evaluation.step} queued"
+    before = (RunStatus.RUNNING, *AGAIN)
+    if not transition_evaluation(session, evaluation, before, RunStatus.QUEUED, f"{text} again"):
+        transition.note_evaluation(session, evaluation, text)
     if found is None:
         rows.delete_outcomes(session, evaluation.id)
-        job = EvaluationJob(evaluation_id=evaluation.id, options=options, workers=workers, dispatched_at=now)
+        job = EvaluationJob(
+            evaluation_id=evaluation.id, options=options, workers=workers, dispatched_at=clock.now()
+        )
         jobs.add(session, job)
         return
+    # Those of an attempt that failed may not write any more.
+    jobs.end_shares(session, jobs.shares_in(evaluation.id))
     job = found[1]
     if job.options != options:
         rows.delete_outcomes(session, evaluation.id)
@@ -232,15 +241,5 @@ def _queue(session: Session, evaluation: Evaluation, options: dict[str, object],
         evaluation.extras = {"test_inputs": evaluation.extras["test_inputs"]}
     job.options, job.workers = options, workers
     job.status_cause = job.traceback = ""
-    job.fruitless, job.dispatched_at = 0, now
+    job.fruitless, job.dispatched_at = 0, clock.now()
     session.flush()
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"Did you mean {close[0]}?" if close else ""
-
-
-def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
-    problem = FieldProblem(field, message, hint)
-    return InvalidInput("The evaluation cannot be made like that.", problems=[problem])

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import journal
 from backend.db.tables import RunEvent
 
-
-def add(
-    session: Session,
-    run_id: str,
-    kind: str,
-    text: str,
-    data: Mapping[str, Any] | None = None,
-    wall_time: float | None = None,
-) -> None:
-    """Note that `kind` happened, in words; now, unless `wall_time` says when."""
-    when = time.time() if wall_time is None else wall_time
-    journal.add_event(
-        session, RunEvent(run_id=run_id, kind=kind, text=text, data=dict(data or {}), wall_time=when)
-    )
+add = journal.add_event
 
 
 def list(session: Session, run_id: str, after_id: int = 0) -> Sequence[RunEvent]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args
 
@@ -13,8 +12,10 @@ from backend.db.repositories import evaluations as rows
 from backend.db.tables import Evaluation
 from backend.domain.errors import NotFound
 from backend.domain.votes import unpack_trace
+from backend.kit.format import finite
+from backend.kit.problems import invalid
 from backend.services import datasets, predictions
-from backend.services.table_files import MEDIA_TYPES, File, Head, check, invalid, table_file
+from backend.services.table_files import MEDIA_TYPES, File, Head, check, table_file
 
 What = Literal["predictions", "votes", "steps", "submission"]
 ATTEMPTS = 2
@@ -61,7 +62,7 @@ def export(session: Session, evaluation_id: int, what: str, as_: str) -> File:
     name = f"evaluation-{evaluation_id}-{what}"
     if what == "submission":
         if as_ != "json":
-            raise invalid("format", "a submission is JSON.", "Leave the format out.")
+            raise invalid("Nothing was exported.", "format", "a submission is JSON.", "Leave the format out.")
         content = json.dumps(submission(session, evaluation)).encode()
         return File(f"{name}.json", MEDIA_TYPES["json"], content)
     return table_file(name, *_table(session, evaluation, what), as_)
@@ -99,13 +100,12 @@ def _table(session: Session, evaluation: Evaluation, what: str) -> tuple[Head, l
         trace, name = unpack_trace(packed), (outcome.task_id, outcome.test_index)
         if what == "votes":
             table += [
-                (*name, each.view, each.dihedral, each.colours, each.rank, _finite(each.halting_probability))
+                (*name, each.view, each.dihedral, each.colours, each.rank, finite(each.halting_probability))
                 for each in trace.votes
             ]
         else:
             table += [
-                (*name, each.step, each.grid.digits, _finite(each.halting_probability))
-                for each in trace.steps
+                (*name, each.step, each.grid.digits, finite(each.halting_probability)) for each in trace.steps
             ]
     return (VOTES if what == "votes" else STEPS), table
 
@@ -118,12 +118,8 @@ def _predictions(session: Session, evaluation_id: int) -> Iterator[tuple[Any, ..
         for each in outcome.candidates:
             mode = each.failure_mode.value if each.failure_mode else None
             yield (
-                *name, each.rank, each.grid.digits, each.votes, _finite(each.confidence), each.correct,
+                *name, each.rank, each.grid.digits, each.votes, finite(each.confidence), each.correct,
                 each.cell_accuracy, mode,
             )  # fmt: skip
         if not outcome.candidates:
             yield (*name, *[None] * 7)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -28,7 +28,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
 from typing import Any
 from typing import Literal as OneOf
 
@@ -39,6 +39,7 @@ from backend.domain.config_messages import models_of
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.hypothesis.judge import VERDICTS
 from backend.domain.run import RunStatus
+from backend.kit.problems import did_you_mean, not_valid
 from backend.services.filters import (
     All,
     Comparison,
@@ -127,13 +128,12 @@ def refusal(name: str) -> tuple[str, str] | None:
         known = f"Known are {', '.join(BUILT_IN)}, every config path (training.steps) and every metric."
         return f"Unknown name {name!r}.", known
     meant = _mistyped(name)
-    return (f"Unknown name {name!r}.", f"Did you mean {meant}?") if meant else None
+    return (f"Unknown name {name!r}.", f"Did you mean {meant!r}?") if meant else None
 
 
 def suggestion(name: str, extra: Collection[str]) -> str:
     """The known name nearest to one that no run has, as a question; empty where none is near."""
-    close = get_close_matches(metric_of(name)[0], [*BUILT_IN, *metrics.NAMES, *extra, *CONFIG_PATHS], n=1)
-    return f"Did you mean {close[0]}?" if close else ""
+    return did_you_mean(metric_of(name)[0], [*BUILT_IN, *metrics.NAMES, *extra, *CONFIG_PATHS])
 
 
 def _mistyped(name: str) -> str | None:
@@ -244,9 +244,8 @@ def _typed_scalar(name: str, sign: str, value: Scalar, column: int) -> Scalar:
     if name in FLAGS and not isinstance(value, bool):
         invalid(column, f"{name} is true or false, not {value!r}.")
     if name in CHOICES and sign in ("==", "!=", "in", "not in") and value not in CHOICES[name]:
-        close = get_close_matches(str(value), CHOICES[name], n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"It is one of {', '.join(CHOICES[name])}."
-        invalid(column, f"{name} is never {value!r}.", hint)
+        problem = not_valid(name, value, CHOICES[name])
+        invalid(column, problem.message, problem.hint)
     return value
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn, TypeGuard
 
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.kit import problems
 
 Scalar = str | int | float | bool | None
 Value = Scalar | tuple[Scalar, ...]
@@ -79,8 +79,7 @@ Expression = Comparison | Not | All | Either
 
 def invalid(column: int, message: str, hint: str = "") -> NoReturn:
     """Refuse the filter because of what stands at `column`."""
-    problem = FieldProblem("filter", f"column {column}: {message}", hint)
-    raise InvalidInput("The filter is not valid.", problems=[problem])
+    raise problems.invalid("The filter is not valid.", "filter", f"column {column}: {message}", hint)
 
 
 def matches(expression: Expression, values: Values) -> bool:

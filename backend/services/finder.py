@@ -9,18 +9,9 @@ from urllib.parse import quote
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import groups, runs, tasks
+from backend.web import pages
 
 EACH = 6  # most hits of one kind
-
-PAGES = (
-    ("Runs", "/", "all runs, live"),
-    ("New run", "/runs/new", "launch a run or a sweep"),
-    ("Gallery", "/gallery", "predictions beside the truth, several runs side by side"),
-    ("Tasks", "/tasks", "the puzzles of each set"),
-    ("Queue", "/queue", "what runs, what waits and why, the workers"),
-    ("Data", "/data", "task sets, import, leak check"),
-    ("Settings", "/settings", "people, tokens, storage"),
-)
 
 
 @dataclass(frozen=True)
@@ -40,9 +31,8 @@ def find(session: Session, text: str) -> list[Hit]:
 
 
 def _pages(wanted: str) -> Iterator[Hit]:
-    for name, address, about in PAGES:
-        if wanted.lower() in name.lower():
-            yield Hit("page", name, about, address)
+    for page in pages.search(wanted):
+        yield Hit("page", page.title, page.about, page.path)
 
 
 def _runs(session: Session, wanted: str) -> Iterator[Hit]:

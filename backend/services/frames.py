@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Real
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.db.points import Points, Steps, Times, Values, encode_axis, order_of
-from backend.domain.errors import FieldProblem, InvalidInput
 from backend.domain.records import MetricFrame
+from backend.kit.format import counted
+from backend.kit.problems import invalid
 from backend.services.segment_rows import chunks_of, segment_row
+
+_invalid = partial(invalid, "The metrics were not written.")
 
 MAX_STEP = 2**53 - 1  # the largest whole number that JSON and JavaScript hold
 MAX_WALL_TIME = 1e11  # seconds; above it someone sent milliseconds
@@ -68,30 +72,38 @@ def _checked_axis(frame: MetricFrame) -> tuple[Steps, Times]:
     steps = _numbers("step", frame.steps)
     seconds = _numbers("wall_time", frame.wall_times).astype(np.float64)
     if len(seconds) != len(steps):
-        _refuse("wall_time", f"has {len(seconds)} entries for {len(steps)} steps.")
+        raise _invalid("wall_time", _unequal(len(seconds), len(steps)))
     if not np.all((steps >= 0) & (steps <= MAX_STEP) & (np.floor(steps) == steps)):
-        _refuse("step", f"must hold whole numbers from 0 to {MAX_STEP}.")
+        raise _invalid("step", f"must hold whole numbers from 0 to {MAX_STEP}.")
     if not np.all((seconds >= 0) & (seconds <= MAX_WALL_TIME)):
-        _refuse("wall_time", "must hold seconds since 1970.", "Are these milliseconds? Divide by 1000.")
+        raise _invalid(
+            "wall_time", "must hold seconds since 1970.", "Are these milliseconds? Divide by 1000."
+        )
     return steps.astype(np.int64), np.round(seconds * 1000).astype(np.int64)
 
 
 def _check_names(frame: MetricFrame) -> None:
     if len(frame.values) > MAX_NAMES:
-        _refuse("values", f"has {len(frame.values)} metrics; one request takes {MAX_NAMES}.")
+        raise _invalid("values", f"has {len(frame.values)} metrics; one request takes {MAX_NAMES}.")
     for name in frame.values:
         if not name.strip() or len(name) > MAX_NAME:
-            _refuse("values", f"has a metric named {name[:20]!r}; a name has 1 to {MAX_NAME} characters.")
+            raise _invalid(
+                "values", f"has a metric named {name[:20]!r}; a name has 1 to {MAX_NAME} characters."
+            )
 
 
 def _checked_values(field: str, given: Sequence[float | None], n: int) -> tuple[Values, NDArray[np.bool_]]:
     """(values (n,), present (n,)): None is no point, NaN is one."""
     if len(given) != n:
-        _refuse(field, f"has {len(given)} entries for {n} steps.")
+        raise _invalid(field, _unequal(len(given), n))
     values = _numbers(field, given).astype(np.float64)
     if not np.isnan(values).any():
         return values, np.ones(n, dtype=bool)
     return values, np.array([value is not None for value in given], dtype=bool)
+
+
+def _unequal(entries: int, steps: int) -> str:
+    return f"has {counted(entries, 'entry', 'entries')} for {counted(steps, 'step')}."
 
 
 def _numbers(field: str, given: Sequence[float | None]) -> NDArray[Any]:
@@ -101,11 +113,7 @@ def _numbers(field: str, given: Sequence[float | None]) -> NDArray[Any]:
         if array.dtype.kind == "O" and all(value is None or isinstance(value, Real) for value in given):
             array = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        _refuse(field, "must be a flat list of numbers.")
+        raise _invalid(field, "must be a flat list of numbers.") from None
     if array.ndim != 1 or array.dtype.kind not in "iuf":
-        _refuse(field, "must be a flat list of numbers.")
+        raise _invalid(field, "must be a flat list of numbers.")
     return array
-
-
-def _refuse(field: str, message: str, hint: str = "") -> NoReturn:
-    raise InvalidInput("The metrics were not written.", problems=[FieldProblem(field, message, hint)])

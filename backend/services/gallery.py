@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, fields, replace
 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
@@ -14,11 +13,14 @@ from backend.db.repositories import evaluations as evaluation_rows
 from backend.db.repositories import gallery as rows
 from backend.db.repositories.gallery import Position, Wanted
 from backend.db.repositories.tasks import task_from
-from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import InvalidInput, NotFound
 from backend.domain.grid import Grid
+from backend.domain.measurement import Settings
 from backend.domain.records import FailureMode, TestOutcome
 from backend.domain.task import Task
-from backend.services.measured import besides
+from backend.kit import cursors
+from backend.kit.problems import invalid_query, not_valid
+from backend.services.paired import obstacles
 from backend.services.predictions import CORRECT, outcome_from
 
 LARGEST_PAGE = 200
@@ -63,17 +65,8 @@ class Source:
     seed: int | None
     set_name: str
     step: int
-    weights: str
-    views: int
-    act_steps: int
-    search: str
-    canvas: str
+    settings: Settings
     status: str  # running, finished
-
-    @property
-    def besides(self) -> str:
-        """Search and canvas, where they are not the plain ones."""
-        return besides(self.search, self.canvas)
 
 
 @dataclass(frozen=True)
@@ -121,12 +114,14 @@ class Choices:
 def page(session: Session, wanted: Filter, limit: int = 24, cursor: str | None = None) -> Page:
     """The test inputs that match, newest evaluation first; InvalidInput names what cannot be used."""
     if not 1 <= limit <= LARGEST_PAGE:
-        raise _invalid("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
-    found = rows.rows(session, _checked(wanted), limit + 1, _position(cursor))
-    shown = found[:limit]
+        raise invalid_query("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
+    checked = _checked(wanted)
+    if wanted.change:
+        _check_one_set(session, wanted)
+    found = rows.rows(session, checked, limit + 1, _position(cursor))
+    shown, more = cursors.cut(found, limit, _key)
     items = _side_by_side(session, shown, wanted) if wanted.evaluations else _one_by_one(session, shown)
-    last = shown[-1][0] if len(found) > limit else None
-    return Page(items, f"{last.evaluation_id}:{last.test_index}:{last.task_id}" if last else None)
+    return Page(items, more)
 
 
 def modes(session: Session, wanted: Filter) -> dict[str, int]:
@@ -159,11 +154,23 @@ def sources(session: Session, evaluation_ids: Sequence[int]) -> tuple[Source, ..
     return tuple(found[each] for each in evaluation_ids)
 
 
+def obstacles_of(session: Session, evaluation_ids: Sequence[int]) -> dict[int, str]:
+    """Evaluation -> why it is not comparable with the first, in words; without those that are. NotFound."""
+    sources(session, evaluation_ids)
+    found = [each for name in evaluation_ids if (each := evaluation_rows.get(session, name))]
+    reasons = {each.id: "; ".join(obstacles(found[0], each)) for each in found[1:]}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
 def earlier(session: Session, source: Source) -> tuple[Source, ...]:
-    """Earlier finished evaluations of the same run on the same set, the newest first."""
+    """Earlier finished evaluations of the same run on the same set with the same settings, newest first."""
     found = rows.with_runs(session, set_name=source.set_name, run_id=source.run_id, finished=True)
+    others = [_source(evaluation, run) for evaluation, run in found]
     return tuple(
-        _source(each, run) for each, run in found if (each.step, each.id) < (source.step, source.evaluation)
+        other
+        for other in others
+        if other.settings == source.settings
+        and (other.step, other.evaluation) < (source.step, source.evaluation)
     )
 
 
@@ -189,15 +196,13 @@ def _checked(wanted: Filter) -> Wanted:
         ("change", wanted.change, tuple(CHANGES)),
     ):
         if value and value not in known:
-            close = get_close_matches(value, known, n=1)
-            hint = f"Did you mean {close[0]}?" if close else f"Choose one of {', '.join(known)}."
-            raise _invalid(field, f"is never {value!r}.", hint)
+            raise InvalidInput("Invalid query.", problems=[not_valid(field, value, known)])
     if len(wanted.evaluations) > MOST_COLUMNS:
-        raise _invalid("evaluation", f"at most {MOST_COLUMNS} stand side by side.")
+        raise invalid_query("evaluation", f"at most {MOST_COLUMNS} stand side by side.")
     if wanted.change and len(wanted.evaluations) < 2:
-        raise _invalid("change", "compares two evaluations.", "Give evaluation twice: A and B.")
+        raise invalid_query("change", "compares two evaluations.", "Give evaluation twice: A and B.")
     if wanted.attempts < 1:
-        raise _invalid("attempts", f"must be at least 1, not {wanted.attempts}.")
+        raise invalid_query("attempts", f"must be at least 1, not {wanted.attempts}.")
     return Wanted(
         evaluations=wanted.evaluations,
         set_name=wanted.set_name or None,
@@ -209,6 +214,14 @@ def _checked(wanted: Filter) -> Wanted:
         change=wanted.change or None,
         attempts=wanted.attempts,
     )
+
+
+def _check_one_set(session: Session, wanted: Filter) -> None:
+    """Tasks of two sets may share their ids and nothing else."""
+    a, b = sources(session, wanted.evaluations[:2])
+    if a.set_name != b.set_name:
+        text = f"A and B are not comparable: different task sets ({a.set_name} and {b.set_name})."
+        raise invalid_query("change", text, "Choose two evaluations on one set.")
 
 
 Found = Sequence[Row[tables.Outcome, tables.Evaluation, tables.Run, tables.Task | None]]
@@ -272,24 +285,15 @@ def _source(evaluation: tables.Evaluation, run: tables.Run) -> Source:
         seed=run.seed,
         set_name=evaluation.set_name,
         step=evaluation.step,
-        weights=evaluation.weights,
-        views=evaluation.views,
-        act_steps=evaluation.act_steps,
-        search=evaluation.search,
-        canvas=evaluation.canvas,
+        settings=Settings(**{field.name: getattr(evaluation, field.name) for field in fields(Settings)}),
         status=evaluation.status,
     )
 
 
 def _position(cursor: str | None) -> Position | None:
-    if not cursor:
-        return None
-    evaluation, _, rest = cursor.partition(":")
-    test, _, task = rest.partition(":")
-    if not (evaluation.isdecimal() and test.isdecimal() and task):
-        raise _invalid("cursor", "is not one that a page gave.", "Leave it out to start over.")
-    return int(evaluation), task, int(test)
+    after = cursors.read(cursor, int, int, str)
+    return (after[0], after[2], after[1]) if after else None
 
 
-def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
-    return InvalidInput("The gallery cannot be shown.", problems=[FieldProblem(field, message, hint)])
+def _key(row: Row[tables.Outcome, tables.Evaluation, tables.Run, tables.Task | None]) -> tuple[int, int, str]:
+    return row[0].evaluation_id, row[0].test_index, row[0].task_id

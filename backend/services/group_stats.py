@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backend.domain.statistics import mean_of
+from backend.domain.experiment.identity import OF_ONE_RUN
+from backend.domain.statistics import Mean, mean_of_shares
 from backend.domain.sweeps import Sweep, changes_of, variation_label
-from backend.domain.variation import OF_ONE_RUN, variation
 from backend.services.group_view import GroupRun, GroupScore, MeanView, Statuses, VariationView
-from backend.services.measured import common_way, newest_by
+from backend.services.measured import common_protocol, newest_by, why_left_out
 from backend.services.run_view import ResultView, RunView
 
 TOKEN_ACCURACY = "accuracy/token"
@@ -20,7 +20,7 @@ def variations(runs: Sequence[RunView], sweep: Sweep) -> list[VariationView]:
     """The runs by what they vary besides the seed, in the order in which they were made."""
     found: dict[str, list[RunView]] = {}
     for run in runs:
-        found.setdefault(variation(run.config), []).append(run)
+        found.setdefault(run.variation, []).append(run)
     return [_variation(those, sweep) for those in found.values()]
 
 
@@ -48,7 +48,7 @@ def _variation(runs: Sequence[RunView], sweep: Sweep) -> VariationView:
         statuses=statuses(runs),
         scores=_scores(runs),
         verdicts=dict(Counter(run.hypothesis.verdict for run in runs if run.hypothesis)),
-        token_accuracy=_mean([value for value in last if value is not None]),
+        token_accuracy=_view(mean_of_shares([value for value in last if value is not None])),
     )
 
 
@@ -64,7 +64,7 @@ def _scores(runs: Sequence[RunView]) -> list[GroupScore]:
             by_set.setdefault(name, []).append(run)
     order = [each.get("name") for each in runs[0].config.get("evaluation", {}).get("sets", [])]
     by_place = sorted(by_set, key=lambda name: order.index(name) if name in order else len(order))
-    scores = [_score(name, _newest_alike(name, by_set[name])) for name in by_place]
+    scores = [_score(name, by_set[name]) for name in by_place]
     return [score for score in scores if score]
 
 
@@ -72,28 +72,26 @@ def _finished(run: RunView) -> list[ResultView]:
     return [result for result in run.results if result.status == "finished"]
 
 
-def _newest_alike(set_name: str, runs: Sequence[RunView]) -> list[ResultView]:
-    """Each run's newest result on the set, by the way of measuring that most of the runs share."""
-    of_runs = [[result for result in _finished(run) if result.set == set_name] for run in runs]
-    way = common_way(of_runs)
-    return [result for results in of_runs if (result := newest_by(way, results))]
-
-
-def _score(name: str, results: Sequence[ResultView]) -> GroupScore | None:
+def _score(name: str, runs: Sequence[RunView]) -> GroupScore | None:
+    """pass@1 of each run's newest result on the set, by the protocol that most of the runs share."""
+    of_runs = [[result for result in _finished(run) if result.set == name] for run in runs]
+    protocol = common_protocol(of_runs)
+    results = [result for found in of_runs if (result := newest_by(protocol, found))]
     passes = [score for result in results if (score := result.pass_at(1)) and score.n]
-    share = _mean([score.solved / score.n for score in passes])
+    n = sum(score.n for score in passes)
+    share = _view(mean_of_shares([score.solved / score.n for score in passes], n))
     if share is None:
         return None
     return GroupScore(
         set=name,
         held_out=results[0].held_out,
-        conditions=results[0].conditions,
+        conditions=results[0].protocol.conditions,
         solved=sum(score.solved for score in passes),
-        n=sum(score.n for score in passes),
+        n=n,
         share=share,
+        left_out=why_left_out(protocol, of_runs),
     )
 
 
-def _mean(values: Sequence[float]) -> MeanView | None:
-    found = mean_of(values)
-    return MeanView(n=found.n, mean=found.mean, low=found.low, high=found.high) if found else None
+def _view(mean: Mean | None) -> MeanView | None:
+    return MeanView(n=mean.n, mean=mean.mean, low=mean.low, high=mean.high) if mean else None

@@ -38,13 +38,13 @@ class MeanView(BaseModel):
     n: int = Field(description="Runs that have the value.")
     mean: float
     low: float | None = Field(
-        description="Of the 95 % interval by Student's t; null with fewer than two runs."
+        description="Of the 95 % interval, which stays within 0 to 1; null with fewer than two runs."
     )
     high: float | None
 
 
 class GroupScore(BaseModel):
-    """pass@1 on one set: the newest finished evaluation of each run, of those measured like most."""
+    """pass@1 on one set: each run's newest finished evaluation by the protocol that most runs share."""
 
     set: str = Field(examples=["arc-agi-1/evaluation"])
     held_out: bool
@@ -52,6 +52,11 @@ class GroupScore(BaseModel):
     solved: float = Field(description="Tasks solved, summed over the runs.")
     n: int = Field(description="Tasks evaluated, summed over the runs.")
     share: MeanView = Field(description="Of the runs' own shares, 0 to 1.")
+    left_out: str = Field(
+        "",
+        description="Runs that were evaluated by another protocol and do not count, and how it differs.",
+        examples=["1 of 2 runs not comparable: different tasks (8 and 8)"],
+    )
 
 
 class VariationView(BaseModel):

@@ -6,17 +6,17 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import groups as rows
 from backend.db.tables import Run, RunGroup
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import Conflict
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.run import RunStatus
 from backend.domain.sweeps import Sweep, Variation, expand, parse_sweep, sweep_label
-from backend.domain.variation import variation
+from backend.kit import cursors
+from backend.kit.problems import invalid, invalid_query, unknown_id
 from backend.services import events, group_stats, runs
 from backend.services.group_view import GroupPlace, GroupSummary, GroupView, Statuses
 from backend.services.run_facts import Facts
@@ -79,11 +79,10 @@ def get(session: Session, group_id: str) -> GroupView:
 def find(session: Session, limit: int = 50, cursor: str | None = None) -> GroupList:
     """Groups, newest first."""
     if not 1 <= limit <= MOST:
-        raise _unlisted("limit", f"must be 1 to {MOST}, not {limit}.")
-    found = rows.newest(session, limit + 1, _position(cursor))
-    shown = found[:limit]
+        raise invalid_query("limit", f"must be 1 to {MOST}, not {limit}.")
+    found = rows.newest(session, limit + 1, cursors.read(cursor, float, str))
+    shown, more = cursors.cut(found, limit, lambda group: (group.created_at, group.id))
     counts = rows.statuses(session, [group.id for group in shown])
-    more = f"{shown[-1].created_at!r}:{shown[-1].id}" if len(found) > limit else None
     return GroupList([_summary(group, counts.get(group.id, {})) for group in shown], more)
 
 
@@ -110,8 +109,7 @@ def place(session: Session, run: RunView) -> GroupPlace | None:
     group = rows.get(session, run.group.id) if run.group else None
     if group is None:
         return None
-    own = variation(run.config)
-    siblings = [each for each in rows.runs_of(session, group.id) if each.variation == own]
+    siblings = [each for each in rows.runs_of(session, group.id) if each.variation == run.variation]
     return GroupPlace(
         id=group.id,
         name=group.name,
@@ -145,37 +143,18 @@ def _views(session: Session, found: Sequence[Run]) -> list[RunView]:
 def _row(session: Session, group_id: str) -> RunGroup:
     group = rows.get(session, group_id)
     if group is None:
-        close = get_close_matches(group_id, rows.all_ids(session), n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(close)}?" if close else "GET /api/v1/groups lists them."
-        raise NotFound(f"There is no group {group_id!r}.", hint)
+        raise unknown_id("group", group_id, rows.all_ids(session), "GET /api/v1/groups lists them.")
     return group
 
 
 def _checked_name(name: str) -> str:
     name = name.strip()
     if len(name) > LONGEST_NAME:
-        problem = FieldProblem("name", f"must be at most {LONGEST_NAME} characters long.")
-        raise InvalidInput("The group cannot be called that.", problems=[problem])
+        message = f"must be at most {LONGEST_NAME} characters long."
+        raise invalid("The group was not created.", "name", message)
     return name
 
 
 def _name(config: ExperimentConfig, sweep: Sweep) -> str:
     name = f"{config.name or config.variant} · {sweep_label(sweep)}"
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-
-
-def _position(cursor: str | None) -> tuple[float, str] | None:
-    if cursor is None:
-        return None
-    created_at, _, group_id = cursor.partition(":")
-    try:
-        return float(created_at), group_id
-    except ValueError as error:
-        hint = "Take next_cursor of the page before."
-        raise _unlisted("cursor", f"{cursor!r} is not a cursor of this list.", hint) from error
-
-
-def _unlisted(field: str, message: str, hint: str = "") -> InvalidInput:
-    return InvalidInput(
-        "The groups cannot be listed like that.", problems=[FieldProblem(field, message, hint)]
-    )

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import leases
+from backend.db.repositories import journal
 from backend.db.repositories import runs as rows
 from backend.db.tables import Run
 from backend.domain.experiment import BaselineHypothesis, Hypothesis
@@ -41,7 +41,7 @@ def note_ruling(session: Session, run_id: str, attempt: int, ruling: Ruling) -> 
 
 def ruling_of(session: Session, run_id: str, attempt: int) -> Ruling | None:
     """What the stop rule decided in this attempt; an earlier one may have been lost with its checkpoint."""
-    for event in leases.events_of_kinds(session, run_id, (RULED,)):
+    for event in journal.events_of_kinds(session, run_id, (RULED,)):
         if event.data.get("attempt") == attempt:
             return Ruling(**{key: value for key, value in event.data.items() if key != "attempt"})
     return None

@@ -12,13 +12,13 @@ from backend.db.repositories import runs
 from backend.db.tables import Evaluation, Run
 from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import Conflict, InvalidConfig
-from backend.domain.evaluation_request import canvas_key, search_key
 from backend.domain.experiment import BaselineHypothesis, ExperimentConfig
 from backend.domain.experiment.hypothesis_rules import first_held_out
 from backend.domain.hypothesis.judge import Paired, Scored
-from backend.domain.numbers import solved
+from backend.domain.measurement import protocol_of, settings_of
 from backend.domain.records import Score
-from backend.services.paired import ComparisonView, SideView, compared, unlike
+from backend.kit.format import interval, solved
+from backend.services.paired import ComparisonView, SideView, compared, obstacles
 from backend.services.run_facts import Facts
 from backend.services.run_view import ResultView
 
@@ -53,7 +53,7 @@ def paired_with(session: Session, run: Run, hypothesis: BaselineHypothesis) -> t
     baseline = runs.get(session, hypothesis.run_id)
     if baseline is None:
         return None, f"The baseline, run {hypothesis.run_id}, is no longer there."
-    theirs = _alike(session, baseline, mine)
+    theirs = _comparable(session, baseline, mine)
     if isinstance(theirs, str):
         return None, theirs
     try:
@@ -67,46 +67,42 @@ def _asked_for(config: Mapping[str, Any], results: Sequence[ResultView]) -> dict
     parsed = _parsed(config)
     if parsed is None:
         return {}
-    evaluation = parsed.evaluation
-    key = (
-        evaluation.weights,
-        evaluation.views,
-        evaluation.act_steps or parsed.model.act.max_steps,
-        search_key(parsed),
-        canvas_key(parsed),
-    )
-    most = {each.name: each.first_tasks for each in evaluation.sets}
+    asked_for = settings_of(parsed)
+    most = {each.name: each.first_tasks for each in parsed.evaluation.sets}
     found: dict[str, ResultView] = {}
     for result in sorted(results, key=lambda each: (each.step, each.n)):
-        measured = (result.weights, result.views, result.act_steps, result.search, result.canvas)
-        if result.status == "finished" and measured == key and result.set in most:
+        asked = result.protocol.settings == asked_for and result.set in most
+        if result.status == "finished" and asked:
             limit = most[result.set]
             if limit is None or result.n <= limit:
                 found[result.set] = result
     return found
 
 
-def _alike(session: Session, baseline: Run, mine: Evaluation) -> Evaluation | str:
-    """The baseline's newest evaluation measured as `mine` was, or why there is none."""
+def _comparable(session: Session, baseline: Run, mine: Evaluation) -> Evaluation | str:
+    """The baseline's newest evaluation by the protocol of `mine`; without one, its newest that shares tasks
+    with `mine` and nothing forbids to pair. Else why there is none."""
+    protocol = protocol_of(mine)
     on_set = [each for each, _ in rows.of_run(session, baseline.id) if each.set_name == mine.set_name]
-    on_set.sort(key=lambda each: (each.step, each.id), reverse=True)
+    on_set.sort(key=lambda each: (protocol_of(each) == protocol, each.step, each.id), reverse=True)
     for each in on_set:
-        if not unlike(mine, each):
+        if not obstacles(mine, each):
             return each
     if on_set:
-        reasons = "; ".join(unlike(mine, on_set[0]))
-        return f"The baseline, run {baseline.id}, was not evaluated alike: {reasons}."
+        reasons = "; ".join(obstacles(mine, on_set[0]))
+        return f"Not comparable with the baseline, run {baseline.id}: {reasons}."
     return f"The baseline, run {baseline.id}, has no evaluation on {mine.set_name}."
 
 
 def _paired(found: ComparisonView, baseline: str) -> Paired:
     difference = found.difference
-    interval = f"[{difference.low * 100:.0f} to {difference.high * 100:.0f}]"
-    luck = "which luck may give" if found.verdict == "undecided" else "more than luck"
+    significant = "not significant" if found.verdict == "undecided" else "significant"
     words = (
         f"{_told(found.a)} against {_told(found.b)} of {baseline} on the same tasks of {found.set}: "
-        f"{difference.mean * 100:+.0f} points {interval}, p = {found.p_value:.2g}, {luck}."
+        f"{difference.mean * 100:+.0f} points {interval(difference.low, difference.high)}, "
+        f"p = {found.p_value:.2g}, {significant}."
     )
+    words = f"{words} {found.note}".rstrip()
     better: dict[str, Literal["run", "baseline", "undecided"]] = {"a": "run", "b": "baseline"}
     return Paired(
         better=better.get(found.verdict, "undecided"),

@@ -1,16 +1,14 @@
-"""What a score was measured on: no number is shown without it."""
+"""A score with what it was measured on: no number is shown without it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field
 
-from backend.domain.experiment import search_words
-
-Way = tuple[object, ...]  # of measuring: what `Measured.alike` gives
+from backend.domain.measurement import COLUMNS, Protocol
 
 
 class PassView(BaseModel):
@@ -24,20 +22,38 @@ class PassView(BaseModel):
     high: float
 
 
-class Measured(BaseModel):
-    """A scoring of a checkpoint: on what, how, and what came of it."""
+class ProtocolView(BaseModel):
+    """How a score was measured, as the API says it; `protocol` is the same for everything else."""
 
-    id: int
     set: str = Field(examples=["arc-agi-1/evaluation"])
-    held_out: bool = Field(description="The set is not among the run's training sets.")
-    step: int
     weights: str = Field(examples=["ema"])
     views: int
     act_steps: int
     search: str = Field("", description="The search's config as JSON; empty without one.")
     canvas: str = Field("", description='"trimmed +N": to N cells around the visible grids; empty: square.')
     tasks_digest: str = Field("", description="The same for evaluations of the same tasks.")
-    n: int = Field(description="Tasks asked.")
+    n: int = Field(description="Tasks evaluated.")
+
+    @property
+    def protocol(self) -> Protocol:
+        """What decides whether this score may be compared with another."""
+        shared = {name: getattr(self, name) for name in COLUMNS if name != "set_name"}
+        return Protocol(set_name=self.set, n=self.n, **shared)
+
+
+def view_fields(protocol: Protocol) -> dict[str, Any]:
+    """The values of a `ProtocolView`'s fields."""
+    return {"set": protocol.set_name, "n": protocol.n} | {
+        name: getattr(protocol, name) for name in COLUMNS if name != "set_name"
+    }
+
+
+class Measured(ProtocolView):
+    """A scoring of a checkpoint: on what, how, and what came of it."""
+
+    id: int
+    held_out: bool = Field(description="The set is not among the run's training sets.")
+    step: int
     status: str = Field(examples=["finished"])
     passes: list[PassView]
     failure_modes: dict[str, int] = Field(description="Of the first attempts that are wrong.")
@@ -48,58 +64,40 @@ class Measured(BaseModel):
         return next((score for score in self.passes if score.k == k), None)
 
     @property
-    def alike(self) -> Way:
-        """The same for evaluations whose scores may be compared: all but the checkpoint."""
-        return (
-            self.set, self.tasks_digest, self.n, self.weights, self.views, self.act_steps, self.search,
-            self.canvas,
-        )  # fmt: skip
-
-    @property
-    def besides(self) -> str:
-        """Search and canvas, where they are not the plain ones: ` · gradient 100 x 0.1`; else empty."""
-        return besides(self.search, self.canvas)
-
-    @property
-    def how(self) -> str:
+    def measured_at(self) -> str:
         """`step 75,000 · EMA weights · 8 views · 16 ACT steps · gradient 100 x 0.1 · 32 tasks`."""
-        return f"step {self.step:,} · {self.conditions}"
-
-    @property
-    def conditions(self) -> str:
-        """The same without the step."""
-        views, steps, tasks = (
-            f"{number:,} {word}{'' if number == 1 else 's'}"
-            for number, word in ((self.views, "view"), (self.act_steps, "ACT step"), (self.n, "task"))
-        )
-        return f"{weights_name(self.weights)} weights · {views} · {steps}{self.besides} · {tasks}"
+        return f"step {self.step:,} · {self.protocol.conditions}"
 
 
 AnyMeasured = TypeVar("AnyMeasured", bound=Measured)
 
 
-def common_way(of_runs: Iterable[Sequence[Measured]]) -> Way | None:
-    """How most runs were measured, from each run's results; of several the way used last. None: no result."""
-    runs: Counter[Way] = Counter()
-    newest: dict[Way, int] = {}
+def common_protocol(of_runs: Iterable[Sequence[Measured]]) -> Protocol | None:
+    """The protocol that most runs share, from each run's results; of several the one used last."""
+    runs: Counter[Protocol] = Counter()
+    newest: dict[Protocol, int] = {}
     for results in of_runs:
-        runs.update({result.alike for result in results})
+        runs.update({result.protocol for result in results})
         for result in results:
-            newest[result.alike] = max(result.id, newest.get(result.alike, 0))
-    return max(runs, key=lambda way: (runs[way], newest[way]), default=None)
+            newest[result.protocol] = max(result.id, newest.get(result.protocol, 0))
+    return max(runs, key=lambda protocol: (runs[protocol], newest[protocol]), default=None)
 
 
-def newest_by(way: Way | None, results: Sequence[AnyMeasured]) -> AnyMeasured | None:
-    """Of a run's results the one of its newest checkpoint that was measured so; None without any."""
-    alike = (each for each in results if each.alike == way)
-    return max(alike, key=lambda each: (each.step, each.id), default=None)
+def newest_by(protocol: Protocol | None, results: Sequence[AnyMeasured]) -> AnyMeasured | None:
+    """A run's result of its newest checkpoint that was measured by the protocol; None without any."""
+    same = (result for result in results if result.protocol == protocol)
+    return max(same, key=lambda result: (result.step, result.id), default=None)
 
 
-def weights_name(weights: str) -> str:
-    """`EMA`, or raw as it is."""
-    return "EMA" if weights == "ema" else weights
+def why_left_out(protocol: Protocol | None, of_runs: Iterable[Sequence[Measured]]) -> str:
+    """`1 of 2 runs not comparable: different tasks (8 and 8)`: evaluated runs that lack the protocol.
 
-
-def besides(search: str, canvas: str) -> str:
-    """What an evaluation did that not every one does, to follow the rest of how it was made."""
-    return "".join(f" · {each}" for each in (search_words(search), canvas) if each)
+    Empty where every evaluated run has it. Each run gives the differences of its newest result.
+    """
+    evaluated = [results for results in of_runs if results]
+    left_out = [results for results in evaluated if newest_by(protocol, results) is None]
+    if protocol is None or not left_out:
+        return ""
+    newest = [max(results, key=lambda result: (result.step, result.id)) for results in left_out]
+    reasons = dict.fromkeys("; ".join(protocol.differences(result.protocol)) for result in newest)
+    return f"{len(left_out)} of {len(evaluated)} runs not comparable: {' | '.join(reasons)}"

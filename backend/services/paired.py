@@ -1,4 +1,4 @@
-"""Two evaluations measured alike, task by task: the score of each, and whether the difference is luck."""
+"""Two evaluations task by task: the score of each, and whether the difference is significant."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from backend.db.repositories import evaluations as rows
 from backend.db.repositories import runs
 from backend.db.tables import Evaluation
 from backend.domain.errors import Conflict
-from backend.domain.experiment.search import search_words
+from backend.domain.measurement import paired_differences, protocol_of
 from backend.domain.statistics import Difference, mcnemar_exact, paired_bootstrap, pass_at, task_scores
-from backend.services.measured import PassView
+from backend.kit.format import counted, interval
+from backend.services.measured import PassView, ProtocolView, view_fields
 from backend.services.run_facts import passed
 
 LEVEL = 0.05  # of McNemar's test
 VERDICTS = {"a": "baseline is better", "b": "it is better", "undecided": "undecided"}  # a is the baseline
-SHOWN = 3  # differing tasks that a refusal names
 
 
 class SideView(BaseModel):
@@ -39,17 +39,16 @@ class DifferenceView(BaseModel):
     high: float
 
 
-class ComparisonView(BaseModel):
-    """a and b, alike in everything they were measured on, at k attempts."""
+class ComparisonView(ProtocolView):
+    """a and b at k attempts, measured by the same protocol on the tasks that both evaluated."""
 
     k: int
-    set: str
-    n: int = Field(description="Tasks that both were asked and whose truth is known.")
-    weights: str
-    views: int
-    act_steps: int
-    search: str = Field(description="The search's config as JSON; empty without one.")
-    canvas: str = Field(description='"trimmed +N": to N cells around the visible grids; empty: square.')
+    n: int = Field(description="Tasks that both evaluated and whose truth is known.")
+    note: str = Field(
+        "",
+        description="Which tasks count where the two did not evaluate the same ones; else empty.",
+        examples=["On the 5 tasks that both evaluated, of 12 and 5."],
+    )
     a: SideView
     b: SideView
     only_a: list[str] = Field(description="Tasks that a alone solves, with all their test inputs.")
@@ -73,39 +72,29 @@ class ComparisonView(BaseModel):
         return VERDICTS[self.verdict]
 
 
-def unlike(a: Evaluation, b: Evaluation) -> list[str]:
-    """Why two evaluations cannot be compared; empty if they can."""
+def obstacles(a: Evaluation, b: Evaluation) -> list[str]:
+    """Why two evaluations cannot be compared; empty if they can, on the tasks that both evaluated."""
     reasons = [
-        f"evaluation {each.id} is not finished ({each.status})"
-        for each in (a, b)
-        if each.status != "finished"
+        f"evaluation {evaluation.id} is not finished ({evaluation.status})"
+        for evaluation in (a, b)
+        if evaluation.status != "finished"
     ]
-    if a.set_name != b.set_name:
-        return [*reasons, f"other sets ({a.set_name} and {b.set_name})"]
-    if set(a.task_ids) != set(b.task_ids):
-        reasons.append(_other_tasks(set(a.task_ids), set(b.task_ids)))
-    reasons += [
-        f"other {words} ({left} and {right})"
-        for words, left, right in (
-            ("views", a.views, b.views),
-            ("weights", a.weights, b.weights),
-            ("ACT steps", a.act_steps, b.act_steps),
-            ("search", search_words(a.search) or "none", search_words(b.search) or "none"),
-            ("canvases", a.canvas or "square", b.canvas or "square"),
-        )
-        if left != right
-    ]
-    return reasons
+    return reasons + paired_differences(protocol_of(a), a.task_ids, protocol_of(b), b.task_ids)
 
 
 def compared(session: Session, first: Evaluation, second: Evaluation, k: int) -> ComparisonView:
-    """Both at k attempts; Conflict where no task has a known truth in both."""
-    ranks = rows.truth_ranks(session, first.id), rows.truth_ranks(session, second.id)
-    if ranks[0].keys() != ranks[1].keys() or not ranks[0]:
+    """Both at k attempts on the tasks that both evaluated, for two without `obstacles`.
+
+    Conflict where no task has a known truth in both.
+    """
+    all_ranks = rows.truth_ranks(session, first.id), rows.truth_ranks(session, second.id)
+    common = sorted(all_ranks[0].keys() & all_ranks[1].keys())
+    if not common:
         raise Conflict("No task has a known truth in both evaluations: there is nothing to compare.")
-    scores_a, scores_b = (task_scores(each, k) for each in ranks)
+    ranks = [{task_id: of_each[task_id] for task_id in common} for of_each in all_ranks]
+    scores_a, scores_b = (task_scores(of_each, k) for of_each in ranks)
     kinds: dict[str, list[str]] = {"only_a": [], "only_b": [], "both": [], "neither": [], "partly": []}
-    for task_id in sorted(scores_a):
+    for task_id in common:
         kinds[_kind(scores_a[task_id], scores_b[task_id])].append(task_id)
     p_value = mcnemar_exact(len(kinds["only_a"]), len(kinds["only_b"]))
     difference = paired_bootstrap(scores_a, scores_b)
@@ -114,23 +103,26 @@ def compared(session: Session, first: Evaluation, second: Evaluation, k: int) ->
         for evaluation, of_each in zip((first, second), ranks, strict=True)
     ]
     verdict = _verdict(difference, p_value)
+    note = _note(first, second, len(common))
+    words = _words(verdict, sides[0].score, sides[1].score, difference, p_value)
     return ComparisonView(
+        **view_fields(protocol_of(first).on(common)),
         k=k,
-        set=first.set_name,
-        n=len(scores_a),
-        weights=first.weights,
-        views=first.views,
-        act_steps=first.act_steps,
-        search=first.search,
-        canvas=first.canvas,
+        note=note,
         a=sides[0],
         b=sides[1],
         **kinds,
         p_value=p_value,
         difference=DifferenceView(mean=difference.mean, low=difference.low, high=difference.high),
         verdict=verdict,
-        words=_words(verdict, sides[0].score, sides[1].score, difference, p_value),
+        words=f"{words} {note}".rstrip(),
     )
+
+
+def _note(a: Evaluation, b: Evaluation, n: int) -> str:
+    if a.tasks_digest == b.tasks_digest:
+        return ""
+    return f"On the {counted(n, 'task')} that both evaluated, of {len(a.task_ids):,} and {len(b.task_ids):,}."
 
 
 def _kind(a: float, b: float) -> str:
@@ -148,10 +140,9 @@ def _verdict(difference: Difference, p_value: float) -> Literal["a", "b", "undec
 
 def _words(verdict: str, a: PassView, b: PassView, difference: Difference, p_value: float) -> str:
     what = "undecided" if verdict == "undecided" else f"{verdict} solves more"
-    interval = f"[{difference.low * 100:.0f} to {difference.high * 100:.0f}]"
     return (
         f"{what}: {a.solved:g}/{a.n} against {b.solved:g}/{b.n}, difference "
-        f"{difference.mean * 100:.0f} points {interval}, p = {p_value:.2g}."
+        f"{difference.mean * 100:.0f} points {interval(difference.low, difference.high)}, p = {p_value:.2g}."
     )
 
 
@@ -164,8 +155,3 @@ def _side(session: Session, evaluation: Evaluation, score: PassView) -> SideView
         step=evaluation.step,
         score=score,
     )
-
-
-def _other_tasks(a: set[str], b: set[str]) -> str:
-    examples = ", ".join(sorted(a ^ b)[:SHOWN])
-    return f"other tasks ({len(a)} and {len(b)}, {len(a & b)} in common; only in one: {examples} …)"

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Literal, cast
 
 from sqlalchemy import Row
@@ -15,8 +14,10 @@ from sqlalchemy.orm import Session
 from backend.db import tables
 from backend.db.repositories import evaluations as rows
 from backend.db.repositories.tasks import task_from
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.db.repositories.transition import transition_evaluation
+from backend.domain.errors import IllegalTransition, InvalidInput
 from backend.domain.grid import Grid
+from backend.domain.measurement import COLUMNS
 from backend.domain.records import (
     EvaluationKey,
     EvaluationSummary,
@@ -25,8 +26,11 @@ from backend.domain.records import (
     Score,
     TestOutcome,
 )
+from backend.domain.run import RunStatus
 from backend.domain.task import Task
 from backend.domain.votes import pack_trace
+from backend.kit import cursors
+from backend.kit.problems import invalid_query, not_valid
 from backend.services import hypotheses, run_scores
 
 EvaluationStatus = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled"]
@@ -80,19 +84,13 @@ class PredictionPage:
 def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
     """Id of the run's evaluation of this key. One that was started before goes on: it keeps its outcomes
     (`done_keys`)."""
-    evaluation_id = rows.put(
+    evaluation = rows.put(
         session,
         run_id=run_id,
-        set_name=key.set_name,
         step=key.step,
-        weights=key.weights,
-        views=key.views,
-        act_steps=key.act_steps,
-        search=key.search,
-        canvas=key.canvas,
-        tasks_digest=rows.digest(key.task_ids),
+        **{name: getattr(key, name) for name in COLUMNS},
         task_ids=list(key.task_ids),
-        status="running",
+        status=RunStatus.RUNNING,
         passes={},
         failure_modes={},
         seconds=0.0,
@@ -100,8 +98,10 @@ def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
         created_at=time.time(),
         finished_at=None,
     )
+    before = (RunStatus.QUEUED, RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
+    transition_evaluation(session, evaluation, before, RunStatus.RUNNING)
     run_scores.keep(session, run_id)
-    return evaluation_id
+    return evaluation.id
 
 
 def done_keys(session: Session, evaluation_id: int) -> frozenset[tuple[str, int]]:
@@ -132,19 +132,26 @@ def add_outcome(session: Session, evaluation_id: int, outcome: TestOutcome) -> N
         rows.put_trace(session, outcome_id, pack_trace(outcome.trace))
 
 
-def finish_evaluation(session: Session, evaluation_id: int, summary: EvaluationSummary) -> None:
-    """Keep the scores; the evaluation is finished."""
-    rows.finish(
+def finish_evaluation(
+    session: Session, evaluation_id: int, summary: EvaluationSummary, text: str = ""
+) -> None:
+    """Keep the scores; the evaluation is finished. `text` as in `transition_evaluation`."""
+    evaluation = rows.get(session, evaluation_id)
+    assert evaluation is not None
+    finished = transition_evaluation(
         session,
-        evaluation_id,
-        status="finished",
+        evaluation,
+        (RunStatus.RUNNING, RunStatus.CANCELLING),
+        RunStatus.FINISHED,
+        text,
         passes={str(k): [score.solved, score.n] for k, score in summary.passes.items()},
         failure_modes=dict(summary.failure_modes),
         seconds=summary.seconds,
         extras=dict(summary.extras),
-        finished_at=time.time(),
     )
-    run_id = rows.run_of(session, evaluation_id)
+    if not finished and evaluation.status != RunStatus.FINISHED:  # else a second try of what was written
+        raise IllegalTransition(f"Evaluation {evaluation_id} is {evaluation.status}: it cannot be finished.")
+    run_id = evaluation.run_id
     run_scores.keep(session, run_id)
     hypotheses.settle(session, run_id)
 
@@ -173,47 +180,28 @@ def page(
         session,
         run_id,
         limit=limit + 1,  # one more tells whether there is a next page
-        after=_position(cursor),
+        after=cursors.read(cursor, int, int),  # of the evaluation and the outcome shown last
         evaluation_id=evaluation,
         failure_mode=None if mode == CORRECT else mode,
         correct=True if mode == CORRECT else None,
     )
-    shown = found[:limit]
+    shown, more = cursors.cut(found, limit, lambda row: (row[0].evaluation_id, row[0].id))
     candidates = rows.predictions_of(session, [outcome.id for outcome, _, _ in shown])
     items = tuple(_item(row, candidates.get(row[0].id, [])) for row in shown)
-    more = len(found) > limit
-    return PredictionPage(items, f"{items[-1].evaluation_id}-{items[-1].outcome_id}" if more else None)
+    return PredictionPage(items, more)
 
 
 def _checked_mode(mode: str | None) -> str | None:
     known = [CORRECT, *FailureMode]
     if not mode or mode in known:
         return mode or None
-    close = get_close_matches(mode, known, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Choose one of {', '.join(known)}."
-    raise _invalid("failure_mode", f"there is no failure mode {mode!r}.", hint)
+    raise InvalidInput("Invalid query.", problems=[not_valid("failure_mode", mode, known)])
 
 
 def _checked_limit(limit: int) -> int:
     if not 1 <= limit <= LARGEST_PAGE:
-        raise _invalid("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
+        raise invalid_query("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
     return limit
-
-
-def _position(cursor: str | None) -> tuple[int, int] | None:
-    """(evaluation id, outcome id) of the last item shown."""
-    if not cursor:
-        return None
-    try:
-        evaluation, outcome = (int(part) for part in cursor.split("-"))
-    except ValueError:
-        raise _invalid("cursor", "is not one that a page gave.", "Leave it out to start over.") from None
-    return evaluation, outcome
-
-
-def _invalid(field: str, message: str, hint: str = "") -> InvalidInput:
-    problem = FieldProblem(field, message, hint)
-    return InvalidInput("The predictions cannot be listed.", problems=[problem])
 
 
 def _item(

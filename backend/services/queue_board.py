@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from backend.db import clock
 from backend.db.repositories import evaluation_jobs, queue_order
 from backend.db.repositories import runs as rows
 from backend.domain.run import RunStatus
@@ -61,8 +62,9 @@ class Board:
     evaluations: EvaluationBoard
 
 
-def read(session: Session, now: float) -> Board:
+def read(session: Session) -> Board:
     """The queue as it stands, the waiting runs in the order in which they will be taken."""
+    now = clock.read(session)
     found = rows.by_status(session, RunStatus.RUNNING, RunStatus.CANCELLING)
     trained = [run for run in found if run.origin == "training"]
     order = queue_order.queued(session)
@@ -76,7 +78,7 @@ def read(session: Session, now: float) -> Board:
             WaitingRun(place, WORDS[run.priority], facts.view(run)) for place, run in enumerate(waiting, 1)
         ),
         ended=tuple(facts.view(run) for run in ended),
-        workers=tuple(workers.listed(session, now)),
+        workers=tuple(workers.listed(session)),
         evaluations=_evaluations(session, now),
     )
 

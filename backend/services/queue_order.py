@@ -7,14 +7,14 @@ written. A worker takes whichever run stands first at that moment, whatever its 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import queue_order as rows
 from backend.db.repositories import runs as run_rows
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import Conflict, InvalidInput, NotFound
+from backend.kit.problems import invalid, not_valid
 from backend.services import events
 
 PRIORITIES = {"high": 1, "normal": 0, "low": -1}
@@ -37,8 +37,7 @@ def move(session: Session, run_id: str, place: int) -> int:
     Raises NotFound, Conflict (it does not wait) and InvalidInput (place).
     """
     if place < 1:
-        problem = FieldProblem("position", f"must be at least 1, not {place}.")
-        raise InvalidInput("The run cannot be moved.", problems=[problem])
+        raise invalid("The run was not moved.", "position", f"must be at least 1, not {place}.")
     waiting = [Place(*row) for row in rows.queued(session, lock=True)]
     moved = _waiting(session, waiting, run_id)
     others = [each for each in waiting if each.run_id != run_id]
@@ -52,10 +51,8 @@ def move(session: Session, run_id: str, place: int) -> int:
 def prioritise(session: Session, run_id: str, priority: str) -> None:
     """Give a waiting run another priority: high, normal or low; it goes behind those that have it already."""
     if priority not in PRIORITIES:
-        close = get_close_matches(priority, PRIORITIES, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Choose one of {', '.join(PRIORITIES)}."
-        problem = FieldProblem("priority", f"is never {priority!r}.", hint)
-        raise InvalidInput("The run cannot get this priority.", problems=[problem])
+        problem = not_valid("priority", priority, PRIORITIES)
+        raise InvalidInput("The priority was not changed.", problems=[problem])
     waiting = [Place(*row) for row in rows.queued(session, lock=True)]
     moved = _waiting(session, waiting, run_id)
     wanted = PRIORITIES[priority]

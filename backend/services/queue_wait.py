@@ -17,6 +17,7 @@ from backend.db.repositories import runs as rows
 from backend.db.tables import Run
 from backend.domain.config_problems import parse_experiment
 from backend.domain.errors import InvalidConfig
+from backend.kit.format import counted, rough_duration
 from backend.services import workers
 from backend.services.estimates import Estimates
 
@@ -36,9 +37,9 @@ class WaitView(BaseModel):
     words: str = Field(examples=["Starts in about 12 min: 2 runs ahead on 1 worker."])
 
 
-def of(session: Session, now: float) -> WaitView:
+def of(session: Session) -> WaitView:
     """The wait of a run of normal priority, the last of its priority."""
-    alive = [worker for worker in workers.listed(session, now) if worker.alive]
+    alive = [worker for worker in workers.listed(session) if worker.alive]
     ahead = [row.id for row in queue_order.queued(session) if row.priority >= NORMAL]
     idle = sum(worker.current_run_id is None for worker in alive)
     if not alive:
@@ -86,35 +87,18 @@ def _view(ahead: int, alive: int, idle: int, seconds: float | None, at_least: bo
 
 
 def _words(ahead: int, alive: int, idle: int, seconds: float | None, at_least: bool) -> str:
-    before = f"{_counted(ahead, 'run')} ahead"
+    before = f"{counted(ahead, 'run')} ahead"
     if not alive:
-        waiting = (
-            f", behind {_counted(ahead, 'run')} that {'waits' if ahead == 1 else 'wait'}" if ahead else ""
-        )
+        waiting = f", behind {counted(ahead, 'waiting run')}" if ahead else ""
         return f"No worker is alive: it waits until one starts{waiting}. Start one: etrm worker."
     if idle > ahead:
         free = "the worker is free" if alive == 1 else f"{idle} of {alive} workers are free"
         return f"Starts at once: {free}." if not ahead else f"Starts at once: {free}, {before}."
-    on = f"{before} on {_counted(alive, 'worker')}" if ahead else _busy(alive)
+    on = f"{before} on {counted(alive, 'worker')}" if ahead else _busy(alive)
     if seconds is None:
         return f"Waits for its turn: {on}; how long that takes was never measured."
-    return f"Starts in {'at least' if at_least else 'about'} {_span(seconds)}: {on}."
+    return f"Starts in {'at least' if at_least else 'about'} {rough_duration(seconds)}: {on}."
 
 
 def _busy(alive: int) -> str:
     return "the worker is busy" if alive == 1 else f"all {alive} workers are busy"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _span(seconds: float) -> str:
-    """One unit: an estimate is no better."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"

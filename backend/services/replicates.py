@@ -1,8 +1,9 @@
-"""Variations on the same tasks, each over its seeds: what it solves, and whether a difference is luck."""
+"""Variations on the same tasks, each over its seeds: what it solves, which differences are significant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,11 +13,12 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import evaluations as rows
-from backend.domain.numbers import percent
-from backend.domain.statistics import Mean, mean_of, task_scores
+from backend.domain.measurement import Protocol
+from backend.domain.statistics import Mean, mean_of_shares, task_scores
+from backend.kit.format import counted, interval, percent
 from backend.services.compare import Solved, TaskMatrix, Variation
-from backend.services.measured import Way, newest_by
-from backend.services.measured import common_way as common
+from backend.services.measured import common_protocol as common
+from backend.services.measured import newest_by, why_left_out
 from backend.services.paired import VERDICTS, DifferenceView
 from backend.services.run_view import ResultView, RunView
 from backend.services.seed_bootstrap import bootstrap
@@ -27,14 +29,20 @@ class Replicates:
     """A variation with what its seeds solve: `scores` is run id -> task -> share of its test inputs."""
 
     variation: Variation
-    results: Mapping[str, ResultView]  # run id -> its newest that was measured like the others
+    results: Mapping[str, ResultView]  # run id -> its newest by the protocol that most runs share
     scores: Mapping[str, Mapping[str, float]]
+    left_out: str = ""  # which evaluated runs lack that protocol, and how theirs differ
+    other_tasks: bool = False  # all of them do, and the results are of other tasks with the same settings
 
     @property
-    def share(self) -> Mean | None:
-        """Mean over the seeds of pass@k."""
-        mean = mean_of([sum(each.values()) / len(each) for each in self.scores.values() if each])
-        return mean and mean.within(0.0, 1.0)
+    def tasks(self) -> frozenset[str]:
+        """Tasks that every seed evaluated."""
+        return frozenset.intersection(*map(frozenset, self.scores.values())) if self.scores else frozenset()
+
+    def share(self, tasks: Collection[str]) -> Mean | None:
+        """Mean over the seeds of pass@k on these of the tasks."""
+        shares = [math.fsum(scores[task] for task in tasks) / len(tasks) for scores in self.scores.values()]
+        return mean_of_shares(shares, len(tasks) * len(shares))
 
     def solved_by(self, task: str) -> int:
         """How many seeds solve all of the task."""
@@ -51,12 +59,17 @@ class ReplicatesView(BaseModel):
 
     key: str = Field(description="Id of its first run.")
     label: str
-    seeds: int = Field(description="Seeds that were measured like the others.")
+    seeds: int = Field(description="Seeds measured by the same protocol as the others.")
     of: int = Field(description="Seeds there are.")
     steps: list[int] = Field(description="Steps of the checkpoints that were scored.")
     mean: float = Field(description="Of the seeds' pass@k.")
-    low: float | None = Field(description="Of Student's 95 % interval over seeds; null with one seed.")
+    low: float | None = Field(description="Of the 95 % interval over seeds; null with one seed.")
     high: float | None
+    left_out: str = Field(
+        "",
+        description="Seeds that were evaluated by another protocol and do not count, and how it differs.",
+        examples=["1 of 2 runs not comparable: different tasks (8 and 8)"],
+    )
 
 
 class VariationPairView(BaseModel):
@@ -71,6 +84,7 @@ class VariationPairView(BaseModel):
     more_a: list[str] = Field(description="Tasks that a solves with a larger share of its seeds.")
     more_b: list[str]
     verdict: Literal["a", "b", "undecided"] = Field(description="Who is better, where 0 is not inside.")
+    note: str = Field("", description="Which tasks count where not all evaluated the same; else empty.")
 
     @property
     def said(self) -> str:
@@ -91,41 +105,62 @@ class VariationPair(BaseModel):
         """`it is better: 41.9 % against 13.1 %, difference 29 points [12 to 45], 5 and 5 seeds`."""
         v = self.view
         if v is None:
-            return f"not compared: {self.reason}"
-        interval = f"[{-100 * v.difference.high:.0f} to {-100 * v.difference.low:.0f}]"
+            return f"not comparable: {self.reason}"
+        between = interval(-v.difference.high, -v.difference.low)
         return (
             f"{v.said}: {percent(v.b.mean)} against {percent(v.a.mean)}, difference "
-            f"{-100 * v.difference.mean:.0f} points {interval}, {v.b.seeds} and {v.a.seeds} seeds"
+            f"{-100 * v.difference.mean:.0f} points {between}, {v.b.seeds} and {counted(v.a.seeds, 'seed')}"
+            + "".join(f"; {side.label}: {side.left_out}" for side in (v.a, v.b) if side.left_out)
+            + (f". {v.note}" if v.note else "")
         )
 
 
 def replicates(session: Session, found: Sequence[Variation], k: int) -> list[Replicates]:
-    """Each variation by the way of measuring that most of all runs share; a run without it is left out."""
-    way = common_way([run for variation in found for run in variation.runs])
-    return [_replicates(session, variation, way, k) for variation in found]
+    """Every variation with the tasks that its seeds solve in k attempts.
+
+    Each seed counts by its newest held-out evaluation of the protocol that most runs of all variations share.
+    """
+    protocol = common_protocol([run for variation in found for run in variation.runs])
+    return [_replicates(session, variation, protocol, k) for variation in found]
 
 
-def common_way(found: Sequence[RunView]) -> Way | None:
-    """What most runs were measured on, held out; of several the one measured last. None without any."""
+def common_protocol(found: Sequence[RunView]) -> Protocol | None:
+    """The protocol of most runs' held-out results; of several the one used last. None without any."""
     return common([_held_out(run) for run in found])
 
 
-def results_of(variation: Variation, way: Way | None) -> dict[str, ResultView]:
-    """Run id -> its newest held-out result measured so, of those that have one."""
-    found = {run.id: newest_by(way, _held_out(run)) for run in variation.runs}
+def results_of(variation: Variation, protocol: Protocol | None) -> dict[str, ResultView]:
+    """Run id -> its newest held-out result by the protocol, of those that have one."""
+    found = {run.id: newest_by(protocol, _held_out(run)) for run in variation.runs}
     return {run_id: result for run_id, result in found.items() if result}
 
 
+def left_out(found: Sequence[RunView], protocol: Protocol | None) -> str:
+    """Which evaluated runs have no held-out result by the protocol, and how theirs differ; else empty."""
+    return why_left_out(protocol, [_held_out(run) for run in found])
+
+
 def _held_out(run: RunView) -> list[ResultView]:
-    return [each for each in run.results if each.status == "finished" and each.held_out]
+    return [result for result in run.results if result.status == "finished" and result.held_out]
 
 
-def _replicates(session: Session, variation: Variation, way: Way | None, k: int) -> Replicates:
-    results = results_of(variation, way)
+def _replicates(session: Session, variation: Variation, protocol: Protocol | None, k: int) -> Replicates:
+    results = results_of(variation, protocol)
+    other_tasks = not results
+    if protocol and other_tasks:
+        found = {run.id: _on_other_tasks(run, protocol) for run in variation.runs}
+        results = {run_id: result for run_id, result in found.items() if result}
     scores = {
         run_id: task_scores(rows.truth_ranks(session, result.id), k) for run_id, result in results.items()
     }
-    return Replicates(variation, results, {run_id: each for run_id, each in scores.items() if each})
+    known = {run_id: each for run_id, each in scores.items() if each}
+    return Replicates(variation, results, known, left_out(variation.runs, protocol), other_tasks)
+
+
+def _on_other_tasks(run: RunView, protocol: Protocol) -> ResultView | None:
+    """The run's newest held-out result on the same set with the same settings, whatever the tasks."""
+    found = [each for each in _held_out(run) if each.protocol.on(()) == protocol.on(())]
+    return max(found, key=lambda each: (each.step, each.id), default=None)
 
 
 def matrix(found: Sequence[Replicates], k: int) -> TaskMatrix:
@@ -134,7 +169,8 @@ def matrix(found: Sequence[Replicates], k: int) -> TaskMatrix:
     made = [Solved(task, {each.variation.key: each.mean(task) for each in found}) for task in tasks]
     made.sort(key=lambda row: (-sum(score or 0.0 for score in row.scores.values()), row.task_id))
     results = {each.variation.key: result for each in found for result in list(each.results.values())[:1]}
-    return TaskMatrix(k, results, made)
+    notes = {each.variation.key: each.left_out for each in found if each.left_out and not each.other_tasks}
+    return TaskMatrix(k, results, made, notes)
 
 
 def pairs(found: Sequence[Replicates], base: str) -> list[VariationPair]:
@@ -149,22 +185,25 @@ def _pair(a: Replicates, b: Replicates) -> VariationPair:
     key, label = b.variation.key, b.variation.label
     without = next((each for each in (a, b) if not each.scores), None)
     if without:
-        reason = f"No run of {without.variation.label} was evaluated like most of the others."
+        others = without.left_out or "it has no finished evaluation on a held-out set"
+        reason = f"{without.variation.label}: {others}."
         return VariationPair(key=key, label=label, view=None, reason=reason)
-    tasks = sorted(set.intersection(*(set(each) for side in (a, b) for each in side.scores.values())))
+    tasks = sorted(a.tasks & b.tasks)
     if not tasks:
-        reason = "No task with a known truth was asked of both."
+        differing = a.left_out if a.other_tasks else b.left_out
+        reason = f"No task has a known truth in both. {differing}".rstrip(" .") + "."
         return VariationPair(key=key, label=label, view=None, reason=reason)
     difference = bootstrap(_table(a, tasks), _table(b, tasks))
     shares = {task: (a.mean(task) or 0.0, b.mean(task) or 0.0) for task in tasks}
     view = VariationPairView(
-        a=_view(a),
-        b=_view(b),
+        a=_view(a, tasks),
+        b=_view(b, tasks),
         difference=DifferenceView(mean=difference.mean, low=difference.low, high=difference.high),
         n=len(tasks),
         more_a=[task for task, (mine, other) in shares.items() if mine > other],
         more_b=[task for task, (mine, other) in shares.items() if other > mine],
         verdict=("a" if difference.mean > 0 else "b") if difference.is_decided else "undecided",
+        note=_note(a, b, len(tasks)),
     )
     return VariationPair(key=key, label=label, view=view)
 
@@ -174,8 +213,14 @@ def _table(side: Replicates, tasks: Sequence[str]) -> NDArray[np.float64]:
     return np.array([[scores[task] for task in tasks] for scores in side.scores.values()])
 
 
-def _view(side: Replicates) -> ReplicatesView:
-    share = side.share
+def _note(a: Replicates, b: Replicates, n: int) -> str:
+    if len(a.tasks) == len(b.tasks) == n:
+        return ""
+    return f"On the {counted(n, 'task')} that all seeds evaluated, of {len(a.tasks):,} and {len(b.tasks):,}."
+
+
+def _view(side: Replicates, tasks: Sequence[str]) -> ReplicatesView:
+    share = side.share(tasks)
     assert share
     return ReplicatesView(
         key=side.variation.key,
@@ -186,4 +231,5 @@ def _view(side: Replicates) -> ReplicatesView:
         mean=share.mean,
         low=share.low,
         high=share.high,
+        left_out="" if side.other_tasks else side.left_out,
     )

@@ -15,6 +15,7 @@ from backend.services.filters import Value
 from backend.services.parquet import Kind
 from backend.services.run_search import in_order, matching
 from backend.services.run_values import RunLine, RunValues, score_of
+from backend.services.run_view import RunView
 from backend.services.table_files import File, Head, table_file
 
 ALWAYS = ("id", "name", "variant", "seed", "status", "step", "created", "finished", "duration")
@@ -23,7 +24,8 @@ CURVES: Head = {"metric": "text", "step": "int", "wall_time": "float", "value": 
 
 def table(session: Session, filter_text: str, columns: Sequence[str], sort: str, as_: str) -> File:
     """Every run that matches: facts, pass@k with its denominator, its 95 % Wilson interval and how it was
-    measured, and the columns asked for, by any name of the filter language. InvalidInput for an unknown one.
+    measured (scores of equal `protocol` are comparable), and the columns asked for, by any name of the filter
+    language. InvalidInput for an unknown one.
     """
     names = [*dict.fromkeys((*ALWAYS, *(name for name in columns if name not in PASSES)))]
     by = sort.removeprefix("-") or "created"
@@ -33,15 +35,14 @@ def table(session: Session, filter_text: str, columns: Sequence[str], sort: str,
     found = {name: [_plain(values.value(line, name)) for line in lines] for name in names}
     head: Head = {name: _kind(name, of) for name, of in found.items()}
     views = runs.several(session, [line.id for line in lines], metrics=())
-    measured = [f"{run.held_out.set}, {run.held_out.how}" if run.held_out else None for run in views]
-    passes = [(how, *_passes(values, line)) for how, line in zip(measured, lines, strict=True)]
+    passes = [(*_measured(run), *_passes(values, line)) for run, line in zip(views, lines, strict=True)]
     scores: Head = {
         f"{name}{part}": "int" if part == "_tasks" else "float"
         for name in PASSES
         for part in ("", "_solved", "_tasks", "_low", "_high")
     }
     rows = [(*(_as(head[name], found[name][at]) for name in names), *passes[at]) for at in range(len(lines))]
-    return table_file("runs", {**head, "measured_on": "text", **scores}, rows, as_)
+    return table_file("runs", {**head, "measured_on": "text", "protocol": "text", **scores}, rows, as_)
 
 
 def curves(session: Session, run_id: str, names: Collection[str] | None, as_: str) -> File:
@@ -55,6 +56,12 @@ def curves(session: Session, run_id: str, names: Collection[str] | None, as_: st
         )
     ]
     return table_file(f"run-{run_id}-curves", CURVES, rows, as_)
+
+
+def _measured(run: RunView) -> tuple[str | None, str | None]:
+    """What the run's scores were measured on, and the key of that protocol."""
+    result = run.held_out
+    return (f"{result.set}, {result.measured_at}", result.protocol.key) if result else (None, None)
 
 
 def _passes(values: RunValues, line: RunLine) -> list[float | int | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -15,12 +14,15 @@ from backend.db.repositories import groups as group_rows
 from backend.db.repositories import queue_order
 from backend.db.repositories import run_facts as rows
 from backend.db.tables import Alarm, Evaluation, Run
+from backend.domain.experiment.identity import complete
+from backend.domain.measurement import protocol_of
 from backend.domain.records import Score
 from backend.domain.run import RunStatus
+from backend.kit.format import counted, finite
 from backend.services import series, workers
 from backend.services.filter_names import at_path
 from backend.services.hypothesis_view import view_of
-from backend.services.measured import PassView
+from backend.services.measured import PassView, view_fields
 from backend.services.run_view import (
     AlarmView,
     DeliveryView,
@@ -62,7 +64,7 @@ class Facts:
             waiting_reason=self._waiting_reason(run),
             progress=_progress(run),
             step=run.step,
-            config=run.config,
+            config=run.config if run.origin == "external" else complete(run.config),
             tags=run.tags,
             notes=run.notes,
             archived=run.archived_at is not None,
@@ -129,16 +131,16 @@ class Facts:
     @cached_property
     def _queue(self) -> tuple[dict[str, int], str]:
         """Run id -> how many wait before it, and why the queue does not move faster."""
-        ids = [row.id for row in queue_order.queued(self._session)]
-        first = workers.waiting(self._session, ids[0], self._now) if ids else None
-        return {run_id: place for place, run_id in enumerate(ids)}, first.reason if first else ""
+        places = {row.id: place for place, row in enumerate(queue_order.queued(self._session))}
+        return places, workers.why_work_waits(self._session) if places else ""
 
     def _waiting_reason(self, run: Run) -> str:
         if run.status != RunStatus.QUEUED:
             return ""
         places, reason = self._queue
-        before = places.get(run.id, 0)
-        return f"{before} before it; {reason}" if before else reason
+        if run.id not in places:
+            return ""  # a worker took it since its row was read
+        return f"{places[run.id]} before it; {reason}" if places[run.id] else reason
 
     def _group(self, run: Run) -> GroupName | None:
         name = self._group_names.get(run.group_id) if run.group_id else None
@@ -148,11 +150,6 @@ class Facts:
         if run.started_at is None:
             return None
         return max(0.0, (run.finished_at or self._now) - run.started_at)
-
-
-def finite(value: float | None) -> float | None:
-    """JSON has no NaN and no infinity: None for them."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _progress(run: Run) -> ProgressView:
@@ -166,7 +163,7 @@ def _progress(run: Run) -> ProgressView:
 
 
 def _delivery(row: Alarm) -> DeliveryView:
-    tried = f"tried {row.delivery_attempts} {'time' if row.delivery_attempts == 1 else 'times'}"
+    tried = f"tried {counted(row.delivery_attempts, 'time')}"
     state: Literal["delivered", "waiting", "given_up", "not_sent"]
     if row.delivered_at is not None:
         again = f" after {row.delivery_attempts} tries" if row.delivery_attempts > 1 else ""
@@ -196,16 +193,9 @@ def _metric(line: series.Latest) -> MetricView:
 def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:
     return ResultView(
         id=row.id,
-        set=row.set_name,
+        **view_fields(protocol_of(row)),
         held_out=held_out,
         step=row.step,
-        weights=row.weights,
-        views=row.views,
-        act_steps=row.act_steps,
-        search=row.search,
-        canvas=row.canvas,
-        tasks_digest=row.tasks_digest,
-        n=len(row.task_ids),
         scored=scored,
         status=row.status,
         passes=sorted((passed(int(k), *score) for k, score in row.passes.items()), key=lambda each: each.k),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import journal, run_facts
 from backend.db.repositories import runs as run_rows
-from backend.domain.errors import FieldProblem, InvalidConfig, InvalidInput
+from backend.domain.errors import FieldProblem, InvalidConfig
 from backend.domain.experiment import (
     BarHypothesis,
     BaselineHypothesis,
@@ -20,7 +20,11 @@ from backend.domain.experiment import (
     StartConfig,
 )
 from backend.domain.hypothesis.measure import parse
+from backend.kit.problems import invalid, nearest_ids, one_of
 from backend.services import datasets
+
+LISTED_BY = "The runs page and `etrm runs` list them."  # the hint for an unknown id
+_invalid = partial(invalid, "The run was not changed.")
 
 START = "training.initialise_from"
 LONGEST_NAME, LONGEST_TAG, MOST_TAGS, LONGEST_NOTES = 120, 60, 50, 100_000
@@ -63,7 +67,7 @@ def check_names(session: Session, *configs: ExperimentConfig) -> None:
     exist."""
     known = [each.name for each in datasets.sets(session)]
     missing = [
-        FieldProblem(field, f"there is no task set {name!r}.", _nearest(name, known))
+        FieldProblem(field, f"there is no task set {name!r}.", one_of(name, known))
         for config in configs
         for field, name in _sets_of(config)
         if name not in known
@@ -85,8 +89,7 @@ def _missing_baselines(session: Session, configs: Sequence[ExperimentConfig]) ->
 
 
 def _nearest_run(session: Session, run_id: str) -> str:
-    close = get_close_matches(run_id, run_facts.all_ids(session), n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(close)}?" if close else "The runs page and `etrm runs` list them."
+    return nearest_ids(run_id, run_facts.all_ids(session), LISTED_BY)
 
 
 def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:
@@ -113,11 +116,6 @@ def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
     return FieldProblem(f"{START}.step", f"run {start.run} has no checkpoint of step {start.step}.", hint)
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known)}."
-
-
 def assignments(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Nested or dotted overrides as `path=JSON` assignments."""
     for key, value in overrides.items():
@@ -125,7 +123,3 @@ def assignments(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]
             yield from assignments(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}={json.dumps(value)}"
-
-
-def _invalid(field: str, message: str) -> InvalidInput:
-    return InvalidInput("The run cannot be changed like that.", problems=[FieldProblem(field, message)])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal as OneOf
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -16,10 +15,12 @@ from backend.db.tables import Run
 from backend.domain import metrics as registry
 from backend.domain.config_messages import models_of
 from backend.domain.config_problems import flatten
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.domain.errors import InvalidInput
 from backend.domain.experiment.model import EtrmModel
 from backend.domain.metrics.names import COVERAGE, EXACT, LOSS, SCALE_FREE, TOKEN
 from backend.domain.run import RunStatus
+from backend.kit import cursors
+from backend.kit.problems import invalid_query, not_valid
 from backend.services import filters
 from backend.services.filter_names import (
     BUILT_IN,
@@ -62,7 +63,7 @@ class RunPage:
 
 Part = OneOf["filter", "sort", "column"]
 STORED: tuple[Part, ...] = ("filter", "sort", "column")  # was checked when it was saved
-Found = tuple[list[Run], str | None]
+Found = tuple[Sequence[Run], str | None]
 Item = TypeVar("Item")
 
 
@@ -82,7 +83,7 @@ def find(
     error is a name that no run has.
     """
     if not 1 <= limit <= MOST:
-        _invalid("limit", f"must be 1 to {MOST}, not {limit}.")
+        raise invalid_query("limit", f"must be 1 to {MOST}, not {limit}.")
     expression = _expression(session, filter_text, status, "filter" in lenient)
     if sort in ("", NEWEST_FIRST):
         found, more = _newest(session, expression, limit, cursor)
@@ -187,15 +188,13 @@ def _archived(expression: Expression | None) -> bool | None:
 
 
 def _newest(session: Session, expression: Expression | None, limit: int, cursor: str | None) -> Found:
-    before = _position(cursor)
+    before = cursors.read(cursor, float, str)
     if expression is None:
         found = rows.newest(session, limit + 1, before, archived=False)
     else:
         _, lines = _values(session, expression, before=before)
         found = rows.of_ids(session, ids(lines[: limit + 1]))
-    shown = list(found[:limit])
-    more = f"{shown[-1].created_at!r}:{shown[-1].id}" if len(found) > limit else None
-    return shown, more
+    return cursors.cut(found, limit, lambda run: (run.created_at, run.id))
 
 
 def _sorted(
@@ -205,7 +204,7 @@ def _sorted(
     name = sort.removeprefix("-")
     values, lines = _values(session, expression, [name])
     ordered = ids(in_order([(values.value(line, name), line) for line in lines], sort.startswith("-")))
-    start = _offset(cursor)
+    (start,) = cursors.read(cursor, int) or (0,)
     shown = rows.of_ids(session, ordered[start : start + limit])
     more = str(start + limit) if start + limit < len(ordered) else None
     return shown, more
@@ -220,7 +219,7 @@ def in_order(pairs: Sequence[tuple[Value, Item]], falling: bool) -> list[Item]:
 
 def _check_name(session: Session, field: str, name: str) -> None:
     if not is_known(name, _extra_names(session, [name])) and (refused := refusal(name)):
-        _invalid(field, *refused)
+        raise invalid_query(field, *refused)
 
 
 def _order(value: Value) -> tuple[int, float, str]:
@@ -233,31 +232,5 @@ def _order(value: Value) -> tuple[int, float, str]:
 
 def _status(text: str) -> str:
     if text not in tuple(RunStatus):
-        close = get_close_matches(text, tuple(RunStatus), n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"It is one of {', '.join(RunStatus)}."
-        _invalid("status", f"is never {text!r}.", hint)
+        raise InvalidInput("Invalid query.", problems=[not_valid("status", text, RunStatus)])
     return text
-
-
-def _position(cursor: str | None) -> tuple[float, str] | None:
-    if cursor is None:
-        return None
-    created_at, _, run_id = cursor.partition(":")
-    try:
-        return float(created_at), run_id
-    except ValueError:
-        _invalid(
-            "cursor", f"{cursor!r} is not a cursor of this list.", "Take next_cursor of the page before."
-        )
-
-
-def _offset(cursor: str | None) -> int:
-    if cursor is not None and not cursor.isdecimal():
-        _invalid(
-            "cursor", f"{cursor!r} is not a cursor of this list.", "Take next_cursor of the page before."
-        )
-    return int(cursor or 0)
-
-
-def _invalid(field: str, message: str, hint: str = "") -> NoReturn:
-    raise InvalidInput("The runs cannot be listed like that.", problems=[FieldProblem(field, message, hint)])

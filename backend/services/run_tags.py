@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import runs as rows
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.kit.problems import invalid
 from backend.services import runs
 from backend.services.run_input import checked_tags
+
+_invalid = partial(invalid, "The tags were not changed.")
 
 MOST_RUNS = 1000
 
@@ -23,11 +26,11 @@ def change(
     """
     added, removed = checked_tags(add), checked_tags(remove)
     if not added and not removed:
-        raise _refused("add", "name a tag to add or to remove.")
+        raise _invalid("add", "name a tag to add or to remove.")
     if both := [tag for tag in added if tag in removed]:
-        raise _refused("remove", f"{both[0]!r} cannot be added and removed at once.")
+        raise _invalid("remove", f"{both[0]!r} cannot be added and removed at once.")
     if not 0 < len(run_ids) <= MOST_RUNS:
-        raise _refused("runs", f"must name 1 to {MOST_RUNS} runs.")
+        raise _invalid("runs", f"must name 1 to {MOST_RUNS} runs.")
     found = rows.several(session, run_ids)
     changed = []
     for run_id in dict.fromkeys(run_ids):
@@ -40,7 +43,3 @@ def change(
             changed.append(run_id)
     session.flush()
     return changed
-
-
-def _refused(field: str, message: str) -> InvalidInput:
-    return InvalidInput("The tags cannot be changed like that.", problems=[FieldProblem(field, message)])

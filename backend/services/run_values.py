@@ -6,16 +6,19 @@ column; the runs themselves are loaded only for the page that is shown.
 
 from __future__ import annotations
 
-import math
+import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import run_values as rows
+from backend.domain.experiment.identity import complete_section
+from backend.domain.measurement import Protocol, from_json
+from backend.kit.format import finite
 from backend.services.filter_names import CONFIG_PATHS, PASSES, at_path, metric_of, without_numbers
 from backend.services.filters import Value
 
@@ -57,7 +60,7 @@ class RunLine:
     sections: dict[str, Any]  # of its config
 
 
-HOW = "how"  # in a run's scores, beside k -> [solved, n]
+PROTOCOL = "protocol"  # in a run's scores, beside k -> [solved, n]
 
 
 class RunValues:
@@ -123,14 +126,13 @@ class RunValues:
         path = _path(name)
         configs = self._external_configs()
         if _is_of_config(name):
-            return lambda line: at_path(configs.get(line.id, line.sections), path)
+            return lambda line: _in_config(line, path, configs)
         metric, summary = metric_of(name)
         found = rows.metric(self._session, metric, summary, self._only)
 
         def read(line: RunLine) -> Value:
             if line.id in found:
-                value = found[line.id]
-                return value if value is not None and math.isfinite(value) else None
+                return finite(found[line.id])
             return at_path(configs[line.id], path) if line.id in configs else None
 
         return read
@@ -147,10 +149,26 @@ def score_of(line: RunLine, k: int) -> tuple[float, int] | None:
     return (score[0], score[1]) if score else None
 
 
-def way_of(line: RunLine) -> str | None:
-    """How that was measured, all but the step, in words; None where it was kept before words were."""
-    found: str | None = line.columns["scores"].get(HOW)
-    return found
+def protocol_of(line: RunLine) -> Protocol | None:
+    """How that was measured; None without a score."""
+    return from_json(line.columns["scores"].get(PROTOCOL))
+
+
+def _in_config(line: RunLine, path: str, external: Mapping[str, dict[str, Any]]) -> Value:
+    """What is stored at a path, or what the field was before there was one: its default."""
+    if line.id in external:
+        return at_path(external[line.id], path)
+    found = at_path(line.sections, path)
+    if found is not None:
+        return found
+    section = _section(path)
+    stored = json.dumps(line.sections.get(section), sort_keys=True)
+    return at_path({section: _completed(section, stored)}, path)
+
+
+@lru_cache(maxsize=1024)  # seeds, and whole sweeps, share their sections
+def _completed(section: str, stored: str) -> Any:
+    return complete_section(section, json.loads(stored))
 
 
 def _share(score: tuple[float, int] | None) -> float | None:

@@ -7,24 +7,28 @@ import shutil
 import string
 import time
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.db import clock
 from backend.db.repositories import evaluation_jobs as jobs
 from backend.db.repositories import run_facts as facts_rows
 from backend.db.repositories import runs as rows
+from backend.db.repositories.transition import transition_run
 from backend.db.tables import Run
 from backend.domain.config_problems import apply_overrides, parse_experiment
-from backend.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import Conflict
 from backend.domain.experiment import BarHypothesis, ExperimentConfig
+from backend.domain.experiment.identity import configuration_key, key_of_json
 from backend.domain.run import RunStatus
-from backend.domain.variation import variation
-from backend.services import checkpoints, events, hypotheses, series
+from backend.kit.problems import invalid, unknown_id
+from backend.services import checkpoints, events, hypotheses
+from backend.services.run_end import end
 from backend.services.run_facts import Facts
 from backend.services.run_input import (
+    LISTED_BY,
     START,
     assignments,
     check_names,
@@ -85,6 +89,7 @@ def new_run(config: ExperimentConfig, **columns: Any) -> Run:
         seed=config.seed,
         status=RunStatus.QUEUED,
         config=config.model_dump(mode="json"),
+        variation=configuration_key(config),
         total=config.training.steps,
         **columns,
     )
@@ -98,13 +103,15 @@ def create_external(
     A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log.
     """
     stated = {"hypothesis": checked_hypothesis(hypothesis)} if hypothesis else {}
+    stored = {**config, **stated}
     run = _new_run(
         name=checked_name(name),
         origin="external",
         status=RunStatus.RUNNING,
         phase="training",
-        config={**config, **stated},
-        started_at=time.time(),
+        config=stored,
+        variation=key_of_json(stored),
+        started_at=clock.now(),
     )
     rows.add(session, run)
     events.add(session, run.id, "started", "Logging from outside.")
@@ -119,14 +126,11 @@ def finish_external(
     if run.origin != "external":
         raise Conflict(f"Run {run_id} is trained here and ends by itself.", "To stop it, cancel it.")
     if not status.is_over:
-        problem = FieldProblem("status", f"must be one of {', '.join(OVER)}, not {status.value}.")
-        raise InvalidInput("A run cannot end like that.", problems=[problem])
-    ended = {"status_cause": cause, "finished_at": time.time(), "seconds_left": None}
-    series.compact(session, run_id)  # first: a script's metrics take the run's cursor, then its row, too
-    if not rows.change_status(session, run_id, RunStatus.RUNNING, status, **ended):
+        message = f"must be one of {', '.join(OVER)}, not {status.value}."
+        raise invalid("The run was not ended.", "status", message)
+    text = cause or "The script said so."
+    if not end(session, run_id, (RunStatus.RUNNING,), status, text, origin="external", status_cause=cause):
         raise _wrong_state(run, "ended")
-    events.add(session, run_id, status.value, cause or "The script said so.")
-    hypotheses.settle(session, run_id)
     return get(session, run_id)
 
 
@@ -182,16 +186,16 @@ def request_cancel(session: Session, run_id: str) -> RunView:
 
 def stop(session: Session, run: Run) -> None:
     """As `request_cancel`, for a run at hand."""
-    run_id = run.id
     waiting = RunStatus.RUNNING if run.origin == "external" else RunStatus.QUEUED
-    ended = {"status_cause": "cancelled by the user", "finished_at": time.time(), "seconds_left": None}
-    if rows.change_status(session, run_id, waiting, RunStatus.CANCELLED, **ended):
-        events.add(session, run_id, "cancelled", "Cancelled by the user.")
-        hypotheses.settle(session, run_id)
-    elif rows.change_status(session, run_id, RunStatus.RUNNING, RunStatus.CANCELLING, cancel_requested=True):
-        events.add(session, run_id, "cancelling", "The user asked to cancel.")
-    elif _row(session, run_id).status != RunStatus.CANCELLING:
-        raise _wrong_state(_row(session, run_id), "cancelled", "To run it again, resume or clone it.")
+    text, cause = "Cancelled by the user.", "cancelled by the user"
+    if end(session, run.id, (waiting,), RunStatus.CANCELLED, text, run.origin, status_cause=cause):
+        return
+    text = "The user asked to cancel."
+    if transition_run(session, run.id, (RunStatus.RUNNING,), RunStatus.CANCELLING, text):
+        return
+    now = _row(session, run.id)
+    if now.status != RunStatus.CANCELLING:
+        raise _wrong_state(now, "cancelled", "To run it again, resume or clone it.")
 
 
 def clone(session: Session, run_id: str, overrides: Mapping[str, Any] | None = None) -> RunView:
@@ -239,23 +243,22 @@ def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
     latest = checkpoints.latest(session, run_id)
     kept = latest if step is None else checkpoints.get(session, run_id, step)
     where = f"goes on from step {kept.step}" if kept else "no checkpoint, starts at step 0"
-    again: dict[str, Any] = {
-        "status_cause": f"resumed by the user; {where}",
-        "worker_id": None,
-        "lease_until": None,
-        "cancel_requested": False,
-        "dispatched_at": None,
-        "finished_at": None,
-        "traceback": "",
-        "verdict": hypotheses.opened(run.config),
-        "judgement": {},
-    }
-    startable = (RunStatus.FAILED, RunStatus.CANCELLED)
-    if not rows.change_status(session, run_id, startable, RunStatus.QUEUED, **again):
+    resumed = transition_run(
+        session,
+        run_id,
+        (RunStatus.FAILED, RunStatus.CANCELLED),
+        RunStatus.QUEUED,
+        f"Resumed by the user; {where}.",
+        kind="resumed",
+        status_cause=f"resumed by the user; {where}",
+        traceback="",
+        verdict=hypotheses.opened(run.config),
+        judgement={},
+    )
+    if not resumed:
         raise _wrong_state(run, "resumed", "Only a failed or cancelled run can; clone it to run it anew.")
     if step is not None:
         checkpoints.forget_after(session, run_id, step)
-    events.add(session, run_id, "resumed", f"Resumed by the user; {where}.")
     return get(session, run_id)
 
 
@@ -306,7 +309,6 @@ def _new_run(**values: Any) -> Run:
     own = {
         "id": new_id(),
         "created_at": time.time(),
-        "variation": variation(values["config"]),
         "verdict": hypotheses.opened(values["config"]),
     }
     return Run(**(own | values))
@@ -315,9 +317,7 @@ def _new_run(**values: Any) -> Run:
 def _row(session: Session, run_id: str) -> Run:
     run = rows.get(session, run_id)
     if run is None:
-        close = get_close_matches(run_id, facts_rows.all_ids(session), n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(close)}?" if close else "The runs page and `etrm runs` list them."
-        raise NotFound(f"There is no run {run_id!r}.", hint)
+        raise unknown_id("run", run_id, facts_rows.all_ids(session), LISTED_BY)
     return run
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import NoReturn
+from functools import partial
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from backend.db.repositories import saved_views as rows
-from backend.domain.errors import FieldProblem, InvalidInput, NotFound
+from backend.domain.errors import NotFound
+from backend.kit.problems import invalid, unknown
 from backend.services import run_search
+
+_invalid = partial(invalid, "The view was not saved.")
 
 LONGEST_NAME, LONGEST_QUERY = 60, 4000
 PARTS = ("filter", "sort", "column", "baseline", "group")  # of the address that make a view
@@ -70,7 +72,7 @@ def save(session: Session, name: str, query: str) -> SavedViewView:
     """Keep a view, or give the one of this name another query. InvalidInput names what is wrong with it."""
     name = name.strip()
     if not 0 < len(name) <= LONGEST_NAME:
-        _refuse("name", f"must be 1 to {LONGEST_NAME} characters long.")
+        raise _invalid("name", f"must be 1 to {LONGEST_NAME} characters long.")
     kept = _checked(session, query)
     rows.put(session, name, kept, time.time())
     return SavedViewView(name=name, query=kept)
@@ -83,24 +85,17 @@ def remove(session: Session, name: str) -> None:
 
 
 def _missing(session: Session, name: str) -> NotFound:
-    names = [view.name for view in views(session)]
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names) or 'none'}."
-    return NotFound(f"There is no view {name!r}.", hint)
+    return unknown("view", name, [view.name for view in views(session)])
 
 
 def _checked(session: Session, query: str) -> str:
     """The query without parts that say nothing, in one order."""
     if len(query) > LONGEST_QUERY:
-        _refuse("query", f"must be at most {LONGEST_QUERY} characters long.")
+        raise _invalid("query", f"must be at most {LONGEST_QUERY} characters long.")
     pairs = parse_qsl(query.removeprefix("?"))
     unknown = [key for key, _ in pairs if key not in PARTS]
     if unknown:
-        _refuse("query", f"has {unknown[0]!r}.", f"A view is made of {', '.join(PARTS)}.")
+        raise _invalid("query", f"has {unknown[0]!r}.", f"A view is made of {', '.join(PARTS)}.")
     said = dict(pairs)
     run_search.find(session, said.get("filter", ""), 1, sort=said.get("sort", ""), metrics=())
     return urlencode(sorted(pairs, key=lambda pair: PARTS.index(pair[0])))
-
-
-def _refuse(field: str, message: str, hint: str = "") -> NoReturn:
-    raise InvalidInput("The view was not saved.", problems=[FieldProblem(field, message, hint)])

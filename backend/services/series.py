@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from backend.db.points import NONE, Points, Steps, Values, joined
 from backend.db.repositories import run_cursors, segments
-from backend.domain.errors import FieldProblem, InvalidInput
 from backend.domain.records import MetricFrame
+from backend.kit.problems import invalid_query
 from backend.services import compaction
 from backend.services.frames import Column, columns_of
 from backend.services.thinning import FEWEST, thin
@@ -120,8 +120,7 @@ def read(
     a known one without a point in the window gives an empty curve.
     """
     if max_points is not None and max_points < FEWEST:
-        problem = FieldProblem("max_points", f"must be at least {FEWEST}, not {max_points}.")
-        raise InvalidInput("The series cannot be read.", problems=[problem])
+        raise invalid_query("max_points", f"must be at least {FEWEST}, not {max_points}.")
     known = segments.names_of(session, run_id)
     found = segments.between(session, run_id, names, first, last)
     asked = [name for name in known if names is None or name in names]

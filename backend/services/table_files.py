@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.domain.errors import InvalidInput
+from backend.kit.problems import not_valid
 from backend.services.parquet import Column, Kind, written
 
 Format = Literal["json", "csv", "parquet"]
@@ -65,9 +66,4 @@ def _sayable(value: Any) -> Any:
 def check(field: str, value: str, known: Sequence[str]) -> None:
     """InvalidInput unless the value is one of those known."""
     if value not in known:
-        raise invalid(field, f"cannot be {value!r}.", f"Choose one of {', '.join(known)}.")
-
-
-def invalid(field: str, message: str, hint: str) -> InvalidInput:
-    """What is said of a table that cannot be made like that."""
-    return InvalidInput("It cannot be exported like that.", problems=[FieldProblem(field, message, hint)])
+        raise InvalidInput("Nothing was exported.", problems=[not_valid(field, value, known)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from backend.domain.votes import (
     SearchPoint,
     unpack_trace,
 )
+from backend.kit.format import finite
 
 GRID = 'Rows of digits joined by "/".'
 
@@ -154,7 +154,7 @@ def votes(session: Session, evaluation_id: int, task_id: str, test_index: int) -
                 dihedral=vote.dihedral,
                 colours=vote.colours,
                 candidate=vote.rank,
-                halting_probability=_finite(vote.halting_probability),
+                halting_probability=finite(vote.halting_probability),
             )
             for vote in trace.votes
         ],
@@ -194,8 +194,8 @@ def search(session: Session, evaluation_id: int, task_id: str, test_index: int) 
         points=[
             SearchPointView(
                 step=each.step,
-                loss=_finite(each.loss),
-                distance=_finite(each.distance),
+                loss=finite(each.loss),
+                distance=finite(each.distance),
                 **_shown(each, truth),
             )
             for each in trace.search.points
@@ -248,7 +248,7 @@ def _shown(moment: ActStep | SearchPoint, truth: Grid | None) -> dict[str, Any]:
     """The fields of `ShownView`."""
     return {
         "grid": moment.grid.digits,
-        "halting_probability": _finite(moment.halting_probability),
+        "halting_probability": finite(moment.halting_probability),
         "correct": None if truth is None else moment.grid == truth,
         "cell_accuracy": None if truth is None else cell_accuracy(moment.grid, truth),
     }
@@ -261,7 +261,7 @@ def _candidate(
         rank=rank,
         grid=grids[rank - 1].digits if rank <= len(grids) else None,
         votes=len(voters),
-        confidence=_finite(sum(vote.halting_probability for vote in voters) / len(voters)),
+        confidence=finite(sum(vote.halting_probability for vote in voters) / len(voters)),
         correct=None if truth is None else rank == truth_rank,
         views=[vote.view for vote in voters],
     )
@@ -283,8 +283,3 @@ def _by_dihedral(
         )
         for turn, voters in sorted(by_turn.items())
     ]
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no NaN: None for what a model that diverged says."""
-    return value if math.isfinite(value) else None

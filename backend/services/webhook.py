@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 from backend.db.repositories import alarm_deliveries as rows
 from backend.db.session import reading_scope, session_scope
 from backend.db.tables import Alarm, Run
-from backend.services.run_facts import finite
+from backend.kit.format import finite
+from backend.kit.retry import pause_after
 
 AT_ONCE = 20  # alarms of one look
 PATIENCE = 5.0  # seconds for an answer
@@ -83,7 +84,7 @@ def take_due(session: Session, now: float) -> list[Delivery]:
     taken = []
     for alarm, run in rows.due(session, now, AT_ONCE):
         attempt = alarm.delivery_attempts + 1
-        pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
+        pause = pause_after(attempt, FIRST_PAUSE, LONGEST_PAUSE)
         later = now + pause if attempt < MOST_ATTEMPTS else None
         taken.append(Delivery(alarm.id, payload_of(alarm, run, attempt)))
         rows.change(session, alarm.id, delivery_attempts=attempt, deliver_after=later)

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import evaluation_jobs, queue_order, runs
+from backend.db import clock
+from backend.db.repositories import lease, runs
 from backend.db.repositories import workers as rows
-from backend.db.tables import Worker
-from backend.domain.run import RunStatus
+from backend.db.tables import EvaluationShare, Worker
+from backend.kit.format import counted
 
 LOST_AFTER = 35.0  # seconds without a heartbeat: three were missed
 FORGET_AFTER = 24 * 3600.0  # seconds a lost worker stays listed
@@ -38,24 +39,16 @@ class WorkerState(WorkerBeat):
     alive: bool
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """Where a queued run stands; position 1 is next."""
-
-    position: int
-    reason: str
-
-
 def spoken(worker_id: str) -> str:
     """A worker's id, HOST.NAMESPACE.PID.START, in words."""
     host, *rest = worker_id.rsplit(".", 3)
     return f"{host} (process {rest[1]})" if len(rest) == 3 else worker_id
 
 
-def beat(session: Session, sign: WorkerBeat, now: float) -> None:
+def beat(session: Session, sign: WorkerBeat) -> None:
     """Write a worker's sign of life, and forget those that fell silent long ago."""
-    rows.put(session, **asdict(sign), heartbeat_at=now)
-    rows.forget_silent(session, now - FORGET_AFTER)
+    rows.put(session, **asdict(sign), heartbeat_at=clock.now())
+    rows.forget_silent(session, FORGET_AFTER)
 
 
 def sign_off(session: Session, worker_id: str) -> None:
@@ -68,44 +61,30 @@ def forget_dead(session: Session, is_dead: Callable[[str], bool]) -> None:
     rows.forget(session, [worker.id for worker in rows.all_by_start(session) if is_dead(worker.id)])
 
 
-def listed(session: Session, now: float) -> list[WorkerState]:
+def listed(session: Session) -> list[WorkerState]:
     """All workers, alive or lost, oldest first."""
+    now = clock.read(session)
     return [_state(worker, now) for worker in rows.all_by_start(session)]
 
 
-def idle(session: Session, now: float) -> int:
+def idle(session: Session) -> int:
     """How many live workers have nothing to do."""
-    return sum(worker.alive and worker.current_run_id is None for worker in listed(session, now))
+    return sum(worker.alive and worker.current_run_id is None for worker in listed(session))
 
 
-def waiting(session: Session, run_id: str, now: float, broker_reachable: bool = True) -> Waiting | None:
-    """Position and reason for waiting of a queued run; None if it is not queued."""
-    run = runs.get(session, run_id)
-    if run is None or run.status != RunStatus.QUEUED:
-        return None
-    position = 1 + [row.id for row in queue_order.queued(session)].index(run_id)
-    alive = [worker for worker in listed(session, now) if worker.alive]
-    return Waiting(position, _reason(session, alive, broker_reachable))
-
-
-def why_work_waits(session: Session, now: float) -> str:
+def why_work_waits(session: Session) -> str:
     """Why what is first in the queue has not begun yet."""
-    return _reason(session, [worker for worker in listed(session, now) if worker.alive], True)
-
-
-def _reason(session: Session, alive: list[WorkerState], broker_reachable: bool) -> str:
+    alive = [worker for worker in listed(session) if worker.alive]
     if not alive:
         return "no worker is alive: start one with `etrm worker`"
-    if not broker_reachable:
-        return "the broker is unreachable; the run is kept and will be sent as soon as it answers"
     if any(worker.current_run_id is None for worker in alive):
         return "a worker is free and will take it within seconds"
-    evaluating = {share.worker_id for share in evaluation_jobs.held(session)}
+    evaluating = {share.worker_id for share in lease.held(session, EvaluationShare)}
     busy = ", ".join(
         ("an evaluation of " if worker.id in evaluating else "") + _name(session, worker.current_run_id or "")
         for worker in alive
     )
-    return f"{len(alive)} {'worker' if len(alive) == 1 else 'workers'} busy with {busy}"
+    return f"{counted(len(alive), 'worker')} busy with {busy}"
 
 
 def _name(session: Session, run_id: str) -> str:

@@ -13,7 +13,7 @@ from backend.db.session import session_scope
 from backend.services import runs
 from tests.support.tiny import tiny
 
-TRAINING = 90_000  # milliseconds at most; a few seconds on a free machine
+TRAINING = 300_000  # milliseconds at most; a few seconds on a free machine
 
 
 def finished_parent(database: Engine) -> str:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.processes import eventually
 
-TRAINING = 90.0  # seconds at most; a few on a free machine
+TRAINING = 300.0  # seconds at most; a few on a free machine
 
 GRID_COLOURS = """async (image) => {
     await image.decode();

@@ -54,7 +54,7 @@ def test_two_seeds_of_two_values_are_typed_previewed_launched_and_cancelled(
 
     page.get_by_role("button", name="unfinished").press("Enter")
     page.get_by_role("button", name="Cancel the runs").press("Enter")
-    expect(page.locator(".group-facts")).to_contain_text("4 cancelled", timeout=60_000)
+    expect(page.locator(".group-facts")).to_contain_text("4 cancelled", timeout=300_000)
     expect(page.get_by_role("button", name="unfinished")).to_have_count(0)
 
 

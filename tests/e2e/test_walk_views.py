@@ -12,6 +12,7 @@ from tests.support import view, walk
 from tests.support.browser import Complaints
 from tests.support.furnished import Furnished
 
+PATIENCE = 120_000  # milliseconds; only what never comes takes so long
 Change = Callable[[Page], Any]
 
 
@@ -108,7 +109,7 @@ def opened(browser: Browser, furnished: Furnished) -> Page:
     context = browser.new_context(base_url=furnished.url, viewport={"width": 1440, "height": 900})
     walk.prepare(context)
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE)
     page.goto(furnished.login())
     return page
 
@@ -122,7 +123,7 @@ def pasted(context: BrowserContext, address: str) -> dict[str, Any]:
     )
     walk.prepare(other)
     page = other.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE)
     page.goto(address)
     seen = view.of(page)
     other.close()

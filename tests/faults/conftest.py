@@ -52,7 +52,7 @@ def postgres_lab(tmp_path: Path, postgres_url: str) -> Iterator[Lab]:
 def undisturbed(lab: Lab) -> str:
     """Id of a finished run of `tiny` that nothing happened to."""
     run_id = lab.submit(tiny())
-    lab.await_status(run_id, "finished", within=240)
+    lab.await_status(run_id, "finished")
     return run_id
 
 

@@ -11,8 +11,10 @@ import pytest
 
 from backend.db.session import reading_scope
 from backend.services import checkpoints, dispatch, predictions, workers
-from tests.support.processes import Lab, eventually, kill
+from tests.support.processes import PATIENCE, Lab, eventually, kill
 from tests.support.tiny import CHECKPOINT_EVERY, STEPS, numbers, tiny
+
+pytestmark = pytest.mark.faults
 
 Curves = Mapping[str, dict[int, float]]
 MID = 2 * CHECKPOINT_EVERY + 5  # a step with two checkpoints behind it
@@ -31,7 +33,7 @@ def assert_goes_on_as_if_nothing_had_happened(
     lab: Lab, run_id: str, acknowledged: Curves, expected: Curves
 ) -> None:
     """It finishes from a checkpoint, with every acknowledged point and the numbers of an undisturbed run."""
-    lab.await_status(run_id, "finished", within=240)
+    lab.await_status(run_id, "finished")
     assert "Going on from the checkpoint of step" in lab.log_text(run_id)
     points = numbers(lab.points(run_id))
     for name, curve in numbers(acknowledged).items():
@@ -87,15 +89,15 @@ def test_a_killed_worker_takes_its_training_with_it_and_its_successor_goes_on_at
     acknowledged = lab.points(run_id)
     assert lab.worker
     kill(lab.worker)
-    eventually(lambda: not child.is_running(), "the death of the training", 5)
+    eventually(lambda: not child.is_running(), "the death of the training")
     assert lab.row(run_id).status == "running"  # nobody is left to say otherwise
 
     lab.start_worker()
 
-    eventually(lambda: "died; goes on from step" in lab.row(run_id).status_cause, "the cause", 30)
+    eventually(lambda: "died; goes on from step" in lab.row(run_id).status_cause, "the cause")
     assert_goes_on_as_if_nothing_had_happened(lab, run_id, acknowledged, expected)
     with reading_scope(lab.engine) as session:
-        assert [worker.pid for worker in workers.listed(session, 0.0)] == [lab.worker.pid]
+        assert [worker.pid for worker in workers.listed(session)] == [lab.worker.pid]
 
 
 def test_everything_killed_at_once_goes_on_with_an_empty_broker_and_what_was_queued_is_not_lost(
@@ -114,7 +116,7 @@ def test_everything_killed_at_once_goes_on_with_an_empty_broker_and_what_was_que
 
     assert_goes_on_as_if_nothing_had_happened(lab, run_id, acknowledged, expected)
     for each in (waiting, submitted_meanwhile):
-        lab.await_status(each, "running", within=30)
+        lab.await_status(each, "running")
         cancel_and_wait(lab, each)
 
 
@@ -164,7 +166,7 @@ def test_a_worker_that_is_told_to_stop_saves_its_run_puts_it_back_and_leaves_not
     assert lab.worker
     os.kill(lab.worker.pid, signal.SIGTERM)
 
-    assert lab.worker.wait(timeout=40) == 0
+    assert lab.worker.wait(timeout=PATIENCE) == 0
 
     assert not child.is_running()
     row = lab.row(run_id)
@@ -172,7 +174,7 @@ def test_a_worker_that_is_told_to_stop_saves_its_run_puts_it_back_and_leaves_not
     assert row.status_cause.startswith("the worker was stopped; goes on from step")
     assert int(row.status_cause.split()[-1]) >= MID
     with reading_scope(lab.engine) as session:
-        assert workers.listed(session, 0.0) == []
+        assert workers.listed(session) == []
 
     lab.start_worker()
     assert_goes_on_as_if_nothing_had_happened(lab, run_id, acknowledged, expected)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 
 from tests.support.processes import Lab, eventually
 from tests.support.tiny import STEPS, tiny
+
+pytestmark = pytest.mark.faults
 
 CUT_ALL = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
 
@@ -27,7 +30,7 @@ def test_connections_that_are_cut_cost_a_run_nothing(postgres_lab: Lab) -> None:
         return cuts >= 5
 
     eventually(cut, "five cuts", every=0.2)
-    row = postgres_lab.await_status(run_id, "finished", within=240)
+    row = postgres_lab.await_status(run_id, "finished")
 
     assert row.attempt == 1
     assert list(postgres_lab.points(run_id)["loss"]) == list(range(1, STEPS + 1))

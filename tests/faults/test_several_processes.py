@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import psutil
+import pytest
 
 from backend.domain.experiment import ExperimentConfig
 from tests.support.processes import Lab, eventually, kill
 from tests.support.tiny import CHECKPOINT_EVERY, tiny
+
+pytestmark = pytest.mark.faults
 
 STEPS = 50  # each of them waits for both processes
 
@@ -63,9 +66,9 @@ def test_a_process_of_several_dies_with_the_others_and_the_run_goes_on_until_its
     acknowledged = lab.points(run_id)
     kill(second)
 
-    eventually(lambda: not first.is_running(), "the end of the other process", 40)
-    eventually(lambda: "killed (SIGKILL)" in lab.row(run_id).status_cause, "the cause", 40)
-    row = lab.await_status(run_id, "finished", within=240)
+    eventually(lambda: not first.is_running(), "the end of the other process")
+    eventually(lambda: "killed (SIGKILL)" in lab.row(run_id).status_cause, "the cause")
+    row = lab.await_status(run_id, "finished")
     points = lab.points(run_id)["loss"]
     assert acknowledged["loss"].items() <= points.items()
     assert list(points) == list(range(1, end + 1))
@@ -78,7 +81,7 @@ def test_a_run_of_several_processes_is_cancelled_as_a_whole(lab: Lab) -> None:
     lab.await_step(run_id, CHECKPOINT_EVERY)
     started = both(run_id)
     lab.cancel(run_id)
-    lab.await_status(run_id, "cancelled", within=60)
+    lab.await_status(run_id, "cancelled")
     assert not any(process.is_running() for process in started)
 
 
@@ -88,7 +91,7 @@ def test_a_killed_worker_takes_every_process_with_it_and_its_successor_goes_on(l
     started = both(run_id)
     assert lab.worker
     kill(lab.worker)
-    eventually(lambda: not any(process.is_running() for process in started), "the death of both", 10)
+    eventually(lambda: not any(process.is_running() for process in started), "the death of both")
     lab.start_worker()
-    lab.await_status(run_id, "finished", within=240)
+    lab.await_status(run_id, "finished")
     assert list(lab.points(run_id)["loss"]) == list(range(1, STEPS + 1))

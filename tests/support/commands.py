@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import NoReturn
 
-from tests.support.lab import etrm
+import pytest
+
+from backend import cli
+from tests.support.lab import environment, etrm
+
+
+class BecomesAnother(BaseException):
+    """The command would replace this process by the worker's."""
+
+
+def typed(home: Path, *arguments: str, **variables: str) -> CompletedProcess[str]:
+    """Run an `etrm` command on the folder `home` in this process, which spares the imports of a new one.
+
+    A command that replaces its process by the worker's is run in a process of its own.
+    """
+
+    def replace(*_: object) -> NoReturn:
+        raise BecomesAnother
+
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in set(os.environ) - environment(home).keys():
+            patch.delenv(name)
+        for name, value in environment(home, **variables).items():
+            patch.setenv(name, value)
+        if "ETRM_BROKER_URL" not in variables:
+            patch.setenv("ETRM_BROKER_URL", "")  # a command may set it, and what was patched is undone
+            patch.delenv("ETRM_BROKER_URL")
+        patch.setattr(os, "execv", replace)
+        patch.setattr(sys, "argv", ["etrm", *arguments])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+            if isinstance(ended.code, str):
+                print(ended.code, file=err)
+        except BecomesAnother:
+            return etrm(home, *arguments, **variables)
+    return CompletedProcess(["etrm", *arguments], status, out.getvalue(), err.getvalue())
 
 
 def output(home: Path, *arguments: str) -> str:
     """Standard output of a command that must succeed."""
-    done = etrm(home, *arguments)
+    done = typed(home, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def refusal(home: Path, *arguments: str, status: int = 1, **variables: str) -> str:
     """Standard error of a command that must fail without a traceback and print nothing else."""
-    done = etrm(home, *arguments, **variables)
+    done = typed(home, *arguments, **variables)
     assert (done.returncode, done.stdout) == (status, ""), done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr

@@ -15,15 +15,46 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from sqlalchemy import Engine, text
 
+from backend.db import tables  # noqa: F401 — registers every table
+from backend.db.base import Base
 from backend.db.migrate import upgrade
+from backend.db.session import make_engine
 
 TEMPLATE = "etrm_template"
+RESTART_SEQUENCES = """
+SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false)
+FROM pg_sequences WHERE last_value IS NOT NULL
+"""
 START_ATTEMPTS = 6  # of 10 seconds each, which the package allows; a busy machine needs more than one
 
 
+class KeptDatabase:
+    """A migrated database that one test after another uses, with what SQLAlchemy has compiled for it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = make_engine(url)
+
+    def engine(self) -> Engine:
+        """An engine on it: what a test listens to there ends with the test."""
+        return self._engine.execution_options()
+
+    def empty(self) -> None:
+        """Delete every row, and number the next ones from 1 as in a new database."""
+        with self._engine.begin() as connection:
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.execute(table.delete())
+            if connection.dialect.name == "postgresql":
+                connection.execute(text(RESTART_SEQUENCES))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
 class SqliteFiles:
-    """A migrated file, copied for each test."""
+    """A migrated file, copied for each database that is asked for."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -39,7 +70,7 @@ class SqliteFiles:
 
 
 class PostgresDatabases:
-    """A migrated database, copied on the server for each test."""
+    """A migrated database, copied on the server for each one that is asked for."""
 
     def __init__(self, server_url: str) -> None:
         self._server_url = server_url

@@ -20,6 +20,8 @@ from backend.domain.config_problems import parse_experiment
 from backend.domain.records import Alarm
 from backend.domain.sweeps.definition import parse_sweep
 from backend.services import accounts, dashboards, datasets, groups, runs, workers
+from backend.web.pages import NAVIGATION
+from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
 from tests.support.recorded import record_checkpoint, record_evaluation_job, record_run
 from tests.support.web import WebServer
@@ -69,18 +71,12 @@ def lab_without_worker(folder: Path, database_url: str) -> Iterator[Furnished]:
         lab.stop()
 
 
-EMPTY_PAGES = {
-    "no runs": "/",
-    "launch": "/runs/new",
-    "nothing to compare": "/compare",
-    "dashboards": "/dashboards",
+NAVIGATED = {page.name: page.path for page in NAVIGATION}
+
+EMPTY_PAGES = NAVIGATED | {
     "dashboard without runs": "/d/encoder-variants",
-    "no predictions": "/gallery",
     "tasks": "/tasks?set=arc-agi-1/evaluation&task=00",
     "task without answers": f"/tasks/{SET}/{TASK}",
-    "nothing waits": "/queue",
-    "data": "/data",
-    "settings": "/settings",
     "no such page": "/nowhere",
     "no such run": "/runs/nowhere000",
     "login": "/login?token=used",
@@ -111,20 +107,17 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
     job = record_evaluation_job(engine, run, WORKER, views=32)
     record_evaluation_job(engine, beside, views=64)
     group, slug, secret = _made(engine, run)
-    return {
-        "runs": "/",
+    return NAVIGATED | {
+        "launch": f"/runs/new?from={run}",
         "means over seeds": "/?group=seed",
         "archive": "/?filter=archived == true",
         "a pinned run": f"/?baseline={beside}&column=status&column=loss:min&sort=-loss:min",
-        "clone": f"/runs/new?from={run}",
         **{f"run, {part}": f"/runs/{run}#{part}" for part in SECTIONS},
         "failed run": f"/runs/{failed}#checkpoints",
         "live run": f"/runs/{live}#log",
         "clone's config": f"/runs/{beside}#config",
         "group": f"/groups/{group}",
         **{f"compare, {part}": f"/compare?runs={run},{beside},{other}#{part}" for part in PARTS},
-        "choice": "/compare",
-        "dashboards": "/dashboards",
         "dashboard": f"/d/{slug}",
         "edited dashboard": f"/d/{slug}?edit=1",
         "shared": f"/s/{secret}",
@@ -133,9 +126,7 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "table": f"/gallery?view=table&run={run}",
         "tasks": f"/tasks?set={SET}&task=0a",
         "task": f"/tasks/{SET}/{TASK}?test=1",
-        "queue": "/queue",
         "data": "/data?training=mine/easy&evaluated=mine/easy",
-        "settings": "/settings",
         "evaluation": f"/evaluations/{_first_evaluation(engine, run)}",
         "evaluation under way": f"/evaluations/{job}",
     }
@@ -160,5 +151,6 @@ def _made(engine: Engine, run: str) -> tuple[str, str, str]:
         accounts.create_token(session, "for a script")
         datasets.import_files(session, "mine/easy", [(json.dumps({"one": task}).encode(), "one.json")])
         beat = workers.WorkerBeat(WORKER, "elsewhere", 22, "cuda", "NVIDIA H100", 80 << 30, None, time.time())
-        workers.beat(session, beat, time.time() + LATER)
+        workers.beat(session, beat)
+        keep_alive(session, LATER)
     return group, slug, secret

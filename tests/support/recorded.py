@@ -47,6 +47,7 @@ from backend.services import (
     runs,
     series,
 )
+from tests.support.passing_time import keep_alive
 
 HELD_OUT = "arc-agi-1/evaluation"
 
@@ -197,16 +198,15 @@ def record_evaluation_job(engine: Engine, run_id: str, worker_id: str = "", **as
 
     Nothing is left to take, so a lab's own worker leaves it as it is.
     """
-    now = time.time()
     with session_scope(engine) as session:
         view = evaluations.request(session, run_id, EvaluationRequest(set=HELD_OUT, first_tasks=32, **asked))
         if worker_id:
-            share = evaluation_queue.claim(session, view.id, worker_id, now)
+            share = evaluation_queue.claim(session, view.id, worker_id)
             assert share
             evaluation_queue.begin(session, share, "NVIDIA H100", 3, views=960, cells=96_000, failed=[])
             evaluation_queue.take(session, share)
             evaluation_queue.deliver(session, share, 0, b"", views=320, cells=32_000, seconds=41.0)
-            evaluation_queue.renew(session, share, now + 3600)
+            keep_alive(session, 3600)
         found = evaluation_jobs.lock(session, view.id)
         assert found
         found[1].batches = found[1].next_batch = 3

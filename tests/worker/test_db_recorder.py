@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
-from backend.db.repositories import runs
+from backend.db.repositories import lease, runs
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.db.tables import Run
 from backend.domain.grid import Grid
@@ -28,6 +28,7 @@ from backend.domain.records import (
     TestOutcome,
 )
 from backend.services import alarms, checkpoints, events, hypotheses, logs, predictions, queue, series
+from tests.support.passing_time import elapse
 from tests.support.rows import add_run
 from worker.db_recorder import DbRecorder, LostRun
 
@@ -49,15 +50,16 @@ def claimed(engine: Engine, artifacts: Path) -> DbRecorder:
 
 def next_attempt(engine: Engine, artifacts: Path) -> DbRecorder:
     with session_scope(engine) as session:
-        claim = queue.claim(session, RUN, "host.1.1.1", time.time())
+        claim = queue.claim(session, RUN, "host.1.1.1")
     assert claim is not None
     return DbRecorder(engine, RUN, claim.attempt, artifacts)
 
 
 def put_back(engine: Engine) -> None:
     """What the sweep does with a run whose worker fell silent."""
+    elapse(engine, lease.SECONDS + 1)
     with session_scope(engine) as session:
-        queue.sweep(session, time.time() + queue.LEASE + 1)
+        queue.put_back_lost(session)
 
 
 def points(engine: Engine, name: str) -> dict[int, float]:

@@ -103,7 +103,7 @@ def test_a_child_of_an_attempt_that_lost_its_run_leaves_it_alone(sqlite_url: str
     engine = make_engine(sqlite_url)
     add_run(engine, RUN, config={"preset": "quick"})
     with session_scope(engine) as session:
-        assert queue.claim(session, RUN, "host.1.1.1", 0.0)
+        assert queue.claim(session, RUN, "host.1.1.1")
     environment = {"ETRM_DATABASE_URL": sqlite_url, "ETRM_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
         [sys.executable, "-m", "worker.run", RUN, "0"],

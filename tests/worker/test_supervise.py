@@ -93,4 +93,4 @@ def test_a_child_dies_with_the_worker_that_is_killed(tmp_path: Path) -> None:
 
     kill(worker)
 
-    eventually(lambda: not child.is_running() or child.status() == "zombie", "the child's death", 5)
+    eventually(lambda: not child.is_running() or child.status() == "zombie", "the child's death")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Protocol
 
 from backend.domain.arc_files import read_built_in
-from backend.domain.errors import NotFound
 from backend.domain.task import Task
+from backend.kit.problems import unknown
 from worker.data.procedural.sets import generated_tasks, is_generated
 
 
@@ -34,6 +33,4 @@ class TasksInMemory:
     def tasks(self, set_name: str) -> tuple[Task, ...]:
         if set_name in self._sets:
             return self._sets[set_name]
-        close = get_close_matches(set_name, self._sets, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(self._sets) or 'none'}."
-        raise NotFound(f"There is no task set {set_name!r}.", hint)
+        raise unknown("task set", set_name, self._sets)

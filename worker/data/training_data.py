@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import NoReturn
 
 from backend.domain.errors import FieldProblem, InvalidConfig, NotFound
 from backend.domain.experiment import DataConfig, ExperimentConfig, TrmModel
 from backend.domain.task import Pair, Task, choose_canvas
+from backend.kit.problems import did_you_mean
 from worker.data.leaks import Leak, canonical, find_leaks
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
@@ -99,9 +99,7 @@ def _load(source: TaskSource, set_name: str, field: str) -> tuple[Task, ...]:
 
 
 def _refuse(field: str, message: str, hint: str) -> NoReturn:
-    raise InvalidConfig(
-        "The data of the config cannot be had.", problems=[FieldProblem(field, message, hint)]
-    )
+    raise InvalidConfig("Could not load the training data.", problems=[FieldProblem(field, message, hint)])
 
 
 Candidates = dict[str, tuple[str, Task]]  # task id -> its set, the task; in id order
@@ -118,8 +116,7 @@ def _candidates(sets: Mapping[str, tuple[Task, ...]], data: DataConfig, dropped:
                 found[task.id] = (set_name, task)
     for task_id in data.task_ids:
         if task_id not in found:
-            close = get_close_matches(task_id, found, n=1)
-            hint = f"Did you mean {close[0]}?" if close else "Look it up on the data page."
+            hint = did_you_mean(task_id, found, "Look it up on the data page.")
             _refuse("data.task_ids", f"no training set has a task {task_id!r}.", hint)
     chosen = set(data.task_ids) or set(found)
     return {task_id: found[task_id] for task_id in sorted(chosen)}

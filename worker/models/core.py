@@ -18,6 +18,7 @@ from worker.models.layers import (
     embedding_scale,
     rope_table,
     truncated_normal,
+    wide_dtype,
 )
 
 
@@ -91,7 +92,7 @@ class Core(nn.Module):
     def empty_states(self, batch_size: int, cells: int) -> States:
         """Placeholder states (B, T + S, D) for a carry whose slots are all halted."""
         shape = (batch_size, self.context_tokens + cells, self.width)
-        dtype = compute_dtype(self.y_start.device)
+        dtype = compute_dtype(self.y_start)
         return States(*(state.expand(shape) for state in self.start(dtype)))
 
     def forward(
@@ -106,22 +107,24 @@ class Core(nn.Module):
 
         `tokens` (B, S) are those of a whole canvas, or of a `region` of one.
         """
-        dtype = compute_dtype(tokens.device)
+        dtype = compute_dtype(self.y_start)
         states = States(*(state.to(dtype) for state in states)).reset(fresh, self.start(dtype))
         x = torch.cat((context.to(dtype), self.embedding(tokens)), dim=1) * embedding_scale(self.width)
         rope = (
-            rope_table(x.shape[1], self.head_width, x.device)
+            rope_table(x.shape[1], self.head_width, x.device, dtype=wide_dtype(dtype))
             if region is None
-            else _rope_of(region, self.context_tokens, self.head_width, x.device)
+            else _rope_of(region, self.context_tokens, self.head_width, x.device, wide_dtype(dtype))
         )
         refined: States = self.recursion(states, x, rope)
         return refined
 
 
 @lru_cache(maxsize=64)
-def _rope_of(region: Region, context_tokens: int, head_width: int, device: torch.device) -> Rope:
+def _rope_of(
+    region: Region, context_tokens: int, head_width: int, device: torch.device, dtype: torch.dtype
+) -> Rope:
     """Of the context and of a region's cells, each at the position it has with the whole canvas."""
-    whole = rope_table(context_tokens + region.side**2, head_width, device)
+    whole = rope_table(context_tokens + region.side**2, head_width, device, dtype=dtype)
     with torch.inference_mode(False):  # a search takes gradients through what an evaluation made
         context = torch.arange(context_tokens, device=device)
         kept = torch.cat((context, context_tokens + region.places(device)))

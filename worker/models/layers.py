@@ -1,8 +1,9 @@
 """The parts every model is made of: linear maps, embeddings, norm, RoPE, attention, SwiGLU, blocks.
 
 Weights are float32 and are cast to the dtype of what flows through them, so bf16 arithmetic is decided
-once, where tokens are embedded (`compute_dtype`). Initial values come from an explicit CPU generator:
-two builds with one seed are bit-equal, whatever device the model moves to later.
+once, where tokens are embedded (`compute_dtype`). A model made float64 computes in float64 throughout.
+Initial values come from an explicit CPU generator: two builds with one seed are bit-equal, whatever device
+the model moves to later.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LONGEST_BY_PRODUCTS = 10  # head widths; measured, see `attend`
 TRUNCATED_STD = 0.87962566103423978
 
 NormStyle = Literal["post", "pre"]
-Rope = tuple[Tensor, Tensor]  # cosines and sines, each (L, head width / 2), float32
+Rope = tuple[Tensor, Tensor]  # cosines and sines, each (L, head width / 2), float32 or float64
 
 
 def truncated_normal(shape: tuple[int, ...], std: float, generator: torch.Generator) -> Tensor:
@@ -33,11 +34,16 @@ def truncated_normal(shape: tuple[int, ...], std: float, generator: torch.Genera
     return nn.init.trunc_normal_(values, 0.0, scale, -2 * scale, 2 * scale, generator=generator)
 
 
-def compute_dtype(device: torch.device) -> torch.dtype:
-    """The dtype blocks compute in on `device`: that of an active autocast, else float32."""
-    if torch.is_autocast_enabled(device.type):
-        return torch.get_autocast_dtype(device.type)
-    return torch.float32
+def wide_dtype(dtype: torch.dtype) -> torch.dtype:
+    """What must not be rounded to bf16 is computed in: float32, or float64 where `dtype` is."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def compute_dtype(weights: Tensor) -> torch.dtype:
+    """The dtype blocks compute in: an active autocast's where `weights` are, else float32 or float64."""
+    if torch.is_autocast_enabled(weights.device.type):
+        return torch.get_autocast_dtype(weights.device.type)
+    return wide_dtype(weights.dtype)
 
 
 class Linear(nn.Module):
@@ -61,7 +67,7 @@ class TokenEmbedding(nn.Module):
         self.weight = nn.Parameter(truncated_normal((tokens, width), width**-0.5, generator))
 
     def forward(self, ids: Tensor) -> Tensor:
-        return F.embedding(ids, self.weight.to(compute_dtype(ids.device)))
+        return F.embedding(ids, self.weight.to(compute_dtype(self.weight)))
 
 
 def rms_norm(x: Tensor) -> Tensor:
@@ -70,14 +76,20 @@ def rms_norm(x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def rope_table(length: int, head_width: int, device: torch.device, unrotated: int = 0) -> Rope:
+def rope_table(
+    length: int,
+    head_width: int,
+    device: torch.device,
+    unrotated: int = 0,
+    dtype: torch.dtype = torch.float32,
+) -> Rope:
     """Cosines and sines of positions 0 … length - 1, after `unrotated` leading tokens left as they are.
 
     Outside inference mode, since a table made by an evaluation is used by training as well.
     """
     with torch.inference_mode(False):
-        exponents = torch.arange(0, head_width, 2, dtype=torch.float32) / head_width
-        angles = torch.outer(torch.arange(length, dtype=torch.float32), ROPE_BASE**-exponents)
+        exponents = torch.arange(0, head_width, 2, dtype=dtype) / head_width
+        angles = torch.outer(torch.arange(length, dtype=dtype), ROPE_BASE**-exponents)
         angles = F.pad(angles, (0, 0, unrotated, 0))
         return angles.cos().to(device), angles.sin().to(device)
 
@@ -86,7 +98,7 @@ def rotate(x: Tensor, rope: Rope) -> Tensor:
     """Rotary position embedding (Su et al. 2021) of x (B, L, ..., head width), halves paired."""
     shape = (-1, *(1,) * (x.dim() - 3), x.shape[-1] // 2)
     cos, sin = rope[0].view(shape), rope[1].view(shape)
-    first, second = x.float().chunk(2, dim=-1)  # arithmetic of mixed dtypes is slow on a CPU
+    first, second = x.to(cos.dtype).chunk(2, dim=-1)  # arithmetic of mixed dtypes is slow on a CPU
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
 
 

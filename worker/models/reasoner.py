@@ -17,7 +17,7 @@ from backend.domain.experiment import ActConfig
 from worker.batch import VOCABULARY, Batch
 from worker.models.context.source import ContextOutput, ContextSource, Penalty, State
 from worker.models.core import Core, States
-from worker.models.layers import Linear
+from worker.models.layers import Linear, wide_dtype
 from worker.noise import Noise
 
 HALTING_BIAS = -5.0  # a new model halts almost never
@@ -51,7 +51,7 @@ class StepOutput(NamedTuple):
 
     carry: Carry
     logits: Tensor  # (B, S, 12)
-    halt_logits: Tensor  # (B,) float32, over 0: stop
+    halt_logits: Tensor  # (B,) float32 or float64, over 0: stop
     context: Tensor  # (B, T, D)
     penalties: Mapping[str, Penalty]
     encoded: Tensor  # (B,) bool, whose context was computed in this step, not taken from the cache
@@ -171,7 +171,8 @@ class Reasoner(nn.Module):
         samples, context = encoded.samples, encoded.context
         states = self.core(carry.states, carry.halted, samples.inputs, context, samples.region)
         steps = carry.steps.masked_fill(carry.halted, 0) + 1
-        halt_logits = self.halt_head(states.y[:, 0])[:, 0].float()
+        halt_logits = self.halt_head(states.y[:, 0])[:, 0]
+        halt_logits = halt_logits.to(wide_dtype(halt_logits.dtype))
         return StepOutput(
             carry=Carry(
                 states=states.detach(),

@@ -10,15 +10,15 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from backend.domain.config_problems import parse_experiment
-from backend.domain.evaluation_request import canvas_key, search_key
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.health import LEAK
+from backend.domain.measurement import settings_of
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.task import Task
 from worker.data import training_data
@@ -157,17 +157,8 @@ class Scorer:
         ]
 
     def _key(self, set_name: str, step: int, tasks: Sequence[Task]) -> EvaluationKey:
-        evaluation = self.config.evaluation
-        return EvaluationKey(
-            set_name=set_name,
-            step=step,
-            weights=evaluation.weights,
-            views=evaluation.views,
-            act_steps=evaluation.act_steps or self.config.model.act.max_steps,
-            search=search_key(self.config),
-            canvas=canvas_key(self.config),
-            task_ids=tuple(task.id for task in tasks),
-        )
+        task_ids = tuple(task.id for task in tasks)
+        return EvaluationKey(set_name, step, task_ids=task_ids, **asdict(settings_of(self.config)))
 
     def _finish(
         self, file: OutcomeFile, tasks: Sequence[Task], reasoner: Reasoner, meter: Meter, done: int

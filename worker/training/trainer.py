@@ -13,6 +13,7 @@ from backend.domain.errors import Conflict, TrainingDiverged
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.health import LEFT_OUT
 from backend.domain.records import EvaluationSummary, Progress, Ruling
+from backend.kit.format import counted
 from worker.data import training_data
 from worker.data.sets import TaskSource
 from worker.data.training_data import TrainingData
@@ -260,7 +261,7 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
     recorder.log(
         f"{learner.config.variant}: {core:,} weights in the core, {encoder:,} in the encoder, "
         f"on {learner.device.name} in {learner.device.precision}. "
-        f"{len(data.tasks)} tasks: {canvases} cells."
+        f"{counted(len(data.tasks), 'task')}: {canvases} cells."
     )
     if leaking := _leaking(data):
         recorder.log(f"Left out, since they hold what the evaluation asks: {', '.join(leaking)}.", "warning")

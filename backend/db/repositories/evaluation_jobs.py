@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Row, delete, exists, func, or_, select, update
+from sqlalchemy import CursorResult, Row, Update, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from backend.db import clock
+from backend.db.repositories import lease
 from backend.db.tables import (
     Evaluation,
     EvaluationBatch,
@@ -79,23 +81,12 @@ def queued_ids(session: Session) -> Sequence[int]:
     return session.scalars(query.order_by(Evaluation.id)).all()
 
 
-def add_share(session: Session, evaluation_id: int, worker_id: str, now: float, lease_until: float) -> int:
-    share = EvaluationShare(
-        evaluation_id=evaluation_id, worker_id=worker_id, started_at=now, lease_until=lease_until
-    )
+def add_share(session: Session, evaluation_id: int, worker_id: str) -> int:
+    """A share that the worker holds; its id."""
+    share = EvaluationShare(evaluation_id=evaluation_id, started_at=clock.now(), **lease.granted(worker_id))
     session.add(share)
     session.flush()
     return share.id
-
-
-def extend(session: Session, share_id: int, lease_until: float) -> str | None:
-    """Prolong a share that has not ended; the status of its evaluation, or None."""
-    alive = (EvaluationShare.id == share_id) & EvaluationShare.lease_until.is_not(None)
-    change = update(EvaluationShare).where(alive).values(lease_until=lease_until)
-    if cast(CursorResult[Any], session.execute(change)).rowcount != 1:
-        return None
-    query = select(Evaluation.status).join(EvaluationShare, EvaluationShare.evaluation_id == Evaluation.id)
-    return session.scalar(query.where(EvaluationShare.id == share_id))
 
 
 def share(session: Session, share_id: int) -> EvaluationShare | None:
@@ -109,33 +100,24 @@ def shares_of(session: Session, evaluation_ids: Collection[int]) -> Sequence[Eva
 
 def live_shares(session: Session, evaluation_id: int) -> int:
     """How many work on it."""
-    query = select(func.count()).where(
-        EvaluationShare.evaluation_id == evaluation_id, EvaluationShare.lease_until.is_not(None)
-    )
-    return session.scalar(query) or 0
+    working = lease.is_held(EvaluationShare) & (EvaluationShare.evaluation_id == evaluation_id)
+    return session.scalar(select(func.count()).where(working)) or 0
 
 
-def end_share(session: Session, share_id: int, now: float) -> bool:
-    """End a share and free its unfinished batches; whether it had not ended before."""
-    alive = (EvaluationShare.id == share_id) & EvaluationShare.lease_until.is_not(None)
-    change = update(EvaluationShare).where(alive).values(lease_until=None, ended_at=now)
-    if cast(CursorResult[Any], session.execute(change)).rowcount != 1:
-        return False
-    unfinished = (EvaluationBatch.share_id == share_id) & EvaluationBatch.votes.is_(None)
+def end_shares(session: Session, live: Update) -> bool:
+    """End the shares that `live`, an UPDATE without values, finds, and free their unfinished batches; whether
+    it found any."""
+    change = live.values(lease_until=None, ended_at=clock.now()).returning(EvaluationShare.id)
+    ended = session.scalars(change).all()
+    unfinished = EvaluationBatch.share_id.in_(ended) & EvaluationBatch.votes.is_(None)
     session.execute(update(EvaluationBatch).where(unfinished).values(share_id=None))
-    return True
+    return bool(ended)
 
 
-def held(session: Session) -> Sequence[EvaluationShare]:
-    """Shares that a worker has."""
-    query = select(EvaluationShare).where(EvaluationShare.lease_until.is_not(None))
-    return session.scalars(query.order_by(EvaluationShare.id)).all()
-
-
-def lapsed(session: Session, now: float) -> Sequence[EvaluationShare]:
-    """Shares whose worker let the lease run out, locked against a renewal at the same moment."""
-    query = select(EvaluationShare).where(EvaluationShare.lease_until < now)
-    return session.scalars(query.order_by(EvaluationShare.id).with_for_update(skip_locked=True)).all()
+def shares_in(evaluation_id: int) -> Update:
+    """An UPDATE of the shares that work on it."""
+    working = lease.is_held(EvaluationShare) & (EvaluationShare.evaluation_id == evaluation_id)
+    return update(EvaluationShare).where(working)
 
 
 def freed_batch(session: Session, evaluation_id: int) -> int | None:
@@ -198,13 +180,14 @@ def has_outcome(session: Session, evaluation_id: int, task_id: str, test_index: 
     return session.scalar(query) is not None
 
 
-def to_send(session: Session, before: float, limit: int) -> Sequence[EvaluationJob]:
-    """The oldest jobs with room for another worker and something left to take, not sent since `before`."""
+def to_send(session: Session, resend_after: float, limit: int) -> Sequence[EvaluationJob]:
+    """The oldest jobs with room for another worker and something left to take, not sent within the last
+    `resend_after` seconds."""
     working = (
         select(func.count())
         .where(
             EvaluationShare.evaluation_id == EvaluationJob.evaluation_id,
-            EvaluationShare.lease_until.is_not(None),
+            lease.is_held(EvaluationShare),
         )
         .scalar_subquery()
     )
@@ -215,7 +198,7 @@ def to_send(session: Session, before: float, limit: int) -> Sequence[EvaluationJ
         .join(Evaluation, Evaluation.id == EvaluationJob.evaluation_id)
         .where(
             Evaluation.status.in_(OPEN),
-            func.coalesce(EvaluationJob.dispatched_at, 0.0) < before,
+            func.coalesce(EvaluationJob.dispatched_at, 0.0) < clock.now() - resend_after,
             working < EvaluationJob.workers,
             open_,
         )

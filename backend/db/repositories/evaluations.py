@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.orm import Session, aliased
 
 from backend.db.tables import Evaluation, Outcome, OutcomeTrace, Prediction, Task
 from backend.db.upsert import insert_or
+from backend.domain.measurement import COLUMNS, Settings
 from backend.domain.records import TRUTH_UNKNOWN
 
-KEY = ("run_id", "set_name", "step", "weights", "views", "act_steps", "search", "canvas", "tasks_digest")
+KEY = ("run_id", "step", *COLUMNS)
 FIRST_ATTEMPT = 1
 
 
-def put(session: Session, **values: Any) -> int:
-    """Id of the evaluation of this key; one that exists gets the other values and keeps its outcomes."""
+def put(session: Session, **values: Any) -> Evaluation:
+    """The evaluation of this key; one that exists gets the values but for its status."""
     statement = insert_or(session, Evaluation).values(**values)
     statement = statement.on_conflict_do_update(
         index_elements=list(KEY),
-        set_={key: values[key] for key in values if key not in (*KEY, "created_at")},
+        set_={key: values[key] for key in values if key not in (*KEY, "created_at", "status")},
     )
-    return session.execute(statement.returning(Evaluation.id)).scalar_one()
-
-
-def finish(session: Session, evaluation_id: int, **values: Any) -> None:
-    session.execute(update(Evaluation).where(Evaluation.id == evaluation_id).values(**values))
-
-
-def run_of(session: Session, evaluation_id: int) -> str:
-    """Id of the run that an evaluation scores."""
-    return session.scalars(select(Evaluation.run_id).where(Evaluation.id == evaluation_id)).one()
-
-
-def digest(task_ids: Iterable[str]) -> str:
-    """The same for the same tasks, whatever their order."""
-    return hashlib.sha256(json.dumps(sorted(task_ids)).encode()).hexdigest()[:16]
+    evaluation_id = session.execute(statement.returning(Evaluation.id)).scalar_one()
+    return session.get_one(Evaluation, evaluation_id, populate_existing=True)
 
 
 def put_trace(session: Session, outcome_id: int, packed: bytes) -> None:
@@ -101,7 +88,8 @@ def predictions_of(session: Session, outcome_ids: Collection[int]) -> dict[int, 
 
 
 def get(session: Session, evaluation_id: int) -> Evaluation | None:
-    return session.get(Evaluation, evaluation_id)
+    """The evaluation as the database has it now."""
+    return session.get(Evaluation, evaluation_id, populate_existing=True)
 
 
 def add(session: Session, **values: Any) -> Evaluation:
@@ -157,9 +145,9 @@ def outcomes_with_first(session: Session, evaluation_id: int) -> Sequence[Row[Ou
     return session.execute(query).all()
 
 
-def alike(session: Session, evaluation: Evaluation) -> Sequence[Evaluation]:
-    """Finished evaluations of the same weights in the same way, on other sets; newest first."""
-    same = ("run_id", "step", "weights", "views", "act_steps", "search", "canvas")
+def on_other_sets(session: Session, evaluation: Evaluation) -> Sequence[Evaluation]:
+    """Finished evaluations of the same checkpoint with the same settings on other sets; newest first."""
+    same = ("run_id", "step", *(field.name for field in fields(Settings)))
     query = select(Evaluation).where(
         *(getattr(Evaluation, name) == getattr(evaluation, name) for name in same),
         Evaluation.set_name != evaluation.set_name,

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import Alarm, Checkpoint, LogLine, RunEvent
+from backend.db import clock
+from backend.db.tables import Alarm, Checkpoint, Evaluation, LogLine, Outcome, RunEvent
 from backend.db.upsert import insert_or
 
 
-def add_event(session: Session, event: RunEvent) -> None:
-    session.add(event)
+def add_event(
+    session: Session,
+    run_id: str,
+    kind: str,
+    text: str,
+    data: Mapping[str, Any] | None = None,
+    wall_time: float | None = None,
+) -> None:
+    """Note that `kind` happened to the run, in words; now, unless `wall_time` says when."""
+    when = clock.now() if wall_time is None else wall_time
+    session.add(RunEvent(run_id=run_id, kind=kind, text=text, data=dict(data or {}), wall_time=when))
     session.flush()
 
 
@@ -21,6 +31,12 @@ def events_of(session: Session, run_id: str, after_id: int) -> Sequence[RunEvent
     """Events after `after_id`, oldest first."""
     query = select(RunEvent).where(RunEvent.run_id == run_id, RunEvent.id > after_id)
     return session.scalars(query.order_by(RunEvent.id)).all()
+
+
+def events_of_kinds(session: Session, run_id: str, kinds: Sequence[str]) -> Sequence[RunEvent]:
+    """Events of these kinds, newest first."""
+    query = select(RunEvent).where(RunEvent.run_id == run_id, RunEvent.kind.in_(kinds))
+    return session.scalars(query.order_by(RunEvent.id.desc())).all()
 
 
 def add_log_lines(session: Session, rows: list[dict[str, Any]]) -> None:
@@ -73,3 +89,10 @@ def checkpoint_sizes(session: Session) -> Sequence[Row[str, int, int]]:
     """(run, number of its checkpoints, their bytes) of every run that has one."""
     query = select(Checkpoint.run_id, func.count(), func.sum(Checkpoint.size_bytes))
     return session.execute(query.group_by(Checkpoint.run_id)).all()
+
+
+def kept_progress(session: Session, run_id: str) -> tuple[int, int]:
+    """What a restart would not have to do again: (step of the last checkpoint, test inputs scored)."""
+    step = session.scalar(select(func.max(Checkpoint.step)).where(Checkpoint.run_id == run_id))
+    scored = select(func.count(Outcome.id)).join(Evaluation, Outcome.evaluation_id == Evaluation.id)
+    return step or 0, session.scalar(scored.where(Evaluation.run_id == run_id)) or 0

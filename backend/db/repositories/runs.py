@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, tuple_, update
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.db.tables import Run
@@ -85,24 +84,3 @@ def undecided_against(session: Session, baseline_id: str) -> Sequence[Run]:
     """Runs whose hypothesis is to beat this one, and who could not be judged so far."""
     named = Run.config["hypothesis"]["run_id"].as_string() == baseline_id
     return session.scalars(select(Run).where(Run.verdict == "undecided", named).order_by(Run.id)).all()
-
-
-def change_status(
-    session: Session,
-    run_id: str,
-    from_: RunStatus | Collection[RunStatus],
-    to: RunStatus,
-    **values: Any,
-) -> bool:
-    """Move the run to status `to` and set `values`, if its status is still in `from_`; whether it was.
-
-    One conditional UPDATE: of two that try at once, one gets True.
-    """
-    allowed = [from_] if isinstance(from_, RunStatus) else list(from_)
-    change = (
-        update(Run)
-        .where(Run.id == run_id, Run.status.in_(allowed))
-        .values(status=to, **values)
-        .execution_options(synchronize_session="fetch")
-    )
-    return cast(CursorResult[Any], session.execute(change)).rowcount == 1

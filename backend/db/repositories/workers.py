@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from backend.db import clock
 from backend.db.tables import Worker
 from backend.db.upsert import insert_or
 
@@ -31,6 +32,6 @@ def forget(session: Session, worker_ids: Collection[str]) -> None:
     session.execute(delete(Worker).where(Worker.id.in_(worker_ids)))
 
 
-def forget_silent(session: Session, since: float) -> None:
-    """Delete the rows of workers whose last heartbeat is older than `since`."""
-    session.execute(delete(Worker).where(Worker.heartbeat_at < since))
+def forget_silent(session: Session, after: float) -> None:
+    """Delete the rows of workers whose last heartbeat is older than `after` seconds."""
+    session.execute(delete(Worker).where(Worker.heartbeat_at < clock.now() - after))

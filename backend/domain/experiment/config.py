@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +17,7 @@ from backend.domain.experiment.model import EtrmModel, ModelConfig, TrmModel
 from backend.domain.experiment.objective import NoContrast, ObjectiveConfig
 from backend.domain.experiment.optimisation import OptimisationConfig
 from backend.domain.experiment.training import TrainingConfig
+from backend.domain.experiment.versions import upgraded
 
 
 class ExperimentConfig(Config):
@@ -38,6 +40,11 @@ class ExperimentConfig(Config):
     hypothesis: HypothesisConfig = field(
         NoHypothesis, "Hypothesis", "What the run is to show; judged when it ends."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_version(cls, raw: Any) -> Any:
+        return upgraded(raw) if isinstance(raw, Mapping) else raw
 
     @model_validator(mode="after")
     def _encoders_never_see_evaluation_tasks(self) -> ExperimentConfig:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from backend.domain.experiment.fields import Config, field
 
@@ -100,4 +102,27 @@ def search_label(search: SearchConfig) -> str:
 
 def search_words(key: str) -> str:
     """The same of the JSON that identifies an evaluation's search; empty for none."""
-    return search_label(_SEARCH.validate_json(key)) if key else ""
+    search = _parsed(key)
+    return key if search is None else search_label(search)
+
+
+def search_key(search: SearchConfig) -> str:
+    """A search as canonical JSON; empty for none."""
+    if isinstance(search, NoSearch):
+        return ""
+    return json.dumps(search.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def normalised_key(key: str) -> str:
+    """Equal for equal searches, whether or not a field with its default value was stored."""
+    search = _parsed(key)
+    return key if search is None else search_key(search)
+
+
+@lru_cache(maxsize=256)
+def _parsed(key: str) -> SearchConfig | None:
+    """The search of such JSON; None where another version wrote what this one cannot read."""
+    try:
+        return _SEARCH.validate_json(key) if key else NoSearch()
+    except ValidationError:
+        return None

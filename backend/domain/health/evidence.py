@@ -14,7 +14,7 @@ from backend.domain.experiment import HealthConfig
 from backend.domain.health import measures as alarms
 from backend.domain.metrics import metric
 from backend.domain.metrics import names as of
-from backend.domain.numbers import percent, points, significant, solved
+from backend.kit.format import percent, points, significant, solved
 
 Level = Literal["good", "warning", "bad", "quiet"]
 Topic = Literal["loss", "starvation", "collapse", "instability", "memorisation", "decoder reliance", "leak"]

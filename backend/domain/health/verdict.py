@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from backend.domain.health import measures as alarms
 from backend.domain.health.evidence import Evidence, Findings, Level, evidence
 from backend.domain.metrics import names as of
-from backend.domain.numbers import percent, points
+from backend.kit.format import percent, points
 
 # alarm -> the word of the verdict
 WORDS = {

@@ -213,7 +213,7 @@ def _of_series(term: Term, findings: Findings) -> Evidence:
 def _by_baseline(findings: Findings) -> Judgement:
     paired = findings.paired
     if paired is None:
-        raise _Missing(findings.unpaired or "The run and its baseline were not evaluated alike.")
+        raise _Missing(findings.unpaired or "The run and its baseline were evaluated by different protocols.")
     verdicts: dict[str, Verdict] = {"run": "supported", "baseline": "refuted", "undecided": "undecided"}
     return Judgement(
         verdict=verdicts[paired.better],

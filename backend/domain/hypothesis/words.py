@@ -12,7 +12,7 @@ from backend.domain.experiment import (
     ReachedStop,
 )
 from backend.domain.hypothesis.measure import Comparison, Measure, parse
-from backend.domain.numbers import NBSP, percent, significant
+from backend.kit.format import NBSP, percent, significant
 
 SIGNS: dict[Comparison, str] = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
 

@@ -5,11 +5,10 @@ A metric that nobody registered (a script may log any) is a plain number in a ch
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from backend.domain.metrics.groups import GROUPS
 from backend.domain.metrics.metric import Better, Group, Metric, Section, Unit
 from backend.domain.metrics.registry import METRICS
+from backend.kit.problems import nearest
 
 __all__ = [
     "GROUPS",
@@ -49,10 +48,8 @@ def is_well_formed(name: str) -> bool:
 def suggestion(name: str) -> str:
     """What an unknown name was probably meant to be."""
     by_end = {each.rpartition("/")[2]: each for each in NAMES}
-    close = get_close_matches(name.lower(), [*NAMES, *by_end], n=1)
-    if close:
-        return f"it is perhaps called {by_end.get(close[0], close[0])}"
-    return f"known are {', '.join(NAMES)}"
+    close = nearest(name.lower(), [*NAMES, *by_end])
+    return f"did you mean {by_end.get(close, close)!r}?" if close else f"known are {', '.join(NAMES)}"
 
 
 def _last_part(name: str) -> str:

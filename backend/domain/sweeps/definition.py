@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, ValidationError
@@ -12,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from backend.domain.config_messages import shown
 from backend.domain.errors import FieldProblem, InvalidInput
+from backend.kit.problems import did_you_mean
 
 MOST_RUNS = 256
 NOT_SWEPT = {
@@ -191,8 +191,7 @@ def _problem_of(details: ErrorDetails) -> FieldProblem:
 
 def _suggestion(steps: Sequence[str]) -> str:
     known = list(Sweep.model_fields if len(steps) == 1 else Span.model_fields)
-    close = get_close_matches(steps[-1], known, n=1)
-    return f"Did you mean '{close[0]}'?" if close else f"Known here: {', '.join(known)}."
+    return did_you_mean(steps[-1], known, f"Known here: {', '.join(known)}.")
 
 
 def _bounds(steps: Sequence[str]) -> str:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from backend.api.auth import who
+from backend.web.pages import named
 
 
 @dataclass(frozen=True)
 class Context:
-    """Base: the template, the title of the page and its place in the rail."""
+    """Base: the template, the title of the page and its place in the navigation.
+
+    `nav` names the page of `backend.web.pages` that is marked as the current one.
+    """
 
     template: ClassVar[str]
     nav: ClassVar[str] = ""
@@ -20,7 +24,8 @@ class Context:
 
     @property
     def page_title(self) -> str:
-        raise NotImplementedError
+        """The title of its page in the navigation; a page about one thing has that thing's name."""
+        return named(self.nav).title
 
     def shared(self) -> dict[str, Any]:
         """What base.html needs of every page."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from backend.domain.measurement import Protocol
 from backend.domain.published import Caveat, PublishedResult
+from backend.kit.format import counted
 from backend.pages.chart_view import ChartView, Drawn
 from backend.pages.compare_board import Column, LegendLine
 from backend.pages.compare_tables import ConfigRow, EncoderRow, ResultRow
@@ -13,7 +15,7 @@ from backend.pages.contexts.base import Context
 from backend.pages.panels import Panel
 from backend.services.compare import Pair, TaskMatrix
 from backend.services.replicates import Replicates, VariationPair
-from backend.services.run_view import ResultView, RunView
+from backend.services.run_view import RunView
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,6 @@ class CompareChoice(Context):
     sheets = ("compare",)
 
     runs: Sequence[RunView]
-
-    @property
-    def page_title(self) -> str:
-        return "Compare"
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class ComparePage(Context):
 
     @property
     def page_title(self) -> str:
-        return f"Compare {len(self.runs)} {'run' if len(self.runs) == 1 else 'runs'}"
+        return f"Compare {counted(len(self.runs), 'run')}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ class CompareSignificance(Context):
 
 @dataclass(frozen=True)
 class CompareVariations(Context):
-    """Every variation beside the baseline, over seeds, without the frame; `how` they were measured."""
+    """Every variation beside the baseline, over seeds, without the frame."""
 
     template = "compare/_variations.html"
     page = "compare"
@@ -110,7 +108,8 @@ class CompareVariations(Context):
     base: str
     k: int
     pairs: Sequence[VariationPair]
-    how: ResultView | None
+    protocol: Protocol | None  # that most runs share
+    left_out: str  # which runs lack it; else empty
 
     @property
     def page_title(self) -> str:

@@ -27,10 +27,6 @@ class DashboardsPage(Context):
 
     dashboards: Sequence[DashboardView]
 
-    @property
-    def page_title(self) -> str:
-        return "Dashboards"
-
 
 @dataclass(frozen=True, kw_only=True)
 class FilledDashboard(Context):

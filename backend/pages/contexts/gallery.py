@@ -28,7 +28,8 @@ class GalleryPage(Context):
     asked: GalleryFilter
     items: Sequence[GalleryItem]
     columns: Sequence[GallerySource]  # side by side, A and B first
-    earlier: Sequence[GallerySource]  # of A's run, on the same set
+    earlier: Sequence[GallerySource]  # of A's run, on the same set with the same settings
+    not_comparable: Mapping[int, str]  # evaluation -> how its protocol differs from that of A
     modes: Mapping[str, int]  # first attempts, whatever mode is filtered for
     choices: GalleryChoices
     meanings: Mapping[str, str]  # failure mode -> what it means
@@ -37,10 +38,6 @@ class GalleryPage(Context):
     next_address: str | None
     query: str  # of this page, without view and cursor
     problem: str
-
-    @property
-    def page_title(self) -> str:
-        return "Gallery"
 
 
 @dataclass(frozen=True)
@@ -68,10 +65,6 @@ class TasksPage(Context):
     size: str
     tiles: Sequence[TaskTile]
     next_address: str | None
-
-    @property
-    def page_title(self) -> str:
-        return "Tasks"
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,6 @@ class QueuePage(Context):
     by_id: Mapping[str, RunView]  # the running ones
     priorities: Sequence[str]
 
-    @property
-    def page_title(self) -> str:
-        return "Queue"
-
 
 @dataclass(frozen=True)
 class SetCard:
@@ -63,10 +59,6 @@ class DataPage(Context):
     import_problem: str
     name: str
 
-    @property
-    def page_title(self) -> str:
-        return "Data"
-
 
 @dataclass(frozen=True)
 class SettingsPage(Context):
@@ -87,10 +79,6 @@ class SettingsPage(Context):
     roles: Sequence[str]
     shares: Sequence[LiveShare]
     can_revoke: bool  # share links
-
-    @property
-    def page_title(self) -> str:
-        return "Settings"
 
 
 @dataclass(frozen=True)

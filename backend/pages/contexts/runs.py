@@ -9,7 +9,7 @@ from backend.domain.errors import FieldProblem
 from backend.pages.contexts.base import Context
 from backend.pages.health import Health
 from backend.pages.runs_state import RICH, TableState
-from backend.pages.runs_table import NAME_COLUMN, RICH_TITLES, Cell, Column, Delta, VariationRow
+from backend.pages.runs_table import NAME_COLUMN, RICH_TITLES, Cell, Column, VariationRow
 from backend.services.group_view import GroupSummary, GroupView
 from backend.services.run_view import RunView
 from backend.services.saved_views import SavedViewView
@@ -23,7 +23,6 @@ class RunRow:
     health: Health
     sparkline: str
     cells: Mapping[str, Cell]  # by column
-    pass_delta: Delta | None  # pass@1 against the baseline
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,6 @@ class RunsPage(Context):
     name_column: Column = NAME_COLUMN
     rich: Mapping[str, str] = field(default_factory=lambda: RICH_TITLES)
     default_columns: Sequence[str] = RICH
-
-    @property
-    def page_title(self) -> str:
-        return "Runs"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-// Numbers and moments in words; the counterpart of backend/pages/words.py.
+// Numbers and moments in words; the counterpart of backend/kit/format.py and clock.py.
 
 const NARROW = "\u202f";
 

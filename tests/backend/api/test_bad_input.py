@@ -30,12 +30,12 @@ def error(answer: httpx.Response, status: int) -> dict[str, Any]:
         (QUICK | {"training": 3}, "training", "must be an object"),
         (QUICK | {"training": {"steps": 0}}, "training.steps", "at least 1"),
         (QUICK | {"optimisation": {"learning_rate": 2}}, "optimisation.learning_rate", "at most 1"),
-        (QUICK | {"model": {"kind": "trn"}}, "model.kind", "Did you mean trm?"),
-        ({"preset": "quik"}, "preset", "Did you mean quick?"),
+        (QUICK | {"model": {"kind": "trn"}}, "model.kind", "Did you mean 'trm'?"),
+        ({"preset": "quik"}, "preset", "Did you mean 'quick'?"),
         (
             QUICK | {"data": {"training_sets": ["arc-agi-1/trainin"]}},
             "data.training_sets.0",
-            "Did you mean arc-agi-1/training?",
+            "Did you mean 'arc-agi-1/training'?",
         ),
     ],
 )
@@ -134,9 +134,9 @@ def test_a_wrong_method_is_said_to(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("body", "field", "said"),
     [
-        ({"step": [1, 2], "values": {"loss": [1.0]}}, "values.loss", "1 entries for 2 steps"),
-        ({"step": [1], "values": {"loss": [1.0, 2.0]}}, "values.loss", "2 entries for 1 steps"),
-        ({"step": [1], "wall_time": [], "values": {"loss": [1.0]}}, "wall_time", "0 entries for 1 steps"),
+        ({"step": [1, 2], "values": {"loss": [1.0]}}, "values.loss", "1 entry for 2 steps"),
+        ({"step": [1], "values": {"loss": [1.0, 2.0]}}, "values.loss", "2 entries for 1 step"),
+        ({"step": [1], "wall_time": [], "values": {"loss": [1.0]}}, "wall_time", "0 entries for 1 step"),
         ({"step": [-1], "values": {"loss": [1.0]}}, "step", "whole numbers from 0"),
         ({"step": [1.5], "values": {"loss": [1.0]}}, "step", "whole numbers from 0"),
         ({"step": [2**60], "values": {"loss": [1.0]}}, "step", "whole numbers from 0"),

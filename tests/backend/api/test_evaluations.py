@@ -42,12 +42,12 @@ def test_two_evaluations_are_compared(client: httpx.Client, two: tuple[int, int]
     assert found["p_value"] == pytest.approx(2 / 256)
 
 
-def test_unlike_ones_are_refused(client: httpx.Client, two: tuple[int, int], database: Engine) -> None:
+def test_others_are_refused(client: httpx.Client, two: tuple[int, int], database: Engine) -> None:
     run_id = client.post("/api/v1/runs", json={"preset": "quick"}).json()["id"]
     other = evaluate(database, run_id, 3, views=2)
     answer = client.get("/api/v1/evaluations/compare", params={"a": two[0], "b": other})
     assert answer.status_code == 409
-    assert "other views (8 and 2)" in answer.json()["error"]["message"]
+    assert "different views (8 and 2)" in answer.json()["error"]["message"]
     assert client.get("/api/v1/evaluations/compare", params={"a": two[0], "b": "0"}).status_code == 404
 
 

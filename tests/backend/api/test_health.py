@@ -23,7 +23,7 @@ def test_health_is_ok_with_a_worker_and_degraded_without(server: WebServer) -> N
         }
         beat = WorkerBeat("host-9", "host", 9, "cpu", "", 0, None, time.time())
         with session_scope(server.engine) as session:
-            workers.beat(session, beat, time.time())
+            workers.beat(session, beat)
         assert client.get("/healthz").json()["status"] == "ok"
         with session_scope(server.engine) as session:
             workers.sign_off(session, beat.id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import httpx
 from sqlalchemy import Engine
 
@@ -112,9 +110,9 @@ def test_a_run_that_is_over_is_deleted_with_its_files(client: httpx.Client, queu
 
 def test_a_failed_run_shows_cause_and_traceback(client: httpx.Client, queued: str, database: Engine) -> None:
     with session_scope(database) as session:
-        claim = queue.claim(session, queued, "host-1", time.time())
+        claim = queue.claim(session, queued, "host-1")
         assert claim
-        queue.fail(session, claim, "ValueError: boom", "Traceback …\nValueError: boom", time.time())
+        queue.fail(session, claim, "ValueError: boom", "Traceback …\nValueError: boom")
     run = client.get(f"/api/v1/runs/{queued}").json()
     assert (run["status"], run["status_cause"]) == ("failed", "ValueError: boom")
     assert run["traceback"].startswith("Traceback")

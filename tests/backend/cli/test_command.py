@@ -88,7 +88,7 @@ def test_every_preset_is_listed_with_what_it_is(home):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("config", "quik"), "Did you mean quick?"),
+        (("config", "quik"), "Did you mean 'quick'?"),
         (("config", "quick", "--set", "training.stepz=3"), "Did you mean 'steps'?"),
         (("config", "quick", "--set", "training.steps=many"), "training.steps"),
         (("config", "quick", "--set", "training.steps=0"), "training.steps"),
@@ -109,7 +109,7 @@ def test_a_file_that_is_no_json_is_named_by_line(home, tmp_path):
 
 
 def test_commands_that_need_torch_become_the_worker(home, tmp_path):
-    assert "Did you mean quick?" in refusal(home, "train", "quik")
+    assert "Did you mean 'quick'?" in refusal(home, "train", "quik")
     assert "There is no run none" in refusal(home, "evaluate", "none")
     assert "etrm up" in refusal(home, "worker")
 
@@ -119,7 +119,7 @@ def test_the_compose_file_starts_what_the_lab_needs():
 
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     services = compose["services"]
-    assert set(services) == {"web", "worker", "postgres", "redis"}
+    assert set(services) == {"web", "worker", "postgres", "valkey"}
     reserved = services["worker"]["deploy"]["resources"]["reservations"]["devices"]
     assert reserved == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
     dockerfile = (ROOT / services["web"]["build"]["dockerfile"]).read_text()
@@ -129,5 +129,21 @@ def test_the_compose_file_starts_what_the_lab_needs():
         used = {key for key in services[name]["environment"] if key.startswith("ETRM_")}
         assert used >= {"ETRM_DATABASE_URL", "ETRM_BROKER_URL", "ETRM_ARTIFACTS"}
     assert set(compose["volumes"]) == {"artifacts", "database"}
-    for copied in re.findall(r"^COPY (\w+) \1$", dockerfile, re.MULTILINE):
-        assert os.path.isdir(ROOT / copied)
+    for copied in re.findall(r"^COPY (\S+) \1$", dockerfile, re.MULTILINE):
+        assert os.path.exists(ROOT / copied)
+
+
+def test_every_image_is_pinned_by_digest():
+    images = re.findall(r"^ *image: (\S+)$", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
+    images += re.findall(r"^FROM (\S+:\S+)", (ROOT / "docker/Dockerfile").read_text(), re.MULTILINE)
+    assert len(images) == 3
+    for image in images:
+        assert re.fullmatch(r"[a-z/]+:\d[\w.-]+@sha256:[0-9a-f]{64}", image), image
+
+
+def test_the_cpu_override_asks_for_no_gpu_and_the_cpu_build():
+    override = (ROOT / "docker/docker-compose.cpu.yml").read_text()
+    dockerfile = (ROOT / "docker/Dockerfile").read_text()
+    assert "deploy: !reset null" in override
+    assert "args: { ETRM_TORCH: cpu }" in override
+    assert "\nARG ETRM_TORCH=default\nRUN ETRM_TORCH=$ETRM_TORCH python .ci/install.py" in dockerfile

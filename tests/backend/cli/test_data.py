@@ -19,7 +19,7 @@ def test_the_built_in_sets_are_there(home):
 def test_a_task_is_drawn_with_its_digits(home):
     drawn = output(home, "data", "show", "arc-agi-1/training", "007bbfb7").splitlines()
     assert drawn[1] == "0 7 7   →  0 0 0 0 7 7 0 7 7 "
-    assert "Did you mean arc-agi-1/training?" in refusal(
+    assert "Did you mean 'arc-agi-1/training'?" in refusal(
         home, "data", "show", "arc-agi-1/trainin", "007bbfb7"
     )
 

@@ -48,7 +48,7 @@ def test_the_table_of_runs_and_curves_are_written_into_files(home: Path, tmp_pat
 def test_runs_are_tagged_noted_and_put_away(home: Path) -> None:
     one, two = (queue(home, "train", "quick", "--queue", "--set", f"seed={seed}") for seed in (71, 72))
     assert "2 of 2 runs" in output(home, "runs", "tag", one, two, "--add", "good", "--add", "old")
-    assert "1 of 1 runs" in output(home, "runs", "tag", two, "--remove", "old")
+    assert "1 of 1 run" in output(home, "runs", "tag", two, "--remove", "old")
     output(home, "runs", "note", one, "A first look.")
     listed = json.loads(output(home, "runs", "--filter", 'tag == "good"', "--json"))
     assert [(each["id"], each["tags"], each["notes"]) for each in listed] == [
@@ -84,7 +84,7 @@ def test_runs_are_compared(home):
     shown = output(home, "compare", first, second)
 
     assert re.search(r"training.steps +600 +7", shown)
-    assert f"{second}  not compared: Run {first} has no finished evaluation" in shown
+    assert f"{second}  Run {first} has no finished evaluation" in shown
     assert "no run 'zzzzzzzzzz'" in refusal(home, "compare", first, "zzzzzzzzzz")
 
 
@@ -114,7 +114,7 @@ def test_a_log_is_printed_line_by_line(home):
 
 
 def test_a_wrong_filter_is_refused_with_a_suggestion(home):
-    assert "Did you mean seed?" in refusal(home, "runs", "--filter", "sed == 1")
+    assert "Did you mean 'seed'?" in refusal(home, "runs", "--filter", "sed == 1")
 
 
 def test_checkpoints_are_listed_taken_away_and_forked(home: Path, tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import JSON, Connection, Engine, Insert, MetaData, String, Table, inspect, text
+from sqlalchemy.orm import Session
 
-from backend.db import tables  # noqa: F401 — registers every table
+from backend.db import tables
 from backend.db.base import Base
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine
 from backend.domain.errors import Conflict, Unavailable
+from backend.domain.measurement import Protocol, as_json
 from tests.support.databases import PostgresDatabases
 
 RUN_OF_THE_FIRST_SCHEMA = """
@@ -112,8 +114,61 @@ def test_a_file_that_is_no_database_is_said_in_words(tmp_path: Path) -> None:
         upgrade(f"sqlite:///{tmp_path}/etrm.sqlite3")
 
 
-def test_the_database_of_a_later_version_is_left_alone(engine: Engine, database_url: str) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_the_database_of_a_later_version_is_left_alone(request: pytest.FixtureRequest, kind: str) -> None:
+    url = request.getfixturevalue(f"{kind}_url")
+    engine = make_engine(url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
     with pytest.raises(Conflict, match="Update the program"):
-        upgrade(database_url)
+        upgrade(url)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_scores_kept_as_words_get_the_protocol_of_the_run_s_held_out_result(
+    kind: str, tmp_path: Path, postgres_databases: PostgresDatabases
+) -> None:
+    url = f"sqlite:///{tmp_path}/etrm.sqlite3" if kind == "sqlite" else postgres_databases.new_empty()
+    upgrade(url, "leaner_segments")
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        for run_id, scores in (("scored", {"1": [3, 8], "how": "held-out · 8 views"}), ("unscored", {})):
+            connection.execute(insert_run(connection, run_id, scores))
+        evaluations = Table("evaluation", MetaData(), autoload_with=connection)
+        for set_name, step, status, views in (
+            ("held-out", 100, "finished", 2),
+            ("held-out", 200, "finished", 8),
+            ("held-out", 300, "running", 1),
+            ("trained", 200, "finished", 4),
+        ):
+            connection.execute(
+                evaluations.insert().values(
+                    run_id="scored", set_name=set_name, step=step, status=status, views=views, weights="ema",
+                    act_steps=4, search="", canvas="trimmed +2", tasks_digest="abc", task_ids=["a", "b"],
+                    passes={"1": [3, 8], "2": [0, 0]}, failure_modes={}, seconds=0.0, extras={},
+                    created_at=1.0,
+                )
+            )  # fmt: skip
+
+    upgrade(url)
+
+    with Session(engine) as session:
+        kept = {run.id: run.scores for run in session.query(tables.Run)}
+    protocol = Protocol(
+        set_name="held-out", tasks_digest="abc", n=2, weights="ema", views=8, act_steps=4, canvas="trimmed +2"
+    )
+    assert kept == {"scored": {"1": [3, 8], "protocol": as_json(protocol)}, "unscored": {}}
+    engine.dispose()
+
+
+def insert_run(connection: Connection, run_id: str, scores: dict[str, object]) -> Insert:
+    """A finished run with every column that must have a value, in the schema there is."""
+    runs = Table("run", MetaData(), autoload_with=connection)
+    config = {"data": {"training_sets": ["trained"]}, "evaluation": {"sets": [{"name": "held-out"}]}}
+    values: dict[str, object] = {"id": run_id, "config": config, "scores": scores, "status": "finished"}
+    for column in runs.columns:
+        if column.name not in values and not column.nullable and column.server_default is None:
+            empty = [] if column.name == "tags" else {} if isinstance(column.type, JSON) else ""
+            values[column.name] = empty if isinstance(column.type, String | JSON) else 0
+    return runs.insert().values(**values)

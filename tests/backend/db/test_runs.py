@@ -1,13 +1,11 @@
-"""Run rows: paging and the conditional change of status."""
+"""Run rows: paging."""
 
 from __future__ import annotations
-
-import threading
 
 from sqlalchemy import Engine
 
 from backend.db.repositories import runs
-from backend.db.session import reading_scope, session_scope
+from backend.db.session import reading_scope
 from backend.domain.run import RunStatus
 from tests.support.rows import add_run
 
@@ -22,33 +20,6 @@ def test_pages_of_runs_hold_each_run_once_newest_first(engine: Engine) -> None:
             seen += [run.id for run in page]
             page = runs.newest(session, 3, before=(page[-1].created_at, page[-1].id))
     assert seen == [f"run000000{number}" for number in (6, 5, 4, 3, 2, 1, 0)]
-
-
-def test_of_two_claims_at_once_one_wins(engine: Engine) -> None:
-    add_run(engine, "aaaaaaaaaa")
-    won: list[bool] = []
-    start = threading.Barrier(4)
-
-    def claim() -> None:
-        start.wait()
-        with session_scope(engine) as session:
-            won.append(runs.change_status(session, "aaaaaaaaaa", RunStatus.QUEUED, RunStatus.RUNNING))
-
-    threads = [threading.Thread(target=claim) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(won) == [False, False, False, True]
-
-
-def test_a_change_of_status_is_seen_by_rows_already_loaded(engine: Engine) -> None:
-    add_run(engine, "aaaaaaaaaa")
-    with session_scope(engine) as session:
-        run = runs.get(session, "aaaaaaaaaa")
-        assert run is not None
-        runs.change_status(session, run.id, {RunStatus.QUEUED}, RunStatus.CANCELLED, status_cause="asked")
-        assert (run.status, run.status_cause) == ("cancelled", "asked")
 
 
 def test_runs_by_status_come_oldest_first(engine: Engine) -> None:

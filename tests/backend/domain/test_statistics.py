@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from itertools import product
 
@@ -9,9 +10,11 @@ import pytest
 
 from backend.domain.records import Score
 from backend.domain.statistics import (
+    Mean,
     difference_of_shares,
     mcnemar_exact,
     mean_of,
+    mean_of_shares,
     paired_bootstrap,
     pass_at,
     pass_curve,
@@ -45,6 +48,55 @@ def test_one_value_has_no_interval_and_none_no_mean() -> None:
     assert found is not None
     assert (found.mean, found.low, found.high) == (0.3, None, None)
     assert mean_of([]) is None
+
+
+@pytest.mark.parametrize(
+    "solved", [(0, 8), (0, 0), (8, 8), (0, 1), (7, 8, 8), (1, 0, 0, 0, 0), (4, 4), (0, 8, 0, 8)]
+)
+def test_an_interval_of_shares_over_seeds_holds_the_mean_and_stays_within_0_and_1(
+    solved: tuple[int, ...],
+) -> None:
+    found = mean_of_shares([each / 8 for each in solved], 8 * len(solved))
+    assert found
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    pooled = Score(sum(solved), 8 * len(solved)).interval
+    assert found.high - found.low >= pooled[1] - pooled[0] - 1e-12  # equal seeds are no certainty
+
+
+def test_shares_away_from_0_and_1_have_about_the_interval_of_student() -> None:
+    shares = [0.5, 0.51, 0.49, 0.52, 0.48]
+    found, student = mean_of_shares(shares), mean_of(shares)
+    assert found
+    assert student
+    assert (found.low, found.high) == pytest.approx((student.low, student.high), abs=2e-3)
+
+
+def test_values_that_are_no_shares_have_the_interval_of_student() -> None:
+    assert mean_of_shares([41.0, 43.0]) == mean_of([41.0, 43.0])
+    assert mean_of_shares([0.3], 8) == mean_of([0.3])
+    assert mean_of_shares([]) is None
+
+
+def holds(found: Mean | None, value: float) -> bool:
+    assert found
+    assert found.low is not None
+    assert found.high is not None
+    return found.low <= value <= found.high
+
+
+def test_the_interval_over_few_seeds_holds_the_expected_share_as_often_as_it_says() -> None:
+    draw = random.Random(1)
+    chances = [1 / (1 + math.exp(-draw.gauss(-2, 2))) for _ in range(16)]  # of easy and hard tasks
+    expected = sum(chances) / 16
+    held = student_held = 0
+    for _ in range(1000):
+        shares = [sum(draw.random() < chance for chance in chances) / 16 for _ in range(3)]
+        held += holds(mean_of_shares(shares, 48), expected)
+        student_held += holds(mean_of(shares), expected)
+    assert held >= 940
+    assert student_held < held
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ import pytest
 from backend.embedded.home import LOCK
 from tests.support.lab import START_SECONDS, StartedLab, etrm, gone, is_over, processes_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -63,7 +65,7 @@ def eventually(condition: Callable[[], bool], seconds: float = START_SECONDS) ->
 def healthy(lab: StartedLab) -> bool:
     """Whether web server, database, broker and worker all answer."""
     try:
-        health = httpx.get(f"{lab.url}/healthz", timeout=5)
+        health = httpx.get(f"{lab.url}/healthz", timeout=60)
     except httpx.HTTPError:
         return False
     return health.json() == {"status": "ok", "database": True, "broker": True, "workers": 1}

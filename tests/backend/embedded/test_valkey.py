@@ -18,7 +18,7 @@ def broker(tmp_path_factory):
     with listening() as signals:
         supervisor = Supervisor(folder / "logs", signals, print)
         child = supervisor.start(Service("broker", broker.command, stdin=broker.config))
-        supervisor.until(lambda: valkey.answers(broker.url), child, 10)
+        supervisor.until(lambda: valkey.answers(broker.url), child)
         yield broker
         supervisor.stop()
 

@@ -101,7 +101,7 @@ def test_a_running_evaluation_says_that_its_scores_are_not_all(
 ) -> None:
     with session_scope(database) as session:
         view = evaluations.request(session, run_id, EvaluationRequest(set=HELD_OUT, first_tasks=4))
-        share = evaluation_queue.claim(session, view.id, "w", 0.0)
+        share = evaluation_queue.claim(session, view.id, "w")
         assert share
         evaluation_queue.begin(session, share, "CPU, 2 threads", 10, 128, 12_800, [])
         number = evaluation_queue.take(session, share)

@@ -139,7 +139,9 @@ def test_a_group_page_shows_means_over_seeds_and_each_run(browser: httpx.Client,
     page = browser.get(f"/groups/{group.id}").text
     said = text_of(page)
     assert "4 queued 4 runs in 2 variations" in said
-    assert re.search(r"width 64 model\.core\.width = 64 2 queued [\d.]+ % ± [\d.]+ n = 2 \d+/12 tasks", said)
+    assert re.search(
+        r"width 64 model\.core\.width = 64 2 queued [\d.]+ % \[[\d.]+–[\d.]+\] n = 2 \d+/12 tasks", said
+    )
     assert "width 128 model.core.width = 128 2 queued no finished evaluation yet no point yet" in said
     assert all(f'href="/runs/{run.id}"' in page for run in group.runs)
 

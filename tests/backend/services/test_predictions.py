@@ -164,7 +164,7 @@ def test_outcomes_are_found_by_the_failure_mode_of_the_first_attempt(engine: Eng
 @pytest.mark.parametrize(
     ("asked", "field", "said"),
     [
-        ({"failure_mode": "wrong sise"}, "failure_mode", "Did you mean wrong size"),
+        ({"failure_mode": "wrong sise"}, "failure_mode", "Did you mean 'wrong size'"),
         ({"limit": 0}, "limit", "1 to 200"),
         ({"cursor": "abc"}, "cursor", "start over"),
     ],

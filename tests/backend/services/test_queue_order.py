@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.errors import Conflict, InvalidInput, NotFound
-from backend.services import queue, queue_board, queue_order, workers
+from backend.services import queue, queue_board, queue_order, queue_sweep
 from tests.support.rows import add_run
 
 NOW = 1_800_000_000.0
@@ -21,7 +21,7 @@ def four(engine: Engine) -> list[str]:
 
 def order(engine: Engine) -> str:
     with reading_scope(engine) as session:
-        board = queue_board.read(session, NOW)
+        board = queue_board.read(session)
     assert [each.place for each in board.waiting] == list(range(1, len(board.waiting) + 1))
     return "".join(each.run.id for each in board.waiting)
 
@@ -48,7 +48,7 @@ def test_a_run_goes_where_it_is_put_and_workers_take_the_first(engine: Engine, f
     taken = []
     for _ in range(5):
         with session_scope(engine) as session:
-            claim = queue.claim_next(session, "here.1.2.3", NOW)
+            claim = queue.claim(session, None, "here.1.2.3")
             taken.append(claim.run_id if claim else None)
     assert taken == ["b", "d", "c", "a", None]
 
@@ -75,13 +75,12 @@ def test_priority_goes_before_age_and_a_move_takes_on_its_neighbours(engine: Eng
     move(engine, "c", 4)  # below what is normal: normal as well
     assert order(engine) == "adbc"
     with reading_scope(engine) as session:
-        board = queue_board.read(session, NOW)
-        second = workers.waiting(session, "d", NOW)
+        board = queue_board.read(session)
+        second = board.waiting[1].run
     assert [each.priority for each in board.waiting] == ["high", "high", "normal", "normal"]
-    assert second
-    assert second.position == 2
+    assert second.waiting_reason.startswith("1 before it; ")
     with session_scope(engine) as session:
-        assert queue.sweep(session, NOW) == []  # nobody is idle
+        assert queue_sweep.sweep(session).runs == []  # nobody is idle
 
 
 def test_only_what_waits_has_a_place(engine: Engine, four: list[str]) -> None:
@@ -92,7 +91,7 @@ def test_only_what_waits_has_a_place(engine: Engine, four: list[str]) -> None:
         prioritise(engine, "nobody", "high")
     with pytest.raises(InvalidInput) as caught:
         prioritise(engine, "a", "hihg")
-    assert "Did you mean high?" in str(caught.value.problems[0])
+    assert "Did you mean 'high'?" in str(caught.value.problems[0])
     with pytest.raises(InvalidInput):
         move(engine, "a", 0)
     assert order(engine) == "abcd"

@@ -11,7 +11,7 @@ from backend.db.repositories import runs as rows
 from backend.db.session import reading_scope, session_scope
 from backend.domain.presets import quick
 from backend.domain.records import MetricFrame
-from backend.services import datasets, queue, queue_wait, runs, series, workers
+from backend.services import datasets, queue_wait, runs, series, workers
 from backend.services.queue_wait import WaitView
 
 NOW = 1000.0
@@ -28,7 +28,7 @@ def _sets(engine: Engine) -> None:
 def beat(engine: Engine, number: int, run_id: str | None = None) -> None:
     sign = workers.WorkerBeat(f"host.{number}.1.1", "host", number, "cpu", "a CPU", 2**34, run_id, 0.0)
     with session_scope(engine) as session:
-        queue.beat(session, sign, NOW)
+        workers.beat(session, sign)
 
 
 def queued(engine: Engine, **columns: Any) -> str:
@@ -49,7 +49,7 @@ def measured(engine: Engine) -> None:
 
 def wait(engine: Engine) -> WaitView:
     with reading_scope(engine) as session:
-        return queue_wait.of(session, NOW)
+        return queue_wait.of(session)
 
 
 def test_without_a_worker_it_says_how_to_start_one(engine: Engine) -> None:

@@ -236,7 +236,7 @@ writes = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(writes=writes)
 def test_any_sequence_of_writes_reads_as_if_each_point_were_a_row(
     sqlite_files: SqliteFiles, monkeypatch: pytest.MonkeyPatch, writes: list[tuple[list[int], bool]]

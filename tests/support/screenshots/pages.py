@@ -8,6 +8,8 @@ from typing import Literal
 
 from playwright.sync_api import Page
 
+from backend.web.pages import NAVIGATION
+
 Act = Callable[[Page], None]
 State = Literal["full", "empty"]
 
@@ -102,8 +104,14 @@ RUN = "/runs/{run_id}"
 TASK = "/tasks/{set_name:path}/{task_id}"
 
 
+def _navigation() -> Iterator[Shot]:
+    """Every page of the navigation as one comes to it, full and empty."""
+    for each in NAVIGATION:
+        yield Shot(each.name, each.path, each.path)
+        yield Shot(each.name, each.path, each.path, state="empty")
+
+
 def _runs() -> Iterator[Shot]:
-    yield Shot("runs", "/", "/")
     yield Shot("runs-selected", "/", "/", _tick(4))
     yield Shot("runs-means", "/", "/?group=seed&sort=-pass1")
     yield Shot("runs-baseline", "/", "/?baseline={run}")
@@ -117,18 +125,15 @@ def _runs() -> Iterator[Shot]:
     yield Shot("runs-views", "/", "/", _press("#views-menu summary"), window_only=True)
     yield Shot("runs-no-match", "/", "/?filter=encoder+%3D%3D+%22none%22", state="empty", lab="full")
     yield Shot("runs-wrong-filter", "/", "/?filter=encodr+%3D%3D+%22graph%22", answer=422, window_only=True)
-    yield Shot("runs", "/", "/", state="empty")
     yield Shot("search", "/", "/queue", _search, window_only=True)
     yield Shot("shortcuts", "/", "/queue", _key("?"), window_only=True)
 
 
 def _launch() -> Iterator[Shot]:
-    yield Shot("launch", "/runs/new", "/runs/new")
     yield Shot("launch-clone", "/runs/new", "/runs/new?from={queued}")
     yield Shot("launch-problems", "/runs/new", "/runs/new", _mistake, window_only=True)
     yield Shot("launch-sweep", "/runs/new", "/runs/new?preset=quick", _sweep)
     yield Shot("launch-json", "/runs/new", "/runs/new?preset=quick", _press(".modes label:nth-child(2)"))
-    yield Shot("launch", "/runs/new", "/runs/new", state="empty")
 
 
 def _run() -> Iterator[Shot]:
@@ -151,22 +156,18 @@ def _compare() -> Iterator[Shot]:
     for tab in COMPARE_TABS:
         yield Shot(f"compare-{tab}", "/compare", f"/compare?runs={{several}}&by=seed#{tab}")
         yield Shot(f"compare-runs-{tab}", "/compare", f"/compare?runs={{six}}#{tab}")
-    yield Shot("compare-choice", "/compare", "/compare")
     yield Shot(
         "compare-curves", "/compare", "/compare?runs={queued},{other_queued}", state="empty", lab="full"
     )
-    yield Shot("compare-choice", "/compare", "/compare", state="empty")
 
 
 def _dashboards() -> Iterator[Shot]:
-    yield Shot("dashboards", "/dashboards", "/dashboards")
     yield Shot("dashboard", "/d/{slug}", "/d/encoder-variants")
     yield Shot("dashboard-own", "/d/{slug}", "/d/{board}")
     yield Shot("dashboard-edit", "/d/{slug}", "/d/{board}", _press("#edit"))
     yield Shot("dashboard-panel", "/d/{slug}", "/d/{board}", _add_panel, window_only=True)
     yield Shot("dashboard-share", "/d/{slug}", "/d/encoder-variants", _new_link, window_only=True)
     yield Shot("shared", "/s/{secret}", "/s/{share}", stranger=True)
-    yield Shot("dashboards", "/dashboards", "/dashboards", state="empty")
     yield Shot("dashboard", "/d/{slug}", "/d/encoder-variants", state="empty")
     yield Shot("dashboard-own", "/d/{slug}", "/d/{board}", state="empty")
     yield Shot("shared", "/s/{secret}", "/s/{share}", state="empty", stranger=True)
@@ -174,7 +175,6 @@ def _dashboards() -> Iterator[Shot]:
 
 def _puzzles() -> Iterator[Shot]:
     held_out = "set=arc-agi-1/evaluation"
-    yield Shot("gallery", "/gallery", "/gallery")
     yield Shot("gallery-nearly", "/gallery", "/gallery?mode=nearly+right")
     yield Shot("gallery-side", "/gallery", f"/gallery?{held_out}&side=variants")
     yield Shot(
@@ -182,9 +182,6 @@ def _puzzles() -> Iterator[Shot]:
     )
     yield Shot("gallery-table", "/gallery", "/gallery?view=table")
     yield Shot("gallery-no-match", "/gallery", "/gallery?task=zzzz", state="empty", lab="full")
-    yield Shot("gallery", "/gallery", "/gallery", state="empty")
-    yield Shot("tasks", "/tasks", f"/tasks?{held_out}")
-    yield Shot("tasks", "/tasks", "/tasks", state="empty")
     yield Shot("task", TASK, "/tasks/arc-agi-1/evaluation/{task}")
     yield Shot("task-act", TASK, "/tasks/arc-agi-1/evaluation/{task}?evaluation={evaluation}")
     yield Shot(
@@ -202,21 +199,14 @@ def _puzzles() -> Iterator[Shot]:
 
 def _rest() -> Iterator[Shot]:
     leaks = "/data?training=arc-agi-2/training&evaluated=arc-agi-1/evaluation#leaks"
-    yield Shot("queue", "/queue", "/queue")
-    yield Shot("queue", "/queue", "/queue", state="empty")
-    yield Shot("data", "/data", "/data")
     yield Shot("data-leaks", "/data", leaks)
-    yield Shot("data", "/data", "/data", state="empty")
-    yield Shot("settings", "/settings", "/settings")
-    yield Shot("settings", "/settings", "/settings", state="empty")
     yield Shot("login", "/login", "/login", stranger=True)
     yield Shot("api", "/api/docs", "/api/docs")
     yield Shot("error", "", "/runs/nosuchrunx", answer=404)
 
 
-SHOTS = tuple(
-    shot for part in (_runs, _launch, _run, _compare, _dashboards, _puzzles, _rest) for shot in part()
-)
+PARTS = (_navigation, _runs, _launch, _run, _compare, _dashboards, _puzzles, _rest)
+SHOTS = tuple(shot for part in PARTS for shot in part())
 
 # Routes that answer with a part of a page, a file or a redirection: no pages of their own.
 NO_PAGES = {

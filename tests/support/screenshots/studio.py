@@ -17,8 +17,9 @@ from backend.db.migrate import upgrade
 from backend.db.session import make_engine, session_scope
 from backend.db.tables import ApiToken
 from backend.embedded import valkey
-from backend.services import accounts, dashboards, datasets, queue
+from backend.services import accounts, dashboards, datasets, workers
 from backend.services.workers import LOST_AFTER, WorkerBeat
+from tests.support.passing_time import keep_alive
 from tests.support.processes import eventually, kill
 from tests.support.showcase.contents import Showcase, fill
 from tests.support.showcase.runs import worker_id
@@ -125,10 +126,11 @@ def _live(engine: Engine, places: Mapping[str, str], full: bool, over: threading
     ]  # fmt: skip
     with session_scope(engine) as session:
         if full:
-            queue.beat(session, gpus[-1], now - 4 * LOST_AFTER)
+            workers.beat(session, gpus[-1])
+            keep_alive(session, -4 * LOST_AFTER)
     while True:
         with session_scope(engine) as session:
             for each in gpus[:-1] if full else [cpu]:
-                queue.beat(session, each, time.time())
+                workers.beat(session, each)
         if over.wait(BEAT_EVERY):
             return

@@ -32,6 +32,7 @@ from backend.services import (
     runs,
     saved_views,
 )
+from tests.support.passing_time import keep_alive
 from tests.support.showcase import runs as made
 from tests.support.showcase import scores
 from tests.support.showcase.courses import Course
@@ -252,7 +253,7 @@ def _jobs(engine: Engine, ids: dict[str, list[str]], now: float) -> tuple[int, i
         asked = EvaluationRequest(set="arc-agi-2/evaluation", first_tasks=60, views=64, workers=2)
         view = evaluations.request(session, ids["iter-arc1"][0], asked)
         for at, worker in enumerate((made.worker_id(3), made.worker_id(4))):
-            share = evaluation_queue.claim(session, view.id, worker, now)
+            share = evaluation_queue.claim(session, view.id, worker)
             assert share
             evaluation_queue.begin(session, share, "NVIDIA H100", 24, views=3_840, cells=1_536_000, failed=[])
             number = evaluation_queue.take(session, share)
@@ -266,7 +267,7 @@ def _jobs(engine: Engine, ids: dict[str, list[str]], now: float) -> tuple[int, i
                 cells=64_000 * (5 + at),
                 seconds=41.0 + 8 * at,
             )
-            evaluation_queue.renew(session, share, now + 9e5)
+        keep_alive(session, 9e5)
         waiting = evaluations.request(
             session, ids["graph-arc1"][0], EvaluationRequest(set="arc-agi-2/evaluation", first_tasks=60)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 
 from sqlalchemy import Engine
@@ -13,8 +13,8 @@ from backend.db.repositories import runs as run_rows
 from backend.db.session import session_scope
 from backend.db.tables import Evaluation
 from backend.domain.arc_files import read_built_in
-from backend.domain.evaluation_request import canvas_key, search_key
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.measurement import settings_of
 from backend.domain.records import EvaluationKey, EvaluationSummary, Score, TestOutcome
 from backend.domain.task import Task
 from backend.domain.votes import tally
@@ -65,12 +65,8 @@ def _score(
     key = EvaluationKey(
         asked.name,
         step,
-        config.evaluation.weights,
-        config.evaluation.views,
-        solver.act_steps,
-        tuple(task.id for task in tasks),
-        search_key(config),
-        canvas_key(config),
+        task_ids=tuple(task.id for task in tasks),
+        **(asdict(settings_of(config)) | {"act_steps": solver.act_steps}),
     )
     evaluation_id = predictions.start_evaluation(session, run_id, key)
     outcomes = [

@@ -28,6 +28,7 @@ def test_each_variant_differs_from_the_first_in_one_thing() -> None:
     assert [each.letter for each in variants(QUICK)] == ["a", "b", "d"]
 
 
+@pytest.mark.slow
 def test_the_command_trains_searches_and_reports(tmp_path: Path) -> None:
     scale = Scale(steps=2, batch=8, test_tasks=3, evaluate_every=1, letters="ae", seeds=2)
     said: list[str] = []
@@ -45,6 +46,7 @@ def test_the_command_trains_searches_and_reports(tmp_path: Path) -> None:
     assert [step for step, _ in trained.held_out] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_says_what_its_console_said(tmp_path: Path) -> None:
     (broken,) = variants(replace(QUICK, letters="a"))
     config = broken.config

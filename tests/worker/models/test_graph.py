@@ -111,7 +111,7 @@ def test_the_longest_and_most_winding_components_are_found_whole(
 
 
 @every_connectivity
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(grid=grids(most=12))
 def test_components_are_those_that_filling_finds(connectivity: Connectivity, grid: Grid) -> None:
     tokens = tokens_of([list(row) for row in grid.rows], 14, (1, 2))
@@ -198,7 +198,7 @@ def test_edges_lead_within_a_grid_and_from_input_to_output() -> None:
     assert not graph.edges[0, outside, dot]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(grid=grids(most=6), rows=st.integers(0, 3), columns=st.integers(0, 3))
 def test_where_the_grids_lie_on_the_canvas_does_not_matter(grid: Grid, rows: int, columns: int) -> None:
     reasoner, batch = build(), random_batch(0, size=1, side=10, demonstrations=1)

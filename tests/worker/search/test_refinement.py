@@ -67,8 +67,10 @@ def test_a_view_is_searched_the_same_alone_and_among_others(search: SearchConfig
     row = slice(2, 3)
     reasoner = build_reasoner(etrm(ENCODERS["per_demo"]), PUZZLES).eval()
     alone = refine(reasoner, batch.map(lambda tensor: tensor[row]), search, [2])
-    assert torch.allclose(alone.encoded.context, among.encoded.context[row], atol=1e-5)
-    assert torch.equal(alone.kept, among.kept[row])
+    asked, together = (torch.stack([m.losses for m in found.moments]) for found in (alone, among))
+    assert torch.allclose(asked, together[:, row], rtol=1e-4)
+    # Batches of other sizes round otherwise, so that of two equally good latents either may be kept.
+    assert torch.allclose(asked[among.kept[row]].diagonal(), asked.amin(0), rtol=1e-4)
 
 
 def test_leave_one_out_asks_each_demonstration_with_a_latent_of_the_others() -> None:

@@ -24,6 +24,8 @@ from worker.training.optim import round_stochastically
 from worker.training.stop import StopSignal
 from worker.training.trainer import train
 
+pytestmark = pytest.mark.slow
+
 ENCODERS = ["deterministic", "variational", "per_demo", "iterative", "slots", "graph"]
 
 

@@ -23,6 +23,8 @@ from worker.training import checkpoint
 from worker.training.stop import StopSignal
 from worker.training.trainer import train
 
+pytestmark = pytest.mark.slow
+
 STEPS = 16
 PER_DEMO = {"encoder": {"kind": "per_demo", "layers": 1, "inner_width": 16, "latent": 4}}
 VARIANTS = {**MODELS, "etrm_per_demo": {**MODELS["etrm"], **PER_DEMO}}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
-from backend.domain.errors import NotFound
 from backend.domain.experiment import GENERATED_PREFIX, GENERATED_SETS
 from backend.domain.task import Task
+from backend.kit.problems import unknown
 from worker.data.procedural.families import FAMILIES, tasks_of
 from worker.data.procedural.rules import SPLITS
 
@@ -22,6 +20,4 @@ def generated_tasks(set_name: str) -> tuple[Task, ...]:
         for split in SPLITS:
             if set_name == f"{GENERATED_PREFIX}{family.name}/{split}":
                 return tasks_of(family, split)
-    close = get_close_matches(set_name, GENERATED_SETS, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Generated are {', '.join(GENERATED_SETS)}."
-    raise NotFound(f"There is no task set {set_name!r}.", hint)
+    raise unknown("task set", set_name, GENERATED_SETS)

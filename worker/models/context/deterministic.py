@@ -27,6 +27,7 @@ from worker.models.layers import (
     rms_norm,
     rope_table,
     truncated_normal,
+    wide_dtype,
 )
 from worker.noise import Noise
 
@@ -97,7 +98,7 @@ class DemonstrationSource(nn.Module):
         pairs = Pairs.of(batch)
         if not len(pairs.place):
             shape = (*batch.demo_mask.shape, self.width)
-            return batch.demo_mask.new_zeros(shape, dtype=compute_dtype(batch.demo_mask.device))
+            return batch.demo_mask.new_zeros(shape, dtype=compute_dtype(next(self.parameters())))
         return pairs.spread(self.pairs(pairs.inputs, pairs.outputs))
 
 
@@ -173,7 +174,7 @@ class PairReader(nn.Module):
     def read(self, inputs: Tensor, outputs: Tensor) -> Tensor:
         """The tokens of input and output after every block."""
         hidden: Tensor = self.embedding(inputs, outputs)
-        rope = rope_table(hidden.shape[1], self.head_width, hidden.device)
+        rope = rope_table(hidden.shape[1], self.head_width, hidden.device, dtype=wide_dtype(hidden.dtype))
         for block in self.blocks:
             hidden = block(hidden, rope)
         return hidden

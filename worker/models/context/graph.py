@@ -27,6 +27,7 @@ from worker.models.layers import (
     embedding_scale,
     rms_norm,
     truncated_normal,
+    wide_dtype,
 )
 from worker.noise import Noise
 
@@ -161,7 +162,8 @@ class EdgeAttention(nn.Module):
         """Nodes (N, L, D), edges (N, L, L) bool, relations (N, L, L, RELATIONS) -> (N, L, D)."""
         query, key, value = self.qkv(nodes).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         scores = query @ key.mT * query.shape[-1] ** -0.5 + self.weight(relations).permute(0, 3, 1, 2)
-        shares = scores.masked_fill(~edges[:, None], -torch.inf).float().softmax(-1).to(nodes.dtype)
+        scores = scores.masked_fill(~edges[:, None], -torch.inf).to(wide_dtype(scores.dtype))
+        shares = scores.softmax(-1).to(nodes.dtype)
         heard = (shares @ value).transpose(1, 2).flatten(2)
         over = (shares.transpose(1, 2) @ relations).flatten(2)  # (N, L, heads x RELATIONS)
         said: Tensor = self.out(heard) + self.message(over)

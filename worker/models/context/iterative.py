@@ -10,7 +10,7 @@ from worker.batch import Batch
 from worker.models.context.deterministic import DemonstrationSource, PairEncoder
 from worker.models.context.source import ContextOutput, State
 from worker.models.core import Recursion, States
-from worker.models.layers import Block, rope_table, truncated_normal
+from worker.models.layers import Block, rope_table, truncated_normal, wide_dtype
 from worker.noise import Noise
 
 INERTIA = 0.9  # share of the old state that stays, per ACT step
@@ -46,7 +46,7 @@ class IterativeSource(DemonstrationSource):
         valid = batch.demo_mask.sum(-1).clamp(min=1)[:, None, None]
         seen = (encodings.sum(1, keepdim=True) / valid).expand_as(state[0])
         old = States(*state)
-        rope = rope_table(seen.shape[1], self.head_width, seen.device)
+        rope = rope_table(seen.shape[1], self.head_width, seen.device, dtype=wide_dtype(seen.dtype))
         refined = self.recursion(States(*(s.to(seen.dtype) for s in old)), seen.to(encodings.dtype), rope)
         new = States(*(INERTIA * o + (1 - INERTIA) * r for o, r in zip(old, refined, strict=True)))
         kept = new.detach()

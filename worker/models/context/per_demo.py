@@ -66,7 +66,7 @@ class GridEmbedding(nn.Module):
             F.embedding(grid, self.colour) + position + channel
             for grid, channel in zip((inputs, outputs), self.channel, strict=True)
         )
-        return torch.cat(tuple(grids), dim=1).to(compute_dtype(inputs.device))
+        return torch.cat(tuple(grids), dim=1).to(compute_dtype(self.colour))
 
 
 class GridEncoder(nn.Module):
@@ -110,7 +110,7 @@ class PerDemoSource(DemonstrationSource):
         return ContextOutput(self.expand(latent), penalties=penalties, latent=latent)
 
     def expand(self, latent: Tensor) -> Tensor:
-        context: Tensor = self.decode(latent.to(compute_dtype(latent.device)))
+        context: Tensor = self.decode(latent.to(compute_dtype(latent)))
         return context.view(len(latent), self.tokens, -1)
 
     def beyond(self, side: int) -> int:

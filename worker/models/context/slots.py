@@ -13,7 +13,7 @@ from backend.domain.experiment import CoreConfig, SlotsEncoder
 from worker.batch import Batch
 from worker.models.context.deterministic import PairReader, Pairs
 from worker.models.context.source import ContextOutput, State
-from worker.models.layers import Linear, SwiGLU, rms_norm, truncated_normal
+from worker.models.layers import Linear, SwiGLU, rms_norm, truncated_normal, wide_dtype
 from worker.noise import Noise
 
 EPSILON = 1e-8  # keeps a slot that wins nothing from dividing by zero
@@ -66,8 +66,9 @@ class SlotAttention(nn.Module):
         owner = pairs.place // pairs.mask.shape[1]
         queries = self.query(rms_norm(slots))[owner]
         scores = queries @ keys.mT * keys.shape[-1] ** -0.5  # (N, T, L)
-        shares = scores.float().softmax(1) * visible[:, None]
-        won = pairs.spread((shares.to(values.dtype) @ values).float()).sum(1)
+        wide = wide_dtype(scores.dtype)
+        shares = scores.to(wide).softmax(1) * visible[:, None]
+        won = pairs.spread((shares.to(values.dtype) @ values).to(wide)).sum(1)
         total = pairs.spread(shares.sum(-1)).sum(1)
         return (won / (total + EPSILON)[..., None]).to(slots.dtype)
 

@@ -9,7 +9,15 @@ from backend.domain.experiment import CoreConfig, VariationalEncoder
 from worker.batch import Batch
 from worker.models.context.deterministic import DemonstrationSource, PairEmbedding, SetEncoder
 from worker.models.context.source import ContextOutput, Penalty, State
-from worker.models.layers import Block, Linear, compute_dtype, rms_norm, rope_table, truncated_normal
+from worker.models.layers import (
+    Block,
+    Linear,
+    compute_dtype,
+    rms_norm,
+    rope_table,
+    truncated_normal,
+    wide_dtype,
+)
 from worker.noise import Noise
 
 CLS_STD = 0.02
@@ -17,7 +25,7 @@ LOG_VARIANCE_LIMIT = 10.0
 
 
 class Gaussian(nn.Module):
-    """The posterior (mean, log variance), float32, of a vector (..., D); variance 1 at the start."""
+    """The posterior (mean, log variance) of a vector (..., D), never bf16; variance 1 at the start."""
 
     def __init__(self, mean: Linear, log_variance: Linear) -> None:
         super().__init__()
@@ -27,8 +35,9 @@ class Gaussian(nn.Module):
             log_variance.weight.zero_()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        log_variance = self.log_variance(x).float()
-        return self.mean(x).float(), log_variance.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+        wide = wide_dtype(x.dtype)
+        log_variance = self.log_variance(x).to(wide)
+        return self.mean(x).to(wide), log_variance.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
 
 
 def sample(mean: Tensor, log_variance: Tensor, noise: Noise | None) -> Tensor:
@@ -66,7 +75,8 @@ class ClsPairEncoder(nn.Module):
         tokens: Tensor = self.embedding(inputs, outputs)
         cls = self.cls.to(tokens.dtype).expand(len(tokens), 1, -1)
         hidden = torch.cat((cls, tokens), dim=1)
-        rope = rope_table(tokens.shape[1], self.head_width, tokens.device, unrotated=1)
+        wide = wide_dtype(tokens.dtype)
+        rope = rope_table(tokens.shape[1], self.head_width, tokens.device, unrotated=1, dtype=wide)
         for block in self.blocks:
             hidden = block(hidden, rope)
         return rms_norm(hidden[:, 0])
@@ -95,5 +105,5 @@ class VariationalSource(DemonstrationSource):
         return ContextOutput(self.expand(latent), penalties=penalties, latent=latent)
 
     def expand(self, latent: Tensor) -> Tensor:
-        context: Tensor = self.decode(latent.to(compute_dtype(latent.device)))
+        context: Tensor = self.decode(latent.to(compute_dtype(latent)))
         return context.view(-1, self.tokens, self.width)

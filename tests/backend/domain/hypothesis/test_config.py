@@ -11,7 +11,6 @@ from backend.domain.errors import InvalidConfig
 from backend.domain.experiment import BarHypothesis, NoHypothesis
 from backend.domain.hypothesis.reading import hypothesis_of
 from backend.domain.hypothesis.words import stop_words, success_words
-from backend.domain.variation import variation
 
 BAR: dict[str, Any] = {"kind": "bar", "claim": "It learns."}
 
@@ -27,7 +26,7 @@ def problem_of(**hypothesis: Any) -> tuple[str, str]:
     ("stated", "field", "said"),
     [
         ({"claim": ""}, "hypothesis.claim", "at least 1"),
-        ({"measure": "acuracy/token"}, "hypothesis.measure", "perhaps called accuracy/token"),
+        ({"measure": "acuracy/token"}, "hypothesis.measure", "Did you mean 'accuracy/token'?"),
         ({"measure": "accuracy/token", "value": 40}, "hypothesis.value", "Write 0.4 for 40 %"),
         ({"measure": "pass@1 on arc-agi-2/evaluation"}, "hypothesis.measure", "does not evaluate"),
         ({"stop": {"kind": "reached"}}, "hypothesis.stop.kind", "would favour luck"),
@@ -41,7 +40,7 @@ def problem_of(**hypothesis: Any) -> tuple[str, str]:
         ({"stop": {"kind": "hopeless", "after_step": 600}}, "hypothesis.stop.after_step", "never be asked"),
         ({"kind": "baseline", "run_id": "mine"}, "hypothesis.run_id", "10 lower-case letters"),
         ({"kind": "baseline", "run_id": "a" * 10, "k": 3}, "hypothesis.k", "one of 1, 2, 5, 10"),
-        ({"kind": "bars"}, "hypothesis.kind", "Did you mean bar?"),
+        ({"kind": "bars"}, "hypothesis.kind", "Did you mean 'bar'?"),
     ],
 )
 def test_a_mistake_names_its_field_and_what_to_do(stated: dict[str, Any], field: str, said: str) -> None:
@@ -75,13 +74,3 @@ def test_a_config_of_before_there_were_any_states_none() -> None:
     assert isinstance(parse_experiment({}).hypothesis, NoHypothesis)
     assert hypothesis_of({}) is None
     assert hypothesis_of({"hypothesis": "a script's own"}) is None
-
-
-def test_a_claim_is_no_part_of_the_variation_and_a_stop_rule_is() -> None:
-    def key(**stated: Any) -> str:
-        return variation({"model": 1, "hypothesis": {**BAR, **stated}})
-
-    reached = {"kind": "reached", "points": 1}
-    assert variation({"model": 1}) == key() == key(claim="Other.") == key(value=0.9)
-    assert key(stop=reached) != key()
-    assert key(stop=reached, value=0.5) != key(stop=reached, value=0.6)

@@ -1,0 +1,1 @@
+"""The frame of the pages: which there are, and where each stands."""

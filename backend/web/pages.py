@@ -1,0 +1,165 @@
+"""Every page once: navigation, search, routes, README's table, screenshots and walks come from here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that a browser can open.
+
+    `path` is written as its route declares it. `about` continues the title in search and in README.
+    A page with an `icon` (a symbol of icons.svg) stands in the navigation. `module` holds its `router`; the
+    one page without is the API's.
+    """
+
+    name: str
+    path: str
+    title: str
+    about: str
+    module: str = ""
+    icon: str = ""
+
+    @property
+    def is_static(self) -> bool:
+        """Whether its address is always the same, so that it can be found without naming anything."""
+        return "{" not in self.path
+
+    @property
+    def address(self) -> str:
+        """The path for a reader: `/tasks/SET/TASK` for `/tasks/{set_name:path}/{task_id}`."""
+        return re.sub(
+            r"\{(\w+?)(?:_id|_name)?(?::path)?\}", lambda parameter: parameter[1].upper(), self.path
+        )
+
+
+# In the order of the navigation, whose first four stand in a phone's bar. Routes are tried in this order:
+# /runs/new stands before /runs/{run_id}, which would take it for an id.
+PAGES = (
+    Page(
+        "runs",
+        "/",
+        "Runs",
+        "all runs, live: status, progress, results; one filter box",
+        "backend.pages.runs",
+        "runs",
+    ),
+    Page(
+        "launch",
+        "/runs/new",
+        "New run",
+        "launch a run or a sweep: presets, every field explained and checked as you type",
+        "backend.pages.launch",
+        "new",
+    ),
+    Page(
+        "run",
+        "/runs/{run_id}",
+        "Run",
+        "curves that grow as it trains, encoder health, predictions, evaluations, config, log",
+        "backend.pages.run",
+    ),
+    Page(
+        "group",
+        "/groups/{group_id}",
+        "Group",
+        "the runs of a sweep, with means over their seeds",
+        "backend.pages.groups",
+    ),
+    Page(
+        "compare",
+        "/compare",
+        "Compare",
+        "any runs side by side: curves, results, encoder health, significance, tasks, config",
+        "backend.pages.compare",
+        "compare",
+    ),
+    Page(
+        "dashboards",
+        "/dashboards",
+        "Dashboards",
+        "saved, live pages of panels",
+        "backend.pages.dashboards",
+        "boards",
+    ),
+    Page(
+        "dashboard",
+        "/d/{slug}",
+        "Dashboard",
+        "its panels; shared by a read-only link, exported as one file",
+        "backend.pages.dashboards",
+    ),
+    Page(
+        "shared",
+        "/s/{secret}",
+        "Shared dashboard",
+        "what a share link shows, without an account",
+        "backend.pages.dashboards",
+    ),
+    Page(
+        "evaluation",
+        "/evaluations/{evaluation_id}",
+        "Evaluation",
+        "one scoring of a checkpoint: pass@k over k, failure modes, where views disagree, cost",
+        "backend.pages.evaluations",
+    ),
+    Page(
+        "gallery",
+        "/gallery",
+        "Gallery",
+        "predictions beside the truth; several evaluations side by side",
+        "backend.pages.gallery",
+        "gallery",
+    ),
+    Page("tasks", "/tasks", "Tasks", "the puzzles of each set", "backend.pages.tasks", "task"),
+    Page(
+        "task",
+        "/tasks/{set_name:path}/{task_id}",
+        "Task",
+        "what each run made of a puzzle, and the votes behind an answer",
+        "backend.pages.tasks",
+    ),
+    Page(
+        "queue",
+        "/queue",
+        "Queue",
+        "what runs, what waits and why, the workers",
+        "backend.pages.queue",
+        "queue",
+    ),
+    Page(
+        "data",
+        "/data",
+        "Data",
+        "task sets, import, leak check between any two sets",
+        "backend.pages.data",
+        "data",
+    ),
+    Page(
+        "settings",
+        "/settings",
+        "Settings",
+        "people with roles, tokens, storage",
+        "backend.pages.settings",
+        "settings",
+    ),
+    Page("login", "/login", "Log in", "for a browser that has no session", "backend.pages.login"),
+    Page("api", "/api/docs", "API", "everything the pages do, as JSON, with a token"),
+)
+
+NAVIGATION = tuple(page for page in PAGES if page.icon)
+
+
+def named(name: str) -> Page:
+    """The page called `name`; KeyError if there is none."""
+    return _BY_NAME[name]
+
+
+def search(text: str) -> list[Page]:
+    """The pages with `text` in their title, in any case, that can be opened without naming anything."""
+    return [page for page in PAGES if page.is_static and text.strip().lower() in page.title.lower()]
+
+
+_BY_NAME = {page.name: page for page in PAGES}
