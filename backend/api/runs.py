@@ -27,6 +27,9 @@ class RunList(BaseModel):
 
     runs: list[RunView]
     next_cursor: str | None
+    notes: list[str] = Field(
+        description="On each name in the query that no run has recorded: it finds nothing and sorts nothing."
+    )
 
 
 class NameView(BaseModel):
@@ -34,6 +37,7 @@ class NameView(BaseModel):
 
     name: str = Field(examples=["accuracy/token"])
     kind: Literal["run", "metric", "config"]
+    title: str = Field(description="Of a metric that trainings record; empty for others.")
     values: list[str] = Field(description="What it can be, where that is one of a few texts.")
 
 
@@ -121,7 +125,8 @@ def list_runs(
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     with reading_scope(engine) as session:
         page = run_search.find(session, filter, limit, cursor, status=status, sort=sort, metrics=names)
-    return RunList(runs=page.runs, next_cursor=page.next_cursor)
+        notes = run_search.without_values(session, filter, [sort.removeprefix("-")])
+    return RunList(runs=page.runs, next_cursor=page.next_cursor, notes=notes)
 
 
 @router.post("/external", status_code=201, responses=responses(401, 413, 422))
@@ -155,7 +160,7 @@ def list_names(engine: Database) -> list[NameView]:
     """Every name that a filter, an order or a column of runs may use."""
     with reading_scope(engine) as session:
         return [
-            NameView(name=each.name, kind=each.kind, values=list(each.values))
+            NameView(name=each.name, kind=each.kind, title=each.title, values=list(each.values))
             for each in run_search.known_names(session)
         ]
 

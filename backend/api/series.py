@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from backend.api.deps import Database, RawBody, RunId, announce, attached, json_body
 from backend.api.errors import problems, responses
 from backend.db.session import reading_scope, session_scope
+from backend.domain import metrics
 from backend.domain.errors import FieldProblem, InvalidInput, NotFound
 from backend.domain.records import MetricFrame
 from backend.kit.problems import did_you_mean
@@ -162,6 +163,6 @@ def _refused(*found: FieldProblem) -> InvalidInput:
 def _check_known(session: Session, run_id: str, asked: list[str]) -> None:
     known = series.names(session, run_id)
     for name in asked:
-        if name not in known:
+        if name not in known and name not in metrics.NAMES:  # which the run may record yet
             hint = f"{did_you_mean(name, known)} It has {', '.join(known) or 'none yet'}.".lstrip()
             raise NotFound(f"Run {run_id} has no metric {name!r}.", hint)

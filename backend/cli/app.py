@@ -13,6 +13,7 @@ from backend.cli import (
     evaluation,
     exports,
     gallery,
+    metrics,
     people,
     queue,
     run,
@@ -63,6 +64,7 @@ app.command()(gallery.gallery)
 app.add_typer(queue.app, name="queue")
 app.add_typer(dashboard.app, name="dashboard")
 app.add_typer(data.app, name="data")
+app.command()(metrics.metrics)
 app.command()(config.presets)
 app.command(name="config")(config.config)
 app.add_typer(people.app, name="people")

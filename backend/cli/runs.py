@@ -46,6 +46,7 @@ def runs(
     from backend.cli.tables import show as show_table
     from backend.pages.runs_state import RICH
     from backend.services import run_search, saved_views
+    from backend.services.run_search import STORED, values_of, without_values
 
     if context.invoked_subcommand:
         return
@@ -53,15 +54,19 @@ def runs(
         kept = saved_views.read(session, view) if view else saved_views.Parts()
         both = kept.filter and filter_text
         wanted = f"({kept.filter}) and ({filter_text})" if both else kept.filter or filter_text
-        page = run_search.find(session, wanted, limit, None, sort=sort or kept.sort)
+        lenient, order = STORED if view else (), sort or kept.sort
+        page = run_search.find(session, wanted, limit, None, sort=order, lenient=lenient)
         more = [*(each for each in kept.columns if each not in RICH), *(columns or [])]
-        values = run_search.values_of(session, [run.id for run in page.runs], more)
+        values = values_of(session, [run.id for run in page.runs], more, lenient)
+        notes = without_values(session, wanted, [order.removeprefix("-"), *more])
     if as_json:
         print(json.dumps([run.model_dump(mode="json") for run in page.runs], indent=2))
         return
     none = "No run matches." if wanted else "No runs yet. Start one: etrm train quick --queue"
     rows = [(*_row(run), *(_text(values[run.id][name]) for name in more)) for run in page.runs]
     show_table((*HEADS, *more), rows, empty=none)
+    for note in notes:
+        print(note, file=sys.stderr)
     if page.next_cursor:
         print(f"There are more than {limit}: --limit or --filter.", file=sys.stderr)
 

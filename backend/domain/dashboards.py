@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from backend.domain import metrics as registry
 from backend.domain.errors import FieldProblem, InvalidInput
 
 COLUMNS = 12  # of the grid that panels lie on
@@ -14,7 +15,11 @@ MOST_PANELS = 60
 MOST_TEXT = 20_000
 MOST_OWN = 24  # curves of a comparison whose runs have no metric that we know
 
-Measure = Literal["pass@1", "pass@2", "pass@5", "accuracy/token", "accuracy/exact"]
+# What bars can be of: pass@k, and the last value of a metric that is a share.
+MEASURES = (
+    *(f"pass@{k}" for k in (1, 2, 5)),
+    *(each.name for each in registry.METRICS if each.unit == "share" and each.charted),
+)
 Table = Literal["results", "significance", "published", "encoder", "config"]
 At = Literal["newest", "common", "all"]
 
@@ -54,7 +59,14 @@ class BarsPanel(Panel):
     """One number per variation with its interval."""
 
     kind: Literal["bars"] = "bars"
-    measure: Measure = "pass@1"
+    measure: str = Field("pass@1", json_schema_extra={"enum": list(MEASURES)})
+
+    @field_validator("measure")
+    @classmethod
+    def _is_a_share(cls, measure: str) -> str:
+        if measure not in MEASURES:
+            raise ValueError(f"must be one of {', '.join(MEASURES)}")
+        return measure
 
 
 class TablePanel(Panel):

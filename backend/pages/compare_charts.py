@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from backend.pages import panels
 from backend.pages.chart_lines import SHADES, Clock, Line, clock_of
-from backend.pages.panels import Panel, title_of
+from backend.pages.panels import Panel
 from backend.services.compare import Variation, over_seeds, variations
 from backend.services.run_view import RunView
 from backend.services.series import Curve
@@ -30,13 +30,9 @@ class Style:
 
 def panels_of(metrics: Iterable[str]) -> list[Panel]:
     """One chart per metric, in the order and the sections of a run's page."""
-    made = []
-    for panel in panels.arranged(metrics):
-        for metric in panel.metrics:
-            alone = len(panel.metrics) == 1
-            title = panel.title if alone else f"{panel.title}: {title_of(metric)}"
-            made.append(replace(panel, id=metric, title=title, metrics=(metric,)))
-    return made
+    return [
+        panels.panel_of_one(metric, panel) for panel in panels.arranged(metrics) for metric in panel.metrics
+    ]
 
 
 def styles_of(found: Sequence[RunView]) -> dict[str, Style]:

@@ -172,16 +172,16 @@ def _last(members: Sequence[RunView], metric: str) -> list[float]:
     return [view.last for run in members if (view := run.metrics.get(metric)) and view.last is not None]
 
 
-def encoder_table(board: Board) -> tuple[list[str], list[EncoderRow]]:
-    """Titles of the measures that some run has, and every line's: of a run, or of a variation how many seeds
-    have which verdict, with the measures in their range."""
+def encoder_table(board: Board) -> tuple[dict[str, str], list[EncoderRow]]:
+    """Titles and explanations of the measures that some run has, and every line's: of a run, or of a
+    variation how many seeds have which verdict, with the measures in their range."""
     lines: list[tuple[str, str, Sequence[RunView]]] = (
         [(run.id, run.name, (run,)) for run in board.runs]
         if board.by == "run"
         else [(each.key, each.label, each.runs) for each in board.variations]
     )
     rows = []
-    titles: dict[str, None] = {}
+    titles: dict[str, str] = {}
     for key, label, members in lines:
         judged = [health_of(run) for run in members]
         counts = Counter((each.level, each.word) for each in judged)
@@ -192,8 +192,8 @@ def encoder_table(board: Board) -> tuple[list[str], list[EncoderRow]]:
                 by_title.setdefault(measure.title, []).append(measure)
         measures = {title: _reading(those) for title, those in by_title.items()}
         rows.append(EncoderRow(key, label, [(firsts[of], n) for of, n in counts.most_common()], measures))
-        titles |= dict.fromkeys(by_title)
-    return list(titles), rows
+        titles |= {title: those[0].about for title, those in by_title.items()}
+    return titles, rows
 
 
 def _reading(those: Sequence[Evidence]) -> Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
 from markdown_it import MarkdownIt
@@ -67,7 +67,7 @@ class Shown:
     picture: Markup = Markup()  # noqa: RUF009  frozen, and the same for all
     html: Markup = Markup()  # noqa: RUF009
     rows: Sequence[ResultRow] = ()
-    encoder: tuple[Sequence[str], Sequence[EncoderRow]] = ((), ())
+    encoder: tuple[Mapping[str, str], Sequence[EncoderRow]] = ({}, ())  # measures by title; rows
     config: Sequence[ConfigRow] = ()
     columns: Sequence[Column] = ()  # of the table of configs
     base: str = ""  # what the variations of `pairs` are held against
@@ -117,34 +117,29 @@ class Panels:
         return self._grids(panel)
 
     def charts(self, wanted: Sequence[AnyPanel], view: ChartView) -> dict[str, KeptChart]:
-        """Panel id -> its chart, of panels of curves."""
+        """Panel id -> its chart, of panels of curves; without those whose metric no run has recorded yet."""
         by_lines: dict[By, list[Chart]] = {}
         for panel in wanted:
             if not isinstance(panel, CurvesPanel):
                 raise NotFound(f"Panel {panel.id!r} has no curves.")
-            by_lines.setdefault(panel.by, []).append(self._chart(panel))
+            if (chart := self._chart(panel)) is not None:
+                by_lines.setdefault(panel.by, []).append(chart)
         made: dict[str, KeptChart] = {}
         for by, shown_charts in by_lines.items():
             made |= self.board(by).charts(shown_charts, view)
         return made
 
-    def _chart(self, panel: CurvesPanel) -> Chart:
-        """The panel as a chart, under the panel's own id."""
-        found = self.board(panel.by).panel(panel.metric)
-        return Chart(
-            panel.id,
-            found.section,
-            panel.title or found.title,
-            (panel.metric,),
-            found.axis,
-            found.about,
-            found.log,
-        )
+    def _chart(self, panel: CurvesPanel) -> Chart | None:
+        """The panel as a chart, under the panel's own id; None where no run has its metric."""
+        try:
+            found = self.board(panel.by).panel(panel.metric)
+        except NotFound:
+            return None
+        return replace(found, id=panel.id, title=panel.title or found.title)
 
     def _curves(self, panel: CurvesPanel, view: ChartView) -> Shown:
-        try:
-            chart = self._chart(panel)
-        except NotFound:
+        chart = self._chart(panel)
+        if chart is None:
             return Shown(panel, nothing=f"No run has recorded {panel.metric} yet.")
         return Shown(panel, chart=chart, drawn=self.board(panel.by).charts([chart], view)[chart.id].drawn)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from backend.api.series import shipped
 from backend.db.session import reading_scope, session_scope
 from backend.domain.dashboards import AnyPanel, CurvesPanel, of_comparison
 from backend.domain.errors import NotFound
+from backend.domain.metrics import METRICS, NAMES
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.pages.assets import STATIC
 from backend.pages.chart_view import ChartView, PanelIds, View
@@ -33,6 +35,7 @@ from backend.pages.kept_charts import as_json
 from backend.pages.rendering import environment, render
 from backend.services import compare, dashboards
 from backend.services.dashboards import DashboardView
+from backend.services.run_view import RunView
 
 router = APIRouter(include_in_schema=False)
 
@@ -77,7 +80,7 @@ def dashboard_page(slug: str, engine: Database, view: View, edit: str = "") -> H
             **_filled(panels, found, view),
             view=view,
             shares=dashboards.shares(session, slug),
-            metrics=sorted({name for run in panels.runs for name in run.metrics}),
+            metrics=_choices(panels.runs),
             content_json=json.dumps(found.content.model_dump(mode="json")),
             edited=bool(edit),
         )
@@ -171,6 +174,12 @@ def _filled(panels: Panels, found: DashboardView, view: ChartView) -> dict[str, 
         "published": PUBLISHED,
         "caveats": CAVEATS,
     }
+
+
+def _choices(runs: Sequence[RunView]) -> list[str]:
+    """The metrics that curves can be of: those that trainings record, and what else these runs have."""
+    recorded = sorted({name for run in runs for name in run.metrics} - set(NAMES))
+    return [*(each.name for each in METRICS if each.charted), *recorded]
 
 
 def _panel(found: DashboardView, panel_id: str) -> AnyPanel:

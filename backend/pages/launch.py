@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 
 from backend.api.deps import Database, announce
 from backend.db.session import reading_scope, session_scope
+from backend.domain import metrics
 from backend.domain.config_problems import apply_overrides, parse_experiment, parse_json
 from backend.domain.errors import FieldProblem, InvalidConfig, NotFound
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.hypothesis import recorded
 from backend.domain.presets import PRESETS, Preset
 from backend.domain.sweeps import Sweep, sweepable
 from backend.pages import forms, sweep_form
@@ -197,7 +197,7 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         problems=draft.problems,
         unplaced=forms.unplaced(sections, draft.problems),
         sets=[each.name for each in datasets.sets(session)],
-        series=recorded.SERIES,
+        series=metrics.NAMES,
         baselines=run_search.find(session, limit=BASELINES_OFFERED, metrics=()).runs,
         wait=queue_wait.of(session),
         sweep=_sweep(session, draft),

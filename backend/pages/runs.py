@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
@@ -31,6 +31,7 @@ from backend.services.run_view import RunView
 router = APIRouter(include_in_schema=False)
 
 ROWS = 100
+GROUPINGS = ("", "seed")
 ONE_GROUP = re.compile(r'\s*group\s*==\s*"([a-z0-9]{10})"\s*')
 
 
@@ -39,7 +40,7 @@ def table_state(
     sort: str = NEWEST_FIRST,
     column: Annotated[list[str] | None, Query()] = None,
     baseline: str = "",
-    group: Literal["", "seed"] = "",
+    group: str = "",
     cursor: str | None = None,
 ) -> TableState:
     """What the address asks for."""
@@ -49,7 +50,10 @@ def table_state(
 
 @router.get("/")
 def runs_page(engine: Database, state: Annotated[TableState, Depends(table_state)]) -> HTMLResponse:
-    """The runs that match a filter. A part of the address that means nothing is told, and left out."""
+    """The runs that match a filter. A part of the address that means nothing is told, and left out.
+
+    Addresses are kept: a metric in one that no run has (any more) is no mistake, and its column is empty.
+    """
     with reading_scope(engine) as session:
         try:
             context = _page(session, state)
@@ -64,11 +68,21 @@ def runs_page(engine: Database, state: Annotated[TableState, Depends(table_state
 def _page(session: Session, state: TableState) -> RunsPage:
     columns = runs_table.columns_of(state.columns)
     baseline = _baseline(session, state.baseline)
+    notes = run_search.without_values(session, state.filter, _plain_names(state, columns))
+    if state.group not in GROUPINGS:
+        notes.append(f"Unknown grouping {state.group!r}: runs are grouped by seed, or not at all.")
+        state = replace(state, group="")
     if state.group:
         page, variations, more = RunPage([], None), *_variations(session, state, columns)
     else:
         page = run_search.find(
-            session, state.filter, ROWS, state.cursor, sort=state.sort, metrics=health.METRICS
+            session,
+            state.filter,
+            ROWS,
+            state.cursor,
+            sort=state.sort,
+            metrics=health.METRICS,
+            lenient=("sort", "column"),
         )
         variations, more = (), page.next_cursor
     rows = _rows(session, [*([baseline] if baseline else []), *page.runs], columns, baseline)
@@ -80,11 +94,17 @@ def _page(session: Session, state: TableState) -> RunsPage:
         columns=columns,
         state=state,
         problem=None,
+        notes=notes,
         next_cursor=more,
         any_runs=bool(page.runs) or bool(run_search.find(session, limit=1, metrics=()).runs),
         group=_group(session, state.filter),
         views=saved_views.views(session),
     )
+
+
+def _plain_names(state: TableState, columns: Sequence[Column]) -> list[str]:
+    """The names of the filter language that the table is sorted by and shows."""
+    return [state.sort.removeprefix("-"), *(column.name for column in columns if not column.rich)]
 
 
 def _baseline(session: Session, run_id: str) -> RunView | None:

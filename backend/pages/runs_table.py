@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
+from backend.domain import metrics
 from backend.domain.config_problems import flatten
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import complete, is_shared
@@ -17,7 +18,6 @@ from backend.domain.measurement import Protocol
 from backend.domain.statistics import Mean, mean_of, mean_of_shares
 from backend.kit.clock import clock
 from backend.kit.format import NBSP, NO_VALUE, duration, percent, significant, size, solved
-from backend.pages.panels import PANELS
 from backend.pages.runs_state import RICH
 from backend.services.filter_names import PASSES, TIMES, metric_of
 from backend.services.filters import Value
@@ -53,6 +53,7 @@ class Column:
     sort: str
     first: str  # "-" where the greatest comes first
     rich: bool
+    about: str = ""  # title of a registered metric
 
     @property
     def measure(self) -> str:
@@ -106,7 +107,9 @@ def columns_of(names: Sequence[str]) -> list[Column]:
 def _column(name: str) -> Column:
     title = RICH_TITLES.get(name) or _title(name)
     sort = SORTS.get(name, name)
-    return Column(name, title, sort, "" if sort in RISING_FIRST else "-", name in RICH)
+    known = metrics.metric(metric_of(sort)[0])
+    first = "" if sort in RISING_FIRST or known.better == "lower" else "-"
+    return Column(name, title, sort, first, name in RICH, known.title if known.name != known.title else "")
 
 
 def _title(name: str) -> str:
@@ -174,7 +177,8 @@ def variations(
     by = sort.removeprefix("-")
     names = [column.measure for column in columns if not column.rich or column.name in MEASURED]
     also = (CLAIM,) if "verdict" in names else ()
-    values, lines = matching(session, filter_text, list(dict.fromkeys((*GROUPED, *names, *also, by))))
+    asked = list(dict.fromkeys((*GROUPED, *names, *also, by)))
+    values, lines = matching(session, filter_text, asked, lenient=("column",))
     found: dict[str, list[RunLine]] = {}
     for line in lines:
         found.setdefault(line.columns["variation"] or line.id, []).append(line)
@@ -307,10 +311,7 @@ def unit_of(name: str) -> Unit:
         return "time"
     if name == "duration":
         return "seconds"
-    metric, _ = metric_of(name)
-    axes = {each: panel.axis for panel in PANELS for each in panel.metrics}
-    axis = axes.get(metric) or ("share" if metric.startswith("accuracy/") else "number")
-    return "share" if axis == "share" else "bytes" if axis == "bytes" else "number"
+    return metrics.metric(metric_of(name)[0]).unit
 
 
 def text_of(name: str, value: Value) -> str:

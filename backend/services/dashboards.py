@@ -80,11 +80,12 @@ def get(session: Session, slug: str) -> DashboardView:
 def create(session: Session, name: str, content: Any = None) -> DashboardView:
     """A new dashboard; its address is made from its name."""
     now = time.time()
-    checked = _checked_name(name)
+    checked, parsed = _checked_name(name), parse_content(content or {})
+    run_search.check_filter(session, parsed.source.filter)
     row = Dashboard(
         slug=_free_slug(session, checked),
         name=checked,
-        content=parse_content(content or {}).model_dump(mode="json"),
+        content=parsed.model_dump(mode="json"),
         version=1,
         created_at=now,
         updated_at=now,
@@ -96,6 +97,8 @@ def save(session: Session, slug: str, version: int, name: str, content: Any) -> 
     """Change a dashboard; Conflict if it was changed since `version`."""
     checked, parsed = _checked_name(name), parse_content(content)
     before = _stored(session, slug)
+    if parsed.source.filter != parse_content(before.content).source.filter:
+        run_search.check_filter(session, parsed.source.filter)
     columns = {"name": checked, "content": parsed.model_dump(mode="json"), "updated_at": time.time()}
     expected = before.version if version == 0 and before.version == 1 else version
     if not rows.change(session, slug, expected, **columns):
@@ -176,7 +179,7 @@ def runs_of(session: Session, source: Source) -> list[RunView]:
     """The runs that a dashboard is about; named ones that were deleted are left out."""
     if source.runs:
         return runs.existing(session, source.runs)
-    page = run_search.find(session, source.filter, source.latest, metrics=())
+    page = run_search.find(session, source.filter, source.latest, metrics=(), lenient=("filter",))
     return runs.existing(session, [run.id for run in page.runs])
 
 

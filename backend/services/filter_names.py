@@ -15,6 +15,10 @@
 | pass1, pass2, pass5 | share solved on the held-out set, newest evaluation |
 | a dotted path of the config | that field; `evaluation.sets.name` means any member of a list |
 | a metric | its last value; `accuracy/token:max` its greatest, `:min` its least |
+
+Whether a name is valid does not depend on what runs have recorded so far: a name that is none of the others
+is that of a metric, and a run without it has no value there. Only what is probably a typing error of a name
+that is always there is refused.
 """
 
 from __future__ import annotations
@@ -24,16 +28,18 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from difflib import SequenceMatcher
+from typing import Any
 from typing import Literal as OneOf
 
 from pydantic import BaseModel
 
+from backend.domain import metrics
 from backend.domain.config_messages import models_of
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.hypothesis.judge import VERDICTS
 from backend.domain.run import RunStatus
-from backend.kit.problems import nearest, not_valid
+from backend.kit.problems import did_you_mean, not_valid
 from backend.services.filters import (
     All,
     Comparison,
@@ -76,19 +82,22 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "model": ("trm", "etrm"),
     "verdict": VERDICTS,
 }
+_ORDERS = ("<", "<=", ">", ">=")
+_NEARLY = 0.8  # likeness of two words of which one is probably a typing error
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([dhm])(?:\s+ago)?")
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0}
 
 
-def bind(expression: Expression, extra: Collection[str]) -> Expression:
-    """`expression` with every name known, every value of the right kind, and times as numbers.
+def bind(expression: Expression, extra: Collection[str], lenient: bool = False) -> Expression:
+    """`expression` with every value of the right kind, and times as numbers.
 
-    `extra` are names besides the built-in ones and the paths of our own config: metrics, and config paths
-    of external runs. InvalidInput names the column and suggests the nearest name.
+    `extra` are names besides the built-in ones, the registered metrics and the paths of our own config:
+    those of other metrics, and config paths of external runs. InvalidInput names the column of a typing error
+    and suggests the nearest name; `lenient` passes over it.
     """
     for name in names(expression):
-        if not is_known(name.text, extra):
-            _unknown(expression, name, extra)
+        if not lenient and not is_known(name.text, extra):
+            _check_unknown(expression, name)
     return _typed(expression)
 
 
@@ -96,7 +105,8 @@ def is_known(name: str, extra: Collection[str]) -> bool:
     """Whether a run may have something of this name; members of lists may be numbered."""
     plain = without_numbers(name)
     known = name in extra or name in BUILT_IN or plain in extra or plain in CONFIG_PATHS
-    return known or metric_of(name)[0] in extra
+    metric = metric_of(name)[0]
+    return known or metric in extra or metric in metrics.NAMES
 
 
 def without_numbers(name: str) -> str:
@@ -112,13 +122,42 @@ def metric_of(name: str) -> tuple[str, OneOf["last", "min", "max"]]:
     return name, "last"
 
 
+def refusal(name: str) -> tuple[str, str] | None:
+    """What is wrong with a name that no run has, and a hint; None where it may be a metric's."""
+    if not metrics.is_well_formed(name):
+        known = f"Known are {', '.join(BUILT_IN)}, every config path (training.steps) and every metric."
+        return f"Unknown name {name!r}.", known
+    meant = _mistyped(name)
+    return (f"Unknown name {name!r}.", f"Did you mean {meant!r}?") if meant else None
+
+
 def suggestion(name: str, extra: Collection[str]) -> str:
-    """What an unknown name was probably meant to be."""
-    known = [*BUILT_IN, *extra, *CONFIG_PATHS]
-    by_end = {each.rpartition(".")[2]: each for each in known}
-    if (close := nearest(name, [*known, *by_end])) is None:
-        return f"Known are {', '.join(BUILT_IN)}, every config path (training.steps) and every metric."
-    return f"Did you mean {close if close in known else by_end[close]!r}?"
+    """The known name nearest to one that no run has, as a question; empty where none is near."""
+    return did_you_mean(metric_of(name)[0], [*BUILT_IN, *metrics.NAMES, *extra, *CONFIG_PATHS])
+
+
+def _mistyped(name: str) -> str | None:
+    """The name that `name` is probably a typing error of, among those that do not depend on any run.
+
+    Part by part, so that `accuracy/test` is not taken for `accuracy/exact`; a config field may be called by
+    its last part alone.
+    """
+    metric = metric_of(name)[0]
+    known = [*BUILT_IN, *metrics.NAMES, *CONFIG_PATHS]
+    by_end = {path.rpartition(".")[2]: path for path in CONFIG_PATHS}
+    if metric in by_end:
+        return by_end[metric]
+    near = [each for each in (*known, *by_end) if _is_nearly(metric, each)]
+    best = max(near, key=lambda each: SequenceMatcher(None, metric, each).ratio(), default=None)
+    return by_end.get(best, best) if best and best not in known else best
+
+
+def _is_nearly(name: str, known: str) -> bool:
+    parts, of_known = re.split(r"([./])", name), re.split(r"([./])", known)
+    return len(parts) == len(of_known) and all(
+        part == other or SequenceMatcher(None, part, other).ratio() >= _NEARLY
+        for part, other in zip(parts, of_known, strict=True)
+    )
 
 
 def config_paths(model: type[BaseModel] = ExperimentConfig, prefix: str = "") -> Iterator[str]:
@@ -157,11 +196,13 @@ def _reach(value: Any, steps: list[str]) -> Iterator[Any]:
             yield from _reach(value[steps[0]], steps[1:])
 
 
-def _unknown(expression: Expression, name: Name, extra: Collection[str]) -> NoReturn:
-    message = f"Unknown name {name.text!r}."
-    if any(name is item.right and isinstance(item.left, Name) for item in comparisons(expression)):
-        invalid(name.column, message, f'Text needs quotes: "{name.text}".')
-    invalid(name.column, message, suggestion(name.text, extra))
+def _check_unknown(expression: Expression, name: Name) -> None:
+    """Refuse a name that no run has where it is probably a text without quotes or a typing error."""
+    beside = (item for item in comparisons(expression) if item.right is name and isinstance(item.left, Name))
+    if any(item.operator not in _ORDERS for item in beside):
+        invalid(name.column, f"Unknown name {name.text!r}.", f'Text needs quotes: "{name.text}".')
+    if refused := refusal(name.text):
+        invalid(name.column, *refused)
 
 
 def _typed(expression: Expression) -> Expression:

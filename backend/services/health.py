@@ -39,6 +39,7 @@ class EvidenceView(BaseModel):
     expected: str = Field(description="The threshold in words.", examples=["≥ 50 %"])
     level: str = Field(description="good, warning, bad or quiet.")
     word: str
+    about: str = Field(description="What the measure is, and how to read it.")
 
 
 class HealthView(BaseModel):

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.domain import metrics
 from backend.domain.records import Score
 from backend.services import runs, series
-from backend.services.filter_names import PASSES
+from backend.services.filter_names import PASSES, metric_of
 from backend.services.filters import Value
 from backend.services.parquet import Kind
 from backend.services.run_search import in_order, matching
@@ -90,7 +91,8 @@ def _kind(name: str, values: Sequence[Any]) -> Kind:
         return "int"
     if kinds and kinds <= {int, float}:
         return "float"
-    return "float" if name in ("duration", "finished") else "text"
+    is_metric = metrics.metric(metric_of(name)[0]) in metrics.METRICS
+    return "float" if is_metric or name in ("duration", "finished") else "text"
 
 
 def _as(kind: Kind, value: Any) -> Any:

@@ -12,15 +12,25 @@ from sqlalchemy.orm import Session
 from backend.db.repositories import run_facts as facts_rows
 from backend.db.repositories import runs as rows
 from backend.db.tables import Run
+from backend.domain import metrics as registry
 from backend.domain.config_messages import models_of
 from backend.domain.config_problems import flatten
 from backend.domain.errors import InvalidInput
 from backend.domain.experiment.model import EtrmModel
+from backend.domain.metrics.names import COVERAGE, EXACT, LOSS, SCALE_FREE, TOKEN
 from backend.domain.run import RunStatus
 from backend.kit import cursors
 from backend.kit.problems import invalid_query, not_valid
 from backend.services import filters
-from backend.services.filter_names import BUILT_IN, CHOICES, CONFIG_PATHS, bind, is_known, suggestion
+from backend.services.filter_names import (
+    BUILT_IN,
+    CHOICES,
+    CONFIG_PATHS,
+    bind,
+    is_known,
+    refusal,
+    suggestion,
+)
 from backend.services.filter_parser import parse
 from backend.services.filters import Comparison, Expression, Literal, Name, Value
 from backend.services.run_facts import Facts
@@ -30,14 +40,7 @@ from backend.services.run_view import RunView
 MOST = 1000  # runs of one page
 NEWEST_FIRST = "-created"
 VARIANTS = ("trm", *(kind for kind in models_of(EtrmModel.model_fields["encoder"].annotation)))
-HEADLINES = (
-    "accuracy/token",
-    "accuracy/exact",
-    "loss/prediction",
-    "encoder/scale_free_variance",
-    "encoder/gradient_coverage",
-    "loss",
-)
+HEADLINES = (TOKEN, EXACT, "loss/prediction", SCALE_FREE, COVERAGE, LOSS)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class KnownName:
     name: str
     kind: OneOf["run", "metric", "config"]
     values: tuple[str, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class RunPage:
     next_cursor: str | None
 
 
+Part = OneOf["filter", "sort", "column"]
+STORED: tuple[Part, ...] = ("filter", "sort", "column")  # was checked when it was saved
 Found = tuple[Sequence[Run], str | None]
 Item = TypeVar("Item")
 
@@ -69,38 +75,47 @@ def find(
     status: str | None = None,
     sort: str = NEWEST_FIRST,
     metrics: Collection[str] = HEADLINES,
+    lenient: tuple[Part, ...] = (),
 ) -> RunPage:
     """Runs that match a filter, newest first or by any name of the filter language (`-name`: descending).
 
-    The views carry the metrics called `metrics` where a run has them.
+    The views carry the metrics called `metrics` where a run has them. In the parts called `lenient` a typing
+    error is a name that no run has.
     """
     if not 1 <= limit <= MOST:
         raise invalid_query("limit", f"must be 1 to {MOST}, not {limit}.")
-    expression = _expression(session, filter_text, status)
+    expression = _expression(session, filter_text, status, "filter" in lenient)
     if sort in ("", NEWEST_FIRST):
         found, more = _newest(session, expression, limit, cursor)
     else:
+        if "sort" not in lenient:
+            _check_name(session, "sort", sort.removeprefix("-"))
         found, more = _sorted(session, expression, limit, cursor, sort)
     return RunPage(Facts(session, found, metrics).views(), more)
 
 
 def matching(
-    session: Session, filter_text: str, names: Collection[str] = ()
+    session: Session, filter_text: str, names: Collection[str] = (), lenient: tuple[Part, ...] = ()
 ) -> tuple[RunValues, list[RunLine]]:
     """All runs that match a filter, newest first, with the values of `names`. InvalidInput as `find`."""
-    for name in names:
+    for name in names if "column" not in lenient else ():
         _check_name(session, "column", name)
     return _values(session, _expression(session, filter_text, None), names)
 
 
 def values_of(
-    session: Session, run_ids: Collection[str], names: Sequence[str]
+    session: Session, run_ids: Collection[str], names: Sequence[str], lenient: tuple[Part, ...] = ()
 ) -> dict[str, dict[str, Value]]:
-    """Run id -> what it has under each name of the filter language; InvalidInput for an unknown one."""
-    for name in names:
+    """Run id -> what it has under each name of the filter language; InvalidInput for a typing error."""
+    for name in names if "column" not in lenient else ():
         _check_name(session, "column", name)
     values = RunValues(session, names, only=run_ids)
     return {line.id: {name: values.value(line, name) for name in names} for line in values.lines}
+
+
+def check_filter(session: Session, filter_text: str) -> None:
+    """InvalidInput for a filter that `find` would refuse."""
+    _expression(session, filter_text, None)
 
 
 def known_names(session: Session) -> list[KnownName]:
@@ -109,17 +124,33 @@ def known_names(session: Session) -> list[KnownName]:
         KnownName(name, "run", CHOICES.get(name, VARIANTS if name in ("encoder", "variant") else ()))
         for name in BUILT_IN
     ]
-    metrics = [KnownName(name, "metric") for name in sorted(facts_rows.metric_names(session))]
+    recorded = sorted({*registry.NAMES, *facts_rows.metric_names(session)})
+    metrics = [KnownName(name, "metric", title=_title(name)) for name in recorded]
     return built_in + metrics + [KnownName(path, "config") for path in sorted(CONFIG_PATHS)]
 
 
-def _expression(session: Session, filter_text: str, status: str | None) -> Expression | None:
+def without_values(session: Session, filter_text: str, names: Collection[str]) -> list[str]:
+    """What to say of each name in a query that no run has a value for and that is not registered."""
+    wanted = [*_names(parse(filter_text)), *filter(None, names)]
+    extra = _extra_names(session, wanted)
+    unknown = [name for name in dict.fromkeys(wanted) if not is_known(name, extra)]
+    return [f"No run has recorded {name!r}. {suggestion(name, extra)}".rstrip() for name in unknown]
+
+
+def _title(name: str) -> str:
+    """A registered metric's title; empty for another."""
+    return registry.metric(name).title if name in registry.NAMES else ""
+
+
+def _expression(
+    session: Session, filter_text: str, status: str | None, lenient: bool = False
+) -> Expression | None:
     parts: list[Expression] = []
     if status:
         parts.append(Comparison(Name("status", 1), "==", Literal(_status(status), 1)))
     if written := parse(filter_text):
         wanted = [name.text for name in filters.names(written)]
-        parts.append(bind(written, _extra_names(session, wanted)))
+        parts.append(bind(written, _extra_names(session, wanted), lenient))
     return filters.All(tuple(parts)) if parts else None
 
 
@@ -171,7 +202,6 @@ def _sorted(
 ) -> Found:
     """All matching runs in the order of a value; runs without one come last whatever the direction."""
     name = sort.removeprefix("-")
-    _check_name(session, "sort", name)
     values, lines = _values(session, expression, [name])
     ordered = ids(in_order([(values.value(line, name), line) for line in lines], sort.startswith("-")))
     (start,) = cursors.read(cursor, int) or (0,)
@@ -188,9 +218,8 @@ def in_order(pairs: Sequence[tuple[Value, Item]], falling: bool) -> list[Item]:
 
 
 def _check_name(session: Session, field: str, name: str) -> None:
-    extra = _extra_names(session, [name])
-    if not is_known(name, extra):
-        raise invalid_query(field, f"Unknown name {name!r}.", suggestion(name, extra))
+    if not is_known(name, _extra_names(session, [name])) and (refused := refusal(name)):
+        raise invalid_query(field, *refused)
 
 
 def _order(value: Value) -> tuple[int, float, str]:

@@ -1,19 +1,25 @@
-"""Encoder health: the names of its measures and alarms, and the verdict with the evidence it rests on."""
+"""Encoder health: the names of its metrics and alarms, and the verdict with the evidence it rests on."""
 
 from backend.domain.health.evidence import Evidence, Findings, HeldOut, Level, Measured, Raised
 from backend.domain.health.measures import (
     COLLAPSE,
+    EXPLOSION,
+    LEAK,
+    MEMORISATION,
+    STARVATION,
+    UNUSED_CONTEXT,
+    gap,
+)
+from backend.domain.health.verdict import Health, judge
+from backend.domain.metrics.names import (
     COSINE,
     COST,
     COVERAGE,
     CROSS_SAMPLE,
     ENCODER_NORM,
     EXACT,
-    EXPLOSION,
-    LEAK,
     LEFT_OUT,
     LOSS,
-    MEMORISATION,
     NORM,
     RANK,
     RATIO,
@@ -21,15 +27,11 @@ from backend.domain.health.measures import (
     SAMPLES,
     SCALE_FREE,
     SHARE,
-    STARVATION,
     SWAPPED,
     TOKEN,
     TOKEN_RIGHT,
-    UNUSED_CONTEXT,
     WITHIN,
-    gap,
 )
-from backend.domain.health.verdict import Health, judge
 
 __all__ = [
     "COLLAPSE",

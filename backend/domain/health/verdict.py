@@ -8,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from backend.domain.health import measures as of
+from backend.domain.health import measures as alarms
 from backend.domain.health.evidence import Evidence, Findings, Level, evidence
+from backend.domain.metrics import names as of
 from backend.kit.format import percent, points
 
 # alarm -> the word of the verdict
 WORDS = {
-    of.STARVATION: "starving",
-    of.COLLAPSE: "collapsed",
-    of.EXPLOSION: "unstable",
-    of.UNUSED_CONTEXT: "context unused",
-    of.MEMORISATION: "memorising",
-    of.LEAK: "leaking",
+    alarms.STARVATION: "starving",
+    alarms.COLLAPSE: "collapsed",
+    alarms.EXPLOSION: "unstable",
+    alarms.UNUSED_CONTEXT: "context unused",
+    alarms.MEMORISATION: "memorising",
+    alarms.LEAK: "leaking",
 }
-_FORGIVEN = (of.UNUSED_CONTEXT, of.MEMORISATION)  # their evidence says how things stand now
+_FORGIVEN = (alarms.UNUSED_CONTEXT, alarms.MEMORISATION)  # their evidence says how things stand now
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from backend.domain.hypothesis import recorded
+from backend.domain import metrics
 
 ATTEMPTS = (1, 2, 5, 10)  # the k at which an evaluation counts pass@k
 LONGEST = 200
@@ -42,9 +42,9 @@ class Term:
     set_name: str = ""  # empty: the first held-out set of the run
 
     @property
-    def is_share(self) -> bool:
-        """Whether its values lie in 0 to 1."""
-        return self.k > 0 or recorded.is_share(self.series)
+    def range(self) -> tuple[float, float]:
+        """Within what its values can lie."""
+        return (0.0, 1.0) if self.k else metrics.metric(self.series).bounds
 
     def __str__(self) -> str:
         if self.k:
@@ -72,9 +72,13 @@ class Measure:
     @property
     def range(self) -> tuple[float, float]:
         """Within what its values can lie."""
-        if self.sign == "/" or not all(term.is_share for term in self.terms):
+        low, high = self.first.range
+        if self.second is None:
+            return low, high
+        if self.sign == "/":
             return -math.inf, math.inf
-        return (-1.0, 1.0) if self.sign else (0.0, 1.0)
+        least, greatest = self.second.range
+        return low - greatest, high - least
 
     def value(self, values: tuple[float, ...]) -> float:
         """Of the values of its terms; NaN where it divides by zero."""
@@ -102,8 +106,8 @@ def parse(text: str) -> Measure:
 def unknown_series(measure: Measure) -> Iterator[str]:
     """What stands against its series in a training, with what each was probably meant to be."""
     for name in measure.series:
-        if not recorded.is_known(name):
-            yield f"names no recorded series {name!r}: {recorded.suggestion(name)}"
+        if name not in metrics.NAMES:
+            yield f"names no recorded series {name!r}: {metrics.suggestion(name)}"
 
 
 def holds(value: float, comparison: Comparison, bar: float) -> bool:

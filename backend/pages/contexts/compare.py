@@ -50,7 +50,7 @@ class ComparePage(Context):
     panels: Sequence[Panel]
     drawn: Mapping[str, Drawn]
     legend: Sequence[LegendLine]
-    encoder: tuple[Sequence[str], Sequence[EncoderRow]]
+    encoder: tuple[Mapping[str, str], Sequence[EncoderRow]]  # measures by title; rows
     results: Sequence[ResultRow]
     published: Sequence[PublishedResult]
     caveats: Mapping[Caveat, str]

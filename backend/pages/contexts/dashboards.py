@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from backend.domain.dashboards import MEASURES
 from backend.domain.published import Caveat, PublishedResult
 from backend.pages.chart_view import ChartView
 from backend.pages.contexts.base import Context
@@ -55,7 +56,8 @@ class DashboardPage(FilledDashboard):
 
     view: ChartView
     shares: Sequence[ShareView]
-    metrics: Sequence[str]  # that some run has
+    metrics: Sequence[str]  # that a panel of curves can be of
+    measures: Sequence[str] = MEASURES  # that bars can be of
     content_json: str
     edited: bool  # opened to be changed: nothing moves once its script runs
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from backend.domain.errors import InvalidInput
+from backend.domain.metrics import NAMES
 from backend.services.filter_names import at_path, bind
 from backend.services.filter_parser import MAX_LENGTH, parse
 from backend.services.filters import Value, matches
@@ -100,7 +101,7 @@ def test_a_blank_filter_is_no_filter() -> None:
         ("seed == 1 and trainin.steps > 3", ["column 15:", "Did you mean 'training.steps'?"]),
         ("warmup_step > 3", ["Did you mean 'optimisation.warmup_steps'?"]),
         ("encodr == 'trm'", ["Did you mean 'encoder'?"]),
-        ("zzz == 1", ["Known are id, name, status"]),
+        ("`a,b` == 1", ["Unknown name 'a,b'", "Known are id, name, status"]),
         ("name == det", ["column 9:", 'Text needs quotes: "det".']),
         ("seed = 3", ["column 6:", "Write == to compare."]),
         ("seed == 3 && step > 1", ["column 11:", "Write and."]),
@@ -128,6 +129,20 @@ def test_a_filter_that_cannot_be_read_says_where_and_what_to_write(text: str, sa
     assert problem.field == "filter"
     for part in said:
         assert part in str(problem)
+
+
+@pytest.mark.parametrize(
+    "text", ["zzz == 1", "val/loss < 2", "accuracy/test:max > 0.5", "perplexity > loss", "loss > val/loss"]
+)
+def test_a_metric_that_no_run_has_recorded_is_a_name_without_a_value(text: str) -> None:
+    assert not found(text)
+
+
+def test_every_registered_metric_is_known_before_any_run_has_recorded_it() -> None:
+    for name in NAMES:
+        expression = parse(f"`{name}:min` > 0 or `{name}` == 1")
+        assert expression
+        bind(expression, ())
 
 
 def test_values_are_found_by_dotted_path_through_lists_and_foreign_keys() -> None:

@@ -20,7 +20,6 @@ from backend.domain.health import (
 )
 from backend.domain.run import RunStatus
 from backend.kit.format import NBSP
-from backend.pages.rendering import environment
 from backend.services import health
 from backend.services.health import of_run
 from backend.services.measured import PassView
@@ -177,7 +176,6 @@ def test_a_leak_found_by_a_later_evaluation_outweighs_a_healthy_encoder() -> Non
 
 
 def test_every_topic_has_its_number_and_every_measure_its_explanation() -> None:
-    told = environment().get_template("run/explanations.html").make_module().__dict__["ABOUT"]
     probed = ("effective_rank", "pairwise_cosine", "between_within", "retrieval")
     everything = run(
         HEALTHY
@@ -189,7 +187,7 @@ def test_every_topic_has_its_number_and_every_measure_its_explanation() -> None:
     found = health.view(everything)
     titles = [each.title for each in found.evidence]
     assert len(titles) == len(set(titles)) == 14
-    assert set(titles) == set(told)
+    assert all(len(each.about) > 40 for each in found.evidence)
     assert {each.topic for each in found.evidence} == {
         "loss",
         "starvation",

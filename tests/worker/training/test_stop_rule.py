@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.health import LEFT_OUT
-from backend.domain.hypothesis import recorded as recorded_names
+from backend.domain.metrics import NAMES
 from backend.domain.records import Ruling
 from tests.support.tiny_runs import WALL_CLOCK, Memory, StopAfter, tiny
 from worker.console_recorder import ConsoleRecorder, recorded
@@ -127,7 +126,7 @@ def test_every_series_of_a_training_may_be_measured(tmp_path: Path) -> None:
     objective = {"kl_annealing_steps": 4, "contrast": {"kind": "supcon"}, "latent_steps": 1}
     run(tiny("etrm_variational", 8, objective=objective, **probed), memory, tmp_path)
     names = {name for point in memory.points.values() for name in point} | WALL_CLOCK
-    assert names - set(recorded_names.SERIES) == {LEFT_OUT}
+    assert names == set(NAMES)
 
 
 def test_the_memory_of_another_rule_is_left_behind() -> None:

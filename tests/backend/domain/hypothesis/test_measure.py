@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from backend.domain.hypothesis import recorded
+from backend.domain import metrics
 from backend.domain.hypothesis.measure import Measure, Term, holds, parse
 
 
@@ -63,4 +63,4 @@ def test_nan_meets_no_bar_and_a_division_by_zero_is_nan() -> None:
     ],
 )
 def test_an_unknown_series_is_told_what_was_probably_meant(name: str, meant: str) -> None:
-    assert meant in recorded.suggestion(name)
+    assert meant in metrics.suggestion(name)

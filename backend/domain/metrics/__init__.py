@@ -1,0 +1,56 @@
+"""What a metric is: asked by its name, whoever recorded it.
+
+A metric that nobody registered (a script may log any) is a plain number in a chart of its own.
+"""
+
+from __future__ import annotations
+
+from backend.domain.metrics.groups import GROUPS
+from backend.domain.metrics.metric import Better, Group, Metric, Section, Unit
+from backend.domain.metrics.registry import METRICS
+from backend.kit.problems import nearest
+
+__all__ = [
+    "GROUPS",
+    "METRICS",
+    "NAMES",
+    "Better",
+    "Group",
+    "Metric",
+    "Section",
+    "Unit",
+    "is_well_formed",
+    "metric",
+    "suggestion",
+]
+
+_BY_NAME = {each.name: each for each in METRICS}
+NAMES: tuple[str, ...] = tuple(_BY_NAME)
+LONGEST_NAME = 200  # characters
+
+
+def metric(name: str) -> Metric:
+    """What is known about a metric; of one that is not registered that it is a number."""
+    found = _BY_NAME.get(name)
+    return found or Metric(name, name, "Logged by the run itself.", label=_last_part(name))
+
+
+def is_well_formed(name: str) -> bool:
+    """Whether a series may be called so: no comma, backtick or control character, no space around it."""
+    return (
+        0 < len(name) <= LONGEST_NAME
+        and name == name.strip()
+        and name.isprintable()
+        and not any(mark in name for mark in ",`")
+    )
+
+
+def suggestion(name: str) -> str:
+    """What an unknown name was probably meant to be."""
+    by_end = {each.rpartition("/")[2]: each for each in NAMES}
+    close = nearest(name.lower(), [*NAMES, *by_end])
+    return f"did you mean {by_end.get(close, close)!r}?" if close else f"known are {', '.join(NAMES)}"
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition("/")[2].replace("_", " ")
