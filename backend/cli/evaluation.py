@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backend.cli.evaluation_options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
-from backend.cli.options import AsJson, Format, Out, score_text, write
+from backend.cli.options import AsJson, Format, Out, progress_text, score_text, write
 from backend.kit.format import counted, interval
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def _follow(evaluation_id: int) -> None:
     said = ""
     try:
         while (view := _read(evaluation_id)).is_active:
-            if (now := f"{view.status}  {progress(view)}") != said:
+            if (now := f"{view.status}  {progress_text(view)}") != said:
                 print(now, file=sys.stderr)
                 said = now
             time.sleep(LOOK_EVERY)
@@ -287,17 +287,8 @@ def _follow(evaluation_id: int) -> None:
 def _row(view: EvaluationView) -> tuple[str, ...]:
     return (
         str(view.id), view.run_name, view.set, str(view.step), view.weights, str(view.views), view.status,
-        progress(view), score_text(view.pass_at(1)),
+        progress_text(view), score_text(view.pass_at(1)),
     )  # fmt: skip
-
-
-def progress(view: EvaluationView) -> str:
-    """How far it is, in words; empty before anything is scored."""
-    done = view.progress
-    if done.share is None:
-        return f"{counted(done.scored, 'test input')} scored" if done.scored else ""
-    left = "" if done.seconds_left is None else f", about {done.seconds_left:.0f} s left"
-    return f"{done.share:.0%}, {counted(done.scored, 'test input')} scored{left}"
 
 
 def _lines(view: EvaluationView) -> list[str]:
@@ -309,7 +300,7 @@ def _lines(view: EvaluationView) -> list[str]:
         f"how       {counted(view.views, 'view')}, {counted(view.act_steps, 'ACT step')}, "
         f"search: {view.search or 'none'}, canvas {view.canvas or 'square'}",
         f"status    {view.status}{cause}",
-        f"progress  {progress(view)}",
+        f"progress  {progress_text(view)}",
     ]
     lines += [f"waits     {view.waiting_reason}"] if view.waiting_reason else []
     so_far = "" if view.status == "finished" else " of the tasks scored so far"

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.kit.format import counted
+
 if TYPE_CHECKING:
+    from backend.services.evaluation_view import EvaluationView
     from backend.services.measured import PassView
     from backend.services.table_files import File
 
@@ -38,3 +41,12 @@ def write(file: File, out: Path | None) -> None:
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another --out.") from error
     print(f"Wrote {path}.")
+
+
+def progress_text(view: EvaluationView) -> str:
+    """How far it is, in words; empty before anything is scored."""
+    done = view.progress
+    if done.share is None:
+        return f"{counted(done.scored, 'test input')} scored" if done.scored else ""
+    left = "" if done.seconds_left is None else f", about {done.seconds_left:.0f} s left"
+    return f"{done.share:.0%}, {counted(done.scored, 'test input')} scored{left}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.options import AsJson
+from backend.cli.options import AsJson, progress_text
 from backend.kit.format import counted, worker_name
 
 if TYPE_CHECKING:
@@ -21,14 +21,13 @@ EVALUATION_HEADS = ("evaluation", "run", "tasks", "status", "")
 @app.callback()
 def listed(context: typer.Context, as_json: AsJson = False) -> None:
     """List what runs and what waits, the next one first, and why; then evaluations and who shares them."""
-    from backend.cli.evaluation import progress
     from backend.cli.place import reading
     from backend.cli.tables import show
     from backend.services import queue_board, queue_view, queue_wait
 
     def evaluation_row(view: EvaluationView) -> tuple[str, ...]:
         at_work = [worker_name(share.worker_id) for share in view.compute.workers if share.active]
-        doing = view.waiting_reason or f"{progress(view)}, by {' and '.join(at_work) or 'nobody'}"
+        doing = view.waiting_reason or f"{progress_text(view)}, by {' and '.join(at_work) or 'nobody'}"
         asked = f"{view.n} of {view.set}, {counted(view.views, 'view')}"
         return (str(view.id), view.run_name, asked, view.status, doing)
 
