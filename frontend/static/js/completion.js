@@ -153,7 +153,7 @@ function ranked(asked) {
     return low.includes(asked) ? 2 : 3;
   };
   return names
-    .map(({ name, kind }) => ({ text: name, about: kind, rank: rank(name) }))
+    .map(({ name, kind, title }) => ({ text: name, about: title || kind, rank: rank(name) }))
     .filter((each) => each.rank < 3)
     .sort((one, other) => one.rank - other.rank);
 }
