@@ -34,9 +34,9 @@ USED = (
     "backend.app",
     "backend.cli.app",
     "backend.embedded.database",
-    "worker.tasks",
-    "worker.run",
-    "worker.cli",
+    "worker.service.tasks",
+    "worker.service.train",
+    "worker.cli.app.app",
 )
 REPORT_INTERVAL = 15.0  # seconds between two signs of life
 PIP = (sys.executable, "-m", "pip")

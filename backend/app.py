@@ -18,19 +18,21 @@ from sqlalchemy import Engine
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
-from backend.api.auth import Authentication
-from backend.api.docs import document
-from backend.api.errors import ErrorResponder
-from backend.api.guard import Guard
-from backend.api.router import router as api_router
+from backend.alerts import webhook
+from backend.api_routes import router as api_router
 from backend.db.session import make_engine, session_scope
-from backend.pages.assets import ADDRESSES as ASSETS
-from backend.pages.assets import prepare as prepare_assets
-from backend.pages.assets import serve as serve_assets
-from backend.pages.errors import error_page
-from backend.pages.router import router as pages_router
-from backend.services import notify, queue_sweep, webhook
+from backend.lab.docs_api import document
+from backend.lab.error_pages import error_page
+from backend.page_routes import router as pages_router
+from backend.people.auth import Authentication
+from backend.queue import sweep as queue_sweep
 from backend.settings import Settings
+from backend.web import notify
+from backend.web.assets import ADDRESSES as ASSETS
+from backend.web.assets import prepare as prepare_assets
+from backend.web.assets import serve as serve_assets
+from backend.web.errors import ErrorResponder
+from backend.web.guard import Guard
 
 log = logging.getLogger(__name__)
 PACKED_BYTES = 1400  # what fits into one packet anyway is sent as it is

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from backend.domain.errors import InvalidInput
+from backend.kit.errors import InvalidInput
 
 PREFIX = "ETRM_"
 POSTGRES_DRIVER = "postgresql+psycopg://"

@@ -32,16 +32,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.domain.arc_files import read_built_in
+from backend.domain.arc.files import read_built_in
+from backend.domain.config.presets import etrm_deterministic_arc1
 from backend.domain.experiment import EtrmModel, ExperimentConfig
-from backend.domain.presets import etrm_deterministic_arc1
 from benchmarks.flops import PEAKS, peak_of, view_flops
-from worker.batch import Batch, Region
 from worker.data.augment import ON_ITS_SIDE
 from worker.data.puzzles import PuzzleTable
-from worker.device import Device, open_device
 from worker.evaluation.plan import Plan
 from worker.evaluation.views import Question, batch_of, region_of, views_of
+from worker.kit.batch import Batch, Region
+from worker.kit.device import Device, open_device
 from worker.models.build import build_reasoner
 from worker.models.context.deterministic import DemonstrationSource
 from worker.models.reasoner import Encoded, Reasoner, StepOutput

@@ -21,12 +21,12 @@ from unittest.mock import patch
 
 import torch
 
+from backend.domain.config.presets import etrm_deterministic_arc1, quick
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.presets import etrm_deterministic_arc1, quick
 from benchmarks.trained import changed, emit
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
-from worker.device import open_device
+from worker.kit.device import open_device
 from worker.training import diagnostics
 from worker.training.alarms import Alarms
 from worker.training.learner import Learner

@@ -34,7 +34,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from backend.db.session import session_scope
-from backend.services import accounts
+from backend.people import service as accounts
 from benchmarks.pages_data import filled
 from benchmarks.pages_floor import floor_server
 from tests.support.browser import ARGUMENTS, executable

@@ -20,12 +20,12 @@ import numpy as np
 from sqlalchemy import Column, Double, Engine, Integer, MetaData, Table, Text, insert, select, text
 
 from backend.db.migrate import upgrade
-from backend.db.repositories import runs
 from backend.db.session import make_engine, reading_scope, session_scope
-from backend.db.tables import Run
 from backend.domain.records import MetricFrame
-from backend.domain.run import RunStatus
-from backend.services import series
+from backend.metrics import service as series
+from backend.runs import queries as runs
+from backend.runs.status import RunStatus
+from backend.runs.tables import Run
 from backend.settings import POSTGRES_DRIVER
 
 START = 1_790_000_000.0

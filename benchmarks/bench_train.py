@@ -32,7 +32,7 @@ from benchmarks.training_modes import (
     peak_memory,
     timed,
 )
-from worker.device import open_device
+from worker.kit.device import open_device
 
 SIZES = ("published", "quick")
 CPU_BATCH = {"published": 2, "quick": 16}

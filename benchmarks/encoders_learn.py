@@ -13,8 +13,8 @@ import argparse
 from statistics import mean
 from typing import Any
 
+from backend.domain.config.presets import preset
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.presets import preset
 from benchmarks.trained import Points, changed, emit, trained
 
 INTERVAL = 5  # steps

@@ -7,7 +7,7 @@ backward twice (to the inputs and to the weights). What a kernel computes again 
 from __future__ import annotations
 
 from backend.domain.experiment import DeterministicEncoder, EtrmModel
-from worker.batch import VOCABULARY
+from worker.kit.batch import VOCABULARY
 from worker.models.layers import INNER_MULTIPLE
 
 # Dense bf16 products per second, by the maker's data sheets.

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from statistics import mean
 from typing import Any
 
+from backend.domain.config.presets import preset
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.presets import preset
 from benchmarks.trained import Points, changed, emit, trained
 
 GOAL, IN_A_ROW = 0.95, 3

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine, insert
 
+from backend.data import service as datasets
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine, session_scope
-from backend.db.tables import Outcome, Prediction, Run
-from backend.domain.presets import PRESETS
+from backend.domain.config.presets import PRESETS
 from backend.domain.records import EvaluationKey, EvaluationSummary, MetricFrame, Score
-from backend.services import datasets, predictions, series
+from backend.evaluation import outcomes as predictions
+from backend.metrics import service as series
+from backend.runs.tables import Run
+from backend.scores.tables import Outcome, Prediction
 
 RUNS, LONG_RUNS, POINTS = 2_000, 50, 10_000
 METRICS = (

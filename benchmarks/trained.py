@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from backend.domain.config_problems import parse_experiment
+from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Alarm
 from worker.data.sets import BuiltinTasks
-from worker.recorder import NullRecorder
+from worker.kit.recorder import NullRecorder
 from worker.training.stop import StopSignal
 from worker.training.trainer import train
 

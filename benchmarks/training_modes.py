@@ -13,17 +13,17 @@ import numpy as np
 import psutil
 import torch
 
-from backend.domain.arc_files import merge_solutions, parse_tasks
+from backend.domain.arc.files import merge_solutions, parse_tasks
+from backend.domain.arc.task import Task
+from backend.domain.config.presets import etrm_deterministic_arc1, quick
 from backend.domain.experiment import EtrmModel, ExperimentConfig
-from backend.domain.presets import etrm_deterministic_arc1, quick
-from backend.domain.task import Task
 from benchmarks import plain
 from benchmarks.flops import step_flops
 from worker.data import training_data
 from worker.data.batches import BatchStream
 from worker.data.sets import BuiltinTasks, TasksInMemory
 from worker.data.training_data import TrainingData
-from worker.device import Device, open_device
+from worker.kit.device import Device, open_device
 from worker.models.context.deterministic import DemonstrationSource
 from worker.training.learner import Learner
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import Connection
 
-from backend.db import tables  # noqa: F401 — registers every table
+from backend import schema as tables  # noqa: F401 — registers every table
 from backend.db.base import Base, NanDouble, PlainText
 from backend.db.migrate import migrating_connection
 from backend.settings import Settings

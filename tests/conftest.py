@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 
 from tests.support.databases import KeptDatabase, PostgresDatabases, SqliteFiles, postgres_server
 
+pytest_plugins = ["tests.support.servers"]
+
 # Two processes share the cores; torch and BLAS read it when they are first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -1,5 +1,5 @@
 """`python -m worker`: train, evaluate, parity, worker."""
 
-from worker.cli import main
+from worker.cli.app import main
 
 main()

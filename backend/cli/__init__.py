@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from backend.cli.app import app
-from backend.domain.errors import EtrmError
+from backend.kit.errors import EtrmError
 
 __all__ = ["app", "main"]
 

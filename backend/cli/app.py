@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from backend.cli import (
-    checkpoints,
-    compare,
-    config,
-    dashboard,
-    data,
-    evaluation,
-    exports,
-    gallery,
-    metrics,
-    people,
-    queue,
-    run,
-    runs,
-    serve,
-    storage,
-    sweep,
-    token,
-    work,
-)
+from backend.cli import serve, work
+from backend.comparison import cli as compare
+from backend.dashboards import cli as dashboard
+from backend.data import cli as data
+from backend.evaluation_page import cli as evaluation
+from backend.gallery import cli as gallery
+from backend.groups import cli as sweep
+from backend.lab import cli as storage
+from backend.launch import cli as config
+from backend.metrics import cli as metrics
+from backend.people import cli as people
+from backend.people import token_cli as token
+from backend.queue import cli as queue
+from backend.run_page import checkpoints_cli as checkpoints
+from backend.run_page import cli as run
+from backend.runs_table import cli as runs
+from backend.runs_table import exports_cli as exports
 
 run.app.command()(checkpoints.checkpoints)
 run.app.command()(checkpoints.fork)

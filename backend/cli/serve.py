@@ -30,12 +30,12 @@ def login() -> None:
 
     It works once, within ten minutes.
     """
-    from backend.cli.place import address
-    from backend.cli.place import settings as load
     from backend.db.session import make_engine
-    from backend.domain.errors import NotFound
     from backend.embedded.database import login_address
-    from backend.embedded.home import holder_of
+    from backend.kit.errors import NotFound
+    from backend.terminal.home import holder_of
+    from backend.terminal.lab import address
+    from backend.terminal.lab import settings as load
 
     settings = load()
     if holder_of(settings.home) is None and "ETRM_DATABASE_URL" not in os.environ:
@@ -53,8 +53,8 @@ def web(
 
     import uvicorn
 
-    from backend.embedded.port import address_of, bind, local_address
     from backend.settings import Settings
+    from backend.terminal.port import address_of, bind, local_address
 
     _set("HOST", host)
     _set("PORT", port)

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from backend.cli.options import Overrides
-from backend.cli.place import become_worker
+from backend.terminal.lab import become_worker
+from backend.terminal.options import Overrides
 
 
 def worker(context: typer.Context) -> None:
@@ -65,9 +65,10 @@ def parity(context: typer.Context) -> None:
 
 def _queue(source: str, assignments: list[str]) -> str:
     """Create the run and tell the workers; its id."""
-    from backend.cli.place import writing
-    from backend.domain.config_files import read_experiment
-    from backend.services import dispatch, runs
+    from backend.domain.config.files import read_experiment
+    from backend.lifecycle import service as runs
+    from backend.queue import dispatch
+    from backend.terminal.lab import writing
 
     config = read_experiment(source, assignments)
     with writing() as session:

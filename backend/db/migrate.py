@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from backend.db.session import make_engine, translated
-from backend.domain.errors import Conflict, Unavailable
+from backend.kit.errors import Conflict, Unavailable
 
 MIGRATIONS = Path(str(files("migrations")))  # a folder of the clone, or of the installed wheel
 ONE_AT_A_TIME = 0x6574726D  # key of the PostgreSQL advisory lock: "etrm"

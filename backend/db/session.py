@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -12,7 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
-from backend.domain.errors import Unavailable
+from backend.kit.errors import Unavailable
 
 LOCK_WAIT_SECONDS = 30  # how long a writer waits for another writer before it gives up
 READING = "etrm_reading"
@@ -20,6 +21,9 @@ READING = "etrm_reading"
 
 def make_engine(url: str) -> Engine:
     """An engine for SQLite (a file) or PostgreSQL, set up for many processes at once."""
+    import_module(
+        "backend.schema"
+    )  # by name: foreign keys must find their tables, and tables lie in features
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     return create_engine(

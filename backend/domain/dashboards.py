@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from backend.domain import metrics as registry
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.kit.errors import FieldProblem, InvalidInput
 
 COLUMNS = 12  # of the grid that panels lie on
 MOST_PANELS = 60

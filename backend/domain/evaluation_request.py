@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from backend.domain.errors import FieldProblem, InvalidInput
 from backend.domain.experiment import ExperimentConfig
+from backend.kit.errors import FieldProblem, InvalidInput
 
 MOST_WORKERS = 64
 

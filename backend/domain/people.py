@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backend.domain.errors import Forbidden
+from backend.kit.errors import Forbidden
 
 
 class Role(StrEnum):

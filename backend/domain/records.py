@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from backend.domain.grid import Grid
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.votes import OutcomeTrace
 from backend.domain.measurement import digest_of
-from backend.domain.votes import OutcomeTrace
 
 NORMAL = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
 TRUTH_UNKNOWN = "the truth is not known"  # note of an outcome that no score counts

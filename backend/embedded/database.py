@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
+from backend.data import service as datasets
 from backend.db.migrate import upgrade
-from backend.db.repositories import runs as run_rows
 from backend.db.session import make_engine, reading_scope, session_scope
-from backend.services import accounts, datasets, workers
+from backend.people import service as accounts
+from backend.runs import queries as run_rows
+from backend.workers import service as workers
 
 
 def prepare(url: str) -> Engine:
@@ -24,8 +26,9 @@ def queue_demo(engine: Engine) -> None:
     with reading_scope(engine) as session:
         if run_rows.newest(session, 1, None):
             return
-    from backend.domain.presets import preset
-    from backend.services import dispatch, runs
+    from backend.domain.config.presets import preset
+    from backend.lifecycle import service as runs
+    from backend.queue import dispatch
 
     with session_scope(engine) as session:
         run_id = runs.create(session, preset("quick")).id

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.domain.errors import Unavailable
-from backend.embedded import leash
 from backend.embedded.signals import Signals
+from backend.kit import die_with_parent
+from backend.kit.errors import Unavailable
 from backend.kit.retry import pause_after
 
 LOG_BYTES = 8 * 2**20  # a log this long moves to NAME.log.1, whose place it takes
@@ -64,7 +64,14 @@ class Child:
             output.write(self._heading())
             self._output_begins = output.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid()), *self.service.command],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(die_with_parent.__file__),
+                    str(os.getpid()),
+                    *self.service.command,
+                ],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

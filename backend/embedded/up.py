@@ -10,12 +10,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.domain.errors import Unavailable
-from backend.embedded import home, port
-from backend.embedded.home import Holder
 from backend.embedded.signals import Signals, listening
 from backend.embedded.supervisor import Service, Stopped, Supervisor
+from backend.kit.errors import Unavailable
 from backend.settings import PREFIX, Settings
+from backend.terminal import home, port
+from backend.terminal.home import Holder
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

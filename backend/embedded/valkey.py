@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-from backend.domain.errors import Unavailable
-from backend.embedded.port import free_local_port
+from backend.kit.errors import Unavailable
+from backend.terminal.port import free_local_port
 
 _CONFIG = """\
 bind 127.0.0.1

@@ -95,7 +95,7 @@ def _of_evaluation(table: str) -> sa.ForeignKeyConstraint:
 
 
 def _fill() -> None:
-    """No search before this; the digest as `backend.db.repositories.evaluations.digest` makes it."""
+    """No search before this; the digest as `backend.scores.queries.digest` makes it."""
     evaluation = sa.table(
         "evaluation",
         sa.column("id", ID),

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import backend
 from backend.db.session import session_scope
-from backend.domain.config_problems import parse_experiment
+from backend.domain.config.problems import parse_experiment
 from backend.domain.records import MetricFrame
 from backend.services import datasets, series
 from tests.support.databases import SqliteFiles

@@ -54,12 +54,12 @@ def test_every_contract_is_named_as_a_sentence(contracts: list[Contract]) -> Non
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("backend.domain.grid", "numpy"),
+        ("backend.domain.arc.grid", "numpy"),
         ("backend.kit.cursors", "sqlalchemy"),
-        ("backend.kit.problems", "backend.domain.task"),
-        ("backend.services.runs", "worker.recorder"),
-        ("backend.db.base", "backend.services.runs"),
-        ("backend.api.runs", "backend.db.repositories.runs"),
+        ("backend.kit.problems", "backend.domain.arc.task"),
+        ("backend.lifecycle.service", "worker.kit.recorder"),
+        ("backend.db.base", "backend.lifecycle.service"),
+        ("backend.run_page.api", "backend.runs.queries"),
         ("worker.models.core", "backend.settings"),
         ("worker.data.tokens", "worker.models.core"),
     ],

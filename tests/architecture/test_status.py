@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HOME = "backend/db/repositories/transition.py"
+HOME = "backend/runs/transition.py"
 OTHERS = {
-    "backend/services/duels.py",  # a duel's own status: running, decided, undecided, failed
-    "backend/api/errors.py",  # the HTTP status of an answer
+    "backend/sequential/service.py",  # a duel's own status: running, decided, undecided, failed
+    "backend/web/errors.py",  # the HTTP status of an answer
 }
 MAKES = {"_new_run", "add", "put"}  # a new row begins with a status; `put` leaves that of an old one
 

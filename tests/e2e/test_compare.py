@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from backend.db.session import session_scope
 from backend.domain.records import MetricFrame
-from backend.services import runs, series
+from backend.lifecycle import service as runs
+from backend.metrics import service as series
 from tests.e2e.test_charts import SHIFTS
 from tests.support.lab import StartedLab
 from tests.support.recorded import record_run

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import Engine
 
-from backend.db.repositories import runs as rows
 from backend.db.session import session_scope
-from backend.services import runs
+from backend.lifecycle import service as runs
+from backend.runs import queries as rows
 from tests.support.tiny import tiny
 
 TRAINING = 300_000  # milliseconds at most; a few seconds on a free machine

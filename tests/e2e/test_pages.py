@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import Engine
 
-from backend.db.repositories import alarm_deliveries
+from backend.alerts import queries as alarm_deliveries
+from backend.alerts import service as alarms
 from backend.db.session import session_scope
 from backend.domain.records import Alarm
-from backend.services import alarms
 from tests.support.processes import eventually
 from tests.support.recorded import record_run
 

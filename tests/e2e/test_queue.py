@@ -7,7 +7,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
-from backend.services import evaluations, queue_order
+from backend.evaluation import service as evaluations
+from backend.queue import order as queue_order
 from tests.support.recorded import record_evaluation_job, record_run
 
 

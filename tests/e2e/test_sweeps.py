@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
-from backend.services import groups
+from backend.groups import service as groups
 
 GROUP = re.compile(r"/groups/([a-z0-9]{10})$")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.data import service as datasets
 from backend.db.session import make_engine, session_scope
-from backend.services import datasets
 from tests.support.databases import SqliteFiles
 from tests.support.processes import Lab
 from tests.support.tiny import numbers, tiny

@@ -13,13 +13,17 @@ from typing import Any
 import psutil
 import pytest
 
-from backend.db.repositories import evaluation_jobs
-from backend.db.repositories import evaluations as rows
 from backend.db.session import reading_scope, session_scope
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.domain.records import TestOutcome
-from backend.services import dispatch, duels, evaluations, predictions, traces
-from backend.services.evaluation_view import EvaluationView
+from backend.evaluation import outcomes as predictions
+from backend.evaluation import service as evaluations
+from backend.evaluation.views import EvaluationView
+from backend.evaluation_page import traces
+from backend.queue import dispatch
+from backend.scores import job_queries as evaluation_jobs
+from backend.scores import queries as rows
+from backend.sequential import service as duels
 from tests.support.processes import PATIENCE, Lab, eventually, kill
 from tests.support.tiny import tiny
 
@@ -81,7 +85,7 @@ def children(evaluation_id: int) -> list[psutil.Process]:
     for process in psutil.process_iter(["cmdline", "status"]):
         command = process.info["cmdline"] or []
         if (
-            command[-3:-1] == ["worker.evaluation_run", str(evaluation_id)]
+            command[-3:-1] == ["worker.service.evaluate", str(evaluation_id)]
             and process.info["status"] != "zombie"
         ):
             found.append(process)

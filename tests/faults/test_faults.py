@@ -10,7 +10,10 @@ import psutil
 import pytest
 
 from backend.db.session import reading_scope
-from backend.services import checkpoints, dispatch, predictions, workers
+from backend.evaluation import outcomes as predictions
+from backend.queue import dispatch
+from backend.runs import checkpoints
+from backend.workers import service as workers
 from tests.support.processes import PATIENCE, Lab, eventually, kill
 from tests.support.tiny import CHECKPOINT_EVERY, STEPS, numbers, tiny
 

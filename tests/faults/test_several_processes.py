@@ -45,7 +45,7 @@ def processes_of(run_id: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         command = process.info["cmdline"] or []
-        trains = command[-4:-2] == ["-m", "worker.run"] and "torch.distributed.run" not in command
+        trains = command[-4:-2] == ["-m", "worker.service.train"] and "torch.distributed.run" not in command
         if trains and run_id in command and process.info["status"] != "zombie":
             found.append(process)
     return found

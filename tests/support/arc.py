@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from backend.domain.arc_files import read_built_in
-from backend.domain.grid import Grid
-from backend.domain.task import Task
+from backend.domain.arc.files import read_built_in
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Task
 from worker.data.augment import SAME_COLOURS, Augmentation
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from sqlalchemy import Engine, text
 
-from backend.db import tables  # noqa: F401 — registers every table
+from backend import schema as tables  # noqa: F401 — registers every table
 from backend.db.base import Base
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine

@@ -14,13 +14,18 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from backend.db.repositories import saved_views
+from backend.dashboards import service as dashboards
+from backend.data import service as datasets
 from backend.db.session import session_scope
-from backend.domain.config_problems import parse_experiment
+from backend.domain.config.problems import parse_experiment
 from backend.domain.records import Alarm
 from backend.domain.sweeps.definition import parse_sweep
-from backend.services import accounts, dashboards, datasets, groups, runs, workers
+from backend.groups import service as groups
+from backend.lifecycle import service as runs
+from backend.people import service as accounts
+from backend.runs_table import queries as saved_views
 from backend.web.pages import NAVIGATION
+from backend.workers import service as workers
 from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
 from tests.support.recorded import record_checkpoint, record_evaluation_job, record_run

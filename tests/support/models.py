@@ -13,7 +13,7 @@ from backend.domain.experiment import (
     ExperimentConfig,
     TrmModel,
 )
-from worker.batch import FIRST_COLOUR, IGNORE, VOCABULARY, Batch
+from worker.kit.batch import FIRST_COLOUR, IGNORE, VOCABULARY, Batch
 
 CORE = CoreConfig(width=16, heads=2, layers=1, h_cycles=2, l_cycles=2, context_tokens=3)
 PUZZLES = 6

@@ -8,7 +8,9 @@ from sqlalchemy import Engine, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from backend.db.session import session_scope
-from backend.db.tables import Evaluation, EvaluationJob, EvaluationShare, Run, Worker
+from backend.runs.tables import Run
+from backend.scores.tables import Evaluation, EvaluationJob
+from backend.workers.tables import EvaluationShare, Worker
 
 SIGNS_OF_LIFE = (Run.lease_until, EvaluationShare.lease_until, Worker.heartbeat_at)
 STORED = (

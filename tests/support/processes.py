@@ -15,12 +15,15 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
-from backend.db.repositories import runs as run_rows
 from backend.db.session import make_engine, reading_scope, session_scope
-from backend.db.tables import Run
 from backend.domain.experiment import ExperimentConfig
 from backend.embedded import valkey
-from backend.services import dispatch, events, logs, runs, series
+from backend.lifecycle import service as runs
+from backend.metrics import service as series
+from backend.queue import dispatch
+from backend.runs import events, logs
+from backend.runs import queries as run_rows
+from backend.runs.tables import Run
 
 T = TypeVar("T")
 PATIENCE = 300.0  # seconds; only what never comes takes so long: a busy machine is slow, not broken
@@ -118,7 +121,7 @@ class Lab:
         """The training process of a run, if one lives."""
         for process in psutil.process_iter(["cmdline", "status"]):
             command = process.info["cmdline"] or []
-            if "worker.run" in command and run_id in command and process.info["status"] != "zombie":
+            if "worker.service.train" in command and run_id in command and process.info["status"] != "zombie":
                 return process
         return None
 

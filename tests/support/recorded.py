@@ -13,14 +13,16 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from backend.db.repositories import evaluation_jobs
-from backend.db.repositories import runs as run_rows
+from backend.alerts import service as alarms
+from backend.data import service as datasets
 from backend.db.session import session_scope
+from backend.domain.arc.failure_modes import cell_accuracy, failure_mode
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Task
+from backend.domain.arc.votes import ActStep, OutcomeTrace, RankedVote, SearchPoint, SearchTrace
+from backend.domain.config.presets import PRESETS
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.failure_modes import cell_accuracy, failure_mode
-from backend.domain.grid import Grid
-from backend.domain.presets import PRESETS
 from backend.domain.records import (
     Alarm,
     Checkpoint,
@@ -32,21 +34,14 @@ from backend.domain.records import (
     Score,
     TestOutcome,
 )
-from backend.domain.task import Task
-from backend.domain.votes import ActStep, OutcomeTrace, RankedVote, SearchPoint, SearchTrace
-from backend.services import (
-    alarms,
-    checkpoint_files,
-    checkpoints,
-    datasets,
-    evaluation_queue,
-    evaluations,
-    events,
-    logs,
-    predictions,
-    runs,
-    series,
-)
+from backend.evaluation import jobs as evaluation_queue
+from backend.evaluation import outcomes as predictions
+from backend.evaluation import service as evaluations
+from backend.lifecycle import service as runs
+from backend.metrics import service as series
+from backend.runs import checkpoint_files, checkpoints, events, logs
+from backend.runs import queries as run_rows
+from backend.scores import job_queries as evaluation_jobs
 from tests.support.passing_time import keep_alive
 
 HELD_OUT = "arc-agi-1/evaluation"

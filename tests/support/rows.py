@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from backend.db.repositories import runs
 from backend.db.session import session_scope
-from backend.db.tables import Run
-from backend.domain.run import RunStatus
+from backend.runs import queries as runs
+from backend.runs.status import RunStatus
+from backend.runs.tables import Run
 
 
 def add_run(engine: Engine, run_id: str, **values: Any) -> str:

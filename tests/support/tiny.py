@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from backend.domain.config.presets import quick
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.presets import quick
 
 STEPS = 100
 CHECKPOINT_EVERY = 10

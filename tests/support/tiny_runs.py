@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from backend.domain.config_problems import parse_experiment
+from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, Progress, Ruling, TestOutcome
-from worker.recorder import NullRecorder
+from worker.kit.recorder import NullRecorder
 from worker.training.stop import StopSignal
 
 WALL_CLOCK = {"samples_per_second", "memory_bytes"}

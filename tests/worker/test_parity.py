@@ -11,16 +11,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from backend.domain.errors import InvalidInput
-from backend.domain.grid import Grid
+from backend.domain.arc.grid import Grid
+from backend.kit.errors import InvalidInput
 from tests.support.models import random_batch
 from worker.data.augment import Augmentation
 from worker.data.tokens import encode
+from worker.experiments.parity import check_folder, main
 from worker.models.build import build_reasoner
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.published import published_names, to_published
 from worker.models.published_config import config_from_published
-from worker.parity import check_folder, main
 from worker.training.losses import act_loss, with_penalties
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "parity"

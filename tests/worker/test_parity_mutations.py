@@ -20,14 +20,14 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from worker.experiments.parity.checks import compare_evaluation, compare_training
+from worker.experiments.parity.fixtures import Fixture
+from worker.experiments.parity.report import Comparison, ParityLine
+from worker.experiments.parity.rounding import shaken
 from worker.models import core, layers, reasoner
 from worker.models.context import deterministic, iterative, per_demo, variational
 from worker.models.core import Recursion, States
 from worker.models.layers import Residual, SwiGLU, rms_norm
-from worker.parity.checks import compare_evaluation, compare_training
-from worker.parity.fixtures import Fixture
-from worker.parity.report import Comparison, ParityLine
-from worker.parity.rounding import shaken
 from worker.training import losses
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "parity"

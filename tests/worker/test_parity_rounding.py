@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from tests.support.models import PUZZLES, etrm, random_batch
 from tests.worker.search.test_objective import ENCODERS
+from worker.experiments.parity.report import Comparison, ParityLine
+from worker.experiments.parity.rounding import FLOOR, MULTIPLE, Scale, Size, measure, shaken
 from worker.models.build import build_reasoner
-from worker.parity.report import Comparison, ParityLine
-from worker.parity.rounding import FLOOR, MULTIPLE, Scale, Size, measure, shaken
 
 
 def test_the_largest_draw_in_each_measure_is_the_rounding() -> None:

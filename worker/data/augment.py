@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from backend.domain.grid import COLOURS, Grid
+from backend.domain.arc.grid import COLOURS, Grid
 from worker.data.tokens import Cells, as_cells
 
 DIHEDRALS: tuple[Callable[[Cells], Cells], ...] = (

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from backend.domain.experiment import ExperimentConfig, TrmModel
-from worker.batch import PAD, Batch, Region
 from worker.data.augment import DIHEDRALS, Augmentation, augmentation
 from worker.data.order import EveryPair, OnePairPerTask, Order
 from worker.data.tokens import COLOUR_TOKENS, Cells, Tokens, as_labels, draw
 from worker.data.training_data import TrainingData, TrainingTask
+from worker.kit.batch import PAD, Batch, Region
 
 _ALL = slice(None)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from backend.domain import leaks
-from backend.domain.leaks import Leak, canonical, shared_rules
-from backend.domain.task import Task
+from backend.domain.arc import leaks
+from backend.domain.arc.leaks import Leak, canonical, shared_rules
+from backend.domain.arc.task import Task
 from worker.data.procedural.sets import is_generated
 
 __all__ = ["Leak", "canonical", "find_leaks"]

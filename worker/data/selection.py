@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from backend.domain.arc.task import Task, choose_canvas
 from backend.domain.experiment import EvaluationSet
-from backend.domain.task import Task, choose_canvas
 
 
 def select_tasks(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from backend.domain.arc_files import read_built_in
-from backend.domain.task import Task
+from backend.domain.arc.files import read_built_in
+from backend.domain.arc.task import Task
 from backend.kit.problems import unknown
 from worker.data.procedural.sets import generated_tasks, is_generated
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.domain.grid import Grid
-from worker.batch import EOS, FIRST_COLOUR, IGNORE, PAD
+from backend.domain.arc.grid import Grid
+from worker.kit.batch import EOS, FIRST_COLOUR, IGNORE, PAD
 
 Cells = NDArray[np.uint8]  # (height, width) colours 0 to 9
 Tokens = NDArray[np.int64]  # (side * side,) or (side, side)

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from backend.domain.errors import FieldProblem, InvalidConfig, NotFound
+from backend.domain.arc.task import Pair, Task, choose_canvas
 from backend.domain.experiment import DataConfig, ExperimentConfig, TrmModel
-from backend.domain.task import Pair, Task, choose_canvas
+from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
 from backend.kit.problems import did_you_mean
 from worker.data.leaks import Leak, canonical, find_leaks
 from worker.data.puzzles import PuzzleTable

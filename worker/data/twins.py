@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from backend.domain.experiment import ExperimentConfig
-from worker.batch import Batch
 from worker.data.augment import augmentation
 from worker.data.batches import Canvases, View, most_demonstrations
 from worker.data.training_data import TrainingData, TrainingTask
+from worker.kit.batch import Batch
 
 _SALT = 3 << 32  # keeps these draws apart from others of the same seed; above every seed
 

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import torch
 
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.votes import SearchPoint, SearchTrace
 from backend.domain.experiment import NoSearch, SearchConfig
-from backend.domain.grid import Grid
-from backend.domain.votes import SearchPoint, SearchTrace
-from worker.batch import Batch, Region
 from worker.data.tokens import crop
-from worker.device import Device
+from worker.kit.batch import Batch, Region
+from worker.kit.device import Device
 from worker.models.reasoner import Reasoner, StepOutput
 from worker.search.refinement import Refined, refine
 

@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Protocol
 
+from backend.domain.arc.task import Task
+from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, ViewVote, tally
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import TRUTH_UNKNOWN, EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.statistics import pass_at
-from backend.domain.task import Task
-from backend.domain.votes import ActStep, QuestionVotes, SearchTrace, ViewVote, tally
 from worker.data.puzzles import PuzzleTable
-from worker.device import Device
 from worker.evaluation.decoding import Searching, ViewPrediction, decode
 from worker.evaluation.judging import gathered, judge, not_fitting, together
 from worker.evaluation.plan import Plan, PlannedBatch
 from worker.evaluation.views import Question, QuestionView
+from worker.kit.device import Device
 from worker.models.reasoner import Reasoner
 
 ATTEMPTS = (1, 2, 5, 10)  # the k of pass@k

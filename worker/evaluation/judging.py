@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from backend.domain.arc.failure_modes import cell_accuracy, failure_mode
+from backend.domain.arc.task import TestPair
+from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, trace_of
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.failure_modes import cell_accuracy, failure_mode
 from backend.domain.records import TRUTH_UNKNOWN, Prediction, TestOutcome
-from backend.domain.task import TestPair
-from backend.domain.votes import ActStep, QuestionVotes, SearchTrace, trace_of
 from worker.evaluation.views import Question
 from worker.evaluation.voting import Ballot, Candidate, truth_rank, vote
 

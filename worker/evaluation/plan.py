@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from backend.domain.arc.task import Task
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.task import Task
-from worker.batch import Batch, Region
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.views import (
     Question,
@@ -23,6 +22,7 @@ from worker.evaluation.views import (
     region_of,
     views_of,
 )
+from worker.kit.batch import Batch, Region
 
 KEPT = 64  # questions whose views are kept at hand; batches are mostly asked for in order
 

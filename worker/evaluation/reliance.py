@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from worker.batch import Batch
+from worker.kit.batch import Batch
 from worker.models.likelihood import accuracies
 from worker.models.reasoner import Carry, Reasoner
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from backend.domain.arc.task import Pair, Task, TestPair, choose_canvas
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.task import Pair, Task, TestPair, choose_canvas
-from worker.batch import Batch, Region
 from worker.data.augment import ON_ITS_SIDE, Augmentation, augmentation
 from worker.data.batches import Canvases, View, most_demonstrations
 from worker.data.puzzles import UNKNOWN_ROW, PuzzleTable
 from worker.data.tokens import as_cells
+from worker.kit.batch import Batch, Region
 
 
 @dataclass(frozen=True, eq=False)  # one object per test input: its grids need no comparing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from backend.domain.grid import Grid
+from backend.domain.arc.grid import Grid
 
 
 @dataclass(frozen=True, slots=True)

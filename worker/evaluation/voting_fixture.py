@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backend.domain.grid import Grid
+from backend.domain.arc.grid import Grid
 from worker.data.augment import parse_identifier
 from worker.data.tokens import crop
 from worker.evaluation.voting import Ballot, Candidate, share_solved, truth_rank, vote

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from backend.domain.experiment import CoreConfig
-from worker.batch import VOCABULARY, Region
+from worker.kit.batch import VOCABULARY, Region
 from worker.models.layers import (
     Block,
     Rope,

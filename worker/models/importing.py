@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from backend.domain.errors import CheckpointCorrupt, InvalidInput
 from backend.domain.experiment import CheckpointStart
+from backend.kit.errors import CheckpointCorrupt, InvalidInput
 from worker.models.published import NOT_WEIGHTS, published_names, to_published
 from worker.models.reasoner import Reasoner
 from worker.models.weight_files import SAID, Chosen, WeightFile, Weights, problem, read_weights, write_weights

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from worker.batch import IGNORE
+from worker.kit.batch import IGNORE
 
 
 def log_stablemax(logits: Tensor) -> Tensor:

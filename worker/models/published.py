@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from backend.domain.errors import InvalidInput
+from backend.kit.errors import InvalidInput
 from worker.models.context.deterministic import DeterministicSource
 from worker.models.context.iterative import IterativeSource
 from worker.models.context.per_demo import PerDemoSource

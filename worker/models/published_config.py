@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from backend.domain.errors import InvalidInput
 from backend.domain.experiment import (
     ActConfig,
     CoreConfig,
@@ -20,6 +19,7 @@ from backend.domain.experiment import (
     TrmModel,
     VariationalEncoder,
 )
+from backend.kit.errors import InvalidInput
 
 # What the published code can be set to and every published run leaves as it is.
 FIXED = {

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from backend.domain.experiment import ActConfig
-from worker.batch import VOCABULARY, Batch
+from worker.kit.batch import VOCABULARY, Batch
+from worker.kit.noise import Noise
 from worker.models.context.source import ContextOutput, ContextSource, Penalty, State
 from worker.models.core import Core, States
 from worker.models.layers import Linear, wide_dtype
-from worker.noise import Noise
 
 HALTING_BIAS = -5.0  # a new model halts almost never
 SHORTEST_EXPLORATION = 2  # ACT steps

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from backend.domain.errors import CheckpointCorrupt, CheckpointMissing, EtrmError, FieldProblem, InvalidInput
+from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, EtrmError, FieldProblem, InvalidInput
 from worker.models.published import strip_wrappers
 
 Weights = Literal["ema", "raw", "unknown"]

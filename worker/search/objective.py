@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from worker.batch import IGNORE, PAD, Batch
+from worker.kit.batch import IGNORE, PAD, Batch
 from worker.models.context.deterministic import Pairs
 from worker.models.likelihood import prediction_loss
 from worker.models.reasoner import Encoded, Reasoner

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from backend.domain.experiment import GradientSearch, NoSearch, RandomSearch, SearchConfig
-from worker.batch import IGNORE, Batch
+from worker.kit.batch import IGNORE, Batch
 from worker.models.context.deterministic import Pairs
 from worker.models.reasoner import Encoded, Reasoner
 from worker.search.objective import mean_per_sample, pair_losses, unit

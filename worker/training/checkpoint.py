@@ -22,9 +22,9 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from backend.domain.errors import CheckpointCorrupt, CheckpointMissing, StorageFull
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Checkpoint
+from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, StorageFull
 from worker.models.weight_files import SAID
 from worker.training.tensor_tree import pack, unpack
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from backend.domain.experiment import ExperimentConfig, NoContrast, SupCon
-from worker.batch import Batch
 from worker.data.training_data import TrainingData
 from worker.data.twins import Twins
-from worker.device import Device
+from worker.kit.batch import Batch
+from worker.kit.device import Device
 from worker.models.reasoner import Reasoner
 from worker.training.contrast import contrast_loss, pooled, retrieval
 from worker.training.ranks import Ranks

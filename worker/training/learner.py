@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 
 from backend.domain.experiment import EtrmModel, ExperimentConfig
-from worker.batch import Batch
 from worker.data.batches import BatchStream
 from worker.data.training_data import TrainingData
-from worker.device import Device
+from worker.kit.batch import Batch
+from worker.kit.device import Device
+from worker.kit.noise import Noise
 from worker.models.build import build_reasoner
 from worker.models.context.source import Penalty
 from worker.models.core import States
 from worker.models.layers import Block
 from worker.models.reasoner import Carry, Reasoner, StepOutput
-from worker.noise import Noise
 from worker.training import diagnostics
 from worker.training.checkpoint import Snapshot
 from worker.training.contrastive_term import ContrastiveTerm

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
-from worker.batch import IGNORE
+from worker.kit.batch import IGNORE
 from worker.models.context.source import Penalty
 from worker.models.likelihood import accuracies, prediction_loss
 

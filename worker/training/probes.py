@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 
 from backend.domain.experiment import ExperimentConfig
-from worker.batch import Batch
 from worker.data.training_data import TrainingData
 from worker.data.twins import Twins
-from worker.device import Device
 from worker.evaluation.reliance import reliance
+from worker.kit.batch import Batch
+from worker.kit.device import Device
 from worker.models.reasoner import Reasoner
 from worker.training.geometry import geometry
 from worker.training.sums import Sums

@@ -19,8 +19,8 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.domain.errors import FieldProblem, InvalidConfig
 from backend.domain.experiment import TrainingConfig
+from backend.kit.errors import FieldProblem, InvalidConfig
 
 # The others wait at a barrier while the first evaluates, which can take days; a dead one is seen by torchrun.
 _PATIENCE = timedelta(days=30)

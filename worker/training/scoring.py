@@ -15,22 +15,22 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from backend.domain.config_problems import parse_experiment
+from backend.domain.arc.task import Task
+from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.health import LEAK
 from backend.domain.measurement import settings_of
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, TestOutcome
-from backend.domain.task import Task
 from worker.data import training_data
 from worker.data.leaks import Leak
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
 from worker.data.sets import TaskSource
-from worker.device import Device, open_device
 from worker.evaluation import evaluator
+from worker.kit.device import Device, open_device
+from worker.kit.recorder import Recorder
 from worker.models.build import build_reasoner
 from worker.models.reasoner import Reasoner
-from worker.recorder import Recorder
 from worker.training import checkpoint
 from worker.training.progress import Meter
 from worker.training.stop import StopSignal

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backend.domain.errors import CheckpointMissing
 from backend.domain.experiment import CheckpointStart, RunStart
+from backend.kit.errors import CheckpointMissing
+from worker.kit.recorder import Recorder
 from worker.models.importing import FIELD, ImportReport, initialise
 from worker.models.reasoner import Reasoner
 from worker.models.weight_files import problem
-from worker.recorder import Recorder
 from worker.training import checkpoint
 from worker.training.learner import Learner
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from backend.domain.config_problems import differences
-from backend.domain.errors import Conflict, TrainingDiverged
+from backend.domain.config.problems import differences
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.health import LEFT_OUT
 from backend.domain.records import EvaluationSummary, Progress, Ruling
+from backend.kit.errors import Conflict, TrainingDiverged
 from backend.kit.format import counted
 from worker.data import training_data
 from worker.data.sets import TaskSource
 from worker.data.training_data import TrainingData
-from worker.device import open_device
-from worker.recorder import NullRecorder, Recorder
+from worker.kit.device import open_device
+from worker.kit.recorder import NullRecorder, Recorder
 from worker.training import checkpoint
 from worker.training.alarms import Alarms
 from worker.training.learner import Learner

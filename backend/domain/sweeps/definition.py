@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from backend.domain.config_messages import shown
-from backend.domain.errors import FieldProblem, InvalidInput
+from backend.domain.config.messages import shown
+from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.problems import did_you_mean
 
 MOST_RUNS = 256

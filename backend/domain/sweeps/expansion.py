@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.domain.config_problems import apply_overrides, parse_experiment
-from backend.domain.errors import FieldProblem, InvalidConfig
+from backend.domain.config.problems import apply_overrides, parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps.definition import Sweep, invalid, parse_sweep
 from backend.domain.sweeps.draws import draws
 from backend.domain.sweeps.labels import SEPARATOR, variation_label
+from backend.kit.errors import FieldProblem, InvalidConfig
 
 LONGEST_NAME = 120  # as ExperimentConfig.name has it
 MOST_PROBLEMS_OF_A_FIELD = 3

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from backend.domain.config_messages import models_of, type_words
+from backend.domain.config.messages import models_of, type_words
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps.definition import NOT_SWEPT
 

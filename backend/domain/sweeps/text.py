@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from backend.domain.config_messages import shown
-from backend.domain.errors import FieldProblem
+from backend.domain.config.messages import shown
 from backend.domain.sweeps.definition import MOST_RUNS, invalid
+from backend.kit.errors import FieldProblem
 
 _RANGE = re.compile(r"(?P<low>[^\s.]\S*?|\.\S+?)\s*\.\.\s*(?P<high>[^\s:]+)\s*(?P<options>(?::\s*\w+\s*)*)")
 _OPTIONS = ("log", "integer")

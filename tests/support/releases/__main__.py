@@ -10,9 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from backend.data import service as datasets
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine, session_scope
-from backend.services import datasets
 from tests.support.releases import contents
 from tests.support.releases.defaults import defaults
 from tests.support.releases.kept import GOLDEN, Release, asked, blurred

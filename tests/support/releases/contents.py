@@ -10,15 +10,24 @@ from pathlib import Path
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import runs as run_rows
+from backend.alerts import service as alarms
+from backend.dashboards import service as dashboards
+from backend.data import service as datasets
 from backend.db.session import session_scope
-from backend.db.tables import Evaluation, EvaluationShare, Run
-from backend.domain.config_problems import parse_experiment
+from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import BarHypothesis
 from backend.domain.records import Alarm, MetricFrame
 from backend.domain.sweeps import parse_sweep
-from backend.services import accounts, alarms, dashboards, datasets, groups, queue, runs, series
-from backend.services import saved_views as views
+from backend.groups import service as groups
+from backend.lifecycle import service as runs
+from backend.metrics import service as series
+from backend.people import service as accounts
+from backend.queue import claims as queue
+from backend.runs import queries as run_rows
+from backend.runs.tables import Run
+from backend.runs_table import saved_views as views
+from backend.scores.tables import Evaluation
+from backend.workers.tables import EvaluationShare
 from tests.support.furnished import PANELS
 from tests.support.recorded import (
     curves_of,

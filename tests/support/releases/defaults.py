@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from backend.domain.config_messages import models_of
+from backend.domain.config.messages import models_of
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.fields import Config
 

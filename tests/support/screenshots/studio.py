@@ -13,12 +13,15 @@ from pathlib import Path
 
 from sqlalchemy import Engine, delete
 
+from backend.dashboards import service as dashboards
+from backend.data import service as datasets
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine, session_scope
-from backend.db.tables import ApiToken
 from backend.embedded import valkey
-from backend.services import accounts, dashboards, datasets, workers
-from backend.services.workers import LOST_AFTER, WorkerBeat
+from backend.people import service as accounts
+from backend.people.tables import ApiToken
+from backend.workers import service as workers
+from backend.workers.service import LOST_AFTER, WorkerBeat
 from tests.support.passing_time import keep_alive
 from tests.support.processes import eventually, kill
 from tests.support.showcase.contents import Showcase, fill

@@ -9,18 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from backend.domain.failure_modes import cell_accuracy, failure_mode
-from backend.domain.grid import Grid
+from backend.domain.arc.failure_modes import cell_accuracy, failure_mode
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Task
+from backend.domain.arc.votes import ActStep, OutcomeTrace, SearchPoint, SearchTrace, ViewVote, trace_of
 from backend.domain.records import Prediction, TestOutcome
-from backend.domain.task import Task
-from backend.domain.votes import (
-    ActStep,
-    OutcomeTrace,
-    SearchPoint,
-    SearchTrace,
-    ViewVote,
-    trace_of,
-)
 
 Rows = list[list[int]]
 

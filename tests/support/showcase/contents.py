@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from backend.db.repositories import evaluation_jobs
-from backend.db.repositories import runs as run_rows
+from backend.dashboards import service as dashboards
+from backend.data import service as datasets
 from backend.db.session import session_scope
-from backend.domain.arc_files import read_built_in
+from backend.domain.arc.files import read_built_in
 from backend.domain.dashboards import (
     BarsPanel,
     Content,
@@ -23,15 +23,13 @@ from backend.domain.dashboards import (
     TablePanel,
 )
 from backend.domain.evaluation_request import EvaluationRequest
-from backend.services import (
-    accounts,
-    dashboards,
-    datasets,
-    evaluation_queue,
-    evaluations,
-    runs,
-    saved_views,
-)
+from backend.evaluation import jobs as evaluation_queue
+from backend.evaluation import service as evaluations
+from backend.lifecycle import service as runs
+from backend.people import service as accounts
+from backend.runs import queries as run_rows
+from backend.runs_table import saved_views
+from backend.scores import job_queries as evaluation_jobs
 from tests.support.passing_time import keep_alive
 from tests.support.showcase import runs as made
 from tests.support.showcase import scores
@@ -52,7 +50,7 @@ CLIPPED = {
 ARC2 = {"training_sets": ["arc-agi-2/training"], "canvas_sizes": [20], "augmentations": 300}
 TRACEBACK = """\
 Traceback (most recent call last):
-  File "worker/run.py", line 118, in main
+  File "worker/service/train.py", line 118, in main
     result = train(config, source, recorder, folder, stop)
   File "worker/training/trainer.py", line 201, in _step
     output = self.reasoner.step(self.carry, batch, self.generator)

@@ -12,24 +12,19 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import runs as run_rows
+from backend.alerts import service as alarms
 from backend.db.session import session_scope
-from backend.db.tables import Run
+from backend.domain.config.presets import PRESETS
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.presets import PRESETS
 from backend.domain.records import Checkpoint, LogLine, MetricFrame
 from backend.domain.sweeps import Sweep
+from backend.groups import service as groups
 from backend.kit.format import worker_name
-from backend.services import (
-    alarms,
-    checkpoint_files,
-    checkpoints,
-    events,
-    groups,
-    logs,
-    runs,
-    series,
-)
+from backend.lifecycle import service as runs
+from backend.metrics import service as series
+from backend.runs import checkpoint_files, checkpoints, events, logs
+from backend.runs import queries as run_rows
+from backend.runs.tables import Run
 from tests.support.showcase import courses
 from tests.support.showcase.answers import Solver
 from tests.support.showcase.courses import Course

@@ -9,16 +9,18 @@ from functools import lru_cache
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from backend.db.repositories import runs as run_rows
+from backend.alerts import service as alarms
 from backend.db.session import session_scope
-from backend.db.tables import Evaluation
-from backend.domain.arc_files import read_built_in
+from backend.domain.arc.files import read_built_in
+from backend.domain.arc.task import Task
+from backend.domain.arc.votes import tally
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.measurement import settings_of
 from backend.domain.records import EvaluationKey, EvaluationSummary, Score, TestOutcome
-from backend.domain.task import Task
-from backend.domain.votes import tally
-from backend.services import alarms, predictions, runs
+from backend.evaluation import outcomes as predictions
+from backend.lifecycle import service as runs
+from backend.runs import queries as run_rows
+from backend.scores.tables import Evaluation
 from tests.support.showcase.answers import Solver, outcome
 from worker.training.alarms import Alarms
 

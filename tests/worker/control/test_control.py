@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from backend.domain.config_problems import differences
+from backend.domain.config.problems import differences
 from backend.domain.records import Score
-from worker.control.bars import Bar
-from worker.control.command import run
-from worker.control.report import Report
-from worker.control.results import SearchResult, VariantResult, read_variant
-from worker.control.training import ControlFailed, train_all
-from worker.control.variants import FULL, QUICK, Scale, Variant, replicates, variants
+from worker.experiments.control.bars import Bar
+from worker.experiments.control.command import run
+from worker.experiments.control.report import Report
+from worker.experiments.control.results import SearchResult, VariantResult, read_variant
+from worker.experiments.control.training import ControlFailed, train_all
+from worker.experiments.control.variants import FULL, QUICK, Scale, Variant, replicates, variants
 from worker.training.stop import StopSignal
 
 

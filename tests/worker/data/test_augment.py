@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.domain.grid import Grid
-from backend.domain.task import Task
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Task
 from tests.support.arc import augmentations, grids, real_tasks
 from worker.data.augment import IDENTITY, Augmentation, augmentation, parse_identifier
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Pair, Task, TestPair
+from backend.domain.config.presets import quick, trm_arc1
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.grid import Grid
-from backend.domain.presets import quick, trm_arc1
-from backend.domain.task import Pair, Task, TestPair
-from worker.batch import EOS, FIRST_COLOUR, IGNORE, PAD, Batch
 from worker.data.augment import augmentation
 from worker.data.batches import BatchStream
 from worker.data.sets import BuiltinTasks, TasksInMemory
 from worker.data.training_data import TrainingData, build
+from worker.kit.batch import EOS, FIRST_COLOUR, IGNORE, PAD, Batch
 
 SHOWN = quick().data.max_demonstrations
 

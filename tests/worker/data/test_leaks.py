@@ -9,10 +9,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.domain.arc_files import read_built_in
+from backend.domain.arc.files import read_built_in
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Pair, Task
 from backend.domain.experiment import BUILT_IN_SETS
-from backend.domain.grid import Grid
-from backend.domain.task import Pair, Task
 from tests.support.arc import augmentations, grids, real_tasks
 from worker.data.augment import Augmentation
 from worker.data.leaks import Leak, canonical, find_leaks

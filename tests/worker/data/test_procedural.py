@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backend.domain.errors import NotFound
+from backend.domain.arc.leaks import rule_of
 from backend.domain.experiment import GENERATED_SETS, DataConfig, EvaluationConfig, EvaluationSet
 from backend.domain.experiment import ExperimentConfig as Experiment
-from backend.domain.leaks import rule_of
+from backend.kit.errors import NotFound
 from worker.data import training_data
 from worker.data.augment import DIHEDRALS
 from worker.data.leaks import find_leaks

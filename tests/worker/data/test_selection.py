@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backend.domain.arc_files import read_built_in
+from backend.domain.arc.files import read_built_in
+from backend.domain.arc.grid import Grid
 from backend.domain.experiment import EvaluationSet
-from backend.domain.grid import Grid
 from worker.data.selection import select_tasks
 
 TASKS = read_built_in("arc-agi-1/evaluation")

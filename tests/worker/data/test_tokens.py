@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.domain.grid import Grid
-from backend.domain.task import Task
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Task
 from tests.support.arc import grids, real_tasks
-from worker.batch import EOS, IGNORE, PAD
 from worker.data.tokens import crop, encode, encode_pair
+from worker.kit.batch import EOS, IGNORE, PAD
 
 
 def test_a_grid_lies_on_its_canvas_with_ends_below_and_beside_it() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from backend.domain.arc_files import read_built_in
-from backend.domain.errors import InvalidConfig
+from backend.domain.arc.files import read_built_in
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Pair, Task, TestPair
+from backend.domain.config.presets import etrm_deterministic_arc1, quick, trm_arc1
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
-from backend.domain.grid import Grid
-from backend.domain.presets import etrm_deterministic_arc1, quick, trm_arc1
-from backend.domain.task import Pair, Task, TestPair
+from backend.kit.errors import InvalidConfig
 from worker.data.augment import Augmentation
 from worker.data.leaks import canonical
 from worker.data.selection import select_tasks

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 
+from backend.domain.arc.grid import Grid
+from backend.domain.config.presets import quick
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.grid import Grid
-from backend.domain.presets import quick
-from worker.batch import FIRST_COLOUR, IGNORE, Batch
 from worker.data.augment import augmentation
 from worker.data.sets import BuiltinTasks
 from worker.data.tokens import crop
 from worker.data.training_data import TrainingData, build
 from worker.data.twins import Twins
+from worker.kit.batch import FIRST_COLOUR, IGNORE, Batch
 
 TASKS, VIEWS = 6, 3
 

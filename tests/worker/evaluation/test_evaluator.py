@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from backend.domain.arc_files import read_built_in
+from backend.domain.arc.files import read_built_in
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Pair, Task, TestPair
+from backend.domain.config.presets import quick
 from backend.domain.experiment import (
     CoreConfig,
     DataConfig,
@@ -20,8 +23,6 @@ from backend.domain.experiment import (
     GradientSearch,
     TrmModel,
 )
-from backend.domain.grid import Grid
-from backend.domain.presets import quick
 from backend.domain.records import (
     TRUTH_UNKNOWN,
     EvaluationKey,
@@ -30,14 +31,13 @@ from backend.domain.records import (
     Score,
     TestOutcome,
 )
-from backend.domain.task import Pair, Task, TestPair
 from tests.support.arc import grids, real_tasks
-from worker.batch import IGNORE, VOCABULARY, Batch, Region
 from worker.data.augment import augmentation
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.evaluator import evaluate, summarise
 from worker.evaluation.plan import Plan
 from worker.evaluation.views import questions_by_canvas, views_of
+from worker.kit.batch import IGNORE, VOCABULARY, Batch, Region
 from worker.models.build import build_reasoner
 
 SMALL = tuple(task for task in read_built_in("arc-agi-1/evaluation") if task.visible_side <= 10)

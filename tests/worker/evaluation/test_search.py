@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Task, TestPair
+from backend.domain.arc.votes import QuestionVotes, pack_trace, pack_votes, unpack_trace, unpack_votes
 from backend.domain.experiment import GradientSearch, RandomSearch, SearchConfig
-from backend.domain.grid import Grid
 from backend.domain.records import TestOutcome
-from backend.domain.task import Task, TestPair
-from backend.domain.votes import QuestionVotes, pack_trace, pack_votes, unpack_trace, unpack_votes
 from tests.worker.evaluation.test_evaluator import SMALL, Stop, config, key
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.evaluator import answer, evaluate, summarise

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.domain.grid import Grid
+from backend.domain.arc.grid import Grid
 from worker.evaluation.voting import Ballot, Candidate, share_solved, truth_rank, vote
 from worker.evaluation.voting_fixture import check_voting
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from backend.domain.config_problems import parse_experiment
+from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import (
     DeterministicEncoder,
     EncoderConfig,
@@ -19,13 +19,13 @@ from backend.domain.experiment import (
     VariationalEncoder,
 )
 from tests.support.models import CORE, PUZZLES, etrm, random_batch
-from worker.batch import Batch
+from worker.kit.batch import Batch
+from worker.kit.noise import Noise
 from worker.models.build import build_reasoner
 from worker.models.context.deterministic import DemonstrationSource, PairEncoder
 from worker.models.context.variational import kl_divergence as our_kl
 from worker.models.layers import rms_norm, rope_table
 from worker.models.reasoner import Reasoner
-from worker.noise import Noise
 
 ENCODERS: dict[str, EncoderConfig] = {
     "deterministic": DeterministicEncoder(layers=1),

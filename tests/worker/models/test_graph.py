@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from backend.domain.arc.grid import Grid
 from backend.domain.experiment import GraphEncoder
-from backend.domain.grid import Grid
 from tests.support.arc import grids
 from tests.support.models import etrm, random_batch
-from worker.batch import FIRST_COLOUR, Batch
 from worker.data.tokens import encode_pair
+from worker.kit.batch import FIRST_COLOUR, Batch
 from worker.models.build import build_reasoner
 from worker.models.context.deterministic import Pairs
 from worker.models.context.graph import build_graph

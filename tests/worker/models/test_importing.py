@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from backend.domain.errors import CheckpointCorrupt, CheckpointMissing, EtrmError, InvalidInput
 from backend.domain.experiment import (
     CheckpointStart,
     ExperimentConfig,
@@ -20,6 +19,7 @@ from backend.domain.experiment import (
     SlotsEncoder,
     VariationalEncoder,
 )
+from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, EtrmError, InvalidInput
 from tests.support.models import etrm, random_batch, trm
 from worker.models.build import build_reasoner
 from worker.models.importing import PREFIX, export_weights, import_weights, initialise

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from backend.domain.errors import InvalidInput
 from backend.domain.experiment import (
     DeterministicEncoder,
     ExperimentConfig,
@@ -13,6 +12,7 @@ from backend.domain.experiment import (
     SlotsEncoder,
     VariationalEncoder,
 )
+from backend.kit.errors import InvalidInput
 from tests.support.models import etrm, trm
 from worker.models.build import build_reasoner
 from worker.models.published import (

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from backend.domain.errors import InvalidInput
 from backend.domain.experiment import DeterministicEncoder
+from backend.kit.errors import InvalidInput
 from worker.models.published_config import NotThereYet, config_from_published
 
 SETTINGS = {

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from backend.domain.config.presets import etrm_deterministic_arc1, trm_arc1
 from backend.domain.experiment import CoreConfig, ExperimentConfig
-from backend.domain.presets import etrm_deterministic_arc1, trm_arc1
 from tests.support.models import CORE, PUZZLES, etrm, random_batch, trm
-from worker.batch import Batch
+from worker.kit.batch import Batch
+from worker.kit.noise import Noise
 from worker.models.build import build_reasoner
 from worker.models.core import States
 from worker.models.reasoner import Carry, Reasoner
-from worker.noise import Noise
 from worker.training.losses import act_loss
 
 

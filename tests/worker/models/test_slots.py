@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.domain.config_problems import parse_experiment
-from backend.domain.errors import InvalidConfig
+from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import SlotsEncoder
+from backend.kit.errors import InvalidConfig
 from tests.support.models import CORE, etrm, random_batch
-from worker.batch import Batch
+from worker.kit.batch import Batch
 from worker.models.build import build_reasoner
 from worker.models.context.deterministic import Pairs
 from worker.models.context.slots import SlotSource

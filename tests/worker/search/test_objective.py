@@ -16,11 +16,11 @@ from backend.domain.experiment import (
     VariationalEncoder,
 )
 from tests.support.models import CORE, PUZZLES, etrm, random_batch
-from worker.batch import IGNORE, PAD, Batch
+from worker.kit.batch import IGNORE, PAD, Batch
+from worker.kit.noise import Noise
 from worker.models.build import build_reasoner
 from worker.models.likelihood import prediction_loss
 from worker.models.reasoner import Encoded, Reasoner
-from worker.noise import Noise
 from worker.search.objective import demonstration_loss, gradient_step
 
 ENCODERS: dict[str, EncoderConfig] = {

@@ -8,7 +8,7 @@ import torch
 from backend.domain.experiment import EncoderConfig, GradientSearch, NoSearch, RandomSearch, SearchConfig
 from tests.support.models import PUZZLES, etrm, random_batch
 from tests.worker.search.test_objective import ENCODERS, every_encoder
-from worker.batch import Batch
+from worker.kit.batch import Batch
 from worker.models.build import build_reasoner
 from worker.models.reasoner import Reasoner
 from worker.search.objective import demonstration_loss

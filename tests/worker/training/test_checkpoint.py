@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from backend.domain.errors import CheckpointCorrupt, CheckpointMissing
-from backend.domain.presets import preset
+from backend.domain.config.presets import preset
+from backend.kit.errors import CheckpointCorrupt, CheckpointMissing
 from worker.training import checkpoint
 from worker.training.checkpoint import Snapshot
 
@@ -139,8 +139,8 @@ WRITE_UNDER_LIMIT = """
 import resource, sys
 from pathlib import Path
 import torch
-from backend.domain.errors import StorageFull
-from backend.domain.presets import preset
+from backend.kit.errors import StorageFull
+from backend.domain.config.presets import preset
 from worker.training import checkpoint
 folder = Path(sys.argv[1])
 big = {"a": torch.zeros(1_000_000)}
@@ -166,7 +166,7 @@ SAVE_FOREVER = """
 import sys
 from pathlib import Path
 import torch
-from backend.domain.presets import preset
+from backend.domain.config.presets import preset
 from worker.training import checkpoint
 weights = {"a": torch.zeros(500_000)}
 for step in range(int(sys.argv[2]), 10_000):

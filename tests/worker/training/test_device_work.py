@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
 
-from backend.domain.config_problems import parse_experiment
+from backend.domain.config.problems import parse_experiment
 from tests.support.tiny_runs import Memory, tiny
-from worker.batch import Batch
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
-from worker.device import open_device
-from worker.noise import Noise
+from worker.kit.batch import Batch
+from worker.kit.device import open_device
+from worker.kit.noise import Noise
 from worker.training.learner import Learner
 from worker.training.losses import act_loss
 from worker.training.optim import round_stochastically

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from worker.batch import IGNORE
+from worker.kit.batch import IGNORE
 from worker.models.context.source import Penalty
 from worker.models.likelihood import log_stablemax
 from worker.training.losses import act_loss, with_penalties

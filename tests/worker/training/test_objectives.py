@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from backend.domain.config_problems import parse_experiment
-from backend.domain.errors import InvalidConfig
+from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
+from backend.kit.errors import InvalidConfig
 from tests.support.models import PUZZLES, etrm, random_batch
 from tests.support.tiny_runs import Memory, tiny_raw
 from worker.data.sets import BuiltinTasks

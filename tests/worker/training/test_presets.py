@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.domain.config_problems import parse_experiment
-from backend.domain.presets import PRESETS
+from backend.domain.config.presets import PRESETS
+from backend.domain.config.problems import parse_experiment
 from tests.support.tiny_runs import Memory
 from worker.data.sets import BuiltinTasks
 from worker.training.stop import StopSignal

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from tests.support.tiny_runs import MODELS, Memory, tiny
-from worker.batch import IGNORE, Batch
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
-from worker.device import open_device
 from worker.evaluation.reliance import reliance
+from worker.kit.batch import IGNORE, Batch
+from worker.kit.device import open_device
 from worker.models.reasoner import Encoded, Reasoner
 from worker.training.learner import Learner
 from worker.training.stop import StopSignal

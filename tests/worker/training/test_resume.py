@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from backend.domain.errors import CheckpointCorrupt, Conflict
 from backend.domain.experiment import ExperimentConfig
+from backend.kit.errors import CheckpointCorrupt, Conflict
 from tests.support.tiny_runs import MODELS, Memory, StopAfter, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import torch
 
-from backend.domain.errors import InvalidConfig
 from backend.domain.experiment import ExperimentConfig
+from backend.kit.errors import InvalidConfig
 from tests.support.tiny_runs import MODELS, WALL_CLOCK, Memory, tiny, tiny_raw
-from worker.console_recorder import METRICS_FILE
 from worker.data.sets import BuiltinTasks
+from worker.recording.console import METRICS_FILE
 from worker.training import checkpoint
 from worker.training.stop import StopSignal
 from worker.training.trainer import train

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from backend.domain.errors import CheckpointCorrupt, CheckpointMissing, Conflict
 from backend.domain.experiment import ExperimentConfig
+from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, Conflict
 from tests.support.tiny_runs import Memory, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
-from worker.device import open_device
+from worker.kit.device import open_device
 from worker.models.build import build_reasoner
 from worker.models.importing import export_weights
 from worker.training import checkpoint

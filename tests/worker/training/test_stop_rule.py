@@ -14,8 +14,8 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.metrics import NAMES
 from backend.domain.records import Ruling
 from tests.support.tiny_runs import WALL_CLOCK, Memory, StopAfter, tiny
-from worker.console_recorder import ConsoleRecorder, recorded
 from worker.data.sets import BuiltinTasks
+from worker.recording.console import ConsoleRecorder, recorded
 from worker.training import checkpoint
 from worker.training.stop import StopSignal
 from worker.training.stop_rule import StopRule

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from backend.domain.errors import InvalidConfig, TrainingDiverged
 from backend.domain.experiment import ExperimentConfig
+from backend.kit.errors import InvalidConfig, TrainingDiverged
 from tests.support.tiny_runs import WALL_CLOCK, Memory, tiny
 from worker.data.sets import BuiltinTasks
 from worker.training import checkpoint

@@ -13,8 +13,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from backend.domain.grid import Grid
-from backend.domain.task import Pair, Task, TestPair
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Pair, Task, TestPair
 from worker.data.augment import DIHEDRALS
 from worker.data.procedural.operations import (
     DIRECTIONS,

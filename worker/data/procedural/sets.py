@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from backend.domain.arc.task import Task
 from backend.domain.experiment import GENERATED_PREFIX, GENERATED_SETS
-from backend.domain.task import Task
 from backend.kit.problems import unknown
 from worker.data.procedural.families import FAMILIES, tasks_of
 from worker.data.procedural.rules import SPLITS

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from backend.domain.experiment import CoreConfig, DeterministicEncoder, IterativeEncoder, SlotsEncoder
-from worker.batch import PAD, VOCABULARY, Batch, Region
+from worker.kit.batch import PAD, VOCABULARY, Batch, Region
+from worker.kit.noise import Noise
 from worker.models.context.source import ContextOutput, State
 from worker.models.layers import (
     Block,
@@ -29,7 +30,6 @@ from worker.models.layers import (
     truncated_normal,
     wide_dtype,
 )
-from worker.noise import Noise
 
 QUERY_STD = 0.02
 

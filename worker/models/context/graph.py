@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from backend.domain.experiment import CoreConfig, GraphEncoder
-from worker.batch import Batch
+from worker.kit.batch import Batch
+from worker.kit.noise import Noise
 from worker.models.context.deterministic import Pairs, SetEncoder
 from worker.models.context.objects import MOMENTS, Objects, find_objects
 from worker.models.context.source import ContextOutput, State
@@ -29,7 +30,6 @@ from worker.models.layers import (
     truncated_normal,
     wide_dtype,
 )
-from worker.noise import Noise
 
 COLOURS = 10
 LARGEST_SIDE = 30

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from backend.domain.experiment import CoreConfig, IterativeEncoder
-from worker.batch import Batch
+from worker.kit.batch import Batch
+from worker.kit.noise import Noise
 from worker.models.context.deterministic import DemonstrationSource, PairEncoder
 from worker.models.context.source import ContextOutput, State
 from worker.models.core import Recursion, States
 from worker.models.layers import Block, rope_table, truncated_normal, wide_dtype
-from worker.noise import Noise
 
 INERTIA = 0.9  # share of the old state that stays, per ACT step
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worker.batch import FIRST_COLOUR
+from worker.kit.batch import FIRST_COLOUR
 
 Connectivity = Literal["sides", "corners"]
 MOMENTS = 5  # cosine moments along each axis: they tell all shapes of up to 5 x 5 cells apart

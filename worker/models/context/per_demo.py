@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backend.domain.experiment import CoreConfig, PerDemoEncoder
-from worker.batch import VOCABULARY, Batch
+from worker.kit.batch import VOCABULARY, Batch
+from worker.kit.noise import Noise
 from worker.models.context.deterministic import DemonstrationSource
 from worker.models.context.source import ContextOutput, Penalty, State
 from worker.models.context.variational import CLS_STD, Gaussian, kl_divergence, sample
 from worker.models.layers import NORM_EPSILON, Linear, SelfAttention, compute_dtype, truncated_normal
-from worker.noise import Noise
 
 HEADS = 8
 EXPANSION = 4

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worker.batch import Batch
+from worker.kit.batch import Batch
+from worker.kit.noise import Noise
 from worker.models.context.source import ContextOutput, State
-from worker.noise import Noise
 
 
 class PuzzleEmbedding(nn.Module):

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from backend.domain.experiment import CoreConfig, SlotsEncoder
-from worker.batch import Batch
+from worker.kit.batch import Batch
+from worker.kit.noise import Noise
 from worker.models.context.deterministic import PairReader, Pairs
 from worker.models.context.source import ContextOutput, State
 from worker.models.layers import Linear, SwiGLU, rms_norm, truncated_normal, wide_dtype
-from worker.noise import Noise
 
 EPSILON = 1e-8  # keeps a slot that wins nothing from dividing by zero
 LARGEST_SIDE = 30

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-from worker.batch import Batch
-from worker.noise import Noise
+from worker.kit.batch import Batch
+from worker.kit.noise import Noise
 
 State = tuple[Tensor, ...]  # each (B, ...), carried over the ACT steps of a sample
 

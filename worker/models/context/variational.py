@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from backend.domain.experiment import CoreConfig, VariationalEncoder
-from worker.batch import Batch
+from worker.kit.batch import Batch
+from worker.kit.noise import Noise
 from worker.models.context.deterministic import DemonstrationSource, PairEmbedding, SetEncoder
 from worker.models.context.source import ContextOutput, Penalty, State
 from worker.models.layers import (
@@ -18,7 +19,6 @@ from worker.models.layers import (
     truncated_normal,
     wide_dtype,
 )
-from worker.noise import Noise
 
 CLS_STD = 0.02
 LOG_VARIANCE_LIMIT = 10.0

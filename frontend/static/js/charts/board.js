@@ -1,8 +1,8 @@
 // Charts that belong together: one x axis, one zoom, one crosshair, one smoothing. What the board shows
 // stands in the address, so that a reload, the back button and a pasted address show the same.
 
-import { say } from "../address.js";
-import { ask } from "../api.js";
+import { say } from "../web/address.js";
+import { ask } from "../web/api.js";
 import { Axis } from "./axis.js";
 import { Chart } from "./chart.js";
 import { download } from "./export.js";

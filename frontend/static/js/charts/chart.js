@@ -1,8 +1,8 @@
 // One chart: loads its figure when it is first seen, grows with the run, answers the crosshair. What the server drew
 // answers as soon as the figure is here, in the second that Plotly takes to load.
 
-import { valueOn } from "../words.js";
-import { throttled } from "../live.js";
+import { valueOn } from "../web/words.js";
+import { throttled } from "../web/live.js";
 import { nearest } from "./axis.js";
 import { plotly, swatch, themed, tinted } from "./theme.js";
 

@@ -1,7 +1,7 @@
 // A chart as a file: PNG and SVG with title, legend and run id; CSV with every point.
 
-import { ask } from "../api.js";
-import { attempt } from "../notices.js";
+import { ask } from "../web/api.js";
+import { attempt } from "../web/notices.js";
 import { colour, plotly } from "./theme.js";
 
 const SIZE = { width: 900, height: 420 };

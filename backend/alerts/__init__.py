@@ -1,0 +1,1 @@
+"""Alarms and their delivery to a webhook."""

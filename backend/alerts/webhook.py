@@ -1,0 +1,140 @@
+"""Alarms to a webhook: each at least once, and never in the way of a training.
+
+The alarm's own row is the outbox: it is written with the alarm, in one transaction, and says when to try
+next. A try is noted before it is made, so a process that dies in the middle only delays the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from backend.alerts import queries as rows
+from backend.db.session import reading_scope, session_scope
+from backend.kit.format import finite
+from backend.kit.retry import pause_after
+from backend.runs.tables import Alarm, Run
+
+AT_ONCE = 20  # alarms of one look
+PATIENCE = 5.0  # seconds for an answer
+FIRST_PAUSE, LONGEST_PAUSE = 10.0, 3600.0  # seconds before the next try; each is twice the one before
+MOST_ATTEMPTS = 30  # a good day; then the alarm keeps its error and is left alone
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """What became of all alarms."""
+
+    delivered: int
+    waiting: int
+    given_up: int
+    last_delivered_at: float | None
+    error: str  # of the newest that has not arrived; "" if the last tries went well
+    error_run_id: str  # whose alarm that is
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One alarm on its way."""
+
+    alarm_id: int
+    payload: dict[str, Any]
+
+
+def deliver_due(engine: Engine, url: str | None, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Send every alarm whose time has come; how many arrived. Commits by itself: the net lies in between.
+
+    `stopping` is asked before each: what is not sent then comes with a later try.
+
+    Without a webhook nobody waits for them: what is raised now is not sent when one is set later.
+    """
+    if url is None:
+        _drop_all(engine)
+        return 0
+    with session_scope(engine) as session:
+        taken = take_due(session, time.time())
+    arrived = 0
+    for each in taken:
+        if stopping():
+            break
+        error = _post(url, each.payload)
+        with session_scope(engine) as session:
+            note(session, each, error, time.time())
+        arrived += not error
+    return arrived
+
+
+def state(session: Session) -> Deliveries:
+    """How the deliveries stand; the alarms themselves are their runs'."""
+    failing = rows.newest_failing(session)
+    error, run_id = (failing.delivery_error, failing.run_id) if failing else ("", "")
+    return Deliveries(*rows.counts(session), error, run_id)
+
+
+def take_due(session: Session, now: float) -> list[Delivery]:
+    """The alarms to send now; each counts as tried from here on."""
+    taken = []
+    for alarm, run in rows.due(session, now, AT_ONCE):
+        attempt = alarm.delivery_attempts + 1
+        pause = pause_after(attempt, FIRST_PAUSE, LONGEST_PAUSE)
+        later = now + pause if attempt < MOST_ATTEMPTS else None
+        taken.append(Delivery(alarm.id, payload_of(alarm, run, attempt)))
+        rows.change(session, alarm.id, delivery_attempts=attempt, deliver_after=later)
+    return taken
+
+
+def note(session: Session, delivery: Delivery, error: str, now: float) -> None:
+    """Write down how a try went; `error` is empty when the alarm arrived."""
+    if error:
+        rows.change(session, delivery.alarm_id, delivery_error=error)
+    else:
+        rows.change(session, delivery.alarm_id, delivered_at=now, deliver_after=None, delivery_error="")
+
+
+def payload_of(alarm: Alarm, run: Run, attempt: int) -> dict[str, Any]:
+    """The JSON body; `id` is the same in every try, so that a receiver can leave out what it has."""
+    return {
+        "id": f"alarm-{alarm.id}",
+        "kind": "alarm",
+        "text": f"{run.name}: {alarm.text} (step {alarm.step:,})",
+        "attempt": attempt,
+        "run": {"id": run.id, "name": run.name, "variant": run.variant, "seed": run.seed},
+        "alarm": {
+            "name": alarm.name,
+            "step": alarm.step,
+            "value": finite(alarm.value),
+            "threshold": finite(alarm.threshold),
+            "text": alarm.text,
+        },
+        "path": f"/runs/{run.id}#encoder",
+    }
+
+
+def _drop_all(engine: Engine) -> None:
+    with reading_scope(engine) as session:
+        waiting = rows.any_waiting(session)
+    if waiting:
+        with session_scope(engine) as session:
+            rows.drop_all(session)
+
+
+def _post(url: str, payload: dict[str, Any]) -> str:
+    """Why the receiver did not take it; empty when it answered 2xx."""
+    headers = {"Content-Type": "application/json", "User-Agent": "etrm-lab"}
+    request = urllib.request.Request(url, json.dumps(payload).encode(), headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE):
+            return ""
+    except urllib.error.HTTPError as error:
+        error.close()
+        return f"the webhook answered {error.code}"
+    except OSError as error:  # URLError and timeouts are such
+        return f"the webhook cannot be reached: {getattr(error, 'reason', error)}"

@@ -1,0 +1,59 @@
+"""All JSON routes."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from backend.alerts import api as webhook
+from backend.comparison import api as compare
+from backend.dashboards import api as dashboards
+from backend.dashboards import shares_api as shares
+from backend.data import api as sets
+from backend.data import leaks_api as leaks
+from backend.evaluation_page import api as evaluations
+from backend.evaluation_page import predictions_api as predictions
+from backend.gallery import api as gallery
+from backend.groups import api as groups
+from backend.lab import docs_api as docs
+from backend.lab import health_api as health
+from backend.lab import search_api as search
+from backend.lab import storage_api as storage
+from backend.launch import api as configs
+from backend.people import api as people
+from backend.queue import api as queue
+from backend.run_page import api as runs
+from backend.run_page import checkpoints_api as checkpoints
+from backend.run_page import events_api as events
+from backend.run_page import logs_api as logs
+from backend.run_page import series_api as series
+from backend.runs_table import views_api as views
+
+V1 = (
+    runs,
+    checkpoints,
+    groups,
+    compare,
+    series,
+    predictions,
+    evaluations,
+    gallery,
+    logs,
+    events,
+    queue,
+    configs,
+    dashboards,
+    shares,
+    sets,
+    views,
+    leaks,
+    search,
+    people,
+    storage,
+    webhook,
+)
+
+router = APIRouter()
+for _part in V1:
+    router.include_router(_part.router, prefix="/api/v1")
+router.include_router(health.router)
+router.include_router(docs.router)

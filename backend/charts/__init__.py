@@ -1,0 +1,1 @@
+"""Plotly figures and static charts of curves."""

@@ -1,0 +1,333 @@
+"""Curves of one run or many -> a Plotly figure: raw values faint, their moving average strong.
+
+Figures are plain dictionaries; the tests hold them against Plotly's own validation. Colours are names that
+the browser turns into those of day or night. Points are placed by step and moment; the browser (and
+backend/charts/static_chart.py) puts them where the chosen x axis has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.charts import scale
+from backend.charts.lines import TIMED, WHOLE, Clock, Line, Window, points_of
+from backend.charts.panels import Panel, title_of
+from backend.charts.smoothing import Average, Values, debiased_average, rounded
+from backend.metrics.points import Points
+from backend.metrics.service import Curve
+from backend.metrics.thinning import thin
+from backend.run_view.views import AlarmView
+
+__all__ = ["MOST_POINTS", "WHOLE", "Line", "Window", "figure", "lines_figure", "run_lines"]
+
+MOST_POINTS = 1000  # of a trace
+MOST_OF_MANY = 480  # of each of many, which cover one another
+MANY = 8
+MOST_MARKS = 200  # of each kind, at the edges of a chart
+RAW_OPACITY = 0.3
+FAR_OFF = 4.0  # times the height from the 1st to the 99th percentile: further points do not set the axis
+MARGIN = {"l": 46, "r": 14, "t": 8, "b": 26}  # pixels; the still and the crosshair in run.css keep to it
+
+Figure = dict[str, Any]
+SERIES_COLOURS = tuple(f"series-{number}" for number in range(1, 7))
+
+
+def figure(
+    panel: Panel,
+    curves: Mapping[str, Curve],
+    variant: str,
+    window: Window = WHOLE,
+    alarms: Sequence[AlarmView] = (),
+    clock: Clock = Clock(),  # noqa: B008  frozen
+    run: str = "",
+) -> Figure:
+    """The figure of one run's panel."""
+    made = lines_figure(panel, run_lines(panel, curves, variant, clock, run), window)
+    return {**made, "marks": [_mark(alarm, curves) for alarm in alarms]}
+
+
+def run_lines(
+    panel: Panel, curves: Mapping[str, Curve], variant: str, clock: Clock, run: str = ""
+) -> list[Line]:
+    """One line per metric, the run's own hue first."""
+    colours = zip(panel.metrics, _colours(variant, len(panel.metrics)), strict=True)
+    return [
+        Line(name, run, name, title_of(name), colour, curves[name], clock)
+        for name, colour in colours
+        if name in curves
+    ]
+
+
+def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) -> Figure:
+    """Data and layout for Plotly; `meta` of each trace tells the browser how to extend it live."""
+    most = MOST_POINTS if len(lines) < MANY else MOST_OF_MANY
+    drawn = [_Trace(line, window, most) for line in lines]
+    low, high, clipped = _clipped_range(drawn, window.log)
+    traces = [trace for each in drawn for trace in each.traces()]
+    return {
+        "data": [*traces, *_edge_marks(drawn, window)],
+        "layout": _layout(panel, window, drawn, (low, high) if clipped else None),
+        "notes": _notes(drawn, window, clipped),
+        "marks": [],
+        "axis": panel.axis,
+        "clocks": {
+            line.run: [line.clock.started, line.clock.samples_per_step, line.clock.epochs_per_step]
+            for line in lines
+        },
+    }
+
+
+class _Trace:
+    """One curve: a faint line through the raw points and a strong one through their average."""
+
+    def __init__(self, line: Line, window: Window, most: int) -> None:
+        self.line, self.window, self.most = line, window, most
+        points = points_of(line.curve)
+        finite = np.isfinite(points.values)
+        self.nan = _within(points[~finite], line.clock, window)
+        points = points[finite]
+        self.average: Average = debiased_average(points.values, window.smoothing)
+        smoothed = Points(points.steps, points.times, self.average.values)
+        self.points = _within(points, line.clock, window)
+        self.smoothed = _within(smoothed, line.clock, window)
+
+    @property
+    def low(self) -> Points:
+        """Points that a logarithmic axis has no place for."""
+        return self.points[self.points.values <= 0] if self.window.log else self.points[:0]
+
+    def traces(self) -> list[Figure]:
+        return [*self._band(), self.raw(), self.smooth()]
+
+    def raw(self) -> Figure:
+        thinned = len(self.points) > self.most
+        shown = thin(self.points, self.most)
+        return self._line(shown, 1.0, {"role": "raw", "thinned": thinned}, opacity=RAW_OPACITY)
+
+    def smooth(self) -> Figure:
+        state = {"mean": self.average.mean, "weight": self.average.weight}
+        trace = self._line(thin(self.smoothed, self.most // 2), 1.75, {"role": "smooth", "average": state})
+        trace["line"]["dash"] = self.line.dash
+        return trace
+
+    def _band(self) -> list[Figure]:
+        """The room between the least and the greatest of the seeds, as two lines with a fill between."""
+        if self.line.band is None:
+            return []
+        edges = []
+        for curve, fill in zip(self.line.band, ("none", "tonexty"), strict=True):
+            points = points_of(curve)
+            points = _within(points[np.isfinite(points.values)], self.line.clock, self.window)
+            edge = self._line(thin(points, self.most // 2), 0.0, {"role": "band"})
+            edges.append({**edge, "fill": fill})
+        return edges
+
+    def _line(self, points: Points, width: float, meta: Figure, opacity: float = 1.0) -> Figure:
+        line = self.line
+        trace = {
+            "type": "scatter",
+            "mode": "lines",
+            "name": line.name,
+            "x": points.steps.tolist(),
+            "y": rounded(points.values).tolist(),
+            "line": {"width": width, "shape": "linear", "simplify": False},
+            "opacity": opacity,
+            "hoverinfo": "skip",
+            "meta": {
+                "key": line.key,
+                "run": line.run,
+                "metric": line.metric,
+                "colour": line.colour,
+                "shade": line.shade,
+                **meta,
+            },
+        }
+        return trace | _moments(points, self.window)
+
+
+def _moments(points: Points, window: Window) -> Figure:
+    """Their moments, where the axis asks for them."""
+    return {"customdata": (points.times / 1000).tolist()} if window.axis in TIMED else {}
+
+
+def _layout(
+    panel: Panel, window: Window, drawn: Sequence[_Trace], clipped: tuple[float, float] | None
+) -> Figure:
+    low, high = clipped or _y_range(panel, window, drawn)
+    yaxis: Figure = {
+        "type": "log" if window.log else "linear",
+        "range": [low, high],
+        "tickformat": ".3~g" if window.log else scale.y_format(panel.axis, low, high),
+        "nticks": scale.Y_TICKS,
+        "fixedrange": True,
+        "zeroline": False,
+        "automargin": False,
+    }
+    if window.log:
+        form = ".3~s" if panel.axis == "bytes" else ".6~%" if panel.axis == "share" else ".3~g"
+        places = scale.texts(scale.log_ticks(low, high), form)
+        yaxis |= {
+            "tickmode": "array",
+            "tickvals": [value for value, _ in places],
+            "ticktext": [text for _, text in places],
+        }
+    elif panel.axis == "share":
+        yaxis["rangemode"] = "tozero"
+    return {
+        "margin": dict(MARGIN),
+        "showlegend": False,
+        "hovermode": False,
+        "dragmode": "zoom",
+        "font": {"size": 11},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": {
+            "range": list(_x_range(drawn, window)),
+            "showgrid": False,
+            "nticks": scale.X_TICKS,
+            "zeroline": False,
+            "tickangle": 0,
+            "ticklabeloverflow": "allow",
+            "tickformat": scale.x_format(window.axis),
+        },
+        "yaxis": yaxis,
+        "yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
+    }
+
+
+def _x_range(drawn: Sequence[_Trace], window: Window) -> scale.Range:
+    """From the first point to the last, those included that are no number; or the window."""
+    ends = [
+        each.line.clock.xs(window.axis, points[np.array([0, -1])])
+        for each in drawn
+        for points in (each.points, each.nan)
+        if len(points)
+    ]
+    low = min((float(xs[0]) for xs in ends), default=0.0)
+    high = max((float(xs[-1]) for xs in ends), default=1.0)
+    return scale.flat(low if window.low is None else window.low, high if window.high is None else window.high)
+
+
+def _y_range(panel: Panel, window: Window, drawn: Sequence[_Trace]) -> scale.Range:
+    """What the lines reach, with room beyond; of a logarithmic axis the exponents."""
+    reached = [each.points.values for each in drawn]
+    for each in drawn:
+        for edge in each.line.band or ():
+            reached.append(_within(points_of(edge), each.line.clock, window).values)
+    values: Values = np.concatenate(reached) if reached else np.zeros(0)
+    values = values[np.isfinite(values)]
+    if window.log:
+        values = np.log10(values[values > 0])
+    if not len(values):
+        return (-1.0, 1.0) if window.log else (0.0, 1.0)
+    return scale.padded(
+        float(values.min()), float(values.max()), to_zero=panel.axis == "share" and not window.log
+    )
+
+
+def _notes(drawn: Sequence[_Trace], window: Window, clipped: int) -> Figure:
+    """What the lines themselves cannot show: NaN, points off the axis, how much was thinned."""
+    return {
+        "nan": sum(len(each.nan) for each in drawn),
+        "last_nan": {each.line.key: int(each.nan.steps[-1]) for each in drawn if len(each.nan)},
+        "off_scale": clipped,
+        "not_positive": sum(len(each.low) for each in drawn),
+    }
+
+
+def _edge_marks(drawn: Sequence[_Trace], window: Window) -> list[Figure]:
+    """Along the bottom: crosses where a value was NaN or infinite, and, on a logarithmic axis, triangles
+    where it was not positive.
+    """
+    nan = _marks_of("nan", "NaN", "x-thin", "danger", [(each, each.nan) for each in drawn], window)
+    low = _marks_of(
+        "low", "not positive", "triangle-down-open", "warning", [(e, e.low) for e in drawn], window
+    )
+    return [nan, low] if window.log else [nan]
+
+
+def _marks_of(
+    role: str, name: str, symbol: str, colour: str, found: Sequence[tuple[_Trace, Points]], window: Window
+) -> Figure:
+    places = sorted(
+        {
+            (int(step), int(moment), each.line.run)
+            for each, points in found
+            for step, moment in zip(*_some(points), strict=True)
+        }
+    )
+    places = places[:: 1 + len(places) // MOST_MARKS]
+    moments = {"customdata": [at / 1000 for _, at, _ in places]} if window.axis in TIMED else {}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [step for step, _, _ in places],
+        "y": [0.0] * len(places),
+        "yaxis": "y2",
+        "cliponaxis": False,
+        "marker": {"symbol": symbol, "size": 7, "line": {"width": 1.5}},
+        "hoverinfo": "skip",
+        "meta": {"role": role, "colour": colour, "shade": 0, "runs": [run for _, _, run in places]},
+        **moments,
+    }
+
+
+def _some(points: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Steps and moments of some of the points: the first, the last, and evenly between."""
+    chosen = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_MARKS)).astype(np.int64))
+    return points.steps[chosen], points.times[chosen]
+
+
+def _mark(alarm: AlarmView, curves: Mapping[str, Curve]) -> Figure:
+    """Where an alarm stands; its moment is that of the first recorded point from its step on."""
+    curve = next((each for each in curves.values() if len(each.steps)), None)
+    at = min(int(np.searchsorted(curve.steps, alarm.step)), len(curve.steps) - 1) if curve else 0
+    moment = float(curve.wall_times[at]) if curve else 0.0
+    return {"step": alarm.step, "wall_time": moment, "name": alarm.name, "text": alarm.text}
+
+
+def _clipped_range(drawn: Sequence[_Trace], log: bool) -> tuple[float, float, int]:
+    """(low, high, points outside) of an axis that a few far points must not squash; outside 0: show all."""
+    values: Values = np.concatenate([each.points.values for each in drawn]) if drawn else np.zeros(0)
+    if log or len(values) < 200:
+        return 0.0, 0.0, 0
+    low, high = (float(each) for each in np.percentile(values, (1, 99)))
+    height = high - low
+    far: NDArray[np.bool_] = (values < low - FAR_OFF * height) | (values > high + FAR_OFF * height)
+    if not far.any() or height == 0:
+        return 0.0, 0.0, 0
+    low, high = low - 0.1 * height, high + 0.1 * height
+    return low, high, int(((values < low) | (values > high)).sum())
+
+
+def _within(points: Points, clock: Clock, window: Window) -> Points:
+    """The window's points, and one beyond each edge so that lines reach it."""
+    if window.low is None and window.high is None:
+        return points
+    xs, n = clock.xs(window.axis, points), len(points)
+    lower = 0 if window.low is None else int(np.searchsorted(xs, window.low)) - 1
+    upper = n if window.high is None else int(np.searchsorted(xs, window.high, side="right")) + 1
+    return points[max(0, lower) : min(n, upper)]
+
+
+def _colours(variant: str, n: int) -> list[str]:
+    """The run's own hue first: it is the same on every page. The others follow in order."""
+    own = f"variant-{variant or 'external'}"
+    taken = VARIANT_SERIES.get(variant)
+    others = [colour for colour in SERIES_COLOURS if colour != taken]
+    return [own, *(others[i % len(others)] for i in range(n - 1))][:n]
+
+
+VARIANT_SERIES = {
+    "deterministic": "series-1",
+    "variational": "series-2",
+    "iterative": "series-3",
+    "per_demo": "series-4",
+    "slots": "series-5",
+    "graph": "series-6",
+}

@@ -1,0 +1,92 @@
+"""What a chart draws: curves of one run or of many, and where their points lie on the x axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from backend.charts.smoothing import Values
+from backend.metrics.points import Points
+from backend.metrics.service import Curve
+from backend.run_view.views import RunView
+
+Axis = Literal["step", "samples", "epoch", "time", "wall"]
+TIMED: tuple[Axis, ...] = ("time", "wall")  # the axes on which a point's moment counts
+SHADES = 4  # of one hue, for variations of one variant
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How a run's steps and moments become places on an axis; None where the run does not say."""
+
+    started: float = 0.0  # seconds since the epoch, from which relative time counts
+    samples_per_step: float | None = None
+    epochs_per_step: float | None = None
+
+    def xs(self, axis: Axis, points: Points) -> Values:
+        """Places (n,) of the points: steps, samples, epochs, seconds since the start or since 1970."""
+        if axis in TIMED:
+            zero = self.started if axis == "time" else 0.0
+            return np.asarray(points.times / 1000 - zero, dtype=np.float64)
+        return np.asarray(points.steps * self.per_step(axis), dtype=np.float64)
+
+    def per_step(self, axis: Axis) -> float:
+        """Units of the axis in one step; a run that does not know counts its steps."""
+        known = {"samples": self.samples_per_step, "epoch": self.epochs_per_step}.get(axis)
+        return 1.0 if known is None else known
+
+
+def clock_of(run: RunView, set_sizes: Mapping[str, int]) -> Clock:
+    """A step takes one batch; an epoch is as many samples as there are training tasks."""
+    started = run.started_at or run.created_at
+    batch = _number(run.config.get("training"), "batch_size")
+    data = run.config.get("data")
+    if batch is None or not isinstance(data, dict):
+        return Clock(started, batch)
+    tasks = sum(set_sizes.get(name, 0) for name in data.get("training_sets", ()))
+    chosen = len(data.get("task_ids", ())) or _number(data, "first_tasks") or tasks
+    tasks = min(tasks, int(chosen)) if tasks else int(chosen)
+    return Clock(started, batch, batch / tasks if tasks else None)
+
+
+def _number(section: Any, key: str) -> float | None:
+    value = section.get(key) if isinstance(section, dict) else None
+    return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve of a chart. `key` tells it apart from the others and stays the same while the page lives."""
+
+    key: str
+    run: str
+    metric: str
+    name: str
+    colour: str  # a name in tokens.css
+    curve: Curve
+    clock: Clock = Clock()
+    shade: int = 0  # 0: the hue itself; further ones lie nearer to the ink
+    dash: str = "solid"
+    band: tuple[Curve, Curve] | None = None  # least and greatest over the seeds
+
+
+@dataclass(frozen=True)
+class Window:
+    """What part of the curves to draw, and how."""
+
+    low: float | None = None  # in units of the axis, both inclusive
+    high: float | None = None
+    smoothing: float = 0.0  # decay of the moving average per point
+    log: bool = False
+    axis: Axis = "step"
+
+
+WHOLE = Window()
+
+
+def points_of(curve: Curve) -> Points:
+    """The curve as points, its moments in milliseconds."""
+    return Points(curve.steps, np.round(curve.wall_times * 1000).astype(np.int64), curve.values)

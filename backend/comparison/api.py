@@ -1,0 +1,158 @@
+"""/api/v1/compare: several runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from backend.comparison import replicates
+from backend.comparison import service as compare
+from backend.comparison.replicates import VariationPair
+from backend.db.session import reading_scope
+from backend.domain.published import CAVEATS, PUBLISHED, PublishedResult
+from backend.run_page.series_api import CurveView, shipped
+from backend.run_view.views import RunView
+from backend.scores.paired import ComparisonView
+from backend.web.deps import Database
+from backend.web.errors import responses
+
+router = APIRouter(prefix="/compare", tags=["compare"])
+
+Runs = Annotated[
+    str, Query(description="Ids, separated by commas.", examples=["k3v9q2m7xa,w7c2m4k1zz"], max_length=4000)
+]
+
+
+class VariationView(BaseModel):
+    """Runs that differ in their seed alone."""
+
+    label: str = Field(examples=["deterministic · width 128"])
+    variant: str
+    runs: list[str] = Field(description="Their ids.")
+
+
+class TaskView(BaseModel):
+    """One task; the share of its test inputs that each run solves, null where it was not evaluated."""
+
+    task: str
+    scores: dict[str, float | None]
+
+
+class PairView(BaseModel):
+    """A run beside the baseline on the same tasks."""
+
+    run: str
+    comparison: ComparisonView | None
+    reason: str = Field(description="Why there is no comparison; else empty.")
+
+
+class PublishedView(BaseModel):
+    """A published result, as printed; never measured here."""
+
+    model: str
+    variant: str
+    parameters: str
+    steps: int | None
+    pass_at: dict[int, str]
+    train_accuracy: float | None = Field(description="Percent of labelled tokens.")
+    cross_sample_variance: float | None
+    caveats: list[str]
+
+
+class CompareView(BaseModel):
+    """Runs side by side: their results stand in `runs`, their curves come from `/compare/series`."""
+
+    runs: list[RunView]
+    base: str
+    k: int
+    variations: list[VariationView]
+    differing: dict[str, dict[str, Any]] = Field(description="Path of the config -> run -> value.")
+    tasks: list[TaskView]
+    not_comparable: dict[str, str] = Field(
+        description="Run -> how the protocol of its result in `tasks` differs from that of the first run."
+    )
+    significance: list[PairView]
+    over_seeds: list[VariationPair] = Field(
+        description="Every other variation beside that of the baseline, over seeds, on the same tasks."
+    )
+    published: list[PublishedView]
+
+
+@router.get("", responses=responses(401, 404, 422))
+def compare_runs(
+    engine: Database,
+    runs: Runs,
+    base: Annotated[str, Query(description="Id of the baseline; left out: the first run.")] = "",
+    k: Annotated[int, Query(ge=1, le=100, description="Attempts that count.")] = 1,
+) -> CompareView:
+    """Compare runs: results, how their configs differ, who solves what, what differs significantly."""
+    with reading_scope(engine) as session:
+        found = compare.chosen(session, runs.split(","))
+        baseline = compare.baseline(found, base)
+        matrix = compare.matrix(session, found, k)
+        return CompareView(
+            runs=found,
+            base=baseline,
+            k=k,
+            variations=[
+                VariationView(label=each.label, variant=each.variant, runs=[run.id for run in each.runs])
+                for each in compare.variations(found)
+            ],
+            differing={row.path: dict(row.values) for row in compare.differing(found)},
+            tasks=[TaskView(task=row.task_id, scores=dict(row.scores)) for row in matrix.tasks],
+            not_comparable=dict(matrix.notes),
+            significance=[
+                PairView(run=pair.run_id, comparison=pair.view, reason=pair.reason)
+                for pair in compare.pairs(session, found, baseline, k)
+            ],
+            over_seeds=_over_seeds(session, found, baseline, k),
+            published=[_published(row) for row in PUBLISHED],
+        )
+
+
+def _over_seeds(session: Session, found: Sequence[RunView], baseline: str, k: int) -> list[VariationPair]:
+    variations = compare.variations(found)
+    base = compare.variation_of(variations, baseline).key
+    return replicates.pairs(replicates.replicates(session, variations, k), base)
+
+
+def _published(row: PublishedResult) -> PublishedView:
+    return PublishedView(
+        model=row.model,
+        variant=row.variant,
+        parameters=row.parameters,
+        steps=row.steps,
+        pass_at=row.pass_at,
+        train_accuracy=row.train_accuracy,
+        cross_sample_variance=row.cross_sample_variance,
+        caveats=[CAVEATS[name] for name in row.caveats],
+    )
+
+
+class SeriesOfRuns(BaseModel):
+    """Curves by run and metric; a run without a metric leaves it out."""
+
+    series: dict[str, dict[str, CurveView]]
+
+
+@router.get("/series", response_model=SeriesOfRuns, responses=responses(401, 404, 422))
+def read_series_of_runs(
+    engine: Database,
+    runs: Runs,
+    names: Annotated[str, Query(description="Separated by commas; empty: all.", examples=["loss"])] = "",
+    max_points: Annotated[int, Query(ge=10, le=100_000, description="Most points of each curve.")] = 1000,
+    first: Annotated[int | None, Query(alias="from", ge=0, description="First step.")] = None,
+    last: Annotated[int | None, Query(alias="to", ge=0, description="Last step, inclusive.")] = None,
+) -> JSONResponse:
+    """Curves of several runs, each thinned to `max_points` so that every extreme survives."""
+    ids = compare.checked_ids(runs.split(","))
+    asked = [name.strip() for name in names.split(",") if name.strip()] or None
+    with reading_scope(engine) as session:
+        found = compare.curves(session, ids, asked, max_points, first, last)
+    body = {run_id: {name: shipped(c) for name, c in by_name.items()} for run_id, by_name in found.items()}
+    return JSONResponse({"series": body})

@@ -1,0 +1,126 @@
+"""The charts of a comparison: one per metric, a line per run, or per variation with its seeds as a band."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from backend.charts import panels
+from backend.charts.lines import SHADES, Clock, Line, clock_of
+from backend.charts.panels import Panel
+from backend.comparison.service import Variation, over_seeds, variations
+from backend.metrics.service import Curve
+from backend.run_view.views import RunView
+
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
+Curves = Mapping[str, Mapping[str, Curve]]  # run id -> metric -> curve
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a run looks in every chart, and what it is called."""
+
+    label: str
+    colour: str
+    shade: int = 0
+    dash: str = "solid"
+
+
+def panels_of(metrics: Iterable[str]) -> list[Panel]:
+    """One chart per metric, in the order and the sections of a run's page."""
+    return [
+        panels.panel_of_one(metric, panel) for panel in panels.arranged(metrics) for metric in panel.metrics
+    ]
+
+
+def styles_of(found: Sequence[RunView]) -> dict[str, Style]:
+    """Hue by variant, dash by seed, and a shade for each further variation of one variant."""
+    names = Counter(run.name for run in found)
+    shades = _shades(variations(found))
+    made = {}
+    for run in found:
+        label = run.name if names[run.name] == 1 else f"{run.name} · seed {run.seed} · {run.id[:4]}"
+        made[run.id] = Style(
+            label,
+            f"variant-{run.variant or 'external'}",
+            shades[run.id],
+            DASHES[(run.seed or 0) % len(DASHES)],
+        )
+    return made
+
+
+def styles_over_seeds(found: Sequence[Variation]) -> dict[str, Style]:
+    """The same for variations, whose seeds are one line."""
+    shades = _shades(found)
+    return {
+        each.key: Style(
+            f"{each.label} (n = {len(each.runs)})", f"variant-{each.variant or 'external'}", shades[each.key]
+        )
+        for each in found
+    }
+
+
+def _shades(found: Sequence[Variation]) -> dict[str, int]:
+    """Run id -> shade: the variations of one variant from its hue towards the ink."""
+    seen: Counter[str] = Counter()
+    shades: dict[str, int] = {}
+    for variation in found:
+        shades |= {run.id: seen[variation.variant] % SHADES for run in variation.runs}
+        seen[variation.variant] += 1
+    return shades
+
+
+def run_lines(
+    metric: str,
+    found: Sequence[RunView],
+    curves: Curves,
+    styles: Mapping[str, Style],
+    sizes: Mapping[str, int],
+) -> list[Line]:
+    """One line per run that has the metric."""
+    return [
+        _line(run, metric, styles[run.id], curves[run.id][metric], clock_of(run, sizes))
+        for run in found
+        if metric in curves[run.id]
+    ]
+
+
+def seed_lines(
+    metric: str,
+    found: Sequence[Variation],
+    curves: Curves,
+    styles: Mapping[str, Style],
+    sizes: Mapping[str, int],
+) -> list[Line]:
+    """One line per variation: the mean of its seeds, and their range."""
+    lines = []
+    for variation in found:
+        having = [run for run in variation.runs if metric in curves[run.id]]
+        members = [curves[run.id][metric] for run in having]
+        if not members:
+            continue
+        first = having[0]
+        clock, style = clock_of(first, sizes), styles[variation.key]
+        if len(members) == 1:
+            lines.append(_line(first, metric, style, members[0], clock, variation.key))
+            continue
+        made = over_seeds(members, [run.started_at or run.created_at for run in having])
+        line = _line(first, metric, style, made.mean, clock, variation.key)
+        lines.append(replace(line, band=(made.low, made.high)))
+    return lines
+
+
+def _line(run: RunView, metric: str, style: Style, curve: Curve, clock: Clock, key: str = "") -> Line:
+    return Line(
+        key=key or run.id,
+        run=run.id,
+        metric=metric,
+        name=style.label,
+        colour=style.colour,
+        curve=curve,
+        clock=clock,
+        shade=style.shade,
+        dash=style.dash,
+    )

@@ -1,0 +1,117 @@
+"""Runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backend.charts.panels import Panel
+from backend.charts.view import ChartView
+from backend.comparison.board import Column, LegendLine
+from backend.comparison.replicates import Replicates, VariationPair
+from backend.comparison.result_tables import ConfigRow, EncoderRow, ResultRow
+from backend.comparison.service import Pair, TaskMatrix
+from backend.domain.measurement import Protocol
+from backend.domain.published import Caveat, PublishedResult
+from backend.kit.format import counted
+from backend.run_view.views import RunView
+from backend.web.contexts import Context
+from backend.web.drawn import Drawn
+
+
+@dataclass(frozen=True)
+class CompareChoice(Context):
+    """Runs to choose from, where none is compared yet."""
+
+    template = "comparison/choice.html"
+    nav = "compare"
+    page = "compare"
+    sheets = ("comparison",)
+
+    runs: Sequence[RunView]
+
+
+@dataclass(frozen=True)
+class ComparePage(Context):
+    """Runs side by side; the sections on tasks and significance come when they are opened."""
+
+    template = "comparison/page.html"
+    nav = "compare"
+    page = "compare"
+    sheets = ("comparison",)
+
+    runs: Sequence[RunView]
+    columns: Sequence[Column]
+    by: str  # run, or seed: one line per variation
+    base: str  # key of a column
+    k: int
+    at: str  # which checkpoints' results
+    view: ChartView
+    panels: Sequence[Panel]
+    drawn: Mapping[str, Drawn]
+    legend: Sequence[LegendLine]
+    encoder: tuple[Mapping[str, str], Sequence[EncoderRow]]  # measures by title; rows
+    results: Sequence[ResultRow]
+    published: Sequence[PublishedResult]
+    caveats: Mapping[Caveat, str]
+    config: Sequence[ConfigRow]
+
+    @property
+    def page_title(self) -> str:
+        return f"Compare {counted(len(self.runs), 'run')}"
+
+
+@dataclass(frozen=True)
+class CompareTasks(Context):
+    """Which run solves which task, without the frame.
+
+    Over seeds also `replicates` by key and, by task, how many seeds of all lines solve it, of how many.
+    """
+
+    template = "comparison/_tasks.html"
+    page = "compare"
+
+    columns: Sequence[Column]  # those that were asked tasks
+    matrix: TaskMatrix
+    replicates: Mapping[str, Replicates] = field(default_factory=dict)
+    seeds: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def page_title(self) -> str:
+        return "Tasks of the compared runs"
+
+
+@dataclass(frozen=True)
+class CompareSignificance(Context):
+    """Every run beside the baseline, without the frame."""
+
+    template = "comparison/_significance.html"
+    page = "compare"
+
+    columns: Mapping[str, Column]
+    base: str
+    k: int
+    pairs: Sequence[Pair]
+
+    @property
+    def page_title(self) -> str:
+        return "Significance"
+
+
+@dataclass(frozen=True)
+class CompareVariations(Context):
+    """Every variation beside the baseline, over seeds, without the frame."""
+
+    template = "comparison/_variations.html"
+    page = "compare"
+
+    columns: Mapping[str, Column]
+    base: str
+    k: int
+    pairs: Sequence[VariationPair]
+    protocol: Protocol | None  # that most runs share
+    left_out: str  # which runs lack it; else empty
+
+    @property
+    def page_title(self) -> str:
+        return "Significance over seeds"

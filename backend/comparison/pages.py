@@ -1,0 +1,141 @@
+"""`/compare?runs=…`: any set of runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import HTMLResponse, Response
+
+from backend.charts.cache import as_json
+from backend.charts.view import PanelIds, View
+from backend.comparison import replicates
+from backend.comparison import service as compare
+from backend.comparison.board import Board, By, columns_of
+from backend.comparison.contexts import (
+    CompareChoice,
+    ComparePage,
+    CompareSignificance,
+    CompareTasks,
+    CompareVariations,
+)
+from backend.comparison.replicates import Replicates
+from backend.comparison.result_tables import config_rows, encoder_table, results_table
+from backend.db.session import reading_scope
+from backend.domain.dashboards import At
+from backend.domain.published import CAVEATS, PUBLISHED
+from backend.runs_table import search as run_search
+from backend.web.deps import Database
+from backend.web.rendering import render
+
+router = APIRouter(include_in_schema=False)
+
+CHOICE = 100  # runs to choose from
+
+
+class Question:
+    """What is compared, as the address says it."""
+
+    def __init__(
+        self,
+        runs: Annotated[list[str] | None, Query()] = None,
+        by: By = "run",
+        base: str = "",
+        k: Annotated[int, Query(ge=1, le=100)] = 1,
+        at: At = "newest",
+        hide: Annotated[str, Query(max_length=4000)] = "",
+    ) -> None:
+        self.ids = [each for given in runs or [] for each in given.split(",") if each]
+        self.by: By = by
+        self.base, self.k = base, k
+        self.at: At = at
+        self.hidden = frozenset(filter(None, hide.split(",")))
+
+
+Asked = Annotated[Question, Depends()]
+
+
+@router.get("/compare")
+def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
+    """Curves, encoder health, results and configs of the runs; without runs, a list to choose from."""
+    with reading_scope(engine) as session:
+        if not asked.ids:
+            page = run_search.find(session, limit=CHOICE, metrics=())
+            return render(CompareChoice(page.runs))
+        found = compare.chosen(session, asked.ids)
+        board = Board(session, found, asked.by)
+        context = ComparePage(
+            runs=found,
+            columns=columns_of(board),
+            by=asked.by,
+            base=_base(board, asked),
+            k=asked.k,
+            at=asked.at,
+            view=view,
+            panels=board.panels,
+            drawn=board.first_paint(view),
+            legend=board.legend(asked.hidden),
+            encoder=encoder_table(board),
+            results=results_table(board, asked.at),
+            published=PUBLISHED,
+            caveats=CAVEATS,
+            config=config_rows(board),
+        )
+    return render(context)
+
+
+def _base(board: Board, asked: Question) -> str:
+    """Key of the line that the others are held against: a run, or the variation that it belongs to."""
+    run_id = compare.baseline(board.runs, asked.base)
+    return compare.variation_of(board.variations, run_id).key if board.by == "seed" else run_id
+
+
+@router.get("/compare/figures")
+def figures(panel_ids: PanelIds, engine: Database, asked: Asked, view: View) -> Response:
+    """Metrics of all runs as Plotly figures."""
+    with reading_scope(engine) as session:
+        board = Board(session, compare.chosen(session, asked.ids), asked.by)
+        made = board.charts([board.panel(metric) for metric in panel_ids], view)
+    return Response(as_json(made), media_type="application/json")
+
+
+@router.get("/compare/tasks")
+def tasks(engine: Database, asked: Asked) -> HTMLResponse:
+    """Which run, or how many seeds of which variation, solve which task."""
+    with reading_scope(engine) as session:
+        board = Board(session, compare.chosen(session, asked.ids), asked.by)
+        over_seeds = asked.by == "seed"
+        found = replicates.replicates(session, board.variations, asked.k) if over_seeds else []
+        made = (
+            replicates.matrix(found, asked.k) if over_seeds else compare.matrix(session, board.runs, asked.k)
+        )
+    context = CompareTasks(
+        columns=[each for each in columns_of(board) if each.key in made.results],
+        matrix=made,
+        replicates={each.variation.key: each for each in found},
+        seeds={row.task_id: _seeds(found, row.task_id) for row in made.tasks},
+    )
+    return render(context)
+
+
+def _seeds(found: Sequence[Replicates], task: str) -> str:
+    """How many seeds of all variations solve all of the task, of those of variations that were asked it."""
+    asked = [each for each in found if each.mean(task) is not None]
+    return f"{sum(each.solved_by(task) for each in asked)}/{sum(len(each.scores) for each in asked)}"
+
+
+@router.get("/compare/significance")
+def significance(engine: Database, asked: Asked) -> HTMLResponse:
+    """Every run, or variation over its seeds, beside the baseline on the same tasks."""
+    with reading_scope(engine) as session:
+        board = Board(session, compare.chosen(session, asked.ids), asked.by)
+        base, columns = _base(board, asked), {each.key: each for each in columns_of(board)}
+        if asked.by == "run":
+            pairs = compare.pairs(session, board.runs, base, asked.k)
+            return render(CompareSignificance(columns, base, asked.k, pairs))
+        found = replicates.replicates(session, board.variations, asked.k)
+        over_seeds = replicates.pairs(found, base)
+        protocol = replicates.common_protocol(board.runs)
+        left_out = replicates.left_out(board.runs, protocol)
+    return render(CompareVariations(columns, base, asked.k, over_seeds, protocol, left_out))

@@ -1,0 +1,256 @@
+"""Several runs side by side: curves, differing configs, verdicts on the same tasks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from backend.domain.config.problems import flatten
+from backend.domain.experiment.identity import is_shared
+from backend.domain.measurement import paired_differences
+from backend.domain.statistics import task_scores
+from backend.evaluation import comparison
+from backend.kit.errors import Conflict, NotFound
+from backend.kit.problems import invalid_query
+from backend.lifecycle import service as runs
+from backend.metrics import service as series
+from backend.metrics.service import Curve
+from backend.run_view.views import ResultView, RunView
+from backend.scores import queries as evaluation_rows
+from backend.scores.paired import ComparisonView
+
+MOST_RUNS = 200
+NAMED_CHANGES = 3  # that a variation's label says
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Runs that differ in their seed alone. `key` is the id of the first of them."""
+
+    key: str
+    label: str
+    runs: tuple[RunView, ...]
+
+    @property
+    def variant(self) -> str:
+        return self.runs[0].variant
+
+
+@dataclass(frozen=True)
+class Solved:
+    """One task in the matrix: the share of its test inputs that each run solves; None: not evaluated."""
+
+    task_id: str
+    scores: Mapping[str, float | None]
+
+    @property
+    def solvers(self) -> int:
+        """How many runs solve all of it."""
+        return sum(score == 1 for score in self.scores.values())
+
+    @property
+    def differs(self) -> bool:
+        """Whether some run solves what another does not."""
+        return len({score for score in self.scores.values() if score is not None}) > 1
+
+
+@dataclass(frozen=True)
+class TaskMatrix:
+    """Which run solves which task, each by its newest held-out evaluation (`results`)."""
+
+    k: int
+    results: Mapping[str, ResultView]
+    tasks: Sequence[Solved]
+    notes: Mapping[str, str] = field(default_factory=dict)  # line -> why it is not comparable with the first
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A run beside the baseline: the comparison, or why there is none."""
+
+    run_id: str
+    view: ComparisonView | None
+    reason: str = ""
+
+
+def checked_ids(run_ids: Sequence[str]) -> list[str]:
+    """Each id once, in the given order; InvalidInput for none or too many."""
+    ids = list(dict.fromkeys(each.strip() for each in run_ids if each.strip()))
+    if not 1 <= len(ids) <= MOST_RUNS:
+        said = "names no run." if not ids else f"names {len(ids)} runs; {MOST_RUNS} at most."
+        raise invalid_query("runs", said, "Give ids of runs, separated by commas.")
+    return ids
+
+
+def chosen(session: Session, run_ids: Sequence[str]) -> list[RunView]:
+    """The runs, in the given order; NotFound for one that does not exist."""
+    return runs.several(session, checked_ids(run_ids))
+
+
+def baseline(found: Sequence[RunView], asked: str) -> str:
+    """Id of the run that the others are held against: the one asked for, or the first."""
+    if not asked:
+        return found[0].id
+    if all(run.id != asked for run in found):
+        raise invalid_query("base", f"{asked} is not among the runs.", "Name one of them.")
+    return asked
+
+
+def variation_of(found: Sequence[Variation], run_id: str) -> Variation:
+    """The one that the run belongs to."""
+    return next(each for each in found if any(run.id == run_id for run in each.runs))
+
+
+def curves(
+    session: Session,
+    run_ids: Sequence[str],
+    names: Collection[str] | None,
+    max_points: int | None,
+    first: int | None = None,
+    last: int | None = None,
+) -> dict[str, dict[str, Curve]]:
+    """Run id -> metric -> curve, each thinned so that every extreme survives. NotFound for an unknown run."""
+    for run_id in run_ids:
+        runs.check_exists(session, run_id)
+    return {run_id: series.read(session, run_id, names, max_points, first, last) for run_id in run_ids}
+
+
+def variations(found: Sequence[RunView]) -> list[Variation]:
+    """The runs by everything but their seed, in the order of their first."""
+    grouped: dict[str, list[RunView]] = {}
+    for run in found:
+        grouped.setdefault(f"{run.variant} {run.variation}", []).append(run)
+    labels = _labels(list(grouped.values()))
+    return [
+        Variation(members[0].id, label, tuple(members))
+        for members, label in zip(grouped.values(), labels, strict=True)
+    ]
+
+
+def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
+    """The variant alone, where it is the one of its kind; else the name that its runs share, where it tells
+    them apart; else what it has otherwise than the others of its variant."""
+    labels = []
+    for run, *_ in groups:
+        alike = [members for members in groups if members[0].variant == run.variant]
+        names = [_shared_name(members) for members in alike]
+        if len(alike) > 1 and all(names) and len(set(names)) == len(names):
+            labels.append(names[[members[0].id for members in alike].index(run.id)])
+            continue
+        firsts = [members[0] for members in alike]
+        rows = [row for row in differing(firsts) if is_shared(row.path)] if len(alike) > 1 else []
+        said = [
+            f"{row.path.rpartition('.')[2].replace('_', ' ')} {_short(row.values.get(run.id))}"
+            for row in rows
+        ]
+        name = run.variant or run.name
+        labels.append(" · ".join([name, *said[:NAMED_CHANGES]]))
+    return labels
+
+
+def _shared_name(members: Sequence[RunView]) -> str:
+    """What runs are called but for their seeds; empty where they have no such name in common."""
+    names = {re.sub(r"[ ·_-]*seed[ _-]*\d+$", "", run.name) for run in members}
+    return names.pop() if len(names) == 1 else ""
+
+
+def _short(value: Any) -> str:
+    return "–" if value is None else str(value)[:24]
+
+
+@dataclass(frozen=True)
+class Differing:
+    """A field of the configs that not all runs have alike. A run without it is left out of `values`."""
+
+    path: str
+    values: Mapping[str, Any]
+
+
+def differing(found: Sequence[RunView]) -> list[Differing]:
+    """Fields that differ between the runs, in the order of the config; their names are left out."""
+    flat = {run.id: {k: v for k, v in flatten(run.config).items() if k != "name"} for run in found}
+    paths = list(dict.fromkeys(path for fields in flat.values() for path in fields))
+    rows = [Differing(p, {r: fields[p] for r, fields in flat.items() if p in fields}) for p in paths]
+    return [
+        row for row in rows if len(row.values) < len(found) or len({repr(v) for v in row.values.values()}) > 1
+    ]
+
+
+def matrix(session: Session, found: Sequence[RunView], k: int) -> TaskMatrix:
+    """Task by task who solves what with k attempts; most solved first."""
+    results = {run.id: run.held_out for run in found}
+    by_run: dict[str, dict[str, float]] = {}
+    for run_id, result in results.items():
+        if result:
+            by_run[run_id] = task_scores(evaluation_rows.truth_ranks(session, result.id), k)
+    tasks = sorted({task for scores in by_run.values() for task in scores})
+    rows = [Solved(task, {run.id: by_run.get(run.id, {}).get(task) for run in found}) for task in tasks]
+    rows.sort(key=lambda row: (-row.solvers, row.task_id))
+    shown = {run_id: result for run_id, result in results.items() if result}
+    return TaskMatrix(k, shown, rows, _notes(shown, by_run))
+
+
+def _notes(results: Mapping[str, ResultView], tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Run -> why its tasks cannot be compared with those of the first run, where they cannot."""
+    notes = {}
+    first, *others = results or ("",)
+    for run_id in others:
+        one, other = results[first].protocol, results[run_id].protocol
+        if reasons := paired_differences(one, tasks[first], other, tasks[run_id]):
+            notes[run_id] = f"not comparable with the first: {'; '.join(reasons)}"
+    return notes
+
+
+def pairs(session: Session, found: Sequence[RunView], base: str, k: int) -> list[Pair]:
+    """Every other run beside the run `base`, on the same tasks; a refusal gives its reason."""
+    made = []
+    for run in found:
+        if run.id == base:
+            continue
+        try:
+            made.append(Pair(run.id, comparison.compare(session, base, run.id, k)))
+        except (Conflict, NotFound) as error:
+            made.append(Pair(run.id, None, error.message))
+    return made
+
+
+@dataclass(frozen=True)
+class SeedBand:
+    """Several seeds as one curve: mean, least and greatest at each step."""
+
+    mean: Curve
+    low: Curve
+    high: Curve
+
+
+def over_seeds(members: Sequence[Curve], starts: Sequence[float]) -> SeedBand:
+    """Mean and range over the seeds at every step that one of them has.
+
+    Between its own steps a curve is read off its line; before its first and after its last step it does not
+    count. The moments are those of the first seed's clock.
+    """
+    steps = np.unique(np.concatenate([each.steps for each in members]))
+    table = np.full((len(members), len(steps)), np.nan)
+    moments = np.full_like(table, np.nan)
+    for row, (curve, start) in enumerate(zip(members, starts, strict=True)):
+        finite = np.isfinite(curve.values)
+        if not finite.any():
+            continue
+        inside = (steps >= curve.steps[finite][0]) & (steps <= curve.steps[finite][-1])
+        table[row, inside] = np.interp(steps[inside], curve.steps[finite], curve.values[finite])
+        moments[row, inside] = np.interp(steps[inside], curve.steps, curve.wall_times) - start
+    some = np.isfinite(table).any(axis=0)
+    steps, table, moments = steps[some], table[:, some], moments[:, some]
+    if not len(steps):
+        nothing = Curve(steps, np.zeros(0), np.zeros(0), 0)
+        return SeedBand(nothing, nothing, nothing)
+    times = np.nanmean(moments, axis=0) + starts[0]
+    mean, low, high = (
+        Curve(steps, times, made(table, axis=0), len(steps)) for made in (np.nanmean, np.nanmin, np.nanmax)
+    )
+    return SeedBand(mean, low, high)

@@ -1,0 +1,145 @@
+"""`etrm dashboard`: list, make, copy, share, export and delete dashboards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backend.kit.clock import to_the_minute
+
+app = typer.Typer(
+    help="Dashboards: list, show, create, duplicate, share, export, delete.", no_args_is_help=True
+)
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The last part of its address, /d/SLUG.")]
+
+
+@app.command(name="list")
+def list_all() -> None:
+    """List the dashboards, the last changed first."""
+    from backend.dashboards import service as dashboards
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show as show_table
+
+    with reading() as session:
+        found = dashboards.find(session)
+    rows = [(each.slug, each.name, str(len(each.content.panels))) for each in found]
+    show_table(("slug", "name", "panels"), rows, empty="")
+
+
+@app.command()
+def show(slug: Slug) -> None:
+    """Print a dashboard as JSON; `etrm dashboard create` reads it."""
+    from backend.dashboards import service as dashboards
+    from backend.terminal.lab import reading
+
+    with reading() as session:
+        print(dashboards.get(session, slug).model_dump_json(indent=2))
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Its name; the address is made from it.")],
+    content: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, dir_okay=False, help="JSON of `show`, or its content."),
+    ] = None,
+) -> None:
+    """Make a dashboard, empty or from a file."""
+    from backend.dashboards import service as dashboards
+    from backend.terminal.lab import writing
+
+    read = json.loads(content.read_text()) if content else {}
+    with writing() as session:
+        made = dashboards.create(session, name, read.get("content", read))
+    print(f"Made dashboard {made.slug}: /d/{made.slug}")
+
+
+@app.command()
+def duplicate(slug: Slug, name: Annotated[str, typer.Option(help="Of the copy.")] = "") -> None:
+    """Make another dashboard with the same panels."""
+    from backend.dashboards import service as dashboards
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        made = dashboards.duplicate(session, slug, name)
+    print(f"Made dashboard {made.slug}: /d/{made.slug}")
+
+
+@app.command()
+def share(slug: Slug) -> None:
+    """Make a link that shows this dashboard, and nothing else, without a login."""
+    from backend.dashboards import service as dashboards
+    from backend.terminal.lab import address, writing
+
+    with writing() as session:
+        made, secret = dashboards.share(session, slug)
+    print(f"Share link {made.id}, shown this once: {address()}/s/{secret}")
+
+
+@app.command()
+def shares(
+    slug: Annotated[str, typer.Argument(metavar="[SLUG]", help="Left out: all that open something.")] = "",
+) -> None:
+    """List the share links of a dashboard, or those of all."""
+    from backend.dashboards import service as dashboards
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show as show_table
+
+    with reading() as session:
+        if slug:
+            found = [(slug, each) for each in dashboards.shares(session, slug)]
+        else:
+            found = [(each.slug, each.link) for each in dashboards.live_shares(session)]
+    rows = [
+        (
+            str(each.id), where, each.made_by, to_the_minute(each.created_at),
+            to_the_minute(each.last_opened_at), to_the_minute(each.revoked_at),
+        )
+        for where, each in found
+    ]  # fmt: skip
+    heads = ("link", "dashboard", "made by", "made", "last opened", "revoked")
+    show_table(heads, rows, empty="No share link.")
+
+
+@app.command()
+def revoke(slug: Slug, share_id: Annotated[int, typer.Argument(metavar="LINK", help="Its number.")]) -> None:
+    """Take a share link back: it opens nothing any more."""
+    from backend.dashboards import service as dashboards
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        dashboards.revoke(session, slug, share_id)
+    print(f"Share link {share_id} opens nothing any more.")
+
+
+@app.command()
+def export(
+    slug: Slug,
+    out: Annotated[
+        Path | None, typer.Option("--out", dir_okay=False, help="Left out: SLUG.html here.")
+    ] = None,
+) -> None:
+    """Write a dashboard as one HTML file that needs nothing else."""
+    from backend.dashboards import service as dashboards
+    from backend.dashboards.pages import exported
+    from backend.terminal.lab import reading
+
+    with reading() as session:
+        html = exported(session, dashboards.get(session, slug))
+    target = out or Path(f"{slug}.html")
+    target.write_text(html)
+    print(f"Wrote {target} ({len(html.encode()) / 1000:.0f} kB).")
+
+
+@app.command()
+def delete(slug: Slug) -> None:
+    """Delete a dashboard with its share links."""
+    from backend.dashboards import service as dashboards
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        dashboards.delete(session, slug)
+    print(f"Deleted dashboard {slug}.")

@@ -1,0 +1,200 @@
+"""`/dashboards`, `/d/{slug}`: saved pages of panels; `/s/{secret}`: what a share link shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from backend.charts.cache import as_json
+from backend.charts.view import ChartView, PanelIds, View
+from backend.comparison import service as compare
+from backend.comparison.board import By
+from backend.dashboards import service as dashboards
+from backend.dashboards.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard
+from backend.dashboards.panels import Panels, as_csv
+from backend.dashboards.service import DashboardView
+from backend.db.session import reading_scope, session_scope
+from backend.domain.dashboards import AnyPanel, CurvesPanel, of_comparison
+from backend.domain.metrics import METRICS, NAMES
+from backend.domain.published import CAVEATS, PUBLISHED
+from backend.kit.errors import NotFound
+from backend.run_page.series_api import shipped
+from backend.run_view.views import RunView
+from backend.web.assets import STATIC
+from backend.web.deps import Database
+from backend.web.rendering import environment, render
+
+router = APIRouter(include_in_schema=False)
+
+SHEETS = ("tokens", "frame", "controls", "tables", "run", "compare", "dashboards")
+MOST_ROWS = 100_000
+ICON = re.compile(r'<svg class="icon.*?</svg>', re.DOTALL)
+
+
+@router.get("/dashboards")
+def list_page(engine: Database) -> HTMLResponse:
+    """Every dashboard, and a field to make another."""
+    with reading_scope(engine) as session:
+        return render(DashboardsPage(dashboards.find(session)))
+
+
+@router.post("/dashboards")
+def create(
+    engine: Database,
+    name: Annotated[str, Form()] = "",
+    runs: Annotated[str, Form()] = "",
+    by: Annotated[By, Form()] = "seed",
+) -> Response:
+    """A new dashboard, empty, or a comparison of the named runs; then its page."""
+    with session_scope(engine) as session:
+        if not runs:
+            made = dashboards.create(session, name)
+            return RedirectResponse(f"/d/{made.slug}?edit=1", HTTPStatus.SEE_OTHER)
+        found = compare.chosen(session, runs.split(","))
+        metrics = {metric for run in found for metric in run.metrics}
+        content = of_comparison([run.id for run in found], by, metrics)
+        made = dashboards.create(session, name, content.model_dump(mode="json"))
+    return RedirectResponse(f"/d/{made.slug}", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/d/{slug}")
+def dashboard_page(slug: str, engine: Database, view: View, edit: str = "") -> HTMLResponse:
+    """A dashboard, live; with `?edit=1` its panels can be changed."""
+    with reading_scope(engine) as session:
+        found = dashboards.get(session, slug)
+        panels = _panels(session, found)
+        context = DashboardPage(
+            **_filled(panels, found, view),
+            view=view,
+            shares=dashboards.shares(session, slug),
+            metrics=_choices(panels.runs),
+            content_json=json.dumps(found.content.model_dump(mode="json")),
+            edited=bool(edit),
+        )
+    return render(context)
+
+
+@router.get("/d/{slug}/figures")
+def figures(slug: str, panel_ids: PanelIds, engine: Database, view: View) -> Response:
+    """Panels of curves as Plotly figures."""
+    with reading_scope(engine) as session:
+        return _figures(session, dashboards.get(session, slug), panel_ids, view)
+
+
+@router.get("/d/{slug}/panels/{panel_id}.csv")
+def panel_csv(slug: str, panel_id: str, engine: Database) -> Response:
+    """The numbers of a panel."""
+    with reading_scope(engine) as session:
+        return _csv(session, dashboards.get(session, slug), panel_id)
+
+
+@router.get("/d/{slug}/export.html")
+def export(slug: str, engine: Database) -> Response:
+    """The dashboard as one HTML file that needs nothing else."""
+    with reading_scope(engine) as session:
+        html = exported(session, dashboards.get(session, slug))
+    return Response(html, media_type="text/html", headers=_as_file(f"{slug}.html"))
+
+
+@router.get("/s/{secret}")
+def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
+    """What a share link shows, without a login."""
+    with reading_scope(engine) as session:
+        found = dashboards.opened_by(session, secret)
+        filled = _filled(_panels(session, found), found, view)
+    with session_scope(engine) as session:
+        dashboards.note_opened(session, secret)
+    return render(SharedDashboard(**filled, view=view, address=f"/s/{secret}"))
+
+
+@router.get("/s/{secret}/figures")
+def shared_figures(secret: str, panel_ids: PanelIds, engine: Database, view: View) -> Response:
+    """Shared panels of curves as Plotly figures."""
+    with reading_scope(engine) as session:
+        return _figures(session, dashboards.opened_by(session, secret), panel_ids, view)
+
+
+@router.get("/s/{secret}/panels/{panel_id}.csv")
+def shared_csv(secret: str, panel_id: str, engine: Database) -> Response:
+    """The numbers of a shared panel."""
+    with reading_scope(engine) as session:
+        return _csv(session, dashboards.opened_by(session, secret), panel_id)
+
+
+@router.get("/s/{secret}/series")
+def shared_series(secret: str, engine: Database, names: str) -> JSONResponse:
+    """Curves of a shared dashboard's runs: only metrics that a panel of it shows."""
+    with reading_scope(engine) as session:
+        found = dashboards.opened_by(session, secret)
+        shown = {panel.metric for panel in found.content.panels if isinstance(panel, CurvesPanel)}
+        asked = [name for name in names.split(",") if name in shown]
+        ids = [run.id for run in dashboards.runs_of(session, found.content.source)]
+        curves = compare.curves(session, ids, asked, MOST_ROWS)
+    body = {run: {name: shipped(curve) for name, curve in by_name.items()} for run, by_name in curves.items()}
+    return JSONResponse({"series": body})
+
+
+def exported(session: Session, found: DashboardView) -> str:
+    """The HTML of an export: style sheets and drawings inside, no script."""
+    css = "\n".join((STATIC / "css" / f"{sheet}.css").read_text() for sheet in SHEETS)
+    context = ExportedDashboard(
+        **_filled(_panels(session, found), found, ChartView()),
+        head=Markup("<style>{}</style>").format(Markup(css)),
+        made_at=time.time(),
+    )
+    values = {name: getattr(context, name) for name in context.__dataclass_fields__}
+    html = environment().get_template(context.template).render(values | context.shared())
+    return ICON.sub("", html)  # they lie in a file of their own; the words beside them say the same
+
+
+def _panels(session: Session, found: DashboardView) -> Panels:
+    return Panels(session, dashboards.runs_of(session, found.content.source))
+
+
+def _filled(panels: Panels, found: DashboardView, view: ChartView) -> dict[str, Any]:
+    """What every page of a dashboard shows, whoever looks."""
+    return {
+        "dashboard": found,
+        "panels": [panels.shown(panel, view) for panel in found.content.panels],
+        "runs": panels.runs,
+        "labels": panels.labels,
+        "published": PUBLISHED,
+        "caveats": CAVEATS,
+    }
+
+
+def _choices(runs: Sequence[RunView]) -> list[str]:
+    """The metrics that curves can be of: those that trainings record, and what else these runs have."""
+    recorded = sorted({name for run in runs for name in run.metrics} - set(NAMES))
+    return [*(each.name for each in METRICS if each.charted), *recorded]
+
+
+def _panel(found: DashboardView, panel_id: str) -> AnyPanel:
+    panel = next((each for each in found.content.panels if each.id == panel_id), None)
+    if panel is None:
+        raise NotFound(f"This dashboard has no panel {panel_id!r}.", "Reload the page.")
+    return panel
+
+
+def _figures(session: Session, found: DashboardView, panel_ids: list[str], view: ChartView) -> Response:
+    wanted = [_panel(found, panel_id) for panel_id in panel_ids]
+    made = _panels(session, found).charts(wanted, view)
+    return Response(as_json(made), media_type="application/json")
+
+
+def _csv(session: Session, found: DashboardView, panel_id: str) -> Response:
+    text = as_csv(_panels(session, found).shown(_panel(found, panel_id), ChartView()))
+    return Response(text, media_type="text/csv", headers=_as_file(f"{found.slug}-{panel_id}.csv"))
+
+
+def _as_file(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

@@ -1,0 +1,348 @@
+"""The panels of a dashboard, each with what it shows of the dashboard's runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from backend.charts.cache import Chart as KeptChart
+from backend.charts.grid_svg import grid_svg
+from backend.charts.panels import Panel as Chart
+from backend.charts.view import ChartView
+from backend.comparison import replicates
+from backend.comparison.bars import Bar, bars_of, bars_svg
+from backend.comparison.board import Board, By, Column, columns_of
+from backend.comparison.replicates import Replicates, VariationPair
+from backend.comparison.result_tables import (
+    ConfigRow,
+    EncoderRow,
+    ResultRow,
+    config_rows,
+    encoder_table,
+    results_table,
+)
+from backend.domain.arc.grid import Grid
+from backend.domain.dashboards import (
+    AnyPanel,
+    BarsPanel,
+    CurvesPanel,
+    GridsPanel,
+    ProsePanel,
+    TablePanel,
+)
+from backend.domain.measurement import Protocol
+from backend.domain.published import CAVEATS, PUBLISHED
+from backend.gallery import service as gallery
+from backend.kit.errors import NotFound
+from backend.run_view.views import RunView
+from backend.web.drawn import NOT_YET, Drawn
+
+LAST_RECORDED = "Last recorded on training samples."
+MOST_GRIDS = 6  # variants side by side
+
+
+@dataclass(frozen=True)
+class Example:
+    """One test input: the question, the truth, and what each variant made of it."""
+
+    title: str
+    grids: Sequence[tuple[str, Markup]]  # caption, drawing
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A panel and what it shows; `nothing` says why it shows nothing."""
+
+    panel: AnyPanel
+    nothing: str = ""
+    basis: str = ""  # what its numbers were measured on, where they say it not by themselves
+    chart: Chart | None = None
+    drawn: Drawn = NOT_YET
+    picture: Markup = Markup()  # noqa: RUF009  frozen, and the same for all
+    html: Markup = Markup()  # noqa: RUF009
+    rows: Sequence[ResultRow] = ()
+    encoder: tuple[Mapping[str, str], Sequence[EncoderRow]] = ({}, ())  # measures by title; rows
+    config: Sequence[ConfigRow] = ()
+    columns: Sequence[Column] = ()  # of the table of configs
+    base: str = ""  # what the variations of `pairs` are held against
+    pairs: Sequence[VariationPair] = ()
+    examples: Sequence[Example] = ()
+    bars: Sequence[Bar] = field(default=(), repr=False)
+
+
+class Panels:
+    """The runs of a dashboard, and its panels filled from them."""
+
+    def __init__(self, session: Session, found: Sequence[RunView]) -> None:
+        self._session = session
+        self.runs = found
+        self._boards: dict[By, Board] = {}
+
+    def board(self, by: By) -> Board:
+        """The runs as lines: one each, or one per variation."""
+        if by not in self._boards:
+            self._boards[by] = Board(self._session, self.runs, by)
+        return self._boards[by]
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """Run id -> what it is called."""
+        return {key: style.label for key, style in self.board("run").styles.items()}
+
+    def shown(self, panel: AnyPanel, view: ChartView) -> Shown:
+        """The panel with its contents."""
+        if isinstance(panel, ProsePanel):
+            return Shown(panel, html=prose(panel.text))
+        if isinstance(panel, TablePanel) and panel.table == "published":
+            return Shown(panel)
+        if not self.runs:
+            return Shown(panel, nothing="No run matches yet. As soon as one does, it shows here.")
+        if isinstance(panel, CurvesPanel):
+            return self._curves(panel, view)
+        if isinstance(panel, BarsPanel):
+            bars = bars_of(self.board("seed").variations, panel.measure)
+            if not bars:
+                return Shown(panel, nothing=f"No run has {panel.measure} yet.")
+            basis = self._measured() if panel.measure.startswith("pass@") else LAST_RECORDED
+            picture = bars_svg(bars, panel.title or panel.measure)
+            return Shown(panel, basis=basis, bars=bars, picture=picture)
+        if isinstance(panel, TablePanel):
+            return self._table(panel)
+        return self._grids(panel)
+
+    def charts(self, wanted: Sequence[AnyPanel], view: ChartView) -> dict[str, KeptChart]:
+        """Panel id -> its chart, of panels of curves; without those whose metric no run has recorded yet."""
+        by_lines: dict[By, list[Chart]] = {}
+        for panel in wanted:
+            if not isinstance(panel, CurvesPanel):
+                raise NotFound(f"Panel {panel.id!r} has no curves.")
+            if (chart := self._chart(panel)) is not None:
+                by_lines.setdefault(panel.by, []).append(chart)
+        made: dict[str, KeptChart] = {}
+        for by, shown_charts in by_lines.items():
+            made |= self.board(by).charts(shown_charts, view)
+        return made
+
+    def _chart(self, panel: CurvesPanel) -> Chart | None:
+        """The panel as a chart, under the panel's own id; None where no run has its metric."""
+        try:
+            found = self.board(panel.by).panel(panel.metric)
+        except NotFound:
+            return None
+        return replace(found, id=panel.id, title=panel.title or found.title)
+
+    def _curves(self, panel: CurvesPanel, view: ChartView) -> Shown:
+        chart = self._chart(panel)
+        if chart is None:
+            return Shown(panel, nothing=f"No run has recorded {panel.metric} yet.")
+        return Shown(panel, chart=chart, drawn=self.board(panel.by).charts([chart], view)[chart.id].drawn)
+
+    def _table(self, panel: TablePanel) -> Shown:
+        board = self.board(panel.by)
+        if panel.table == "encoder":
+            titles, rows = encoder_table(board)
+            recorded = [row for row in rows if row.measures]
+            nothing = "" if recorded else "No run has recorded a measure of its encoder yet."
+            return Shown(panel, encoder=(titles, recorded), nothing=nothing)
+        if panel.table == "significance":
+            return self._significance(panel)
+        if panel.table == "config":
+            config = config_rows(board)
+            nothing = "" if config else "The configs are the same."
+            return Shown(panel, config=config, columns=columns_of(board), nothing=nothing)
+        results = results_table(board, panel.at)
+        return Shown(panel, rows=results, nothing="" if results else "No run has a finished evaluation yet.")
+
+    def _significance(self, panel: TablePanel) -> Shown:
+        """Every variation beside the best of those with an encoder, or of all where there is none."""
+        found = replicates.replicates(self._session, self.board("seed").variations, k=1)
+        scored = [each for each in found if each.scores and not each.other_tasks]
+        if len(scored) < 2:
+            left_out = self._left_out(replicates.common_protocol(self.runs))
+            needed = f"It takes two variations evaluated by the same protocol.{left_out}"
+            return Shown(panel, nothing=needed)
+        encoders = [each for each in scored if each.variation.variant != "trm"] or scored
+        best = max(encoders, key=_mean)
+        shown = [each for each in found if each.scores or each.left_out]
+        pairs = replicates.pairs(shown, best.variation.key)
+        base = f"{best.variation.label}, the best {'encoder' if encoders is not scored else 'one'} here"
+        return Shown(panel, basis=self._measured(), base=base, pairs=pairs)
+
+    def _measured(self) -> str:
+        """The protocol of the held-out results that most runs share, and which runs it leaves out."""
+        protocol = replicates.common_protocol(self.runs)
+        if protocol is None:
+            return ""
+        return f"{protocol.label}. Newest such of each run.{self._left_out(protocol)}"
+
+    def _left_out(self, protocol: Protocol | None) -> str:
+        """` 1 of 2 runs not comparable: different tasks (8 and 8).`; empty without any."""
+        left_out = replicates.left_out(self.runs, protocol)
+        return f" {left_out}." if left_out else ""
+
+    def _grids(self, panel: GridsPanel) -> Shown:
+        """The first run of each variation that has a result by the protocol that most runs share."""
+        protocol = replicates.common_protocol(self.runs)
+        if protocol is None:
+            return Shown(panel, nothing="No run has predictions on a held-out set yet.")
+        by_variation = [
+            [(run, results[run.id]) for run in variation.runs if run.id in results]
+            for variation in self.board("seed").variations
+            if (results := replicates.results_of(variation, protocol))
+        ]
+        firsts = [found[0] for found in by_variation][:MOST_GRIDS]
+        wanted = gallery.Filter(
+            evaluations=tuple(result.id for _, result in firsts),
+            set_name=protocol.set_name,
+            task=panel.task,
+            mode=panel.mode,
+        )
+        items = gallery.page(self._session, wanted, panel.most).items
+        examples = [_example(item, [run.variant or run.name for run, _ in firsts]) for item in items]
+        shown_runs = ", ".join(f"{run.name} at step {result.step:,}" for run, result in firsts)
+        said = f"{protocol.label}, first attempts of one run of each variation: {shown_runs}."
+        basis = f"{said}{self._left_out(protocol)}" if examples else ""
+        nothing = "" if examples else "No test input matches."
+        return Shown(panel, basis=basis, examples=examples, nothing=nothing)
+
+
+def _mean(side: Replicates) -> float:
+    found = side.share(side.tasks) if side.tasks else None
+    return found.mean if found else 0.0
+
+
+def _example(item: gallery.Item, names: Sequence[str]) -> Example:
+    truth = _digits(item.truth)
+    grids = [("input", grid_svg(_digits(item.test_input), "test input"))]
+    if truth:
+        grids.append(("truth", grid_svg(truth, "truth")))
+    for name, answer in zip(names, item.answers, strict=True):
+        best = answer.outcome.candidates[0] if answer and answer.outcome.candidates else None
+        if best is None:
+            grids.append((f"{name}: no answer", Markup()))
+            continue
+        said = "right" if best.correct else (best.failure_mode or "wrong")
+        grids.append((f"{name}: {said}", grid_svg(best.grid.digits, f"{name}, {said}", truth)))
+    return Example(f"{item.task_id} #{item.test_index + 1}", grids)
+
+
+def _digits(grid: Grid | None) -> str:
+    return grid.digits if grid else ""
+
+
+def prose(text: str) -> Markup:
+    """Markdown as HTML; HTML inside it is shown as text, and links lead only where links may."""
+    return Markup(_markdown().render(text))
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False, "typographer": False}).enable("table")
+
+
+def as_csv(shown_panel: Shown) -> str:
+    """The numbers of a panel that is not made of curves."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerows(_csv_rows(shown_panel))
+    return out.getvalue()
+
+
+def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
+    if each.bars:
+        bars = ("variation", "value", "low", "high", "basis", "runs")
+        return [bars, *((b.label, b.value, b.low, b.high, b.basis, " ".join(b.runs)) for b in each.bars)]
+    if each.rows:
+        return _result_csv(each.rows)
+    if each.encoder[1]:
+        titles = each.encoder[0]
+        rows = [
+            (row.key, row.label, row.words, *(_value(row, title) for title in titles))
+            for row in each.encoder[1]
+        ]
+        return [("run", "name", "verdict", *titles), *rows]
+    if each.config:
+        ids = list(dict.fromkeys(run for row in each.config for run in row.values))
+        return [
+            ("field", *ids),
+            *((row.path, *(row.values.get(run, "") for run in ids)) for row in each.config),
+        ]
+    if each.pairs:
+        return _significance_csv(each.pairs)
+    if each.examples:
+        return [
+            ("task", "shown"),
+            *((e.title, "; ".join(name for name, _ in e.grids)) for e in each.examples),
+        ]
+    if isinstance(each.panel, TablePanel) and each.panel.table == "published":
+        return _published_csv()
+    if isinstance(each.panel, ProsePanel):
+        return [("text",), (each.panel.text,)]
+    return [("nothing",), (each.nothing,)]
+
+
+SIGNIFICANCE_HEAD = (
+    "a", "seeds a", "pass@1 a", "b", "seeds b", "pass@1 b", "a - b", "low", "high", "verdict", "reason",
+)  # fmt: skip
+
+
+def _significance_csv(pairs: Sequence[VariationPair]) -> list[Sequence[object]]:
+    made: list[Sequence[object]] = [SIGNIFICANCE_HEAD]
+    for pair in pairs:
+        if v := pair.view:
+            sides = (v.a.label, v.a.seeds, v.a.mean, v.b.label, v.b.seeds, v.b.mean)
+            made.append((*sides, v.difference.mean, v.difference.low, v.difference.high, v.verdict, ""))
+        else:
+            made.append(("", "", "", pair.label, *[""] * 6, pair.reason))
+    return made
+
+
+def _value(row: EncoderRow, title: str) -> str:
+    measure = row.measures.get(title)
+    return measure.text if measure else ""
+
+
+PUBLISHED_HEAD = (
+    "model", "parameters", "steps", "pass@1", "pass@2", "pass@5", "train accuracy %", "variance", "caveats",
+)  # fmt: skip
+RESULT_HEAD = (
+    "run", "label", "seeds", "set", "step", "weights", "views", "act steps", "search", "canvas", "tasks", "k",
+    "solved", "n", "share", "low", "high", "protocol", "left out",
+)  # fmt: skip
+
+
+def _published_csv() -> list[Sequence[object]]:
+    made: list[Sequence[object]] = [PUBLISHED_HEAD]
+    for row in PUBLISHED:
+        shares = [row.pass_at.get(k, "") for k in (1, 2, 5)]
+        caveats = " ".join(CAVEATS[name] for name in row.caveats)
+        measured = (row.train_accuracy, row.cross_sample_variance)
+        made.append((row.model, row.parameters, row.steps, *shares, *measured, caveats))
+    return made
+
+
+def _result_csv(rows: Sequence[ResultRow]) -> list[Sequence[object]]:
+    made: list[Sequence[object]] = [RESULT_HEAD]
+    for row in rows:
+        found = row.result
+        how = (
+            found.set, found.step, found.weights, found.views, found.act_steps, found.search, found.canvas,
+            found.n,
+        )  # fmt: skip
+        end = (found.protocol.key, row.left_out)
+        for cell in row.cells:
+            basis = (row.key, row.label, row.runs, *how, cell.k)
+            if cell.score:
+                score = cell.score
+                made.append((*basis, score.solved, score.n, score.share, score.low, score.high, *end))
+            elif cell.mean:
+                mean = (cell.mean.mean, cell.mean.low, cell.mean.high)
+                made.append((*basis, cell.solved, cell.asked, *mean, *end))
+    return made

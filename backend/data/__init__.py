@@ -1,0 +1,1 @@
+"""Task sets, their tasks and the leak check between sets."""

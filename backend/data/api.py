@@ -1,0 +1,203 @@
+"""/api/v1/sets: task sets, their tasks, and importing one as files or as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi import Path as InPath
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from backend.data import service as datasets
+from backend.db.session import reading_scope, session_scope
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import Task
+from backend.kit.errors import Conflict, EtrmError, FieldProblem, InvalidInput, InvalidTaskFile, TooLarge
+from backend.web.deps import Database
+from backend.web.errors import problems, responses
+
+router = APIRouter(prefix="/sets", tags=["sets"])
+SetName = Annotated[str, InPath(description="Name of a set.", examples=["arc-agi-1/training"])]
+GRID = "Rows of digits joined by /."
+
+
+class SetView(BaseModel):
+    """A task set in one line."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str = Field(examples=["arc-agi-1/training"])
+    origin: str = Field(description="built-in or imported")
+    tasks: int
+    created_at: float
+
+
+class PairView(BaseModel):
+    """An input grid and the output its rule gives; null where the truth is not known."""
+
+    input: str = Field(description=GRID, examples=["010/111/010"])
+    output: str | None = Field(description=GRID)
+
+
+class TaskView(BaseModel):
+    """One ARC puzzle."""
+
+    set: str
+    id: str
+    demonstrations: list[PairView]
+    tests: list[PairView]
+
+
+class ImportBody(BaseModel):
+    """An import as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(examples=["my-set"])
+    tasks: dict[str, Any] = Field(description="Task id -> task, as Kaggle's files have it; or one task.")
+    solutions: dict[str, Any] | None = Field(None, description="Task id -> outputs of its tests.")
+    replace: bool = False
+
+
+class ImportCheck(BaseModel):
+    """What an import would do."""
+
+    valid: bool
+    tasks: int
+    message: str = Field(description="What is wrong and what to do; empty if nothing is.")
+
+
+@dataclass(frozen=True)
+class Import:
+    """What is to be imported under which name."""
+
+    name: str
+    files: tuple[datasets.File, ...]
+    solutions: datasets.File | None
+    replace: bool
+
+
+async def posted_import(request: Request) -> Import:
+    """What a request asks to import, as a form with files or as JSON."""
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        async with request.form() as form:
+            return await _from_form(form)
+    return _from_json(await request.body())
+
+
+async def _from_form(form: FormData) -> Import:
+    uploads = [each for key in ("file", "files") for each in form.getlist(key)]
+    files = [await _read(each) for each in uploads if isinstance(each, UploadFile)]
+    solutions, name = form.get("solutions"), form.get("name")
+    if not isinstance(name, str):
+        raise _invalid(FieldProblem("name", "is missing.", "Send it as a form field beside the file."))
+    return Import(
+        name=name,
+        files=tuple(files),
+        solutions=await _read(solutions) if isinstance(solutions, UploadFile) else None,
+        replace=form.get("replace") in ("true", "on", "1"),
+    )
+
+
+async def _read(upload: UploadFile) -> datasets.File:
+    return await upload.read(), upload.filename or "file"
+
+
+def _from_json(body: bytes) -> Import:
+    try:
+        given = ImportBody.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        raise _invalid(*problems(error.errors(include_url=False))) from error
+    solutions = None if given.solutions is None else (json.dumps(given.solutions).encode(), "solutions")
+    return Import(given.name, ((json.dumps(given.tasks).encode(), "tasks"),), solutions, given.replace)
+
+
+def _invalid(*found: FieldProblem) -> InvalidInput:
+    return InvalidInput("The set cannot be imported.", problems=found)
+
+
+@router.get("", responses=responses(401))
+def list_sets(engine: Database) -> list[SetView]:
+    """All task sets by name."""
+    with reading_scope(engine) as session:
+        return [SetView.model_validate(each) for each in datasets.sets(session)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=responses(401, 409, 413, 422),
+    openapi_extra={
+        "requestBody": {
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/ImportBody"}},
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["name", "file"],
+                        "properties": {
+                            "name": {"type": "string"},
+                            "file": {"type": "string", "format": "binary"},
+                            "solutions": {"type": "string", "format": "binary"},
+                            "replace": {"type": "boolean"},
+                        },
+                    }
+                },
+            }
+        }
+    },
+)
+def import_set(given: Annotated[Import, Depends(posted_import)], engine: Database) -> SetView:
+    """Import Kaggle-form or single-task files, all or nothing. The same again changes nothing."""
+    with session_scope(engine) as session:
+        summary = datasets.import_files(session, given.name, given.files, given.solutions, given.replace)
+    return SetView.model_validate(summary)
+
+
+@router.post("/check", responses=responses(401, 413))
+def check_import(given: Annotated[Import, Depends(posted_import)], engine: Database) -> ImportCheck:
+    """Say what an import would bring, or what is wrong with it, without importing anything."""
+    try:
+        with reading_scope(engine) as session:
+            number = datasets.check_import(session, given.name, given.files, given.solutions, given.replace)
+    except (InvalidInput, InvalidTaskFile, Conflict, TooLarge) as error:
+        return ImportCheck(valid=False, tasks=0, message=" ".join(_told(error)))
+    return ImportCheck(valid=True, tasks=number, message="")
+
+
+def _told(error: EtrmError) -> list[str]:
+    return [each for each in (error.message, *map(str, error.problems), error.hint) if each]
+
+
+@router.delete("/{name:path}", status_code=204, responses=responses(401, 404, 409))
+def remove_set(name: SetName, engine: Database) -> None:
+    """Remove an imported set with its tasks; results on it stay, without their grids."""
+    with session_scope(engine) as session:
+        datasets.remove(session, name)
+
+
+@router.get("/{name:path}/tasks", responses=responses(401, 404))
+def list_tasks(name: SetName, engine: Database) -> list[str]:
+    """Ids of a set's tasks in its order."""
+    with reading_scope(engine) as session:
+        return [task.id for task in datasets.tasks(session, name)]
+
+
+@router.get("/{name:path}/tasks/{task_id}", responses=responses(401, 404))
+def read_task(name: SetName, task_id: str, engine: Database) -> TaskView:
+    """One task with its grids."""
+    with reading_scope(engine) as session:
+        return _view(name, datasets.task(session, name, task_id))
+
+
+def _view(set_name: str, task: Task) -> TaskView:
+    demonstrations = [PairView(input=p.input.digits, output=p.output.digits) for p in task.demonstrations]
+    tests = [PairView(input=test.input.digits, output=_digits(test.output)) for test in task.tests]
+    return TaskView(set=set_name, id=task.id, demonstrations=demonstrations, tests=tests)
+
+
+def _digits(grid: Grid | None) -> str | None:
+    return None if grid is None else grid.digits

@@ -1,0 +1,155 @@
+"""`etrm data`: task sets, built in and imported, and a look at their tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.kit.format import counted
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from backend.domain.arc.grid import Grid
+    from backend.domain.arc.task import Task
+
+app = typer.Typer(help="Task sets: list, import, remove, leaks, show.", no_args_is_help=True)
+# The official palette, and for each colour the ink that can be read on it.
+PALETTE = (
+    *("#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00"),
+    *("#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25"),
+)
+LIGHT_INK_ON = (0, 1, 9)
+
+
+@app.command(name="list")
+def list_sets() -> None:
+    """List the task sets."""
+    from backend.data import service as datasets
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show as show_table
+
+    with reading() as session:
+        rows = [(each.name, each.origin, str(each.tasks)) for each in datasets.sets(session)]
+    show_table(("set", "origin", "tasks"), rows, empty="No task sets yet. Fill the database: etrm migrate")
+
+
+@app.command(name="import")
+def import_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Kaggle-form or single-task JSON.")],
+    name: Annotated[str, typer.Option(help="Name of the new task set.")],
+    solutions: Annotated[Path | None, typer.Option(help="Kaggle's solutions to the challenges.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a set of this name.")] = False,
+) -> None:
+    """Import tasks as a new set; nothing is kept unless every file is right."""
+    from backend.data import service as datasets
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        made = datasets.import_files(
+            session,
+            name,
+            [(_read(file), file.name) for file in files],
+            (_read(solutions), solutions.name) if solutions else None,
+            replace,
+        )
+    print(f"Imported {counted(made.tasks, 'task')} as {made.name}.")
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(metavar="SET", help="Name of an imported set.")]) -> None:
+    """Remove an imported set; results on it stay, without their grids."""
+    from backend.data import service as datasets
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        datasets.remove(session, name)
+    print(f"Removed {name}.")
+
+
+@app.command()
+def leaks(
+    training: Annotated[str, typer.Argument(metavar="TRAINING", help="A set, as arc-agi-2/training.")],
+    evaluated: Annotated[str, typer.Argument(metavar="EVALUATED", help="A set, as arc-agi-1/evaluation.")],
+) -> None:
+    """Say what training on one set would tell of another, in any augmentation."""
+    from backend.data import leaks as service
+    from backend.terminal.lab import reading
+
+    with reading() as session:
+        report = service.check(session, training, evaluated)
+    for leak in report.leaks:
+        print(leak)
+    if report.rules:
+        print(
+            f"They share {len(report.rules.shared)} rules, of {report.rules.training} trained on and "
+            f"{report.rules.evaluated} evaluated: {', '.join(report.rules.shared) or 'none'}."
+        )
+    print(f"{training} gives away {report.tasks} of {report.evaluated_tasks} tasks of {evaluated}.")
+
+
+@app.command()
+def show(
+    set_name: Annotated[str, typer.Argument(metavar="SET", help="For example arc-agi-1/training.")],
+    task_id: Annotated[str, typer.Argument(metavar="TASK", help="For example 007bbfb7.")],
+) -> None:
+    """Draw a task's demonstrations and tests."""
+    from rich.console import Console
+
+    from backend.data import service as datasets
+    from backend.terminal.lab import reading
+
+    with reading() as session:
+        task = datasets.task(session, set_name, task_id)
+    console = Console(highlight=False, soft_wrap=True)
+    for line in _drawn(task):
+        console.print(line)
+
+
+def _drawn(task: Task) -> Iterator[Text | str]:
+    """A task line by line: each pair's input beside its output."""
+    for number, pair in enumerate(task.demonstrations, 1):
+        yield f"demonstration {number}"
+        yield from _side_by_side(pair.input, pair.output)
+    for number, test in enumerate(task.tests, 1):
+        yield f"test {number}" + ("" if test.output else " (its output is not known)")
+        yield from _side_by_side(test.input, test.output)
+
+
+def _side_by_side(left: Grid, right: Grid | None) -> Iterator[Text]:
+    """Rows of two grids with an arrow between them in the first row."""
+    from rich.text import Text
+
+    for number, (one, other) in enumerate(zip_longest(left.rows, right.rows if right else ())):
+        line = _row(one) if one else Text(" " * 2 * left.width)
+        line.append("  →  " if number == 0 and right else "     ")
+        line.append_text(_row(other or ()))
+        yield line
+    yield Text()
+
+
+def _row(colours: tuple[int, ...]) -> Text:
+    """One row of a grid: two characters a cell, with its digit for those without colours."""
+    from rich.text import Text
+
+    line = Text()
+    for colour in colours:
+        ink = "#ffffff" if colour in LIGHT_INK_ON else "#000000"
+        line.append(f"{colour} ", style=f"{ink} on {PALETTE[colour]}")
+    return line
+
+
+def _read(path: Path) -> bytes:
+    """A file's bytes; in words when it cannot be read or is far too large."""
+    from backend.domain.arc.files import MAX_FILE_BYTES
+    from backend.kit.errors import InvalidInput
+
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)  # one byte more than allowed is enough to be refused
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error

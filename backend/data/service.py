@@ -1,0 +1,204 @@
+"""Task sets: the built-in ones, and what users import."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from backend.data import queries as rows
+from backend.domain.arc.files import merge_solutions, parse_tasks, read_built_in
+from backend.domain.arc.task import Task
+from backend.domain.experiment import BUILT_IN_SETS, GENERATED_PREFIX
+from backend.kit import cursors
+from backend.kit.errors import Conflict, InvalidTaskFile, NotFound
+from backend.kit.format import counted
+from backend.kit.problems import invalid, unknown
+
+MAX_NAME = 100
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+File = tuple[bytes, str]  # content, name
+
+
+@dataclass(frozen=True)
+class SetSummary:
+    """A task set in one line. `tasks` is their number."""
+
+    name: str
+    origin: str  # built-in, generated, imported
+    tasks: int
+    created_at: float
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """Tasks of a set and the cursor of the next page, None on the last."""
+
+    tasks: tuple[Task, ...]
+    next_cursor: str | None
+
+
+def seed_built_in(session: Session) -> None:
+    """Put the built-in sets into the database, once; later calls find them and read no file."""
+    for name in BUILT_IN_SETS:
+        if rows.add_set_once(session, name, "built-in", time.time()):
+            rows.add_tasks(session, name, read_built_in(name))
+
+
+def keep_generated(session: Session, name: str, generated: Sequence[Task]) -> None:
+    """Put a generated set into the database, or bring it up to date after its family has changed."""
+    if not rows.add_set_once(session, name, "generated", time.time()):
+        if rows.tasks_of(session, name) == tuple(generated):
+            return
+        rows.delete_tasks(session, name)
+    rows.add_tasks(session, name, generated)
+
+
+def import_files(
+    session: Session,
+    name: str,
+    files: Sequence[File],
+    solutions: File | None = None,
+    replace: bool = False,
+) -> SetSummary:
+    """Make the set `name` of the tasks in `files`, or nothing at all if any of them is wrong.
+
+    Importing the same tasks again changes nothing; other tasks under a used name need `replace`.
+    Raises InvalidInput (name), InvalidTaskFile, TooLarge, Conflict.
+    """
+    check_name(name)
+    imported = _parsed(files, solutions)
+    if not rows.add_set_once(session, name, "imported", time.time()):
+        before = rows.tasks_of(session, name)
+        if imported == before:
+            return _summary(session, name)
+        if not replace:
+            raise _taken(name, before)
+        rows.delete_tasks(session, name)
+    rows.add_tasks(session, name, imported)
+    return _summary(session, name)
+
+
+def check_import(
+    session: Session,
+    name: str,
+    files: Sequence[File],
+    solutions: File | None = None,
+    replace: bool = False,
+) -> int:
+    """How many tasks an import would bring; raises what `import_files` would. Nothing is written."""
+    check_name(name)
+    imported = _parsed(files, solutions)
+    before = rows.tasks_of(session, name)
+    if before and before != imported and not replace:
+        raise _taken(name, before)
+    return len(imported)
+
+
+def remove(session: Session, name: str) -> None:
+    """Remove an imported set and its tasks. NotFound; Conflict for a set that is built in."""
+    found = next((each for each in sets(session) if each.name == name), None)
+    if found is None:
+        raise _no_set(session, name)
+    if found.origin == "built-in":
+        raise Conflict(f"{name} is built in and stays.", "Only imported sets can be removed.")
+    rows.delete_set(session, name)
+
+
+def check_name(name: str) -> None:
+    """InvalidInput unless a user may call a set `name`."""
+    if name in BUILT_IN_SETS:
+        said = f"{name} is built in."
+    elif name.startswith(GENERATED_PREFIX):
+        said = f"names under {GENERATED_PREFIX} are those of generated sets."
+    elif len(name) > MAX_NAME or not NAME.fullmatch(name):
+        said = f"must be 1 to {MAX_NAME} letters, digits, dots, dashes or slashes, like my-set/easy."
+    else:
+        return
+    raise invalid("The task set was not saved.", "name", said)
+
+
+def sets(session: Session) -> list[SetSummary]:
+    """All sets by name."""
+    return [
+        SetSummary(name, origin, number, created_at)
+        for name, origin, created_at, number in rows.sets_with_counts(session)
+    ]
+
+
+def tasks(session: Session, set_name: str) -> tuple[Task, ...]:
+    """The tasks of a set in its order; NotFound with a suggestion where there is none of this name."""
+    found = rows.tasks_of(session, set_name)
+    if not found:
+        raise _no_set(session, set_name)
+    return found
+
+
+def task(session: Session, set_name: str, task_id: str) -> Task:
+    """One task; NotFound names what is missing, the set or the task."""
+    found = rows.find_task(session, set_name, task_id)
+    if found is None:
+        if set_name not in (each.name for each in sets(session)):
+            raise _no_set(session, set_name)
+        raise NotFound(f"There is no task {task_id!r} in {set_name}.")
+    return found
+
+
+def page(
+    session: Session,
+    set_name: str,
+    limit: int,
+    cursor: str | None = None,
+    text: str = "",
+    sides: tuple[int, int] | None = None,
+) -> TaskPage:
+    """Tasks of a set in its order, those with `text` in their id and a longest side within `sides`.
+
+    NotFound where there is no such set, InvalidInput for a cursor that no page gave.
+    """
+    if set_name not in (each.name for each in sets(session)):
+        raise _no_set(session, set_name)
+    (after,) = cursors.read(cursor, int) or (-1,)
+    found = rows.page_of(session, set_name, limit + 1, after, text.strip(), sides)
+    shown, more = cursors.cut(found, limit, lambda row: (row[0],))
+    return TaskPage(tuple(task for _, task in shown), more)
+
+
+def neighbours(session: Session, set_name: str, task_id: str) -> tuple[str | None, str | None]:
+    """Ids of the tasks before and after one in its set, None at the ends."""
+    return rows.neighbours(session, set_name, task_id)
+
+
+def _parsed(files: Sequence[File], solutions: File | None) -> tuple[Task, ...]:
+    """The tasks of all files, in their order, each id once."""
+    if not files:
+        raise InvalidTaskFile("There is no file to import.", "Give at least one JSON file.")
+    found: dict[str, Task] = {}
+    for content, filename in files:
+        for each in parse_tasks(content, filename):
+            if each.id in found:
+                raise InvalidTaskFile(
+                    f"{filename}: task {each.id!r} is in an earlier file as well.", "Leave one of them out."
+                )
+            found[each.id] = each
+    merged = tuple(found.values())
+    return merge_solutions(merged, *solutions) if solutions else merged
+
+
+def _taken(name: str, before: Sequence[Task]) -> Conflict:
+    return Conflict(
+        f"There is a task set {name!r} already, with {counted(len(before), 'task')}.",
+        "Choose another name, or replace it on purpose.",
+    )
+
+
+def _summary(session: Session, name: str) -> SetSummary:
+    return next(each for each in sets(session) if each.name == name)
+
+
+def _no_set(session: Session, name: str) -> NotFound:
+    return unknown("task set", name, [each.name for each in sets(session)])

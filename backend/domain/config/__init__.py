@@ -1,0 +1,1 @@
+"""Experiment configs: presets, files, and what is wrong with one in words."""

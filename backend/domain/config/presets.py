@@ -1,0 +1,290 @@
+"""Named experiments, as functions that modify one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.domain.experiment import (
+    ActConfig,
+    CoreConfig,
+    DataConfig,
+    DeterministicEncoder,
+    EncoderConfig,
+    EtrmModel,
+    EvaluationConfig,
+    EvaluationSet,
+    ExperimentConfig,
+    GradientSearch,
+    GraphEncoder,
+    IterativeEncoder,
+    ModelConfig,
+    ObjectiveConfig,
+    OptimisationConfig,
+    PerDemoEncoder,
+    SlotsEncoder,
+    TrainingConfig,
+    TrmModel,
+    VariationalEncoder,
+)
+from backend.kit.errors import InvalidConfig
+from backend.kit.problems import not_valid
+
+
+def quick() -> ExperimentConfig:
+    """A small ETRM on small real tasks: minutes on two CPU cores, end to end."""
+    return ExperimentConfig(
+        name="quick",
+        model=EtrmModel(
+            core=CoreConfig(width=64, heads=4, layers=2, h_cycles=2, l_cycles=2, context_tokens=8),
+            act=ActConfig(max_steps=4),
+            encoder=DeterministicEncoder(layers=1),
+        ),
+        data=DataConfig(canvas_sizes=(10,), first_tasks=32, augmentations=8, max_demonstrations=3),
+        optimisation=OptimisationConfig(
+            learning_rate=1e-3, warmup_steps=50, schedule="cosine", ema_decay=0.98
+        ),
+        training=TrainingConfig(steps=600, batch_size=16, log_every=5, checkpoint_every=100),
+        evaluation=EvaluationConfig(
+            sets=(
+                EvaluationSet(name="arc-agi-1/evaluation", first_tasks=16, that_fit=True),
+                EvaluationSet(name="arc-agi-1/training", first_tasks=16, that_fit=True),
+            ),
+            views=8,
+        ),
+    )
+
+
+def etrm_deterministic_arc1() -> ExperimentConfig:
+    """ETRM with the deterministic encoder at its published setting, on ARC-AGI-1."""
+    return ExperimentConfig(
+        name="etrm-deterministic-arc1",
+        training=TrainingConfig(steps=175_000, batch_size=256, precision="bf16", log_every=50),
+    )
+
+
+def etrm_variational() -> ExperimentConfig:
+    """ETRM with the cross-attention VAE at its published setting, on ARC-AGI-1."""
+    return _with_encoder(etrm_deterministic_arc1(), "etrm-variational", VariationalEncoder(), steps=174_000)
+
+
+def etrm_iterative() -> ExperimentConfig:
+    """ETRM with the iterative encoder as published, on ARC-AGI-1: its context is cut off from the loss, so
+    the encoder never learns. For the real thing take etrm_iterative_trained."""
+    encoder = IterativeEncoder(detach_context=True)
+    return _with_encoder(etrm_deterministic_arc1(), "etrm-iterative", encoder, steps=87_000)
+
+
+def etrm_iterative_trained() -> ExperimentConfig:
+    """ETRM with the iterative encoder as it was meant, on ARC-AGI-1: the loss reaches the encoder."""
+    return _with_encoder(etrm_iterative(), "etrm-iterative-trained", IterativeEncoder(), steps=87_000)
+
+
+def lpn() -> ExperimentConfig:
+    """As near to LPN on ARC-AGI-1 as the shared core allows: a VAE per demonstration (width 128, latent
+    32), the mean of the latents, one pass through the core and no halting. Every pair of a task is asked
+    while the others are shown, and one gradient step moves the latent towards explaining those before the
+    asked pair is drawn; the weights see the move as a constant. The KL weight is 1e-4 from the start. Not
+    as published: the decoder is TRM's core (post-norm, RoPE, 6.8 M weights) in place of a transformer that
+    draws the output cell by cell; a task counts by its number of pairs; the tasks are ARC's own, augmented,
+    in place of generated ones; the latent step has a fixed size in place of plain gradient ascent with a
+    clipped norm; optimiser and loss are TRM's. Evaluation takes 100 gradient steps per view, as published."""
+    base = _with_encoder(etrm_deterministic_arc1(), "lpn", PerDemoEncoder(), steps=100_000)
+    model = base.model.model_copy(
+        update={"core": CoreConfig(h_cycles=1, l_cycles=1), "act": ActConfig(max_steps=1, exploration=0.0)}
+    )
+    return base.model_copy(
+        update={
+            "model": model,
+            "data": base.data.model_copy(update={"query": "each"}),
+            "objective": ObjectiveConfig(latent_steps=1),
+            "evaluation": base.evaluation.model_copy(update={"search": GradientSearch(steps=100)}),
+        }
+    )
+
+
+def slots() -> ExperimentConfig:
+    """ETRM with slot attention over the demonstrations' cells, else as etrm_deterministic. Not published."""
+    return _with_encoder(etrm_deterministic_arc1(), "slots", SlotsEncoder(), steps=175_000)
+
+
+def graph() -> ExperimentConfig:
+    """ETRM with a graph over the demonstrations' objects, else as etrm_deterministic. Not published."""
+    return _with_encoder(etrm_deterministic_arc1(), "graph", GraphEncoder(), steps=175_000)
+
+
+def trm_arc1() -> ExperimentConfig:
+    """TRM at its published setting on ARC-AGI-1: one embedding per augmented puzzle."""
+    return etrm_deterministic_arc1().model_copy(
+        update={
+            "name": "trm-arc1",
+            "model": TrmModel(),
+            "data": DataConfig(evaluation_demonstrations=True),
+            "optimisation": OptimisationConfig(gradient_clip=None),
+            "training": TrainingConfig(steps=518_000, batch_size=768, precision="bf16", log_every=50),
+        }
+    )
+
+
+def trm_arc2() -> ExperimentConfig:
+    """TRM at its published setting on ARC-AGI-2: as trm_arc1, on the other tasks."""
+    base = trm_arc1()
+    return base.model_copy(
+        update={
+            "name": "trm-arc2",
+            "data": base.data.model_copy(update={"training_sets": ("arc-agi-2/training",)}),
+            "evaluation": EvaluationConfig(sets=(EvaluationSet(name="arc-agi-2/evaluation"),)),
+        }
+    )
+
+
+def quick_trm_arc1() -> ExperimentConfig:
+    """trm_arc1 at the size of quick: minutes on two CPU cores."""
+    return _quick(trm_arc1())
+
+
+def quick_trm_arc2() -> ExperimentConfig:
+    """trm_arc2 at the size of quick, on canvases of 10 and 15: its evaluation has two tasks for 10 alone."""
+    small = _quick(trm_arc2())
+    return small.model_copy(update={"data": small.data.model_copy(update={"canvas_sizes": (10, 15)})})
+
+
+def quick_etrm_deterministic_arc1() -> ExperimentConfig:
+    """The same as quick, by the name of its system."""
+    return quick().model_copy(update={"name": "quick-etrm-deterministic"})
+
+
+def quick_etrm_variational() -> ExperimentConfig:
+    """etrm_variational at the size of quick: minutes on two CPU cores."""
+    return _quick(etrm_variational())
+
+
+def quick_etrm_iterative() -> ExperimentConfig:
+    """etrm_iterative at the size of quick: watch its gradient coverage stay at zero."""
+    return _quick(etrm_iterative(), refine_layers=1, refine_h_cycles=2)
+
+
+def quick_etrm_iterative_trained() -> ExperimentConfig:
+    """etrm_iterative_trained at the size of quick: minutes on two CPU cores."""
+    return _quick(etrm_iterative_trained(), refine_layers=1, refine_h_cycles=2)
+
+
+def quick_lpn() -> ExperimentConfig:
+    """lpn at the size of quick, with 5 gradient steps per view: minutes on two CPU cores."""
+    small = _quick(lpn(), inner_width=64)
+    searched = small.evaluation.model_copy(update={"search": GradientSearch(steps=5)})
+    return small.model_copy(update={"evaluation": searched})
+
+
+def quick_slots() -> ExperimentConfig:
+    """slots at the size of quick: minutes on two CPU cores."""
+    return _quick(slots())
+
+
+def quick_graph() -> ExperimentConfig:
+    """graph at the size of quick: minutes on two CPU cores."""
+    return _quick(graph(), layers=2)
+
+
+def _with_encoder(
+    base: ExperimentConfig, name: str, encoder: EncoderConfig, *, steps: int
+) -> ExperimentConfig:
+    """`base` with another encoder and length."""
+    return base.model_copy(
+        update={
+            "name": name,
+            "model": base.model.model_copy(update={"encoder": encoder}),
+            "training": base.training.model_copy(update={"steps": steps}),
+        }
+    )
+
+
+def _quick(published: ExperimentConfig, **encoder: object) -> ExperimentConfig:
+    """The system of `published` at the size and on the tasks of `quick`; `encoder` shrinks its encoder."""
+    small = quick()
+    arc = published.data.training_sets[0].partition("/")[0]
+    sets = tuple(
+        each.model_copy(update={"name": f"{arc}/{each.name.partition('/')[2]}"})
+        for each in small.evaluation.sets
+    )
+    kept = {"training_sets", "evaluation_demonstrations", "query"}
+    return ExperimentConfig(
+        name=f"quick-{published.name}",
+        model=_small(published.model, small.model, encoder),
+        data=small.data.model_copy(update=published.data.model_dump(include=kept)),
+        optimisation=small.optimisation.model_copy(
+            update={"gradient_clip": published.optimisation.gradient_clip}
+        ),
+        objective=published.objective,
+        training=small.training,
+        evaluation=small.evaluation.model_copy(update={"sets": sets}),
+    )
+
+
+def _small(model: ModelConfig, small: ModelConfig, encoder: dict[str, object]) -> ModelConfig:
+    """`model` with the widths, layers and steps of `small`, and no more cycles than it has itself."""
+    cycles = {
+        name: min(getattr(model.core, name), getattr(small.core, name)) for name in ("h_cycles", "l_cycles")
+    }
+    changes: dict[str, object] = {
+        "core": small.core.model_copy(update=cycles),
+        "act": model.act.model_copy(update={"max_steps": min(model.act.max_steps, small.act.max_steps)}),
+    }
+    if isinstance(model, EtrmModel) and isinstance(small, EtrmModel):
+        changes["encoder"] = model.encoder.model_copy(update={"layers": small.encoder.layers, **encoder})
+    return model.model_copy(update=changes)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A preset as the launch page offers it."""
+
+    name: str
+    title: str
+    make: Callable[[], ExperimentConfig]
+
+    @property
+    def description(self) -> str:
+        return " ".join((self.make.__doc__ or "").split())
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset("quick", "Quick check on CPU", quick),
+        Preset("trm_arc1", "TRM, ARC-AGI-1", trm_arc1),
+        Preset("trm_arc2", "TRM, ARC-AGI-2", trm_arc2),
+        Preset("etrm_deterministic_arc1", "ETRM deterministic, ARC-AGI-1", etrm_deterministic_arc1),
+        Preset("etrm_variational", "ETRM variational", etrm_variational),
+        Preset("etrm_iterative", "ETRM iterative, as published", etrm_iterative),
+        Preset("etrm_iterative_trained", "ETRM iterative, as meant", etrm_iterative_trained),
+        Preset("lpn", "LPN on the shared core", lpn),
+        Preset("slots", "ETRM slot attention", slots),
+        Preset("graph", "ETRM object graph", graph),
+        Preset("quick_trm_arc1", "Quick TRM, ARC-AGI-1", quick_trm_arc1),
+        Preset("quick_trm_arc2", "Quick TRM, ARC-AGI-2", quick_trm_arc2),
+        Preset("quick_etrm_deterministic_arc1", "Quick ETRM deterministic", quick_etrm_deterministic_arc1),
+        Preset("quick_etrm_variational", "Quick ETRM variational", quick_etrm_variational),
+        Preset("quick_etrm_iterative", "Quick ETRM iterative, as published", quick_etrm_iterative),
+        Preset(
+            "quick_etrm_iterative_trained", "Quick ETRM iterative, as meant", quick_etrm_iterative_trained
+        ),
+        Preset("quick_lpn", "Quick LPN on the shared core", quick_lpn),
+        Preset("quick_slots", "Quick ETRM slot attention", quick_slots),
+        Preset("quick_graph", "Quick ETRM object graph", quick_graph),
+    )
+}
+
+
+ALIASES = {  # one config, listed once
+    "etrm_deterministic": "etrm_deterministic_arc1",
+    "quick_etrm_deterministic": "quick_etrm_deterministic_arc1",
+}
+
+
+def preset(name: str) -> ExperimentConfig:
+    """The config of the preset called `name`; InvalidConfig that suggests the right one if unknown."""
+    name = ALIASES.get(name, name)
+    if name in PRESETS:
+        return PRESETS[name].make()
+    raise InvalidConfig("The config is not valid.", problems=[not_valid("preset", name, PRESETS)])

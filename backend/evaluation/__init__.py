@@ -1,0 +1,1 @@
+"""Evaluations: ask for one, compute it, record its outcomes."""

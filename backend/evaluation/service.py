@@ -1,0 +1,248 @@
+"""Evaluations as a user meets them: ask for one, watch it, cancel it. Nothing here commits or sends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.data import service as datasets
+from backend.db import clock
+from backend.domain.arc.task import Task, choose_canvas
+from backend.domain.config.problems import parse_experiment
+from backend.domain.evaluation_request import EvaluationRequest
+from backend.domain.measurement import digest_of, settings_of
+from backend.evaluation import views as evaluation_view
+from backend.evaluation.views import EvaluationView, TestInputView, views_of
+from backend.kit.errors import Conflict, InvalidInput, NotFound
+from backend.kit.problems import did_you_mean, invalid, invalid_query, not_valid
+from backend.lifecycle import service as runs
+from backend.runs import checkpoints
+from backend.runs import queries as run_rows
+from backend.runs.status import RunStatus
+from backend.runs.tables import Run
+from backend.scores import job_queries as jobs
+from backend.scores import queries as rows
+from backend.scores.tables import Evaluation, EvaluationJob
+from backend.scores.transition import note_evaluation, transition_evaluation
+
+_invalid = partial(invalid, "The evaluation was not started.")
+
+MOST = 200  # evaluations of one list
+ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.CANCELLING)
+AGAIN = (RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+def request(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
+    """Queue the evaluation of a checkpoint. One that failed or was cancelled goes on where it was.
+
+    Conflict where it is done or under way already, or the run has no checkpoint; InvalidInput names the
+    field that cannot be used; NotFound.
+    """
+    run, tasks, key = _asked(session, run_id, asked)
+    evaluation = _row(session, run, key, [task.id for task in tasks])
+    options: dict[str, object] = {
+        "batch_size": asked.batch_size,
+        "keep_candidates": asked.keep_candidates,
+        "trace_steps": asked.trace_steps,
+    }
+    if asked.search is not None:
+        options["search"] = asked.search
+    if asked.trim is not None:
+        options["trim"] = asked.trim
+    evaluation.extras = evaluation.extras | {"test_inputs": sum(len(task.tests) for task in tasks)}
+    _queue(session, evaluation, options, asked.workers)
+    return get(session, evaluation.id)
+
+
+def existing(session: Session, run_id: str, asked: EvaluationRequest) -> int | None:
+    """The id of just this evaluation where it is finished or under way; errors as `request`."""
+    _, _, key = _asked(session, run_id, asked)
+    found = rows.of_key(session, **key)
+    return found.id if found and found.status in (RunStatus.FINISHED, *ACTIVE) else None
+
+
+def get(session: Session, evaluation_id: int) -> EvaluationView:
+    """One evaluation with everything it found so far; NotFound."""
+    return views_of(session, [_existing(session, evaluation_id)], whole=True)[0]
+
+
+def test_inputs(session: Session, evaluation_id: int) -> list[TestInputView]:
+    """Every test input scored so far, by task; NotFound."""
+    _existing(session, evaluation_id)
+    return evaluation_view.test_inputs(session, evaluation_id)
+
+
+def find(
+    session: Session, run_id: str | None = None, status: Sequence[str] | None = None, limit: int = 50
+) -> list[EvaluationView]:
+    """Evaluations, newest first: of one run, or all that were queued as jobs. Without their curves."""
+    if not 1 <= limit <= MOST:
+        raise invalid_query("limit", f"must lie in 1 to {MOST}, not {limit}.")
+    unknown = [each for each in status or () if each not in list(RunStatus)]
+    if unknown:
+        raise InvalidInput("Invalid query.", problems=[not_valid("status", unknown[0], RunStatus)])
+    if run_id is None:
+        return views_of(session, jobs.newest(session, limit, status))
+    runs.check_exists(session, run_id)
+    found = [row for row, _ in rows.of_run(session, run_id) if status is None or row.status in status]
+    return views_of(session, found[:limit])
+
+
+def cancel(session: Session, evaluation_id: int) -> EvaluationView:
+    """Stop a job: a queued one at once, a running one as soon as its processes are gone. Nothing is lost:
+    asked for again, it goes on where it was."""
+    _existing(session, evaluation_id)
+    found = jobs.lock(session, evaluation_id)
+    if found is None:
+        raise Conflict(
+            f"Evaluation {evaluation_id} is part of its run's training and ends with it.", "Cancel the run."
+        )
+    evaluation, job = found
+    if evaluation.status not in ACTIVE:
+        raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be cancelled.")
+    text = "is to be cancelled by the user"
+    transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.CANCELLING, text)
+    if not jobs.live_shares(session, evaluation_id):
+        waiting = (RunStatus.QUEUED, RunStatus.CANCELLING)
+        job.status_cause = "cancelled by the user"
+        transition_evaluation(session, evaluation, waiting, RunStatus.CANCELLED, job.status_cause)
+    session.flush()
+    return get(session, evaluation_id)
+
+
+def resume(session: Session, evaluation_id: int) -> EvaluationView:
+    """Queue a failed or cancelled job again; it goes on where it was."""
+    evaluation = _existing(session, evaluation_id)
+    found = jobs.lock(session, evaluation_id)
+    if found is None or evaluation.status not in AGAIN:
+        raise Conflict(
+            f"Evaluation {evaluation_id} is {evaluation.status} and cannot be resumed.",
+            "Only a failed or cancelled job can.",
+        )
+    _queue(session, evaluation, found[1].options, found[1].workers)
+    return get(session, evaluation_id)
+
+
+def _existing(session: Session, evaluation_id: int) -> Evaluation:
+    found = rows.get(session, evaluation_id)
+    if found is None:
+        raise NotFound(f"There is no evaluation {evaluation_id}.", "`etrm evaluation list` shows all.")
+    return found
+
+
+def _checkpoint(session: Session, run: Run, step: int | None) -> int:
+    if run.origin == "external":
+        raise Conflict(f"Run {run.id} was logged from outside: there is no checkpoint to evaluate.")
+    kept = [each.step for each in checkpoints.list(session, run.id)]
+    if not kept:
+        raise Conflict(
+            f"Run {run.id} has no checkpoint yet.", "Evaluate it once it has written its first one."
+        )
+    if step is None:
+        return kept[0]
+    if step not in kept:
+        known = ", ".join(map(str, kept[:8]))
+        raise _invalid("step", f"run {run.id} has no checkpoint of step {step}.", f"It has {known}.")
+    return step
+
+
+def _tasks(session: Session, run: Run, asked: EvaluationRequest) -> tuple[str, list[Task]]:
+    """The set's name and the tasks that are asked for, in id order."""
+    config = parse_experiment(run.config)
+    name = asked.set or next((each.name for each in config.evaluation.sets), "")
+    if not name:
+        raise _invalid("set", "is missing, and the run's config evaluates none.")
+    known = [each.name for each in datasets.sets(session)]
+    if name not in known:
+        raise _invalid("set", f"there is no task set {name!r}.", did_you_mean(name, known))
+    tasks = sorted(datasets.tasks(session, name), key=lambda task: task.id)
+    if asked.that_fit:
+        sizes = config.data.canvas_sizes
+        tasks = [task for task in tasks if choose_canvas(task, sizes) is not None]
+    if asked.tasks:
+        tasks = _named(asked.tasks, tasks, name)
+    tasks = tasks[: asked.first_tasks]
+    if not tasks:
+        raise _invalid("set", f"{name} has no task that fits the run's canvas.")
+    return name, tasks
+
+
+def _named(names: Collection[str], tasks: Sequence[Task], set_name: str) -> list[Task]:
+    ids = [task.id for task in tasks]
+    missing = [each for each in names if each not in ids]
+    if missing:
+        text = f"{set_name} has no task {missing[0]!r}."
+        raise _invalid("tasks", text, did_you_mean(missing[0], ids) if len(ids) < 2000 else "")
+    return [task for task in tasks if task.id in names]
+
+
+def _asked(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[Run, list[Task], dict[str, Any]]:
+    """The run, the tasks in id order, and the key of the evaluation (`evaluations.KEY`)."""
+    runs.check_exists(session, run_id)
+    run = run_rows.get(session, run_id)
+    assert run is not None
+    step = _checkpoint(session, run, asked.step)
+    set_name, tasks = _tasks(session, run, asked)
+    section = asked.section(parse_experiment(run.config))
+    config = parse_experiment(run.config | {"evaluation": section | {"sets": [{"name": set_name}]}})
+    key = {
+        "run_id": run.id,
+        "set_name": set_name,
+        "step": step,
+        "tasks_digest": digest_of(task.id for task in tasks),
+        **asdict(settings_of(config)),
+    }
+    return run, tasks, key
+
+
+def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str]) -> Evaluation:
+    """A new row, or that of an earlier one of the same key that did not come to its end."""
+    found = rows.of_key(session, **key)
+    if found is None:
+        return rows.add(
+            session, **key, task_ids=task_ids, status=RunStatus.QUEUED, extras={}, created_at=time.time()
+        )
+    if found.status == RunStatus.FINISHED:
+        raise Conflict(f"This is evaluated already: evaluation {found.id}.", f"See /evaluations/{found.id}.")
+    if jobs.get(session, found.id) is not None:
+        if found.status in ACTIVE:
+            raise Conflict(f"Evaluation {found.id} of just this is {found.status}.")
+    elif not RunStatus(run.status).is_over:
+        raise Conflict(f"The run's training is scoring just this now: evaluation {found.id}.")
+    return found
+
+
+def _queue(session: Session, evaluation: Evaluation, options: dict[str, object], workers: int) -> None:
+    """Make it a job that workers find. What other options had computed is not mixed with these."""
+    found = jobs.lock(session, evaluation.id)
+    text = f"of step {evaluation.step} queued"
+    before = (RunStatus.RUNNING, *AGAIN)
+    if not transition_evaluation(session, evaluation, before, RunStatus.QUEUED, f"{text} again"):
+        note_evaluation(session, evaluation, text)
+    if found is None:
+        rows.delete_outcomes(session, evaluation.id)
+        job = EvaluationJob(
+            evaluation_id=evaluation.id, options=options, workers=workers, dispatched_at=clock.now()
+        )
+        jobs.add(session, job)
+        return
+    # Those of an attempt that failed may not write any more.
+    jobs.end_shares(session, jobs.shares_in(evaluation.id))
+    job = found[1]
+    if job.options != options:
+        rows.delete_outcomes(session, evaluation.id)
+        jobs.forget_batches(session, evaluation.id)
+        jobs.forget_shares(session, evaluation.id)
+        job.batches = job.views = job.cells = None
+        job.next_batch = job.batches_done = job.views_done = job.cells_done = 0
+        evaluation.seconds = 0.0
+        evaluation.extras = {"test_inputs": evaluation.extras["test_inputs"]}
+    job.options, job.workers = options, workers
+    job.status_cause = job.traceback = ""
+    job.fruitless, job.dispatched_at = 0, clock.now()
+    session.flush()

@@ -1,0 +1,320 @@
+"""EvaluationView: everything an evaluation says, for its page, the API and the command line alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from backend.domain.arc.votes import DIHEDRAL_NAMES
+from backend.domain.measurement import protocol_of
+from backend.domain.records import TRUTH_UNKNOWN, Score
+from backend.domain.statistics import Ranks, difference_of_shares, pass_at, pass_curve
+from backend.run_view.filter_names import at_path
+from backend.runs import queries as run_rows
+from backend.runs.status import RunStatus
+from backend.runs.tables import Run
+from backend.scores import job_queries as jobs
+from backend.scores import queries as rows
+from backend.scores.measured import Measured, PassView, passed, view_fields
+from backend.scores.tables import Evaluation, EvaluationJob
+from backend.workers import service as workers
+from backend.workers.tables import EvaluationShare
+
+CURVE_TO = 1000  # largest k of the curve of pass@k
+ATTEMPTS = (1, 2, 5, 10)
+
+
+class ShareView(BaseModel):
+    """One worker's part in an evaluation."""
+
+    worker_id: str
+    device_name: str
+    active: bool
+    views: int = Field(description="Distinct views it computed.")
+    seconds: float = Field(description="It computed.")
+
+
+class EvaluationProgress(BaseModel):
+    """How far an evaluation is."""
+
+    scored: int = Field(description="Test inputs that have their outcome.")
+    test_inputs: int | None = Field(description="null until that is known.")
+    views_done: int = Field(description="Distinct views computed so far.")
+    views: int | None = Field(description="Distinct views in all: equal ones are computed once.")
+    batches_done: int
+    batches: int | None
+    share: float | None = Field(description="Of the work, 0 to 1, by views and size of their canvas.")
+    seconds_left: float | None = Field(description="With as many workers as now.")
+
+
+class ComputeView(BaseModel):
+    """What it cost."""
+
+    seconds: float = Field(description="Of computing, summed over workers.")
+    views: int = Field(description="Distinct views computed.")
+    act_steps: int = Field(description="ACT steps of them all.")
+    views_per_second: float | None
+    search_decodes: int | None = Field(description="Demonstrations decoded in searches; null without one.")
+    workers: list[ShareView]
+
+
+class SymmetryView(BaseModel):
+    """How the views of one symmetry vote, over all test inputs scored."""
+
+    name: str = Field(examples=["quarter turn left"])
+    votes: int
+    agree: int = Field(description="Votes for the first candidate.")
+    correct: int = Field(description="Votes for the truth.")
+
+
+class GapView(BaseModel):
+    """The same weights on trained-on and on held-out tasks."""
+
+    k: int
+    trained_set: str
+    trained: PassView
+    trained_evaluation: int
+    held_out_set: str
+    held_out: PassView
+    held_out_evaluation: int
+    difference: float = Field(description="Share trained on - share held out.")
+    low: float = Field(description="Of Newcombe's 95 % interval.")
+    high: float
+
+
+class EvaluationView(Measured):
+    """One scoring of one checkpoint. Until `status` is finished, scores are of the tasks scored so far:
+    `passes` at 1, 2, 5 and 10 attempts."""
+
+    run_id: str
+    run_name: str
+    variant: str
+    status_cause: str
+    waiting_reason: str = Field(description="Why a queued job has not begun; else empty.")
+    traceback: str
+    is_job: bool = Field(description="It came through the queue; otherwise it is part of the training.")
+    options: dict[str, Any]
+    max_workers: int | None
+    progress: EvaluationProgress
+    curve: list[PassView] = Field(
+        description="pass@k where it rises; flat in between. Of one evaluation only."
+    )
+    symmetries: list[SymmetryView] = Field(description="Where views disagree; empty for older evaluations.")
+    gap: GapView | None = Field(description="null unless both a trained-on and a held-out set were scored.")
+    compute: ComputeView
+    warning: str = Field(description="What a reader of the numbers must know; else empty.")
+    created_at: float
+    started_at: float | None
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ("queued", "running", "cancelling")
+
+
+class TestInputView(BaseModel):
+    """What an evaluation made of one test input, in short."""
+
+    __test__ = False  # not a pytest class
+
+    task_id: str
+    test_index: int
+    views: int = Field(description="Votes cast.")
+    truth_rank: int | None = Field(description="Among all candidates; null if nobody voted for it.")
+    votes: int | None = Field(description="Of the first candidate; null without one.")
+    confidence: float | None = Field(description="Mean halting probability of its votes.")
+    correct: bool | None = Field(description="null where the truth is not known.")
+    cell_accuracy: float | None
+    failure_mode: str | None
+    note: str
+
+
+def test_inputs(session: Session, evaluation_id: int) -> list[TestInputView]:
+    """Everything scored so far, by task and test input."""
+    return [
+        TestInputView(
+            task_id=outcome.task_id,
+            test_index=outcome.test_index,
+            views=outcome.views,
+            truth_rank=outcome.truth_rank,
+            votes=first.votes if first else None,
+            confidence=first.confidence if first else None,
+            correct=None if outcome.note == TRUTH_UNKNOWN else outcome.truth_rank == 1,
+            cell_accuracy=first.cell_accuracy if first else None,
+            failure_mode=first.failure_mode if first else None,
+            note=outcome.note,
+        )
+        for outcome, first in rows.outcomes_with_first(session, evaluation_id)
+    ]
+
+
+def views_of(
+    session: Session, evaluations: Sequence[Evaluation], whole: bool = False
+) -> list[EvaluationView]:
+    """Views in the given order; `whole` adds what takes a query per evaluation: curve, gap."""
+    ids = [each.id for each in evaluations]
+    found_jobs, scored = jobs.jobs_of(session, ids), rows.scored(session, ids)
+    shares: dict[int, list[EvaluationShare]] = defaultdict(list)
+    for share in jobs.shares_of(session, ids):
+        shares[share.evaluation_id].append(share)
+    runs = {run_id: run_rows.get(session, run_id) for run_id in {each.run_id for each in evaluations}}
+    reasons = _waiting_reasons(session, [each for each in evaluations if each.id in found_jobs])
+    return [
+        _view(
+            session, each, runs[each.run_id], found_jobs.get(each.id), shares[each.id],
+            scored.get(each.id, 0), reasons.get(each.id, ""), whole,
+        )
+        for each in evaluations
+    ]  # fmt: skip
+
+
+def _waiting_reasons(session: Session, evaluations: Sequence[Evaluation]) -> dict[int, str]:
+    """Evaluation id -> why it has not begun, of those that are queued."""
+    waiting = {each.id for each in evaluations if each.status == RunStatus.QUEUED}
+    if not waiting:
+        return {}
+    reason = workers.why_work_waits(session)
+    return {
+        evaluation_id: f"{before} before it; {reason}" if before else reason
+        for before, evaluation_id in enumerate(jobs.queued_ids(session))
+        if evaluation_id in waiting
+    }
+
+
+def _view(
+    session: Session,
+    row: Evaluation,
+    run: Run | None,
+    job: EvaluationJob | None,
+    shares: Sequence[EvaluationShare],
+    scored: int,
+    waiting_reason: str,
+    whole: bool,
+) -> EvaluationView:
+    assert run is not None  # an evaluation goes with its run
+    ranks = rows.truth_ranks(session, row.id) if whole else {}
+    over = row.status == "finished"
+    curve = pass_curve(ranks, CURVE_TO) if whole else {}
+    return EvaluationView(
+        id=row.id,
+        run_id=row.run_id,
+        run_name=run.name,
+        variant=run.variant,
+        **view_fields(protocol_of(row)),
+        held_out=row.set_name not in _trained_on(run),
+        step=row.step,
+        status=row.status,
+        status_cause=job.status_cause if job else "",
+        waiting_reason=waiting_reason,
+        traceback=job.traceback if job and whole else "",
+        is_job=job is not None,
+        options=job.options if job else {},
+        max_workers=job.workers if job else None,
+        progress=_progress(row, job, shares, scored),
+        passes=_stored(row) if over or not whole else _passes(ranks),
+        curve=[passed(k, score.solved, score.n) for k, score in curve.items()],
+        failure_modes=row.failure_modes if over or not whole else rows.first_attempts(session, row.id),
+        symmetries=[
+            SymmetryView(name=name, votes=votes, agree=agree, correct=correct)
+            for name, (votes, agree, correct) in zip(
+                DIHEDRAL_NAMES, row.extras.get("by_dihedral", ()), strict=False
+            )
+        ],
+        gap=_gap(session, row, run) if whole and over else None,
+        compute=_compute(row, job, shares),
+        warning=str(row.extras.get("warning", "")),
+        created_at=row.created_at,
+        started_at=job.started_at if job else row.created_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _stored(row: Evaluation) -> list[PassView]:
+    return [passed(int(k), *score) for k, score in sorted(row.passes.items(), key=lambda each: int(each[0]))]
+
+
+def _passes(ranks: Ranks) -> list[PassView]:
+    scores = {k: pass_at(ranks, k) for k in ATTEMPTS}
+    return [passed(k, score.solved, score.n) for k, score in scores.items()]
+
+
+def _progress(
+    row: Evaluation, job: EvaluationJob | None, shares: Sequence[EvaluationShare], scored: int
+) -> EvaluationProgress:
+    if job is None:
+        share = 1.0 if row.status == "finished" else None
+        return EvaluationProgress(
+            scored=scored, test_inputs=None, views_done=0, views=None, batches_done=0, batches=None,
+            share=share, seconds_left=None,
+        )  # fmt: skip
+    share = job.cells_done / job.cells if job.cells else (1.0 if job.batches == 0 else None)
+    active = sum(each.lease_until is not None for each in shares)
+    left = None
+    if job.cells and job.cells_done and active and row.status == "running":
+        left = row.seconds / job.cells_done * (job.cells - job.cells_done) / active
+    return EvaluationProgress(
+        scored=scored,
+        test_inputs=row.extras.get("test_inputs"),
+        views_done=job.views_done,
+        views=job.views,
+        batches_done=job.batches_done,
+        batches=job.batches,
+        share=share,
+        seconds_left=left,
+    )
+
+
+def _compute(row: Evaluation, job: EvaluationJob | None, shares: Sequence[EvaluationShare]) -> ComputeView:
+    views = job.views_done if job else 0
+    return ComputeView(
+        seconds=row.seconds,
+        views=views,
+        act_steps=views * row.act_steps,
+        views_per_second=views / row.seconds if views and row.seconds else None,
+        search_decodes=row.extras.get("search_decodes"),
+        workers=[
+            ShareView(
+                worker_id=each.worker_id,
+                device_name=each.device_name,
+                active=each.lease_until is not None,
+                views=each.views,
+                seconds=each.seconds,
+            )
+            for each in shares
+        ],
+    )
+
+
+def _gap(session: Session, row: Evaluation, run: Run, k: int = 1) -> GapView | None:
+    """This evaluation and the newest one with the same settings on the other kind of set."""
+    trained_on = _trained_on(run)
+    is_trained = row.set_name in trained_on
+    others = rows.on_other_sets(session, row)
+    other = next((each for each in others if (each.set_name in trained_on) != is_trained), None)
+    if other is None or str(k) not in other.passes or str(k) not in row.passes:
+        return None
+    trained, held_out = (row, other) if is_trained else (other, row)
+    scores = [Score(*each.passes[str(k)]) for each in (trained, held_out)]
+    difference = difference_of_shares(*scores)
+    if difference is None:
+        return None
+    return GapView(
+        k=k,
+        trained_set=trained.set_name,
+        trained=passed(k, scores[0].solved, scores[0].n),
+        trained_evaluation=trained.id,
+        held_out_set=held_out.set_name,
+        held_out=passed(k, scores[1].solved, scores[1].n),
+        held_out_evaluation=held_out.id,
+        difference=difference.mean,
+        low=difference.low,
+        high=difference.high,
+    )
+
+
+def _trained_on(run: Run) -> tuple[object, ...]:
+    names = at_path(run.config, "data.training_sets")
+    return names if isinstance(names, tuple) else (names,)

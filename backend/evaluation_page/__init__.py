@@ -1,0 +1,1 @@
+"""One evaluation as people see it: page, API, command line, exports."""

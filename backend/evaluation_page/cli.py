@@ -1,0 +1,346 @@
+"""`etrm evaluate` and `etrm evaluation`: score checkpoints, watch it, and compare what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
+from backend.kit.format import counted, interval
+from backend.terminal.options import AsJson, Format, Out, progress_text, score_text, write
+
+if TYPE_CHECKING:
+    from backend.domain.evaluation_request import EvaluationRequest
+    from backend.evaluation.views import EvaluationView
+    from backend.scores.paired import ComparisonView
+
+app = typer.Typer(help="Evaluations: list, show, cancel, resume, compare, export.", no_args_is_help=True)
+SIDE = "The id of an evaluation, or of a run: its newest held-out result."
+HEADS = ("evaluation", "run", "set", "step", "weights", "views", "status", "progress", "pass@1")
+LOOK_EVERY = 1.0  # seconds
+EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="The evaluation's number.")]
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, or a folder made by train.")],
+    set_name: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="Task set. Default: the first of the run's config.")
+    ] = "",
+    first: First = None,
+    task: Annotated[list[str] | None, typer.Option(help="Only this task. Repeatable.")] = None,
+    views: Views = None,
+    act_steps: ActSteps = None,
+    weights: Weights = None,
+    step: Step = None,
+    trace_steps: TraceSteps = False,
+    search: Search = None,
+    trim: Trim = None,
+    workers: Annotated[int, typer.Option(min=1, help="At most so many workers share it.")] = 1,
+    here: Annotated[
+        bool, typer.Option("--here", help="In this process, with results in the run's folder alone.")
+    ] = False,
+    follow: Annotated[bool, typer.Option(help="Show its progress until it is over.")] = True,
+) -> None:
+    """Score a checkpoint: pass@k with its interval.
+
+    The workers of a lab that is running do it and its database keeps the results; without one it happens
+    here, as it does with --here.
+    """
+    if here or not _lab_knows(run):
+        _here(
+            run, set_name, first, task or [], views, act_steps, weights, step, trace_steps, search or [], trim
+        )
+    asked: dict[str, Any] = {
+        "set": set_name, "first_tasks": first, "tasks": task or [], "views": views, "act_steps": act_steps,
+        "weights": weights, "step": step, "trace_steps": trace_steps, "workers": workers,
+        "trim": trim,
+    }  # fmt: skip
+    from backend.domain.config.problems import apply_overrides
+    from backend.domain.evaluation_request import parse_request
+
+    if search:
+        asked["search"] = apply_overrides({}, search)
+    request = parse_request({name: value for name, value in asked.items() if value is not None})
+    view = _queued(run, request)
+    print(f"Queued evaluation {view.id} of run {run}, step {view.step}.")
+    if follow:
+        _follow(view.id)
+
+
+@app.command(name="list")
+def list_(
+    run: Annotated[str, typer.Option(help="Only those of this run, in training as well.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=200, help="At most this many, newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List evaluations, newest first."""
+    import json
+
+    from backend.evaluation import service as evaluations
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show as show_table
+
+    with reading() as session:
+        found = evaluations.find(session, run or None, limit=limit)
+    if as_json:
+        print(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
+        return
+    show_table(HEADS, [_row(each) for each in found], empty="No evaluation yet. Start one: etrm evaluate RUN")
+
+
+@app.command()
+def show(evaluation_id: EvaluationId, as_json: AsJson = False) -> None:
+    """Show everything an evaluation has found so far."""
+    view = _read(evaluation_id)
+    print(view.model_dump_json(indent=2) if as_json else "\n".join(_lines(view)))
+
+
+@app.command()
+def cancel(evaluation_id: EvaluationId) -> None:
+    """Stop an evaluation; what it has computed stays."""
+    from backend.evaluation import service as evaluations
+    from backend.terminal.lab import writing
+    from backend.web import notify
+
+    with writing() as session:
+        view = evaluations.cancel(session, evaluation_id)
+    notify.run_changed(view.run_id)
+    print(f"Evaluation {evaluation_id} is {view.status}.")
+
+
+@app.command()
+def resume(evaluation_id: EvaluationId) -> None:
+    """Queue a failed or cancelled evaluation again; it goes on where it was."""
+    from backend.evaluation import service as evaluations
+    from backend.queue import dispatch
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        view = evaluations.resume(session, evaluation_id)
+    dispatch.send_evaluation(view.id, view.max_workers or 1)
+    print(f"Evaluation {evaluation_id} is queued.")
+
+
+@app.command()
+def export(
+    evaluation_id: EvaluationId,
+    what: Annotated[
+        str,
+        typer.Option(metavar="WHAT", help="predictions, votes, steps, or Kaggle's submission."),
+    ] = "predictions",
+    as_: Format = "json",
+    out: Out = None,
+) -> None:
+    """Write what an evaluation found into a file."""
+    from backend.evaluation_page import exports
+    from backend.terminal.lab import reading
+
+    with reading() as session:
+        file = exports.export(session, evaluation_id, what, as_)
+    write(file, out)
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
+    b: Annotated[str, typer.Argument(metavar="B", help=SIDE)],
+    k: Annotated[int, typer.Option("-k", help="Attempts: compare pass@k.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two evaluations task by task: McNemar's exact test and the paired bootstrap.
+
+    Only tasks that both evaluated count. Refused, with the reasons, where the two are not comparable.
+    """
+    from backend.evaluation import comparison
+    from backend.terminal.lab import reading
+
+    with reading() as session:
+        found = comparison.compare(session, a, b, k)
+    print(found.model_dump_json(indent=2) if as_json else "\n".join(_compared(found)))
+
+
+@app.command()
+def duel(
+    a: Annotated[str, typer.Argument(metavar="RUN_A")],
+    b: Annotated[str, typer.Argument(metavar="RUN_B")],
+    views: Annotated[str, typer.Option(metavar="N,N,...", help="Of each round, ascending.")] = "32,100,400",
+    set_name: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="Task set. Default: the first of a's config.")
+    ] = "",
+    first: Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")] = None,
+    weights: Annotated[str, typer.Option(metavar="ema|raw", help="Which weights.")] = "ema",
+    k: Annotated[int, typer.Option("-k", help="Attempts: compare pass@k.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="At most so many share an evaluation.")] = 1,
+) -> None:
+    """Evaluate two runs with more views only while it is undecided which one solves more."""
+    from backend.domain.evaluation_request import parse_request
+    from backend.queue import dispatch
+    from backend.sequential import service as duels
+    from backend.terminal.lab import reading, writing
+
+    numbers = [each.strip() for each in views.split(",")]
+    if not all(each.isdecimal() for each in numbers):
+        raise typer.BadParameter("must be numbers, separated by commas", param_hint="--views")
+    asked = parse_request({"set": set_name, "first_tasks": first, "weights": weights, "workers": workers})
+    request = duels.DuelRequest(a=a, b=b, k=k, views=tuple(map(int, numbers)), evaluation=asked)
+    with writing() as session:
+        view, started = duels.request(session, request)
+    for evaluation_id, most in started:
+        dispatch.send_evaluation(evaluation_id, most)
+    said = 0
+    while view.status == "running":
+        time.sleep(LOOK_EVERY)
+        with reading() as session:
+            view = duels.get(session, view.id)
+        told = [each for each in view.rounds if each.words]
+        for each in told[said:]:
+            print(f"{counted(each.views, 'view')}: {each.words}")
+        said = len(told)
+    print(f"{view.status.capitalize()}.")
+    if view.status == "failed":
+        print(view.words, file=sys.stderr)
+        raise SystemExit(1)
+
+
+def _lab_knows(run: str) -> bool:
+    """Whether a lab with a broker is there and has this run."""
+    from backend.kit.errors import NotFound
+    from backend.lifecycle import service as runs
+    from backend.terminal.lab import reading, settings
+
+    if settings().broker_url is None:
+        return False
+    try:
+        with reading() as session:
+            runs.check_exists(session, run)
+    except NotFound:
+        if os.path.isdir(run):
+            return False
+        raise
+    return True
+
+
+def _here(
+    run: str,
+    set_name: str,
+    first: int | None,
+    tasks: list[str],
+    views: int | None,
+    act_steps: int | None,
+    weights: str | None,
+    step: int | None,
+    trace_steps: bool,
+    search: list[str],
+    trim: int | None,
+) -> None:
+    """Become the process that scores; does not return."""
+    from backend.terminal.lab import become_worker
+
+    if tasks:
+        raise typer.BadParameter("needs a running lab (etrm up)", param_hint="--task")
+    options = {
+        "--set": set_name or None, "--first": first, "--views": views, "--act-steps": act_steps,
+        "--weights": weights, "--checkpoint": step, "--trim": trim,
+    }  # fmt: skip
+    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    given += [part for each in search for part in ("--search", each)]
+    become_worker("evaluate", run, *given, *(["--trace-steps"] if trace_steps else []))
+
+
+def _queued(run: str, request: EvaluationRequest) -> EvaluationView:
+    from backend.evaluation import service as evaluations
+    from backend.queue import dispatch
+    from backend.terminal.lab import writing
+    from backend.web import notify
+
+    with writing() as session:
+        view = evaluations.request(session, run, request)
+    dispatch.send_evaluation(view.id, request.workers)
+    notify.run_changed(run)
+    return view
+
+
+def _read(evaluation_id: int) -> EvaluationView:
+    from backend.evaluation import service as evaluations
+    from backend.terminal.lab import reading
+
+    with reading() as session:
+        return evaluations.get(session, evaluation_id)
+
+
+def _follow(evaluation_id: int) -> None:
+    """Print progress until it is over. Ctrl-C stops the printing, not the evaluation."""
+    said = ""
+    try:
+        while (view := _read(evaluation_id)).is_active:
+            if (now := f"{view.status}  {progress_text(view)}") != said:
+                print(now, file=sys.stderr)
+                said = now
+            time.sleep(LOOK_EVERY)
+    except KeyboardInterrupt:
+        print(f"It goes on. See it: etrm evaluation show {evaluation_id}", file=sys.stderr)
+        raise SystemExit(130) from None
+    print("\n".join(_lines(view)))
+    if view.status != "finished":
+        raise SystemExit(1)
+
+
+def _row(view: EvaluationView) -> tuple[str, ...]:
+    return (
+        str(view.id), view.run_name, view.set, str(view.step), view.weights, str(view.views), view.status,
+        progress_text(view), score_text(view.pass_at(1)),
+    )  # fmt: skip
+
+
+def _lines(view: EvaluationView) -> list[str]:
+    """The evaluation in words, one fact a line."""
+    cause = f": {view.status_cause}" if view.status_cause else ""
+    lines = [
+        f"evaluation {view.id} of {view.run_name} ({view.run_id}), step {view.step}, {view.weights} weights",
+        f"tasks     {view.n} of {view.set}, {'held out' if view.held_out else 'trained on'}",
+        f"how       {counted(view.views, 'view')}, {counted(view.act_steps, 'ACT step')}, "
+        f"search: {view.search or 'none'}, canvas {view.canvas or 'square'}",
+        f"status    {view.status}{cause}",
+        f"progress  {progress_text(view)}",
+    ]
+    lines += [f"waits     {view.waiting_reason}"] if view.waiting_reason else []
+    so_far = "" if view.status == "finished" else " of the tasks scored so far"
+    lines += [f"pass@{each.k:<5}{score_text(each)}{so_far}" for each in view.passes if each.n]
+    lines += [f"wrong     {count} {mode}" for mode, count in view.failure_modes.items()]
+    if view.gap:
+        gap = view.gap
+        lines.append(
+            f"gap       {score_text(gap.trained)} on {gap.trained_set}, {score_text(gap.held_out)} on "
+            f"{gap.held_out_set}: {gap.difference * 100:.0f} points "
+            f"{interval(gap.low, gap.high)}"
+        )
+    compute = view.compute
+    if compute.views_per_second:
+        lines.append(
+            f"compute   {compute.seconds:.1f} s for {compute.views} distinct views, "
+            f"{compute.views_per_second:.1f} views/s, {counted(len(compute.workers), 'worker')}"
+        )
+    if view.warning:
+        lines.append(f"warning   {view.warning}")
+    return [*lines, *([view.traceback.rstrip()] if view.traceback else [])]
+
+
+def _compared(found: ComparisonView) -> list[str]:
+    search = f", search {found.search}" if found.search else ""
+    lines = [
+        f"pass@{found.k} on {found.set}, {counted(found.n, 'task')}, {found.weights} weights, "
+        f"{counted(found.views, 'view')}, {found.act_steps} ACT steps{search}"
+    ]
+    lines += [
+        f"{letter}  {side.run_name}  run {side.run_id}  step {side.step}  evaluation {side.evaluation}  "
+        f"{score_text(side.score)}"
+        for letter, side in (("a", found.a), ("b", found.b))
+    ]
+    for name, tasks in (("only a", found.only_a), ("only b", found.only_b)):
+        lines.append(f"{name}  {counted(len(tasks), 'task')}{': ' if tasks else ''}{' '.join(tasks)}")
+    lines.append(f"both {len(found.both)}, neither {len(found.neither)}, partly {len(found.partly)}")
+    return [*lines, found.words]

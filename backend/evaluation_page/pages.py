@@ -1,0 +1,112 @@
+"""`/evaluations/{id}`: one scoring of one checkpoint; and the form on a run's page that asks for one."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from backend.db.session import reading_scope, session_scope
+from backend.domain.evaluation_request import parse_request
+from backend.evaluation import service as evaluations
+from backend.evaluation.views import EvaluationView
+from backend.evaluation_page import pass_curve
+from backend.evaluation_page.contexts import EvaluationPage
+from backend.evaluation_page.failure_modes import MODES
+from backend.queue import dispatch
+from backend.web.deps import Database, EvaluationId, RunId, announce
+from backend.web.rendering import render
+
+router = APIRouter(include_in_schema=False)
+Text = Annotated[str, Form()]
+
+
+@router.get("/evaluations/{evaluation_id}")
+def evaluation_page(evaluation_id: EvaluationId, engine: Database) -> HTMLResponse:
+    """Everything one evaluation found so far; the candidates come when they are looked at."""
+    with reading_scope(engine) as session:
+        view = evaluations.get(session, evaluation_id)
+        inputs = evaluations.test_inputs(session, evaluation_id)
+    curve = pass_curve.drawn(view.curve, view.views)
+    return render(EvaluationPage(view, curve, inputs, MODES))
+
+
+@router.post("/runs/{run_id}/evaluate")
+def evaluate(
+    run_id: RunId,
+    engine: Database,
+    set_name: Text = "",
+    first_tasks: Text = "",
+    tasks: Text = "",
+    step: Text = "",
+    weights: Text = "ema",
+    views: Text = "",
+    act_steps: Text = "",
+    trace_steps: Text = "",
+    workers: Text = "",
+    search: Text = "",
+    search_amount: Text = "",
+    search_size: Text = "",
+    leave_one_out: Text = "",
+    trim: Text = "",
+) -> Response:
+    """Queue an evaluation, for a browser without script, and show it."""
+    asked: dict[str, Any] = {
+        "set": set_name,
+        "first_tasks": first_tasks,
+        "step": step,
+        "weights": weights,
+        "views": views,
+        "act_steps": act_steps,
+        "workers": workers,
+        "trim": trim,
+    }
+    given = {name: value for name, value in asked.items() if value}
+    if tasks.strip():
+        given.pop("first_tasks", None)  # the form has a number in it from the start
+    given |= {"tasks": tasks.replace(",", " ").split(), "trace_steps": trace_steps == "on"}
+    if search:
+        given["search"] = _search(search, search_amount, search_size, leave_one_out == "on")
+    with session_scope(engine) as session:
+        view = evaluations.request(session, run_id, parse_request(given))
+    return _sent(view)
+
+
+@router.post("/evaluations/{evaluation_id}/cancel")
+def cancel(evaluation_id: EvaluationId, engine: Database) -> Response:
+    """Stop an evaluation, for a browser without script."""
+    with session_scope(engine) as session:
+        view = evaluations.cancel(session, evaluation_id)
+    announce(view.run_id)
+    return _shown(view)
+
+
+@router.post("/evaluations/{evaluation_id}/resume")
+def resume(evaluation_id: EvaluationId, engine: Database) -> Response:
+    """Queue it again, for a browser without script."""
+    with session_scope(engine) as session:
+        view = evaluations.resume(session, evaluation_id)
+    return _sent(view)
+
+
+def _search(kind: str, amount: str, size: str, leave_one_out: bool) -> dict[str, Any]:
+    """A search's config from the form: amount and size have other names in each kind."""
+    many, big = ("steps", "learning_rate") if kind == "gradient" else ("samples", "scale")
+    given = {many: amount, big: size}
+    return {
+        "kind": kind,
+        "leave_one_out": leave_one_out,
+        **{name: value for name, value in given.items() if value},
+    }
+
+
+def _sent(view: EvaluationView) -> Response:
+    dispatch.send_evaluation(view.id, view.max_workers or 1)
+    announce(view.run_id)
+    return _shown(view)
+
+
+def _shown(view: EvaluationView) -> Response:
+    return RedirectResponse(f"/evaluations/{view.id}", HTTPStatus.SEE_OTHER)

@@ -1,0 +1,67 @@
+"""`etrm gallery`: what evaluations made of test inputs, as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from backend.gallery.service import Answer, Item
+
+
+def gallery(
+    evaluation: Annotated[
+        list[int] | None,
+        typer.Option(help="Id of an evaluation; several stand side by side: A, B and so on. Repeatable."),
+    ] = None,
+    run: Annotated[list[str] | None, typer.Option(help="Id of a run. Repeatable.")] = None,
+    set_name: Annotated[str, typer.Option("--set", help="Name of a set.")] = "",
+    variant: Annotated[str, typer.Option(help="trm, or the kind of the encoder.")] = "",
+    task: Annotated[str, typer.Option(help="Part of a task's id.")] = "",
+    mode: Annotated[str, typer.Option(help="Of the first attempt (of A), or correct.")] = "",
+    size: Annotated[str, typer.Option(help="small, medium or large: by the task's longest side.")] = "",
+    change: Annotated[str, typer.Option(help="a_only, b_only, both, neither or differ: A against B.")] = "",
+    attempts: Annotated[int, typer.Option(min=1, help="Within which a test input counts as solved.")] = 1,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Most test inputs listed.")] = 50,
+) -> None:
+    """List test inputs with the first attempts at them, newest evaluation first."""
+    from backend.gallery import service
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show
+
+    wanted = service.Filter(
+        tuple(evaluation or ()), set_name, tuple(run or ()), variant, task, mode, size, change, attempts
+    )
+    with reading() as session:
+        page = service.page(session, wanted, limit)
+        counted = service.modes(session, wanted)
+        reasons = service.obstacles_of(session, wanted.evaluations)
+    several = max(1, len(wanted.evaluations))
+    heads = ("task", "test", *(f"{letter}  run, first attempt" for letter in "ABCDEF"[:several]))
+    show(heads, [_row(item) for item in page.items], empty="Nothing matches.")
+    print(" · ".join(f"{mode} {number}" for mode, number in counted.items()))
+    for evaluation_id, reason in reasons.items():
+        letter = "ABCDEF"[wanted.evaluations.index(evaluation_id)]
+        print(f"{letter} is not comparable with A: {reason}.")
+    if page.next_cursor:
+        print(f"The first {limit}; --limit shows more.")
+
+
+def _row(item: Item) -> tuple[str, ...]:
+    return (item.task_id, str(item.test_index + 1), *(_said(answer) for answer in item.answers))
+
+
+def _said(answer: Answer | None) -> str:
+    """`quick 0, step 600: nearly right, 76 % of cells, 3/8 votes, truth ranks 3`."""
+    if answer is None:
+        return "not asked"
+    source, outcome = answer.source, answer.outcome
+    where = f"{source.run_name}, step {source.step}, {source.settings.weights}"
+    if not outcome.candidates:
+        return f"{where}: {outcome.note or 'no answer'}"
+    first = outcome.candidates[0]
+    verdict = "correct" if first.correct else (first.failure_mode or "truth unknown")
+    rank = f"truth ranks {outcome.truth_rank}" if outcome.truth_rank else "truth got no vote"
+    cells = f"{first.cell_accuracy:.0%} of cells"
+    return f"{where}: {verdict}, {cells}, {first.votes}/{outcome.views} votes, {rank}"

@@ -1,0 +1,1 @@
+"""Groups of runs made by a sweep."""

@@ -1,0 +1,135 @@
+"""/api/v1/groups: sweep a config over seeds and fields, and read what came of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from backend.db.session import reading_scope, session_scope
+from backend.domain.config.problems import apply_overrides, parse_experiment
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.sweeps import parse_sweep
+from backend.groups import service as groups
+from backend.groups.views import GroupSummary, GroupView
+from backend.kit.errors import InvalidInput
+from backend.kit.problems import invalid
+from backend.lifecycle.input import assignments
+from backend.queue import dispatch
+from backend.web.deps import Database, GroupId, announce, json_body
+from backend.web.errors import ErrorField, responses
+from backend.web.inputs import CONFIG, Input
+
+router = APIRouter(prefix="/groups", tags=["groups"])
+
+SWEEP = {"$ref": "#/components/schemas/Sweep"}
+BODY = json_body(
+    {"$ref": "#/components/schemas/NewGroup", "properties": {"sweep": SWEEP, "config": CONFIG}},
+    three_seeds={"preset": "quick", "sweep": {"seeds": 3}},
+    a_grid={
+        "preset": "quick",
+        "overrides": {"training.steps": 300},
+        "sweep": {"seeds": 2, "grid": {"model.core.width": [64, 128]}},
+        "name": "is wider better?",
+    },
+)
+
+
+class NewGroup(Input):
+    """A config, or a preset with overrides, and how to vary it."""
+
+    sweep: Any
+    config: Any = Field(None, description="An experiment config, as for a new run.")
+    preset: str | None = Field(None, description="Instead of a config.", examples=["quick"])
+    overrides: dict[str, Any] = Field(
+        default={}, description="What is otherwise than in the config or preset: nested, or by dotted paths."
+    )
+    name: str = Field("", description="Of the group; left out, it says what varies.")
+
+
+class PlannedRun(BaseModel):
+    """A run that a sweep would make."""
+
+    name: str = Field(examples=["quick · width 64 · seed 0"])
+    changes: dict[str, Any] = Field(examples=[{"model.core.width": 64, "seed": 0}])
+
+
+class Plan(BaseModel):
+    """What a sweep would make; where it is not valid, one problem for each mistake and no runs."""
+
+    valid: bool
+    problems: list[ErrorField]
+    count: int = Field(description="Number of runs.")
+    runs: list[PlannedRun]
+
+
+class GroupPage(BaseModel):
+    """Groups, newest first; pass `next_cursor` as `cursor` for the next page."""
+
+    groups: list[GroupSummary]
+    next_cursor: str | None
+
+
+@router.post("", status_code=201, responses=responses(401, 413, 422), openapi_extra=BODY)
+def create_group(body: NewGroup, response: Response, engine: Database) -> GroupView:
+    """Queue every run of a sweep, all or none."""
+    config, sweep = _config(body), parse_sweep(body.sweep)
+    with session_scope(engine) as session:
+        group = groups.create(session, config, sweep, body.name)
+    dispatch.send_all(run.id for run in group.runs)
+    announce()
+    response.headers["Location"] = f"/api/v1/groups/{group.id}"
+    return group
+
+
+@router.post("/preview", responses=responses(401, 413, 422), openapi_extra=BODY)
+def preview_group(body: NewGroup, engine: Database) -> Plan:
+    """Say which runs a sweep would make, without making any."""
+    try:
+        config, sweep = _config(body), parse_sweep(body.sweep)
+        with reading_scope(engine) as session:
+            planned = groups.planned(session, config, sweep)
+    except InvalidInput as error:
+        found = [ErrorField(field=p.field, message=p.message, hint=p.hint) for p in error.problems]
+        return Plan(valid=False, problems=found, count=0, runs=[])
+    listed = [PlannedRun(name=each.config.name, changes=dict(each.changes)) for each in planned]
+    return Plan(valid=True, problems=[], count=len(listed), runs=listed)
+
+
+@router.get("", responses=responses(401, 422))
+def list_groups(
+    engine: Database,
+    limit: Annotated[int, Query(ge=1, le=groups.MOST)] = 50,
+    cursor: str | None = None,
+) -> GroupPage:
+    """List the groups, newest first, with how many of their runs have each status."""
+    with reading_scope(engine) as session:
+        page = groups.find(session, limit, cursor)
+    return GroupPage(groups=page.groups, next_cursor=page.next_cursor)
+
+
+@router.get("/{group_id}", responses=responses(401, 404))
+def read_group(group_id: GroupId, engine: Database) -> GroupView:
+    """One group: its sweep, its runs by variation, and their results over seeds."""
+    with reading_scope(engine) as session:
+        return groups.get(session, group_id)
+
+
+@router.post("/{group_id}/cancel", responses=responses(401, 404))
+def cancel_group(group_id: GroupId, engine: Database) -> GroupView:
+    """Stop every run of the group that is not over."""
+    with session_scope(engine) as session:
+        group = groups.cancel(session, group_id)
+    announce(*(run.id for run in group.runs))
+    return group
+
+
+def _config(body: NewGroup) -> ExperimentConfig:
+    """The config that the sweep varies; InvalidInput unless there is exactly one."""
+    if (body.config is None) == (body.preset is None):
+        said = "is missing" if body.preset is None else "stands beside a preset"
+        hint = "Give a config, or a preset with overrides."
+        raise invalid("The group was not created.", "config", f"{said}.", hint)
+    start = {"preset": body.preset} if body.config is None else body.config
+    return parse_experiment(apply_overrides(start, list(assignments(body.overrides))))

@@ -1,0 +1,96 @@
+"""`etrm sweep`: queue a group of runs that differ in their seeds or in any field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from backend.kit.format import counted
+from backend.terminal.options import Overrides
+
+if TYPE_CHECKING:
+    from backend.domain.sweeps import Sweep, Variation
+
+
+def sweep(
+    source: Annotated[str, typer.Argument(metavar="CONFIG.json|PRESET", help="A config file or a preset.")],
+    overrides: Overrides = None,
+    seeds: Annotated[int, typer.Option(help="Replicates: the config's seed, and those after it.")] = 1,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH=V1,V2,...",
+            help="Run each value, in every combination: --grid model.core.width=64,128. Repeatable.",
+        ),
+    ] = None,
+    random: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH=LOW..HIGH[:log]",
+            help="Draw from a range, or from values: --random optimisation.learning_rate=1e-4..1e-2:log. "
+            "Repeatable.",
+        ),
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="How many random draws.")] = None,
+    draw_seed: Annotated[int, typer.Option(help="Of the random draws.")] = 0,
+    name: Annotated[str, typer.Option(help="Of the group; left out, it says what varies.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the runs it would make.")] = False,
+) -> None:
+    """Queue a group of runs: seeds, a grid of values, or random draws.
+
+    At most 256 runs at once; nothing is queued if one of them is not valid.
+    """
+    from backend.domain.config.files import read_experiment
+    from backend.domain.sweeps import parse_sweep
+    from backend.groups import service as groups
+    from backend.queue import dispatch
+    from backend.terminal.lab import reading, writing
+    from backend.web import notify
+
+    config = read_experiment(source, overrides or [])
+    asked: Sweep = parse_sweep(
+        {"seeds": seeds, "draw_seed": draw_seed}
+        | ({"count": count} if count is not None else {})
+        | {"grid": _axes("grid", grid), "random": _axes("random", random)}
+    )
+    if dry_run:
+        with reading() as session:
+            _list(groups.planned(session, config, asked))
+        return
+    with writing() as session:
+        group = groups.create(session, config, asked, name)
+    dispatch.send_all(run.id for run in group.runs)
+    notify.runs_changed()
+    print(f"Queued {counted(len(group.runs), 'run')} as group {group.id}: {group.name}.")
+    print(f"Watch them: etrm runs --filter 'group == \"{group.id}\"'")
+
+
+def _axes(kind: Literal["grid", "random"], written: list[str] | None) -> dict[str, Any]:
+    """Path -> values or range, of every such option."""
+    from backend.domain.sweeps import read_axis
+    from backend.kit.problems import invalid
+
+    axes: dict[str, Any] = {}
+    for each in written or []:
+        path, equals, text = each.partition("=")
+        path, message = path.strip(), ""
+        if not equals or not path:
+            message = f"'{each}' gives a field no values."
+        elif path in axes:
+            message = f"{path} is given twice."
+        if message:
+            hint = "Write each field once: PATH=VALUE,VALUE."
+            raise invalid("The sweep is not valid.", f"--{kind}", message, hint)
+        axes[path] = read_axis(kind, path, text)
+    return axes
+
+
+def _list(planned: tuple[Variation, ...]) -> None:
+    from backend.domain.config.messages import shown
+    from backend.terminal.tables import show
+
+    paths = list(planned[0].changes)
+    rows = [(each.config.name, *(shown(each.changes[path]) for path in paths)) for each in planned]
+    show(("run", *paths), rows, empty="")
+    print(f"{counted(len(planned), 'run')}. Nothing was queued.")

@@ -1,0 +1,23 @@
+"""One group of runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backend.groups.views import GroupView
+from backend.web.contexts import Context
+
+
+@dataclass(frozen=True)
+class GroupPage(Context):
+    """A group of runs: each variation with its results over seeds."""
+
+    template = "groups/page.html"
+    nav = "runs"
+    page = "group"
+
+    group: GroupView
+
+    @property
+    def page_title(self) -> str:
+        return self.group.name

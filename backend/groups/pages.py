@@ -1,0 +1,32 @@
+"""`/groups/{id}`: a group of runs, variation by variation."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from backend.db.session import reading_scope, session_scope
+from backend.groups import service as groups
+from backend.groups.contexts import GroupPage
+from backend.web.deps import Database, GroupId, announce
+from backend.web.rendering import render
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/groups/{group_id}")
+def group_page(group_id: GroupId, engine: Database) -> HTMLResponse:
+    """What was swept, and what came of it over the seeds."""
+    with reading_scope(engine) as session:
+        return render(GroupPage(groups.get(session, group_id)))
+
+
+@router.post("/groups/{group_id}/cancel")
+def cancel(group_id: GroupId, engine: Database) -> Response:
+    """Stop every run that is not over, for a browser without script."""
+    with session_scope(engine) as session:
+        group = groups.cancel(session, group_id)
+    announce(*(run.id for run in group.runs))
+    return RedirectResponse(f"/groups/{group_id}", HTTPStatus.SEE_OTHER)

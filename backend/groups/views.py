@@ -1,0 +1,130 @@
+"""GroupView: what the API and the pages say about a group of runs, its variations and their seeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from backend.runs.status import RunStatus
+
+Statuses = dict[str, int]
+
+
+def told(verdicts: Statuses, claims: int = 1) -> str:
+    """`2 of 3 seeds supported, 1 undecided`, with how many claims where they differ; empty without any."""
+    if not verdicts:
+        return ""
+    if sum(verdicts.values()) == 1:
+        return next(iter(verdicts))
+    others = [f"{count} {verdict}" for verdict, count in verdicts.items() if verdict != "supported"]
+    what = "seeds" if claims == 1 else f"runs of {claims} claims"
+    stated = f"{verdicts.get('supported', 0)} of {sum(verdicts.values())} {what} supported"
+    return ", ".join([stated, *others])
+
+
+class GroupRun(BaseModel):
+    """One run of a group, in short; `GET /api/v1/runs/{id}` says the rest."""
+
+    id: str
+    name: str = Field(examples=["quick · width 64 · seed 0"])
+    seed: int | None
+    status: RunStatus
+
+
+class MeanView(BaseModel):
+    """A mean over runs that differ in their seed alone."""
+
+    n: int = Field(description="Runs that have the value.")
+    mean: float
+    low: float | None = Field(
+        description="Of the 95 % interval, which stays within 0 to 1; null with fewer than two runs."
+    )
+    high: float | None
+
+
+class GroupScore(BaseModel):
+    """pass@1 on one set: each run's newest finished evaluation by the protocol that most runs share."""
+
+    set: str = Field(examples=["arc-agi-1/evaluation"])
+    held_out: bool
+    conditions: str = Field(examples=["EMA weights · 8 views · 16 ACT steps · 32 tasks"])
+    solved: float = Field(description="Tasks solved, summed over the runs.")
+    n: int = Field(description="Tasks evaluated, summed over the runs.")
+    share: MeanView = Field(description="Of the runs' own shares, 0 to 1.")
+    left_out: str = Field(
+        "",
+        description="Runs that were evaluated by another protocol and do not count, and how it differs.",
+        examples=["1 of 2 runs not comparable: different tasks (8 and 8)"],
+    )
+
+
+class VariationView(BaseModel):
+    """The runs of a group that differ in their seed alone."""
+
+    name: str = Field(description="What it has otherwise than the others.", examples=["width 64"])
+    changes: dict[str, Any] = Field(examples=[{"model.core.width": 64}])
+    runs: list[GroupRun]
+    statuses: Statuses
+    scores: list[GroupScore]
+    verdicts: Statuses = Field(
+        {}, description="How many runs have each verdict on their hypothesis; empty without one."
+    )
+    token_accuracy: MeanView | None = Field(description="Of the last `accuracy/token` of each run.")
+
+    @property
+    def verdict_words(self) -> str:
+        """`2 of 3 seeds supported, 1 undecided`; empty without a hypothesis."""
+        return told(self.verdicts)
+
+    @property
+    def held_out(self) -> GroupScore | None:
+        """The score that a table shows first: on the first set that was not trained on."""
+        return next((score for score in self.scores if score.held_out), None)
+
+
+class GroupSummary(BaseModel):
+    """A group in a list. Times are seconds since the Unix epoch."""
+
+    id: str
+    name: str
+    created_at: float
+    statuses: Statuses = Field(description="How many runs have each status.", examples=[{"finished": 4}])
+
+    @property
+    def size(self) -> int:
+        """How many runs there are."""
+        return sum(self.statuses.values())
+
+    @property
+    def unfinished(self) -> int:
+        """How many runs wait or go on."""
+        return sum(count for status, count in self.statuses.items() if not RunStatus(status).is_over)
+
+
+class GroupView(GroupSummary):
+    """A group: what was swept over what, and what came of it."""
+
+    sweep: dict[str, Any]
+    config: dict[str, Any] = Field(description="What the sweep varied.")
+    variations: list[VariationView]
+
+    @property
+    def runs(self) -> list[GroupRun]:
+        """Every run, variation by variation."""
+        return [run for variation in self.variations for run in variation.runs]
+
+
+class GroupPlace(BaseModel):
+    """Where a run stands in its group: among the runs that differ from it in their seed alone."""
+
+    id: str
+    name: str
+    variation: str
+    position: int = Field(description="Of the run, from 1.")
+    siblings: list[GroupRun] = Field(description="The run itself among them.")
+
+    @property
+    def nearby(self) -> list[GroupRun]:
+        """The run and up to five siblings on either side."""
+        return self.siblings[max(0, self.position - 6) : self.position + 5]

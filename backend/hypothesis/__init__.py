@@ -1,0 +1,1 @@
+"""Verdicts on what a run was to show."""

@@ -1,0 +1,207 @@
+"""Read the filter language of the runs table: `encoder == "deterministic" and accuracy/token > 0.5`.
+
+    expression  = all ("or" all)*          all = term ("and" term)*
+    term        = "not" term | "(" expression ")" | operand operator operand
+    operator    = == != < <= > >= in, not in, contains
+    operand     = a name, a `quoted name`, "text", 12, 1e-4, 40%, true, false, none, ["a", "b"]
+
+Text becomes the small tree of `filters` and is never evaluated as code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from backend.kit.filters.tree import (
+    All,
+    Comparison,
+    Either,
+    Expression,
+    Literal,
+    Name,
+    Not,
+    Operand,
+    Scalar,
+    invalid,
+)
+
+MAX_LENGTH = 2000  # characters of a filter
+MAX_DEPTH = 50  # parentheses and nots inside one another
+
+_OPERATORS = ("<", "<=", ">", ">=", "==", "!=", "in", "not in", "contains")
+_WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None, "null": None}
+_MISTAKES = {
+    "=": "Write == to compare.",
+    "&": "Write and.",
+    "&&": "Write and.",
+    "|": "Write or.",
+    "||": "Write or.",
+    "!": "Write not.",
+    "=~": "Write contains to look for a part of a text.",
+}
+_TOKEN = re.compile(
+    r"""
+      (?P<space>\s+)
+    | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+    | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?%?(?![\w./]))
+    | (?P<quoted>`[^`]+`)
+    | (?P<name>[A-Za-z_][\w./@:-]*)
+    | (?P<operator>==|!=|<=|>=|<|>)
+    | (?P<mark>[()\[\],])
+    """,
+    re.VERBOSE,
+)
+
+
+def parse(text: str) -> Expression | None:
+    """The tree of a filter; None when it is blank. InvalidInput says the column and what is wrong."""
+    if not text.strip():
+        return None
+    if len(text) > MAX_LENGTH:
+        invalid(MAX_LENGTH, f"the filter is longer than {MAX_LENGTH} characters.")
+    return _Parser(text).parse()
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    column: int
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    position = 0
+    while position < len(text):
+        found = _TOKEN.match(text, position)
+        if found is None:
+            _refuse(text, position)
+        kind = str(found.lastgroup)
+        if kind != "space":
+            yield _Token(kind, found.group(), position + 1)
+        position = found.end()
+    yield _Token("end", "", len(text) + 1)
+
+
+def _refuse(text: str, position: int) -> NoReturn:
+    if text[position] in "\"'`":
+        invalid(position + 1, f"the quote {text[position]} is never closed.")
+    mistake = next((key for key in ("&&", "||", "=~") if text.startswith(key, position)), text[position])
+    invalid(position + 1, f"{mistake!r} means nothing here.", _MISTAKES.get(mistake, ""))
+
+
+class _Parser:
+    """Recursive descent over the tokens of one filter."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens = list(_tokens(text))
+        self._at = 0
+        self._depth = 0
+
+    def parse(self) -> Expression:
+        expression = self._either()
+        if self._here.kind != "end":
+            self._fail("expected and, or, or the end of the filter")
+        return expression
+
+    @property
+    def _here(self) -> _Token:
+        return self._tokens[self._at]
+
+    def _fail(self, expected: str, hint: str = "") -> NoReturn:
+        found = repr(self._here.text) if self._here.text else "the end"
+        invalid(self._here.column, f"{expected}, found {found}.", hint)
+
+    def _take(self, *texts: str) -> _Token | None:
+        token = self._here
+        if token.kind not in ("text", "quoted", "end") and token.text.lower() in texts:
+            self._at += 1
+            return token
+        return None
+
+    def _either(self) -> Expression:
+        parts = [self._all()]
+        while self._take("or"):
+            parts.append(self._all())
+        return parts[0] if len(parts) == 1 else Either(tuple(parts))
+
+    def _all(self) -> Expression:
+        parts = [self._term()]
+        while self._take("and"):
+            parts.append(self._term())
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def _term(self) -> Expression:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self._fail(f"parentheses and nots may go {MAX_DEPTH} deep")
+        term = self._nested()
+        self._depth -= 1
+        return term
+
+    def _nested(self) -> Expression:
+        if self._take("not"):
+            return Not(self._term())
+        if not self._take("("):
+            return self._comparison()
+        inside = self._either()
+        if not self._take(")"):
+            self._fail("expected ) or and/or")
+        return inside
+
+    def _comparison(self) -> Comparison:
+        left = self._operand()
+        sign = self._operator(left)
+        return Comparison(left, sign, self._operand(list_in_parentheses=True))
+
+    def _operator(self, left: Operand) -> str:
+        if self._take("not"):
+            if self._take("in"):
+                return "not in"
+            self._fail("expected in after not")
+        token = self._take(*_OPERATORS)
+        if token is None:
+            look_for = (
+                f'To look for a name write: name contains "{left.text}".' if isinstance(left, Name) else ""
+            )
+            self._fail(f"expected one of {' '.join(_OPERATORS)}", look_for)
+        return token.text.lower()
+
+    def _operand(self, list_in_parentheses: bool = False) -> Operand:
+        token = self._here
+        if self._take("["):
+            return Literal(self._items("]"), token.column)
+        if list_in_parentheses and self._take("("):
+            return Literal(self._items(")"), token.column)
+        if token.kind == "quoted" or (token.kind == "name" and token.text.lower() not in _WORDS):
+            if token.text.lower() in ("and", "or", "not", "in", "contains"):
+                self._fail("expected a name or a value")
+            self._at += 1
+            return Name(token.text.strip("`"), token.column)
+        return Literal(self._scalar(), token.column)
+
+    def _items(self, close: str) -> tuple[Scalar, ...]:
+        items: list[Scalar] = []
+        while not self._take(close):
+            if items and not self._take(","):
+                self._fail(f"expected , or {close}")
+            items.append(self._scalar())
+        return tuple(items)
+
+    def _scalar(self) -> Scalar:
+        token = self._here
+        if token.kind not in ("text", "number") and token.text.lower() not in _WORDS:
+            hint = f'Put text in quotes: "{token.text}".' if token.kind == "name" else ""
+            self._fail("expected a value", hint)
+        self._at += 1
+        if token.kind == "text":
+            return re.sub(r"\\(.)", r"\1", token.text[1:-1])
+        return _number(token.text) if token.kind == "number" else _WORDS[token.text.lower()]
+
+
+def _number(text: str) -> int | float:
+    if text.endswith("%"):
+        return float(text[:-1]) / 100
+    return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)

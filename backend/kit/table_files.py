@@ -1,0 +1,69 @@
+"""Tables as files that other programs read: JSON, CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from backend.kit.errors import InvalidInput
+from backend.kit.parquet import Column, Kind, written
+from backend.kit.problems import not_valid
+
+Format = Literal["json", "csv", "parquet"]
+MEDIA_TYPES: dict[str, str] = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+}
+Head = dict[str, Kind]  # name of a column -> what its values are
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to take along."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+def table_file(name: str, head: Head, table: Sequence[tuple[Any, ...]], as_: str) -> File:
+    """The table, a tuple per line, None where a value is missing, as `name` in one of the formats.
+
+    NaN and infinity stay what they are; JSON, which does not have them, says them in words ("NaN").
+    InvalidInput for another format.
+    """
+    check("format", as_, get_args(Format))
+    return File(f"{name}.{as_}", MEDIA_TYPES[as_], _content(head, table, as_))
+
+
+def _content(head: Head, table: Sequence[tuple[Any, ...]], as_: str) -> bytes:
+    if as_ == "json":
+        return json.dumps([dict(zip(head, map(_sayable, line), strict=True)) for line in table]).encode()
+    if as_ == "csv":
+        text = io.StringIO(newline="")
+        lines = csv.writer(text)
+        lines.writerow(head)
+        lines.writerows(table)
+        return text.getvalue().encode()
+    columns = zip(*table, strict=True) if table else [()] * len(head)
+    return written(
+        {name: Column(kind, values) for (name, kind), values in zip(head.items(), columns, strict=True)}
+    )
+
+
+def _sayable(value: Any) -> Any:
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def check(field: str, value: str, known: Sequence[str]) -> None:
+    """InvalidInput unless the value is one of those known."""
+    if value not in known:
+        raise InvalidInput("Nothing was exported.", problems=[not_valid(field, value, known)])

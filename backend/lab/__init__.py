@@ -1,0 +1,1 @@
+"""The lab as a whole: search, settings, storage, health, API reference."""

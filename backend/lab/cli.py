@@ -1,0 +1,36 @@
+"""`etrm storage`: what takes room, and making some."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backend.kit.format import counted, size
+
+
+def storage(
+    free: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="Remove all but the newest checkpoint of this run. Repeatable."),
+    ] = None,
+) -> None:
+    """Say what takes room; --free makes some."""
+    from backend.lab import storage as service
+    from backend.terminal.lab import reading, settings, writing
+    from backend.terminal.tables import show
+
+    artifacts = settings().artifacts
+    if free:
+        with writing() as session:
+            paths = service.forget_old(session, free)
+        service.remove_files(artifacts, paths)
+        print(f"Removed {counted(len(paths), 'checkpoint')}.")
+    with reading() as session:
+        found = service.read(session, artifacts)
+    rows = [
+        (each.run_id, each.name, each.status.value, str(each.checkpoints), size(each.checkpoint_bytes))
+        for each in found.runs
+    ]
+    show(("run", "name", "status", "checkpoints", "size"), rows, empty="No run has a checkpoint.")
+    print(f"Database {size(found.database_bytes)}, checkpoints {size(found.checkpoint_bytes)}.")

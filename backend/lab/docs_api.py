@@ -1,0 +1,109 @@
+"""/api/openapi.json, and /api/docs: the same as a plain page that needs no script and no other host."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from backend.data.api import ImportBody
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.sweeps import Sweep
+from backend.run_page.series_api import MetricsBody
+from backend.web.errors import ErrorModel
+
+router = APIRouter(include_in_schema=False)
+OWN_MODELS: tuple[type[BaseModel], ...] = (
+    ErrorModel,
+    ExperimentConfig,
+    Sweep,
+    MetricsBody,
+    ImportBody,
+)
+REFERENCE = "#/components/schemas/{model}"
+INTRODUCTION = """Everything the pages do. Send `Authorization: Bearer TOKEN` (`etrm token create NAME`).
+Times are seconds since the Unix epoch. Every error is
+`{"error": {"code", "message", "hint", "fields": [{"field", "message", "hint"}]}}`."""
+
+
+def document(app: FastAPI) -> None:
+    """Give `app` its OpenAPI description, with the models that no endpoint declares."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            described = get_openapi(
+                title=app.title, version=app.version, description=INTRODUCTION, routes=app.routes
+            )
+            _, schemas = models_json_schema(
+                [(model, "validation") for model in OWN_MODELS], ref_template=REFERENCE
+            )
+            components = described.setdefault("components", {})
+            components.setdefault("schemas", {}).update(schemas["$defs"])
+            components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            described["security"] = [{"token": []}]
+            app.openapi_schema = described
+        return app.openapi_schema
+
+    app.openapi = describe  # type: ignore[method-assign]
+
+
+@router.get("/api/openapi.json")
+def read_openapi(request: Request) -> dict[str, Any]:
+    """The OpenAPI description."""
+    described: dict[str, Any] = request.app.openapi()
+    return described
+
+
+@router.get("/api/docs")
+def read_docs(request: Request) -> HTMLResponse:
+    """Every endpoint with what it takes and gives."""
+    described = request.app.openapi()
+    entries = "".join(_entries(described["paths"]))
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API · ETRM Lab</title>'
+        '<meta name="viewport" content="width=device-width"><style>' + _STYLE + "</style></head><body>"
+        f"<h1>ETRM Lab API</h1><p>{html.escape(INTRODUCTION)}</p>"
+        '<p>For tools: <a href="/api/openapi.json">openapi.json</a>. <a href="/">Back to the lab.</a></p>'
+        f"{entries}</body></html>"
+    )
+
+
+_STYLE = (
+    "body{font:14px/1.45 system-ui;max-width:60rem;margin:24px auto;padding:0 16px}"
+    "html{color-scheme:light dark}"
+    "h2{font:600 14px ui-monospace,monospace;border-top:1px solid #8884;padding-top:12px}"
+    "pre{font:12px ui-monospace,monospace;white-space:pre-wrap}td{padding:2px 16px 2px 0;vertical-align:top}"
+    "h2,pre,td:last-child{overflow-wrap:anywhere}table{display:block;overflow-x:auto}"
+)
+
+
+def _entries(paths: dict[str, Any]) -> Iterator[str]:
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            yield f"<h2>{method.upper()} {html.escape(path)}</h2>"
+            yield f"<pre>{html.escape(operation.get('description', operation['summary']))}</pre>"
+            yield _parameters(operation.get("parameters", []))
+            yield from _examples(operation)
+
+
+def _parameters(parameters: list[dict[str, Any]]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{html.escape(each['name'])}</code></td><td>{each['in']}</td>"
+        f"<td>{html.escape(each.get('description', ''))}</td>"
+        f"<td>{html.escape(json.dumps(each['schema'].get('default', '')))}</td></tr>"
+        for each in parameters
+    )
+    return f"<table>{rows}</table>" if rows else ""
+
+
+def _examples(operation: dict[str, Any]) -> Iterator[str]:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    for example in body.get("examples", {}).values():
+        yield f"<p>For example:</p><pre>{html.escape(json.dumps(example['value']))}</pre>"

@@ -1,0 +1,42 @@
+"""/api/v1/search: anything by its name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.db.session import reading_scope
+from backend.lab import finder
+from backend.web.deps import Database
+from backend.web.errors import responses
+
+router = APIRouter(tags=["search"])
+
+
+class HitView(BaseModel):
+    """Something that was found."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: str = Field(examples=["run"])
+    name: str
+    about: str
+    address: str = Field(description="Its page.", examples=["/runs/k3v9x0q2ab"])
+
+
+class Hits(BaseModel):
+    """What was found, a few of each kind."""
+
+    hits: list[HitView]
+
+
+@router.get("/search", responses=responses(401, 422))
+def search(
+    engine: Database,
+    q: Annotated[str, Query(max_length=100, description="Part of a name or of an id.")] = "",
+) -> Hits:
+    """Pages, runs, groups and tasks that have the text in their name or id."""
+    with reading_scope(engine) as session:
+        return Hits(hits=[HitView.model_validate(each) for each in finder.find(session, q)])

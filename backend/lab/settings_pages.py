@@ -1,0 +1,42 @@
+"""`/settings`: people and roles, tokens, share links, storage."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from backend.alerts import webhook
+from backend.dashboards import service as dashboards
+from backend.db.session import reading_scope
+from backend.domain.people import Role
+from backend.lab import storage
+from backend.lab.contexts import SettingsPage
+from backend.people import service as accounts
+from backend.web.deps import Configured, Database
+from backend.web.rendering import render
+from backend.web.visitor import who
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/settings")
+def settings_page(engine: Database, settings: Configured) -> HTMLResponse:
+    """What an admin can change; others see who they are and what takes room."""
+    identity = who.get()
+    is_admin = identity.role.covers(Role.ADMIN)
+    with reading_scope(engine) as session:
+        context = SettingsPage(
+            me=identity,
+            is_admin=is_admin,
+            people=accounts.people(session) if is_admin else (),
+            tokens=accounts.tokens(session) if is_admin else (),
+            storage=storage.read(session, settings.artifacts),
+            webhook=urlsplit(settings.webhook_url or "").hostname or "",
+            deliveries=webhook.state(session),
+            roles=tuple(Role),
+            shares=dashboards.live_shares(session),
+            can_revoke=identity.role.covers(Role.EDITOR),
+        )
+    return render(context)

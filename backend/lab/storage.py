@@ -1,0 +1,98 @@
+"""What takes room, and making room: old checkpoints of runs that are over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from backend.kit.errors import Conflict, NotFound
+from backend.lab import queries as database_size
+from backend.runs import checkpoints
+from backend.runs import journal_queries as journal
+from backend.runs import queries as rows
+from backend.runs.status import RunStatus
+
+
+@dataclass(frozen=True)
+class RunStorage:
+    """What one run keeps on disk."""
+
+    run_id: str
+    name: str
+    status: RunStatus
+    checkpoints: int
+    checkpoint_bytes: int
+    can_free: bool  # over, with checkpoints besides the newest
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What the lab keeps, in bytes; the runs with most first."""
+
+    database_bytes: int
+    checkpoint_bytes: int
+    disk_free_bytes: int | None  # where checkpoints go; None if that folder is not there yet
+    runs: tuple[RunStorage, ...]
+
+
+def read(session: Session, artifacts: Path) -> Storage:
+    """What takes room."""
+    sizes = {run_id: (number, size) for run_id, number, size in journal.checkpoint_sizes(session)}
+    runs = [
+        RunStorage(
+            run.id,
+            run.name,
+            RunStatus(run.status),
+            *sizes[run.id],
+            can_free=RunStatus(run.status).is_over and sizes[run.id][0] > 1,
+        )
+        for run in rows.with_ids(session, sizes)
+    ]
+    runs.sort(key=lambda each: -each.checkpoint_bytes)
+    return Storage(
+        database_bytes=database_size.size_bytes(session),
+        checkpoint_bytes=sum(each.checkpoint_bytes for each in runs),
+        disk_free_bytes=_free(artifacts),
+        runs=tuple(runs),
+    )
+
+
+def forget_old(session: Session, run_ids: Collection[str]) -> list[str]:
+    """Drop every checkpoint but the newest of runs that are over; the paths whose files are to be removed
+    once this is committed (`remove_files`). NotFound, Conflict (a run that goes on) before anything."""
+    paths: list[str] = []
+    for run_id in run_ids:
+        run = rows.get(session, run_id)
+        if run is None:
+            raise NotFound(f"There is no run {run_id!r}.")
+        if not RunStatus(run.status).is_over:
+            raise Conflict(
+                f"Run {run_id} is {run.status} and needs its checkpoints.", "Wait until it is over."
+            )
+        old = checkpoints.list(session, run_id)[1:]
+        paths += [each.path for each in old]
+        checkpoints.forget(session, run_id, [each.step for each in old])
+    return paths
+
+
+def remove_files(artifacts: Path, paths: Sequence[str]) -> None:
+    """Remove checkpoints from disk whose rows are gone (and committed)."""
+    for path in paths:
+        target = artifacts / path
+        if target.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+        else:
+            target.unlink(missing_ok=True)
+
+
+def _free(folder: Path) -> int | None:
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize

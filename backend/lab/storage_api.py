@@ -1,0 +1,60 @@
+"""/api/v1/storage: what takes room, and making room."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.db.session import reading_scope, session_scope
+from backend.lab import storage
+from backend.web.deps import Configured, Database
+from backend.web.errors import responses
+from backend.web.inputs import Input
+
+router = APIRouter(prefix="/storage", tags=["storage"], responses=responses(401, 403))
+
+
+class RunStorageView(BaseModel):
+    """What one run keeps on disk."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    run_id: str
+    name: str
+    status: str
+    checkpoints: int
+    checkpoint_bytes: int
+    can_free: bool = Field(description="It is over and has checkpoints besides the newest.")
+
+
+class StorageView(BaseModel):
+    """What the lab keeps, in bytes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    database_bytes: int
+    checkpoint_bytes: int
+    disk_free_bytes: int | None = Field(description="Where checkpoints go; null if it is not there yet.")
+    runs: list[RunStorageView] = Field(description="That have a checkpoint, the largest first.")
+
+
+class Freed(Input):
+    """Whose old checkpoints are removed."""
+
+    runs: list[str] = Field(min_length=1, description="Ids of runs that are over.")
+
+
+@router.get("")
+def read_storage(engine: Database, settings: Configured) -> StorageView:
+    """What takes room."""
+    with reading_scope(engine) as session:
+        return StorageView.model_validate(storage.read(session, settings.artifacts))
+
+
+@router.post("/free", responses=responses(404, 409, 422))
+def free_storage(body: Freed, engine: Database, settings: Configured) -> StorageView:
+    """Remove every checkpoint but the newest of these runs, all or none."""
+    with session_scope(engine) as session:
+        paths = storage.forget_old(session, body.runs)
+    storage.remove_files(settings.artifacts, paths)
+    return read_storage(engine, settings)

@@ -1,0 +1,232 @@
+"""`/runs/new`: the launch form, from a preset or a parent run; works with and without JavaScript."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from backend.data import service as datasets
+from backend.db.session import reading_scope, session_scope
+from backend.domain import metrics
+from backend.domain.config.presets import PRESETS, Preset
+from backend.domain.config.problems import apply_overrides, parse_experiment, parse_json
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.sweeps import Sweep, sweepable
+from backend.groups import service as groups
+from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
+from backend.launch import forms, sweep_form
+from backend.launch.contexts import LaunchPage, SweepPreview
+from backend.launch.form_values import read_form
+from backend.launch.forms import Json
+from backend.launch.sweep_form import SweepForm
+from backend.lifecycle import input as run_input
+from backend.lifecycle import service as runs
+from backend.queue import dispatch
+from backend.queue import wait as queue_wait
+from backend.run_view import estimates
+from backend.run_view.estimates import EstimateView
+from backend.run_view.views import RunView
+from backend.runs_table import search as run_search
+from backend.web.deps import Database, announce
+from backend.web.rendering import render
+
+router = APIRouter(include_in_schema=False)
+
+DEFAULT_PRESET = "quick"
+BASELINES_OFFERED = 50
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the form starts from: a preset, or the config of a parent run."""
+
+    preset: str
+    parent: RunView | None
+    config: Json
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What stands in the form now."""
+
+    values: Json
+    config_json: str
+    mode: str = "form"
+    problems: Sequence[FieldProblem] = field(default=())
+    sweep: SweepForm = field(default_factory=SweepForm)
+
+
+async def _typed(request: Request) -> dict[str, str]:
+    form = await request.form()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+@router.get("/runs/new")
+def launch_page(
+    engine: Database,
+    preset: str = DEFAULT_PRESET,
+    parent: Annotated[str | None, Query(alias="from")] = None,
+    checkpoint: Annotated[int | None, Query(ge=0)] = None,
+    weights: str = "ema",
+) -> Response:
+    """The form as a preset or a parent run fills it; with a checkpoint of the parent, as a fork from that."""
+    with reading_scope(engine) as session:
+        start = _start(session, preset, parent)
+        values = start.config
+        if start.parent and checkpoint is not None:
+            values = runs.forked(start.parent.id, values, checkpoint, weights)
+        return _page(session, start, Draft(values, _pretty(values)))
+
+
+@router.post("/runs/new")
+def launch(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) -> Response:
+    """Launch what the form says; with `action=show` only show what it means so far."""
+    draft = _draft(typed)
+    mode = draft.mode
+    with reading_scope(engine) as session:
+        start = _start(session, typed.get("preset") or DEFAULT_PRESET, typed.get("from") or None)
+        if typed.get("action") == "show":
+            kept = draft.problems if mode == "json" else ()
+            return _page(session, start, replace(draft, problems=kept))
+        try:
+            config = _config(session, draft)
+        except InvalidConfig as error:
+            refused = replace(draft, problems=error.problems)
+            return _page(session, start, refused, HTTPStatus.UNPROCESSABLE_ENTITY)
+        asked = sweep_form.checked(draft.sweep, config, partial(groups.planned, session))
+        if asked.problems:
+            return _page(session, start, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
+    parent_id = start.parent.id if start.parent else None
+    if asked.sweep:
+        return _launch_group(engine, config, asked.sweep, asked.name, parent_id)
+    with session_scope(engine) as session:
+        run = runs.create(session, config, parent_id=parent_id)
+    dispatch.send(run.id)
+    announce(run.id)
+    return RedirectResponse(f"/runs/{run.id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/runs/new/preview")
+def preview(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) -> Response:
+    """Which runs the form would launch, as a part of its page."""
+    with reading_scope(engine) as session:
+        return render(SweepPreview(_sweep(session, _draft(typed))))
+
+
+def _launch_group(
+    engine: Engine, config: ExperimentConfig, sweep: Sweep, name: str, parent_id: str | None
+) -> Response:
+    """Make the runs of a sweep, and go to the table of them."""
+    with session_scope(engine) as session:
+        group = groups.create(session, config, sweep, name, parent_id)
+    dispatch.send_all(run.id for run in group.runs)
+    announce()
+    query = urlencode({"filter": f'group == "{group.id}"'})
+    return RedirectResponse(f"/?{query}", HTTPStatus.SEE_OTHER)
+
+
+def _draft(typed: Mapping[str, str]) -> Draft:
+    """What was sent, as it stands in the form."""
+    as_json = typed.get("mode") == "json"
+    draft = _from_json(typed.get("config_json", "")) if as_json else _from_form(typed)
+    return replace(draft, sweep=sweep_form.read(typed))
+
+
+def _config(session: Session, draft: Draft) -> ExperimentConfig:
+    """The config of a draft; InvalidConfig says what is wrong with it."""
+    as_json = draft.mode == "json"
+    config = parse_json(draft.config_json) if as_json else parse_experiment(draft.values)
+    run_input.check_names(session, config)
+    return config
+
+
+def _sweep(session: Session, draft: Draft) -> SweepForm:
+    """The draft's sweep with what it makes of the draft's config, if that is valid."""
+    try:
+        config = _config(session, draft)
+    except InvalidConfig:
+        return sweep_form.checked(draft.sweep, None, partial(groups.planned, session))
+    return sweep_form.checked(draft.sweep, config, partial(groups.planned, session))
+
+
+def _start(session: Session, preset: str, parent_id: str | None) -> Start:
+    if parent_id:
+        parent = runs.get(session, parent_id)
+        if parent.origin != "training":
+            raise NotFound(
+                f"Run {parent_id} was logged from outside: it has no config to launch.",
+                "Start from a preset instead.",
+            )
+        return Start("", parent, apply_overrides(parent.config, []))  # with what is newer than the parent
+    if preset not in PRESETS:
+        raise NotFound(f"There is no preset {preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
+    return Start(preset, None, PRESETS[preset].make().model_dump(mode="json"))
+
+
+def _from_form(typed: Mapping[str, str]) -> Draft:
+    values = apply_overrides(read_form(typed), [])  # a newly chosen kind gets its defaults
+    return Draft(values, _pretty(values))
+
+
+def _from_json(text: str) -> Draft:
+    """The whole config that pasted JSON means; where it means none, the defaults with its problems."""
+    try:
+        values: Json = apply_overrides(json.loads(text), [])
+    except (ValueError, RecursionError, InvalidConfig):
+        values = ExperimentConfig().model_dump(mode="json")
+    try:
+        parse_json(text)
+    except InvalidConfig as error:
+        return Draft(values, text, "json", error.problems)
+    return Draft(values, text, "json")
+
+
+def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus.OK) -> Response:
+    sections = forms.build(draft.values, start.config, draft.problems)
+    context = LaunchPage(
+        presets=_by_size(),
+        chosen=PRESETS.get(start.preset),
+        parent=start.parent,
+        sections=sections,
+        changes=[part for section in sections for part in forms.walk(section) if forms.is_changed(part)],
+        config_json=draft.config_json,
+        mode=draft.mode,
+        problems=draft.problems,
+        unplaced=forms.unplaced(sections, draft.problems),
+        sets=[each.name for each in datasets.sets(session)],
+        series=metrics.NAMES,
+        baselines=run_search.find(session, limit=BASELINES_OFFERED, metrics=()).runs,
+        wait=queue_wait.of(session),
+        sweep=_sweep(session, draft),
+        sweepable=list(sweepable().values()),
+        estimate=_estimate(session, draft),
+    )
+    return render(context, status)
+
+
+def _estimate(session: Session, draft: Draft) -> EstimateView | None:
+    try:
+        return estimates.of(session, _config(session, draft))
+    except InvalidConfig:
+        return None
+
+
+def _by_size() -> dict[str, list[Preset]]:
+    """The presets under what they take."""
+    quick = [preset for preset in PRESETS.values() if preset.name.startswith(DEFAULT_PRESET)]
+    full = [preset for preset in PRESETS.values() if preset not in quick]
+    return {"Minutes, on two CPU cores": quick, "Full size, on GPUs": full}
+
+
+def _pretty(values: Json) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False)

@@ -1,0 +1,159 @@
+"""The launch form's seeds and sweep: what a person typed <-> a sweep, with each problem at its input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.sweeps import Sweep, Variation, parse_sweep, read_axis, sweepable, value_at
+from backend.kit.errors import FieldProblem, InvalidInput
+from backend.launch.form_values import shown
+
+NAMES_SHOWN = 6
+_ROW = re.compile(r"sweep\.(?:path|values)\.(\d{1,4})")
+
+Mode = Literal["grid", "random"]
+Planner = Callable[[ExperimentConfig, Sweep], tuple[Variation, ...]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A swept field: its path and its values as typed. `about` says what the field is and holds now."""
+
+    number: int
+    path: str
+    values: str
+    about: str = ""
+    problems: tuple[FieldProblem, ...] = ()
+
+
+@dataclass(frozen=True)
+class SweepForm:
+    """What stands in the form, what is wrong with it, and which runs it makes."""
+
+    seeds: str = "1"
+    mode: Mode = "grid"
+    count: str = ""
+    name: str = ""
+    rows: tuple[Row, ...] = ()
+    sweep: Sweep | None = None  # None: one run of the config
+    problems: tuple[FieldProblem, ...] = ()
+    runs: tuple[str, ...] = field(default=())  # the names of the first
+    size: int = 1  # number of runs; 0 while something is wrong
+
+    @property
+    def asked(self) -> bool:
+        """Whether it asks for anything but one run."""
+        return bool(self.rows) or self.seeds not in ("", "1")
+
+    @property
+    def blank(self) -> Row:
+        """The row that adding starts from."""
+        return Row(max((row.number for row in self.rows), default=-1) + 1, "", "")
+
+    @property
+    def loose(self) -> list[FieldProblem]:
+        """The problems that stand beside no input."""
+        placed = {each for row in self.rows for each in row.problems}
+        return [
+            each
+            for each in self.problems
+            if each not in placed and each.field not in ("sweep.seeds", "sweep.count")
+        ]
+
+    def at(self, name: str) -> list[FieldProblem]:
+        """The problems of `seeds` or `count`."""
+        return [each for each in self.problems if each.field == f"sweep.{name}"]
+
+
+def read(typed: Mapping[str, str]) -> SweepForm:
+    """The form as it was sent; a row with nothing in it is none."""
+    numbers = sorted({int(found[1]) for name in typed if (found := _ROW.fullmatch(name))})
+    rows = [Row(i, _text(typed, f"path.{i}"), _text(typed, f"values.{i}")) for i in numbers]
+    return SweepForm(
+        seeds=_text(typed, "seeds") or "1",
+        mode="random" if _text(typed, "mode") == "random" else "grid",
+        count=_text(typed, "count"),
+        name=_text(typed, "name"),
+        rows=tuple(row for row in rows if row.path or row.values),
+    )
+
+
+def checked(form: SweepForm, config: ExperimentConfig | None, plan: Planner) -> SweepForm:
+    """The form with what it means for a config (None: one that is not valid), by what `plan` says."""
+    form = _explained(form, config)
+    if not form.asked:
+        return form
+    try:
+        sweep = parse_sweep(_raw(form))
+        planned = plan(config, sweep) if config else ()
+    except InvalidInput as error:
+        return _with_problems(form, error.problems)
+    names = tuple(each.config.name for each in planned[:NAMES_SHOWN])
+    return replace(form, sweep=sweep, runs=names, size=len(planned))
+
+
+def _text(typed: Mapping[str, str], name: str) -> str:
+    return typed.get(f"sweep.{name}", "").strip()
+
+
+def _explained(form: SweepForm, config: ExperimentConfig | None) -> SweepForm:
+    values = config.model_dump(mode="json") if config else {}
+    return replace(form, rows=tuple(replace(row, about=_about(row.path, values)) for row in form.rows))
+
+
+def _about(path: str, values: Mapping[str, Any]) -> str:
+    known = sweepable().get(path)
+    if known is None:
+        return ""
+    now = value_at(values, path)
+    return f"{known.title}: {known.takes}." + (f" Now {shown(now)}." if now is not None else "")
+
+
+def _raw(form: SweepForm) -> dict[str, Any]:
+    """The sweep as JSON; InvalidInput with everything that cannot be read."""
+    problems = list(_unreadable(form))
+    axes: dict[str, Any] = {}
+    for row in form.rows:
+        try:
+            axes[row.path] = read_axis(form.mode, row.path, row.values)
+        except InvalidInput as error:
+            problems += error.problems
+    if problems:
+        raise InvalidInput("The sweep is not valid.", problems=problems)
+    raw: dict[str, Any] = {"seeds": _number(form.seeds), form.mode: axes}
+    return raw | ({"count": _number(form.count)} if form.mode == "random" and axes and form.count else {})
+
+
+def _unreadable(form: SweepForm) -> Iterator[FieldProblem]:
+    seen = set()
+    for row in form.rows:
+        if not row.path:
+            yield FieldProblem(
+                f"sweep.{form.mode}.", "these values need a field.", "Choose one from the list."
+            )
+        elif row.path in seen:
+            message, hint = "is swept twice.", "Put all its values into one line."
+            yield FieldProblem(f"sweep.{form.mode}.{row.path}", message, hint)
+        seen.add(row.path)
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isdecimal() and len(text) < 10 else text
+
+
+def _with_problems(form: SweepForm, problems: Sequence[FieldProblem]) -> SweepForm:
+    rows = tuple(replace(row, problems=tuple(_of_row(row, form, problems))) for row in form.rows)
+    return replace(form, rows=rows, problems=tuple(problems), size=0)
+
+
+def _of_row(row: Row, form: SweepForm, problems: Sequence[FieldProblem]) -> Iterator[FieldProblem]:
+    own = f"sweep.{form.mode}.{row.path}"
+    others = [f"sweep.{form.mode}.{each.path}" for each in form.rows]
+    for problem in problems:
+        at = max((each for each in others if f"{problem.field}.".startswith(f"{each}.")), key=len, default="")
+        if at == own:
+            yield problem

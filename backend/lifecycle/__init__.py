@@ -1,0 +1,1 @@
+"""What people do to runs, and what the end of one settles."""

@@ -1,0 +1,126 @@
+"""What people may call, write and ask of a run; InvalidInput names the field that is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.data import service as datasets
+from backend.domain.experiment import (
+    BarHypothesis,
+    BaselineHypothesis,
+    ExperimentConfig,
+    RunStart,
+    StartConfig,
+)
+from backend.domain.hypothesis.measure import parse
+from backend.kit.errors import FieldProblem, InvalidConfig
+from backend.kit.problems import invalid, nearest_ids, one_of
+from backend.run_view import queries as run_facts
+from backend.runs import journal_queries as journal
+from backend.runs import queries as run_rows
+
+LISTED_BY = "The runs page and `etrm runs` list them."  # the hint for an unknown id
+_invalid = partial(invalid, "The run was not changed.")
+
+START = "training.initialise_from"
+LONGEST_NAME, LONGEST_TAG, MOST_TAGS, LONGEST_NOTES = 120, 60, 50, 100_000
+
+
+def checked_name(name: str) -> str:
+    """`name` without spaces around it."""
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise _invalid("name", f"must be 1 to {LONGEST_NAME} characters long.")
+    return name
+
+
+def checked_tags(tags: Sequence[str]) -> list[str]:
+    """Each tag once, without spaces around it."""
+    kept = list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    if len(kept) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in kept):
+        raise _invalid("tags", f"at most {MOST_TAGS} tags of at most {LONGEST_TAG} characters.")
+    return kept
+
+
+def checked_notes(notes: str) -> str:
+    """`notes`, if they are not too long."""
+    if len(notes) > LONGEST_NOTES:
+        raise _invalid("notes", f"must be at most {LONGEST_NOTES} characters long.")
+    return notes
+
+
+def checked_hypothesis(hypothesis: BarHypothesis) -> dict[str, Any]:
+    """The hypothesis of a run that a script logs here: a bar on what it logs, and no stop rule."""
+    if any(term.k for term in parse(hypothesis.measure).terms):
+        raise _invalid("hypothesis.measure", "must be a series that the script logs: nothing evaluates it.")
+    if hypothesis.stop.kind != "none":
+        raise _invalid("hypothesis.stop", "must be none: the script itself decides when it ends.")
+    return hypothesis.model_dump(mode="json")
+
+
+def check_names(session: Session, *configs: ExperimentConfig) -> None:
+    """InvalidConfig where a field of any of the configs names a task set, run or checkpoint that does not
+    exist."""
+    known = [each.name for each in datasets.sets(session)]
+    missing = [
+        FieldProblem(field, f"there is no task set {name!r}.", one_of(name, known))
+        for config in configs
+        for field, name in _sets_of(config)
+        if name not in known
+    ]
+    missing += _missing_baselines(session, configs)
+    starts = dict.fromkeys(config.training.initialise_from for config in configs)
+    missing += [problem for start in starts if (problem := _missing_start(session, start))]
+    if missing:
+        raise InvalidConfig("The config is not valid.", problems=tuple(dict.fromkeys(missing)))
+
+
+def _missing_baselines(session: Session, configs: Sequence[ExperimentConfig]) -> list[FieldProblem]:
+    stated = [each.hypothesis for each in configs if isinstance(each.hypothesis, BaselineHypothesis)]
+    named = {each.run_id for each in stated}
+    return [
+        FieldProblem("hypothesis.run_id", f"there is no run {run_id!r}.", _nearest_run(session, run_id))
+        for run_id in sorted(named - set(run_rows.several(session, named)))
+    ]
+
+
+def _nearest_run(session: Session, run_id: str) -> str:
+    return nearest_ids(run_id, run_facts.all_ids(session), LISTED_BY)
+
+
+def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:
+    """(field, name) of every task set that a config names."""
+    for at, name in enumerate(config.data.training_sets):
+        yield f"data.training_sets.{at}", name
+    for at, each in enumerate(config.evaluation.sets):
+        yield f"evaluation.sets.{at}.name", each.name
+
+
+def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
+    """What is wrong with the checkpoint of another run that a config starts from."""
+    if not isinstance(start, RunStart):
+        return None
+    if run_rows.get(session, start.run) is None:
+        return FieldProblem(
+            f"{START}.run", f"there is no run {start.run!r}.", _nearest_run(session, start.run)
+        )
+    steps = [each.step for each in journal.checkpoints_of(session, start.run)]
+    if start.step in steps:
+        return None
+    kept = ", ".join(map(str, steps[:8]))
+    hint = f"It has {kept}." if steps else "It has none at all."
+    return FieldProblem(f"{START}.step", f"run {start.run} has no checkpoint of step {start.step}.", hint)
+
+
+def assignments(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Nested or dotted overrides as `path=JSON` assignments."""
+    for key, value in overrides.items():
+        if isinstance(value, Mapping):
+            yield from assignments(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}={json.dumps(value)}"

@@ -1,0 +1,302 @@
+"""Runs: make, find, cancel, clone, resume, name and delete them. Nothing here commits or sends a message."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import string
+import time
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.db import clock
+from backend.domain.config.problems import apply_overrides, parse_experiment
+from backend.domain.experiment import BarHypothesis, ExperimentConfig
+from backend.domain.experiment.identity import configuration_key, key_of_json
+from backend.hypothesis import service as hypotheses
+from backend.kit.errors import Conflict
+from backend.kit.problems import invalid, unknown_id
+from backend.lifecycle.end import end
+from backend.lifecycle.input import (
+    LISTED_BY,
+    START,
+    assignments,
+    check_names,
+    checked_hypothesis,
+    checked_name,
+    checked_notes,
+    checked_tags,
+)
+from backend.run_view import queries as facts_rows
+from backend.run_view.facts import Facts
+from backend.run_view.views import RunView
+from backend.runs import checkpoints, events
+from backend.runs import queries as rows
+from backend.runs.status import RunStatus
+from backend.runs.tables import Run
+from backend.runs.transition import transition_run
+from backend.scores import job_queries as jobs
+
+ID_LETTERS = string.ascii_lowercase + string.digits
+ID_LENGTH = 10
+OVER = tuple(status for status in RunStatus if status.is_over)
+
+
+def create(session: Session, config: ExperimentConfig, parent_id: str | None = None) -> RunView:
+    """Queue a run. InvalidConfig where it names a task set, run or checkpoint that does not exist."""
+    check_names(session, config)
+    run = new_run(config, parent_id=parent_id)
+    rows.add(session, run)
+    events.add(session, run.id, "queued", "Queued." if parent_id is None else f"Cloned from {parent_id}.")
+    return _view(session, run)
+
+
+def new_run(config: ExperimentConfig, **columns: Any) -> Run:
+    """A queued run of a config whose sets were checked; not added yet."""
+    return _new_run(
+        name=config.name or f"{config.variant}-seed{config.seed}",
+        variant=config.variant,
+        seed=config.seed,
+        status=RunStatus.QUEUED,
+        config=config.model_dump(mode="json"),
+        variation=configuration_key(config),
+        total=config.training.steps,
+        **columns,
+    )
+
+
+def create_external(
+    session: Session, name: str, config: Mapping[str, Any], hypothesis: BarHypothesis | None = None
+) -> RunView:
+    """A run that a script of the user's own logs into; it runs until the script says that it ended.
+
+    A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log.
+    """
+    stated = {"hypothesis": checked_hypothesis(hypothesis)} if hypothesis else {}
+    stored = {**config, **stated}
+    run = _new_run(
+        name=checked_name(name),
+        origin="external",
+        status=RunStatus.RUNNING,
+        phase="training",
+        config=stored,
+        variation=key_of_json(stored),
+        started_at=clock.now(),
+    )
+    rows.add(session, run)
+    events.add(session, run.id, "started", "Logging from outside.")
+    return _view(session, run)
+
+
+def finish_external(
+    session: Session, run_id: str, status: RunStatus = RunStatus.FINISHED, cause: str = ""
+) -> RunView:
+    """The script that logs an external run says how it ended."""
+    run = _row(session, run_id)
+    if run.origin != "external":
+        raise Conflict(f"Run {run_id} is trained here and ends by itself.", "To stop it, cancel it.")
+    if not status.is_over:
+        message = f"must be one of {', '.join(OVER)}, not {status.value}."
+        raise invalid("The run was not ended.", "status", message)
+    text = cause or "The script said so."
+    if not end(session, run_id, (RunStatus.RUNNING,), status, text, origin="external", status_cause=cause):
+        raise _wrong_state(run, "ended")
+    return get(session, run_id)
+
+
+def get(session: Session, run_id: str) -> RunView:
+    """One run; NotFound suggests the nearest ids."""
+    return _view(session, _row(session, run_id))
+
+
+def several(
+    session: Session, run_ids: Sequence[str], metrics: Collection[str] | None = None
+) -> list[RunView]:
+    """Runs in the given order, with the metrics called `metrics` (None: all); NotFound as `get`."""
+    found = rows.several(session, run_ids)
+    listed = [found.get(run_id) or _row(session, run_id) for run_id in run_ids]
+    return Facts(session, listed, metrics).views()
+
+
+def existing(session: Session, run_ids: Sequence[str]) -> list[RunView]:
+    """Those of the runs that there are, in the given order, with all their metrics."""
+    found = rows.several(session, run_ids)
+    return Facts(session, [found[run_id] for run_id in run_ids if run_id in found]).views()
+
+
+def check_exists(session: Session, run_id: str) -> None:
+    """NotFound, with the nearest ids, if there is no such run."""
+    _row(session, run_id)
+
+
+def check_logs_here(session: Session, run_id: str) -> None:
+    """Conflict unless the run is an external one that has not ended."""
+    run = _row(session, run_id)
+    if run.origin != "external":
+        raise Conflict(
+            f"Run {run_id} is trained here; its worker records its metrics.",
+            "Make a run of your own: POST /api/v1/runs/external.",
+        )
+    if run.status != RunStatus.RUNNING:
+        raise _wrong_state(run, "logged to", "Make a new run: POST /api/v1/runs/external.")
+
+
+def note_step(session: Session, run_id: str, step: int) -> None:
+    """An external run has come to `step`."""
+    run = _row(session, run_id)
+    run.step = max(run.step, step)
+    session.flush()
+
+
+def request_cancel(session: Session, run_id: str) -> RunView:
+    """Stop a run: a queued one at once, a running one as soon as its process and memory are gone."""
+    stop(session, _row(session, run_id))
+    return get(session, run_id)
+
+
+def stop(session: Session, run: Run) -> None:
+    """As `request_cancel`, for a run at hand."""
+    waiting = RunStatus.RUNNING if run.origin == "external" else RunStatus.QUEUED
+    text, cause = "Cancelled by the user.", "cancelled by the user"
+    if end(session, run.id, (waiting,), RunStatus.CANCELLED, text, run.origin, status_cause=cause):
+        return
+    text = "The user asked to cancel."
+    if transition_run(session, run.id, (RunStatus.RUNNING,), RunStatus.CANCELLING, text):
+        return
+    now = _row(session, run.id)
+    if now.status != RunStatus.CANCELLING:
+        raise _wrong_state(now, "cancelled", "To run it again, resume or clone it.")
+
+
+def clone(session: Session, run_id: str, overrides: Mapping[str, Any] | None = None) -> RunView:
+    """Queue a new run with the config of another, changed by `overrides`: nested, or by dotted paths."""
+    parent = _row(session, run_id)
+    if parent.origin == "external":
+        raise Conflict(f"Run {run_id} was logged from outside and cannot be trained here.")
+    config = parse_experiment(apply_overrides(parent.config, list(assignments(overrides or {}))))
+    return create(session, config, parent_id=run_id)
+
+
+def fork(
+    session: Session,
+    run_id: str,
+    step: int,
+    weights: str = "ema",
+    part: str = "all",
+    overrides: Mapping[str, Any] | None = None,
+) -> RunView:
+    """Queue a clone whose first weights are those of a checkpoint of its parent; errors as `clone`."""
+    return clone(session, run_id, _start(run_id, step, weights, part) | dict(overrides or {}))
+
+
+def forked(
+    run_id: str, config: Mapping[str, Any], step: int, weights: str = "ema", part: str = "all"
+) -> dict[str, Any]:
+    """The config of a run as a fork from its checkpoint has it; still to be parsed."""
+    return apply_overrides(config, list(assignments(_start(run_id, step, weights, part))))
+
+
+def _start(run_id: str, step: int, weights: str, part: str) -> dict[str, Any]:
+    """What a fork has otherwise than its parent."""
+    return {START: {"kind": "run", "run": run_id, "step": step, "weights": weights, "part": part}}
+
+
+def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
+    """Queue a failed or cancelled run again; it goes on from its newest checkpoint if it has one.
+
+    With `step` it goes on from that checkpoint and those after it are given up: the worker removes the files
+    of checkpoints that the database does not know. `status_cause` of the result says from which step.
+    """
+    run = _row(session, run_id)
+    if run.origin == "external":
+        raise Conflict(f"Run {run_id} was logged from outside and cannot be trained here.")
+    latest = checkpoints.latest(session, run_id)
+    kept = latest if step is None else checkpoints.get(session, run_id, step)
+    where = f"goes on from step {kept.step}" if kept else "no checkpoint, starts at step 0"
+    resumed = transition_run(
+        session,
+        run_id,
+        (RunStatus.FAILED, RunStatus.CANCELLED),
+        RunStatus.QUEUED,
+        f"Resumed by the user; {where}.",
+        kind="resumed",
+        status_cause=f"resumed by the user; {where}",
+        traceback="",
+        verdict=hypotheses.opened(run.config),
+        judgement={},
+    )
+    if not resumed:
+        raise _wrong_state(run, "resumed", "Only a failed or cancelled run can; clone it to run it anew.")
+    if step is not None:
+        checkpoints.forget_after(session, run_id, step)
+    return get(session, run_id)
+
+
+def edit(
+    session: Session,
+    run_id: str,
+    name: str | None = None,
+    tags: Sequence[str] | None = None,
+    notes: str | None = None,
+    archived: bool | None = None,
+) -> RunView:
+    """Change what people wrote about a run, or put it away; None leaves a field as it is."""
+    run = _row(session, run_id)
+    if name is not None:
+        run.name = checked_name(name)
+    if tags is not None:
+        run.tags = checked_tags(tags)
+    if notes is not None:
+        run.notes = checked_notes(notes)
+    if archived is not None:
+        run.archived_at = (run.archived_at or time.time()) if archived else None
+    session.flush()
+    return _view(session, run)
+
+
+def delete(session: Session, run_id: str) -> None:
+    """Delete a run that is over, with all that was recorded. Its files: `remove_artifacts`, afterwards."""
+    run = _row(session, run_id)
+    if not RunStatus(run.status).is_over:
+        raise _wrong_state(run, "deleted", "Cancel it first.")
+    if (active := jobs.active_of(session, run_id)) is not None:
+        raise Conflict(f"Run {run_id} is being evaluated: evaluation {active}.", "Cancel that first.")
+    session.delete(run)
+    session.flush()
+
+
+def remove_artifacts(artifacts: Path, run_id: str) -> None:
+    """Remove the files of a run whose row is gone (and committed)."""
+    shutil.rmtree(artifacts / run_id, ignore_errors=True)
+
+
+def new_id() -> str:
+    """An id of a run or a group."""
+    return "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
+
+
+def _new_run(**values: Any) -> Run:
+    own = {
+        "id": new_id(),
+        "created_at": time.time(),
+        "verdict": hypotheses.opened(values["config"]),
+    }
+    return Run(**(own | values))
+
+
+def _row(session: Session, run_id: str) -> Run:
+    run = rows.get(session, run_id)
+    if run is None:
+        raise unknown_id("run", run_id, facts_rows.all_ids(session), LISTED_BY)
+    return run
+
+
+def _view(session: Session, run: Run) -> RunView:
+    return Facts(session, [run]).view(run)
+
+
+def _wrong_state(run: Run, what: str, hint: str = "") -> Conflict:
+    return Conflict(f"Run {run.id} is {run.status} and cannot be {what}.", hint)

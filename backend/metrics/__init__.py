@@ -1,0 +1,1 @@
+"""Metric series: append, read, thin, follow and compact."""

@@ -1,0 +1,183 @@
+"""Series and their segments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from backend.db.upsert import insert_or
+from backend.metrics.points import Points, decode
+from backend.metrics.tables import Segment, Series
+
+
+class Extent(NamedTuple):
+    """Where a segment lies, without its points."""
+
+    id: int
+    series_id: int
+    version: int
+    points: int
+    first_step: int
+    last_step: int
+
+
+class Summary(NamedTuple):
+    """One series in a line of a table."""
+
+    run_id: str
+    name: str
+    last_step: int
+    last_value: float
+    min_value: float | None
+    max_value: float | None
+
+
+def names_of(session: Session, run_id: str) -> Sequence[str]:
+    """Names of the run's series, sorted."""
+    return session.scalars(select(Series.name).where(Series.run_id == run_id).order_by(Series.name)).all()
+
+
+def ids_of(session: Session, run_id: str, names: Collection[str]) -> dict[str, int]:
+    """Ids of the run's series called `names`, which are made where missing."""
+    found = _existing_ids(session, run_id, names)
+    missing = [{"run_id": run_id, "name": name} for name in names if name not in found]
+    if missing:
+        session.execute(insert_or(session, Series).on_conflict_do_nothing(), missing)
+        found = _existing_ids(session, run_id, names)
+    return found
+
+
+def _existing_ids(session: Session, run_id: str, names: Collection[str]) -> dict[str, int]:
+    query = select(Series.name, Series.id).where(Series.run_id == run_id, Series.name.in_(names))
+    return {row.name: row.id for row in session.execute(query)}
+
+
+def add(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Insert segments."""
+    session.execute(insert(Segment), rows)
+
+
+def remove(session: Session, ids: Collection[int]) -> None:
+    session.execute(delete(Segment).where(Segment.id.in_(ids)))
+
+
+def extents_of(session: Session, run_id: str, up_to_version: int) -> list[Extent]:
+    """Segments of all series of the run that were written by `up_to_version`, by series and first step."""
+    query = (
+        select(
+            Segment.id,
+            Segment.series_id,
+            Segment.version,
+            Segment.count,
+            Segment.first_step,
+            Segment.last_step,
+        )
+        .join(Series, Series.id == Segment.series_id)
+        .where(Series.run_id == run_id, Segment.version <= up_to_version)
+        .order_by(Segment.series_id, Segment.first_step)
+    )
+    return [Extent(*row) for row in session.execute(query)]
+
+
+def points_of(session: Session, ids: Collection[int]) -> list[Points]:
+    """The points of these segments, oldest version first."""
+    query = (
+        select(Segment.points, Segment.count)
+        .where(Segment.id.in_(ids))
+        .order_by(Segment.version, Segment.first_step)
+    )
+    return [decode(data, count) for data, count in session.execute(query)]
+
+
+def between(
+    session: Session, run_id: str, names: Collection[str] | None, first: int | None, last: int | None
+) -> dict[str, list[Points]]:
+    """Per name the segments that reach into steps first to last (both inclusive), oldest version first."""
+    query = _points_by_name(run_id)
+    if names is not None:
+        query = query.where(Series.name.in_(names))
+    if first is not None:
+        query = query.where(Segment.last_step >= first)
+    if last is not None:
+        query = query.where(Segment.first_step <= last)
+    return _grouped(session, query)
+
+
+def of_runs(
+    session: Session, run_ids: Collection[str], names: Collection[str]
+) -> dict[tuple[str, str], list[Points]]:
+    """Per run and name all segments, oldest version first."""
+    query = (
+        select(Series.run_id, Series.name, Segment.points, Segment.count)
+        .join(Segment, Segment.series_id == Series.id)
+        .where(Series.run_id.in_(run_ids), Series.name.in_(names))
+        .order_by(Segment.version, Segment.first_step)
+    )
+    grouped: dict[tuple[str, str], list[Points]] = {}
+    for run_id, name, data, count in session.execute(query):
+        grouped.setdefault((run_id, name), []).append(decode(data, count))
+    return grouped
+
+
+def after(session: Session, run_id: str, version: int) -> dict[str, list[Points]]:
+    """Per name the segments written after `version`, oldest version first."""
+    return _grouped(session, _points_by_name(run_id).where(Segment.version > version))
+
+
+def _points_by_name(run_id: str) -> Select[str, bytes, int]:
+    return (
+        select(Series.name, Segment.points, Segment.count)
+        .join(Segment, Segment.series_id == Series.id)
+        .where(Series.run_id == run_id)
+        .order_by(Segment.version, Segment.first_step)
+    )
+
+
+def _grouped(session: Session, query: Select[str, bytes, int]) -> dict[str, list[Points]]:
+    grouped: dict[str, list[Points]] = {}
+    for name, data, count in session.execute(query):
+        grouped.setdefault(name, []).append(decode(data, count))
+    return grouped
+
+
+def summaries(session: Session, run_ids: Collection[str], names: Collection[str]) -> list[Summary]:
+    """One line per series of these runs and names."""
+    query = select(
+        Series.run_id,
+        Series.name,
+        Series.last_step,
+        Series.last_value,
+        Series.min_value,
+        Series.max_value,
+    ).where(Series.run_id.in_(run_ids), Series.name.in_(names), Series.last_step >= 0)
+    return [Summary(*row) for row in session.execute(query)]
+
+
+def summarised(session: Session, ids: Collection[int]) -> dict[int, Summary]:
+    """What is kept of these series, by id."""
+    query = select(
+        Series.id,
+        Series.run_id,
+        Series.name,
+        Series.last_step,
+        Series.last_value,
+        Series.min_value,
+        Series.max_value,
+    ).where(Series.id.in_(ids))
+    return {row[0]: Summary(*row[1:]) for row in session.execute(query)}
+
+
+def keep_summaries(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Set columns of series; each row has their `id`."""
+    session.execute(update(Series), rows)
+
+
+def sketches(session: Session, run_ids: Collection[str], name: str) -> dict[str, bytes]:
+    """Run id -> the kept course of its metric `name`, for those that have one."""
+    query = select(Series.run_id, Series.sketch).where(
+        Series.run_id.in_(run_ids), Series.name == name, Series.sketch.is_not(None)
+    )
+    return {run_id: sketch for run_id, sketch in session.execute(query) if sketch}

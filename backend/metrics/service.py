@@ -1,0 +1,223 @@
+"""Metric series of runs: append, read, follow.
+
+Writes are idempotent on (run, name, step): the last one wins. Every write gets the run's next *version*,
+and `since(version)` returns everything written after it: the cursor of the event stream. It may return a
+point again (after points were moved together), never lose one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from backend.domain.records import MetricFrame
+from backend.kit.problems import invalid_query
+from backend.metrics import compaction
+from backend.metrics import cursor_queries as run_cursors
+from backend.metrics import queries as segments
+from backend.metrics.frames import Column, columns_of
+from backend.metrics.points import NONE, Points, Steps, Values, joined
+from backend.metrics.thinning import FEWEST, thin
+
+COURSE = 48  # points of a course
+Course = NDArray[np.float32]  # (2, n): how far along from 0 to 1, and the value there
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of one metric by step. Values may be NaN or infinite; `nan_steps` says where."""
+
+    steps: NDArray[np.int64]
+    wall_times: NDArray[np.float64]  # seconds since the Unix epoch, exact to 1 ms
+    values: NDArray[np.float64]
+    total: int  # points before thinning
+
+    @property
+    def nan_steps(self) -> list[int]:
+        """Steps whose value is NaN or infinite: no chart can draw them, so it marks them."""
+        steps: list[int] = self.steps[~np.isfinite(self.values)].tolist()
+        return steps
+
+    @property
+    def drawable_values(self) -> list[float | None]:
+        """The values with None for NaN and infinity, as JSON and charts want them."""
+        values: list[float] = self.values.tolist()
+        finite: list[bool] = np.isfinite(self.values).tolist()
+        return [value if ok else None for value, ok in zip(values, finite, strict=True)]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was written to a run after some version; `version` is the cursor for the next question."""
+
+    version: int
+    curves: Mapping[str, Curve]
+
+
+@dataclass(frozen=True)
+class Latest:
+    """A metric in one line of a table. min and max are of the finite values, None where there is none."""
+
+    step: int
+    value: float  # may be NaN
+    min: float | None
+    max: float | None
+
+
+def append(session: Session, run_id: str, frame: MetricFrame) -> int:
+    """Write the frame's points and return the version they got. InvalidInput names what is wrong.
+
+    Steps may come unsorted and repeated. The run's other writers wait until this transaction ends.
+    """
+    columns = columns_of(frame)
+    if not columns:
+        return run_cursors.current(session, run_id)
+    version = run_cursors.advance(session, run_id)
+    ids = segments.ids_of(session, run_id, [column.name for column in columns])
+    segments.add(session, [row for column in columns for row in column.rows(ids[column.name], version)])
+    _summarise(session, run_id, {ids[column.name]: column for column in columns})
+    if version % compaction.EVERY == 0:
+        compaction.compact(session, run_id, up_to_version=version - compaction.FRESH)
+    return version
+
+
+def compact(session: Session, run_id: str) -> None:
+    """Store the run's points in as few bytes as they take: for a run that is over."""
+    compaction.compact(session, run_id, up_to_version=run_cursors.hold(session, run_id), fewest=2)
+    _keep_sketches(session, run_id)
+
+
+def names(session: Session, run_id: str) -> Sequence[str]:
+    """Names of the run's metrics, sorted."""
+    return segments.names_of(session, run_id)
+
+
+def version(session: Session, run_id: str) -> int:
+    """The run's current version. Ask before `read`, and `since` it nothing is missed in between."""
+    return run_cursors.current(session, run_id)
+
+
+def versions(session: Session, run_ids: Collection[str]) -> dict[str, int]:
+    """The current versions of many runs; one that has no point yet is left out."""
+    return run_cursors.of_runs(session, run_ids)
+
+
+def read(
+    session: Session,
+    run_id: str,
+    names: Collection[str] | None = None,
+    max_points: int | None = None,
+    first: int | None = None,
+    last: int | None = None,
+) -> dict[str, Curve]:
+    """The curves called `names` (None: all) from step `first` to `last`, both inclusive.
+
+    With `max_points`, each curve is thinned so that every extreme survives. Unknown names are left out;
+    a known one without a point in the window gives an empty curve.
+    """
+    if max_points is not None and max_points < FEWEST:
+        raise invalid_query("max_points", f"must be at least {FEWEST}, not {max_points}.")
+    known = segments.names_of(session, run_id)
+    found = segments.between(session, run_id, names, first, last)
+    asked = [name for name in known if names is None or name in names]
+    return {name: _curve(_within(found.get(name), first, last), max_points) for name in asked}
+
+
+def of_runs(
+    session: Session, run_ids: Collection[str], names: Collection[str]
+) -> dict[str, dict[str, Curve]]:
+    """Run id -> name -> the whole curve, of many runs in one query; what a run does not have is left out."""
+    answer: dict[str, dict[str, Curve]] = {run_id: {} for run_id in run_ids}
+    for (run_id, name), parts in segments.of_runs(session, run_ids, names).items():
+        answer[run_id][name] = _curve(joined(parts), None)
+    return answer
+
+
+def since(session: Session, run_id: str, version: int) -> Change:
+    """Everything written after `version`, and the version this brings a reader to."""
+    # The version first: what is committed between the two queries is then delivered twice, not never.
+    reached = run_cursors.current(session, run_id)
+    found = segments.after(session, run_id, version)
+    return Change(reached, {name: _curve(joined(parts), None) for name, parts in sorted(found.items())})
+
+
+def latest(
+    session: Session, run_ids: Collection[str], names: Collection[str]
+) -> dict[str, dict[str, Latest]]:
+    """Per run and name the last, least and greatest value, for a table of many runs in one query."""
+    answer: dict[str, dict[str, Latest]] = {run_id: {} for run_id in run_ids}
+    for found in segments.summaries(session, run_ids, names):
+        line = Latest(found.last_step, found.last_value, found.min_value, found.max_value)
+        answer[found.run_id][found.name] = line
+    return answer
+
+
+def courses(session: Session, run_ids: Collection[str], name: str) -> dict[str, Course]:
+    """The course of a metric of many runs, for those that have one kept: runs that are over."""
+    kept = segments.sketches(session, run_ids, name)
+    return {run_id: np.frombuffer(sketch, np.float32).reshape(2, -1) for run_id, sketch in kept.items()}
+
+
+def course(session: Session, run_id: str, name: str) -> Course:
+    """The course of one metric, from its points."""
+    return _course(read(session, run_id, [name], max_points=COURSE)[name])
+
+
+def _course(curve: Curve) -> Course:
+    finite = np.isfinite(curve.values)
+    steps, values = curve.steps[finite].astype(float), curve.values[finite]
+    length = steps[-1] - steps[0] if len(steps) > 1 else 1.0
+    return np.stack([(steps - steps[:1]) / length, values]).astype(np.float32)
+
+
+def _keep_sketches(session: Session, run_id: str) -> None:
+    curves = read(session, run_id, max_points=COURSE)
+    ids = segments.ids_of(session, run_id, list(curves))
+    rows = [{"id": ids[name], "sketch": _course(curve).tobytes()} for name, curve in curves.items()]
+    if rows:
+        segments.keep_summaries(session, rows)
+
+
+def _summarise(session: Session, run_id: str, columns: Mapping[int, Column]) -> None:
+    """Bring the lines that tables read up to date with points just written."""
+    before = segments.summarised(session, columns)
+    rows = []
+    for id_, column in columns.items():
+        old = before[id_]
+        if column.axis.steps[0] > old.last_step:
+            line = _line(column.axis.steps, column.values, old.min_value, old.max_value)
+        else:  # points were written over: what they were must not go on in the least and the greatest
+            curve = read(session, run_id, [column.name])[column.name]
+            line = _line(curve.steps, curve.values)
+        rows.append({"id": id_, "sketch": None, **line})
+    segments.keep_summaries(session, rows)
+
+
+def _line(steps: Steps, values: Values, *others: float | None) -> dict[str, Any]:
+    """The summary of points in order, and of `others` that are part of the same series."""
+    finite = values[np.isfinite(values)]
+    ends = [float(finite.min()), float(finite.max())] if len(finite) else []
+    ends += [each for each in others if each is not None]
+    return {
+        "last_step": int(steps[-1]),
+        "last_value": float(values[-1]),
+        "min_value": min(ends, default=None),
+        "max_value": max(ends, default=None),
+    }
+
+
+def _within(parts: list[Points] | None, first: int | None, last: int | None) -> Points:
+    points = joined(parts) if parts else NONE
+    lower = 0 if first is None else int(np.searchsorted(points.steps, first, side="left"))
+    upper = len(points) if last is None else int(np.searchsorted(points.steps, last, side="right"))
+    return points[lower:upper]
+
+
+def _curve(points: Points, max_points: int | None) -> Curve:
+    shown = points if max_points is None else thin(points, max_points)
+    return Curve(shown.steps, shown.times / 1000, shown.values, total=len(points))

@@ -1,0 +1,154 @@
+"""/api/v1/me, /people and /tokens: who may do what here. Lists and changes are for admins."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from backend.db.session import reading_scope, session_scope
+from backend.people import service as accounts
+from backend.web.deps import Database
+from backend.web.errors import responses
+from backend.web.inputs import Input
+from backend.web.visitor import who
+
+router = APIRouter(tags=["people"], responses=responses(401, 403))
+Name = Annotated[str, Path(max_length=200)]
+ROLE = "viewer: look; editor: also launch, cancel, import; admin: also people, tokens, storage."
+
+
+class Me(BaseModel):
+    """Who is asking."""
+
+    name: str
+    role: str = Field(description=ROLE)
+
+
+class PersonView(BaseModel):
+    """Somebody who works with the lab. Times are seconds since the Unix epoch."""
+
+    name: str
+    role: str = Field(description=ROLE)
+    created_at: float
+    last_seen_at: float | None
+
+
+class NewPerson(Input):
+    """Somebody to let in."""
+
+    name: str
+    role: str = Field(description=ROLE, examples=["editor"])
+
+
+class RoleChange(Input):
+    """Another role."""
+
+    role: str = Field(description=ROLE)
+
+
+class Invitation(BaseModel):
+    """A link that logs one browser in as this person, once, within a day."""
+
+    path: str = Field(description="Append it to the address of the lab.", examples=["/login?token=…"])
+
+
+class TokenView(BaseModel):
+    """A token without its secret."""
+
+    name: str
+    person: str = Field(description="As whom it acts.")
+    role: str
+    created_at: float
+    last_used_at: float | None
+    revoked_at: float | None
+
+
+class NewToken(Input):
+    """A token to make."""
+
+    name: str
+    person: str = Field("", description="As whom it acts; left out, as the owner.")
+
+
+class Secret(BaseModel):
+    """A new token; the secret is told only here."""
+
+    name: str
+    secret: str
+
+
+@router.get("/me")
+def read_me() -> Me:
+    """Say who is asking, and with which role."""
+    identity = who.get()
+    return Me(name=identity.name, role=identity.role)
+
+
+@router.get("/people")
+def list_people(engine: Database) -> list[PersonView]:
+    """Everybody but the owner."""
+    with reading_scope(engine) as session:
+        return [PersonView(**vars(each)) for each in accounts.people(session)]
+
+
+@router.post("/people", status_code=201, responses=responses(409, 422))
+def add_person(body: NewPerson, engine: Database) -> Invitation:
+    """Let somebody in; the answer is their link."""
+    with session_scope(engine) as session:
+        accounts.add_person(session, body.name, body.role)
+        return Invitation(path=f"/login?token={accounts.invite(session, body.name.strip())}")
+
+
+@router.patch("/people/{name}", status_code=204, responses=responses(404, 422))
+def change_role(name: Name, body: RoleChange, engine: Database) -> None:
+    """Give somebody another role, from their next request on."""
+    with session_scope(engine) as session:
+        accounts.change_role(session, name, body.role)
+
+
+@router.delete("/people/{name}", status_code=204, responses=responses(404))
+def remove_person(name: Name, engine: Database) -> None:
+    """Remove somebody with their tokens and sessions; what they made stays."""
+    with session_scope(engine) as session:
+        accounts.remove_person(session, name)
+
+
+@router.post("/people/{name}/invite", responses=responses(404))
+def invite(name: Name, engine: Database) -> Invitation:
+    """Make a new link that logs somebody in."""
+    with session_scope(engine) as session:
+        return Invitation(path=f"/login?token={accounts.invite(session, name)}")
+
+
+@router.get("/tokens")
+def list_tokens(engine: Database) -> list[TokenView]:
+    """All tokens, without their secrets."""
+    with reading_scope(engine) as session:
+        return [
+            TokenView(
+                name=each.name,
+                person=each.identity.name,
+                role=each.identity.role,
+                created_at=each.created_at,
+                last_used_at=each.last_used_at,
+                revoked_at=each.revoked_at,
+            )
+            for each in accounts.tokens(session)
+        ]
+
+
+@router.post("/tokens", status_code=201, responses=responses(404, 409, 422))
+def create_token(body: NewToken, engine: Database) -> Secret:
+    """Make a token and tell its secret, once."""
+    with session_scope(engine) as session:
+        secret = accounts.create_token(session, body.name, body.person)
+    return Secret(name=body.name.strip(), secret=secret)
+
+
+@router.delete("/tokens/{name}", status_code=204, responses=responses(404))
+def revoke_token(name: Name, engine: Database) -> None:
+    """From now on the token opens nothing."""
+    with session_scope(engine) as session:
+        accounts.revoke_token(session, name)

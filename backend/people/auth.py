@@ -1,0 +1,119 @@
+"""Who is asking: an API token (`Authorization: Bearer etrm_…`) or a browser's session cookie.
+
+Everything is closed but what `is_open` names, so a new address is closed until somebody opens it.
+"""
+
+from __future__ import annotations
+
+from anyio.to_thread import run_sync
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from backend.db.session import reading_scope, session_scope
+from backend.domain.people import Identity, Role
+from backend.kit.errors import Unauthorised
+from backend.people import service as accounts
+from backend.people.service import TokenView
+from backend.web.visitor import who
+
+READING_METHODS = ("GET", "HEAD", "OPTIONS")
+ADMIN_PATHS = ("/api/v1/people", "/api/v1/tokens", "/api/v1/storage", "/settings/")
+OPEN_TO_READERS = ("/api/v1/storage",)
+ASKING_ENDS = ("/validate", "/preview")  # posts that change nothing
+
+
+OPEN_PATHS = ("/healthz", "/login", "/favicon.ico")
+SHARED = "/s/"  # share links of dashboards; the link's own secret is asked for there
+
+
+def is_open(path: str) -> bool:
+    """Whether the address needs no token and no session."""
+    return path in OPEN_PATHS or path.startswith(("/static/", SHARED))
+
+
+class Authentication:
+    """ASGI middleware: lets in who has a valid token or session, Unauthorised for the rest."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not is_open(scope["path"]):
+            request = Request(scope)
+            who.set(await run_sync(check, request, request.app.state.engine))
+        await self._app(scope, receive, send)
+
+
+def needed_role(method: str, path: str) -> Role:
+    """What a request takes: reading is for all, writing for editors, people and storage for admins."""
+    if path.startswith(ADMIN_PATHS) and not (method in READING_METHODS and path.startswith(OPEN_TO_READERS)):
+        return Role.ADMIN
+    asks_only = path.endswith(ASKING_ENDS) or path == "/logout"
+    return Role.VIEWER if method in READING_METHODS or asks_only else Role.EDITOR
+
+
+def check(request: Request, engine: Engine) -> Identity:
+    """Who is asking. Unauthorised unless the request carries a token or a session that opens this lab,
+    Forbidden if that person's role does not cover it."""
+    identity = _identify(request, engine)
+    identity.check(needed_role(request.method, request.url.path))
+    return identity
+
+
+def _identify(request: Request, engine: Engine) -> Identity:
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        found = _token(engine, token.strip())
+        if found is None:
+            raise Unauthorised(
+                "The token in the Authorization header is unknown or revoked.",
+                "Send Authorization: Bearer TOKEN; make a token with etrm token create NAME.",
+            )
+        return found.identity
+    cookie = request.cookies.get(cookie_name(request))
+    with reading_scope(engine) as session:
+        identity = accounts.check_session(session, cookie) if cookie else None
+    if identity is None:
+        raise Unauthorised(
+            "This lab is closed to strangers.",
+            "In a browser: open the link that etrm up prints, or log in with a token. "
+            "From a program: send Authorization: Bearer TOKEN (etrm token create NAME).",
+        )
+    return identity
+
+
+def _token(engine: Engine, secret: str) -> TokenView | None:
+    with reading_scope(engine) as session:
+        token = accounts.check_token(session, secret)
+    if token and accounts.use_is_stale(token):
+        with session_scope(engine) as session:
+            accounts.note_use(session, secret)
+    return token
+
+
+def cookie_name(request: Request) -> str:
+    """One cookie per port: browsers share cookies between the ports of a host, two labs must not."""
+    server = request.scope.get("server") or ("", None)
+    return f"etrm_session_{server[1] or 0}"
+
+
+def keep_session(request: Request, response: Response, secret: str) -> None:
+    """Give the browser its session cookie."""
+    response.set_cookie(
+        cookie_name(request),
+        secret,
+        max_age=int(accounts.SESSION_SECONDS),
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+        path="/",
+    )
+
+
+def forget_session(request: Request, response: Response, session: Session) -> None:
+    """End the browser's session and take its cookie back."""
+    accounts.log_out(session, request.cookies.get(cookie_name(request), ""))
+    response.delete_cookie(cookie_name(request), httponly=True, samesite="strict", path="/")

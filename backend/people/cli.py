@@ -1,0 +1,76 @@
+"""`etrm people`: who may log in, and with which role."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backend.kit.clock import to_the_minute
+
+app = typer.Typer(
+    help="People and their roles: list, add, invite, role, remove.", invoke_without_command=True
+)
+Name = Annotated[str, typer.Argument(help="Of the person.")]
+Role = Annotated[str, typer.Argument(metavar="viewer|editor|admin")]
+
+
+@app.callback()
+def listed(context: typer.Context) -> None:
+    """List who may log in."""
+    from backend.people import service as accounts
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show
+
+    if context.invoked_subcommand:
+        return
+    with reading() as session:
+        rows = [
+            (each.name, each.role.value, to_the_minute(each.last_seen_at, "never"))
+            for each in accounts.people(session)
+        ]
+    said = "Nobody but the owner. Let somebody in: etrm people add NAME ROLE"
+    show(("name", "role", "last seen"), rows, empty=said)
+
+
+@app.command()
+def add(name: Name, role: Role) -> None:
+    """Let somebody in and print what to append to the lab's address to log in."""
+    from backend.people import service as accounts
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        accounts.add_person(session, name, role)
+        print(f"/login?token={accounts.invite(session, name.strip())}")
+
+
+@app.command()
+def invite(name: Name) -> None:
+    """Print a new link, good once within a day: append it to the lab's address."""
+    from backend.people import service as accounts
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        print(f"/login?token={accounts.invite(session, name)}")
+
+
+@app.command(name="role")
+def change_role(name: Name, role: Role) -> None:
+    """Give somebody another role."""
+    from backend.people import service as accounts
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        accounts.change_role(session, name, role)
+    print(f"{name} is {role} now.")
+
+
+@app.command()
+def remove(name: Name) -> None:
+    """Remove somebody with their tokens and sessions; what they made stays."""
+    from backend.people import service as accounts
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        accounts.remove_person(session, name)
+    print(f"{name} is removed.")

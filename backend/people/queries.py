@@ -1,0 +1,90 @@
+"""Tokens and browser sessions, always looked up by the SHA-256 of their secret."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
+
+
+def token_of(session: Session, token_hash: str) -> ApiToken | None:
+    """The API token with this hash, unless it is revoked."""
+    return session.scalar(
+        select(ApiToken).where(ApiToken.token_hash == token_hash, ApiToken.revoked_at.is_(None))
+    )
+
+
+def token_named(session: Session, name: str) -> ApiToken | None:
+    """The API token of this name, revoked or not."""
+    return session.scalar(select(ApiToken).where(ApiToken.name == name))
+
+
+def tokens(session: Session) -> Sequence[ApiToken]:
+    """All API tokens, oldest first."""
+    return session.scalars(select(ApiToken).order_by(ApiToken.id)).all()
+
+
+def use_token(session: Session, token_hash: str, now: float) -> None:
+    """Note when a token was last used."""
+    session.execute(update(ApiToken).where(ApiToken.token_hash == token_hash).values(last_used_at=now))
+
+
+def people(session: Session) -> Sequence[Person]:
+    """Everybody, by name."""
+    return session.scalars(select(Person).order_by(Person.name)).all()
+
+
+def person_named(session: Session, name: str) -> Person | None:
+    return session.scalar(select(Person).where(Person.name == name))
+
+
+def person(session: Session, person_id: int | None) -> Person | None:
+    """The person of a token or session; None for the owner's."""
+    return None if person_id is None else session.get(Person, person_id)
+
+
+def last_seen(session: Session) -> dict[int, float]:
+    """Person -> when they last logged in or used a token."""
+    seen: dict[int, float] = {}
+    for column, row in ((BrowserSession.created_at, BrowserSession), (ApiToken.last_used_at, ApiToken)):
+        query = select(row.person_id, func.max(column)).where(row.person_id.is_not(None), column.is_not(None))
+        for person_id, moment in session.execute(query.group_by(row.person_id)):
+            if person_id is not None and moment is not None:
+                seen[person_id] = max(seen.get(person_id, 0.0), moment)
+    return seen
+
+
+def login_token(session: Session, token_hash: str) -> LoginToken | None:
+    return session.get(LoginToken, token_hash, populate_existing=True)
+
+
+def use_login(session: Session, token_hash: str, now: float) -> bool:
+    """Use up a one-time token; of two that try at once, one gets True."""
+    change = (
+        update(LoginToken)
+        .where(LoginToken.token_hash == token_hash, LoginToken.used_at.is_(None), LoginToken.expires_at > now)
+        .values(used_at=now)
+    )
+    return cast(CursorResult[Any], session.execute(change)).rowcount == 1
+
+
+def browser_session(session: Session, token_hash: str, now: float) -> BrowserSession | None:
+    """The browser session with this hash, unless it has run out."""
+    return session.scalar(
+        select(BrowserSession).where(BrowserSession.token_hash == token_hash, BrowserSession.expires_at > now)
+    )
+
+
+def end_browser_session(session: Session, token_hash: str) -> None:
+    """Log a browser out."""
+    session.execute(delete(BrowserSession).where(BrowserSession.token_hash == token_hash))
+
+
+def forget_expired(session: Session, now: float) -> None:
+    """Delete one-time tokens and browser sessions that have run out."""
+    session.execute(delete(LoginToken).where(LoginToken.expires_at <= now))
+    session.execute(delete(BrowserSession).where(BrowserSession.expires_at <= now))

@@ -1,0 +1,227 @@
+"""Who may come in: API tokens for scripts, one-time tokens that log a browser in, browser sessions.
+
+A secret is 32 random bytes. Only its SHA-256 is stored, so the database gives nobody access; a slow hash
+would add nothing to 256 bits that nobody can guess.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy.orm import Session
+
+from backend.domain.people import OWNER, Identity, Role
+from backend.kit.errors import Conflict, FieldProblem, InvalidInput, NotFound, Unauthorised
+from backend.kit.problems import invalid, not_valid
+from backend.people import queries as access
+from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
+
+TOKEN_PREFIX = "etrm_"
+LOGIN_SECONDS = 10 * 60.0
+INVITE_SECONDS = 24 * 3600.0
+SESSION_SECONDS = 30 * 24 * 3600.0
+NOTED_EVERY = 60.0  # seconds between two writes of when a token was last used
+LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class TokenView:
+    """An API token without its secret. Times are seconds since the Unix epoch."""
+
+    id: int
+    name: str
+    created_at: float
+    last_used_at: float | None
+    revoked_at: float | None
+    identity: Identity = OWNER  # as whom it acts
+
+
+@dataclass(frozen=True)
+class PersonView:
+    """Somebody who works with the lab. Times are seconds since the Unix epoch."""
+
+    name: str
+    role: Role
+    created_at: float
+    last_seen_at: float | None  # logged in, or used a token
+
+
+def people(session: Session) -> list[PersonView]:
+    """Everybody but the owner, by name."""
+    seen = access.last_seen(session)
+    return [
+        PersonView(each.name, Role(each.role), each.created_at, seen.get(each.id))
+        for each in access.people(session)
+    ]
+
+
+def add_person(session: Session, name: str, role: str) -> None:
+    """Let somebody in under a name; `invite` gives the link that logs them in."""
+    name = _checked_name(name, "The person needs a name.")
+    if access.person_named(session, name):
+        raise Conflict(f"There is somebody called {name!r} already.", "Choose another name.")
+    session.add(Person(name=name, role=_checked_role(role), created_at=time.time()))
+    session.flush()
+
+
+def change_role(session: Session, name: str, role: str) -> None:
+    """From their next request on the person may do what `role` may."""
+    _person(session, name).role = _checked_role(role)
+    session.flush()
+
+
+def remove_person(session: Session, name: str) -> None:
+    """Remove somebody with all their tokens and sessions; what they made stays."""
+    session.delete(_person(session, name))
+    session.flush()
+
+
+def invite(session: Session, name: str) -> str:
+    """A one-time token that logs one browser in as this person within a day."""
+    return _issue(session, INVITE_SECONDS, _person(session, name).id)
+
+
+def _person(session: Session, name: str) -> Person:
+    found = access.person_named(session, name)
+    if found is None:
+        raise NotFound(f"There is nobody called {name!r}.", "See: etrm people.")
+    return found
+
+
+def _checked_role(role: str) -> Role:
+    if role not in tuple(Role):
+        raise InvalidInput("The role was not set.", problems=[not_valid("role", role, Role)])
+    return Role(role)
+
+
+def _checked_name(name: str, said: str) -> str:
+    name = name.strip()
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or "/" in name:
+        text = f"must be 1 to {LONGEST_NAME} printable characters, and no slash."
+        raise invalid(said, "name", text)
+    return name
+
+
+def create_token(session: Session, name: str, person: str = "") -> str:
+    """Make an API token called `name`; its secret is returned here and never again.
+
+    It acts as `person` and with that person's role; with none, as the owner.
+    """
+    name = _checked_name(name, "The token needs a name.")
+    person_id = _person(session, person).id if person else None
+    if access.token_named(session, name):
+        raise Conflict(f"There is a token called {name!r} already.", "Choose another name.")
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    session.add(ApiToken(name=name, token_hash=_hash(secret), created_at=time.time(), person_id=person_id))
+    session.flush()
+    return secret
+
+
+def check_token(session: Session, secret: str) -> TokenView | None:
+    """The API token with this secret, or None when it is unknown or revoked. Reads only."""
+    token = access.token_of(session, _hash(secret))
+    return _view(session, token) if token else None
+
+
+def note_use(session: Session, secret: str) -> None:
+    """Remember that the token was used just now."""
+    access.use_token(session, _hash(secret), time.time())
+
+
+def use_is_stale(token: TokenView) -> bool:
+    """Whether `note_use` is worth a write."""
+    return time.time() - (token.last_used_at or 0.0) > NOTED_EVERY
+
+
+def tokens(session: Session) -> list[TokenView]:
+    """All API tokens, revoked ones included, oldest first."""
+    return [_view(session, token) for token in access.tokens(session)]
+
+
+def revoke_token(session: Session, name: str) -> None:
+    """From now on the token called `name` opens nothing."""
+    token = access.token_named(session, name)
+    if token is None:
+        raise NotFound(f"There is no token called {name!r}.", "See: etrm token list.")
+    token.revoked_at = token.revoked_at or time.time()
+    session.flush()
+
+
+def issue_login(session: Session) -> str:
+    """A one-time token that logs one browser in within ten minutes."""
+    return _issue(session, LOGIN_SECONDS, None)
+
+
+def _issue(session: Session, seconds: float, person_id: int | None) -> str:
+    now = time.time()
+    access.forget_expired(session, now)
+    secret = secrets.token_urlsafe(32)
+    row = LoginToken(token_hash=_hash(secret), created_at=now, expires_at=now + seconds, person_id=person_id)
+    session.add(row)
+    session.flush()
+    return secret
+
+
+def redeem_login(session: Session, secret: str) -> str:
+    """Use up a one-time token and return the secret of a new browser session (for its cookie)."""
+    now = time.time()
+    if not access.use_login(session, _hash(secret), now):
+        raise Unauthorised(
+            "This login link was used already or has run out.",
+            "Get a new one: run etrm login, or start etrm up again.",
+        )
+    used = access.login_token(session, _hash(secret))
+    return _new_session(session, now, used.person_id if used else None)
+
+
+def log_in_with_token(session: Session, secret: str) -> str:
+    """Open a browser session with an API token, typed into the login page; returns its secret."""
+    token = access.token_of(session, _hash(secret.strip()))
+    if token is None:
+        problem = FieldProblem("token", "is unknown or revoked.", "Make one: etrm token create NAME.")
+        raise Unauthorised("This token opens nothing.", problems=[problem])
+    return _new_session(session, time.time(), token.person_id)
+
+
+def check_session(session: Session, secret: str) -> Identity | None:
+    """Whose open browser session has this secret, or None. Reads only."""
+    found = access.browser_session(session, _hash(secret), time.time())
+    return _identity(session, found.person_id) if found else None
+
+
+def log_out(session: Session, secret: str) -> None:
+    """End a browser session."""
+    access.end_browser_session(session, _hash(secret))
+
+
+def _new_session(session: Session, now: float, person_id: int | None) -> str:
+    secret = secrets.token_urlsafe(32)
+    ends = now + SESSION_SECONDS
+    session.add(
+        BrowserSession(token_hash=_hash(secret), created_at=now, expires_at=ends, person_id=person_id)
+    )
+    session.flush()
+    return secret
+
+
+def _view(session: Session, token: ApiToken) -> TokenView:
+    return TokenView(
+        token.id,
+        token.name,
+        token.created_at,
+        token.last_used_at,
+        token.revoked_at,
+        _identity(session, token.person_id),
+    )
+
+
+def _identity(session: Session, person_id: int | None) -> Identity:
+    person = access.person(session, person_id)
+    return Identity(person.name, Role(person.role)) if person else OWNER
+
+
+def _hash(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

@@ -1,0 +1,62 @@
+"""`etrm token`: secrets with which scripts, and browsers elsewhere, come in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backend.kit.clock import to_the_minute
+
+app = typer.Typer(help="API tokens: create, list, revoke.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="What or whom the token is for.")]
+
+
+@app.command()
+def create(
+    name: Name,
+    person: Annotated[str, typer.Option(help="As whom it acts; left out, as the owner.")] = "",
+) -> None:
+    """Make a token and print its secret, which is shown only now."""
+    from backend.people import service as accounts
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        secret = accounts.create_token(session, name, person)
+    print(secret)
+
+
+@app.command(name="list")
+def list_tokens() -> None:
+    """List the tokens, without their secrets."""
+    from backend.people import service as accounts
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show
+
+    with reading() as session:
+        rows = [
+            (
+                each.name,
+                each.identity.name,
+                to_the_minute(each.created_at, "never"),
+                to_the_minute(each.last_used_at, "never"),
+                "revoked" if each.revoked_at else "",
+            )
+            for each in accounts.tokens(session)
+        ]
+    show(
+        ("name", "acts as", "created", "last used", ""),
+        rows,
+        empty="No tokens yet. Make one: etrm token create NAME",
+    )
+
+
+@app.command()
+def revoke(name: Name) -> None:
+    """From now on the token opens nothing."""
+    from backend.people import service as accounts
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        accounts.revoke_token(session, name)
+    print(f"Token {name} is revoked.")

@@ -1,0 +1,83 @@
+"""`etrm queue`: what waits, in which order, and changing that order."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.kit.format import counted, worker_name
+from backend.terminal.options import AsJson, progress_text
+
+if TYPE_CHECKING:
+    from backend.evaluation.views import EvaluationView
+
+app = typer.Typer(help="The queue: list, move, priority.", invoke_without_command=True)
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a waiting run.")]
+EVALUATION_HEADS = ("evaluation", "run", "tasks", "status", "")
+
+
+@app.callback()
+def listed(context: typer.Context, as_json: AsJson = False) -> None:
+    """List what runs and what waits, the next one first, and why; then evaluations and who shares them."""
+    from backend.queue import board as queue_board
+    from backend.queue import views as queue_view
+    from backend.queue import wait as queue_wait
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show
+
+    def evaluation_row(view: EvaluationView) -> tuple[str, ...]:
+        at_work = [worker_name(share.worker_id) for share in view.compute.workers if share.active]
+        doing = view.waiting_reason or f"{progress_text(view)}, by {' and '.join(at_work) or 'nobody'}"
+        asked = f"{view.n} of {view.set}, {counted(view.views, 'view')}"
+        return (str(view.id), view.run_name, asked, view.status, doing)
+
+    if context.invoked_subcommand:
+        return
+    with reading() as session:
+        board = queue_board.read(session)
+        wait = queue_wait.of(session)
+    if as_json:
+        shown = {**queue_view.view_of(board).model_dump(mode="json"), "wait": wait.model_dump(mode="json")}
+        print(json.dumps(shown, indent=2))
+        return
+    rows = [("runs", run.id, run.name, "", run.progress.phase) for run in board.running]
+    rows += [
+        (str(each.place), each.run.id, each.run.name, each.priority, each.run.waiting_reason)
+        for each in board.waiting
+    ]
+    show(("place", "run", "name", "priority", ""), rows, empty="Nothing is trained and no run waits.")
+    jobs = board.evaluations
+    if jobs.running or jobs.waiting:
+        print()
+        show(EVALUATION_HEADS, [evaluation_row(each) for each in (*jobs.running, *jobs.waiting)], empty="")
+    alive = sum(each.alive for each in board.workers)
+    print(f"{counted(alive, 'worker')} online.")
+    print(f"A new run: {wait.words[:1].lower()}{wait.words[1:]}")
+
+
+@app.command()
+def move(run_id: RunId, place: Annotated[int, typer.Argument(min=1, help="1 is next.")]) -> None:
+    """Put a waiting run at another place."""
+    from backend.queue import order as queue_order
+    from backend.terminal.lab import writing
+    from backend.web import notify
+
+    with writing() as session:
+        got = queue_order.move(session, run_id, place)
+    notify.runs_changed()
+    print(f"Run {run_id} is at place {got}.")
+
+
+@app.command()
+def priority(run_id: RunId, priority: Annotated[str, typer.Argument(metavar="high|normal|low")]) -> None:
+    """Give a waiting run another priority."""
+    from backend.queue import order as queue_order
+    from backend.terminal.lab import writing
+    from backend.web import notify
+
+    with writing() as session:
+        queue_order.prioritise(session, run_id, priority)
+    notify.runs_changed()
+    print(f"Run {run_id} has priority {priority}.")

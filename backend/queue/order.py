@@ -1,0 +1,107 @@
+"""The order of the queue: move a waiting run, or give it another priority.
+
+A run's place is a number; moving one puts it between the numbers of its new neighbours, so one row is
+written. A worker takes whichever run stands first at that moment, whatever its message said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from backend.kit.errors import Conflict, InvalidInput, NotFound
+from backend.kit.problems import invalid, not_valid
+from backend.runs import events
+from backend.runs import order_queries as rows
+from backend.runs import queries as run_rows
+
+PRIORITIES = {"high": 1, "normal": 0, "low": -1}
+WORDS = {number: word for word, number in PRIORITIES.items()}
+SMALLEST_GAP = 1e-5  # between two places; times have steps of 2.4e-7
+
+
+class Place(NamedTuple):
+    """Where a run stands: by priority, the greatest first, then by position, the smallest first."""
+
+    run_id: str
+    priority: int
+    position: float
+
+
+def move(session: Session, run_id: str, place: int) -> int:
+    """Put a waiting run at `place` of the queue, 1 being next; returns the place it got.
+
+    Among runs of another priority it takes that of the one before it, or at the top of the one behind.
+    Raises NotFound, Conflict (it does not wait) and InvalidInput (place).
+    """
+    if place < 1:
+        raise invalid("The run was not moved.", "position", f"must be at least 1, not {place}.")
+    waiting = [Place(*row) for row in rows.queued(session, lock=True)]
+    moved = _waiting(session, waiting, run_id)
+    others = [each for each in waiting if each.run_id != run_id]
+    at = min(place - 1, len(others))
+    changed = _placed(moved, others[:at], others[at:])
+    rows.place(session, changed)
+    events.add(session, run_id, "moved", f"Moved to place {at + 1} of {len(waiting)} in the queue.")
+    return at + 1
+
+
+def prioritise(session: Session, run_id: str, priority: str) -> None:
+    """Give a waiting run another priority: high, normal or low; it goes behind those that have it already."""
+    if priority not in PRIORITIES:
+        problem = not_valid("priority", priority, PRIORITIES)
+        raise InvalidInput("The priority was not changed.", problems=[problem])
+    waiting = [Place(*row) for row in rows.queued(session, lock=True)]
+    moved = _waiting(session, waiting, run_id)
+    wanted = PRIORITIES[priority]
+    if moved.priority == wanted:
+        return
+    same = [each.position for each in waiting if each.priority == wanted]
+    rows.place(session, [Place(run_id, wanted, max([moved.position, *(each + 1 for each in same)]))])
+    events.add(session, run_id, "prioritised", f"Priority {priority}.")
+
+
+def _waiting(session: Session, waiting: Sequence[Place], run_id: str) -> Place:
+    found = next((each for each in waiting if each.run_id == run_id), None)
+    if found is not None:
+        return found
+    run = run_rows.get(session, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id!r}.", "The queue page and `etrm queue` list what waits.")
+    raise Conflict(f"Run {run_id} is {run.status}: only a queued run has a place in the queue.")
+
+
+def _placed(moved: Place, before: Sequence[Place], behind: Sequence[Place]) -> list[Place]:
+    """What has to be written so that `moved` stands between the two."""
+    priority = _priority(moved, before, behind)
+    low = [each.position for each in before if each.priority == priority]
+    high = [each.position for each in behind if each.priority == priority]
+    if not low and not high:
+        return [Place(moved.run_id, priority, moved.position)]
+    if not high:
+        return [Place(moved.run_id, priority, max(low[-1] + 1, moved.position))]
+    if not low:
+        return [Place(moved.run_id, priority, high[0] - 1)]
+    if high[0] - low[-1] > SMALLEST_GAP:
+        return [Place(moved.run_id, priority, (low[-1] + high[0]) / 2)]
+    return _spread(moved, priority, before, behind)
+
+
+def _priority(moved: Place, before: Sequence[Place], behind: Sequence[Place]) -> int:
+    """The moved run's own, unless its neighbours leave no room for it."""
+    if before and before[-1].priority < moved.priority:
+        return before[-1].priority
+    if behind and behind[0].priority > moved.priority:
+        return behind[0].priority
+    return moved.priority
+
+
+def _spread(moved: Place, priority: int, before: Sequence[Place], behind: Sequence[Place]) -> list[Place]:
+    """New places for all of the priority, a second apart and none later than the last was: what is queued
+    from now on still comes behind them."""
+    same = [each.run_id for each in before if each.priority == priority]
+    same += [moved.run_id, *(each.run_id for each in behind if each.priority == priority)]
+    last = max(each.position for each in behind if each.priority == priority)
+    return [Place(run_id, priority, last - (len(same) - 1 - at)) for at, run_id in enumerate(same)]

@@ -1,0 +1,61 @@
+"""What web server and workers do every few seconds: put back what was lost, and find what should be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from backend.db import clock
+from backend.evaluation import jobs as evaluation_queue
+from backend.queue import claims as queue
+from backend.queue import dispatch
+from backend.runs import order_queries as queue_order
+from backend.runs.tables import Run
+from backend.scores import job_queries as evaluation_jobs
+from backend.scores.tables import EvaluationJob
+from backend.sequential import service as duels
+from backend.workers import service as workers
+
+RESEND_AFTER = 20.0  # seconds before a queued run's message counts as lost
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """Work that workers are to hear of once the transaction is committed."""
+
+    runs: list[str]
+    evaluations: list[tuple[int, int]]  # evaluation, how many workers
+
+    def send(self) -> None:
+        """Send all of it, up to what the broker does not take: the next sweep sends the rest."""
+        dispatch.send_all(self.runs)
+        for evaluation_id, most in self.evaluations:
+            dispatch.send_evaluation(evaluation_id, most)
+
+
+def sweep(
+    session: Session, is_dead: Callable[[str], bool] | None = None, resend_after: float = RESEND_AFTER
+) -> Unsent:
+    """Put back what has a lapsed lease, or a worker that `is_dead`, and name what should be sent (again).
+
+    Only as much as there are idle workers: for a busy worker a second message would only pile up.
+    """
+    evaluation_queue.put_back_lost(session, is_dead)
+    queue.put_back_lost(session, is_dead)
+    if is_dead:
+        workers.forget_dead(session, is_dead)
+    unsent = to_send(session, workers.idle(session), resend_after)
+    return Unsent(unsent.runs, [*unsent.evaluations, *duels.advance(session)])
+
+
+def to_send(session: Session, room: int, resend_after: float = RESEND_AFTER) -> Unsent:
+    """Up to `room` runs and evaluations, runs first, whose messages count as lost; now they count as sent."""
+    runs = queue_order.to_send(session, resend_after, room)
+    jobs = evaluation_jobs.to_send(session, resend_after, room - len(runs))
+    sent: Sequence[Run | EvaluationJob] = (*runs, *jobs)
+    for row in sent:
+        row.dispatched_at = clock.now()
+    session.flush()
+    return Unsent([run.id for run in runs], [(job.evaluation_id, 1) for job in jobs])

@@ -1,0 +1,59 @@
+"""QueueView: the queue as the API and the command line give it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.evaluation.views import EvaluationView
+from backend.queue.board import Board
+from backend.run_view.views import RunView
+
+
+class WorkerView(BaseModel):
+    """A worker as of its last heartbeat. Times are seconds since the Unix epoch."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    host: str
+    pid: int
+    device: str = Field(examples=["cuda"])
+    device_name: str
+    memory_bytes: int = Field(description="Of the device: GPU memory, or the machine's.")
+    current_run_id: str | None
+    started_at: float
+    heartbeat_at: float
+    alive: bool
+
+
+class EvaluationQueueView(BaseModel):
+    """Evaluation jobs: `compute.workers` says who shares one, `waiting_reason` why it waits."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    running: list[EvaluationView]
+    waiting: list[EvaluationView] = Field(description="The oldest first, as workers take them.")
+    ended: list[EvaluationView] = Field(description="Failed or cancelled within a day.")
+
+
+class QueueView(BaseModel):
+    """Waiting runs, the next one first; each `waiting_reason` says why it waits."""
+
+    runs: list[RunView]
+    priorities: list[str] = Field(description="high, normal or low, of each of `runs`.")
+    running: list[RunView]
+    ended: list[RunView] = Field(description="Failed or cancelled within a day; resume tries one again.")
+    workers: list[WorkerView]
+    evaluations: EvaluationQueueView
+
+
+def view_of(board: Board) -> QueueView:
+    """The whole queue."""
+    return QueueView(
+        runs=[each.run for each in board.waiting],
+        priorities=[each.priority for each in board.waiting],
+        running=list(board.running),
+        ended=list(board.ended),
+        workers=[WorkerView.model_validate(each) for each in board.workers],
+        evaluations=EvaluationQueueView.model_validate(board.evaluations),
+    )

@@ -1,0 +1,1 @@
+"""One run: page, API, live events and command line."""

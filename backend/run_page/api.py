@@ -1,0 +1,255 @@
+"""/api/v1/runs: make, list, cancel, clone, resume, edit and delete runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from backend.db.session import reading_scope, session_scope
+from backend.domain.config.problems import parse_json
+from backend.domain.experiment import BarHypothesis
+from backend.lifecycle import service as runs
+from backend.lifecycle import tags as run_tags
+from backend.queue import dispatch
+from backend.run_view import health
+from backend.run_view.health import HealthView
+from backend.run_view.views import RunView
+from backend.runs.status import RunStatus
+from backend.runs_table import exports as run_exports
+from backend.runs_table import search as run_search
+from backend.runs_table.search import HEADLINES, MOST, NEWEST_FIRST
+from backend.web.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
+from backend.web.errors import responses
+from backend.web.inputs import CONFIG, Input
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+
+class RunList(BaseModel):
+    """A page of runs; pass `next_cursor` as `cursor` for the next one."""
+
+    runs: list[RunView]
+    next_cursor: str | None
+    notes: list[str] = Field(
+        description="On each name in the query that no run has recorded: it finds nothing and sorts nothing."
+    )
+
+
+class NameView(BaseModel):
+    """A name of the filter language."""
+
+    name: str = Field(examples=["accuracy/token"])
+    kind: Literal["run", "metric", "config"]
+    title: str = Field(description="Of a metric that trainings record; empty for others.")
+    values: list[str] = Field(description="What it can be, where that is one of a few texts.")
+
+
+class ExternalRun(Input):
+    """A run that a script of your own logs here."""
+
+    name: str = Field(min_length=1, max_length=120, examples=["baseline"])
+    config: dict[str, Any] = Field(default={}, description="Any JSON object.", examples=[{"lr": 1e-3}])
+    hypothesis: BarHypothesis | None = Field(
+        None, description="A bar on a series that the script logs, judged when it says `finished`."
+    )
+
+
+class End(Input):
+    """How an external run ended."""
+
+    status: Literal["finished", "failed", "cancelled"] = "finished"
+    cause: str = Field("", max_length=2000)
+
+
+class CloneOf(Input):
+    """What the clone has otherwise than its parent: nested, or by dotted paths."""
+
+    overrides: dict[str, Any] = Field(default={}, examples=[{"seed": 1, "training": {"steps": 300}}])
+
+
+class Edit(Input):
+    """What people write about a run; what is left out stays."""
+
+    name: str | None = None
+    tags: list[str] | None = Field(None, examples=[["baseline", "keep"]])
+    notes: str | None = None
+    archived: bool | None = Field(None, description="Lists leave archived runs out unless asked for them.")
+
+
+class Tagging(Input):
+    """Tags to add to and to remove from runs; other tags stay."""
+
+    runs: list[str] = Field(description="Ids.", examples=[["k3v9x0q2ab"]])
+    add: list[str] = Field(default=[], examples=[["baseline"]])
+    remove: list[str] = Field(default=[])
+
+
+class Tagged(BaseModel):
+    """What came of it."""
+
+    changed: list[str] = Field(description="Ids of runs that have other tags now.")
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=RunView,
+    responses=responses(401, 413, 422),
+    openapi_extra=json_body(CONFIG, preset={"preset": "quick", "seed": 1}),
+)
+def create_run(body: RawBody, response: Response, engine: Database) -> RunView:
+    """Queue a run. The body is an experiment config; with `preset`, its other keys change that preset."""
+    config = parse_json(body)
+    with session_scope(engine) as session:
+        run = runs.create(session, config)
+    return _queued(run, response)
+
+
+@router.get("", responses=responses(401, 422))
+def list_runs(
+    engine: Database,
+    filter: Annotated[
+        str, Query(max_length=2000, examples=['encoder == "deterministic" and pass1 > 10%'])
+    ] = "",
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    cursor: str | None = None,
+    status: str | None = None,
+    sort: Annotated[str, Query(description="Any name of the filter language; -name: descending.")] = (
+        NEWEST_FIRST
+    ),
+    metrics: Annotated[
+        str, Query(description="Names of the metrics to include, separated by commas.")
+    ] = ",".join(HEADLINES),
+) -> RunList:
+    """List runs that match a filter, newest first unless `sort` says otherwise.
+
+    Archived runs are left out unless the filter says something about `archived`.
+    """
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    with reading_scope(engine) as session:
+        page = run_search.find(session, filter, limit, cursor, status=status, sort=sort, metrics=names)
+        notes = run_search.without_values(session, filter, [sort.removeprefix("-")])
+    return RunList(runs=page.runs, next_cursor=page.next_cursor, notes=notes)
+
+
+@router.post("/external", status_code=201, responses=responses(401, 413, 422))
+def create_external_run(body: ExternalRun, response: Response, engine: Database) -> RunView:
+    """Make a run that a script of your own logs into, by `POST /api/v1/runs/{id}/metrics`."""
+    with session_scope(engine) as session:
+        run = runs.create_external(session, body.name, body.config, body.hypothesis)
+    announce(run.id)
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return run
+
+
+@router.get("/export", response_class=Response, responses=responses(401, 422))
+def export_runs(
+    engine: Database,
+    filter: Annotated[str, Query(max_length=2000)] = "",
+    columns: Annotated[
+        str, Query(description="Further names of the filter language, separated by commas.", max_length=4000)
+    ] = "",
+    sort: Annotated[str, Query(description="As in `GET /runs`.")] = NEWEST_FIRST,
+    format: Annotated[str, Query(description="`json`, `csv` or `parquet`.")] = "csv",
+) -> Response:
+    """A file with every run that matches: facts, pass@k and how it was measured, the columns asked for."""
+    asked = [name.strip() for name in columns.split(",") if name.strip()]
+    with reading_scope(engine) as session:
+        return attached(run_exports.table(session, filter, asked, sort, format))
+
+
+@router.get("/names", responses=responses(401))
+def list_names(engine: Database) -> list[NameView]:
+    """Every name that a filter, an order or a column of runs may use."""
+    with reading_scope(engine) as session:
+        return [
+            NameView(name=each.name, kind=each.kind, title=each.title, values=list(each.values))
+            for each in run_search.known_names(session)
+        ]
+
+
+@router.get("/{run_id}", responses=responses(401, 404))
+def read_run(run_id: RunId, engine: Database) -> RunView:
+    """One run: status and cause, progress, config, results, newest metrics, alarms."""
+    with reading_scope(engine) as session:
+        return runs.get(session, run_id)
+
+
+@router.get("/{run_id}/health", responses=responses(401, 404))
+def read_health(run_id: RunId, engine: Database) -> HealthView:
+    """The verdict on the run's encoder: each measure with its number, its threshold and what it means."""
+    with reading_scope(engine) as session:
+        return health.view(runs.get(session, run_id))
+
+
+@router.post("/tags", responses=responses(401, 404, 422))
+def tag_runs(body: Tagging, engine: Database) -> Tagged:
+    """Add tags to many runs and remove others, all or none."""
+    with session_scope(engine) as session:
+        changed = run_tags.change(session, body.runs, body.add, body.remove)
+    announce(*changed)
+    return Tagged(changed=changed)
+
+
+@router.post("/{run_id}/cancel", responses=responses(401, 404, 409))
+def cancel_run(run_id: RunId, engine: Database) -> RunView:
+    """Stop a run. It is `cancelled` only once its process and its memory are gone."""
+    with session_scope(engine) as session:
+        run = runs.request_cancel(session, run_id)
+    announce(run_id)
+    return run
+
+
+@router.post("/{run_id}/clone", status_code=201, responses=responses(401, 404, 409, 422))
+def clone_run(run_id: RunId, response: Response, engine: Database, body: CloneOf | None = None) -> RunView:
+    """Queue a new run with this run's config, changed by `overrides`."""
+    with session_scope(engine) as session:
+        run = runs.clone(session, run_id, body.overrides if body else {})
+    return _queued(run, response)
+
+
+@router.post("/{run_id}/resume", responses=responses(401, 404, 409))
+def resume_run(run_id: RunId, engine: Database) -> RunView:
+    """Queue a failed or cancelled run again; `status_cause` says from which step it goes on."""
+    with session_scope(engine) as session:
+        run = runs.resume(session, run_id)
+    dispatch.send(run_id)
+    announce(run_id)
+    return run
+
+
+@router.post("/{run_id}/finish", responses=responses(401, 404, 409, 422))
+def finish_run(run_id: RunId, engine: Database, body: End | None = None) -> RunView:
+    """Say how an external run ended."""
+    end = body or End()
+    with session_scope(engine) as session:
+        run = runs.finish_external(session, run_id, RunStatus(end.status), end.cause)
+    announce(run_id)
+    return run
+
+
+@router.patch("/{run_id}", responses=responses(401, 404, 422))
+def edit_run(run_id: RunId, body: Edit, engine: Database) -> RunView:
+    """Change name, tags or notes; archive, or take out of the archive."""
+    with session_scope(engine) as session:
+        run = runs.edit(session, run_id, body.name, body.tags, body.notes, body.archived)
+    announce(run_id)
+    return run
+
+
+@router.delete("/{run_id}", status_code=204, responses=responses(401, 404, 409))
+def delete_run(run_id: RunId, engine: Database, settings: Configured) -> None:
+    """Delete a run that is over, with its curves, predictions, log and files."""
+    with session_scope(engine) as session:
+        runs.delete(session, run_id)
+    runs.remove_artifacts(settings.artifacts, run_id)
+    announce(run_id)
+
+
+def _queued(run: RunView, response: Response) -> RunView:
+    dispatch.send(run.id)
+    announce(run.id)
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return run

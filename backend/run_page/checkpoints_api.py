@@ -1,0 +1,121 @@
+"""/api/v1/runs/{id}/checkpoints: what a run can go on from, fork from, and give away."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from backend.db.session import reading_scope, session_scope
+from backend.lifecycle import service as runs
+from backend.queue import dispatch
+from backend.run_view.views import RunView
+from backend.runs import checkpoint_files, checkpoints
+from backend.web.deps import Configured, Database, RunId, announce
+from backend.web.errors import responses
+from backend.web.inputs import Input
+
+router = APIRouter(prefix="/runs/{run_id}/checkpoints", tags=["runs"], responses=responses(401, 404))
+
+Step = Annotated[int, Path(ge=0, le=2**62, description="Of the checkpoint.", examples=[600])]
+Weights = Literal["ema", "raw"]
+
+
+class WeightsFileView(BaseModel):
+    """A file of weights, to be had from `/checkpoints/{step}/weights`."""
+
+    weights: Weights
+    size_bytes: int
+    sha256: str
+
+
+class CheckpointView(BaseModel):
+    """A checkpoint that is complete on disk."""
+
+    step: int
+    path: str = Field(description="Of its folder, relative to the artifacts folder.")
+    sha256: str = Field(description="Of its manifest, which has that of every file.")
+    size_bytes: int = Field(description="Of the folder: weights, optimiser, carry, data position.")
+    created_at: float
+    files: list[WeightsFileView] = Field(description="Empty where this server cannot see the folder.")
+
+
+class ForkOf(Input):
+    """What the fork takes, and what it has otherwise than its parent: nested, or by dotted paths."""
+
+    weights: Weights = Field("ema", description="Moving average, or raw.")
+    part: Literal["all", "decoder"] = Field("all", description="Every weight, or the core and its heads.")
+    overrides: dict[str, Any] = Field(default={}, examples=[{"seed": 1, "training": {"steps": 300}}])
+
+
+@router.get("")
+def list_checkpoints(run_id: RunId, engine: Database, settings: Configured) -> list[CheckpointView]:
+    """The run's checkpoints, newest first, with the files that can be downloaded."""
+    with reading_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        return [
+            CheckpointView(
+                step=each.step,
+                path=each.path,
+                sha256=each.sha256,
+                size_bytes=each.size_bytes,
+                created_at=each.created_at,
+                files=[
+                    WeightsFileView.model_validate(file, from_attributes=True)
+                    for file in checkpoint_files.of(settings.artifacts, each)
+                ],
+            )
+            for each in checkpoints.list(session, run_id)
+        ]
+
+
+@router.get("/{step}/weights", response_class=FileResponse, responses=responses(409, 422))
+def download_weights(
+    run_id: RunId,
+    step: Step,
+    engine: Database,
+    settings: Configured,
+    weights: Annotated[Weights, Query(description="Moving average, or raw.")] = "ema",
+) -> FileResponse:
+    """The weights as safetensors, by our names; `Repr-Digest` has the SHA-256 of the file.
+
+    A config takes them as `training.initialise_from` with kind `checkpoint`. In the layout of the published
+    code: `etrm checkpoint export`.
+    """
+    with reading_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        file = checkpoint_files.get(settings.artifacts, checkpoints.get(session, run_id, step), weights)
+    digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
+    return FileResponse(
+        file.path,
+        media_type="application/octet-stream",
+        filename=f"{run_id}-step-{step}-{weights}.safetensors",
+        headers={"Repr-Digest": f"sha-256=:{digest}:"},
+    )
+
+
+@router.post("/{step}/resume", responses=responses(409, 422))
+def resume_from_checkpoint(run_id: RunId, step: Step, engine: Database) -> RunView:
+    """Queue a failed or cancelled run again, from this checkpoint; those after it are given up."""
+    with session_scope(engine) as session:
+        run = runs.resume(session, run_id, step)
+    dispatch.send(run_id)
+    announce(run_id)
+    return run
+
+
+@router.post("/{step}/fork", status_code=201, responses=responses(409, 422))
+def fork_from_checkpoint(
+    run_id: RunId, step: Step, response: Response, engine: Database, body: ForkOf | None = None
+) -> RunView:
+    """Queue a new run with this run's config whose first weights are those of this checkpoint."""
+    asked = body or ForkOf()
+    with session_scope(engine) as session:
+        run = runs.fork(session, run_id, step, asked.weights, asked.part, asked.overrides)
+    dispatch.send(run.id)
+    announce(run.id)
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return run

@@ -1,0 +1,154 @@
+"""`etrm run`: look at one run, stop it, and run it again changed."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.kit.format import duration
+from backend.terminal.options import AsJson, Overrides, RunId, score_text
+
+if TYPE_CHECKING:
+    from backend.run_view.health import HealthView
+    from backend.run_view.views import RunView
+
+app = typer.Typer(
+    help="One run: show, log, cancel, resume, clone, fork, checkpoints, weights, curves.",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def show(run_id: RunId, as_json: AsJson = False) -> None:
+    """Show a run's status, results, newest metrics, alarms and the verdict on its encoder."""
+    from backend.lifecycle import service
+    from backend.run_view import health
+    from backend.terminal.lab import reading
+
+    with reading() as session:
+        run = service.get(session, run_id)
+    verdict = health.view(run)
+    if as_json:
+        print(json.dumps(run.model_dump(mode="json") | {"health": verdict.model_dump(mode="json")}, indent=2))
+    else:
+        print("\n".join([*_lines(run), *_verdict(verdict), *_traceback(run)]))
+
+
+@app.command()
+def log(
+    run_id: RunId,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many of the newest lines.")] = 50,
+) -> None:
+    """Print the newest lines of a run's log."""
+    from backend.lifecycle import service
+    from backend.runs import logs
+    from backend.terminal.lab import reading
+
+    with reading() as session:
+        service.get(session, run_id)
+        for line in logs.tail(session, run_id, None, lines):
+            print(f"{datetime.fromtimestamp(line.wall_time):%H:%M:%S} {line.level:7} {line.text}")
+
+
+@app.command()
+def cancel(run_id: RunId) -> None:
+    """Stop a run; it is cancelled once its process and its memory are gone."""
+    from backend.lifecycle import service
+    from backend.terminal.lab import writing
+    from backend.web import notify
+
+    with writing() as session:
+        run = service.request_cancel(session, run_id)
+    notify.run_changed(run_id)
+    print(f"Run {run_id} is {run.status}.")
+
+
+@app.command()
+def resume(
+    run_id: RunId,
+    checkpoint: Annotated[
+        int | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="STEP",
+            help="From this one; later ones are given up. Default: the newest.",
+        ),
+    ] = None,
+) -> None:
+    """Queue a failed or cancelled run again, from its newest checkpoint or an older one."""
+    from backend.lifecycle import service
+    from backend.queue import dispatch
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        run = service.resume(session, run_id, checkpoint)
+    dispatch.send(run_id)
+    print(f"Run {run_id} is queued: {run.status_cause}.")
+
+
+@app.command()
+def clone(run_id: RunId, overrides: Overrides = None) -> None:
+    """Queue a new run with the config of another one, changed by --set."""
+    from backend.domain.config.problems import apply_overrides, parse_experiment
+    from backend.lifecycle import service
+    from backend.queue import dispatch
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        parent = service.get(session, run_id)
+        config = parse_experiment(apply_overrides(parent.config, overrides or []))
+        new_id = service.create(session, config, parent_id=run_id).id
+    dispatch.send(new_id)
+    print(f"Queued run {new_id}, cloned from {run_id}.")
+
+
+def _lines(run: RunView) -> list[str]:
+    """The run in words, one fact a line."""
+    cause = f": {run.status_cause}" if run.status_cause else ""
+    lines = [f"{run.name}  {run.id}  {run.variant}  seed {run.seed}", f"status    {run.status}{cause}"]
+    if run.waiting_reason:
+        lines.append(f"waits     {run.waiting_reason}")
+    left = run.progress.seconds_left
+    rest = "" if left is None else f", about {left:.0f} s left"
+    lines.append(f"progress  {run.progress.phase} {run.progress.done} of {run.progress.total}{rest}")
+    if run.duration is not None:
+        lines.append(f"duration  {duration(run.duration)}")
+    for result in run.results:
+        scores = " · ".join(f"pass@{each.k} {score_text(each)}" for each in result.passes)
+        lines.append(f"result    {result.set} · {result.measured_at}: {scores or result.status}")
+    lines += [
+        f"metric    {name} {value.last:.6g} at step {value.step}"
+        for name, value in sorted(run.metrics.items())
+        if value.last is not None
+    ]
+    lines += [
+        f"alarm     step {alarm.step}: {alarm.text} ({alarm.delivery.words if alarm.delivery else ''})"
+        for alarm in run.alarms
+    ]
+    return [*lines, *_hypothesis(run)]
+
+
+def _hypothesis(run: RunView) -> list[str]:
+    """What the run is to show, by which bar, and the verdict."""
+    stated = run.hypothesis
+    if stated is None:
+        return []
+    stop = [f"stop rule {stated.stop}"] if stated.stop else []
+    bar = [f"claim     {stated.claim}", f"bar       {stated.bar}", *stop]
+    return [*bar, f"judged    {stated.verdict}: {stated.reason}"]
+
+
+def _verdict(health: HealthView) -> list[str]:
+    """The verdict on the encoder, then each measure with its number and threshold."""
+    lines = [f"verdict   {health.word}: {health.sentence}"]
+    for each in health.evidence:
+        expected = "" if each.threshold is None else f", expected {each.expected}"
+        lines.append(f"evidence  {each.topic}: {each.title} {each.text}{expected}: {each.word}")
+    return lines
+
+
+def _traceback(run: RunView) -> list[str]:
+    return [run.traceback.rstrip()] if run.traceback else []

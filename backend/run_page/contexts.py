@@ -1,0 +1,54 @@
+"""One run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backend.charts.panels import Panel
+from backend.charts.view import ChartView
+from backend.domain.health import Health
+from backend.evaluation_page.failure_modes import ModeCourse
+from backend.groups.views import GroupPlace
+from backend.launch.forms import Group
+from backend.run_view.views import RunView
+from backend.runs.checkpoint_files import WeightsFile
+from backend.runs.tables import Checkpoint, LogLine, RunEvent
+from backend.web.contexts import Context
+from backend.web.drawn import Drawn
+from backend.workers.service import WorkerState
+
+
+@dataclass(frozen=True)
+class RunPage(Context):
+    """Everything about one run that the first paint shows; curves and predictions come after it."""
+
+    template = "run_page/page.html"
+    nav = "runs"
+    page = "run"
+    sheets = ("evaluation_page",)
+
+    run: RunView
+    health: Health
+    courses: Mapping[str, str]  # metric of the evidence -> its sparkline
+    panels: Sequence[Panel]
+    drawn: Mapping[str, Drawn]  # panel id -> its chart at first paint
+    view: ChartView
+    config: Sequence[Group]  # compared with the defaults; empty for an external run
+    config_json: str
+    parent: RunView | None
+    of_parent: Mapping[str, str]  # path -> text in the parent's config
+    checkpoints: Sequence[Checkpoint]
+    weights: Mapping[int, Sequence[WeightsFile]]  # step -> files to download; none where they are elsewhere
+    log: Sequence[LogLine]
+    events: Sequence[RunEvent]
+    worker: WorkerState | None
+    place: GroupPlace | None  # in its group
+    sets: Sequence[str]  # names of the task sets
+    courses_of_modes: Sequence[ModeCourse]
+    meanings: Mapping[str, str]  # failure mode -> what it means
+    version: int  # of the series; the event stream goes on from here
+
+    @property
+    def page_title(self) -> str:
+        return self.run.name

@@ -1,0 +1,140 @@
+"""`/runs/{id}`: one run, and the figures its curves are drawn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.orm import Session
+
+from backend.charts import figures as charts
+from backend.charts import panels
+from backend.charts.cache import KEPT, Chart, as_json, database_of
+from backend.charts.lines import Clock, clock_of
+from backend.charts.sparklines import sparkline
+from backend.charts.view import MOST_STILLS, ChartView, PanelIds, View
+from backend.data import service as datasets
+from backend.db.session import reading_scope
+from backend.domain.config.problems import parse_experiment
+from backend.domain.experiment import ExperimentConfig
+from backend.evaluation_page.failure_modes import MODES, mode_courses
+from backend.groups import service as groups
+from backend.kit.errors import InvalidConfig, NotFound
+from backend.launch import forms
+from backend.lifecycle import service as runs
+from backend.metrics import service as series
+from backend.run_page.contexts import RunPage
+from backend.run_view.health import of_run as health_of
+from backend.run_view.views import RunView
+from backend.runs import checkpoint_files, checkpoints, events, logs
+from backend.web.deps import Configured, Database, RunId
+from backend.web.rendering import render
+from backend.workers import service as workers
+
+router = APIRouter(include_in_schema=False)
+
+LOG_LINES = 200
+
+
+@router.get("/runs/{run_id}")
+def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) -> HTMLResponse:
+    """The whole page but its predictions; curves are drawn here and wake up in the browser."""
+    with reading_scope(engine) as session:
+        run = runs.get(session, run_id)
+        listed = workers.listed(session)
+        parent = _parent(session, run)
+        health = health_of(run)
+        version = series.version(session, run_id)
+        kept = checkpoints.list(session, run_id)
+        arranged = panels.arranged(series.names(session, run_id))
+        context = RunPage(
+            run=run,
+            health=health,
+            courses={each.metric: sparkline(session, run, each.metric) for each in health.evidence},
+            panels=arranged,
+            drawn={
+                panel_id: chart.drawn
+                for panel_id, chart in _charts(session, run, arranged[:MOST_STILLS], view).items()
+            },
+            view=view,
+            config=forms.build(run.config, _defaults(run)) if run.origin == "training" else (),
+            config_json=json.dumps(run.config, indent=2, ensure_ascii=False),
+            parent=parent,
+            of_parent=_texts(parent) if parent else {},
+            checkpoints=kept,
+            weights={each.step: checkpoint_files.of(settings.artifacts, each) for each in kept},
+            log=logs.tail(session, run_id, limit=LOG_LINES),
+            events=events.list(session, run_id),
+            worker=next((worker for worker in listed if worker.id == run.worker_id), None),
+            place=groups.place(session, run),
+            sets=[each.name for each in datasets.sets(session)],
+            courses_of_modes=mode_courses(run),
+            meanings=MODES,
+            version=version,
+        )
+    return render(context)
+
+
+@router.get("/runs/{run_id}/figures")
+def figures(run_id: RunId, panel_ids: PanelIds, engine: Database, view: View) -> Response:
+    """Panels as Plotly figures, each with the version of the series from which its events go on."""
+    with reading_scope(engine) as session:
+        run = runs.get(session, run_id)
+        names, wanted = series.names(session, run_id), []
+        for panel_id in panel_ids:
+            panel = panels.panel_of(names, panel_id)
+            if panel is None:
+                raise NotFound(f"Run {run_id} has no panel {panel_id!r}.", "Reload the page.")
+            wanted.append(panel)
+        made = _charts(session, run, wanted, view)
+    return Response(as_json(made), media_type="application/json")
+
+
+def _charts(
+    session: Session, run: RunView, shown: Sequence[panels.Panel], view: ChartView
+) -> dict[str, Chart]:
+    """Panel id -> its chart, drawn now or before."""
+    clock, version = _clock(session, run), series.version(session, run.id)
+    alarms = tuple((alarm.name, alarm.step, alarm.text) for alarm in run.alarms)
+    of_all = (database_of(session), run.id, version, run.variant, clock, alarms, view)
+    found = {panel.id: KEPT.get((*of_all, panel)) for panel in shown}
+    missing = [panel for panel in shown if found[panel.id] is None]
+    names = [name for panel in missing for name in panel.metrics]
+    curves = series.read(session, run.id, names) if names else {}
+    for panel in missing:
+        made = charts.figure(panel, curves, run.variant, view.window(panel), run.alarms, clock, run.id)
+        chart = Chart(panel, {"version": version, **made}, view)
+        found[panel.id] = KEPT.keep((*of_all, panel), chart)
+    return {panel_id: chart for panel_id, chart in found.items() if chart}
+
+
+def _clock(session: Session, run: RunView) -> Clock:
+    return clock_of(run, {each.name: each.tasks for each in datasets.sets(session)})
+
+
+def _parent(session: Session, run: RunView) -> RunView | None:
+    try:
+        return runs.get(session, run.parent_id) if run.parent_id else None
+    except NotFound:  # deleted meanwhile
+        return None
+
+
+def _defaults(run: RunView) -> forms.Json:
+    """The default config of the same kinds of model and encoder."""
+    model = run.config.get("model", {})
+    kinds = {"kind": model.get("kind")}
+    if isinstance(model.get("encoder"), dict):
+        kinds["encoder"] = {"kind": model["encoder"].get("kind")}
+    try:
+        return parse_experiment({"model": kinds}).model_dump(mode="json")
+    except InvalidConfig:  # a config of another version
+        return ExperimentConfig().model_dump(mode="json")
+
+
+def _texts(run: RunView) -> dict[str, str]:
+    """Dotted path -> text of every field of a run's config."""
+    sections = forms.build(run.config, {})
+    fields = [part for section in sections for part in forms.walk(section)]
+    return {field.path: field.text for field in fields if isinstance(field, forms.Field)}

@@ -1,0 +1,170 @@
+"""/api/v1/runs/{id}/series and /metrics: read curves, log points."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from sqlalchemy.orm import Session
+
+from backend.db.session import reading_scope, session_scope
+from backend.domain import metrics
+from backend.domain.records import MetricFrame
+from backend.kit.errors import FieldProblem, InvalidInput, NotFound
+from backend.kit.problems import did_you_mean
+from backend.lifecycle import service as runs
+from backend.metrics import service as series
+from backend.metrics.service import Curve
+from backend.runs_table import exports as run_exports
+from backend.web.deps import Database, RawBody, RunId, announce, attached, json_body
+from backend.web.errors import problems, responses
+
+router = APIRouter(prefix="/runs/{run_id}", tags=["series"])
+NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+# What is in the lists is checked by the series themselves, all at once rather than number by number.
+Steps = Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 0}})]
+Seconds = Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "number"}})]
+Values = Annotated[
+    list[Any],
+    WithJsonSchema(
+        {"type": "array", "items": {"anyOf": [{"type": "number"}, {"enum": [*NOT_FINITE]}, {"type": "null"}]}}
+    ),
+]
+
+
+class CurveView(BaseModel):
+    """One curve. NaN and infinity, which JSON does not have, are null and their steps are listed."""
+
+    step: list[int]
+    value: list[float | None]
+    wall_time: list[float]
+    points: int = Field(description="Points before thinning.")
+    nan_steps: list[int]
+
+
+class SeriesView(BaseModel):
+    """Curves of one run; `version` is the cursor from which the event stream goes on."""
+
+    run: str
+    version: int
+    series: dict[str, CurveView]
+
+
+class MetricsBody(BaseModel):
+    """Points of several metrics at the same steps, one value for each step."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: Steps
+    values: dict[str, Values] = Field(
+        description='null: no point at this step. "NaN", "Infinity" and "-Infinity" are values.'
+    )
+    wall_time: Seconds | None = Field(None, description="Seconds since the Unix epoch; now, if left out.")
+
+
+class Written(BaseModel):
+    """What was written; it is committed."""
+
+    version: int
+    steps: int
+
+
+@router.get("/series", response_model=SeriesView, responses=responses(401, 404, 422))
+def read_series(
+    run_id: RunId,
+    engine: Database,
+    names: Annotated[str, Query(description="Separated by commas; empty: all.", examples=["loss"])] = "",
+    max_points: Annotated[int, Query(ge=4, le=100_000, description="Most points of each curve.")] = 1000,
+    first: Annotated[int | None, Query(alias="from", ge=0, description="First step.")] = None,
+    last: Annotated[int | None, Query(alias="to", ge=0, description="Last step, inclusive.")] = None,
+) -> JSONResponse:
+    """Curves, each thinned to `max_points` so that every extreme survives."""
+    asked = [name.strip() for name in names.split(",") if name.strip()] or None
+    with reading_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        _check_known(session, run_id, asked or [])
+        version = series.version(session, run_id)
+        curves = series.read(session, run_id, asked, max_points, first, last)
+    body = {"run": run_id, "version": version, "series": {name: shipped(c) for name, c in curves.items()}}
+    return JSONResponse(body)
+
+
+@router.get("/series/export", response_class=Response, responses=responses(401, 404, 422))
+def export_series(
+    run_id: RunId,
+    engine: Database,
+    names: Annotated[str, Query(description="Separated by commas; empty: all.", examples=["loss"])] = "",
+    format: Annotated[str, Query(description="`json`, `csv` or `parquet`.")] = "csv",
+) -> Response:
+    """A file with every recorded point, one a line: metric, step, wall_time, value. Nothing is thinned."""
+    asked = [name.strip() for name in names.split(",") if name.strip()] or None
+    with reading_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        _check_known(session, run_id, asked or [])
+        return attached(run_exports.curves(session, run_id, asked, format))
+
+
+@router.post(
+    "/metrics",
+    response_model=Written,
+    responses=responses(401, 404, 409, 413, 422),
+    openapi_extra=json_body(
+        {"$ref": "#/components/schemas/MetricsBody"},
+        three_steps={"step": [0, 1, 2], "values": {"loss": [0.9, 0.7, "NaN"], "accuracy": [0.1, None, 0.3]}},
+    ),
+)
+def log_metrics(run_id: RunId, body: RawBody, engine: Database) -> Written:
+    """Log points of an external run. Idempotent: the same run, name and step is written over."""
+    frame = _frame(body)
+    with session_scope(engine) as session:
+        runs.check_logs_here(session, run_id)
+        version = series.append(session, run_id, frame)
+        runs.note_step(session, run_id, max(frame.steps, default=0))
+    announce(run_id)
+    return Written(version=version, steps=len(frame.steps))
+
+
+def shipped(curve: Curve) -> dict[str, Any]:
+    """A curve as JSON has it."""
+    return {
+        "step": curve.steps.tolist(),
+        "value": curve.drawable_values,
+        "wall_time": curve.wall_times.tolist(),
+        "points": curve.total,
+        "nan_steps": curve.nan_steps,
+    }
+
+
+def _frame(body: bytes) -> MetricFrame:
+    try:
+        parsed = MetricsBody.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        raise _refused(*problems(error.errors(include_url=False))) from error
+    for name in parsed.values:
+        if "," in name or "`" in name or not name.isprintable():  # they end it in ?names= and in a filter
+            message = "a name cannot have a comma, a backtick or a control character."
+            raise _refused(FieldProblem(f"values.{name}", message))
+    times = [time.time()] * len(parsed.step) if parsed.wall_time is None else parsed.wall_time
+    values = {name: [_number(each) for each in column] for name, column in parsed.values.items()}
+    return MetricFrame(parsed.step, times, values)
+
+
+def _number(value: Any) -> Any:
+    return NOT_FINITE.get(value, value) if isinstance(value, str) else value
+
+
+def _refused(*found: FieldProblem) -> InvalidInput:
+    return InvalidInput("The metrics were not written.", problems=found)
+
+
+def _check_known(session: Session, run_id: str, asked: list[str]) -> None:
+    known = series.names(session, run_id)
+    for name in asked:
+        if name not in known and name not in metrics.NAMES:  # which the run may record yet
+            hint = f"{did_you_mean(name, known)} It has {', '.join(known) or 'none yet'}.".lstrip()
+            raise NotFound(f"Run {run_id} has no metric {name!r}.", hint)

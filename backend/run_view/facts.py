@@ -1,0 +1,206 @@
+"""Facts of many runs at once, each kind fetched by one query and only when something asks for it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from backend.domain.experiment.identity import complete
+from backend.domain.hypothesis.view import view_of
+from backend.domain.measurement import protocol_of
+from backend.kit.format import counted, finite
+from backend.metrics import service as series
+from backend.run_view import queries as rows
+from backend.run_view.filter_names import at_path
+from backend.run_view.views import (
+    AlarmView,
+    DeliveryView,
+    GroupName,
+    MetricView,
+    ProgressView,
+    ResultView,
+    RunView,
+)
+from backend.runs import group_queries as group_rows
+from backend.runs import order_queries as queue_order
+from backend.runs.status import RunStatus
+from backend.runs.tables import Alarm, Run
+from backend.scores.measured import passed, view_fields
+from backend.scores.tables import Evaluation
+from backend.workers import service as workers
+
+
+class Facts:
+    """What is known about `runs`: values for a filter and views for a page.
+
+    Of the metrics only those called `metrics`; None means all, which is for one run rather than many.
+    """
+
+    def __init__(self, session: Session, runs: Sequence[Run], metrics: Collection[str] | None = None) -> None:
+        self._session = session
+        self._runs = runs
+        self._metric_names = metrics
+        self._ids = [run.id for run in runs]
+        self._now = time.time()
+
+    def views(self) -> list[RunView]:
+        """Every run, in the given order."""
+        return [self.view(run) for run in self._runs]
+
+    def view(self, run: Run) -> RunView:
+        """One of the runs."""
+        return RunView(
+            id=run.id,
+            name=run.name,
+            origin=run.origin,
+            variant=run.variant,
+            seed=run.seed,
+            status=RunStatus(run.status),
+            status_cause=run.status_cause,
+            waiting_reason=self._waiting_reason(run),
+            progress=_progress(run),
+            step=run.step,
+            config=run.config if run.origin == "external" else complete(run.config),
+            tags=run.tags,
+            notes=run.notes,
+            archived=run.archived_at is not None,
+            variation=run.variation,
+            parent_id=run.parent_id,
+            group=self._group(run),
+            created_at=run.created_at,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            duration=self._duration(run),
+            results=self._results.get(run.id, []),
+            metrics=self._metrics.get(run.id, {}),
+            alarms=self._alarms.get(run.id, []),
+            hypothesis=view_of(run.config, run.judgement),
+            checkpoint_step=self._checkpoint_steps.get(run.id),
+            worker_id=run.worker_id,
+            traceback=run.traceback,
+        )
+
+    @cached_property
+    def _results(self) -> dict[str, list[ResultView]]:
+        training_sets = {run.id: at_path(run.config, "data.training_sets") for run in self._runs}
+        found = defaultdict(list)
+        for each, scored in rows.evaluations(self._session, self._ids):
+            trained_on = training_sets[each.run_id]
+            names = trained_on if isinstance(trained_on, tuple) else (trained_on,)
+            found[each.run_id].append(_result(each, scored, held_out=each.set_name not in names))
+        return dict(found)
+
+    @cached_property
+    def _metrics(self) -> dict[str, dict[str, MetricView]]:
+        names = self._metric_names
+        if names is None:
+            names = rows.metric_names(self._session, self._ids)
+        latest = series.latest(self._session, self._ids, names)
+        return {
+            run_id: {name: _metric(line) for name, line in by_name.items()}
+            for run_id, by_name in latest.items()
+        }
+
+    @cached_property
+    def _alarms(self) -> dict[str, list[AlarmView]]:
+        found = defaultdict(list)
+        for each in rows.alarms(self._session, self._ids):
+            view = AlarmView(
+                name=each.name,
+                step=each.step,
+                value=finite(each.value),
+                threshold=finite(each.threshold),
+                text=each.text,
+                delivery=_delivery(each),
+            )
+            found[each.run_id].append(view)
+        return dict(found)
+
+    @cached_property
+    def _checkpoint_steps(self) -> dict[str, int]:
+        return rows.checkpoint_steps(self._session, self._ids)
+
+    @cached_property
+    def _group_names(self) -> dict[str, str]:
+        return group_rows.names(self._session, {run.group_id for run in self._runs if run.group_id})
+
+    @cached_property
+    def _queue(self) -> tuple[dict[str, int], str]:
+        """Run id -> how many wait before it, and why the queue does not move faster."""
+        places = {row.id: place for place, row in enumerate(queue_order.queued(self._session))}
+        return places, workers.why_work_waits(self._session) if places else ""
+
+    def _waiting_reason(self, run: Run) -> str:
+        if run.status != RunStatus.QUEUED:
+            return ""
+        places, reason = self._queue
+        if run.id not in places:
+            return ""  # a worker took it since its row was read
+        return f"{places[run.id]} before it; {reason}" if places[run.id] else reason
+
+    def _group(self, run: Run) -> GroupName | None:
+        name = self._group_names.get(run.group_id) if run.group_id else None
+        return GroupName(id=run.group_id, name=name) if run.group_id and name is not None else None
+
+    def _duration(self, run: Run) -> float | None:
+        if run.started_at is None:
+            return None
+        return max(0.0, (run.finished_at or self._now) - run.started_at)
+
+
+def _progress(run: Run) -> ProgressView:
+    return ProgressView(
+        phase=run.phase,
+        done=run.done,
+        total=run.total,
+        share=run.done / run.total if run.total else None,
+        seconds_left=run.seconds_left,
+    )
+
+
+def _delivery(row: Alarm) -> DeliveryView:
+    tried = f"tried {counted(row.delivery_attempts, 'time')}"
+    state: Literal["delivered", "waiting", "given_up", "not_sent"]
+    if row.delivered_at is not None:
+        again = f" after {row.delivery_attempts} tries" if row.delivery_attempts > 1 else ""
+        state, words = "delivered", f"delivered{again}"
+    elif row.deliver_after is not None:
+        why = row.delivery_error or "its last try was cut off"
+        waits = f"not delivered yet: {why}; {tried}"
+        state, words = "waiting", waits if row.delivery_attempts else "on its way to the webhook"
+    elif row.delivery_attempts:
+        state, words = "given_up", f"not delivered: {row.delivery_error}; given up, {tried}"
+    else:
+        state, words = "not_sent", "not sent: no webhook was set"
+    return DeliveryView(
+        state=state,
+        attempts=row.delivery_attempts,
+        error=row.delivery_error,
+        delivered_at=row.delivered_at,
+        next_try_at=row.deliver_after if state == "waiting" else None,
+        words=words,
+    )
+
+
+def _metric(line: series.Latest) -> MetricView:
+    return MetricView(last=finite(line.value), min=finite(line.min), max=finite(line.max), step=line.step)
+
+
+def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:
+    return ResultView(
+        id=row.id,
+        **view_fields(protocol_of(row)),
+        held_out=held_out,
+        step=row.step,
+        scored=scored,
+        status=row.status,
+        passes=sorted((passed(int(k), *score) for k, score in row.passes.items()), key=lambda each: each.k),
+        failure_modes=row.failure_modes,
+        seconds=row.seconds if row.status == "finished" else None,
+        finished_at=row.finished_at,
+    )

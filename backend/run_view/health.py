@@ -1,0 +1,82 @@
+"""The verdict on a run's encoder, from what is known about the run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from backend.domain import health
+from backend.domain.experiment import HealthConfig
+from backend.domain.health import Findings, Health, HeldOut
+from backend.run_view.views import RunView
+
+# What a verdict in a table needs: of many runs only these are fetched.
+METRICS = (
+    health.COVERAGE,
+    health.SAMPLES,
+    health.SCALE_FREE,
+    health.NORM,
+    health.COST,
+    health.RETRIEVAL,
+    health.TOKEN,
+    health.EXACT,
+    health.LOSS,
+    health.LEFT_OUT,
+)
+
+
+class EvidenceView(BaseModel):
+    """One measure: what it is now, what it should be, what that means."""
+
+    topic: str = Field(examples=["starvation"])
+    metric: str = Field(description="The series it is read off.", examples=[health.COVERAGE])
+    title: str
+    value: float | None
+    text: str = Field(description="The value in words.", examples=["100 %"])
+    threshold: float | None = Field(description="null where the measure is not judged.")
+    expected: str = Field(description="The threshold in words.", examples=["≥ 50 %"])
+    level: str = Field(description="good, warning, bad or quiet.")
+    word: str
+    about: str = Field(description="What the measure is, and how to read it.")
+
+
+class HealthView(BaseModel):
+    """The verdict on a run's encoder and what it rests on."""
+
+    level: str = Field(description="good, warning, bad or quiet.")
+    word: str = Field(examples=["healthy"])
+    sentence: str
+    evidence: list[EvidenceView]
+
+
+def of_run(run: RunView) -> Health:
+    """What can be said about the run's encoder now, by the thresholds of its config."""
+    result = run.held_out
+    score = result.pass_at(1) if result else None
+    held_out = HeldOut(result.set, score.solved, score.n, score.high) if result and score else None
+    return health.judge(
+        Findings(
+            variant=run.variant,
+            config=_thresholds(run.config),
+            metrics=run.metrics,
+            alarms=run.alarms,
+            held_out=held_out,
+        )
+    )
+
+
+def view(run: RunView) -> HealthView:
+    """`of_run`, as the API gives it."""
+    found = of_run(run)
+    evidence = [EvidenceView(**asdict(each)) for each in found.evidence]
+    return HealthView(level=found.level, word=found.word, sentence=found.sentence, evidence=evidence)
+
+
+def _thresholds(config: dict[str, Any]) -> HealthConfig:
+    """Those of the run; the defaults for an external run and a config of another version."""
+    try:
+        return HealthConfig.model_validate(config.get("health") or {})
+    except ValidationError:
+        return HealthConfig()

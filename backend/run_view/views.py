@@ -1,0 +1,125 @@
+"""RunView: everything the runs table and the run page say about a run, for API and pages alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from backend.domain.hypothesis.view import HypothesisView
+from backend.runs.status import RunStatus
+from backend.scores.measured import Measured
+
+
+class ProgressView(BaseModel):
+    """How far a run is."""
+
+    phase: str = Field(examples=["training"])
+    done: int
+    total: int
+    share: float | None = Field(description="done / total, 0 to 1; null while the total is not known.")
+    seconds_left: float | None
+
+
+class ResultView(Measured):
+    """One evaluation of one checkpoint, in short."""
+
+    scored: int = Field(description="Test inputs scored so far.")
+    seconds: float | None
+
+
+class MetricView(BaseModel):
+    """A metric in three numbers; null where the run has no finite value of it."""
+
+    last: float | None
+    min: float | None
+    max: float | None
+    step: int = Field(description="Step of the last point.")
+
+
+class DeliveryView(BaseModel):
+    """What became of an alarm on its way to the webhook. Times are seconds since the Unix epoch."""
+
+    state: Literal["delivered", "waiting", "given_up", "not_sent"]
+    attempts: int
+    error: str = Field(description="Why the last try failed; empty where it did not.")
+    delivered_at: float | None
+    next_try_at: float | None
+    words: str = Field(examples=["not delivered yet: the webhook answered 503; tried 3 times"])
+
+
+class AlarmView(BaseModel):
+    """A diagnosis with its evidence."""
+
+    name: str
+    step: int
+    value: float | None = Field(description="null where it was not a number.")
+    threshold: float | None
+    text: str
+    delivery: DeliveryView | None = None
+
+
+class GroupName(BaseModel):
+    """The group that a run is part of."""
+
+    id: str = Field(examples=["w7c2m4k1zz"])
+    name: str = Field(examples=["quick · width · 3 seeds"])
+
+
+class RunView(BaseModel):
+    """One run. Times are seconds since the Unix epoch."""
+
+    id: str
+    name: str
+    origin: str = Field(description="`training` by this lab, or `external`: logged here by a script.")
+    variant: str = Field(description="`trm`, the kind of the encoder, or empty for an external run.")
+    seed: int | None
+    status: RunStatus
+    status_cause: str = Field(description="Why it failed, was cancelled or waits again; else empty.")
+    waiting_reason: str = Field(description="Why a queued run is not running yet; else empty.")
+    progress: ProgressView
+    step: int = Field(description="Last step recorded.")
+    config: dict[str, Any]
+    tags: list[str]
+    notes: str
+    archived: bool = Field(False, description="Put away: lists leave it out.")
+    variation: str = Field("", description="The same for runs that differ in name and seed alone.")
+    parent_id: str | None
+    group: GroupName | None = Field(None, description="null for a run that no sweep made.")
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    duration: float | None = Field(description="Seconds from start to end, or until now while running.")
+    results: list[ResultView]
+    metrics: dict[str, MetricView]
+    alarms: list[AlarmView]
+    hypothesis: HypothesisView | None = Field(None, description="null where the config states none.")
+    checkpoint_step: int | None = Field(description="Step of the newest checkpoint.")
+    worker_id: str | None
+    traceback: str = Field(description="Of the crash, when the run failed with one; empty in lists.")
+
+    @property
+    def state(self) -> str:
+        """A digest of all that is shown of it; the same as long as nothing changes but the clock."""
+        return sha256(self.model_dump_json(exclude={"duration"}).encode()).hexdigest()[:16]
+
+    @property
+    def held_out(self) -> ResultView | None:
+        """The result that `pass1` in a filter and a table means, or None."""
+        return held_out_result(self.config, self.results)
+
+
+def held_out_result(config: dict[str, Any], results: Sequence[ResultView]) -> ResultView | None:
+    """The newest finished evaluation on a held-out set; of several such sets, the first in the config."""
+    finished = [result for result in results if result.status == "finished" and result.held_out]
+    evaluation = config.get("evaluation")
+    sets = evaluation.get("sets", []) if isinstance(evaluation, dict) else []
+    order = [each.get("name") for each in sets if isinstance(each, dict)]
+
+    def rank(result: ResultView) -> tuple[int, int, int]:
+        place = order.index(result.set) if result.set in order else len(order)
+        return -place, result.step, result.id
+
+    return max(finished, key=rank, default=None)

@@ -1,0 +1,1 @@
+"""Run rows, their status, events, log and checkpoints."""

@@ -1,0 +1,91 @@
+"""What a run leaves behind line by line: events, log lines, alarms, checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from backend.db import clock
+from backend.db.upsert import insert_or
+from backend.runs.tables import Alarm, Checkpoint, LogLine, RunEvent
+
+
+def add_event(
+    session: Session,
+    run_id: str,
+    kind: str,
+    text: str,
+    data: Mapping[str, Any] | None = None,
+    wall_time: float | None = None,
+) -> None:
+    """Note that `kind` happened to the run, in words; now, unless `wall_time` says when."""
+    when = clock.now() if wall_time is None else wall_time
+    session.add(RunEvent(run_id=run_id, kind=kind, text=text, data=dict(data or {}), wall_time=when))
+    session.flush()
+
+
+def events_of(session: Session, run_id: str, after_id: int) -> Sequence[RunEvent]:
+    """Events after `after_id`, oldest first."""
+    query = select(RunEvent).where(RunEvent.run_id == run_id, RunEvent.id > after_id)
+    return session.scalars(query.order_by(RunEvent.id)).all()
+
+
+def events_of_kinds(session: Session, run_id: str, kinds: Sequence[str]) -> Sequence[RunEvent]:
+    """Events of these kinds, newest first."""
+    query = select(RunEvent).where(RunEvent.run_id == run_id, RunEvent.kind.in_(kinds))
+    return session.scalars(query.order_by(RunEvent.id.desc())).all()
+
+
+def add_log_lines(session: Session, rows: list[dict[str, Any]]) -> None:
+    session.execute(insert(LogLine), rows)
+
+
+def log_lines_after(session: Session, run_id: str, after_id: int, limit: int) -> Sequence[LogLine]:
+    """The first `limit` lines after `after_id`, oldest first."""
+    query = select(LogLine).where(LogLine.run_id == run_id, LogLine.id > after_id)
+    return session.scalars(query.order_by(LogLine.id).limit(limit)).all()
+
+
+def last_log_lines(session: Session, run_id: str, limit: int) -> Sequence[LogLine]:
+    """The newest `limit` lines, oldest first."""
+    query = select(LogLine).where(LogLine.run_id == run_id).order_by(LogLine.id.desc()).limit(limit)
+    return session.scalars(query).all()[::-1]
+
+
+def add_alarm_once(session: Session, **values: Any) -> bool:
+    """Insert the alarm unless the run has one of this name; whether it was new."""
+    statement = insert_or(session, Alarm).values(**values).on_conflict_do_nothing()
+    return session.execute(statement.returning(Alarm.id)).first() is not None
+
+
+def alarms_of(session: Session, run_id: str) -> Sequence[Alarm]:
+    return session.scalars(select(Alarm).where(Alarm.run_id == run_id).order_by(Alarm.id)).all()
+
+
+def put_checkpoint(session: Session, **values: Any) -> None:
+    """Insert the checkpoint, or replace the run's earlier one of this step."""
+    statement = insert_or(session, Checkpoint).values(**values)
+    statement = statement.on_conflict_do_update(
+        index_elements=[Checkpoint.run_id, Checkpoint.step],
+        set_={key: value for key, value in values.items() if key not in ("run_id", "step")},
+    )
+    session.execute(statement)
+
+
+def checkpoints_of(session: Session, run_id: str) -> Sequence[Checkpoint]:
+    """All checkpoints, newest step first."""
+    query = select(Checkpoint).where(Checkpoint.run_id == run_id).order_by(Checkpoint.step.desc())
+    return session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def delete_checkpoints(session: Session, run_id: str, steps: Collection[int]) -> None:
+    session.execute(delete(Checkpoint).where(Checkpoint.run_id == run_id, Checkpoint.step.in_(steps)))
+
+
+def checkpoint_sizes(session: Session) -> Sequence[Row[str, int, int]]:
+    """(run, number of its checkpoints, their bytes) of every run that has one."""
+    query = select(Checkpoint.run_id, func.count(), func.sum(Checkpoint.size_bytes))
+    return session.execute(query.group_by(Checkpoint.run_id)).all()

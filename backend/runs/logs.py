@@ -1,0 +1,35 @@
+"""A run's log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy.orm import Session
+
+from backend.domain.records import LogLine
+from backend.metrics import cursor_queries as run_cursors
+from backend.runs import journal_queries as journal
+from backend.runs.tables import LogLine as LogLineRow
+
+MAX_LINE = 20_000  # characters; a progress bar without line ends must not fill the database
+
+
+def append(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
+    """Add lines at the end of the log."""
+    rows = [
+        {"run_id": run_id, "wall_time": line.wall_time, "level": line.level, "text": line.text[:MAX_LINE]}
+        for line in lines
+    ]
+    if rows:
+        # Ids are given before a commit: with two writers a tail could pass a lower id that comes later.
+        run_cursors.hold(session, run_id)
+        journal.add_log_lines(session, rows)
+
+
+def tail(
+    session: Session, run_id: str, after_id: int | None = None, limit: int = 500
+) -> Sequence[LogLineRow]:
+    """Up to `limit` lines, oldest first: those after the line `after_id`, or the newest ones if None."""
+    if after_id is None:
+        return journal.last_log_lines(session, run_id, limit)
+    return journal.log_lines_after(session, run_id, after_id, limit)

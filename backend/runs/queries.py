@@ -1,0 +1,86 @@
+"""Run rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from backend.runs.status import RunStatus
+from backend.runs.tables import Run
+
+
+def get(session: Session, run_id: str) -> Run | None:
+    """The run as the database has it now, even if this session has loaded it before."""
+    return session.get(Run, run_id, populate_existing=True)
+
+
+def several(session: Session, run_ids: Collection[str]) -> dict[str, Run]:
+    """Those of the runs that there are, by id."""
+    return {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}
+
+
+def add(session: Session, run: Run) -> Run:
+    """Insert `run`."""
+    session.add(run)
+    session.flush()
+    return run
+
+
+def newest(
+    session: Session, limit: int, before: tuple[float, str] | None = None, archived: bool | None = None
+) -> Sequence[Run]:
+    """Up to `limit` runs, newest first; `before` is (created_at, id) of the last run already shown.
+
+    `archived` None means all, otherwise those that are, or are not.
+    """
+    query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
+    if archived is not None:
+        query = query.where(Run.archived_at.is_not(None) == archived)
+    if before is not None:
+        query = query.where(tuple_(Run.created_at, Run.id) < before)
+    return session.scalars(query).all()
+
+
+def called(session: Session, text: str, limit: int) -> Sequence[Run]:
+    """The newest runs with `text` in their name or id, in any case."""
+    query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
+    if text:
+        query = query.where(
+            Run.name.icontains(text, autoescape=True) | Run.id.icontains(text, autoescape=True)
+        )
+    return session.scalars(query).all()
+
+
+def of_ids(session: Session, ids: Sequence[str]) -> list[Run]:
+    """These runs, in this order; ids that nothing has are left out."""
+    found = {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(ids)))}
+    return [found[run_id] for run_id in ids if run_id in found]
+
+
+def with_ids(session: Session, run_ids: Collection[str]) -> Sequence[Run]:
+    """The runs of these ids that are there."""
+    return session.scalars(select(Run).where(Run.id.in_(run_ids))).all()
+
+
+def by_status(session: Session, *statuses: RunStatus) -> Sequence[Run]:
+    """All runs in one of `statuses`, oldest first."""
+    query = select(Run).where(Run.status.in_(statuses)).order_by(Run.created_at, Run.id)
+    return session.scalars(query).all()
+
+
+def ended_since(session: Session, since: float, limit: int) -> Sequence[Run]:
+    """The newest trainings that failed or were cancelled after `since`."""
+    query = select(Run).where(
+        Run.status.in_((RunStatus.FAILED, RunStatus.CANCELLED)),
+        Run.origin == "training",
+        Run.finished_at > since,
+    )
+    return session.scalars(query.order_by(Run.finished_at.desc(), Run.id).limit(limit)).all()
+
+
+def undecided_against(session: Session, baseline_id: str) -> Sequence[Run]:
+    """Runs whose hypothesis is to beat this one, and who could not be judged so far."""
+    named = Run.config["hypothesis"]["run_id"].as_string() == baseline_id
+    return session.scalars(select(Run).where(Run.verdict == "undecided", named).order_by(Run.id)).all()

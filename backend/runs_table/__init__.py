@@ -1,0 +1,1 @@
+"""The table of runs: filter, sort, columns, saved views, export."""

@@ -1,0 +1,204 @@
+"""`etrm runs` and `etrm view`: the table of runs, what is done to many of them, and its saved views."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.kit.clock import time_or_date
+from backend.kit.format import counted
+from backend.terminal.options import AsJson, score_text
+
+if TYPE_CHECKING:
+    from backend.kit.filters.tree import Value
+    from backend.run_view.views import RunView
+
+app = typer.Typer(help="Runs: list, archive, restore, tag, note, export.", invoke_without_command=True)
+view_app = typer.Typer(help="Saved views of the runs: list, save, delete.", no_args_is_help=True)
+HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "hypothesis", "started")
+RunIds = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs.")]
+ViewName = Annotated[str, typer.Argument(metavar="NAME", help="Of the view.")]
+
+
+@app.callback()
+def runs(
+    context: typer.Context,
+    filter_text: Annotated[
+        str, typer.Option("--filter", help='For example: encoder == "deterministic" and pass1 > 0.1')
+    ] = "",
+    view: Annotated[
+        str, typer.Option(metavar="NAME", help="A saved view: its filter, order and columns.")
+    ] = "",
+    sort: Annotated[
+        str, typer.Option(metavar="NAME", help="By any name of the filter language; -NAME: descending.")
+    ] = "",
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", metavar="NAME", help="One more column. Repeatable.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many, newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first; archived ones are left out unless the filter says something about them."""
+    from backend.runs_table import saved_views
+    from backend.runs_table import search as run_search
+    from backend.runs_table.search import STORED, values_of, without_values
+    from backend.runs_table.state import RICH
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show as show_table
+
+    if context.invoked_subcommand:
+        return
+    with reading() as session:
+        kept = saved_views.read(session, view) if view else saved_views.Parts()
+        both = kept.filter and filter_text
+        wanted = f"({kept.filter}) and ({filter_text})" if both else kept.filter or filter_text
+        lenient, order = STORED if view else (), sort or kept.sort
+        page = run_search.find(session, wanted, limit, None, sort=order, lenient=lenient)
+        more = [*(each for each in kept.columns if each not in RICH), *(columns or [])]
+        values = values_of(session, [run.id for run in page.runs], more, lenient)
+        notes = without_values(session, wanted, [order.removeprefix("-"), *more])
+    if as_json:
+        print(json.dumps([run.model_dump(mode="json") for run in page.runs], indent=2))
+        return
+    none = "No run matches." if wanted else "No runs yet. Start one: etrm train quick --queue"
+    rows = [(*_row(run), *(_text(values[run.id][name]) for name in more)) for run in page.runs]
+    show_table((*HEADS, *more), rows, empty=none)
+    for note in notes:
+        print(note, file=sys.stderr)
+    if page.next_cursor:
+        print(f"There are more than {limit}: --limit or --filter.", file=sys.stderr)
+
+
+@app.command()
+def archive(run_ids: RunIds) -> None:
+    """Put runs away: lists leave them out unless asked for."""
+    _put_away(run_ids, True)
+
+
+@app.command()
+def restore(run_ids: RunIds) -> None:
+    """Take runs out of the archive."""
+    _put_away(run_ids, False)
+
+
+@app.command()
+def tag(
+    run_ids: RunIds,
+    add: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Repeatable.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Repeatable.")] = None,
+) -> None:
+    """Add tags to runs and remove others, all or none."""
+    from backend.lifecycle import tags as run_tags
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        changed = run_tags.change(session, run_ids, add or [], remove or [])
+    _announce(changed)
+    print(f"Updated tags on {len(changed)} of {counted(len(set(run_ids)), 'run')}.")
+
+
+@app.command()
+def note(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Instead of what stands there.")],
+) -> None:
+    """Write a run's notes."""
+    from backend.lifecycle import service
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        service.edit(session, run_id, notes=text)
+    _announce([run_id])
+    print(f"Wrote the notes of run {run_id}.")
+
+
+@view_app.command(name="list")
+def list_views(as_json: AsJson = False) -> None:
+    """List the saved views, by name."""
+    from backend.runs_table import saved_views
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show as show_table
+
+    with reading() as session:
+        found = saved_views.views(session)
+    if as_json:
+        print(json.dumps([each.model_dump() for each in found], indent=2))
+        return
+    rows = []
+    for each in found:
+        parts = saved_views.parts_of(each.query)
+        rows.append((each.name, parts.filter, parts.sort, ", ".join(parts.columns)))
+    empty = "No view is saved. Save one: etrm view save NAME --filter ..."
+    show_table(("view", "filter", "order", "columns"), rows, empty=empty)
+
+
+@view_app.command()
+def save(
+    name: ViewName,
+    filter_text: Annotated[str, typer.Option("--filter", help="Of the runs.")] = "",
+    sort: Annotated[str, typer.Option(metavar="NAME", help="-NAME: descending.")] = "",
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", metavar="NAME", help="Repeatable, in this order.")
+    ] = None,
+) -> None:
+    """Save a view for everybody, or give the one of this name another filter, order and columns."""
+    from backend.runs_table import saved_views
+    from backend.terminal.lab import writing
+
+    parts = saved_views.Parts(filter_text, sort, tuple(columns or ()))
+    with writing() as session:
+        kept = saved_views.save(session, name, parts.query)
+    print(f"Saved view {kept.name}: /?{kept.query}")
+
+
+@view_app.command()
+def delete(name: ViewName) -> None:
+    """Forget a view; the runs stay."""
+    from backend.runs_table import saved_views
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        saved_views.remove(session, name)
+    print(f"Deleted view {name}.")
+
+
+def _put_away(run_ids: list[str], archived: bool) -> None:
+    """All or none."""
+    from backend.lifecycle import service
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        for run_id in run_ids:
+            service.edit(session, run_id, archived=archived)
+    _announce(run_ids)
+    number = counted(len(run_ids), "run")
+    print(f"Archived {number}." if archived else f"Took {number} out of the archive.")
+
+
+def _announce(run_ids: list[str]) -> None:
+    from backend.web import notify
+
+    for run_id in run_ids:
+        notify.run_changed(run_id)
+    notify.runs_changed()
+
+
+def _row(run: RunView) -> tuple[str, ...]:
+    result = run.held_out
+    score = result.pass_at(1) if result else None
+    progress = "" if run.progress.share is None else f"{run.progress.share:.0%} {run.progress.phase}"
+    started = "" if run.started_at is None else time_or_date(run.started_at)
+    verdict = run.hypothesis.verdict if run.hypothesis else ""
+    return (run.id, run.name, run.variant, run.status, progress, score_text(score), verdict, started)
+
+
+def _text(value: Value) -> str:
+    """A value of a column; empty where a run has none."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

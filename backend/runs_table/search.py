@@ -1,0 +1,228 @@
+"""Find runs: filter, sort, and pages by cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal as OneOf
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from backend.domain import metrics as registry
+from backend.domain.config.messages import models_of
+from backend.domain.config.problems import flatten
+from backend.domain.experiment.model import EtrmModel
+from backend.domain.metrics.names import COVERAGE, EXACT, LOSS, SCALE_FREE, TOKEN
+from backend.kit import cursors
+from backend.kit.errors import InvalidInput
+from backend.kit.filters import tree as filters
+from backend.kit.filters.parser import parse
+from backend.kit.filters.tree import Comparison, Expression, Literal, Name, Value
+from backend.kit.problems import invalid_query, not_valid
+from backend.run_view import queries as facts_rows
+from backend.run_view.facts import Facts
+from backend.run_view.filter_names import BUILT_IN, CHOICES, CONFIG_PATHS, bind, is_known, refusal, suggestion
+from backend.run_view.values import RunLine, RunValues, ids
+from backend.run_view.views import RunView
+from backend.runs import queries as rows
+from backend.runs.status import RunStatus
+from backend.runs.tables import Run
+
+MOST = 1000  # runs of one page
+NEWEST_FIRST = "-created"
+VARIANTS = ("trm", *(kind for kind in models_of(EtrmModel.model_fields["encoder"].annotation)))
+HEADLINES = (TOKEN, EXACT, "loss/prediction", SCALE_FREE, COVERAGE, LOSS)
+
+
+@dataclass(frozen=True)
+class KnownName:
+    """A name of the filter language, what it is of, and the texts it can be, where these are few."""
+
+    name: str
+    kind: OneOf["run", "metric", "config"]
+    values: tuple[str, ...] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """Runs in order, and the cursor of the next page (None: this was the last)."""
+
+    runs: list[RunView]
+    next_cursor: str | None
+
+
+Part = OneOf["filter", "sort", "column"]
+STORED: tuple[Part, ...] = ("filter", "sort", "column")  # was checked when it was saved
+Found = tuple[Sequence[Run], str | None]
+Item = TypeVar("Item")
+
+
+def find(
+    session: Session,
+    filter_text: str = "",
+    limit: int = 50,
+    cursor: str | None = None,
+    status: str | None = None,
+    sort: str = NEWEST_FIRST,
+    metrics: Collection[str] = HEADLINES,
+    lenient: tuple[Part, ...] = (),
+) -> RunPage:
+    """Runs that match a filter, newest first or by any name of the filter language (`-name`: descending).
+
+    The views carry the metrics called `metrics` where a run has them. In the parts called `lenient` a typing
+    error is a name that no run has.
+    """
+    if not 1 <= limit <= MOST:
+        raise invalid_query("limit", f"must be 1 to {MOST}, not {limit}.")
+    expression = _expression(session, filter_text, status, "filter" in lenient)
+    if sort in ("", NEWEST_FIRST):
+        found, more = _newest(session, expression, limit, cursor)
+    else:
+        if "sort" not in lenient:
+            _check_name(session, "sort", sort.removeprefix("-"))
+        found, more = _sorted(session, expression, limit, cursor, sort)
+    return RunPage(Facts(session, found, metrics).views(), more)
+
+
+def matching(
+    session: Session, filter_text: str, names: Collection[str] = (), lenient: tuple[Part, ...] = ()
+) -> tuple[RunValues, list[RunLine]]:
+    """All runs that match a filter, newest first, with the values of `names`. InvalidInput as `find`."""
+    for name in names if "column" not in lenient else ():
+        _check_name(session, "column", name)
+    return _values(session, _expression(session, filter_text, None), names)
+
+
+def values_of(
+    session: Session, run_ids: Collection[str], names: Sequence[str], lenient: tuple[Part, ...] = ()
+) -> dict[str, dict[str, Value]]:
+    """Run id -> what it has under each name of the filter language; InvalidInput for a typing error."""
+    for name in names if "column" not in lenient else ():
+        _check_name(session, "column", name)
+    values = RunValues(session, names, only=run_ids)
+    return {line.id: {name: values.value(line, name) for name in names} for line in values.lines}
+
+
+def check_filter(session: Session, filter_text: str) -> None:
+    """InvalidInput for a filter that `find` would refuse."""
+    _expression(session, filter_text, None)
+
+
+def known_names(session: Session) -> list[KnownName]:
+    """Everything that a filter, an order or a column may ask for; what a completion offers."""
+    built_in = [
+        KnownName(name, "run", CHOICES.get(name, VARIANTS if name in ("encoder", "variant") else ()))
+        for name in BUILT_IN
+    ]
+    recorded = sorted({*registry.NAMES, *facts_rows.metric_names(session)})
+    metrics = [KnownName(name, "metric", title=_title(name)) for name in recorded]
+    return built_in + metrics + [KnownName(path, "config") for path in sorted(CONFIG_PATHS)]
+
+
+def without_values(session: Session, filter_text: str, names: Collection[str]) -> list[str]:
+    """What to say of each name in a query that no run has a value for and that is not registered."""
+    wanted = [*_names(parse(filter_text)), *filter(None, names)]
+    extra = _extra_names(session, wanted)
+    unknown = [name for name in dict.fromkeys(wanted) if not is_known(name, extra)]
+    return [f"No run has recorded {name!r}. {suggestion(name, extra)}".rstrip() for name in unknown]
+
+
+def _title(name: str) -> str:
+    """A registered metric's title; empty for another."""
+    return registry.metric(name).title if name in registry.NAMES else ""
+
+
+def _expression(
+    session: Session, filter_text: str, status: str | None, lenient: bool = False
+) -> Expression | None:
+    parts: list[Expression] = []
+    if status:
+        parts.append(Comparison(Name("status", 1), "==", Literal(_status(status), 1)))
+    if written := parse(filter_text):
+        wanted = [name.text for name in filters.names(written)]
+        parts.append(bind(written, _extra_names(session, wanted), lenient))
+    return filters.All(tuple(parts)) if parts else None
+
+
+def _extra_names(session: Session, wanted: Sequence[str]) -> set[str]:
+    """Metrics, and config paths of external runs; asked for only when a wanted name needs them."""
+    extra: set[str] = set()
+    if not all(is_known(name, extra) for name in wanted):
+        extra |= set(facts_rows.metric_names(session))
+    if not all(is_known(name, extra) for name in wanted):
+        extra |= {path for config in facts_rows.external_configs(session) for path in flatten(config)}
+    return extra
+
+
+def _values(
+    session: Session,
+    expression: Expression | None,
+    more: Collection[str] = (),
+    before: tuple[float, str] | None = None,
+) -> tuple[RunValues, list[RunLine]]:
+    """The runs that match, newest first, and what is known of them."""
+    used = [*_names(expression), *more]
+    values = RunValues(session, used, _archived(expression), before)
+    if expression is None:
+        return values, values.lines
+    return values, [line for line in values.lines if filters.matches(expression, values.of(line))]
+
+
+def _names(expression: Expression | None) -> list[str]:
+    return [name.text for name in filters.names(expression)] if expression else []
+
+
+def _archived(expression: Expression | None) -> bool | None:
+    """Archived runs are left out unless the filter says something about that, or names the runs."""
+    return None if {"archived", "id"} & set(_names(expression)) else False
+
+
+def _newest(session: Session, expression: Expression | None, limit: int, cursor: str | None) -> Found:
+    before = cursors.read(cursor, float, str)
+    if expression is None:
+        found = rows.newest(session, limit + 1, before, archived=False)
+    else:
+        _, lines = _values(session, expression, before=before)
+        found = rows.of_ids(session, ids(lines[: limit + 1]))
+    return cursors.cut(found, limit, lambda run: (run.created_at, run.id))
+
+
+def _sorted(
+    session: Session, expression: Expression | None, limit: int, cursor: str | None, sort: str
+) -> Found:
+    """All matching runs in the order of a value; runs without one come last whatever the direction."""
+    name = sort.removeprefix("-")
+    values, lines = _values(session, expression, [name])
+    ordered = ids(in_order([(values.value(line, name), line) for line in lines], sort.startswith("-")))
+    (start,) = cursors.read(cursor, int) or (0,)
+    shown = rows.of_ids(session, ordered[start : start + limit])
+    more = str(start + limit) if start + limit < len(ordered) else None
+    return shown, more
+
+
+def in_order(pairs: Sequence[tuple[Value, Item]], falling: bool) -> list[Item]:
+    """The items by their values, those without one last whatever the direction."""
+    having = [pair for pair in pairs if pair[0] is not None]
+    having.sort(key=lambda pair: _order(pair[0]), reverse=falling)
+    return [item for _, item in having] + [item for value, item in pairs if value is None]
+
+
+def _check_name(session: Session, field: str, name: str) -> None:
+    if not is_known(name, _extra_names(session, [name])) and (refused := refusal(name)):
+        raise invalid_query(field, *refused)
+
+
+def _order(value: Value) -> tuple[int, float, str]:
+    """Numbers before texts; a list by its first item."""
+    first = value[0] if isinstance(value, tuple) and value else value
+    if isinstance(first, int | float):
+        return 0, float(first), ""
+    return 1, 0.0, str(first).lower()
+
+
+def _status(text: str) -> str:
+    if text not in tuple(RunStatus):
+        raise InvalidInput("Invalid query.", problems=[not_valid("status", text, RunStatus)])
+    return text

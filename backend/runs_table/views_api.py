@@ -1,0 +1,50 @@
+"""/api/v1/views: named views of the table of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.db.session import reading_scope, session_scope
+from backend.runs_table import saved_views
+from backend.runs_table.saved_views import SavedViewView
+from backend.web.deps import Database
+from backend.web.errors import responses
+
+router = APIRouter(prefix="/views", tags=["runs"])
+ViewName = Annotated[str, Path(description="Name of a saved view.", examples=["encoders that learn"])]
+
+
+class Query(BaseModel):
+    """What the view shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str = Field(
+        description="What follows the `?` of the table's address: filter, sort, column, baseline, group.",
+        examples=["filter=pass1+%3E+0&sort=-pass1"],
+    )
+
+
+@router.get("", responses=responses(401))
+def list_views(engine: Database) -> Sequence[SavedViewView]:
+    """The saved views, by name."""
+    with reading_scope(engine) as session:
+        return saved_views.views(session)
+
+
+@router.put("/{name:path}", responses=responses(401, 422))
+def save_view(name: ViewName, body: Query, engine: Database) -> SavedViewView:
+    """Save a view, or give the one of this name another query."""
+    with session_scope(engine) as session:
+        return saved_views.save(session, name, body.query)
+
+
+@router.delete("/{name:path}", status_code=204, responses=responses(401, 404))
+def delete_view(name: ViewName, engine: Database) -> None:
+    """Forget a view; the runs stay."""
+    with session_scope(engine) as session:
+        saved_views.remove(session, name)

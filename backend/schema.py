@@ -1,0 +1,51 @@
+"""Every table of the product. `make_engine` imports it: foreign keys must find their tables."""
+
+from __future__ import annotations
+
+from backend.dashboards.tables import Dashboard, DashboardShare
+from backend.data.tables import Task, TaskSet
+from backend.metrics.tables import RunCursor, Segment, Series
+from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
+from backend.runs.group_tables import RunGroup
+from backend.runs.tables import Alarm, Checkpoint, LogLine, Run, RunEvent
+from backend.runs_table.tables import SavedView
+from backend.scores.tables import (
+    Duel,
+    Evaluation,
+    EvaluationBatch,
+    EvaluationJob,
+    Outcome,
+    OutcomeTrace,
+    Prediction,
+)
+from backend.workers.tables import EvaluationShare, Worker
+
+__all__ = [
+    "Alarm",
+    "ApiToken",
+    "BrowserSession",
+    "Checkpoint",
+    "Dashboard",
+    "DashboardShare",
+    "Duel",
+    "Evaluation",
+    "EvaluationBatch",
+    "EvaluationJob",
+    "EvaluationShare",
+    "LogLine",
+    "LoginToken",
+    "Outcome",
+    "OutcomeTrace",
+    "Person",
+    "Prediction",
+    "Run",
+    "RunCursor",
+    "RunEvent",
+    "RunGroup",
+    "SavedView",
+    "Segment",
+    "Series",
+    "Task",
+    "TaskSet",
+    "Worker",
+]

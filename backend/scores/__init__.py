@@ -1,0 +1,1 @@
+"""Stored evaluations, and how their scores compare."""

@@ -1,0 +1,1 @@
+"""Sequential comparison of two checkpoints."""

@@ -1,0 +1,1 @@
+"""What commands share: where the lab is, tables as plain text."""

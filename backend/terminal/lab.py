@@ -1,0 +1,83 @@
+"""Where a command works: its settings, its database, and the lab that may be running beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+from backend.kit.errors import NotFound
+from backend.settings import PREFIX, Settings
+from backend.terminal.home import holder_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+BROKER = f"{PREFIX}BROKER_URL"
+
+
+def settings() -> Settings:
+    """The settings; where no broker is set, that of the lab running on the same folder, if there is one."""
+    found = Settings.load()
+    if found.broker_url is None and (holder := holder_of(found.home)):
+        os.environ[BROKER] = holder.broker_url
+        found = Settings.load()
+    return found
+
+
+def address() -> str:
+    """Where the lab answers: the one running on the folder, else as the settings say."""
+    from backend.terminal.port import address_of
+
+    found = settings()
+    holder = holder_of(found.home)
+    return holder.url if holder else address_of(found.host, found.port)
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """A session on the settings' database that commits when the block ends."""
+    from backend.db.session import make_engine, session_scope
+
+    engine = make_engine(_database_url())
+    try:
+        with session_scope(engine) as session:
+            yield session
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session on the settings' database that only reads."""
+    from backend.db.session import make_engine, reading_scope
+
+    engine = make_engine(_database_url())
+    try:
+        with reading_scope(engine) as session:
+            yield session
+    finally:
+        engine.dispose()
+
+
+def _database_url() -> str:
+    """The database's address, brought to the newest schema if it is there; NotFound if it is not yet."""
+    from sqlalchemy.engine import make_url
+
+    found = settings()
+    url = make_url(found.database_url)
+    if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):
+        raise NotFound(
+            f"There is no database at {url.database} yet.",
+            "Start the lab once with etrm up, run etrm migrate, or set ETRM_HOME to the folder of your lab.",
+        )
+    return found.database_url
+
+
+def become_worker(*arguments: str) -> NoReturn:
+    """Replace this process: signals and the exit status are then the worker's own."""
+    settings()
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "worker", *arguments])

@@ -1,0 +1,52 @@
+"""Options that several commands share, and what they print alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.kit.format import counted
+
+if TYPE_CHECKING:
+    from backend.evaluation.views import EvaluationView
+    from backend.kit.table_files import File
+    from backend.scores.measured import PassView
+
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a field: --set training.steps=100. Repeatable."),
+]
+Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="json, csv or parquet.")]
+Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Default: its own name, here.")]
+
+
+def score_text(score: PassView | None) -> str:
+    """`2/32 6 % [2–20]`: never a share without its denominator and interval."""
+    if score is None or score.share is None:
+        return ""
+    return f"{score.solved:g}/{score.n} {score.share:.0%} [{score.low * 100:.0f}–{score.high * 100:.0f}]"
+
+
+def write(file: File, out: Path | None) -> None:
+    """Save the file and say where."""
+    from backend.kit.errors import InvalidInput
+
+    path = out or Path(file.name)
+    try:
+        path.write_bytes(file.content)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another --out.") from error
+    print(f"Wrote {path}.")
+
+
+def progress_text(view: EvaluationView) -> str:
+    """How far it is, in words; empty before anything is scored."""
+    done = view.progress
+    if done.share is None:
+        return f"{counted(done.scored, 'test input')} scored" if done.scored else ""
+    left = "" if done.seconds_left is None else f", about {done.seconds_left:.0f} s left"
+    return f"{done.share:.0%}, {counted(done.scored, 'test input')} scored{left}"

@@ -1,0 +1,58 @@
+"""What endpoints ask for: the engine, the settings, a raw body; how they give files and tell of commits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request, Response
+from sqlalchemy import Engine
+
+from backend.kit.table_files import File
+from backend.settings import Settings
+from backend.web import notify
+
+
+def _engine(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+Database = Annotated[Engine, Depends(_engine)]
+Configured = Annotated[Settings, Depends(_settings)]
+RawBody = Annotated[bytes, Depends(_body)]  # for endpoints that parse off the event loop, or in our words
+RunId = Annotated[str, Path(description="Id of a run: ten letters and digits.", examples=["k3v9x0q2ab"])]
+
+
+EvaluationId = Annotated[int, Path(ge=1, le=2**62, description="Id of an evaluation.", examples=[17])]
+GroupId = Annotated[
+    str, Path(description="Id of a group of runs: ten letters and digits.", examples=["w7c2m4k1zz"])
+]
+
+
+def json_body(schema: dict[str, Any], **examples: Any) -> dict[str, Any]:
+    """OpenAPI description of a JSON body that the endpoint reads by itself."""
+    named = {name.replace("_", " "): {"value": value} for name, value in examples.items()}
+    content = {"application/json": {"schema": schema, "examples": named}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def attached(file: File) -> Response:
+    """A file to save."""
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return Response(file.content, media_type=file.media_type, headers=headers)
+
+
+def announce(*run_ids: str) -> None:
+    """Tell open pages about runs. After the commit: who looks must see it."""
+    for run_id in run_ids:
+        notify.run_changed(run_id)
+    notify.runs_changed()

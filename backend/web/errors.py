@@ -1,0 +1,149 @@
+"""Every error as one JSON shape, its status from the error itself, and never a traceback to the client."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+from pydantic_core import ErrorDetails
+from sqlalchemy.exc import DataError, OperationalError
+from starlette.exceptions import HTTPException
+
+from backend.kit.errors import EtrmError, FieldProblem, InvalidInput, NotFound, TooLarge, Unavailable
+
+log = logging.getLogger(__name__)
+
+
+class ErrorField(BaseModel):
+    """One thing wrong with one named field."""
+
+    field: str = Field(examples=["training.steps"])
+    message: str = Field(examples=["must be at least 1, not 0."])
+    hint: str = ""
+
+
+class ErrorBody(BaseModel):
+    """What happened and why, and what to do about it."""
+
+    code: str = Field(examples=["invalid_config"])
+    message: str = Field(examples=["The config is not valid."])
+    hint: str = ""
+    fields: list[ErrorField] = []
+
+
+class ErrorModel(BaseModel):
+    """The body of every response with a status of 400 or more."""
+
+    error: ErrorBody
+
+
+class InternalError(EtrmError):
+    """Something of ours broke; the log has the traceback under the error's id."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    code = "internal_error"
+
+
+class HttpError(EtrmError):
+    """A refusal by the web framework itself: no such path, wrong method."""
+
+    def __init__(self, status: int, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.status = HTTPStatus(status)
+        self.code = self.status.phrase.lower().replace(" ", "_")
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error statuses of an endpoint for its OpenAPI description."""
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorModel"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def body_of(error: EtrmError) -> ErrorModel:
+    """An error as the API ships it."""
+    fields = [
+        ErrorField(field=problem.field, message=problem.message, hint=problem.hint)
+        for problem in error.problems
+    ]
+    return ErrorModel(error=ErrorBody(code=error.code, message=error.message, hint=error.hint, fields=fields))
+
+
+def problems(details: Iterable[ErrorDetails], within: Sequence[str] = ()) -> list[FieldProblem]:
+    """pydantic's errors as field problems; the first steps of a location that are `within` are left out."""
+    return [_problem(each, within) for each in details]
+
+
+def _problem(details: ErrorDetails, within: Sequence[str]) -> FieldProblem:
+    steps = [str(step) for step in details["loc"]]
+    if steps and steps[0] in within:
+        steps = steps[1:]
+    if details["type"] == "json_invalid":
+        reason = str(details.get("ctx", {}).get("error", "it cannot be read"))
+        return FieldProblem("", f"This is not JSON: {reason}.", "Send one JSON object.")
+    return FieldProblem(".".join(steps), _words(details))
+
+
+def _words(details: ErrorDetails) -> str:
+    """pydantic's message in the words that configs use."""
+    if details["type"] == "missing":
+        return "is missing."
+    if details["type"] == "extra_forbidden":
+        return "there is no such field."
+    message = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{message.replace('valid array', 'list').replace('valid dictionary', 'object').rstrip('.')}."
+
+
+def translate(error: Exception) -> EtrmError:
+    """Any exception as an error with words for the user."""
+    match error:
+        case EtrmError():
+            return error
+        case RequestValidationError():
+            found = problems(error.errors(), within=("body", "query", "path", "header"))
+            return InvalidInput("The request is not valid.", problems=found)
+        case HTTPException(status_code=HTTPStatus.NOT_FOUND):
+            return NotFound("There is nothing at this address.", "The paths of the API stand at /api/docs.")
+        case HTTPException(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+            return TooLarge(str(error.detail), "Send less at once.")
+        case HTTPException():
+            return HttpError(error.status_code, f"{str(error.detail).rstrip('.')}.")
+        case DataError() | OverflowError():
+            return InvalidInput("The database cannot hold a value of this request.", "Is a number too large?")
+        case OperationalError():
+            log.error("database unreachable", exc_info=error)
+            return Unavailable("The database does not answer.", "Try again in a moment; see /healthz.")
+    number = secrets.token_hex(4)
+    log.error("error %s", number, exc_info=error)
+    return InternalError(
+        f"Something went wrong on the server (error {number}).",
+        f"Nothing was changed. The server's log has the details under {number}.",
+    )
+
+
+ErrorPage = Callable[[Request, EtrmError], Response]
+
+
+class ErrorResponder:
+    """Any exception -> response: `page(request, error)` for browsers, JSON for programs."""
+
+    def __init__(self, page: ErrorPage) -> None:
+        self._page = page
+
+    def __call__(self, request: Request, error: Exception) -> Response:
+        known = translate(error)
+        if not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", ""):
+            return self._page(request, known)
+        headers = {"WWW-Authenticate": "Bearer"} if known.status == HTTPStatus.UNAUTHORIZED else None
+        return JSONResponse(body_of(known).model_dump(), status_code=known.status, headers=headers)
+
+    def install(self, app: FastAPI) -> None:
+        """Answer what endpoints raise; the guard around the application answers the rest."""
+        for kind in (EtrmError, RequestValidationError, HTTPException):
+            app.add_exception_handler(kind, self)

@@ -1,0 +1,1 @@
+"""Workers, their heartbeat and their leases."""

@@ -1,0 +1,102 @@
+"""Workers: their heartbeat, and why a queued run waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from sqlalchemy.orm import Session
+
+from backend.db import clock
+from backend.kit.format import counted
+from backend.runs import queries as runs
+from backend.workers import lease
+from backend.workers import queries as rows
+from backend.workers.tables import EvaluationShare, Worker
+
+LOST_AFTER = 35.0  # seconds without a heartbeat: three were missed
+FORGET_AFTER = 24 * 3600.0  # seconds a lost worker stays listed
+
+
+@dataclass(frozen=True)
+class WorkerBeat:
+    """What a worker says of itself every ten seconds. `id` starts with the host's name."""
+
+    id: str
+    host: str
+    pid: int
+    device: str  # cpu, cuda
+    device_name: str
+    memory_bytes: int  # of the device: GPU memory, or the machine's
+    current_run_id: str | None
+    started_at: float
+
+
+@dataclass(frozen=True)
+class WorkerState(WorkerBeat):
+    """A worker as its last heartbeat left it."""
+
+    heartbeat_at: float
+    alive: bool
+
+
+def beat(session: Session, sign: WorkerBeat) -> None:
+    """Write a worker's sign of life, and forget those that fell silent long ago."""
+    rows.put(session, **asdict(sign), heartbeat_at=clock.now())
+    rows.forget_silent(session, FORGET_AFTER)
+
+
+def sign_off(session: Session, worker_id: str) -> None:
+    """A worker leaves in good order: it is no longer listed."""
+    rows.forget(session, [worker_id])
+
+
+def forget_dead(session: Session, is_dead: Callable[[str], bool]) -> None:
+    """Drop the rows of workers that are known to be dead."""
+    rows.forget(session, [worker.id for worker in rows.all_by_start(session) if is_dead(worker.id)])
+
+
+def listed(session: Session) -> list[WorkerState]:
+    """All workers, alive or lost, oldest first."""
+    now = clock.read(session)
+    return [_state(worker, now) for worker in rows.all_by_start(session)]
+
+
+def idle(session: Session) -> int:
+    """How many live workers have nothing to do."""
+    return sum(worker.alive and worker.current_run_id is None for worker in listed(session))
+
+
+def why_work_waits(session: Session) -> str:
+    """Why what is first in the queue has not begun yet."""
+    alive = [worker for worker in listed(session) if worker.alive]
+    if not alive:
+        return "no worker is alive: start one with `etrm worker`"
+    if any(worker.current_run_id is None for worker in alive):
+        return "a worker is free and will take it within seconds"
+    evaluating = {share.worker_id for share in lease.held(session, EvaluationShare)}
+    busy = ", ".join(
+        ("an evaluation of " if worker.id in evaluating else "") + _name(session, worker.current_run_id or "")
+        for worker in alive
+    )
+    return f"{counted(len(alive), 'worker')} busy with {busy}"
+
+
+def _name(session: Session, run_id: str) -> str:
+    run = runs.get(session, run_id)
+    return run.name if run is not None and run.name else run_id
+
+
+def _state(worker: Worker, now: float) -> WorkerState:
+    return WorkerState(
+        id=worker.id,
+        host=worker.host,
+        pid=worker.pid,
+        device=worker.device,
+        device_name=worker.device_name,
+        memory_bytes=worker.memory_bytes,
+        current_run_id=worker.current_run_id,
+        started_at=worker.started_at,
+        heartbeat_at=worker.heartbeat_at,
+        alive=now - worker.heartbeat_at <= LOST_AFTER,
+    )

@@ -1,0 +1,12 @@
+// A shared dashboard: charts that answer, and a look at the server while runs go on.
+
+import { Board } from "../charts/board.js";
+import { exportPanels } from "./panel_export.js";
+
+const RENEW_EVERY = 20_000; // milliseconds
+
+const root = document.getElementById("dashboard");
+const { name, address, goesOn } = root.dataset;
+const board = new Board(root, { name, figures: `${address}/figures`, series: `${address}/series` });
+exportPanels(root, (panel) => `${address}/panels/${panel}.csv`);
+if (goesOn === "1") setInterval(() => !document.hidden && board.reload(), RENEW_EVERY);

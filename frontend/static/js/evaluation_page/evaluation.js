@@ -1,0 +1,48 @@
+// The page of one evaluation: live while it goes on, its candidates as one scrolls.
+
+import { Stream, refresh, throttled } from "../web/live.js";
+import { attempt } from "../web/notices.js";
+import { Predictions } from "../run_page/predictions.js";
+
+const EVERY = 1000; // milliseconds between two looks at the server
+const root = document.getElementById("evaluation-page");
+const predictions = new Predictions(document.getElementById("predictions"));
+predictions.open();
+
+const renew = throttled(() => attempt(async () => {
+  await refresh();
+  predictions.changedOnServer();
+}), EVERY);
+
+function sayConnection(state) {
+  const note = document.getElementById("connection");
+  note.hidden = state === "open";
+  note.textContent = "The connection to the server is lost. Trying again; nothing that happens meanwhile is missed.";
+}
+
+if (root.dataset.active) {
+  const stream = new Stream(
+    () => `/api/v1/evaluations/${root.dataset.evaluation}/events`,
+    {
+      evaluation: renew,
+      end: () => {
+        stream.end();
+        renew();
+      },
+    },
+    sayConnection,
+  );
+}
+
+document.addEventListener("click", (event) => {
+  const mode = event.target.closest("[data-mode]");
+  if (!mode) return;
+  event.preventDefault();
+  predictions.choose(root.dataset.evaluation, mode.dataset.mode);
+  document.getElementById("predictions").scrollIntoView();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "b") document.getElementById("blink").click();
+});

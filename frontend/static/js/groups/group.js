@@ -1,0 +1,23 @@
+// The page of a group: live, and cancelling all that goes on.
+
+import { ask } from "../web/api.js";
+import { followRuns, refresh, throttled } from "../web/live.js";
+import { attempt, confirm, tell } from "../web/notices.js";
+
+const EVERY = 1500; // milliseconds between two looks at the server
+const group = document.getElementById("group");
+const renew = throttled(() => attempt(refresh), EVERY);
+
+const isOurs = (id) => group.querySelector(`a[href="/runs/${id}"]`) !== null;
+followRuns(({ id }) => isOurs(id) && renew(), renew);
+
+group.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const text = "Runs that wait are cancelled at once, the others as soon as their processes are gone.";
+  if (!(await confirm(`Cancel what goes on in ${group.dataset.name}?`, text, "Cancel the runs"))) return;
+  await attempt(async () => {
+    await ask(`/api/v1/groups/${group.dataset.group}/cancel`, { method: "POST" });
+    tell("Cancelling the runs of this group.");
+    await refresh();
+  });
+});

@@ -1,0 +1,82 @@
+// Settings: people, tokens, share links, storage.
+
+import { ask } from "../web/api.js";
+import { refresh } from "../web/live.js";
+import { attempt, confirm, tell } from "../web/notices.js";
+
+const named = (kind, name) => `/api/v1/${kind}/${encodeURIComponent(name)}`;
+
+async function change(work) {
+  if (await attempt(work)) await attempt(() => refresh());
+}
+
+function showSecret(id, name, secret) {
+  const note = document.getElementById(id);
+  note.hidden = false;
+  note.querySelector("[data-of]").textContent = name;
+  note.querySelector("[data-secret]").textContent = secret;
+  note.querySelector("[data-copy]").focus();
+}
+
+const linkOf = (path) => `${location.origin}${path}`;
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method === "dialog") return;
+  event.preventDefault();
+  const body = Object.fromEntries(new FormData(form));
+  change(async () => {
+    if (form.id === "add-person") showSecret("invitation", body.name, linkOf((await ask("/api/v1/people", { method: "POST", body })).path));
+    if (form.id === "add-token") showSecret("secret", body.name, (await ask("/api/v1/tokens", { method: "POST", body })).secret);
+    form.reset();
+    if (form.id === "add-person") addToTokenForm(body);
+  });
+});
+
+/** The new person can be given a token at once. */
+function addToTokenForm({ name, role }) {
+  document.getElementById("token-person").append(new Option(`${name} (${role})`, name));
+}
+
+document.addEventListener("change", (event) => {
+  const name = event.target.dataset.roleOf;
+  if (name) change(() => ask(named("people", name), { method: "PATCH", body: { role: event.target.value } }));
+});
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  const { invite, remove, revoke, free } = button.dataset;
+  if ("copy" in button.dataset) copy(button);
+  if (invite) attempt(async () => showSecret("invitation", invite, linkOf((await ask(`${named("people", invite)}/invite`, { method: "POST" })).path)));
+  if (remove && (await confirm(`Remove ${remove}?`, "Their tokens and sessions end at once. What they made stays.", "Remove"))) {
+    change(() => ask(named("people", remove), { method: "DELETE" }));
+  }
+  if (revoke && (await confirm(`Revoke ${revoke}?`, "Whoever uses it is locked out at once.", "Revoke"))) {
+    change(() => ask(named("tokens", revoke), { method: "DELETE" }));
+  }
+  const { revokeShare, name } = button.dataset;
+  if (revokeShare && (await confirm(`Revoke this link to ${name}?`, "Whoever has it sees nothing from now on.", "Revoke"))) {
+    change(() => ask(`/api/v1/dashboards/${revokeShare}`, { method: "DELETE" }));
+  }
+  if (free) freeUp([free], button.dataset.name);
+  if ("freeAll" in button.dataset) {
+    const runs = [...document.querySelectorAll("[data-free]")].map((each) => each.dataset.free);
+    freeUp(runs, `${runs.length} runs`);
+  }
+});
+
+async function freeUp(runs, name) {
+  const text = "Every other checkpoint is deleted; the run can still be resumed and evaluated from the newest. This cannot be undone.";
+  if (!(await confirm(`Keep only the newest checkpoint of ${name}?`, text, "Delete the others"))) return;
+  change(async () => {
+    await ask("/api/v1/storage/free", { method: "POST", body: { runs } });
+    tell(`Freed up the old checkpoints of ${name}.`);
+  });
+}
+
+async function copy(button) {
+  await attempt(() => navigator.clipboard.writeText(button.parentElement.querySelector("[data-secret]").textContent));
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = "Copy"), 2000);
+}

@@ -1,0 +1,219 @@
+// The run page: tabs, actions, and the event stream that keeps everything going.
+
+import { given, say } from "../web/address.js";
+import { ask } from "../web/api.js";
+import { Board } from "../charts/board.js";
+import { Stream, refresh, throttled } from "../web/live.js";
+import { Log } from "./log.js";
+import { attempt, confirm, tell } from "../web/notices.js";
+import { Predictions } from "./predictions.js";
+import { watchTabs } from "../web/tabs.js";
+
+class RunPage {
+  constructor(root) {
+    this.root = root;
+    this.id = root.dataset.run;
+    this.board = this.newBoard();
+    this.predictions = new Predictions(document.getElementById("predictions"));
+    this.log = new Log(document.getElementById("log"));
+    this.version = Number(root.dataset.version);
+    this.known = root.dataset.state; // what the page shows, until something else is told
+    this.alarms = Number(root.dataset.alarms);
+    this.refresh = throttled(() => attempt(() => this.renew()), 1000);
+    this.rearrange = throttled(() => attempt(() => this.replaceCurves()), 500);
+    watchTabs(root, (section) => this.openTab(section));
+    document.addEventListener("keydown", (event) => {
+      if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "b") document.getElementById("blink")?.click();
+    });
+    this.watchActions();
+    this.watchConfig();
+    this.watchEvaluations();
+    this.follow();
+  }
+
+  newBoard() {
+    const { run, name } = this.root.dataset;
+    return new Board(document.getElementById("curves"), { run, name, figures: `/runs/${run}/figures` });
+  }
+
+  follow() {
+    this.stream = new Stream(
+      () => `/api/v1/runs/${this.id}/events?cursor=${this.version}.${this.log.lastId}&known=${this.known}`,
+      {
+        points: (data) => this.takePoints(data),
+        log: (data) => this.log.add(data.lines),
+        evaluation: () => {
+          this.changed();
+          this.predictions.changedOnServer();
+        },
+        status: (run) => this.takeStatus(run),
+        end: (data) => this.end(data),
+      },
+      (state) => this.sayConnection(state),
+    );
+  }
+
+  /** What the page shows is no longer how the run is. */
+  changed() {
+    this.known = "";
+    this.refresh();
+  }
+
+  takePoints({ version, series }) {
+    this.version = version;
+    this.board.extend(version, series);
+    const known = this.board.metrics;
+    if (!Object.keys(series).every((name) => known.has(name))) this.rearrange();
+    this.changed();
+  }
+
+  /** Charts for metrics that have none yet: take the server's arrangement, if it knows of them by now. */
+  async replaceCurves() {
+    const fresh = await refresh();
+    const curves = document.getElementById("curves");
+    if (metricsBelow(fresh.getElementById("curves")) === metricsBelow(curves)) return;
+    const copy = curves.cloneNode(false); // leaves the old board's listeners behind
+    copy.append(...fresh.getElementById("curves").childNodes);
+    this.board.leave();
+    curves.replaceWith(copy);
+    this.board = this.newBoard();
+  }
+
+  takeStatus(run) {
+    const alarms = run.alarms.length;
+    if (alarms > this.alarms) this.board.reload();
+    this.alarms = alarms;
+    this.changed();
+  }
+
+  end(data) {
+    this.stream.end();
+    if (data.deleted) {
+      tell("This run was deleted.", { hint: "What you see is its last state.", bad: true });
+      return;
+    }
+    if (!this.known) this.refresh();
+  }
+
+  async renew() {
+    await refresh();
+    if (this.predictions.opened) this.predictions.open();
+  }
+
+  sayConnection(state) {
+    const note = document.getElementById("connection");
+    note.hidden = state === "open";
+    note.textContent = "The connection to the server is lost. Trying again; nothing that happens meanwhile is missed.";
+  }
+
+  openTab(section) {
+    if (section === "predictions") this.predictions.open();
+    if (section === "log") this.log.toEnd();
+  }
+
+  watchActions() {
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-action]");
+      if (button) this.act(button.dataset.action, button);
+      const mode = event.target.closest("[data-mode]");
+      if (mode) {
+        event.preventDefault();
+        location.hash = "predictions";
+        this.predictions.choose(mode.dataset.evaluation, mode.dataset.mode);
+      }
+    });
+  }
+
+  async act(action, button) {
+    if (action === "delete") {
+      await this.remove();
+      return;
+    }
+    const { title, ask: text, verb } = button.dataset;
+    if (title && !(await confirm(title, text, verb))) return;
+    button.disabled = true;
+    const done = await attempt(() => ask(`/api/v1/runs/${this.id}/${action}`, { method: "POST" }));
+    if (done && action.endsWith("resume")) location.reload();
+    else await this.renew();
+  }
+
+  async remove() {
+    const text = "Its curves, predictions, log and checkpoints go with it. This cannot be undone.";
+    if (!(await confirm(`Delete ${this.root.dataset.name}?`, text, "Delete run"))) return;
+    this.stream.end();
+    if (await attempt(() => ask(`/api/v1/runs/${this.id}`, { method: "DELETE" }))) location.assign("/");
+  }
+
+  /** The form asks the API, and an evaluation goes on after the run's own events have ended. */
+  watchEvaluations() {
+    document.addEventListener("click", (event) => {
+      const opener = event.target.closest("[data-open=evaluate]");
+      if (!opener) return;
+      document.getElementById("evaluate").open = true;
+      this.openTab();
+      const form = document.getElementById("evaluate-form");
+      if (opener.dataset.step) form.elements.step.value = opener.dataset.step;
+      form.querySelector("select").focus();
+    });
+    document.addEventListener("submit", async (event) => {
+      if (event.target.id !== "evaluate-form") return;
+      event.preventDefault();
+      await attempt(async () => {
+        const body = asked(event.target);
+        const made = await ask(`/api/v1/runs/${this.id}/evaluations`, { method: "POST", body });
+        location.assign(`/evaluations/${made.id}`);
+      });
+    });
+    setInterval(() => {
+      if (!document.hidden && document.querySelector("#evaluation-table [data-active]")) this.refresh();
+    }, 2000);
+  }
+
+  watchConfig() {
+    const only = document.getElementById("only-changed");
+    const show = () => document.querySelector("table.config")?.classList.toggle("only-changed", only.checked);
+    only?.addEventListener("change", () => {
+      say({ only: only.checked ? "changed" : null });
+      show();
+    });
+    if (only) {
+      only.checked = given("only") === "changed";
+      show();
+    }
+    document.addEventListener("click", async (event) => {
+      const text = event.target.closest("[data-copy-text]")?.dataset.copyText;
+      if (text && (await attempt(() => navigator.clipboard.writeText(text)))) tell("The checksum is in the clipboard.");
+    });
+    document.querySelector("[data-copy]")?.addEventListener("click", async (event) => {
+      const text = document.getElementById(event.currentTarget.dataset.copy).textContent;
+      if (await attempt(() => navigator.clipboard.writeText(text))) tell("The config is in the clipboard.");
+    });
+  }
+}
+
+/** What the form asks for; what was left empty stands for its default. */
+function asked(form) {
+  const fields = Object.fromEntries(new FormData(form));
+  const { set_name: set, tasks, trace_steps: trace, search, search_amount, search_size, leave_one_out, ...rest } = fields;
+  const named = tasks.split(/[\s,]+/).filter(Boolean);
+  const given = Object.entries(rest).filter(([key, value]) => value && !(named.length && key === "first_tasks"));
+  const numbers = given.map(([key, value]) => [key, key === "weights" ? value : Number(value)]);
+  const wanted = { set, tasks: named, trace_steps: trace === "on", ...Object.fromEntries(numbers) };
+  return search ? { ...wanted, search: searchOf(search, search_amount, search_size, leave_one_out === "on") } : wanted;
+}
+
+/** The search's config: amount and size have other names in each kind. */
+function searchOf(kind, amount, size, leaveOneOut) {
+  const [many, big] = kind === "gradient" ? ["steps", "learning_rate"] : ["samples", "scale"];
+  const search = { kind, leave_one_out: leaveOneOut };
+  if (amount) search[many] = Number(amount);
+  if (size) search[big] = Number(size);
+  return search;
+}
+
+function metricsBelow(root) {
+  return [...root.querySelectorAll(".chart")].map((chart) => chart.dataset.metrics).join(";");
+}
+
+new RunPage(document.getElementById("run"));

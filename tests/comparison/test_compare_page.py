@@ -1,0 +1,78 @@
+"""The compare page as the server makes it."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from tests.support.recorded import record_run
+
+NO_ID = "zzzzzzzzzz"
+
+
+@pytest.fixture(scope="module")
+def seeds(page_server: object) -> list[str]:
+    engine: Engine = page_server.engine  # type: ignore[attr-defined]
+    made = [record_run(engine, seed=seed, points=40, tasks=6, name=f"wide {seed}") for seed in range(3)]
+    return [*made, record_run(engine, preset="quick_etrm_iterative", points=30, name="iterative")]
+
+
+def test_every_line_is_drawn_before_any_script_runs(page_client: httpx.Client, seeds: list[str]) -> None:
+    page = page_client.get("/compare", params={"runs": ",".join(seeds)}).text
+
+    still = page[page.index('data-panel="accuracy/token"') :]
+    still = still[: still.index("</figure>")]
+    assert still.count('class="smooth"') == still.count('class="raw"') == 4
+    assert "var(--variant-iterative)" in still
+    assert "stroke-dasharray:9 9" in still  # seed 1
+    assert "Published, not measured here" in page
+    assert "divided by all 400" in page
+    assert re.search(r"1/6</b> 17", page)
+
+
+def test_seeds_are_one_line_with_a_band(page_client: httpx.Client, seeds: list[str]) -> None:
+    query = {"runs": ",".join(seeds), "by": "seed"}
+    page = page_client.get("/compare", params=query).text
+    asked = {**query, "panel": "accuracy/token"}
+    figure = page_client.get("/compare/figures", params=asked).json()["figures"]["accuracy/token"]
+
+    assert "deterministic (n = 3)" in page
+    roles = [trace["meta"]["role"] for trace in figure["data"]]
+    assert roles == ["band", "band", "raw", "smooth", "raw", "smooth", "nan"]
+    assert figure["runs"] == seeds
+    assert 'class="band"' in page
+
+
+def test_sections_that_come_later(page_client: httpx.Client, seeds: list[str]) -> None:
+    query = {"runs": ",".join(seeds), "base": seeds[1]}
+    tasks = page_client.get("/compare/tasks", params=query).text
+    pairs = page_client.get("/compare/significance", params=query).text
+
+    assert tasks.count('scope="row"') == 6
+    assert "Baseline wide 1 against" in pairs
+    assert pairs.count("has no finished evaluation on a held-out set") == 1
+
+
+def test_every_section_goes_by_variation_over_seeds(page_client: httpx.Client, seeds: list[str]) -> None:
+    query = {"runs": ",".join(seeds), "by": "seed", "base": seeds[1]}
+    page = page_client.get("/compare", params=query).text
+    tasks = page_client.get("/compare/tasks", params=query).text
+    pairs = page_client.get("/compare/significance", params=query).text
+
+    assert f'<option value="{seeds[0]}" selected' in page  # the variation of the baseline
+    assert re.search(r"3/18, 3.seeds", page)  # 1 of 6 tasks, three times
+    assert ">3 healthy<" in page
+    assert '<th scope="row" class="mono">seed</th>' not in page
+    assert tasks.count('<td class="solved"') == 1
+    assert tasks.count('<td class="failed"') == 5
+    assert "iterative: it has no finished evaluation on a held-out set." in pairs
+
+
+def test_nothing_chosen_is_a_list_to_choose_from(page_client: httpx.Client, seeds: list[str]) -> None:
+    assert f'value="{seeds[0]}"' in page_client.get("/compare").text
+    assert page_client.get("/compare", params={"runs": NO_ID}).status_code == 404
+    repeated = page_client.get("/compare", params=[("runs", seeds[0]), ("runs", seeds[3])])
+    assert "Compare 2 runs" in repeated.text

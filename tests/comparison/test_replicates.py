@@ -1,0 +1,79 @@
+"""Variations over their seeds on the same tasks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine
+from tests.backend.services.test_compare import TASKS, evaluate, queued
+
+from backend.comparison import replicates
+from backend.comparison import service as compare
+from backend.comparison.seed_bootstrap import bootstrap
+from backend.db.session import reading_scope, session_scope
+from backend.domain.config.presets import PRESETS
+from backend.domain.records import EvaluationKey, EvaluationSummary, Score, TestOutcome
+from backend.evaluation import outcomes as predictions
+
+
+@pytest.fixture
+def two(engine: Engine) -> list[str]:
+    """Three seeds that solve 8, 9 and 10 of 12 tasks, and three of another encoder that solve 1, 1 and 2."""
+    ids = [queued(engine, seed=seed) for seed in range(3)]
+    iterative = PRESETS["quick_etrm_iterative"].make().model
+    ids += [queued(engine, seed=seed, model=iterative) for seed in range(3)]
+    for run_id, solved in zip(ids, (8, 9, 10, 1, 1, 2), strict=True):
+        evaluate(engine, run_id, solved)
+    return ids
+
+
+def test_a_difference_is_judged_over_tasks_and_seeds(engine: Engine, two: list[str]) -> None:
+    with reading_scope(engine) as session:
+        variations = compare.variations(compare.chosen(session, two))
+        found = replicates.replicates(session, variations, k=1)
+        (pair,) = replicates.pairs(found, two[0])
+        matrix = replicates.matrix(found, k=1)
+
+    assert pair.view
+    assert pair.view.difference.mean == pytest.approx((27 - 4) / 36)
+    assert pair.view.verdict == "a"
+    assert pair.view.more_a == list(TASKS[1:10])
+    assert pair.view.more_b == []
+    assert pair.words.startswith("baseline is better: 11.1")
+    assert matrix.tasks[0].scores == {two[0]: 1.0, two[3]: 1.0}
+    assert found[0].solved_by("task8") == 2
+    assert found[0].mean("task8") == pytest.approx(2 / 3)
+
+
+def test_a_later_evaluation_with_a_search_does_not_mix_with_those_without(
+    engine: Engine, two: list[str]
+) -> None:
+    key = EvaluationKey("held-out", 100, "ema", 8, 4, TASKS, search='{"kind": "gradient"}')
+    with session_scope(engine) as session:
+        searched = predictions.start_evaluation(session, two[3], key)
+        predictions.add_outcome(session, searched, TestOutcome("task0", 0, 8, 1, ()))
+        predictions.finish_evaluation(session, searched, EvaluationSummary(key, {1: Score(12, 12)}))
+        run = compare.chosen(session, [two[3]])[0]
+        found = replicates.replicates(session, compare.variations(compare.chosen(session, two)), k=1)
+
+    assert run.held_out
+    assert run.held_out.measured_at == (
+        "step 100 · EMA weights · 8 views · 4 ACT steps · gradient 100 x 0.1 · 12 tasks"
+    )
+    assert searched not in [result.id for each in found for result in each.results.values()]
+    assert len(found[1].scores) == 3
+
+
+def test_seeds_that_scatter_widen_the_interval_and_one_alone_does_not() -> None:
+    draw = np.random.default_rng(0)
+    none = np.zeros((1, 60))
+    steady = np.tile((draw.random(60) < 0.5).astype(float), (4, 1))
+    scattered = steady * np.array([[0.2], [0.6], [1.4], [1.8]])  # the same mean
+
+    calm, wide = bootstrap(steady, none), bootstrap(scattered, none)
+    assert calm.mean == pytest.approx(wide.mean)
+    assert wide.high - wide.low > 1.5 * (calm.high - calm.low)
+    assert bootstrap(steady[:1], none) == bootstrap(steady[:1], none)
+    assert bootstrap(steady[:1], none).low > 0
+    equal = bootstrap(steady, steady)
+    assert (equal.low, equal.mean, equal.high) == pytest.approx((0, 0, 0), abs=1e-9)

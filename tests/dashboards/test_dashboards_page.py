@@ -1,0 +1,122 @@
+"""Dashboards as the server makes them: every panel, the share link, the export."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from tests.support.recorded import record_run
+from tests.support.web import WebServer
+
+WORDS = "**bold** [ok](https://a.example) [no](javascript:alert(1)) <img src=x onerror=alert(1)>"
+CHART = {"id": "chart", "kind": "curves", "title": "Tokens", "metric": "accuracy/token", "by": "run"}
+
+
+@pytest.fixture(scope="module")
+def ids(page_server: WebServer) -> list[str]:
+    engine: Engine = page_server.engine
+    return [record_run(engine, seed=seed, points=30, tasks=6, name=f"boarded {seed}") for seed in range(2)]
+
+
+@pytest.fixture(scope="module")
+def board(page_server: WebServer, ids: list[str]) -> str:
+    panels: list[dict[str, Any]] = [
+        CHART,
+        {"id": "words", "kind": "prose", "text": WORDS},
+        {"id": "bars", "kind": "bars", "measure": "pass@1"},
+        {"id": "grids", "kind": "grids", "most": 2},
+        *(
+            {"id": table, "kind": "table", "table": table}
+            for table in ("results", "significance", "published", "encoder")
+        ),
+        {"id": "config", "kind": "table", "table": "config", "by": "run"},
+        {"id": "none", "kind": "curves", "metric": "never"},
+    ]
+    body = {"name": "Everything", "content": {"source": {"runs": ids}, "panels": panels}}
+    with page_server.client() as client:
+        return str(client.post("/api/v1/dashboards", json=body).json()["slug"])
+
+
+def test_every_kind_of_panel_is_filled(page_client: httpx.Client, board: str) -> None:
+    page = page_client.get(f"/d/{board}").text
+
+    assert page.count('class="smooth"') == 2
+    assert "<strong>bold</strong>" in page
+    assert "&lt;img src=x" in page
+    assert 'href="javascript' not in page
+    assert 'class="bars"' in page
+    assert page.count('class="still-grid"') >= 6
+    assert "ETRM deterministic" in page
+    assert "No run has recorded never yet." in page
+    assert "It takes two variations" in page
+    assert "EMA weights · 8 views · 4 ACT steps · 6 tasks. Newest such of each run." in page
+    assert "2 healthy" in page  # two seeds, one row
+
+
+def test_numbers_come_as_csv(page_client: httpx.Client, board: str, ids: list[str]) -> None:
+    def rows(panel: str) -> list[str]:
+        return page_client.get(f"/d/{board}/panels/{panel}.csv").text.splitlines()
+
+    assert rows("bars")[1].startswith("deterministic,0.1666")
+    assert rows("results")[1].startswith(f"{ids[0]},deterministic,2,arc-agi-1/evaluation")
+    assert len(rows("published")) == 7
+    assert rows("config")[1] == "seed,0,1"
+    assert page_client.get(f"/d/{board}/panels/nothing.csv").status_code == 404
+
+
+def test_an_export_needs_nothing_else(page_client: httpx.Client, board: str) -> None:
+    answer = page_client.get(f"/d/{board}/export.html")
+
+    assert "attachment" in answer.headers["content-disposition"]
+    for outside in ("<script", "<link", 'src="/', 'href="/'):
+        assert outside not in answer.text.partition("</head>")[2], outside
+    assert answer.text.count('class="smooth"') == 2
+
+
+def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(
+    page_server: WebServer, page_client: httpx.Client, board: str, ids: list[str]
+) -> None:
+    made = page_client.post(f"/api/v1/dashboards/{board}/shares").json()
+    with page_server.stranger(headers={"Accept": "text/html"}) as stranger:
+        page = stranger.get(made["url"])
+        assert page.status_code == 200
+        assert "Everything" in page.text
+        for inside in ('href="/runs', "/api/v1", f'href="/d/{board}'):
+            assert inside not in page.text, inside
+        figure = stranger.get(f"{made['url']}/figures?panel=chart").json()["figures"]["chart"]
+        assert [trace["meta"]["role"] for trace in figure["data"]][:2] == ["raw", "smooth"]
+        assert stranger.get(f"{made['url']}/panels/bars.csv").status_code == 200
+        series = stranger.get(f"{made['url']}/series", params={"names": "accuracy/token,loss"}).json()[
+            "series"
+        ]
+        assert list(series[ids[0]]) == ["accuracy/token"]  # loss is on no panel
+        for closed in (f"/d/{board}", "/", f"/runs/{ids[0]}", "/api/v1/dashboards"):
+            assert stranger.get(closed).status_code in (303, 401), closed
+        assert stranger.get("/s/unknown").status_code == 404
+
+        page_client.delete(f"/api/v1/dashboards/{board}/shares/{made['id']}")
+        for address in ("", "/figures?panel=chart", "/panels/bars.csv", "/series?names=loss"):
+            assert stranger.get(made["url"] + address).status_code == 404
+
+
+def test_a_dashboard_is_made_empty_or_from_a_comparison(
+    page_server: WebServer, page_client: httpx.Client, ids: list[str]
+) -> None:
+    assert page_client.post("/dashboards", data={"name": "Empty"}).headers["location"] == "/d/empty?edit=1"
+    asked = {"name": "For tonight", "runs": ",".join(ids), "by": "run"}
+    assert page_client.post("/dashboards", data=asked).headers["location"] == "/d/for-tonight"
+    content = page_client.get("/api/v1/dashboards/for-tonight").json()["content"]
+    assert content["source"]["runs"] == ids
+    curves = [panel for panel in content["panels"] if panel["kind"] == "curves"]
+    assert {panel["by"] for panel in curves} == {"run"}
+    assert "No run has recorded" not in page_client.get("/d/for-tonight").text
+
+    with page_server.client() as client:
+        other = client.post("/api/v1/runs/external", json={"name": "mine"}).json()["id"]
+        client.post(f"/api/v1/runs/{other}/metrics", json={"step": [1], "values": {"reward": [0.5]}})
+    page_client.post("/dashboards", data={"name": "Others", "runs": other})
+    (panel,) = page_client.get("/api/v1/dashboards/others").json()["content"]["panels"]
+    assert panel["metric"] == "reward"

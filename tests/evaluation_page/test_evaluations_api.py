@@ -1,0 +1,160 @@
+"""/api/v1/evaluations as a script uses it."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from backend.data import service as datasets
+from backend.db.session import session_scope
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.votes import ActStep, SearchPoint, SearchTrace, ViewVote, trace_of
+from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
+from backend.evaluation import outcomes as predictions
+from tests.support.recorded import record_evaluation_job, record_run
+from tests.support.web import events_of
+
+
+def evaluate(engine: Engine, run_id: str, solved: int, views: int = 8) -> int:
+    """A finished evaluation of 10 tasks that solves the first `solved`."""
+    tasks = tuple(f"t{number}" for number in range(10))
+    key = EvaluationKey("mine", step=5, weights="ema", views=views, act_steps=4, task_ids=tasks)
+    with session_scope(engine) as session:
+        evaluation_id = predictions.start_evaluation(session, run_id, key)
+        for number, task_id in enumerate(tasks):
+            outcome = TestOutcome(task_id, 0, views, 1 if number < solved else None, ())
+            predictions.add_outcome(session, evaluation_id, outcome)
+        predictions.finish_evaluation(session, evaluation_id, EvaluationSummary(key, {}))
+    return evaluation_id
+
+
+@pytest.fixture
+def two(client: httpx.Client, database: Engine) -> tuple[int, int]:
+    """Evaluations of two runs that solve 9 and 1 of 10."""
+    ids = [client.post("/api/v1/runs", json={"preset": "quick"}).json()["id"] for _ in range(2)]
+    return evaluate(database, ids[0], 9), evaluate(database, ids[1], 1)
+
+
+def test_two_evaluations_are_compared(client: httpx.Client, two: tuple[int, int]) -> None:
+    found = client.get("/api/v1/evaluations/compare", params={"a": two[0], "b": two[1]}).json()
+    assert (found["verdict"], found["n"], len(found["only_a"])) == ("a", 10, 8)
+    assert found["a"]["score"]["solved"] == 9
+    assert found["p_value"] == pytest.approx(2 / 256)
+
+
+def test_others_are_refused(client: httpx.Client, two: tuple[int, int], database: Engine) -> None:
+    run_id = client.post("/api/v1/runs", json={"preset": "quick"}).json()["id"]
+    other = evaluate(database, run_id, 3, views=2)
+    answer = client.get("/api/v1/evaluations/compare", params={"a": two[0], "b": other})
+    assert answer.status_code == 409
+    assert "different views (8 and 2)" in answer.json()["error"]["message"]
+    assert client.get("/api/v1/evaluations/compare", params={"a": two[0], "b": "0"}).status_code == 404
+
+
+SET = "arc-agi-1/evaluation"
+
+
+@pytest.fixture
+def traced(client: httpx.Client, database: Engine) -> tuple[int, str]:
+    """(evaluation, task) with four votes, three for the truth, and two ACT steps; then one without."""
+    run_id = client.post("/api/v1/runs", json={"preset": "quick"}).json()["id"]
+    with session_scope(database) as session:
+        one, other = datasets.tasks(session, SET)[:2]
+        truth, wrong = one.tests[0].output, Grid.from_digits("1")
+        assert truth
+        key = EvaluationKey(SET, step=5, weights="ema", views=4, act_steps=2, task_ids=(one.id, other.id))
+        evaluation_id = predictions.start_evaluation(session, run_id, key)
+        votes = [
+            ViewVote(0, 0, "0123456789", truth, 0.5),
+            ViewVote(1, 4, "0213456789", wrong, 0.25),
+            ViewVote(2, 4, "0123456798", truth, 0.75),
+            ViewVote(3, 6, "0123456798", truth, float("nan")),
+        ]
+        steps = [ActStep(1, wrong, 0.125), ActStep(2, truth, 0.5)]
+        points = (SearchPoint(0, 0.5, 0.0, wrong, 0.25), SearchPoint(9, 0.25, 0.125, truth, 0.5))
+        trace = trace_of(votes, steps, [truth, wrong], SearchTrace(points, 9, 84))
+        predictions.add_outcome(session, evaluation_id, TestOutcome(one.id, 0, 4, 1, (), trace=trace))
+        predictions.add_outcome(session, evaluation_id, TestOutcome(other.id, 0, 4, None, ()))
+    return evaluation_id, one.id
+
+
+def test_the_votes_on_a_test_input_name_their_views(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, task_id = traced
+    found = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/{task_id}/0/votes").json()
+    task = client.get(f"/api/v1/sets/{SET}/tasks/{task_id}").json()
+    truth = found["truth"]
+    assert found["input"] == task["tests"][0]["input"]
+    assert truth == task["tests"][0]["output"]
+    assert (found["views"], found["agreement"], found["truth_rank"]) == (4, 0.75, 1)
+    assert found["candidates"] == [
+        {"rank": 1, "grid": truth, "votes": 3, "confidence": None, "correct": True, "views": [0, 2, 3]},
+        {"rank": 2, "grid": "1", "votes": 1, "confidence": 0.25, "correct": False, "views": [1]},
+    ]
+    assert found["by_dihedral"][1] == {
+        "dihedral": 4, "name": "left-right flip", "views": 2, "agree": 1, "correct": 1,
+    }  # fmt: skip
+    assert found["votes"][1] == {
+        "view": 1, "dihedral": 4, "colours": "0213456789", "candidate": 2, "halting_probability": 0.25,
+    }  # fmt: skip
+
+
+def test_the_steps_of_a_test_input_show_where_it_turned_right(
+    client: httpx.Client, traced: tuple[int, str]
+) -> None:
+    evaluation_id, task_id = traced
+    found = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/{task_id}/0/steps").json()
+    assert [(each["step"], each["correct"]) for each in found["steps"]] == [(1, False), (2, True)]
+    assert found["steps"][0] == {
+        "step": 1, "grid": "1", "halting_probability": 0.125, "correct": False, "cell_accuracy": 0.0,
+    }  # fmt: skip
+
+
+def test_what_was_not_kept_is_not_found_and_says_why(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, task_id = traced
+    listed = client.get(f"/api/v1/sets/{SET}/tasks").json()
+    other = next(each for each in listed if each != task_id)
+    for path, said in (
+        (f"{evaluation_id}/tasks/{other}/0/steps", "trace_steps"),
+        (f"{evaluation_id}/tasks/{other}/0/votes", "evaluate the checkpoint again"),
+        (f"{evaluation_id}/tasks/{task_id}/7/votes", "no outcome of"),
+        ("999999/tasks/x/0/steps", "no evaluation 999999"),
+    ):
+        answer = client.get(f"/api/v1/evaluations/{path}")
+        assert answer.status_code == 404
+        assert said in str(answer.json())
+
+
+def test_the_search_of_a_test_input_is_shown_by_step(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, task_id = traced
+    found = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/{task_id}/0/search").json()
+    assert (found["kept_step"], found["decodes"]) == (9, 84)
+    assert [(each["step"], each["loss"], each["correct"]) for each in found["points"]] == [
+        (0, 0.5, False),
+        (9, 0.25, True),
+    ]
+    assert found["points"][1]["grid"] == found["truth"]
+
+
+def test_a_search_that_was_not_made_is_not_found(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, _ = traced
+    other = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/nothing/0/search")
+    assert other.status_code == 404
+
+
+def test_the_queue_lists_evaluations_by_where_they_stand(client: httpx.Client, database: Engine) -> None:
+    run_id = record_run(database, points=5)
+    running = record_evaluation_job(database, run_id, "elsewhere.1.22.3", views=32)
+    waiting = record_evaluation_job(database, run_id, views=64)
+    found = client.get("/api/v1/queue").json()["evaluations"]
+    assert [[each["id"] for each in found[part]] for part in ("running", "waiting", "ended")] == [
+        [running], [waiting], [],
+    ]  # fmt: skip
+    assert found["running"][0]["compute"]["workers"][0]["worker_id"] == "elsewhere.1.22.3"
+    assert "no worker is alive" in found["waiting"][0]["waiting_reason"]
+    with client.stream("GET", "/api/v1/queue/events") as response:
+        events = events_of(response)
+        next(events)
+        assert client.post(f"/api/v1/evaluations/{waiting}/cancel").json()["status"] == "cancelled"
+        told = next(events).data["evaluations"]
+    assert [each[:2] for each in told] == [[running, "running"], [waiting, "cancelled"]]

@@ -1,0 +1,423 @@
+"""What a user does with runs: make, find, cancel, clone, resume, edit, delete."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event, update
+from sqlalchemy.orm import Session
+
+from backend.alerts import service as alarms
+from backend.db.session import reading_scope, session_scope
+from backend.domain.config.presets import quick, trm_arc1
+from backend.domain.config.problems import parse_experiment
+from backend.domain.records import Alarm, Checkpoint, EvaluationKey, EvaluationSummary, MetricFrame, Score
+from backend.evaluation import outcomes as predictions
+from backend.kit.errors import Conflict, InvalidConfig, InvalidInput, NotFound
+from backend.lifecycle import service as runs
+from backend.metrics import service as series
+from backend.queue import claims as queue
+from backend.run_view.views import RunView
+from backend.runs import checkpoints, events, logs
+from backend.runs.status import RunStatus
+from backend.runs.tables import Run
+from backend.runs_table import search as run_search
+from backend.workers import service as workers
+from backend.workers.service import WorkerBeat
+
+HELD_OUT, TRAINED_ON = "arc-agi-1/evaluation", "arc-agi-1/training"
+
+
+@pytest.fixture(autouse=True)
+def _sets(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of the built-in sets' names are enough here; reading all their tasks takes seconds."""
+    from backend.data import queries as tasks
+
+    with session_scope(engine) as session:
+        for name in (HELD_OUT, TRAINED_ON):
+            tasks.add_set_once(session, name, "built-in", time.time())
+
+
+def create(engine: Engine, **changes: object) -> RunView:
+    with session_scope(engine) as session:
+        return runs.create(session, quick().model_copy(update=changes))
+
+
+def end(engine: Engine, run_id: str, status: RunStatus) -> None:
+    """A worker takes the run and ends it like that."""
+    with session_scope(engine) as session:
+        claim = queue.claim(session, run_id, "host-1")
+        assert claim
+        if status is RunStatus.FAILED:
+            queue.fail(session, claim, "out of memory", "Traceback …")
+        else:
+            queue.finish(session, claim)
+
+
+def evaluate(session: Session, run_id: str, set_name: str, step: int, solved: float, n: int) -> None:
+    key = EvaluationKey(set_name, step, "ema", 8, 4, tuple(f"t{i}" for i in range(n)))
+    evaluation = predictions.start_evaluation(session, run_id, key)
+    summary = EvaluationSummary(key, {1: Score(solved, n), 2: Score(solved, n)}, {"wrong size": 3}, 1.5)
+    predictions.finish_evaluation(session, evaluation, summary)
+
+
+def record(session: Session, run_id: str, **last_values: float) -> None:
+    """Three points of each metric, rising to the given last value."""
+    values = {name: [last / 3, last / 2, last] for name, last in last_values.items()}
+    series.append(session, run_id, MetricFrame([1, 2, 3], [1.0, 2.0, 3.0], values))
+
+
+def names(session: Session, filter_text: str = "", **more: object) -> list[str]:
+    return [run.name for run in run_search.find(session, filter_text, **more).runs]  # type: ignore[arg-type]
+
+
+def test_a_new_run_is_queued_with_its_whole_config_and_a_name_from_variant_and_seed(engine: Engine) -> None:
+    run = create(engine, name="", seed=7)
+    assert (run.name, run.status, run.variant, run.seed) == (
+        "deterministic-seed7",
+        "queued",
+        "deterministic",
+        7,
+    )
+    assert len(run.id) == 10
+    assert run.config == quick().model_copy(update={"name": "", "seed": 7}).model_dump(mode="json")
+    assert run.progress.total == quick().training.steps
+    assert run.progress.share == 0
+    with reading_scope(engine) as session:
+        assert [each.kind for each in events.list(session, run.id)] == ["queued"]
+
+
+def test_a_set_that_does_not_exist_is_refused_with_its_field_and_the_right_name(engine: Engine) -> None:
+    config = quick()
+    wrong = config.model_copy(
+        update={
+            "data": config.data.model_copy(update={"training_sets": (TRAINED_ON, "arc-agi-1/trainin")}),
+            "evaluation": config.evaluation.model_copy(
+                update={"sets": (config.evaluation.sets[0].model_copy(update={"name": "zzz"}),)}
+            ),
+        }
+    )
+    with session_scope(engine) as session, pytest.raises(InvalidConfig) as caught:
+        runs.create(session, wrong)
+    first, second = caught.value.problems
+    assert (first.field, first.hint) == ("data.training_sets.1", f"Did you mean '{TRAINED_ON}'?")
+    assert (second.field, second.hint) == (
+        "evaluation.sets.0.name",
+        f"Choose one of {HELD_OUT}, {TRAINED_ON}.",
+    )
+
+
+def test_an_unknown_id_suggests_the_nearest_one(engine: Engine) -> None:
+    run = create(engine)
+    with reading_scope(engine) as session, pytest.raises(NotFound) as caught:
+        runs.get(session, run.id[:-1] + "?")
+    assert run.id in caught.value.hint
+
+
+def test_a_view_tells_results_metrics_alarms_and_checkpoint(engine: Engine) -> None:
+    run = create(engine)
+    with session_scope(engine) as session:
+        evaluate(session, run.id, TRAINED_ON, 600, solved=5, n=16)
+        evaluate(session, run.id, HELD_OUT, 300, solved=2, n=16)
+        evaluate(session, run.id, HELD_OUT, 600, solved=1, n=16)
+        record(session, run.id, **{"accuracy/token": 0.9, "loss/prediction": 0.75})
+        frame = MetricFrame([4], [4.0], {"loss/prediction": [math.nan]})
+        series.append(session, run.id, frame)
+        alarms.raise_once(session, run.id, Alarm("instability", 4, math.inf, 10.0, "The loss is not finite."))
+        for step in (100, 200):
+            checkpoints.add(session, run.id, Checkpoint(step, f"{run.id}/{step}", "00", 10))
+        seen = runs.get(session, run.id)
+    assert [(each.set, each.step, each.held_out) for each in seen.results] == [
+        (TRAINED_ON, 600, False),
+        (HELD_OUT, 300, True),
+        (HELD_OUT, 600, True),
+    ]
+    assert seen.held_out
+    score = seen.held_out.pass_at(1)
+    assert score
+    assert (seen.held_out.step, score.solved, score.n, score.share) == (600, 1, 16, 0.0625)
+    assert score.low == pytest.approx(0.0111, abs=1e-4)
+    assert score.high == pytest.approx(0.2833, abs=1e-4)
+    assert seen.metrics["accuracy/token"].model_dump() == {"last": 0.9, "min": 0.3, "max": 0.9, "step": 3}
+    assert seen.metrics["loss/prediction"].model_dump() == {"last": None, "min": 0.25, "max": 0.75, "step": 4}
+    assert [(each.name, each.value) for each in seen.alarms] == [("instability", None)]
+    assert seen.checkpoint_step == 200
+
+
+def test_a_filter_finds_runs_by_field_config_result_and_metric(engine: Engine) -> None:
+    good, bad = create(engine, name="good", seed=1), create(engine, name="bad", seed=2)
+    with session_scope(engine) as session:
+        runs.create(session, trm_arc1())
+        evaluate(session, good.id, HELD_OUT, 600, solved=8, n=16)
+        evaluate(session, bad.id, HELD_OUT, 600, solved=0, n=16)
+        evaluate(session, bad.id, TRAINED_ON, 600, solved=16, n=16)
+        record(session, good.id, **{"accuracy/token": 0.9})
+        record(session, bad.id, **{"accuracy/token": 0.2})
+        runs.edit(session, good.id, tags=["keep"])
+        runs.create_external(session, "theirs", {"optimiser": {"lr": 0.1}})
+    with reading_scope(engine) as session:
+        assert names(session) == ["theirs", "trm-arc1", "bad", "good"]
+        assert names(session, "pass1 > 10%") == ["good"]
+        assert names(session, "pass1 == 0") == ["bad"]
+        assert names(session, 'encoder == "deterministic" and accuracy/token > 0.5') == ["good"]
+        assert names(session, 'model == "trm" or tag == "keep"') == ["trm-arc1", "good"]
+        assert names(session, "training.steps > 1000") == ["trm-arc1"]
+        assert names(session, "optimiser.lr == 0.1") == ["theirs"]
+        assert names(session, 'origin == "external"', status="running") == ["theirs"]
+        assert names(session, 'created > "1h ago" and seed in (1, 2)') == ["bad", "good"]
+        with pytest.raises(InvalidInput, match=r"Did you mean 'accuracy/token'\?"):
+            names(session, "acuracy/token > 1")
+        with pytest.raises(InvalidInput, match=r"Did you mean 'failed'\?"):
+            names(session, status="faild")
+
+
+def test_runs_are_sorted_by_any_value_and_those_without_it_come_last(engine: Engine) -> None:
+    for seed in (3, 1, 2):
+        create(engine, name=f"s{seed}", seed=seed)
+    with session_scope(engine) as session:
+        runs.create_external(session, "none", {})
+    with reading_scope(engine) as session:
+        assert names(session, sort="seed") == ["s1", "s2", "s3", "none"]
+        assert names(session, sort="-seed") == ["s3", "s2", "s1", "none"]
+        assert names(session, sort="name") == ["none", "s1", "s2", "s3"]
+        with pytest.raises(InvalidInput, match=r"Did you mean 'seed'\?"):
+            names(session, sort="sed")
+
+
+@pytest.mark.parametrize("sort", ["-created", "created", "-seed"])
+def test_pages_hold_every_run_once(engine: Engine, sort: str) -> None:
+    created = [create(engine, seed=seed).id for seed in range(7)]
+    seen: list[str] = []
+    cursor = None
+    with reading_scope(engine) as session:
+        while True:
+            page = run_search.find(session, "seed < 6", 2, cursor, sort=sort)
+            seen += [run.id for run in page.runs]
+            if page.next_cursor is None:
+                break
+            cursor = page.next_cursor
+        with pytest.raises(InvalidInput, match="Invalid cursor"):
+            run_search.find(session, cursor="what", sort=sort)
+    assert seen == (created[:6] if sort == "created" else created[5::-1])
+
+
+def test_a_table_of_many_runs_takes_as_many_queries_as_one_of_few(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        for seed in range(30):
+            run = runs.create(session, quick().model_copy(update={"seed": seed}))
+            record(session, run.id, **{"accuracy/token": seed / 30})
+            evaluate(session, run.id, HELD_OUT, 600, solved=1, n=16)
+    counts = []
+    for limit in (3, 30):
+        statements: list[str] = []
+
+        def count(*arguments: object, into: list[str] = statements) -> None:
+            into.append(str(arguments[2]))
+
+        event.listen(engine, "before_cursor_execute", count)
+        with reading_scope(engine) as session:
+            assert len(run_search.find(session, limit=limit).runs) == limit
+        event.remove(engine, "before_cursor_execute", count)
+        counts.append(len(statements))
+    assert counts[0] == counts[1] <= 15
+
+
+def test_a_queued_run_is_cancelled_at_once(engine: Engine) -> None:
+    run = create(engine)
+    with session_scope(engine) as session:
+        cancelled = runs.request_cancel(session, run.id)
+    assert (cancelled.status, cancelled.status_cause) == ("cancelled", "cancelled by the user")
+    assert cancelled.finished_at
+    with session_scope(engine) as session:
+        assert queue.claim(session, run.id, "host-1") is None
+
+
+def test_a_running_run_is_cancelled_only_when_its_worker_says_so(engine: Engine) -> None:
+    run = create(engine)
+    with session_scope(engine) as session:
+        claim = queue.claim(session, run.id, "host-1")
+        assert claim
+        assert runs.request_cancel(session, run.id).status == "cancelling"
+        assert runs.request_cancel(session, run.id).status == "cancelling"
+        assert queue.renew(session, claim) is RunStatus.CANCELLING
+        queue.cancelled(session, claim)
+        assert runs.get(session, run.id).status == "cancelled"
+
+
+@pytest.mark.parametrize("status", [RunStatus.FINISHED, RunStatus.FAILED])
+def test_a_run_that_is_over_cannot_be_cancelled(engine: Engine, status: RunStatus) -> None:
+    run = create(engine)
+    end(engine, run.id, status)
+    with session_scope(engine) as session, pytest.raises(Conflict, match=f"is {status} and cannot"):
+        runs.request_cancel(session, run.id)
+
+
+def test_a_clone_differs_only_in_its_overrides_and_names_its_parent(engine: Engine) -> None:
+    parent = create(engine, seed=1)
+    with session_scope(engine) as session:
+        same = runs.clone(session, parent.id)
+        changed = runs.clone(
+            session, parent.id, {"seed": 2, "training": {"steps": 50}, "data.first_tasks": 8}
+        )
+    assert (same.config, same.parent_id, same.status) == (parent.config, parent.id, "queued")
+    assert changed.seed == 2
+    assert changed.config["training"] == parent.config["training"] | {"steps": 50}
+    assert changed.config["data"]["first_tasks"] == 8
+
+
+def test_a_clone_with_an_unknown_field_suggests_the_right_one(engine: Engine) -> None:
+    parent = create(engine)
+    with session_scope(engine) as session, pytest.raises(InvalidConfig) as caught:
+        runs.clone(session, parent.id, {"training": {"stepz": 3}})
+    assert caught.value.problems[0].field == "training.stepz"
+    assert "steps" in caught.value.problems[0].hint
+
+
+@pytest.mark.parametrize(("step", "said"), [(None, "starts at step 0"), (300, "goes on from step 300")])
+def test_a_failed_run_is_resumed_and_says_from_where(engine: Engine, step: int | None, said: str) -> None:
+    run = create(engine)
+    end(engine, run.id, RunStatus.FAILED)
+    with session_scope(engine) as session:
+        if step:
+            checkpoints.add(session, run.id, Checkpoint(step, "x", "00", 10))
+        again = runs.resume(session, run.id)
+    assert (again.status, again.finished_at, again.traceback) == ("queued", None, "")
+    assert said in again.status_cause
+    with session_scope(engine) as session:
+        assert queue.claim(session, run.id, "host-2")
+
+
+def test_a_run_is_resumed_from_an_older_checkpoint_and_gives_up_later_ones(engine: Engine) -> None:
+    run = create(engine)
+    end(engine, run.id, RunStatus.FAILED)
+    with session_scope(engine) as session:
+        for step in (100, 200, 300):
+            checkpoints.add(session, run.id, Checkpoint(step, f"x/{step}", "00", 10))
+    with session_scope(engine) as session, pytest.raises(NotFound, match="no checkpoint of step 150"):
+        runs.resume(session, run.id, 150)
+    with session_scope(engine) as session:
+        again = runs.resume(session, run.id, 200)
+        assert [each.step for each in checkpoints.list(session, run.id)] == [200, 100]
+    assert "goes on from step 200" in again.status_cause
+    with session_scope(engine) as session, pytest.raises(Conflict, match="is queued"):
+        runs.resume(session, run.id, 100)
+    with reading_scope(engine) as session:  # refused: nothing was given up
+        assert [each.step for each in checkpoints.list(session, run.id)] == [200, 100]
+
+
+def test_a_fork_starts_from_a_checkpoint_that_is_there(engine: Engine) -> None:
+    run = create(engine)
+    with session_scope(engine) as session:
+        checkpoints.add(session, run.id, Checkpoint(100, "x", "00", 10))
+        fork = runs.fork(session, run.id, 100, "raw", overrides={"training": {"steps": 7}})
+    assert fork.parent_id == run.id
+    assert fork.config["training"]["steps"] == 7
+    assert fork.config["training"]["initialise_from"] == {
+        "kind": "run", "run": run.id, "step": 100, "part": "all", "weights": "raw",
+    }  # fmt: skip
+    with session_scope(engine) as session:
+        for step, source, field, said in (
+            (90, run.id, "step", "It has 100."),
+            (100, run.id[:-1] + "_", "run", f"Did you mean '{run.id}'?"),
+        ):
+            with pytest.raises(InvalidConfig) as caught:
+                runs.create(session, parse_experiment(runs.forked(source, run.config, step)))
+            assert caught.value.problems[0].field == f"training.initialise_from.{field}"
+            assert caught.value.problems[0].hint == said
+
+
+def test_a_queued_or_finished_run_cannot_be_resumed(engine: Engine) -> None:
+    run = create(engine)
+    with session_scope(engine) as session, pytest.raises(Conflict, match="is queued"):
+        runs.resume(session, run.id)
+    end(engine, run.id, RunStatus.FINISHED)
+    with session_scope(engine) as session, pytest.raises(Conflict, match="is finished"):
+        runs.resume(session, run.id)
+
+
+def test_an_external_run_is_logged_into_and_ends_as_its_script_says(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        run = runs.create_external(session, " mine ", {"any": ["thing", 1]})
+        assert (run.name, run.origin, run.status, run.config) == (
+            "mine",
+            "external",
+            "running",
+            {"any": ["thing", 1]},
+        )
+        runs.check_logs_here(session, run.id)
+        runs.note_step(session, run.id, 12)
+        with pytest.raises(InvalidInput, match="must be one of"):
+            runs.finish_external(session, run.id, RunStatus.RUNNING)
+        ended = runs.finish_external(session, run.id, RunStatus.FAILED, "diverged")
+        assert (ended.status, ended.status_cause, ended.step) == ("failed", "diverged", 12)
+        for refused in (runs.finish_external, runs.check_logs_here, runs.resume, runs.clone):
+            with pytest.raises(Conflict):
+                refused(session, run.id)
+
+
+def test_an_external_run_can_be_cancelled_since_no_process_of_ours_is_behind_it(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        run = runs.create_external(session, "mine", {})
+        assert runs.request_cancel(session, run.id).status == "cancelled"
+
+
+def test_name_tags_and_notes_are_edited_one_by_one(engine: Engine) -> None:
+    run = create(engine, name="before")
+    with session_scope(engine) as session:
+        runs.edit(session, run.id, name=" after ")
+        runs.edit(session, run.id, tags=["a", " b ", "a", ""])
+        seen = runs.edit(session, run.id, notes="why: *this*")
+        assert (seen.name, seen.tags, seen.notes) == ("after", ["a", "b"], "why: *this*")
+        for wrong in ({"name": " "}, {"name": "x" * 121}, {"tags": ["x" * 61]}, {"notes": "x" * 100_001}):
+            with pytest.raises(InvalidInput):
+                runs.edit(session, run.id, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_run_that_is_over_is_deleted_with_rows_and_files(engine: Engine, tmp_path: Path) -> None:
+    run = create(engine)
+    with session_scope(engine) as session, pytest.raises(Conflict, match="Cancel it first"):
+        runs.delete(session, run.id)
+    (tmp_path / run.id).mkdir()
+    (tmp_path / run.id / "weights.safetensors").write_bytes(b"x")
+    with session_scope(engine) as session:
+        record(session, run.id, loss=1.0)
+        evaluate(session, run.id, HELD_OUT, 1, 0, 1)
+        child = runs.clone(session, run.id)
+        runs.request_cancel(session, run.id)
+        runs.delete(session, run.id)
+    runs.remove_artifacts(tmp_path, run.id)
+    with reading_scope(engine) as session:
+        assert [each.id for each in run_search.find(session).runs] == [child.id]
+        assert runs.get(session, child.id).parent_id is None
+        assert series.names(session, run.id) == []
+        assert logs.tail(session, run.id) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_waiting_run_says_why_it_waits(engine: Engine) -> None:
+    first, second = create(engine), create(engine)
+    with reading_scope(engine) as session:
+        assert "no worker is alive" in runs.get(session, first.id).waiting_reason
+    with session_scope(engine) as session:
+        beat = WorkerBeat("host-1", "host", 1, "cpu", "", 0, None, time.time())
+        workers.beat(session, beat)
+    with reading_scope(engine) as session:
+        assert "a worker is free" in runs.get(session, first.id).waiting_reason
+        assert runs.get(session, second.id).waiting_reason.startswith("1 before it; ")
+        assert [run.waiting_reason == "" for run in run_search.find(session).runs] == [False, False]
+
+
+def test_a_duration_goes_on_until_the_run_ends(engine: Engine) -> None:
+    run = create(engine)
+    assert run.duration is None
+    with session_scope(engine) as session:
+        session.execute(update(Run).values(status="running", started_at=time.time() - 100))
+        running = runs.get(session, run.id).duration
+        session.execute(update(Run).values(status="finished", finished_at=time.time() - 50))
+        session.expire_all()
+        finished = runs.get(session, run.id).duration
+    assert running == pytest.approx(100, abs=5)
+    assert finished == pytest.approx(50, abs=5)

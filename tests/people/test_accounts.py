@@ -1,0 +1,133 @@
+"""Tokens, one-time logins and browser sessions."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from sqlalchemy import Engine, text, update
+
+from backend.db.session import reading_scope, session_scope
+from backend.kit.errors import Conflict, InvalidInput, NotFound, Unauthorised
+from backend.people import service as accounts
+from backend.people.tables import BrowserSession, LoginToken
+
+
+def make_token(engine: Engine, name: str = "laptop") -> str:
+    with session_scope(engine) as session:
+        return accounts.create_token(session, name)
+
+
+def test_a_token_opens_until_it_is_revoked(engine: Engine) -> None:
+    secret = make_token(engine)
+    assert secret.startswith("etrm_")
+    assert len(secret) > 40
+    with reading_scope(engine) as session:
+        token = accounts.check_token(session, secret)
+        assert token
+        assert (token.name, token.last_used_at, token.revoked_at) == ("laptop", None, None)
+        assert accounts.check_token(session, secret[:-1]) is None
+        assert accounts.check_token(session, "") is None
+    with session_scope(engine) as session:
+        accounts.revoke_token(session, "laptop")
+        assert accounts.check_token(session, secret) is None
+        assert accounts.tokens(session)[0].revoked_at
+
+
+def test_using_a_token_is_noted_at_most_once_a_minute(engine: Engine) -> None:
+    secret = make_token(engine)
+    with session_scope(engine) as session:
+        token = accounts.check_token(session, secret)
+        assert token
+        assert accounts.use_is_stale(token)
+        accounts.note_use(session, secret)
+    with reading_scope(engine) as session:
+        token = accounts.check_token(session, secret)
+        assert token
+        assert token.last_used_at == pytest.approx(time.time(), abs=5)
+        assert not accounts.use_is_stale(token)
+
+
+def test_no_secret_is_stored(engine: Engine) -> None:
+    secret = make_token(engine)
+    with session_scope(engine) as session:
+        login = accounts.issue_login(session)
+        browser = accounts.redeem_login(session, login)
+    with reading_scope(engine) as session:
+        stored = [
+            str(row)
+            for table in ("api_token", "login_token", "browser_session")
+            for row in session.execute(text(f"SELECT * FROM {table}"))
+        ]
+    assert len(stored) == 3
+    for each in (secret, login, browser):
+        assert not any(each in row for row in stored)
+
+
+def test_two_tokens_cannot_share_a_name_and_a_name_is_needed(engine: Engine) -> None:
+    make_token(engine)
+    with session_scope(engine) as session:
+        with pytest.raises(Conflict, match="laptop"):
+            accounts.create_token(session, " laptop ")
+        with pytest.raises(InvalidInput, match="name"):
+            accounts.create_token(session, "  ")
+        with pytest.raises(NotFound, match="phone"):
+            accounts.revoke_token(session, "phone")
+
+
+def test_a_login_token_works_once(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        login = accounts.issue_login(session)
+    with session_scope(engine) as session:
+        browser = accounts.redeem_login(session, login)
+    with session_scope(engine) as session:
+        assert accounts.check_session(session, browser)
+        assert not accounts.check_session(session, login)
+        with pytest.raises(Unauthorised, match="used already"):
+            accounts.redeem_login(session, login)
+
+
+def test_of_eight_browsers_with_one_login_token_one_gets_in(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        login = accounts.issue_login(session)
+    start, opened = threading.Barrier(8), []
+
+    def redeem() -> None:
+        start.wait()
+        try:
+            with session_scope(engine) as session:
+                opened.append(accounts.redeem_login(session, login))
+        except Unauthorised:
+            pass
+
+    threads = [threading.Thread(target=redeem) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 1
+
+
+def test_login_tokens_and_sessions_run_out(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        login, used = accounts.issue_login(session), accounts.issue_login(session)
+        browser = accounts.redeem_login(session, used)
+        past = time.time() - 1
+        session.execute(update(LoginToken).values(expires_at=past))
+        session.execute(update(BrowserSession).values(expires_at=past))
+    with session_scope(engine) as session:
+        assert not accounts.check_session(session, browser)
+        with pytest.raises(Unauthorised, match="has run out"):
+            accounts.redeem_login(session, login)
+
+
+def test_an_api_token_typed_into_the_login_page_opens_a_session_that_can_be_ended(engine: Engine) -> None:
+    secret = make_token(engine)
+    with session_scope(engine) as session:
+        browser = accounts.log_in_with_token(session, f" {secret}\n")
+        assert accounts.check_session(session, browser)
+        accounts.log_out(session, browser)
+        assert not accounts.check_session(session, browser)
+        with pytest.raises(Unauthorised, match="opens nothing"):
+            accounts.log_in_with_token(session, "etrm_wrong")

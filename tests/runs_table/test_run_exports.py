@@ -1,0 +1,64 @@
+"""The table of runs and the curves of one as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import pytest
+from sqlalchemy import Engine
+from tests.backend.services.test_compare import evaluate, queued
+
+from backend.db.session import reading_scope, session_scope
+from backend.domain.records import MetricFrame
+from backend.kit.errors import InvalidInput, NotFound
+from backend.metrics import service as series
+from backend.runs_table import exports as run_exports
+
+
+@pytest.fixture
+def two(engine: Engine) -> list[str]:
+    """An evaluated run whose loss diverged, and one that has nothing."""
+    first, second = queued(engine, name="first"), queued(engine, name="second", seed=1)
+    evaluate(engine, first, 3)
+    with session_scope(engine) as session:
+        series.append(session, first, MetricFrame([5, 10], [1.0, 2.0], {"loss": [0.5, math.nan]}))
+    return [first, second]
+
+
+def test_every_run_goes_out_with_its_scores_and_the_columns_asked_for(engine: Engine, two: list[str]) -> None:
+    with reading_scope(engine) as session:
+        file = run_exports.table(session, "", ["training.steps", "loss:min"], "name", "csv")
+    first, second = csv.DictReader(io.StringIO(file.content.decode()))
+
+    assert file.name == "runs.csv"
+    assert [first["id"], second["id"]] == two
+    assert [first[name] for name in ("pass1", "pass1_solved", "pass1_tasks")] == ["0.25", "3.0", "12"]
+    assert first["measured_on"] == "held-out, step 100 · EMA weights · 8 views · 4 ACT steps · 12 tasks"
+    assert float(first["pass1_low"]) < 0.25 < float(first["pass1_high"])
+    assert (second["pass1"], second["loss:min"]) == ("", "")
+    assert (first["loss:min"], first["training.steps"]) == ("0.5", "600")
+
+
+def test_every_point_goes_out_nan_included(engine: Engine, two: list[str]) -> None:
+    with reading_scope(engine) as session:
+        told = json.loads(run_exports.curves(session, two[0], None, "json").content)
+        lines = run_exports.curves(session, two[0], ["loss"], "csv").content.decode().splitlines()
+        nothing = run_exports.curves(session, two[1], None, "parquet").content
+
+    assert told[0] == {"metric": "loss", "step": 5, "wall_time": 1.0, "value": 0.5}
+    assert told[1]["value"] == "NaN"
+    assert lines == ["metric,step,wall_time,value", "loss,5,1.0,0.5", "loss,10,2.0,nan"]
+    assert nothing.startswith(b"PAR1")
+
+
+def test_what_cannot_be_exported_is_told(engine: Engine, two: list[str]) -> None:
+    with reading_scope(engine) as session:
+        with pytest.raises(InvalidInput, match="exported"):
+            run_exports.table(session, "", [], "", "xlsx")
+        with pytest.raises(InvalidInput):
+            run_exports.table(session, "", ["training.stepz"], "", "csv")
+        with pytest.raises(NotFound):
+            run_exports.curves(session, "zzzzzzzzzz", None, "csv")

@@ -1,0 +1,27 @@
+"""Tasks as a run of the lab gets them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from backend.data import service as datasets
+from backend.db.session import reading_scope
+from worker.recording.database_tasks import DbTasks
+
+TEST_SET = "procedural/control/test"
+
+
+def test_a_generated_set_is_made_and_kept_where_pages_find_it(engine: Engine) -> None:
+    tasks = DbTasks(engine).tasks(TEST_SET)
+    assert DbTasks(engine).tasks(TEST_SET) == tasks
+    with reading_scope(engine) as session:
+        assert datasets.tasks(session, TEST_SET) == tasks
+        (kept,) = [each for each in datasets.sets(session) if each.name == TEST_SET]
+        assert (kept.origin, kept.tasks) == ("generated", len(tasks))
+        assert datasets.task(session, TEST_SET, tasks[0].id) == tasks[0]
+
+
+def test_a_generated_set_too_large_for_pages_is_made_alone(engine: Engine) -> None:
+    assert len(DbTasks(engine).tasks("procedural/compose/train")) == 5000
+    with reading_scope(engine) as session:
+        assert not [each for each in datasets.sets(session) if each.name.startswith("procedural/")]

@@ -1,0 +1,65 @@
+"""A store that goes away and comes back, a store that refuses, and a loop faster than its store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from backend.kit.errors import Unavailable
+from worker.recording.write_behind import WriteBehind
+
+
+def test_while_the_store_is_away_it_tries_again_and_keeps_the_order() -> None:
+    stored: list[int] = []
+    attempts: list[int] = []
+
+    def write(batch: Sequence[int]) -> None:
+        attempts.append(len(batch))
+        if len(attempts) < 3:
+            raise Unavailable("The database is away.")
+        stored.extend(batch)
+
+    queue = WriteBehind(write)
+    for number in range(100):
+        queue.put(number)
+    queue.close()
+    assert stored == list(range(100))
+    assert len(attempts) >= 3
+
+
+def test_an_error_that_trying_again_cannot_mend_is_raised_to_the_loop() -> None:
+    def write(_batch: Sequence[int]) -> None:
+        raise ValueError("no such metric")
+
+    queue = WriteBehind(write)
+    queue.put(1)
+    with pytest.raises(ValueError, match="no such metric"):
+        queue.flush()
+    with pytest.raises(ValueError, match="no such metric"):
+        queue.put(2)
+
+
+def test_a_loop_much_faster_than_its_store_waits_and_nothing_is_dropped() -> None:
+    stored: list[int] = []
+    may_write = threading.Event()
+
+    def write(batch: Sequence[int]) -> None:
+        may_write.wait()
+        stored.extend(batch)
+
+    queue = WriteBehind(write, most=10)
+
+    def loop() -> None:
+        for number in range(50):
+            queue.put(number)
+
+    looping = threading.Thread(target=loop)
+    looping.start()
+    looping.join(timeout=0.5)
+    assert looping.is_alive()  # ten wait already
+    may_write.set()
+    looping.join(timeout=30)
+    queue.close()
+    assert stored == list(range(50))

@@ -1,0 +1,214 @@
+"""`python -m worker …`: the commands of `etrm` that need torch. They work with no server and no database."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from backend.domain.config.files import read_experiment
+from backend.domain.config.problems import apply_overrides
+from backend.domain.experiment import EvaluationSet, ExperimentConfig
+from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
+from backend.kit.errors import Conflict, EtrmError, InvalidInput
+from worker.cli.checkpoint import app as checkpoint_app
+from worker.kit.recorder import NullRecorder, Recorder
+from worker.service import parallel
+
+CONFIG_FILE = "config.json"  # in the folder of a run
+INTERRUPTED = 130  # exit status of what Ctrl-C ended
+
+app = typer.Typer(
+    help="Train, evaluate and check models.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(checkpoint_app, name="checkpoint")
+
+
+def main() -> NoReturn:
+    """Run a command. What a user can put right is one message and exit status 1; wrong usage is 2."""
+    parallel.join()
+    status: int = 0
+    try:
+        app(prog_name="etrm", standalone_mode=True)
+    except SystemExit as ended:  # how typer and our commands end
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except EtrmError as error:
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in ("torch", "safetensors"):
+            raise
+        _fail(f"This command needs {library}. Install the worker: pip install 'etrm-lab[worker]'")
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    parallel.leave(status)
+
+
+@app.command()
+def train(
+    config: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONFIG.json|PRESET", help="A config file or a preset; left out with --resume."
+        ),
+    ] = "",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="Change a field: --set training.steps=100. Repeatable."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Of the results. Default: runs/NAME-TIME.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in --out.")] = False,
+) -> None:
+    """Train and evaluate here and now."""
+    if resume and out is None:
+        raise typer.BadParameter("needs --out, the folder of the run to go on with", param_hint="--resume")
+    if not config and not resume:
+        raise typer.BadParameter("a config file or preset is missing", param_hint="CONFIG.json|PRESET")
+    experiment = read_experiment(config or str(out / CONFIG_FILE if out else ""), overrides or [])
+    folder = out or _new_folder(experiment)
+    if not resume and any((folder / "checkpoints").glob("step-*")):
+        raise Conflict(f"{folder} holds checkpoints.", "Go on with --resume, or choose another --out.")
+    if not parallel.is_one_of_several():
+        write_config(experiment, folder)
+        if experiment.training.processes > 1:
+            arguments = ("train", "--resume", "--out", str(folder))
+            parallel.hand_over(experiment.training.processes, "worker", arguments)
+    _train(experiment, folder)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A folder made by train, or the id of a run.")],
+    set_name: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="Task set. Default: those of the run's config.")
+    ] = "",
+    first: First = None,
+    views: Views = None,
+    act_steps: ActSteps = None,
+    weights: Weights = None,
+    trace_steps: TraceSteps = False,
+    step: Step = None,
+    search: Search = None,
+    trim: Trim = None,
+) -> None:
+    """Score a checkpoint: pass@k with its interval."""
+    changes: dict[str, object] = {"views": views, "act_steps": act_steps, "weights": weights, "trim": trim}
+    if trace_steps:
+        changes["trace_steps"] = True
+    if search:
+        changes["search"] = apply_overrides({}, search)
+    if set_name or first is not None:
+        changes["sets"] = [{"name": set_name or EvaluationSet().name, "first_tasks": first}]
+    _evaluate(run, step, {name: value for name, value in changes.items() if value is not None})
+
+
+@app.command()
+def control(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Ten minutes: a, b and d alone, and shorter.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Of trainings and report; goes on with what is there.")
+    ] = Path("runs/control"),
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at a time. Default: one per core.")
+    ] = None,
+) -> None:
+    """Train small variants on rules that can be learned, and report who learns them."""
+    from worker.experiments.control.command import run
+    from worker.experiments.control.variants import FULL, QUICK
+
+    page = run(QUICK if quick else FULL, out, jobs, lambda text: print(text, flush=True))
+    if page is None:
+        print("Stopped. The same command goes on from here.")
+        raise SystemExit(INTERRUPTED)
+    print(f"Report: {page}")
+
+
+@app.command()
+def parity(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of fixtures.")]) -> None:
+    """Compare with recorded numbers of the published models, one line per fixture."""
+    from worker.experiments.parity import main as compare
+
+    raise typer.Exit(compare(folder))
+
+
+@app.command()
+def worker() -> None:
+    """Train queued runs, one at a time."""
+    from worker.service.celery_app import main as serve
+
+    serve()
+
+
+def _train(config: ExperimentConfig, folder: Path) -> None:
+    from worker.cli.local import LocalTasks
+    from worker.recording.console import ConsoleRecorder, recorded
+    from worker.training.stop import StopSignal
+    from worker.training.trainer import train as run_training
+    from worker.training.verdict import verdict
+
+    recorder: Recorder = ConsoleRecorder(folder=folder) if parallel.is_first() else NullRecorder()
+    try:
+        with StopSignal().on_signals() as stop:
+            result = run_training(config, LocalTasks(), recorder, folder, stop)
+    finally:
+        recorder.close()
+    if not parallel.is_first():
+        return
+    if result.stopped:
+        print(f"Stopped at step {result.step}. Go on: etrm train --resume --out {folder}")
+        raise SystemExit(INTERRUPTED)
+    if judged := verdict(config, result, recorded(folder)):
+        print(f"Hypothesis {judged.verdict}: {judged.reason}")
+    print(f"Checkpoints and results: {folder}")
+
+
+def _evaluate(run: str, step: int | None, changes: dict[str, object]) -> None:
+    from worker.cli.local import LocalTasks, folder_of_run
+    from worker.recording.console import ConsoleRecorder
+    from worker.training.scoring import score_checkpoint
+    from worker.training.stop import StopSignal
+
+    folder = folder_of_run(run)
+    recorder = ConsoleRecorder()
+    try:
+        with StopSignal().on_signals() as stop:
+            score_checkpoint(folder, step, changes, LocalTasks(), recorder, stop)
+    finally:
+        recorder.close()
+    if stop.requested:
+        print("Stopped. The same command goes on from here.")
+        raise SystemExit(INTERRUPTED)
+
+
+def _new_folder(config: ExperimentConfig) -> Path:
+    return Path("runs") / f"{config.name or config.variant}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def write_config(config: ExperimentConfig, folder: Path) -> None:
+    """Make the folder of a run, with its config in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG_FILE).write_text(config.model_dump_json(indent=1) + "\n")
+    except OSError as error:
+        raise InvalidInput(
+            f"{folder} cannot be written: {error.strerror}.", "Choose another --out."
+        ) from error
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"Error: {message}", file=sys.stderr)
+    raise SystemExit(1)

@@ -1,0 +1,101 @@
+"""`etrm checkpoint …`: published checkpoints in, ours out, and a look into either."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backend.domain.config.files import read_experiment
+from backend.kit.errors import Conflict
+
+app = typer.Typer(help="Import, export and look into checkpoints.", no_args_is_help=True)
+
+
+class Averaged(Enum):
+    """The two kinds of weights of a checkpoint of ours."""
+
+    EMA = "ema"
+    RAW = "raw"
+
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A file by torch, or safetensors.")]
+
+
+@app.command()
+def inspect(file: File) -> None:
+    """Say what a file holds: which weights, and every tensor."""
+    from worker.models.weight_files import read_weights
+
+    found = read_weights(file, "FILE")
+    print(f"{file}: SHA-256 {found.sha256}")
+    for kind, state in (("ema", found.ema), ("raw", found.raw), ("average or raw not said", found.only)):
+        if state:
+            print(f"\n{kind}: {len(state)} tensors, {sum(t.numel() for t in state.values()):,} numbers")
+        for name, tensor in state.items():
+            shape = " x ".join(map(str, tensor.shape)) or "scalar"
+            print(f"  {name}  {shape}  {str(tensor.dtype).removeprefix('torch.')}")
+
+
+@app.command(name="import")
+def import_(
+    file: File,
+    config: Annotated[str, typer.Option(metavar="CONFIG.json|PRESET", help="The model it is put into.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="A new run, to evaluate or to train on.")],
+    part: Annotated[str, typer.Option(metavar="all|decoder", help="What of it is taken.")] = "all",
+    weights: Annotated[
+        str, typer.Option(metavar="ema|raw|unknown", help="Which weights they are, or to take.")
+    ] = "unknown",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a field. Repeatable.")
+    ] = None,
+) -> None:
+    """Make a run of a published checkpoint, at step 0: to evaluate, or to train on with --resume."""
+    from worker.cli.app import write_config
+    from worker.cli.local import LocalTasks
+    from worker.recording.console import ConsoleRecorder
+    from worker.training.stop import StopSignal
+    from worker.training.trainer import train
+
+    start = {"kind": "checkpoint", "path": str(file.absolute()), "part": part, "weights": weights}
+    experiment = read_experiment(
+        config, [f"training.initialise_from={json.dumps(start)}", *(overrides or [])]
+    )
+    if out.exists() and any(out.iterdir()):
+        raise Conflict(f"{out} is not empty.", "Choose another --out.")
+    write_config(experiment, out)
+    recorder, stop = ConsoleRecorder(), StopSignal()
+    stop.request("imported, not trained")
+    try:
+        train(experiment, LocalTasks(), recorder, out, stop)
+    finally:
+        recorder.close()
+    print(f"Evaluate it: etrm evaluate {out}. Train on: etrm train --resume --out {out}")
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="A folder made by train, or the id of a run.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Safetensors by that ending, else by torch.")],
+    step: Annotated[
+        int | None, typer.Option("--checkpoint", metavar="STEP", help="Which one. Default: the newest.")
+    ] = None,
+    weights: Annotated[Averaged, typer.Option(help="Which weights.")] = Averaged.EMA,
+) -> None:
+    """Write a checkpoint of a run in the layout of the published code."""
+    from worker.cli.local import folder_of_run
+    from worker.models.build import build_reasoner
+    from worker.models.importing import export_weights
+    from worker.training import checkpoint
+
+    found = checkpoint.find(folder_of_run(run), step)
+    snapshot = checkpoint.load(found)
+    state = dict(snapshot.ema if weights is Averaged.EMA else snapshot.weights)
+    table = state.get("context.table")
+    reasoner = build_reasoner(snapshot.config, 1 if table is None else len(table))
+    reasoner.load_state_dict(state)
+    count = export_weights(reasoner, file, weights.value)
+    print(f"{file}: {count} tensors, {weights.value} weights of step {snapshot.step}.")

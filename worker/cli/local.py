@@ -1,0 +1,40 @@
+"""What the command line finds on this machine: tasks, and the folders of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from backend.domain.arc.task import Task
+from backend.domain.experiment import BUILT_IN_SETS, GENERATED_SETS
+from backend.kit.errors import NotFound
+from backend.settings import Settings
+from worker.data.sets import BuiltinTasks, TaskSource
+
+
+class LocalTasks:
+    """Built-in and generated sets from the installation, imported ones from the database, if there is one."""
+
+    def tasks(self, set_name: str) -> tuple[Task, ...]:
+        source: TaskSource = BuiltinTasks()
+        database = make_url(Settings.load().database_url)
+        is_there = database.get_backend_name() != "sqlite" or Path(database.database or "").exists()
+        if set_name not in (*BUILT_IN_SETS, *GENERATED_SETS) and is_there:
+            from backend.db.session import make_engine
+            from worker.recording.database_tasks import DbTasks
+
+            source = DbTasks(make_engine(database.render_as_string(hide_password=False)))
+        return source.tasks(set_name)
+
+
+def folder_of_run(run: str) -> Path:
+    """The folder of a run given by itself or by its id; NotFound says where was looked."""
+    artifacts = Settings.load().artifacts
+    for folder in (Path(run), artifacts / run):
+        if folder.is_dir():
+            return folder
+    raise NotFound(
+        f"There is no run {run}: neither a folder of that name nor one in {artifacts}.",
+        "Give a folder made by etrm train, or a run id as etrm runs shows it.",
+    )

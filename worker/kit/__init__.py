@@ -1,0 +1,1 @@
+"""What models, data and training share: batches, noise, devices."""

@@ -1,0 +1,88 @@
+"""The Celery worker: takes run ids from the broker, one at a time (docs/decisions/queue.md).
+
+The task runs in a thread that watches a child process; the main loop beside it stays responsive to signals.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any, NoReturn
+
+from celery import Celery, signals
+from celery.platforms import SecurityWarning
+
+from backend.db.session import make_engine
+from backend.kit.errors import Unavailable
+from backend.queue import dispatch
+from backend.settings import Settings
+from worker.service import machine
+from worker.service.heartbeat import Heartbeat
+from worker.service.tasks import Executor
+
+
+def make_app(broker_url: str) -> Celery:
+    """A Celery app that consumes ids of work: JSON only, nothing fetched ahead, acknowledged on arrival."""
+    app = Celery("etrm", broker=dispatch.celery_url(broker_url))
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_default_queue=dispatch.QUEUE,
+        worker_pool="threads",
+        worker_concurrency=1,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,  # what waits stays in the broker, for whichever worker is free first
+        worker_enable_remote_control=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+    )
+    return app
+
+
+def main() -> NoReturn:
+    """Work until SIGTERM or Ctrl-C; a second Ctrl-C does not wait for the checkpoint."""
+    settings = Settings.load()
+    if settings.broker_url is None:
+        raise Unavailable(
+            "There is no broker to take runs from.",
+            "Set ETRM_BROKER_URL to redis://HOST:PORT/0, or run `etrm up`, which starts one.",
+        )
+    app = make_app(settings.broker_url)
+    engine = make_engine(settings.database_url)
+    executor = Executor(engine, settings.artifacts, machine.worker_id())
+    _connect(app, executor, Heartbeat(engine))
+    warnings.simplefilter("ignore", SecurityWarning)  # about root and pickle: only JSON is accepted here
+    app.worker_main(
+        ["-q", "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    )
+    sys.exit(0)
+
+
+def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat) -> None:
+    """Tie the task and the worker's life to Celery's events."""
+
+    def execute_run(_run_id: str) -> None:
+        executor.execute(heartbeat)
+
+    def execute_evaluation(evaluation_id: int) -> None:
+        executor.execute_evaluation(evaluation_id, heartbeat)
+
+    def ready(**_event: Any) -> None:
+        heartbeat.start()
+
+    def leaving(how: str, **_event: Any) -> None:
+        executor.leaving.set()
+        if how == "Cold":  # the second Ctrl-C
+            executor.hurry.set()
+
+    def left(**_event: Any) -> None:
+        heartbeat.stop()
+
+    app.task(execute_run, name=dispatch.TASK)
+    app.task(execute_evaluation, name=dispatch.EVALUATION_TASK)
+    signals.worker_ready.connect(ready, weak=False)
+    signals.worker_shutting_down.connect(leaving, weak=False)
+    signals.worker_shutdown.connect(left, weak=False)

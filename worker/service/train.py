@@ -1,0 +1,168 @@
+"""`python -m worker.service.train RUN_ID ATTEMPT`: one attempt at one run, in a process of its own.
+
+Exit status: 0 all done · 75 left because it was asked to, or because the run is another attempt's · 1 failed,
+with cause and traceback in the run's row.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from backend.db.session import make_engine, reading_scope, session_scope
+from backend.domain.config.problems import parse_experiment
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.records import Progress
+from backend.kit.errors import EtrmError, NotFound, Unavailable
+from backend.queue import claims as queue
+from backend.runs import checkpoints
+from backend.runs import queries as runs
+from backend.settings import Settings
+from worker.kit.recorder import NullRecorder
+from worker.recording.database import DbRecorder, LostRun
+from worker.recording.database_tasks import DbTasks
+from worker.recording.line_writer import LineWriter
+from worker.service import parallel
+from worker.service.supervision import STOPPED
+from worker.training.stop import StopSignal
+
+FAILED = 1
+
+
+def main(run_id: str, attempt: int) -> int:
+    """Carry out the attempt, or hand it over to several processes; returns the exit status."""
+    parallel.join()
+    faulthandler.enable()  # a crash in native code leaves its stack on the console
+    settings = Settings.load()
+    engine = make_engine(settings.database_url)
+    with StopSignal().on_signals() as stop:
+        try:
+            return _attempt(engine, settings, run_id, attempt, stop)
+        except LostRun as lost:
+            print(f"Leaving: {lost} is no longer this process's.", file=sys.stderr)
+            return STOPPED
+        except Exception as error:  # noqa: BLE001 — whatever it is, the run's page must say it
+            if _is_about_another_process(error):
+                return parallel.LOST
+            _report(engine, run_id, attempt, error)
+            return FAILED
+
+
+def _is_about_another_process(error: Exception) -> bool:
+    """Whether it only says that another of the processes that share the batch died."""
+    if not parallel.is_one_of_several():
+        return False
+    from worker.training.ranks import ProcessLost
+
+    return isinstance(error, ProcessLost)
+
+
+def _attempt(engine: Engine, settings: Settings, run_id: str, attempt: int, stop: StopSignal) -> int:
+    config = _config(engine, run_id)
+    if config.training.processes * settings.nodes > 1 and not parallel.is_one_of_several():
+        engine.dispose()
+        arguments = (run_id, str(attempt))
+        parallel.hand_over(
+            config.training.processes, __spec__.name, arguments, settings.nodes, settings.rendezvous or ""
+        )
+    if not parallel.is_first():
+        return _work_along(config, engine, settings.artifacts / run_id, stop)
+    return _carry_out(config, engine, settings.artifacts, run_id, attempt, stop)
+
+
+def _carry_out(
+    config: ExperimentConfig, engine: Engine, artifacts: Path, run_id: str, attempt: int, stop: StopSignal
+) -> int:
+    """Train and record."""
+    folder = artifacts / run_id
+    recorder = DbRecorder(engine, run_id, attempt, artifacts)
+    warn = _level(recorder, "warning")
+    with (
+        redirect_stdout(LineWriter(sys.stdout, _level(recorder, "info"))),
+        redirect_stderr(LineWriter(sys.stderr, warn)),
+    ):
+        try:
+            recorder.progress(Progress("loading", 0, 1))
+            recorder.flush()  # LostRun before anything is touched
+            from worker.training.trainer import train  # takes seconds: torch
+
+            forget_unwritten(engine, folder, run_id, warn)
+            result = train(config, DbTasks(engine), recorder, folder, stop, resume=True)
+        except EtrmError as error:
+            recorder.log(str(error), "error")
+            raise
+        finally:
+            recorder.close()
+    return STOPPED if result.stopped else 0
+
+
+def _work_along(config: ExperimentConfig, engine: Engine, folder: Path, stop: StopSignal) -> int:
+    """Be one of the processes that the first one records for."""
+    from worker.training.trainer import train
+
+    result = train(config, DbTasks(engine), NullRecorder(), folder, stop, resume=True)
+    return STOPPED if result.stopped else 0
+
+
+def _config(engine: Engine, run_id: str) -> ExperimentConfig:
+    with reading_scope(engine) as session:
+        run = runs.get(session, run_id)
+        if run is None:
+            raise NotFound(f"There is no run {run_id!r}.")
+        return parse_experiment(run.config)
+
+
+def forget_unwritten(engine: Engine, folder: Path, run_id: str, warn: Callable[[str], None]) -> None:
+    """Remove checkpoints that are newer than what the database heard of.
+
+    A kill right after a checkpoint can take the points before it, which were still in memory, with it.
+    Going on from it would leave a gap in the curves; the checkpoint before it has none. If the database
+    was away so long that no checkpoint it knows is left, hours of training weigh more than the gap.
+    """
+    from worker.training.checkpoint import list_checkpoints
+
+    with reading_scope(engine) as session:
+        known = {folder.parent / row.path for row in checkpoints.list(session, run_id)}
+    present = list_checkpoints(folder)
+    newest_known = max((path for path in present if path in known), default=None)
+    for path in present:
+        if newest_known is None:
+            warn(f"{path.name} is not in the database: points before it may be missing in the curves.")
+        elif path > newest_known:
+            shutil.rmtree(path)
+
+
+def _report(engine: Engine, run_id: str, attempt: int, error: Exception) -> None:
+    """Keep cause and traceback in the run's row; the console has them in any case."""
+    text = "".join(traceback.format_exception(error))
+    print(text, file=sys.stderr, flush=True)
+    try:
+        with session_scope(engine) as session:
+            queue.report_error(session, queue.Claim(run_id, attempt), cause_of(error), text)
+    except Unavailable as away:
+        print(away, file=sys.stderr)
+
+
+def cause_of(error: Exception) -> str:
+    """What to show beside the status: what happened, and what to do where that is known."""
+    if isinstance(error, EtrmError):
+        return " ".join(line.strip() for line in str(error).splitlines())
+    cause = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"{cause} Lower training.batch_size or data.canvas_sizes."
+    return cause
+
+
+def _level(recorder: DbRecorder, level: str) -> Callable[[str], None]:
+    return lambda text: recorder.log(text, level)
+
+
+if __name__ == "__main__":
+    parallel.leave(main(sys.argv[1], int(sys.argv[2])))
