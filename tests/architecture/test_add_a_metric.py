@@ -23,7 +23,8 @@ import backend
 from backend.db.session import session_scope
 from backend.domain.config.problems import parse_experiment
 from backend.domain.records import MetricFrame
-from backend.services import datasets, series
+from backend.data import service as datasets
+from backend.metrics import service as series
 from tests.support.databases import SqliteFiles
 from tests.support.recorded import record_run
 from tests.support.tiny_runs import Memory, tiny

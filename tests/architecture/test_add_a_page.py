@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from backend.app import create_app
 from backend.db.migrate import upgrade
 from backend.db.session import session_scope
-from backend.services import accounts
+from backend.people import service as accounts
 from backend.settings import Settings
 
 settings = Settings(home=Path(sys.argv[1]))

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from backend.app import create_app
 from backend.settings import Settings
 from tests.support.screenshots.guide import PICTURES
-from tests.support.screenshots.pages import NO_PAGES, SHOTS
+from tests.support.screenshots.pages import NO_PAGES, SHOTS, is_of_pages
 
 HAVE_NO_EMPTY_STATE = {"/login", "/api/docs", "/groups/{group_id}"}
 
@@ -34,7 +34,7 @@ def _flat(routes: Iterable[object]) -> Iterator[APIRoute]:
 def _is_seen(route: APIRoute) -> bool:
     """It belongs to the pages, or answers with HTML elsewhere."""
     answer = str(route.endpoint.__annotations__.get("return"))
-    return route.endpoint.__module__.startswith("backend.pages") or "HTMLResponse" in answer
+    return is_of_pages(route) or "HTMLResponse" in answer
 
 
 def test_every_page_is_photographed(routes: set[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sqlalchemy import Engine
-from tests.backend.services.test_compare import TASKS, evaluate, queued
 
 from backend.comparison import replicates
 from backend.comparison import service as compare
@@ -14,6 +13,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import PRESETS
 from backend.domain.records import EvaluationKey, EvaluationSummary, Score, TestOutcome
 from backend.evaluation import outcomes as predictions
+from tests.comparison.test_compare import TASKS, evaluate, queued
 
 
 @pytest.fixture

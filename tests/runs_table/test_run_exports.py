@@ -9,13 +9,13 @@ import math
 
 import pytest
 from sqlalchemy import Engine
-from tests.backend.services.test_compare import evaluate, queued
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.records import MetricFrame
 from backend.kit.errors import InvalidInput, NotFound
 from backend.metrics import service as series
 from backend.runs_table import exports as run_exports
+from tests.comparison.test_compare import evaluate, queued
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import Engine
-from tests.backend.services.test_compare import evaluate, queued
 
 from backend.db.session import reading_scope
 from backend.runs_table.cells import Cell, VariationRow, columns_of, variations
+from tests.comparison.test_compare import evaluate, queued
 
 
 def the_row(engine: Engine) -> tuple[VariationRow, Cell]:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
-from tests.backend.services.test_compare import queued
 
 from backend.comparison import replicates
 from backend.comparison import service as compare
@@ -29,6 +28,7 @@ from backend.lifecycle import service as runs
 from backend.runs import queries as run_rows
 from backend.runs_table import cells as runs_table
 from backend.runs_table import exports as run_exports
+from tests.comparison.test_compare import queued
 
 TASKS = tuple(f"task{number:02}" for number in range(16))
 NONE_IN_COMMON = "different tasks (8 and 8, none in common)"

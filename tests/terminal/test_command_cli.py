@@ -14,7 +14,7 @@ import pytest
 from tests.support.commands import output, refusal
 from tests.support.lab import environment
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def test_help_names_every_command_and_loads_nothing_heavy(tmp_path):

@@ -14,9 +14,9 @@ from backend.app import create_app
 from backend.settings import Settings
 from backend.web import pages
 from backend.web.pages import NAVIGATION, PAGES, Page
-from tests.support.screenshots.pages import NO_PAGES
+from tests.support.screenshots.pages import NO_PAGES, is_of_pages
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 STATIC_PAGES = [page for page in PAGES if page.is_static and page.module]
 
 
@@ -24,7 +24,7 @@ STATIC_PAGES = [page for page in PAGES if page.is_static and page.module]
 def routes(tmp_path_factory: pytest.TempPathFactory) -> list[APIRoute]:
     """The routes of the pages in the order in which they are tried."""
     app = create_app(Settings(home=tmp_path_factory.mktemp("lab")))
-    return [each for each in _flat(app.routes) if each.endpoint.__module__.startswith("backend.pages")]
+    return [each for each in _flat(app.routes) if is_of_pages(each)]
 
 
 def _flat(routes: Iterable[object]) -> Iterator[APIRoute]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import pkgutil
 import re
 from dataclasses import fields
 from importlib import import_module
 
 import pytest
-from backend.pages import contexts
 from jinja2 import meta, nodes
 
 from backend.web.assets import FRONTEND
 from backend.web.contexts import Context
 from backend.web.rendering import environment
 
-for each in pkgutil.iter_modules(contexts.__path__):
-    import_module(f"{contexts.__name__}.{each.name}")
+for path in (FRONTEND.parent / "backend").glob("*/contexts.py"):
+    import_module(f"backend.{path.parent.name}.contexts")
 BASES = Context.__subclasses__()
 PAGES = [page for base in BASES for page in (base.__subclasses__() or [base])]
 TEMPLATES = sorted(str(path.relative_to(FRONTEND / "templates")) for path in FRONTEND.rglob("*.html"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from fastapi.routing import APIRoute
 from playwright.sync_api import Page
 
 from backend.web.pages import NAVIGATION
@@ -223,3 +224,9 @@ NO_PAGES = {
     "/runs/{run_id}/predictions": "a section of a page",
     "/runs/{run_id}/figures": "curves of a page",
 }
+
+
+def is_of_pages(route: APIRoute) -> bool:
+    """Whether the route belongs to a page or to what every page loads, and not to the API."""
+    module = route.endpoint.__module__
+    return module.endswith("pages") or module == "backend.web.assets"

@@ -84,7 +84,7 @@ function withOpacity(tone, opacity) {
   return `rgba(${parts.join(",")},${opacity})`;
 }
 
-/** The short line that stands for a trace in a legend; the server draws the same (backend/pages/still.py). */
+/** The short line that stands for a trace in a legend; the server draws the same (backend/charts/static_chart.py). */
 export function swatch({ meta, line }) {
   const space = "http://www.w3.org/2000/svg";
   const mark = document.createElementNS(space, "svg");

@@ -1,4 +1,4 @@
-// The launch form as a config, by the same rules as backend/pages/form_values.py: what cannot be read as its
+// The launch form as a config, by the same rules as backend/launch/form_values.py: what cannot be read as its
 // type stays the text it is, so that the config's own validation can say what is wrong.
 
 /** The config that the enabled inputs below `root` describe. */
