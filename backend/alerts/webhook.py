@@ -137,4 +137,4 @@ def _post(url: str, payload: dict[str, Any]) -> str:
         error.close()
         return f"the webhook answered {error.code}"
     except OSError as error:  # URLError and timeouts are such
-        return f"the webhook cannot be reached: {getattr(error, 'reason', error)}"
+        return f"could not reach the webhook: {getattr(error, 'reason', error)}"

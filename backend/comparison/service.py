@@ -97,7 +97,7 @@ def baseline(found: Sequence[RunView], asked: str) -> str:
     if not asked:
         return found[0].id
     if all(run.id != asked for run in found):
-        raise invalid_query("base", f"{asked} is not among the runs.", "Name one of them.")
+        raise invalid_query("base", f"{asked} is not one of the compared runs.", "Name one of them.")
     return asked
 
 

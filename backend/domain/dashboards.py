@@ -52,7 +52,9 @@ class CurvesPanel(Panel):
 
     kind: Literal["curves"] = "curves"
     metric: str = Field("accuracy/token", min_length=1, max_length=200)
-    by: Literal["run", "seed"] = Field("seed", description="One line per run, or per variation over seeds.")
+    by: Literal["run", "seed"] = Field(
+        "seed", description="One line per run, or per configuration over seeds."
+    )
 
 
 class BarsPanel(Panel):
@@ -86,7 +88,7 @@ class GridsPanel(Panel):
 
     kind: Literal["grids"] = "grids"
     task: str = Field("", max_length=100, description="Part of a task's id; empty: the first ones.")
-    mode: str = Field("", max_length=60, description="A failure mode of the first variant; empty: any.")
+    mode: str = Field("", max_length=60, description="A failure mode of the first encoder; empty means any.")
     most: int = Field(4, ge=1, le=12, description="Test inputs shown.")
 
 
@@ -143,8 +145,8 @@ def encoder_variants() -> Content:
                 "embedding that TRM learns for each puzzle, and help on puzzles that it never saw? Below:"
                 " every variant that has runs here, each over its seeds.",
             ),
-            CurvesPanel(id="train", title="Training: share of tokens right", metric="accuracy/token"),
-            CurvesPanel(id="exact", title="Training: share of grids right", metric="accuracy/exact"),
+            CurvesPanel(id="train", title="Training: token accuracy", metric="accuracy/token"),
+            CurvesPanel(id="exact", title="Training: grid accuracy", metric="accuracy/exact"),
             CurvesPanel(id="loss", title="Training: loss", metric="loss"),
             CurvesPanel(
                 id="coverage", title="Gradient coverage of the encoder", metric="encoder/gradient_coverage"
@@ -183,7 +185,7 @@ def encoder_variants() -> Content:
             ),
             TablePanel(
                 id="significance",
-                title="Is the difference more than luck?",
+                title="Is the difference significant?",
                 table="significance",
                 width=12,
                 height=5,

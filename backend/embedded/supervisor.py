@@ -158,7 +158,7 @@ class Supervisor:
             if self._signals.stop_requests:
                 raise Stopped
             if child.ending:
-                last_line = child.last_line or "it wrote nothing"
+                last_line = child.last_line or "no output"
                 raise Unavailable(
                     f"The {child.service.name} {child.ending} while starting: {last_line}",
                     f"Its log: {child.log}",

@@ -43,9 +43,7 @@ def _evaluation(session: Session, field: str, named: str) -> Evaluation:
     if named.isdecimal() and len(named) < runs.ID_LENGTH:
         found = rows.get(session, int(named))
         if found is None:
-            raise NotFound(
-                f"There is no evaluation {named}.", "GET /api/v1/runs/{id}/evaluations lists them."
-            )
+            raise NotFound(f"Evaluation {named} not found.", "GET /api/v1/runs/{id}/evaluations lists them.")
         return found
     result = runs.get(session, named).held_out
     found = rows.get(session, result.id) if result else None

@@ -178,7 +178,7 @@ def _waiting_reasons(session: Session, evaluations: Sequence[Evaluation]) -> dic
         return {}
     reason = workers.why_work_waits(session)
     return {
-        evaluation_id: f"{before} before it; {reason}" if before else reason
+        evaluation_id: f"{before} ahead in queue; {reason}" if before else reason
         for before, evaluation_id in enumerate(jobs.queued_ids(session))
         if evaluation_id in waiting
     }

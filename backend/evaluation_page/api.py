@@ -59,7 +59,7 @@ def create_evaluation(
     asked: Annotated[EvaluationRequest, ASKED],
 ) -> EvaluationView:
     """Queue the scoring of a checkpoint. 409 where it is done or under way already; one that failed or was
-    cancelled goes on where it was."""
+    cancelled resumes where it stopped."""
     with session_scope(engine) as session:
         view = evaluations.request(session, run_id, asked)
     _sent(view)
@@ -166,7 +166,7 @@ def export_evaluation(
 
 @router.post("/evaluations/{evaluation_id}/cancel", responses=responses(401, 404, 409, 422))
 def cancel_evaluation(evaluation_id: EvaluationId, engine: Database) -> EvaluationView:
-    """Stop an evaluation. What it has computed stays: resumed, it goes on where it was."""
+    """Stop an evaluation. What it has computed stays: resumed, it continues where it stopped."""
     with session_scope(engine) as session:
         view = evaluations.cancel(session, evaluation_id)
     announce(view.run_id)

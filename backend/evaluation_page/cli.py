@@ -39,11 +39,12 @@ def evaluate(
     trace_steps: TraceSteps = False,
     search: Search = None,
     trim: Trim = None,
-    workers: Annotated[int, typer.Option(min=1, help="At most so many workers share it.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers.")] = 1,
     here: Annotated[
-        bool, typer.Option("--here", help="In this process, with results in the run's folder alone.")
+        bool,
+        typer.Option("--here", help="Evaluate in this process and write results to the run's folder only."),
     ] = False,
-    follow: Annotated[bool, typer.Option(help="Show its progress until it is over.")] = True,
+    follow: Annotated[bool, typer.Option(help="Show progress until it finishes.")] = True,
 ) -> None:
     """Score a checkpoint: pass@k with its interval.
 
@@ -74,7 +75,7 @@ def evaluate(
 @app.command(name="list")
 def list_(
     run: Annotated[str, typer.Option(help="Only those of this run, in training as well.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most this many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Maximum number to list, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List evaluations, newest first."""
@@ -89,7 +90,9 @@ def list_(
     if as_json:
         print(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
         return
-    show_table(HEADS, [_row(each) for each in found], empty="No evaluation yet. Start one: etrm evaluate RUN")
+    show_table(
+        HEADS, [_row(each) for each in found], empty="No evaluations yet. Start one: etrm evaluate RUN"
+    )
 
 
 @app.command()
@@ -114,7 +117,7 @@ def cancel(evaluation_id: EvaluationId) -> None:
 
 @app.command()
 def resume(evaluation_id: EvaluationId) -> None:
-    """Queue a failed or cancelled evaluation again; it goes on where it was."""
+    """Queue a failed or cancelled evaluation again; it resumes where it stopped."""
     from backend.evaluation import service as evaluations
     from backend.queue import dispatch
     from backend.terminal.lab import writing
@@ -282,7 +285,7 @@ def _follow(evaluation_id: int) -> None:
                 said = now
             time.sleep(LOOK_EVERY)
     except KeyboardInterrupt:
-        print(f"It goes on. See it: etrm evaluation show {evaluation_id}", file=sys.stderr)
+        print(f"Still running: etrm evaluation show {evaluation_id}", file=sys.stderr)
         raise SystemExit(130) from None
     print("\n".join(_lines(view)))
     if view.status != "finished":

@@ -23,7 +23,7 @@ def gallery(
     size: Annotated[str, typer.Option(help="small, medium or large: by the task's longest side.")] = "",
     change: Annotated[str, typer.Option(help="a_only, b_only, both, neither or differ: A against B.")] = "",
     attempts: Annotated[int, typer.Option(min=1, help="Within which a test input counts as solved.")] = 1,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Most test inputs listed.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Maximum number of test inputs to list.")] = 50,
 ) -> None:
     """List test inputs with the first attempts at them, newest evaluation first."""
     from backend.gallery import service
@@ -39,7 +39,7 @@ def gallery(
         reasons = service.obstacles_of(session, wanted.evaluations)
     several = max(1, len(wanted.evaluations))
     heads = ("task", "test", *(f"{letter}  run, first attempt" for letter in "ABCDEF"[:several]))
-    show(heads, [_row(item) for item in page.items], empty="Nothing matches.")
+    show(heads, [_row(item) for item in page.items], empty="No predictions match.")
     print(" · ".join(f"{mode} {number}" for mode, number in counted.items()))
     for evaluation_id, reason in reasons.items():
         letter = "ABCDEF"[wanted.evaluations.index(evaluation_id)]
@@ -53,7 +53,7 @@ def _row(item: Item) -> tuple[str, ...]:
 
 
 def _said(answer: Answer | None) -> str:
-    """`quick 0, step 600: nearly right, 76 % of cells, 3/8 votes, truth ranks 3`."""
+    """`quick 0, step 600: nearly right, 76 % of cells, 3/8 votes, correct answer ranked #3`."""
     if answer is None:
         return "not asked"
     source, outcome = answer.source, answer.outcome
@@ -61,7 +61,9 @@ def _said(answer: Answer | None) -> str:
     if not outcome.candidates:
         return f"{where}: {outcome.note or 'no answer'}"
     first = outcome.candidates[0]
-    verdict = "correct" if first.correct else (first.failure_mode or "truth unknown")
-    rank = f"truth ranks {outcome.truth_rank}" if outcome.truth_rank else "truth got no vote"
+    verdict = "correct" if first.correct else (first.failure_mode or "correct answer unknown")
+    rank = (
+        f"correct answer ranked #{outcome.truth_rank}" if outcome.truth_rank else "correct answer got 0 votes"
+    )
     cells = f"{first.cell_accuracy:.0%} of cells"
     return f"{where}: {verdict}, {cells}, {first.votes}/{outcome.views} votes, {rank}"

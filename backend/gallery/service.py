@@ -152,7 +152,7 @@ def sources(session: Session, evaluation_ids: Sequence[int]) -> tuple[Source, ..
     found = {each.id: _source(each, run) for each, run in rows.with_runs(session, evaluation_ids)}
     missing = [each for each in evaluation_ids if each not in found]
     if missing:
-        raise NotFound(f"There is no evaluation {missing[0]}.", "A run's page lists its evaluations.")
+        raise NotFound(f"Evaluation {missing[0]} not found.", "A run's page lists its evaluations.")
     return tuple(found[each] for each in evaluation_ids)
 
 

@@ -69,7 +69,7 @@ def forget_old(session: Session, run_ids: Collection[str]) -> list[str]:
     for run_id in run_ids:
         run = rows.get(session, run_id)
         if run is None:
-            raise NotFound(f"There is no run {run_id!r}.")
+            raise NotFound(f"Run {run_id!r} not found.")
         if not RunStatus(run.status).is_over:
             raise Conflict(
                 f"Run {run_id} is {run.status} and needs its checkpoints.", "Wait until it is over."

@@ -24,7 +24,7 @@ from backend.run_view import queries as run_facts
 from backend.runs import journal_queries as journal
 from backend.runs import queries as run_rows
 
-LISTED_BY = "The runs page and `etrm runs` list them."  # the hint for an unknown id
+LISTED_BY = "List runs on the runs page or with `etrm runs`."  # the hint for an unknown id
 _invalid = partial(invalid, "The run was not changed.")
 
 START = "training.initialise_from"
@@ -68,7 +68,7 @@ def check_names(session: Session, *configs: ExperimentConfig) -> None:
     exist."""
     known = [each.name for each in datasets.sets(session)]
     missing = [
-        FieldProblem(field, f"there is no task set {name!r}.", one_of(name, known))
+        FieldProblem(field, f"unknown task set {name!r}.", one_of(name, known))
         for config in configs
         for field, name in _sets_of(config)
         if name not in known
@@ -84,7 +84,7 @@ def _missing_baselines(session: Session, configs: Sequence[ExperimentConfig]) ->
     stated = [each.hypothesis for each in configs if isinstance(each.hypothesis, BaselineHypothesis)]
     named = {each.run_id for each in stated}
     return [
-        FieldProblem("hypothesis.run_id", f"there is no run {run_id!r}.", _nearest_run(session, run_id))
+        FieldProblem("hypothesis.run_id", f"unknown run {run_id!r}.", _nearest_run(session, run_id))
         for run_id in sorted(named - set(run_rows.several(session, named)))
     ]
 
@@ -106,14 +106,12 @@ def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
     if not isinstance(start, RunStart):
         return None
     if run_rows.get(session, start.run) is None:
-        return FieldProblem(
-            f"{START}.run", f"there is no run {start.run!r}.", _nearest_run(session, start.run)
-        )
+        return FieldProblem(f"{START}.run", f"unknown run {start.run!r}.", _nearest_run(session, start.run))
     steps = [each.step for each in journal.checkpoints_of(session, start.run)]
     if start.step in steps:
         return None
     kept = ", ".join(map(str, steps[:8]))
-    hint = f"It has {kept}." if steps else "It has none at all."
+    hint = f"It has {kept}." if steps else "It has none."
     return FieldProblem(f"{START}.step", f"run {start.run} has no checkpoint of step {start.step}.", hint)
 
 

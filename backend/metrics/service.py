@@ -103,7 +103,7 @@ def version(session: Session, run_id: str) -> int:
 
 
 def versions(session: Session, run_ids: Collection[str]) -> dict[str, int]:
-    """The current versions of many runs; one that has no point yet is left out."""
+    """The current versions of many runs; one that has no data yet is left out."""
     return run_cursors.of_runs(session, run_ids)
 
 

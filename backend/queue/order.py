@@ -44,7 +44,7 @@ def move(session: Session, run_id: str, place: int) -> int:
     at = min(place - 1, len(others))
     changed = _placed(moved, others[:at], others[at:])
     rows.place(session, changed)
-    events.add(session, run_id, "moved", f"Moved to place {at + 1} of {len(waiting)} in the queue.")
+    events.add(session, run_id, "moved", f"Moved to position {at + 1} of {len(waiting)} in the queue.")
     return at + 1
 
 
@@ -69,8 +69,10 @@ def _waiting(session: Session, waiting: Sequence[Place], run_id: str) -> Place:
         return found
     run = run_rows.get(session, run_id)
     if run is None:
-        raise NotFound(f"There is no run {run_id!r}.", "The queue page and `etrm queue` list what waits.")
-    raise Conflict(f"Run {run_id} is {run.status}: only a queued run has a place in the queue.")
+        raise NotFound(
+            f"Run {run_id!r} not found.", "List queued runs on the queue page or with `etrm queue`."
+        )
+    raise Conflict(f"Run {run_id} is {run.status}: only queued runs have a position in the queue.")
 
 
 def _placed(moved: Place, before: Sequence[Place], behind: Sequence[Place]) -> list[Place]:

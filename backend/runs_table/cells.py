@@ -344,7 +344,7 @@ def _delta(name: str, value: Value, base: Value) -> Delta | None:
         return None
     is_share = unit_of(name) == "share"
     if change == 0 or (is_share and abs(change) < 0.0005):
-        return Delta("±0", "none", "The same as the baseline.")
+        return Delta("±0", "none", "Same as the baseline.")
     sign = "+" if change > 0 else "−"
     text = f"{abs(change) * 100:.1f}{NBSP}pt" if is_share else text_of(name, abs(change))
     return Delta(f"{sign}{text}", "up" if change > 0 else "down", "Against the baseline.")

@@ -18,7 +18,7 @@ from backend.scores import queries as evaluation_rows
 from backend.scores.tables import Duel
 from backend.sequential import queries as rows
 
-_invalid = partial(invalid, "The duel was not started.")
+_invalid = partial(invalid, "The sequential comparison was not started.")
 
 LADDER = (32, 100, 400)
 MOST = 200
@@ -91,7 +91,7 @@ def request(session: Session, asked: DuelRequest) -> tuple[DuelView, list[tuple[
 def get(session: Session, duel_id: int) -> DuelView:
     duel = rows.get(session, duel_id)
     if duel is None:
-        raise NotFound(f"There is no duel {duel_id}.", "GET /api/v1/duels lists them.")
+        raise NotFound(f"Sequential comparison {duel_id} not found.", "GET /api/v1/duels lists them.")
     return _view(duel)
 
 

@@ -56,7 +56,7 @@ def storage_error(error: OSError, place: Path) -> EtrmError:
         )
     return Unavailable(
         f"The folder {place} cannot be written to: {os.strerror(error.errno or 0)} ({where}).",
-        "Give yourself the right to write there, or set ETRM_HOME to another folder.",
+        "Grant write permission, or set ETRM_HOME to another folder.",
     )
 
 

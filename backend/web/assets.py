@@ -74,7 +74,7 @@ def _sources(path: str) -> list[Path]:
 def _own_file(folder: str, name: str) -> Path:
     file = _scripts().get(name) if folder == "js" else (STATIC / folder / name).resolve()
     if file is None or not file.is_relative_to(STATIC.resolve()) or not file.is_file():
-        raise NotFound(f"There is no file {name!r}.", "Reload the page: it may be older than the server.")
+        raise NotFound(f"File {name!r} not found.", "Reload the page: it may be older than the server.")
     return file
 
 

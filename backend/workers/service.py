@@ -71,9 +71,9 @@ def why_work_waits(session: Session) -> str:
     """Why what is first in the queue has not begun yet."""
     alive = [worker for worker in listed(session) if worker.alive]
     if not alive:
-        return "no worker is alive: start one with `etrm worker`"
+        return "no worker is online: start one with `etrm worker`"
     if any(worker.current_run_id is None for worker in alive):
-        return "a worker is free and will take it within seconds"
+        return "a worker is idle and will start it within seconds"
     evaluating = {share.worker_id for share in lease.held(session, EvaluationShare)}
     busy = ", ".join(
         ("an evaluation of " if worker.id in evaluating else "") + _name(session, worker.current_run_id or "")

@@ -37,7 +37,7 @@ def assert_goes_on_as_if_nothing_had_happened(
 ) -> None:
     """It finishes from a checkpoint, with every acknowledged point and the numbers of an undisturbed run."""
     lab.await_status(run_id, "finished")
-    assert "Going on from the checkpoint of step" in lab.log_text(run_id)
+    assert "Resuming from the checkpoint of step" in lab.log_text(run_id)
     points = numbers(lab.points(run_id))
     for name, curve in numbers(acknowledged).items():
         assert curve.items() <= points[name].items(), f"{name} lost acknowledged points"

@@ -134,7 +134,7 @@ def test_a_view_is_kept_replaced_and_forgotten(engine: Engine, three_runs: dict[
             with pytest.raises(InvalidInput) as caught:
                 saved_views.save(session, "wrong", wrong)
             assert caught.value.problems[0].field == field
-        with pytest.raises(NotFound, match="no view 'wid'") as missing:
+        with pytest.raises(NotFound, match="View 'wid' not found") as missing:
             saved_views.remove(session, "wid")
         assert "Did you mean 'wide'?" in missing.value.hint
         saved_views.remove(session, "wide")

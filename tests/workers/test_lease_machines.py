@@ -95,7 +95,7 @@ class RunMachine(Machine):
         self.interruptions = 0 if status.is_over else self.interruptions
 
     def interrupted(self) -> None:
-        given_up = self.interruptions + 1 == queue.MOST_ATTEMPTS
+        given_up = self.interruptions + 1 == queue.MAX_ATTEMPTS
         self.interruptions += 1
         self.ended(RunStatus.FAILED if given_up else RunStatus.QUEUED)
 

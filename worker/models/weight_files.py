@@ -61,13 +61,13 @@ class WeightFile:
     def choose(self, weights: Weights) -> Chosen:
         """The state that `weights` asks for; InvalidInput where the file does not have it or has both."""
         if self.only:
-            return Chosen(self.only, weights, "as said, not by the file", frozenset())
+            return Chosen(self.only, weights, "as configured, not by the file", frozenset())
         if weights == "unknown" and self.ema and self.raw:
             raise problem(
                 InvalidInput,
                 self.field,
                 f"{self.path} holds raw weights and their average.",
-                "Say which to take: weights ema or raw.",
+                "Set weights to ema or raw.",
             )
         there: Weights = "ema" if self.ema else "raw"
         taken = there if weights == "unknown" else weights
@@ -139,7 +139,7 @@ def problem(kind: type[EtrmError], field: str, message: str, hint: str = "") -> 
 def _corrupt(path: Path, field: str, error: Exception) -> EtrmError:
     why = " ".join(str(error).split())[:200]
     return problem(
-        CheckpointCorrupt, field, f"{path} cannot be read: {why}.", "It may be cut off: copy it anew."
+        CheckpointCorrupt, field, f"{path} cannot be read: {why}.", "It may be truncated: copy it again."
     )
 
 

@@ -105,7 +105,7 @@ class _Work:
         with reading_scope(self.engine) as session:
             found = jobs.get(session, self.share.evaluation_id)
             if found is None:
-                raise NotFound(f"There is no evaluation {self.share.evaluation_id}.")
+                raise NotFound(f"Evaluation {self.share.evaluation_id} not found.")
             evaluation, job = found
             return predictions.key_of(evaluation), evaluation.run_id, job.options
 

@@ -115,7 +115,7 @@ def _config(engine: Engine, run_id: str) -> ExperimentConfig:
     with reading_scope(engine) as session:
         run = runs.get(session, run_id)
         if run is None:
-            raise NotFound(f"There is no run {run_id!r}.")
+            raise NotFound(f"Run {run_id!r} not found.")
         return parse_experiment(run.config)
 
 

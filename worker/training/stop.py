@@ -29,7 +29,7 @@ class StopSignal:
         def handle(number: int, _frame: FrameType | None) -> None:
             if number == signal.SIGINT and self.requested:
                 raise KeyboardInterrupt
-            self.request("interrupted" if number == signal.SIGINT else "told to end (SIGTERM)")
+            self.request("interrupted" if number == signal.SIGINT else "received SIGTERM")
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
         try:

@@ -129,11 +129,11 @@ class _Run:
         except (KeyError, ValueError, RuntimeError) as error:  # torch's own words for names and shapes
             raise Conflict(
                 f"The checkpoint of step {snapshot.step} does not fit this version's model or data: {error}",
-                "Go on with the version that wrote it, or train again from the start.",
+                "Resume with the version that wrote it, or train again from the start.",
             ) from error
         self.saved_step = self.learner.step
         self.meter = Meter("training", self.config.training.steps, self.learner.step)
-        self.recorder.log(f"Going on from the checkpoint of step {self.learner.step}.")
+        self.recorder.log(f"Resuming from the checkpoint of step {self.learner.step}.")
         self._heed(self.stop_rule.ruling)
         return True
 
@@ -208,7 +208,7 @@ class _Run:
         if self.saved_step == self.learner.step:
             return
         if not self.learner.sums.are_finite():
-            self._fail_diverged("the loss or a gradient is no finite number")
+            self._fail_diverged("the loss or a gradient is not finite")
         watched = {**self.alarms.state_dict(), "stop_rule": self.stop_rule.state_dict()}
         snapshot = self.learner.snapshot(watched)
         self.saved_step = self.learner.step
@@ -246,8 +246,8 @@ def _check_same_experiment(saved: ExperimentConfig, wanted: ExperimentConfig) ->
     if changed:
         listed = "; ".join(f"{path} was {old}, now {new}" for path, (old, new) in changed.items())
         raise Conflict(
-            f"The checkpoint is of another experiment: {listed}.",
-            "Go on with the saved config, or start a new run. Steps, recording and evaluation may change.",
+            f"The checkpoint belongs to another experiment: {listed}.",
+            "Resume with the saved config, or start a new run. Steps, recording and evaluation may change.",
         )
 
 
@@ -264,7 +264,7 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
         f"{counted(len(data.tasks), 'task')}: {canvases} cells."
     )
     if leaking := _leaking(data):
-        recorder.log(f"Left out, since they hold what the evaluation asks: {', '.join(leaking)}.", "warning")
+        recorder.log(f"Excluded from training (overlaps evaluation tasks): {', '.join(leaking)}.", "warning")
     if data.dropped:
         example = data.dropped[0]
         recorder.log(

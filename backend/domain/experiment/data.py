@@ -40,7 +40,7 @@ class DataConfig(Config):
         False,
         "Learn evaluation demonstrations",
         "Also train on the demonstration pairs (never the test pairs) of the evaluated tasks. "
-        "TRM needs it: it has one embedding per puzzle. An encoder must not have it.",
+        "TRM needs it: it has one embedding per puzzle. Leave off for encoder models.",
     )
     first_tasks: int | None = field(
         None,
@@ -75,8 +75,8 @@ class DataConfig(Config):
     )
     max_demonstrations: int = field(
         10,
-        "Most demonstrations",
-        "Demonstrations the encoder may see of one task.",
+        "Max demonstrations",
+        "Maximum number of demonstrations the encoder sees per task.",
         ge=1,
         le=16,
         advanced=True,

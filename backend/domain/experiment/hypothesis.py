@@ -15,7 +15,7 @@ _MEASURE = (
     "arc-agi-1/evaluation, or two of them with ' - ' or ' / ' between."
 )
 _CLAIM = "One sentence: what you expect, and why."
-_AFTER = "The rule is asked from this step on."
+_AFTER = "The rule applies from this step on."
 _POINTS = "Recorded points in a row at which it has to hold."
 
 
@@ -43,8 +43,8 @@ class HopelessStop(Config):
         min_length=1,
         max_length=LONGEST,
     )
-    comparison: Comparison = field("<", "Comparison", "How the measure compares where it is hopeless.")
-    value: float = field(0.2, "Value", "What it is compared with; shares lie in 0 to 1.")
+    comparison: Comparison = field("<", "Comparison", "The comparison that counts as hopeless.")
+    value: float = field(0.2, "Value", "The threshold; fractions are 0 to 1.")
     points: int = field(1, "Points in a row", _POINTS, unit="points", ge=1, le=10_000)
 
     @model_validator(mode="after")
@@ -67,7 +67,7 @@ class BarHypothesis(Config):
     kind: Literal["bar"] = "bar"
     claim: str = field("", "Claim", _CLAIM, min_length=1, max_length=500)
     measure: str = field("pass@1", "Measure", _MEASURE, min_length=1, max_length=LONGEST)
-    comparison: Comparison = field(">=", "Comparison", "How the measure has to compare with the bar.")
+    comparison: Comparison = field(">=", "Comparison", "The required comparison with the bar.")
     value: float = field(
         0.1, "Bar", "Shares lie in 0 to 1. Scores are held against it with their whole interval."
     )

@@ -134,7 +134,7 @@ METRICS = (
         "below 0.1 % raises an alarm. It compares across encoders.",
         "Encoder",
         unit="share",
-        label="share of energy",
+        label="between tasks",
         panel="scale_free",
     ),
     Metric(

@@ -111,7 +111,7 @@ def _rules(sweep: Sweep) -> Iterator[FieldProblem]:
     if sweep.grid and sweep.random:
         yield FieldProblem(
             "sweep.random",
-            "cannot stand beside a grid.",
+            "cannot be combined with a grid.",
             "Sweep a grid or at random; a list of values may be drawn at random as well.",
         )
         return
@@ -127,7 +127,7 @@ def _rules(sweep: Sweep) -> Iterator[FieldProblem]:
 
 def _rules_of_draws(sweep: Sweep) -> Iterator[FieldProblem]:
     if sweep.random and sweep.count is None:
-        yield FieldProblem("sweep.count", "is missing.", "Say how many random draws to run.")
+        yield FieldProblem("sweep.count", "is missing.", "Set the number of random draws.")
     if sweep.count is not None and not sweep.random:
         yield FieldProblem(
             "sweep.count", "is the number of random draws.", "Leave it out, or sweep a field at random."
@@ -136,7 +136,7 @@ def _rules_of_draws(sweep: Sweep) -> Iterator[FieldProblem]:
 
 def _rules_of_path(field: str, path: str, sweep: Sweep) -> Iterator[FieldProblem]:
     if not all(path.split(".")) or path != path.strip() or "=" in path:
-        yield FieldProblem(field, f"{shown(path)} is no path of a field.", "Write it as model.core.width.")
+        yield FieldProblem(field, f"{shown(path)} is not a field path.", "Write it as model.core.width.")
     elif (section := path.partition(".")[0]) in NOT_SWEPT:
         yield FieldProblem(field, "cannot be swept.", NOT_SWEPT[section])
     elif path == "seed" and sweep.seeds > 1:
@@ -167,7 +167,7 @@ def _rules_of_size(sweep: Sweep) -> Iterator[FieldProblem]:
         factors += [f"{sweep.seeds} seeds"] if sweep.seeds > 1 else []
         field = "sweep.count" if sweep.random else "sweep.grid"
         message = f"makes {sweep.size:,} runs ({' × '.join(factors)}); at most {MOST_RUNS} go at once."
-        yield FieldProblem(field, message, "Take fewer values or seeds, or sweep at random with a count.")
+        yield FieldProblem(field, message, "Use fewer values or seeds, or sweep at random with a count.")
     elif sweep.size == 1 and not sweep.random:
         hint = "Set seeds to 2 or more, or give a swept field a second value."
         yield FieldProblem("sweep.seeds", "1, and no field has two values: nothing varies.", hint)
@@ -179,7 +179,7 @@ def _problem_of(details: ErrorDetails) -> FieldProblem:
     place, given = ".".join(("sweep", *steps)), shown(details["input"])
     match details["type"]:
         case "extra_forbidden":
-            return FieldProblem(place, "there is no such field.", _suggestion(steps))
+            return FieldProblem(place, "unknown field.", _suggestion(steps))
         case "missing":
             return FieldProblem(place, "is missing.", "A range has low and high.")
         case "too_short":

@@ -143,7 +143,7 @@ def _refuse_twins(points: Sequence[_Point], sweep: Sweep) -> None:
         path = next(path for path in sweep.paths if twin.at[path] != point.at[path])
         kind, word = ("random", "draws") if sweep.random else ("grid", "values")
         message = f"{word} {twin.at[path] + 1} and {point.at[path] + 1} make the same run."
-        raise invalid(FieldProblem(f"sweep.{kind}.{path}", message, "Take one of them out."))
+        raise invalid(FieldProblem(f"sweep.{kind}.{path}", message, "Remove one of them."))
 
 
 def _refuse_last_seed(config: ExperimentConfig, sweep: Sweep) -> None:

@@ -29,7 +29,7 @@ def read_axis(kind: Literal["grid", "random"], path: str, text: str) -> Any:
     options = [each.strip() for each in found["options"].split(":") if each.strip()]
     for option in options:
         if option not in _OPTIONS:
-            raise invalid(FieldProblem(field, f"there is no option {shown(option)}.", "Known: log, integer."))
+            raise invalid(FieldProblem(field, f"unknown option {shown(option)}.", "Known: log, integer."))
     if kind == "random":
         return {"low": low, "high": high} | dict.fromkeys(options, True)
     return _each(low, high, options, field)

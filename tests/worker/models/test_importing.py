@@ -159,7 +159,7 @@ def test_what_a_file_says_of_its_weights_is_believed_and_what_it_does_not_say_is
     torch.save(published(etrm()), tmp_path / "silent")
     export_weights(reasoner, tmp_path / "says.safetensors", "raw")
     assert "average or raw not known" in str(import_weights(reasoner, tmp_path / "silent", "all", "unknown"))
-    assert "moving average, as said, not by the file" in str(
+    assert "moving average, as configured, not by the file" in str(
         import_weights(reasoner, tmp_path / "silent", "all", "ema")
     )
     assert import_weights(reasoner, tmp_path / "says.safetensors", "all", "unknown").weights == "raw"

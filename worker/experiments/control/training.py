@@ -78,7 +78,7 @@ class _Child:
             console = (self._folder / CONSOLE_FILE).read_text(errors="replace").strip()
             raise ControlFailed(
                 f"Variant {self.variant.folder} ended with status {status}: {console[-600:]}",
-                f"Its console is {self._folder / CONSOLE_FILE}. The same command goes on from here.",
+                f"Its console is {self._folder / CONSOLE_FILE}. Run the same command to continue.",
             )
         if status == 0:
             self._console.close()

@@ -125,7 +125,7 @@ class ComparePage {
     }
     document.getElementById("matrix-count").textContent = shown
       ? `${shown} of ${rows.length} tasks`
-      : `No such task among ${rows.length}${differing && !(solves || fails) ? "; untick to see those that do not differ" : ""}`;
+      : `No matches among ${rows.length} tasks${differing && !(solves || fails) ? "; untick to include tasks that do not differ" : ""}`;
   }
 
   /** Runs that go on: their charts and tables are looked at again. */

@@ -255,7 +255,7 @@ class Dashboard {
       location.assign(`/d/${copy.slug}`);
     }));
     on("delete", async () => {
-      if (!(await confirm(`Delete ${this.name}?`, "Its share links stop working. Runs stay as they are.", "Delete dashboard"))) return;
+      if (!(await confirm(`Delete ${this.name}?`, "Its share links stop working. Runs are kept.", "Delete dashboard"))) return;
       if (await attempt(() => ask(`/api/v1/dashboards/${this.slug}`, { method: "DELETE" }))) location.assign("/dashboards");
     });
     on("share", () => document.getElementById("share-dialog").showModal());
@@ -282,7 +282,7 @@ class Dashboard {
   async revoke(id, button) {
     await ask(`/api/v1/dashboards/${this.slug}/shares/${id}`, { method: "DELETE" });
     button.replaceWith(Object.assign(document.createElement("span"), { className: "small soft", textContent: "revoked" }));
-    tell("The link opens nothing any more.");
+    tell("Link revoked.");
   }
 
   async chooseRuns() {

@@ -17,7 +17,7 @@ const renew = throttled(() => attempt(async () => {
 function sayConnection(state) {
   const note = document.getElementById("connection");
   note.hidden = state === "open";
-  note.textContent = "The connection to the server is lost. Trying again; nothing that happens meanwhile is missed.";
+  note.textContent = "Reconnecting… No updates will be lost.";
 }
 
 if (root.dataset.active) {

@@ -1,4 +1,4 @@
-// What may come next, below an input: names, operators and values of the filter language, or names of columns.
+// Suggestions, below an input: names, operators and values of the filter language, or names of columns.
 // A combobox: arrows choose, Enter or Tab takes, Escape closes.
 
 import { ask } from "../web/api.js";
@@ -16,7 +16,7 @@ export function complete(input) {
   list.id = `${input.id}-completion`;
   list.hidden = true;
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", "What may come next");
+  list.setAttribute("aria-label", "Suggestions");
   input.after(list);
   input.parentElement.classList.add("has-completion");
   for (const [name, value] of Object.entries({
