@@ -138,7 +138,7 @@ def share_dashboard(slug: str, request: Request, engine: Database) -> NewShare:
 
 @router.delete("/{slug}/shares/{share_id}", responses=responses(401, 404))
 def revoke_share(slug: str, share_id: int, engine: Database) -> Share:
-    """Take a share link back: it opens nothing any more."""
+    """Revoke a share link."""
     with session_scope(engine) as session:
         found = dashboards.revoke(session, slug, share_id)
     return Share.model_validate(found)

@@ -108,13 +108,13 @@ def shares(
 def revoke(
     slug: Slug, share_id: Annotated[int, typer.Argument(metavar="LINK", help="Number of the share link.")]
 ) -> None:
-    """Take a share link back: it opens nothing any more."""
+    """Revoke a share link."""
     from backend.dashboards import service as dashboards
     from backend.terminal.lab import writing
 
     with writing() as session:
         dashboards.revoke(session, slug, share_id)
-    print(f"Share link {share_id} opens nothing any more.")
+    print(f"Revoked share link {share_id}.")
 
 
 @app.command()

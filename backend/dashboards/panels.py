@@ -45,7 +45,7 @@ from backend.run_view.views import RunView
 from backend.web.drawn import NOT_YET, Drawn
 
 LAST_RECORDED = "Last recorded on training samples."
-MOST_GRIDS = 6  # variants side by side
+MAX_GRIDS = 6  # variants side by side
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class Panels:
             for variation in self.board("seed").variations
             if (results := replicates.results_of(variation, protocol))
         ]
-        firsts = [found[0] for found in by_variation][:MOST_GRIDS]
+        firsts = [found[0] for found in by_variation][:MAX_GRIDS]
         wanted = gallery.Filter(
             evaluations=tuple(result.id for _, result in firsts),
             set_name=protocol.set_name,

@@ -154,7 +154,7 @@ def note_opened(session: Session, secret: str) -> None:
 
 
 def revoke(session: Session, slug: str, share_id: int) -> ShareView:
-    """From now on the link opens nothing."""
+    """Revoke the link."""
     row = rows.called(session, slug)
     found = (
         next((each for each in rows.shares(session, row.id) if each.id == share_id), None) if row else None

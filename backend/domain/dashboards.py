@@ -11,9 +11,9 @@ from backend.domain import metrics as registry
 from backend.kit.errors import FieldProblem, InvalidInput
 
 COLUMNS = 12  # of the grid that panels lie on
-MOST_PANELS = 60
-MOST_TEXT = 20_000
-MOST_OWN = 24  # curves of a comparison whose runs have no metric that we know
+MAX_PANELS = 60
+MAX_TEXT = 20_000
+MAX_OWN = 24  # curves of a comparison whose runs have no metric that we know
 
 # What bars can be of: pass@k, and the last value of a metric that is a share.
 MEASURES = (
@@ -96,7 +96,7 @@ class ProsePanel(Panel):
     """Words in Markdown."""
 
     kind: Literal["prose"] = "prose"
-    text: str = Field("", max_length=MOST_TEXT)
+    text: str = Field("", max_length=MAX_TEXT)
 
 
 AnyPanel = Annotated[
@@ -108,7 +108,7 @@ class Content(Part):
     """All of a dashboard but its name."""
 
     source: Source = Source()
-    panels: tuple[AnyPanel, ...] = Field((), max_length=MOST_PANELS)
+    panels: tuple[AnyPanel, ...] = Field((), max_length=MAX_PANELS)
 
     @model_validator(mode="after")
     def _ids_differ(self) -> Content:
@@ -216,7 +216,7 @@ def of_comparison(runs: Sequence[str], by: Literal["run", "seed"], metrics: Coll
         lined = isinstance(panel, CurvesPanel | TablePanel)
         panels.append(panel.model_copy(update={"by": by}) if lined else panel)
     if not any(isinstance(panel, CurvesPanel) for panel in panels):
-        own = sorted(metrics)[:MOST_OWN]
+        own = sorted(metrics)[:MAX_OWN]
         panels = [
             CurvesPanel(id=f"metric-{at}", title=name, metric=name, by=by) for at, name in enumerate(own)
         ]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from backend.domain.experiment import ExperimentConfig
 from backend.kit.errors import FieldProblem, InvalidInput
 
-MOST_WORKERS = 64
+MAX_WORKERS = 64
 
 
 class EvaluationRequest(BaseModel):
@@ -37,7 +37,7 @@ class EvaluationRequest(BaseModel):
     trim: int | None = Field(
         None, ge=0, le=29, description="Trim canvases to so many cells around the visible grids; null: not."
     )
-    workers: int = Field(1, ge=1, le=MOST_WORKERS, description="Maximum number of workers.")
+    workers: int = Field(1, ge=1, le=MAX_WORKERS, description="Maximum number of workers.")
     search: dict[str, Any] | None = Field(
         None, description="Guided refinement, as `evaluation.search` of a config; null means none."
     )

@@ -194,7 +194,7 @@ def interrupt(session: Session, held: Share, cause: str, traceback: str = "") ->
 
 
 def fail(session: Session, held: Share, cause: str, traceback: str) -> RunStatus | None:
-    """The job cannot go on; who shares it is stopped. What the child reported itself goes first."""
+    """The job cannot continue; its workers are stopped. What the child reported itself goes first."""
     found = rows.lock(session, held.evaluation_id)
     if found is None or not rows.end_shares(session, lease.of_share(held.id)):
         return None

@@ -32,7 +32,7 @@ from backend.scores.transition import note_evaluation, transition_evaluation
 
 _invalid = partial(invalid, "The evaluation was not started.")
 
-MOST = 200  # evaluations of one list
+MAX_LIMIT = 200  # evaluations of one list
 ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.CANCELLING)
 AGAIN = (RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -81,8 +81,8 @@ def find(
     session: Session, run_id: str | None = None, status: Sequence[str] | None = None, limit: int = 50
 ) -> list[EvaluationView]:
     """Evaluations, newest first: of one run, or all that were queued as jobs. Without their curves."""
-    if not 1 <= limit <= MOST:
-        raise invalid_query("limit", f"must lie in 1 to {MOST}, not {limit}.")
+    if not 1 <= limit <= MAX_LIMIT:
+        raise invalid_query("limit", f"must lie in 1 to {MAX_LIMIT}, not {limit}.")
     unknown = [each for each in status or () if each not in list(RunStatus)]
     if unknown:
         raise InvalidInput("Invalid query.", problems=[not_valid("status", unknown[0], RunStatus)])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Evaluations: list, show, cancel, resume, compare, export.", no_args_is_help=True)
 SIDE = "The id of an evaluation, or of a run: its newest held-out result."
 HEADS = ("evaluation", "run", "set", "step", "weights", "views", "status", "progress", "pass@1")
-LOOK_EVERY = 1.0  # seconds
+POLL_INTERVAL = 1.0  # seconds
 EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="The evaluation's number.")]
 
 
@@ -151,7 +151,7 @@ def export(
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
     b: Annotated[str, typer.Argument(metavar="B", help=SIDE)],
-    k: Annotated[int, typer.Option("-k", help="Attempts: compare pass@k.")] = 1,
+    k: Annotated[int, typer.Option("-k", help="Compare pass@k.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compare two evaluations task by task: McNemar's exact test and the paired bootstrap.
@@ -170,14 +170,16 @@ def compare(
 def duel(
     a: Annotated[str, typer.Argument(metavar="RUN_A")],
     b: Annotated[str, typer.Argument(metavar="RUN_B")],
-    views: Annotated[str, typer.Option(metavar="N,N,...", help="Of each round, ascending.")] = "32,100,400",
+    views: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Views of each round, ascending.")
+    ] = "32,100,400",
     set_name: Annotated[
         str, typer.Option("--set", metavar="NAME", help="Task set. Default: the first of a's config.")
     ] = "",
     first: Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")] = None,
     weights: Annotated[str, typer.Option(metavar="ema|raw", help="Which weights.")] = "ema",
-    k: Annotated[int, typer.Option("-k", help="Attempts: compare pass@k.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="At most so many share an evaluation.")] = 1,
+    k: Annotated[int, typer.Option("-k", help="Compare pass@k.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers per evaluation.")] = 1,
 ) -> None:
     """Evaluate two runs with more views only while it is undecided which one solves more."""
     from backend.domain.evaluation_request import parse_request
@@ -196,7 +198,7 @@ def duel(
         dispatch.send_evaluation(evaluation_id, most)
     said = 0
     while view.status == "running":
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_INTERVAL)
         with reading() as session:
             view = duels.get(session, view.id)
         told = [each for each in view.rounds if each.words]
@@ -283,7 +285,7 @@ def _follow(evaluation_id: int) -> None:
             if (now := f"{view.status}  {progress_text(view)}") != said:
                 print(now, file=sys.stderr)
                 said = now
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL_INTERVAL)
     except KeyboardInterrupt:
         print(f"Still running: etrm evaluation show {evaluation_id}", file=sys.stderr)
         raise SystemExit(130) from None

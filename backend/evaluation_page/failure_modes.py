@@ -17,7 +17,7 @@ MODES: dict[str, str] = {
     FailureMode.WRONG_SIZE: "another height or width than the truth",
     FailureMode.WRONG_ARRANGEMENT: "the truth's size and colour counts, arranged differently",
     FailureMode.NEARLY_RIGHT: "at most 10 % of the cells wrong",
-    FailureMode.PARTLY_RIGHT: "more cells right than the commonest colour alone would get",
+    FailureMode.PARTLY_RIGHT: "more cells right than the most common colour alone would get",
     FailureMode.STRUCTURED_BUT_WRONG: "a grid of the right size, and nothing of the above",
 }
 

@@ -74,7 +74,7 @@ class OfTestInput(BaseModel):
 class VotesView(OfTestInput):
     """Every vote on one test input, with the augmentation undone."""
 
-    truth_rank: int | None = Field(description="Among all candidates; null if nobody voted for it.")
+    truth_rank: int | None = Field(description="Among all candidates; null without a vote.")
     note: str
     views: int = Field(description="Votes cast.")
     agreement: float | None = Field(description="Share of the votes that the first candidate got.")

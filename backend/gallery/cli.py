@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 def gallery(
     evaluation: Annotated[
         list[int] | None,
-        typer.Option(help="Id of an evaluation; several stand side by side: A, B and so on. Repeatable."),
+        typer.Option(
+            help="Id of an evaluation. Repeatable: several are compared side by side as A, B and so on."
+        ),
     ] = None,
     run: Annotated[list[str] | None, typer.Option(help="Id of a run. Repeatable.")] = None,
     set_name: Annotated[str, typer.Option("--set", help="Name of a set.")] = "",
@@ -55,7 +57,7 @@ def _row(item: Item) -> tuple[str, ...]:
 def _said(answer: Answer | None) -> str:
     """`quick 0, step 600: nearly right, 76 % of cells, 3/8 votes, correct answer ranked #3`."""
     if answer is None:
-        return "not asked"
+        return "not evaluated"
     source, outcome = answer.source, answer.outcome
     where = f"{source.run_name}, step {source.step}, {source.settings.weights}"
     if not outcome.candidates:

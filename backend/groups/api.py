@@ -100,7 +100,7 @@ def preview_group(body: NewGroup, engine: Database) -> Plan:
 @router.get("", responses=responses(401, 422))
 def list_groups(
     engine: Database,
-    limit: Annotated[int, Query(ge=1, le=groups.MOST)] = 50,
+    limit: Annotated[int, Query(ge=1, le=groups.MAX_LIMIT)] = 50,
     cursor: str | None = None,
 ) -> GroupPage:
     """List the groups, newest first, with how many of their runs have each status."""

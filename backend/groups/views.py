@@ -98,7 +98,7 @@ class GroupSummary(BaseModel):
 
     @property
     def unfinished(self) -> int:
-        """How many runs wait or go on."""
+        """How many runs are queued or active."""
         return sum(count for status, count in self.statuses.items() if not RunStatus(status).is_over)
 
 

@@ -32,7 +32,7 @@ class Health(BaseModel):
 
 @router.get("/healthz", responses={503: {"model": Health, "description": "The database is not responding"}})
 def read_health(response: Response, engine: Database) -> Health:
-    """Check database and broker, and count the workers that are alive."""
+    """Check database and broker, and count the workers that are online."""
     alive = _workers_alive(engine)
     broker = notify.reachable()
     if alive is None:

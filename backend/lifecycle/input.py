@@ -28,29 +28,29 @@ LISTED_BY = "List runs on the runs page or with `etrm runs`."  # the hint for an
 _invalid = partial(invalid, "The run was not changed.")
 
 START = "training.initialise_from"
-LONGEST_NAME, LONGEST_TAG, MOST_TAGS, LONGEST_NOTES = 120, 60, 50, 100_000
+MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NOTES_LENGTH = 120, 60, 50, 100_000
 
 
 def checked_name(name: str) -> str:
     """`name` without spaces around it."""
     name = name.strip()
-    if not 0 < len(name) <= LONGEST_NAME:
-        raise _invalid("name", f"must be 1 to {LONGEST_NAME} characters long.")
+    if not 0 < len(name) <= MAX_NAME_LENGTH:
+        raise _invalid("name", f"must be 1 to {MAX_NAME_LENGTH} characters long.")
     return name
 
 
 def checked_tags(tags: Sequence[str]) -> list[str]:
     """Each tag once, without spaces around it."""
     kept = list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
-    if len(kept) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in kept):
-        raise _invalid("tags", f"at most {MOST_TAGS} tags of at most {LONGEST_TAG} characters.")
+    if len(kept) > MAX_TAGS or any(len(tag) > MAX_TAG_LENGTH for tag in kept):
+        raise _invalid("tags", f"at most {MAX_TAGS} tags of at most {MAX_TAG_LENGTH} characters.")
     return kept
 
 
 def checked_notes(notes: str) -> str:
     """`notes`, if they are not too long."""
-    if len(notes) > LONGEST_NOTES:
-        raise _invalid("notes", f"must be at most {LONGEST_NOTES} characters long.")
+    if len(notes) > MAX_NOTES_LENGTH:
+        raise _invalid("notes", f"must be at most {MAX_NOTES_LENGTH} characters long.")
     return notes
 
 

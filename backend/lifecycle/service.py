@@ -200,14 +200,14 @@ def forked(
 
 
 def _start(run_id: str, step: int, weights: str, part: str) -> dict[str, Any]:
-    """What a fork has otherwise than its parent."""
+    """How a fork differs from its parent."""
     return {START: {"kind": "run", "run": run_id, "step": step, "weights": weights, "part": part}}
 
 
 def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
-    """Queue a failed or cancelled run again; it goes on from its newest checkpoint if it has one.
+    """Queue a failed or cancelled run again; it resumes from its newest checkpoint if it has one.
 
-    With `step` it goes on from that checkpoint and those after it are given up: the worker removes the files
+    With `step` it resumes from that checkpoint and those after it are discarded: the worker removes the files
     of checkpoints that the database does not know. `status_cause` of the result says from which step.
     """
     run = _row(session, run_id)

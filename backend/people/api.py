@@ -149,6 +149,6 @@ def create_token(body: NewToken, engine: Database) -> Secret:
 
 @router.delete("/tokens/{name}", status_code=204, responses=responses(404))
 def revoke_token(name: Name, engine: Database) -> None:
-    """From now on the token opens nothing."""
+    """Revoke the token."""
     with session_scope(engine) as session:
         accounts.revoke_token(session, name)

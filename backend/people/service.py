@@ -24,7 +24,7 @@ LOGIN_SECONDS = 10 * 60.0
 INVITE_SECONDS = 24 * 3600.0
 SESSION_SECONDS = 30 * 24 * 3600.0
 NOTED_EVERY = 60.0  # seconds between two writes of when a token was last used
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ def _checked_role(role: str) -> Role:
 
 def _checked_name(name: str, said: str) -> str:
     name = name.strip()
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or "/" in name:
-        text = f"must be 1 to {LONGEST_NAME} printable characters, and no slash."
+    if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable() or "/" in name:
+        text = f"must be 1 to {MAX_NAME_LENGTH} printable characters, and no slash."
         raise invalid(said, "name", text)
     return name
 
@@ -142,7 +142,7 @@ def tokens(session: Session) -> list[TokenView]:
 
 
 def revoke_token(session: Session, name: str) -> None:
-    """From now on the token called `name` opens nothing."""
+    """Revoke the token called `name`."""
     token = access.token_named(session, name)
     if token is None:
         raise NotFound(f"Unknown token {name!r}.", "List tokens: etrm token list.")

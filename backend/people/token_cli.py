@@ -53,7 +53,7 @@ def list_tokens() -> None:
 
 @app.command()
 def revoke(name: Name) -> None:
-    """From now on the token opens nothing."""
+    """Revoke the token."""
     from backend.people import service as accounts
     from backend.terminal.lab import writing
 

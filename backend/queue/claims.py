@@ -77,7 +77,7 @@ def finish(session: Session, held: Claim) -> RunStatus | None:
 
 
 def fail(session: Session, held: Claim, cause: str, traceback: str) -> RunStatus | None:
-    """The run cannot go on. What the child reported itself goes before `cause` and `traceback`."""
+    """The run cannot continue. What the child reported itself goes before `cause` and `traceback`."""
     run = runs.get(session, held.run_id)
     if run is not None and run.attempt == held.attempt and run.traceback:
         cause, traceback = run.status_cause, run.traceback

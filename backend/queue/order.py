@@ -19,7 +19,7 @@ from backend.runs import queries as run_rows
 
 PRIORITIES = {"high": 1, "normal": 0, "low": -1}
 WORDS = {number: word for word, number in PRIORITIES.items()}
-SMALLEST_GAP = 1e-5  # between two places; times have steps of 2.4e-7
+MIN_GAP = 1e-5  # between two places; times have steps of 2.4e-7
 
 
 class Place(NamedTuple):
@@ -86,7 +86,7 @@ def _placed(moved: Place, before: Sequence[Place], behind: Sequence[Place]) -> l
         return [Place(moved.run_id, priority, max(low[-1] + 1, moved.position))]
     if not low:
         return [Place(moved.run_id, priority, high[0] - 1)]
-    if high[0] - low[-1] > SMALLEST_GAP:
+    if high[0] - low[-1] > MIN_GAP:
         return [Place(moved.run_id, priority, (low[-1] + high[0]) / 2)]
     return _spread(moved, priority, before, behind)
 

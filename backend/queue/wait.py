@@ -68,7 +68,7 @@ def start_after(left: Sequence[float], lengths: Sequence[float]) -> float:
 
 
 def _lengths(session: Session, waiting: Sequence[Run]) -> list[float | None]:
-    """Seconds of training of each, less what a run that goes on has done; None: never measured."""
+    """Seconds of training of each, less what a resumed run has done; None: never measured."""
     estimates = Estimates(session)
     lengths: list[float | None] = []
     for run in waiting:

@@ -19,7 +19,7 @@ from backend.run_view.views import RunView
 from backend.runs.status import RunStatus
 from backend.runs_table import exports as run_exports
 from backend.runs_table import search as run_search
-from backend.runs_table.search import HEADLINES, MOST, NEWEST_FIRST
+from backend.runs_table.search import HEADLINES, MAX_LIMIT, NEWEST_FIRST
 from backend.web.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
 from backend.web.errors import responses
 from backend.web.inputs import CONFIG, Input
@@ -113,7 +113,7 @@ def list_runs(
     filter: Annotated[
         str, Query(max_length=2000, examples=['encoder == "deterministic" and pass1 > 10%'])
     ] = "",
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
     cursor: str | None = None,
     status: str | None = None,
     sort: Annotated[str, Query(description="Any name of the filter language; -name: descending.")] = (
@@ -215,7 +215,7 @@ def clone_run(run_id: RunId, response: Response, engine: Database, body: CloneOf
 
 @router.post("/{run_id}/resume", responses=responses(401, 404, 409))
 def resume_run(run_id: RunId, engine: Database) -> RunView:
-    """Queue a failed or cancelled run again; `status_cause` says from which step it goes on."""
+    """Queue a failed or cancelled run again; `status_cause` says from which step it resumes."""
     with session_scope(engine) as session:
         run = runs.resume(session, run_id)
     dispatch.send(run_id)

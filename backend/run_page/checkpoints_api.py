@@ -1,4 +1,4 @@
-"""/api/v1/runs/{id}/checkpoints: what a run can go on from, fork from, and give away."""
+"""/api/v1/runs/{id}/checkpoints: what a run can resume from, fork from, and hand out."""
 
 from __future__ import annotations
 

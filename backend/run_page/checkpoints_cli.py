@@ -1,4 +1,4 @@
-"""`etrm run checkpoints`, `fork` and `weights`: what a run can go on from, and what it gives away."""
+"""`etrm run checkpoints`, `fork` and `weights`: what a run can resume from, and hand out."""
 
 from __future__ import annotations
 

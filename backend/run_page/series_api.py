@@ -48,7 +48,7 @@ class CurveView(BaseModel):
 
 
 class SeriesView(BaseModel):
-    """Curves of one run; `version` is the cursor from which the event stream goes on."""
+    """Curves of one run; `version` is the cursor from which the event stream continues."""
 
     run: str
     version: int

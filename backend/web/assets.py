@@ -24,7 +24,7 @@ from backend.web import bundles
 FRONTEND = Path(str(files("frontend")))  # a folder of the clone, or of the installed wheel
 STATIC = FRONTEND / "static"
 PLOTLY = "plotly.min.js"
-MOST_KEPT = 500  # addresses; there are some hundred, unless somebody makes up bundles
+MAX_KEPT = 500  # addresses; there are some hundred, unless somebody makes up bundles
 ADDRESSES = "/static/{version}/{path:path}"
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -120,7 +120,7 @@ def _packed(path: str) -> tuple[bytes, bytes]:
         body = bundles.module(sources, STATIC / "js")
     else:
         body = sources[0].read_bytes()
-    if len(_KEPT) >= MOST_KEPT:
+    if len(_KEPT) >= MAX_KEPT:
         _KEPT.clear()
     _KEPT[path] = body, gzip.compress(body, 6)
     return _KEPT[path]

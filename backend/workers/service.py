@@ -15,7 +15,7 @@ from backend.workers import queries as rows
 from backend.workers.tables import EvaluationShare, Worker
 
 LOST_AFTER = 35.0  # seconds without a heartbeat: three were missed
-FORGET_AFTER = 24 * 3600.0  # seconds a lost worker stays listed
+FORGET_AFTER = 24 * 3600.0  # seconds an offline worker stays listed
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def forget_dead(session: Session, is_dead: Callable[[str], bool]) -> None:
 
 
 def listed(session: Session) -> list[WorkerState]:
-    """All workers, alive or lost, oldest first."""
+    """All workers, online or offline, oldest first."""
     now = clock.read(session)
     return [_state(worker, now) for worker in rows.all_by_start(session)]
 

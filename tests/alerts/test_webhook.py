@@ -145,7 +145,7 @@ def test_nobody_listening_is_said_and_given_up_in_the_end(engine: Engine, receiv
     assert "could not reach the webhook" in row(engine).delivery_error
     with session_scope(engine) as session:
         alarm_deliveries.change(
-            session, row(engine).id, deliver_after=0.0, delivery_attempts=webhook.MOST_ATTEMPTS - 1
+            session, row(engine).id, deliver_after=0.0, delivery_attempts=webhook.MAX_DELIVERIES - 1
         )
     assert webhook.deliver_due(engine, receiver.url) == 0
     assert row(engine).deliver_after is None

@@ -235,7 +235,7 @@ def test_an_evaluation_that_only_dies_is_given_up(engine: Engine) -> None:
     now = read(engine, view)
     assert now.status_cause == "killed (SIGKILL); gave up after 5 attempts without a finished batch"
     assert now.traceback == "the end of it"
-    assert ask(engine).id == view.id  # asked for again, it goes on
+    assert ask(engine).id == view.id  # requested again, it continues
     again = begun(engine, view)
     assert take(engine, again) == 0
 

@@ -70,7 +70,7 @@ def test_config_fields_alarms_and_scores_are_names_too(engine: Engine, three_run
     assert found(engine, 'alarm == "collapse"') == ["a"]
     assert found(engine, "pass1 == 0.5") == ["b"]
     assert found(engine, "", sort="-pass1")[0] == "b"
-    with session_scope(engine) as session:  # scored anew: until that is done there is no score
+    with session_scope(engine) as session:  # scored again: until that is done there is no score
         predictions.start_evaluation(session, three_runs["b"], key)
     assert found(engine, "pass1 == 0.5") == []
 

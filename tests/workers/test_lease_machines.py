@@ -73,11 +73,11 @@ class RunMachine(Machine):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self.anew()
+        self.begin()
 
     @precondition(lambda self: self.status is RunStatus.FINISHED)
     @rule()
-    def anew(self) -> None:
+    def begin(self) -> None:
         self.do(lambda session: session.execute(delete(Run)))
         add_run(self.engine, RUN, config=quick().model_dump(mode="json"))
         self.status, self.left, self.interruptions = RunStatus.QUEUED, 0.0, 0

@@ -77,7 +77,7 @@ def train(
     experiment = read_experiment(config or str(out / CONFIG_FILE if out else ""), overrides or [])
     folder = out or _new_folder(experiment)
     if not resume and any((folder / "checkpoints").glob("step-*")):
-        raise Conflict(f"{folder} holds checkpoints.", "Resume with --resume, or choose another --out.")
+        raise Conflict(f"{folder} contains checkpoints.", "Resume with --resume, or choose another --out.")
     if not parallel.is_one_of_several():
         write_config(experiment, folder)
         if experiment.training.processes > 1:
@@ -115,7 +115,7 @@ def evaluate(
 @app.command()
 def control(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Ten minutes: a, b and d alone, and shorter.")
+        bool, typer.Option("--quick", help="Ten minutes: only a, b and d, and shorter.")
     ] = False,
     out: Annotated[
         Path,

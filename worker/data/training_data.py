@@ -128,7 +128,7 @@ def _check_leaks(
     data: DataConfig,
     dropped: list[Dropped],
 ) -> tuple[Leak, ...]:
-    """Take the tasks that leak out of `candidates`, or refuse to go on."""
+    """Take the tasks that leak out of `candidates`, or refuse to start."""
     by_set: dict[str, list[Task]] = defaultdict(list)
     for set_name, task in candidates.values():
         by_set[set_name].append(task)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TELL_EVERY = 0.5  # seconds between two notifications
-PATIENCE = 600.0  # seconds to go on asking a database that is away
+PATIENCE = 600.0  # seconds to keep asking a database that is away
 
 
 def main(evaluation_id: int, share_id: int) -> int:
@@ -189,7 +189,7 @@ class _Work:
 
 
 def _changes(key: EvaluationKey, options: dict[str, Any]) -> dict[str, Any]:
-    """What the evaluation has otherwise than the run's own config: what is not asked for is off."""
+    """How the evaluation differs from the run's own config: what is not asked for is off."""
     return {
         "search": {"kind": "none"},
         "trim": None,

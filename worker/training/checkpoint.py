@@ -36,7 +36,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything a run needs to go on as if it had never stopped; tensors on the CPU when loaded."""
+    """Everything a run needs to resume as if it had never stopped; tensors on the CPU when loaded."""
 
     step: int
     config: ExperimentConfig

@@ -18,7 +18,7 @@ class StopSignal:
     def requested(self) -> bool:
         return bool(self.reason)
 
-    def request(self, reason: str = "asked to stop") -> None:
+    def request(self, reason: str = "stop requested") -> None:
         """Ask; the first reason stays."""
         self.reason = self.reason or reason
 

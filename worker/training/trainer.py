@@ -47,7 +47,7 @@ class TrainingResult:
     """How far a run came, and the scores of its last evaluation."""
 
     step: int
-    stopped: bool  # asked to stop before it was done; resuming goes on from here
+    stopped: bool  # asked to stop before it was done; resuming continues from here
     evaluations: tuple[EvaluationSummary, ...]
     ruling: Ruling | None = None  # of the stop rule that ended it before its last step
 
@@ -65,7 +65,7 @@ def train(
     A stop rule of the hypothesis ends it for good at the point where it holds: scored where its bar is
     reached, not where it is refuted.
 
-    Checkpoints and outcomes are written to `folder`. With `resume` it goes on from the newest whole
+    Checkpoints and outcomes are written to `folder`. With `resume` it resumes from the newest whole
     checkpoint there; on the CPU in fp32 every number is then the same as without the stop, except
     `samples_per_second` and `memory_bytes`. Under torchrun every process calls this: they share each batch,
     and the first of them records, saves and evaluates. Raises EtrmError subclasses: InvalidConfig (data,
@@ -241,7 +241,7 @@ class _Run:
 
 
 def _check_same_experiment(saved: ExperimentConfig, wanted: ExperimentConfig) -> None:
-    """Refuse to go on with a config under which the finished steps would have been others."""
+    """Refuse to resume with a config under which the finished steps would have been others."""
     changed = {path: values for path, values in differences(saved, wanted).items() if path.startswith(_FIXED)}
     if changed:
         listed = "; ".join(f"{path} was {old}, now {new}" for path, (old, new) in changed.items())

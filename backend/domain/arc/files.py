@@ -110,7 +110,7 @@ def _merged(parts: list[Any], reader: _Reader) -> dict[str, Any]:
     train, evaluation = (part or {} for part in parts)
     twice = sorted(set(train) & set(evaluation))
     if twice:
-        reader.fail(f"holds task {twice[0]!r} in both of its parts", "Rename or remove one of the two.")
+        reader.fail(f"contains task {twice[0]!r} in both of its parts", "Rename or remove one of the two.")
     return {**train, **evaluation}
 
 
@@ -150,11 +150,11 @@ class _Reader:
         mapping = dict(items)
         if len(mapping) < len(items):
             twice, _ = Counter(key for key, _ in items).most_common(1)[0]
-            self.fail(f"holds {twice!r} twice", "Rename or remove one of the two.")
+            self.fail(f"contains {twice!r} twice", "Rename or remove one of the two.")
         return mapping
 
     def no_constant(self, name: str) -> NoReturn:
-        self.fail(f"holds {name}, which is not a colour", "Colours are 0 to 9.")
+        self.fail(f"contains {name}, which is not a colour", "Colours are 0 to 9.")
 
     def tasks_by_id(self, content: Mapping[str, Any]) -> tuple[Task, ...]:
         if not content:

@@ -84,15 +84,15 @@ class DataConfig(Config):
     query: Literal["any", "each", "test"] = field(
         "any",
         "Query pair",
-        "any: a random pair of a training task is asked, the others are shown (leave-one-out). each: every "
-        "pair of a task is asked in one view, one sample after the other, as LPN trains. test: only test "
-        "pairs are asked.",
+        "any: a random pair of a training task is the query, the others are shown (leave-one-out). each: "
+        "every pair of a task is the query once in one view, one sample after the other, as LPN trains. "
+        "test: only test pairs are queries.",
         advanced=True,
     )
     on_leak: Literal["drop", "refuse"] = field(
         "drop",
         "On a leak",
-        "What to do with a training task that holds a pair of an evaluated task in any augmentation: "
+        "What to do with a training task that contains a pair of an evaluated task in any augmentation: "
         "drop the task (and say so) or refuse to start.",
         advanced=True,
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from backend.domain.experiment.fields import Config, field
-from backend.domain.hypothesis.measure import ATTEMPTS, LONGEST, Comparison, Measure, parse
+from backend.domain.hypothesis.measure import ATTEMPTS, MAX_LENGTH, Comparison, Measure, parse
 
 _MEASURE = (
     "A recorded series (accuracy/token; its least :min or greatest :max), pass@1, pass@1 on "
@@ -16,7 +16,7 @@ _MEASURE = (
 )
 _CLAIM = "One sentence: what you expect, and why."
 _AFTER = "The rule applies from this step on."
-_POINTS = "Recorded points in a row at which it has to hold."
+_POINTS = "Consecutive recorded points at which it must hold."
 
 
 class NoHypothesis(Config):
@@ -41,7 +41,7 @@ class HopelessStop(Config):
         "Measure",
         "A recorded series, or two with ' - ' or ' / ' between.",
         min_length=1,
-        max_length=LONGEST,
+        max_length=MAX_LENGTH,
     )
     comparison: Comparison = field("<", "Comparison", "The comparison that counts as hopeless.")
     value: float = field(0.2, "Value", "The threshold; fractions are 0 to 1.")
@@ -66,7 +66,7 @@ class BarHypothesis(Config):
 
     kind: Literal["bar"] = "bar"
     claim: str = field("", "Claim", _CLAIM, min_length=1, max_length=500)
-    measure: str = field("pass@1", "Measure", _MEASURE, min_length=1, max_length=LONGEST)
+    measure: str = field("pass@1", "Measure", _MEASURE, min_length=1, max_length=MAX_LENGTH)
     comparison: Comparison = field(">=", "Comparison", "The required comparison with the bar.")
     value: float = field(
         0.1, "Bar", "Shares lie in 0 to 1. Scores are held against it with their whole interval."
@@ -88,7 +88,7 @@ class BarHypothesis(Config):
 
 
 class BaselineHypothesis(Config):
-    """The run solves more than another run, on the same tasks and by more than luck."""
+    """The run solves more than another run, on the same tasks, and the difference is significant."""
 
     kind: Literal["baseline"] = "baseline"
     claim: str = field("", "Claim", _CLAIM, min_length=1, max_length=500)

@@ -184,7 +184,7 @@ def test_a_bad_task_is_named_by_its_part(
         (b'{"a": [[[1]]]}', "task a: is a list, as in a solutions file"),
         (b'{"": {}}', "a task id has 0 characters"),
         (b'{"../x": {}}', "contains a character that is not allowed in ids"),
-        (b'{"a": NaN}', "holds NaN"),
+        (b'{"a": NaN}', "contains NaN"),
         (b'{"a": ' + b"9" * 5000 + b"}", "a number that is too long"),
         (b"[" * 1_000_000, "is nested too deeply"),
         (b'{"a":' * 100_000, "is nested too deeply"),

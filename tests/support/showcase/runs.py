@@ -1,4 +1,4 @@
-"""The runs of the made-up lab: six encoders with five seeds each, and what goes on besides."""
+"""The runs of the made-up lab: six encoders with five seeds each, and other activity."""
 
 from __future__ import annotations
 

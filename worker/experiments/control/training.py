@@ -28,7 +28,7 @@ class ControlFailed(EtrmError):
 def train_all(
     chosen: Sequence[Variant], folder: Path, jobs: int, stop: StopSignal, tell: Callable[[str], None]
 ) -> None:
-    """Train every variant to its end in its folder, `jobs` at a time; go on with what is there.
+    """Train every variant to its end in its folder, `jobs` at a time; continue with what is there.
 
     One thread each: processes that wait for each other's threads would stand still on a busy machine.
     Raises ControlFailed with the end of the console of the first that fails.

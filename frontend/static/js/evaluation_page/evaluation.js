@@ -1,4 +1,4 @@
-// The page of one evaluation: live while it goes on, its candidates as one scrolls.
+// The page of one evaluation: live while it is active, its candidates as one scrolls.
 
 import { Stream, refresh, throttled } from "../web/live.js";
 import { attempt } from "../web/notices.js";

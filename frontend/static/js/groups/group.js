@@ -1,4 +1,4 @@
-// The page of a group: live, and cancelling all that goes on.
+// The page of a group: live, and cancelling all active runs.
 
 import { ask } from "../web/api.js";
 import { followRuns, refresh, throttled } from "../web/live.js";

@@ -167,7 +167,7 @@ class LaunchForm {
     });
   }
 
-  /** Let the server lay out the form anew for the JSON; whether there was JSON to lay out. */
+  /** Let the server lay out the form again for the JSON; whether there was JSON to lay out. */
   async fillFromJson() {
     if (this.typedJson() === undefined) return false;
     return attempt(async () => {

@@ -145,7 +145,7 @@ class RunPage {
     if (await attempt(() => ask(`/api/v1/runs/${this.id}`, { method: "DELETE" }))) location.assign("/");
   }
 
-  /** The form asks the API, and an evaluation goes on after the run's own events have ended. */
+  /** The form asks the API, and an evaluation continues after the run's own events have ended. */
   watchEvaluations() {
     document.addEventListener("click", (event) => {
       const opener = event.target.closest("[data-open=evaluate]");

@@ -3,7 +3,7 @@
 
 import { ask } from "../web/api.js";
 
-const MOST = 12;
+const MAX_LIMIT = 12;
 const OPERATORS = ["==", "!=", ">", ">=", "<", "<=", "contains", "in"];
 const JOINS = ["and", "or"];
 const COLUMNS_OF_OWN = ["status", "accuracy", "pass1", "encoder", "when"];
@@ -63,7 +63,7 @@ class Completion {
   show(options) {
     this.at = -1;
     this.list.replaceChildren(
-      ...options.slice(0, MOST).map(({ text, about }, at) => {
+      ...options.slice(0, MAX_LIMIT).map(({ text, about }, at) => {
         const item = document.createElement("li");
         item.id = `${this.list.id}-${at}`;
         item.dataset.text = text;
