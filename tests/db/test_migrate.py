@@ -98,7 +98,7 @@ def test_the_runs_of_the_first_schema_and_all_that_is_theirs_survive_the_upgrade
 
 
 def test_an_unreachable_server_is_said_in_words() -> None:
-    with pytest.raises(Unavailable, match="database cannot be used"):
+    with pytest.raises(Unavailable, match="Could not use the database"):
         upgrade("postgresql+psycopg://nobody@127.0.0.1:1/etrm")
 
 

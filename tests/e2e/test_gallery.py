@@ -70,7 +70,7 @@ def test_two_runs_stand_side_by_side_and_their_difference_is_found(page: Page, e
     page.get_by_label("Only where").select_option("both")
     expect(card.locator(".answer-column .status")).to_have_text(["correct", "correct"])
     page.get_by_label("Only where").select_option("a_only")
-    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    expect(page.get_by_text("No matches")).to_be_visible()
     page.get_by_role("link", name="Show everything").click()
     expect(page.locator(".gallery-card").first).to_be_visible()
 

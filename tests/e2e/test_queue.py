@@ -71,7 +71,7 @@ def test_evaluations_stand_in_the_queue_with_who_shares_them(page: Page, databas
     shown = page.get_by_label("Evaluations", exact=True)
     row = shown.get_by_role("row", name=f"Evaluation {running} of scored")
     expect(row).to_contain_text("33 %")
-    expect(row).to_contain_text("elsewhere (process 22) · 320 views, at work")
+    expect(row).to_contain_text("elsewhere (process 22) · 320 views, active")
     other = shown.get_by_role("row", name=f"Evaluation {waiting} of scored")
     expect(other).to_contain_text("a worker is idle and will start it within seconds")
 

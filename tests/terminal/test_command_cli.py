@@ -68,7 +68,7 @@ def test_a_database_of_newer_code_is_left_alone(home, tmp_path):
 
 @pytest.mark.parametrize(
     ("variable", "url", "said"),
-    [("ETRM_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "database cannot be used")],
+    [("ETRM_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none", "Could not use the database")],
 )
 def test_a_database_that_does_not_answer_is_told_in_words(tmp_path, variable, url, said):
     assert said in refusal(tmp_path, "migrate", **{variable: url})
@@ -95,7 +95,7 @@ def test_every_preset_is_listed_with_what_it_is(home):
         (("config", "nowhere.json"), "File nowhere.json not found"),
         (
             ("train", "quick", "--queue", "--set", 'data.training_sets=["arc-agi-9"]'),
-            "no task set 'arc-agi-9'",
+            "unknown task set 'arc-agi-9'",
         ),
     ],
 )

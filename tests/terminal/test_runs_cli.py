@@ -59,7 +59,7 @@ def test_runs_are_tagged_noted_and_put_away(home: Path) -> None:
     assert output(home, "runs", "--filter", "seed in (71, 72)") == "No runs match.\n"
     output(home, "runs", "restore", one)
     assert one in output(home, "runs", "--filter", "seed in (71, 72)")
-    assert "no run 'nothing'" in refusal(home, "runs", "archive", two, "nothing")
+    assert "Run 'nothing' not found" in refusal(home, "runs", "archive", two, "nothing")
 
 
 def test_a_view_is_saved_listed_used_and_deleted(home: Path) -> None:
@@ -85,7 +85,7 @@ def test_runs_are_compared(home):
 
     assert re.search(r"training.steps +600 +7", shown)
     assert f"{second}  Run {first} has no finished evaluation" in shown
-    assert "no run 'zzzzzzzzzz'" in refusal(home, "compare", first, "zzzzzzzzzz")
+    assert "Run 'zzzzzzzzzz' not found" in refusal(home, "compare", first, "zzzzzzzzzz")
 
 
 def test_a_dashboard_is_made_shared_exported_and_deleted(home, tmp_path):
@@ -104,13 +104,13 @@ def test_a_dashboard_is_made_shared_exported_and_deleted(home, tmp_path):
     assert "<style>" in page
     assert "<script" not in page
     output(home, "dashboard", "delete", "for-tonight")
-    assert "no dashboard 'for-tonight'" in refusal(home, "dashboard", "show", "for-tonight")
+    assert "Dashboard 'for-tonight' not found" in refusal(home, "dashboard", "show", "for-tonight")
 
 
 def test_a_log_is_printed_line_by_line(home):
     run = queue(home, "train", "quick", "--queue")
     assert output(home, "run", "log", run) == ""
-    assert "no run 'nosuchrun1'" in refusal(home, "run", "log", "nosuchrun1")
+    assert "Run 'nosuchrun1' not found" in refusal(home, "run", "log", "nosuchrun1")
 
 
 def test_a_wrong_filter_is_refused_with_a_suggestion(home):

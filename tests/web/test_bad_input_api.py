@@ -111,7 +111,7 @@ def test_a_wrong_field_or_parameter_is_named(
         ("/api/v1/runs/nosuchrun0/predictions", "Run 'nosuchrun0' not found"),
         ("/api/v1/sets/arc-agi-1/trainin/tasks", "Task set 'arc-agi-1/trainin' not found"),
         ("/api/v1/sets/arc-agi-1/training/tasks/zzz", "Task 'zzz' not found"),
-        ("/api/v1/nothing", "nothing at this address"),
+        ("/api/v1/nothing", "Page not found"),
     ],
 )
 def test_what_does_not_exist_is_said_to(client: httpx.Client, path: str, said: str) -> None:
@@ -151,7 +151,7 @@ def test_a_wrong_method_is_said_to(client: httpx.Client) -> None:
         ({"step": [1], "values": {"a\x00": [1.0]}}, "values.a\x00", "control character"),
         ({"step": [1], "values": {" ": [1.0]}}, "values", "name"),
         ({"step": [1], "wall_time": [1.7e12], "values": {"loss": [1.0]}}, "wall_time", "Divide by 1000"),
-        ({"steps": [1], "values": {"loss": [1.0]}}, "steps", "no such field"),
+        ({"steps": [1], "values": {"loss": [1.0]}}, "steps", "unknown field"),
         ({"step": [1]}, "values", "is missing"),
     ],
 )
@@ -204,7 +204,7 @@ def test_an_upload_without_name_or_file_names_what_is_missing(client: httpx.Clie
     files = {"file": ("tasks.json", json.dumps(TASK).encode())}
     assert error(client.post("/api/v1/sets", files=files), 422)["fields"][0]["field"] == "name"
     answer = client.post("/api/v1/sets", data={"name": "x"}, files={"other": ("a", b"")})
-    assert "no file" in error(answer, 422)["message"]
+    assert "No file" in error(answer, 422)["message"]
 
 
 @pytest.mark.parametrize(

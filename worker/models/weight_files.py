@@ -169,7 +169,9 @@ def _sort(path: Path, field: str, digest: str, content: Mapping[Any, Any], said:
     states: dict[str, State] = {"ema": {}, "raw": {}, "only": {}}
     for label, name, tensor in _tensors(content, said or "only"):
         if name in states[label]:
-            raise problem(CheckpointCorrupt, field, f"{path} holds {name} twice.", "Leave one of them out.")
+            raise problem(
+                CheckpointCorrupt, field, f"{path} contains {name} twice.", "Leave one of them out."
+            )
         states[label][name] = tensor
     if not any(states.values()):
         raise problem(

@@ -201,9 +201,9 @@ def test_what_is_no_task_file_is_refused_in_words(data: bytes, fault: str) -> No
 
 def test_a_task_id_that_comes_twice_is_refused(three: tuple[Task, ...]) -> None:
     one = json.dumps(as_json(three[0]))
-    with pytest.raises(InvalidTaskFile, match="holds 'same' twice"):
+    with pytest.raises(InvalidTaskFile, match="contains 'same' twice"):
         parse_tasks(f'{{"same": {one}, "same": {one}}}'.encode(), "twice.json")
-    with pytest.raises(InvalidTaskFile, match="holds task 'same' in both of its parts"):
+    with pytest.raises(InvalidTaskFile, match="contains task 'same' in both of its parts"):
         parse_tasks(f'{{"train": {{"same": {one}}}, "eval": {{"same": {one}}}}}'.encode(), "twice.json")
 
 
@@ -219,7 +219,7 @@ def test_50_mb_are_refused_at_once() -> None:
 def test_keys_repeated_a_hundred_thousand_times_are_refused_quickly() -> None:
     data = b"{" + b",".join(b'"k%d":0' % (number // 2) for number in range(200_000)) + b"}"
     started = time.process_time()
-    with pytest.raises(InvalidTaskFile, match="holds 'k0' twice"):
+    with pytest.raises(InvalidTaskFile, match="contains 'k0' twice"):
         parse_tasks(data, "keys.json")
     assert time.process_time() - started < 5
 

@@ -37,7 +37,7 @@ def problem_of(**hypothesis: Any) -> tuple[str, str]:
             "no recorded series",
         ),
         ({"stop": {"kind": "hopeless", "value": 20}}, "hypothesis.stop.value", "Write 0.2 for 20 %"),
-        ({"stop": {"kind": "hopeless", "after_step": 600}}, "hypothesis.stop.after_step", "never be asked"),
+        ({"stop": {"kind": "hopeless", "after_step": 600}}, "hypothesis.stop.after_step", "never apply"),
         ({"kind": "baseline", "run_id": "mine"}, "hypothesis.run_id", "10 lower-case letters"),
         ({"kind": "baseline", "run_id": "a" * 10, "k": 3}, "hypothesis.k", "one of 1, 2, 5, 10"),
         ({"kind": "bars"}, "hypothesis.kind", "Did you mean 'bar'?"),

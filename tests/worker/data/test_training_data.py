@@ -122,7 +122,7 @@ def test_a_task_with_a_turned_and_recoloured_pair_of_an_evaluated_one_is_dropped
     (dropped,) = data.dropped
     assert dropped.task_id == real[0].id
     assert dropped.reason == f"holds test 1 of {asked.id} of theirs"
-    with pytest.raises(InvalidConfig, match="1 training tasks hold what the evaluation asks") as error:
+    with pytest.raises(InvalidConfig, match="1 training tasks overlap the evaluated tasks") as error:
         build(changed(config, on_leak="refuse"), source)
     assert error.value.problems[0].field == "data.training_sets"
     assert f"{real[0].id} of mine holds test 1 of {asked.id} of theirs" in error.value.problems[0].message

@@ -163,7 +163,7 @@ def test_what_a_file_says_of_its_weights_is_believed_and_what_it_does_not_say_is
         import_weights(reasoner, tmp_path / "silent", "all", "ema")
     )
     assert import_weights(reasoner, tmp_path / "says.safetensors", "all", "unknown").weights == "raw"
-    with pytest.raises(InvalidInput, match="holds no ema weights"):
+    with pytest.raises(InvalidInput, match="contains no ema weights"):
         import_weights(reasoner, tmp_path / "says.safetensors", "all", "ema")
 
 
@@ -225,12 +225,20 @@ def write_nan(path: Path) -> None:
         (lambda path: path.write_bytes(b"PK" + bytes(40)), CheckpointCorrupt, "cannot be read"),
         (write_cut_off, CheckpointCorrupt, "cannot be read"),
         (write_cut_off_safetensors, CheckpointCorrupt, "cannot be read"),
-        (lambda path: torch.save([1], path), CheckpointCorrupt, "it holds a list, no state"),
-        (lambda path: torch.save({"step": 3}, path), CheckpointCorrupt, "holds no weights. It holds step"),
-        (lambda path: torch.save({"model": Runs()}, path), UnsafeCheckpoint, "would run code"),
-        (lambda path: path.write_bytes(pickle.dumps(Runs(), protocol=2)), UnsafeCheckpoint, "would run code"),
+        (lambda path: torch.save([1], path), CheckpointCorrupt, "it contains a list, not a state_dict"),
+        (
+            lambda path: torch.save({"step": 3}, path),
+            CheckpointCorrupt,
+            "contains no weights. It contains step",
+        ),
+        (lambda path: torch.save({"model": Runs()}, path), UnsafeCheckpoint, "could execute code"),
+        (
+            lambda path: path.write_bytes(pickle.dumps(Runs(), protocol=2)),
+            UnsafeCheckpoint,
+            "could execute code",
+        ),
         (write_nan, CheckpointCorrupt, "contains NaN or infinity in inner.lm_head.weight"),
-        (lambda path: torch.save({"w": torch.zeros(1)}, path), InvalidInput, "No tensor of .* It holds w"),
+        (lambda path: torch.save({"w": torch.zeros(1)}, path), InvalidInput, "No tensor of .* It contains w"),
     ],
 )
 def test_a_file_that_cannot_be_taken_is_refused_by_the_name_of_its_field(

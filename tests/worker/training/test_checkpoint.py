@@ -129,7 +129,7 @@ def test_asking_for_a_missing_checkpoint_lists_those_there_are(tmp_path: Path) -
     with pytest.raises(CheckpointMissing, match="No checkpoint in"):
         checkpoint.find(tmp_path)
     save_steps(tmp_path, 5, 20)
-    with pytest.raises(CheckpointMissing, match=r"no checkpoint of step 6 .*steps 5, 20"):
+    with pytest.raises(CheckpointMissing, match=r"No checkpoint of step 6 .*steps: 5, 20"):
         checkpoint.find(tmp_path, 6)
     with pytest.raises(CheckpointMissing):
         checkpoint.load(tmp_path / "checkpoints" / "step-000000006")

@@ -99,7 +99,7 @@ def test_a_downloaded_file_is_taken_as_any_other_checkpoint(parent: str, tmp_pat
 
 
 def test_a_fork_of_what_is_gone_or_damaged_says_so(parent: str, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointMissing, match=r"training\.initialise_from\.step: .* step 2 .* of steps 3"):
+    with pytest.raises(CheckpointMissing, match=r"training\.initialise_from\.step: .* step 2 .* steps: 3"):
         train(forking(parent, step=2), BuiltinTasks(), Memory(), tmp_path / "fork", StopSignal())
     file = checkpoint.find(tmp_path / parent) / "ema.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
