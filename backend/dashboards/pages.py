@@ -35,7 +35,7 @@ from backend.web.rendering import environment, render
 
 router = APIRouter(include_in_schema=False)
 
-SHEETS = ("tokens", "frame", "controls", "tables", "run", "compare", "dashboards")
+SHEETS = ("tokens", "frame", "controls", "tables", "run_page", "comparison", "dashboards")
 MOST_ROWS = 100_000
 ICON = re.compile(r'<svg class="icon.*?</svg>', re.DOTALL)
 
