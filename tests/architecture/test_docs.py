@@ -51,7 +51,7 @@ def test_every_path_and_module_exists(document: Document) -> None:
     assert [word for word in words if not is_there(word, known)] == []
 
 
-def is_there(quoted: str, known: set[str]) -> bool:
+def is_there(quoted: str, known: frozenset[str]) -> bool:
     """Whether what stands in backticks is no path of ours, or one that exists."""
     if quoted in EXAMPLES or "$" in quoted:
         return True

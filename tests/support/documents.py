@@ -60,8 +60,9 @@ def anchors(text: str) -> set[str]:
     return {heading.replace(" ", "-") for heading in plain}
 
 
-def files() -> set[str]:
+@cache
+def files() -> frozenset[str]:
     """Every file of the product, as a path from the root."""
     tops = ("backend", "worker", "frontend", "tests", "docs", "migrations", "benchmarks", "docker", ".ci")
     inside = (path for top in tops for path in (ROOT / top).rglob("*") if "__pycache__" not in path.parts)
-    return {str(path.relative_to(ROOT)) for path in [*inside, *ROOT.glob("*.*")] if path.is_file()}
+    return frozenset(str(path.relative_to(ROOT)) for path in [*inside, *ROOT.glob("*.*")] if path.is_file())
