@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 # Images for containers like to set it. The lab and its tests start many processes, and each would compile
-# SQLAlchemy and torch anew: a second or two each.
+# SQLAlchemy and torch again: a second or two each.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install install-dev up test check lint bench bench-series bench-train bench-eval bench-pages screenshots lock pin-images

@@ -136,7 +136,7 @@ def has_nvidia_driver() -> bool:
 
 
 def install_torch(build: Build) -> None:
-    """Install the build at the version of the lock; the default build if the CPU one cannot be had."""
+    """Install the build at the version of the lock; the default build if the CPU one is unavailable."""
     pinned = pinned_torch()
     if build.is_installed(pinned):
         return
@@ -190,7 +190,7 @@ def locked(locks: Sequence[str]) -> None:
 
 
 def find_uv() -> str | None:
-    """The uv on the path or beside this Python; else the locked one, installed; None if it cannot be had."""
+    """The uv on the path or beside this Python; else the locked one, installed; None if unavailable."""
     beside = Path(sys.executable).with_name("uv")
     found = shutil.which("uv") or (str(beside) if beside.exists() else None)
     if found is None and succeeds(
@@ -231,7 +231,7 @@ def succeeds(command: Sequence[str], what: str, environ: Mapping[str, str] | Non
 
 
 def run(command: Sequence[str], what: str, environ: Mapping[str, str] | None = None) -> None:
-    """Run a command with its output in the log, and report now and then that it is still at work."""
+    """Run a command with its output in the log, and report now and then that it is still running."""
     with LOG.open("a") as log:
         log.write(f"\n$ {shlex.join(command)}\n")
         log.flush()

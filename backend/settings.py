@@ -34,7 +34,7 @@ class Settings(BaseSettings):
         "Default: .etrm in the working directory.",
     )
     host: str = Field("127.0.0.1", description="Address the web server binds.")
-    port: int = Field(8000, ge=0, le=65535, description="Port of the web server; 0 takes a free one.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the web server; 0 picks a free one.")
     database_url: str = Field(
         default_factory=lambda data: f"sqlite:///{data.get('home', Path()) / 'etrm.sqlite3'}",
         repr=False,
@@ -57,7 +57,8 @@ class Settings(BaseSettings):
     webhook_url: str | None = Field(
         None,
         repr=False,
-        description="http:// or https:// address that is sent every alarm as JSON. Unset: nobody is told.",
+        description="http:// or https:// address that receives every alarm as JSON. "
+        "Unset: alarms are shown in the lab only.",
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

@@ -21,17 +21,17 @@ class DeliveriesView(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     delivered: int
-    waiting: int = Field(description="For the first or another try.")
+    waiting: int = Field(description="Waiting for the first or another attempt.")
     given_up: int
     last_delivered_at: float | None
-    error: str = Field(description="Of the newest that has not arrived; empty if there is none.")
+    error: str = Field(description="Error of the newest undelivered alarm; empty if none.")
     error_run_id: str
 
 
 class WebhookView(BaseModel):
     """Where alarms go."""
 
-    host: str = Field(description="Of ETRM_WEBHOOK_URL; empty if that is not set.")
+    host: str = Field(description="Host of ETRM_WEBHOOK_URL; empty if it is not set.")
     deliveries: DeliveriesView
 
 

@@ -25,8 +25,8 @@ from backend.runs.tables import Alarm, Run
 
 AT_ONCE = 20  # alarms of one look
 PATIENCE = 5.0  # seconds for an answer
-FIRST_PAUSE, LONGEST_PAUSE = 10.0, 3600.0  # seconds before the next try; each is twice the one before
-MOST_ATTEMPTS = 30  # a good day; then the alarm keeps its error and is left alone
+FIRST_PAUSE, MAX_PAUSE = 10.0, 3600.0  # seconds before the next try; each is twice the one before
+MAX_DELIVERIES = 30  # a good day; then the alarm keeps its error and is left alone
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def take_due(session: Session, now: float) -> list[Delivery]:
     taken = []
     for alarm, run in rows.due(session, now, AT_ONCE):
         attempt = alarm.delivery_attempts + 1
-        pause = pause_after(attempt, FIRST_PAUSE, LONGEST_PAUSE)
-        later = now + pause if attempt < MOST_ATTEMPTS else None
+        pause = pause_after(attempt, FIRST_PAUSE, MAX_PAUSE)
+        later = now + pause if attempt < MAX_DELIVERIES else None
         taken.append(Delivery(alarm.id, payload_of(alarm, run, attempt)))
         rows.change(session, alarm.id, delivery_attempts=attempt, deliver_after=later)
     return taken
@@ -137,4 +137,4 @@ def _post(url: str, payload: dict[str, Any]) -> str:
         error.close()
         return f"the webhook answered {error.code}"
     except OSError as error:  # URLError and timeouts are such
-        return f"the webhook cannot be reached: {getattr(error, 'reason', error)}"
+        return f"could not reach the webhook: {getattr(error, 'reason', error)}"

@@ -19,7 +19,7 @@ from backend.charts.panels import Panel
 from backend.charts.view import ChartView, drawn
 from backend.web.drawn import Drawn
 
-MOST_NUMBERS = 2_000_000  # in all kept figures: some 60 MB as Python's lists, a fifth of that as JSON
+MAX_NUMBERS = 2_000_000  # in all kept figures: some 60 MB as Python's lists, a fifth of that as JSON
 
 
 class Chart:
@@ -53,7 +53,7 @@ class Chart:
 class Kept:
     """The charts used last, by what they are drawn from."""
 
-    def __init__(self, most_numbers: int = MOST_NUMBERS) -> None:
+    def __init__(self, most_numbers: int = MAX_NUMBERS) -> None:
         self._most = most_numbers
         self._charts: OrderedDict[Hashable, Chart] = OrderedDict()
         self._numbers = 0

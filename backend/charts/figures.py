@@ -22,12 +22,12 @@ from backend.metrics.service import Curve
 from backend.metrics.thinning import thin
 from backend.run_view.views import AlarmView
 
-__all__ = ["MOST_POINTS", "WHOLE", "Line", "Window", "figure", "lines_figure", "run_lines"]
+__all__ = ["MAX_POINTS", "WHOLE", "Line", "Window", "figure", "lines_figure", "run_lines"]
 
-MOST_POINTS = 1000  # of a trace
-MOST_OF_MANY = 480  # of each of many, which cover one another
+MAX_POINTS = 1000  # of a trace
+MAX_OF_MANY = 480  # of each of many, which cover one another
 MANY = 8
-MOST_MARKS = 200  # of each kind, at the edges of a chart
+MAX_MARKS = 200  # of each kind, at the edges of a chart
 RAW_OPACITY = 0.3
 FAR_OFF = 4.0  # times the height from the 1st to the 99th percentile: further points do not set the axis
 MARGIN = {"l": 46, "r": 14, "t": 8, "b": 26}  # pixels; the still and the crosshair in run.css keep to it
@@ -64,7 +64,7 @@ def run_lines(
 
 def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) -> Figure:
     """Data and layout for Plotly; `meta` of each trace tells the browser how to extend it live."""
-    most = MOST_POINTS if len(lines) < MANY else MOST_OF_MANY
+    most = MAX_POINTS if len(lines) < MANY else MAX_OF_MANY
     drawn = [_Trace(line, window, most) for line in lines]
     low, high, clipped = _clipped_range(drawn, window.log)
     traces = [trace for each in drawn for trace in each.traces()]
@@ -260,7 +260,7 @@ def _marks_of(
             for step, moment in zip(*_some(points), strict=True)
         }
     )
-    places = places[:: 1 + len(places) // MOST_MARKS]
+    places = places[:: 1 + len(places) // MAX_MARKS]
     moments = {"customdata": [at / 1000 for _, at, _ in places]} if window.axis in TIMED else {}
     return {
         "type": "scatter",
@@ -279,7 +279,7 @@ def _marks_of(
 
 def _some(points: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Steps and moments of some of the points: the first, the last, and evenly between."""
-    chosen = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_MARKS)).astype(np.int64))
+    chosen = np.unique(np.linspace(0, len(points) - 1, min(len(points), MAX_MARKS)).astype(np.int64))
     return points.steps[chosen], points.times[chosen]
 
 

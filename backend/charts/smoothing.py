@@ -13,7 +13,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Average:
-    """Smoothed values, and the state from which a browser goes on with the next point.
+    """Smoothed values, and the state from which a browser continues with the next point.
 
     m_t = a m_(t-1) + (1 - a) x_t and w_t likewise with x = 1; the smoothed value is m_t / w_t.
     """
@@ -36,7 +36,7 @@ def debiased_average(values: Values, decay: float) -> Average:
     padded.reshape(-1)[: len(values)] = values
     powers = decay ** np.arange(1, block + 1)
     alone = powers * ((1 - decay) * np.cumsum(padded / powers, axis=1))  # each block as if it were the first
-    before = np.zeros(blocks)  # the mean that each block goes on from
+    before = np.zeros(blocks)  # the mean that each block continues from
     for number in range(1, blocks):
         before[number] = before[number - 1] * powers[-1] + alone[number - 1, -1]
     means = (alone + before[:, None] * powers).reshape(-1)[: len(values)]

@@ -24,8 +24,8 @@ Figure = dict[str, Any]
 Places = NDArray[np.float64]
 
 UNITS = 2000  # of the stretched drawing, in both directions
-MOST_POINTS = 480  # of a line: two in each column of a chart of usual width
-MOST_OF_MANY = 220  # where ten lines or more cover one another
+MAX_POINTS = 480  # of a line: two in each column of a chart of usual width
+MAX_OF_MANY = 220  # where ten lines or more cover one another
 DASHES = {"dot": "3 3", "dash": "9 9", "longdash": "15 15", "dashdot": "9 3 3 3"}
 
 
@@ -65,7 +65,7 @@ class _Drawing:
         self.yaxis = layout["yaxis"]
         self.y_low, self.y_high = self.yaxis["range"]
         self.log = self.yaxis["type"] == "log"
-        self.most = MOST_POINTS if len(figure["data"]) < 20 else MOST_OF_MANY
+        self.most = MAX_POINTS if len(figure["data"]) < 20 else MAX_OF_MANY
         self.clocks = {run: Clock(*values) for run, values in figure["clocks"].items()}
 
     def axes(self) -> Iterator[str]:

@@ -16,7 +16,7 @@ from backend.kit.format import percent, significant, size
 from backend.web.drawn import Drawn, LegendEntry
 
 SMOOTHING = 0.6
-MOST_STILLS = 24  # of one page; charts further down are drawn once they are scrolled to
+MAX_STILLS = 24  # of one page; charts further down are drawn once they are scrolled to
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import typer
 
 
 def up(
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = None,
     demo: Annotated[
-        bool, typer.Option("--demo/--no-demo", help="Queue the quick run if there is no run yet.")
+        bool, typer.Option("--demo/--no-demo", help="Queue the quick run if there are no runs yet.")
     ] = True,
 ) -> None:
     """Start the whole lab; Ctrl-C stops it.
@@ -45,7 +45,7 @@ def login() -> None:
 
 def web(
     host: Annotated[str | None, typer.Option(help="Address to bind.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = None,
     fd: Annotated[int | None, typer.Option(hidden=True, help="An open socket to serve on.")] = None,
 ) -> None:
     """Run the web server alone."""

@@ -21,19 +21,17 @@ def worker(context: typer.Context) -> None:
 def train(
     config: Annotated[
         str,
-        typer.Argument(
-            metavar="CONFIG.json|PRESET", help="A config file or a preset; left out with --resume."
-        ),
+        typer.Argument(metavar="CONFIG.json|PRESET", help="Config file or preset. Omit with --resume."),
     ] = "",
     overrides: Overrides = None,
     queue: Annotated[
-        bool, typer.Option("--queue", help="Queue it for the workers, instead of training here and now.")
+        bool, typer.Option("--queue", help="Queue the run for a worker instead of training in this process.")
     ] = False,
     out: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Of the results. Default: runs/NAME-TIME."),
+        typer.Option(metavar="FOLDER", help="Output folder. Default: runs/NAME-TIME."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the checkpoints in --out.")] = False,
 ) -> None:
     """Train here and now, or --queue the run.
 
@@ -44,7 +42,9 @@ def train(
         options += ["--out", out] if out else []
         become_worker("train", *([config] if config else []), *options, *(["--resume"] if resume else []))
     if not config or out or resume:
-        raise typer.BadParameter("takes a CONFIG, and neither --out nor --resume", param_hint="--queue")
+        raise typer.BadParameter(
+            "needs a CONFIG and cannot be combined with --out or --resume", param_hint="--queue"
+        )
     print(f"Queued run {_queue(config, overrides or [])}. Watch it: etrm runs")
 
 

@@ -24,7 +24,8 @@ from backend.web.errors import responses
 router = APIRouter(prefix="/compare", tags=["compare"])
 
 Runs = Annotated[
-    str, Query(description="Ids, separated by commas.", examples=["k3v9q2m7xa,w7c2m4k1zz"], max_length=4000)
+    str,
+    Query(description="Run ids, separated by commas.", examples=["k3v9q2m7xa,w7c2m4k1zz"], max_length=4000),
 ]
 
 
@@ -33,7 +34,7 @@ class VariationView(BaseModel):
 
     label: str = Field(examples=["deterministic · width 128"])
     variant: str
-    runs: list[str] = Field(description="Their ids.")
+    runs: list[str] = Field(description="Ids of the runs.")
 
 
 class TaskView(BaseModel):
@@ -78,7 +79,7 @@ class CompareView(BaseModel):
     )
     significance: list[PairView]
     over_seeds: list[VariationPair] = Field(
-        description="Every other variation beside that of the baseline, over seeds, on the same tasks."
+        description="Every other configuration vs the baseline's, over seeds, on the same tasks."
     )
     published: list[PublishedView]
 
@@ -88,7 +89,7 @@ def compare_runs(
     engine: Database,
     runs: Runs,
     base: Annotated[str, Query(description="Id of the baseline; left out: the first run.")] = "",
-    k: Annotated[int, Query(ge=1, le=100, description="Attempts that count.")] = 1,
+    k: Annotated[int, Query(ge=1, le=100, description="The k of pass@k.")] = 1,
 ) -> CompareView:
     """Compare runs: results, how their configs differ, who solves what, what differs significantly."""
     with reading_scope(engine) as session:
@@ -144,8 +145,10 @@ class SeriesOfRuns(BaseModel):
 def read_series_of_runs(
     engine: Database,
     runs: Runs,
-    names: Annotated[str, Query(description="Separated by commas; empty: all.", examples=["loss"])] = "",
-    max_points: Annotated[int, Query(ge=10, le=100_000, description="Most points of each curve.")] = 1000,
+    names: Annotated[str, Query(description="Comma-separated; empty means all.", examples=["loss"])] = "",
+    max_points: Annotated[
+        int, Query(ge=10, le=100_000, description="Maximum number of points per curve.")
+    ] = 1000,
     first: Annotated[int | None, Query(alias="from", ge=0, description="First step.")] = None,
     last: Annotated[int | None, Query(alias="to", ge=0, description="Last step, inclusive.")] = None,
 ) -> JSONResponse:

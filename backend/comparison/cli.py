@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def compare(
     run_ids: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN...", help="Ids; the first is the baseline.")
+        list[str], typer.Argument(metavar="RUN RUN...", help="Run ids; the first is the baseline.")
     ],
-    k: Annotated[int, typer.Option(min=1, max=100, help="Attempts that count.")] = 1,
+    k: Annotated[int, typer.Option(min=1, max=100, help="The k of pass@k.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compare runs: results, differing config fields, and whether the difference is significant."""
@@ -43,7 +43,7 @@ def compare(
         empty="",
     )
     if differing:
-        print("\nDiffering fields")
+        print("\nConfig differences")
         rows = [
             (row.path, *(shown(row.values[run.id]) if run.id in row.values else "" for run in found))
             for row in differing

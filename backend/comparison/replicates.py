@@ -60,7 +60,7 @@ class ReplicatesView(BaseModel):
     key: str = Field(description="Id of its first run.")
     label: str
     seeds: int = Field(description="Seeds measured by the same protocol as the others.")
-    of: int = Field(description="Seeds there are.")
+    of: int = Field(description="Number of seeds.")
     steps: list[int] = Field(description="Steps of the checkpoints that were scored.")
     mean: float = Field(description="Of the seeds' pass@k.")
     low: float | None = Field(description="Of the 95 % interval over seeds; null with one seed.")
@@ -80,10 +80,10 @@ class VariationPairView(BaseModel):
     difference: DifferenceView = Field(
         description="Mean pass@k of a - that of b; interval by bootstrap over tasks and over seeds."
     )
-    n: int = Field(description="Tasks that every seed of both was asked.")
+    n: int = Field(description="Tasks that every seed of both evaluated.")
     more_a: list[str] = Field(description="Tasks that a solves with a larger share of its seeds.")
     more_b: list[str]
-    verdict: Literal["a", "b", "undecided"] = Field(description="Who is better, where 0 is not inside.")
+    verdict: Literal["a", "b", "undecided"] = Field(description="The better one, if the interval excludes 0.")
     note: str = Field("", description="Which tasks count where not all evaluated the same; else empty.")
 
     @property

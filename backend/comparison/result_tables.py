@@ -207,7 +207,7 @@ def _reading(those: Sequence[Evidence]) -> Reading:
 
 
 def config_rows(board: Board) -> list[ConfigRow]:
-    """The fields that differ between the runs; or between variations, by their keys, the seed left out."""
+    """The fields that differ between the runs; or between variations, by their keys, ignoring the seed."""
     over_seeds = board.by == "seed"
     found = [each.runs[0] for each in board.variations] if over_seeds else board.runs
     return [

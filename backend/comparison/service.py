@@ -24,7 +24,7 @@ from backend.run_view.views import ResultView, RunView
 from backend.scores import queries as evaluation_rows
 from backend.scores.paired import ComparisonView
 
-MOST_RUNS = 200
+MAX_RUNS = 200
 NAMED_CHANGES = 3  # that a variation's label says
 
 
@@ -81,8 +81,8 @@ class Pair:
 def checked_ids(run_ids: Sequence[str]) -> list[str]:
     """Each id once, in the given order; InvalidInput for none or too many."""
     ids = list(dict.fromkeys(each.strip() for each in run_ids if each.strip()))
-    if not 1 <= len(ids) <= MOST_RUNS:
-        said = "names no run." if not ids else f"names {len(ids)} runs; {MOST_RUNS} at most."
+    if not 1 <= len(ids) <= MAX_RUNS:
+        said = "names no run." if not ids else f"names {len(ids)} runs; {MAX_RUNS} at most."
         raise invalid_query("runs", said, "Give ids of runs, separated by commas.")
     return ids
 
@@ -97,7 +97,7 @@ def baseline(found: Sequence[RunView], asked: str) -> str:
     if not asked:
         return found[0].id
     if all(run.id != asked for run in found):
-        raise invalid_query("base", f"{asked} is not among the runs.", "Name one of them.")
+        raise invalid_query("base", f"{asked} is not one of the compared runs.", "Name one of them.")
     return asked
 
 
@@ -134,7 +134,7 @@ def variations(found: Sequence[RunView]) -> list[Variation]:
 
 def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
     """The variant alone, where it is the one of its kind; else the name that its runs share, where it tells
-    them apart; else what it has otherwise than the others of its variant."""
+    them apart; else how it differs from the others of its variant."""
     labels = []
     for run, *_ in groups:
         alike = [members for members in groups if members[0].variant == run.variant]

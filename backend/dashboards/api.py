@@ -56,9 +56,9 @@ class Share(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: int
-    made_by: str = Field(description="Empty where that was not noted.")
+    made_by: str = Field(description="Empty if not recorded.")
     created_at: float
-    last_opened_at: float | None = Field(description="To the minute; null if it never was.")
+    last_opened_at: float | None = Field(description="To the minute; null if never opened.")
     revoked_at: float | None
 
 
@@ -130,7 +130,7 @@ def list_shares(slug: str, engine: Database) -> list[Share]:
 
 @router.post("/{slug}/shares", status_code=201, responses=responses(401, 404))
 def share_dashboard(slug: str, request: Request, engine: Database) -> NewShare:
-    """Make a link that shows this dashboard, and nothing else, without a login."""
+    """Create a link that shows this dashboard, and nothing else, without a login."""
     with session_scope(engine) as session:
         made, secret = dashboards.share(session, slug, who.get().name)
     return NewShare(**asdict(made), url=f"{request.base_url}s/{secret}")
@@ -138,7 +138,7 @@ def share_dashboard(slug: str, request: Request, engine: Database) -> NewShare:
 
 @router.delete("/{slug}/shares/{share_id}", responses=responses(401, 404))
 def revoke_share(slug: str, share_id: int, engine: Database) -> Share:
-    """Take a share link back: it opens nothing any more."""
+    """Revoke a share link."""
     with session_scope(engine) as session:
         found = dashboards.revoke(session, slug, share_id)
     return Share.model_validate(found)

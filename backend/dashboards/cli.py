@@ -13,7 +13,7 @@ from backend.kit.clock import to_the_minute
 app = typer.Typer(
     help="Dashboards: list, show, create, duplicate, share, export, delete.", no_args_is_help=True
 )
-Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The last part of its address, /d/SLUG.")]
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Slug of the dashboard, as in /d/SLUG.")]
 
 
 @app.command(name="list")
@@ -41,10 +41,10 @@ def show(slug: Slug) -> None:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Its name; the address is made from it.")],
+    name: Annotated[str, typer.Argument(help="Name of the dashboard; its URL is derived from it.")],
     content: Annotated[
         Path | None,
-        typer.Option("--from", exists=True, dir_okay=False, help="JSON of `show`, or its content."),
+        typer.Option("--from", exists=True, dir_okay=False, help="JSON from `show`, or its content alone."),
     ] = None,
 ) -> None:
     """Make a dashboard, empty or from a file."""
@@ -54,29 +54,29 @@ def create(
     read = json.loads(content.read_text()) if content else {}
     with writing() as session:
         made = dashboards.create(session, name, read.get("content", read))
-    print(f"Made dashboard {made.slug}: /d/{made.slug}")
+    print(f"Created dashboard {made.slug}: /d/{made.slug}")
 
 
 @app.command()
-def duplicate(slug: Slug, name: Annotated[str, typer.Option(help="Of the copy.")] = "") -> None:
+def duplicate(slug: Slug, name: Annotated[str, typer.Option(help="Name of the copy.")] = "") -> None:
     """Make another dashboard with the same panels."""
     from backend.dashboards import service as dashboards
     from backend.terminal.lab import writing
 
     with writing() as session:
         made = dashboards.duplicate(session, slug, name)
-    print(f"Made dashboard {made.slug}: /d/{made.slug}")
+    print(f"Created dashboard {made.slug}: /d/{made.slug}")
 
 
 @app.command()
 def share(slug: Slug) -> None:
-    """Make a link that shows this dashboard, and nothing else, without a login."""
+    """Create a link that shows this dashboard, and nothing else, without a login."""
     from backend.dashboards import service as dashboards
     from backend.terminal.lab import address, writing
 
     with writing() as session:
         made, secret = dashboards.share(session, slug)
-    print(f"Share link {made.id}, shown this once: {address()}/s/{secret}")
+    print(f"Share link {made.id}, shown only once: {address()}/s/{secret}")
 
 
 @app.command()
@@ -101,25 +101,28 @@ def shares(
         for where, each in found
     ]  # fmt: skip
     heads = ("link", "dashboard", "made by", "made", "last opened", "revoked")
-    show_table(heads, rows, empty="No share link.")
+    show_table(heads, rows, empty="No share links.")
 
 
 @app.command()
-def revoke(slug: Slug, share_id: Annotated[int, typer.Argument(metavar="LINK", help="Its number.")]) -> None:
-    """Take a share link back: it opens nothing any more."""
+def revoke(
+    slug: Slug, share_id: Annotated[int, typer.Argument(metavar="LINK", help="Number of the share link.")]
+) -> None:
+    """Revoke a share link."""
     from backend.dashboards import service as dashboards
     from backend.terminal.lab import writing
 
     with writing() as session:
         dashboards.revoke(session, slug, share_id)
-    print(f"Share link {share_id} opens nothing any more.")
+    print(f"Revoked share link {share_id}.")
 
 
 @app.command()
 def export(
     slug: Slug,
     out: Annotated[
-        Path | None, typer.Option("--out", dir_okay=False, help="Left out: SLUG.html here.")
+        Path | None,
+        typer.Option("--out", dir_okay=False, help="Output file. Default: SLUG.html in the current folder."),
     ] = None,
 ) -> None:
     """Write a dashboard as one HTML file that needs nothing else."""

@@ -36,7 +36,7 @@ from backend.web.rendering import environment, render
 router = APIRouter(include_in_schema=False)
 
 SHEETS = ("tokens", "frame", "controls", "tables", "run_page", "comparison", "dashboards")
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 ICON = re.compile(r'<svg class="icon.*?</svg>', re.DOTALL)
 
 
@@ -138,7 +138,7 @@ def shared_series(secret: str, engine: Database, names: str) -> JSONResponse:
         shown = {panel.metric for panel in found.content.panels if isinstance(panel, CurvesPanel)}
         asked = [name for name in names.split(",") if name in shown]
         ids = [run.id for run in dashboards.runs_of(session, found.content.source)]
-        curves = compare.curves(session, ids, asked, MOST_ROWS)
+        curves = compare.curves(session, ids, asked, MAX_ROWS)
     body = {run: {name: shipped(curve) for name, curve in by_name.items()} for run, by_name in curves.items()}
     return JSONResponse({"series": body})
 

@@ -45,7 +45,7 @@ from backend.run_view.views import RunView
 from backend.web.drawn import NOT_YET, Drawn
 
 LAST_RECORDED = "Last recorded on training samples."
-MOST_GRIDS = 6  # variants side by side
+MAX_GRIDS = 6  # variants side by side
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Panels:
         if isinstance(panel, TablePanel) and panel.table == "published":
             return Shown(panel)
         if not self.runs:
-            return Shown(panel, nothing="No run matches yet. As soon as one does, it shows here.")
+            return Shown(panel, nothing="No runs match yet. Matching runs will appear here.")
         if isinstance(panel, CurvesPanel):
             return self._curves(panel, view)
         if isinstance(panel, BarsPanel):
@@ -149,13 +149,13 @@ class Panels:
         if panel.table == "encoder":
             titles, rows = encoder_table(board)
             recorded = [row for row in rows if row.measures]
-            nothing = "" if recorded else "No run has recorded a measure of its encoder yet."
+            nothing = "" if recorded else "No run has recorded encoder metrics yet."
             return Shown(panel, encoder=(titles, recorded), nothing=nothing)
         if panel.table == "significance":
             return self._significance(panel)
         if panel.table == "config":
             config = config_rows(board)
-            nothing = "" if config else "The configs are the same."
+            nothing = "" if config else "The configs are identical."
             return Shown(panel, config=config, columns=columns_of(board), nothing=nothing)
         results = results_table(board, panel.at)
         return Shown(panel, rows=results, nothing="" if results else "No run has a finished evaluation yet.")
@@ -166,7 +166,7 @@ class Panels:
         scored = [each for each in found if each.scores and not each.other_tasks]
         if len(scored) < 2:
             left_out = self._left_out(replicates.common_protocol(self.runs))
-            needed = f"It takes two variations evaluated by the same protocol.{left_out}"
+            needed = f"Significance needs two configurations evaluated by the same protocol.{left_out}"
             return Shown(panel, nothing=needed)
         encoders = [each for each in scored if each.variation.variant != "trm"] or scored
         best = max(encoders, key=_mean)
@@ -197,7 +197,7 @@ class Panels:
             for variation in self.board("seed").variations
             if (results := replicates.results_of(variation, protocol))
         ]
-        firsts = [found[0] for found in by_variation][:MOST_GRIDS]
+        firsts = [found[0] for found in by_variation][:MAX_GRIDS]
         wanted = gallery.Filter(
             evaluations=tuple(result.id for _, result in firsts),
             set_name=protocol.set_name,
@@ -207,9 +207,9 @@ class Panels:
         items = gallery.page(self._session, wanted, panel.most).items
         examples = [_example(item, [run.variant or run.name for run, _ in firsts]) for item in items]
         shown_runs = ", ".join(f"{run.name} at step {result.step:,}" for run, result in firsts)
-        said = f"{protocol.label}, first attempts of one run of each variation: {shown_runs}."
+        said = f"{protocol.label}, first attempts of one run of each configuration: {shown_runs}."
         basis = f"{said}{self._left_out(protocol)}" if examples else ""
-        nothing = "" if examples else "No test input matches."
+        nothing = "" if examples else "No test inputs match."
         return Shown(panel, basis=basis, examples=examples, nothing=nothing)
 
 

@@ -105,7 +105,7 @@ def save(session: Session, slug: str, version: int, name: str, content: Any) -> 
     if not rows.change(session, slug, expected, **columns):
         raise Conflict(
             f"Dashboard {slug!r} was changed meanwhile (version {before.version}, yours is {version}).",
-            "Reload it and change it again.",
+            "Reload the page and make your change again.",
         )
     return get(session, slug)
 
@@ -123,7 +123,7 @@ def duplicate(session: Session, slug: str, name: str = "") -> DashboardView:
 
 
 def share(session: Session, slug: str, made_by: str = OWNER.name) -> tuple[ShareView, str]:
-    """A new link and its secret, shown this once: whoever has it reads this dashboard and nothing else."""
+    """A new link and its secret, shown only once: whoever has it reads this dashboard and nothing else."""
     secret = secrets.token_urlsafe(24)
     row = DashboardShare(
         dashboard_id=_stored(session, slug).id,
@@ -154,7 +154,7 @@ def note_opened(session: Session, secret: str) -> None:
 
 
 def revoke(session: Session, slug: str, share_id: int) -> ShareView:
-    """From now on the link opens nothing."""
+    """Revoke the link."""
     row = rows.called(session, slug)
     found = (
         next((each for each in rows.shares(session, row.id) if each.id == share_id), None) if row else None
@@ -170,9 +170,7 @@ def opened_by(session: Session, secret: str) -> DashboardView:
     """What a share link shows; NotFound for one that is unknown or revoked."""
     row = rows.opened_by(session, _hash(secret))
     if row is None:
-        raise NotFound(
-            "This link opens nothing.", "It was revoked or mistyped: ask who sent it for a new one."
-        )
+        raise NotFound("This link is invalid or was revoked.", "Ask the person who sent it for a new one.")
     return _view(row)
 
 

@@ -67,7 +67,7 @@ class ImportCheck(BaseModel):
 
     valid: bool
     tasks: int
-    message: str = Field(description="What is wrong and what to do; empty if nothing is.")
+    message: str = Field(description="What is wrong and how to fix it; empty if valid.")
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _from_json(body: bytes) -> Import:
 
 
 def _invalid(*found: FieldProblem) -> InvalidInput:
-    return InvalidInput("The set cannot be imported.", problems=found)
+    return InvalidInput("Could not import the set.", problems=found)
 
 
 @router.get("", responses=responses(401))

@@ -35,15 +35,19 @@ def list_sets() -> None:
 
     with reading() as session:
         rows = [(each.name, each.origin, str(each.tasks)) for each in datasets.sets(session)]
-    show_table(("set", "origin", "tasks"), rows, empty="No task sets yet. Fill the database: etrm migrate")
+    show_table(
+        ("set", "origin", "tasks"), rows, empty="No task sets yet. Load the built-in ones: etrm migrate"
+    )
 
 
 @app.command(name="import")
 def import_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Kaggle-form or single-task JSON.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Kaggle challenges or single-task JSON files.")
+    ],
     name: Annotated[str, typer.Option(help="Name of the new task set.")],
-    solutions: Annotated[Path | None, typer.Option(help="Kaggle's solutions to the challenges.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a set of this name.")] = False,
+    solutions: Annotated[Path | None, typer.Option(help="Kaggle solutions file.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace an existing set of this name.")] = False,
 ) -> None:
     """Import tasks as a new set; nothing is kept unless every file is right."""
     from backend.data import service as datasets
@@ -73,8 +77,12 @@ def remove(name: Annotated[str, typer.Argument(metavar="SET", help="Name of an i
 
 @app.command()
 def leaks(
-    training: Annotated[str, typer.Argument(metavar="TRAINING", help="A set, as arc-agi-2/training.")],
-    evaluated: Annotated[str, typer.Argument(metavar="EVALUATED", help="A set, as arc-agi-1/evaluation.")],
+    training: Annotated[
+        str, typer.Argument(metavar="TRAINING", help="Training set, for example arc-agi-2/training.")
+    ],
+    evaluated: Annotated[
+        str, typer.Argument(metavar="EVALUATED", help="Evaluated set, for example arc-agi-1/evaluation.")
+    ],
 ) -> None:
     """Say what training on one set would tell of another, in any augmentation."""
     from backend.data import leaks as service
@@ -89,7 +97,7 @@ def leaks(
             f"They share {len(report.rules.shared)} rules, of {report.rules.training} trained on and "
             f"{report.rules.evaluated} evaluated: {', '.join(report.rules.shared) or 'none'}."
         )
-    print(f"{training} gives away {report.tasks} of {report.evaluated_tasks} tasks of {evaluated}.")
+    print(f"{training} leaks {report.tasks} of {report.evaluated_tasks} tasks of {evaluated}.")
 
 
 @app.command()
@@ -116,7 +124,7 @@ def _drawn(task: Task) -> Iterator[Text | str]:
         yield f"demonstration {number}"
         yield from _side_by_side(pair.input, pair.output)
     for number, test in enumerate(task.tests, 1):
-        yield f"test {number}" + ("" if test.output else " (its output is not known)")
+        yield f"test {number}" + ("" if test.output else " (output unknown)")
         yield from _side_by_side(test.input, test.output)
 
 

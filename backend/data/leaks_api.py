@@ -40,7 +40,7 @@ class LeakReportView(BaseModel):
     evaluated_set: str
     training_tasks: int
     evaluated_tasks: int
-    tasks: int = Field(description="Evaluated tasks that are given away.")
+    tasks: int = Field(description="Evaluated tasks that leak.")
     leaks: list[LeakView]
     rules: RulesView | None = Field(
         description="What two generated sets were compared by; null where pairs and ids were."

@@ -105,7 +105,7 @@ def remove(session: Session, name: str) -> None:
     if found is None:
         raise _no_set(session, name)
     if found.origin == "built-in":
-        raise Conflict(f"{name} is built in and stays.", "Only imported sets can be removed.")
+        raise Conflict(f"{name} is built in and cannot be removed.", "Only imported sets can be removed.")
     rows.delete_set(session, name)
 
 
@@ -144,7 +144,7 @@ def task(session: Session, set_name: str, task_id: str) -> Task:
     if found is None:
         if set_name not in (each.name for each in sets(session)):
             raise _no_set(session, set_name)
-        raise NotFound(f"There is no task {task_id!r} in {set_name}.")
+        raise NotFound(f"Task {task_id!r} not found in {set_name}.")
     return found
 
 
@@ -176,13 +176,13 @@ def neighbours(session: Session, set_name: str, task_id: str) -> tuple[str | Non
 def _parsed(files: Sequence[File], solutions: File | None) -> tuple[Task, ...]:
     """The tasks of all files, in their order, each id once."""
     if not files:
-        raise InvalidTaskFile("There is no file to import.", "Give at least one JSON file.")
+        raise InvalidTaskFile("No file to import.", "Choose at least one JSON file.")
     found: dict[str, Task] = {}
     for content, filename in files:
         for each in parse_tasks(content, filename):
             if each.id in found:
                 raise InvalidTaskFile(
-                    f"{filename}: task {each.id!r} is in an earlier file as well.", "Leave one of them out."
+                    f"{filename}: task {each.id!r} is also in an earlier file.", "Leave one of them out."
                 )
             found[each.id] = each
     merged = tuple(found.values())
@@ -192,7 +192,7 @@ def _parsed(files: Sequence[File], solutions: File | None) -> tuple[Task, ...]:
 def _taken(name: str, before: Sequence[Task]) -> Conflict:
     return Conflict(
         f"There is a task set {name!r} already, with {counted(len(before), 'task')}.",
-        "Choose another name, or replace it on purpose.",
+        "Choose another name, or replace the existing set.",
     )
 
 

@@ -53,7 +53,7 @@ def _make_folder(url: str) -> None:
     except OSError as error:
         raise Unavailable(
             f"The folder {folder} cannot be made: {error.strerror}.",
-            "Set ETRM_HOME to a folder that can be written.",
+            "Set ETRM_HOME to a writable folder.",
         ) from error
 
 

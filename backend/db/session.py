@@ -67,7 +67,7 @@ def translated() -> Iterator[None]:
             raise
         said = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
         raise Unavailable(
-            f"The database cannot be used: {said}.", hint="Check ETRM_DATABASE_URL and free disk space."
+            f"Could not use the database: {said}.", hint="Check ETRM_DATABASE_URL and free disk space."
         ) from error
 
 

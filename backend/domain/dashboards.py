@@ -11,9 +11,9 @@ from backend.domain import metrics as registry
 from backend.kit.errors import FieldProblem, InvalidInput
 
 COLUMNS = 12  # of the grid that panels lie on
-MOST_PANELS = 60
-MOST_TEXT = 20_000
-MOST_OWN = 24  # curves of a comparison whose runs have no metric that we know
+MAX_PANELS = 60
+MAX_TEXT = 20_000
+MAX_OWN = 24  # curves of a comparison whose runs have no metric that we know
 
 # What bars can be of: pass@k, and the last value of a metric that is a share.
 MEASURES = (
@@ -52,7 +52,9 @@ class CurvesPanel(Panel):
 
     kind: Literal["curves"] = "curves"
     metric: str = Field("accuracy/token", min_length=1, max_length=200)
-    by: Literal["run", "seed"] = Field("seed", description="One line per run, or per variation over seeds.")
+    by: Literal["run", "seed"] = Field(
+        "seed", description="One line per run, or per configuration over seeds."
+    )
 
 
 class BarsPanel(Panel):
@@ -86,7 +88,7 @@ class GridsPanel(Panel):
 
     kind: Literal["grids"] = "grids"
     task: str = Field("", max_length=100, description="Part of a task's id; empty: the first ones.")
-    mode: str = Field("", max_length=60, description="A failure mode of the first variant; empty: any.")
+    mode: str = Field("", max_length=60, description="A failure mode of the first encoder; empty means any.")
     most: int = Field(4, ge=1, le=12, description="Test inputs shown.")
 
 
@@ -94,7 +96,7 @@ class ProsePanel(Panel):
     """Words in Markdown."""
 
     kind: Literal["prose"] = "prose"
-    text: str = Field("", max_length=MOST_TEXT)
+    text: str = Field("", max_length=MAX_TEXT)
 
 
 AnyPanel = Annotated[
@@ -106,7 +108,7 @@ class Content(Part):
     """All of a dashboard but its name."""
 
     source: Source = Source()
-    panels: tuple[AnyPanel, ...] = Field((), max_length=MOST_PANELS)
+    panels: tuple[AnyPanel, ...] = Field((), max_length=MAX_PANELS)
 
     @model_validator(mode="after")
     def _ids_differ(self) -> Content:
@@ -143,8 +145,8 @@ def encoder_variants() -> Content:
                 "embedding that TRM learns for each puzzle, and help on puzzles that it never saw? Below:"
                 " every variant that has runs here, each over its seeds.",
             ),
-            CurvesPanel(id="train", title="Training: share of tokens right", metric="accuracy/token"),
-            CurvesPanel(id="exact", title="Training: share of grids right", metric="accuracy/exact"),
+            CurvesPanel(id="train", title="Training: token accuracy", metric="accuracy/token"),
+            CurvesPanel(id="exact", title="Training: grid accuracy", metric="accuracy/exact"),
             CurvesPanel(id="loss", title="Training: loss", metric="loss"),
             CurvesPanel(
                 id="coverage", title="Gradient coverage of the encoder", metric="encoder/gradient_coverage"
@@ -183,7 +185,7 @@ def encoder_variants() -> Content:
             ),
             TablePanel(
                 id="significance",
-                title="Is the difference more than luck?",
+                title="Is the difference significant?",
                 table="significance",
                 width=12,
                 height=5,
@@ -214,7 +216,7 @@ def of_comparison(runs: Sequence[str], by: Literal["run", "seed"], metrics: Coll
         lined = isinstance(panel, CurvesPanel | TablePanel)
         panels.append(panel.model_copy(update={"by": by}) if lined else panel)
     if not any(isinstance(panel, CurvesPanel) for panel in panels):
-        own = sorted(metrics)[:MOST_OWN]
+        own = sorted(metrics)[:MAX_OWN]
         panels = [
             CurvesPanel(id=f"metric-{at}", title=name, metric=name, by=by) for at, name in enumerate(own)
         ]

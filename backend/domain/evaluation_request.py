@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from backend.domain.experiment import ExperimentConfig
 from backend.kit.errors import FieldProblem, InvalidInput
 
-MOST_WORKERS = 64
+MAX_WORKERS = 64
 
 
 class EvaluationRequest(BaseModel):
@@ -17,23 +17,27 @@ class EvaluationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    set: str = Field("", max_length=200, description="A built-in or imported set; empty: the run's first.")
+    set: str = Field(
+        "", max_length=200, description="A built-in or imported set; empty means the run's first."
+    )
     first_tasks: int | None = Field(None, ge=1, description="The first n tasks in id order; null means all.")
     tasks: tuple[str, ...] = Field(
         (), max_length=10_000, description="Only these tasks, instead of the first n."
     )
-    that_fit: bool = Field(False, description="Choose among the tasks that fit the run's largest canvas.")
+    that_fit: bool = Field(False, description="Only use tasks that fit the run's largest canvas.")
     step: int | None = Field(None, ge=0, description="Of the checkpoint; null means the newest.")
     weights: Literal["ema", "raw"] = Field("ema", description="Moving average (published) or raw.")
     views: int = Field(32, ge=1, le=10_000, description="Augmented forms of each test input that vote.")
     act_steps: int | None = Field(None, ge=1, le=256, description="null means as in training.")
-    trace_steps: bool = Field(False, description="Keep what the unchanged view shows after every ACT step.")
+    trace_steps: bool = Field(
+        False, description="Record the prediction of the original view after every ACT step."
+    )
     batch_size: int = Field(64, ge=1, le=8192, description="Views per forward pass.")
     keep_candidates: int = Field(5, ge=2, le=100, description="Top candidates stored per test input.")
     trim: int | None = Field(
         None, ge=0, le=29, description="Trim canvases to so many cells around the visible grids; null: not."
     )
-    workers: int = Field(1, ge=1, le=MOST_WORKERS, description="At most so many workers share it.")
+    workers: int = Field(1, ge=1, le=MAX_WORKERS, description="Maximum number of workers.")
     search: dict[str, Any] | None = Field(
         None, description="Guided refinement, as `evaluation.search` of a config; null means none."
     )
@@ -41,7 +45,7 @@ class EvaluationRequest(BaseModel):
     @model_validator(mode="after")
     def _one_choice(self) -> EvaluationRequest:
         if self.tasks and self.first_tasks is not None:
-            raise ValueError("tasks: name tasks or ask for the first n, not both")
+            raise ValueError("tasks: give task ids or the first n, not both")
         return self
 
     def section(self, config: ExperimentConfig) -> dict[str, Any]:
@@ -77,5 +81,5 @@ def parse_request(raw: Any) -> EvaluationRequest:
 
 def _said(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
-        return "there is no such field."
+        return "unknown field."
     return f"{message.removeprefix('Value error, ')}."

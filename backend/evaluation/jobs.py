@@ -188,13 +188,13 @@ def interrupt(session: Session, held: Share, cause: str, traceback: str = "") ->
         job.fruitless += 1
         session.flush()
         if job.fruitless >= MAX_ATTEMPTS:
-            text = f"{cause}; given up after {job.fruitless} attempts that finished no batch"
+            text = f"{cause}; gave up after {job.fruitless} attempts without a finished batch"
             return fail(session, held, text, traceback)
-    return _end(session, held, f"{cause}; goes on where it was")
+    return _end(session, held, f"{cause}; resumes where it stopped")
 
 
 def fail(session: Session, held: Share, cause: str, traceback: str) -> RunStatus | None:
-    """The job cannot go on; who shares it is stopped. What the child reported itself goes first."""
+    """The job cannot continue; its workers are stopped. What the child reported itself goes first."""
     found = rows.lock(session, held.evaluation_id)
     if found is None or not rows.end_shares(session, lease.of_share(held.id)):
         return None

@@ -37,7 +37,7 @@ from backend.scores.transition import transition_evaluation
 
 EvaluationStatus = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled"]
 CORRECT = "correct"  # the filter beside the failure modes
-LARGEST_PAGE = 200
+MAX_PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class PredictionPage:
 
 
 def start_evaluation(session: Session, run_id: str, key: EvaluationKey) -> int:
-    """Id of the run's evaluation of this key. One that was started before goes on: it keeps its outcomes
+    """Id of the run's evaluation of this key. One that was started before continues: it keeps its outcomes
     (`done_keys`)."""
     evaluation = rows.put(
         session,
@@ -201,8 +201,8 @@ def _checked_mode(mode: str | None) -> str | None:
 
 
 def _checked_limit(limit: int) -> int:
-    if not 1 <= limit <= LARGEST_PAGE:
-        raise invalid_query("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
+    if not 1 <= limit <= MAX_PAGE:
+        raise invalid_query("limit", f"must lie in 1 to {MAX_PAGE}, not {limit}.")
     return limit
 
 

@@ -32,13 +32,13 @@ from backend.scores.transition import note_evaluation, transition_evaluation
 
 _invalid = partial(invalid, "The evaluation was not started.")
 
-MOST = 200  # evaluations of one list
+MAX_LIMIT = 200  # evaluations of one list
 ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.CANCELLING)
 AGAIN = (RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 def request(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
-    """Queue the evaluation of a checkpoint. One that failed or was cancelled goes on where it was.
+    """Queue the evaluation of a checkpoint. One that failed or was cancelled resumes where it stopped.
 
     Conflict where it is done or under way already, or the run has no checkpoint; InvalidInput names the
     field that cannot be used; NotFound.
@@ -81,8 +81,8 @@ def find(
     session: Session, run_id: str | None = None, status: Sequence[str] | None = None, limit: int = 50
 ) -> list[EvaluationView]:
     """Evaluations, newest first: of one run, or all that were queued as jobs. Without their curves."""
-    if not 1 <= limit <= MOST:
-        raise invalid_query("limit", f"must lie in 1 to {MOST}, not {limit}.")
+    if not 1 <= limit <= MAX_LIMIT:
+        raise invalid_query("limit", f"must lie in 1 to {MAX_LIMIT}, not {limit}.")
     unknown = [each for each in status or () if each not in list(RunStatus)]
     if unknown:
         raise InvalidInput("Invalid query.", problems=[not_valid("status", unknown[0], RunStatus)])
@@ -95,7 +95,7 @@ def find(
 
 def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     """Stop a job: a queued one at once, a running one as soon as its processes are gone. Nothing is lost:
-    asked for again, it goes on where it was."""
+    asked for again, it resumes where it stopped."""
     _existing(session, evaluation_id)
     found = jobs.lock(session, evaluation_id)
     if found is None:
@@ -116,7 +116,7 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
 
 
 def resume(session: Session, evaluation_id: int) -> EvaluationView:
-    """Queue a failed or cancelled job again; it goes on where it was."""
+    """Queue a failed or cancelled job again; it resumes where it stopped."""
     evaluation = _existing(session, evaluation_id)
     found = jobs.lock(session, evaluation_id)
     if found is None or evaluation.status not in AGAIN:
@@ -131,18 +131,16 @@ def resume(session: Session, evaluation_id: int) -> EvaluationView:
 def _existing(session: Session, evaluation_id: int) -> Evaluation:
     found = rows.get(session, evaluation_id)
     if found is None:
-        raise NotFound(f"There is no evaluation {evaluation_id}.", "`etrm evaluation list` shows all.")
+        raise NotFound(f"Evaluation {evaluation_id} not found.", "`etrm evaluation list` shows all.")
     return found
 
 
 def _checkpoint(session: Session, run: Run, step: int | None) -> int:
     if run.origin == "external":
-        raise Conflict(f"Run {run.id} was logged from outside: there is no checkpoint to evaluate.")
+        raise Conflict(f"Run {run.id} is an external run: it has no checkpoint to evaluate.")
     kept = [each.step for each in checkpoints.list(session, run.id)]
     if not kept:
-        raise Conflict(
-            f"Run {run.id} has no checkpoint yet.", "Evaluate it once it has written its first one."
-        )
+        raise Conflict(f"Run {run.id} has no checkpoint yet.", "Wait for its first checkpoint.")
     if step is None:
         return kept[0]
     if step not in kept:
@@ -159,7 +157,7 @@ def _tasks(session: Session, run: Run, asked: EvaluationRequest) -> tuple[str, l
         raise _invalid("set", "is missing, and the run's config evaluates none.")
     known = [each.name for each in datasets.sets(session)]
     if name not in known:
-        raise _invalid("set", f"there is no task set {name!r}.", did_you_mean(name, known))
+        raise _invalid("set", f"unknown task set {name!r}.", did_you_mean(name, known))
     tasks = sorted(datasets.tasks(session, name), key=lambda task: task.id)
     if asked.that_fit:
         sizes = config.data.canvas_sizes
@@ -208,7 +206,7 @@ def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str]) -
             session, **key, task_ids=task_ids, status=RunStatus.QUEUED, extras={}, created_at=time.time()
         )
     if found.status == RunStatus.FINISHED:
-        raise Conflict(f"This is evaluated already: evaluation {found.id}.", f"See /evaluations/{found.id}.")
+        raise Conflict(f"This evaluation already exists ({found.id}).", f"See /evaluations/{found.id}.")
     if jobs.get(session, found.id) is not None:
         if found.status in ACTIVE:
             raise Conflict(f"Evaluation {found.id} of just this is {found.status}.")

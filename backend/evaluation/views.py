@@ -123,7 +123,7 @@ class TestInputView(BaseModel):
     task_id: str
     test_index: int
     views: int = Field(description="Votes cast.")
-    truth_rank: int | None = Field(description="Among all candidates; null if nobody voted for it.")
+    truth_rank: int | None = Field(description="Among all candidates; null without a vote.")
     votes: int | None = Field(description="Of the first candidate; null without one.")
     confidence: float | None = Field(description="Mean halting probability of its votes.")
     correct: bool | None = Field(description="null where the truth is not known.")
@@ -178,7 +178,7 @@ def _waiting_reasons(session: Session, evaluations: Sequence[Evaluation]) -> dic
         return {}
     reason = workers.why_work_waits(session)
     return {
-        evaluation_id: f"{before} before it; {reason}" if before else reason
+        evaluation_id: f"{before} ahead in queue; {reason}" if before else reason
         for before, evaluation_id in enumerate(jobs.queued_ids(session))
         if evaluation_id in waiting
     }

@@ -11,8 +11,8 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.evaluation import comparison
 from backend.evaluation import service as evaluations
-from backend.evaluation.comparison import LARGEST_K
-from backend.evaluation.service import MOST
+from backend.evaluation.comparison import MAX_K
+from backend.evaluation.service import MAX_LIMIT
 from backend.evaluation.views import EvaluationView, TestInputView
 from backend.evaluation_page import exports, traces
 from backend.evaluation_page.traces import SearchView, StepsView, VotesView
@@ -59,7 +59,7 @@ def create_evaluation(
     asked: Annotated[EvaluationRequest, ASKED],
 ) -> EvaluationView:
     """Queue the scoring of a checkpoint. 409 where it is done or under way already; one that failed or was
-    cancelled goes on where it was."""
+    cancelled resumes where it stopped."""
     with session_scope(engine) as session:
         view = evaluations.request(session, run_id, asked)
     _sent(view)
@@ -71,7 +71,7 @@ def create_evaluation(
 def list_all_evaluations(
     engine: Database,
     status: Annotated[str, Query(description="Only these, separated by commas.", examples=["running"])] = "",
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
 ) -> EvaluationList:
     """Evaluations that were queued as jobs, newest first."""
     wanted = [each.strip() for each in status.split(",") if each.strip()]
@@ -88,7 +88,7 @@ class DuelList(BaseModel):
 @router.post("/duels", status_code=201, responses=responses(401, 404, 409, 413, 422))
 def create_duel(asked: DuelRequest, response: Response, engine: Database) -> DuelView:
     """Evaluate two checkpoints by one protocol, with more views (32, 100, 400) only while it is undecided
-    which solves more. What was evaluated already is not computed again."""
+    which solves more. What was already evaluated is not computed again."""
     with session_scope(engine) as session:
         duel, started = duels.request(session, asked)
     for evaluation_id, workers in started:
@@ -99,7 +99,7 @@ def create_duel(asked: DuelRequest, response: Response, engine: Database) -> Due
 
 
 @router.get("/duels", responses=responses(401, 422))
-def list_duels(engine: Database, limit: Annotated[int, Query(ge=1, le=duels.MOST)] = 50) -> DuelList:
+def list_duels(engine: Database, limit: Annotated[int, Query(ge=1, le=duels.MAX_LIMIT)] = 50) -> DuelList:
     """Duels of checkpoints, newest first."""
     with reading_scope(engine) as session:
         return DuelList(duels=duels.find(session, limit))
@@ -119,7 +119,7 @@ def compare_evaluations(
     engine: Database,
     a: Annotated[str, Query(description=SIDE, examples=["17"])],
     b: Annotated[str, Query(description=SIDE, examples=["k3v9x0q2ab"])],
-    k: Annotated[int, Query(ge=1, le=LARGEST_K, description="Attempts.")] = 1,
+    k: Annotated[int, Query(ge=1, le=MAX_K, description="Attempts.")] = 1,
 ) -> ComparisonView:
     """Two evaluations on the same tasks: McNemar's exact test and the paired bootstrap of the difference.
 
@@ -166,7 +166,7 @@ def export_evaluation(
 
 @router.post("/evaluations/{evaluation_id}/cancel", responses=responses(401, 404, 409, 422))
 def cancel_evaluation(evaluation_id: EvaluationId, engine: Database) -> EvaluationView:
-    """Stop an evaluation. What it has computed stays: resumed, it goes on where it was."""
+    """Stop an evaluation. What it has computed stays: resumed, it continues where it stopped."""
     with session_scope(engine) as session:
         view = evaluations.cancel(session, evaluation_id)
     announce(view.run_id)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Evaluations: list, show, cancel, resume, compare, export.", no_args_is_help=True)
 SIDE = "The id of an evaluation, or of a run: its newest held-out result."
 HEADS = ("evaluation", "run", "set", "step", "weights", "views", "status", "progress", "pass@1")
-LOOK_EVERY = 1.0  # seconds
+POLL_INTERVAL = 1.0  # seconds
 EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="The evaluation's number.")]
 
 
@@ -39,11 +39,12 @@ def evaluate(
     trace_steps: TraceSteps = False,
     search: Search = None,
     trim: Trim = None,
-    workers: Annotated[int, typer.Option(min=1, help="At most so many workers share it.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers.")] = 1,
     here: Annotated[
-        bool, typer.Option("--here", help="In this process, with results in the run's folder alone.")
+        bool,
+        typer.Option("--here", help="Evaluate in this process and write results to the run's folder only."),
     ] = False,
-    follow: Annotated[bool, typer.Option(help="Show its progress until it is over.")] = True,
+    follow: Annotated[bool, typer.Option(help="Show progress until it finishes.")] = True,
 ) -> None:
     """Score a checkpoint: pass@k with its interval.
 
@@ -74,7 +75,7 @@ def evaluate(
 @app.command(name="list")
 def list_(
     run: Annotated[str, typer.Option(help="Only those of this run, in training as well.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most this many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Maximum number to list, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List evaluations, newest first."""
@@ -89,7 +90,9 @@ def list_(
     if as_json:
         print(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
         return
-    show_table(HEADS, [_row(each) for each in found], empty="No evaluation yet. Start one: etrm evaluate RUN")
+    show_table(
+        HEADS, [_row(each) for each in found], empty="No evaluations yet. Start one: etrm evaluate RUN"
+    )
 
 
 @app.command()
@@ -114,7 +117,7 @@ def cancel(evaluation_id: EvaluationId) -> None:
 
 @app.command()
 def resume(evaluation_id: EvaluationId) -> None:
-    """Queue a failed or cancelled evaluation again; it goes on where it was."""
+    """Queue a failed or cancelled evaluation again; it resumes where it stopped."""
     from backend.evaluation import service as evaluations
     from backend.queue import dispatch
     from backend.terminal.lab import writing
@@ -148,7 +151,7 @@ def export(
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
     b: Annotated[str, typer.Argument(metavar="B", help=SIDE)],
-    k: Annotated[int, typer.Option("-k", help="Attempts: compare pass@k.")] = 1,
+    k: Annotated[int, typer.Option("-k", help="Compare pass@k.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compare two evaluations task by task: McNemar's exact test and the paired bootstrap.
@@ -167,14 +170,16 @@ def compare(
 def duel(
     a: Annotated[str, typer.Argument(metavar="RUN_A")],
     b: Annotated[str, typer.Argument(metavar="RUN_B")],
-    views: Annotated[str, typer.Option(metavar="N,N,...", help="Of each round, ascending.")] = "32,100,400",
+    views: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Views of each round, ascending.")
+    ] = "32,100,400",
     set_name: Annotated[
         str, typer.Option("--set", metavar="NAME", help="Task set. Default: the first of a's config.")
     ] = "",
     first: Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")] = None,
     weights: Annotated[str, typer.Option(metavar="ema|raw", help="Which weights.")] = "ema",
-    k: Annotated[int, typer.Option("-k", help="Attempts: compare pass@k.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="At most so many share an evaluation.")] = 1,
+    k: Annotated[int, typer.Option("-k", help="Compare pass@k.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers per evaluation.")] = 1,
 ) -> None:
     """Evaluate two runs with more views only while it is undecided which one solves more."""
     from backend.domain.evaluation_request import parse_request
@@ -193,7 +198,7 @@ def duel(
         dispatch.send_evaluation(evaluation_id, most)
     said = 0
     while view.status == "running":
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_INTERVAL)
         with reading() as session:
             view = duels.get(session, view.id)
         told = [each for each in view.rounds if each.words]
@@ -280,9 +285,9 @@ def _follow(evaluation_id: int) -> None:
             if (now := f"{view.status}  {progress_text(view)}") != said:
                 print(now, file=sys.stderr)
                 said = now
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL_INTERVAL)
     except KeyboardInterrupt:
-        print(f"It goes on. See it: etrm evaluation show {evaluation_id}", file=sys.stderr)
+        print(f"Still running: etrm evaluation show {evaluation_id}", file=sys.stderr)
         raise SystemExit(130) from None
     print("\n".join(_lines(view)))
     if view.status != "finished":

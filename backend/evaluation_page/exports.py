@@ -58,7 +58,7 @@ def export(session: Session, evaluation_id: int, what: str, as_: str) -> File:
     """One kind of table of an evaluation in one format. InvalidInput names the field; NotFound."""
     evaluation = rows.get(session, evaluation_id)
     if evaluation is None:
-        raise NotFound(f"There is no evaluation {evaluation_id}.")
+        raise NotFound(f"Evaluation {evaluation_id} not found.")
     check("what", what, get_args(What))
     name = f"evaluation-{evaluation_id}-{what}"
     if what == "submission":

@@ -15,9 +15,9 @@ MODES: dict[str, str] = {
     FailureMode.COLLAPSED: "one colour on at least 95 % of the cells, though the truth has more",
     FailureMode.COPIED_INPUT: "the test input, unchanged",
     FailureMode.WRONG_SIZE: "another height or width than the truth",
-    FailureMode.WRONG_ARRANGEMENT: "the truth's size and colours, each as often, in other places",
+    FailureMode.WRONG_ARRANGEMENT: "the truth's size and colour counts, arranged differently",
     FailureMode.NEARLY_RIGHT: "at most 10 % of the cells wrong",
-    FailureMode.PARTLY_RIGHT: "more cells right than the commonest colour alone would get",
+    FailureMode.PARTLY_RIGHT: "more cells right than the most common colour alone would get",
     FailureMode.STRUCTURED_BUT_WRONG: "a grid of the right size, and nothing of the above",
 }
 

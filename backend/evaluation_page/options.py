@@ -11,13 +11,16 @@ Views = Annotated[int | None, typer.Option(min=1, help="Augmented forms of each 
 ActSteps = Annotated[int | None, typer.Option(min=1, help="Default: as in training.")]
 Weights = Annotated[str | None, typer.Option(metavar="ema|raw", help="Which weights.")]
 Step = Annotated[
-    int | None, typer.Option("--checkpoint", metavar="STEP", help="Which one. Default: the newest.")
+    int | None,
+    typer.Option("--checkpoint", metavar="STEP", help="Step of the checkpoint. Default: the newest."),
 ]
-TraceSteps = Annotated[bool, typer.Option("--trace-steps", help="Keep what is shown after every ACT step.")]
+TraceSteps = Annotated[
+    bool, typer.Option("--trace-steps", help="Record the prediction after every ACT step.")
+]
 Search = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="FIELD=VALUE", help="Of the search: --search kind=gradient --search steps=100. Repeatable."
+        metavar="FIELD=VALUE", help="Search option: --search kind=gradient --search steps=100. Repeatable."
     ),
 ]
 Trim = Annotated[

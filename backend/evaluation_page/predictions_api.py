@@ -13,7 +13,7 @@ from backend.db.session import reading_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.records import Prediction
 from backend.evaluation import outcomes as predictions
-from backend.evaluation.outcomes import LARGEST_PAGE, PredictionItem
+from backend.evaluation.outcomes import MAX_PAGE, PredictionItem
 from backend.lifecycle import service as runs
 from backend.run_view.views import ResultView
 from backend.web.deps import Database, RunId
@@ -44,7 +44,7 @@ class PredictionView(BaseModel):
     task_id: str
     test_index: int
     views: int
-    truth_rank: int | None = Field(description="Among all candidates; null if it was never voted for.")
+    truth_rank: int | None = Field(description="Among all candidates; null without a vote.")
     note: str = Field(examples=["does not fit the canvas"])
     demonstrations: list[PairView]
     input: str | None = Field(description=f"{GRID} null where the task has gone from its set.")
@@ -66,7 +66,7 @@ def list_predictions(
     failure_mode: Annotated[
         str, Query(description="Of the first attempt, or `correct`.", examples=["wrong size"])
     ] = "",
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 24,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 24,
     cursor: str | None = None,
     evaluation: Annotated[int | None, Query(description="Id of one evaluation; all, if left out.")] = None,
 ) -> PredictionList:

@@ -74,7 +74,7 @@ class OfTestInput(BaseModel):
 class VotesView(OfTestInput):
     """Every vote on one test input, with the augmentation undone."""
 
-    truth_rank: int | None = Field(description="Among all candidates; null if nobody voted for it.")
+    truth_rank: int | None = Field(description="Among all candidates; null without a vote.")
     note: str
     views: int = Field(description="Votes cast.")
     agreement: float | None = Field(description="Share of the votes that the first candidate got.")
@@ -130,8 +130,8 @@ def votes(session: Session, evaluation_id: int, task_id: str, test_index: int) -
     outcome, trace, truth = found.outcome, found.trace, found.truth
     if trace is None and outcome.views:
         raise NotFound(
-            f"The votes on {task_id}, test input {test_index}, were not kept.",
-            "They are from before votes were kept: evaluate the checkpoint again.",
+            f"The votes on {task_id}, test input {test_index}, were not saved.",
+            "Evaluate the checkpoint again to record them.",
         )
     trace = trace or OutcomeTrace((), ())
     by_rank: dict[int, list[RankedVote]] = defaultdict(list)
@@ -183,7 +183,7 @@ def search(session: Session, evaluation_id: int, task_id: str, test_index: int) 
     trace, truth = found.trace, found.truth
     if trace is None or trace.search is None:
         raise NotFound(
-            f"No latent was searched for {task_id}, test input {test_index}.",
+            f"No search was run for {task_id}, test input {test_index}.",
             "Evaluate the checkpoint again with a search.",
         )
     return SearchView(
@@ -231,12 +231,12 @@ class _Traced:
 def _traced(session: Session, evaluation_id: int, task_id: str, test_index: int) -> _Traced:
     evaluation = rows.get(session, evaluation_id)
     if evaluation is None:
-        raise NotFound(f"There is no evaluation {evaluation_id}.")
+        raise NotFound(f"Evaluation {evaluation_id} not found.")
     found = rows.outcome_with_trace(session, evaluation_id, task_id, test_index)
     if found is None:
         raise NotFound(
             f"Evaluation {evaluation_id} has no outcome of {task_id}, test input {test_index}.",
-            "It may not have come to it yet." if evaluation.status != "finished" else "",
+            "It may not have been evaluated yet." if evaluation.status != "finished" else "",
         )
     outcome, packed = found
     task = task_rows.find_task(session, evaluation.set_name, task_id)

@@ -13,7 +13,7 @@ from backend.data.api import GRID, PairView, SetName
 from backend.db.session import reading_scope
 from backend.evaluation_page.predictions_api import CandidateView, candidate_view
 from backend.gallery import service as gallery
-from backend.gallery.service import CHANGES, LARGEST_PAGE, SIZES, Answer, Filter, Item
+from backend.gallery.service import CHANGES, MAX_PAGE, SIZES, Answer, Filter, Item
 from backend.kit.problems import invalid_query
 from backend.web.deps import Database
 from backend.web.errors import responses
@@ -71,7 +71,7 @@ class AnswerView(BaseModel):
 
     outcome: int = Field(description="Id, for the address of its votes on the task's page.")
     source: SourceView
-    truth_rank: int | None = Field(description="Among all candidates; null if it was never voted for.")
+    truth_rank: int | None = Field(description="Among all candidates; null without a vote.")
     note: str
     candidates: list[CandidateView]
 
@@ -103,7 +103,7 @@ class GalleryPage(BaseModel):
 def read_gallery(
     wanted: GalleryFilter,
     engine: Database,
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 24,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 24,
     cursor: str | None = None,
 ) -> GalleryPage:
     """List test inputs and the answers to them, newest evaluation first."""

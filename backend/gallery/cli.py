@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 def gallery(
     evaluation: Annotated[
         list[int] | None,
-        typer.Option(help="Id of an evaluation; several stand side by side: A, B and so on. Repeatable."),
+        typer.Option(
+            help="Id of an evaluation. Repeatable: several are compared side by side as A, B and so on."
+        ),
     ] = None,
     run: Annotated[list[str] | None, typer.Option(help="Id of a run. Repeatable.")] = None,
     set_name: Annotated[str, typer.Option("--set", help="Name of a set.")] = "",
@@ -23,7 +25,7 @@ def gallery(
     size: Annotated[str, typer.Option(help="small, medium or large: by the task's longest side.")] = "",
     change: Annotated[str, typer.Option(help="a_only, b_only, both, neither or differ: A against B.")] = "",
     attempts: Annotated[int, typer.Option(min=1, help="Within which a test input counts as solved.")] = 1,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Most test inputs listed.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Maximum number of test inputs to list.")] = 50,
 ) -> None:
     """List test inputs with the first attempts at them, newest evaluation first."""
     from backend.gallery import service
@@ -39,7 +41,7 @@ def gallery(
         reasons = service.obstacles_of(session, wanted.evaluations)
     several = max(1, len(wanted.evaluations))
     heads = ("task", "test", *(f"{letter}  run, first attempt" for letter in "ABCDEF"[:several]))
-    show(heads, [_row(item) for item in page.items], empty="Nothing matches.")
+    show(heads, [_row(item) for item in page.items], empty="No predictions match.")
     print(" · ".join(f"{mode} {number}" for mode, number in counted.items()))
     for evaluation_id, reason in reasons.items():
         letter = "ABCDEF"[wanted.evaluations.index(evaluation_id)]
@@ -53,15 +55,17 @@ def _row(item: Item) -> tuple[str, ...]:
 
 
 def _said(answer: Answer | None) -> str:
-    """`quick 0, step 600: nearly right, 76 % of cells, 3/8 votes, truth ranks 3`."""
+    """`quick 0, step 600: nearly right, 76 % of cells, 3/8 votes, correct answer ranked #3`."""
     if answer is None:
-        return "not asked"
+        return "not evaluated"
     source, outcome = answer.source, answer.outcome
     where = f"{source.run_name}, step {source.step}, {source.settings.weights}"
     if not outcome.candidates:
         return f"{where}: {outcome.note or 'no answer'}"
     first = outcome.candidates[0]
-    verdict = "correct" if first.correct else (first.failure_mode or "truth unknown")
-    rank = f"truth ranks {outcome.truth_rank}" if outcome.truth_rank else "truth got no vote"
+    verdict = "correct" if first.correct else (first.failure_mode or "correct answer unknown")
+    rank = (
+        f"correct answer ranked #{outcome.truth_rank}" if outcome.truth_rank else "correct answer got 0 votes"
+    )
     cells = f"{first.cell_accuracy:.0%} of cells"
     return f"{where}: {verdict}, {cells}, {first.votes}/{outcome.views} votes, {rank}"

@@ -174,7 +174,7 @@ def evaluated_variants(session: Session) -> list[str]:
 
 
 def _narrowed(query: Select[*Columns], wanted: Wanted, mode: str | None) -> Select[*Columns]:
-    """The query, its joins made, with every condition but the place to go on from."""
+    """The query, its joins made, with every condition but where to continue."""
     if wanted.evaluations:
         query = query.where(Outcome.evaluation_id == wanted.evaluations[0])
     if wanted.set_name:

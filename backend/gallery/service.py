@@ -25,9 +25,9 @@ from backend.scores import queries as evaluation_rows
 from backend.scores import tables
 from backend.scores.paired import obstacles
 
-LARGEST_PAGE = 200
-MOST_COLUMNS = 6
-MOST_ANSWERS = 500  # evaluations shown of one test input
+MAX_PAGE = 200
+MAX_COLUMNS = 6
+MAX_ANSWERS = 500  # evaluations shown of one test input
 NO_ANSWER = "no answer"
 MODES = (CORRECT, *FailureMode)
 # name -> longest side of any grid of the task, from and to
@@ -115,8 +115,8 @@ class Choices:
 
 def page(session: Session, wanted: Filter, limit: int = 24, cursor: str | None = None) -> Page:
     """The test inputs that match, newest evaluation first; InvalidInput names what cannot be used."""
-    if not 1 <= limit <= LARGEST_PAGE:
-        raise invalid_query("limit", f"must lie in 1 to {LARGEST_PAGE}, not {limit}.")
+    if not 1 <= limit <= MAX_PAGE:
+        raise invalid_query("limit", f"must lie in 1 to {MAX_PAGE}, not {limit}.")
     checked = _checked(wanted)
     if wanted.change:
         _check_one_set(session, wanted)
@@ -136,8 +136,8 @@ def modes(session: Session, wanted: Filter) -> dict[str, int]:
 
 
 def of_task(session: Session, set_name: str, task_id: str, test_index: int) -> tuple[Answer, ...]:
-    """What every evaluation made of a test input, newest first, at most `MOST_ANSWERS`."""
-    found = rows.of_task(session, set_name, task_id, test_index, MOST_ANSWERS)
+    """What every evaluation made of a test input, newest first, at most `MAX_ANSWERS`."""
+    found = rows.of_task(session, set_name, task_id, test_index, MAX_ANSWERS)
     answers = _answers(session, [outcome for outcome, *_ in found])
     return tuple(Answer(_source(each, run), *answers[outcome.id]) for outcome, each, run in found)
 
@@ -152,7 +152,7 @@ def sources(session: Session, evaluation_ids: Sequence[int]) -> tuple[Source, ..
     found = {each.id: _source(each, run) for each, run in rows.with_runs(session, evaluation_ids)}
     missing = [each for each in evaluation_ids if each not in found]
     if missing:
-        raise NotFound(f"There is no evaluation {missing[0]}.", "A run's page lists its evaluations.")
+        raise NotFound(f"Evaluation {missing[0]} not found.", "A run's page lists its evaluations.")
     return tuple(found[each] for each in evaluation_ids)
 
 
@@ -178,7 +178,7 @@ def earlier(session: Session, source: Source) -> tuple[Source, ...]:
 
 def newest_of_each_variant(session: Session, set_name: str) -> tuple[int, ...]:
     """Ids of the newest finished evaluation of every variant on a set, at most six."""
-    return tuple(each for _, each in rows.newest_by_variant(session, set_name))[:MOST_COLUMNS]
+    return tuple(each for _, each in rows.newest_by_variant(session, set_name))[:MAX_COLUMNS]
 
 
 def choices(session: Session, set_name: str) -> Choices:
@@ -199,8 +199,8 @@ def _checked(wanted: Filter) -> Wanted:
     ):
         if value and value not in known:
             raise InvalidInput("Invalid query.", problems=[not_valid(field, value, known)])
-    if len(wanted.evaluations) > MOST_COLUMNS:
-        raise invalid_query("evaluation", f"at most {MOST_COLUMNS} stand side by side.")
+    if len(wanted.evaluations) > MAX_COLUMNS:
+        raise invalid_query("evaluation", f"at most {MAX_COLUMNS} can be compared side by side.")
     if wanted.change and len(wanted.evaluations) < 2:
         raise invalid_query("change", "compares two evaluations.", "Give evaluation twice: A and B.")
     if wanted.attempts < 1:

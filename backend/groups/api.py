@@ -43,9 +43,9 @@ class NewGroup(Input):
     config: Any = Field(None, description="An experiment config, as for a new run.")
     preset: str | None = Field(None, description="Instead of a config.", examples=["quick"])
     overrides: dict[str, Any] = Field(
-        default={}, description="What is otherwise than in the config or preset: nested, or by dotted paths."
+        default={}, description="Overrides to the config or preset: nested, or by dotted paths."
     )
-    name: str = Field("", description="Of the group; left out, it says what varies.")
+    name: str = Field("", description="Name of the group. Default: what varies.")
 
 
 class PlannedRun(BaseModel):
@@ -100,7 +100,7 @@ def preview_group(body: NewGroup, engine: Database) -> Plan:
 @router.get("", responses=responses(401, 422))
 def list_groups(
     engine: Database,
-    limit: Annotated[int, Query(ge=1, le=groups.MOST)] = 50,
+    limit: Annotated[int, Query(ge=1, le=groups.MAX_LIMIT)] = 50,
     cursor: str | None = None,
 ) -> GroupPage:
     """List the groups, newest first, with how many of their runs have each status."""
@@ -128,7 +128,7 @@ def cancel_group(group_id: GroupId, engine: Database) -> GroupView:
 def _config(body: NewGroup) -> ExperimentConfig:
     """The config that the sweep varies; InvalidInput unless there is exactly one."""
     if (body.config is None) == (body.preset is None):
-        said = "is missing" if body.preset is None else "stands beside a preset"
+        said = "is missing" if body.preset is None else "cannot be combined with a preset"
         hint = "Give a config, or a preset with overrides."
         raise invalid("The group was not created.", "config", f"{said}.", hint)
     start = {"preset": body.preset} if body.config is None else body.config

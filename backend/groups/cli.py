@@ -34,8 +34,8 @@ def sweep(
     ] = None,
     count: Annotated[int | None, typer.Option(help="How many random draws.")] = None,
     draw_seed: Annotated[int, typer.Option(help="Of the random draws.")] = 0,
-    name: Annotated[str, typer.Option(help="Of the group; left out, it says what varies.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the runs it would make.")] = False,
+    name: Annotated[str, typer.Option(help="Name of the group. Default: what varies.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs without queueing them.")] = False,
 ) -> None:
     """Queue a group of runs: seeds, a grid of values, or random draws.
 

@@ -17,7 +17,7 @@ from backend.kit import cursors
 from backend.kit.errors import Conflict
 from backend.kit.problems import invalid, invalid_query, unknown_id
 from backend.lifecycle import service as runs
-from backend.lifecycle.input import LONGEST_NAME, check_names
+from backend.lifecycle.input import MAX_NAME_LENGTH, check_names
 from backend.run_view.facts import Facts
 from backend.run_view.views import RunView
 from backend.runs import events
@@ -29,7 +29,7 @@ from backend.runs.tables import Run
 __all__ = ["GroupList", "GroupView", "cancel", "create", "find", "get", "place", "planned", "summary"]
 
 BETWEEN_RUNS = 1e-6  # seconds between the times of two runs of a group: the queue and every table go by them
-MOST = 200  # groups of one page
+MAX_LIMIT = 200  # groups of one page
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def get(session: Session, group_id: str) -> GroupView:
 
 def find(session: Session, limit: int = 50, cursor: str | None = None) -> GroupList:
     """Groups, newest first."""
-    if not 1 <= limit <= MOST:
-        raise invalid_query("limit", f"must be 1 to {MOST}, not {limit}.")
+    if not 1 <= limit <= MAX_LIMIT:
+        raise invalid_query("limit", f"must be 1 to {MAX_LIMIT}, not {limit}.")
     found = rows.newest(session, limit + 1, cursors.read(cursor, float, str))
     shown, more = cursors.cut(found, limit, lambda group: (group.created_at, group.id))
     counts = rows.statuses(session, [group.id for group in shown])
@@ -152,12 +152,12 @@ def _row(session: Session, group_id: str) -> RunGroup:
 
 def _checked_name(name: str) -> str:
     name = name.strip()
-    if len(name) > LONGEST_NAME:
-        message = f"must be at most {LONGEST_NAME} characters long."
+    if len(name) > MAX_NAME_LENGTH:
+        message = f"must be at most {MAX_NAME_LENGTH} characters long."
         raise invalid("The group was not created.", "name", message)
     return name
 
 
 def _name(config: ExperimentConfig, sweep: Sweep) -> str:
     name = f"{config.name or config.variant} · {sweep_label(sweep)}"
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"

@@ -25,7 +25,7 @@ def variations(runs: Sequence[RunView], sweep: Sweep) -> list[VariationView]:
 
 
 def variation_name(config: Mapping[str, Any], sweep: Sweep) -> str:
-    """What a variation has otherwise than the others of its group."""
+    """How a configuration differs from the others of its group."""
     return variation_label(_changes(config, sweep), sweep) or "every run"
 
 

@@ -62,7 +62,7 @@ class GroupScore(BaseModel):
 class VariationView(BaseModel):
     """The runs of a group that differ in their seed alone."""
 
-    name: str = Field(description="What it has otherwise than the others.", examples=["width 64"])
+    name: str = Field(description="How it differs from the others.", examples=["width 64"])
     changes: dict[str, Any] = Field(examples=[{"model.core.width": 64}])
     runs: list[GroupRun]
     statuses: Statuses
@@ -98,7 +98,7 @@ class GroupSummary(BaseModel):
 
     @property
     def unfinished(self) -> int:
-        """How many runs wait or go on."""
+        """How many runs are queued or active."""
         return sum(count for status, count in self.statuses.items() if not RunStatus(status).is_over)
 
 

@@ -50,7 +50,7 @@ def paired_with(session: Session, run: Run, hypothesis: BaselineHypothesis) -> t
     own = _asked_for(run.config, results).get(name)
     mine = rows.get(session, own.id) if own else None
     if mine is None:
-        return None, f"The run has no finished evaluation on {name} as its config asks for it."
+        return None, f"The run has no finished evaluation on {name} by the protocol of its config."
     baseline = runs.get(session, hypothesis.run_id)
     if baseline is None:
         return None, f"The baseline, run {hypothesis.run_id}, is no longer there."

@@ -1,7 +1,7 @@
 """Hypotheses of runs: what stop rules decided, and the verdict once a run is over. Nothing here commits.
 
 A verdict rests on the evaluation that the config asked for before the run began. One that was not there in
-time is judged when it comes; none that was there is judged anew by other views, weights or tasks.
+time is judged when it comes; none that was there is judged again by other views, weights or tasks.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class StorageFull(EtrmError):
 
 
 class TrainingDiverged(EtrmError):
-    """The loss or a gradient is no finite number any more; the run cannot go on."""
+    """The loss or a gradient is not finite any more; the run cannot continue."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "training_diverged"

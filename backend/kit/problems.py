@@ -46,14 +46,14 @@ def invalid_query(field: str, message: str, hint: str = "") -> InvalidInput:
 
 
 def unknown(noun: str, name: str, known: Iterable[str], otherwise: str = "") -> NotFound:
-    """`There is no task set 'x'.`, with the nearest of `known`, else `otherwise` or all there are."""
+    """`Task set 'x' not found.`, with the nearest of `known`, else `otherwise` or all there are."""
     hint = did_you_mean(name, known, otherwise) if otherwise else one_of(name, known)
-    return NotFound(f"There is no {noun} {name!r}.", hint)
+    return NotFound(f"{noun.capitalize()} {name!r} not found.", hint)
 
 
 def unknown_id(noun: str, given: str, ids: Iterable[str], otherwise: str) -> NotFound:
-    """`There is no run 'x'.`, with up to three ids like it; `otherwise` says where all are listed."""
-    return NotFound(f"There is no {noun} {given!r}.", nearest_ids(given, ids, otherwise))
+    """`Run 'x' not found.`, with up to three ids like it; `otherwise` says where all are listed."""
+    return NotFound(f"{noun.capitalize()} {given!r} not found.", nearest_ids(given, ids, otherwise))
 
 
 def nearest_ids(given: str, ids: Iterable[str], otherwise: str) -> str:

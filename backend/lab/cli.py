@@ -32,5 +32,5 @@ def storage(
         (each.run_id, each.name, each.status.value, str(each.checkpoints), size(each.checkpoint_bytes))
         for each in found.runs
     ]
-    show(("run", "name", "status", "checkpoints", "size"), rows, empty="No run has a checkpoint.")
+    show(("run", "name", "status", "checkpoints", "size"), rows, empty="No checkpoints.")
     print(f"Database {size(found.database_bytes)}, checkpoints {size(found.checkpoint_bytes)}.")

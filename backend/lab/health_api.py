@@ -30,9 +30,9 @@ class Health(BaseModel):
     workers: int
 
 
-@router.get("/healthz", responses={503: {"model": Health, "description": "The database does not answer"}})
+@router.get("/healthz", responses={503: {"model": Health, "description": "The database is not responding"}})
 def read_health(response: Response, engine: Database) -> Health:
-    """Check database and broker, and count the workers that are alive."""
+    """Check database and broker, and count the workers that are online."""
     alive = _workers_alive(engine)
     broker = notify.reachable()
     if alive is None:
@@ -47,5 +47,5 @@ def _workers_alive(engine: Engine) -> int | None:
         with reading_scope(engine) as session:
             return sum(worker.alive for worker in workers.listed(session))
     except (Unavailable, SQLAlchemyError) as error:
-        log.error("the database does not answer: %s", error)
+        log.error("the database is not responding: %s", error)
         return None

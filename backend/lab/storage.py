@@ -64,12 +64,12 @@ def read(session: Session, artifacts: Path) -> Storage:
 
 def forget_old(session: Session, run_ids: Collection[str]) -> list[str]:
     """Drop every checkpoint but the newest of runs that are over; the paths whose files are to be removed
-    once this is committed (`remove_files`). NotFound, Conflict (a run that goes on) before anything."""
+    once this is committed (`remove_files`). NotFound, Conflict (an active run) before anything."""
     paths: list[str] = []
     for run_id in run_ids:
         run = rows.get(session, run_id)
         if run is None:
-            raise NotFound(f"There is no run {run_id!r}.")
+            raise NotFound(f"Run {run_id!r} not found.")
         if not RunStatus(run.status).is_over:
             raise Conflict(
                 f"Run {run_id} is {run.status} and needs its checkpoints.", "Wait until it is over."

@@ -164,12 +164,12 @@ def _start(session: Session, preset: str, parent_id: str | None) -> Start:
         parent = runs.get(session, parent_id)
         if parent.origin != "training":
             raise NotFound(
-                f"Run {parent_id} was logged from outside: it has no config to launch.",
+                f"Run {parent_id} is an external run: it has no config to launch.",
                 "Start from a preset instead.",
             )
         return Start("", parent, apply_overrides(parent.config, []))  # with what is newer than the parent
     if preset not in PRESETS:
-        raise NotFound(f"There is no preset {preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
+        raise NotFound(f"Preset {preset!r} not found.", f"Choose one of {', '.join(PRESETS)}.")
     return Start(preset, None, PRESETS[preset].make().model_dump(mode="json"))
 
 

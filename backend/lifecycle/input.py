@@ -24,33 +24,33 @@ from backend.run_view import queries as run_facts
 from backend.runs import journal_queries as journal
 from backend.runs import queries as run_rows
 
-LISTED_BY = "The runs page and `etrm runs` list them."  # the hint for an unknown id
+LISTED_BY = "List runs on the runs page or with `etrm runs`."  # the hint for an unknown id
 _invalid = partial(invalid, "The run was not changed.")
 
 START = "training.initialise_from"
-LONGEST_NAME, LONGEST_TAG, MOST_TAGS, LONGEST_NOTES = 120, 60, 50, 100_000
+MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NOTES_LENGTH = 120, 60, 50, 100_000
 
 
 def checked_name(name: str) -> str:
     """`name` without spaces around it."""
     name = name.strip()
-    if not 0 < len(name) <= LONGEST_NAME:
-        raise _invalid("name", f"must be 1 to {LONGEST_NAME} characters long.")
+    if not 0 < len(name) <= MAX_NAME_LENGTH:
+        raise _invalid("name", f"must be 1 to {MAX_NAME_LENGTH} characters long.")
     return name
 
 
 def checked_tags(tags: Sequence[str]) -> list[str]:
     """Each tag once, without spaces around it."""
     kept = list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
-    if len(kept) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in kept):
-        raise _invalid("tags", f"at most {MOST_TAGS} tags of at most {LONGEST_TAG} characters.")
+    if len(kept) > MAX_TAGS or any(len(tag) > MAX_TAG_LENGTH for tag in kept):
+        raise _invalid("tags", f"at most {MAX_TAGS} tags of at most {MAX_TAG_LENGTH} characters.")
     return kept
 
 
 def checked_notes(notes: str) -> str:
     """`notes`, if they are not too long."""
-    if len(notes) > LONGEST_NOTES:
-        raise _invalid("notes", f"must be at most {LONGEST_NOTES} characters long.")
+    if len(notes) > MAX_NOTES_LENGTH:
+        raise _invalid("notes", f"must be at most {MAX_NOTES_LENGTH} characters long.")
     return notes
 
 
@@ -68,7 +68,7 @@ def check_names(session: Session, *configs: ExperimentConfig) -> None:
     exist."""
     known = [each.name for each in datasets.sets(session)]
     missing = [
-        FieldProblem(field, f"there is no task set {name!r}.", one_of(name, known))
+        FieldProblem(field, f"unknown task set {name!r}.", one_of(name, known))
         for config in configs
         for field, name in _sets_of(config)
         if name not in known
@@ -84,7 +84,7 @@ def _missing_baselines(session: Session, configs: Sequence[ExperimentConfig]) ->
     stated = [each.hypothesis for each in configs if isinstance(each.hypothesis, BaselineHypothesis)]
     named = {each.run_id for each in stated}
     return [
-        FieldProblem("hypothesis.run_id", f"there is no run {run_id!r}.", _nearest_run(session, run_id))
+        FieldProblem("hypothesis.run_id", f"unknown run {run_id!r}.", _nearest_run(session, run_id))
         for run_id in sorted(named - set(run_rows.several(session, named)))
     ]
 
@@ -106,14 +106,12 @@ def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
     if not isinstance(start, RunStart):
         return None
     if run_rows.get(session, start.run) is None:
-        return FieldProblem(
-            f"{START}.run", f"there is no run {start.run!r}.", _nearest_run(session, start.run)
-        )
+        return FieldProblem(f"{START}.run", f"unknown run {start.run!r}.", _nearest_run(session, start.run))
     steps = [each.step for each in journal.checkpoints_of(session, start.run)]
     if start.step in steps:
         return None
     kept = ", ".join(map(str, steps[:8]))
-    hint = f"It has {kept}." if steps else "It has none at all."
+    hint = f"It has {kept}." if steps else "It has none."
     return FieldProblem(f"{START}.step", f"run {start.run} has no checkpoint of step {start.step}.", hint)
 
 

@@ -97,11 +97,11 @@ def finish_external(
     """The script that logs an external run says how it ended."""
     run = _row(session, run_id)
     if run.origin != "external":
-        raise Conflict(f"Run {run_id} is trained here and ends by itself.", "To stop it, cancel it.")
+        raise Conflict(f"Run {run_id} is trained by the lab and ends on its own.", "To stop it, cancel it.")
     if not status.is_over:
         message = f"must be one of {', '.join(OVER)}, not {status.value}."
         raise invalid("The run was not ended.", "status", message)
-    text = cause or "The script said so."
+    text = cause or "Reported by the script."
     if not end(session, run_id, (RunStatus.RUNNING,), status, text, origin="external", status_cause=cause):
         raise _wrong_state(run, "ended")
     return get(session, run_id)
@@ -137,11 +137,11 @@ def check_logs_here(session: Session, run_id: str) -> None:
     run = _row(session, run_id)
     if run.origin != "external":
         raise Conflict(
-            f"Run {run_id} is trained here; its worker records its metrics.",
-            "Make a run of your own: POST /api/v1/runs/external.",
+            f"Run {run_id} is trained by the lab; its worker records its metrics.",
+            "Create an external run: POST /api/v1/runs/external.",
         )
     if run.status != RunStatus.RUNNING:
-        raise _wrong_state(run, "logged to", "Make a new run: POST /api/v1/runs/external.")
+        raise _wrong_state(run, "logged to", "Create a new run: POST /api/v1/runs/external.")
 
 
 def note_step(session: Session, run_id: str, step: int) -> None:
@@ -163,7 +163,7 @@ def stop(session: Session, run: Run) -> None:
     text, cause = "Cancelled by the user.", "cancelled by the user"
     if end(session, run.id, (waiting,), RunStatus.CANCELLED, text, run.origin, status_cause=cause):
         return
-    text = "The user asked to cancel."
+    text = "The user requested cancellation."
     if transition_run(session, run.id, (RunStatus.RUNNING,), RunStatus.CANCELLING, text):
         return
     now = _row(session, run.id)
@@ -175,7 +175,7 @@ def clone(session: Session, run_id: str, overrides: Mapping[str, Any] | None = N
     """Queue a new run with the config of another, changed by `overrides`: nested, or by dotted paths."""
     parent = _row(session, run_id)
     if parent.origin == "external":
-        raise Conflict(f"Run {run_id} was logged from outside and cannot be trained here.")
+        raise Conflict(f"Run {run_id} is an external run and cannot be trained by the lab.")
     config = parse_experiment(apply_overrides(parent.config, list(assignments(overrides or {}))))
     return create(session, config, parent_id=run_id)
 
@@ -200,22 +200,22 @@ def forked(
 
 
 def _start(run_id: str, step: int, weights: str, part: str) -> dict[str, Any]:
-    """What a fork has otherwise than its parent."""
+    """How a fork differs from its parent."""
     return {START: {"kind": "run", "run": run_id, "step": step, "weights": weights, "part": part}}
 
 
 def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
-    """Queue a failed or cancelled run again; it goes on from its newest checkpoint if it has one.
+    """Queue a failed or cancelled run again; it resumes from its newest checkpoint if it has one.
 
-    With `step` it goes on from that checkpoint and those after it are given up: the worker removes the files
+    With `step` it resumes from that checkpoint and those after it are discarded: the worker removes the files
     of checkpoints that the database does not know. `status_cause` of the result says from which step.
     """
     run = _row(session, run_id)
     if run.origin == "external":
-        raise Conflict(f"Run {run_id} was logged from outside and cannot be trained here.")
+        raise Conflict(f"Run {run_id} is an external run and cannot be trained by the lab.")
     latest = checkpoints.latest(session, run_id)
     kept = latest if step is None else checkpoints.get(session, run_id, step)
-    where = f"goes on from step {kept.step}" if kept else "no checkpoint, starts at step 0"
+    where = f"resumes from step {kept.step}" if kept else "no checkpoint, starts at step 0"
     resumed = transition_run(
         session,
         run_id,
@@ -229,7 +229,7 @@ def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
         judgement={},
     )
     if not resumed:
-        raise _wrong_state(run, "resumed", "Only a failed or cancelled run can; clone it to run it anew.")
+        raise _wrong_state(run, "resumed", "Only a failed or cancelled run can; clone it to run it again.")
     if step is not None:
         checkpoints.forget_after(session, run_id, step)
     return get(session, run_id)
@@ -263,7 +263,9 @@ def delete(session: Session, run_id: str) -> None:
     if not RunStatus(run.status).is_over:
         raise _wrong_state(run, "deleted", "Cancel it first.")
     if (active := jobs.active_of(session, run_id)) is not None:
-        raise Conflict(f"Run {run_id} is being evaluated: evaluation {active}.", "Cancel that first.")
+        raise Conflict(
+            f"Run {run_id} is being evaluated: evaluation {active}.", "Cancel the evaluation first."
+        )
     session.delete(run)
     session.flush()
 

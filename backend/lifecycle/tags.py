@@ -14,7 +14,7 @@ from backend.runs import queries as rows
 
 _invalid = partial(invalid, "The tags were not changed.")
 
-MOST_RUNS = 1000
+MAX_RUNS = 1000
 
 
 def change(
@@ -29,8 +29,8 @@ def change(
         raise _invalid("add", "name a tag to add or to remove.")
     if both := [tag for tag in added if tag in removed]:
         raise _invalid("remove", f"{both[0]!r} cannot be added and removed at once.")
-    if not 0 < len(run_ids) <= MOST_RUNS:
-        raise _invalid("runs", f"must name 1 to {MOST_RUNS} runs.")
+    if not 0 < len(run_ids) <= MAX_RUNS:
+        raise _invalid("runs", f"must name 1 to {MAX_RUNS} runs.")
     found = rows.several(session, run_ids)
     changed = []
     for run_id in dict.fromkeys(run_ids):

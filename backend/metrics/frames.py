@@ -74,10 +74,10 @@ def _checked_axis(frame: MetricFrame) -> tuple[Steps, Times]:
     if len(seconds) != len(steps):
         raise _invalid("wall_time", _unequal(len(seconds), len(steps)))
     if not np.all((steps >= 0) & (steps <= MAX_STEP) & (np.floor(steps) == steps)):
-        raise _invalid("step", f"must hold whole numbers from 0 to {MAX_STEP}.")
+        raise _invalid("step", f"must contain whole numbers from 0 to {MAX_STEP}.")
     if not np.all((seconds >= 0) & (seconds <= MAX_WALL_TIME)):
         raise _invalid(
-            "wall_time", "must hold seconds since 1970.", "Are these milliseconds? Divide by 1000."
+            "wall_time", "must contain seconds since 1970.", "Are these milliseconds? Divide by 1000."
         )
     return steps.astype(np.int64), np.round(seconds * 1000).astype(np.int64)
 

@@ -22,7 +22,7 @@ from backend.metrics import cursor_queries as run_cursors
 from backend.metrics import queries as segments
 from backend.metrics.frames import Column, columns_of
 from backend.metrics.points import NONE, Points, Steps, Values, joined
-from backend.metrics.thinning import FEWEST, thin
+from backend.metrics.thinning import MIN_POINTS, thin
 
 COURSE = 48  # points of a course
 Course = NDArray[np.float32]  # (2, n): how far along from 0 to 1, and the value there
@@ -103,7 +103,7 @@ def version(session: Session, run_id: str) -> int:
 
 
 def versions(session: Session, run_ids: Collection[str]) -> dict[str, int]:
-    """The current versions of many runs; one that has no point yet is left out."""
+    """The current versions of many runs; one that has no data yet is left out."""
     return run_cursors.of_runs(session, run_ids)
 
 
@@ -120,8 +120,8 @@ def read(
     With `max_points`, each curve is thinned so that every extreme survives. Unknown names are left out;
     a known one without a point in the window gives an empty curve.
     """
-    if max_points is not None and max_points < FEWEST:
-        raise invalid_query("max_points", f"must be at least {FEWEST}, not {max_points}.")
+    if max_points is not None and max_points < MIN_POINTS:
+        raise invalid_query("max_points", f"must be at least {MIN_POINTS}, not {max_points}.")
     known = segments.names_of(session, run_id)
     found = segments.between(session, run_id, names, first, last)
     asked = [name for name in known if names is None or name in names]
@@ -191,7 +191,7 @@ def _summarise(session: Session, run_id: str, columns: Mapping[int, Column]) -> 
         old = before[id_]
         if column.axis.steps[0] > old.last_step:
             line = _line(column.axis.steps, column.values, old.min_value, old.max_value)
-        else:  # points were written over: what they were must not go on in the least and the greatest
+        else:  # points were written over: their old values must not remain in the minimum and maximum
             curve = read(session, run_id, [column.name])[column.name]
             line = _line(curve.steps, curve.values)
         rows.append({"id": id_, "sketch": None, **line})

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from backend.metrics.points import Points, Values
 
-FEWEST = 10  # a smaller max_points leaves no room for the ends and one bucket
+MIN_POINTS = 10  # a smaller max_points leaves no room for the ends and one bucket
 
 
 def thin(points: Points, max_points: int) -> Points:

@@ -16,7 +16,7 @@ from backend.web.visitor import who
 
 router = APIRouter(tags=["people"], responses=responses(401, 403))
 Name = Annotated[str, Path(max_length=200)]
-ROLE = "viewer: look; editor: also launch, cancel, import; admin: also people, tokens, storage."
+ROLE = "viewer: read-only; editor: also launch, cancel, import; admin: also people, tokens, storage."
 
 
 class Me(BaseModel):
@@ -58,7 +58,7 @@ class TokenView(BaseModel):
     """A token without its secret."""
 
     name: str
-    person: str = Field(description="As whom it acts.")
+    person: str = Field(description="Person the token acts as.")
     role: str
     created_at: float
     last_used_at: float | None
@@ -69,7 +69,7 @@ class NewToken(Input):
     """A token to make."""
 
     name: str
-    person: str = Field("", description="As whom it acts; left out, as the owner.")
+    person: str = Field("", description="Person the token acts as. Default: the owner.")
 
 
 class Secret(BaseModel):
@@ -149,6 +149,6 @@ def create_token(body: NewToken, engine: Database) -> Secret:
 
 @router.delete("/tokens/{name}", status_code=204, responses=responses(404))
 def revoke_token(name: Name, engine: Database) -> None:
-    """From now on the token opens nothing."""
+    """Revoke the token."""
     with session_scope(engine) as session:
         accounts.revoke_token(session, name)

@@ -70,7 +70,7 @@ def _identify(request: Request, engine: Engine) -> Identity:
         if found is None:
             raise Unauthorised(
                 "The token in the Authorization header is unknown or revoked.",
-                "Send Authorization: Bearer TOKEN; make a token with etrm token create NAME.",
+                "Send Authorization: Bearer TOKEN; create a token with etrm token create NAME.",
             )
         return found.identity
     cookie = request.cookies.get(cookie_name(request))
@@ -78,7 +78,7 @@ def _identify(request: Request, engine: Engine) -> Identity:
         identity = accounts.check_session(session, cookie) if cookie else None
     if identity is None:
         raise Unauthorised(
-            "This lab is closed to strangers.",
+            "Log in to use this lab.",
             "In a browser: open the link that etrm up prints, or log in with a token. "
             "From a program: send Authorization: Bearer TOKEN (etrm token create NAME).",
         )

@@ -11,7 +11,7 @@ from backend.kit.clock import to_the_minute
 app = typer.Typer(
     help="People and their roles: list, add, invite, role, remove.", invoke_without_command=True
 )
-Name = Annotated[str, typer.Argument(help="Of the person.")]
+Name = Annotated[str, typer.Argument(help="Name of the person.")]
 Role = Annotated[str, typer.Argument(metavar="viewer|editor|admin")]
 
 
@@ -29,7 +29,7 @@ def listed(context: typer.Context) -> None:
             (each.name, each.role.value, to_the_minute(each.last_seen_at, "never"))
             for each in accounts.people(session)
         ]
-    said = "Nobody but the owner. Let somebody in: etrm people add NAME ROLE"
+    said = "Only the owner has access. Add a person: etrm people add NAME ROLE"
     show(("name", "role", "last seen"), rows, empty=said)
 
 
@@ -46,7 +46,7 @@ def add(name: Name, role: Role) -> None:
 
 @app.command()
 def invite(name: Name) -> None:
-    """Print a new link, good once within a day: append it to the lab's address."""
+    """Print a new link, valid once within a day: append it to the lab's address."""
     from backend.people import service as accounts
     from backend.terminal.lab import writing
 
@@ -62,7 +62,7 @@ def change_role(name: Name, role: Role) -> None:
 
     with writing() as session:
         accounts.change_role(session, name, role)
-    print(f"{name} is {role} now.")
+    print(f"{name} now has the role {role}.")
 
 
 @app.command()
@@ -73,4 +73,4 @@ def remove(name: Name) -> None:
 
     with writing() as session:
         accounts.remove_person(session, name)
-    print(f"{name} is removed.")
+    print(f"Removed {name}.")

@@ -73,7 +73,7 @@ def use_login(session: Session, token_hash: str, now: float) -> bool:
 
 
 def browser_session(session: Session, token_hash: str, now: float) -> BrowserSession | None:
-    """The browser session with this hash, unless it has run out."""
+    """The browser session with this hash, unless it has expired."""
     return session.scalar(
         select(BrowserSession).where(BrowserSession.token_hash == token_hash, BrowserSession.expires_at > now)
     )
@@ -85,6 +85,6 @@ def end_browser_session(session: Session, token_hash: str) -> None:
 
 
 def forget_expired(session: Session, now: float) -> None:
-    """Delete one-time tokens and browser sessions that have run out."""
+    """Delete one-time tokens and browser sessions that have expired."""
     session.execute(delete(LoginToken).where(LoginToken.expires_at <= now))
     session.execute(delete(BrowserSession).where(BrowserSession.expires_at <= now))

@@ -24,7 +24,7 @@ LOGIN_SECONDS = 10 * 60.0
 INVITE_SECONDS = 24 * 3600.0
 SESSION_SECONDS = 30 * 24 * 3600.0
 NOTED_EVERY = 60.0  # seconds between two writes of when a token was last used
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def people(session: Session) -> list[PersonView]:
 
 def add_person(session: Session, name: str, role: str) -> None:
     """Let somebody in under a name; `invite` gives the link that logs them in."""
-    name = _checked_name(name, "The person needs a name.")
+    name = _checked_name(name, "Enter a name.")
     if access.person_named(session, name):
-        raise Conflict(f"There is somebody called {name!r} already.", "Choose another name.")
+        raise Conflict(f"{name!r} already exists.", "Choose another name.")
     session.add(Person(name=name, role=_checked_role(role), created_at=time.time()))
     session.flush()
 
@@ -87,7 +87,7 @@ def invite(session: Session, name: str) -> str:
 def _person(session: Session, name: str) -> Person:
     found = access.person_named(session, name)
     if found is None:
-        raise NotFound(f"There is nobody called {name!r}.", "See: etrm people.")
+        raise NotFound(f"Unknown person {name!r}.", "List people: etrm people.")
     return found
 
 
@@ -99,8 +99,8 @@ def _checked_role(role: str) -> Role:
 
 def _checked_name(name: str, said: str) -> str:
     name = name.strip()
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or "/" in name:
-        text = f"must be 1 to {LONGEST_NAME} printable characters, and no slash."
+    if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable() or "/" in name:
+        text = f"must be 1 to {MAX_NAME_LENGTH} printable characters, and no slash."
         raise invalid(said, "name", text)
     return name
 
@@ -110,10 +110,10 @@ def create_token(session: Session, name: str, person: str = "") -> str:
 
     It acts as `person` and with that person's role; with none, as the owner.
     """
-    name = _checked_name(name, "The token needs a name.")
+    name = _checked_name(name, "Enter a name for the token.")
     person_id = _person(session, person).id if person else None
     if access.token_named(session, name):
-        raise Conflict(f"There is a token called {name!r} already.", "Choose another name.")
+        raise Conflict(f"A token named {name!r} already exists.", "Choose another name.")
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     session.add(ApiToken(name=name, token_hash=_hash(secret), created_at=time.time(), person_id=person_id))
     session.flush()
@@ -142,10 +142,10 @@ def tokens(session: Session) -> list[TokenView]:
 
 
 def revoke_token(session: Session, name: str) -> None:
-    """From now on the token called `name` opens nothing."""
+    """Revoke the token called `name`."""
     token = access.token_named(session, name)
     if token is None:
-        raise NotFound(f"There is no token called {name!r}.", "See: etrm token list.")
+        raise NotFound(f"Unknown token {name!r}.", "List tokens: etrm token list.")
     token.revoked_at = token.revoked_at or time.time()
     session.flush()
 
@@ -170,7 +170,7 @@ def redeem_login(session: Session, secret: str) -> str:
     now = time.time()
     if not access.use_login(session, _hash(secret), now):
         raise Unauthorised(
-            "This login link was used already or has run out.",
+            "This login link has been used or has expired.",
             "Get a new one: run etrm login, or start etrm up again.",
         )
     used = access.login_token(session, _hash(secret))
@@ -181,8 +181,8 @@ def log_in_with_token(session: Session, secret: str) -> str:
     """Open a browser session with an API token, typed into the login page; returns its secret."""
     token = access.token_of(session, _hash(secret.strip()))
     if token is None:
-        problem = FieldProblem("token", "is unknown or revoked.", "Make one: etrm token create NAME.")
-        raise Unauthorised("This token opens nothing.", problems=[problem])
+        problem = FieldProblem("token", "is unknown or revoked.", "Create one: etrm token create NAME.")
+        raise Unauthorised("Invalid token.", problems=[problem])
     return _new_session(session, time.time(), token.person_id)
 
 

@@ -9,13 +9,13 @@ import typer
 from backend.kit.clock import to_the_minute
 
 app = typer.Typer(help="API tokens: create, list, revoke.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="What or whom the token is for.")]
+Name = Annotated[str, typer.Argument(help="What the token is for.")]
 
 
 @app.command()
 def create(
     name: Name,
-    person: Annotated[str, typer.Option(help="As whom it acts; left out, as the owner.")] = "",
+    person: Annotated[str, typer.Option(help="Person the token acts as. Default: the owner.")] = "",
 ) -> None:
     """Make a token and print its secret, which is shown only now."""
     from backend.people import service as accounts
@@ -47,16 +47,16 @@ def list_tokens() -> None:
     show(
         ("name", "acts as", "created", "last used", ""),
         rows,
-        empty="No tokens yet. Make one: etrm token create NAME",
+        empty="No tokens yet. Create one: etrm token create NAME",
     )
 
 
 @app.command()
 def revoke(name: Name) -> None:
-    """From now on the token opens nothing."""
+    """Revoke the token."""
     from backend.people import service as accounts
     from backend.terminal.lab import writing
 
     with writing() as session:
         accounts.revoke_token(session, name)
-    print(f"Token {name} is revoked.")
+    print(f"Revoked token {name}.")

@@ -43,7 +43,7 @@ def claim(session: Session, run_id: str | None, worker_id: str) -> Claim | None:
         return None
     held = Claim(waiting.id, waiting.attempt + 1, worker_id)
     step, _ = evaluations.kept_progress(session, held.run_id)
-    where = f"goes on from step {step}" if step else "starts at step 0"
+    where = f"resumes from step {step}" if step else "starts at step 0"
     text = f"Attempt {held.attempt} by {worker_name(worker_id)}: {where}."
     taken = transition_run(
         session,
@@ -77,7 +77,7 @@ def finish(session: Session, held: Claim) -> RunStatus | None:
 
 
 def fail(session: Session, held: Claim, cause: str, traceback: str) -> RunStatus | None:
-    """The run cannot go on. What the child reported itself goes before `cause` and `traceback`."""
+    """The run cannot continue. What the child reported itself goes before `cause` and `traceback`."""
     run = runs.get(session, held.run_id)
     if run is not None and run.attempt == held.attempt and run.traceback:
         cause, traceback = run.status_cause, run.traceback
@@ -92,7 +92,7 @@ def cancelled(session: Session, held: Claim) -> RunStatus | None:
 def release(session: Session, held: Claim, cause: str) -> RunStatus | None:
     """Put the run back: its worker leaves in good order, so this does not count as an interruption."""
     step, _ = evaluations.kept_progress(session, held.run_id)
-    return _put_back(session, held, "released", f"{cause}; goes on from step {step}", step=step)
+    return _put_back(session, held, "released", f"{cause}; resumes from step {step}", step=step)
 
 
 def interrupt(session: Session, held: Claim, cause: str, traceback: str = "") -> RunStatus | None:
@@ -100,9 +100,9 @@ def interrupt(session: Session, held: Claim, cause: str, traceback: str = "") ->
     progress = list(evaluations.kept_progress(session, held.run_id))
     fruitless = 1 + _interruptions_at(session, held.run_id, progress)
     if fruitless >= MAX_ATTEMPTS:
-        text = f"{cause}; given up after {fruitless} attempts that came no further than step {progress[0]}"
+        text = f"{cause}; gave up after {fruitless} attempts without progress past step {progress[0]}"
         return _end(session, held, RunStatus.FAILED, text, traceback)
-    text = f"{cause}; goes on from step {progress[0]}"
+    text = f"{cause}; resumes from step {progress[0]}"
     return _put_back(session, held, "interrupted", text, progress=progress)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from backend.evaluation.views import EvaluationView
 
 app = typer.Typer(help="The queue: list, move, priority.", invoke_without_command=True)
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a waiting run.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a queued run.")]
 EVALUATION_HEADS = ("evaluation", "run", "tasks", "status", "")
 
 
@@ -47,7 +47,7 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
         (str(each.place), each.run.id, each.run.name, each.priority, each.run.waiting_reason)
         for each in board.waiting
     ]
-    show(("place", "run", "name", "priority", ""), rows, empty="Nothing is trained and no run waits.")
+    show(("place", "run", "name", "priority", ""), rows, empty="Queue is empty.")
     jobs = board.evaluations
     if jobs.running or jobs.waiting:
         print()
@@ -67,7 +67,7 @@ def move(run_id: RunId, place: Annotated[int, typer.Argument(min=1, help="1 is n
     with writing() as session:
         got = queue_order.move(session, run_id, place)
     notify.runs_changed()
-    print(f"Run {run_id} is at place {got}.")
+    print(f"Run {run_id} is at position {got}.")
 
 
 @app.command()

@@ -19,7 +19,7 @@ from backend.runs import queries as run_rows
 
 PRIORITIES = {"high": 1, "normal": 0, "low": -1}
 WORDS = {number: word for word, number in PRIORITIES.items()}
-SMALLEST_GAP = 1e-5  # between two places; times have steps of 2.4e-7
+MIN_GAP = 1e-5  # between two places; times have steps of 2.4e-7
 
 
 class Place(NamedTuple):
@@ -44,7 +44,7 @@ def move(session: Session, run_id: str, place: int) -> int:
     at = min(place - 1, len(others))
     changed = _placed(moved, others[:at], others[at:])
     rows.place(session, changed)
-    events.add(session, run_id, "moved", f"Moved to place {at + 1} of {len(waiting)} in the queue.")
+    events.add(session, run_id, "moved", f"Moved to position {at + 1} of {len(waiting)} in the queue.")
     return at + 1
 
 
@@ -69,8 +69,10 @@ def _waiting(session: Session, waiting: Sequence[Place], run_id: str) -> Place:
         return found
     run = run_rows.get(session, run_id)
     if run is None:
-        raise NotFound(f"There is no run {run_id!r}.", "The queue page and `etrm queue` list what waits.")
-    raise Conflict(f"Run {run_id} is {run.status}: only a queued run has a place in the queue.")
+        raise NotFound(
+            f"Run {run_id!r} not found.", "List queued runs on the queue page or with `etrm queue`."
+        )
+    raise Conflict(f"Run {run_id} is {run.status}: only queued runs have a position in the queue.")
 
 
 def _placed(moved: Place, before: Sequence[Place], behind: Sequence[Place]) -> list[Place]:
@@ -84,7 +86,7 @@ def _placed(moved: Place, before: Sequence[Place], behind: Sequence[Place]) -> l
         return [Place(moved.run_id, priority, max(low[-1] + 1, moved.position))]
     if not low:
         return [Place(moved.run_id, priority, high[0] - 1)]
-    if high[0] - low[-1] > SMALLEST_GAP:
+    if high[0] - low[-1] > MIN_GAP:
         return [Place(moved.run_id, priority, (low[-1] + high[0]) / 2)]
     return _spread(moved, priority, before, behind)
 

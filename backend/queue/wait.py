@@ -27,13 +27,13 @@ NORMAL = 0  # the priority that a launched run has
 class WaitView(BaseModel):
     """Where a run launched now would stand."""
 
-    ahead: int = Field(description="Waiting runs that are taken before it.")
+    ahead: int = Field(description="Queued runs ahead of it.")
     workers: int = Field(description="Alive.")
-    idle: int = Field(description="Of them with nothing to do.")
+    idle: int = Field(description="Idle workers.")
     seconds: float | None = Field(
-        description="Until it starts; 0: at once. null where no worker is alive or nothing was measured."
+        description="Until it starts; 0: immediately. null if no worker is online or nothing was measured."
     )
-    at_least: bool = Field(description="Some of what comes before it was never measured.")
+    at_least: bool = Field(description="The time of some runs ahead is unknown.")
     words: str = Field(examples=["Starts in about 12 min: 2 runs ahead on 1 worker."])
 
 
@@ -68,7 +68,7 @@ def start_after(left: Sequence[float], lengths: Sequence[float]) -> float:
 
 
 def _lengths(session: Session, waiting: Sequence[Run]) -> list[float | None]:
-    """Seconds of training of each, less what a run that goes on has done; None: never measured."""
+    """Seconds of training of each, less what a resumed run has done; None: never measured."""
     estimates = Estimates(session)
     lengths: list[float | None] = []
     for run in waiting:
@@ -90,13 +90,13 @@ def _words(ahead: int, alive: int, idle: int, seconds: float | None, at_least: b
     before = f"{counted(ahead, 'run')} ahead"
     if not alive:
         waiting = f", behind {counted(ahead, 'waiting run')}" if ahead else ""
-        return f"No worker is alive: it waits until one starts{waiting}. Start one: etrm worker."
+        return f"No worker is online: the run starts when one does{waiting}. Start one: etrm worker."
     if idle > ahead:
         free = "the worker is free" if alive == 1 else f"{idle} of {alive} workers are free"
-        return f"Starts at once: {free}." if not ahead else f"Starts at once: {free}, {before}."
+        return f"Starts immediately: {free}." if not ahead else f"Starts immediately: {free}, {before}."
     on = f"{before} on {counted(alive, 'worker')}" if ahead else _busy(alive)
     if seconds is None:
-        return f"Waits for its turn: {on}; how long that takes was never measured."
+        return f"Waiting: {on}; no time estimate yet."
     return f"Starts in {'at least' if at_least else 'about'} {rough_duration(seconds)}: {on}."
 
 

@@ -19,7 +19,7 @@ from backend.run_view.views import RunView
 from backend.runs.status import RunStatus
 from backend.runs_table import exports as run_exports
 from backend.runs_table import search as run_search
-from backend.runs_table.search import HEADLINES, MOST, NEWEST_FIRST
+from backend.runs_table.search import HEADLINES, MAX_LIMIT, NEWEST_FIRST
 from backend.web.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
 from backend.web.errors import responses
 from backend.web.inputs import CONFIG, Input
@@ -33,7 +33,7 @@ class RunList(BaseModel):
     runs: list[RunView]
     next_cursor: str | None
     notes: list[str] = Field(
-        description="On each name in the query that no run has recorded: it finds nothing and sorts nothing."
+        description="Names in the query that no run has recorded: they match nothing and sort nothing."
     )
 
 
@@ -47,7 +47,7 @@ class NameView(BaseModel):
 
 
 class ExternalRun(Input):
-    """A run that a script of your own logs here."""
+    """A run that an external script logs here."""
 
     name: str = Field(min_length=1, max_length=120, examples=["baseline"])
     config: dict[str, Any] = Field(default={}, description="Any JSON object.", examples=[{"lr": 1e-3}])
@@ -64,7 +64,7 @@ class End(Input):
 
 
 class CloneOf(Input):
-    """What the clone has otherwise than its parent: nested, or by dotted paths."""
+    """How the clone differs from its parent: nested, or by dotted paths."""
 
     overrides: dict[str, Any] = Field(default={}, examples=[{"seed": 1, "training": {"steps": 300}}])
 
@@ -75,7 +75,7 @@ class Edit(Input):
     name: str | None = None
     tags: list[str] | None = Field(None, examples=[["baseline", "keep"]])
     notes: str | None = None
-    archived: bool | None = Field(None, description="Lists leave archived runs out unless asked for them.")
+    archived: bool | None = Field(None, description="Archived runs are hidden from lists by default.")
 
 
 class Tagging(Input):
@@ -89,7 +89,7 @@ class Tagging(Input):
 class Tagged(BaseModel):
     """What came of it."""
 
-    changed: list[str] = Field(description="Ids of runs that have other tags now.")
+    changed: list[str] = Field(description="Ids of the runs whose tags changed.")
 
 
 @router.post(
@@ -113,7 +113,7 @@ def list_runs(
     filter: Annotated[
         str, Query(max_length=2000, examples=['encoder == "deterministic" and pass1 > 10%'])
     ] = "",
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
     cursor: str | None = None,
     status: str | None = None,
     sort: Annotated[str, Query(description="Any name of the filter language; -name: descending.")] = (
@@ -136,7 +136,7 @@ def list_runs(
 
 @router.post("/external", status_code=201, responses=responses(401, 413, 422))
 def create_external_run(body: ExternalRun, response: Response, engine: Database) -> RunView:
-    """Make a run that a script of your own logs into, by `POST /api/v1/runs/{id}/metrics`."""
+    """Create a run that an external script logs into, by `POST /api/v1/runs/{id}/metrics`."""
     with session_scope(engine) as session:
         run = runs.create_external(session, body.name, body.config, body.hypothesis)
     announce(run.id)
@@ -149,7 +149,10 @@ def export_runs(
     engine: Database,
     filter: Annotated[str, Query(max_length=2000)] = "",
     columns: Annotated[
-        str, Query(description="Further names of the filter language, separated by commas.", max_length=4000)
+        str,
+        Query(
+            description="More columns: names of the filter language, separated by commas.", max_length=4000
+        ),
     ] = "",
     sort: Annotated[str, Query(description="As in `GET /runs`.")] = NEWEST_FIRST,
     format: Annotated[str, Query(description="`json`, `csv` or `parquet`.")] = "csv",
@@ -212,7 +215,7 @@ def clone_run(run_id: RunId, response: Response, engine: Database, body: CloneOf
 
 @router.post("/{run_id}/resume", responses=responses(401, 404, 409))
 def resume_run(run_id: RunId, engine: Database) -> RunView:
-    """Queue a failed or cancelled run again; `status_cause` says from which step it goes on."""
+    """Queue a failed or cancelled run again; `status_cause` says from which step it resumes."""
     with session_scope(engine) as session:
         run = runs.resume(session, run_id)
     dispatch.send(run_id)

@@ -1,4 +1,4 @@
-"""/api/v1/runs/{id}/checkpoints: what a run can go on from, fork from, and give away."""
+"""/api/v1/runs/{id}/checkpoints: what a run can resume from, fork from, and hand out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class CheckpointView(BaseModel):
 
 
 class ForkOf(Input):
-    """What the fork takes, and what it has otherwise than its parent: nested, or by dotted paths."""
+    """What the fork takes, and how it differs from its parent: nested, or by dotted paths."""
 
     weights: Weights = Field("ema", description="Moving average, or raw.")
     part: Literal["all", "decoder"] = Field("all", description="Every weight, or the core and its heads.")

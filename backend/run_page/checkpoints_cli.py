@@ -1,4 +1,4 @@
-"""`etrm run checkpoints`, `fork` and `weights`: what a run can go on from, and what it gives away."""
+"""`etrm run checkpoints`, `fork` and `weights`: what a run can resume from, and hand out."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def checkpoints(run_id: RunId, as_json: AsJson = False) -> None:
         )
         for each, digests in kept
     ]  # fmt: skip
-    show(("step", "size", "folder", "SHA-256 of ema", "of raw"), rows, empty="It has no checkpoint yet.")
+    show(("step", "size", "folder", "SHA-256 of ema", "of raw"), rows, empty="No checkpoints yet.")
 
 
 def fork(
@@ -109,5 +109,5 @@ def _checkpoint(session: Session, run_id: str, step: int | None) -> Checkpoint:
         return service.get(session, run_id, step)
     newest = service.latest(session, run_id)
     if newest is None:
-        raise NotFound(f"Run {run_id} has no checkpoint yet.", "Wait until it has written its first one.")
+        raise NotFound(f"Run {run_id} has no checkpoint yet.", "Wait for its first checkpoint.")
     return newest

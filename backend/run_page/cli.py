@@ -40,7 +40,7 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
 @app.command()
 def log(
     run_id: RunId,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many of the newest lines.")] = 50,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="Number of newest lines to print.")] = 50,
 ) -> None:
     """Print the newest lines of a run's log."""
     from backend.lifecycle import service
@@ -74,7 +74,7 @@ def resume(
         typer.Option(
             "--checkpoint",
             metavar="STEP",
-            help="From this one; later ones are given up. Default: the newest.",
+            help="Step to resume from; later checkpoints are discarded. Default: the newest.",
         ),
     ] = None,
 ) -> None:

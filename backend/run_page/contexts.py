@@ -47,7 +47,7 @@ class RunPage(Context):
     sets: Sequence[str]  # names of the task sets
     courses_of_modes: Sequence[ModeCourse]
     meanings: Mapping[str, str]  # failure mode -> what it means
-    version: int  # of the series; the event stream goes on from here
+    version: int  # of the series; the event stream continues from here
 
     @property
     def page_title(self) -> str:

@@ -1,4 +1,4 @@
-"""Server-sent events: a run as it goes on, and the table of runs.
+"""Server-sent events: a run as it progresses, and the table of runs.
 
 Every event of a run carries the cursor `VERSION.LOG_ID` as its id. A browser sends the last one back when it
 connects again (`Last-Event-ID`), anybody else as `?cursor=`: what came in between is sent first, so nothing
@@ -209,7 +209,7 @@ def _table_stream(
 async def follow_run(
     run_id: RunId, request: Request, stream: Annotated[RunStream, Depends(_run_stream)]
 ) -> AsyncIterator[ServerSentEvent]:
-    """A run as it goes on.
+    """A run as it progresses.
 
     - `points` `{"version", "series": {name: {"step", "value", "wall_time", "points", "nan_steps"}}}`
     - `log` `{"lines": [{"id", "wall_time", "level", "text"}]}`
@@ -229,7 +229,7 @@ async def follow_run(
 async def follow_evaluation(
     request: Request, stream: Annotated[EvaluationStream, Depends(_evaluation_stream)]
 ) -> AsyncIterator[ServerSentEvent]:
-    """An evaluation as it goes on: `evaluation` as `GET /api/v1/evaluations/{id}` gives it, then `end`."""
+    """An evaluation as it progresses: `evaluation` as `GET /api/v1/evaluations/{id}` gives it, then `end`."""
     async for event in follow(stream, stream.run_id, request.app.state.stopping):
         yield event
 

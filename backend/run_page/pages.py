@@ -14,7 +14,7 @@ from backend.charts import panels
 from backend.charts.cache import KEPT, Chart, as_json, database_of
 from backend.charts.lines import Clock, clock_of
 from backend.charts.sparklines import sparkline
-from backend.charts.view import MOST_STILLS, ChartView, PanelIds, View
+from backend.charts.view import MAX_STILLS, ChartView, PanelIds, View
 from backend.data import service as datasets
 from backend.db.session import reading_scope
 from backend.domain.config.problems import parse_experiment
@@ -56,7 +56,7 @@ def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) 
             panels=arranged,
             drawn={
                 panel_id: chart.drawn
-                for panel_id, chart in _charts(session, run, arranged[:MOST_STILLS], view).items()
+                for panel_id, chart in _charts(session, run, arranged[:MAX_STILLS], view).items()
             },
             view=view,
             config=forms.build(run.config, _defaults(run)) if run.origin == "training" else (),
@@ -79,7 +79,7 @@ def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) 
 
 @router.get("/runs/{run_id}/figures")
 def figures(run_id: RunId, panel_ids: PanelIds, engine: Database, view: View) -> Response:
-    """Panels as Plotly figures, each with the version of the series from which its events go on."""
+    """Panels as Plotly figures, each with the version of the series from which its events continue."""
     with reading_scope(engine) as session:
         run = runs.get(session, run_id)
         names, wanted = series.names(session, run_id), []

@@ -48,7 +48,7 @@ class CurveView(BaseModel):
 
 
 class SeriesView(BaseModel):
-    """Curves of one run; `version` is the cursor from which the event stream goes on."""
+    """Curves of one run; `version` is the cursor from which the event stream continues."""
 
     run: str
     version: int
@@ -78,8 +78,10 @@ class Written(BaseModel):
 def read_series(
     run_id: RunId,
     engine: Database,
-    names: Annotated[str, Query(description="Separated by commas; empty: all.", examples=["loss"])] = "",
-    max_points: Annotated[int, Query(ge=4, le=100_000, description="Most points of each curve.")] = 1000,
+    names: Annotated[str, Query(description="Comma-separated; empty means all.", examples=["loss"])] = "",
+    max_points: Annotated[
+        int, Query(ge=4, le=100_000, description="Maximum number of points per curve.")
+    ] = 1000,
     first: Annotated[int | None, Query(alias="from", ge=0, description="First step.")] = None,
     last: Annotated[int | None, Query(alias="to", ge=0, description="Last step, inclusive.")] = None,
 ) -> JSONResponse:
@@ -98,7 +100,7 @@ def read_series(
 def export_series(
     run_id: RunId,
     engine: Database,
-    names: Annotated[str, Query(description="Separated by commas; empty: all.", examples=["loss"])] = "",
+    names: Annotated[str, Query(description="Comma-separated; empty means all.", examples=["loss"])] = "",
     format: Annotated[str, Query(description="`json`, `csv` or `parquet`.")] = "csv",
 ) -> Response:
     """A file with every recorded point, one a line: metric, step, wall_time, value. Nothing is thinned."""

@@ -141,7 +141,7 @@ class Facts:
         places, reason = self._queue
         if run.id not in places:
             return ""  # a worker took it since its row was read
-        return f"{places[run.id]} before it; {reason}" if places[run.id] else reason
+        return f"{places[run.id]} ahead in queue; {reason}" if places[run.id] else reason
 
     def _group(self, run: Run) -> GroupName | None:
         name = self._group_names.get(run.group_id) if run.group_id else None
@@ -170,13 +170,13 @@ def _delivery(row: Alarm) -> DeliveryView:
         again = f" after {row.delivery_attempts} tries" if row.delivery_attempts > 1 else ""
         state, words = "delivered", f"delivered{again}"
     elif row.deliver_after is not None:
-        why = row.delivery_error or "its last try was cut off"
+        why = row.delivery_error or "the last attempt was interrupted"
         waits = f"not delivered yet: {why}; {tried}"
-        state, words = "waiting", waits if row.delivery_attempts else "on its way to the webhook"
+        state, words = "waiting", waits if row.delivery_attempts else "sending to the webhook"
     elif row.delivery_attempts:
         state, words = "given_up", f"not delivered: {row.delivery_error}; given up, {tried}"
     else:
-        state, words = "not_sent", "not sent: no webhook was set"
+        state, words = "not_sent", "not sent: no webhook configured"
     return DeliveryView(
         state=state,
         attempts=row.delivery_attempts,

@@ -39,7 +39,7 @@ RICH_TITLES = {
 SORTS = {"accuracy": "accuracy/token", "encoder": "encoder/scale_free_variance", "when": "created"}
 MEASURED = {"accuracy": "accuracy/token", "pass1": "pass1", "encoder": "encoder/scale_free_variance"}
 RISING_FIRST = ("name", "status", "variant", "encoder", "model", "origin", "tag", "notes", "group", "verdict")
-MOST_DIFFERENCES = 3  # that a row of a variation names
+MAX_DIFFERENCES = 3  # that a row of a variation names
 CLAIM = "hypothesis.claim"
 GROUPED = ("variation", "name", "variant", "seed", "status", "created", "pass1", "alarm")
 
@@ -96,7 +96,7 @@ class VariationRow:
     runs: Sequence[str]  # their ids, the newest first
     alarms: Mapping[str, int]  # how many of the runs raised which
     cells: Sequence[Cell]
-    differs: Sequence[str] = ()  # `model.core.width 64`: what it has otherwise than the other rows
+    differs: Sequence[str] = ()  # `model.core.width 64`: how it differs from the other rows
 
 
 def columns_of(names: Sequence[str]) -> list[Column]:
@@ -265,7 +265,7 @@ def _basis(lines: Sequence[RunLine], name: str) -> str:
 
 
 def told_apart(session: Session, rows: Sequence[VariationRow]) -> list[VariationRow]:
-    """The rows with what their configs have otherwise than one another, where that is not their variant."""
+    """The rows with how their configs differ from one another, where that is not their variant."""
     sections = [name for name in ExperimentConfig.model_fields if is_shared(name)]
     lines = RunValues(session, [*sections, "origin"], only=[row.runs[0] for row in rows]).lines
     configs = {line.id: flatten(_config(line)) for line in lines}
@@ -281,7 +281,7 @@ def _config(line: RunLine) -> Mapping[str, Any]:
 
 
 def _differs(config: Mapping[str, Any], telling: Sequence[str]) -> list[str]:
-    own = [path for path in telling if path in config][:MOST_DIFFERENCES]
+    own = [path for path in telling if path in config][:MAX_DIFFERENCES]
     return [f"{path} {text_of(path, config[path])}" for path in own]
 
 
@@ -344,7 +344,7 @@ def _delta(name: str, value: Value, base: Value) -> Delta | None:
         return None
     is_share = unit_of(name) == "share"
     if change == 0 or (is_share and abs(change) < 0.0005):
-        return Delta("±0", "none", "The same as the baseline.")
+        return Delta("±0", "none", "Same as the baseline.")
     sign = "+" if change > 0 else "−"
     text = f"{abs(change) * 100:.1f}{NBSP}pt" if is_share else text_of(name, abs(change))
     return Delta(f"{sign}{text}", "up" if change > 0 else "down", "Against the baseline.")

@@ -20,7 +20,7 @@ app = typer.Typer(help="Runs: list, archive, restore, tag, note, export.", invok
 view_app = typer.Typer(help="Saved views of the runs: list, save, delete.", no_args_is_help=True)
 HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "hypothesis", "started")
 RunIds = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs.")]
-ViewName = Annotated[str, typer.Argument(metavar="NAME", help="Of the view.")]
+ViewName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the view.")]
 
 
 @app.callback()
@@ -38,7 +38,7 @@ def runs(
     columns: Annotated[
         list[str] | None, typer.Option("--column", metavar="NAME", help="One more column. Repeatable.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number to list, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first; archived ones are left out unless the filter says something about them."""
@@ -63,7 +63,7 @@ def runs(
     if as_json:
         print(json.dumps([run.model_dump(mode="json") for run in page.runs], indent=2))
         return
-    none = "No run matches." if wanted else "No runs yet. Start one: etrm train quick --queue"
+    none = "No runs match." if wanted else "No runs yet. Start one: etrm train quick --queue"
     rows = [(*_row(run), *(_text(values[run.id][name]) for name in more)) for run in page.runs]
     show_table((*HEADS, *more), rows, empty=none)
     for note in notes:
@@ -103,7 +103,7 @@ def tag(
 @app.command()
 def note(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="Instead of what stands there.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Replace the existing notes.")],
 ) -> None:
     """Write a run's notes."""
     from backend.lifecycle import service
@@ -112,7 +112,7 @@ def note(
     with writing() as session:
         service.edit(session, run_id, notes=text)
     _announce([run_id])
-    print(f"Wrote the notes of run {run_id}.")
+    print(f"Saved the notes of run {run_id}.")
 
 
 @view_app.command(name="list")
@@ -131,14 +131,14 @@ def list_views(as_json: AsJson = False) -> None:
     for each in found:
         parts = saved_views.parts_of(each.query)
         rows.append((each.name, parts.filter, parts.sort, ", ".join(parts.columns)))
-    empty = "No view is saved. Save one: etrm view save NAME --filter ..."
+    empty = "No saved views. Save one: etrm view save NAME --filter ..."
     show_table(("view", "filter", "order", "columns"), rows, empty=empty)
 
 
 @view_app.command()
 def save(
     name: ViewName,
-    filter_text: Annotated[str, typer.Option("--filter", help="Of the runs.")] = "",
+    filter_text: Annotated[str, typer.Option("--filter", help="Filter of the view.")] = "",
     sort: Annotated[str, typer.Option(metavar="NAME", help="-NAME: descending.")] = "",
     columns: Annotated[
         list[str] | None, typer.Option("--column", metavar="NAME", help="Repeatable, in this order.")
@@ -175,7 +175,7 @@ def _put_away(run_ids: list[str], archived: bool) -> None:
             service.edit(session, run_id, archived=archived)
     _announce(run_ids)
     number = counted(len(run_ids), "run")
-    print(f"Archived {number}." if archived else f"Took {number} out of the archive.")
+    print(f"Archived {number}." if archived else f"Restored {number}.")
 
 
 def _announce(run_ids: list[str]) -> None:

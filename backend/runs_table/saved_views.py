@@ -18,7 +18,7 @@ from backend.runs_table import search as run_search
 
 _invalid = partial(invalid, "The view was not saved.")
 
-LONGEST_NAME, LONGEST_QUERY = 60, 4000
+MAX_NAME_LENGTH, MAX_QUERY_LENGTH = 60, 4000
 PARTS = ("filter", "sort", "column", "baseline", "group")  # of the address that make a view
 
 
@@ -71,8 +71,8 @@ def parts_of(query: str) -> Parts:
 def save(session: Session, name: str, query: str) -> SavedViewView:
     """Keep a view, or give the one of this name another query. InvalidInput names what is wrong with it."""
     name = name.strip()
-    if not 0 < len(name) <= LONGEST_NAME:
-        raise _invalid("name", f"must be 1 to {LONGEST_NAME} characters long.")
+    if not 0 < len(name) <= MAX_NAME_LENGTH:
+        raise _invalid("name", f"must be 1 to {MAX_NAME_LENGTH} characters long.")
     kept = _checked(session, query)
     rows.put(session, name, kept, time.time())
     return SavedViewView(name=name, query=kept)
@@ -90,8 +90,8 @@ def _missing(session: Session, name: str) -> NotFound:
 
 def _checked(session: Session, query: str) -> str:
     """The query without parts that say nothing, in one order."""
-    if len(query) > LONGEST_QUERY:
-        raise _invalid("query", f"must be at most {LONGEST_QUERY} characters long.")
+    if len(query) > MAX_QUERY_LENGTH:
+        raise _invalid("query", f"must be at most {MAX_QUERY_LENGTH} characters long.")
     pairs = parse_qsl(query.removeprefix("?"))
     unknown = [key for key, _ in pairs if key not in PARTS]
     if unknown:

@@ -29,7 +29,7 @@ from backend.runs import queries as rows
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
 
-MOST = 1000  # runs of one page
+MAX_LIMIT = 1000  # runs of one page
 NEWEST_FIRST = "-created"
 VARIANTS = ("trm", *(kind for kind in models_of(EtrmModel.model_fields["encoder"].annotation)))
 HEADLINES = (TOKEN, EXACT, "loss/prediction", SCALE_FREE, COVERAGE, LOSS)
@@ -74,8 +74,8 @@ def find(
     The views carry the metrics called `metrics` where a run has them. In the parts called `lenient` a typing
     error is a name that no run has.
     """
-    if not 1 <= limit <= MOST:
-        raise invalid_query("limit", f"must be 1 to {MOST}, not {limit}.")
+    if not 1 <= limit <= MAX_LIMIT:
+        raise invalid_query("limit", f"must be 1 to {MAX_LIMIT}, not {limit}.")
     expression = _expression(session, filter_text, status, "filter" in lenient)
     if sort in ("", NEWEST_FIRST):
         found, more = _newest(session, expression, limit, cursor)

@@ -99,7 +99,7 @@ class EvaluationJob(Base):
 
     evaluation_id: Mapped[OfEvaluationAsKey]
     options: Mapped[dict[str, Any]]  # batch_size, keep_candidates, trace_steps
-    workers: Mapped[int]  # at most so many share it
+    workers: Mapped[int]  # the maximum that share it
     status_cause: Mapped[str] = mapped_column(default="")
     traceback: Mapped[str] = mapped_column(default="")
     batches: Mapped[int | None]

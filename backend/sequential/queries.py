@@ -24,6 +24,6 @@ def newest(session: Session, limit: int) -> Sequence[Duel]:
 
 
 def running(session: Session) -> Sequence[Duel]:
-    """Those that go on, each taken so that no other process advances it at the same moment."""
+    """Active ones, each locked so that no other process advances it at the same moment."""
     query = select(Duel).where(Duel.status == "running").order_by(Duel.id)
     return session.scalars(query.with_for_update(skip_locked=True)).all()

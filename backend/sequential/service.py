@@ -18,10 +18,10 @@ from backend.scores import queries as evaluation_rows
 from backend.scores.tables import Duel
 from backend.sequential import queries as rows
 
-_invalid = partial(invalid, "The duel was not started.")
+_invalid = partial(invalid, "The sequential comparison was not started.")
 
 LADDER = (32, 100, 400)
-MOST = 200
+MAX_LIMIT = 200
 
 
 class DuelRequest(BaseModel):
@@ -33,12 +33,12 @@ class DuelRequest(BaseModel):
     b: str = Field(description="Id of another run, or of the same at another step.")
     step_a: int | None = Field(None, ge=0, description="Of a's checkpoint; null means the newest.")
     step_b: int | None = Field(None, ge=0)
-    k: int = Field(1, ge=1, le=comparison.LARGEST_K, description="Attempts.")
+    k: int = Field(1, ge=1, le=comparison.MAX_K, description="Attempts.")
     views: tuple[int, ...] = Field(
         LADDER, min_length=1, max_length=8, description="Of each round, ascending; the last is the most."
     )
     evaluation: EvaluationRequest = Field(
-        EvaluationRequest(), description="What is asked of both; its step and views are not used."
+        EvaluationRequest(), description="Options of both evaluations; step and views are ignored."
     )
 
 
@@ -69,7 +69,7 @@ class DuelView(BaseModel):
 def request(session: Session, asked: DuelRequest) -> tuple[DuelView, list[tuple[int, int]]]:
     """Start a duel; its view, and (evaluation, workers) to send to the workers after the commit.
 
-    What was evaluated already is taken as it is. Errors as `evaluations.request`.
+    What was already evaluated is taken as it is. Errors as `evaluations.request`.
     """
     if list(asked.views) != sorted(set(asked.views)) or not 1 <= asked.views[0] <= asked.views[-1] <= 10_000:
         raise _invalid("views", "must ascend, each 1 to 10000.", "For example 32, 100, 400.")
@@ -91,7 +91,7 @@ def request(session: Session, asked: DuelRequest) -> tuple[DuelView, list[tuple[
 def get(session: Session, duel_id: int) -> DuelView:
     duel = rows.get(session, duel_id)
     if duel is None:
-        raise NotFound(f"There is no duel {duel_id}.", "GET /api/v1/duels lists them.")
+        raise NotFound(f"Sequential comparison {duel_id} not found.", "GET /api/v1/duels lists them.")
     return _view(duel)
 
 

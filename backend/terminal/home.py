@@ -16,7 +16,7 @@ from pathlib import Path
 from backend.kit.errors import Conflict, EtrmError, Unavailable
 
 LOCK = "etrm.lock"
-LEAST_FREE = 200 * 2**20  # bytes; a database, its journal and one checkpoint
+MIN_FREE = 200 * 2**20  # bytes; a database, its journal and one checkpoint
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Holder:
     broker_url: str
 
 
-def prepare(home: Path, least_free: int = LEAST_FREE) -> None:
+def prepare(home: Path, least_free: int = MIN_FREE) -> None:
     """Create `home` and see that it can be written to and has room."""
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def storage_error(error: OSError, place: Path) -> EtrmError:
         )
     return Unavailable(
         f"The folder {place} cannot be written to: {os.strerror(error.errno or 0)} ({where}).",
-        "Give yourself the right to write there, or set ETRM_HOME to another folder.",
+        "Grant write permission, or set ETRM_HOME to another folder.",
     )
 
 

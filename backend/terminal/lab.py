@@ -69,7 +69,7 @@ def _database_url() -> str:
     url = make_url(found.database_url)
     if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):
         raise NotFound(
-            f"There is no database at {url.database} yet.",
+            f"No database at {url.database} yet.",
             "Start the lab once with etrm up, run etrm migrate, or set ETRM_HOME to the folder of your lab.",
         )
     return found.database_url

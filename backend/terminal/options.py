@@ -21,7 +21,10 @@ Overrides = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change a field: --set training.steps=100. Repeatable."),
 ]
 Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="json, csv or parquet.")]
-Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Default: its own name, here.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Output file. Default: its own name, in the current folder."),
+]
 
 
 def score_text(score: PassView | None) -> str:

@@ -56,7 +56,7 @@ def _cannot_bind(error: OSError, host: str, port: int) -> EtrmError:
         by = f" by {owner}" if owner else ""
         return Conflict(
             f"Port {port} on {host} is taken{by}.",
-            f"Choose another one: etrm up --port {port + 1 if port < 65535 else 8000}, or set ETRM_PORT.",
+            f"Choose another: etrm up --port {port + 1 if port < 65535 else 8000}, or set ETRM_PORT.",
         )
     if error.errno == errno.EACCES:
         return Unavailable(

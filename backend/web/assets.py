@@ -24,7 +24,7 @@ from backend.web import bundles
 FRONTEND = Path(str(files("frontend")))  # a folder of the clone, or of the installed wheel
 STATIC = FRONTEND / "static"
 PLOTLY = "plotly.min.js"
-MOST_KEPT = 500  # addresses; there are some hundred, unless somebody makes up bundles
+MAX_KEPT = 500  # addresses; there are some hundred, unless somebody makes up bundles
 ADDRESSES = "/static/{version}/{path:path}"
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -74,7 +74,7 @@ def _sources(path: str) -> list[Path]:
 def _own_file(folder: str, name: str) -> Path:
     file = _scripts().get(name) if folder == "js" else (STATIC / folder / name).resolve()
     if file is None or not file.is_relative_to(STATIC.resolve()) or not file.is_file():
-        raise NotFound(f"There is no file {name!r}.", "Reload the page: it may be older than the server.")
+        raise NotFound(f"File {name!r} not found.", "Reload the page: it may be older than the server.")
     return file
 
 
@@ -120,7 +120,7 @@ def _packed(path: str) -> tuple[bytes, bytes]:
         body = bundles.module(sources, STATIC / "js")
     else:
         body = sources[0].read_bytes()
-    if len(_KEPT) >= MOST_KEPT:
+    if len(_KEPT) >= MAX_KEPT:
         _KEPT.clear()
     _KEPT[path] = body, gzip.compress(body, 6)
     return _KEPT[path]

@@ -86,7 +86,7 @@ def _problem(details: ErrorDetails, within: Sequence[str]) -> FieldProblem:
         steps = steps[1:]
     if details["type"] == "json_invalid":
         reason = str(details.get("ctx", {}).get("error", "it cannot be read"))
-        return FieldProblem("", f"This is not JSON: {reason}.", "Send one JSON object.")
+        return FieldProblem("", f"Invalid JSON: {reason}.", "Send one JSON object.")
     return FieldProblem(".".join(steps), _words(details))
 
 
@@ -95,7 +95,7 @@ def _words(details: ErrorDetails) -> str:
     if details["type"] == "missing":
         return "is missing."
     if details["type"] == "extra_forbidden":
-        return "there is no such field."
+        return "unknown field."
     message = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{message.replace('valid array', 'list').replace('valid dictionary', 'object').rstrip('.')}."
 
@@ -109,20 +109,22 @@ def translate(error: Exception) -> EtrmError:
             found = problems(error.errors(), within=("body", "query", "path", "header"))
             return InvalidInput("The request is not valid.", problems=found)
         case HTTPException(status_code=HTTPStatus.NOT_FOUND):
-            return NotFound("There is nothing at this address.", "The paths of the API stand at /api/docs.")
+            return NotFound("Page not found.", "API routes are listed at /api/docs.")
         case HTTPException(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
-            return TooLarge(str(error.detail), "Send less at once.")
+            return TooLarge(str(error.detail), "Send a smaller request.")
         case HTTPException():
             return HttpError(error.status_code, f"{str(error.detail).rstrip('.')}.")
         case DataError() | OverflowError():
-            return InvalidInput("The database cannot hold a value of this request.", "Is a number too large?")
+            return InvalidInput(
+                "A value in the request does not fit the database.", "Check for numbers that are too large."
+            )
         case OperationalError():
             log.error("database unreachable", exc_info=error)
-            return Unavailable("The database does not answer.", "Try again in a moment; see /healthz.")
+            return Unavailable("The database is not responding.", "Try again in a moment; see /healthz.")
     number = secrets.token_hex(4)
     log.error("error %s", number, exc_info=error)
     return InternalError(
-        f"Something went wrong on the server (error {number}).",
+        f"Internal server error ({number}).",
         f"Nothing was changed. The server's log has the details under {number}.",
     )
 

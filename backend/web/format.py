@@ -14,7 +14,7 @@ def grid_shape(digits: str) -> str:
     return f"{len(rows)}×{len(rows[0])}" if rows else "empty"
 
 
-LARGEST_CELL = 14  # CSS pixels, as in grids.js
+MAX_CELL = 14  # CSS pixels, as in grids.js
 
 
 def grid_box(digits: str, against: str = "", side: int = 112) -> tuple[int, int, int]:
@@ -23,7 +23,7 @@ def grid_box(digits: str, against: str = "", side: int = 112) -> tuple[int, int,
     shapes = [each.split("/") for each in (digits, against) if each]
     height = max((len(rows) for rows in shapes), default=1)
     width = max((len(rows[0]) for rows in shapes), default=1)
-    cell = min(LARGEST_CELL, max(1, side // max(height, width)))
+    cell = min(MAX_CELL, max(1, side // max(height, width)))
     return width * cell + 1, height * cell + 1, cell
 
 

@@ -72,7 +72,7 @@ class Guard:
         host = host_of(request.headers)
         if host not in self._hosts and request.url.path != "/healthz":  # probes ask by any address
             raise Forbidden(
-                f"This server does not answer to the name {host!r}.",
+                f"Host name {host!r} is not allowed.",
                 "If the name is yours, add it to ETRM_ALLOWED_HOSTS.",
             )
         if request.method not in READING_METHODS:
@@ -92,9 +92,7 @@ def check_origin(headers: Headers) -> None:
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     foreign_origin = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
     if foreign_origin or site not in (None, "same-origin", "none"):
-        raise Forbidden(
-            "This change was sent by a page of another site.", "Open the lab itself and do it there."
-        )
+        raise Forbidden("Request from another site blocked.", "Make the change in the lab itself.")
 
 
 def body_limit(path: str) -> int:

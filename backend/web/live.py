@@ -18,7 +18,7 @@ from backend.web import notify
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 2.0  # seconds after which a stream looks even if it heard nothing
+POLL_INTERVAL = 2.0  # seconds after which a stream looks even if it heard nothing
 HEARTBEAT_EVERY = 10.0  # seconds; live.js takes a stream without for dead
 RETRY = 2000  # milliseconds a browser waits before it connects again
 
@@ -71,7 +71,7 @@ async def _moments(run_id: str | None, pause: float, stopping: asyncio.Event) ->
             if listener is None:  # only now: most streams are of runs that are over, and end here
                 listener = asyncio.create_task(_ring(bell.set, run_id))
             await _first_of(stopping, timeout=pause)
-            await _first_of(stopping, bell, timeout=LOOK_EVERY)
+            await _first_of(stopping, bell, timeout=POLL_INTERVAL)
     finally:
         if listener is not None:
             await _end(listener)
@@ -87,7 +87,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 async def _ring(ring: Callable[[], None], run_id: str | None) -> None:
     """Many notifications in a row ring once."""
-    async for _ in notify.listen(run_id, LOOK_EVERY):
+    async for _ in notify.listen(run_id, POLL_INTERVAL):
         ring()
 
 

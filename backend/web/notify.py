@@ -19,7 +19,7 @@ from backend.settings import Settings
 RUNS = "etrm:runs"
 PATIENCE = 0.02  # seconds for connecting and for each answer: a page must not wait for a notification
 PAUSE = 2.0  # seconds without another try after a failure
-LOOK_EVERY = 2.0  # seconds after which a listener looks at the database even if nothing was heard
+POLL_INTERVAL = 2.0  # seconds after which a listener looks at the database even if nothing was heard
 
 
 def run_changed(run_id: str) -> None:
@@ -38,7 +38,7 @@ def reachable() -> bool:
     return url is not None and _Publisher.of(url).answers()
 
 
-async def listen(run_id: str | None = None, every: float = LOOK_EVERY) -> AsyncIterator[bool]:
+async def listen(run_id: str | None = None, every: float = POLL_INTERVAL) -> AsyncIterator[bool]:
     """Yield when the run (None: any run) may have changed: True if told so, False after `every` seconds.
 
     A broker that is away or lost turns this into a plain timer until it is back.

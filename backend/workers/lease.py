@@ -44,7 +44,7 @@ def of_share(share_id: int) -> Update:
 
 
 def renew(session: Session, own: Update) -> bool:
-    """Start the lease anew; whether the holder still had it."""
+    """Restart the lease; whether the holder still had it."""
     return write(session, own, lease_until=clock.now() + SECONDS)
 
 
@@ -64,7 +64,7 @@ def held(session: Session, table: type[Leased]) -> Sequence[Leased]:
 
 
 def lapsed(session: Session, table: type[Leased]) -> Sequence[Leased]:
-    """Rows whose worker let the lease run out, locked against a renewal at the same moment."""
+    """Rows whose lease has expired, locked against a renewal at the same moment."""
     late = _in_use(table).where(table.lease_until < clock.now())
     return session.scalars(late.with_for_update(skip_locked=True)).all()
 

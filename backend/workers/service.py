@@ -15,7 +15,7 @@ from backend.workers import queries as rows
 from backend.workers.tables import EvaluationShare, Worker
 
 LOST_AFTER = 35.0  # seconds without a heartbeat: three were missed
-FORGET_AFTER = 24 * 3600.0  # seconds a lost worker stays listed
+FORGET_AFTER = 24 * 3600.0  # seconds an offline worker stays listed
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def forget_dead(session: Session, is_dead: Callable[[str], bool]) -> None:
 
 
 def listed(session: Session) -> list[WorkerState]:
-    """All workers, alive or lost, oldest first."""
+    """All workers, online or offline, oldest first."""
     now = clock.read(session)
     return [_state(worker, now) for worker in rows.all_by_start(session)]
 
@@ -71,9 +71,9 @@ def why_work_waits(session: Session) -> str:
     """Why what is first in the queue has not begun yet."""
     alive = [worker for worker in listed(session) if worker.alive]
     if not alive:
-        return "no worker is alive: start one with `etrm worker`"
+        return "no worker is online: start one with `etrm worker`"
     if any(worker.current_run_id is None for worker in alive):
-        return "a worker is free and will take it within seconds"
+        return "a worker is idle and will start it within seconds"
     evaluating = {share.worker_id for share in lease.held(session, EvaluationShare)}
     busy = ", ".join(
         ("an evaluation of " if worker.id in evaluating else "") + _name(session, worker.current_run_id or "")

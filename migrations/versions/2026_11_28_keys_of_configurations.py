@@ -39,7 +39,7 @@ def upgrade() -> None:
 
 
 def _rename_in_filters(connection: sa.Connection, renamed: Mapping[str, str]) -> None:
-    """Saved views and dashboards that ask for a configuration go on showing its runs."""
+    """Saved views and dashboards that ask for a configuration still show its runs."""
     for view_id, query in connection.execute(sa.select(VIEW)).all():
         if (now := _renamed(query, renamed)) != query:
             connection.execute(sa.update(VIEW).where(VIEW.c.id == view_id).values(query=now))

@@ -142,10 +142,10 @@ def test_nobody_listening_is_said_and_given_up_in_the_end(engine: Engine, receiv
     raise_alarm(engine)
     receiver.stop()
     assert webhook.deliver_due(engine, receiver.url) == 0
-    assert "cannot be reached" in row(engine).delivery_error
+    assert "could not reach the webhook" in row(engine).delivery_error
     with session_scope(engine) as session:
         alarm_deliveries.change(
-            session, row(engine).id, deliver_after=0.0, delivery_attempts=webhook.MOST_ATTEMPTS - 1
+            session, row(engine).id, deliver_after=0.0, delivery_attempts=webhook.MAX_DELIVERIES - 1
         )
     assert webhook.deliver_due(engine, receiver.url) == 0
     assert row(engine).deliver_after is None
@@ -166,7 +166,7 @@ def test_every_alarm_says_what_became_of_it(engine: Engine, receiver: Receiver) 
         return found.delivered, found.waiting, found.given_up, found.error
 
     raise_alarm(engine)
-    assert told() == "waiting: on its way to the webhook"
+    assert told() == "waiting: sending to the webhook"
     receiver.status = 503
     for _ in range(2):
         webhook.deliver_due(engine, receiver.url)
@@ -184,7 +184,7 @@ def test_every_alarm_says_what_became_of_it(engine: Engine, receiver: Receiver) 
     assert how_they_stand() == (0, 0, 1, "the webhook answered 410")
     with session_scope(engine) as session:
         alarm_deliveries.change(session, row(engine).id, delivery_attempts=0, delivery_error="")
-    assert told() == "not_sent: not sent: no webhook was set"
+    assert told() == "not_sent: not sent: no webhook configured"
 
 
 def test_what_is_raised_without_a_webhook_is_not_sent_when_one_is_set(

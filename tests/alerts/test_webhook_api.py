@@ -17,7 +17,7 @@ def test_an_alarm_that_did_not_arrive_says_why_and_its_run_goes_on(
 ) -> None:
     run = record_run(database, status="running", points=4, alarm=Alarm("collapse", 2, 0.0, 0.1, "Collapse."))
     before = client.get("/api/v1/webhook").json()["deliveries"]
-    error = "the webhook cannot be reached: [Errno 111] Connection refused"
+    error = "could not reach the webhook: [Errno 111] Connection refused"
     with session_scope(database) as session:
         (alarm,) = alarms.list(session, run)
         failed = {"deliver_after": None, "delivery_attempts": 30, "delivery_error": error}

@@ -53,7 +53,7 @@ def test_one_spike_among_ten_thousand_points_is_drawn() -> None:
 
     raw = loss_figure(values)["data"][0]
 
-    assert len(raw["x"]) <= charts.MOST_POINTS
+    assert len(raw["x"]) <= charts.MAX_POINTS
     assert max(raw["y"]) == 50.0
     assert raw["x"][raw["y"].index(50.0)] == 7_124
     assert (raw["x"][0], raw["x"][-1]) == (1, 10_000)

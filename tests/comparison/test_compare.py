@@ -99,7 +99,7 @@ def test_every_task_and_every_pair(engine: Engine) -> None:
 def test_an_unknown_run_and_none_at_all_are_told(engine: Engine) -> None:
     run_id = queued(engine)
     with reading_scope(engine) as session:
-        with pytest.raises(NotFound, match="no run"):
+        with pytest.raises(NotFound, match="'zzzzzzzzzz' not found"):
             compare.chosen(session, [run_id, "zzzzzzzzzz"])
         with pytest.raises(InvalidInput) as refused:
             compare.chosen(session, [" "])

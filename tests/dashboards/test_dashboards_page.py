@@ -51,7 +51,7 @@ def test_every_kind_of_panel_is_filled(page_client: httpx.Client, board: str) ->
     assert page.count('class="still-grid"') >= 6
     assert "ETRM deterministic" in page
     assert "No run has recorded never yet." in page
-    assert "It takes two variations" in page
+    assert "Significance needs two configurations" in page
     assert "EMA weights · 8 views · 4 ACT steps · 6 tasks. Newest such of each run." in page
     assert "2 healthy" in page  # two seeds, one row
 
@@ -70,6 +70,7 @@ def test_numbers_come_as_csv(page_client: httpx.Client, board: str, ids: list[st
 def test_an_export_needs_nothing_else(page_client: httpx.Client, board: str) -> None:
     answer = page_client.get(f"/d/{board}/export.html")
 
+    assert answer.status_code == 200, answer.text
     assert "attachment" in answer.headers["content-disposition"]
     for outside in ("<script", "<link", 'src="/', 'href="/'):
         assert outside not in answer.text.partition("</head>")[2], outside

@@ -116,7 +116,7 @@ def test_a_missing_set_or_task_is_named_with_a_suggestion(engine: Engine) -> Non
         datasets.import_files(session, "mine/easy", [kaggle(a=EASY)])
         with pytest.raises(NotFound, match="Did you mean 'mine/easy'"):
             datasets.tasks(session, "mine/eazy")
-        with pytest.raises(NotFound, match="no task set"):
+        with pytest.raises(NotFound, match="Task set 'other' not found"):
             datasets.task(session, "other", "a")
-        with pytest.raises(NotFound, match="no task 'b' in mine/easy"):
+        with pytest.raises(NotFound, match="Task 'b' not found in mine/easy"):
             datasets.task(session, "mine/easy", "b")

@@ -1,4 +1,4 @@
-"""The migration that computes the keys of configurations anew, on a database of the version before it."""
+"""The migration that recomputes the keys of configurations, on a database of the version before it."""
 
 from __future__ import annotations
 

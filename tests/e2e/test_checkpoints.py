@@ -16,7 +16,7 @@ from tests.support.recorded import record_checkpoint, record_run
 
 @pytest.fixture
 def failed(database: Engine, lab: StartedLab) -> str:
-    """A failed run with checkpoints at steps 200 and 300; no worker is told when it is queued again."""
+    """A failed run with checkpoints at steps 200 and 300; no worker is told when it was queued again."""
     run = record_run(database, status="failed", points=0, total=600, name="failed")
     for step in (200, 300):
         record_checkpoint(database, lab.home / "artifacts", run, step)
@@ -58,7 +58,7 @@ def test_a_checkpoint_is_evaluated_forked_and_gone_on_from(
     page.goto(f"/runs/{failed}#checkpoints")
     older.get_by_role("button", name="Resume").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("The checkpoint after it is given up")
+    expect(dialog).to_contain_text("The checkpoint after it is deleted")
     with page.expect_navigation():
         dialog.get_by_role("button", name="Resume run").click()
     assert context.request.post(f"/api/v1/runs/{failed}/cancel").ok

@@ -40,7 +40,7 @@ def test_a_set_is_imported_checked_for_leaks_and_removed(page: Page) -> None:
 
     page.get_by_role("row", name="of-mine").get_by_role("link", name="Browse").click()
     page.locator(".tile").click()
-    expect(page.get_by_text("No run was asked this")).to_be_visible()
+    expect(page.get_by_text("No run has been evaluated on this task")).to_be_visible()
     page.goto("/data")
     page.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove set").click()

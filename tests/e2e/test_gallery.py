@@ -86,7 +86,7 @@ def test_a_puzzle_is_found_and_its_votes_are_looked_at(page: Page, evaluated: li
 
     runs = page.locator(".run-answer").filter(has_text="seen")
     expect(runs).to_have_count(2)
-    runs.nth(1).get_by_role("link", name="Show the votes").click()
+    runs.nth(1).get_by_role("link", name="Show votes").click()
     expect(page.locator("#votes")).to_contain_text(runs.nth(1).get_attribute("aria-label") or "")
     expect(page.locator(".candidate").first).to_contain_text("votes")
     expect(page.locator(".disagreement tbody tr")).to_have_count(8)

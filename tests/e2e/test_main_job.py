@@ -95,7 +95,7 @@ def test_from_the_form_to_a_finished_run(page: Page) -> None:
 
     evaluate_a_checkpoint(page)
     expect(page.locator("main .status").first).to_have_text("finished", timeout=1000 * TRAINING)
-    how = page.get_by_role("region", name="How it was measured")
+    how = page.get_by_role("region", name="Protocol")
     expect(how).to_contain_text("3 of arc-agi-1/evaluation")
     expect(how).to_contain_text("gradient 2 x 0.1")
     expect(how).to_contain_text("trimmed to the visible grids and 1 cells around them")

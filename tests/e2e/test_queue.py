@@ -57,8 +57,8 @@ def test_the_queue_is_reordered_by_mouse_and_keyboard(
     expect(rows).to_have_count(4)
     ended = page.get_by_label("Ended without a result").get_by_role("row", name="job 0")
     ended.get_by_role("button", name="Retry").click()
-    expect(page.get_by_text("job 0 is queued again.")).to_be_visible()
-    expect(page.locator("#queue-workers")).to_contain_text("1 of 1 alive")
+    expect(page.get_by_text("job 0 was queued again.")).to_be_visible()
+    expect(page.locator("#queue-workers")).to_contain_text("1 of 1 online")
     for run in waiting:
         context.request.post(f"/api/v1/runs/{run}/cancel")
 
@@ -73,17 +73,17 @@ def test_evaluations_stand_in_the_queue_with_who_shares_them(page: Page, databas
     expect(row).to_contain_text("33 %")
     expect(row).to_contain_text("elsewhere (process 22) · 320 views, at work")
     other = shown.get_by_role("row", name=f"Evaluation {waiting} of scored")
-    expect(other).to_contain_text("a worker is free and will take it within seconds")
+    expect(other).to_contain_text("a worker is idle and will start it within seconds")
 
     later = record_evaluation_job(database, run, views=100)  # asked for elsewhere
     third = shown.get_by_role("row", name=f"Evaluation {later} of scored")
-    expect(third).to_contain_text("1 before it")
+    expect(third).to_contain_text("1 ahead in queue")
     other.get_by_role("button", name="Cancel").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel evaluation").click()
     ended = page.get_by_label("Ended without a result").get_by_role("row", name=f"Evaluation {waiting} of")
     expect(ended).to_contain_text("cancelled by the user")
     ended.get_by_role("button", name="Retry").click()
-    expect(page.get_by_text(f"Evaluation {waiting} is queued again.")).to_be_visible()
+    expect(page.get_by_text(f"Evaluation {waiting} was queued again.")).to_be_visible()
     expect(other).to_contain_text("queued")
     row.get_by_role("button", name="Cancel").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel evaluation").click()

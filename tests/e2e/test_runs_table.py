@@ -77,8 +77,8 @@ def test_a_view_is_made_by_keyboard_and_mouse_kept_and_restored(page: Page, tabl
 
     page.wait_for_load_state("load")
     page.locator("#views-menu summary").click()
-    page.get_by_role("button", name="Forget the view tabled ones").click()
-    page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    page.get_by_role("button", name="Delete the view tabled ones").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete view").click()
     expect(page.locator("#views-menu summary")).to_have_text("Views")
 
 
@@ -124,7 +124,7 @@ def test_tags_and_notes_are_edited_in_the_row_and_runs_are_put_away(page: Page, 
     expect(row).to_have_count(0)
     page.goto("/?" + f"filter=archived == true and {MINE}")
     row.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Take out of the archive").click()
+    page.get_by_role("button", name="Restore").click()
     expect(page.locator("#rows tr.none")).to_be_visible()
 
 

@@ -29,7 +29,7 @@ def test_two_seeds_of_two_values_are_typed_previewed_launched_and_cancelled(
     page.keyboard.press("Tab")
     page.keyboard.type("64, 99999")
     row = page.get_by_role("group", name="Swept field")
-    expect(row).to_contain_text("there is no such field. Did you mean 'width'?")
+    expect(row).to_contain_text("unknown field. Did you mean 'width'?")
     expect(row.get_by_label("Field", exact=True)).to_have_attribute("aria-invalid", "true")
 
     row.get_by_label("Field", exact=True).fill("model.core.width")
@@ -66,7 +66,7 @@ def test_a_removed_field_leaves_one_plain_run(page: Page) -> None:
     row.get_by_label("Values").fill("8..16")
     expect(page.get_by_role("button", name="Launch 9 runs")).to_be_visible()
     page.locator("#section-sweep").get_by_role("radio", name="random").check()
-    expect(page.get_by_text("is missing. Say how many random draws to run.")).to_be_visible()
+    expect(page.get_by_text("is missing. Set the number of random draws.")).to_be_visible()
     page.get_by_label("Number of draws").fill("3")
     expect(page.get_by_role("button", name="Launch 3 runs")).to_be_visible()
 

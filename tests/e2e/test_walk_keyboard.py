@@ -15,7 +15,7 @@ from tests.support.browser import Complaints
 from tests.support.furnished import Furnished
 
 PHONE = {"width": 390, "height": 844}
-MOST_SHIFT = 0.02  # CLS
+MAX_SHIFT = 0.02  # CLS
 ERROR_PAGES = ("no such page", "no such run", "login")  # Chromium writes their status into the console
 
 
@@ -27,7 +27,7 @@ def faults(page: Page, pages: Mapping[str, str]) -> dict[str, list[str]]:
         page.set_viewport_size(walk.WIDE)
         walk.visit(page, address)
         wrong = [f"wide: {each}" for each in walk.wrong_by_keyboard(page) + walk.wrong_by_pointer(page)]
-        if walk.moved(page) >= MOST_SHIFT:
+        if walk.moved(page) >= MAX_SHIFT:
             wrong.append(f"it moves by {walk.moved(page):.3f}")
         wrong += violations_by_day_and_night(page)
         page.set_viewport_size(PHONE)  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One folder for the life of a lab: the scenarios below go on from one another's state."""
+    """One folder for the life of a lab: the scenarios below continue from one another's state."""
     home = tmp_path_factory.mktemp("lab")
     yield home
     for process in processes_of(home):
@@ -165,7 +165,7 @@ def test_the_first_start_queues_the_quick_run_and_stopping_puts_it_back(tmp_path
     assert gone(tmp_path, 0.1)
     stopped = quick_run()
     assert stopped["status"] == "queued"
-    assert "the worker was stopped; goes on from step" in stopped["status_cause"]
+    assert "the worker was stopped; resumes from step" in stopped["status_cause"]
     assert list((tmp_path / "artifacts" / stopped["id"] / "checkpoints").iterdir()), "no checkpoint"
 
 

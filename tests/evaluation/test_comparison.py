@@ -119,9 +119,9 @@ def test_a_wrong_side_is_named(engine: Engine) -> None:
     a = evaluated(engine, RUNS[0], [[1]] * 12)
     with reading_scope(engine) as session:
         for side, said in (
-            ("999", "no evaluation 999"),
+            ("999", "Evaluation 999 not found"),
             (RUNS[1], "no finished evaluation"),
-            ("x", "no run"),
+            ("x", "Run 'x' not found"),
         ):
             with pytest.raises(NotFound, match=said):
                 comparison.compare(session, str(a), side)

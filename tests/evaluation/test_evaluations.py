@@ -134,7 +134,7 @@ def test_nothing_is_evaluated_twice(engine: Engine) -> None:
     with session_scope(engine) as session:
         row = predictions.evaluations(session, RUN)[0]
         predictions.finish_evaluation(session, view.id, EvaluationSummary(row.key, {1: Score(1, 6)}))
-    with pytest.raises(Conflict, match=f"evaluated already: evaluation {view.id}"):
+    with pytest.raises(Conflict, match=rf"This evaluation already exists \({view.id}\)"):
         ask(engine)
     assert ask(engine, views=9).id != view.id
 
@@ -142,7 +142,7 @@ def test_nothing_is_evaluated_twice(engine: Engine) -> None:
 def test_a_run_without_a_checkpoint_or_from_outside_is_refused(engine: Engine) -> None:
     add_run(engine, "bbbbbbbbbb", config=quick().model_dump(mode="json"))
     add_run(engine, "cccccccccc", origin="external")
-    for run_id, said in (("bbbbbbbbbb", "no checkpoint yet"), ("cccccccccc", "logged from outside")):
+    for run_id, said in (("bbbbbbbbbb", "no checkpoint yet"), ("cccccccccc", "external run")):
         with session_scope(engine) as session, pytest.raises(Conflict, match=said):
             evaluations.request(session, run_id, ASKED)
     with session_scope(engine) as session, pytest.raises(NotFound):
@@ -178,7 +178,7 @@ def test_shares_take_each_batch_once_and_progress_has_a_time_left(engine: Engine
 def test_the_queue_shows_who_shares_what_and_why_the_rest_waits(engine: Engine) -> None:
     running, waiting, later = ask(engine), ask(engine, step=100), ask(engine, weights="raw")
     assert read(engine, waiting).waiting_reason == (
-        "1 before it; no worker is alive: start one with `etrm worker`"
+        "1 ahead in queue; no worker is online: start one with `etrm worker`"
     )
     begun(engine, running, "here.1.22.3")
     beat = WorkerBeat("here.1.22.3", "here", 22, "cpu", "CPU", 1, RUN, 0.0)
@@ -209,7 +209,7 @@ def test_a_lapsed_share_loses_its_batch_to_another_and_can_write_nothing(engine:
     assert sweep(engine) == [view.id]
     now = read(engine, view)
     assert (now.status, now.status_cause) == (
-        "queued", "worker w1 has not answered for 60 s; goes on where it was",
+        "queued", "worker w1 has not answered for 60 s; resumes where it stopped",
     )  # fmt: skip
     with session_scope(engine) as session:
         assert evaluation_queue.renew(session, lost) is None
@@ -233,9 +233,9 @@ def test_an_evaluation_that_only_dies_is_given_up(engine: Engine) -> None:
             status = evaluation_queue.interrupt(session, share, "killed (SIGKILL)", "the end of it")
         assert status == ("failed" if attempt == MAX_ATTEMPTS - 1 else "queued")
     now = read(engine, view)
-    assert now.status_cause == "killed (SIGKILL); given up after 5 attempts that finished no batch"
+    assert now.status_cause == "killed (SIGKILL); gave up after 5 attempts without a finished batch"
     assert now.traceback == "the end of it"
-    assert ask(engine).id == view.id  # asked for again, it goes on
+    assert ask(engine).id == view.id  # requested again, it continues
     again = begun(engine, view)
     assert take(engine, again) == 0
 

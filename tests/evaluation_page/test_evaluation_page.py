@@ -150,4 +150,4 @@ def test_the_form_on_the_run_page_queues_an_evaluation(
 def test_an_unknown_evaluation_is_a_page_that_helps(page_client: httpx.Client) -> None:
     page = page_client.get("/evaluations/999999")
     assert page.status_code == 404
-    assert "There is no evaluation 999999." in page.text
+    assert "Evaluation 999999 not found." in page.text

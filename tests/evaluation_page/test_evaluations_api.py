@@ -116,9 +116,9 @@ def test_what_was_not_kept_is_not_found_and_says_why(client: httpx.Client, trace
     other = next(each for each in listed if each != task_id)
     for path, said in (
         (f"{evaluation_id}/tasks/{other}/0/steps", "trace_steps"),
-        (f"{evaluation_id}/tasks/{other}/0/votes", "evaluate the checkpoint again"),
+        (f"{evaluation_id}/tasks/{other}/0/votes", "Evaluate the checkpoint again"),
         (f"{evaluation_id}/tasks/{task_id}/7/votes", "no outcome of"),
-        ("999999/tasks/x/0/steps", "no evaluation 999999"),
+        ("999999/tasks/x/0/steps", "Evaluation 999999 not found"),
     ):
         answer = client.get(f"/api/v1/evaluations/{path}")
         assert answer.status_code == 404
@@ -151,7 +151,7 @@ def test_the_queue_lists_evaluations_by_where_they_stand(client: httpx.Client, d
         [running], [waiting], [],
     ]  # fmt: skip
     assert found["running"][0]["compute"]["workers"][0]["worker_id"] == "elsewhere.1.22.3"
-    assert "no worker is alive" in found["waiting"][0]["waiting_reason"]
+    assert "no worker is online" in found["waiting"][0]["waiting_reason"]
     with client.stream("GET", "/api/v1/queue/events") as response:
         events = events_of(response)
         next(events)

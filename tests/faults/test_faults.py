@@ -1,4 +1,4 @@
-"""What a researcher sees when processes die: the run goes on, its curve has no gap, no duplicate, no loss."""
+"""What a researcher sees when processes die: the run resumes, its curve has no gap, no duplicate, no loss."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def assert_goes_on_as_if_nothing_had_happened(
 ) -> None:
     """It finishes from a checkpoint, with every acknowledged point and the numbers of an undisturbed run."""
     lab.await_status(run_id, "finished")
-    assert "Going on from the checkpoint of step" in lab.log_text(run_id)
+    assert "Resuming from the checkpoint of step" in lab.log_text(run_id)
     points = numbers(lab.points(run_id))
     for name, curve in numbers(acknowledged).items():
         assert curve.items() <= points[name].items(), f"{name} lost acknowledged points"
@@ -78,7 +78,7 @@ def test_a_killed_training_says_so_and_goes_on(
     kill(child)
 
     eventually(lambda: "killed (SIGKILL)" in lab.row(run_id).status_cause, "the cause")
-    assert "goes on from step" in lab.row(run_id).status_cause
+    assert "resumes from step" in lab.row(run_id).status_cause
 
     assert_goes_on_as_if_nothing_had_happened(lab, run_id, acknowledged, expected)
     assert lab.row(run_id).attempt == 2
@@ -97,7 +97,7 @@ def test_a_killed_worker_takes_its_training_with_it_and_its_successor_goes_on_at
 
     lab.start_worker()
 
-    eventually(lambda: "died; goes on from step" in lab.row(run_id).status_cause, "the cause")
+    eventually(lambda: "died; resumes from step" in lab.row(run_id).status_cause, "the cause")
     assert_goes_on_as_if_nothing_had_happened(lab, run_id, acknowledged, expected)
     with reading_scope(lab.engine) as session:
         assert [worker.pid for worker in workers.listed(session)] == [lab.worker.pid]
@@ -174,7 +174,7 @@ def test_a_worker_that_is_told_to_stop_saves_its_run_puts_it_back_and_leaves_not
     assert not child.is_running()
     row = lab.row(run_id)
     assert row.status == "queued"
-    assert row.status_cause.startswith("the worker was stopped; goes on from step")
+    assert row.status_cause.startswith("the worker was stopped; resumes from step")
     assert int(row.status_cause.split()[-1]) >= MID
     with reading_scope(lab.engine) as session:
         assert workers.listed(session) == []

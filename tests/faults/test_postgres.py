@@ -1,4 +1,4 @@
-"""A database server that cuts every connection again and again: the training goes on, no point is lost."""
+"""A database server that cuts every connection again and again: the training continues, no point is lost."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_a_group_is_found_by_its_name_and_by_its_id_and_its_seeds(engine: Engine
 def test_nothing_is_made_if_one_run_is_not_valid(engine: Engine) -> None:
     with pytest.raises(InvalidInput, match="value 2: must be at least 8"):
         make(engine, grid={"model.core.width": [64, 1]})
-    with pytest.raises(InvalidConfig, match="no task set 'arc-agi-1/trainin'"):
+    with pytest.raises(InvalidConfig, match="unknown task set 'arc-agi-1/trainin'"):
         make(engine, grid={"data.training_sets": [[TRAINED_ON], ["arc-agi-1/trainin"]]})
     with pytest.raises(InvalidInput, match="at most 120 characters"):
         make(engine, name="n" * 121, seeds=2)

@@ -83,12 +83,16 @@ def test_a_preview_of_a_wrong_sweep_says_what_is_wrong(client: httpx.Client) -> 
     ("body", "field", "said"),
     [
         ({"sweep": {"seeds": 2}}, "config", "is missing."),
-        ({"preset": "quick", "config": {}, "sweep": {"seeds": 2}}, "config", "stands beside a preset."),
+        (
+            {"preset": "quick", "config": {}, "sweep": {"seeds": 2}},
+            "config",
+            "cannot be combined with a preset.",
+        ),
         ({"preset": "quick"}, "sweep", "is missing."),
         ({"preset": "quick", "sweep": []}, "sweep", "must be an object"),
-        ({"preset": "quick", "sweep": {"seeds": 2}, "nmae": "x"}, "nmae", "there is no such field."),
+        ({"preset": "quick", "sweep": {"seeds": 2}, "nmae": "x"}, "nmae", "unknown field."),
         ({"preset": "quik", "sweep": {"seeds": 2}}, "preset", "quik"),
-        ({"config": {"sede": 1}, "sweep": {"seeds": 2}}, "sede", "there is no such field."),
+        ({"config": {"sede": 1}, "sweep": {"seeds": 2}}, "sede", "unknown field."),
         ({"config": [], "sweep": {"seeds": 2}}, "", "A config is a JSON object"),
         ({"preset": "quick", "sweep": {"seeds": 999}}, "sweep.seeds", "must be 1 to 256"),
         ({"preset": "quick", "sweep": {"seeds": 2}, "name": "n" * 121}, "name", "at most 120"),
@@ -121,4 +125,4 @@ def test_groups_are_listed_in_pages(client: httpx.Client) -> None:
 def test_an_unknown_group_is_not_found(client: httpx.Client) -> None:
     for answer in (client.get("/api/v1/groups/none"), client.post("/api/v1/groups/none/cancel")):
         assert answer.status_code == 404
-        assert answer.json()["error"]["message"] == "There is no group 'none'."
+        assert answer.json()["error"]["message"] == "Group 'none' not found."

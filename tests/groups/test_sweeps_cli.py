@@ -50,7 +50,7 @@ def test_random_draws_are_the_same_each_time_and_differ_by_their_seed(home):
         (("--grid", "model.core.width"), "gives a field no values"),
         (("--grid", "seed=1", "--grid", "seed=2"), "seed is given twice"),
         (("--random", "training.steps=1..9"), "sweep.count: is missing."),
-        (("--random", "training.steps=1..9:lgo", "--count", "2"), 'there is no option "lgo"'),
+        (("--random", "training.steps=1..9:lgo", "--count", "2"), 'unknown option "lgo"'),
     ],
 )
 def test_a_wrong_sweep_is_refused_with_its_field_and_the_way_out(home, arguments, said):

@@ -124,7 +124,7 @@ def test_a_late_evaluation_is_judged_and_one_of_another_kind_changes_nothing(
     held = started(engine, stating(value=0.3))
     first = ended(engine, held)
     assert first.verdict == "undecided"
-    assert "no finished evaluation of pass@1 on arc-agi-1/evaluation" in first.reason
+    assert "No finished evaluation of pass@1 on arc-agi-1/evaluation" in first.reason
     evaluated(engine, held.run_id, [True] * 20, views=1)
     assert hypothesis_of(engine, held.run_id).verdict == "undecided"
     evaluated(engine, held.run_id, [False] * 20)

@@ -43,6 +43,6 @@ def test_a_script_states_one_and_is_judged_when_it_says_finished(client: httpx.C
 def test_it_says_when_a_run_would_start(client: httpx.Client) -> None:
     wait = client.get("/api/v1/queue/wait").json()
     assert wait["workers"] == 0
-    assert wait["words"].startswith("No worker is alive")
+    assert wait["words"].startswith("No worker is online")
     valid = client.post("/api/v1/config/validate", json={"preset": "quick"}).json()
-    assert valid["wait"]["words"].startswith("No worker is alive")
+    assert valid["wait"]["words"].startswith("No worker is online")

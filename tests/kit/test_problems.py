@@ -20,7 +20,7 @@ def test_a_value_like_none_lists_them_all() -> None:
 
 def test_an_unknown_thing_is_not_found_with_the_nearest() -> None:
     assert str(problems.unknown("view", "eightys", ["eighties"])) == (
-        "There is no view 'eightys'. Did you mean 'eighties'?"
+        "View 'eightys' not found. Did you mean 'eighties'?"
     )
     assert problems.unknown("view", "x", []).hint == "There are none."
 

@@ -155,7 +155,7 @@ def test_a_problem_stands_beside_its_field_with_the_text_as_typed() -> None:
 
 def test_a_problem_of_no_field_is_not_lost() -> None:
     config = config_json("quick")
-    problem = FieldProblem("trainig", "there is no such field.", "Did you mean 'training'?")
+    problem = FieldProblem("trainig", "unknown field.", "Did you mean 'training'?")
 
     sections = forms.build(config, config, [problem])
 

@@ -76,7 +76,7 @@ def test_a_refused_sweep_keeps_what_was_typed_and_says_why_beside_it(
     found = re.search(r'id="sweep-problem-0"[^>]*>([^<]*)', answer.text)
     assert found
     assert "value 2: must be at least 8 and at most 4096, not 99999." in found[1]
-    assert "nothing can be launched yet" in answer.text
+    assert "must be fixed before launching" in answer.text
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_refused_sweep_keeps_what_was_typed_and_says_why_beside_it(
         ({"sweep.values.0": "64, 128"}, "these values need a field."),
         ({"sweep.path.0": "seed"}, "has no value."),
         (WIDTHS | {"sweep.path.1": "model.core.width", "sweep.values.1": "8"}, "is swept twice."),
-        (WIDTHS | {"sweep.mode": "random"}, "is missing. Say how many random draws to run."),
+        (WIDTHS | {"sweep.mode": "random"}, "is missing. Set the number of random draws."),
         (WIDTHS | {"sweep.mode": "random", "sweep.count": "9"}, "only 2 different draws were found"),
     ],
 )
@@ -105,7 +105,7 @@ def test_the_preview_names_the_first_runs_and_says_what_the_field_is(
 ) -> None:
     part = page_client.post("/runs/new/preview", data=form | WIDTHS | {"sweep.seeds": "5"}).text
     assert 'data-size="10"' in part
-    assert "10 runs 2 variations × 5 seeds quick · width 64 · seed 0" in text_of(part)
+    assert "10 runs 2 configurations × 5 seeds quick · width 64 · seed 0" in text_of(part)
     assert "and 4 more" in part
     assert "Width: a whole number. Now 64." in part
 
@@ -140,11 +140,11 @@ def test_a_group_page_shows_means_over_seeds_and_each_run(page_client: httpx.Cli
             record_evaluation(session, run.id, quick(), tasks=6, seed=number)
     page = page_client.get(f"/groups/{group.id}").text
     said = text_of(page)
-    assert "4 queued 4 runs in 2 variations" in said
+    assert "4 queued 4 runs in 2 configurations" in said
     assert re.search(
         r"width 64 model\.core\.width = 64 2 queued [\d.]+ % \[[\d.]+–[\d.]+\] n = 2 \d+/12 tasks", said
     )
-    assert "width 128 model.core.width = 128 2 queued no finished evaluation yet no point yet" in said
+    assert "width 128 model.core.width = 128 2 queued not evaluated yet no data yet" in said
     assert all(f'href="/runs/{run.id}"' in page for run in group.runs)
 
 
@@ -164,10 +164,10 @@ def test_a_group_without_runs_says_so(page_client: httpx.Client, page_db: Engine
         groups.cancel(session, group.id)
         for run in group.runs:
             runs.delete(session, run.id)
-    assert "No run is left" in page_client.get(f"/groups/{group.id}").text
+    assert "No runs left" in page_client.get(f"/groups/{group.id}").text
 
 
 def test_an_unknown_group_is_a_page_that_helps(page_client: httpx.Client) -> None:
     answer = page_client.get("/groups/nosuchgrp1")
     assert answer.status_code == 404
-    assert "There is no group" in answer.text
+    assert "Group " in answer.text

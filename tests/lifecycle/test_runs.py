@@ -276,7 +276,7 @@ def test_a_clone_with_an_unknown_field_suggests_the_right_one(engine: Engine) ->
     assert "steps" in caught.value.problems[0].hint
 
 
-@pytest.mark.parametrize(("step", "said"), [(None, "starts at step 0"), (300, "goes on from step 300")])
+@pytest.mark.parametrize(("step", "said"), [(None, "starts at step 0"), (300, "resumes from step 300")])
 def test_a_failed_run_is_resumed_and_says_from_where(engine: Engine, step: int | None, said: str) -> None:
     run = create(engine)
     end(engine, run.id, RunStatus.FAILED)
@@ -301,7 +301,7 @@ def test_a_run_is_resumed_from_an_older_checkpoint_and_gives_up_later_ones(engin
     with session_scope(engine) as session:
         again = runs.resume(session, run.id, 200)
         assert [each.step for each in checkpoints.list(session, run.id)] == [200, 100]
-    assert "goes on from step 200" in again.status_cause
+    assert "resumes from step 200" in again.status_cause
     with session_scope(engine) as session, pytest.raises(Conflict, match="is queued"):
         runs.resume(session, run.id, 100)
     with reading_scope(engine) as session:  # refused: nothing was given up
@@ -400,13 +400,13 @@ def test_a_run_that_is_over_is_deleted_with_rows_and_files(engine: Engine, tmp_p
 def test_a_waiting_run_says_why_it_waits(engine: Engine) -> None:
     first, second = create(engine), create(engine)
     with reading_scope(engine) as session:
-        assert "no worker is alive" in runs.get(session, first.id).waiting_reason
+        assert "no worker is online" in runs.get(session, first.id).waiting_reason
     with session_scope(engine) as session:
         beat = WorkerBeat("host-1", "host", 1, "cpu", "", 0, None, time.time())
         workers.beat(session, beat)
     with reading_scope(engine) as session:
-        assert "a worker is free" in runs.get(session, first.id).waiting_reason
-        assert runs.get(session, second.id).waiting_reason.startswith("1 before it; ")
+        assert "a worker is idle" in runs.get(session, first.id).waiting_reason
+        assert runs.get(session, second.id).waiting_reason.startswith("1 ahead in queue; ")
         assert [run.waiting_reason == "" for run in run_search.find(session).runs] == [False, False]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.metrics.points import Points
-from backend.metrics.thinning import FEWEST, thin
+from backend.metrics.thinning import MIN_POINTS, thin
 
 
 def points(values: np.ndarray) -> Points:
@@ -19,7 +19,7 @@ def points(values: np.ndarray) -> Points:
 
 @given(
     n=st.integers(1, 5000),
-    max_points=st.integers(FEWEST, 2000),
+    max_points=st.integers(MIN_POINTS, 2000),
     spikes=st.dictionaries(st.integers(0, 4999), st.floats(-1e6, 1e6), max_size=5),
     bad=st.dictionaries(st.integers(0, 4999), st.sampled_from([math.nan, math.inf, -math.inf]), max_size=5),
 )

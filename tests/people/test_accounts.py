@@ -84,7 +84,7 @@ def test_a_login_token_works_once(engine: Engine) -> None:
     with session_scope(engine) as session:
         assert accounts.check_session(session, browser)
         assert not accounts.check_session(session, login)
-        with pytest.raises(Unauthorised, match="used already"):
+        with pytest.raises(Unauthorised, match="has been used"):
             accounts.redeem_login(session, login)
 
 
@@ -118,7 +118,7 @@ def test_login_tokens_and_sessions_run_out(engine: Engine) -> None:
         session.execute(update(BrowserSession).values(expires_at=past))
     with session_scope(engine) as session:
         assert not accounts.check_session(session, browser)
-        with pytest.raises(Unauthorised, match="has run out"):
+        with pytest.raises(Unauthorised, match="has expired"):
             accounts.redeem_login(session, login)
 
 
@@ -129,5 +129,5 @@ def test_an_api_token_typed_into_the_login_page_opens_a_session_that_can_be_ende
         assert accounts.check_session(session, browser)
         accounts.log_out(session, browser)
         assert not accounts.check_session(session, browser)
-        with pytest.raises(Unauthorised, match="opens nothing"):
+        with pytest.raises(Unauthorised, match="Invalid token"):
             accounts.log_in_with_token(session, "etrm_wrong")

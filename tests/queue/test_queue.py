@@ -142,7 +142,7 @@ def test_a_lapsed_lease_puts_the_run_back_with_its_cause_and_the_step_it_goes_on
 
     run = row(engine)
     assert (run.status, run.lease_until, run.worker_id) == ("queued", None, None)
-    assert "worker host (process 1) has not answered for 60 s; goes on from step 40" in run.status_cause
+    assert "worker host (process 1) has not answered for 60 s; resumes from step 40" in run.status_cause
     assert claim(engine).attempt == 2
 
 
@@ -172,7 +172,7 @@ def test_a_run_that_dies_again_and_again_at_the_same_step_fails_with_its_cause(e
     ends = [interrupt_once(engine) for _ in range(MAX_ATTEMPTS)]
     assert ends == [RunStatus.QUEUED] * (MAX_ATTEMPTS - 1) + [RunStatus.FAILED]
     assert row(engine).status_cause == (
-        "killed (SIGKILL); given up after 5 attempts that came no further than step 0"
+        "killed (SIGKILL); gave up after 5 attempts without progress past step 0"
     )
 
 
@@ -195,7 +195,7 @@ def test_a_worker_that_leaves_in_good_order_does_not_count_as_an_interruption(en
         held = claim(engine)
         end = commit(engine, lambda session, held=held: queue.release(session, held, "worker stopped"))
         assert end is RunStatus.QUEUED
-    assert row(engine).status_cause == "worker stopped; goes on from step 0"
+    assert row(engine).status_cause == "worker stopped; resumes from step 0"
 
 
 @pytest.mark.parametrize("how", ["finish", "fail", "release", "interrupt", "cancelled", "lapse", "dead"])
@@ -250,7 +250,7 @@ def test_leases_of_dead_processes_are_freed_at_once_and_others_kept(engine: Engi
     commit(engine, lambda session: queue_sweep.sweep(session, lambda worker: worker.startswith("host.")))
 
     assert row(engine).status == "queued"
-    assert row(engine).status_cause == "worker host (process 7) died; goes on from step 0"
+    assert row(engine).status_cause == "worker host (process 7) died; resumes from step 0"
     assert row(engine, "bbbbbbbbbb").status == "running"
     assert listed(engine) == {}
 
@@ -292,13 +292,13 @@ def test_a_queued_run_says_its_position_and_why_it_waits(engine: Engine) -> None
     def waits() -> str:
         return commit(engine, lambda session: run_service.get(session, RUN)).waiting_reason
 
-    assert waits() == "1 before it; no worker is alive: start one with `etrm worker`"
+    assert waits() == "1 ahead in queue; no worker is online: start one with `etrm worker`"
     beat(engine, "one", run_id="rrrrrrrrrr")
-    assert waits() == "1 before it; 1 worker busy with run 0"
+    assert waits() == "1 ahead in queue; 1 worker busy with run 0"
     beat(engine, "two")
-    assert waits() == "1 before it; a worker is free and will take it within seconds"
+    assert waits() == "1 ahead in queue; a worker is idle and will start it within seconds"
     elapse(engine, workers.LOST_AFTER + 1)
-    assert "no worker is alive" in waits()
+    assert "no worker is online" in waits()
     claim(engine)
     assert waits() == ""
 

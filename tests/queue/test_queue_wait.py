@@ -59,13 +59,13 @@ def wait(engine: Engine) -> WaitView:
 def test_without_a_worker_it_says_how_to_start_one(engine: Engine) -> None:
     found = wait(engine)
     assert (found.workers, found.seconds) == (0, None)
-    assert found.words == "No worker is alive: it waits until one starts. Start one: etrm worker."
+    assert found.words == "No worker is online: the run starts when one does. Start one: etrm worker."
 
 
 def test_with_a_free_worker_it_starts_at_once_behind_as_many_as_are_free(engine: Engine) -> None:
     beat(engine, 1)
     beat(engine, 2)
-    assert wait(engine).words == "Starts at once: 2 of 2 workers are free."
+    assert wait(engine).words == "Starts immediately: 2 of 2 workers are free."
     queued(engine)
     assert (wait(engine).ahead, wait(engine).seconds) == (1, 0)
 
@@ -99,6 +99,4 @@ def test_what_was_never_measured_makes_it_a_lower_bound_or_unknown(engine: Engin
     beat(engine, 1, queued(engine, status="running"))
     found = wait(engine)
     assert found.seconds is None
-    assert (
-        found.words == "Waits for its turn: 1 run ahead on 1 worker; how long that takes was never measured."
-    )
+    assert found.words == "Waiting: 1 run ahead on 1 worker; no time estimate yet."

@@ -54,7 +54,7 @@ def test_a_clone_has_its_overrides_and_its_parent(client: httpx.Client, queued: 
     assert wrong.status_code == 422
     assert wrong.json()["error"]["fields"][0] == {
         "field": "sede",
-        "message": "there is no such field.",
+        "message": "unknown field.",
         "hint": "Did you mean 'seed'?",
     }
 

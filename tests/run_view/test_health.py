@@ -85,7 +85,7 @@ def held_out(solved: float, n: int) -> ResultView:
         ({COVERAGE: 0.02}, "bad", "starving"),
         ({SAMPLES: 0.4}, "bad", "starving"),
         ({SCALE_FREE: 0.0005}, "bad", "collapsed"),
-        ({SCALE_FREE: 0.01}, "warning", "nearly one context for all"),
+        ({SCALE_FREE: 0.01}, "warning", "near collapse"),
         ({COST: 0.3}, "good", "healthy"),
         ({COST: 0.004}, "warning", "context hardly used"),
         ({LOSS: None}, "bad", "diverged"),

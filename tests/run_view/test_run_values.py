@@ -70,7 +70,7 @@ def test_config_fields_alarms_and_scores_are_names_too(engine: Engine, three_run
     assert found(engine, 'alarm == "collapse"') == ["a"]
     assert found(engine, "pass1 == 0.5") == ["b"]
     assert found(engine, "", sort="-pass1")[0] == "b"
-    with session_scope(engine) as session:  # scored anew: until that is done there is no score
+    with session_scope(engine) as session:  # scored again: until that is done there is no score
         predictions.start_evaluation(session, three_runs["b"], key)
     assert found(engine, "pass1 == 0.5") == []
 
@@ -134,7 +134,7 @@ def test_a_view_is_kept_replaced_and_forgotten(engine: Engine, three_runs: dict[
             with pytest.raises(InvalidInput) as caught:
                 saved_views.save(session, "wrong", wrong)
             assert caught.value.problems[0].field == field
-        with pytest.raises(NotFound, match="no view 'wid'") as missing:
+        with pytest.raises(NotFound, match="View 'wid' not found") as missing:
             saved_views.remove(session, "wid")
         assert "Did you mean 'wide'?" in missing.value.hint
         saved_views.remove(session, "wide")

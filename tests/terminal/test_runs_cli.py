@@ -56,7 +56,7 @@ def test_runs_are_tagged_noted_and_put_away(home: Path) -> None:
         (one, ["good", "old"], "A first look."),
     ]
     assert "Archived 2 runs." in output(home, "runs", "archive", one, two)
-    assert output(home, "runs", "--filter", "seed in (71, 72)") == "No run matches.\n"
+    assert output(home, "runs", "--filter", "seed in (71, 72)") == "No runs match.\n"
     output(home, "runs", "restore", one)
     assert one in output(home, "runs", "--filter", "seed in (71, 72)")
     assert "no run 'nothing'" in refusal(home, "runs", "archive", two, "nothing")
@@ -94,7 +94,7 @@ def test_a_dashboard_is_made_shared_exported_and_deleted(home, tmp_path):
     shown.write_text(output(home, "dashboard", "show", "encoder-variants"))
     assert "/d/for-tonight" in output(home, "dashboard", "create", "For tonight", "--from", str(shown))
     link = re.search(
-        r"link (\d+), shown this once: http://\S+/s/\S{30,}",
+        r"link (\d+), shown only once: http://\S+/s/\S{30,}",
         output(home, "dashboard", "share", "for-tonight"),
     )
     assert link
@@ -131,5 +131,5 @@ def test_checkpoints_are_listed_taken_away_and_forked(home: Path, tmp_path: Path
     fork = queue(home, "run", "fork", run, "--checkpoint", "100", "--set", "seed=4")
     config = json.loads(output(home, "run", "show", fork, "--json"))["config"]
     assert (config["seed"], config["training"]["initialise_from"]["run"]) == (4, run)
-    assert "goes on from step 100" in output(home, "run", "resume", run, "--checkpoint", "100")
+    assert "resumes from step 100" in output(home, "run", "resume", run, "--checkpoint", "100")
     assert "no checkpoint of step 200" in refusal(home, "run", "fork", run, "--checkpoint", "200")

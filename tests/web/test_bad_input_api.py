@@ -104,13 +104,13 @@ def test_a_wrong_field_or_parameter_is_named(
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/api/v1/runs/nosuchrun0", "There is no run 'nosuchrun0'."),
-        ("/api/v1/runs/nosuchrun0/series", "There is no run"),
-        ("/api/v1/runs/nosuchrun0/log", "There is no run"),
-        ("/api/v1/runs/nosuchrun0/events", "There is no run"),
-        ("/api/v1/runs/nosuchrun0/predictions", "There is no run"),
-        ("/api/v1/sets/arc-agi-1/trainin/tasks", "There is no task set"),
-        ("/api/v1/sets/arc-agi-1/training/tasks/zzz", "There is no task 'zzz'"),
+        ("/api/v1/runs/nosuchrun0", "Run 'nosuchrun0' not found."),
+        ("/api/v1/runs/nosuchrun0/series", "Run 'nosuchrun0' not found"),
+        ("/api/v1/runs/nosuchrun0/log", "Run 'nosuchrun0' not found"),
+        ("/api/v1/runs/nosuchrun0/events", "Run 'nosuchrun0' not found"),
+        ("/api/v1/runs/nosuchrun0/predictions", "Run 'nosuchrun0' not found"),
+        ("/api/v1/sets/arc-agi-1/trainin/tasks", "Task set 'arc-agi-1/trainin' not found"),
+        ("/api/v1/sets/arc-agi-1/training/tasks/zzz", "Task 'zzz' not found"),
         ("/api/v1/nothing", "nothing at this address"),
     ],
 )

@@ -213,7 +213,7 @@ def test_a_filter_that_cannot_be_read_is_told_and_hides_nothing(
 def test_a_filter_without_a_match_says_so(page_client: httpx.Client, page_db: Engine) -> None:
     record_run(page_db, points=0)
 
-    assert "No run matches" in page_client.get("/", params={"filter": "seed == 987654"}).text
+    assert "No runs match" in page_client.get("/", params={"filter": "seed == 987654"}).text
 
 
 def test_the_table_sorts_by_a_number(page_client: httpx.Client, page_db: Engine) -> None:
@@ -260,7 +260,7 @@ def test_a_login_link_works_once(page_server: WebServer) -> None:
     with page_server.stranger(headers={"Accept": "text/html"}) as other:
         again = other.get(f"/login?token={token}")
         assert again.status_code == 401
-        assert "used already" in again.text
+        assert "has been used" in again.text
 
 
 def test_a_pasted_token_or_link_logs_in(page_server: WebServer) -> None:
@@ -283,7 +283,7 @@ def test_errors_are_pages_for_browsers(page_client: httpx.Client, page_db: Engin
     near = page_client.get(f"/runs/{run_id[:-1]}{'y' if run_id[-1] == 'x' else 'x'}")
 
     assert missing.status_code == near.status_code == 404
-    assert "There is nothing at this address" in missing.text
+    assert "Page not found" in missing.text
     assert f"Did you mean &#39;{run_id}&#39;" in near.text
 
 

@@ -134,7 +134,7 @@ def test_refusals_carry_the_security_headers_too(server: WebServer) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status", "said"),
-    [("/nothing", 404, "nothing at this address"), ("/runs/nosuchrun0", 404, "There is no run")],
+    [("/nothing", 404, "Page not found"), ("/runs/nosuchrun0", 404, "Run 'nosuchrun0' not found")],
 )
 def test_a_browser_sees_errors_as_pages(client: httpx.Client, path: str, status: int, said: str) -> None:
     answer = client.get(path, headers={"Accept": "text/html"})

@@ -73,11 +73,11 @@ class RunMachine(Machine):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
-        self.anew()
+        self.begin()
 
     @precondition(lambda self: self.status is RunStatus.FINISHED)
     @rule()
-    def anew(self) -> None:
+    def begin(self) -> None:
         self.do(lambda session: session.execute(delete(Run)))
         add_run(self.engine, RUN, config=quick().model_dump(mode="json"))
         self.status, self.left, self.interruptions = RunStatus.QUEUED, 0.0, 0
@@ -95,7 +95,7 @@ class RunMachine(Machine):
         self.interruptions = 0 if status.is_over else self.interruptions
 
     def interrupted(self) -> None:
-        given_up = self.interruptions + 1 == queue.MOST_ATTEMPTS
+        given_up = self.interruptions + 1 == queue.MAX_ATTEMPTS
         self.interruptions += 1
         self.ended(RunStatus.FAILED if given_up else RunStatus.QUEUED)
 

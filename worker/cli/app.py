@@ -56,9 +56,7 @@ def main() -> NoReturn:
 def train(
     config: Annotated[
         str,
-        typer.Argument(
-            metavar="CONFIG.json|PRESET", help="A config file or a preset; left out with --resume."
-        ),
+        typer.Argument(metavar="CONFIG.json|PRESET", help="Config file or preset. Omit with --resume."),
     ] = "",
     overrides: Annotated[
         list[str] | None,
@@ -67,19 +65,19 @@ def train(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Of the results. Default: runs/NAME-TIME.")
+        Path | None, typer.Option(metavar="FOLDER", help="Output folder. Default: runs/NAME-TIME.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the checkpoints in --out.")] = False,
 ) -> None:
     """Train and evaluate here and now."""
     if resume and out is None:
-        raise typer.BadParameter("needs --out, the folder of the run to go on with", param_hint="--resume")
+        raise typer.BadParameter("needs --out, the folder of the run to resume", param_hint="--resume")
     if not config and not resume:
         raise typer.BadParameter("a config file or preset is missing", param_hint="CONFIG.json|PRESET")
     experiment = read_experiment(config or str(out / CONFIG_FILE if out else ""), overrides or [])
     folder = out or _new_folder(experiment)
     if not resume and any((folder / "checkpoints").glob("step-*")):
-        raise Conflict(f"{folder} holds checkpoints.", "Go on with --resume, or choose another --out.")
+        raise Conflict(f"{folder} contains checkpoints.", "Resume with --resume, or choose another --out.")
     if not parallel.is_one_of_several():
         write_config(experiment, folder)
         if experiment.training.processes > 1:
@@ -117,10 +115,13 @@ def evaluate(
 @app.command()
 def control(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Ten minutes: a, b and d alone, and shorter.")
+        bool, typer.Option("--quick", help="Ten minutes: only a, b and d, and shorter.")
     ] = False,
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Of trainings and report; goes on with what is there.")
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Output folder of trainings and report; continues with what is there."
+        ),
     ] = Path("runs/control"),
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Trainings at a time. Default: one per core.")
@@ -132,7 +133,7 @@ def control(
 
     page = run(QUICK if quick else FULL, out, jobs, lambda text: print(text, flush=True))
     if page is None:
-        print("Stopped. The same command goes on from here.")
+        print("Stopped. Run the same command to continue.")
         raise SystemExit(INTERRUPTED)
     print(f"Report: {page}")
 
@@ -169,7 +170,7 @@ def _train(config: ExperimentConfig, folder: Path) -> None:
     if not parallel.is_first():
         return
     if result.stopped:
-        print(f"Stopped at step {result.step}. Go on: etrm train --resume --out {folder}")
+        print(f"Stopped at step {result.step}. Resume: etrm train --resume --out {folder}")
         raise SystemExit(INTERRUPTED)
     if judged := verdict(config, result, recorded(folder)):
         print(f"Hypothesis {judged.verdict}: {judged.reason}")
@@ -190,7 +191,7 @@ def _evaluate(run: str, step: int | None, changes: dict[str, object]) -> None:
     finally:
         recorder.close()
     if stop.requested:
-        print("Stopped. The same command goes on from here.")
+        print("Stopped. Run the same command to continue.")
         raise SystemExit(INTERRUPTED)
 
 

@@ -12,7 +12,7 @@ import typer
 from backend.domain.config.files import read_experiment
 from backend.kit.errors import Conflict
 
-app = typer.Typer(help="Import, export and look into checkpoints.", no_args_is_help=True)
+app = typer.Typer(help="Import, export and inspect checkpoints.", no_args_is_help=True)
 
 
 class Averaged(Enum):
@@ -22,7 +22,7 @@ class Averaged(Enum):
     RAW = "raw"
 
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A file by torch, or safetensors.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A PyTorch or safetensors file.")]
 
 
 @app.command()
@@ -32,7 +32,7 @@ def inspect(file: File) -> None:
 
     found = read_weights(file, "FILE")
     print(f"{file}: SHA-256 {found.sha256}")
-    for kind, state in (("ema", found.ema), ("raw", found.raw), ("average or raw not said", found.only)):
+    for kind, state in (("ema", found.ema), ("raw", found.raw), ("average or raw unknown", found.only)):
         if state:
             print(f"\n{kind}: {len(state)} tensors, {sum(t.numel() for t in state.values()):,} numbers")
         for name, tensor in state.items():
@@ -79,9 +79,12 @@ def import_(
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(help="A folder made by train, or the id of a run.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Safetensors by that ending, else by torch.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Safetensors by extension, otherwise PyTorch.")
+    ],
     step: Annotated[
-        int | None, typer.Option("--checkpoint", metavar="STEP", help="Which one. Default: the newest.")
+        int | None,
+        typer.Option("--checkpoint", metavar="STEP", help="Step of the checkpoint. Default: the newest."),
     ] = None,
     weights: Annotated[Averaged, typer.Option(help="Which weights.")] = Averaged.EMA,
 ) -> None:

@@ -35,6 +35,6 @@ def folder_of_run(run: str) -> Path:
         if folder.is_dir():
             return folder
     raise NotFound(
-        f"There is no run {run}: neither a folder of that name nor one in {artifacts}.",
+        f"Run {run} not found: no such folder, and no such run in {artifacts}.",
         "Give a folder made by etrm train, or a run id as etrm runs shows it.",
     )

@@ -109,7 +109,7 @@ class BatchStream:
     """The samples of one canvas in order; `data.query` says what is asked of a task in a pass over all."""
 
     def __init__(self, data: TrainingData, config: ExperimentConfig, side: int) -> None:
-        self.position = 0  # samples drawn so far; set it to go on from there
+        self.position = 0  # samples drawn so far; set it to continue from there
         self._seed, self._config, self._side = config.seed, config, side
         self._tasks, self._puzzles = data.by_canvas[side], data.puzzles
         self.demonstrations = min(  # places for them, per sample

@@ -116,7 +116,7 @@ def _candidates(sets: Mapping[str, tuple[Task, ...]], data: DataConfig, dropped:
                 found[task.id] = (set_name, task)
     for task_id in data.task_ids:
         if task_id not in found:
-            hint = did_you_mean(task_id, found, "Look it up on the data page.")
+            hint = did_you_mean(task_id, found, "See the data page.")
             _refuse("data.task_ids", f"no training set has a task {task_id!r}.", hint)
     chosen = set(data.task_ids) or set(found)
     return {task_id: found[task_id] for task_id in sorted(chosen)}
@@ -128,7 +128,7 @@ def _check_leaks(
     data: DataConfig,
     dropped: list[Dropped],
 ) -> tuple[Leak, ...]:
-    """Take the tasks that leak out of `candidates`, or refuse to go on."""
+    """Take the tasks that leak out of `candidates`, or refuse to start."""
     by_set: dict[str, list[Task]] = defaultdict(list)
     for set_name, task in candidates.values():
         by_set[set_name].append(task)
@@ -138,8 +138,8 @@ def _check_leaks(
         shown = "; ".join(str(leak) for leak in list(first.values())[-_LEAKS_SHOWN:])
         _refuse(
             "data.training_sets",
-            f"{len(first)} training tasks hold what the evaluation asks: {shown}.",
-            "Leave them out by data.task_ids, or set data.on_leak to drop.",
+            f"{len(first)} training tasks overlap the evaluated tasks: {shown}.",
+            "Exclude them with data.task_ids, or set data.on_leak to drop.",
         )
     for task_id, leak in first.items():
         del candidates[task_id]

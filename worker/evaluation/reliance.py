@@ -17,7 +17,7 @@ def reliance(reasoner: Reasoner, batch: Batch, act_steps: int) -> dict[str, Tens
     """Token and exact accuracy of a model in evaluation under each of `CONTEXTS`; scalars on the device.
 
     `batch` asks one question of each of B tasks. Swapped is the context of the next one; `reliance/cost` is
-    the token accuracy that it costs. Every sample starts anew and is thought about for `act_steps`; at
+    the token accuracy that it costs. Every sample starts afresh and is thought about for `act_steps`; at
     each step the contexts are those of that step.
     """
     questions = batch._replace(demo_inputs=batch.demo_inputs[:, :0], demo_outputs=batch.demo_outputs[:, :0])

@@ -70,5 +70,5 @@ class Batch(NamedTuple):
 
 
 def _send(tensor: Tensor, device: torch.device) -> Tensor:
-    # Only pinned memory is copied while the program goes on.
+    # Only pinned memory is copied while the program runs.
     return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)

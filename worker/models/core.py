@@ -103,7 +103,7 @@ class Core(nn.Module):
         context: Tensor,
         region: Region | None = None,
     ) -> States:
-        """States (B, T + S, D) after one ACT step; slots where `fresh` (B,) is True start anew.
+        """States (B, T + S, D) after one ACT step; slots where `fresh` (B,) is True start afresh.
 
         `tokens` (B, S) are those of a whole canvas, or of a `region` of one.
         """

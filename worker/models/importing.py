@@ -88,7 +88,7 @@ def import_weights(
     report = ImportReport(path, file.sha256, part, chosen.weights, chosen.said_by, lines)
     if not report.counts["loaded"]:
         raise problem(
-            InvalidInput, field, f"No tensor of {path} fits the model.", f"It holds {_some(chosen.state)}."
+            InvalidInput, field, f"No tensor of {path} fits the model.", f"It contains {_some(chosen.state)}."
         )
     return report
 
@@ -147,7 +147,7 @@ def _take(reasoner: Reasoner, file: WeightFile, chosen: Chosen, part: Part) -> I
 def _copy(name: str, source: Tensor, target: Tensor, file: WeightFile, chosen: Chosen) -> str:
     """Copy one tensor; what is worth knowing about it."""
     if not bool(source.isfinite().all()):
-        raise problem(CheckpointCorrupt, file.field, f"{file.path} holds NaN or infinity in {name}.")
+        raise problem(CheckpointCorrupt, file.field, f"{file.path} contains NaN or infinity in {name}.")
     with torch.no_grad():
         target.copy_(source)
     notes = []

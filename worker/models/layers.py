@@ -19,7 +19,7 @@ from torch import Tensor, nn
 NORM_EPSILON = 1e-5
 ROPE_BASE = 10_000.0
 INNER_MULTIPLE = 256
-LONGEST_BY_PRODUCTS = 10  # head widths; measured, see `attend`
+MAX_BY_PRODUCTS = 10  # head widths; measured, see `attend`
 # Standard deviation of a standard normal cut off at -2 and 2.
 TRUNCATED_STD = 0.87962566103423978
 
@@ -109,7 +109,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     while the scores are small; forward alone never is. See docs/decisions/speed.md.
     """
     length, head_width = query.shape[-2:]
-    learns = query.requires_grad and length <= LONGEST_BY_PRODUCTS * head_width
+    learns = query.requires_grad and length <= MAX_BY_PRODUCTS * head_width
     if learns and query.device.type == "cpu" and query.dtype == torch.bfloat16:
         scores = query * head_width**-0.5 @ key.mT
         mixed: Tensor = scores.softmax(-1) @ value

@@ -1,7 +1,7 @@
 """The whole model: a context source, the core, a token head and a halting head, one ACT step at a time.
 
 In training each step is one ACT step and the carry lives on across batches: a slot that has halted takes
-the new batch's sample and starts anew, the others go on with theirs. In evaluation nothing halts: the
+the new batch's sample and starts afresh, the others continue with theirs. In evaluation nothing halts: the
 caller runs as many steps as it wants (published: `act.max_steps`) from an initial carry.
 """
 
@@ -32,7 +32,7 @@ class Carry(NamedTuple):
     halted: Tensor  # (B,) bool, True where the next step takes a new sample
     batch: Batch  # the samples in the slots
     context_state: State  # of the context source
-    context: Tensor | None  # (B, T, D), cached where the context is not encoded anew at every step
+    context: Tensor | None  # (B, T, D), cached where the context is not re-encoded at every step
 
 
 class Encoded(NamedTuple):

@@ -61,13 +61,13 @@ class WeightFile:
     def choose(self, weights: Weights) -> Chosen:
         """The state that `weights` asks for; InvalidInput where the file does not have it or has both."""
         if self.only:
-            return Chosen(self.only, weights, "as said, not by the file", frozenset())
+            return Chosen(self.only, weights, "as configured, not by the file", frozenset())
         if weights == "unknown" and self.ema and self.raw:
             raise problem(
                 InvalidInput,
                 self.field,
-                f"{self.path} holds raw weights and their average.",
-                "Say which to take: weights ema or raw.",
+                f"{self.path} contains raw weights and their average.",
+                "Set weights to ema or raw.",
             )
         there: Weights = "ema" if self.ema else "raw"
         taken = there if weights == "unknown" else weights
@@ -75,8 +75,8 @@ class WeightFile:
             raise problem(
                 InvalidInput,
                 self.field,
-                f"{self.path} holds no {taken} weights.",
-                f"It holds {there} ones: set weights to {there}.",
+                f"{self.path} contains no {taken} weights.",
+                f"It contains {there} weights: set weights to {there}.",
             )
         # An average is kept of parameters only: the rest is the model's own.
         state = {**self.raw, **self.ema} if taken == "ema" else self.raw
@@ -107,7 +107,7 @@ def read_weights(path: Path, field: str) -> WeightFile:
             raise problem(
                 UnsafeCheckpoint,
                 field,
-                f"{path} holds more than tensors; reading it would run code from it.",
+                f"{path} contains more than tensors; reading it could execute code.",
                 "Save its state_dict alone, with torch.save or as safetensors.",
             ) from error
         raise _corrupt(path, field, error) from error
@@ -139,7 +139,7 @@ def problem(kind: type[EtrmError], field: str, message: str, hint: str = "") -> 
 def _corrupt(path: Path, field: str, error: Exception) -> EtrmError:
     why = " ".join(str(error).split())[:200]
     return problem(
-        CheckpointCorrupt, field, f"{path} cannot be read: {why}.", "It may be cut off: copy it anew."
+        CheckpointCorrupt, field, f"{path} cannot be read: {why}.", "It may be truncated: copy it again."
     )
 
 
@@ -154,7 +154,7 @@ def _fingerprint(path: Path) -> tuple[str, bytes]:
 def _read_torch(path: Path, start: bytes) -> tuple[Mapping[Any, Any], None]:
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=start.startswith(b"PK"))
     if not isinstance(content, Mapping):
-        raise ValueError(f"it holds a {type(content).__name__}, no state")
+        raise ValueError(f"it contains a {type(content).__name__}, not a state_dict")
     return content, None
 
 
@@ -172,7 +172,9 @@ def _sort(path: Path, field: str, digest: str, content: Mapping[Any, Any], said:
             raise problem(CheckpointCorrupt, field, f"{path} holds {name} twice.", "Leave one of them out.")
         states[label][name] = tensor
     if not any(states.values()):
-        raise problem(CheckpointCorrupt, field, f"{path} holds no weights.", f"It holds {_keys(content)}.")
+        raise problem(
+            CheckpointCorrupt, field, f"{path} contains no weights.", f"It contains {_keys(content)}."
+        )
     if states["ema"] or states["raw"]:
         states["raw"] |= states.pop("only")
     return WeightFile(path, field, digest, states["ema"], states["raw"], states.get("only", {}))

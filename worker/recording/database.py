@@ -2,7 +2,7 @@
 
 Every transaction first takes the run's row under its attempt (fencing), so a child that lost its run can
 write nothing. A checkpoint's row is written together with, never before, the points that precede it: what
-a restart goes on from is what the database knows.
+a restart resumes from is what the database knows.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from backend.kit.errors import NotFound
 from worker.data.procedural.sets import generated_tasks, is_generated
 from worker.data.sets import BuiltinTasks
 
-MOST_KEPT = 1000  # tasks of a generated set that the database keeps
+MAX_KEPT = 1000  # tasks of a generated set that the database keeps
 
 
 class DbTasks:
@@ -37,7 +37,7 @@ class DbTasks:
 
     def _generated(self, set_name: str) -> tuple[Task, ...]:
         tasks = generated_tasks(set_name)
-        if len(tasks) <= MOST_KEPT:
+        if len(tasks) <= MAX_KEPT:
             with session_scope(self._engine) as session:
                 datasets.keep_generated(session, set_name, tasks)
         return tasks

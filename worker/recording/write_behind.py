@@ -17,7 +17,7 @@ from backend.kit.retry import retry
 Entry = TypeVar("Entry")
 
 EVERY = 0.3  # seconds between two writes
-LONGEST_PAUSE = 5.0  # seconds between two attempts while the store is away
+MAX_PAUSE = 5.0  # seconds between two attempts while the store is away
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class WriteBehind(Generic[Entry]):
             with self._changed:
                 return not self._changed.wait_for(lambda: self._closing, timeout=pause)
 
-        retry(lambda: self._write(batch), Unavailable, wait, EVERY, LONGEST_PAUSE)
+        retry(lambda: self._write(batch), Unavailable, wait, EVERY, MAX_PAUSE)
         with self._changed:
             self._written += len(batch)
             self._changed.notify_all()

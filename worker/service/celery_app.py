@@ -47,7 +47,7 @@ def main() -> NoReturn:
     settings = Settings.load()
     if settings.broker_url is None:
         raise Unavailable(
-            "There is no broker to take runs from.",
+            "No broker to take runs from.",
             "Set ETRM_BROKER_URL to redis://HOST:PORT/0, or run `etrm up`, which starts one.",
         )
     app = make_app(settings.broker_url)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TELL_EVERY = 0.5  # seconds between two notifications
-PATIENCE = 600.0  # seconds to go on asking a database that is away
+PATIENCE = 600.0  # seconds to keep asking a database that is away
 
 
 def main(evaluation_id: int, share_id: int) -> int:
@@ -105,7 +105,7 @@ class _Work:
         with reading_scope(self.engine) as session:
             found = jobs.get(session, self.share.evaluation_id)
             if found is None:
-                raise NotFound(f"There is no evaluation {self.share.evaluation_id}.")
+                raise NotFound(f"Evaluation {self.share.evaluation_id} not found.")
             evaluation, job = found
             return predictions.key_of(evaluation), evaluation.run_id, job.options
 
@@ -189,7 +189,7 @@ class _Work:
 
 
 def _changes(key: EvaluationKey, options: dict[str, Any]) -> dict[str, Any]:
-    """What the evaluation has otherwise than the run's own config: what is not asked for is off."""
+    """How the evaluation differs from the run's own config: what is not asked for is off."""
     return {
         "search": {"kind": "none"},
         "trim": None,

@@ -55,7 +55,7 @@ class Ending:
         if self.out_of_memory:
             return f"killed ({name}) by the kernel: out of memory; {self._memory}"
         if -self.status == signal.SIGKILL:
-            return f"killed ({name}); likely out of memory, or by hand; {self._memory}"
+            return f"killed ({name}); likely out of memory, or killed manually; {self._memory}"
         return f"the training process died ({name})"
 
     @property

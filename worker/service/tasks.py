@@ -23,7 +23,7 @@ from worker.service.heartbeat import Heartbeat
 from worker.service.jobs import AnyWork, evaluation_work, run_work
 from worker.service.supervision import Ending, Order, supervise
 
-LOOK_EVERY = 1.0  # seconds between two looks at the work's row, each of which renews the lease
+POLL_INTERVAL = 1.0  # seconds between two looks at the work's row, each of which renews the lease
 
 Conclusion = Callable[[Session], RunStatus | None]  # writes how it ended; None if it is another's by now
 Claiming = Callable[[Session], AnyWork | None]
@@ -119,7 +119,7 @@ class Executor:
         if ending.status == 0:
             return work.queue.finish(session, work.held)
         if ending.stopped:
-            why = "the worker was stopped" if self.leaving.is_set() else "the process was told to stop"
+            why = "the worker was stopped" if self.leaving.is_set() else "stop requested"
             return work.queue.release(session, work.held, why)
         if ending.status < 0:
             return work.queue.interrupt(session, work.held, ending.cause, ending.tail)
@@ -147,7 +147,7 @@ class _Watch:
 
     def _look(self) -> None:
         """Renew the lease and learn the status; a database that is away changes nothing."""
-        if time.monotonic() - self._looked_at < LOOK_EVERY:
+        if time.monotonic() - self._looked_at < POLL_INTERVAL:
             return
         try:
             self._status = self._executor.renew(self._work)

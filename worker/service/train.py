@@ -115,7 +115,7 @@ def _config(engine: Engine, run_id: str) -> ExperimentConfig:
     with reading_scope(engine) as session:
         run = runs.get(session, run_id)
         if run is None:
-            raise NotFound(f"There is no run {run_id!r}.")
+            raise NotFound(f"Run {run_id!r} not found.")
         return parse_experiment(run.config)
 
 
@@ -123,7 +123,7 @@ def forget_unwritten(engine: Engine, folder: Path, run_id: str, warn: Callable[[
     """Remove checkpoints that are newer than what the database heard of.
 
     A kill right after a checkpoint can take the points before it, which were still in memory, with it.
-    Going on from it would leave a gap in the curves; the checkpoint before it has none. If the database
+    Resuming from it would leave a gap in the curves; the checkpoint before it has none. If the database
     was away so long that no checkpoint it knows is left, hours of training weigh more than the gap.
     """
     from worker.training.checkpoint import list_checkpoints

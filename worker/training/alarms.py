@@ -72,7 +72,7 @@ class Alarms:
         text = (
             f"Starvation: only {lowest:.0%} of the encoder receives a gradient "
             f"({', '.join(f'{name} {value:.0%}' for name, value in coverages.items())}). "
-            "What it does not receive it cannot learn from: is the context cached or detached?"
+            "Weights without a gradient cannot learn: is the context cached or detached?"
         )
         return Alarm(health.STARVATION, step, lowest, least, text)
 

@@ -36,7 +36,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything a run needs to go on as if it had never stopped; tensors on the CPU when loaded."""
+    """Everything a run needs to resume as if it had never stopped; tensors on the CPU when loaded."""
 
     step: int
     config: ExperimentConfig
@@ -97,7 +97,7 @@ def load_newest(run_folder: Path, warn: Callable[[str], None]) -> Snapshot | Non
         except CheckpointCorrupt as error:
             if checkpoint == checkpoints[0]:
                 raise
-            warn(f"{error.message} Going on from the checkpoint before it.")
+            warn(f"{error.message} Resuming from the checkpoint before it.")
     return None
 
 
@@ -113,10 +113,10 @@ def find(run_folder: Path, step: int | None = None) -> Path:
     if wanted:
         return wanted[0]
     known = ", ".join(str(int(each.name.removeprefix("step-"))) for each in checkpoints)
-    what = "no checkpoint" if step is None else f"no checkpoint of step {step}"
+    what = "No checkpoint" if step is None else f"No checkpoint of step {step}"
     raise CheckpointMissing(
-        f"There is {what} in {run_folder}.",
-        f"There are checkpoints of steps {known}." if known else "Train first, or name another run.",
+        f"{what} in {run_folder}.",
+        f"Available steps: {known}." if known else "Train first, or name another run.",
     )
 
 
@@ -197,7 +197,7 @@ def _sync_folder(folder: Path) -> None:
 def _manifest(checkpoint: Path) -> dict[str, Any]:
     path = checkpoint / MANIFEST
     if not checkpoint.is_dir():
-        raise CheckpointMissing(f"There is no checkpoint at {checkpoint}.", "It may have been removed.")
+        raise CheckpointMissing(f"No checkpoint at {checkpoint}.", "It may have been removed.")
     try:
         manifest = json.loads(path.read_bytes())
         known = manifest["format"] == FORMAT and {"step", "config", "sha256"} <= manifest.keys()
@@ -221,13 +221,13 @@ def _verified(path: Path, digest: str) -> bytes:
 def _corrupt(path: Path, what: str) -> CheckpointCorrupt:
     return CheckpointCorrupt(
         f"{path} {what}",
-        "Remove that checkpoint's folder to go on from the one before it, or train again from the start.",
+        "Remove that checkpoint's folder to resume from the one before it, or train again from the start.",
     )
 
 
 def _storage_full(final: Path, error: OSError) -> StorageFull:
     return StorageFull(
-        f"There is no room to write the checkpoint {final}: {error.strerror}.",
+        f"Not enough disk space to write the checkpoint {final}: {error.strerror}.",
         "Free some space, lower training.keep_checkpoints, or move the artifacts folder; "
         "then resume: the checkpoint before this one is untouched.",
     )

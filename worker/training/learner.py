@@ -149,7 +149,7 @@ class Learner:
     def snapshot(self, extra: Any) -> Snapshot:
         """All state of all processes, for a checkpoint; `extra` is kept beside it.
 
-        Carries are saved as those of one batch in one piece, so that a run can go on with other GPUs.
+        Carries are saved as those of one batch in one piece, so that a run can resume on other GPUs.
         """
         state = {
             "optimisers": self.optimisers.state_dict(),

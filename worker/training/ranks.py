@@ -85,7 +85,7 @@ class Ranks(AbstractContextManager["Ranks"]):
                 problems=[
                     FieldProblem(
                         "training.batch_size",
-                        f"{training.batch_size} is no multiple of {self.count} processes x "
+                        f"{training.batch_size} is not a multiple of {self.count} processes x "
                         f"{training.accumulate} parts.",
                         f"Try {parts * max(1, round(training.batch_size / parts))}.",
                     )

@@ -274,7 +274,7 @@ def _changed(config: ExperimentConfig, changes: Mapping[str, object]) -> dict[st
 
 
 def _leak(step: int, leaks: set[Leak]) -> Alarm:
-    text = f"The run was trained on what this evaluation asks: {_listed(leaks)}"
+    text = f"The run was trained on tasks of this evaluation: {_listed(leaks)}"
     return Alarm(LEAK, step, len({leak.training_task for leak in leaks}), 0, text)
 
 

@@ -13,7 +13,7 @@ from worker.models.reasoner import Carry
 class Seats:
     """Which slots are free for a new sample, and which demonstrations lie in them.
 
-    Who halted in a step is copied to the host while the device goes on with the backward pass; it is asked
+    Who halted in a step is copied to the host while the device runs the backward pass; it is asked
     for when the next batch is made. The device never stands still for it.
     """
 

@@ -17,7 +17,7 @@ from worker.training.learner import Learner
 def start_from_config(learner: Learner, recorder: Recorder, runs: Path) -> None:
     """Take the weights that the config names, if it names any; their average starts from them too.
 
-    `runs` is the folder of the folders of runs. What was taken, and whether it is an average, goes on
+    `runs` is the folder of the folders of runs. What was taken, and whether it is an average, is put on
     record. Errors are those of `initialise`; CheckpointMissing and CheckpointCorrupt of another run's.
     """
     start = learner.config.training.initialise_from

@@ -18,7 +18,7 @@ class StopSignal:
     def requested(self) -> bool:
         return bool(self.reason)
 
-    def request(self, reason: str = "asked to stop") -> None:
+    def request(self, reason: str = "stop requested") -> None:
         """Ask; the first reason stays."""
         self.reason = self.reason or reason
 
@@ -29,7 +29,7 @@ class StopSignal:
         def handle(number: int, _frame: FrameType | None) -> None:
             if number == signal.SIGINT and self.requested:
                 raise KeyboardInterrupt
-            self.request("interrupted" if number == signal.SIGINT else "told to end (SIGTERM)")
+            self.request("interrupted" if number == signal.SIGINT else "received SIGTERM")
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
         try:

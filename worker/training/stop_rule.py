@@ -76,7 +76,7 @@ class StopRule:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on as it was saved; the memory of another rule is left behind."""
+        """Continue as it was saved; the memory of another rule is left behind."""
         if self.condition is None or state.get("condition") != asdict(self.condition):
             return
         self.seen, self.lasted = state["seen"], state["lasted"]

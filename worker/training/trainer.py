@@ -47,7 +47,7 @@ class TrainingResult:
     """How far a run came, and the scores of its last evaluation."""
 
     step: int
-    stopped: bool  # asked to stop before it was done; resuming goes on from here
+    stopped: bool  # asked to stop before it was done; resuming continues from here
     evaluations: tuple[EvaluationSummary, ...]
     ruling: Ruling | None = None  # of the stop rule that ended it before its last step
 
@@ -65,7 +65,7 @@ def train(
     A stop rule of the hypothesis ends it for good at the point where it holds: scored where its bar is
     reached, not where it is refuted.
 
-    Checkpoints and outcomes are written to `folder`. With `resume` it goes on from the newest whole
+    Checkpoints and outcomes are written to `folder`. With `resume` it resumes from the newest whole
     checkpoint there; on the CPU in fp32 every number is then the same as without the stop, except
     `samples_per_second` and `memory_bytes`. Under torchrun every process calls this: they share each batch,
     and the first of them records, saves and evaluates. Raises EtrmError subclasses: InvalidConfig (data,
@@ -129,11 +129,11 @@ class _Run:
         except (KeyError, ValueError, RuntimeError) as error:  # torch's own words for names and shapes
             raise Conflict(
                 f"The checkpoint of step {snapshot.step} does not fit this version's model or data: {error}",
-                "Go on with the version that wrote it, or train again from the start.",
+                "Resume with the version that wrote it, or train again from the start.",
             ) from error
         self.saved_step = self.learner.step
         self.meter = Meter("training", self.config.training.steps, self.learner.step)
-        self.recorder.log(f"Going on from the checkpoint of step {self.learner.step}.")
+        self.recorder.log(f"Resuming from the checkpoint of step {self.learner.step}.")
         self._heed(self.stop_rule.ruling)
         return True
 
@@ -208,7 +208,7 @@ class _Run:
         if self.saved_step == self.learner.step:
             return
         if not self.learner.sums.are_finite():
-            self._fail_diverged("the loss or a gradient is no finite number")
+            self._fail_diverged("the loss or a gradient is not finite")
         watched = {**self.alarms.state_dict(), "stop_rule": self.stop_rule.state_dict()}
         snapshot = self.learner.snapshot(watched)
         self.saved_step = self.learner.step
@@ -241,13 +241,13 @@ class _Run:
 
 
 def _check_same_experiment(saved: ExperimentConfig, wanted: ExperimentConfig) -> None:
-    """Refuse to go on with a config under which the finished steps would have been others."""
+    """Refuse to resume with a config under which the finished steps would have been others."""
     changed = {path: values for path, values in differences(saved, wanted).items() if path.startswith(_FIXED)}
     if changed:
         listed = "; ".join(f"{path} was {old}, now {new}" for path, (old, new) in changed.items())
         raise Conflict(
-            f"The checkpoint is of another experiment: {listed}.",
-            "Go on with the saved config, or start a new run. Steps, recording and evaluation may change.",
+            f"The checkpoint belongs to another experiment: {listed}.",
+            "Resume with the saved config, or start a new run. Steps, recording and evaluation may change.",
         )
 
 
@@ -264,7 +264,7 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
         f"{counted(len(data.tasks), 'task')}: {canvases} cells."
     )
     if leaking := _leaking(data):
-        recorder.log(f"Left out, since they hold what the evaluation asks: {', '.join(leaking)}.", "warning")
+        recorder.log(f"Excluded from training (overlaps evaluation tasks): {', '.join(leaking)}.", "warning")
     if data.dropped:
         example = data.dropped[0]
         recorder.log(

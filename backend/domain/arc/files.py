@@ -48,10 +48,10 @@ def parse_tasks(data: bytes, filename: str) -> tuple[Task, ...]:
     reader = _Reader(filename)
     if not isinstance(content, dict):
         reader.fail(
-            "is not a JSON object", 'Its outermost form must be {"task id": {"train": …, "test": …}}.'
+            "is not a JSON object", 'The file must have the form {"task id": {"train": …, "test": …}}.'
         )
     if not content:
-        reader.fail("holds no task", "Give it at least one task.")
+        reader.fail("contains no tasks", "Give it at least one task.")
     parts = [content.get(part) for part in ("train", "eval")]
     if set(content) <= {"train", "eval"} and all(isinstance(part, dict | None) for part in parts):
         return reader.tasks_by_id(_merged(parts, reader))
@@ -68,7 +68,7 @@ def merge_solutions(tasks: tuple[Task, ...], data: bytes, filename: str) -> tupl
         reader.fail("is not a JSON object", 'A solutions file has the form {"task id": [grid, …]}.')
     unknown = sorted(set(content) - {task.id for task in tasks})
     if unknown:
-        reader.fail(f"solves task {unknown[0]!r}, which the challenges do not hold", "Take files that match.")
+        reader.fail(f"solves task {unknown[0]!r}, which is not in the challenges", "Use matching files.")
     return tuple(_solved(task, content, reader) for task in tasks)
 
 
@@ -97,12 +97,12 @@ def _load(data: bytes, filename: str) -> Any:
     except json.JSONDecodeError as error:
         reader.fail(
             f"is not JSON: {error.msg} in line {error.lineno}, column {error.colno}",
-            "Export it again, or mend that place.",
+            "Export it again, or fix that line.",
         )
     except RecursionError:
         reader.fail("is nested too deeply", "A task file is nested five levels deep.")
     except ValueError:  # an integer of thousands of digits
-        reader.fail("holds a number that is far too long", "Colours are 0 to 9.")
+        reader.fail("contains a number that is too long", "Colours are 0 to 9.")
 
 
 def _merged(parts: list[Any], reader: _Reader) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _merged(parts: list[Any], reader: _Reader) -> dict[str, Any]:
     train, evaluation = (part or {} for part in parts)
     twice = sorted(set(train) & set(evaluation))
     if twice:
-        reader.fail(f"holds task {twice[0]!r} in both of its parts", "Rename or remove one of the two.")
+        reader.fail(f"contains task {twice[0]!r} in both of its parts", "Rename or remove one of the two.")
     return {**train, **evaluation}
 
 
@@ -150,15 +150,15 @@ class _Reader:
         mapping = dict(items)
         if len(mapping) < len(items):
             twice, _ = Counter(key for key, _ in items).most_common(1)[0]
-            self.fail(f"holds {twice!r} twice", "Rename or remove one of the two.")
+            self.fail(f"contains {twice!r} twice", "Rename or remove one of the two.")
         return mapping
 
     def no_constant(self, name: str) -> NoReturn:
-        self.fail(f"holds {name}, which is not a colour", "Colours are 0 to 9.")
+        self.fail(f"contains {name}, which is not a colour", "Colours are 0 to 9.")
 
     def tasks_by_id(self, content: Mapping[str, Any]) -> tuple[Task, ...]:
         if not content:
-            self.fail("holds no task", "Give it at least one task.")
+            self.fail("contains no tasks", "Give it at least one task.")
         return tuple(self.task(task_id, body) for task_id, body in content.items())
 
     def task(self, task_id: str, body: Any) -> Task:
@@ -186,7 +186,8 @@ class _Reader:
             )
         if not task_id.isprintable() or set(task_id) & set("/\\|?#"):
             self.fail(
-                f"the task id {task_id!r} holds a character that ids may not", "Use letters and digits."
+                f"the task id {task_id!r} contains a character that is not allowed in ids",
+                "Use letters and digits.",
             )
 
     def _pairs(self, body: Mapping[str, Any], part: str, where: str) -> list[tuple[dict[str, Any], str]]:
@@ -240,7 +241,7 @@ class _Reader:
         if len(row) != len(first):
             self.fail(
                 f"{where}: has {counted(len(row), 'cell')}, row 1 has {len(first)}",
-                "Make all rows equally long.",
+                "Make all rows the same length.",
             )
         # `type` and not isinstance: JSON's true is an int to Python.
         if set(map(type, row)) != {int} or min(row) < 0 or max(row) >= COLOURS:

@@ -29,7 +29,7 @@ def _read(path: Path) -> object:
         return read_json(path.read_bytes())
     except FileNotFoundError as error:
         raise NotFound(
-            f"There is no file {path}.", f"Give a JSON file or a preset: {', '.join(PRESETS)}."
+            f"File {path} not found.", f"Give a JSON file or a preset: {', '.join(PRESETS)}."
         ) from error
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error

@@ -26,7 +26,7 @@ def problem_of(details: ErrorDetails) -> FieldProblem:
     place = _place(details["loc"])
     kind, given = details["type"], details["input"]
     if kind == "extra_forbidden":
-        return FieldProblem(place.path, "there is no such field.", _suggestion(place))
+        return FieldProblem(place.path, "unknown field.", _suggestion(place))
     if kind == "value_error":
         return _rule_problem(place, details["msg"].removeprefix("Value error, "))
     if kind in _UNKNOWN_KIND or (kind == "literal_error" and place.key == "kind"):
@@ -124,7 +124,7 @@ def _places_of(key: str) -> list[str]:
 def _suggestion(place: _Place) -> str:
     """What an unknown key probably meant: exactly elsewhere, nearly here, or nearly elsewhere."""
     if places := _places_of(place.key):
-        return f"It lives at {' or '.join(places)}."
+        return f"Use {' or '.join(places)}."
     if hint := did_you_mean(place.key, place.owner.model_fields):
         return hint
     everywhere = {key for key, *_ in _paths(ExperimentConfig)}
@@ -154,7 +154,7 @@ def _kind_problem(place: _Place, given: Any) -> FieldProblem:
         path = f"{place.path}.kind"
         given = given.get("kind") if isinstance(given, Mapping) else given
     hint = did_you_mean(str(given), kinds)
-    return FieldProblem(path, f"there is no kind {shown(given)}: choose {_alternatives(kinds)}.", hint)
+    return FieldProblem(path, f"unknown kind {shown(given)}: choose {_alternatives(kinds)}.", hint)
 
 
 def _bounds(place: _Place) -> str:

@@ -35,7 +35,7 @@ def read_json(text: str | bytes) -> object:
             FieldProblem("", f"Line {error.lineno}, column {error.colno} is not JSON: {error.msg}.", _EXAMPLE)
         ) from error
     except (ValueError, RecursionError) as error:
-        raise _invalid(FieldProblem("", "This is not JSON text that can be read.", _EXAMPLE)) from error
+        raise _invalid(FieldProblem("", "Invalid JSON.", _EXAMPLE)) from error
 
 
 def parse_experiment(raw: object) -> ExperimentConfig:

@@ -24,21 +24,19 @@ class ExperimentConfig(Config):
     """One experiment: a model, its data, how it is trained and how it is scored."""
 
     schema_version: Literal[1] = Field(default=1, title="Schema version", json_schema_extra={"hidden": True})
-    name: str = field(
-        "", "Name", "Shown in tables; empty gets one from the model and the seed.", max_length=120
-    )
-    seed: int = field(0, "Seed", "Of weights, data order, augmentation and halting.", ge=0, le=2**31 - 1)
-    model: ModelConfig = field(EtrmModel, "Model", "What is trained.")
+    name: str = field("", "Name", "Shown in tables; leave empty to generate a name.", max_length=120)
+    seed: int = field(0, "Seed", "Seeds weights, data order, augmentation and halting.", ge=0, le=2**31 - 1)
+    model: ModelConfig = field(EtrmModel, "Model", "The model to train.")
     data: DataConfig = field(DataConfig, "Data", "Tasks, canvas, augmentation.")
     optimisation: OptimisationConfig = field(OptimisationConfig, "Optimisation", "Optimiser and schedule.")
     objective: ObjectiveConfig = field(
-        ObjectiveConfig, "Objective", "Terms beside the loss of the predicted grid."
+        ObjectiveConfig, "Objective", "Loss terms in addition to the prediction loss."
     )
     training: TrainingConfig = field(TrainingConfig, "Training", "Length, batch, device, recording.")
     health: HealthConfig = field(HealthConfig, "Health", "Probes of the encoder and their alarms.")
     evaluation: EvaluationConfig = field(EvaluationConfig, "Evaluation", "How checkpoints are scored.")
     hypothesis: HypothesisConfig = field(
-        NoHypothesis, "Hypothesis", "What the run is to show; judged when it ends."
+        NoHypothesis, "Hypothesis", "The claim this run tests; judged when it ends."
     )
 
     @model_validator(mode="before")

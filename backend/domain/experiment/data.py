@@ -40,7 +40,7 @@ class DataConfig(Config):
         False,
         "Learn evaluation demonstrations",
         "Also train on the demonstration pairs (never the test pairs) of the evaluated tasks. "
-        "TRM needs it: it has one embedding per puzzle. An encoder must not have it.",
+        "TRM needs it: it has one embedding per puzzle. Leave off for encoder models.",
     )
     first_tasks: int | None = field(
         None,
@@ -75,8 +75,8 @@ class DataConfig(Config):
     )
     max_demonstrations: int = field(
         10,
-        "Most demonstrations",
-        "Demonstrations the encoder may see of one task.",
+        "Max demonstrations",
+        "Maximum number of demonstrations the encoder sees per task.",
         ge=1,
         le=16,
         advanced=True,
@@ -84,15 +84,15 @@ class DataConfig(Config):
     query: Literal["any", "each", "test"] = field(
         "any",
         "Query pair",
-        "any: a random pair of a training task is asked, the others are shown (leave-one-out). each: every "
-        "pair of a task is asked in one view, one sample after the other, as LPN trains. test: only test "
-        "pairs are asked.",
+        "any: a random pair of a training task is the query, the others are shown (leave-one-out). each: "
+        "every pair of a task is the query once in one view, one sample after the other, as LPN trains. "
+        "test: only test pairs are queries.",
         advanced=True,
     )
     on_leak: Literal["drop", "refuse"] = field(
         "drop",
         "On a leak",
-        "What to do with a training task that holds a pair of an evaluated task in any augmentation: "
+        "What to do with a training task that contains a pair of an evaluated task in any augmentation: "
         "drop the task (and say so) or refuse to start.",
         advanced=True,
     )

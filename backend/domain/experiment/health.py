@@ -37,7 +37,7 @@ class HealthConfig(Config):
     )
     least_coverage: float = field(
         0.5,
-        "Least gradient coverage",
+        "Min gradient coverage",
         "Alarm where a smaller share of the encoder's weights, or of the samples, receives a gradient.",
         ge=0,
         le=1,
@@ -45,7 +45,7 @@ class HealthConfig(Config):
     )
     least_variance: float = field(
         1e-3,
-        "Least variance",
+        "Min variance",
         "Alarm where the contexts of different samples differ by less of their energy (scale-free "
         "cross-sample variance).",
         ge=0,
@@ -54,7 +54,7 @@ class HealthConfig(Config):
     )
     thin_variance: float = field(
         0.02,
-        "Thin variance",
+        "Low variance",
         "The verdict warns, without an alarm, where the scale-free variance is below this.",
         ge=0,
         le=1,
@@ -62,7 +62,7 @@ class HealthConfig(Config):
     )
     largest_jump: float = field(
         100.0,
-        "Largest jump",
+        "Max jump",
         "Alarm where the gradient norm is more than so many times its recent median.",
         gt=1,
         le=1e9,
@@ -70,7 +70,7 @@ class HealthConfig(Config):
     )
     least_reliance: float = field(
         0.01,
-        "Least reliance",
+        "Min reliance",
         "Alarm where another task's context costs less token accuracy for as many probes as patience says: "
         "the decoder does not use its context.",
         ge=0,
@@ -79,7 +79,7 @@ class HealthConfig(Config):
     )
     largest_gap: float = field(
         0.2,
-        "Largest gap",
+        "Max gap",
         "Alarm where exact training accuracy is so far above the upper end of the interval of held-out "
         "pass@1: tasks are remembered.",
         ge=0,
@@ -89,7 +89,7 @@ class HealthConfig(Config):
     patience: int = field(
         10,
         "Patience",
-        "Recorded points in a row that make a state and not a moment, before an alarm is raised.",
+        "Consecutive recorded points over a threshold before an alarm is raised.",
         unit="points",
         ge=1,
         le=10_000,

@@ -8,15 +8,15 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from backend.domain.experiment.fields import Config, field
-from backend.domain.hypothesis.measure import ATTEMPTS, LONGEST, Comparison, Measure, parse
+from backend.domain.hypothesis.measure import ATTEMPTS, MAX_LENGTH, Comparison, Measure, parse
 
 _MEASURE = (
     "A recorded series (accuracy/token; its least :min or greatest :max), pass@1, pass@1 on "
     "arc-agi-1/evaluation, or two of them with ' - ' or ' / ' between."
 )
 _CLAIM = "One sentence: what you expect, and why."
-_AFTER = "The rule is asked from this step on."
-_POINTS = "Recorded points in a row at which it has to hold."
+_AFTER = "The rule applies from this step on."
+_POINTS = "Consecutive recorded points at which it must hold."
 
 
 class NoHypothesis(Config):
@@ -41,10 +41,10 @@ class HopelessStop(Config):
         "Measure",
         "A recorded series, or two with ' - ' or ' / ' between.",
         min_length=1,
-        max_length=LONGEST,
+        max_length=MAX_LENGTH,
     )
-    comparison: Comparison = field("<", "Comparison", "How the measure compares where it is hopeless.")
-    value: float = field(0.2, "Value", "What it is compared with; shares lie in 0 to 1.")
+    comparison: Comparison = field("<", "Comparison", "The comparison that counts as hopeless.")
+    value: float = field(0.2, "Value", "The threshold; fractions are 0 to 1.")
     points: int = field(1, "Points in a row", _POINTS, unit="points", ge=1, le=10_000)
 
     @model_validator(mode="after")
@@ -66,8 +66,8 @@ class BarHypothesis(Config):
 
     kind: Literal["bar"] = "bar"
     claim: str = field("", "Claim", _CLAIM, min_length=1, max_length=500)
-    measure: str = field("pass@1", "Measure", _MEASURE, min_length=1, max_length=LONGEST)
-    comparison: Comparison = field(">=", "Comparison", "How the measure has to compare with the bar.")
+    measure: str = field("pass@1", "Measure", _MEASURE, min_length=1, max_length=MAX_LENGTH)
+    comparison: Comparison = field(">=", "Comparison", "The required comparison with the bar.")
     value: float = field(
         0.1, "Bar", "Shares lie in 0 to 1. Scores are held against it with their whole interval."
     )
@@ -88,7 +88,7 @@ class BarHypothesis(Config):
 
 
 class BaselineHypothesis(Config):
-    """The run solves more than another run, on the same tasks and by more than luck."""
+    """The run solves more than another run, on the same tasks, and the difference is significant."""
 
     kind: Literal["baseline"] = "baseline"
     claim: str = field("", "Claim", _CLAIM, min_length=1, max_length=500)

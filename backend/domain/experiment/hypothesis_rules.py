@@ -33,7 +33,7 @@ def check_fits(hypothesis: HypothesisConfig, steps: int, evaluated: Sequence[str
     if stop.after_step >= steps:
         raise ValueError(
             f"hypothesis.stop.after_step must lie below training.steps ({steps}), not at {stop.after_step}: "
-            "the rule would never be asked"
+            "the rule would never apply"
         )
 
 

@@ -1,6 +1,6 @@
 """What makes two runs repetitions of one experiment: the same configuration, whatever their seeds.
 
-Told apart is what a config has otherwise than the defaults. So a field that a later version adds, with the
+Identity is how a config differs from the defaults. So a field that a later version adds, with the
 default that older runs were trained by, changes no key; nor does the way in which JSON writes a number.
 """
 
@@ -90,7 +90,7 @@ def key_of_json(raw: Any) -> str:
 
 
 def deviations(part: Config) -> dict[str, Any]:
-    """What the part has otherwise than its class says, deeply; and its kind, which is always told."""
+    """How the part differs from the defaults of its class, deeply; and its kind, which is always told."""
     found = {}
     for name, default in _defaults(type(part)).items():
         value = getattr(part, name)

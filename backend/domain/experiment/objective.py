@@ -88,7 +88,7 @@ class ObjectiveConfig(Config):
         0,
         "Latent steps",
         "Gradient steps per training step that move the latent (the context, where there is none) towards "
-        "explaining the shown demonstrations, before the asked pair is drawn (LPN, arXiv 2411.08706).",
+        "explaining the shown demonstrations, before the query pair is drawn (LPN, arXiv 2411.08706).",
         unit="steps",
         ge=0,
         le=5,

@@ -33,8 +33,8 @@ def _most_decodes() -> Any:
     return field(
         None,
         "Compute cap",
-        "Most demonstrations decoded per view; a gradient step counts thrice, for its way back. The search "
-        "ends before the step that would go over it. Empty means no cap.",
+        "Maximum number of demonstrations decoded per view; a gradient step counts three times, for its "
+        "backward pass. The search ends before the step that would exceed it. Empty means no cap.",
         unit="decodes",
         ge=1,
         le=10_000_000,

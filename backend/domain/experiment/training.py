@@ -22,7 +22,7 @@ class CheckpointStart(Config):
     path: str = field(
         "",
         "File",
-        "On the machine that trains. Nothing but tensors is read from it.",
+        "Path on the machine that trains. Only tensors are read from it.",
         min_length=1,
         max_length=4096,
     )
@@ -48,7 +48,7 @@ class RunStart(Config):
     run: str = field(
         "",
         "Run",
-        "Its id. Its checkpoints must lie where this run's will.",
+        "Id of the run. Its checkpoints must be in the same artifacts folder.",
         min_length=1,
         max_length=120,
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
@@ -107,12 +107,12 @@ class TrainingConfig(Config):
         advanced=True,
     )
     initialise_from: StartConfig = field(
-        SeededStart, "Initialise from", "What the weights are before the first step."
+        SeededStart, "Initialise from", "Where the initial weights come from."
     )
     log_every: int = field(10, "Log every", "Steps between recorded points.", unit="steps", ge=1)
     checkpoint_every: int = field(1000, "Checkpoint every", "Steps between checkpoints.", unit="steps", ge=1)
     keep_checkpoints: int = field(
-        3, "Keep checkpoints", "Newest checkpoints kept.", ge=1, le=1000, advanced=True
+        3, "Keep checkpoints", "Number of newest checkpoints to keep.", ge=1, le=1000, advanced=True
     )
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 A field that is added with a default needs nothing here. One that is removed, renamed, moved or given another
 default does: append a step to `UPGRADES`, raise `ExperimentConfig.schema_version`, and add a migration that
-brings stored configs up to date by it and computes their keys anew, as `configuration_keys` does.
+brings stored configs up to date by it and recomputes their keys, as `configuration_keys` does.
 """
 
 from __future__ import annotations

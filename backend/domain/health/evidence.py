@@ -106,7 +106,7 @@ def evidence(found: Findings) -> Iterator[Evidence]:
 
 # Measures of collapse that have no threshold: their course counts.
 _SHAPE = (
-    (of.CROSS_SAMPLE, "within one encoder only"),
+    (of.CROSS_SAMPLE, "comparable within one encoder only"),
     (of.RANK, "directions that contexts differ in"),
     (of.COSINE, "of different tasks"),
     (of.RATIO, "1 is chance"),
@@ -157,7 +157,7 @@ def _coverage(found: Findings, name: str) -> Iterator[Evidence]:
 def _gradient_share(found: Findings) -> Iterator[Evidence]:
     share = found.last(of.SHARE)
     if share is not None:
-        shown, word = percent(share, 0), "its course counts"
+        shown, word = percent(share, 0), "watch the trend"
         yield _of_metric("starvation", of.SHARE, share, shown, None, "–", "quiet", word)
 
 
@@ -191,7 +191,7 @@ def _scale_free(found: Findings) -> Iterator[Evidence]:
     elif spread < least:
         level, word = "bad", "collapsed"
     elif spread < thin:
-        level, word = "warning", "nearly one context for all"
+        level, word = "warning", "near collapse"
     threshold = least if level == "bad" else thin
     shown, expected = percent(spread), f"≥ {significant(threshold * 100, 1)} %"
     yield _of_metric("collapse", of.SCALE_FREE, spread, shown, threshold, expected, level, word)
@@ -219,10 +219,10 @@ def _memorisation(found: Findings) -> Iterator[Evidence]:
         return
     largest, gap = found.config.largest_gap, alarms.gap(exact, held_out.upper)
     level: Level = "warning" if gap > largest else "good"
-    word = "memorising" if gap > largest else "no gap seen"
+    word = "memorising" if gap > largest else "no gap"
     if alarm and gap <= largest:
         level, word = "warning", f"memorised at step {alarm.step:,}"
-    title = "Train exact against held-out pass@1"
+    title = "Train exact vs held-out pass@1"
     shown = f"{percent(exact)} against {solved(held_out.solved)}/{held_out.n}"
     expected = f"gap ≤ {points(largest)}"
     about = (
@@ -241,6 +241,6 @@ def _leak(found: Findings) -> Iterator[Evidence]:
     if left_out:
         word = f"{left_out:.0f} left out"
     if alarm:
-        level, shown, word = "bad", "found", "trained on what was asked"
+        level, shown, word = "bad", "found", "trained on evaluated tasks"
     value = None if alarm else 0.0
     yield _of_metric("leak", of.LEFT_OUT, value, shown, 0.0, "0 tasks", level, word)

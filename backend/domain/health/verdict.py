@@ -66,8 +66,7 @@ def _worst(found: Findings, pieces: tuple[Evidence, ...]) -> tuple[Level, str]:
 
 def _sentences(found: Findings, level: Level, word: str) -> Iterator[str]:
     """First the verdict, then what the decoder does with the context, then what else is wrong."""
-    what = "model" if found.variant == "trm" else "encoder"
-    opening = f"The {what} is alive" if level == "good" else f"The {what} is {_as_said(word)}"
+    opening = _opening("model" if found.variant == "trm" else "encoder", level, word)
     facts = _joined(list(_facts(found)))
     staying = [alarm for alarm in found.alarms if alarm.name not in _FORGIVEN]
     if staying:
@@ -81,15 +80,17 @@ def _sentences(found: Findings, level: Level, word: str) -> Iterator[str]:
         yield f"The decoder {uses}: another task's context costs {points(cost)} of token accuracy."
 
 
-def _as_said(word: str) -> str:
-    """A verdict's word after "The encoder is"."""
-    said = {
+def _opening(what: str, level: Level, word: str) -> str:
+    """A verdict's word as the beginning of a sentence about the encoder, or about the whole model."""
+    if level == "good":
+        return f"The {what} is learning"
+    if word == "leaking":
+        return "Scores are invalid: training included evaluated tasks"
+    idle = {
         "context unused": "idle: its context is not used",
         "context hardly used": "idle so far: its context is hardly used",
-        "nearly one context for all": "near collapse",
-        "leaking": "not to be trusted: the training held what was asked",
     }
-    return said.get(word, word)
+    return f"The {what} is {idle.get(word, word)}"
 
 
 def _facts(found: Findings) -> Iterator[str]:
@@ -97,7 +98,7 @@ def _facts(found: Findings) -> Iterator[str]:
     if coverage is not None:
         yield f"{percent(coverage, 0)} of its parameters receive a gradient"
     if spread is not None:
-        yield f"{percent(spread, 0)} of the context's energy differs between samples"
+        yield f"{percent(spread, 0)} of context variance is between tasks"
     if nearest is not None and found.variant != "trm":
         yield f"views of one task are nearest neighbours {percent(nearest, 0)} of the time"
 

@@ -137,7 +137,7 @@ def _by_bar(hypothesis: BarHypothesis, findings: Findings) -> Judgement:
     evidence = [_evidence(term, findings) for term in measure.terms]
     value = measure.value(tuple(each.value for each in evidence))
     if not math.isfinite(value):
-        raise _Missing(f"{measure} is no number: {' and '.join(_said(each) for each in evidence)}.")
+        raise _Missing(f"{measure} is not a number: {' and '.join(_said(each) for each in evidence)}.")
     interval = interval_of(measure, evidence)
     met = holds(value, hypothesis.comparison, hypothesis.value)
     sides = {holds(end, hypothesis.comparison, hypothesis.value) for end in interval or (value,)}
@@ -180,7 +180,7 @@ def _evidence(term: Term, findings: Findings) -> Evidence:
     scored = findings.scores.get((name, term.k))
     if scored is None or not scored.score.n:
         where = f" on {name}" if name else ""
-        raise _Missing(f"There is no finished evaluation of pass@{term.k}{where} as the config asks for it.")
+        raise _Missing(f"No finished evaluation of pass@{term.k}{where} by the protocol of its config.")
     return _of_score(f"pass@{term.k} on {name}", scored)
 
 

@@ -16,7 +16,7 @@ from typing import Literal, cast, get_args
 from backend.domain import metrics
 
 ATTEMPTS = (1, 2, 5, 10)  # the k at which an evaluation counts pass@k
-LONGEST = 200
+MAX_LENGTH = 200
 Summary = Literal["last", "min", "max"]
 Sign = Literal["", "-", "/"]
 Comparison = Literal[">=", "<=", ">", "<"]

@@ -26,7 +26,7 @@ __all__ = [
 
 _BY_NAME = {each.name: each for each in METRICS}
 NAMES: tuple[str, ...] = tuple(_BY_NAME)
-LONGEST_NAME = 200  # characters
+MAX_NAME_LENGTH = 200  # characters
 
 
 def metric(name: str) -> Metric:
@@ -38,7 +38,7 @@ def metric(name: str) -> Metric:
 def is_well_formed(name: str) -> bool:
     """Whether a series may be called so: no comma, backtick or control character, no space around it."""
     return (
-        0 < len(name) <= LONGEST_NAME
+        0 < len(name) <= MAX_NAME_LENGTH
         and name == name.strip()
         and name.isprintable()
         and not any(mark in name for mark in ",`")

@@ -134,7 +134,7 @@ METRICS = (
         "below 0.1 % raises an alarm. It compares across encoders.",
         "Encoder",
         unit="share",
-        label="share of energy",
+        label="between tasks",
         panel="scale_free",
     ),
     Metric(
@@ -320,9 +320,9 @@ METRICS = (
     ),
     Metric(
         LEFT_OUT,
-        "Training tasks that hold what is evaluated",
+        "Training tasks that overlap evaluation tasks",
         "Before training, every pair is compared with every pair of the evaluated sets, in any augmentation, "
-        "and tasks that share one are left out. An alarm means that a later evaluation asked what the run "
+        "and tasks that share one are excluded. An alarm means that a later evaluation asked what the run "
         "was trained on.",
         recorded="once, with the first point",
         charted=False,

@@ -3,14 +3,14 @@
 The launch form, the API and the command line read the same definition and expand it by the same function.
 """
 
-from backend.domain.sweeps.definition import MOST_RUNS, Span, Sweep, parse_sweep
+from backend.domain.sweeps.definition import MAX_RUNS, Span, Sweep, parse_sweep
 from backend.domain.sweeps.expansion import Variation, expand
 from backend.domain.sweeps.fields import SweepableField, sweepable
 from backend.domain.sweeps.labels import changes_of, sweep_label, value_at, variation_label
 from backend.domain.sweeps.text import read_axis
 
 __all__ = [
-    "MOST_RUNS",
+    "MAX_RUNS",
     "Span",
     "Sweep",
     "SweepableField",

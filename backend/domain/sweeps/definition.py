@@ -13,11 +13,11 @@ from backend.domain.config.messages import shown
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.problems import did_you_mean
 
-MOST_RUNS = 256
+MAX_RUNS = 256
 NOT_SWEPT = {
     "name": "The runs are named after what varies.",
     "schema_version": "It says how the config is written.",
-    "hypothesis": "It is said of the runs and changes nothing in them; each of them is judged by it.",
+    "hypothesis": "It does not change the runs; each of them is judged by it.",
 }
 
 
@@ -56,9 +56,7 @@ class Sweep(_Part):
     defaults of that kind.
     """
 
-    seeds: int = Field(
-        1, ge=1, le=MOST_RUNS, description="Replicates: the config's seed, and those after it."
-    )
+    seeds: int = Field(1, ge=1, le=MAX_RUNS, description="Replicates: the config's seed, and those after it.")
     grid: dict[str, Values] = Field(
         default={},
         description="Values by path; every combination is run.",
@@ -69,7 +67,7 @@ class Sweep(_Part):
         description="Values or a range by path; each draw takes one of each.",
         examples=[{"optimisation.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}],
     )
-    count: int | None = Field(None, ge=1, le=MOST_RUNS, description="Draws of `random`.")
+    count: int | None = Field(None, ge=1, le=MAX_RUNS, description="Draws of `random`.")
     draw_seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the draws: the same seed draws the same.")
 
     @property
@@ -111,7 +109,7 @@ def _rules(sweep: Sweep) -> Iterator[FieldProblem]:
     if sweep.grid and sweep.random:
         yield FieldProblem(
             "sweep.random",
-            "cannot stand beside a grid.",
+            "cannot be combined with a grid.",
             "Sweep a grid or at random; a list of values may be drawn at random as well.",
         )
         return
@@ -127,7 +125,7 @@ def _rules(sweep: Sweep) -> Iterator[FieldProblem]:
 
 def _rules_of_draws(sweep: Sweep) -> Iterator[FieldProblem]:
     if sweep.random and sweep.count is None:
-        yield FieldProblem("sweep.count", "is missing.", "Say how many random draws to run.")
+        yield FieldProblem("sweep.count", "is missing.", "Set the number of random draws.")
     if sweep.count is not None and not sweep.random:
         yield FieldProblem(
             "sweep.count", "is the number of random draws.", "Leave it out, or sweep a field at random."
@@ -136,7 +134,7 @@ def _rules_of_draws(sweep: Sweep) -> Iterator[FieldProblem]:
 
 def _rules_of_path(field: str, path: str, sweep: Sweep) -> Iterator[FieldProblem]:
     if not all(path.split(".")) or path != path.strip() or "=" in path:
-        yield FieldProblem(field, f"{shown(path)} is no path of a field.", "Write it as model.core.width.")
+        yield FieldProblem(field, f"{shown(path)} is not a field path.", "Write it as model.core.width.")
     elif (section := path.partition(".")[0]) in NOT_SWEPT:
         yield FieldProblem(field, "cannot be swept.", NOT_SWEPT[section])
     elif path == "seed" and sweep.seeds > 1:
@@ -161,13 +159,13 @@ def _rules_of_span(field: str, span: Span) -> Iterator[FieldProblem]:
 
 
 def _rules_of_size(sweep: Sweep) -> Iterator[FieldProblem]:
-    if sweep.size > MOST_RUNS:
+    if sweep.size > MAX_RUNS:
         factors = [f"{len(values)} of {path}" for path, values in sweep.grid.items()]
         factors += [f"{sweep.count} draws"] if sweep.random else []
         factors += [f"{sweep.seeds} seeds"] if sweep.seeds > 1 else []
         field = "sweep.count" if sweep.random else "sweep.grid"
-        message = f"makes {sweep.size:,} runs ({' × '.join(factors)}); at most {MOST_RUNS} go at once."
-        yield FieldProblem(field, message, "Take fewer values or seeds, or sweep at random with a count.")
+        message = f"makes {sweep.size:,} runs ({' × '.join(factors)}); at most {MAX_RUNS} per sweep."
+        yield FieldProblem(field, message, "Use fewer values or seeds, or sweep at random with a count.")
     elif sweep.size == 1 and not sweep.random:
         hint = "Set seeds to 2 or more, or give a swept field a second value."
         yield FieldProblem("sweep.seeds", "1, and no field has two values: nothing varies.", hint)
@@ -179,7 +177,7 @@ def _problem_of(details: ErrorDetails) -> FieldProblem:
     place, given = ".".join(("sweep", *steps)), shown(details["input"])
     match details["type"]:
         case "extra_forbidden":
-            return FieldProblem(place, "there is no such field.", _suggestion(steps))
+            return FieldProblem(place, "unknown field.", _suggestion(steps))
         case "missing":
             return FieldProblem(place, "is missing.", "A range has low and high.")
         case "too_short":

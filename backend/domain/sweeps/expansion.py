@@ -15,13 +15,13 @@ from backend.domain.sweeps.draws import draws
 from backend.domain.sweeps.labels import SEPARATOR, variation_label
 from backend.kit.errors import FieldProblem, InvalidConfig
 
-LONGEST_NAME = 120  # as ExperimentConfig.name has it
-MOST_PROBLEMS_OF_A_FIELD = 3
+MAX_NAME_LENGTH = 120  # as ExperimentConfig.name has it
+MAX_PROBLEMS_OF_A_FIELD = 3
 
 
 @dataclass(frozen=True)
 class Variation:
-    """One run of a sweep: its whole config, named, and what it has otherwise than the others."""
+    """One run of a sweep: its whole config, named, and how it differs from the others."""
 
     config: ExperimentConfig
     changes: Mapping[str, Any]  # dotted path -> value; the seed among them where seeds vary
@@ -100,7 +100,7 @@ def _problems(points: Sequence[_Point], sweep: Sweep) -> Iterator[FieldProblem]:
     for problem, those in failing.items():
         path = _path_of(problem, sweep.paths)
         told[path] = told.get(path, 0) + 1
-        if told[path] > MOST_PROBLEMS_OF_A_FIELD:
+        if told[path] > MAX_PROBLEMS_OF_A_FIELD:
             continue
         where = "" if path == problem.field else f"{problem.field} "
         place = f"sweep.{kind}.{path}" if path else f"sweep.{kind}"
@@ -143,7 +143,7 @@ def _refuse_twins(points: Sequence[_Point], sweep: Sweep) -> None:
         path = next(path for path in sweep.paths if twin.at[path] != point.at[path])
         kind, word = ("random", "draws") if sweep.random else ("grid", "values")
         message = f"{word} {twin.at[path] + 1} and {point.at[path] + 1} make the same run."
-        raise invalid(FieldProblem(f"sweep.{kind}.{path}", message, "Take one of them out."))
+        raise invalid(FieldProblem(f"sweep.{kind}.{path}", message, "Remove one of them."))
 
 
 def _refuse_last_seed(config: ExperimentConfig, sweep: Sweep) -> None:
@@ -168,8 +168,8 @@ def _named(base: ExperimentConfig, variations: Sequence[Variation], sweep: Sweep
         label = variation_label(variation.changes, sweep)
         seed = f"seed {variation.config.seed}" if sweep.seeds > 1 else ""
         name = SEPARATOR.join(filter(None, (base.name or variation.config.variant, label, seed)))
-        if len(name) > LONGEST_NAME or name in seen:
+        if len(name) > MAX_NAME_LENGTH or name in seen:
             suffix = f"{SEPARATOR}#{number}"
-            name = name[: LONGEST_NAME - len(suffix)] + suffix
+            name = name[: MAX_NAME_LENGTH - len(suffix)] + suffix
         seen.add(name)
         yield Variation(variation.config.model_copy(update={"name": name}), variation.changes)

@@ -9,7 +9,7 @@ from typing import Any
 from backend.domain.sweeps.definition import Sweep
 
 SEPARATOR = " · "
-LONGEST_VALUE = 24
+MAX_VALUE_LENGTH = 24
 
 
 def path_labels(paths: Sequence[str]) -> dict[str, str]:
@@ -45,7 +45,7 @@ def value_label(value: Any) -> str:
     if isinstance(value, Mapping) and isinstance(value.get("kind"), str):
         value = value["kind"]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 1]}…"
 
 
 def _shortest(own: list[str], others: Sequence[list[str]]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from backend.domain.config.messages import shown
-from backend.domain.sweeps.definition import MOST_RUNS, invalid
+from backend.domain.sweeps.definition import MAX_RUNS, invalid
 from backend.kit.errors import FieldProblem
 
 _RANGE = re.compile(r"(?P<low>[^\s.]\S*?|\.\S+?)\s*\.\.\s*(?P<high>[^\s:]+)\s*(?P<options>(?::\s*\w+\s*)*)")
@@ -29,7 +29,7 @@ def read_axis(kind: Literal["grid", "random"], path: str, text: str) -> Any:
     options = [each.strip() for each in found["options"].split(":") if each.strip()]
     for option in options:
         if option not in _OPTIONS:
-            raise invalid(FieldProblem(field, f"there is no option {shown(option)}.", "Known: log, integer."))
+            raise invalid(FieldProblem(field, f"unknown option {shown(option)}.", "Known: log, integer."))
     if kind == "random":
         return {"low": low, "high": high} | dict.fromkeys(options, True)
     return _each(low, high, options, field)
@@ -42,8 +42,8 @@ def _each(low: float, high: float, options: list[str], field: str) -> list[int]:
         raise invalid(
             FieldProblem(field, message, "A range of this kind needs a random sweep; list the values.")
         )
-    if high - low >= MOST_RUNS:
-        message = f"{low:g}..{high:g} are {high - low + 1:,.0f} values; at most {MOST_RUNS} runs go at once."
+    if high - low >= MAX_RUNS:
+        message = f"{low:g}..{high:g} are {high - low + 1:,.0f} values; at most {MAX_RUNS} runs per sweep."
         raise invalid(FieldProblem(field, message, "List fewer values, or sweep at random with a count."))
     return list(range(int(low), int(high) + 1))
 

@@ -83,10 +83,10 @@ def test_a_difference_of_scores_has_the_interval_of_both() -> None:
 @pytest.mark.parametrize(
     ("hypothesis", "found", "said"),
     [
-        (bar(), {}, "no finished evaluation of pass@1 on arc-agi-1/evaluation"),
+        (bar(), {}, "No finished evaluation of pass@1 on arc-agi-1/evaluation"),
         (bar("reliance/cost"), {}, "recorded no series reliance/cost"),
         (bar("loss"), {"series": {"loss": Recorded(None, 1, 2, 600)}}, "loss is not finite at step 600"),
-        (bar("loss / act_steps"), {"series": ZEROS}, "no number"),
+        (bar("loss / act_steps"), {"series": ZEROS}, "not a number"),
         (bar(), {"failed": "The run failed: out of memory."}, "out of memory"),
         (BaselineHypothesis(claim="x", run_id="a" * 10), {"unpaired": "Not alike."}, "Not alike."),
     ],

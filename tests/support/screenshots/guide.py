@@ -1,4 +1,4 @@
-"""The pictures of README and user guide, made anew by `make screenshots ARGS=--guide`."""
+"""The pictures of README and user guide, made by `make screenshots ARGS=--guide`."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ READ = """async (data) => {
 
 
 def pack(browser: Browser, file: Path) -> tuple[int, int]:
-    """Write the picture anew with a palette; its bytes before and after."""
+    """Rewrite the picture with a palette; its bytes before and after."""
     before = file.read_bytes()
     page = browser.new_page()
     width, height, pixels = page.evaluate(READ, base64.b64encode(before).decode())

@@ -1,4 +1,4 @@
-"""The runs of the made-up lab: six encoders with five seeds each, and what goes on besides."""
+"""The runs of the made-up lab: six encoders with five seeds each, and other activity."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def _note_course(
             began + 3.1, "info", "376 tasks on 1 canvas of 20×20, 300 augmentations each; device cuda, bf16"
         ),
         LogLine(
-            began + 3.4, "warning", "Left out, since they hold what the evaluation asks: 0a2355a6, 5751f35e."
+            began + 3.4, "warning", "Excluded from training (overlaps evaluation tasks): 0a2355a6, 5751f35e."
         ),
         *(
             LogLine(began + at / LOG_EVERY * courses.SECONDS_PER_POINT, "info", f"Checkpoint of step {at:,}.")

@@ -42,7 +42,7 @@ def test_a_published_checkpoint_becomes_a_run_is_scored_and_goes_back_to_the_bit
 
     status, said = etrm(capsys, monkeypatch, "checkpoint", "inspect", "step_7")
     assert status == 0
-    assert "average or raw not said: 24 tensors" in said
+    assert "average or raw unknown: 24 tensors" in said
     assert "inner.lm_head.weight  12 x 16  float32" in said
 
     arguments = ("checkpoint", "import", "step_7", "--config", "run.json", "--out", "here")
@@ -67,7 +67,7 @@ def test_a_published_checkpoint_becomes_a_run_is_scored_and_goes_back_to_the_bit
     ("arguments", "status", "words"),
     [
         (["inspect", "nowhere"], 1, "FILE: nowhere does not exist."),
-        (["export", "nowhere", "file"], 1, "There is no run nowhere"),
+        (["export", "nowhere", "file"], 1, "Run nowhere not found"),
         (["import", "nowhere", "--config", "quick", "--out", "x"], 1, "nowhere does not exist"),
         (["import", "x", "--config", "quick", "--out", "x", "--part", "head"], 1, "initialise_from.part"),
         (["export", "x", "file", "--weights", "best"], 2, "'best' is not one of 'ema', 'raw'"),

@@ -85,11 +85,11 @@ def test_a_run_told_to_end_leaves_a_checkpoint_and_goes_on_from_it(home: Path) -
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (cli.INTERRUPTED, "")
     stopped = checkpoint.load(checkpoint.find(home / "here")).step
-    assert f"Stopped at step {stopped}. Go on: etrm train --resume --out here" in out
+    assert f"Stopped at step {stopped}. Resume: etrm train --resume --out here" in out
 
     rest = etrm("train", "--resume", "--out", "here", "--set", f"training.steps={stopped + 3}")
     assert rest.returncode == 0, rest.stderr
-    assert f"Going on from the checkpoint of step {stopped}." in rest.stdout
+    assert f"Resuming from the checkpoint of step {stopped}." in rest.stdout
     assert checkpoint.load(checkpoint.find(home / "here")).step == stopped + 3
 
 
@@ -97,10 +97,10 @@ def test_a_run_told_to_end_leaves_a_checkpoint_and_goes_on_from_it(home: Path) -
     ("arguments", "status", "said"),
     [
         (["train", "quik"], 1, "Did you mean 'quick'?"),
-        (["train", "quick", "--set", "model.widht=3"], 1, "model.widht: there is no such field."),
+        (["train", "quick", "--set", "model.widht=3"], 1, "model.widht: unknown field."),
         (["train", "quick", "--set", "training.steps=0"], 1, "training.steps: must be at least 1, not 0."),
         (["train", "quick", "--set", "training.steps"], 1, "Write path=value: training.steps=100."),
-        (["train", "missing.json"], 1, "There is no file missing.json."),
+        (["train", "missing.json"], 1, "File missing.json not found."),
         (["train", "broken.json"], 1, "Line 1, column 2 is not JSON"),
         (["train", "list.json"], 1, "A config is a JSON object, not a list."),
         (["train", "quick", "--out", "broken.json/x"], 1, "Choose another --out."),
@@ -108,8 +108,8 @@ def test_a_run_told_to_end_leaves_a_checkpoint_and_goes_on_from_it(home: Path) -
         (["train"], 2, "a config file or preset is missing"),
         (["train", "--resume"], 2, "needs --out"),
         (["train", "quick", "--what"], 2, "No such option"),
-        (["evaluate", "nowhere"], 1, "There is no run nowhere"),
-        (["evaluate", "empty"], 1, "There is no checkpoint in empty."),
+        (["evaluate", "nowhere"], 1, "Run nowhere not found"),
+        (["evaluate", "empty"], 1, "No checkpoint in empty."),
         (["parity"], 2, "Missing argument 'DIR'"),
     ],
 )

@@ -39,7 +39,7 @@ def test_the_command_trains_searches_and_reports(tmp_path: Path) -> None:
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
     assert "a: ETRM, encoder trained" in said
     markdown = (tmp_path / "positive-control.md").read_text()
-    assert "| does not hold | a: solves 80% of held-out rules or more | 0/3 (0 % [0, 56]) |" in markdown
+    assert "| not met | a: solves 80% of held-out rules or more | 0/3 (0 % [0, 56]) |" in markdown
     assert "| gradient steps | 100 | 905 |" in markdown  # 3 demonstrations x (1 + 3 x 100) + 2 ACT steps
     assert "| a | 1 | 0/3 (0 % [0, 56]) | never |" in markdown
     trained = read_variant(variants(scale)[0], tmp_path / "a")

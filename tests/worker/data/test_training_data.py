@@ -243,14 +243,14 @@ def test_two_sets_with_the_same_task_train_on_it_once(real: tuple[Task, ...]) ->
             {"training_sets": ("arc-agi-1/trainig",)},
             ("arc-agi-1/evaluation",),
             "data.training_sets",
-            "There is no task set 'arc-agi-1/trainig'.",
+            "Task set 'arc-agi-1/trainig' not found.",
             "Did you mean 'arc-agi-1/training'?",
         ),
         (
             {},
             ("arc-agi-1/training", "arc-agi-3/evaluation"),
             "evaluation.sets.1.name",
-            "There is no task set 'arc-agi-3/evaluation'.",
+            "Task set 'arc-agi-3/evaluation' not found.",
             "Did you mean 'arc-agi-",
         ),
         (

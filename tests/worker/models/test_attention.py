@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worker.models.layers import LONGEST_BY_PRODUCTS, attend
+from worker.models.layers import MAX_BY_PRODUCTS, attend
 
 HEAD_WIDTH = 8
-SHORT, LONG = LONGEST_BY_PRODUCTS * HEAD_WIDTH, LONGEST_BY_PRODUCTS * HEAD_WIDTH + 1
+SHORT, LONG = MAX_BY_PRODUCTS * HEAD_WIDTH, MAX_BY_PRODUCTS * HEAD_WIDTH + 1
 
 
 def inputs(length: int, dtype: torch.dtype) -> list[Tensor]:

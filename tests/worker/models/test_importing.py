@@ -148,7 +148,7 @@ def test_an_average_beside_raw_weights_is_taken_when_asked_for(form: Form, tmp_p
     assert own == {"inner.H_init", "inner.L_init"}
     assert import_weights(reasoner, tmp_path / "both", "all", "raw").weights == "raw"
     assert torch.equal(reasoner.token_head.weight, raw[head])
-    with pytest.raises(InvalidInput, match="holds raw weights and their average"):
+    with pytest.raises(InvalidInput, match="contains raw weights and their average"):
         import_weights(reasoner, tmp_path / "both", "all", "unknown")
 
 
@@ -159,7 +159,7 @@ def test_what_a_file_says_of_its_weights_is_believed_and_what_it_does_not_say_is
     torch.save(published(etrm()), tmp_path / "silent")
     export_weights(reasoner, tmp_path / "says.safetensors", "raw")
     assert "average or raw not known" in str(import_weights(reasoner, tmp_path / "silent", "all", "unknown"))
-    assert "moving average, as said, not by the file" in str(
+    assert "moving average, as configured, not by the file" in str(
         import_weights(reasoner, tmp_path / "silent", "all", "ema")
     )
     assert import_weights(reasoner, tmp_path / "says.safetensors", "all", "unknown").weights == "raw"
@@ -229,7 +229,7 @@ def write_nan(path: Path) -> None:
         (lambda path: torch.save({"step": 3}, path), CheckpointCorrupt, "holds no weights. It holds step"),
         (lambda path: torch.save({"model": Runs()}, path), UnsafeCheckpoint, "would run code"),
         (lambda path: path.write_bytes(pickle.dumps(Runs(), protocol=2)), UnsafeCheckpoint, "would run code"),
-        (write_nan, CheckpointCorrupt, "holds NaN or infinity in inner.lm_head.weight"),
+        (write_nan, CheckpointCorrupt, "contains NaN or infinity in inner.lm_head.weight"),
         (lambda path: torch.save({"w": torch.zeros(1)}, path), InvalidInput, "No tensor of .* It holds w"),
     ],
 )

@@ -170,11 +170,11 @@ def test_a_cached_context_is_that_of_the_step_its_sample_came_in() -> None:
     first = reasoner.step(reasoner.initial_carry(old), old)
     halted = torch.tensor([False, True, False, False])
     second = reasoner.step(first.carry._replace(halted=halted), new)
-    anew = reasoner.step(reasoner.initial_carry(new), new)
+    fresh = reasoner.step(reasoner.initial_carry(new), new)
     assert first.encoded.all()
     assert torch.equal(second.encoded, halted)
     assert torch.equal(second.context[[0, 2, 3]], first.context[[0, 2, 3]])
-    assert torch.allclose(second.context[1], anew.context[1], atol=1e-5)
+    assert torch.allclose(second.context[1], fresh.context[1], atol=1e-5)
 
 
 def test_one_model_takes_canvases_of_any_side() -> None:

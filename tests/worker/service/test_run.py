@@ -1,4 +1,4 @@
-"""One attempt at a run: what it tells about its end, and what it goes on from."""
+"""One attempt at a run: what it tells about its end, and what it resumes from."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_a_child_whose_run_is_lost_is_killed_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (signal.SIGKILL, "killed (SIGKILL); likely out of memory, or by hand; it held 0."),
+        (signal.SIGKILL, "killed (SIGKILL); likely out of memory, or killed manually; it held 0."),
         (signal.SIGSEGV, "the training process died (SIGSEGV)"),
     ],
 )

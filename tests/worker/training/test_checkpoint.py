@@ -126,7 +126,7 @@ def test_a_run_without_checkpoints_starts_from_nothing(tmp_path: Path) -> None:
 
 
 def test_asking_for_a_missing_checkpoint_lists_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointMissing, match="There is no checkpoint in"):
+    with pytest.raises(CheckpointMissing, match="No checkpoint in"):
         checkpoint.find(tmp_path)
     save_steps(tmp_path, 5, 20)
     with pytest.raises(CheckpointMissing, match=r"no checkpoint of step 6 .*steps 5, 20"):
@@ -157,7 +157,7 @@ def test_no_room_leaves_the_checkpoint_before_untouched(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WRITE_UNDER_LIMIT, str(tmp_path)], capture_output=True, text=True, check=True
     )
-    assert "There is no room to write the checkpoint" in done.stdout
+    assert "Not enough disk space to write the checkpoint" in done.stdout
     assert checkpoint.load(checkpoint.find(tmp_path)).step == 1
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-000000001"]
 

@@ -68,7 +68,7 @@ def test_a_run_killed_after_its_checkpoint_writes_the_same_points_again(tmp_path
     before = dict(memory.points)
     shutil.rmtree(checkpoint.find(tmp_path))  # step 20: as if the kill had come before it
     run(config("etrm", 20), memory, tmp_path, StopSignal())
-    assert "info: Going on from the checkpoint of step 10." in memory.lines
+    assert "info: Resuming from the checkpoint of step 10." in memory.lines
     assert memory.points == before
 
 

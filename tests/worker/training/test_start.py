@@ -46,7 +46,8 @@ def test_the_first_weights_and_their_average_are_the_checkpoints(published: Path
     assert torch.equal(learner.reasoner.token_head.weight, head)
     assert torch.equal(learner.ema.shadow["token_head.weight"], head)
     assert any(
-        "moving average, as said, not by the file): 10 loaded, 1 skipped" in each for each in memory.lines
+        "moving average, as configured, not by the file): 10 loaded, 1 skipped" in each
+        for each in memory.lines
     )
 
 

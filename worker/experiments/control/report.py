@@ -111,7 +111,7 @@ class Report:
         ]
 
     def _bar_rows(self) -> list[tuple[str, ...]]:
-        return [("holds" if bar.holds else "does not hold", bar.claim, bar.found) for bar in self.bars()]
+        return [("met" if bar.holds else "not met", bar.claim, bar.found) for bar in self.bars()]
 
     def _variant_rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []

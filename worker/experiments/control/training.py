@@ -28,7 +28,7 @@ class ControlFailed(EtrmError):
 def train_all(
     chosen: Sequence[Variant], folder: Path, jobs: int, stop: StopSignal, tell: Callable[[str], None]
 ) -> None:
-    """Train every variant to its end in its folder, `jobs` at a time; go on with what is there.
+    """Train every variant to its end in its folder, `jobs` at a time; continue with what is there.
 
     One thread each: processes that wait for each other's threads would stand still on a busy machine.
     Raises ControlFailed with the end of the console of the first that fails.
@@ -78,7 +78,7 @@ class _Child:
             console = (self._folder / CONSOLE_FILE).read_text(errors="replace").strip()
             raise ControlFailed(
                 f"Variant {self.variant.folder} ended with status {status}: {console[-600:]}",
-                f"Its console is {self._folder / CONSOLE_FILE}. The same command goes on from here.",
+                f"Its console is {self._folder / CONSOLE_FILE}. Run the same command to continue.",
             )
         if status == 0:
             self._console.close()

@@ -45,7 +45,7 @@ def check_each(folder: Path) -> Iterator[ParityLine]:
     fixtures = sorted(folder.glob("*.json"))
     if not fixtures:
         raise InvalidInput(
-            f"There is no fixture in {folder}.", "A fixture is NAME.json with NAME.safetensors or NAME.npz."
+            f"No fixtures in {folder}.", "A fixture is NAME.json with NAME.safetensors or NAME.npz."
         )
     return (_check(path) for path in fixtures)
 

@@ -32,7 +32,7 @@ from worker.models.layers import (
 )
 
 COLOURS = 10
-LARGEST_SIDE = 30
+MAX_SIDE = 30
 MEASURES = 15 + MOMENTS**2  # numbers that describe an object
 RELATIONS = 13  # numbers that describe an edge
 SAME_SHAPE = 1e-4  # largest difference of moments of equal shapes
@@ -67,7 +67,7 @@ def build_graph(pairs: Pairs, config: GraphEncoder) -> Graph:
         of_output[:, None] & ~of_output, ~of_output[:, None] & of_output,
         *_shared(objects),
     )  # fmt: skip
-    offset = (objects.centre[:, None] - objects.centre[:, :, None]) / LARGEST_SIDE
+    offset = (objects.centre[:, None] - objects.centre[:, :, None]) / MAX_SIDE
     flags = torch.stack([kind.expand_as(both) for kind in kinds], dim=-1).float()
     return Graph(
         exists=objects.exists,
@@ -118,11 +118,11 @@ def _measures(objects: Objects, many: int) -> Tensor:
     first, last = objects.box.chunk(2, dim=-1)
     return torch.cat(
         (
-            objects.size[..., None].log1p() / math.log1p(LARGEST_SIDE**2),
-            objects.box / LARGEST_SIDE,
-            (last - first + 1) / LARGEST_SIDE,
-            objects.centre / LARGEST_SIDE,
-            grid / LARGEST_SIDE,
+            objects.size[..., None].log1p() / math.log1p(MAX_SIDE**2),
+            objects.box / MAX_SIDE,
+            (last - first + 1) / MAX_SIDE,
+            objects.centre / MAX_SIDE,
+            grid / MAX_SIDE,
             (first == 0).float(),
             (last == grid - 1).float(),
             objects.shape,

@@ -17,7 +17,7 @@ from worker.models.layers import NORM_EPSILON, Linear, SelfAttention, compute_dt
 HEADS = 8
 EXPANSION = 4
 EMBEDDING_STD = 0.02
-LARGEST_SIDE = 30
+MAX_SIDE = 30
 
 
 def plain_linear(inputs: int, outputs: int, generator: torch.Generator) -> Linear:
@@ -56,7 +56,7 @@ class GridEmbedding(nn.Module):
         super().__init__()
         self.colour, self.row, self.column, self.channel = (
             nn.Parameter(torch.empty(count, width).normal_(0, EMBEDDING_STD, generator=generator))
-            for count in (VOCABULARY, LARGEST_SIDE, LARGEST_SIDE, 2)
+            for count in (VOCABULARY, MAX_SIDE, MAX_SIDE, 2)
         )
 
     def forward(self, inputs: Tensor, outputs: Tensor) -> Tensor:
@@ -114,4 +114,4 @@ class PerDemoSource(DemonstrationSource):
         return context.view(len(latent), self.tokens, -1)
 
     def beyond(self, side: int) -> int:
-        return 2 * (LARGEST_SIDE - side) * self.width  # rows and columns
+        return 2 * (MAX_SIDE - side) * self.width  # rows and columns

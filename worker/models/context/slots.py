@@ -17,7 +17,7 @@ from worker.models.context.source import ContextOutput, State
 from worker.models.layers import Linear, SwiGLU, rms_norm, truncated_normal, wide_dtype
 
 EPSILON = 1e-8  # keeps a slot that wins nothing from dividing by zero
-LARGEST_SIDE = 30
+MAX_SIDE = 30
 
 
 class GatedUpdate(nn.Module):
@@ -102,7 +102,7 @@ class SlotSource(nn.Module):
 def _places(canvas: Tensor) -> Tensor:
     """Row and column, -1 to 1 over the largest canvas, and side (-1 input, 1 output) of tokens (2S, 3)."""
     side = round(canvas.shape[1] ** 0.5)
-    along = torch.arange(side, device=canvas.device) * (2 / (LARGEST_SIDE - 1)) - 1
+    along = torch.arange(side, device=canvas.device) * (2 / (MAX_SIDE - 1)) - 1
     rows, columns = torch.meshgrid(along, along, indexing="ij")
     cells = torch.stack((rows.flatten(), columns.flatten(), torch.ones_like(rows).flatten()), dim=-1)
     return torch.cat((cells * cells.new_tensor((1, 1, -1)), cells))

@@ -3,7 +3,7 @@
 
 const UNITS = [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]];
 const CLOCK_STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400];
-const MOST_TICKS = 6;
+const MAX_TICKS = 6;
 
 export class Axis {
   /** @param {"step"|"samples"|"epoch"|"time"|"wall"} kind */
@@ -60,7 +60,7 @@ export class Axis {
 }
 
 function clockTicks(low, high) {
-  const step = CLOCK_STEPS.find((each) => (high - low) / each <= MOST_TICKS) ?? 86400 * Math.ceil((high - low) / 86400 / MOST_TICKS);
+  const step = CLOCK_STEPS.find((each) => (high - low) / each <= MAX_TICKS) ?? 86400 * Math.ceil((high - low) / 86400 / MAX_TICKS);
   const offset = step >= 3600 ? -new Date(low * 1000).getTimezoneOffset() * 60 : 0;
   const ticks = [];
   for (let at = Math.ceil((low + offset) / step); at * step <= high + offset; at += 1) ticks.push(at * step - offset);

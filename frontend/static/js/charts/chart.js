@@ -7,10 +7,10 @@ import { nearest } from "./axis.js";
 import { plotly, swatch, themed, tinted } from "./theme.js";
 
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
-const MOST_LIVE = 1500; // points of a trace before it is thinned again on the server
+const MAX_LIVE = 1500; // points of a trace before it is thinned again on the server
 const DRAW_EVERY = 500; // milliseconds
 const RELOAD_EVERY = 3000;
-const MOST_TOLD = 16; // lines of a tooltip
+const MAX_TOLD = 16; // lines of a tooltip
 const SAME = 1e-6; // relative difference of two values that no chart shows: the server rounds to 7 digits
 
 export class Chart {
@@ -181,7 +181,7 @@ export class Chart {
     this.tooltip.hidden = !found.length;
     if (!found.length) return;
     const distance = (each) => Math.abs(each.value - this.height);
-    const near = [...found].sort((a, b) => distance(a) - distance(b)).slice(0, MOST_TOLD);
+    const near = [...found].sort((a, b) => distance(a) - distance(b)).slice(0, MAX_TOLD);
     const lines = near.sort((a, b) => b.value - a.value).map((each) => {
       const row = document.createElement("div");
       row.append(swatch(this.smoothOf(each.trace)), `${each.trace.name} `, bold(this.valued(each.value)));
@@ -214,7 +214,7 @@ export class Chart {
     this.describe();
     this.stale = true;
     this.redraw();
-    if (raws.some((trace) => trace.x.length > MOST_LIVE)) this.reload();
+    if (raws.some((trace) => trace.x.length > MAX_LIVE)) this.reload();
   }
 
   /** The axes reach as far as the newest points. */
@@ -288,7 +288,7 @@ export class Chart {
     this.root.querySelector(".notes").replaceChildren(...notes.filter(([number]) => number).map(([, text]) => {
       return Object.assign(document.createElement("span"), { className: "mark", textContent: text });
     }));
-    const values = this.raws.slice(0, MOST_TOLD).map((trace) => `${trace.name} ${this.valued(trace.y.at(-1))}`).join(", ");
+    const values = this.raws.slice(0, MAX_TOLD).map((trace) => `${trace.name} ${this.valued(trace.y.at(-1))}`).join(", ");
     this.plot.setAttribute("aria-label", `${this.title} by ${this.axis.kind}; last: ${values}`);
   }
 

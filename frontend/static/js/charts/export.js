@@ -5,7 +5,7 @@ import { attempt } from "../web/notices.js";
 import { colour, plotly } from "./theme.js";
 
 const SIZE = { width: 900, height: 420 };
-const MOST_ROWS = 100_000;
+const MAX_ROWS = 100_000;
 const RUNS_IN_A_LINE = 10;
 
 export function download(chart, format) {
@@ -48,7 +48,7 @@ async function picture(chart, format) {
 /** One row per run and step, one column per metric; empty where a metric has no point. */
 async function csv(chart) {
   const runs = chart.figure.runs ?? Object.keys(chart.figure.clocks);
-  const query = new URLSearchParams({ runs: runs.join(","), names: chart.metrics.join(","), max_points: MOST_ROWS });
+  const query = new URLSearchParams({ runs: runs.join(","), names: chart.metrics.join(","), max_points: MAX_ROWS });
   const { series } = await ask(`${chart.board.source.series ?? "/api/v1/compare/series"}?${query}`);
   const lines = runs.flatMap((run) => rowsOf(run, series[run] ?? {}, chart.metrics));
   return [["run", "step", "wall_time", ...chart.metrics].join(","), ...lines].join("\n") + "\n";

@@ -7,7 +7,7 @@ import { followRuns, refresh, throttled } from "../web/live.js";
 import { attempt } from "../web/notices.js";
 import { watchTabs } from "../web/tabs.js";
 
-const RENEW_EVERY = 5000; // milliseconds between two looks at runs that go on
+const RENEW_EVERY = 5000; // milliseconds between two looks at active runs
 const OF_THE_PAGE = ["runs", "by", "base", "k", "at"]; // what the address says besides the view of the charts
 const OF_THE_LINES = ["hide", "solves", "fails", "more"]; // and what speaks of single lines
 
@@ -125,16 +125,16 @@ class ComparePage {
     }
     document.getElementById("matrix-count").textContent = shown
       ? `${shown} of ${rows.length} tasks`
-      : `No such task among ${rows.length}${differing && !(solves || fails) ? "; untick to see those that do not differ" : ""}`;
+      : `No matches among ${rows.length} tasks${differing && !(solves || fails) ? "; untick to include tasks that do not differ" : ""}`;
   }
 
-  /** Runs that go on: their charts and tables are looked at again. */
+  /** Active runs: their charts and tables are polled. */
   follow() {
     const renew = throttled(() => attempt(async () => {
       this.board.reload();
       await refresh();
     }), RENEW_EVERY);
-    // The charts come first; what has changed until then can only be of runs that go on.
+    // The charts come first; what has changed until then can only be of active runs.
     const note = ({ id, status }) => status && this.ids.has(id) && renew();
     requestIdleCallback(() => followRuns(note, renew, this.root.dataset.goesOn === "0"), { timeout: 5000 });
   }

@@ -8,11 +8,11 @@ import { followRuns, throttled } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
 import { exportPanels } from "./panel_export.js";
 
-const RENEW_EVERY = 5000; // milliseconds between two looks at runs that go on
+const RENEW_EVERY = 5000; // milliseconds between two looks at active runs
 const SAVE_AFTER = 600;
 const COLUMNS = 12;
 const LEAST_WIDTH = 2;
-const MOST_HEIGHT = 16;
+const MAX_HEIGHT = 16;
 const ROW = 72 + 16; // pixels, with the gap
 const DEFAULTS = {
   curves: { width: 6, height: 4, metric: "accuracy/token", by: "seed" },
@@ -192,7 +192,7 @@ class Dashboard {
     const wanted = this.panel(panel.dataset.id);
     panel.classList.remove(`w-${wanted.width}`, `h-${wanted.height}`);
     wanted.width = Math.max(LEAST_WIDTH, Math.min(COLUMNS, width));
-    wanted.height = Math.max(1, Math.min(MOST_HEIGHT, height));
+    wanted.height = Math.max(1, Math.min(MAX_HEIGHT, height));
     panel.classList.add(`w-${wanted.width}`, `h-${wanted.height}`);
   }
 
@@ -255,7 +255,7 @@ class Dashboard {
       location.assign(`/d/${copy.slug}`);
     }));
     on("delete", async () => {
-      if (!(await confirm(`Delete ${this.name}?`, "Its share links stop working. Runs stay as they are.", "Delete dashboard"))) return;
+      if (!(await confirm(`Delete ${this.name}?`, "Its share links stop working. Runs are kept.", "Delete dashboard"))) return;
       if (await attempt(() => ask(`/api/v1/dashboards/${this.slug}`, { method: "DELETE" }))) location.assign("/dashboards");
     });
     on("share", () => document.getElementById("share-dialog").showModal());
@@ -282,7 +282,7 @@ class Dashboard {
   async revoke(id, button) {
     await ask(`/api/v1/dashboards/${this.slug}/shares/${id}`, { method: "DELETE" });
     button.replaceWith(Object.assign(document.createElement("span"), { className: "small soft", textContent: "revoked" }));
-    tell("The link opens nothing any more.");
+    tell("Link revoked.");
   }
 
   async chooseRuns() {
@@ -303,7 +303,7 @@ class Dashboard {
     if (await this.save()) document.getElementById("board-name").textContent = this.name;
   }
 
-  /** Runs that go on: look at them again. While somebody edits, only the charts. */
+  /** Active runs: poll them. While somebody edits, only the charts. */
   follow() {
     const ids = new Set(this.root.dataset.runs.split(","));
     const renew = throttled(() => attempt(async () => {
@@ -314,7 +314,7 @@ class Dashboard {
     followRuns(({ id, status }) => (byFilter || (status && ids.has(id))) && renew(), renew);
   }
 
-  /** Panels without charts are put in anew where they changed; charts reload themselves. */
+  /** Panels without charts are replaced where they changed; charts reload themselves. */
   async renewLive() {
     const fresh = await askPage(location.pathname + location.search);
     for (const panel of this.grid.querySelectorAll(".panel:not(.is-curves)")) {

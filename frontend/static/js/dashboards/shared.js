@@ -1,4 +1,4 @@
-// A shared dashboard: charts that answer, and a look at the server while runs go on.
+// A shared dashboard: charts that answer, and a look at the server while runs are active.
 
 import { Board } from "../charts/board.js";
 import { exportPanels } from "./panel_export.js";

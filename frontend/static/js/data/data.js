@@ -43,7 +43,7 @@ form.addEventListener("submit", async (event) => {
 document.addEventListener("click", async (event) => {
   const name = event.target.closest("[data-remove]")?.dataset.remove;
   if (!name) return;
-  if (!(await confirm(`Remove ${name}?`, "Results on it stay, without their grids. The files it came from are not touched.", "Remove set"))) return;
+  if (!(await confirm(`Remove ${name}?`, "Its results are kept, without their grids. The original files are not deleted.", "Remove set"))) return;
   const address = `/api/v1/sets/${name.split("/").map(encodeURIComponent).join("/")}`;
   if (await attempt(() => ask(address, { method: "DELETE" }))) location.assign("/data");
 });

@@ -1,4 +1,4 @@
-// The page of one evaluation: live while it goes on, its candidates as one scrolls.
+// The page of one evaluation: live while it is active, its candidates as one scrolls.
 
 import { Stream, refresh, throttled } from "../web/live.js";
 import { attempt } from "../web/notices.js";
@@ -17,7 +17,7 @@ const renew = throttled(() => attempt(async () => {
 function sayConnection(state) {
   const note = document.getElementById("connection");
   note.hidden = state === "open";
-  note.textContent = "The connection to the server is lost. Trying again; nothing that happens meanwhile is missed.";
+  note.textContent = "Reconnecting… No updates will be lost.";
 }
 
 if (root.dataset.active) {

@@ -27,7 +27,7 @@ function start() {
     clearTimeout(typing);
     typing = setTimeout(go, TYPING);
   });
-  // Typing goes on where it was after the page came again.
+  // Typing continues where it stopped after the page is reloaded.
   const text = form.elements.task;
   if (text.value && !history.state?.count) {
     text.focus();

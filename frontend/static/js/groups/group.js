@@ -1,4 +1,4 @@
-// The page of a group: live, and cancelling all that goes on.
+// The page of a group: live, and cancelling all active runs.
 
 import { ask } from "../web/api.js";
 import { followRuns, refresh, throttled } from "../web/live.js";
@@ -13,8 +13,8 @@ followRuns(({ id }) => isOurs(id) && renew(), renew);
 
 group.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const text = "Runs that wait are cancelled at once, the others as soon as their processes are gone.";
-  if (!(await confirm(`Cancel what goes on in ${group.dataset.name}?`, text, "Cancel the runs"))) return;
+  const text = "Queued runs are cancelled immediately, running ones as soon as their processes stop.";
+  if (!(await confirm(`Cancel all active runs in ${group.dataset.name}?`, text, "Cancel the runs"))) return;
   await attempt(async () => {
     await ask(`/api/v1/groups/${group.dataset.group}/cancel`, { method: "POST" });
     tell("Cancelling the runs of this group.");

@@ -49,14 +49,14 @@ document.addEventListener("click", async (event) => {
   const { invite, remove, revoke, free } = button.dataset;
   if ("copy" in button.dataset) copy(button);
   if (invite) attempt(async () => showSecret("invitation", invite, linkOf((await ask(`${named("people", invite)}/invite`, { method: "POST" })).path)));
-  if (remove && (await confirm(`Remove ${remove}?`, "Their tokens and sessions end at once. What they made stays.", "Remove"))) {
+  if (remove && (await confirm(`Remove ${remove}?`, "Their tokens and sessions end immediately. Their runs and dashboards are kept.", "Remove"))) {
     change(() => ask(named("people", remove), { method: "DELETE" }));
   }
-  if (revoke && (await confirm(`Revoke ${revoke}?`, "Whoever uses it is locked out at once.", "Revoke"))) {
+  if (revoke && (await confirm(`Revoke ${revoke}?`, "Anyone using it loses access immediately.", "Revoke"))) {
     change(() => ask(named("tokens", revoke), { method: "DELETE" }));
   }
   const { revokeShare, name } = button.dataset;
-  if (revokeShare && (await confirm(`Revoke this link to ${name}?`, "Whoever has it sees nothing from now on.", "Revoke"))) {
+  if (revokeShare && (await confirm(`Revoke this link to ${name}?`, "Anyone who has it loses access immediately.", "Revoke"))) {
     change(() => ask(`/api/v1/dashboards/${revokeShare}`, { method: "DELETE" }));
   }
   if (free) freeUp([free], button.dataset.name);
@@ -68,10 +68,10 @@ document.addEventListener("click", async (event) => {
 
 async function freeUp(runs, name) {
   const text = "Every other checkpoint is deleted; the run can still be resumed and evaluated from the newest. This cannot be undone.";
-  if (!(await confirm(`Keep only the newest checkpoint of ${name}?`, text, "Delete the others"))) return;
+  if (!(await confirm(`Keep only the newest checkpoint of ${name}?`, text, "Delete old checkpoints"))) return;
   change(async () => {
     await ask("/api/v1/storage/free", { method: "POST", body: { runs } });
-    tell(`Freed up the old checkpoints of ${name}.`);
+    tell(`Deleted the old checkpoints of ${name}.`);
   });
 }
 

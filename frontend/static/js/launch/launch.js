@@ -93,7 +93,7 @@ class LaunchForm {
     try {
       return JSON.parse(this.json.value);
     } catch (error) {
-      this.showProblems([{ field: "", message: `This is not JSON: ${error.message}.`, hint: "" }], true);
+      this.showProblems([{ field: "", message: `Invalid JSON: ${error.message}.`, hint: "" }], true);
       return undefined;
     }
   }
@@ -140,7 +140,7 @@ class LaunchForm {
       item.append(link, " ", before, " → ", after);
       return item;
     });
-    const none = Object.assign(document.createElement("li"), { className: "soft", textContent: "nothing yet" });
+    const none = Object.assign(document.createElement("li"), { className: "soft", textContent: "no changes" });
     this.form.querySelector("#changes").replaceChildren(...(items.length ? items : [none]));
     this.dirty = items.length > 0;
   }
@@ -167,7 +167,7 @@ class LaunchForm {
     });
   }
 
-  /** Let the server lay out the form anew for the JSON; whether there was JSON to lay out. */
+  /** Let the server lay out the form again for the JSON; whether there was JSON to lay out. */
   async fillFromJson() {
     if (this.typedJson() === undefined) return false;
     return attempt(async () => {
@@ -240,8 +240,8 @@ class LaunchForm {
       const link = event.target.closest("a.preset");
       if (!link || !(this.dirty || this.sweep.asked)) return;
       event.preventDefault();
-      const text = "What you changed in the form is replaced by the preset's values.";
-      if (await confirm("Start over from this preset?", text, "Start over")) location.assign(link.href);
+      const text = "Your changes are replaced by the preset's values.";
+      if (await confirm("Load this preset?", text, "Load preset")) location.assign(link.href);
     });
   }
 }
@@ -254,7 +254,7 @@ function textInField(field) {
 /** What one run takes, from measured runs like it; as the server says it in launch/page.html. */
 function showEstimate(estimate) {
   const place = document.getElementById("estimate");
-  if (!estimate) place.textContent = "No estimate while the config is not valid.";
+  if (!estimate) place.textContent = "No estimate: the config is not valid yet.";
   else if (!estimate.measured_runs) place.textContent = NOT_MEASURED;
   else {
     const { measured_runs: n, seconds, process_hours: hours, memory_bytes: memory, samples_per_second: speed } = estimate;
@@ -266,6 +266,6 @@ function showEstimate(estimate) {
   }
 }
 
-const NOT_MEASURED = "No measurement yet: no run with this model, data, batch and device has recorded its speed.";
+const NOT_MEASURED = "No estimate yet: no run with this model, data, batch and device has recorded its speed.";
 
 new LaunchForm(document.getElementById("launch"));

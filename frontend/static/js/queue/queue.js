@@ -84,8 +84,8 @@ async function change(work) {
 }
 
 const KEPT = {
-  run: "It can be tried again later, from its last checkpoint.",
-  evaluation: "What it has computed stays: it can be tried again later and goes on where it was.",
+  run: "You can resume it from its last checkpoint.",
+  evaluation: "Completed work is kept; you can resume it later.",
 };
 
 /** `path` of what is cancelled below the API: runs/ID or evaluations/ID; `kind` in words. */
@@ -97,7 +97,7 @@ async function cancel({ cancel: path, kind, name }) {
 async function retry({ retry: path, name }) {
   await change(async () => {
     const again = await ask(`/api/v1/${path}/resume`, { method: "POST" });
-    tell(`${name[0].toUpperCase()}${name.slice(1)} is queued again.`, { hint: again.status_cause ? `${again.status_cause}.` : "" });
+    tell(`${name[0].toUpperCase()}${name.slice(1)} was queued again.`, { hint: again.status_cause ? `${again.status_cause}.` : "" });
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { timeOfDay } from "../web/words.js";
 
-const MOST_LINES = 5000;
+const MAX_LINES = 5000;
 
 export class Log {
   constructor(root) {
@@ -23,7 +23,7 @@ export class Log {
   add(lines) {
     const known = this.lastId;
     this.lines.append(...lines.filter((line) => line.id > known).map(element));
-    while (this.lines.childElementCount > MOST_LINES) this.lines.firstElementChild.remove();
+    while (this.lines.childElementCount > MAX_LINES) this.lines.firstElementChild.remove();
     this.empty.hidden = this.lines.childElementCount > 0;
     this.toEnd();
   }

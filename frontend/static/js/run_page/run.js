@@ -90,7 +90,7 @@ class RunPage {
   end(data) {
     this.stream.end();
     if (data.deleted) {
-      tell("This run was deleted.", { hint: "What you see is its last state.", bad: true });
+      tell("This run was deleted.", { hint: "This page shows its last state.", bad: true });
       return;
     }
     if (!this.known) this.refresh();
@@ -104,7 +104,7 @@ class RunPage {
   sayConnection(state) {
     const note = document.getElementById("connection");
     note.hidden = state === "open";
-    note.textContent = "The connection to the server is lost. Trying again; nothing that happens meanwhile is missed.";
+    note.textContent = "Reconnecting… No updates will be lost.";
   }
 
   openTab(section) {
@@ -145,7 +145,7 @@ class RunPage {
     if (await attempt(() => ask(`/api/v1/runs/${this.id}`, { method: "DELETE" }))) location.assign("/");
   }
 
-  /** The form asks the API, and an evaluation goes on after the run's own events have ended. */
+  /** The form asks the API, and an evaluation continues after the run's own events have ended. */
   watchEvaluations() {
     document.addEventListener("click", (event) => {
       const opener = event.target.closest("[data-open=evaluate]");
@@ -183,11 +183,11 @@ class RunPage {
     }
     document.addEventListener("click", async (event) => {
       const text = event.target.closest("[data-copy-text]")?.dataset.copyText;
-      if (text && (await attempt(() => navigator.clipboard.writeText(text)))) tell("The checksum is in the clipboard.");
+      if (text && (await attempt(() => navigator.clipboard.writeText(text)))) tell("Copied the checksum.");
     });
     document.querySelector("[data-copy]")?.addEventListener("click", async (event) => {
       const text = document.getElementById(event.currentTarget.dataset.copy).textContent;
-      if (await attempt(() => navigator.clipboard.writeText(text))) tell("The config is in the clipboard.");
+      if (await attempt(() => navigator.clipboard.writeText(text))) tell("Copied the config.");
     });
   }
 }

@@ -1,9 +1,9 @@
-// What may come next, below an input: names, operators and values of the filter language, or names of columns.
+// Suggestions, below an input: names, operators and values of the filter language, or names of columns.
 // A combobox: arrows choose, Enter or Tab takes, Escape closes.
 
 import { ask } from "../web/api.js";
 
-const MOST = 12;
+const MAX_LIMIT = 12;
 const OPERATORS = ["==", "!=", ">", ">=", "<", "<=", "contains", "in", "not in"]; // those of backend/kit/filters
 const JOINS = ["and", "or"];
 const COLUMNS_OF_OWN = ["status", "accuracy", "pass1", "encoder", "when"];
@@ -16,7 +16,7 @@ export function complete(input) {
   list.id = `${input.id}-completion`;
   list.hidden = true;
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", "What may come next");
+  list.setAttribute("aria-label", "Suggestions");
   input.after(list);
   input.parentElement.classList.add("has-completion");
   for (const [name, value] of Object.entries({
@@ -63,7 +63,7 @@ class Completion {
   show(options) {
     this.at = -1;
     this.list.replaceChildren(
-      ...options.slice(0, MOST).map(({ text, about }, at) => {
+      ...options.slice(0, MAX_LIMIT).map(({ text, about }, at) => {
         const item = document.createElement("li");
         item.id = `${this.list.id}-${at}`;
         item.dataset.text = text;

@@ -102,7 +102,7 @@ async function tagAll(wish, tag, rows) {
   const done = await attempt(async () => {
     const { changed } = await ask("/api/v1/runs/tags", { method: "POST", body });
     const runs = `${changed.length} ${changed.length === 1 ? "run" : "runs"}`;
-    tell(wish === "add" ? `Tagged ${runs} ${tag}.` : `Took ${tag} off ${runs}.`);
+    tell(wish === "add" ? `Tagged ${runs} ${tag}.` : `Removed ${tag} from ${runs}.`);
   });
   if (!done) return;
   document.getElementById("bulk-tag").value = "";
@@ -131,7 +131,7 @@ function showSelection() {
   const put = document.querySelector("[data-bulk=archive], [data-bulk=restore]");
   const away = rows.length > 0 && rows.every((row) => "archived" in row.dataset);
   put.dataset.bulk = away ? "restore" : "archive";
-  put.textContent = away ? "Take out of the archive" : "Archive";
+  put.textContent = away ? "Restore" : "Archive";
 }
 
 const isOver = (row) => ["finished", "failed", "cancelled"].includes(row.dataset.status);
@@ -140,7 +140,7 @@ const WISHES = {
   cancel: { fits: (row) => !isOver(row), said: "Cancelling", path: "/cancel", method: "POST" },
   delete: { fits: isOver, said: "Deleted", path: "", method: "DELETE" },
   archive: { fits: () => true, said: "Archived", path: "", method: "PATCH", body: { archived: true } },
-  restore: { fits: () => true, said: "Took out of the archive:", path: "", method: "PATCH", body: { archived: false } },
+  restore: { fits: () => true, said: "Restored", path: "", method: "PATCH", body: { archived: false } },
 };
 
 /** Do it to those of the selection that it fits; the others stay as they are. */

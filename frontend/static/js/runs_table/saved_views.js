@@ -17,14 +17,14 @@ export function watchViews() {
 
 async function save(menu, name) {
   const taken = [...menu.querySelectorAll("[data-forget]")].some((each) => each.dataset.forget === name);
-  const text = "It will show what the table shows now, for everybody.";
+  const text = "It will show the current table, for everyone.";
   if (taken && !(await confirm(`Replace the view ${name}?`, text, "Replace"))) return;
   const body = { query: menu.dataset.query };
   if (await attempt(() => ask(at(name), { method: "PUT", body }))) location.reload();
 }
 
 async function forget(name) {
-  if (!(await confirm(`Forget the view ${name}?`, "The runs stay. It goes for everybody.", "Forget"))) return;
+  if (!(await confirm(`Delete the view ${name}?`, "Runs are kept. The view is deleted for everyone.", "Delete view"))) return;
   if (await attempt(() => ask(at(name), { method: "DELETE" }))) location.reload();
 }
 

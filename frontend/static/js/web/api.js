@@ -34,7 +34,7 @@ async function send(path, options, isFine = (status) => status < 400) {
     response = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The server does not answer.", "Is it still running? See the terminal of etrm up.");
+    throw new Problem("The server is not responding.", "Is it still running? See the terminal of etrm up.");
   }
   if (response.status === 401) location.assign("/login");
   if (!isFine(response.status)) throw await problemOf(response);
@@ -47,6 +47,6 @@ async function problemOf(response) {
     const fields = (error.fields ?? []).map((each) => `${each.field} ${each.message} ${each.hint}`.trim());
     return new Problem([error.message, ...fields].join(" "), error.hint, response.status);
   } catch {
-    return new Problem(`The server answered ${response.status}.`, "Its log says more.", response.status);
+    return new Problem(`The server answered ${response.status}.`, "See the server's log.", response.status);
   }
 }

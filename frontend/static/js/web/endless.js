@@ -1,4 +1,4 @@
-// A list that goes on as one scrolls: its last link leads to the page with what comes next.
+// A list that grows as one scrolls: its last link leads to the page with what comes next.
 
 import { askPage } from "./api.js";
 import { attempt } from "./notices.js";

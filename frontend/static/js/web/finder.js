@@ -43,7 +43,7 @@ async function look() {
 function show({ hits }) {
   list().replaceChildren(...hits.map(option));
   choose(list().firstElementChild);
-  say(hits.length ? "" : `Nothing is called “${field().value.trim()}”.`);
+  say(hits.length ? "" : `No results for “${field().value.trim()}”.`);
 }
 
 function option(hit, at) {

@@ -25,10 +25,10 @@ async function look() {
   }
   const alive = workers.filter((worker) => worker.alive);
   if (!troubles.length && !alive.length) {
-    troubles.push({ text: "No worker is alive: runs wait until one starts (etrm worker).", bad: false });
+    troubles.push({ text: "No worker is online: runs wait until one starts (etrm worker).", bad: false });
   }
   for (const worker of workers.filter((each) => !each.alive && each.current_run_id)) {
-    troubles.push({ text: `Worker ${worker.id} is lost; its run goes on on another one.`, bad: false });
+    troubles.push({ text: `Worker ${worker.id} is offline; its run will resume on another worker.`, bad: false });
   }
   const isNew = troubles.length > 0 && strip.hidden && !doubted;
   doubted = troubles.length > 0;
@@ -43,7 +43,7 @@ async function look() {
 
 /** Parts of /healthz that are not well. */
 function troublesOf(health) {
-  const parts = { database: "The database does not answer.", broker: "The broker does not answer: runs are kept and start when it is back." };
+  const parts = { database: "The database is not responding.", broker: "The broker is not responding: runs stay queued and start when it is back." };
   return Object.entries(parts)
     .filter(([part]) => !health[part])
     .map(([part, text]) => ({ text, bad: part === "database" }));
