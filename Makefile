@@ -36,7 +36,7 @@ lint: install-dev ## formatting, lint rules, strict types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-test: lint .venv/browser ## lint, then every test; options: make test ARGS="tests/backend -k queue"
+test: lint .venv/browser ## lint, then every test; options: make test ARGS="tests/queue -k order"
 	@$(BIN)/pytest $(TEST_PROCESSES) $(ARGS)
 
 check: lint ## lint, then the tests that need no browser, PostgreSQL or killed processes: minutes

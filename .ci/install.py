@@ -36,7 +36,7 @@ USED = (
     "backend.embedded.database",
     "worker.service.tasks",
     "worker.service.train",
-    "worker.cli.app.app",
+    "worker.cli.app",
 )
 REPORT_INTERVAL = 15.0  # seconds between two signs of life
 PIP = (sys.executable, "-m", "pip")

@@ -13,20 +13,15 @@ import argparse
 from statistics import mean
 from typing import Any
 
-from backend.domain.config.presets import preset
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.config.presets import preset, preset_of_encoder
+from backend.domain.experiment import ENCODERS, ExperimentConfig
 from benchmarks.trained import Points, changed, emit, trained
 
 INTERVAL = 5  # steps
 SPAN = 6  # points at either end
 
 PRESETS = {
-    "deterministic": "quick_etrm_deterministic",
-    "variational": "quick_etrm_variational",
-    "per_demo": "quick_lpn",
-    "iterative": "quick_etrm_iterative_trained",
-    "slots": "quick_slots",
-    "graph": "quick_graph",
+    **{kind: f"quick_{preset_of_encoder(kind)}" for kind in ENCODERS},
     "iterative, detached": "quick_etrm_iterative",
     "deterministic, cached": "quick_etrm_deterministic",
 }

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from statistics import mean
 from typing import Any
 
-from backend.domain.config.presets import preset
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.config.presets import preset, preset_of_encoder
+from backend.domain.experiment import ENCODERS, ExperimentConfig
 from benchmarks.trained import Points, changed, emit, trained
 
 GOAL, IN_A_ROW = 0.95, 3
@@ -28,12 +28,7 @@ CORE = {"width": 64, "heads": 4, "layers": 1, "context_tokens": 4}
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # name -> quick preset, changes of its model
     "trm": ("quick_trm_arc1", {"embedding_width": 256}),
-    "deterministic": ("quick_etrm_deterministic", {}),
-    "variational": ("quick_etrm_variational", {}),
-    "per_demo (lpn)": ("quick_lpn", {}),
-    "iterative": ("quick_etrm_iterative_trained", {}),
-    "slots": ("quick_slots", {}),
-    "graph": ("quick_graph", {}),
+    **{kind: (f"quick_{preset_of_encoder(kind)}", {}) for kind in ENCODERS},
     "iterative, detached": ("quick_etrm_iterative", {}),
     "deterministic, cached": ("quick_etrm_deterministic", {"reencode": False}),
 }

@@ -14,7 +14,8 @@ from sqlalchemy import Engine, insert
 from backend.data import service as datasets
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine, session_scope
-from backend.domain.config.presets import PRESETS
+from backend.domain.config.presets import PRESETS, preset_of_encoder
+from backend.domain.experiment import ENCODERS
 from backend.domain.records import EvaluationKey, EvaluationSummary, MetricFrame, Score
 from backend.evaluation import outcomes as predictions
 from backend.metrics import service as series
@@ -35,14 +36,7 @@ METRICS = (
     "gradient_norm/all",
 )
 EVALUATED = 50  # runs; 400 outcomes each
-VARIANTS = (
-    "quick",
-    "quick_etrm_iterative",
-    "quick_etrm_variational",
-    "quick_lpn",
-    "quick_slots",
-    "quick_graph",
-)
+VARIANTS = tuple(f"quick_{preset_of_encoder(kind)}" for kind in ENCODERS)
 LARGE = "arc-agi-1/evaluation"
 
 

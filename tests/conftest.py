@@ -29,13 +29,15 @@ LONG = ("browser", "faults", "slow")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a browser or a server, and put the files that take longest first.
 
-    A long file that comes last would leave the other test process idle.
+    A long file that comes last would leave the other test process idle; `slow(first=True)` marks one that a
+    single test process works on for minutes.
     """
     for item in items:
         for fixture in set(getattr(item, "fixturenames", ())) & NEEDS.keys():
             item.add_marker(NEEDS[fixture])
     long = {item.path for item in items if any(item.get_closest_marker(name) for name in LONG)}
-    items.sort(key=lambda item: item.path not in long)
+    first = {item.path for item in items for mark in item.iter_markers("slow") if mark.kwargs.get("first")}
+    items.sort(key=lambda item: (item.path not in first, item.path not in long))
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
     return lambda release: release.as_postgres(tmp_path / "old", databases.new_empty())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("release", releases(), ids=lambda release: release.name)
 def test_every_page_and_answer_is_what_it_was(release: Release, opened: Opened, tmp_path: Path) -> None:
     now = asked(release, tmp_path / "lab", opened(release))

@@ -17,6 +17,7 @@ from backend.charts import scale
 from backend.charts.lines import TIMED, WHOLE, Clock, Line, Window, points_of
 from backend.charts.panels import Panel, title_of
 from backend.charts.smoothing import Average, Values, debiased_average, rounded
+from backend.domain.looks import HUES, look_of
 from backend.metrics.points import Points
 from backend.metrics.service import Curve
 from backend.metrics.thinning import thin
@@ -33,7 +34,6 @@ FAR_OFF = 4.0  # times the height from the 1st to the 99th percentile: further p
 MARGIN = {"l": 46, "r": 14, "t": 8, "b": 26}  # pixels; the still and the crosshair in run.css keep to it
 
 Figure = dict[str, Any]
-SERIES_COLOURS = tuple(f"series-{number}" for number in range(1, 7))
 
 
 def figure(
@@ -317,17 +317,6 @@ def _within(points: Points, clock: Clock, window: Window) -> Points:
 
 def _colours(variant: str, n: int) -> list[str]:
     """The run's own hue first: it is the same on every page. The others follow in order."""
-    own = f"variant-{variant or 'external'}"
-    taken = VARIANT_SERIES.get(variant)
-    others = [colour for colour in SERIES_COLOURS if colour != taken]
+    own = look_of(variant).hue
+    others = [hue for hue in sorted(HUES) if hue != own]
     return [own, *(others[i % len(others)] for i in range(n - 1))][:n]
-
-
-VARIANT_SERIES = {
-    "deterministic": "series-1",
-    "variational": "series-2",
-    "iterative": "series-3",
-    "per_demo": "series-4",
-    "slots": "series-5",
-    "graph": "series-6",
-}

@@ -26,7 +26,6 @@ Places = NDArray[np.float64]
 UNITS = 2000  # of the stretched drawing, in both directions
 MAX_POINTS = 480  # of a line: two in each column of a chart of usual width
 MAX_OF_MANY = 220  # where ten lines or more cover one another
-DASHES = {"dot": "3 3", "dash": "9 9", "longdash": "15 15", "dashdot": "9 3 3 3"}
 
 
 def still(figure: Figure, axis: Axis = "step", title: str = "") -> Markup:
@@ -98,9 +97,8 @@ class _Drawing:
                     outline = _path(np.concatenate([places, lower[::-1]]))
                     yield f'<path class="band" d="{outline}z" style="fill:{stroke}"/>'
                 continue
-            dash = DASHES.get(trace["line"].get("dash", "solid"), "")
-            extra = f";stroke-dasharray:{dash}" if dash else ""
-            yield f'<path class="{meta["role"]}" d="{_path(places)}" style="stroke:{stroke}{extra}"/>'
+            style = f"stroke:{stroke}{_dashes(trace)}"
+            yield f'<path class="{meta["role"]}" d="{_path(places)}" style="{style}"/>'
 
     def marks(self) -> Iterator[str]:
         for trace in self.figure["data"]:
@@ -164,8 +162,11 @@ def _path(places: Places) -> str:
 def swatch(trace: Figure) -> Markup:
     """The short line that stands for a trace in a legend."""
     meta = trace["meta"]
-    dash = DASHES.get(trace.get("line", {}).get("dash", "solid"), "")
-    extra = f";stroke-dasharray:{dash}" if dash else ""
-    style = f"stroke:{paint(meta['colour'], meta['shade'])}{extra}"
+    style = f"stroke:{paint(meta['colour'], meta['shade'])}{_dashes(trace)}"
     line = f'<line x1="0" x2="100%" y1="50%" y2="50%" style="{style}"/>'
     return Markup(f'<svg class="swatch" aria-hidden="true">{line}</svg>')
+
+
+def _dashes(trace: Figure) -> str:
+    dash = trace.get("line", {}).get("dash", "solid")
+    return "" if dash == "solid" else f";stroke-dasharray:{dash}"

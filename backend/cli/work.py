@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from backend.terminal.lab import become_worker
 from backend.terminal.options import Overrides
+from backend.terminal.worker import become_worker
 
 
 def worker(context: typer.Context) -> None:

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from backend.charts.static_chart import paint
 from backend.comparison.replicates import common_protocol, results_of
 from backend.comparison.service import Variation
+from backend.domain.looks import look_of
 from backend.domain.statistics import mean_of_shares
 from backend.kit.format import counted, percent, solved
 from backend.run_view.views import ResultView
@@ -76,8 +77,7 @@ def _metric(variation: Variation, metric: str) -> Bar | None:
 def _bar(
     variation: Variation, value: float, low: float | None, high: float | None, basis: str, runs: Sequence[str]
 ) -> Bar:
-    colour = f"variant-{variation.variant or 'external'}"
-    return Bar(variation.label, colour, value, low, high, basis, tuple(runs))
+    return Bar(variation.label, look_of(variation.variant).hue, value, low, high, basis, tuple(runs))
 
 
 def bars_svg(bars: Sequence[Bar], title: str) -> Markup:

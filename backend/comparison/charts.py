@@ -10,10 +10,9 @@ from backend.charts import panels
 from backend.charts.lines import SHADES, Clock, Line, clock_of
 from backend.charts.panels import Panel
 from backend.comparison.service import Variation, over_seeds, variations
+from backend.domain.looks import look_of
 from backend.metrics.service import Curve
 from backend.run_view.views import RunView
-
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 Curves = Mapping[str, Mapping[str, Curve]]  # run id -> metric -> curve
 
@@ -42,24 +41,19 @@ def styles_of(found: Sequence[RunView]) -> dict[str, Style]:
     made = {}
     for run in found:
         label = run.name if names[run.name] == 1 else f"{run.name} · seed {run.seed} · {run.id[:4]}"
-        made[run.id] = Style(
-            label,
-            f"variant-{run.variant or 'external'}",
-            shades[run.id],
-            DASHES[(run.seed or 0) % len(DASHES)],
-        )
+        look = look_of(run.variant)
+        made[run.id] = Style(label, look.hue, shades[run.id], look.dash(run.seed or 0))
     return made
 
 
 def styles_over_seeds(found: Sequence[Variation]) -> dict[str, Style]:
     """The same for variations, whose seeds are one line."""
     shades = _shades(found)
-    return {
-        each.key: Style(
-            f"{each.label} (n = {len(each.runs)})", f"variant-{each.variant or 'external'}", shades[each.key]
-        )
-        for each in found
-    }
+    made = {}
+    for each in found:
+        look, label = look_of(each.variant), f"{each.label} (n = {len(each.runs)})"
+        made[each.key] = Style(label, look.hue, shades[each.key], look.dash())
+    return made
 
 
 def _shades(found: Sequence[Variation]) -> dict[str, int]:

@@ -243,7 +243,7 @@ def _here(
     trim: int | None,
 ) -> None:
     """Become the process that scores; does not return."""
-    from backend.terminal.lab import become_worker
+    from backend.terminal.worker import become_worker
 
     if tasks:
         raise typer.BadParameter("needs a running lab (etrm up)", param_hint="--task")

@@ -9,7 +9,8 @@ from backend.domain.health import Health
 from backend.groups.views import GroupSummary
 from backend.kit.errors import FieldProblem
 from backend.run_view.views import RunView
-from backend.runs_table.cells import NAME_COLUMN, RICH_TITLES, Cell, Column, VariationRow
+from backend.runs_table.cells import NAME_COLUMN, RICH_TITLES, Cell, Column
+from backend.runs_table.configurations import VariationRow
 from backend.runs_table.saved_views import SavedViewView
 from backend.runs_table.state import RICH, TableState
 from backend.web.contexts import Context

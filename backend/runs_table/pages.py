@@ -23,9 +23,10 @@ from backend.lifecycle import service as runs
 from backend.run_view import health
 from backend.run_view.views import RunView
 from backend.runs_table import cells as runs_table
-from backend.runs_table import saved_views
+from backend.runs_table import configurations, saved_views
 from backend.runs_table import search as run_search
-from backend.runs_table.cells import Column, VariationRow
+from backend.runs_table.cells import Column
+from backend.runs_table.configurations import VariationRow
 from backend.runs_table.contexts import RunRow, RunsPage
 from backend.runs_table.search import NEWEST_FIRST, RunPage
 from backend.runs_table.state import RICH, TableState
@@ -122,10 +123,10 @@ def _baseline(session: Session, run_id: str) -> RunView | None:
 def _variations(
     session: Session, state: TableState, columns: Sequence[Column]
 ) -> tuple[Sequence[VariationRow], str | None]:
-    found = runs_table.variations(session, state.filter, state.sort, columns, state.baseline)
+    found = configurations.variations(session, state.filter, state.sort, columns, state.baseline)
     (start,) = cursors.read(state.cursor, int) or (0,)
     more = str(start + ROWS) if start + ROWS < len(found) else None
-    return runs_table.told_apart(session, found[start : start + ROWS]), more
+    return configurations.told_apart(session, found[start : start + ROWS]), more
 
 
 def _group(session: Session, filter_text: str) -> GroupSummary | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from backend.kit.errors import NotFound
 from backend.settings import PREFIX, Settings
@@ -74,10 +73,3 @@ def _database_url() -> str:
             "Start the lab once with etrm up, run etrm migrate, or set ETRM_HOME to the folder of your lab.",
         )
     return found.database_url
-
-
-def become_worker(*arguments: str) -> NoReturn:
-    """Replace this process: signals and the exit status are then the worker's own."""
-    settings()
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "worker", *arguments])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.domain.experiment.search import search_words
+from backend.domain.looks import look_of
 from backend.domain.measurement import weights_name
 from backend.kit import clock, format
 from backend.kit.format import worker_name
@@ -30,6 +31,7 @@ def grid_box(digits: str, against: str = "", side: int = 112) -> tuple[int, int,
 FILTERS = {
     each.__name__: each
     for each in (
+        look_of,
         format.percent,
         format.points,
         format.significant,

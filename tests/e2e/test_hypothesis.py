@@ -43,7 +43,7 @@ def test_a_run_is_stopped_by_its_rule_and_its_hypothesis_refuted(page: Page, dat
     measure.fill("acuracy/exact")
     measure.press("Tab")
     problem = section.locator(".problem:visible")
-    expect(problem).to_contain_text("It is perhaps called accuracy/exact")
+    expect(problem).to_contain_text("Did you mean 'accuracy/exact'?")
     measure.fill("accuracy/exact")
     visible(section, "Bar").fill("90")
     visible(section, "Bar").press("Tab")

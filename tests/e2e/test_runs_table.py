@@ -148,3 +148,13 @@ def test_all_selected_runs_are_tagged_at_once(page: Page, database: Engine) -> N
     menu.get_by_role("button", name="Remove").click()
     expect(page.get_by_text("Took kept off 2 runs.")).to_be_visible()
     expect(page.locator("#rows tr", has_text="kept")).to_have_count(1)
+
+
+def test_after_not_in_the_values_of_the_name_are_offered(page: Page, tabled: list[str]) -> None:
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type("status no")
+    page.get_by_role("option", name="not in").click()
+    page.keyboard.type('"fin')
+    page.get_by_role("option", name='"finished"').click()
+    expect(page.locator("#filter")).to_have_value('status not in "finished" ')

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 
 from backend.domain.metrics import NAMES
 from backend.kit.errors import InvalidInput
-from backend.kit.filters.parser import MAX_LENGTH, parse
+from backend.kit.filters.parser import MAX_LENGTH, OPERATORS, parse
 from backend.kit.filters.tree import Value, matches
 from backend.run_view.filter_names import at_path, bind
 
@@ -155,3 +158,10 @@ def test_values_are_found_by_dotted_path_through_lists_and_foreign_keys() -> Non
     assert at_path(config, "empty") is None
     assert at_path(config, "missing.deeper") is None
     assert at_path(config, "lr.deeper") is None
+
+
+def test_the_browser_completes_the_operators_of_the_grammar_and_no_others() -> None:
+    script = Path(__file__).parents[2] / "frontend/static/js/runs_table/completion.js"
+    listed = re.search(r"const OPERATORS = (\[[^\]]*\]);", script.read_text())
+    assert listed
+    assert set(json.loads(listed[1])) == set(OPERATORS)

@@ -20,7 +20,7 @@ from backend.queue import sweep as queue_sweep
 from backend.queue.claims import Claim
 from backend.runs import checkpoints, events
 from backend.runs import queries as runs
-from backend.runs.status import RunStatus
+from backend.runs.status import MAX_ATTEMPTS, RunStatus
 from backend.runs.tables import Run
 from backend.workers import lease
 from backend.workers import service as workers
@@ -169,8 +169,8 @@ def test_an_attempt_that_lost_its_run_can_neither_renew_nor_end_it(engine: Engin
 
 def test_a_run_that_dies_again_and_again_at_the_same_step_fails_with_its_cause(engine: Engine) -> None:
     add_run(engine, RUN)
-    ends = [interrupt_once(engine) for _ in range(queue.MAX_ATTEMPTS)]
-    assert ends == [RunStatus.QUEUED] * (queue.MAX_ATTEMPTS - 1) + [RunStatus.FAILED]
+    ends = [interrupt_once(engine) for _ in range(MAX_ATTEMPTS)]
+    assert ends == [RunStatus.QUEUED] * (MAX_ATTEMPTS - 1) + [RunStatus.FAILED]
     assert row(engine).status_cause == (
         "killed (SIGKILL); gave up after 5 attempts without progress past step 0"
     )
@@ -178,7 +178,7 @@ def test_a_run_that_dies_again_and_again_at_the_same_step_fails_with_its_cause(e
 
 def test_new_progress_or_a_resume_by_the_user_gives_a_dying_run_new_attempts(engine: Engine) -> None:
     add_run(engine, RUN)
-    for step in range(2 * queue.MAX_ATTEMPTS):
+    for step in range(2 * MAX_ATTEMPTS):
         checkpoint(engine, step)
         assert interrupt_once(engine) is RunStatus.QUEUED
     while interrupt_once(engine) is RunStatus.QUEUED:
@@ -191,7 +191,7 @@ def test_new_progress_or_a_resume_by_the_user_gives_a_dying_run_new_attempts(eng
 
 def test_a_worker_that_leaves_in_good_order_does_not_count_as_an_interruption(engine: Engine) -> None:
     add_run(engine, RUN)
-    for _ in range(2 * queue.MAX_ATTEMPTS):
+    for _ in range(2 * MAX_ATTEMPTS):
         held = claim(engine)
         end = commit(engine, lambda session, held=held: queue.release(session, held, "worker stopped"))
         assert end is RunStatus.QUEUED

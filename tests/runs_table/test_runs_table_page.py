@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from backend.db.session import reading_scope
-from backend.runs_table.cells import Cell, VariationRow, columns_of, variations
+from backend.runs_table.cells import Cell, columns_of
+from backend.runs_table.configurations import VariationRow, variations
 from tests.comparison.test_compare import evaluate, queued
 
 

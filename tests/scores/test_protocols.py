@@ -27,6 +27,7 @@ from backend.kit.errors import InvalidInput
 from backend.lifecycle import service as runs
 from backend.runs import queries as run_rows
 from backend.runs_table import cells as runs_table
+from backend.runs_table import configurations
 from backend.runs_table import exports as run_exports
 from tests.comparison.test_compare import queued
 
@@ -99,7 +100,7 @@ def test_every_setting_is_named_alike_by_the_table_means_and_significance(
     evaluated(engine, ids[1], TASKS[:8], 4, **how)
     with reading_scope(engine) as session:
         delta = cells_against(session, ids[1], ids[0])["pass2"].delta
-        (row,) = runs_table.variations(session, "", "-created", runs_table.columns_of(["pass2"]), "")
+        (row,) = configurations.variations(session, "", "-created", runs_table.columns_of(["pass2"]), "")
         found = compare.chosen(session, ids)
         (pair,) = compare.pairs(session, found, ids[0], 1)
         matrix = compare.matrix(session, found, 1)
@@ -115,7 +116,7 @@ def test_every_setting_is_named_alike_by_the_table_means_and_significance(
 def test_there_is_no_mean_over_seeds_of_other_tasks(engine: Engine, apart: Two) -> None:
     columns = runs_table.columns_of(PASSES)
     with reading_scope(engine) as session:
-        (row,) = runs_table.variations(session, "", "-pass1", columns, baseline="")
+        (row,) = configurations.variations(session, "", "-pass1", columns, baseline="")
     for cell in row.cells:
         assert (cell.text, cell.title) == ("not comparable", DIFFERENT_TASKS)
 
@@ -128,7 +129,7 @@ def test_a_mean_over_seeds_is_not_held_against_one_of_other_tasks(engine: Engine
     evaluated(engine, alone, TASKS[8:], 2)
     columns = runs_table.columns_of(["pass1"])
     with reading_scope(engine) as session:
-        rows = runs_table.variations(session, "", "-created", columns, baseline=alone)
+        rows = configurations.variations(session, "", "-created", columns, baseline=alone)
     deltas = {row.runs[0]: row.cells[0].delta for row in rows}
     assert deltas[alone] is None
     found = deltas[other]
@@ -265,7 +266,7 @@ def test_an_interval_over_seeds_stays_within_0_and_100_per_cent(engine: Engine) 
     evaluated(engine, ids[0], TASKS[:8], 8)
     evaluated(engine, ids[1], TASKS[:8], 0)
     with reading_scope(engine) as session:
-        (row,) = runs_table.variations(session, "", "-created", runs_table.columns_of(["pass1"]), "")
+        (row,) = configurations.variations(session, "", "-created", runs_table.columns_of(["pass1"]), "")
         found = compare.chosen(session, ids)
         (variation,) = group_stats.variations(found, parse_sweep({"seeds": 2}))
         (bar,) = bars_of(compare.variations(found), "pass@1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from backend.domain.experiment import (
+    ENCODERS,
     ActConfig,
     CoreConfig,
     DeterministicEncoder,
@@ -17,6 +18,7 @@ from worker.kit.batch import FIRST_COLOUR, IGNORE, VOCABULARY, Batch
 
 CORE = CoreConfig(width=16, heads=2, layers=1, h_cycles=2, l_cycles=2, context_tokens=3)
 PUZZLES = 6
+SMALL_ENCODERS: dict[str, EncoderConfig] = {kind: each(**each.small) for kind, each in ENCODERS.items()}
 
 
 def etrm(

@@ -15,7 +15,7 @@ from backend.terminal.home import Holder
 
 HOLD = """
 import sys, pathlib
-from backend.embedded import home
+from backend.terminal import home
 with home.held(pathlib.Path(sys.argv[1])) as lock:
     home.announce(lock, home.Holder(4711, "http://127.0.0.1:8123", "redis://:secret@127.0.0.1:1/0"))
     print("held", flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from functools import cache
 from importlib import import_module
 
 import pytest
@@ -20,6 +21,7 @@ PAGES = [page for base in BASES for page in (base.__subclasses__() or [base])]
 TEMPLATES = sorted(str(path.relative_to(FRONTEND / "templates")) for path in FRONTEND.rglob("*.html"))
 
 
+@cache
 def reached(template: str) -> set[str]:
     """The template and all that it extends, includes or imports."""
     source = environment().loader.get_source(environment(), template)[0]  # type: ignore[union-attr]
@@ -29,6 +31,7 @@ def reached(template: str) -> set[str]:
     return {template}.union(*(reached(each) for each in named))
 
 
+@cache
 def undeclared(template: str) -> set[str]:
     """Names that the template uses and neither imports nor sets itself."""
     source = environment().loader.get_source(environment(), template)[0]  # type: ignore[union-attr]

@@ -115,6 +115,7 @@ NAMES_OF_OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.json")))
 def test_our_models_compute_what_the_published_ones_computed(name: str, tmp_path: Path) -> None:
     for suffix in (".json", ".safetensors"):

@@ -30,6 +30,8 @@ from worker.models.core import Recursion, States
 from worker.models.layers import Residual, SwiGLU, rms_norm
 from worker.training import losses
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "parity"
 Patch = pytest.MonkeyPatch
 Fault = Callable[[Patch], None]

@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.support.models import PUZZLES, etrm, random_batch
-from tests.worker.search.test_objective import ENCODERS
+from tests.support.models import PUZZLES, SMALL_ENCODERS, etrm, random_batch
 from worker.experiments.parity.report import Comparison, ParityLine
 from worker.experiments.parity.rounding import FLOOR, MULTIPLE, Scale, Size, measure, shaken
 from worker.models.build import build_reasoner
@@ -59,7 +58,7 @@ def test_a_fixture_whose_every_step_is_hidden_does_not_pass() -> None:
 
 
 def test_a_shaken_copy_rounds_otherwise_and_leaves_the_model_alone() -> None:
-    reasoner, batch = build_reasoner(etrm(ENCODERS["deterministic"]), PUZZLES).eval(), random_batch(0)
+    reasoner, batch = build_reasoner(etrm(SMALL_ENCODERS["deterministic"]), PUZZLES).eval(), random_batch(0)
     with torch.inference_mode():
         before, once, again, other = (
             model.run(batch, 1).logits
@@ -71,9 +70,9 @@ def test_a_shaken_copy_rounds_otherwise_and_leaves_the_model_alone() -> None:
     assert 0 < float((once - before).abs().max()) < 1e-3
 
 
-@pytest.mark.parametrize("kind", ENCODERS)
+@pytest.mark.parametrize("kind", SMALL_ENCODERS)
 def test_a_float64_model_computes_in_float64_throughout(kind: str) -> None:
-    reasoner, batch = build_reasoner(etrm(ENCODERS[kind]), PUZZLES).double(), random_batch(0)
+    reasoner, batch = build_reasoner(etrm(SMALL_ENCODERS[kind]), PUZZLES).double(), random_batch(0)
     seen: dict[str, torch.dtype] = {}
 
     def note(name: str) -> Any:
@@ -91,8 +90,8 @@ def test_a_float64_model_computes_in_float64_throughout(kind: str) -> None:
     assert {name for name, dtype in seen.items() if dtype != torch.float64} == set()
     assert {output.logits.dtype, output.halt_logits.dtype, output.context.dtype} == {torch.float64}
     assert output.carry.states.y.dtype == torch.float64
-    exact = build_reasoner(etrm(ENCODERS[kind]), PUZZLES).double()
-    single = build_reasoner(etrm(ENCODERS[kind]), PUZZLES)
+    exact = build_reasoner(etrm(SMALL_ENCODERS[kind]), PUZZLES).double()
+    single = build_reasoner(etrm(SMALL_ENCODERS[kind]), PUZZLES)
     difference = (
         exact.step(exact.initial_carry(batch), batch).context.float()
         - single.step(single.initial_carry(batch), batch).context

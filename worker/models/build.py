@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from backend.domain.experiment import (
-    EtrmModel,
-    ExperimentConfig,
-    GraphEncoder,
-    IterativeEncoder,
-    PerDemoEncoder,
-    SlotsEncoder,
-    TrmModel,
-    VariationalEncoder,
-)
-from worker.models.context.deterministic import DeterministicSource
-from worker.models.context.graph import GraphSource
-from worker.models.context.iterative import IterativeSource
-from worker.models.context.per_demo import PerDemoSource
+from backend.domain.experiment import EtrmModel, ExperimentConfig, TrmModel
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
-from worker.models.context.slots import SlotSource
-from worker.models.context.source import ContextSource
-from worker.models.context.variational import VariationalSource
+from worker.models.context.source import ContextSource, encoder_source
 from worker.models.core import Core
 from worker.models.reasoner import Reasoner
 
@@ -48,15 +33,4 @@ def _context_source(
     core = model.core
     if isinstance(model, TrmModel):
         return PuzzleEmbedding(puzzle_rows, model.embedding_width, core.context_tokens, core.width)
-    encoder = model.encoder
-    if isinstance(encoder, VariationalEncoder):
-        return VariationalSource(core, encoder, generator)
-    if isinstance(encoder, PerDemoEncoder):
-        return PerDemoSource(core, encoder, generator)
-    if isinstance(encoder, IterativeEncoder):
-        return IterativeSource(core, encoder, generator)
-    if isinstance(encoder, SlotsEncoder):
-        return SlotSource(core, encoder, generator)
-    if isinstance(encoder, GraphEncoder):
-        return GraphSource(core, encoder, generator)
-    return DeterministicSource(core, encoder, generator)
+    return encoder_source(core, model.encoder, generator)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.domain.experiment import (
+    ENCODERS,
     ActConfig,
     CoreConfig,
     DataConfig,
@@ -16,13 +17,11 @@ from backend.domain.experiment import (
     EvaluationSet,
     ExperimentConfig,
     GradientSearch,
-    GraphEncoder,
     IterativeEncoder,
     ModelConfig,
     ObjectiveConfig,
     OptimisationConfig,
     PerDemoEncoder,
-    SlotsEncoder,
     TrainingConfig,
     TrmModel,
     VariationalEncoder,
@@ -103,16 +102,6 @@ def lpn() -> ExperimentConfig:
     )
 
 
-def slots() -> ExperimentConfig:
-    """ETRM with slot attention over the demonstrations' cells, else as etrm_deterministic. Not published."""
-    return _with_encoder(etrm_deterministic_arc1(), "slots", SlotsEncoder(), steps=175_000)
-
-
-def graph() -> ExperimentConfig:
-    """ETRM with a graph over the demonstrations' objects, else as etrm_deterministic. Not published."""
-    return _with_encoder(etrm_deterministic_arc1(), "graph", GraphEncoder(), steps=175_000)
-
-
 def trm_arc1() -> ExperimentConfig:
     """TRM at its published setting on ARC-AGI-1: one embedding per augmented puzzle."""
     return etrm_deterministic_arc1().model_copy(
@@ -138,11 +127,6 @@ def trm_arc2() -> ExperimentConfig:
     )
 
 
-def quick_trm_arc1() -> ExperimentConfig:
-    """trm_arc1 at the size of quick: minutes on two CPU cores."""
-    return _quick(trm_arc1())
-
-
 def quick_trm_arc2() -> ExperimentConfig:
     """trm_arc2 at the size of quick, on canvases of 10 and 15: its evaluation has two tasks for 10 alone."""
     small = _quick(trm_arc2())
@@ -154,36 +138,16 @@ def quick_etrm_deterministic_arc1() -> ExperimentConfig:
     return quick().model_copy(update={"name": "quick-etrm-deterministic"})
 
 
-def quick_etrm_variational() -> ExperimentConfig:
-    """etrm_variational at the size of quick: minutes on two CPU cores."""
-    return _quick(etrm_variational())
-
-
 def quick_etrm_iterative() -> ExperimentConfig:
     """etrm_iterative at the size of quick: watch its gradient coverage stay at zero."""
-    return _quick(etrm_iterative(), refine_layers=1, refine_h_cycles=2)
-
-
-def quick_etrm_iterative_trained() -> ExperimentConfig:
-    """etrm_iterative_trained at the size of quick: minutes on two CPU cores."""
-    return _quick(etrm_iterative_trained(), refine_layers=1, refine_h_cycles=2)
+    return _quick(etrm_iterative())
 
 
 def quick_lpn() -> ExperimentConfig:
     """lpn at the size of quick, with 5 gradient steps per view: minutes on two CPU cores."""
-    small = _quick(lpn(), inner_width=64)
+    small = _quick(lpn())
     searched = small.evaluation.model_copy(update={"search": GradientSearch(steps=5)})
     return small.model_copy(update={"evaluation": searched})
-
-
-def quick_slots() -> ExperimentConfig:
-    """slots at the size of quick: minutes on two CPU cores."""
-    return _quick(slots())
-
-
-def quick_graph() -> ExperimentConfig:
-    """graph at the size of quick: minutes on two CPU cores."""
-    return _quick(graph(), layers=2)
 
 
 def _with_encoder(
@@ -199,8 +163,8 @@ def _with_encoder(
     )
 
 
-def _quick(published: ExperimentConfig, **encoder: object) -> ExperimentConfig:
-    """The system of `published` at the size and on the tasks of `quick`; `encoder` shrinks its encoder."""
+def _quick(published: ExperimentConfig) -> ExperimentConfig:
+    """The system of `published` at the size and on the tasks of `quick`."""
     small = quick()
     arc = published.data.training_sets[0].partition("/")[0]
     sets = tuple(
@@ -210,7 +174,7 @@ def _quick(published: ExperimentConfig, **encoder: object) -> ExperimentConfig:
     kept = {"training_sets", "evaluation_demonstrations", "query"}
     return ExperimentConfig(
         name=f"quick-{published.name}",
-        model=_small(published.model, small.model, encoder),
+        model=_small(published.model, small.model),
         data=small.data.model_copy(update=published.data.model_dump(include=kept)),
         optimisation=small.optimisation.model_copy(
             update={"gradient_clip": published.optimisation.gradient_clip}
@@ -221,7 +185,7 @@ def _quick(published: ExperimentConfig, **encoder: object) -> ExperimentConfig:
     )
 
 
-def _small(model: ModelConfig, small: ModelConfig, encoder: dict[str, object]) -> ModelConfig:
+def _small(model: ModelConfig, small: ModelConfig) -> ModelConfig:
     """`model` with the widths, layers and steps of `small`, and no more cycles than it has itself."""
     cycles = {
         name: min(getattr(model.core, name), getattr(small.core, name)) for name in ("h_cycles", "l_cycles")
@@ -230,8 +194,8 @@ def _small(model: ModelConfig, small: ModelConfig, encoder: dict[str, object]) -
         "core": small.core.model_copy(update=cycles),
         "act": model.act.model_copy(update={"max_steps": min(model.act.max_steps, small.act.max_steps)}),
     }
-    if isinstance(model, EtrmModel) and isinstance(small, EtrmModel):
-        changes["encoder"] = model.encoder.model_copy(update={"layers": small.encoder.layers, **encoder})
+    if isinstance(model, EtrmModel):
+        changes["encoder"] = model.encoder.model_copy(update=dict(model.encoder.small))
     return model.model_copy(update=changes)
 
 
@@ -242,36 +206,67 @@ class Preset:
     name: str
     title: str
     make: Callable[[], ExperimentConfig]
+    about: str = ""  # empty: what `make` says of itself
 
     @property
     def description(self) -> str:
-        return " ".join((self.make.__doc__ or "").split())
+        return self.about or " ".join((self.make.__doc__ or "").split())
 
 
+# What an encoder was published with, where it was: its preset says more than its encoder.
+PUBLISHED = {
+    "deterministic": "etrm_deterministic_arc1",
+    "variational": "etrm_variational",
+    "iterative": "etrm_iterative_trained",
+    "per_demo": "lpn",
+}
+
+
+def preset_of_encoder(kind: str) -> str:
+    """The name of the preset that trains an encoder as it is meant; `quick_` before it: the small one."""
+    return PUBLISHED.get(kind, kind)
+
+
+def _of_encoder(kind: str) -> Preset:
+    """The preset of an encoder that was not published."""
+    encoder = ENCODERS[kind]
+    return Preset(
+        kind,
+        f"ETRM {encoder.title or kind}",
+        lambda: _with_encoder(etrm_deterministic_arc1(), kind, encoder(), steps=175_000),
+        f"ETRM with {encoder.reads or f'the {kind} encoder'}, else as etrm_deterministic. Not published.",
+    )
+
+
+def _quick_of(full: Preset) -> Preset:
+    """The small form of a preset."""
+    about = f"{full.name} at the size of quick: minutes on two CPU cores."
+    return Preset(f"quick_{full.name}", f"Quick {full.title}", lambda: _quick(full.make()), about)
+
+
+_FULL = (
+    Preset("trm_arc1", "TRM, ARC-AGI-1", trm_arc1),
+    Preset("trm_arc2", "TRM, ARC-AGI-2", trm_arc2),
+    Preset("etrm_deterministic_arc1", "ETRM deterministic, ARC-AGI-1", etrm_deterministic_arc1),
+    Preset("etrm_variational", "ETRM variational", etrm_variational),
+    Preset("etrm_iterative", "ETRM iterative, as published", etrm_iterative),
+    Preset("etrm_iterative_trained", "ETRM iterative, as meant", etrm_iterative_trained),
+    Preset("lpn", "LPN on the shared core", lpn),
+    *(_of_encoder(kind) for kind in ENCODERS if kind not in PUBLISHED),
+)
+_QUICK = (  # where there is more to say, or to change, than that it is small
+    Preset("quick_trm_arc2", "Quick TRM, ARC-AGI-2", quick_trm_arc2),
+    Preset("quick_etrm_deterministic_arc1", "Quick ETRM deterministic", quick_etrm_deterministic_arc1),
+    Preset("quick_etrm_iterative", "Quick ETRM iterative, as published", quick_etrm_iterative),
+    Preset("quick_lpn", "Quick LPN on the shared core", quick_lpn),
+)
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
         Preset("quick", "Quick check on CPU", quick),
-        Preset("trm_arc1", "TRM, ARC-AGI-1", trm_arc1),
-        Preset("trm_arc2", "TRM, ARC-AGI-2", trm_arc2),
-        Preset("etrm_deterministic_arc1", "ETRM deterministic, ARC-AGI-1", etrm_deterministic_arc1),
-        Preset("etrm_variational", "ETRM variational", etrm_variational),
-        Preset("etrm_iterative", "ETRM iterative, as published", etrm_iterative),
-        Preset("etrm_iterative_trained", "ETRM iterative, as meant", etrm_iterative_trained),
-        Preset("lpn", "LPN on the shared core", lpn),
-        Preset("slots", "ETRM slot attention", slots),
-        Preset("graph", "ETRM object graph", graph),
-        Preset("quick_trm_arc1", "Quick TRM, ARC-AGI-1", quick_trm_arc1),
-        Preset("quick_trm_arc2", "Quick TRM, ARC-AGI-2", quick_trm_arc2),
-        Preset("quick_etrm_deterministic_arc1", "Quick ETRM deterministic", quick_etrm_deterministic_arc1),
-        Preset("quick_etrm_variational", "Quick ETRM variational", quick_etrm_variational),
-        Preset("quick_etrm_iterative", "Quick ETRM iterative, as published", quick_etrm_iterative),
-        Preset(
-            "quick_etrm_iterative_trained", "Quick ETRM iterative, as meant", quick_etrm_iterative_trained
-        ),
-        Preset("quick_lpn", "Quick LPN on the shared core", quick_lpn),
-        Preset("quick_slots", "Quick ETRM slot attention", quick_slots),
-        Preset("quick_graph", "Quick ETRM object graph", quick_graph),
+        *_FULL,
+        *map(_quick_of, _FULL),
+        *_QUICK,  # each in the place of the small form of the same name
     )
 }
 

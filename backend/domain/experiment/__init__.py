@@ -14,15 +14,13 @@ from backend.domain.experiment.data import (
     GENERATED_SETS,
     DataConfig,
 )
-from backend.domain.experiment.encoders import (
-    DeterministicEncoder,
-    EncoderConfig,
-    GraphEncoder,
-    IterativeEncoder,
-    PerDemoEncoder,
-    SlotsEncoder,
-    VariationalEncoder,
-)
+from backend.domain.experiment.encoders import ENCODERS, EncoderConfig
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
+from backend.domain.experiment.encoders.graph import GraphEncoder
+from backend.domain.experiment.encoders.iterative import IterativeEncoder
+from backend.domain.experiment.encoders.per_demo import PerDemoEncoder
+from backend.domain.experiment.encoders.slots import SlotsEncoder
+from backend.domain.experiment.encoders.variational import VariationalEncoder
 from backend.domain.experiment.evaluation import EvaluationConfig, EvaluationSet
 from backend.domain.experiment.fields import Config
 from backend.domain.experiment.health import HealthConfig
@@ -57,6 +55,7 @@ from backend.domain.experiment.training import (
 
 __all__ = [
     "BUILT_IN_SETS",
+    "ENCODERS",
     "GENERATED_PREFIX",
     "GENERATED_SETS",
     "ActConfig",

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from backend.domain.experiment.encoders import DeterministicEncoder, EncoderConfig, SlotsEncoder
+from backend.domain.experiment.encoders import EncoderConfig
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
 from backend.domain.experiment.fields import Config, field
 
 
@@ -121,11 +122,8 @@ class EtrmModel(Config):
     )
 
     @model_validator(mode="after")
-    def _slots_have_rivals(self) -> EtrmModel:
-        if isinstance(self.encoder, SlotsEncoder) and self.core.context_tokens < 2:
-            raise ValueError(
-                "core.context_tokens must be 2 or more for encoder.kind slots: one slot has no rival"
-            )
+    def _context_fits_encoder(self) -> EtrmModel:
+        self.encoder.check_context(self.core.context_tokens)
         return self
 
 

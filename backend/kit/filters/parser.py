@@ -31,7 +31,7 @@ from backend.kit.filters.tree import (
 MAX_LENGTH = 2000  # characters of a filter
 MAX_DEPTH = 50  # parentheses and nots inside one another
 
-_OPERATORS = ("<", "<=", ">", ">=", "==", "!=", "in", "not in", "contains")
+OPERATORS = ("<", "<=", ">", ">=", "==", "!=", "in", "not in", "contains")
 _WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None, "null": None}
 _MISTAKES = {
     "=": "Write == to compare.",
@@ -161,12 +161,12 @@ class _Parser:
             if self._take("in"):
                 return "not in"
             self._fail("expected in after not")
-        token = self._take(*_OPERATORS)
+        token = self._take(*OPERATORS)
         if token is None:
             look_for = (
                 f'To look for a name write: name contains "{left.text}".' if isinstance(left, Name) else ""
             )
-            self._fail(f"expected one of {' '.join(_OPERATORS)}", look_for)
+            self._fail(f"expected one of {' '.join(OPERATORS)}", look_for)
         return token.text.lower()
 
     def _operand(self, list_in_parentheses: bool = False) -> Operand:

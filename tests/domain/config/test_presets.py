@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backend.domain.config.presets import PRESETS, preset
+from backend.domain.config.presets import PRESETS, preset, preset_of_encoder
 from backend.domain.config.problems import parse_experiment
-from backend.domain.experiment import EtrmModel, IterativeEncoder
+from backend.domain.experiment import ENCODERS, EtrmModel, IterativeEncoder
 from backend.kit.errors import InvalidConfig
 
 
@@ -41,17 +41,13 @@ def test_a_quick_form_is_the_same_system_on_the_same_kind_of_tasks(name: str) ->
 
 def test_every_system_of_the_field_has_a_published_and_a_quick_form() -> None:
     systems = {name for name in PRESETS if f"quick_{name}" in PRESETS}
-    assert systems == {
-        "trm_arc1",
-        "trm_arc2",
-        "etrm_deterministic_arc1",
-        "etrm_variational",
-        "etrm_iterative",
-        "etrm_iterative_trained",
-        "lpn",
-        "slots",
-        "graph",
-    }
+    assert systems == {"trm_arc1", "trm_arc2", "etrm_iterative", *map(preset_of_encoder, ENCODERS)}
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_every_encoder_has_a_preset_of_its_own(kind: str) -> None:
+    for name in (preset_of_encoder(kind), f"quick_{preset_of_encoder(kind)}"):
+        assert preset(name).variant == kind
 
 
 def test_the_iterative_encoder_is_cut_off_as_published_alone() -> None:

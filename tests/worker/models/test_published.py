@@ -6,14 +6,11 @@ import torch
 from backend.domain.experiment import (
     DeterministicEncoder,
     ExperimentConfig,
-    GraphEncoder,
     IterativeEncoder,
-    PerDemoEncoder,
-    SlotsEncoder,
     VariationalEncoder,
 )
 from backend.kit.errors import InvalidInput
-from tests.support.models import etrm, trm
+from tests.support.models import SMALL_ENCODERS, etrm, trm
 from worker.models.build import build_reasoner
 from worker.models.published import (
     load_published,
@@ -23,15 +20,13 @@ from worker.models.published import (
 )
 
 CONFIGS: dict[str, ExperimentConfig] = {
+    **{kind: etrm(encoder) for kind, encoder in SMALL_ENCODERS.items()},
     "trm": trm(),
-    "deterministic": etrm(DeterministicEncoder(layers=2, set_layers=2, layer_scale=0.1)),
+    "deterministic, deeper": etrm(DeterministicEncoder(layers=2, set_layers=2, layer_scale=0.1)),
     "attention pooling": etrm(DeterministicEncoder(pooling="attention")),
     "weighted pooling": etrm(DeterministicEncoder(pooling="weighted")),
-    "variational": etrm(VariationalEncoder(layer_scale=0.1)),
-    "per_demo": etrm(PerDemoEncoder(inner_width=16)),
-    "iterative": etrm(IterativeEncoder(layer_scale=0.1)),
-    "slots": etrm(SlotsEncoder()),
-    "graph": etrm(GraphEncoder()),
+    "variational, scaled": etrm(VariationalEncoder(layer_scale=0.1)),
+    "iterative, scaled": etrm(IterativeEncoder(layer_scale=0.1)),
 }
 
 

@@ -6,16 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.domain.experiment import (
-    DeterministicEncoder,
-    EncoderConfig,
-    GraphEncoder,
-    IterativeEncoder,
-    PerDemoEncoder,
-    SlotsEncoder,
-    VariationalEncoder,
-)
-from tests.support.models import CORE, PUZZLES, etrm, random_batch
+from backend.domain.experiment import EncoderConfig, PerDemoEncoder
+from tests.support.models import CORE, PUZZLES, SMALL_ENCODERS, etrm, random_batch
 from worker.kit.batch import IGNORE, PAD, Batch
 from worker.kit.noise import Noise
 from worker.models.build import build_reasoner
@@ -23,16 +15,8 @@ from worker.models.likelihood import prediction_loss
 from worker.models.reasoner import Encoded, Reasoner
 from worker.search.objective import demonstration_loss, gradient_step
 
-ENCODERS: dict[str, EncoderConfig] = {
-    "deterministic": DeterministicEncoder(layers=1),
-    "variational": VariationalEncoder(layers=1),
-    "per_demo": PerDemoEncoder(layers=1, inner_width=16, latent=4),
-    "iterative": IterativeEncoder(layers=1, refine_layers=1, refine_h_cycles=2),
-    "slots": SlotsEncoder(layers=1),
-    "graph": GraphEncoder(layers=2, objects=6),
-}
-every_encoder = pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
-LATENTS = {"variational": (4, CORE.width), "per_demo": (4, 4)}
+every_encoder = pytest.mark.parametrize("encoder", SMALL_ENCODERS.values(), ids=SMALL_ENCODERS)
+LATENTS = {"variational": (4, CORE.width), "per_demo": (4, PerDemoEncoder().latent)}
 
 
 def encoded_by(encoder: EncoderConfig, batch: Batch) -> tuple[Reasoner, Encoded]:
@@ -114,7 +98,7 @@ def test_the_asked_pair_is_never_read(encoder: EncoderConfig) -> None:
 
 
 def test_a_step_leaves_no_gradient_behind_and_moves_each_sample_by_its_size() -> None:
-    reasoner, encoded = encoded_by(ENCODERS["per_demo"], random_batch(4))
+    reasoner, encoded = encoded_by(SMALL_ENCODERS["per_demo"], random_batch(4))
     latent = reasoner.latent_of(encoded).detach()
     moved, losses = gradient_step(reasoner, encoded, latent, size=0.25)
     assert all(parameter.grad is None for parameter in reasoner.parameters())
@@ -125,7 +109,7 @@ def test_a_step_leaves_no_gradient_behind_and_moves_each_sample_by_its_size() ->
 
 def test_samples_do_not_move_each_other() -> None:
     batch = random_batch(5)
-    reasoner, encoded = encoded_by(ENCODERS["deterministic"], batch)
+    reasoner, encoded = encoded_by(SMALL_ENCODERS["deterministic"], batch)
     latent = reasoner.latent_of(encoded).detach()
     together, _ = gradient_step(reasoner, encoded, latent, 0.1)
     alone = encoded._replace(samples=batch.map(lambda rows: rows[2:3]), context=encoded.context[2:3])
@@ -140,7 +124,7 @@ def without_demonstrations(encoded: Encoded, row: int) -> Encoded:
 
 
 def test_a_sample_without_demonstrations_has_no_loss_and_stays() -> None:
-    reasoner, encoded = encoded_by(ENCODERS["per_demo"], random_batch(6))
+    reasoner, encoded = encoded_by(SMALL_ENCODERS["per_demo"], random_batch(6))
     encoded = without_demonstrations(encoded, 1)
     latent = reasoner.latent_of(encoded).detach()
     moved, losses = gradient_step(reasoner, encoded, latent, 0.1)

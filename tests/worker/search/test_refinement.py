@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from backend.domain.experiment import EncoderConfig, GradientSearch, NoSearch, RandomSearch, SearchConfig
-from tests.support.models import PUZZLES, etrm, random_batch
-from tests.worker.search.test_objective import ENCODERS, every_encoder
+from tests.support.models import PUZZLES, SMALL_ENCODERS, etrm, random_batch
+from tests.worker.search.test_objective import every_encoder
 from worker.kit.batch import Batch
 from worker.models.build import build_reasoner
 from worker.models.reasoner import Reasoner
@@ -26,7 +26,7 @@ every_search = pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES
 
 
 def refined(search: SearchConfig, batch: Batch, encoder: str = "per_demo") -> tuple[Reasoner, Refined]:
-    reasoner = build_reasoner(etrm(ENCODERS[encoder]), PUZZLES).eval()
+    reasoner = build_reasoner(etrm(SMALL_ENCODERS[encoder]), PUZZLES).eval()
     with torch.inference_mode():  # as an evaluation calls it
         return reasoner, refine(reasoner, batch, search, list(range(len(batch.inputs))))
 
@@ -65,7 +65,7 @@ def test_a_view_is_searched_the_same_alone_and_among_others(search: SearchConfig
     batch = random_batch(2)
     _, among = refined(search, batch)
     row = slice(2, 3)
-    reasoner = build_reasoner(etrm(ENCODERS["per_demo"]), PUZZLES).eval()
+    reasoner = build_reasoner(etrm(SMALL_ENCODERS["per_demo"]), PUZZLES).eval()
     alone = refine(reasoner, batch.map(lambda tensor: tensor[row]), search, [2])
     asked, together = (torch.stack([m.losses for m in found.moments]) for found in (alone, among))
     assert torch.allclose(asked, together[:, row], rtol=1e-4)
@@ -96,7 +96,7 @@ def test_leave_one_out_asks_each_demonstration_with_a_latent_of_the_others() -> 
 
 def test_random_starts_differ_by_seed_and_not_by_encoder_output() -> None:
     batch = random_batch(4)
-    reasoner = build_reasoner(etrm(ENCODERS["per_demo"]), PUZZLES).eval()
+    reasoner = build_reasoner(etrm(SMALL_ENCODERS["per_demo"]), PUZZLES).eval()
     search = RandomSearch(samples=1, start="random")
     seeds = list(range(len(batch.inputs)))
     one = refine(reasoner, batch, search, seeds)

@@ -14,7 +14,7 @@ def test_this_process_is_alive() -> None:
 
 
 def test_a_process_that_ended_is_dead_and_so_is_one_whose_number_was_given_to_another() -> None:
-    code = "from worker import machine; print(machine.worker_id(), flush=True); input()"
+    code = "from worker.service import machine; print(machine.worker_id(), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
@@ -37,7 +37,7 @@ def test_a_worker_elsewhere_is_never_called_dead() -> None:
 
 def test_the_device_is_named_without_loading_torch() -> None:
     code = (
-        "import sys; from worker import machine, celery_app; print(machine.device_info()); "
+        "import sys; from worker.service import machine, celery_app; print(machine.device_info()); "
         "assert 'torch' not in sys.modules"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

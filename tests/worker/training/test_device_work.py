@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
 
 from backend.domain.config.problems import parse_experiment
+from backend.domain.experiment import ENCODERS
 from tests.support.tiny_runs import Memory, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
@@ -25,8 +26,6 @@ from worker.training.stop import StopSignal
 from worker.training.trainer import train
 
 pytestmark = pytest.mark.slow
-
-ENCODERS = ["deterministic", "variational", "per_demo", "iterative", "slots", "graph"]
 
 
 def learner_of(kind: str, **training: Any) -> Learner:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
+from backend.domain.experiment import ENCODERS
 from tests.support.tiny_runs import Memory, tiny
 from worker.data.sets import BuiltinTasks
 from worker.training.stop import StopSignal
 from worker.training.trainer import train
-
-ENCODERS: dict[str, dict[str, Any]] = {
-    "deterministic": {"layers": 1},
-    "variational": {"layers": 1},
-    "per_demo": {"layers": 1, "inner_width": 16, "latent": 8},
-    "iterative": {"layers": 1, "refine_layers": 1},
-    "slots": {"layers": 1},
-    "graph": {"layers": 1},
-}
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
@@ -29,7 +20,7 @@ def test_the_gradient_reaches_all_of_the_encoder_and_the_loss_falls(kind: str, t
     memory = Memory()
     config = tiny(
         steps=40,
-        model={"encoder": {"kind": kind, **ENCODERS[kind]}},
+        model={"encoder": {"kind": kind, **ENCODERS[kind].small}},
         training={"log_every": 20, "checkpoint_every": 40, "batch_size": 8},
         evaluation={"sets": []},
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from backend.domain.config.problems import parse_experiment
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import ENCODERS, ExperimentConfig
 from backend.kit.errors import InvalidConfig
 from tests.support.models import PUZZLES, etrm, random_batch
 from tests.support.tiny_runs import Memory, tiny_raw
@@ -22,14 +22,6 @@ from worker.training.stop import StopSignal
 from worker.training.sums import Sums
 from worker.training.trainer import train
 
-ENCODERS: dict[str, dict[str, Any]] = {
-    "deterministic": {"layers": 1},
-    "variational": {"layers": 1},
-    "per_demo": {"layers": 1, "inner_width": 16, "latent": 4},
-    "iterative": {"layers": 1, "refine_layers": 1},
-    "slots": {"layers": 1},
-    "graph": {"layers": 1, "objects": 6},
-}
 each_encoder = pytest.mark.parametrize("kind", ENCODERS)
 
 
@@ -43,7 +35,7 @@ def config(
 ) -> ExperimentConfig:
     sections = {"evaluation": {"sets": []}, **sections}
     raw = tiny_raw("etrm", steps, **sections)
-    raw["model"] = {**raw["model"], "encoder": {"kind": kind, **ENCODERS[kind], **(encoder or {})}}
+    raw["model"] = {**raw["model"], "encoder": {"kind": kind, **ENCODERS[kind].small, **(encoder or {})}}
     return parse_experiment({**raw, "objective": objective})
 
 
@@ -106,7 +98,7 @@ def gradients(reasoner: Reasoner, encoded: Encoded) -> dict[str, torch.Tensor]:
 @each_encoder
 def test_to_the_weights_the_move_of_a_latent_is_a_constant(kind: str) -> None:
     raw = etrm().model_dump(mode="json")
-    raw["model"]["encoder"] = {"kind": kind, **ENCODERS[kind]}
+    raw["model"]["encoder"] = {"kind": kind, **ENCODERS[kind].small}
     raw["objective"] = {"latent_steps": 2, "latent_learning_rate": 0.3}
     experiment = parse_experiment(raw)
     reasoner = build_reasoner(experiment, PUZZLES)

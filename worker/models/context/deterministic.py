@@ -6,15 +6,16 @@ Parts other encoders share: `Pairs` (the demonstrations there are, packed), `Pai
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from backend.domain.experiment import CoreConfig, DeterministicEncoder, IterativeEncoder, SlotsEncoder
+from backend.domain.experiment import CoreConfig
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
 from worker.kit.batch import PAD, VOCABULARY, Batch, Region
 from worker.kit.noise import Noise
-from worker.models.context.source import ContextOutput, State
+from worker.models.context.source import ContextOutput, SourceModule, State, built_from
 from worker.models.layers import (
     Block,
     CrossAttention,
@@ -33,8 +34,23 @@ from worker.models.layers import (
 
 QUERY_STD = 0.02
 
-PairConfig = DeterministicEncoder | IterativeEncoder
-ReaderConfig = PairConfig | SlotsEncoder
+
+class ReaderConfig(Protocol):
+    """The settings of an encoder that reads demonstrations cell by cell."""
+
+    @property
+    def layers(self) -> int: ...
+    @property
+    def norm(self) -> NormStyle: ...
+    @property
+    def layer_scale(self) -> float | None: ...
+
+
+class PairConfig(ReaderConfig, Protocol):
+    """The same where a demonstration becomes one vector."""
+
+    @property
+    def pooling(self) -> Literal["mean", "attention", "weighted"]: ...
 
 
 class Pairs(NamedTuple):
@@ -66,7 +82,7 @@ class Pairs(NamedTuple):
         return places.index_copy(0, self.place, values).view(*self.mask.shape, *values.shape[1:])
 
 
-class DemonstrationSource(nn.Module):
+class DemonstrationSource(SourceModule):
     """A context source that first encodes each demonstration on its own, with `pairs`.
 
     Only valid demonstrations are encoded, packed into one batch: the places of missing ones would come
@@ -79,15 +95,6 @@ class DemonstrationSource(nn.Module):
         self.pairs = pairs
         self.width = width
         self.pack = True
-
-    def start(self) -> State:
-        return ()
-
-    def expand(self, latent: Tensor) -> Tensor:
-        return latent
-
-    def beyond(self, side: int) -> int:
-        return 0
 
     def encode(self, batch: Batch) -> Tensor:
         """Encodings (B, K, width) of the demonstrations, zero where there is none."""
@@ -247,6 +254,7 @@ class SetEncoder(nn.Module):
         return rms_norm(context)
 
 
+@built_from(DeterministicEncoder)
 class DeterministicSource(DemonstrationSource):
     """Demonstrations -> context, without a bottleneck and without a state."""
 

@@ -13,12 +13,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from backend.domain.experiment import CoreConfig, GraphEncoder
+from backend.domain.experiment import CoreConfig
+from backend.domain.experiment.encoders.graph import GraphEncoder
 from worker.kit.batch import Batch
 from worker.kit.noise import Noise
 from worker.models.context.deterministic import Pairs, SetEncoder
 from worker.models.context.objects import MOMENTS, Objects, find_objects
-from worker.models.context.source import ContextOutput, State
+from worker.models.context.source import ContextOutput, SourceModule, State, built_from
 from worker.models.layers import (
     CrossAttention,
     Linear,
@@ -193,7 +194,8 @@ class GraphLayer(nn.Module):
         return heard[pairs.place]
 
 
-class GraphSource(nn.Module):
+@built_from(GraphEncoder)
+class GraphSource(SourceModule):
     """Demonstrations -> objects -> messages -> what T learned queries find among the nodes."""
 
     def __init__(self, core: CoreConfig, config: GraphEncoder, generator: torch.Generator) -> None:
@@ -202,15 +204,6 @@ class GraphSource(nn.Module):
         self.nodes = NodeEmbedding(core.width, generator)
         self.layers = nn.ModuleList(GraphLayer(core, generator) for _ in range(config.layers))
         self.set = SetEncoder(core, config.set_layers, "post", None, generator)
-
-    def start(self) -> State:
-        return ()
-
-    def expand(self, latent: Tensor) -> Tensor:
-        return latent
-
-    def beyond(self, side: int) -> int:
-        return 0
 
     def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         pairs = Pairs.of(batch)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from backend.domain.experiment import CoreConfig, IterativeEncoder
+from backend.domain.experiment import CoreConfig
+from backend.domain.experiment.encoders.iterative import IterativeEncoder
 from worker.kit.batch import Batch
 from worker.kit.noise import Noise
 from worker.models.context.deterministic import DemonstrationSource, PairEncoder
-from worker.models.context.source import ContextOutput, State
+from worker.models.context.source import ContextOutput, State, built_from
 from worker.models.core import Recursion, States
 from worker.models.layers import Block, rope_table, truncated_normal, wide_dtype
 
 INERTIA = 0.9  # share of the old state that stays, per ACT step
 
 
+@built_from(IterativeEncoder)
 class IterativeSource(DemonstrationSource):
     """Mean encoding of the demonstrations -> refines states (B, T, D) -> context: the new y.
 

@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backend.domain.experiment import CoreConfig, PerDemoEncoder
+from backend.domain.experiment import CoreConfig
+from backend.domain.experiment.encoders.per_demo import PerDemoEncoder
 from worker.kit.batch import VOCABULARY, Batch
 from worker.kit.noise import Noise
 from worker.models.context.deterministic import DemonstrationSource
-from worker.models.context.source import ContextOutput, Penalty, State
+from worker.models.context.source import ContextOutput, Penalty, State, built_from
 from worker.models.context.variational import CLS_STD, Gaussian, kl_divergence, sample
 from worker.models.layers import NORM_EPSILON, Linear, SelfAttention, compute_dtype, truncated_normal
 
@@ -86,6 +87,7 @@ class GridEncoder(nn.Module):
         return layer_norm(hidden[:, 0])
 
 
+@built_from(PerDemoEncoder)
 class PerDemoSource(DemonstrationSource):
     """Demonstrations -> a latent each -> mean over the valid ones -> context."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from worker.kit.batch import Batch
 from worker.kit.noise import Noise
-from worker.models.context.source import ContextOutput, State
+from worker.models.context.source import ContextOutput, SourceModule, State
 
 
-class PuzzleEmbedding(nn.Module):
+class PuzzleEmbedding(SourceModule):
     """Row `batch.puzzle`, zero-padded to T x D. Row 0 is for unknown puzzles; all start at zero.
 
     The table is a buffer: only the rows of a batch get a gradient, on a copy that the sparse optimiser
@@ -26,15 +26,6 @@ class PuzzleEmbedding(nn.Module):
         self.width = width
         self.register_buffer("table", torch.zeros(rows, embedding_width))
         self._used: list[tuple[Tensor, Tensor]] = []
-
-    def start(self) -> State:
-        return ()
-
-    def expand(self, latent: Tensor) -> Tensor:
-        return latent
-
-    def beyond(self, side: int) -> int:
-        return 0
 
     def take_used(self) -> list[tuple[Tensor, Tensor]]:
         """Ids (B,) and rows (B, embedding width) of each pass in training since the last call."""

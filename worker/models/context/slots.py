@@ -9,11 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from backend.domain.experiment import CoreConfig, SlotsEncoder
+from backend.domain.experiment import CoreConfig
+from backend.domain.experiment.encoders.slots import SlotsEncoder
 from worker.kit.batch import Batch
 from worker.kit.noise import Noise
 from worker.models.context.deterministic import PairReader, Pairs
-from worker.models.context.source import ContextOutput, State
+from worker.models.context.source import ContextOutput, SourceModule, State, built_from
 from worker.models.layers import Linear, SwiGLU, rms_norm, truncated_normal, wide_dtype
 
 EPSILON = 1e-8  # keeps a slot that wins nothing from dividing by zero
@@ -73,7 +74,8 @@ class SlotAttention(nn.Module):
         return (won / (total + EPSILON)[..., None]).to(slots.dtype)
 
 
-class SlotSource(nn.Module):
+@built_from(SlotsEncoder)
+class SlotSource(SourceModule):
     """Demonstrations -> tokens with their places -> slots: the context."""
 
     def __init__(self, core: CoreConfig, config: SlotsEncoder, generator: torch.Generator) -> None:
@@ -81,15 +83,6 @@ class SlotSource(nn.Module):
         self.pairs = PairReader(core, config, generator)
         self.position = Linear(3, core.width, generator)
         self.attention = SlotAttention(core, config.iterations, generator)
-
-    def start(self) -> State:
-        return ()
-
-    def expand(self, latent: Tensor) -> Tensor:
-        return latent
-
-    def beyond(self, side: int) -> int:
-        return 0
 
     def forward(self, batch: Batch, state: State, noise: Noise | None) -> ContextOutput:
         pairs = Pairs.of(batch)

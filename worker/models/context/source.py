@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
+import torch
 from torch import Tensor, nn
 
+from backend.domain.experiment import CoreConfig
+from backend.domain.experiment.encoders.base import Encoder
 from worker.kit.batch import Batch
 from worker.kit.noise import Noise
 
@@ -54,3 +58,40 @@ class ContextSource(Protocol):
         ...
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...
+
+
+class SourceModule(nn.Module):
+    """A source that carries no state, has no latent and uses all its parameters on every canvas, until a
+    subclass says otherwise.
+    """
+
+    def start(self) -> State:
+        return ()
+
+    def expand(self, latent: Tensor) -> Tensor:
+        return latent
+
+    def beyond(self, side: int) -> int:
+        return 0
+
+
+E = TypeVar("E", bound=Encoder)
+S = TypeVar("S", bound=ContextSource)
+Made = Callable[[CoreConfig, E, torch.Generator], S]  # a class, or whatever makes a source
+_MAKERS: dict[type[Encoder], Made[Any, ContextSource]] = {}
+
+
+def built_from(config: type[E]) -> Callable[[Made[E, S]], Made[E, S]]:
+    """Declares a class to be the source of the encoder with this config."""
+
+    def declare(source: Made[E, S]) -> Made[E, S]:
+        _MAKERS[config] = source
+        return source
+
+    return declare
+
+
+def encoder_source(core: CoreConfig, config: Encoder, generator: torch.Generator) -> ContextSource:
+    """A new source, of the class that the module called like the encoder's kind declares for its config."""
+    import_module(f"{__package__}.{config.kind}")
+    return _MAKERS[type(config)](core, config, generator)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from backend.domain.experiment import CoreConfig, VariationalEncoder
+from backend.domain.experiment import CoreConfig
+from backend.domain.experiment.encoders.variational import VariationalEncoder
 from worker.kit.batch import Batch
 from worker.kit.noise import Noise
 from worker.models.context.deterministic import DemonstrationSource, PairEmbedding, SetEncoder
-from worker.models.context.source import ContextOutput, Penalty, State
+from worker.models.context.source import ContextOutput, Penalty, State, built_from
 from worker.models.layers import (
     Block,
     Linear,
@@ -82,6 +83,7 @@ class ClsPairEncoder(nn.Module):
         return rms_norm(hidden[:, 0])
 
 
+@built_from(VariationalEncoder)
 class VariationalSource(DemonstrationSource):
     """Demonstrations -> set -> mean of its T tokens -> latent -> context."""
 

@@ -3,7 +3,6 @@
 const loading = {};
 const TOOK = "plotly-took"; // milliseconds that this browser last needed for it
 const AT_ONCE = 300;
-const DASHES = { dot: "3 3", dash: "9 9", longdash: "15 15", dashdot: "9 3 3 3" };
 
 /** Plotly itself, loaded when the first chart wants it. Its second comes after what one sees, never before. */
 export function plotly() {
@@ -93,7 +92,7 @@ export function swatch({ meta, line }) {
   const stroke = document.createElementNS(space, "line");
   for (const [name, value] of Object.entries({ x1: 0, x2: "100%", y1: "50%", y2: "50%" })) stroke.setAttribute(name, value);
   stroke.style.stroke = colour(meta.colour, meta.shade);
-  stroke.style.strokeDasharray = DASHES[line?.dash] ?? "";
+  stroke.style.strokeDasharray = (line?.dash ?? "solid").replace("solid", "none");
   mark.append(stroke);
   return mark;
 }

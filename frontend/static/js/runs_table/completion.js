@@ -4,7 +4,7 @@
 import { ask } from "../web/api.js";
 
 const MAX_LIMIT = 12;
-const OPERATORS = ["==", "!=", ">", ">=", "<", "<=", "contains", "in"];
+const OPERATORS = ["==", "!=", ">", ">=", "<", "<=", "contains", "in", "not in"]; // those of backend/kit/filters
 const JOINS = ["and", "or"];
 const COLUMNS_OF_OWN = ["status", "accuracy", "pass1", "encoder", "when"];
 
@@ -123,7 +123,7 @@ function inFilter(text) {
   const fitting = (texts, about) =>
     texts.filter((each) => each.toLowerCase().includes(asked)).map((each) => ({ text: each, about }));
   if (OPERATORS.includes(last)) {
-    const name = /([\w./@:-]+)\s*(?:[=!<>]+|contains|in)$/.exec(before)?.[1];
+    const name = /([\w./@:-]+)\s*(?:[=!<>]+|contains|not\s+in|in)$/.exec(before)?.[1];
     const values = names.find((each) => each.name === name)?.values ?? [];
     return { word, options: fitting(values.map((each) => `"${each}"`), "value") };
   }

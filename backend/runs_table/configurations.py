@@ -1,0 +1,193 @@
+"""Rows of the table that stand for a configuration: its runs over seeds, with means and intervals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.domain.config.problems import flatten
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.identity import complete, is_shared
+from backend.domain.statistics import Mean, mean_of, mean_of_shares
+from backend.groups.views import told
+from backend.kit.filters.tree import Value
+from backend.kit.format import NBSP, NO_VALUE, percent, solved
+from backend.run_view.filter_names import PASSES
+from backend.run_view.values import RunLine, RunValues, score_of
+from backend.runs_table.cells import (
+    MEASURED,
+    Cell,
+    Column,
+    delta_of,
+    differences_of,
+    is_number,
+    protocols_of,
+    text_of,
+    unit_of,
+)
+from backend.runs_table.search import in_order, matching
+
+MAX_DIFFERENCES = 3  # that a row of a variation names
+CLAIM = "hypothesis.claim"
+GROUPED = ("variation", "name", "variant", "seed", "status", "created", "pass1", "alarm")
+
+
+@dataclass(frozen=True)
+class VariationRow:
+    """The runs that differ in their seed alone."""
+
+    key: str
+    name: str
+    variant: str
+    seeds: Sequence[str]
+    statuses: Mapping[str, int]
+    when: float  # the newest was made
+    runs: Sequence[str]  # their ids, the newest first
+    alarms: Mapping[str, int]  # how many of the runs raised which
+    cells: Sequence[Cell]
+    differs: Sequence[str] = ()  # `model.core.width 64`: how it differs from the other rows
+
+
+def variations(
+    session: Session, filter_text: str, sort: str, columns: Sequence[Column], baseline: str
+) -> list[VariationRow]:
+    """Matching runs by everything but the seed; the order goes by the mean over seeds."""
+    by = sort.removeprefix("-")
+    names = [column.measure for column in columns if not column.rich or column.name in MEASURED]
+    also = (CLAIM,) if "verdict" in names else ()
+    asked = list(dict.fromkeys((*GROUPED, *names, *also, by)))
+    values, lines = matching(session, filter_text, asked, lenient=("column",))
+    found: dict[str, list[RunLine]] = {}
+    for line in lines:
+        found.setdefault(line.columns["variation"] or line.id, []).append(line)
+    base = next((those for those in found.values() if any(line.id == baseline for line in those)), None)
+    pairs = [(_order_of(values, those, by), those) for those in found.values()]
+    ordered = in_order(pairs, sort.startswith("-"))
+    return [_variation(values, those, columns, base) for those in ordered]
+
+
+def _order_of(values: RunValues, lines: Sequence[RunLine], name: str) -> Value:
+    if name in PASSES and len(protocols_of(lines)) > 1:
+        return None  # scores that are not comparable have no mean
+    found = [values.value(line, name) for line in lines]
+    if name == "created":
+        return lines[0].created_at  # of the newest
+    mean = mean_of([each for each in found if is_number(each)])  # type: ignore[misc]
+    return mean.mean if mean else found[0]
+
+
+def _variation(
+    values: RunValues, lines: Sequence[RunLine], columns: Sequence[Column], base: Sequence[RunLine] | None
+) -> VariationRow:
+    newest = lines[0]
+    return VariationRow(
+        key=newest.columns["variation"],
+        name=_common_name([line.columns["name"] for line in lines]),
+        variant=newest.columns["variant"],
+        seeds=sorted({str(line.columns["seed"]) for line in lines if line.columns["seed"] is not None}),
+        statuses=Counter(line.columns["status"] for line in lines),
+        when=newest.created_at,
+        runs=[line.id for line in lines],
+        alarms=Counter(name for line in lines for name in _alarms(values, line)),
+        cells=[_mean_cell(values, lines, column, None if base is lines else base) for column in columns],
+    )
+
+
+def _alarms(values: RunValues, line: RunLine) -> Sequence[str]:
+    found = values.value(line, "alarm")
+    return [str(each) for each in found] if isinstance(found, tuple) else []
+
+
+def _mean_cell(
+    values: RunValues, lines: Sequence[RunLine], column: Column, base: Sequence[RunLine] | None
+) -> Cell:
+    """`41.2 ± 0.8 %, n=5`; a text that all share, or how many there are."""
+    name = column.measure
+    if column.name in ("status", "when"):  # drawn from the row
+        return Cell(NO_VALUE, False)
+    if name == "verdict":
+        found = Counter(str(value) for line in lines if (value := values.value(line, name)) is not None)
+        claims = {values.value(line, CLAIM) for line in lines} - {None}
+        return Cell(told(dict(found), len(claims)) or NO_VALUE, False)
+    protocols = protocols_of(lines) if name in PASSES else []
+    if len(protocols) > 1:
+        return Cell("not comparable", False, title="; ".join(differences_of(lines)))
+    mean = _mean(values, lines, name)
+    if mean is None:
+        texts = {text_of(name, values.value(line, name)) for line in lines}
+        return Cell(texts.pop() if len(texts) == 1 else f"{len(texts)} different", False)
+    other = _mean(values, base, name) if base else None
+    delta = delta_of(name, lines, mean.mean, base, other.mean) if base and other else None
+    return Cell(mean_text(name, mean), True, delta, _basis(lines, name) if protocols else "")
+
+
+def _mean(values: RunValues, lines: Sequence[RunLine], name: str) -> Mean | None:
+    """Over the runs that have a number; of shares with an interval that stays within 0 to 100 %."""
+    numbers = _numbers(values, lines, name)
+    if unit_of(name) != "share":
+        return mean_of(numbers)
+    return mean_of_shares(numbers, sum(n for _, n in _scores(lines, name)) if name in PASSES else None)
+
+
+def _scores(lines: Sequence[RunLine], name: str) -> list[tuple[float, int]]:
+    """(tasks solved, tasks) of the runs that have the score."""
+    return [score for line in lines if (score := score_of(line, PASSES[name]))]
+
+
+def _basis(lines: Sequence[RunLine], name: str) -> str:
+    """`9 of 24 tasks solved · held-out · EMA weights · 8 views · 4 ACT steps · 12 tasks`."""
+    solved_tasks, tasks = (sum(column) for column in zip(*_scores(lines, name), strict=True))
+    return " · ".join(
+        [f"{solved(solved_tasks)} of {tasks} tasks solved", *(each.label for each in protocols_of(lines))]
+    )
+
+
+def told_apart(session: Session, rows: Sequence[VariationRow]) -> list[VariationRow]:
+    """The rows with how their configs differ from one another, where that is not their variant."""
+    sections = [name for name in ExperimentConfig.model_fields if is_shared(name)]
+    lines = RunValues(session, [*sections, "origin"], only=[row.runs[0] for row in rows]).lines
+    configs = {line.id: flatten(_config(line)) for line in lines}
+    had = Counter(path for config in configs.values() for path in config if not path.endswith(".kind"))
+    telling = [path for path in had if len({str(config.get(path)) for config in configs.values()}) > 1]
+    telling.sort(key=lambda path: -had[path])
+    return [replace(row, differs=_differs(configs.get(row.runs[0], {}), telling)) for row in rows]
+
+
+def _config(line: RunLine) -> Mapping[str, Any]:
+    """Its sections; those of a training with the fields that its version did not have yet."""
+    return line.sections if line.columns["origin"] == "external" else complete(line.sections)
+
+
+def _differs(config: Mapping[str, Any], telling: Sequence[str]) -> list[str]:
+    own = [path for path in telling if path in config][:MAX_DIFFERENCES]
+    return [f"{path} {text_of(path, config[path])}" for path in own]
+
+
+def _numbers(values: RunValues, lines: Sequence[RunLine], name: str) -> list[float]:
+    found = (values.value(line, name) for line in lines)
+    return [float(each) for each in found if is_number(each)]  # type: ignore[arg-type]
+
+
+def mean_text(name: str, mean: Mean) -> str:
+    """A mean over seeds with its 95 % interval and how many there are: `37.5 % [21.0 to 57.4], n=2`."""
+    if unit_of(name) == "share":  # the interval is not symmetric
+        limits = "" if mean.low is None or mean.high is None else _limits(100 * mean.low, 100 * mean.high)
+        return f"{percent(mean.mean)}{limits}, n={mean.n}"
+    half = "" if mean.low is None else f"{NBSP}±{NBSP}{text_of(name, mean.mean - mean.low)}"
+    return f"{text_of(name, mean.mean)}{half}, n={mean.n}"
+
+
+def _limits(low: float, high: float) -> str:
+    return f" [{low:.1f}{NBSP}to{NBSP}{high:.1f}]"
+
+
+def _common_name(names: Sequence[str]) -> str:
+    """What the names begin with together, or the first of them."""
+    first, last = min(names), max(names)
+    shared = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None)
+    common = first if shared is None else first[:shared].rstrip(" ·-_")
+    return common.removesuffix("seed").rstrip(" ·-_") if len(common) >= 3 else names[0]
