@@ -6,7 +6,8 @@ backward twice (to the inputs and to the weights). What a kernel computes again 
 
 from __future__ import annotations
 
-from backend.domain.experiment import DeterministicEncoder, EtrmModel
+from backend.domain.experiment import EtrmModel
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
 from worker.kit.batch import VOCABULARY
 from worker.models.layers import INNER_MULTIPLE
 

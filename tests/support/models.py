@@ -8,12 +8,12 @@ from backend.domain.experiment import (
     ENCODERS,
     ActConfig,
     CoreConfig,
-    DeterministicEncoder,
     EncoderConfig,
     EtrmModel,
     ExperimentConfig,
     TrmModel,
 )
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
 from worker.kit.batch import FIRST_COLOUR, IGNORE, VOCABULARY, Batch
 
 CORE = CoreConfig(width=16, heads=2, layers=1, h_cycles=2, l_cycles=2, context_tokens=3)

@@ -10,15 +10,15 @@ from pydantic import ValidationError
 from backend.domain.experiment import (
     ActConfig,
     CoreConfig,
-    DeterministicEncoder,
     EncoderConfig,
     EtrmModel,
     ExperimentConfig,
-    IterativeEncoder,
-    PerDemoEncoder,
     TrmModel,
-    VariationalEncoder,
 )
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
+from backend.domain.experiment.encoders.iterative import IterativeEncoder
+from backend.domain.experiment.encoders.per_demo import PerDemoEncoder
+from backend.domain.experiment.encoders.variational import VariationalEncoder
 from backend.kit.errors import InvalidInput
 
 # What the published code can be set to and every published run leaves as it is.

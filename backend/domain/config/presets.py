@@ -10,22 +10,22 @@ from backend.domain.experiment import (
     ActConfig,
     CoreConfig,
     DataConfig,
-    DeterministicEncoder,
     EncoderConfig,
     EtrmModel,
     EvaluationConfig,
     EvaluationSet,
     ExperimentConfig,
     GradientSearch,
-    IterativeEncoder,
     ModelConfig,
     ObjectiveConfig,
     OptimisationConfig,
-    PerDemoEncoder,
     TrainingConfig,
     TrmModel,
-    VariationalEncoder,
 )
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
+from backend.domain.experiment.encoders.iterative import IterativeEncoder
+from backend.domain.experiment.encoders.per_demo import PerDemoEncoder
+from backend.domain.experiment.encoders.variational import VariationalEncoder
 from backend.kit.errors import InvalidConfig
 from backend.kit.problems import not_valid
 

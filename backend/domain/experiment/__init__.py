@@ -15,12 +15,6 @@ from backend.domain.experiment.data import (
     DataConfig,
 )
 from backend.domain.experiment.encoders import ENCODERS, EncoderConfig
-from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
-from backend.domain.experiment.encoders.graph import GraphEncoder
-from backend.domain.experiment.encoders.iterative import IterativeEncoder
-from backend.domain.experiment.encoders.per_demo import PerDemoEncoder
-from backend.domain.experiment.encoders.slots import SlotsEncoder
-from backend.domain.experiment.encoders.variational import VariationalEncoder
 from backend.domain.experiment.evaluation import EvaluationConfig, EvaluationSet
 from backend.domain.experiment.fields import Config
 from backend.domain.experiment.health import HealthConfig
@@ -66,20 +60,17 @@ __all__ = [
     "ContrastConfig",
     "CoreConfig",
     "DataConfig",
-    "DeterministicEncoder",
     "EncoderConfig",
     "EtrmModel",
     "EvaluationConfig",
     "EvaluationSet",
     "ExperimentConfig",
     "GradientSearch",
-    "GraphEncoder",
     "HealthConfig",
     "HopelessStop",
     "Hypothesis",
     "HypothesisConfig",
     "InfoNce",
-    "IterativeEncoder",
     "ModelConfig",
     "NoContrast",
     "NoHypothesis",
@@ -87,18 +78,15 @@ __all__ = [
     "NoStop",
     "ObjectiveConfig",
     "OptimisationConfig",
-    "PerDemoEncoder",
     "RandomSearch",
     "ReachedStop",
     "RunStart",
     "SearchConfig",
     "SeededStart",
-    "SlotsEncoder",
     "StartConfig",
     "SupCon",
     "TrainingConfig",
     "TrmModel",
-    "VariationalEncoder",
     "search_label",
     "search_words",
 ]

@@ -6,7 +6,8 @@ import pytest
 
 from backend.domain.config.presets import PRESETS, preset, preset_of_encoder
 from backend.domain.config.problems import parse_experiment
-from backend.domain.experiment import ENCODERS, EtrmModel, IterativeEncoder
+from backend.domain.experiment import ENCODERS, EtrmModel
+from backend.domain.experiment.encoders.iterative import IterativeEncoder
 from backend.kit.errors import InvalidConfig
 
 

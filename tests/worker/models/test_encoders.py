@@ -9,12 +9,10 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from backend.domain.config.problems import parse_experiment
-from backend.domain.experiment import (
-    DeterministicEncoder,
-    EncoderConfig,
-    IterativeEncoder,
-    VariationalEncoder,
-)
+from backend.domain.experiment import EncoderConfig
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
+from backend.domain.experiment.encoders.iterative import IterativeEncoder
+from backend.domain.experiment.encoders.variational import VariationalEncoder
 from tests.support.models import CORE, PUZZLES, SMALL_ENCODERS, etrm, random_batch
 from worker.kit.batch import Batch
 from worker.kit.noise import Noise

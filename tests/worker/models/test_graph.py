@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from backend.domain.arc.grid import Grid
-from backend.domain.experiment import GraphEncoder
+from backend.domain.experiment.encoders.graph import GraphEncoder
 from tests.support.arc import grids
 from tests.support.models import etrm, random_batch
 from worker.data.tokens import encode_pair

@@ -10,15 +10,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from backend.domain.experiment import (
-    CheckpointStart,
-    ExperimentConfig,
-    GraphEncoder,
-    IterativeEncoder,
-    PerDemoEncoder,
-    SlotsEncoder,
-    VariationalEncoder,
-)
+from backend.domain.experiment import CheckpointStart, ExperimentConfig
+from backend.domain.experiment.encoders.graph import GraphEncoder
+from backend.domain.experiment.encoders.iterative import IterativeEncoder
+from backend.domain.experiment.encoders.per_demo import PerDemoEncoder
+from backend.domain.experiment.encoders.slots import SlotsEncoder
+from backend.domain.experiment.encoders.variational import VariationalEncoder
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, EtrmError, InvalidInput
 from tests.support.models import etrm, random_batch, trm
 from worker.models.build import build_reasoner

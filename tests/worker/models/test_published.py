@@ -3,12 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from backend.domain.experiment import (
-    DeterministicEncoder,
-    ExperimentConfig,
-    IterativeEncoder,
-    VariationalEncoder,
-)
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
+from backend.domain.experiment.encoders.iterative import IterativeEncoder
+from backend.domain.experiment.encoders.variational import VariationalEncoder
 from backend.kit.errors import InvalidInput
 from tests.support.models import SMALL_ENCODERS, etrm, trm
 from worker.models.build import build_reasoner

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.domain.experiment import DeterministicEncoder
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
 from backend.kit.errors import InvalidInput
 from worker.models.published_config import NotThereYet, config_from_published
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from backend.domain.config.problems import parse_experiment
-from backend.domain.experiment import SlotsEncoder
+from backend.domain.experiment.encoders.slots import SlotsEncoder
 from backend.kit.errors import InvalidConfig
 from tests.support.models import CORE, etrm, random_batch
 from worker.kit.batch import Batch

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.domain.experiment import EncoderConfig, PerDemoEncoder
+from backend.domain.experiment import EncoderConfig
+from backend.domain.experiment.encoders.per_demo import PerDemoEncoder
 from tests.support.models import CORE, PUZZLES, SMALL_ENCODERS, etrm, random_batch
 from worker.kit.batch import IGNORE, PAD, Batch
 from worker.kit.noise import Noise

@@ -11,7 +11,6 @@ from backend.domain.experiment import (
     ActConfig,
     CoreConfig,
     DataConfig,
-    DeterministicEncoder,
     EtrmModel,
     EvaluationConfig,
     EvaluationSet,
@@ -19,10 +18,11 @@ from backend.domain.experiment import (
     HealthConfig,
     ObjectiveConfig,
     OptimisationConfig,
-    PerDemoEncoder,
     TrainingConfig,
     TrmModel,
 )
+from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
+from backend.domain.experiment.encoders.per_demo import PerDemoEncoder
 
 TRAINING_SET, TEST_SET = "procedural/control/train", "procedural/control/test"
 SIDE = 3
