@@ -21,7 +21,7 @@ CORRECTED: dict[str, tuple[str, ...]] = {
         r"^ /api/v1/(compare|groups/).* (low|high): ",
         r"^ page /(compare.*by=seed|d/encoder-variants|\?group=seed.*|groups/\w+): no longer shows ",
         r" next_cursor: '\d+-\d+', now '\d+:\d+'$",  # one form of cursors
-        r"^ /api/v1/queue/wait words: ",  # other words
+        r"^ /api/v1/.* (title|sentence|word|words|waiting_reason): ",  # texts in plain English
     )
 }
 
