@@ -12,11 +12,20 @@ from backend.web.assets import STATIC
 JS = STATIC / "js"
 
 
-@pytest.mark.parametrize("entry", sorted(path.name for path in JS.glob("*.js")))
+MODULES = sorted(str(path.relative_to(JS)) for path in JS.rglob("*.js"))
+
+
+@pytest.mark.parametrize("entry", MODULES)
 def test_every_module_of_ours_can_be_part_of_a_bundle(entry: str) -> None:
-    made = bundles.module([JS / "main.js", JS / entry], JS).decode()
+    made = bundles.module([JS / "web/main.js", JS / entry], JS).decode()
     assert made.count(f'modules["{entry}"] = ') == 1
-    assert made.count('modules["words.js"] = ') == 1  # main.js imports it, and others do
+    assert made.count('modules["web/words.js"] = ') == 1  # main.js imports it, and others do
+
+
+def test_no_two_modules_share_a_name() -> None:
+    """An address names a module without its folder."""
+    assert len(MODULES) > 30
+    assert len({Path(entry).name for entry in MODULES}) == len(MODULES)
 
 
 def test_a_module_stands_after_what_it_imports_and_gives_what_it_exports(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_tasks_left_out_are_told_with_the_reason(tmp_path: Path) -> None:
     held_out = [{"name": "arc-agi-1/evaluation", "first_tasks": 1, "that_fit": True}]
     run(tiny(steps=1, evaluation={"sets": held_out}), tmp_path, memory)
     said = "\n".join(memory.lines)
-    assert "warning: Left out, since they hold what the evaluation asks:" in said
+    assert "warning: Excluded from training (overlaps evaluation tasks):" in said
     assert "needs a canvas of" in said or "holds" in said
 
 
