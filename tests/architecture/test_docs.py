@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from fnmatch import fnmatch
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def is_there(quoted: str, known: frozenset[str]) -> bool:
     if quoted in EXAMPLES or "$" in quoted:
         return True
     if re.fullmatch(rf"{TOPS}/[\w./*-]*", quoted):
-        return any(ROOT.glob(quoted.rstrip("/")))
+        return any(fnmatch(path, f"{quoted.rstrip('/')}{end}") for path in known for end in ("", "/*"))
     if re.fullmatch(rf"[\w-]+{CODE}", quoted):
         return quoted in {Path(path).name for path in known}
     if re.fullmatch(rf"[\w./-]+/[\w-]+{CODE}", quoted):

@@ -33,7 +33,7 @@ class Health:
     word: str
     sentence: str
     evidence: tuple[Evidence, ...] = ()
-    spread: float | None = None  # share of the context's energy that differs between samples
+    spread: float | None = None  # share of context variance between samples
 
 
 def judge(found: Findings) -> Health:
