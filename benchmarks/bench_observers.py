@@ -27,8 +27,8 @@ from benchmarks.trained import changed, emit
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
 from worker.kit.device import open_device
-from worker.training import diagnostics
-from worker.training.alarms import Alarms
+from worker.training.health import diagnostics
+from worker.training.health.alarms import Alarms
 from worker.training.learner import Learner
 
 BATCH = {"quick": 16, "published": 4}  # on a CPU; published: 256

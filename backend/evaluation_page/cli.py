@@ -316,12 +316,10 @@ def _lines(view: EvaluationView) -> list[str]:
     so_far = "" if view.status == "finished" else " of the tasks scored so far"
     lines += [f"pass@{each.k:<5}{score_text(each)}{so_far}" for each in view.passes if each.n]
     lines += [f"wrong     {count} {mode}" for mode, count in view.failure_modes.items()]
-    if view.gap:
-        gap = view.gap
+    if gap := view.gap:
         lines.append(
             f"gap       {score_text(gap.trained)} on {gap.trained_set}, {score_text(gap.held_out)} on "
-            f"{gap.held_out_set}: {gap.difference * 100:.0f} points "
-            f"{interval(gap.low, gap.high)}"
+            f"{gap.held_out_set}: {gap.difference * 100:.0f} points {interval(gap.low, gap.high)}"
         )
     compute = view.compute
     if compute.views_per_second:

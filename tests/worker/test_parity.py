@@ -21,7 +21,7 @@ from worker.models.build import build_reasoner
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.published import published_names, to_published
 from worker.models.published_config import config_from_published
-from worker.training.losses import act_loss, with_penalties
+from worker.training.objective.losses import act_loss, with_penalties
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "parity"
 SMALL: dict[str, Any] = {

@@ -28,7 +28,7 @@ from worker.models import core, layers, reasoner
 from worker.models.context import deterministic, iterative, per_demo, variational
 from worker.models.core import Recursion, States
 from worker.models.layers import Residual, SwiGLU, rms_norm
-from worker.training import losses
+from worker.training.objective import losses
 
 pytestmark = pytest.mark.slow
 

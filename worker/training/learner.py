@@ -24,14 +24,14 @@ from worker.models.context.source import Penalty
 from worker.models.core import States
 from worker.models.layers import Block
 from worker.models.reasoner import Carry, Reasoner, StepOutput
-from worker.training import diagnostics
 from worker.training.checkpoint import Snapshot
-from worker.training.contrastive_term import ContrastiveTerm
 from worker.training.ema import Ema
-from worker.training.losses import LossTerms, act_loss, with_penalties
-from worker.training.objectives import Objectives
+from worker.training.health import diagnostics
+from worker.training.health.probes import Probes
+from worker.training.objective.contrastive_term import ContrastiveTerm
+from worker.training.objective.losses import LossTerms, act_loss, with_penalties
+from worker.training.objective.objectives import Objectives
 from worker.training.optim import build_optimisers
-from worker.training.probes import Probes
 from worker.training.ranks import ALONE, Ranks
 from worker.training.seats import Seats
 from worker.training.sums import Sums

@@ -28,7 +28,7 @@ from backend.runs.tables import Run
 from tests.support.showcase import courses
 from tests.support.showcase.answers import Solver
 from tests.support.showcase.courses import Course
-from worker.training.alarms import Alarms
+from worker.training.health.alarms import Alarms
 
 STEPS, LOG_EVERY, CHECKPOINT_EVERY = 20_000, 50, 4_000
 POINTS = STEPS // LOG_EVERY

@@ -22,7 +22,7 @@ from backend.lifecycle import service as runs
 from backend.runs import queries as run_rows
 from backend.scores.tables import Evaluation
 from tests.support.showcase.answers import Solver, outcome
-from worker.training.alarms import Alarms
+from worker.training.health.alarms import Alarms
 
 ATTEMPTS = (1, 2, 5, 10)
 

@@ -11,7 +11,7 @@ from worker.kit.noise import Noise
 from worker.models.build import build_reasoner
 from worker.models.core import States
 from worker.models.reasoner import Carry, Reasoner
-from worker.training.losses import act_loss
+from worker.training.objective.losses import act_loss
 
 
 def build(config: ExperimentConfig) -> Reasoner:

@@ -20,7 +20,7 @@ from worker.kit.batch import Batch
 from worker.kit.device import open_device
 from worker.kit.noise import Noise
 from worker.training.learner import Learner
-from worker.training.losses import act_loss
+from worker.training.objective.losses import act_loss
 from worker.training.optim import round_stochastically
 from worker.training.stop import StopSignal
 from worker.training.trainer import train

@@ -12,7 +12,7 @@ from tests.support.models import PUZZLES, etrm, random_batch, trm
 from worker.models.build import build_reasoner
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.reasoner import Reasoner
-from worker.training.losses import act_loss
+from worker.training.objective.losses import act_loss
 from worker.training.optim import AdamAtan2, Optimisers, SignSgd, build_optimisers, schedule
 
 

@@ -12,7 +12,7 @@ from worker.experiments.parity.fixtures import Fixture, Numbers
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.published import published_names
 from worker.models.reasoner import Encoded, Reasoner
-from worker.training.losses import act_loss, with_penalties
+from worker.training.objective.losses import act_loss, with_penalties
 
 
 class Part(NamedTuple):

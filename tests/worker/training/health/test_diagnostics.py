@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from worker.training import diagnostics
-from worker.training.diagnostics import GradientCoverage
+from worker.training.health import diagnostics
+from worker.training.health.diagnostics import GradientCoverage
 from worker.training.sums import Sums
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from backend.domain.experiment import HealthConfig
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, Score
-from worker.training.alarms import Alarms
+from worker.training.health.alarms import Alarms
 
 PATIENCE = HealthConfig().patience
 HEALTHY = {

@@ -17,7 +17,7 @@ from worker.data.sets import BuiltinTasks
 from worker.models.build import build_reasoner
 from worker.models.reasoner import Encoded, Reasoner
 from worker.search.objective import gradient_step
-from worker.training.objectives import Objectives
+from worker.training.objective.objectives import Objectives
 from worker.training.stop import StopSignal
 from worker.training.sums import Sums
 from worker.training.trainer import train

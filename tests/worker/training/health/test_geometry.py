@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.training.geometry import effective_rank, geometry, group_variances, pairwise_cosine
+from worker.training.health.geometry import effective_rank, geometry, group_variances, pairwise_cosine
 
 
 def contexts(tasks: int = 8, views: int = 2, width: int = 64, noise: float = 0.1) -> Tensor:

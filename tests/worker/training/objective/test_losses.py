@@ -8,7 +8,7 @@ import torch
 from worker.kit.batch import IGNORE
 from worker.models.context.source import Penalty
 from worker.models.likelihood import log_stablemax
-from worker.training.losses import act_loss, with_penalties
+from worker.training.objective.losses import act_loss, with_penalties
 
 
 def test_stablemax_is_a_distribution_with_the_published_scores() -> None:

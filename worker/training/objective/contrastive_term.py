@@ -11,7 +11,7 @@ from worker.data.twins import Twins
 from worker.kit.batch import Batch
 from worker.kit.device import Device
 from worker.models.reasoner import Reasoner
-from worker.training.contrast import contrast_loss, pooled, retrieval
+from worker.training.objective.contrast import contrast_loss, pooled, retrieval
 from worker.training.ranks import Ranks
 from worker.training.sums import Sums
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from backend.domain.experiment import InfoNce, SupCon
-from worker.training.contrast import contrast_loss, info_nce, pooled, retrieval, sup_con
+from worker.training.objective.contrast import contrast_loss, info_nce, pooled, retrieval, sup_con
 
 
 def embeddings(tasks: int, views: int, seed: int = 0) -> Tensor:

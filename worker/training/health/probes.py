@@ -15,7 +15,7 @@ from worker.evaluation.reliance import reliance
 from worker.kit.batch import Batch
 from worker.kit.device import Device
 from worker.models.reasoner import Reasoner
-from worker.training.geometry import geometry
+from worker.training.health.geometry import geometry
 from worker.training.sums import Sums
 
 VIEWS = 2  # augmentations of each task

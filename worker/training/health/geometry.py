@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worker.training.contrast import retrieval
+from worker.training.objective.contrast import retrieval
 
 _NOTHING = 1e-12  # share of the energy that is rounding
 
