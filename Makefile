@@ -42,9 +42,9 @@ test: lint .venv/browser ## lint, then every test; options: make test ARGS="test
 check: lint ## lint, then the tests that need no browser, PostgreSQL or killed processes: minutes
 	@$(BIN)/pytest $(TEST_PROCESSES) -m "not (browser or faults or postgres or slow)" $(ARGS)
 
-# Two processes use both cores while one test waits for a server. A file stays in one process,
+# Three processes keep two cores busy while tests wait for servers and browsers. A file stays in one process,
 # because its tests share servers; files go out in the order of tests/conftest.py.
-TEST_PROCESSES ?= -n 2 --dist loadfile --no-loadscope-reorder
+TEST_PROCESSES ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .venv/browser: .venv/installed-dev
 	@.ci/browser

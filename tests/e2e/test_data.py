@@ -32,7 +32,7 @@ def test_a_set_is_imported_checked_for_leaks_and_removed(page: Page) -> None:
     page.get_by_label("Trained on").select_option("of-mine")
     page.get_by_label("Evaluated on").select_option("of-mine")
     page.get_by_role("button", name="Check for leaks").click()
-    expect(page.get_by_text("gives away 1 of 1 tasks")).to_be_visible()
+    expect(page.get_by_text("leaks 1 of 1 tasks")).to_be_visible()
     expect(page.get_by_role("region", name="Leaks").get_by_role("row")).to_have_count(5)
     page.get_by_label("Trained on").select_option("arc-agi-1/training")
     page.get_by_role("button", name="Check for leaks").click()

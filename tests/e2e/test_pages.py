@@ -191,7 +191,7 @@ def test_sections_are_reached_by_keyboard_and_address(page: Page, recorded: str)
 def test_an_alarm_says_whether_the_webhook_heard_of_it(page: Page, database: Engine) -> None:
     run = record_run(database, status="running", points=50, alarm=ALARM, name="alarmed")
     page.goto(f"/runs/{run}#encoder")
-    expect(page.locator(".delivery")).to_contain_text("no webhook was set")  # as the lab finds out
+    expect(page.locator(".delivery")).to_contain_text("no webhook configured")  # as the lab finds out
     with session_scope(database) as session:
         (alarm,) = alarms.list(session, run)
         tried = {"delivery_attempts": 3, "delivery_error": "the webhook answered 503", "delivered_at": None}

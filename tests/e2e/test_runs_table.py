@@ -146,7 +146,7 @@ def test_all_selected_runs_are_tagged_at_once(page: Page, database: Engine) -> N
     menu.locator("summary").click()
     page.locator("#bulk-tag").fill("kept")
     menu.get_by_role("button", name="Remove").click()
-    expect(page.get_by_text("Took kept off 2 runs.")).to_be_visible()
+    expect(page.get_by_text("Removed kept from 2 runs.")).to_be_visible()
     expect(page.locator("#rows tr", has_text="kept")).to_have_count(1)
 
 

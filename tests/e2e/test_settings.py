@@ -67,7 +67,7 @@ def test_a_viewer_is_let_in_and_removed_and_a_token_is_made_and_revoked(
 
     page.get_by_role("row", name="Grace").get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
-    expect(page.locator("#people")).to_contain_text("Nobody but the owner")
+    expect(page.locator("#people")).to_contain_text("Only the owner")
     visitor.reload()
     expect(visitor.get_by_role("heading", name="Log in to ETRM Lab")).to_be_visible()
     hers.close()
