@@ -188,13 +188,13 @@ def test_a_file_in_the_folders_place_is_named(tmp_path):
 
 def test_a_broker_that_does_not_answer_is_told_without_its_password(tmp_path):
     said = refusal(tmp_path, "--port", "0", ETRM_BROKER_URL="redis://:secret@127.0.0.1:1/0")
-    assert "does not answer at 127.0.0.1:1/0" in said
+    assert "The broker at 127.0.0.1:1/0 is not responding" in said
     assert "secret" not in said
 
 
 def test_a_database_that_does_not_answer_is_told_and_nothing_is_left(tmp_path):
     said = refusal(tmp_path, "--port", "0", ETRM_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
-    assert "The database cannot be used" in said
+    assert "Could not use the database" in said
     assert gone(tmp_path, 1)
 
 

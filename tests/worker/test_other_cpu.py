@@ -22,7 +22,7 @@ NUMERIC = (
     "tests/worker/search",
     "tests/worker/test_parity.py",
     "tests/worker/test_parity_mutations.py",
-    "tests/worker/training/test_losses.py",
+    "tests/worker/training/objective/test_losses.py",
     "tests/worker/training/test_optim.py",
 )
 # Their attention over 1,800 tokens in float64 takes most of the time; the faults run through their encoders.
