@@ -135,7 +135,7 @@ def test_a_folder_with_checkpoints_is_not_written_over(
 ) -> None:
     (home / "here" / "checkpoints" / "step-000000001").mkdir(parents=True)
     status, err = error_of(capsys, monkeypatch, "train", "quick", "--out", "here")
-    assert (status, "Go on with --resume" in err) == (1, True)
+    assert (status, "Resume with --resume" in err) == (1, True)
 
 
 @pytest.mark.parametrize("library", ["torch", "safetensors"])
