@@ -98,7 +98,7 @@ CHANGES: dict[str, list[Change]] = {
     ],
     "side by side": [choose("[name=change]", "both"), press("[data-view=table]")],
     "tasks": [type_in("[name=task]", "0b"), choose("[name=size]", "medium")],
-    "task": [press("text=Show the votes"), press("[data-step='3']")],
+    "task": [press("text=Show votes"), press("[data-step='3']")],
     "data": [check_for_leaks],
     "evaluation": [choose("#failure-mode", "wrong size")],
 }
