@@ -104,7 +104,11 @@ def test_a_run_told_to_end_leaves_a_checkpoint_and_goes_on_from_it(home: Path) -
         (["train", "broken.json"], 1, "Line 1, column 2 is not JSON"),
         (["train", "list.json"], 1, "A config is a JSON object, not a list."),
         (["train", "quick", "--out", "broken.json/x"], 1, "Choose another --out."),
-        (["train", "quick", "--set", 'data.training_sets=["mine"]'], 1, "data.training_sets: Task set 'mine' not found"),
+        (
+            ["train", "quick", "--set", 'data.training_sets=["mine"]'],
+            1,
+            "data.training_sets: Task set 'mine' not found",
+        ),
         (["train"], 2, "a config file or preset is missing"),
         (["train", "--resume"], 2, "needs --out"),
         (["train", "quick", "--what"], 2, "No such option"),
