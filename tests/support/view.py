@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from tests.support import walk
 
 SEEN = Path(__file__).with_suffix(".js").read_text()
-AGES = re.compile(r"\b\d+\s(?:s|min|h)\b(?: ago)?|just now")
+AGES = re.compile(r"\b\d+\s(?:s|m|min|h|d)\b(?: ago)?|just now")
 DRAWN = """() => [...document.querySelectorAll('.chart')].every((each) => {
   const box = each.getBoundingClientRect();
   return !box.height || box.top > innerHeight || box.bottom < 0 || each.querySelector('.scatterlayer');
