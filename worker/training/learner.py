@@ -57,7 +57,7 @@ class Learner:
         self.step = 0
         self.reasoner = build_reasoner(config, data.puzzles.rows).to(device.torch).train()
         device.prepare(self.reasoner)
-        if training.compile:
+        if training.compile and device.can_compile:
             _compile_blocks(self.reasoner)
         self.ema = Ema(self.reasoner, config.optimisation.ema_decay)
         self.optimisers = build_optimisers(self.reasoner, config, ranks)

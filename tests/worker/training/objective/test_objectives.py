@@ -69,7 +69,7 @@ def test_the_weight_is_recorded_only_where_there_is_one_that_changes(tmp_path: P
 def test_latent_steps_explain_the_demonstrations_better_and_the_encoder_still_learns(
     kind: str, tmp_path: Path
 ) -> None:
-    experiment = config(kind, {"latent_steps": 2, "latent_learning_rate": 0.05}, 14)
+    experiment = config(kind, {"latent_steps": 2, "latent_learning_rate": 0.01}, 14)
     recorded = points(experiment, tmp_path)
     assert list(recorded) == [7, 14]
     for values in recorded.values():
