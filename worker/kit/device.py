@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -30,9 +31,10 @@ class Device:
 
     @property
     def can_compile(self) -> bool:
-        """Whether what torch.compile makes is right. With PyTorch 2.13 it computes NaN on a CPU with AVX2
-        and no AVX-512 (tests/worker/training/test_device_work.py)."""
-        return self.torch.type != "cpu" or torch.backends.cpu.get_cpu_capability() != "AVX2"
+        """Whether torch.compile can be trusted. With PyTorch 2.13, x86 CPUs without AVX-512 compute NaN
+        (AVX2) or cannot build it (older)."""
+        is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+        return self.torch.type != "cpu" or not is_x86 or "AVX512" in torch.backends.cpu.get_cpu_capability()
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context every forward pass runs in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from worker.data.sets import BuiltinTasks
 from worker.kit.batch import Batch
 from worker.kit.device import open_device
 from worker.kit.noise import Noise
+from worker.models.layers import Block
 from worker.training.learner import Learner
 from worker.training.objective.losses import act_loss
 from worker.training.optim import round_stochastically
@@ -96,9 +98,27 @@ def test_rounding_is_to_a_neighbour_and_right_in_the_mean(value: float, seed: in
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 def test_compiled_blocks_compute_the_same() -> None:
     plain, compiled = learner_of("deterministic"), learner_of("deterministic", compile=True)
+    if not compiled.device.can_compile:
+        pytest.skip("nothing is compiled on this CPU")
     for learner in (plain, compiled):
         for _ in range(4):
             learner.advance()
     one, other = plain.read(), compiled.read()
     assert other["loss"] == pytest.approx(one["loss"], rel=1e-4)
     assert list(plain.reasoner.state_dict()) == list(compiled.reasoner.state_dict())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="about x86")
+@pytest.mark.parametrize(("capability", "compiles"), [("DEFAULT", False), ("AVX2", False), ("AVX512", True)])
+def test_blocks_are_compiled_only_where_that_computes_right(
+    monkeypatch: pytest.MonkeyPatch, capability: str, compiles: bool
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    blocks = [
+        each
+        for each in learner_of("deterministic", compile=True).reasoner.modules()
+        if isinstance(each, Block)
+    ]
+    assert blocks
+    assert [each._compiled_call_impl is not None for each in blocks] == [compiles] * len(blocks)
