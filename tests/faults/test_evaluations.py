@@ -25,7 +25,7 @@ from backend.scores import job_queries as evaluation_jobs
 from backend.scores import queries as rows
 from backend.sequential import service as duels
 from tests.support.processes import PATIENCE, Lab, eventually, kill
-from tests.support.tiny import tiny
+from tests.support.records.tiny import tiny
 
 pytestmark = pytest.mark.faults
 

@@ -21,7 +21,7 @@ from backend.scores import queries as evaluation_rows
 from backend.scores.transition import transition_evaluation
 from backend.sequential import service as duels
 from backend.sequential.service import DuelRequest, DuelView
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 RUNS = ("aaaaaaaaaa", "bbbbbbbbbb")
 TASKS = [f"task{number:02}" for number in range(20)]

@@ -16,7 +16,7 @@ from backend.domain.records import Checkpoint
 from backend.kit.errors import FieldProblem, InvalidConfig, StorageFull
 from backend.queue import claims as queue
 from backend.runs import checkpoints
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 from worker.recording.line_writer import LineWriter
 from worker.service.supervision import STOPPED
 from worker.service.train import cause_of, forget_unwritten
