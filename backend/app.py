@@ -33,6 +33,7 @@ from backend.web.assets import prepare as prepare_assets
 from backend.web.assets import serve as serve_assets
 from backend.web.errors import ErrorResponder
 from backend.web.guard import Guard
+from backend.web.routing import Addresses
 
 log = logging.getLogger(__name__)
 PACKED_BYTES = 1400  # what fits into one packet anyway is sent as it is
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route(ASSETS, serve_assets, methods=["GET"], include_in_schema=False)  # first: asked for most
     app.include_router(api_router)
     app.include_router(pages_router)
+    app.state.addresses = Addresses(app.routes)
     responder.install(app)
     document(app)
     return app

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
@@ -18,8 +18,9 @@ from backend.domain.arc.task import Task
 from backend.kit.errors import Conflict, EtrmError, FieldProblem, InvalidInput, InvalidTaskFile, TooLarge
 from backend.web.deps import Database
 from backend.web.errors import problems, responses
+from backend.web.routing import EDITOR, VIEWER, Router, needs
 
-router = APIRouter(prefix="/sets", tags=["sets"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/sets", tags=["sets"])
 SetName = Annotated[str, InPath(description="Name of a set.", examples=["arc-agi-1/training"])]
 GRID = "Rows of digits joined by /."
 
@@ -158,6 +159,7 @@ def import_set(given: Annotated[Import, Depends(posted_import)], engine: Databas
 
 
 @router.post("/check", responses=responses(401, 413))
+@needs(VIEWER)
 def check_import(given: Annotated[Import, Depends(posted_import)], engine: Database) -> ImportCheck:
     """Say what an import would bring, or what is wrong with it, without importing anything."""
     try:

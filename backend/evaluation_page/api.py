@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import Body, Path, Query, Response
 from pydantic import BaseModel
 
 from backend.db.session import reading_scope, session_scope
@@ -22,8 +22,9 @@ from backend.sequential import service as sequential
 from backend.sequential.service import SequentialRequest, SequentialView
 from backend.web.deps import Database, EvaluationId, RunId, announce, attached
 from backend.web.errors import responses
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(tags=["evaluations"])
+router = Router(reads=VIEWER, writes=EDITOR, tags=["evaluations"])
 ASKED = Body(
     openapi_examples={
         "the newest checkpoint": {"value": {"first_tasks": 32}},

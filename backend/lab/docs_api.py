@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
@@ -18,8 +18,9 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import Sweep
 from backend.run_page.series_api import MetricsBody
 from backend.web.errors import ErrorModel
+from backend.web.routing import OPEN, VIEWER, Access, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 OWN_MODELS: tuple[type[BaseModel], ...] = (
     ErrorModel,
     ExperimentConfig,
@@ -29,6 +30,7 @@ OWN_MODELS: tuple[type[BaseModel], ...] = (
 )
 REFERENCE = "#/components/schemas/{model}"
 INTRODUCTION = """Everything the pages do. Send `Authorization: Bearer TOKEN` (`etrm token create NAME`).
+`x-role` of each operation is the least role that may use it.
 Times are seconds since the Unix epoch. Every error is
 `{"error": {"code", "message", "hint", "fields": [{"field", "message", "hint"}]}}`."""
 
@@ -48,10 +50,19 @@ def document(app: FastAPI) -> None:
             components.setdefault("schemas", {}).update(schemas["$defs"])
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             described["security"] = [{"token": []}]
+            for path, methods in described["paths"].items():
+                for method, operation in methods.items():
+                    _describe_access(operation, app.state.addresses.access(method.upper(), path))
             app.openapi_schema = described
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]
+
+
+def _describe_access(operation: dict[str, Any], access: Access) -> None:
+    operation["x-role"] = str(access)
+    if access == OPEN:
+        operation["security"] = []
 
 
 @router.get("/api/openapi.json")
@@ -88,6 +99,7 @@ def _entries(paths: dict[str, Any]) -> Iterator[str]:
     for path, methods in paths.items():
         for method, operation in methods.items():
             yield f"<h2>{method.upper()} {html.escape(path)}</h2>"
+            yield f"<p>Role: {operation['x-role']}</p>"
             yield f"<pre>{html.escape(operation.get('description', operation['summary']))}</pre>"
             yield _parameters(operation.get("parameters", []))
             yield from _examples(operation)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -39,8 +39,9 @@ from backend.run_view.views import RunView
 from backend.runs_table import search as run_search
 from backend.web.deps import Database, announce
 from backend.web.rendering import render
+from backend.web.routing import EDITOR, VIEWER, Router, needs
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
 DEFAULT_PRESET = "quick"
 BASELINES_OFFERED = 50
@@ -117,6 +118,7 @@ def launch(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) 
 
 
 @router.post("/runs/new/preview")
+@needs(VIEWER)
 def preview(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) -> Response:
     """Which runs the form would launch, as a part of its page."""
     with reading_scope(engine) as session:

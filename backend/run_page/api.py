@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from backend.db.session import reading_scope, session_scope
@@ -23,8 +23,9 @@ from backend.runs_table.search import HEADLINES, MAX_LIMIT, NEWEST_FIRST
 from backend.web.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
 from backend.web.errors import responses
 from backend.web.inputs import CONFIG, Input
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs", tags=["runs"])
 
 
 class RunList(BaseModel):

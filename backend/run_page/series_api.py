@@ -6,7 +6,7 @@ import math
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from sqlalchemy.orm import Session
@@ -22,8 +22,9 @@ from backend.metrics.service import Curve
 from backend.runs_table import exports as run_exports
 from backend.web.deps import Database, RawBody, RunId, announce, attached, json_body
 from backend.web.errors import problems, responses
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["series"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["series"])
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 # What is in the lists is checked by the series themselves, all at once rather than number by number.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.db.session import reading_scope, session_scope
@@ -13,8 +13,9 @@ from backend.runs_table import saved_views
 from backend.runs_table.saved_views import SavedViewView
 from backend.web.deps import Database
 from backend.web.errors import responses
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(prefix="/views", tags=["runs"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/views", tags=["runs"])
 ViewName = Annotated[str, Path(description="Name of a saved view.", examples=["encoders that learn"])]
 
 
