@@ -31,6 +31,7 @@ from backend.web import notify
 from backend.web.assets import ADDRESSES as ASSETS
 from backend.web.assets import prepare as prepare_assets
 from backend.web.assets import serve as serve_assets
+from backend.web.door import Door
 from backend.web.errors import ErrorResponder
 from backend.web.guard import Guard
 
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         middleware=[
             Middleware(Guard, (settings.host, *settings.allowed_hosts), responder),
             Middleware(Authentication),
+            Middleware(Door),
             Middleware(
                 GZipMiddleware,
                 minimum_size=PACKED_BYTES,
