@@ -34,6 +34,7 @@ from backend.web.assets import serve as serve_assets
 from backend.web.door import Door
 from backend.web.errors import ErrorResponder
 from backend.web.guard import Guard
+from backend.web.methods import Heads, Methods
 
 log = logging.getLogger(__name__)
 PACKED_BYTES = 1400  # what fits into one packet anyway is sent as it is
@@ -54,7 +55,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         middleware=[
             Middleware(Guard, (settings.host, *settings.allowed_hosts), responder),
+            Middleware(Heads),
             Middleware(Authentication),
+            Middleware(Methods),
             Middleware(Door),
             Middleware(
                 GZipMiddleware,

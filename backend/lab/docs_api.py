@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -16,8 +17,9 @@ from pydantic.json_schema import models_json_schema
 from backend.data.api import ImportBody
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import Sweep
+from backend.people.auth import is_open
 from backend.run_page.series_api import MetricsBody
-from backend.web.errors import ErrorModel
+from backend.web.errors import ErrorModel, responses
 
 router = APIRouter(include_in_schema=False)
 OWN_MODELS: tuple[type[BaseModel], ...] = (
@@ -27,6 +29,10 @@ OWN_MODELS: tuple[type[BaseModel], ...] = (
     MetricsBody,
     ImportBody,
 )
+# Host and role; address and query; too much at once; no database.
+ANY_REQUEST = (401, 403, 422, 429, 503)
+PLACED = (404,)  # an address that names something
+SENT = (408, 413)  # a body
 REFERENCE = "#/components/schemas/{model}"
 INTRODUCTION = """Everything the pages do. Send `Authorization: Bearer TOKEN` (`etrm token create NAME`).
 Times are seconds since the Unix epoch. Every error is
@@ -48,10 +54,26 @@ def document(app: FastAPI) -> None:
             components.setdefault("schemas", {}).update(schemas["$defs"])
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             described["security"] = [{"token": []}]
+            for path, methods in described["paths"].items():
+                for operation in methods.values():
+                    _complete(path, operation)
             app.openapi_schema = described
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    """Add the statuses that any request may meet, whatever its endpoint does."""
+    statuses = {*ANY_REQUEST, *(PLACED if "{" in path else ()), *(SENT if "requestBody" in operation else ())}
+    if is_open(path):
+        operation["security"] = []
+        statuses.discard(HTTPStatus.UNAUTHORIZED)
+    for status in sorted(statuses):
+        operation["responses"].setdefault(str(int(status)), responses(status)[status])
+    for status, response in operation["responses"].items():
+        if status == "422":  # said by the door in the words of every other error
+            response["content"] = responses(422)[422]["content"]
 
 
 @router.get("/api/openapi.json")
