@@ -55,6 +55,7 @@ def web(
 
     from backend.settings import Settings
     from backend.terminal.port import address_of, bind, local_address
+    from backend.web.connection import Connection
 
     _set("HOST", host)
     _set("PORT", port)
@@ -65,6 +66,7 @@ def web(
     config = uvicorn.Config(
         "backend.app:create_app",
         factory=True,
+        http=Connection,
         access_log=False,
         log_level="info",
         timeout_graceful_shutdown=3,  # event streams never end by themselves

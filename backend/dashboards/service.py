@@ -19,6 +19,7 @@ from backend.domain.dashboards import Content, Source, encoder_variants, parse_c
 from backend.domain.people import OWNER
 from backend.kit.errors import Conflict, NotFound
 from backend.kit.problems import invalid, unknown_id
+from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
 from backend.run_view.views import RunView
 from backend.runs_table import search as run_search
@@ -223,7 +224,7 @@ def _free_slug(session: Session, name: str) -> str:
 
 
 def _checked_name(name: str) -> str:
-    checked = name.strip()
+    checked = trimmed(name)
     if not 1 <= len(checked) <= MAX_NAME:
         raise invalid("The dashboard was not saved.", "name", f"must have 1 to {MAX_NAME} characters.")
     return checked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -17,7 +18,7 @@ from backend.data.api import ImportBody
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import Sweep
 from backend.run_page.series_api import MetricsBody
-from backend.web.errors import ErrorModel
+from backend.web.errors import ErrorModel, responses
 from backend.web.routing import OPEN, VIEWER, Access, Router
 
 router = Router(reads=VIEWER, include_in_schema=False)
@@ -28,6 +29,10 @@ OWN_MODELS: tuple[type[BaseModel], ...] = (
     MetricsBody,
     ImportBody,
 )
+# Host and role; address and query; too much at once; no database.
+ANY_REQUEST = (401, 403, 422, 429, 503)
+PLACED = (404,)  # an address that names something
+SENT = (408, 413)  # a body
 REFERENCE = "#/components/schemas/{model}"
 INTRODUCTION = """Everything the pages do. Send `Authorization: Bearer TOKEN` (`etrm token create NAME`).
 `x-role` of each operation is the least role that may use it.
@@ -52,17 +57,25 @@ def document(app: FastAPI) -> None:
             described["security"] = [{"token": []}]
             for path, methods in described["paths"].items():
                 for method, operation in methods.items():
-                    _describe_access(operation, app.state.addresses.access(method.upper(), path))
+                    _complete(path, operation, app.state.addresses.access(method.upper(), path))
             app.openapi_schema = described
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]
 
 
-def _describe_access(operation: dict[str, Any], access: Access) -> None:
+def _complete(path: str, operation: dict[str, Any], access: Access) -> None:
+    """Add who may ask, and the statuses that any request may meet, whatever its endpoint does."""
     operation["x-role"] = str(access)
+    statuses = {*ANY_REQUEST, *(PLACED if "{" in path else ()), *(SENT if "requestBody" in operation else ())}
     if access == OPEN:
         operation["security"] = []
+        statuses.discard(HTTPStatus.UNAUTHORIZED)
+    for status in sorted(statuses):
+        operation["responses"].setdefault(str(int(status)), responses(status)[status])
+    for status, response in operation["responses"].items():
+        if status == "422":  # said by the door in the words of every other error
+            response["content"] = responses(422)[422]["content"]
 
 
 @router.get("/api/openapi.json")

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from backend.kit.errors import NotFound
 from backend.kit.problems import invalid, unknown
+from backend.kit.text import trimmed
 from backend.runs_table import queries as rows
 from backend.runs_table import search as run_search
 
@@ -70,7 +71,7 @@ def parts_of(query: str) -> Parts:
 
 def save(session: Session, name: str, query: str) -> SavedViewView:
     """Keep a view, or give the one of this name another query. InvalidInput names what is wrong with it."""
-    name = name.strip()
+    name = trimmed(name)
     if not 0 < len(name) <= MAX_NAME_LENGTH:
         raise _invalid("name", f"must be 1 to {MAX_NAME_LENGTH} characters long.")
     kept = _checked(session, query)

@@ -13,6 +13,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.util import find_spec
+from os.path import normpath
 from pathlib import Path
 
 from anyio.to_thread import run_sync
@@ -74,10 +75,17 @@ def _sources(path: str) -> list[Path]:
 
 
 def _own_file(folder: str, name: str) -> Path:
-    file = _scripts().get(name) if folder == "js" else (STATIC / folder / name).resolve()
-    if file is None or not file.is_relative_to(STATIC.resolve()) or not file.is_file():
-        raise NotFound(f"File {name!r} not found.", "Reload the page: it may be older than the server.")
+    file = _scripts().get(name) if folder == "js" else Path(normpath(STATIC.resolve() / folder / name))
+    if file is None or not file.is_relative_to(STATIC.resolve()) or not _is_file(file):
+        raise NotFound(f"File {name[:200]!r} not found.", "Reload the page: it may be older than the server.")
     return file
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system's names
+        return False
 
 
 @cache

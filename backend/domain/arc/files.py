@@ -22,6 +22,7 @@ from backend.domain.experiment import BUILT_IN_SETS
 from backend.kit.errors import InvalidTaskFile, NotFound, TooLarge
 from backend.kit.format import counted
 from backend.kit.problems import unknown
+from backend.kit.text import trimmed
 
 MAX_FILE_BYTES = 25 * 2**20  # the largest published ARC file has 4 MB
 MAX_ID_LENGTH = 100
@@ -184,7 +185,7 @@ class _Reader:
             self.fail(
                 f"a task id has {len(task_id)} characters", f"Use 1 to {MAX_ID_LENGTH}, such as 007bbfb7."
             )
-        if not task_id.isprintable() or set(task_id) & set("/\\|?#"):
+        if not trimmed(task_id) or not task_id.isprintable() or set(task_id) & set("/\\|?#"):
             self.fail(
                 f"the task id {task_id!r} contains a character that is not allowed in ids",
                 "Use letters and digits.",
