@@ -55,10 +55,12 @@ def web(
 
     from backend.settings import Settings
     from backend.terminal.port import address_of, bind, local_address
+    from backend.terminal.private import close_to_others
 
     _set("HOST", host)
     _set("PORT", port)
     settings = Settings.load()
+    close_to_others(settings)
     bound = bind(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
     if fd is None:
         print(f"Serving on {address_of(*local_address(bound))}", flush=True)
@@ -79,8 +81,11 @@ def migrate() -> None:
     """
     from backend.embedded.database import prepare
     from backend.settings import Settings
+    from backend.terminal.private import close_to_others
 
-    prepare(Settings.load().database_url).dispose()
+    settings = Settings.load()
+    close_to_others(settings)
+    prepare(settings.database_url).dispose()
     print("The database is up to date.")
 
 
