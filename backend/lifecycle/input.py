@@ -13,16 +13,19 @@ from backend.data import service as datasets
 from backend.domain.experiment import (
     BarHypothesis,
     BaselineHypothesis,
+    CheckpointStart,
     ExperimentConfig,
     RunStart,
     StartConfig,
 )
 from backend.domain.hypothesis.measure import parse
+from backend.kit.confined import is_inside
 from backend.kit.errors import FieldProblem, InvalidConfig
 from backend.kit.problems import invalid, nearest_ids, one_of
 from backend.run_view import queries as run_facts
 from backend.runs import journal_queries as journal
 from backend.runs import queries as run_rows
+from backend.settings import Settings
 
 LISTED_BY = "List runs on the runs page or with `etrm runs`."  # the hint for an unknown id
 _invalid = partial(invalid, "The run was not changed.")
@@ -101,8 +104,27 @@ def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:
         yield f"evaluation.sets.{at}.name", each.name
 
 
+def outside(start: StartConfig, settings: Settings) -> FieldProblem | None:
+    """What is said of a file outside the folders that runs may read; None for any other start.
+
+    It is the same whether the file exists or not.
+    """
+    if not isinstance(start, CheckpointStart):
+        return None
+    if is_inside(start.path, (*settings.checkpoint_folders, settings.artifacts)):
+        return None
+    folders = " or ".join(map(str, settings.checkpoint_folders)) or str(settings.artifacts)
+    return FieldProblem(
+        f"{START}.path",
+        f"must be an absolute path inside {folders}.",
+        "Copy the file there, or add its folder to ETRM_CHECKPOINT_FOLDERS.",
+    )
+
+
 def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
-    """What is wrong with the checkpoint of another run that a config starts from."""
+    """What is wrong with the file, or the checkpoint of another run, that a config starts from."""
+    if isinstance(start, CheckpointStart):
+        return outside(start, Settings.load())
     if not isinstance(start, RunStart):
         return None
     if run_rows.get(session, start.run) is None:
