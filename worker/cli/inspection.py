@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from backend.kit.format import counted
+from backend.kit.printable import one_line
 from worker.models.weight_files import WeightFile, some
 from worker.models.weight_states import shape_of, type_of, unusable
 
@@ -21,11 +22,11 @@ def described(file: WeightFile) -> Iterator[str]:
             yield from _state(kind, state)
     for part in file.others:
         note = "a further state, of which nothing is known" if part.is_state else "no weights"
-        yield from _state(f"{part.name} ({note})", part.tensors)
+        yield from _state(f"{one_line(part.name)} ({note})", part.tensors)
     if not any(states.values()):
         yield "\nNo weights under a name that is known: this file cannot be imported."
     if file.plain:
-        yield f"\nBesides: {', '.join(file.plain)}"
+        yield f"\nBesides: {one_line(', '.join(file.plain))}"
 
 
 def _state(kind: str, tensors: Mapping[str, Tensor]) -> Iterator[str]:
@@ -34,7 +35,7 @@ def _state(kind: str, tensors: Mapping[str, Tensor]) -> Iterator[str]:
     for name, tensor in tensors.items():
         shape = " x ".join(map(str, shape_of(tensor))) or "scalar"
         reason = unusable(tensor)
-        yield f"  {name}  {shape}  {type_of(tensor)}" + (f"  {reason}" if reason else "")
+        yield f"  {one_line(name)}  {shape}  {type_of(tensor)}" + (f"  {reason}" if reason else "")
     spoilt = [name for name, tensor in tensors.items() if not unusable(tensor) and not _is_finite(tensor)]
     if spoilt:
         yield f"  Warning: NaN or infinity in {counted(len(spoilt), 'tensor')}: {some(spoilt)}"

@@ -15,6 +15,7 @@ from torch import Tensor
 from backend.domain.experiment import CheckpointStart
 from backend.kit.errors import CheckpointCorrupt, InvalidInput
 from backend.kit.format import counted
+from backend.kit.printable import one_line
 from worker.models.published import NOT_WEIGHTS, published_names, to_published
 from worker.models.reasoner import Reasoner
 from worker.models.weight_files import Chosen, WeightFile, Weights, problem, read_weights, some, write_weights
@@ -95,7 +96,8 @@ class ImportReport:
         """One line of text per tensor."""
         width = max((len(line.name) for line in self.lines), default=0)
         for line in self.lines:
-            yield f"{line.outcome:<10}  {line.name:<{width}}  {_size(line.shape)}  {line.note}".rstrip()
+            name = one_line(line.name)
+            yield f"{line.outcome:<10}  {name:<{width}}  {_size(line.shape)}  {line.note}".rstrip()
 
 
 def import_weights(
