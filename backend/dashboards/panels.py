@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -41,6 +39,7 @@ from backend.domain.measurement import Protocol
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.gallery import service as gallery
 from backend.kit.errors import NotFound
+from backend.kit.table_files import csv_text
 from backend.run_view.views import RunView
 from backend.web.drawn import NOT_YET, Drawn
 
@@ -249,10 +248,7 @@ def _markdown() -> MarkdownIt:
 
 def as_csv(shown_panel: Shown) -> str:
     """The numbers of a panel that is not made of curves."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows(_csv_rows(shown_panel))
-    return out.getvalue()
+    return csv_text(_csv_rows(shown_panel), "\n")
 
 
 def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
