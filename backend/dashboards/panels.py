@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
-from markdown_it.token import Token
-from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
@@ -29,6 +25,7 @@ from backend.comparison.result_tables import (
     encoder_table,
     results_table,
 )
+from backend.dashboards.prose import prose
 from backend.domain.arc.grid import Grid
 from backend.domain.dashboards import (
     AnyPanel,
@@ -237,29 +234,6 @@ def _example(item: gallery.Item, names: Sequence[str]) -> Example:
 
 def _digits(grid: Grid | None) -> str:
     return grid.digits if grid else ""
-
-
-def prose(text: str) -> Markup:
-    """Markdown as HTML; HTML inside it is shown as text, links lead only where links may, and a
-    picture of another place is a link."""
-    return Markup(_markdown().render(text))
-
-
-@cache
-def _markdown() -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"html": False, "typographer": False}).enable("table")
-
-    def image(
-        renderer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType
-    ) -> str:
-        """A picture that lies in the text itself; of any other a link: whoever looks would fetch it."""
-        address = str(tokens[at].attrs["src"])
-        if address.startswith("data:"):
-            return renderer.image(tokens, at, options, env)
-        return Markup('<a href="{}">{}</a>').format(address, tokens[at].content or address)
-
-    markdown.add_render_rule("image", image)
-    return markdown
 
 
 def as_csv(shown_panel: Shown) -> str:

@@ -102,6 +102,12 @@ def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(
         page_client.delete(f"/api/v1/dashboards/{board}/shares/{made['id']}")
         for address in ("", "/figures?panel=chart", "/panels/bars.csv", "/series?names=loss"):
             assert stranger.get(made["url"] + address).status_code == 404
+        for address in (made["url"], "/s/unknown", "/s/", f"{made['url']}/elsewhere"):
+            answer = stranger.get(address, headers={"Accept": "text/html"})
+            assert answer.status_code == 404
+            assert 'class="rail"' not in answer.text  # whose scripts would send a stranger to the login
+            assert 'href="/"' not in answer.text
+        assert "This link is invalid or was revoked." in stranger.get(made["url"]).text
 
 
 def test_a_dashboard_is_made_empty_or_from_a_comparison(
