@@ -6,7 +6,7 @@ import sys
 
 from backend.cli.app import app
 from backend.kit.errors import EtrmError
-from backend.terminal.streams import cleaned
+from backend.kit.streams import cleaned
 
 __all__ = ["app", "main"]
 

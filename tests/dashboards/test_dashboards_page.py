@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 from tests.support.web import WebServer
 
 WORDS = "**bold** [ok](https://a.example) [no](javascript:alert(1)) <img src=x onerror=alert(1)>"

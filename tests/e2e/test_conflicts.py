@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import Engine
 
-from tests.support.browser import Complaints
-from tests.support.recorded import record_run
+from tests.support.pages.browser import Complaints
+from tests.support.records.recorded import record_run
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from backend.db.session import make_engine, session_scope
 from backend.domain.records import LogLine
 from backend.embedded.database import prepare
 from backend.kit.printable import one_line, printable
+from backend.kit.streams import cleaned, console
 from backend.lifecycle import service as runs
 from backend.runs import logs
-from backend.terminal.streams import cleaned, console
 from backend.terminal.tables import show
 from worker.cli import app as worker_cli
 from worker.recording.console import ConsoleRecorder

@@ -14,7 +14,7 @@ from backend.domain.config.problems import apply_overrides
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
 from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
 from backend.kit.errors import Conflict, EtrmError, InvalidInput
-from backend.terminal.streams import cleaned
+from backend.kit.streams import cleaned
 from worker.cli.checkpoint import app as checkpoint_app
 from worker.kit.recorder import NullRecorder, Recorder
 from worker.service import parallel

@@ -17,8 +17,8 @@ from backend.kit.errors import FieldProblem, InvalidConfig, StorageFull
 from backend.queue import claims as queue
 from backend.runs import checkpoints
 from backend.settings import Settings
-from tests.support.rows import add_run
-from tests.support.tiny_runs import tiny
+from tests.support.records.rows import add_run
+from tests.support.records.tiny_runs import tiny
 from worker.recording.line_writer import LineWriter
 from worker.service.supervision import STOPPED
 from worker.service.train import cause_of, check_start, forget_unwritten

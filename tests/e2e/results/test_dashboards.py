@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import Engine
 
-from tests.e2e.test_charts import SHIFTS
-from tests.support.browser import Complaints
+from tests.e2e.results.test_charts import SHIFTS
 from tests.support.lab import StartedLab
+from tests.support.pages.browser import Complaints
 from tests.support.processes import eventually
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 
 
 @pytest.fixture(scope="module")

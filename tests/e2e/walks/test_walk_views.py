@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.support import view, walk
-from tests.support.browser import Complaints
-from tests.support.furnished import Furnished
+from tests.support.pages import view, walk
+from tests.support.pages.browser import Complaints
+from tests.support.records.furnished import Furnished
 
 PATIENCE = 120_000  # milliseconds; only what never comes takes so long
 Change = Callable[[Page], Any]

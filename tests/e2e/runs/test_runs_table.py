@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 
 MINE = 'name contains "tabled"'
 

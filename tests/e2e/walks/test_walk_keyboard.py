@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from playwright.sync_api import Browser, Page
 
-from tests.support import walk
-from tests.support.accessibility import violations_by_day_and_night
-from tests.support.browser import Complaints
-from tests.support.furnished import Furnished
+from tests.support.pages import walk
+from tests.support.pages.accessibility import violations_by_day_and_night
+from tests.support.pages.browser import Complaints
+from tests.support.records.furnished import Furnished
 
 PHONE = {"width": 390, "height": 844}
 MAX_SHIFT = 0.02  # CLS

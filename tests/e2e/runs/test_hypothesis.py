@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from backend.db.session import session_scope
 from backend.lifecycle import service as runs
 from backend.runs import queries as rows
-from tests.support.tiny import tiny
+from tests.support.records.tiny import tiny
 
 TRAINING = 300_000  # milliseconds at most; a few seconds on a free machine
 

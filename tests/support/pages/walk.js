@@ -1,5 +1,5 @@
 // What a walk over a page sees: each control in sight, where the focus goes, what a click reaches. Put into every
-// page before its own scripts; tests/support/walk.py asks.
+// page before its own scripts; tests/support/pages/walk.py asks.
 
 (() => {
   const CONTROLS = "a[href], area[href], button, input:not([type=hidden]), select, textarea, summary, [contenteditable=true], [tabindex='0']," +

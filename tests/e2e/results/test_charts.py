@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from sqlalchemy import Engine
 
 from backend.domain.records import Alarm
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 
 ALARM = Alarm("starvation", 45, 0.02, 0.5, "Starvation: only 2 % of the encoder receives a gradient.")
 

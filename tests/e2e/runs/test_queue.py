@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from backend.db.session import session_scope
 from backend.evaluation import service as evaluations
 from backend.queue import order as queue_order
-from tests.support.recorded import record_evaluation_job, record_run
+from tests.support.records.recorded import record_evaluation_job, record_run
 
 
 @pytest.fixture

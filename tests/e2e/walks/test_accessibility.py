@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page
 
-from tests.support.accessibility import COLOURS, violations
+from tests.support.pages.accessibility import COLOURS, violations
 
 
 def test_axe_is_really_asked(page: Page) -> None:

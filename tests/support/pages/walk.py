@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ElementHandle, Error, Page, Request, ViewportSize
 
-from tests.support.furnished import Furnished
+from tests.support.records.furnished import Furnished
 
 SCRIPT = Path(__file__).with_suffix(".js")
 WIDE: ViewportSize = {"width": 1440, "height": 900}

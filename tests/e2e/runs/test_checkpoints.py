@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import Engine
 
 from tests.support.lab import StartedLab
-from tests.support.recorded import record_checkpoint, record_run
+from tests.support.records.recorded import record_checkpoint, record_run
 
 
 @pytest.fixture

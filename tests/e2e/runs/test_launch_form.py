@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 
 from tests.support.lab import StartedLab
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 
 RUN = re.compile(r"/runs/[a-z0-9]{10}$")
 

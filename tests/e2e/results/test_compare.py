@@ -13,9 +13,9 @@ from backend.db.session import session_scope
 from backend.domain.records import MetricFrame
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
-from tests.e2e.test_charts import SHIFTS
+from tests.e2e.results.test_charts import SHIFTS
 from tests.support.lab import StartedLab
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 
 POINTS = 20_000
 # What Plotly was given: by trace its greatest value, and how many points.

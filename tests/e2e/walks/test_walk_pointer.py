@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Browser, Page
 
-from tests.support import walk
-from tests.support.browser import Complaints
-from tests.support.furnished import Furnished
-from tests.support.walk import Control
+from tests.support.pages import walk
+from tests.support.pages.browser import Complaints
+from tests.support.pages.walk import Control
+from tests.support.records.furnished import Furnished
 
 
 def is_clicked(control: Control) -> bool:

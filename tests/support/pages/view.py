@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.support import walk
+from tests.support.pages import walk
 
 SEEN = Path(__file__).with_suffix(".js").read_text()
 AGES = re.compile(r"\b\d+\s(?:s|m|min|h|d)\b(?: ago)?|just now")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Browser, Page
 
-from tests.support import walk
-from tests.support.browser import Complaints
-from tests.support.furnished import Furnished
-from tests.support.walk import Control
+from tests.support.pages import walk
+from tests.support.pages.browser import Complaints
+from tests.support.pages.walk import Control
+from tests.support.records.furnished import Furnished
 
 Path = tuple[str, ...]  # kinds of controls, each pressed where the one before it led
 FOR_GOOD = "confirm-yes"  # takes away what pages show, so it is pressed last of all

@@ -28,7 +28,7 @@ from backend.web.pages import NAVIGATION
 from backend.workers import service as workers
 from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
-from tests.support.recorded import record_checkpoint, record_evaluation_job, record_run
+from tests.support.records.recorded import record_checkpoint, record_evaluation_job, record_run
 from tests.support.web import WebServer
 
 ALARM = Alarm("starvation", 45, 0.02, 0.5, "Starvation: only 2 % of the encoder receives a gradient.")
