@@ -69,6 +69,7 @@ def web(
         factory=True,
         access_log=False,
         log_level="info",
+        use_colors=False,  # what is printed is cleaned of them
         timeout_graceful_shutdown=3,  # event streams never end by themselves
     )
     uvicorn.Server(config).run(sockets=[bound])

@@ -6,15 +6,36 @@ command prints goes through here, so that no `print` can forget it; only our own
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from backend.kit.printable import printable
-
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # what turns the direction of text, or breaks lines
+    "\ud800-\udfff]"  # halves of characters
+)
+_BREAK = re.compile("[\t\n]")
+
+
+def printable(text: str) -> str:
+    r"""The text with its control characters spelt out as JSON spells them: ESC becomes `\u001b`."""
+    return _CONTROL.sub(_spelt, text)
+
+
+def one_line(text: str) -> str:
+    """`printable`, with tabs and line breaks spelt out as well: a name cannot forge another line."""
+    return _BREAK.sub(_spelt, printable(text))
+
+
+def _spelt(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 class _Cleaned:

@@ -19,9 +19,9 @@ from backend.domain.experiment import (
     StartConfig,
 )
 from backend.domain.hypothesis.measure import parse
-from backend.kit.confined import is_inside
 from backend.kit.errors import FieldProblem, InvalidConfig
 from backend.kit.problems import invalid, nearest_ids, one_of
+from backend.lifecycle.start_files import START, outside
 from backend.run_view import queries as run_facts
 from backend.runs import journal_queries as journal
 from backend.runs import queries as run_rows
@@ -30,7 +30,6 @@ from backend.settings import Settings
 LISTED_BY = "List runs on the runs page or with `etrm runs`."  # the hint for an unknown id
 _invalid = partial(invalid, "The run was not changed.")
 
-START = "training.initialise_from"
 MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NOTES_LENGTH = 120, 60, 50, 100_000
 
 
@@ -102,23 +101,6 @@ def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:
         yield f"data.training_sets.{at}", name
     for at, each in enumerate(config.evaluation.sets):
         yield f"evaluation.sets.{at}.name", each.name
-
-
-def outside(start: StartConfig, settings: Settings) -> FieldProblem | None:
-    """What is said of a file outside the folders that runs may read; None for any other start.
-
-    It is the same whether the file exists or not.
-    """
-    if not isinstance(start, CheckpointStart):
-        return None
-    if is_inside(start.path, (*settings.checkpoint_folders, settings.artifacts)):
-        return None
-    folders = " or ".join(map(str, settings.checkpoint_folders)) or str(settings.artifacts)
-    return FieldProblem(
-        f"{START}.path",
-        f"must be an absolute path inside {folders}.",
-        "Copy the file there, or add its folder to ETRM_CHECKPOINT_FOLDERS.",
-    )
 
 
 def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:

@@ -23,7 +23,6 @@ from backend.lifecycle import edits
 from backend.lifecycle.end import end
 from backend.lifecycle.input import (
     LISTED_BY,
-    START,
     assignments,
     check_names,
     checked_hypothesis,
@@ -31,6 +30,7 @@ from backend.lifecycle.input import (
     checked_notes,
     checked_tags,
 )
+from backend.lifecycle.start_files import START
 from backend.run_view import queries as facts_rows
 from backend.run_view.facts import Facts
 from backend.run_view.views import RunView

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.kit.format import duration
-from backend.kit.printable import one_line
+from backend.kit.streams import one_line
 from backend.terminal.options import AsJson, Overrides, RunId, score_text
 
 if TYPE_CHECKING:

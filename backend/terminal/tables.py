@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.kit.printable import one_line
+from backend.kit.streams import one_line
 
 
 def show(heads: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:

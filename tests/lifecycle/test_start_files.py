@@ -10,8 +10,7 @@ import pytest
 
 from backend.domain.config.presets import preset
 from backend.domain.experiment import CheckpointStart
-from backend.kit.confined import is_inside
-from backend.lifecycle.input import outside
+from backend.lifecycle.start_files import is_inside, outside
 from backend.settings import Settings
 from tests.support.servers import Lab
 

@@ -14,8 +14,7 @@ from backend.cli import main as etrm
 from backend.db.session import make_engine, session_scope
 from backend.domain.records import LogLine
 from backend.embedded.database import prepare
-from backend.kit.printable import one_line, printable
-from backend.kit.streams import cleaned, console
+from backend.kit.streams import cleaned, console, one_line, printable
 from backend.lifecycle import service as runs
 from backend.runs import logs
 from backend.terminal.tables import show

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from backend.kit.format import counted
-from backend.kit.printable import one_line
+from backend.kit.streams import one_line
 from worker.models.weight_files import WeightFile, some
 from worker.models.weight_states import shape_of, type_of, unusable
 

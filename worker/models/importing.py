@@ -15,7 +15,7 @@ from torch import Tensor
 from backend.domain.experiment import CheckpointStart
 from backend.kit.errors import CheckpointCorrupt, InvalidInput
 from backend.kit.format import counted
-from backend.kit.printable import one_line
+from backend.kit.streams import one_line
 from worker.models.published import NOT_WEIGHTS, published_names, to_published
 from worker.models.reasoner import Reasoner
 from worker.models.weight_files import Chosen, WeightFile, Weights, problem, read_weights, some, write_weights

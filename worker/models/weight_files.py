@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, EtrmError, FieldProblem, InvalidInput
-from backend.kit.printable import one_line
+from backend.kit.streams import one_line
 from worker.models.weight_formats import NotWeights, open_weights
 from worker.models.weight_states import Part, State, sort
 

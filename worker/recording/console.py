@@ -24,8 +24,8 @@ from backend.domain.records import (
 )
 from backend.domain.records import Progress as RunProgress
 from backend.kit.format import counted
-from backend.kit.printable import printable
 from backend.kit.streams import console as open_console
+from backend.kit.streams import printable
 
 METRICS_FILE = "metrics.jsonl"  # in the folder of a local run
 _LEVEL_STYLES = {"info": "", "warning": "yellow", "error": "bold red"}

@@ -21,7 +21,7 @@ from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Progress
 from backend.kit.errors import EtrmError, InvalidConfig, NotFound, Unavailable
-from backend.lifecycle.input import outside
+from backend.lifecycle.start_files import outside
 from backend.queue import claims as queue
 from backend.runs import checkpoints
 from backend.runs import queries as runs
