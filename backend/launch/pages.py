@@ -23,7 +23,9 @@ from backend.domain.config.problems import apply_overrides, parse_experiment, pa
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import Sweep, sweepable
 from backend.groups import service as groups
+from backend.kit import json_text
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
+from backend.kit.problems import invalid
 from backend.launch import forms, sweep_form
 from backend.launch.contexts import LaunchPage, SweepPreview
 from backend.launch.form_values import read_form
@@ -69,7 +71,13 @@ class Draft:
 
 async def _typed(request: Request) -> dict[str, str]:
     form = await request.form()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    typed = dict(fields)
+    if len(typed) < len(fields):
+        names = [name for name, _ in fields]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise invalid("The form was not read.", repeated, "is sent twice.", "Reload the page and try again.")
+    return typed
 
 
 @router.get("/runs/new")
@@ -183,7 +191,7 @@ def _from_form(typed: Mapping[str, str]) -> Draft:
 def _from_json(text: str) -> Draft:
     """The whole config that pasted JSON means; where it means none, the defaults with its problems."""
     try:
-        values: Json = apply_overrides(json.loads(text), [])
+        values: Json = apply_overrides(json_text.read(text), [])
     except (ValueError, RecursionError, InvalidConfig):
         values = ExperimentConfig().model_dump(mode="json")
     try:

@@ -13,6 +13,7 @@ from backend.data import service as datasets
 from backend.domain.experiment import (
     BarHypothesis,
     BaselineHypothesis,
+    CheckpointStart,
     ExperimentConfig,
     RunStart,
     StartConfig,
@@ -21,14 +22,15 @@ from backend.domain.hypothesis.measure import parse
 from backend.kit.errors import FieldProblem, InvalidConfig
 from backend.kit.problems import invalid, nearest_ids, one_of
 from backend.kit.text import trimmed
+from backend.lifecycle.start_files import START, outside
 from backend.run_view import queries as run_facts
 from backend.runs import journal_queries as journal
 from backend.runs import queries as run_rows
+from backend.settings import Settings
 
 LISTED_BY = "List runs on the runs page or with `etrm runs`."  # the hint for an unknown id
 _invalid = partial(invalid, "The run was not changed.")
 
-START = "training.initialise_from"
 MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NOTES_LENGTH = 120, 60, 50, 100_000
 
 
@@ -105,7 +107,9 @@ def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:
 
 
 def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
-    """What is wrong with the checkpoint of another run that a config starts from."""
+    """What is wrong with the file, or the checkpoint of another run, that a config starts from."""
+    if isinstance(start, CheckpointStart):
+        return outside(start, Settings.load())
     if not isinstance(start, RunStart):
         return None
     if run_rows.get(session, start.run) is None:
