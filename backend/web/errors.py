@@ -16,7 +16,15 @@ from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
-from backend.kit.errors import EtrmError, FieldProblem, InvalidInput, NotFound, TooLarge, Unavailable
+from backend.kit.errors import (
+    EtrmError,
+    FieldProblem,
+    InvalidInput,
+    NotFound,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +151,8 @@ class ErrorResponder:
         if not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", ""):
             return self._page(request, known)
         headers = {"WWW-Authenticate": "Bearer"} if known.status == HTTPStatus.UNAUTHORIZED else None
+        if isinstance(known, TooManyRequests):
+            headers = {"Retry-After": str(known.retry_after)}
         return JSONResponse(body_of(known).model_dump(), status_code=known.status, headers=headers)
 
     def install(self, app: FastAPI) -> None:
