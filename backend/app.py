@@ -23,6 +23,7 @@ from backend.api_routes import router as api_router
 from backend.db.session import make_engine, session_scope
 from backend.lab.docs_api import document
 from backend.lab.error_pages import error_page
+from backend.metrics.compactor import Compactor
 from backend.page_routes import router as pages_router
 from backend.people.auth import Authentication
 from backend.people.streams import still_valid
@@ -83,6 +84,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.stopping = asyncio.Event()
     sweeping = asyncio.create_task(_sweep_until(app.state.stopping, engine))
     app.state.live = live = _hub(app.state.settings)
+    app.state.compactor = compactor = Compactor(engine)
     ending = asyncio.create_task(_end_streams(app.state.stopping, live))
     url = app.state.settings.webhook_url
     preparing = asyncio.create_task(run_sync(prepare_assets))
@@ -97,6 +99,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await sweeping
         await delivering
         await preparing
+        await run_sync(compactor.close)
         await run_sync(engine.dispose)
 
 
