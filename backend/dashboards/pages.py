@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Response
+from fastapi import Form, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from markupsafe import Markup
 from sqlalchemy.orm import Session
@@ -32,8 +32,9 @@ from backend.run_view.views import RunView
 from backend.web.assets import STATIC
 from backend.web.deps import Database
 from backend.web.rendering import environment, render
+from backend.web.routing import EDITOR, OPEN, VIEWER, Router, needs
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
 SHEETS = ("tokens", "frame", "controls", "tables", "run_page", "comparison", "dashboards")
 MAX_ROWS = 100_000
@@ -106,6 +107,7 @@ def export(slug: str, engine: Database) -> Response:
 
 
 @router.get("/s/{secret}")
+@needs(OPEN)
 def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
     """What a share link shows, without a login."""
     with reading_scope(engine) as session:
@@ -117,6 +119,7 @@ def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
 
 
 @router.get("/s/{secret}/figures")
+@needs(OPEN)
 def shared_figures(secret: str, panel_ids: PanelIds, engine: Database, view: View) -> Response:
     """Shared panels of curves as Plotly figures."""
     with reading_scope(engine) as session:
@@ -124,6 +127,7 @@ def shared_figures(secret: str, panel_ids: PanelIds, engine: Database, view: Vie
 
 
 @router.get("/s/{secret}/panels/{panel_id}.csv")
+@needs(OPEN)
 def shared_csv(secret: str, panel_id: str, engine: Database) -> Response:
     """The numbers of a shared panel."""
     with reading_scope(engine) as session:
@@ -131,6 +135,7 @@ def shared_csv(secret: str, panel_id: str, engine: Database) -> Response:
 
 
 @router.get("/s/{secret}/series")
+@needs(OPEN)
 def shared_series(secret: str, engine: Database, names: str) -> JSONResponse:
     """Curves of a shared dashboard's runs: only metrics that a panel of it shows."""
     with reading_scope(engine) as session:

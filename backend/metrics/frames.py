@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from backend.domain.records import MetricFrame
 from backend.kit.format import counted
 from backend.kit.problems import invalid
+from backend.kit.text import trimmed
 from backend.metrics.points import Points, Steps, Times, Values, encode_axis, order_of
 from backend.metrics.segment_rows import chunks_of, segment_row
 
@@ -86,7 +87,7 @@ def _check_names(frame: MetricFrame) -> None:
     if len(frame.values) > MAX_NAMES:
         raise _invalid("values", f"has {len(frame.values)} metrics; one request takes {MAX_NAMES}.")
     for name in frame.values:
-        if not name.strip() or len(name) > MAX_NAME:
+        if not trimmed(name) or len(name) > MAX_NAME:
             raise _invalid(
                 "values", f"has a metric named {name[:20]!r}; a name has 1 to {MAX_NAME} characters."
             )

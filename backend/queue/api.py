@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -20,9 +19,10 @@ from backend.web.deps import Database, RunId, announce
 from backend.web.errors import responses
 from backend.web.inputs import Input
 from backend.web.live.response import EventStream
+from backend.web.routing import EDITOR, VIEWER, Router
 from backend.workers import service as workers
 
-router = APIRouter(tags=["queue"], responses=responses(401))
+router = Router(reads=VIEWER, writes=EDITOR, tags=["queue"], responses=responses(401))
 
 
 class Move(Input):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.kit.format import duration
+from backend.kit.streams import one_line
 from backend.terminal.options import AsJson, Overrides, RunId, score_text
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def log(
     with reading() as session:
         service.get(session, run_id)
         for line in logs.tail(session, run_id, None, lines):
-            print(f"{datetime.fromtimestamp(line.wall_time):%H:%M:%S} {line.level:7} {line.text}")
+            print(f"{datetime.fromtimestamp(line.wall_time):%H:%M:%S} {line.level:7} {one_line(line.text)}")
 
 
 @app.command()

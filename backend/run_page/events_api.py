@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from fastapi.responses import Response
 
 from backend.people.streams import Live
@@ -20,8 +20,9 @@ from backend.run_page.run_stream import Cursor, RunSource, RunStart
 from backend.web.deps import EvaluationId, RunId
 from backend.web.errors import responses
 from backend.web.live.response import EventStream
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(tags=["events"])
+router = Router(reads=VIEWER, tags=["events"])
 
 
 @router.get("/runs/{run_id}/events", response_class=EventStream, responses=responses(401, 404, 422, 429))

@@ -6,7 +6,7 @@ import math
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from sqlalchemy.orm import Session
@@ -24,8 +24,9 @@ from backend.runs_table import exports as run_exports
 from backend.web import notify
 from backend.web.deps import Database, RawBody, RunId, attached, json_body
 from backend.web.errors import problems, responses
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["series"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["series"])
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 

@@ -11,7 +11,7 @@ from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.metrics.compactor import Compactor
 from backend.metrics.tables import Segment
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 RUNS = ("aaaaaaaaaa", "bbbbbbbbbb")
 WRITES = 80

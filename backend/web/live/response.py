@@ -31,8 +31,7 @@ class EventStream(StreamingResponse):
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )
-            if scope["method"] != "HEAD":
-                await self._write(send)
+            await self._write(send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except OSError:
             pass  # the connection broke while we wrote, or takes nothing more: a reader who leaves

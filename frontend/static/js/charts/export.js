@@ -51,7 +51,13 @@ async function csv(chart) {
   const query = new URLSearchParams({ runs: runs.join(","), names: chart.metrics.join(","), max_points: MAX_ROWS });
   const { series } = await ask(`${chart.board.source.series ?? "/api/v1/compare/series"}?${query}`);
   const lines = runs.flatMap((run) => rowsOf(run, series[run] ?? {}, chart.metrics));
-  return [["run", "step", "wall_time", ...chart.metrics].join(","), ...lines].join("\n") + "\n";
+  return [["run", "step", "wall_time", ...chart.metrics.map(cell)].join(","), ...lines].join("\n") + "\n";
+}
+
+/** A name as a cell: no spreadsheet takes it for a formula (as backend/kit/table_files.py). */
+function cell(name) {
+  const text = /^([\t\r]|[\s\u200b\ufeff]*[=+\-@＝＋－＠])/.test(name) ? `'${name}` : name;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function rowsOf(run, series, metrics) {

@@ -35,12 +35,49 @@ export function editRow(row, saved) {
     if (event.key === "Escape") close();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
+  const address = `/api/v1/runs/${row.dataset.id}`;
+  let seen = { tags: listed(tags.value), notes: notes.value };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const body = { tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean), notes: notes.value };
-    if (await attempt(() => ask(`/api/v1/runs/${row.dataset.id}`, { method: "PATCH", body }))) {
-      close();
-      await saved();
-    }
+    const body = { tags: listed(tags.value), notes: notes.value, seen };
+    let isTaken = false;
+    const isSaved = await attempt(async () => {
+      try {
+        await ask(address, { method: "PATCH", body });
+      } catch (problem) {
+        if (problem.status !== 409) throw problem;
+        isTaken = true;
+        const now = await ask(address);
+        seen = { tags: now.tags, notes: now.notes };
+        showOther(form, seen, notes, tags);
+      }
+    });
+    if (!isSaved || isTaken) return;
+    close();
+    await saved();
   });
+}
+
+const listed = (text) => text.split(",").map((tag) => tag.trim()).filter(Boolean);
+
+/** What somebody else saved meanwhile, beside what stands in the form: nothing of either is lost. */
+function showOther(form, other, notes, tags) {
+  form.querySelector(".other-text")?.remove();
+  const box = Object.assign(document.createElement("div"), { className: "other-text small" });
+  box.setAttribute("role", "alert");
+  const said = Object.assign(document.createElement("p"), { className: "problem" });
+  said.textContent = "Somebody else changed these notes or tags meanwhile. Nothing was saved. Save again to replace theirs with yours.";
+  const theirs = Object.assign(document.createElement("textarea"), { className: "area", readOnly: true, value: other.notes });
+  theirs.setAttribute("aria-label", "Their notes");
+  const theirTags = Object.assign(document.createElement("p"), { className: "soft" });
+  theirTags.textContent = `Theirs (tags: ${other.tags.join(", ") || "none"}); yours are below.`;
+  const both = Object.assign(document.createElement("button"), { type: "button", className: "button is-small", textContent: "Keep both" });
+  both.addEventListener("click", () => {
+    notes.value = [other.notes, notes.value].filter(Boolean).join("\n\n");
+    tags.value = [...new Set([...other.tags, ...listed(tags.value)])].join(", ");
+    box.remove();
+    notes.focus();
+  });
+  box.append(said, theirTags, theirs, both);
+  form.insertBefore(box, notes);
 }
