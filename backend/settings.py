@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -65,6 +67,15 @@ class Settings(BaseSettings):
         description="http:// or https:// address that receives every alarm as JSON. "
         "Unset: alarms are shown in the lab only.",
     )
+    streams: int = Field(
+        800,
+        ge=1,
+        le=100_000,
+        description="Live connections of all open pages together; each takes a file descriptor.",
+    )
+    streams_per_person: int = Field(
+        400, ge=1, le=100_000, description="Live connections of one person's open pages and scripts."
+    )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Further Host names the web server answers to, separated by commas; "
@@ -78,6 +89,12 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise _one_line(error) from None
+
+    @staticmethod
+    def current() -> Settings:
+        """As `load`, but read again only when the environment has changed."""
+        named = (item for item in os.environ.items() if item[0].upper().startswith(PREFIX))
+        return _loaded(os.getcwd(), tuple(named))
 
     @field_validator("home", "artifacts")
     @classmethod
@@ -126,6 +143,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute_folders(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
         return tuple(folder.expanduser().absolute() for folder in folders)
+
+
+@lru_cache(maxsize=8)
+def _loaded(_folder: str, _environment: tuple[tuple[str, str], ...]) -> Settings:
+    return Settings.load()
 
 
 def _one_line(error: ValidationError) -> InvalidSettings:

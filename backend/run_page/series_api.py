@@ -6,7 +6,7 @@ import math
 import time
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from sqlalchemy.orm import Session
@@ -18,14 +18,24 @@ from backend.kit.errors import FieldProblem, InvalidInput, NotFound
 from backend.kit.problems import did_you_mean
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
+from backend.metrics.compactor import Compactor
 from backend.metrics.service import Curve
 from backend.runs_table import exports as run_exports
-from backend.web.deps import Database, RawBody, RunId, announce, attached, json_body
+from backend.web import notify
+from backend.web.deps import Database, RawBody, RunId, attached, json_body
 from backend.web.errors import problems, responses
 from backend.web.routing import EDITOR, VIEWER, Router
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["series"])
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+async def _compactor(request: Request) -> Compactor:
+    compactor: Compactor = request.app.state.compactor
+    return compactor
+
+
+Compaction = Annotated[Compactor, Depends(_compactor)]
 
 # What is in the lists is checked by the series themselves, all at once rather than number by number.
 Steps = Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 0}})]
@@ -121,14 +131,15 @@ def export_series(
         three_steps={"step": [0, 1, 2], "values": {"loss": [0.9, 0.7, "NaN"], "accuracy": [0.1, None, 0.3]}},
     ),
 )
-def log_metrics(run_id: RunId, body: RawBody, engine: Database) -> Written:
+def log_metrics(run_id: RunId, body: RawBody, engine: Database, compactor: Compaction) -> Written:
     """Log points of an external run. Idempotent: the same run, name and step is written over."""
     frame = _frame(body)
     with session_scope(engine) as session:
         runs.check_logs_here(session, run_id)
-        version = series.append(session, run_id, frame)
+        version = series.append(session, run_id, frame, compacts=False)
         runs.note_step(session, run_id, max(frame.steps, default=0))
-    announce(run_id)
+    compactor.note(run_id, version)
+    notify.logged(run_id)
     return Written(version=version, steps=len(frame.steps))
 
 

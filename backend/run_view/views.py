@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Literal
@@ -109,6 +110,13 @@ class RunView(BaseModel):
     def held_out(self) -> ResultView | None:
         """The result that `pass1` in a filter and a table means, or None."""
         return held_out_result(self.config, self.results)
+
+
+def until_now(dumped: dict[str, Any]) -> dict[str, Any]:
+    """A run as `model_dump` gave it a while ago, with the duration that it has by now."""
+    if dumped["started_at"] is None or dumped["finished_at"] is not None:
+        return dumped
+    return {**dumped, "duration": max(0.0, time.time() - dumped["started_at"])}
 
 
 def held_out_result(config: dict[str, Any], results: Sequence[ResultView]) -> ResultView | None:

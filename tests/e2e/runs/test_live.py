@@ -144,3 +144,17 @@ def test_a_stream_that_falls_silent_is_opened_again(
     log(context, live, [3])
     expect(chart).to_have_attribute("data-points", "3")
     expect(page.locator("#connection")).to_be_hidden()
+
+
+def test_a_page_over_the_limit_of_live_pages_says_so_and_comes_back(context: BrowserContext) -> None:
+    """What the page makes of 429; that the server answers it is a test in tests/run_page."""
+    page = context.new_page()  # whose console may complain
+    page.clock.install()
+    stream = "**/api/v1/events?*"
+    page.route(stream, lambda route: route.fulfill(status=429, headers={"Retry-After": "30"}, body="{}"))
+    page.goto("/")
+    note = page.locator("#connection")
+    expect(note).to_contain_text("Live updates paused: too many open pages.")
+    page.unroute(stream)
+    page.clock.fast_forward(30_000)
+    expect(note).to_be_hidden()
