@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.metrics import service as series
@@ -53,7 +54,8 @@ def _kept(reader: _Reader, run_id: str, metric: str, _last_step: int) -> str:
 
 
 def _drawn(course: Course, metric: str) -> str:
-    across, values = course
+    across, values = course.astype(np.float64)
+    across, values = across[np.isfinite(values)], values[np.isfinite(values)]
     if len(values) < 2:
         return ""
     low, high = (0.0, 1.0) if metric in SHARES else (float(values.min()), float(values.max()))

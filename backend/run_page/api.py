@@ -50,7 +50,11 @@ class ExternalRun(Input):
     """A run that an external script logs here."""
 
     name: str = Field(min_length=1, max_length=120, examples=["baseline"])
-    config: dict[str, Any] = Field(default={}, description="Any JSON object.", examples=[{"lr": 1e-3}])
+    config: dict[str, Any] = Field(
+        default={},
+        description="Any JSON object, at most 32 levels deep and 256 KiB; it means nothing to the lab.",
+        examples=[{"lr": 1e-3}],
+    )
     hypothesis: BarHypothesis | None = Field(
         None, description="A bar on a series that the script logs, judged when it says `finished`."
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.kit.clock import time_of_day
 from backend.kit.format import duration
 from backend.terminal.options import AsJson, Overrides, RunId, score_text
 
@@ -50,7 +50,7 @@ def log(
     with reading() as session:
         service.get(session, run_id)
         for line in logs.tail(session, run_id, None, lines):
-            print(f"{datetime.fromtimestamp(line.wall_time):%H:%M:%S} {line.level:7} {line.text}")
+            print(f"{time_of_day(line.wall_time)} {line.level:7} {line.text}")
 
 
 @app.command()

@@ -19,9 +19,10 @@ from backend.data import service as datasets
 from backend.db.session import reading_scope
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.model import EtrmModel
 from backend.evaluation_page.failure_modes import MODES, mode_courses
 from backend.groups import service as groups
-from backend.kit.errors import InvalidConfig, NotFound
+from backend.kit.errors import NotFound
 from backend.launch import forms
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
@@ -123,14 +124,13 @@ def _parent(session: Session, run: RunView) -> RunView | None:
 
 def _defaults(run: RunView) -> forms.Json:
     """The default config of the same kinds of model and encoder."""
-    model = run.config.get("model", {})
-    kinds = {"kind": model.get("kind")}
-    if isinstance(model.get("encoder"), dict):
-        kinds["encoder"] = {"kind": model["encoder"].get("kind")}
-    try:
-        return parse_experiment({"model": kinds}).model_dump(mode="json")
-    except InvalidConfig:  # a config of another version
+    if run.experiment is None:  # a config that today's code cannot read
         return ExperimentConfig().model_dump(mode="json")
+    model = run.experiment.model
+    kinds: forms.Json = {"kind": model.kind}
+    if isinstance(model, EtrmModel):
+        kinds["encoder"] = {"kind": model.encoder.kind}
+    return parse_experiment({"model": kinds}).model_dump(mode="json")
 
 
 def _texts(run: RunView) -> dict[str, str]:
