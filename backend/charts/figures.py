@@ -324,7 +324,7 @@ def _beyond_limit(drawn: Sequence[_Trace], log: bool) -> int:
 
 
 def _within(points: Points, clock: Clock, window: Window) -> Points:
-    """The window's points, and those beyond its edges that a line into it starts from. Moments may go back."""
+    """The window's points, and those beyond its edges that lines into it start from. Moments may go back."""
     if (window.low is None and window.high is None) or not len(points):
         return points
     xs = clock.xs(window.axis, points)

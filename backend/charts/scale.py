@@ -32,7 +32,7 @@ Ticks = list[tuple[float, str]]
 def flat(low: float, high: float) -> Range:
     """A range that ticks can divide, whatever the data: one too short is widened about its middle."""
     low, high = min(low, high), max(low, high)
-    low, high = max(low, -LIMIT), min(high, LIMIT)
+    low, high = (min(max(end, -LIMIT), LIMIT) for end in (low, high))
     largest = max(abs(low), abs(high))
     if high - low > max(NARROWEST, RESOLUTION * largest):
         return low, high
@@ -61,7 +61,8 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     slack = TICK_SLACK * (high - low)
     first = math.ceil((low - slack) / step)
     last = math.floor((high + slack) / step)
-    return [float(f"{number * step:.15g}") for number in range(first, last + 1)]
+    places = 1 - math.floor(math.log10(step))
+    return [round(number * step, places) for number in range(first, last + 1)]
 
 
 def tick_step(low: float, high: float, most: int) -> float:

@@ -52,7 +52,7 @@ def debiased_average(values: Values, decay: float) -> Average:
 
 
 def _safe_scale(values: Values) -> float:
-    """The power of two that keeps the sums over `values` finite; 1 unless they come near the largest float."""
+    """The power of two that keeps sums over `values` finite; 1 unless they come near the largest float."""
     exponent = int(np.frexp(np.abs(values).max())[1])
     return 2.0 ** min(0, SAFE_EXPONENT - exponent)
 

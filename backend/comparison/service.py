@@ -116,9 +116,14 @@ def curves(
     last: int | None = None,
 ) -> dict[str, dict[str, Curve]]:
     """Run id -> metric -> curve, each thinned so that every extreme survives. NotFound for an unknown run."""
+    check_exist(session, run_ids)
+    return {run_id: series.read(session, run_id, names, max_points, first, last) for run_id in run_ids}
+
+
+def check_exist(session: Session, run_ids: Sequence[str]) -> None:
+    """NotFound for an unknown run."""
     for run_id in run_ids:
         runs.check_exists(session, run_id)
-    return {run_id: series.read(session, run_id, names, max_points, first, last) for run_id in run_ids}
 
 
 def variations(found: Sequence[RunView]) -> list[Variation]:

@@ -22,6 +22,11 @@ def sayable(value: float | None) -> float | str | None:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
+def short_number(value: float, digits: int = 6) -> str:
+    """For terminals: `0.123457`, `NaN`, `-Infinity`."""
+    return f"{value:.{digits}g}" if math.isfinite(value) else str(sayable(value))
+
+
 def not_finite(value: float | None) -> str:
     """For people: NaN and infinity are values and have a name; a dash is no value."""
     if value is None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.problems import parse_json
 from backend.domain.experiment import BarHypothesis
+from backend.kit.lists import items_of
 from backend.lifecycle import service as runs
 from backend.lifecycle import tags as run_tags
 from backend.queue import dispatch
@@ -131,7 +132,7 @@ def list_runs(
 
     Archived runs are left out unless the filter says something about `archived`.
     """
-    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    names = items_of(metrics)
     with reading_scope(engine) as session:
         page = run_search.find(session, filter, limit, cursor, status=status, sort=sort, metrics=names)
         notes = run_search.without_values(session, filter, [sort.removeprefix("-")])

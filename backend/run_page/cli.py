@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.kit.clock import time_of_day
-from backend.kit.format import duration
+from backend.kit.format import duration, short_number
 from backend.terminal.options import AsJson, Overrides, RunId, score_text
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _lines(run: RunView) -> list[str]:
         scores = " · ".join(f"pass@{each.k} {score_text(each)}" for each in result.passes)
         lines.append(f"result    {result.set} · {result.measured_at}: {scores or result.status}")
     lines += [
-        f"metric    {name} {value.last:.6g} at step {value.step}"
+        f"metric    {name} {short_number(value.last)} at step {value.step}"
         for name, value in sorted(run.metrics.items())
         if value.last is not None
     ]

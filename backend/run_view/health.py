@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from backend.domain import health
 from backend.domain.experiment import HealthConfig
 from backend.domain.health import Findings, Health, HeldOut
+from backend.kit.boundary import Broken, shielded
 from backend.run_view.views import RunView
 
 # What a verdict in a table needs: of many runs only these are fetched.
@@ -52,6 +53,11 @@ class HealthView(BaseModel):
 
 def of_run(run: RunView) -> Health:
     """What can be said about the run's encoder now, by the thresholds of its config or the default ones."""
+    made = shielded(f"the verdict on run {run.id}", lambda: _judged(run))
+    return Health("quiet", "unknown", made.text) if isinstance(made, Broken) else made
+
+
+def _judged(run: RunView) -> Health:
     result = run.held_out
     score = result.pass_at(1) if result else None
     held_out = HeldOut(result.set, score.solved, score.n, score.high) if result and score else None

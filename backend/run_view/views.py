@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import read_stored
 from backend.domain.hypothesis.view import HypothesisView
+from backend.kit.numbers import Number
 from backend.runs.status import RunStatus
 from backend.scores.measured import Measured
 
@@ -34,9 +35,10 @@ class ResultView(Measured):
 
 
 class MetricView(BaseModel):
-    """A metric in three numbers; null where the run has no finite value of it."""
+    """A metric in three numbers. A last value that is no finite number is a text: "NaN", "Infinity" or
+    "-Infinity"; the least and the greatest are of the finite values, null where there is none."""
 
-    last: float | None
+    last: Number | None
     min: float | None
     max: float | None
     step: int = Field(description="Step of the last point.")
@@ -102,6 +104,7 @@ class RunView(BaseModel):
     checkpoint_step: int | None = Field(description="Step of the newest checkpoint.")
     worker_id: str | None
     traceback: str = Field(description="Of the crash, when the run failed with one; empty in lists.")
+    problem: str = Field("", description="Why most of this is missing: what is stored cannot be read.")
 
     @property
     def state(self) -> str:

@@ -12,6 +12,7 @@ from backend.kit.problems import nearest
 
 __all__ = [
     "GROUPS",
+    "MAX_NAME_LENGTH",
     "METRICS",
     "NAMES",
     "Better",

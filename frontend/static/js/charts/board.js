@@ -14,10 +14,10 @@ const SMOOTHING = 0.6;
 export class Board {
   /**
    * @param {HTMLElement} root the section with the charts
-   * @param {{name: string, figures: string, exports: string, query?: () => URLSearchParams, first?: number, run?: string}} source
+   * @param {{name: string, figures: string, csv?: string, query?: () => URLSearchParams, first?: number, run?: string}} source
    *   `figures`: the address of the panels' figures; `query`: what they are asked with besides the view;
    *   `first`: how many figures the first request asks for, where they are large: they are there sooner;
-   *   `run`: the only run, where there is one
+   *   `run`: the only run, where there is one; `csv`: where a chart's points come from, if not from the API
    */
   constructor(root, source) {
     this.root = root;

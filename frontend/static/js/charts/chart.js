@@ -1,6 +1,7 @@
 // One chart: loads its figure when it is first seen, grows with the run, answers the crosshair. What the server drew
 // answers as soon as the figure is here, in the second that Plotly takes to load.
 
+import { Problem } from "../web/api.js";
 import { valueOn } from "../web/words.js";
 import { throttled } from "../web/live.js";
 import { nearest } from "./axis.js";
@@ -58,6 +59,7 @@ export class Chart {
   }
 
   take(figure) {
+    if (figure.problem) throw new Problem(figure.problem);
     for (const trace of figure.data) trace.steps = trace.x;
     this.figure = figure;
     this.version = figure.version;

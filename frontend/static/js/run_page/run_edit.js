@@ -1,6 +1,7 @@
 // Tags and notes of a run, edited where they stand.
 
 import { ask } from "../web/api.js";
+import { itemsOf } from "../web/lists.js";
 import { attempt } from "../web/notices.js";
 
 /** Open the editor in a row; what is saved shows by itself, since the row is live. */
@@ -37,7 +38,7 @@ export function editRow(row, saved) {
   });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const body = { tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean), notes: notes.value };
+    const body = { tags: itemsOf(tags.value), notes: notes.value };
     if (await attempt(() => ask(`/api/v1/runs/${row.dataset.id}`, { method: "PATCH", body }))) {
       close();
       await saved();
