@@ -31,8 +31,11 @@ from backend.web import notify
 from backend.web.assets import ADDRESSES as ASSETS
 from backend.web.assets import prepare as prepare_assets
 from backend.web.assets import serve as serve_assets
+from backend.web.door import Door
 from backend.web.errors import ErrorResponder
 from backend.web.guard import Guard
+from backend.web.methods import Heads, Methods
+from backend.web.routing import Addresses
 
 log = logging.getLogger(__name__)
 PACKED_BYTES = 1400  # what fits into one packet anyway is sent as it is
@@ -53,7 +56,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         middleware=[
             Middleware(Guard, (settings.host, *settings.allowed_hosts), responder),
+            Middleware(Heads),
             Middleware(Authentication),
+            Middleware(Methods),
+            Middleware(Door),
             Middleware(
                 GZipMiddleware,
                 minimum_size=PACKED_BYTES,
@@ -66,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route(ASSETS, serve_assets, methods=["GET"], include_in_schema=False)  # first: asked for most
     app.include_router(api_router)
     app.include_router(pages_router)
+    app.state.addresses = Addresses(app.routes)
     responder.install(app)
     document(app)
     return app

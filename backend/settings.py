@@ -47,6 +47,11 @@ class Settings(BaseSettings):
         default_factory=lambda data: data.get("home", Path()) / "artifacts",
         description="Folder of checkpoints and other files of runs. Unset: HOME/artifacts.",
     )
+    checkpoint_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default_factory=lambda data: (data.get("home", Path()) / "checkpoints",),
+        description="Folders, separated by commas, in which runs may start from a checkpoint file; "
+        "the artifacts folder always is one. Unset: HOME/checkpoints.",
+    )
     nodes: int = Field(
         1, ge=1, le=4096, description="Machines that share one run's batches; they meet at ETRM_RENDEZVOUS."
     )
@@ -110,12 +115,17 @@ class Settings(BaseSettings):
             raise ValueError("must be HOST:PORT where ETRM_NODES is more than 1")
         return endpoint
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "checkpoint_folders", mode="before")
     @classmethod
     def _split_names(cls, names: Any) -> Any:
         if isinstance(names, str):
             return tuple(name.strip() for name in names.split(",") if name.strip())
         return names
+
+    @field_validator("checkpoint_folders")
+    @classmethod
+    def _absolute_folders(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(folder.expanduser().absolute() for folder in folders)
 
 
 def _one_line(error: ValidationError) -> InvalidSettings:

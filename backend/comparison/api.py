@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -23,8 +23,9 @@ from backend.run_view.views import RunView
 from backend.scores.paired import ComparisonView
 from backend.web.deps import Database
 from backend.web.errors import responses
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(prefix="/compare", tags=["compare"])
+router = Router(reads=VIEWER, prefix="/compare", tags=["compare"])
 
 Runs = Annotated[
     str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from fastapi.responses import HTMLResponse, Response
 
 from backend.charts.cache import as_json
@@ -29,8 +29,9 @@ from backend.kit.boundary import Broken, or_else, shielded
 from backend.runs_table import search as run_search
 from backend.web.deps import Database
 from backend.web.rendering import render
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 
 Part = TypeVar("Part")
 CHOICE = 100  # runs to choose from

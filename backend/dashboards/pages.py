@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Response
+from fastapi import Form, Response
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from markupsafe import Markup
 from sqlalchemy.orm import Session
@@ -33,8 +33,9 @@ from backend.run_view.views import RunView
 from backend.web.assets import STATIC
 from backend.web.deps import Database
 from backend.web.rendering import environment, render
+from backend.web.routing import EDITOR, OPEN, VIEWER, Router, needs
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
 SHEETS = ("tokens", "frame", "controls", "tables", "run_page", "comparison", "dashboards")
 ICON = re.compile(r'<svg class="icon.*?</svg>', re.DOTALL)
@@ -106,6 +107,7 @@ def export(slug: str, engine: Database) -> Response:
 
 
 @router.get("/s/{secret}")
+@needs(OPEN)
 def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
     """What a share link shows, without a login."""
     with reading_scope(engine) as session:
@@ -117,6 +119,7 @@ def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
 
 
 @router.get("/s/{secret}/figures")
+@needs(OPEN)
 def shared_figures(secret: str, panel_ids: PanelIds, engine: Database, view: View) -> Response:
     """Shared panels of curves as Plotly figures."""
     with reading_scope(engine) as session:
@@ -124,6 +127,7 @@ def shared_figures(secret: str, panel_ids: PanelIds, engine: Database, view: Vie
 
 
 @router.get("/s/{secret}/panels/{panel_id}.csv")
+@needs(OPEN)
 def shared_csv(secret: str, panel_id: str, engine: Database) -> Response:
     """The numbers of a shared panel."""
     with reading_scope(engine) as session:
@@ -131,6 +135,7 @@ def shared_csv(secret: str, panel_id: str, engine: Database) -> Response:
 
 
 @router.get("/s/{secret}/series.csv")
+@needs(OPEN)
 def shared_series(secret: str, engine: Database, names: str) -> StreamingResponse:
     """Every point of a shared dashboard's runs as CSV: only metrics that a panel of it shows."""
     with reading_scope(engine) as session:
@@ -197,3 +202,10 @@ def _csv(session: Session, found: DashboardView, panel_id: str) -> Response:
 
 def _as_file(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+
+
+@router.get("/s/{rest:path}")
+@needs(OPEN)
+def nothing_shared(rest: str) -> Response:
+    """What has no login is told that the link leads nowhere, not to log in."""
+    raise NotFound("Page not found.", "Ask whoever sent you the link for a new one.")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
@@ -28,6 +25,7 @@ from backend.comparison.result_tables import (
     encoder_table,
     results_table,
 )
+from backend.dashboards.prose import prose
 from backend.domain.arc.grid import Grid
 from backend.domain.dashboards import (
     AnyPanel,
@@ -42,6 +40,7 @@ from backend.domain.published import CAVEATS, PUBLISHED
 from backend.gallery import service as gallery
 from backend.kit.boundary import Broken, shielded
 from backend.kit.errors import NotFound
+from backend.kit.table_files import csv_text
 from backend.run_view.views import RunView
 from backend.web.drawn import NOT_YET, Drawn
 
@@ -243,22 +242,9 @@ def _digits(grid: Grid | None) -> str:
     return grid.digits if grid else ""
 
 
-def prose(text: str) -> Markup:
-    """Markdown as HTML; HTML inside it is shown as text, and links lead only where links may."""
-    return Markup(_markdown().render(text))
-
-
-@cache
-def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False, "typographer": False}).enable("table")
-
-
 def as_csv(shown_panel: Shown) -> str:
     """The numbers of a panel that is not made of curves."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows(_csv_rows(shown_panel))
-    return out.getvalue()
+    return csv_text(_csv_rows(shown_panel), "\n")
 
 
 def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:

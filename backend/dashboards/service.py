@@ -14,11 +14,13 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from backend.dashboards import queries as rows
+from backend.dashboards.conflicts import conflict
 from backend.dashboards.tables import Dashboard, DashboardShare
 from backend.domain.dashboards import Content, Source, encoder_variants, parse_content
 from backend.domain.people import OWNER
-from backend.kit.errors import Conflict, NotFound
+from backend.kit.errors import NotFound
 from backend.kit.problems import invalid, unknown_id
+from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
 from backend.run_view.views import RunView
 from backend.runs_table import search as run_search
@@ -103,10 +105,9 @@ def save(session: Session, slug: str, version: int, name: str, content: Any) -> 
     columns = {"name": checked, "content": parsed.model_dump(mode="json"), "updated_at": time.time()}
     expected = before.version if version == 0 and before.version == 1 else version
     if not rows.change(session, slug, expected, **columns):
-        raise Conflict(
-            f"Dashboard {slug!r} was changed meanwhile (version {before.version}, yours is {version}).",
-            "Reload the page and make your change again.",
-        )
+        now = get(session, slug)
+        versions = f"version {now.version}, yours is {version}"
+        raise conflict(slug, (now.name, now.content), (checked, parsed), versions)
     return get(session, slug)
 
 
@@ -223,7 +224,7 @@ def _free_slug(session: Session, name: str) -> str:
 
 
 def _checked_name(name: str) -> str:
-    checked = name.strip()
+    checked = trimmed(name)
     if not 1 <= len(checked) <= MAX_NAME:
         raise invalid("The dashboard was not saved.", "name", f"must have 1 to {MAX_NAME} characters.")
     return checked

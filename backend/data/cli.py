@@ -101,14 +101,13 @@ def show(
     task_id: Annotated[str, typer.Argument(metavar="TASK", help="For example 007bbfb7.")],
 ) -> None:
     """Draw a task's demonstrations and tests."""
-    from rich.console import Console
-
     from backend.data import service as datasets
+    from backend.kit.streams import console as open_console
     from backend.terminal.lab import reading
 
     with reading() as session:
         task = datasets.task(session, set_name, task_id)
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console(highlight=False, soft_wrap=True)
     for line in _drawn(task):
         console.print(line)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Response
+from fastapi import Form, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from backend.db.session import reading_scope, session_scope
@@ -19,8 +19,9 @@ from backend.kit.lists import items_of
 from backend.queue import dispatch
 from backend.web.deps import Database, EvaluationId, RunId, announce
 from backend.web.rendering import render
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 Text = Annotated[str, Form()]
 
 

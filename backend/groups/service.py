@@ -16,6 +16,7 @@ from backend.groups.views import GroupPlace, GroupSummary, GroupView, Statuses
 from backend.kit import cursors
 from backend.kit.errors import Conflict
 from backend.kit.problems import invalid, invalid_query, unknown_id
+from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
 from backend.lifecycle.input import MAX_NAME_LENGTH, check_names
 from backend.run_view.facts import Facts
@@ -151,7 +152,10 @@ def _row(session: Session, group_id: str) -> RunGroup:
 
 
 def _checked_name(name: str) -> str:
-    name = name.strip()
+    if name and not trimmed(name):
+        message = "must have a character that can be seen."
+        raise invalid("The group was not created.", "name", message)
+    name = trimmed(name)
     if len(name) > MAX_NAME_LENGTH:
         message = f"must be at most {MAX_NAME_LENGTH} characters long."
         raise invalid("The group was not created.", "name", message)

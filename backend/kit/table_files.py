@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -20,6 +21,11 @@ MEDIA_TYPES: dict[str, str] = {
     "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
 }
+# What begins a formula, in full width as well; a spreadsheet skips spaces before it.
+_FORMULA = re.compile(r"[\t\r]|[\s\u200b\ufeff]*[=+\-@＝＋－＠]")
+_NUMBER = re.compile(
+    r"[+-]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?\s?%?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE
+)
 Head = dict[str, Kind]  # name of a column -> what its values are
 
 
@@ -54,11 +60,21 @@ def _content(head: Head, table: Sequence[tuple[Any, ...]], as_: str) -> bytes:
     )
 
 
-def csv_text(lines: Iterable[Sequence[Any]]) -> str:
-    """Lines of a CSV file."""
+def csv_text(rows: Iterable[Sequence[object]], line_end: str = "\r\n") -> str:
+    """Rows as CSV, in which no text is a formula: a spreadsheet would compute it, and could send cells away.
+
+    A text that a spreadsheet would take for one has an apostrophe before it; numbers, also as text, have not.
+    """
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(map(_said, line) for line in lines)
+    csv.writer(text, lineterminator=line_end).writerows(
+        [_harmless(_said(cell)) for cell in row] for row in rows
+    )
     return text.getvalue()
+
+
+def _harmless(cell: object) -> object:
+    is_formula = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
 
 
 def _said(value: Any) -> Any:

@@ -14,6 +14,7 @@ from backend.domain.config.any_json import problem_with
 from backend.domain.experiment import (
     BarHypothesis,
     BaselineHypothesis,
+    CheckpointStart,
     ExperimentConfig,
     RunStart,
     StartConfig,
@@ -21,20 +22,22 @@ from backend.domain.experiment import (
 from backend.domain.hypothesis.measure import parse
 from backend.kit.errors import FieldProblem, InvalidConfig, InvalidInput
 from backend.kit.problems import invalid, nearest_ids, one_of
+from backend.kit.text import trimmed
+from backend.lifecycle.start_files import START, outside
 from backend.run_view import queries as run_facts
 from backend.runs import journal_queries as journal
 from backend.runs import queries as run_rows
+from backend.settings import Settings
 
 LISTED_BY = "List runs on the runs page or with `etrm runs`."  # the hint for an unknown id
 _invalid = partial(invalid, "The run was not changed.")
 
-START = "training.initialise_from"
 MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NOTES_LENGTH = 120, 60, 50, 100_000
 
 
 def checked_name(name: str) -> str:
     """`name` without spaces around it."""
-    name = name.strip()
+    name = trimmed(name)
     if not 0 < len(name) <= MAX_NAME_LENGTH:
         raise _invalid("name", f"must be 1 to {MAX_NAME_LENGTH} characters long.")
     return name
@@ -42,7 +45,9 @@ def checked_name(name: str) -> str:
 
 def checked_tags(tags: Sequence[str]) -> list[str]:
     """Each tag once, without spaces around it."""
-    kept = list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    kept = list(dict.fromkeys(map(trimmed, tags)))
+    if "" in kept:
+        raise _invalid("tags", "a tag has at least one character that can be seen.")
     if len(kept) > MAX_TAGS or any(len(tag) > MAX_TAG_LENGTH for tag in kept):
         raise _invalid("tags", f"at most {MAX_TAGS} tags of at most {MAX_TAG_LENGTH} characters.")
     return kept
@@ -110,7 +115,9 @@ def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:
 
 
 def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
-    """What is wrong with the checkpoint of another run that a config starts from."""
+    """What is wrong with the file, or the checkpoint of another run, that a config starts from."""
+    if isinstance(start, CheckpointStart):
+        return outside(start, Settings.load())
     if not isinstance(start, RunStart):
         return None
     if run_rows.get(session, start.run) is None:

@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from backend.kit.problems import invalid
+from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
 from backend.lifecycle.input import checked_tags
 from backend.runs import queries as rows
@@ -37,7 +38,7 @@ def change(
         if run_id not in found:
             runs.check_exists(session, run_id)
         run = found[run_id]
-        tags = checked_tags([*(tag for tag in run.tags if tag not in removed), *added])
+        tags = checked_tags([*(tag for tag in run.tags if trimmed(tag) and tag not in removed), *added])
         if tags != run.tags:
             run.tags = tags
             changed.append(run_id)

@@ -16,6 +16,7 @@ from backend.domain.metrics import is_well_formed
 from backend.domain.records import MetricFrame
 from backend.kit.format import counted
 from backend.kit.problems import invalid
+from backend.kit.text import trimmed
 from backend.metrics.points import Points, Steps, Times, Values, encode_axis, order_of
 from backend.metrics.segment_rows import chunks_of, segment_row
 
@@ -87,7 +88,7 @@ def _check_names(frame: MetricFrame) -> None:
     if len(frame.values) > MAX_NAMES:
         raise _invalid("values", f"has {len(frame.values)} metrics; one request takes {MAX_NAMES}.")
     for name in frame.values:
-        if not is_well_formed(name):
+        if not trimmed(name) or not is_well_formed(name):
             raise _invalid(
                 f"values.{name[:MAX_NAME]}",
                 f"{name[:20]!r} cannot name a metric: a name has 1 to {MAX_NAME} characters, none of them a "

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from backend.domain.people import OWNER, Identity, Role
 from backend.kit.errors import Conflict, FieldProblem, InvalidInput, NotFound, Unauthorised
 from backend.kit.problems import invalid, not_valid
+from backend.kit.text import trimmed
 from backend.people import queries as access
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
 
@@ -98,7 +99,7 @@ def _checked_role(role: str) -> Role:
 
 
 def _checked_name(name: str, said: str) -> str:
-    name = name.strip()
+    name = trimmed(name)
     if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable() or "/" in name:
         text = f"must be 1 to {MAX_NAME_LENGTH} printable characters, and no slash."
         raise invalid(said, "name", text)

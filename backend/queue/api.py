@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 from sqlalchemy import Engine
@@ -22,9 +22,10 @@ from backend.web.deps import Database, RunId, announce
 from backend.web.errors import responses
 from backend.web.inputs import Input
 from backend.web.live import follow
+from backend.web.routing import EDITOR, VIEWER, Router
 from backend.workers import service as workers
 
-router = APIRouter(tags=["queue"], responses=responses(401))
+router = Router(reads=VIEWER, writes=EDITOR, tags=["queue"], responses=responses(401))
 
 
 class Move(Input):

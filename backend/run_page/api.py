@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Header, Query, Response
 from pydantic import BaseModel, Field
 
 from backend.db.session import reading_scope, session_scope
@@ -13,6 +13,7 @@ from backend.domain.experiment import BarHypothesis
 from backend.kit.lists import items_of
 from backend.lifecycle import service as runs
 from backend.lifecycle import tags as run_tags
+from backend.lifecycle.edits import Base
 from backend.queue import dispatch
 from backend.run_view import health
 from backend.run_view.health import HealthView
@@ -24,8 +25,9 @@ from backend.runs_table.search import HEADLINES, MAX_LIMIT, NEWEST_FIRST
 from backend.web.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
 from backend.web.errors import responses
 from backend.web.inputs import CONFIG, Input
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs", tags=["runs"])
 
 
 class RunList(BaseModel):
@@ -74,6 +76,15 @@ class CloneOf(Input):
     overrides: dict[str, Any] = Field(default={}, examples=[{"seed": 1, "training": {"steps": 300}}])
 
 
+class Seen(Input):
+    """Fields of a run as they were when somebody began to change them."""
+
+    name: str | None = None
+    tags: list[str] | None = None
+    notes: str | None = None
+    archived: bool | None = None
+
+
 class Edit(Input):
     """What people write about a run; what is left out stays."""
 
@@ -81,6 +92,11 @@ class Edit(Input):
     tags: list[str] | None = Field(None, examples=[["baseline", "keep"]])
     notes: str | None = None
     archived: bool | None = Field(None, description="Archived runs are hidden from lists by default.")
+    seen: Seen | None = Field(
+        None,
+        description="The fields as you saw them: 409, with both texts, where one has changed since.",
+        examples=[{"notes": "what stood there"}],
+    )
 
 
 class Tagging(Input):
@@ -179,9 +195,13 @@ def list_names(engine: Database) -> list[NameView]:
 
 
 @router.get("/{run_id}", responses=responses(401, 404))
-def read_run(run_id: RunId, engine: Database) -> RunView:
-    """One run: status and cause, progress, config, results, newest metrics, alarms."""
+def read_run(run_id: RunId, engine: Database, response: Response) -> RunView:
+    """One run: status and cause, progress, config, results, newest metrics, alarms.
+
+    Its `ETag` is the version of name, tags and notes: send it as `If-Match` with a change.
+    """
     with reading_scope(engine) as session:
+        response.headers["ETag"] = f'"{runs.text_version(session, run_id)}"'
         return runs.get(session, run_id)
 
 
@@ -238,11 +258,24 @@ def finish_run(run_id: RunId, engine: Database, body: End | None = None) -> RunV
     return run
 
 
-@router.patch("/{run_id}", responses=responses(401, 404, 422))
-def edit_run(run_id: RunId, body: Edit, engine: Database) -> RunView:
-    """Change name, tags or notes; archive, or take out of the archive."""
+@router.patch("/{run_id}", responses=responses(401, 404, 409, 422))
+def edit_run(
+    run_id: RunId,
+    body: Edit,
+    engine: Database,
+    response: Response,
+    if_match: Annotated[
+        str, Header(max_length=200, description="The `ETag` of the run as you saw it: 409 if it has changed.")
+    ] = "",
+) -> RunView:
+    """Change name, tags or notes; archive, or take out of the archive.
+
+    With `If-Match` or `seen`, what somebody else wrote meanwhile is not written over: 409 has both texts.
+    """
+    base = Base(body.seen.model_dump(exclude_none=True) if body.seen else {}, if_match.strip('W/"* '))
     with session_scope(engine) as session:
-        run = runs.edit(session, run_id, body.name, body.tags, body.notes, body.archived)
+        run = runs.edit(session, run_id, body.name, body.tags, body.notes, body.archived, base)
+        response.headers["ETag"] = f'"{runs.text_version(session, run_id)}"'
     announce(run_id)
     return run
 

@@ -9,6 +9,7 @@ import typer
 
 from backend.kit.clock import time_of_day
 from backend.kit.format import duration, short_number
+from backend.kit.streams import one_line
 from backend.terminal.options import AsJson, Overrides, RunId, score_text
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def log(
     with reading() as session:
         service.get(session, run_id)
         for line in logs.tail(session, run_id, None, lines):
-            print(f"{time_of_day(line.wall_time)} {line.level:7} {line.text}")
+            print(f"{time_of_day(line.wall_time)} {line.level:7} {one_line(line.text)}")
 
 
 @app.command()

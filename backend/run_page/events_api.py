@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import Engine
 
@@ -31,8 +31,9 @@ from backend.runs_table import search as run_search
 from backend.web.deps import Database, EvaluationId, RunId
 from backend.web.errors import responses
 from backend.web.live import follow
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(tags=["events"])
+router = Router(reads=VIEWER, tags=["events"])
 LINES = 1000  # most log lines of one event
 TABLE_ROWS = 200  # newest runs that the table's stream follows
 

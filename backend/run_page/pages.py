@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
@@ -33,9 +32,10 @@ from backend.run_view.views import RunView
 from backend.runs import checkpoint_files, checkpoints, events, logs
 from backend.web.deps import Configured, Database, RunId
 from backend.web.rendering import render
+from backend.web.routing import VIEWER, Router
 from backend.workers import service as workers
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 
 LOG_LINES = 200
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from sqlalchemy.orm import Session
@@ -24,8 +24,9 @@ from backend.metrics.thinning import MIN_POINTS
 from backend.runs_table import exports as run_exports
 from backend.web.deps import Database, RawBody, RunId, announce, attached, json_body
 from backend.web.errors import problems, responses
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["series"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["series"])
 
 # What is in the lists is checked by the series themselves, all at once rather than number by number.
 Steps = Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 0}})]

@@ -110,8 +110,11 @@ def note(
     from backend.terminal.lab import writing
 
     with writing() as session:
+        before = service.get(session, run_id).notes
         service.edit(session, run_id, notes=text)
     _announce([run_id])
+    if before and before != text:
+        print(f"Replaced: {before}", file=sys.stderr)
     print(f"Saved the notes of run {run_id}.")
 
 

@@ -13,13 +13,15 @@ from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.util import find_spec
+from os.path import normpath
 from pathlib import Path
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from backend.kit.errors import NotFound
 from backend.web import bundles
+from backend.web.routing import OPEN, Router, needs
 
 FRONTEND = Path(str(files("frontend")))  # a folder of the clone, or of the installed wheel
 STATIC = FRONTEND / "static"
@@ -28,7 +30,7 @@ MAX_KEPT = 500  # addresses; there are some hundred, unless somebody makes up bu
 ADDRESSES = "/static/{version}/{path:path}"
 FOREVER = "public, max-age=31536000, immutable"
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=OPEN, include_in_schema=False)
 
 
 def asset(path: str) -> str:
@@ -41,6 +43,7 @@ def plotly_asset() -> str:
     return f"/static/plotly-{version('plotly')}/{PLOTLY}"
 
 
+@needs(OPEN)
 async def serve(request: Request) -> Response:
     """A static file, compressed where the browser takes it."""
     version, path = request.path_params["version"], request.path_params["path"]
@@ -72,10 +75,17 @@ def _sources(path: str) -> list[Path]:
 
 
 def _own_file(folder: str, name: str) -> Path:
-    file = _scripts().get(name) if folder == "js" else (STATIC / folder / name).resolve()
-    if file is None or not file.is_relative_to(STATIC.resolve()) or not file.is_file():
-        raise NotFound(f"File {name!r} not found.", "Reload the page: it may be older than the server.")
+    file = _scripts().get(name) if folder == "js" else Path(normpath(STATIC.resolve() / folder / name))
+    if file is None or not file.is_relative_to(STATIC.resolve()) or not _is_file(file):
+        raise NotFound(f"File {name[:200]!r} not found.", "Reload the page: it may be older than the server.")
     return file
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system's names
+        return False
 
 
 @cache

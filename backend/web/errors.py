@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,9 +14,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from backend.db.session import Writes, writes
 from backend.kit.errors import EtrmError, FieldProblem, InvalidInput, NotFound, TooLarge, Unavailable
 
 log = logging.getLogger(__name__)
@@ -54,9 +56,10 @@ class InternalError(EtrmError):
 class HttpError(EtrmError):
     """A refusal by the web framework itself: no such path, wrong method."""
 
-    def __init__(self, status: int, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
         self.status = HTTPStatus(status)
+        self.headers = dict(headers or {})
         self.code = self.status.phrase.lower().replace(" ", "_")
 
 
@@ -113,11 +116,7 @@ def translate(error: Exception) -> EtrmError:
         case HTTPException(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
             return TooLarge(str(error.detail), "Send a smaller request.")
         case HTTPException():
-            return HttpError(error.status_code, f"{str(error.detail).rstrip('.')}.")
-        case DataError() | OverflowError():
-            return InvalidInput(
-                "A value in the request does not fit the database.", "Check for numbers that are too large."
-            )
+            return HttpError(error.status_code, f"{str(error.detail).rstrip('.')}.", error.headers)
         case OperationalError():
             log.error("database unreachable", exc_info=error)
             return Unavailable("The database is not responding.", "Try again in a moment; see /healthz.")
@@ -125,8 +124,24 @@ def translate(error: Exception) -> EtrmError:
     log.error("error %s", number, exc_info=error)
     return InternalError(
         f"Internal server error ({number}).",
-        f"Nothing was changed. The server's log has the details under {number}.",
+        f"{_OF_WRITES[writes()]}The server's log has the details under {number}.",
     )
+
+
+# Said of what a request that failed was to write, and only where it is known.
+_OF_WRITES = {
+    Writes.NONE: "",
+    Writes.ROLLED_BACK: "Nothing was changed. ",
+    Writes.COMMITTED: "It was stored, or a part of it: look before you send it again. ",
+    Writes.UNKNOWN: "It may have been stored: look before you send it again. ",
+}
+
+
+class _Escaped(JSONResponse):
+    """JSON in ASCII: whatever an error quotes, it can be written."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
 ErrorPage = Callable[[Request, EtrmError], Response]
@@ -140,10 +155,14 @@ class ErrorResponder:
 
     def __call__(self, request: Request, error: Exception) -> Response:
         known = translate(error)
-        if not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", ""):
-            return self._page(request, known)
-        headers = {"WWW-Authenticate": "Bearer"} if known.status == HTTPStatus.UNAUTHORIZED else None
-        return JSONResponse(body_of(known).model_dump(), status_code=known.status, headers=headers)
+        headers = dict(known.headers) if isinstance(known, HttpError) else {}
+        if known.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        if not request.scope["path"].startswith("/api/") and "text/html" in request.headers.get("accept", ""):
+            page = self._page(request, known)
+            page.headers.update(known.headers if isinstance(known, HttpError) else {})
+            return page
+        return _Escaped(body_of(known).model_dump(), status_code=known.status, headers=headers)
 
     def install(self, app: FastAPI) -> None:
         """Answer what endpoints raise; the guard around the application answers the rest."""

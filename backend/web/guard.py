@@ -2,12 +2,13 @@
 
 The Host must be one of ours (a page elsewhere could point its own name at this address: DNS rebinding), a
 change must come from our own origin (no other page may use this browser's cookie), a body must be within
-its limit, and the answer forbids the browser everything we do not need.
+its limit and come in time, and the answer forbids the browser everything we do not need.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -16,14 +17,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.kit.errors import Forbidden
+from backend.db.session import watch_writes
+from backend.kit.errors import Forbidden, NotFound
+from backend.web.door import READING_METHODS, check_address
 from backend.web.errors import ErrorResponder
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
-READING_METHODS = ("GET", "HEAD", "OPTIONS")
 CONFIG_BYTES, METRICS_BYTES, UPLOAD_BYTES = 1_000_000, 16_000_000, 50_000_000
 # What is too long is read away for a while, or the sender would see a broken connection and no reason.
-DISCARDED_BYTES, DISCARDED_SECONDS = 256_000_000, 20.0
+DISCARDED_BYTES, DISCARDED_SECONDS = 256_000_000, 10.0
+# A body comes in this time, and longer only as long as it keeps coming at this rate.
+BODY_SECONDS, SILENT_SECONDS, BYTES_PER_SECOND = 15.0, 10.0, 50_000
 # Plotly writes style attributes and draws exported images from data and blob addresses; scripts are ours.
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -55,11 +59,14 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(SECURITY_HEADERS)
+                headers.setdefault("Cache-Control", "no-store")  # the state of this moment, for its asker
             await send(message)
 
         request = Request(scope)
         try:
+            watch_writes()
             self._check_sender(request)
             await self._app(scope, await limited(request, receive), send_with_headers)
         except Exception as error:
@@ -69,8 +76,11 @@ class Guard:
             await response(scope, receive, send_with_headers)
 
     def _check_sender(self, request: Request) -> None:
-        host = host_of(request.headers)
-        if host not in self._hosts and request.url.path != "/healthz":  # probes ask by any address
+        host, path = host_of(request.headers), request.scope["path"]
+        if not path.startswith("/"):
+            raise NotFound("Page not found.", "Ask for a path, which begins with a slash.")
+        check_address(request.scope)
+        if host not in self._hosts and path != "/healthz":  # probes ask by any address
             raise Forbidden(
                 f"Host name {host!r} is not allowed.",
                 "If the name is yours, add it to ETRM_ALLOWED_HOSTS.",
@@ -90,9 +100,17 @@ def host_of(headers: Headers) -> str:
 def check_origin(headers: Headers) -> None:
     """Refuse a change that another site's page sends. Programs send neither header and pass."""
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-    foreign_origin = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    foreign_origin = origin is not None and authority_of(origin) != headers.get("host", "").lower()
     if foreign_origin or site not in (None, "same-origin", "none"):
         raise Forbidden("Request from another site blocked.", "Make the change in the lab itself.")
+
+
+def authority_of(origin: str) -> str | None:
+    """Host and port of an Origin header; None when it is malformed, which no browser sends."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def body_limit(path: str) -> int:
@@ -103,10 +121,11 @@ def body_limit(path: str) -> int:
 
 
 async def limited(request: Request, receive: Receive) -> Receive:
-    """`receive` that refuses a body over the limit, by its announced length or once it has come too far."""
-    limit = body_limit(request.url.path)
+    """`receive` that refuses a body over the limit, by its announced length or once it has come too far,
+    and one that does not come in time."""
+    limit = body_limit(request.scope["path"])
     announced = request.headers.get("content-length", "")
-    total = 0
+    total, ended, began = 0, False, time.monotonic()
 
     def refusal() -> HTTPException:
         # An HTTPException: body parsers let it pass and turn anything else into "400 bad request".
@@ -114,15 +133,24 @@ async def limited(request: Request, receive: Receive) -> Receive:
         return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, said)
 
     async def receive_within() -> Message:
-        nonlocal total
-        message = await receive()
+        nonlocal total, ended
+        if ended:  # from here on it tells when the sender leaves
+            return await receive()
+        left = began + BODY_SECONDS + total / BYTES_PER_SECOND - time.monotonic()
+        try:
+            async with asyncio.timeout(min(left, SILENT_SECONDS)):
+                message = await receive()
+        except TimeoutError:
+            said = "The rest of the request did not come in time."
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, said, {"Connection": "close"}) from None
         total += len(message.get("body", b""))
+        ended = not message.get("more_body", False)
         if total > limit:
             await _discard(receive, message)
             raise refusal()
         return message
 
-    if announced.isdigit() and int(announced) > limit:
+    if announced.isdigit() and int(announced[:30]) > limit:
         if "expect" not in request.headers:  # who asks first has not sent anything yet
             await _discard(receive)
         raise refusal()

@@ -9,6 +9,7 @@ from backend.domain.metrics.groups import GROUPS
 from backend.domain.metrics.metric import Better, Group, Metric, Section, Unit
 from backend.domain.metrics.registry import METRICS
 from backend.kit.problems import nearest
+from backend.kit.text import trimmed
 
 __all__ = [
     "GROUPS",
@@ -40,7 +41,7 @@ def is_well_formed(name: str) -> bool:
     """Whether a series may be called so: no comma, backtick or control character, no space around it."""
     return (
         0 < len(name) <= MAX_NAME_LENGTH
-        and name == name.strip()
+        and name == trimmed(name)
         and name.isprintable()
         and not any(mark in name for mark in ",`")
     )

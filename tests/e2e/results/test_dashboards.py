@@ -113,6 +113,9 @@ def test_a_shared_dashboard_is_live_on_a_phone_until_it_is_revoked(
     answer = phone.goto(url)
     assert answer
     assert answer.status == 404
+    expect(phone.locator("main h2")).to_have_text("This link is invalid or was revoked.")
+    phone.wait_for_load_state("networkidle")  # nothing on the page asks what only the lab's people may ask
+    assert phone.url == url
     stranger.close()
 
 

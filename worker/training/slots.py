@@ -10,7 +10,7 @@ from torch import Tensor
 from worker.models.reasoner import Carry
 
 
-class Seats:
+class Slots:
     """Which slots are free for a new sample, and which demonstrations lie in them.
 
     Who halted in a step is copied to the host while the device runs the backward pass; it is asked
@@ -30,17 +30,17 @@ class Seats:
         return free
 
     def admit(self, free: NDArray[np.bool_], demonstrations: NDArray[np.bool_]) -> None:
-        """New samples with these demonstrations (B, K) sit down in the free slots."""
+        """New samples with these demonstrations (B, K) take the free slots."""
         self.demonstrations[free] = demonstrations[free]
 
-    def places(self, rows: slice, only: NDArray[np.bool_] | None) -> Tensor:
-        """Where among (rows x K) demonstrations lie (N,) int64, of all slots or of some `only` (B,)."""
+    def indices(self, rows: slice, only: NDArray[np.bool_] | None) -> Tensor:
+        """Indices (N,) int64 among (rows x K) where demonstrations lie, of all slots or of `only` (B,)."""
         there = self.demonstrations[rows]
         if only is not None:
             there = there & only[rows, None]
         return torch.from_numpy(np.flatnonzero(there))
 
-    def leave(self, rows: slice, halted: Tensor) -> None:
+    def note_halted(self, rows: slice, halted: Tensor) -> None:
         """Note who of some rows has halted (rows,), as soon as the device knows."""
         if halted.is_cuda and not self._halted.is_pinned():
             self._halted = self._halted.pin_memory()
@@ -53,4 +53,4 @@ class Seats:
         """Learn everything from the saved carries of the parts of the batch."""
         for rows, carry in zip(parts, carries, strict=True):
             self.demonstrations[rows] = carry.batch.demo_mask.cpu().numpy()
-            self.leave(rows, carry.halted)
+            self.note_halted(rows, carry.halted)

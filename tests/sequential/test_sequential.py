@@ -1,4 +1,4 @@
-"""Duels: more views only while it is undecided which of two checkpoints solves more."""
+"""Sequential comparisons: more views only while it is undecided which of two checkpoints solves more."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from backend.runs import checkpoints
 from backend.runs.status import RunStatus
 from backend.scores import queries as evaluation_rows
 from backend.scores.transition import transition_evaluation
-from backend.sequential import service as duels
-from backend.sequential.service import DuelRequest, DuelView
+from backend.sequential import service as sequential
+from backend.sequential.service import SequentialRequest, SequentialView
 from tests.support.records.rows import add_run
 
 RUNS = ("aaaaaaaaaa", "bbbbbbbbbb")
 TASKS = [f"task{number:02}" for number in range(20)]
-ASKED = DuelRequest(a=RUNS[0], b=RUNS[1], views=(4, 8, 16), evaluation=EvaluationRequest(set="mine"))
+ASKED = SequentialRequest(a=RUNS[0], b=RUNS[1], views=(4, 8, 16), evaluation=EvaluationRequest(set="mine"))
 
 
 @pytest.fixture(autouse=True)
@@ -40,9 +40,9 @@ def _runs(engine: Engine) -> None:
             checkpoints.add(session, run_id, Checkpoint(100, f"{run_id}/100", "0", 1))
 
 
-def start(engine: Engine, asked: DuelRequest = ASKED) -> tuple[DuelView, list[tuple[int, int]]]:
+def start(engine: Engine, asked: SequentialRequest = ASKED) -> tuple[SequentialView, list[tuple[int, int]]]:
     with session_scope(engine) as session:
-        return duels.request(session, asked)
+        return sequential.request(session, asked)
 
 
 def solve(engine: Engine, evaluation_id: int, solved: int) -> None:
@@ -63,10 +63,10 @@ def solve(engine: Engine, evaluation_id: int, solved: int) -> None:
         predictions.finish_evaluation(session, evaluation_id, EvaluationSummary(key, {}))
 
 
-def advance(engine: Engine, view: DuelView) -> tuple[DuelView, list[tuple[int, int]]]:
+def advance(engine: Engine, view: SequentialView) -> tuple[SequentialView, list[tuple[int, int]]]:
     with session_scope(engine) as session:
-        started = duels.advance(session)
-        return duels.get(session, view.id), started
+        started = sequential.advance(session)
+        return sequential.get(session, view.id), started
 
 
 def test_views_grow_while_it_is_undecided_and_stop_once_it_is_decided(engine: Engine) -> None:
@@ -88,10 +88,10 @@ def test_views_grow_while_it_is_undecided_and_stop_once_it_is_decided(engine: En
     with reading_scope(engine) as session:
         steps = {evaluations.get(session, each.evaluation_a).step for each in view.rounds}
         assert steps == {100}
-        assert duels.find(session) == [view]
+        assert sequential.find(session) == [view]
 
 
-def test_at_the_end_of_the_ladder_it_stays_undecided_and_nothing_is_computed_twice(engine: Engine) -> None:
+def test_at_the_last_round_it_stays_undecided_and_nothing_is_computed_twice(engine: Engine) -> None:
     view, started = start(engine)
     for _ in range(3):
         for evaluation_id, _workers in started:
