@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Form, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from backend.charts.cache import as_json
 from backend.charts.view import ChartView, PanelIds, View
 from backend.comparison import service as compare
 from backend.comparison.board import By
+from backend.comparison.curves_csv import curves_csv
 from backend.dashboards import service as dashboards
 from backend.dashboards.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard
 from backend.dashboards.panels import Panels, as_csv
@@ -27,7 +28,7 @@ from backend.domain.dashboards import AnyPanel, CurvesPanel, of_comparison
 from backend.domain.metrics import METRICS, NAMES
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.kit.errors import NotFound
-from backend.run_page.series_api import shipped
+from backend.kit.lists import items_of
 from backend.run_view.views import RunView
 from backend.web.assets import STATIC
 from backend.web.deps import Database
@@ -37,7 +38,6 @@ from backend.web.routing import EDITOR, OPEN, VIEWER, Router, needs
 router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
 SHEETS = ("tokens", "frame", "controls", "tables", "run_page", "comparison", "dashboards")
-MAX_ROWS = 100_000
 ICON = re.compile(r'<svg class="icon.*?</svg>', re.DOTALL)
 
 
@@ -134,18 +134,17 @@ def shared_csv(secret: str, panel_id: str, engine: Database) -> Response:
         return _csv(session, dashboards.opened_by(session, secret), panel_id)
 
 
-@router.get("/s/{secret}/series")
+@router.get("/s/{secret}/series.csv")
 @needs(OPEN)
-def shared_series(secret: str, engine: Database, names: str) -> JSONResponse:
-    """Curves of a shared dashboard's runs: only metrics that a panel of it shows."""
+def shared_series(secret: str, engine: Database, names: str) -> StreamingResponse:
+    """Every point of a shared dashboard's runs as CSV: only metrics that a panel of it shows."""
     with reading_scope(engine) as session:
         found = dashboards.opened_by(session, secret)
         shown = {panel.metric for panel in found.content.panels if isinstance(panel, CurvesPanel)}
-        asked = [name for name in names.split(",") if name in shown]
+        asked = [name for name in items_of(names) if name in shown]
         ids = [run.id for run in dashboards.runs_of(session, found.content.source)]
-        curves = compare.curves(session, ids, asked, MAX_ROWS)
-    body = {run: {name: shipped(curve) for name, curve in by_name.items()} for run, by_name in curves.items()}
-    return JSONResponse({"series": body})
+    headers = _as_file("series.csv")
+    return StreamingResponse(curves_csv(engine, ids, asked), media_type="text/csv", headers=headers)
 
 
 def exported(session: Session, found: DashboardView) -> str:

@@ -38,6 +38,7 @@ from backend.domain.dashboards import (
 from backend.domain.measurement import Protocol
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.gallery import service as gallery
+from backend.kit.boundary import Broken, shielded
 from backend.kit.errors import NotFound
 from backend.kit.table_files import csv_text
 from backend.run_view.views import RunView
@@ -61,6 +62,7 @@ class Shown:
 
     panel: AnyPanel
     nothing: str = ""
+    problem: str = ""  # why it could not be shown
     basis: str = ""  # what its numbers were measured on, where they say it not by themselves
     chart: Chart | None = None
     drawn: Drawn = NOT_YET
@@ -96,7 +98,11 @@ class Panels:
         return {key: style.label for key, style in self.board("run").styles.items()}
 
     def shown(self, panel: AnyPanel, view: ChartView) -> Shown:
-        """The panel with its contents."""
+        """The panel with its contents, or with why it has none."""
+        made = shielded(f"panel {panel.title or panel.id!r}", lambda: self._filled(panel, view))
+        return Shown(panel, problem=made.text) if isinstance(made, Broken) else made
+
+    def _filled(self, panel: AnyPanel, view: ChartView) -> Shown:
         if isinstance(panel, ProsePanel):
             return Shown(panel, html=prose(panel.text))
         if isinstance(panel, TablePanel) and panel.table == "published":
@@ -271,7 +277,7 @@ def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
         return _published_csv()
     if isinstance(each.panel, ProsePanel):
         return [("text",), (each.panel.text,)]
-    return [("nothing",), (each.nothing,)]
+    return [("nothing",), (each.problem or each.nothing,)]
 
 
 SIGNIFICANCE_HEAD = (

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.data import service as datasets
+from backend.domain.config.any_json import problem_with
 from backend.domain.experiment import (
     BarHypothesis,
     BaselineHypothesis,
@@ -19,7 +20,7 @@ from backend.domain.experiment import (
     StartConfig,
 )
 from backend.domain.hypothesis.measure import parse
-from backend.kit.errors import FieldProblem, InvalidConfig
+from backend.kit.errors import FieldProblem, InvalidConfig, InvalidInput
 from backend.kit.problems import invalid, nearest_ids, one_of
 from backend.kit.text import trimmed
 from backend.lifecycle.start_files import START, outside
@@ -57,6 +58,13 @@ def checked_notes(notes: str) -> str:
     if len(notes) > MAX_NOTES_LENGTH:
         raise _invalid("notes", f"must be at most {MAX_NOTES_LENGTH} characters long.")
     return notes
+
+
+def checked_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a run that a script logs here: any JSON object of bounded depth and size."""
+    if problem := problem_with(config):
+        raise InvalidInput("The run was not created.", problems=[problem])
+    return dict(config)
 
 
 def checked_hypothesis(hypothesis: BarHypothesis) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from backend.lifecycle.input import (
     LISTED_BY,
     assignments,
     check_names,
+    checked_config,
     checked_hypothesis,
     checked_name,
     checked_notes,
@@ -74,10 +75,11 @@ def create_external(
 ) -> RunView:
     """A run that a script of the user's own logs into; it runs until the script says that it ended.
 
-    A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log.
+    A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log, and for a
+    config that goes too deep or is too large.
     """
     stated = {"hypothesis": checked_hypothesis(hypothesis)} if hypothesis else {}
-    stored = {**config, **stated}
+    stored = {**checked_config(config), **stated}
     run = _new_run(
         name=checked_name(name),
         origin="external",

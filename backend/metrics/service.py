@@ -25,6 +25,7 @@ from backend.metrics.points import NONE, Points, Steps, Values, joined
 from backend.metrics.thinning import MIN_POINTS, thin
 
 COURSE = 48  # points of a course
+MAX_COURSE = 3e38  # what a float32 holds: a course keeps further values at its edge
 Course = NDArray[np.float32]  # (2, n): how far along from 0 to 1, and the value there
 
 
@@ -183,7 +184,7 @@ def course(session: Session, run_id: str, name: str) -> Course:
 
 def _course(curve: Curve) -> Course:
     finite = np.isfinite(curve.values)
-    steps, values = curve.steps[finite].astype(float), curve.values[finite]
+    steps, values = curve.steps[finite].astype(float), curve.values[finite].clip(-MAX_COURSE, MAX_COURSE)
     length = steps[-1] - steps[0] if len(steps) > 1 else 1.0
     return np.stack([(steps - steps[:1]) / length, values]).astype(np.float32)
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.problems import parse_json
 from backend.domain.experiment import BarHypothesis
+from backend.kit.lists import items_of
 from backend.lifecycle import service as runs
 from backend.lifecycle import tags as run_tags
 from backend.lifecycle.edits import Base
@@ -52,7 +53,11 @@ class ExternalRun(Input):
     """A run that an external script logs here."""
 
     name: str = Field(min_length=1, max_length=120, examples=["baseline"])
-    config: dict[str, Any] = Field(default={}, description="Any JSON object.", examples=[{"lr": 1e-3}])
+    config: dict[str, Any] = Field(
+        default={},
+        description="Any JSON object, at most 32 levels deep and 256 KiB; it means nothing to the lab.",
+        examples=[{"lr": 1e-3}],
+    )
     hypothesis: BarHypothesis | None = Field(
         None, description="A bar on a series that the script logs, judged when it says `finished`."
     )
@@ -143,7 +148,7 @@ def list_runs(
 
     Archived runs are left out unless the filter says something about `archived`.
     """
-    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    names = items_of(metrics)
     with reading_scope(engine) as session:
         page = run_search.find(session, filter, limit, cursor, status=status, sort=sort, metrics=names)
         notes = run_search.without_values(session, filter, [sort.removeprefix("-")])

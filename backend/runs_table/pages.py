@@ -18,6 +18,7 @@ from backend.domain.health import LOSS, TOKEN
 from backend.groups import service as groups
 from backend.groups.views import GroupSummary
 from backend.kit import cursors
+from backend.kit.boundary import or_else, shielded
 from backend.kit.errors import FieldProblem, InvalidInput, NotFound
 from backend.lifecycle import service as runs
 from backend.run_view import health
@@ -127,7 +128,9 @@ def _variations(
     found = configurations.variations(session, state.filter, state.sort, columns, state.baseline)
     (start,) = cursors.read(state.cursor, int) or (0,)
     more = str(start + ROWS) if start + ROWS < len(found) else None
-    return configurations.told_apart(session, found[start : start + ROWS]), more
+    rows = found[start : start + ROWS]
+    told = shielded("how the configurations differ", lambda: configurations.told_apart(session, rows))
+    return or_else(told, rows), more
 
 
 def _group(session: Session, filter_text: str) -> GroupSummary | None:

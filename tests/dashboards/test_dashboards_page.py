@@ -91,16 +91,15 @@ def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(
         figure = stranger.get(f"{made['url']}/figures?panel=chart").json()["figures"]["chart"]
         assert [trace["meta"]["role"] for trace in figure["data"]][:2] == ["raw", "smooth"]
         assert stranger.get(f"{made['url']}/panels/bars.csv").status_code == 200
-        series = stranger.get(f"{made['url']}/series", params={"names": "accuracy/token,loss"}).json()[
-            "series"
-        ]
-        assert list(series[ids[0]]) == ["accuracy/token"]  # loss is on no panel
+        points = stranger.get(f"{made['url']}/series.csv", params={"names": "accuracy/token,loss"}).text
+        assert points.splitlines()[0] == "run,step,wall_time,accuracy/token"  # loss is on no panel
+        assert ids[0] in points
         for closed in (f"/d/{board}", "/", f"/runs/{ids[0]}", "/api/v1/dashboards"):
             assert stranger.get(closed).status_code in (303, 401), closed
         assert stranger.get("/s/unknown").status_code == 404
 
         page_client.delete(f"/api/v1/dashboards/{board}/shares/{made['id']}")
-        for address in ("", "/figures?panel=chart", "/panels/bars.csv", "/series?names=loss"):
+        for address in ("", "/figures?panel=chart", "/panels/bars.csv", "/series.csv?names=loss"):
             assert stranger.get(made["url"] + address).status_code == 404
         for address in (made["url"], "/s/unknown", "/s/", f"{made['url']}/elsewhere"):
             answer = stranger.get(address, headers={"Accept": "text/html"})

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from backend.kit.format import sayable
 from backend.kit.table_files import csv_text, table_file
 
 FORMULAS = [
@@ -31,7 +32,7 @@ def test_a_formula_is_text_in_head_and_cells(text: str) -> None:
 
 @pytest.mark.parametrize("value", [*NUMBERS, *VALUES])
 def test_numbers_and_other_texts_stay_as_they_are(value: Any) -> None:
-    expected = "" if value is None else str(value)
+    expected = "" if value is None else str(sayable(value) if isinstance(value, float) else value)
     assert cells(csv_text([(value, "x")])) == [[expected, "x"]]
 
 

@@ -179,6 +179,11 @@ class _Reader:
             self.fail(
                 f"a task id has {len(task_id)} characters", f"Use 1 to {MAX_ID_LENGTH}, such as 007bbfb7."
             )
+        if task_id in (".", "..") or task_id != task_id.strip():  # no address leads to them
+            self.fail(
+                f"the task id {task_id!r} is a dot, two dots, or has a space at an end",
+                "Use letters and digits.",
+            )
         if not trimmed(task_id) or not task_id.isprintable() or set(task_id) & set("/\\|?#"):
             self.fail(
                 f"the task id {task_id!r} contains a character that is not allowed in ids",

@@ -1,6 +1,7 @@
 // Tags and notes of a run, edited where they stand.
 
 import { ask } from "../web/api.js";
+import { asText, itemsOf } from "../web/lists.js";
 import { attempt } from "../web/notices.js";
 
 /** Open the editor in a row; what is saved shows by itself, since the row is live. */
@@ -36,10 +37,10 @@ export function editRow(row, saved) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
   const address = `/api/v1/runs/${row.dataset.id}`;
-  let seen = { tags: listed(tags.value), notes: notes.value };
+  let seen = { tags: itemsOf(tags.value), notes: notes.value };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const body = { tags: listed(tags.value), notes: notes.value, seen };
+    const body = { tags: itemsOf(tags.value), notes: notes.value, seen };
     let isTaken = false;
     const isSaved = await attempt(async () => {
       try {
@@ -58,8 +59,6 @@ export function editRow(row, saved) {
   });
 }
 
-const listed = (text) => text.split(",").map((tag) => tag.trim()).filter(Boolean);
-
 /** What somebody else saved meanwhile, beside what stands in the form: nothing of either is lost. */
 function showOther(form, other, notes, tags) {
   form.querySelector(".other-text")?.remove();
@@ -74,7 +73,7 @@ function showOther(form, other, notes, tags) {
   const both = Object.assign(document.createElement("button"), { type: "button", className: "button is-small", textContent: "Keep both" });
   both.addEventListener("click", () => {
     notes.value = [other.notes, notes.value].filter(Boolean).join("\n\n");
-    tags.value = [...new Set([...other.tags, ...listed(tags.value)])].join(", ");
+    tags.value = asText([...new Set([...other.tags, ...itemsOf(tags.value)])]);
     box.remove();
     notes.focus();
   });
