@@ -203,3 +203,10 @@ def _csv(session: Session, found: DashboardView, panel_id: str) -> Response:
 
 def _as_file(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+
+
+@router.get("/s/{rest:path}")
+@needs(OPEN)
+def nothing_shared(rest: str) -> Response:
+    """What has no login is told that the link leads nowhere, not to log in."""
+    raise NotFound("Page not found.", "Ask whoever sent you the link for a new one.")

@@ -72,15 +72,13 @@ class Addresses:
         self._of_method = {method: _Table(contexts, method) for method in METHODS}
 
     def access(self, method: str, path: str) -> Access:
-        """What `method` of the decoded `path` takes; where nothing answers, a login, to be told so.
-
-        OPTIONS takes the least that any method of the path takes.
-        """
-        if method == "OPTIONS":
-            known = [access for table in self._of_method.values() if (access := table.find(path))]
-            return OPEN if OPEN in known else VIEWER
+        """What `method` of the decoded `path` takes. Where nothing answers, and for OPTIONS: a login, unless
+        another method of the path is open."""
         table = self._of_method.get("GET" if method == "HEAD" else method)
-        return (table and table.find(path)) or VIEWER
+        declared = table.find(path) if table else None
+        return declared or (
+            OPEN if any(each.find(path) == OPEN for each in self._of_method.values()) else VIEWER
+        )
 
 
 class _Table:

@@ -25,7 +25,7 @@ def cells(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_formula_is_text_in_head_and_cells(text: str) -> None:
-    file = table_file("runs", {text: "text", "n": "integer"}, [(text, 1)], "csv")
+    file = table_file("runs", {text: "text", "n": "int"}, [(text, 1)], "csv")
     assert cells(file.content.decode()) == [[f"'{text}", "n"], [f"'{text}", "1"]]
 
 

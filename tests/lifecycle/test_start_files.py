@@ -12,7 +12,7 @@ from backend.domain.config.presets import preset
 from backend.domain.experiment import CheckpointStart
 from backend.lifecycle.start_files import is_inside, outside
 from backend.settings import Settings
-from tests.support.servers import Lab
+from tests.support.processes import Lab
 
 
 def starting_from(path: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_only_what_lies_inside_is_inside(folders: tuple[Path, Path]) -> None:
     inside, beside = folders
-    for path in (inside / "file", inside / "not-there", inside / "a" / ".." / "file"):
+    for path in (str(inside / "file"), inside / "not-there", inside / "a" / ".." / "file"):
         assert is_inside(str(path), [inside]), path
     for path in (
         beside / "file", beside / "not-there", inside / ".." / "weights-private" / "file",

@@ -221,6 +221,7 @@ NO_PAGES = {
     "/s/{secret}/figures": "curves of a page",
     "/s/{secret}/panels/{panel_id}.csv": "a file",
     "/s/{secret}/series": "points of a page",
+    "/s/{rest:path}": "an error",
     "/runs/{run_id}/predictions": "a section of a page",
     "/runs/{run_id}/figures": "curves of a page",
 }
