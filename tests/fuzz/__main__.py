@@ -1,4 +1,4 @@
-"""`make fuzz`: each fuzzer with a budget and a seed, on SQLite or PostgreSQL; exits 1 if it finds something."""
+"""`make fuzz`: each fuzzer with a budget and a seed, on either database; exits 1 if it finds something."""
 
 from __future__ import annotations
 

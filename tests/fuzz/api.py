@@ -1,4 +1,4 @@
-"""The whole OpenAPI description for one role: no 5xx, no undocumented status, no answer outside its schema."""
+"""The whole OpenAPI description for one role: no 5xx, no undocumented status, every answer in its schema."""
 
 from __future__ import annotations
 

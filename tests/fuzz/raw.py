@@ -147,7 +147,7 @@ def made(source: random.Random, host: bytes) -> bytes:
 
 
 def fuzz_raw(lab: FuzzedLab, budget: int, number: int) -> Counter[str]:
-    """`budget` requests from the seed `number`; gives statuses ("none": no answer) and how often each came."""
+    """`budget` requests from the seed `number`; counts statuses, "none": no answer."""
     source, seen = random.Random(number), Counter[str]()
     address = urlsplit(lab.server.url)
     where = (str(address.hostname), int(address.port or 80))
