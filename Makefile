@@ -6,7 +6,7 @@ BIN := .venv/bin
 # SQLAlchemy and torch again: a second or two each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev up test check lint fuzz bench bench-series bench-train bench-eval bench-pages screenshots lock pin-images
+.PHONY: help install install-dev up test check lint fuzz bench bench-series bench-train bench-eval bench-pages bench-live screenshots lock pin-images
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ bench-train: install-dev ## speed of training against a plain transcription; opt
 
 bench-pages: install-dev .venv/browser ## how fast the pages are in a browser, on 2,000 runs; options: make bench-pages ARGS="--times 9"
 	@$(BIN)/python -m benchmarks.bench_pages $(ARGS)
+
+bench-live: install-dev ## what open event streams cost, and how soon they hear; options: make bench-live ARGS="--against main"
+	@$(BIN)/python -m benchmarks.bench_live $(ARGS)
 
 bench-eval: install-dev ## views/s of evaluation at D = 512: faithful, exact savings, smaller canvas; options in ARGS
 	@$(BIN)/python -m benchmarks.bench_eval $(ARGS)

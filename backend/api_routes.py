@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from backend.alerts import api as webhook
 from backend.comparison import api as compare
@@ -27,6 +27,7 @@ from backend.run_page import events_api as events
 from backend.run_page import logs_api as logs
 from backend.run_page import series_api as series
 from backend.runs_table import views_api as views
+from backend.web import repeated_keys
 
 V1 = (
     runs,
@@ -54,6 +55,6 @@ V1 = (
 
 router = APIRouter()
 for _part in V1:
-    router.include_router(_part.router, prefix="/api/v1")
+    router.include_router(_part.router, prefix="/api/v1", dependencies=[Depends(repeated_keys.check)])
 router.include_router(health.router)
 router.include_router(docs.router)

@@ -23,8 +23,10 @@ from backend.api_routes import router as api_router
 from backend.db.session import make_engine, session_scope
 from backend.lab.docs_api import document
 from backend.lab.error_pages import error_page
+from backend.metrics.compactor import Compactor
 from backend.page_routes import router as pages_router
 from backend.people.auth import Authentication
+from backend.people.streams import still_valid
 from backend.queue import sweep as queue_sweep
 from backend.settings import Settings
 from backend.web import notify
@@ -34,7 +36,11 @@ from backend.web.assets import serve as serve_assets
 from backend.web.door import Door
 from backend.web.errors import ErrorResponder
 from backend.web.guard import Guard
+from backend.web.live.hub import Hub
+from backend.web.live.slots import Slots
+from backend.web.live.snapshots import Snapshots
 from backend.web.methods import Heads, Methods
+from backend.web.routing import Addresses
 
 log = logging.getLogger(__name__)
 PACKED_BYTES = 1400  # what fits into one packet anyway is sent as it is
@@ -71,6 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route(ASSETS, serve_assets, methods=["GET"], include_in_schema=False)  # first: asked for most
     app.include_router(api_router)
     app.include_router(pages_router)
+    app.state.addresses = Addresses(app.routes)
     responder.install(app)
     document(app)
     return app
@@ -83,6 +90,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.engine = engine
     app.state.stopping = asyncio.Event()
     sweeping = asyncio.create_task(_sweep_until(app.state.stopping, engine))
+    app.state.live = live = _hub(app.state.settings)
+    app.state.compactor = compactor = Compactor(engine)
+    ending = asyncio.create_task(_end_streams(app.state.stopping, live))
     url = app.state.settings.webhook_url
     preparing = asyncio.create_task(run_sync(prepare_assets))
     delivering = asyncio.create_task(_deliver_until(app.state.stopping, engine, url))
@@ -91,10 +101,26 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             yield
     finally:
         app.state.stopping.set()
+        await ending
+        await live.close()
         await sweeping
         await delivering
         await preparing
+        await run_sync(compactor.close)
         await run_sync(engine.dispose)
+
+
+def _hub(settings: Settings) -> Hub:
+    return Hub(
+        Snapshots(make_engine(settings.database_url)),
+        Slots(settings.streams, settings.streams_per_person),
+        still_valid,
+    )
+
+
+async def _end_streams(stopping: asyncio.Event, live: Hub) -> None:
+    await stopping.wait()
+    live.end_all()
 
 
 async def _sweep_until(stopping: asyncio.Event, engine: Engine) -> None:
@@ -124,10 +150,8 @@ def sweep(engine: Engine) -> None:
         log.exception("the sweep failed")
         return
     unsent.send()
-    for run_id in unsent.runs:
-        notify.run_changed(run_id)
     if unsent.runs:
-        notify.runs_changed()
+        notify.changed(*unsent.runs)
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from backend.runs.group_tables import RunGroup
 from backend.runs.tables import Alarm, Checkpoint, LogLine, Run, RunEvent
 from backend.runs_table.tables import SavedView
 from backend.scores.tables import (
-    Duel,
     Evaluation,
     EvaluationBatch,
     EvaluationJob,
     Outcome,
     OutcomeTrace,
     Prediction,
+    SequentialComparison,
 )
 from backend.workers.tables import EvaluationShare, Worker
 
@@ -27,7 +27,6 @@ __all__ = [
     "Checkpoint",
     "Dashboard",
     "DashboardShare",
-    "Duel",
     "Evaluation",
     "EvaluationBatch",
     "EvaluationJob",
@@ -44,6 +43,7 @@ __all__ = [
     "RunGroup",
     "SavedView",
     "Segment",
+    "SequentialComparison",
     "Series",
     "Task",
     "TaskSet",

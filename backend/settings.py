@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -47,6 +49,11 @@ class Settings(BaseSettings):
         default_factory=lambda data: data.get("home", Path()) / "artifacts",
         description="Folder of checkpoints and other files of runs. Unset: HOME/artifacts.",
     )
+    checkpoint_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default_factory=lambda data: (data.get("home", Path()) / "checkpoints",),
+        description="Folders, separated by commas, in which runs may start from a checkpoint file; "
+        "the artifacts folder always is one. Unset: HOME/checkpoints.",
+    )
     nodes: int = Field(
         1, ge=1, le=4096, description="Machines that share one run's batches; they meet at ETRM_RENDEZVOUS."
     )
@@ -59,6 +66,15 @@ class Settings(BaseSettings):
         repr=False,
         description="http:// or https:// address that receives every alarm as JSON. "
         "Unset: alarms are shown in the lab only.",
+    )
+    streams: int = Field(
+        800,
+        ge=1,
+        le=100_000,
+        description="Live connections of all open pages together; each takes a file descriptor.",
+    )
+    streams_per_person: int = Field(
+        400, ge=1, le=100_000, description="Live connections of one person's open pages and scripts."
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -73,6 +89,12 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise _one_line(error) from None
+
+    @staticmethod
+    def current() -> Settings:
+        """As `load`, but read again only when the environment has changed."""
+        named = (item for item in os.environ.items() if item[0].upper().startswith(PREFIX))
+        return _loaded(os.getcwd(), tuple(named))
 
     @field_validator("home", "artifacts")
     @classmethod
@@ -110,12 +132,22 @@ class Settings(BaseSettings):
             raise ValueError("must be HOST:PORT where ETRM_NODES is more than 1")
         return endpoint
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "checkpoint_folders", mode="before")
     @classmethod
     def _split_names(cls, names: Any) -> Any:
         if isinstance(names, str):
             return tuple(name.strip() for name in names.split(",") if name.strip())
         return names
+
+    @field_validator("checkpoint_folders")
+    @classmethod
+    def _absolute_folders(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(folder.expanduser().absolute() for folder in folders)
+
+
+@lru_cache(maxsize=8)
+def _loaded(_folder: str, _environment: tuple[tuple[str, str], ...]) -> Settings:
+    return Settings.load()
 
 
 def _one_line(error: ValidationError) -> InvalidSettings:

@@ -37,7 +37,7 @@ from backend.db.session import session_scope
 from backend.people import service as accounts
 from benchmarks.pages_data import filled
 from benchmarks.pages_floor import floor_server
-from tests.support.browser import ARGUMENTS, executable
+from tests.support.pages.browser import ARGUMENTS, executable
 from tests.support.web import WebServer
 
 Found = dict[str, float | None]

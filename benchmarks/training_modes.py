@@ -69,7 +69,7 @@ class Product:
         _wait(self.learner.device)
 
     def flops(self, side: int) -> float:
-        there = self.learner.seats[side].demonstrations
+        there = self.learner.slots[side].demonstrations
         model = self.config.model
         assert isinstance(model, EtrmModel)
         encoded = int(there.sum()) if self.pack else there.size

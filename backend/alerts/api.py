@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.alerts import webhook
 from backend.db.session import reading_scope
 from backend.web.deps import Configured, Database
 from backend.web.errors import responses
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(prefix="/webhook", tags=["runs"], responses=responses(401))
+router = Router(reads=VIEWER, prefix="/webhook", tags=["runs"], responses=responses(401))
 
 
 class DeliveriesView(BaseModel):

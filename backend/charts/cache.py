@@ -8,39 +8,55 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from functools import cached_property, partial
 from threading import Lock
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from backend.charts.figures import Figure
 from backend.charts.panels import Panel
 from backend.charts.view import ChartView, drawn
+from backend.kit.boundary import Broken, shielded
 from backend.web.drawn import Drawn
+
+Curves = Mapping[str, Any]  # by metric; of several runs by run
+Part = TypeVar("Part")
 
 MAX_NUMBERS = 2_000_000  # in all kept figures: some 60 MB as Python's lists, a fifth of that as JSON
 
 
 class Chart:
-    """A figure in both forms that pages need, each made when first asked for."""
+    """A figure in both forms that pages need, each made when first asked for; or why there is none."""
 
-    def __init__(self, panel: Panel, figure: Figure, view: ChartView) -> None:
+    def __init__(self, panel: Panel, figure: Figure | Broken, view: ChartView) -> None:
         self._panel, self._view = panel, view
-        self._figure: Figure | None = figure
-        self.numbers = sum(len(trace["x"]) + len(trace["y"]) for trace in figure["data"])
+        self._figure: Figure | Broken | None = figure
+        traces = [] if isinstance(figure, Broken) else figure["data"]
+        self.numbers = sum(len(trace["x"]) + len(trace["y"]) for trace in traces)
 
     @cached_property
     def drawn(self) -> Drawn:
         """As the first paint shows it."""
-        return drawn(self._panel, self._whole(), self._view)
+        figure = self._whole()
+        made = figure if isinstance(figure, Broken) else self._shielded(lambda: self._drawn(figure))
+        return Drawn(problem=made.text) if isinstance(made, Broken) else made
 
     @cached_property
     def json(self) -> bytes:
-        """As Plotly gets it."""
-        return json.dumps(self._whole(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        """As Plotly gets it; `{"problem": text}` where there is none."""
+        figure = self._whole()
+        made = figure if isinstance(figure, Broken) else self._shielded(lambda: _json(figure))
+        return _json({"problem": made.text}) if isinstance(made, Broken) else made
 
-    def _whole(self) -> Figure:
+    def _drawn(self, figure: Figure) -> Drawn:
+        return drawn(self._panel, figure, self._view)
+
+    def _shielded(self, make: Callable[[], Part]) -> Part | Broken:
+        return shielded(f"chart {self._panel.title!r}", make)
+
+    def _whole(self) -> Figure | Broken:
         assert self._figure is not None, "given up before both forms were made"
         return self._figure
 
@@ -79,6 +95,43 @@ class Kept:
 
 
 KEPT = Kept()  # of this process
+
+
+def charts_of(
+    shown: Sequence[Panel],
+    drawn_from: tuple[Hashable, ...],
+    view: ChartView,
+    read: Callable[[Collection[str]], Curves],
+    figure: Callable[[Panel, Curves], Figure],
+) -> dict[str, Chart]:
+    """Panel id -> its chart, drawn now or before. One that fails says so in its place.
+
+    `read` gives the curves of some metrics; they are read at once, and chart by chart where that fails.
+    """
+    found = {panel.id: KEPT.get((*drawn_from, panel)) for panel in shown}
+    missing = [panel for panel in shown if found[panel.id] is None]
+    names = list(dict.fromkeys(name for panel in missing for name in panel.metrics))
+    together = shielded("the curves", lambda: read(names)) if names else None
+    for panel in missing:
+        made = shielded(f"chart {panel.title!r}", partial(_figure_of, panel, together, read, figure))
+        chart = Chart(panel, made, view)
+        found[panel.id] = chart if isinstance(made, Broken) else KEPT.keep((*drawn_from, panel), chart)
+    return {panel_id: chart for panel_id, chart in found.items() if chart}
+
+
+def _figure_of(
+    panel: Panel,
+    together: Curves | Broken | None,
+    read: Callable[[Collection[str]], Curves],
+    figure: Callable[[Panel, Curves], Figure],
+) -> Figure:
+    if together is None or isinstance(together, Broken):
+        return figure(panel, read(panel.metrics))
+    return figure(panel, together)
+
+
+def _json(value: Figure) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def database_of(session: Session) -> Hashable:

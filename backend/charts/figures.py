@@ -67,11 +67,12 @@ def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) ->
     most = MAX_POINTS if len(lines) < MANY else MAX_OF_MANY
     drawn = [_Trace(line, window, most) for line in lines]
     low, high, clipped = _clipped_range(drawn, window.log)
+    beyond = 0 if clipped else _beyond_limit(drawn, window.log)
     traces = [trace for each in drawn for trace in each.traces()]
     return {
         "data": [*traces, *_edge_marks(drawn, window)],
         "layout": _layout(panel, window, drawn, (low, high) if clipped else None),
-        "notes": _notes(drawn, window, clipped),
+        "notes": _notes(drawn, clipped or beyond),
         "marks": [],
         "axis": panel.axis,
         "clocks": {
@@ -200,16 +201,23 @@ def _layout(
 
 
 def _x_range(drawn: Sequence[_Trace], window: Window) -> scale.Range:
-    """From the first point to the last, those included that are no number; or the window."""
-    ends = [
-        each.line.clock.xs(window.axis, points[np.array([0, -1])])
+    """From the least place to the greatest, points included that are no number; or the window.
+
+    The last point need not lie farthest: a resumed run may go on where the clock is behind.
+    """
+    places = [
+        each.line.clock.xs(window.axis, points)
         for each in drawn
         for points in (each.points, each.nan)
         if len(points)
     ]
-    low = min((float(xs[0]) for xs in ends), default=0.0)
-    high = max((float(xs[-1]) for xs in ends), default=1.0)
-    return scale.flat(low if window.low is None else window.low, high if window.high is None else window.high)
+    low = min((float(xs.min()) for xs in places), default=0.0)
+    high = max((float(xs.max()) for xs in places), default=1.0)
+    if window.low is not None:
+        low, high = window.low, max(window.low, high)
+    if window.high is not None:
+        low, high = min(low, window.high), window.high
+    return scale.flat(low, high)
 
 
 def _y_range(panel: Panel, window: Window, drawn: Sequence[_Trace]) -> scale.Range:
@@ -222,14 +230,18 @@ def _y_range(panel: Panel, window: Window, drawn: Sequence[_Trace]) -> scale.Ran
     values = values[np.isfinite(values)]
     if window.log:
         values = np.log10(values[values > 0])
+        if not len(values):
+            return (-1.0, 1.0)
+        reach = scale.flat_exponents(float(values.min()), float(values.max()))
+        return scale.flat_exponents(*scale.padded(*reach))
+    near = values[np.abs(values) <= scale.LIMIT]
+    values = near if len(near) else values.clip(-scale.LIMIT, scale.LIMIT)
     if not len(values):
-        return (-1.0, 1.0) if window.log else (0.0, 1.0)
-    return scale.padded(
-        float(values.min()), float(values.max()), to_zero=panel.axis == "share" and not window.log
-    )
+        return (0.0, 1.0)
+    return scale.padded(float(values.min()), float(values.max()), to_zero=panel.axis == "share")
 
 
-def _notes(drawn: Sequence[_Trace], window: Window, clipped: int) -> Figure:
+def _notes(drawn: Sequence[_Trace], clipped: int) -> Figure:
     """What the lines themselves cannot show: NaN, points off the axis, how much was thinned."""
     return {
         "nan": sum(len(each.nan) for each in drawn),
@@ -294,25 +306,35 @@ def _mark(alarm: AlarmView, curves: Mapping[str, Curve]) -> Figure:
 def _clipped_range(drawn: Sequence[_Trace], log: bool) -> tuple[float, float, int]:
     """(low, high, points outside) of an axis that a few far points must not squash; outside 0: show all."""
     values: Values = np.concatenate([each.points.values for each in drawn]) if drawn else np.zeros(0)
+    values = values[np.isfinite(values)]
     if log or len(values) < 200:
         return 0.0, 0.0, 0
-    low, high = (float(each) for each in np.percentile(values, (1, 99)))
+    low, high = (float(each) for each in np.percentile(values.clip(-scale.LIMIT, scale.LIMIT), (1, 99)))
     height = high - low
     far: NDArray[np.bool_] = (values < low - FAR_OFF * height) | (values > high + FAR_OFF * height)
     if not far.any() or height == 0:
         return 0.0, 0.0, 0
-    low, high = low - 0.1 * height, high + 0.1 * height
+    low, high = scale.flat(low - 0.1 * height, high + 0.1 * height)
     return low, high, int(((values < low) | (values > high)).sum())
 
 
+def _beyond_limit(drawn: Sequence[_Trace], log: bool) -> int:
+    """How many points no linear axis can reach."""
+    return 0 if log else sum(int((np.abs(each.points.values) > scale.LIMIT).sum()) for each in drawn)
+
+
 def _within(points: Points, clock: Clock, window: Window) -> Points:
-    """The window's points, and one beyond each edge so that lines reach it."""
-    if window.low is None and window.high is None:
+    """The window's points, and those beyond its edges that lines into it start from. Moments may go back."""
+    if (window.low is None and window.high is None) or not len(points):
         return points
-    xs, n = clock.xs(window.axis, points), len(points)
-    lower = 0 if window.low is None else int(np.searchsorted(xs, window.low)) - 1
-    upper = n if window.high is None else int(np.searchsorted(xs, window.high, side="right")) + 1
-    return points[max(0, lower) : min(n, upper)]
+    xs = clock.xs(window.axis, points)
+    low = -np.inf if window.low is None else window.low
+    high = np.inf if window.high is None else window.high
+    crosses = (np.minimum(xs[:-1], xs[1:]) <= high) & (np.maximum(xs[:-1], xs[1:]) >= low)
+    keep = (xs >= low) & (xs <= high)
+    keep[:-1] |= crosses
+    keep[1:] |= crosses
+    return points[keep]
 
 
 def _colours(variant: str, n: int) -> list[str]:

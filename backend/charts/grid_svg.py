@@ -6,10 +6,8 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-PALETTE = (
-    "#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00",
-    "#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25",
-)  # fmt: skip
+from backend.domain.arc.grid import PALETTE
+
 LINE = "#555555"
 SIDE = 96  # pixels that the longer side has at most
 

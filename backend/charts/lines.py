@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -42,19 +42,13 @@ class Clock:
 def clock_of(run: RunView, set_sizes: Mapping[str, int]) -> Clock:
     """A step takes one batch; an epoch is as many samples as there are training tasks."""
     started = run.started_at or run.created_at
-    batch = _number(run.config.get("training"), "batch_size")
-    data = run.config.get("data")
-    if batch is None or not isinstance(data, dict):
-        return Clock(started, batch)
-    tasks = sum(set_sizes.get(name, 0) for name in data.get("training_sets", ()))
-    chosen = len(data.get("task_ids", ())) or _number(data, "first_tasks") or tasks
-    tasks = min(tasks, int(chosen)) if tasks else int(chosen)
+    if run.experiment is None:
+        return Clock(started)
+    batch, data = float(run.experiment.training.batch_size), run.experiment.data
+    tasks = sum(set_sizes.get(name, 0) for name in data.training_sets)
+    chosen = len(data.task_ids) or data.first_tasks or tasks
+    tasks = min(tasks, chosen) if tasks else chosen
     return Clock(started, batch, batch / tasks if tasks else None)
-
-
-def _number(section: Any, key: str) -> float | None:
-    value = section.get(key) if isinstance(section, dict) else None
-    return float(value) if isinstance(value, int | float) and value > 0 else None
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ place when Plotly takes it over.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from backend.charts.lines import Axis
 
@@ -15,6 +14,14 @@ MINUS = "\N{MINUS SIGN}"
 PAD = 0.05  # of the axis's length, above and below the lines
 X_TICKS, Y_TICKS = 6, 5  # at most, about
 TICK_SLACK = 1e-4  # of the range, as Plotly
+LIMIT = 1e300  # axes reach so far to both sides: beyond it the length of a range is no number
+NARROWEST = 1e-290  # length of a range: below it the distance between two ticks is no number
+RESOLUTION = 1e-12  # of the largest value: a shorter range holds too few numbers to divide
+ROOM = 1e-9  # of the largest value: added to both sides of such a range
+LOG_LIMITS = (-323.3, 308.25)  # exponents of the least and the greatest number there is
+DIGITS = 12  # after the point of a share, at most
+LAST_MOMENT = 253_402_300_799.0  # the end of the year 9999
+ZONE = "UTC"  # of every moment, here and in axis.js
 UNITS = ((86400.0, " d"), (3600.0, " h"), (60.0, " min"), (1.0, " s"))
 CLOCK_STEPS = (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400)
 
@@ -23,15 +30,27 @@ Ticks = list[tuple[float, str]]
 
 
 def flat(low: float, high: float) -> Range:
-    """A range of some length, whatever the data."""
-    return (low - 1, high + 1) if low == high else (low, high)
+    """A range that ticks can divide, whatever the data: one too short is widened about its middle."""
+    low, high = min(low, high), max(low, high)
+    low, high = (min(max(end, -LIMIT), LIMIT) for end in (low, high))
+    largest = max(abs(low), abs(high))
+    if high - low > max(NARROWEST, RESOLUTION * largest):
+        return low, high
+    room = max(1.0 if low == high else NARROWEST, ROOM * largest)
+    return low - room, high + room
+
+
+def flat_exponents(low: float, high: float) -> Range:
+    """The same for a logarithmic axis, within the exponents that numbers have."""
+    low, high = (low - 1, high + 1) if high - low < RESOLUTION * max(1.0, abs(low)) else (low, high)
+    return max(low, LOG_LIMITS[0]), min(high, LOG_LIMITS[1])
 
 
 def padded(low: float, high: float, to_zero: bool = False) -> Range:
     """The range that leaves PAD of its length free beyond both ends, or beyond the top of one from zero."""
     if to_zero and low >= 0:
-        return (0.0, high + high / (1 - PAD) * PAD) if high > 0 else (0.0, 1.0)
-    low, high = flat(low, high) if low == high else (low, high)
+        return (0.0, high + high / (1 - PAD) * PAD) if high > NARROWEST else (0.0, 1.0)
+    low, high = flat(low, high)
     margin = (high - low) / (1 - 2 * PAD) * PAD
     return low - margin, high + margin
 
@@ -42,12 +61,13 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     slack = TICK_SLACK * (high - low)
     first = math.ceil((low - slack) / step)
     last = math.floor((high + slack) / step)
-    return [round(number * step, 12) for number in range(first, last + 1)]
+    places = 1 - math.floor(math.log10(step))
+    return [round(number * step, places) for number in range(first, last + 1)]
 
 
 def tick_step(low: float, high: float, most: int) -> float:
     """The distance between two ticks."""
-    rough = (high - low) / most
+    rough = max((high - low) / most, NARROWEST / most)
     base = 10.0 ** math.floor(math.log10(rough))
     return next((each for each in (1.0, 2.0, 5.0) if each >= rough / base * (1 - 1e-12)), 10.0) * base
 
@@ -56,11 +76,12 @@ def log_ticks(low: float, high: float) -> list[float]:
     """Round values between two powers of ten (their exponents given), few enough to read."""
     decades = range(math.floor(low), math.ceil(high) + 1)
     for multiples in ((1, 2, 5), (1, 3), (1,)):
-        found = [m * 10.0**d for d in decades for m in multiples if low <= math.log10(m) + d <= high]
+        places = [(m, d) for d in decades for m in multiples if low <= math.log10(m) + d <= high]
+        found = [float(f"{m}e{d}") for m, d in places]
         if len(found) <= Y_TICKS + 1:
             return found if len(found) > 1 else _within_a_decade(low, high)
     stride = math.ceil(len(decades) / Y_TICKS)
-    return [10.0**d for d in decades if d % stride == 0 and low <= d <= high]
+    return [float(f"1e{d}") for d in decades if d % stride == 0 and low <= d <= high]
 
 
 def _within_a_decade(low: float, high: float) -> list[float]:
@@ -73,7 +94,7 @@ def y_format(unit: str, low: float, high: float) -> str:
         return ".3~s"
     step = tick_step(low, high, Y_TICKS) if high > low else 1.0
     if unit == "share":
-        return f".{max(0, -math.floor(math.log10(step * 100) + 1e-9))}%"
+        return f".{min(DIGITS, max(0, -math.floor(math.log10(step * 100) + 1e-9)))}%"
     return "~s" if max(abs(low), abs(high)) >= 10_000 else ".6~g"
 
 
@@ -93,7 +114,8 @@ def formatted(value: float, form: str) -> str:
 def x_ticks(axis: Axis, low: float, high: float) -> Ticks:
     """Ticks of the x axis and their texts."""
     if axis == "wall":
-        return [(at, clock_text(at, high - low)) for at in clock_ticks(low, high)]
+        texts_of = [(at, clock_text(at, high - low)) for at in clock_ticks(low, high)]
+        return [(at, f"{text} {ZONE}" if not i else text) for i, (at, text) in enumerate(texts_of)]
     unit, suffix = time_unit(high) if axis == "time" else (1.0, "")
     form = x_format(axis)
     found = ticks(low / unit, high / unit, X_TICKS)
@@ -111,18 +133,19 @@ def time_unit(longest: float) -> tuple[float, str]:
 
 
 def clock_ticks(low: float, high: float) -> list[float]:
-    """Round times of day, in seconds since 1970."""
+    """Round times of day in UTC, in seconds since 1970; none before that and after the year 9999."""
+    low, high = max(low, 0.0), min(high, LAST_MOMENT)
+    if high <= low:
+        return []
     step = next((each for each in CLOCK_STEPS if (high - low) / each <= X_TICKS), 0)
     step = step or 86400 * math.ceil((high - low) / 86400 / X_TICKS)
-    offset = -time.timezone if step >= 3600 else 0
-    first = math.ceil((low + offset) / step)
-    return [number * step - offset for number in range(first, math.floor((high + offset) / step) + 1)]
+    return [float(number * step) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def clock_text(moment: float, span: float) -> str:
     """A time of day, or a day where days are shown."""
     form = "%d %b" if span > 86400 * 3 else "%d %b %H:%M" if span > 86400 else "%H:%M"
-    return datetime.fromtimestamp(moment).strftime(form if span > 300 else "%H:%M:%S")
+    return datetime.fromtimestamp(moment, UTC).strftime(form if span > 300 else "%H:%M:%S")
 
 
 def _with_prefix(value: float, digits: int) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
+SAFE_EXPONENT = 780  # of two; a block's sum exceeds its values by at most 2^200 * 4096
+SMALLEST = 1e-290  # a value below it is left as it is: its digits have no scale
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ def debiased_average(values: Values, decay: float) -> Average:
     """
     if decay == 0 or not len(values):
         return Average(values, float(values[-1]) if len(values) else 0.0, 1.0 if len(values) else 0.0)
+    scale = _safe_scale(values)
+    values = values * scale
     block = max(1, min(4096, int(-200 / math.log2(decay)), len(values)))  # decay^-block: far from overflow
     blocks = -(-len(values) // block)
     padded = np.zeros((blocks, block))
@@ -44,11 +48,19 @@ def debiased_average(values: Values, decay: float) -> Average:
     smoothed = means / weights
     mean, weight = float(means[-1]), float(weights[-1])
     # A mean lies among what it averages; rounding must not draw a constant curve as a jagged one.
-    return Average(smoothed.clip(values.min(), values.max()), mean, weight)
+    return Average(smoothed.clip(values.min(), values.max()) / scale, mean / scale, weight)
+
+
+def _safe_scale(values: Values) -> float:
+    """The power of two that keeps sums over `values` finite; 1 unless they come near the largest float."""
+    exponent = int(np.frexp(np.abs(values).max())[1])
+    return 2.0 ** min(0, SAFE_EXPONENT - exponent)
 
 
 def rounded(values: Values, digits: int = 7) -> Values:
     """Finite values to so many significant digits: no chart shows more, and they take half the bytes."""
-    places = digits - 1 - np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros(len(values))))
+    scaled = np.abs(values) >= SMALLEST
+    places = digits - 1 - np.floor(np.log10(np.abs(values), where=scaled, out=np.zeros(len(values))))
     up, down = 10.0 ** np.clip(places, 0, 300), 10.0 ** np.clip(-places, 0, 300)
-    return np.asarray(np.round(values * up / down) / up * down, dtype=np.float64)
+    shorter = np.round(values * up / down) / up * down
+    return np.asarray(np.where(scaled, shorter, values), dtype=np.float64)

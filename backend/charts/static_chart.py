@@ -24,6 +24,7 @@ Figure = dict[str, Any]
 Places = NDArray[np.float64]
 
 UNITS = 2000  # of the stretched drawing, in both directions
+FAR = 1_000_000 * UNITS  # points of a line may lie so far to the left and right of the drawing
 MAX_POINTS = 480  # of a line: two in each column of a chart of usual width
 MAX_OF_MANY = 220  # where ten lines or more cover one another
 
@@ -130,10 +131,11 @@ class _Drawing:
             points = points[points.values > 0]
         points = thin(points, self.most)
         xs = self.clocks[trace["meta"]["run"]].xs(self.axis, points)
-        across = (xs - self.x_low) / (self.x_high - self.x_low) * UNITS
         values: Values = np.log10(points.values) if self.log else points.values
-        down = (1 - (values - self.y_low) / (self.y_high - self.y_low)) * UNITS
-        return np.stack([across, down.clip(-9 * UNITS, 9 * UNITS)], axis=1)
+        with np.errstate(over="ignore"):  # what overflows lies far outside, and is cut off there
+            across = (xs - self.x_low) / (self.x_high - self.x_low) * UNITS
+            down = (1 - (values - self.y_low) / (self.y_high - self.y_low)) * UNITS
+        return np.stack([across.clip(-FAR, FAR), down.clip(-9 * UNITS, 9 * UNITS)], axis=1)
 
     def _x_share(self, step: int, moment: float, run: str) -> float:
         points = Points(np.array([step]), np.array([round(moment * 1000)]), np.zeros(1))

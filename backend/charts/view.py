@@ -45,7 +45,9 @@ def chart_view(
     high: Annotated[float | None, Query(alias="to", allow_inf_nan=False)] = None,
     log: Annotated[str, Query(max_length=4000)] = "",
 ) -> ChartView:
-    """The view that an address asks for."""
+    """The view that an address asks for; a window that is upside down is turned over."""
+    if low is not None and high is not None:
+        low, high = min(low, high), max(low, high)
     return ChartView(x, smooth, low, high, frozenset(filter(None, log.split(","))))
 
 

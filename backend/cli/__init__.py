@@ -6,13 +6,16 @@ import sys
 
 from backend.cli.app import app
 from backend.kit.errors import EtrmError
+from backend.kit.streams import cleaned
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
     """Run the command line; an error of the user's is told in words, without a traceback, and exits 1."""
-    try:
-        app()
-    except EtrmError as error:
-        sys.exit(f"Error: {error}")
+    with cleaned():
+        try:
+            app()
+        except EtrmError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            sys.exit(1)

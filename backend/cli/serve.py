@@ -55,11 +55,13 @@ def web(
 
     from backend.settings import Settings
     from backend.terminal.port import address_of, bind, local_address
+    from backend.terminal.private import close_to_others
     from backend.web.connection import Connection
 
     _set("HOST", host)
     _set("PORT", port)
     settings = Settings.load()
+    close_to_others(settings)
     bound = bind(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
     if fd is None:
         print(f"Serving on {address_of(*local_address(bound))}", flush=True)
@@ -69,6 +71,7 @@ def web(
         http=Connection,
         access_log=False,
         log_level="info",
+        use_colors=False,  # what is printed is cleaned of them
         timeout_graceful_shutdown=3,  # event streams never end by themselves
     )
     uvicorn.Server(config).run(sockets=[bound])
@@ -81,8 +84,11 @@ def migrate() -> None:
     """
     from backend.embedded.database import prepare
     from backend.settings import Settings
+    from backend.terminal.private import close_to_others
 
-    prepare(Settings.load().database_url).dispose()
+    settings = Settings.load()
+    close_to_others(settings)
+    prepare(settings.database_url).dispose()
     print("The database is up to date.")
 
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
+from fastapi import Query
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from backend.comparison import replicates
 from backend.comparison import service as compare
+from backend.comparison.curves_csv import curves_csv
 from backend.comparison.replicates import VariationPair
 from backend.db.session import reading_scope
 from backend.domain.published import CAVEATS, PUBLISHED, PublishedResult
+from backend.kit.lists import items_of
+from backend.metrics.thinning import MIN_POINTS
 from backend.run_page.series_api import CurveView, shipped
 from backend.run_view.views import RunView
 from backend.scores.paired import ComparisonView
 from backend.web.deps import Database
 from backend.web.errors import responses
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(prefix="/compare", tags=["compare"])
+router = Router(reads=VIEWER, prefix="/compare", tags=["compare"])
 
 Runs = Annotated[
     str,
@@ -147,15 +151,33 @@ def read_series_of_runs(
     runs: Runs,
     names: Annotated[str, Query(description="Comma-separated; empty means all.", examples=["loss"])] = "",
     max_points: Annotated[
-        int, Query(ge=10, le=100_000, description="Maximum number of points per curve.")
+        int, Query(ge=MIN_POINTS, le=100_000, description="Maximum number of points per curve.")
     ] = 1000,
     first: Annotated[int | None, Query(alias="from", ge=0, description="First step.")] = None,
     last: Annotated[int | None, Query(alias="to", ge=0, description="Last step, inclusive.")] = None,
 ) -> JSONResponse:
     """Curves of several runs, each thinned to `max_points` so that every extreme survives."""
     ids = compare.checked_ids(runs.split(","))
-    asked = [name.strip() for name in names.split(",") if name.strip()] or None
+    asked = items_of(names) or None
     with reading_scope(engine) as session:
         found = compare.curves(session, ids, asked, max_points, first, last)
     body = {run_id: {name: shipped(c) for name, c in by_name.items()} for run_id, by_name in found.items()}
     return JSONResponse({"series": body})
+
+
+@router.get("/series/export", response_class=Response, responses=responses(401, 404, 422))
+def export_series_of_runs(
+    engine: Database,
+    runs: Runs,
+    names: Annotated[
+        str, Query(description="Comma-separated; a name may stand in double quotes.", examples=["loss"])
+    ],
+) -> StreamingResponse:
+    """A CSV file with every recorded point: a line for each run and step, a column for each metric.
+
+    Nothing is thinned. An empty cell has no point; `NaN`, `Infinity` and `-Infinity` are values.
+    """
+    ids = compare.checked_ids(runs.split(","))
+    with reading_scope(engine) as session:
+        compare.check_exist(session, ids)
+    return StreamingResponse(curves_csv(engine, ids, items_of(names)), media_type="text/csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -96,7 +97,7 @@ def bars_svg(bars: Sequence[Bar], title: str) -> Markup:
         parts.append(f'<text class="y" x="{LABEL - 8}" y="{top + 14}">{escape(label)}</text>')
         said = f"{percent(bar.value)} · {escape(bar.basis)}"
         parts.append(f'<text class="basis" x="{LABEL - 8}" y="{top + 28}">{said}</text>')
-        width = max(0.0, min(100.0, 100 * bar.value))
+        width = max(0.0, min(100.0, 100 * bar.value)) if math.isfinite(bar.value) else 0.0
         inner.append(
             f'<rect x="0" y="{top + 6}" height="18" width="{width:.2f}%" style="fill:{paint(bar.colour)}"/>'
         )

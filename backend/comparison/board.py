@@ -10,7 +10,7 @@ from typing import Literal
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from backend.charts.cache import KEPT, Chart, database_of
+from backend.charts.cache import Chart, charts_of, database_of
 from backend.charts.figures import Figure, lines_figure
 from backend.charts.lines import clock_of
 from backend.charts.panels import Panel
@@ -80,14 +80,14 @@ class Board:
 
     def charts(self, shown: Sequence[Panel], view: ChartView) -> dict[str, Chart]:
         """Panel id -> its chart, drawn now or before."""
-        found = {panel.id: KEPT.get((*self._drawn_from, view, panel)) for panel in shown}
-        missing = [panel for panel in shown if found[panel.id] is None]
-        metrics = list(dict.fromkeys(name for panel in missing for name in panel.metrics))
-        curves = series.of_runs(self._session, [run.id for run in self.runs], metrics) if metrics else {}
-        for panel in missing:
-            chart = Chart(panel, self._figure(panel, view, curves), view)
-            found[panel.id] = KEPT.keep((*self._drawn_from, view, panel), chart)
-        return {panel_id: chart for panel_id, chart in found.items() if chart}
+        ids = [run.id for run in self.runs]
+        return charts_of(
+            shown,
+            (*self._drawn_from, view),
+            view,
+            lambda names: series.of_runs(self._session, ids, names),
+            lambda panel, curves: self._figure(panel, view, curves),
+        )
 
     @cached_property
     def _drawn_from(self) -> tuple[Hashable, ...]:

@@ -55,6 +55,7 @@ class ComparePage(Context):
     published: Sequence[PublishedResult]
     caveats: Mapping[Caveat, str]
     config: Sequence[ConfigRow]
+    problems: Mapping[str, str]  # section -> why it could not be shown
 
     @property
     def page_title(self) -> str:

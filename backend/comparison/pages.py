@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from fastapi.responses import HTMLResponse, Response
 
 from backend.charts.cache import as_json
@@ -21,16 +21,19 @@ from backend.comparison.contexts import (
     CompareVariations,
 )
 from backend.comparison.replicates import Replicates
-from backend.comparison.result_tables import config_rows, encoder_table, results_table
+from backend.comparison.result_tables import EncoderRow, config_rows, encoder_table, results_table
 from backend.db.session import reading_scope
 from backend.domain.dashboards import At
 from backend.domain.published import CAVEATS, PUBLISHED
+from backend.kit.boundary import Broken, or_else, shielded
 from backend.runs_table import search as run_search
 from backend.web.deps import Database
 from backend.web.rendering import render
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 
+Part = TypeVar("Part")
 CHOICE = 100  # runs to choose from
 
 
@@ -65,6 +68,15 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
             return render(CompareChoice(page.runs))
         found = compare.chosen(session, asked.ids)
         board = Board(session, found, asked.by)
+        problems: dict[str, str] = {}
+        no_encoders: tuple[dict[str, str], list[EncoderRow]] = ({}, [])
+
+        def section(what: str, make: Callable[[], Part], otherwise: Part) -> Part:
+            made = shielded(what, make)
+            if isinstance(made, Broken):
+                problems[what] = made.text
+            return or_else(made, otherwise)
+
         context = ComparePage(
             runs=found,
             columns=columns_of(board),
@@ -76,11 +88,12 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
             panels=board.panels,
             drawn=board.first_paint(view),
             legend=board.legend(asked.hidden),
-            encoder=encoder_table(board),
-            results=results_table(board, asked.at),
+            encoder=section("encoder health", lambda: encoder_table(board), no_encoders),
+            results=section("the results", lambda: results_table(board, asked.at), []),
             published=PUBLISHED,
             caveats=CAVEATS,
-            config=config_rows(board),
+            config=section("the configs", lambda: config_rows(board), []),
+            problems=problems,
         )
     return render(context)
 

@@ -102,7 +102,7 @@ class VariationPair(BaseModel):
 
     @property
     def words(self) -> str:
-        """`it is better: 41.9 % against 13.1 %, difference 29 points [12 to 45], 5 and 5 seeds`."""
+        """`better: 41.9 % against 13.1 %, difference 29 points [12 to 45], 5 and 5 seeds`."""
         v = self.view
         if v is None:
             return f"not comparable: {self.reason}"

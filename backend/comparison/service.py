@@ -25,6 +25,7 @@ from backend.scores import queries as evaluation_rows
 from backend.scores.paired import ComparisonView
 
 MAX_RUNS = 200
+LARGE = 1e300  # differences and sums of larger values may be no numbers
 NAMED_CHANGES = 3  # that a variation's label says
 
 
@@ -115,9 +116,14 @@ def curves(
     last: int | None = None,
 ) -> dict[str, dict[str, Curve]]:
     """Run id -> metric -> curve, each thinned so that every extreme survives. NotFound for an unknown run."""
+    check_exist(session, run_ids)
+    return {run_id: series.read(session, run_id, names, max_points, first, last) for run_id in run_ids}
+
+
+def check_exist(session: Session, run_ids: Sequence[str]) -> None:
+    """NotFound for an unknown run."""
     for run_id in run_ids:
         runs.check_exists(session, run_id)
-    return {run_id: series.read(session, run_id, names, max_points, first, last) for run_id in run_ids}
 
 
 def variations(found: Sequence[RunView]) -> list[Variation]:
@@ -235,6 +241,7 @@ def over_seeds(members: Sequence[Curve], starts: Sequence[float]) -> SeedBand:
     count. The moments are those of the first seed's clock.
     """
     steps = np.unique(np.concatenate([each.steps for each in members]))
+    scale = 1 / 16 if any((np.abs(each.values) > LARGE).any() for each in members) else 1.0
     table = np.full((len(members), len(steps)), np.nan)
     moments = np.full_like(table, np.nan)
     for row, (curve, start) in enumerate(zip(members, starts, strict=True)):
@@ -242,7 +249,7 @@ def over_seeds(members: Sequence[Curve], starts: Sequence[float]) -> SeedBand:
         if not finite.any():
             continue
         inside = (steps >= curve.steps[finite][0]) & (steps <= curve.steps[finite][-1])
-        table[row, inside] = np.interp(steps[inside], curve.steps[finite], curve.values[finite])
+        table[row, inside] = np.interp(steps[inside], curve.steps[finite], curve.values[finite] * scale)
         moments[row, inside] = np.interp(steps[inside], curve.steps, curve.wall_times) - start
     some = np.isfinite(table).any(axis=0)
     steps, table, moments = steps[some], table[:, some], moments[:, some]
@@ -250,7 +257,10 @@ def over_seeds(members: Sequence[Curve], starts: Sequence[float]) -> SeedBand:
         nothing = Curve(steps, np.zeros(0), np.zeros(0), 0)
         return SeedBand(nothing, nothing, nothing)
     times = np.nanmean(moments, axis=0) + starts[0]
+    least, greatest = np.nanmin(table, axis=0), np.nanmax(table, axis=0)
+    share = table / np.isfinite(table).sum(axis=0)  # divided before it is added up: a sum may overflow
+    middle = np.nansum(share, axis=0).clip(least, greatest)
     mean, low, high = (
-        Curve(steps, times, made(table, axis=0), len(steps)) for made in (np.nanmean, np.nanmin, np.nanmax)
+        Curve(steps, times, values / scale, len(steps)) for values in (middle, least, greatest)
     )
     return SeedBand(mean, low, high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.dashboards import service as dashboards
@@ -14,9 +14,10 @@ from backend.db.session import reading_scope, session_scope
 from backend.web.deps import Database
 from backend.web.errors import responses
 from backend.web.inputs import Input
+from backend.web.routing import EDITOR, VIEWER, Router
 from backend.web.visitor import who
 
-router = APIRouter(prefix="/dashboards", tags=["dashboards"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/dashboards", tags=["dashboards"])
 
 
 class NewDashboard(Input):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,10 +50,26 @@ def create(
     from backend.dashboards import service as dashboards
     from backend.terminal.lab import writing
 
-    read = json.loads(content.read_text()) if content else {}
+    read = _content(content) if content else {}
     with writing() as session:
         made = dashboards.create(session, name, read.get("content", read))
     print(f"Created dashboard {made.slug}: /d/{made.slug}")
+
+
+def _content(file: Path) -> Any:
+    """What a JSON file holds; InvalidInput in words."""
+    from backend.kit import json_text
+    from backend.kit.errors import InvalidInput
+
+    try:
+        read = json_text.read(file.read_text())
+    except json_text.RepeatedKey as error:
+        raise InvalidInput(f"{file} {error}.", "Remove one of the two.") from error
+    except (ValueError, RecursionError, OSError) as error:
+        raise InvalidInput(f"{file} is not JSON.", "Give a file that `etrm dashboard show` wrote.") from error
+    if not isinstance(read, dict):
+        raise InvalidInput(f"{file} is not a JSON object.", "Give a file that `etrm dashboard show` wrote.")
+    return read
 
 
 @app.command()

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi import Form, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from backend.charts.cache import as_json
 from backend.charts.view import ChartView, PanelIds, View
 from backend.comparison import service as compare
 from backend.comparison.board import By
+from backend.comparison.curves_csv import curves_csv
 from backend.dashboards import service as dashboards
 from backend.dashboards.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard
 from backend.dashboards.panels import Panels, as_csv
@@ -27,16 +28,16 @@ from backend.domain.dashboards import AnyPanel, CurvesPanel, of_comparison
 from backend.domain.metrics import METRICS, NAMES
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.kit.errors import NotFound
-from backend.run_page.series_api import shipped
+from backend.kit.lists import items_of
 from backend.run_view.views import RunView
 from backend.web.assets import STATIC
 from backend.web.deps import Database
 from backend.web.rendering import environment, render
+from backend.web.routing import EDITOR, OPEN, VIEWER, Router, needs
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
 SHEETS = ("tokens", "frame", "controls", "tables", "run_page", "comparison", "dashboards")
-MAX_ROWS = 100_000
 ICON = re.compile(r'<svg class="icon.*?</svg>', re.DOTALL)
 
 
@@ -106,6 +107,7 @@ def export(slug: str, engine: Database) -> Response:
 
 
 @router.get("/s/{secret}")
+@needs(OPEN)
 def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
     """What a share link shows, without a login."""
     with reading_scope(engine) as session:
@@ -117,6 +119,7 @@ def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
 
 
 @router.get("/s/{secret}/figures")
+@needs(OPEN)
 def shared_figures(secret: str, panel_ids: PanelIds, engine: Database, view: View) -> Response:
     """Shared panels of curves as Plotly figures."""
     with reading_scope(engine) as session:
@@ -124,23 +127,24 @@ def shared_figures(secret: str, panel_ids: PanelIds, engine: Database, view: Vie
 
 
 @router.get("/s/{secret}/panels/{panel_id}.csv")
+@needs(OPEN)
 def shared_csv(secret: str, panel_id: str, engine: Database) -> Response:
     """The numbers of a shared panel."""
     with reading_scope(engine) as session:
         return _csv(session, dashboards.opened_by(session, secret), panel_id)
 
 
-@router.get("/s/{secret}/series")
-def shared_series(secret: str, engine: Database, names: str) -> JSONResponse:
-    """Curves of a shared dashboard's runs: only metrics that a panel of it shows."""
+@router.get("/s/{secret}/series.csv")
+@needs(OPEN)
+def shared_series(secret: str, engine: Database, names: str) -> StreamingResponse:
+    """Every point of a shared dashboard's runs as CSV: only metrics that a panel of it shows."""
     with reading_scope(engine) as session:
         found = dashboards.opened_by(session, secret)
         shown = {panel.metric for panel in found.content.panels if isinstance(panel, CurvesPanel)}
-        asked = [name for name in names.split(",") if name in shown]
+        asked = [name for name in items_of(names) if name in shown]
         ids = [run.id for run in dashboards.runs_of(session, found.content.source)]
-        curves = compare.curves(session, ids, asked, MAX_ROWS)
-    body = {run: {name: shipped(curve) for name, curve in by_name.items()} for run, by_name in curves.items()}
-    return JSONResponse({"series": body})
+    headers = _as_file("series.csv")
+    return StreamingResponse(curves_csv(engine, ids, asked), media_type="text/csv", headers=headers)
 
 
 def exported(session: Session, found: DashboardView) -> str:
@@ -198,3 +202,10 @@ def _csv(session: Session, found: DashboardView, panel_id: str) -> Response:
 
 def _as_file(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+
+
+@router.get("/s/{rest:path}")
+@needs(OPEN)
+def nothing_shared(rest: str) -> Response:
+    """What has no login is told that the link leads nowhere, not to log in."""
+    raise NotFound("Page not found.", "Ask whoever sent you the link for a new one.")

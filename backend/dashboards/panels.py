@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
@@ -28,6 +25,7 @@ from backend.comparison.result_tables import (
     encoder_table,
     results_table,
 )
+from backend.dashboards.prose import prose
 from backend.domain.arc.grid import Grid
 from backend.domain.dashboards import (
     AnyPanel,
@@ -40,7 +38,9 @@ from backend.domain.dashboards import (
 from backend.domain.measurement import Protocol
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.gallery import service as gallery
+from backend.kit.boundary import Broken, shielded
 from backend.kit.errors import NotFound
+from backend.kit.table_files import csv_text
 from backend.run_view.views import RunView
 from backend.web.drawn import NOT_YET, Drawn
 
@@ -62,6 +62,7 @@ class Shown:
 
     panel: AnyPanel
     nothing: str = ""
+    problem: str = ""  # why it could not be shown
     basis: str = ""  # what its numbers were measured on, where they say it not by themselves
     chart: Chart | None = None
     drawn: Drawn = NOT_YET
@@ -97,7 +98,11 @@ class Panels:
         return {key: style.label for key, style in self.board("run").styles.items()}
 
     def shown(self, panel: AnyPanel, view: ChartView) -> Shown:
-        """The panel with its contents."""
+        """The panel with its contents, or with why it has none."""
+        made = shielded(f"panel {panel.title or panel.id!r}", lambda: self._filled(panel, view))
+        return Shown(panel, problem=made.text) if isinstance(made, Broken) else made
+
+    def _filled(self, panel: AnyPanel, view: ChartView) -> Shown:
         if isinstance(panel, ProsePanel):
             return Shown(panel, html=prose(panel.text))
         if isinstance(panel, TablePanel) and panel.table == "published":
@@ -237,22 +242,9 @@ def _digits(grid: Grid | None) -> str:
     return grid.digits if grid else ""
 
 
-def prose(text: str) -> Markup:
-    """Markdown as HTML; HTML inside it is shown as text, and links lead only where links may."""
-    return Markup(_markdown().render(text))
-
-
-@cache
-def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False, "typographer": False}).enable("table")
-
-
 def as_csv(shown_panel: Shown) -> str:
     """The numbers of a panel that is not made of curves."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows(_csv_rows(shown_panel))
-    return out.getvalue()
+    return csv_text(_csv_rows(shown_panel), "\n")
 
 
 def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
@@ -285,7 +277,7 @@ def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
         return _published_csv()
     if isinstance(each.panel, ProsePanel):
         return [("text",), (each.panel.text,)]
-    return [("nothing",), (each.nothing,)]
+    return [("nothing",), (each.problem or each.nothing,)]
 
 
 SIGNIFICANCE_HEAD = (

@@ -14,10 +14,11 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from backend.dashboards import queries as rows
+from backend.dashboards.conflicts import conflict
 from backend.dashboards.tables import Dashboard, DashboardShare
 from backend.domain.dashboards import Content, Source, encoder_variants, parse_content
 from backend.domain.people import OWNER
-from backend.kit.errors import Conflict, NotFound
+from backend.kit.errors import NotFound
 from backend.kit.problems import invalid, unknown_id
 from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
@@ -104,10 +105,9 @@ def save(session: Session, slug: str, version: int, name: str, content: Any) -> 
     columns = {"name": checked, "content": parsed.model_dump(mode="json"), "updated_at": time.time()}
     expected = before.version if version == 0 and before.version == 1 else version
     if not rows.change(session, slug, expected, **columns):
-        raise Conflict(
-            f"Dashboard {slug!r} was changed meanwhile (version {before.version}, yours is {version}).",
-            "Reload the page and make your change again.",
-        )
+        now = get(session, slug)
+        versions = f"version {now.version}, yours is {version}"
+        raise conflict(slug, (now.name, now.content), (checked, parsed), versions)
     return get(session, slug)
 
 

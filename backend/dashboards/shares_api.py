@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from backend.dashboards import service as dashboards
@@ -12,8 +11,9 @@ from backend.dashboards.api import Share
 from backend.db.session import reading_scope
 from backend.web.deps import Database
 from backend.web.errors import responses
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(prefix="/shares", tags=["dashboards"], responses=responses(401))
+router = Router(reads=VIEWER, prefix="/shares", tags=["dashboards"], responses=responses(401))
 
 
 class LiveShareView(Share):

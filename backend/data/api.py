@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
@@ -16,10 +16,12 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
 from backend.kit.errors import Conflict, EtrmError, FieldProblem, InvalidInput, InvalidTaskFile, TooLarge
+from backend.kit.json_text import repeated_key, shown
 from backend.web.deps import Database
 from backend.web.errors import problems, responses
+from backend.web.routing import EDITOR, VIEWER, Router, needs
 
-router = APIRouter(prefix="/sets", tags=["sets"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/sets", tags=["sets"])
 SetName = Annotated[str, InPath(description="Name of a set.", examples=["arc-agi-1/training"])]
 GRID = "Rows of digits joined by /."
 
@@ -91,6 +93,9 @@ async def posted_import(request: Request) -> Import:
 async def _from_form(form: FormData) -> Import:
     uploads = [each for key in ("file", "files") for each in form.getlist(key)]
     files = [await _read(each) for each in uploads if isinstance(each, UploadFile)]
+    for key in ("name", "solutions", "replace"):
+        if len(form.getlist(key)) > 1:
+            raise _invalid(FieldProblem(key, "is sent twice.", "Send it once."))
     solutions, name = form.get("solutions"), form.get("name")
     if not isinstance(name, str):
         raise _invalid(FieldProblem("name", "is missing.", "Send it as a form field beside the file."))
@@ -107,6 +112,9 @@ async def _read(upload: UploadFile) -> datasets.File:
 
 
 def _from_json(body: bytes) -> Import:
+    if (key := repeated_key(body)) is not None:
+        message = f"the body contains {shown(key)} twice."
+        raise _invalid(FieldProblem(key, message, "Rename or remove one of the two."))
     try:
         given = ImportBody.model_validate_json(body or b"{}")
     except ValidationError as error:
@@ -157,7 +165,8 @@ def import_set(given: Annotated[Import, Depends(posted_import)], engine: Databas
     return SetView.model_validate(summary)
 
 
-@router.post("/check", responses=responses(401, 413))
+@router.post("/check", responses=responses(401, 413, 422))
+@needs(VIEWER)
 def check_import(given: Annotated[Import, Depends(posted_import)], engine: Database) -> ImportCheck:
     """Say what an import would bring, or what is wrong with it, without importing anything."""
     try:

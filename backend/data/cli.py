@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     from backend.domain.arc.task import Task
 
 app = typer.Typer(help="Task sets: list, import, remove, leaks, show.", no_args_is_help=True)
-# The official palette, and for each colour the ink that can be read on it.
-PALETTE = (
-    *("#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00"),
-    *("#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25"),
-)
-LIGHT_INK_ON = (0, 1, 9)
+LIGHT_INK_ON = (0, 1, 9)  # colours of cells whose digit is read better in white
 
 
 @app.command(name="list")
@@ -106,14 +101,13 @@ def show(
     task_id: Annotated[str, typer.Argument(metavar="TASK", help="For example 007bbfb7.")],
 ) -> None:
     """Draw a task's demonstrations and tests."""
-    from rich.console import Console
-
     from backend.data import service as datasets
+    from backend.kit.streams import console as open_console
     from backend.terminal.lab import reading
 
     with reading() as session:
         task = datasets.task(session, set_name, task_id)
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console(highlight=False, soft_wrap=True)
     for line in _drawn(task):
         console.print(line)
 
@@ -143,6 +137,8 @@ def _side_by_side(left: Grid, right: Grid | None) -> Iterator[Text]:
 def _row(colours: tuple[int, ...]) -> Text:
     """One row of a grid: two characters a cell, with its digit for those without colours."""
     from rich.text import Text
+
+    from backend.domain.arc.grid import PALETTE
 
     line = Text()
     for colour in colours:

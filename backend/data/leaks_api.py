@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.data import leaks
 from backend.db.session import reading_scope
 from backend.web.deps import Database
 from backend.web.errors import responses
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(tags=["sets"])
+router = Router(reads=VIEWER, tags=["sets"])
 
 
 class LeakView(BaseModel):

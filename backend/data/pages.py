@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.orm import Session
 
@@ -18,8 +18,9 @@ from backend.db.session import reading_scope, session_scope
 from backend.kit.errors import EtrmError, NotFound
 from backend.web.deps import Database
 from backend.web.rendering import render
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
 SHOWN = 6  # tasks of a set as thumbnails
 

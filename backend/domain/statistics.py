@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from itertools import accumulate
 
 from backend.domain.records import NORMAL, Score, wilson_interval
 
+MAX = sys.float_info.max
+SAFE_EXPONENT = 480  # of two: the squares of larger values are infinite
 RESAMPLES = 10_000  # of a bootstrap: its ends then scatter by about 1 % of its width
 
 # Task id -> per test input the place of the truth among the candidates, None where nobody voted for it.
@@ -31,17 +34,29 @@ class Mean:
 def mean_of(values: Sequence[float]) -> Mean | None:
     """The mean of independent values with Student's interval, which takes them to scatter normally.
 
-    None where there are no values.
+    None where there are no values. A value that is no finite number makes the mean NaN or infinite, without
+    an interval: it is a value, and no mean leaves it out.
     """
     n = len(values)
     if n == 0:
         return None
-    mean = math.fsum(values) / n
+    if not all(map(math.isfinite, values)):
+        return Mean(n, sum(values), None, None)
+    scale = _safe_scale(values)
+    scaled = [value * scale for value in values]
+    mean = math.fsum(scaled) / n
     if n == 1:
-        return Mean(n, mean, None, None)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+        return Mean(n, values[0], None, None)
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in scaled) / (n - 1))
     half = student_t(n - 1) * deviation / math.sqrt(n)
-    return Mean(n, mean, mean - half, mean + half)
+    low, high = (min(max(end / scale, -MAX), MAX) for end in (mean - half, mean + half))
+    return Mean(n, mean / scale, low, high)
+
+
+def _safe_scale(values: Sequence[float]) -> float:
+    """The power of two by which squares and sums of `values` stay floats; 1 for all but extreme ones."""
+    exponent = math.frexp(max(map(abs, values)))[1]
+    return 2.0 ** (SAFE_EXPONENT - exponent) if exponent > SAFE_EXPONENT else 1.0
 
 
 def mean_of_shares(shares: Sequence[float], trials: int | None = None) -> Mean | None:

@@ -16,6 +16,7 @@ from backend.kit.errors import Unavailable
 from backend.settings import PREFIX, Settings
 from backend.terminal import home, port
 from backend.terminal.home import Holder
+from backend.terminal.private import close_to_others
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -25,6 +26,7 @@ WORKER_GRACE = 45.0  # seconds for the checkpoint of the running training
 
 def up(settings: Settings, demo: bool = True) -> None:
     """Run the lab until Ctrl-C or SIGTERM. `demo`: queue the quick run if there is no run yet."""
+    close_to_others(settings)
     home.prepare(settings.home)
     home.prepare(settings.artifacts)
     with (

@@ -111,7 +111,7 @@ def deliver(
     job.batches_done += 1
     job.views_done += views
     job.cells_done += cells
-    job.fruitless = 0
+    job.failed_attempts = 0
     session.flush()
 
 
@@ -185,10 +185,10 @@ def interrupt(session: Session, held: Share, cause: str, traceback: str = "") ->
     found = rows.lock(session, held.evaluation_id)
     if found is not None and found[0].status == RunStatus.RUNNING:
         job = found[1]
-        job.fruitless += 1
+        job.failed_attempts += 1
         session.flush()
-        if job.fruitless >= MAX_ATTEMPTS:
-            text = f"{cause}; gave up after {job.fruitless} attempts without a finished batch"
+        if job.failed_attempts >= MAX_ATTEMPTS:
+            text = f"{cause}; gave up after {job.failed_attempts} attempts without a finished batch"
             return fail(session, held, text, traceback)
     return _end(session, held, f"{cause}; resumes where it stopped")
 

@@ -242,5 +242,5 @@ def _queue(session: Session, evaluation: Evaluation, options: dict[str, object],
         evaluation.extras = {"test_inputs": evaluation.extras["test_inputs"]}
     job.options, job.workers = options, workers
     job.status_cause = job.traceback = ""
-    job.fruitless, job.dispatched_at = 0, clock.now()
+    job.failed_attempts, job.dispatched_at = 0, clock.now()
     session.flush()

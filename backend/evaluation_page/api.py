@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import Body, Path, Query, Response
 from pydantic import BaseModel
 
 from backend.db.session import reading_scope, session_scope
@@ -18,12 +18,13 @@ from backend.evaluation_page import exports, traces
 from backend.evaluation_page.traces import SearchView, StepsView, VotesView
 from backend.queue import dispatch
 from backend.scores.paired import ComparisonView
-from backend.sequential import service as duels
-from backend.sequential.service import DuelRequest, DuelView
+from backend.sequential import service as sequential
+from backend.sequential.service import SequentialRequest, SequentialView
 from backend.web.deps import Database, EvaluationId, RunId, announce, attached
 from backend.web.errors import responses
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(tags=["evaluations"])
+router = Router(reads=VIEWER, writes=EDITOR, tags=["evaluations"])
 ASKED = Body(
     openapi_examples={
         "the newest checkpoint": {"value": {"first_tasks": 32}},
@@ -79,39 +80,42 @@ def list_all_evaluations(
         return EvaluationList(evaluations=evaluations.find(session, None, wanted or None, limit))
 
 
-class DuelList(BaseModel):
-    """Duels, newest first."""
+class SequentialList(BaseModel):
+    """Sequential comparisons, newest first."""
 
-    duels: list[DuelView]
+    duels: list[SequentialView]
 
 
 @router.post("/duels", status_code=201, responses=responses(401, 404, 409, 413, 422))
-def create_duel(asked: DuelRequest, response: Response, engine: Database) -> DuelView:
+def create_duel(asked: SequentialRequest, response: Response, engine: Database) -> SequentialView:
     """Evaluate two checkpoints by one protocol, with more views (32, 100, 400) only while it is undecided
     which solves more. What was already evaluated is not computed again."""
     with session_scope(engine) as session:
-        duel, started = duels.request(session, asked)
+        comparison, started = sequential.request(session, asked)
     for evaluation_id, workers in started:
         dispatch.send_evaluation(evaluation_id, workers)
-    announce(duel.a, duel.b)
-    response.headers["Location"] = f"/api/v1/duels/{duel.id}"
-    return duel
+    announce(comparison.a, comparison.b)
+    response.headers["Location"] = f"/api/v1/duels/{comparison.id}"
+    return comparison
 
 
 @router.get("/duels", responses=responses(401, 422))
-def list_duels(engine: Database, limit: Annotated[int, Query(ge=1, le=duels.MAX_LIMIT)] = 50) -> DuelList:
-    """Duels of checkpoints, newest first."""
+def list_duels(
+    engine: Database, limit: Annotated[int, Query(ge=1, le=sequential.MAX_LIMIT)] = 50
+) -> SequentialList:
+    """Sequential comparisons of checkpoints, newest first."""
     with reading_scope(engine) as session:
-        return DuelList(duels=duels.find(session, limit))
+        return SequentialList(duels=sequential.find(session, limit))
 
 
 @router.get("/duels/{duel_id}", responses=responses(401, 404, 422))
 def read_duel(
-    duel_id: Annotated[int, Path(ge=1, le=2**62, description="Id of a duel.")], engine: Database
-) -> DuelView:
-    """One duel: its rounds so far and what the last comparison says."""
+    duel_id: Annotated[int, Path(ge=1, le=2**62, description="Id of a sequential comparison.")],
+    engine: Database,
+) -> SequentialView:
+    """One sequential comparison: its rounds so far and what the last comparison says."""
     with reading_scope(engine) as session:
-        return duels.get(session, duel_id)
+        return sequential.get(session, duel_id)
 
 
 @router.get("/evaluations/compare", responses=responses(401, 404, 409, 422))

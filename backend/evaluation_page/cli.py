@@ -184,23 +184,23 @@ def duel(
     """Evaluate two runs with more views only while it is undecided which one solves more."""
     from backend.domain.evaluation_request import parse_request
     from backend.queue import dispatch
-    from backend.sequential import service as duels
+    from backend.sequential import service as sequential
     from backend.terminal.lab import reading, writing
 
     numbers = [each.strip() for each in views.split(",")]
     if not all(each.isdecimal() for each in numbers):
         raise typer.BadParameter("must be numbers, separated by commas", param_hint="--views")
     asked = parse_request({"set": set_name, "first_tasks": first, "weights": weights, "workers": workers})
-    request = duels.DuelRequest(a=a, b=b, k=k, views=tuple(map(int, numbers)), evaluation=asked)
+    request = sequential.SequentialRequest(a=a, b=b, k=k, views=tuple(map(int, numbers)), evaluation=asked)
     with writing() as session:
-        view, started = duels.request(session, request)
+        view, started = sequential.request(session, request)
     for evaluation_id, most in started:
         dispatch.send_evaluation(evaluation_id, most)
     said = 0
     while view.status == "running":
         time.sleep(POLL_INTERVAL)
         with reading() as session:
-            view = duels.get(session, view.id)
+            view = sequential.get(session, view.id)
         told = [each for each in view.rounds if each.words]
         for each in told[said:]:
             print(f"{counted(each.views, 'view')}: {each.words}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Response
+from fastapi import Form, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from backend.db.session import reading_scope, session_scope
@@ -15,11 +15,13 @@ from backend.evaluation.views import EvaluationView
 from backend.evaluation_page import pass_curve
 from backend.evaluation_page.contexts import EvaluationPage
 from backend.evaluation_page.failure_modes import MODES
+from backend.kit.lists import items_of
 from backend.queue import dispatch
 from backend.web.deps import Database, EvaluationId, RunId, announce
 from backend.web.rendering import render
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 Text = Annotated[str, Form()]
 
 
@@ -66,7 +68,7 @@ def evaluate(
     given = {name: value for name, value in asked.items() if value}
     if tasks.strip():
         given.pop("first_tasks", None)  # the form has a number in it from the start
-    given |= {"tasks": tasks.replace(",", " ").split(), "trace_steps": trace_steps == "on"}
+    given |= {"tasks": items_of(tasks, spaced=True), "trace_steps": trace_steps == "on"}
     if search:
         given["search"] = _search(search, search_amount, search_size, leave_one_out == "on")
     with session_scope(engine) as session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from backend.data.api import GRID, PairView
@@ -18,8 +18,9 @@ from backend.lifecycle import service as runs
 from backend.run_view.views import ResultView
 from backend.web.deps import Database, RunId
 from backend.web.errors import responses
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["predictions"])
+router = Router(reads=VIEWER, prefix="/runs/{run_id}", tags=["predictions"])
 
 
 class CandidateView(BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from backend.db.session import reading_scope
@@ -15,8 +14,9 @@ from backend.evaluation_page.failure_modes import MODES
 from backend.lifecycle import service as runs
 from backend.web.deps import Database, RunId
 from backend.web.rendering import render
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 
 CARDS = 12
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from backend.data import service as datasets
@@ -17,8 +17,9 @@ from backend.gallery.service import CHANGES, MAX_PAGE, SIZES, Answer, Filter, It
 from backend.kit.problems import invalid_query
 from backend.web.deps import Database
 from backend.web.errors import responses
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(tags=["gallery"])
+router = Router(reads=VIEWER, tags=["gallery"])
 
 
 def _filter(

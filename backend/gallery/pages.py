@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
@@ -20,8 +19,9 @@ from backend.gallery.service import Filter
 from backend.kit.errors import EtrmError, InvalidInput, NotFound
 from backend.web.deps import Database
 from backend.web.rendering import render
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 
 CARDS, ROWS = 16, 100
 FIRST_CARDS = 8  # more than a tall window shows; the others follow before they are scrolled to

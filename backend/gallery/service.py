@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
@@ -18,6 +19,7 @@ from backend.evaluation.outcomes import CORRECT, outcome_from
 from backend.gallery import queries as rows
 from backend.gallery.queries import Position, Wanted
 from backend.kit import cursors
+from backend.kit.boundary import Broken, shielded
 from backend.kit.errors import InvalidInput, NotFound
 from backend.kit.problems import invalid_query, not_valid
 from backend.runs.tables import Run
@@ -94,6 +96,7 @@ class Item:
     test_input: Grid | None
     truth: Grid | None
     answers: tuple[Answer | None, ...]
+    problem: str = ""  # why it cannot be shown; then there is nothing of it but where it belongs
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,12 @@ def modes(session: Session, wanted: Filter) -> dict[str, int]:
 def of_task(session: Session, set_name: str, task_id: str, test_index: int) -> tuple[Answer, ...]:
     """What every evaluation made of a test input, newest first, at most `MAX_ANSWERS`."""
     found = rows.of_task(session, set_name, task_id, test_index, MAX_ANSWERS)
-    answers = _answers(session, [outcome for outcome, *_ in found])
-    return tuple(Answer(_source(each, run), *answers[outcome.id]) for outcome, each, run in found)
+    candidates = _candidates(session, [outcome for outcome, *_ in found])
+    made = (
+        shielded(f"answer {outcome.id}", partial(_answer, _source(each, run), outcome, candidates))
+        for outcome, each, run in found
+    )
+    return tuple(answer for answer in made if not isinstance(answer, Broken))
 
 
 def solved_by_task(session: Session, set_name: str, task_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -230,9 +237,13 @@ Found = Sequence[Row[tables.Outcome, tables.Evaluation, Run, TaskRow | None]]
 
 
 def _one_by_one(session: Session, found: Found) -> tuple[Item, ...]:
-    answers = _answers(session, [outcome for outcome, *_ in found])
+    candidates = _candidates(session, [outcome for outcome, *_ in found])
+
+    def answers(outcome: tables.Outcome, evaluation: tables.Evaluation, run: Run) -> list[Answer | None]:
+        return [_answer(_source(evaluation, run), outcome, candidates)]
+
     return tuple(
-        _item(outcome, evaluation.set_name, task, [Answer(_source(evaluation, run), *answers[outcome.id])])
+        _item(outcome, evaluation.set_name, task, partial(answers, outcome, evaluation, run))
         for outcome, evaluation, run, task in found
     )
 
@@ -242,27 +253,48 @@ def _side_by_side(session: Session, found: Found, wanted: Filter) -> tuple[Item,
     columns = sources(session, wanted.evaluations)
     task_ids = {outcome.task_id for outcome, *_ in found}
     others = rows.outcomes_at(session, wanted.evaluations, task_ids)
-    answers = _answers(session, others)
-    at = {(each.evaluation_id, each.task_id, each.test_index): each.id for each in others}
-    items = []
-    for outcome, evaluation, _, task in found:
+    candidates = _candidates(session, others)
+    at = {(each.evaluation_id, each.task_id, each.test_index): each for each in others}
+
+    def answers(outcome: tables.Outcome, set_name: str) -> list[Answer | None]:
         place = (outcome.task_id, outcome.test_index)
-        ids = [at.get((column.evaluation, *place)) for column in columns]
-        of_columns = [
-            None if each is None or column.set_name != evaluation.set_name else Answer(column, *answers[each])
-            for column, each in zip(columns, ids, strict=True)
+        given = [at.get((column.evaluation, *place)) for column in columns]
+        return [
+            None if each is None or column.set_name != set_name else _answer(column, each, candidates)
+            for column, each in zip(columns, given, strict=True)
         ]
-        items.append(_item(outcome, evaluation.set_name, task, of_columns))
-    return tuple(items)
+
+    return tuple(
+        _item(outcome, evaluation.set_name, task, partial(answers, outcome, evaluation.set_name))
+        for outcome, evaluation, _, task in found
+    )
 
 
-def _answers(session: Session, found: Sequence[tables.Outcome]) -> dict[int, tuple[int, TestOutcome]]:
-    """Outcome id -> (that id, the outcome with its candidates)."""
-    candidates = evaluation_rows.predictions_of(session, [each.id for each in found])
-    return {each.id: (each.id, outcome_from(each, candidates.get(each.id, []))) for each in found}
+Candidates = Mapping[int, Sequence[tables.Prediction]]  # by the id of their outcome
+
+
+def _candidates(session: Session, found: Sequence[tables.Outcome]) -> Candidates:
+    return evaluation_rows.predictions_of(session, [each.id for each in found])
+
+
+def _answer(source: Source, outcome: tables.Outcome, candidates: Candidates) -> Answer:
+    return Answer(source, outcome.id, outcome_from(outcome, candidates.get(outcome.id, [])))
 
 
 def _item(
+    outcome: tables.Outcome,
+    set_name: str,
+    row: TaskRow | None,
+    answers: Callable[[], Sequence[Answer | None]],
+) -> Item:
+    """One that cannot be read says so in its place."""
+    made = shielded(f"task {outcome.task_id!r}", lambda: _whole_item(outcome, set_name, row, answers()))
+    if isinstance(made, Broken):
+        return Item(set_name, outcome.task_id, outcome.test_index, None, None, None, (), made.text)
+    return made
+
+
+def _whole_item(
     outcome: tables.Outcome, set_name: str, row: TaskRow | None, answers: Sequence[Answer | None]
 ) -> Item:
     task = task_from(row.id, row.demonstrations, row.tests) if row else None

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
@@ -24,8 +24,9 @@ from backend.kit.errors import InvalidInput, NotFound
 from backend.kit.problems import not_valid
 from backend.web.deps import Database
 from backend.web.rendering import render
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 
 TILES = 60
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from backend.db.session import reading_scope, session_scope
@@ -20,8 +20,9 @@ from backend.queue import dispatch
 from backend.web.deps import Database, GroupId, announce, json_body
 from backend.web.errors import ErrorField, responses
 from backend.web.inputs import CONFIG, Input
+from backend.web.routing import EDITOR, VIEWER, Router, needs
 
-router = APIRouter(prefix="/groups", tags=["groups"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/groups", tags=["groups"])
 
 SWEEP = {"$ref": "#/components/schemas/Sweep"}
 BODY = json_body(
@@ -84,6 +85,7 @@ def create_group(body: NewGroup, response: Response, engine: Database) -> GroupV
 
 
 @router.post("/preview", responses=responses(401, 413, 422), openapi_extra=BODY)
+@needs(VIEWER)
 def preview_group(body: NewGroup, engine: Database) -> Plan:
     """Say which runs a sweep would make, without making any."""
     try:

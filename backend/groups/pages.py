@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from backend.db.session import reading_scope, session_scope
@@ -12,8 +12,9 @@ from backend.groups import service as groups
 from backend.groups.contexts import GroupPage
 from backend.web.deps import Database, GroupId, announce
 from backend.web.rendering import render
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
 
 @router.get("/groups/{group_id}")

@@ -62,7 +62,7 @@ def _scores(runs: Sequence[RunView]) -> list[GroupScore]:
     for run in runs:
         for name in dict.fromkeys(result.set for result in _finished(run)):
             by_set.setdefault(name, []).append(run)
-    order = [each.get("name") for each in runs[0].config.get("evaluation", {}).get("sets", [])]
+    order = runs[0].evaluated_sets
     by_place = sorted(by_set, key=lambda name: order.index(name) if name in order else len(order))
     scores = [_score(name, by_set[name]) for name in by_place]
     return [score for score in scores if score]

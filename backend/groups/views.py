@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from backend.kit.numbers import Number
 from backend.runs.status import RunStatus
 
 Statuses = dict[str, int]
@@ -36,7 +37,7 @@ class MeanView(BaseModel):
     """A mean over runs that differ in their seed alone."""
 
     n: int = Field(description="Runs that have the value.")
-    mean: float
+    mean: Number = Field(description='"NaN" where a run\'s value is NaN.')
     low: float | None = Field(
         description="Of the 95 % interval, which stays within 0 to 1; null with fewer than two runs."
     )

@@ -125,6 +125,17 @@ class TrainingDiverged(EtrmError):
     code = "training_diverged"
 
 
+class TooManyRequests(EtrmError):
+    """Somebody, or everybody together, asks for more at once than the server gives."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_requests"
+
+    def __init__(self, message: str, hint: str, retry_after: int) -> None:
+        super().__init__(message, hint)
+        self.retry_after = retry_after  # seconds
+
+
 class Unavailable(EtrmError):
     """The database or broker does not answer at the moment."""
 

@@ -6,6 +6,8 @@ import math
 
 NO_VALUE = "–"
 NBSP = "\N{NARROW NO-BREAK SPACE}"
+LONG = 1e6  # times 100 % or 1 TB: a larger one stands as a power of ten
+NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # as JSON and files say them
 
 
 def finite(value: float | None) -> float | None:
@@ -13,10 +15,31 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def sayable(value: float | None) -> float | str | None:
+    """As JSON, CSV and filters have it: `"NaN"`, `"Infinity"`, `"-Infinity"` for what is no finite number."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def short_number(value: float, digits: int = 6) -> str:
+    """For terminals: `0.123457`, `NaN`, `-Infinity`."""
+    return f"{value:.{digits}g}" if math.isfinite(value) else str(sayable(value))
+
+
+def not_finite(value: float | None) -> str:
+    """For people: NaN and infinity are values and have a name; a dash is no value."""
+    if value is None:
+        return NO_VALUE
+    return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """0.631 -> `63.1 %`; what would round to nothing but is something -> `< 0.1 %`."""
     if share is None or not math.isfinite(share):
-        return NO_VALUE
+        return not_finite(share)
+    if abs(share) >= LONG:
+        return f"{significant(share)}{NBSP}× 100{NBSP}%"
     text = f"{share * 100:.{digits}f}"
     if float(text) == 0 and share > 0:
         return f"<{NBSP}{10**-digits:.{digits}f}{NBSP}%"
@@ -47,7 +70,7 @@ def p_value(p: float) -> str:
 def significant(value: float | None, digits: int = 3) -> str:
     """A measured value in `digits` digits, thousands grouped: 0.357, 1,240, 3.1e-06."""
     if value is None or not math.isfinite(value):
-        return NO_VALUE
+        return not_finite(value)
     if value == 0:
         return "0"
     if abs(value) < 1e-4 or abs(value) >= 1e9:
@@ -88,7 +111,9 @@ def plural_of(number: int, noun: str, plural: str = "") -> str:
 def size(number: float | None) -> str:
     """Bytes: 7340032 -> `7.3 MB`."""
     if number is None or not math.isfinite(number):
-        return NO_VALUE
+        return not_finite(number)
+    if abs(number) >= LONG * 1e12:
+        return f"{significant(number)}{NBSP}B"
     for unit in ("B", "kB", "MB", "GB"):
         if abs(number) < 1000:
             return f"{number:.0f}{NBSP}{unit}" if unit == "B" else f"{number:.1f}{NBSP}{unit}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from backend.kit.errors import InvalidInput
+from backend.kit.format import sayable
 from backend.kit.parquet import Column, Kind, written
 from backend.kit.problems import not_valid
 
@@ -20,6 +21,11 @@ MEDIA_TYPES: dict[str, str] = {
     "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
 }
+# What begins a formula, in full width as well; a spreadsheet skips spaces before it.
+_FORMULA = re.compile(r"[\t\r]|[\s\u200b\ufeff]*[=+\-@＝＋－＠]")
+_NUMBER = re.compile(
+    r"[+-]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?\s?%?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE
+)
 Head = dict[str, Kind]  # name of a column -> what its values are
 
 
@@ -35,7 +41,8 @@ class File:
 def table_file(name: str, head: Head, table: Sequence[tuple[Any, ...]], as_: str) -> File:
     """The table, a tuple per line, None where a value is missing, as `name` in one of the formats.
 
-    NaN and infinity stay what they are; JSON, which does not have them, says them in words ("NaN").
+    NaN and infinity are values: `NaN`, `Infinity` and `-Infinity` in CSV, the same as texts in JSON, which
+    has no such numbers, and the numbers themselves in Parquet.
     InvalidInput for another format.
     """
     check("format", as_, get_args(Format))
@@ -44,23 +51,34 @@ def table_file(name: str, head: Head, table: Sequence[tuple[Any, ...]], as_: str
 
 def _content(head: Head, table: Sequence[tuple[Any, ...]], as_: str) -> bytes:
     if as_ == "json":
-        return json.dumps([dict(zip(head, map(_sayable, line), strict=True)) for line in table]).encode()
+        return json.dumps([dict(zip(head, map(_said, line), strict=True)) for line in table]).encode()
     if as_ == "csv":
-        text = io.StringIO(newline="")
-        lines = csv.writer(text)
-        lines.writerow(head)
-        lines.writerows(table)
-        return text.getvalue().encode()
+        return csv_text([tuple(head), *table]).encode()
     columns = zip(*table, strict=True) if table else [()] * len(head)
     return written(
         {name: Column(kind, values) for (name, kind), values in zip(head.items(), columns, strict=True)}
     )
 
 
-def _sayable(value: Any) -> Any:
-    if not isinstance(value, float) or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+def csv_text(rows: Iterable[Sequence[object]], line_end: str = "\r\n") -> str:
+    """Rows as CSV, in which no text is a formula: a spreadsheet would compute it, and could send cells away.
+
+    A text that a spreadsheet would take for one has an apostrophe before it; numbers, also as text, have not.
+    """
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=line_end).writerows(
+        [_harmless(_said(cell)) for cell in row] for row in rows
+    )
+    return text.getvalue()
+
+
+def _harmless(cell: object) -> object:
+    is_formula = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
+
+
+def _said(value: Any) -> Any:
+    return sayable(value) if isinstance(value, float) else value
 
 
 def check(field: str, value: str, known: Sequence[str]) -> None:

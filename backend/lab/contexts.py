@@ -61,3 +61,10 @@ class ErrorPage(Context):
     @property
     def page_title(self) -> str:
         return self.error.status.phrase.capitalize()
+
+
+@dataclass(frozen=True)
+class OutsidePage(ErrorPage):
+    """An error for somebody without a login: a share link that was revoked."""
+
+    template = "lab/errors/outside.html"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
@@ -17,11 +17,11 @@ from pydantic.json_schema import models_json_schema
 from backend.data.api import ImportBody
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import Sweep
-from backend.people.auth import is_open
 from backend.run_page.series_api import MetricsBody
 from backend.web.errors import ErrorModel, responses
+from backend.web.routing import OPEN, VIEWER, Access, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 OWN_MODELS: tuple[type[BaseModel], ...] = (
     ErrorModel,
     ExperimentConfig,
@@ -35,6 +35,7 @@ PLACED = (404,)  # an address that names something
 SENT = (408, 413)  # a body
 REFERENCE = "#/components/schemas/{model}"
 INTRODUCTION = """Everything the pages do. Send `Authorization: Bearer TOKEN` (`etrm token create NAME`).
+`x-role` of each operation is the least role that may use it.
 Times are seconds since the Unix epoch. Every error is
 `{"error": {"code", "message", "hint", "fields": [{"field", "message", "hint"}]}}`."""
 
@@ -55,18 +56,19 @@ def document(app: FastAPI) -> None:
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             described["security"] = [{"token": []}]
             for path, methods in described["paths"].items():
-                for operation in methods.values():
-                    _complete(path, operation)
+                for method, operation in methods.items():
+                    _complete(path, operation, app.state.addresses.access(method.upper(), path))
             app.openapi_schema = described
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]
 
 
-def _complete(path: str, operation: dict[str, Any]) -> None:
-    """Add the statuses that any request may meet, whatever its endpoint does."""
+def _complete(path: str, operation: dict[str, Any], access: Access) -> None:
+    """Add who may ask, and the statuses that any request may meet, whatever its endpoint does."""
+    operation["x-role"] = str(access)
     statuses = {*ANY_REQUEST, *(PLACED if "{" in path else ()), *(SENT if "requestBody" in operation else ())}
-    if is_open(path):
+    if access == OPEN:
         operation["security"] = []
         statuses.discard(HTTPStatus.UNAUTHORIZED)
     for status in sorted(statuses):
@@ -110,6 +112,7 @@ def _entries(paths: dict[str, Any]) -> Iterator[str]:
     for path, methods in paths.items():
         for method, operation in methods.items():
             yield f"<h2>{method.upper()} {html.escape(path)}</h2>"
+            yield f"<p>Role: {operation['x-role']}</p>"
             yield f"<pre>{html.escape(operation.get('description', operation['summary']))}</pre>"
             yield _parameters(operation.get("parameters", []))
             yield from _examples(operation)

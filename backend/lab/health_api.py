@@ -6,7 +6,7 @@ import logging
 from http import HTTPStatus
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,9 +15,10 @@ from backend.db.session import reading_scope
 from backend.kit.errors import Unavailable
 from backend.web import notify
 from backend.web.deps import Database
+from backend.web.routing import OPEN, Router
 from backend.workers import service as workers
 
-router = APIRouter(tags=["health"])
+router = Router(reads=OPEN, tags=["health"])
 log = logging.getLogger(__name__)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from backend.db.session import session_scope
@@ -15,8 +15,9 @@ from backend.people import service as accounts
 from backend.people.auth import keep_session
 from backend.web.deps import Database
 from backend.web.rendering import render
+from backend.web.routing import OPEN, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=OPEN, writes=OPEN, include_in_schema=False)
 
 
 @router.get("/login")

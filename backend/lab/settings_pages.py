@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from backend.alerts import webhook
@@ -16,9 +15,10 @@ from backend.lab.contexts import SettingsPage
 from backend.people import service as accounts
 from backend.web.deps import Configured, Database
 from backend.web.rendering import render
+from backend.web.routing import VIEWER, Router
 from backend.web.visitor import who
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 
 
 @router.get("/settings")

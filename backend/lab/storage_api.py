@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.db.session import reading_scope, session_scope
@@ -10,8 +9,11 @@ from backend.lab import storage
 from backend.web.deps import Configured, Database
 from backend.web.errors import responses
 from backend.web.inputs import Input
+from backend.web.routing import ADMIN, VIEWER, Router
 
-router = APIRouter(prefix="/storage", tags=["storage"], responses=responses(401, 403))
+router = Router(
+    reads=VIEWER, writes=ADMIN, prefix="/storage", tags=["storage"], responses=responses(401, 403)
+)
 
 
 class RunStorageView(BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from backend.db.session import reading_scope
@@ -20,8 +19,9 @@ from backend.run_view.estimates import EstimateView
 from backend.web.deps import Database, RawBody, json_body
 from backend.web.errors import ErrorField, responses
 from backend.web.inputs import CONFIG
+from backend.web.routing import EDITOR, VIEWER, Router, needs
 
-router = APIRouter(tags=["config"])
+router = Router(reads=VIEWER, writes=EDITOR, tags=["config"])
 
 
 class PresetView(BaseModel):
@@ -71,6 +71,7 @@ def read_schema() -> dict[str, Any]:
     responses=responses(401, 413),
     openapi_extra=json_body(CONFIG, preset={"preset": "quick", "training": {"steps": 100}}),
 )
+@needs(VIEWER)
 def validate_config(body: RawBody, engine: Database) -> Verdict:
     """Check a config without running it."""
     try:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backend.kit.lists import as_text, items_of
 from backend.launch import schema
 from backend.launch.schema import Schema
 
@@ -29,7 +30,7 @@ def shown(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
+        return as_text(value, spaced=True)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -79,7 +80,7 @@ def _parsed(kind: str, text: str, optional: bool) -> Any:
         case "integers":
             return [_integer(part) for part in _parts(text)]
         case "texts":
-            return _parts(text)
+            return items_of(text, spaced=True)
     return text
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -23,7 +23,9 @@ from backend.domain.config.problems import apply_overrides, parse_experiment, pa
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import Sweep, sweepable
 from backend.groups import service as groups
+from backend.kit import json_text
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
+from backend.kit.problems import invalid
 from backend.launch import forms, sweep_form
 from backend.launch.contexts import LaunchPage, SweepPreview
 from backend.launch.form_values import read_form
@@ -39,8 +41,9 @@ from backend.run_view.views import RunView
 from backend.runs_table import search as run_search
 from backend.web.deps import Database, announce
 from backend.web.rendering import render
+from backend.web.routing import EDITOR, VIEWER, Router, needs
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
 DEFAULT_PRESET = "quick"
 BASELINES_OFFERED = 50
@@ -68,7 +71,13 @@ class Draft:
 
 async def _typed(request: Request) -> dict[str, str]:
     form = await request.form()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    typed = dict(fields)
+    if len(typed) < len(fields):
+        names = [name for name, _ in fields]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise invalid("The form was not read.", repeated, "is sent twice.", "Reload the page and try again.")
+    return typed
 
 
 @router.get("/runs/new")
@@ -117,6 +126,7 @@ def launch(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) 
 
 
 @router.post("/runs/new/preview")
+@needs(VIEWER)
 def preview(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) -> Response:
     """Which runs the form would launch, as a part of its page."""
     with reading_scope(engine) as session:
@@ -181,7 +191,7 @@ def _from_form(typed: Mapping[str, str]) -> Draft:
 def _from_json(text: str) -> Draft:
     """The whole config that pasted JSON means; where it means none, the defaults with its problems."""
     try:
-        values: Json = apply_overrides(json.loads(text), [])
+        values: Json = apply_overrides(json_text.read(text), [])
     except (ValueError, RecursionError, InvalidConfig):
         values = ExperimentConfig().model_dump(mode="json")
     try:

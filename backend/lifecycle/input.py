@@ -10,25 +10,28 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.data import service as datasets
+from backend.domain.config.any_json import problem_with
 from backend.domain.experiment import (
     BarHypothesis,
     BaselineHypothesis,
+    CheckpointStart,
     ExperimentConfig,
     RunStart,
     StartConfig,
 )
 from backend.domain.hypothesis.measure import parse
-from backend.kit.errors import FieldProblem, InvalidConfig
+from backend.kit.errors import FieldProblem, InvalidConfig, InvalidInput
 from backend.kit.problems import invalid, nearest_ids, one_of
 from backend.kit.text import trimmed
+from backend.lifecycle.start_files import START, outside
 from backend.run_view import queries as run_facts
 from backend.runs import journal_queries as journal
 from backend.runs import queries as run_rows
+from backend.settings import Settings
 
 LISTED_BY = "List runs on the runs page or with `etrm runs`."  # the hint for an unknown id
 _invalid = partial(invalid, "The run was not changed.")
 
-START = "training.initialise_from"
 MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NOTES_LENGTH = 120, 60, 50, 100_000
 
 
@@ -55,6 +58,13 @@ def checked_notes(notes: str) -> str:
     if len(notes) > MAX_NOTES_LENGTH:
         raise _invalid("notes", f"must be at most {MAX_NOTES_LENGTH} characters long.")
     return notes
+
+
+def checked_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a run that a script logs here: any JSON object of bounded depth and size."""
+    if problem := problem_with(config):
+        raise InvalidInput("The run was not created.", problems=[problem])
+    return dict(config)
 
 
 def checked_hypothesis(hypothesis: BarHypothesis) -> dict[str, Any]:
@@ -105,7 +115,9 @@ def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:
 
 
 def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
-    """What is wrong with the checkpoint of another run that a config starts from."""
+    """What is wrong with the file, or the checkpoint of another run, that a config starts from."""
+    if isinstance(start, CheckpointStart):
+        return outside(start, Settings.load())
     if not isinstance(start, RunStart):
         return None
     if run_rows.get(session, start.run) is None:

@@ -19,17 +19,19 @@ from backend.domain.experiment.identity import configuration_key, key_of_json
 from backend.hypothesis import service as hypotheses
 from backend.kit.errors import Conflict
 from backend.kit.problems import invalid, unknown_id
+from backend.lifecycle import edits
 from backend.lifecycle.end import end
 from backend.lifecycle.input import (
     LISTED_BY,
-    START,
     assignments,
     check_names,
+    checked_config,
     checked_hypothesis,
     checked_name,
     checked_notes,
     checked_tags,
 )
+from backend.lifecycle.start_files import START
 from backend.run_view import queries as facts_rows
 from backend.run_view.facts import Facts
 from backend.run_view.views import RunView
@@ -73,10 +75,11 @@ def create_external(
 ) -> RunView:
     """A run that a script of the user's own logs into; it runs until the script says that it ended.
 
-    A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log.
+    A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log, and for a
+    config that goes too deep or is too large.
     """
     stated = {"hypothesis": checked_hypothesis(hypothesis)} if hypothesis else {}
-    stored = {**config, **stated}
+    stored = {**checked_config(config), **stated}
     run = _new_run(
         name=checked_name(name),
         origin="external",
@@ -242,9 +245,16 @@ def edit(
     tags: Sequence[str] | None = None,
     notes: str | None = None,
     archived: bool | None = None,
+    base: edits.Base = edits.Base(),  # noqa: B008 — it is immutable
 ) -> RunView:
-    """Change what people wrote about a run, or put it away; None leaves a field as it is."""
+    """Change what people wrote about a run, or put it away; None leaves a field as it is.
+
+    Conflict, with both texts, where a field is no longer what the change builds on.
+    """
     run = _row(session, run_id)
+    session.refresh(run, with_for_update=True)  # two at once: the second one sees what the first one wrote
+    changes = {"name": name, "tags": tags, "notes": notes, "archived": archived}
+    edits.check(written(run), {key: each for key, each in changes.items() if each is not None}, base)
     if name is not None:
         run.name = checked_name(name)
     if tags is not None:
@@ -255,6 +265,17 @@ def edit(
         run.archived_at = (run.archived_at or time.time()) if archived else None
     session.flush()
     return _view(session, run)
+
+
+def written(run: Run) -> dict[str, Any]:
+    """The fields that `edit` changes."""
+    archived = run.archived_at is not None
+    return {"name": run.name, "tags": list(run.tags), "notes": run.notes, "archived": archived}
+
+
+def text_version(session: Session, run_id: str) -> str:
+    """The version of what people wrote about a run; NotFound."""
+    return edits.version_of(written(_row(session, run_id)))
 
 
 def delete(session: Session, run_id: str) -> None:

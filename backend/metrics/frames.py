@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.domain.metrics import MAX_NAME_LENGTH as MAX_NAME
+from backend.domain.metrics import is_well_formed
 from backend.domain.records import MetricFrame
 from backend.kit.format import counted
 from backend.kit.problems import invalid
@@ -22,7 +24,6 @@ _invalid = partial(invalid, "The metrics were not written.")
 
 MAX_STEP = 2**53 - 1  # the largest whole number that JSON and JavaScript hold
 MAX_WALL_TIME = 1e11  # seconds; above it someone sent milliseconds
-MAX_NAME = 200
 MAX_NAMES = 1000
 
 
@@ -87,9 +88,11 @@ def _check_names(frame: MetricFrame) -> None:
     if len(frame.values) > MAX_NAMES:
         raise _invalid("values", f"has {len(frame.values)} metrics; one request takes {MAX_NAMES}.")
     for name in frame.values:
-        if not trimmed(name) or len(name) > MAX_NAME:
+        if not trimmed(name) or not is_well_formed(name):
             raise _invalid(
-                "values", f"has a metric named {name[:20]!r}; a name has 1 to {MAX_NAME} characters."
+                f"values.{name[:MAX_NAME]}",
+                f"{name[:20]!r} cannot name a metric: a name has 1 to {MAX_NAME} characters, none of them a "
+                "comma, a backtick or a control character, and no space at its ends.",
             )
 
 

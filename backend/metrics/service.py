@@ -25,6 +25,7 @@ from backend.metrics.points import NONE, Points, Steps, Values, joined
 from backend.metrics.thinning import MIN_POINTS, thin
 
 COURSE = 48  # points of a course
+MAX_COURSE = 3e38  # what a float32 holds: a course keeps further values at its edge
 Course = NDArray[np.float32]  # (2, n): how far along from 0 to 1, and the value there
 
 
@@ -69,10 +70,11 @@ class Latest:
     max: float | None
 
 
-def append(session: Session, run_id: str, frame: MetricFrame) -> int:
+def append(session: Session, run_id: str, frame: MetricFrame, compacts: bool = True) -> int:
     """Write the frame's points and return the version they got. InvalidInput names what is wrong.
 
-    Steps may come unsorted and repeated. The run's other writers wait until this transaction ends.
+    Steps may come unsorted and repeated. The run's other writers wait until this transaction ends. Who does
+    not let it merge segments now and then calls `compact_older` when it `is_due`.
     """
     columns = columns_of(frame)
     if not columns:
@@ -81,9 +83,21 @@ def append(session: Session, run_id: str, frame: MetricFrame) -> int:
     ids = segments.ids_of(session, run_id, [column.name for column in columns])
     segments.add(session, [row for column in columns for row in column.rows(ids[column.name], version)])
     _summarise(session, run_id, {ids[column.name]: column for column in columns})
-    if version % compaction.EVERY == 0:
+    if compacts and is_due(version):
         compaction.compact(session, run_id, up_to_version=version - compaction.FRESH)
     return version
+
+
+def is_due(version: int) -> bool:
+    """Whether a run whose series reached this version is worth a merge of its segments."""
+    return version % compaction.EVERY == 0
+
+
+def compact_older(session: Session, run_id: str) -> None:
+    """Merge small segments of a run that is still logged to; nothing where the run is gone."""
+    if run_cursors.current(session, run_id):
+        version = run_cursors.hold(session, run_id)
+        compaction.compact(session, run_id, up_to_version=version - compaction.FRESH)
 
 
 def compact(session: Session, run_id: str) -> None:
@@ -170,7 +184,7 @@ def course(session: Session, run_id: str, name: str) -> Course:
 
 def _course(curve: Curve) -> Course:
     finite = np.isfinite(curve.values)
-    steps, values = curve.steps[finite].astype(float), curve.values[finite]
+    steps, values = curve.steps[finite].astype(float), curve.values[finite].clip(-MAX_COURSE, MAX_COURSE)
     length = steps[-1] - steps[0] if len(steps) > 1 else 1.0
     return np.stack([(steps - steps[:1]) / length, values]).astype(np.float32)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, Field
 
 from backend.db.session import reading_scope, session_scope
@@ -12,9 +12,10 @@ from backend.people import service as accounts
 from backend.web.deps import Database
 from backend.web.errors import responses
 from backend.web.inputs import Input
+from backend.web.routing import ADMIN, VIEWER, Router, needs
 from backend.web.visitor import who
 
-router = APIRouter(tags=["people"], responses=responses(401, 403))
+router = Router(reads=ADMIN, writes=ADMIN, tags=["people"], responses=responses(401, 403))
 Name = Annotated[str, Path(max_length=200)]
 ROLE = "viewer: read-only; editor: also launch, cancel, import; admin: also people, tokens, storage."
 
@@ -80,6 +81,7 @@ class Secret(BaseModel):
 
 
 @router.get("/me")
+@needs(VIEWER)
 def read_me() -> Me:
     """Say who is asking, and with which role."""
     identity = who.get()

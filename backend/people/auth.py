@@ -1,6 +1,6 @@
 """Who is asking: an API token (`Authorization: Bearer etrm_…`) or a browser's session cookie.
 
-Everything is closed but what `is_open` names, so a new address is closed until somebody opens it.
+What a request takes is declared by the route that answers it (`backend.web.routing`).
 """
 
 from __future__ import annotations
@@ -17,49 +17,32 @@ from backend.domain.people import Identity, Role
 from backend.kit.errors import Unauthorised
 from backend.people import service as accounts
 from backend.people.service import TokenView
+from backend.web.routing import OPEN, Addresses
 from backend.web.visitor import who
-
-READING_METHODS = ("GET", "HEAD", "OPTIONS")
-ADMIN_PATHS = ("/api/v1/people", "/api/v1/tokens", "/api/v1/storage", "/settings/")
-OPEN_TO_READERS = ("/api/v1/storage",)
-ASKING_ENDS = ("/validate", "/preview")  # posts that change nothing
-
-
-OPEN_PATHS = ("/healthz", "/login", "/favicon.ico")
-SHARED = "/s/"  # share links of dashboards; the link's own secret is asked for there
-
-
-def is_open(path: str) -> bool:
-    """Whether the address needs no token and no session."""
-    return path in OPEN_PATHS or path.startswith(("/static/", SHARED))
 
 
 class Authentication:
-    """ASGI middleware: lets in who has a valid token or session, Unauthorised for the rest."""
+    """ASGI middleware: lets in who has a valid token or session whose role covers what the matched route
+    needs; Unauthorised or Forbidden for the rest, before anything reads what they send."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_open(scope["path"]):
+        if scope["type"] == "http":
             request = Request(scope)
-            who.set(await run_sync(check, request, request.app.state.engine))
+            addresses: Addresses = request.app.state.addresses
+            access = addresses.access(scope["method"], scope["path"])
+            if access != OPEN:
+                who.set(await run_sync(check, request, request.app.state.engine, access))
         await self._app(scope, receive, send)
 
 
-def needed_role(method: str, path: str) -> Role:
-    """What a request takes: reading is for all, writing for editors, people and storage for admins."""
-    if path.startswith(ADMIN_PATHS) and not (method in READING_METHODS and path.startswith(OPEN_TO_READERS)):
-        return Role.ADMIN
-    asks_only = path.endswith(ASKING_ENDS) or path == "/logout"
-    return Role.VIEWER if method in READING_METHODS or asks_only else Role.EDITOR
-
-
-def check(request: Request, engine: Engine) -> Identity:
+def check(request: Request, engine: Engine, needed: Role) -> Identity:
     """Who is asking. Unauthorised unless the request carries a token or a session that opens this lab,
-    Forbidden if that person's role does not cover it."""
+    Forbidden if that person's role does not cover what is needed."""
     identity = _identify(request, engine)
-    identity.check(needed_role(request.method, request.url.path))
+    identity.check(needed)
     return identity
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, delete, func, select, update
@@ -16,6 +16,19 @@ def token_of(session: Session, token_hash: str) -> ApiToken | None:
     return session.scalar(
         select(ApiToken).where(ApiToken.token_hash == token_hash, ApiToken.revoked_at.is_(None))
     )
+
+
+def valid_tokens(session: Session, hashes: Collection[str]) -> set[str]:
+    """Those of the hashes that an API token has which is not revoked."""
+    query = select(ApiToken.token_hash).where(ApiToken.token_hash.in_(hashes), ApiToken.revoked_at.is_(None))
+    return set(session.scalars(query))
+
+
+def valid_sessions(session: Session, hashes: Collection[str], now: float) -> set[str]:
+    """Those of the hashes that a browser session has which has not expired."""
+    query = select(BrowserSession.token_hash)
+    query = query.where(BrowserSession.token_hash.in_(hashes), BrowserSession.expires_at > now)
+    return set(session.scalars(query))
 
 
 def token_named(session: Session, name: str) -> ApiToken | None:

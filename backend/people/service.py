@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -20,6 +21,7 @@ from backend.kit.text import trimmed
 from backend.people import queries as access
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
 
+OF_TOKEN, OF_SESSION = "token:", "session:"  # what a credential begins with
 TOKEN_PREFIX = "etrm_"
 LOGIN_SECONDS = 10 * 60.0
 INVITE_SECONDS = 24 * 3600.0
@@ -191,6 +193,25 @@ def check_session(session: Session, secret: str) -> Identity | None:
     """Whose open browser session has this secret, or None. Reads only."""
     found = access.browser_session(session, _hash(secret), time.time())
     return _identity(session, found.person_id) if found else None
+
+
+def token_credential(secret: str) -> str:
+    """What an API token is known by to `valid_credentials`."""
+    return f"{OF_TOKEN}{_hash(secret)}"
+
+
+def session_credential(secret: str) -> str:
+    """What a browser session is known by to `valid_credentials`."""
+    return f"{OF_SESSION}{_hash(secret)}"
+
+
+def valid_credentials(session: Session, credentials: Collection[str]) -> set[str]:
+    """Those that still open the lab, in two queries for all."""
+    tokens = {each.removeprefix(OF_TOKEN) for each in credentials if each.startswith(OF_TOKEN)}
+    sessions = {each.removeprefix(OF_SESSION) for each in credentials if each.startswith(OF_SESSION)}
+    open_tokens = access.valid_tokens(session, tokens) if tokens else set()
+    open_sessions = access.valid_sessions(session, sessions, time.time()) if sessions else set()
+    return {f"{OF_TOKEN}{each}" for each in open_tokens} | {f"{OF_SESSION}{each}" for each in open_sessions}
 
 
 def log_out(session: Session, secret: str) -> None:

@@ -98,9 +98,9 @@ def release(session: Session, held: Claim, cause: str) -> RunStatus | None:
 def interrupt(session: Session, held: Claim, cause: str, traceback: str = "") -> RunStatus | None:
     """Put a run back whose process died; fail it if that keeps happening without new progress."""
     progress = list(evaluations.kept_progress(session, held.run_id))
-    fruitless = 1 + _interruptions_at(session, held.run_id, progress)
-    if fruitless >= MAX_ATTEMPTS:
-        text = f"{cause}; gave up after {fruitless} attempts without progress past step {progress[0]}"
+    failed_attempts = 1 + _interruptions_at(session, held.run_id, progress)
+    if failed_attempts >= MAX_ATTEMPTS:
+        text = f"{cause}; gave up after {failed_attempts} attempts without progress past step {progress[0]}"
         return _end(session, held, RunStatus.FAILED, text, traceback)
     text = f"{cause}; resumes from step {progress[0]}"
     return _put_back(session, held, "interrupted", text, progress=progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from backend.db.session import reading_scope
@@ -11,8 +10,9 @@ from backend.queue.contexts import QueuePage
 from backend.queue.order import PRIORITIES
 from backend.web.deps import Database
 from backend.web.rendering import render
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 
 
 @router.get("/queue")

@@ -15,7 +15,7 @@ from backend.runs import order_queries as queue_order
 from backend.runs.tables import Run
 from backend.scores import job_queries as evaluation_jobs
 from backend.scores.tables import EvaluationJob
-from backend.sequential import service as duels
+from backend.sequential import service as sequential
 from backend.workers import service as workers
 
 RESEND_AFTER = 20.0  # seconds before a queued run's message counts as lost
@@ -47,7 +47,7 @@ def sweep(
     if is_dead:
         workers.forget_dead(session, is_dead)
     unsent = to_send(session, workers.idle(session), resend_after)
-    return Unsent(unsent.runs, [*unsent.evaluations, *duels.advance(session)])
+    return Unsent(unsent.runs, [*unsent.evaluations, *sequential.advance(session)])
 
 
 def to_send(session: Session, room: int, resend_after: float = RESEND_AFTER) -> Unsent:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Header, Query, Response
 from pydantic import BaseModel, Field
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.problems import parse_json
 from backend.domain.experiment import BarHypothesis
+from backend.kit.lists import items_of
 from backend.lifecycle import service as runs
 from backend.lifecycle import tags as run_tags
+from backend.lifecycle.edits import Base
 from backend.queue import dispatch
 from backend.run_view import health
 from backend.run_view.health import HealthView
@@ -23,8 +25,9 @@ from backend.runs_table.search import HEADLINES, MAX_LIMIT, NEWEST_FIRST
 from backend.web.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
 from backend.web.errors import responses
 from backend.web.inputs import CONFIG, Input
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs", tags=["runs"])
 
 
 class RunList(BaseModel):
@@ -50,7 +53,11 @@ class ExternalRun(Input):
     """A run that an external script logs here."""
 
     name: str = Field(min_length=1, max_length=120, examples=["baseline"])
-    config: dict[str, Any] = Field(default={}, description="Any JSON object.", examples=[{"lr": 1e-3}])
+    config: dict[str, Any] = Field(
+        default={},
+        description="Any JSON object, at most 32 levels deep and 256 KiB; it means nothing to the lab.",
+        examples=[{"lr": 1e-3}],
+    )
     hypothesis: BarHypothesis | None = Field(
         None, description="A bar on a series that the script logs, judged when it says `finished`."
     )
@@ -69,6 +76,15 @@ class CloneOf(Input):
     overrides: dict[str, Any] = Field(default={}, examples=[{"seed": 1, "training": {"steps": 300}}])
 
 
+class Seen(Input):
+    """Fields of a run as they were when somebody began to change them."""
+
+    name: str | None = None
+    tags: list[str] | None = None
+    notes: str | None = None
+    archived: bool | None = None
+
+
 class Edit(Input):
     """What people write about a run; what is left out stays."""
 
@@ -76,6 +92,11 @@ class Edit(Input):
     tags: list[str] | None = Field(None, examples=[["baseline", "keep"]])
     notes: str | None = None
     archived: bool | None = Field(None, description="Archived runs are hidden from lists by default.")
+    seen: Seen | None = Field(
+        None,
+        description="The fields as you saw them: 409, with both texts, where one has changed since.",
+        examples=[{"notes": "what stood there"}],
+    )
 
 
 class Tagging(Input):
@@ -127,7 +148,7 @@ def list_runs(
 
     Archived runs are left out unless the filter says something about `archived`.
     """
-    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    names = items_of(metrics)
     with reading_scope(engine) as session:
         page = run_search.find(session, filter, limit, cursor, status=status, sort=sort, metrics=names)
         notes = run_search.without_values(session, filter, [sort.removeprefix("-")])
@@ -174,9 +195,13 @@ def list_names(engine: Database) -> list[NameView]:
 
 
 @router.get("/{run_id}", responses=responses(401, 404))
-def read_run(run_id: RunId, engine: Database) -> RunView:
-    """One run: status and cause, progress, config, results, newest metrics, alarms."""
+def read_run(run_id: RunId, engine: Database, response: Response) -> RunView:
+    """One run: status and cause, progress, config, results, newest metrics, alarms.
+
+    Its `ETag` is the version of name, tags and notes: send it as `If-Match` with a change.
+    """
     with reading_scope(engine) as session:
+        response.headers["ETag"] = f'"{runs.text_version(session, run_id)}"'
         return runs.get(session, run_id)
 
 
@@ -233,11 +258,24 @@ def finish_run(run_id: RunId, engine: Database, body: End | None = None) -> RunV
     return run
 
 
-@router.patch("/{run_id}", responses=responses(401, 404, 422))
-def edit_run(run_id: RunId, body: Edit, engine: Database) -> RunView:
-    """Change name, tags or notes; archive, or take out of the archive."""
+@router.patch("/{run_id}", responses=responses(401, 404, 409, 422))
+def edit_run(
+    run_id: RunId,
+    body: Edit,
+    engine: Database,
+    response: Response,
+    if_match: Annotated[
+        str, Header(max_length=200, description="The `ETag` of the run as you saw it: 409 if it has changed.")
+    ] = "",
+) -> RunView:
+    """Change name, tags or notes; archive, or take out of the archive.
+
+    With `If-Match` or `seen`, what somebody else wrote meanwhile is not written over: 409 has both texts.
+    """
+    base = Base(body.seen.model_dump(exclude_none=True) if body.seen else {}, if_match.strip('W/"* '))
     with session_scope(engine) as session:
-        run = runs.edit(session, run_id, body.name, body.tags, body.notes, body.archived)
+        run = runs.edit(session, run_id, body.name, body.tags, body.notes, body.archived, base)
+        response.headers["ETag"] = f'"{runs.text_version(session, run_id)}"'
     announce(run_id)
     return run
 

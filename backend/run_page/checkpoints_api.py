@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
@@ -17,8 +17,15 @@ from backend.runs import checkpoint_files, checkpoints
 from backend.web.deps import Configured, Database, RunId, announce
 from backend.web.errors import responses
 from backend.web.inputs import Input
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(prefix="/runs/{run_id}/checkpoints", tags=["runs"], responses=responses(401, 404))
+router = Router(
+    reads=VIEWER,
+    writes=EDITOR,
+    prefix="/runs/{run_id}/checkpoints",
+    tags=["runs"],
+    responses=responses(401, 404),
+)
 
 Step = Annotated[int, Path(ge=0, le=2**62, description="Of the checkpoint.", examples=[600])]
 Weights = Literal["ema", "raw"]

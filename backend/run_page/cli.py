@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.kit.format import duration
+from backend.kit.clock import time_of_day
+from backend.kit.format import duration, short_number
+from backend.kit.streams import one_line
 from backend.terminal.options import AsJson, Overrides, RunId, score_text
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def log(
     with reading() as session:
         service.get(session, run_id)
         for line in logs.tail(session, run_id, None, lines):
-            print(f"{datetime.fromtimestamp(line.wall_time):%H:%M:%S} {line.level:7} {line.text}")
+            print(f"{time_of_day(line.wall_time)} {line.level:7} {one_line(line.text)}")
 
 
 @app.command()
@@ -120,7 +121,7 @@ def _lines(run: RunView) -> list[str]:
         scores = " · ".join(f"pass@{each.k} {score_text(each)}" for each in result.passes)
         lines.append(f"result    {result.set} · {result.measured_at}: {scores or result.status}")
     lines += [
-        f"metric    {name} {value.last:.6g} at step {value.step}"
+        f"metric    {name} {short_number(value.last)} at step {value.step}"
         for name, value in sorted(run.metrics.items())
         if value.last is not None
     ]

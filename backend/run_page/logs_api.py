@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.db.session import reading_scope
@@ -12,8 +12,9 @@ from backend.lifecycle import service as runs
 from backend.runs import events, logs
 from backend.web.deps import Database, RunId
 from backend.web.errors import responses
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], responses=responses(401, 404))
+router = Router(reads=VIEWER, prefix="/runs/{run_id}", tags=["runs"], responses=responses(401, 404))
 
 
 class Row(BaseModel):

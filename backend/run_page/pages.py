@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from backend.charts import figures as charts
 from backend.charts import panels
-from backend.charts.cache import KEPT, Chart, as_json, database_of
+from backend.charts.cache import Chart, as_json, charts_of, database_of
 from backend.charts.lines import Clock, clock_of
 from backend.charts.sparklines import sparkline
 from backend.charts.view import MAX_STILLS, ChartView, PanelIds, View
@@ -19,21 +18,24 @@ from backend.data import service as datasets
 from backend.db.session import reading_scope
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.model import EtrmModel
 from backend.evaluation_page.failure_modes import MODES, mode_courses
 from backend.groups import service as groups
-from backend.kit.errors import InvalidConfig, NotFound
+from backend.kit.errors import NotFound
 from backend.launch import forms
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
+from backend.metrics.service import Curve
 from backend.run_page.contexts import RunPage
 from backend.run_view.health import of_run as health_of
 from backend.run_view.views import RunView
 from backend.runs import checkpoint_files, checkpoints, events, logs
 from backend.web.deps import Configured, Database, RunId
 from backend.web.rendering import render
+from backend.web.routing import VIEWER, Router
 from backend.workers import service as workers
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 
 LOG_LINES = 200
 
@@ -99,15 +101,12 @@ def _charts(
     clock, version = _clock(session, run), series.version(session, run.id)
     alarms = tuple((alarm.name, alarm.step, alarm.text) for alarm in run.alarms)
     of_all = (database_of(session), run.id, version, run.variant, clock, alarms, view)
-    found = {panel.id: KEPT.get((*of_all, panel)) for panel in shown}
-    missing = [panel for panel in shown if found[panel.id] is None]
-    names = [name for panel in missing for name in panel.metrics]
-    curves = series.read(session, run.id, names) if names else {}
-    for panel in missing:
+
+    def figure(panel: panels.Panel, curves: Mapping[str, Curve]) -> charts.Figure:
         made = charts.figure(panel, curves, run.variant, view.window(panel), run.alarms, clock, run.id)
-        chart = Chart(panel, {"version": version, **made}, view)
-        found[panel.id] = KEPT.keep((*of_all, panel), chart)
-    return {panel_id: chart for panel_id, chart in found.items() if chart}
+        return {"version": version, **made}
+
+    return charts_of(shown, of_all, view, lambda names: series.read(session, run.id, names), figure)
 
 
 def _clock(session: Session, run: RunView) -> Clock:
@@ -123,14 +122,12 @@ def _parent(session: Session, run: RunView) -> RunView | None:
 
 def _defaults(run: RunView) -> forms.Json:
     """The default config of the same kinds of model and encoder."""
-    model = run.config.get("model", {})
-    kinds = {"kind": model.get("kind")}
-    if isinstance(model.get("encoder"), dict):
-        kinds["encoder"] = {"kind": model["encoder"].get("kind")}
-    try:
-        return parse_experiment({"model": kinds}).model_dump(mode="json")
-    except InvalidConfig:  # a config of another version
+    if run.experiment is None:  # a config that today's code cannot read
         return ExperimentConfig().model_dump(mode="json")
+    model = run.experiment.model
+    encoder = {"encoder": {"kind": model.encoder.kind}} if isinstance(model, EtrmModel) else {}
+    kinds = {"kind": model.kind, **encoder}
+    return parse_experiment({"model": kinds}).model_dump(mode="json")
 
 
 def _texts(run: RunView) -> dict[str, str]:

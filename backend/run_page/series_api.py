@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from sqlalchemy.orm import Session
@@ -15,16 +14,29 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain import metrics
 from backend.domain.records import MetricFrame
 from backend.kit.errors import FieldProblem, InvalidInput, NotFound
+from backend.kit.format import NOT_FINITE
+from backend.kit.lists import items_of
 from backend.kit.problems import did_you_mean
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
+from backend.metrics.compactor import Compactor
 from backend.metrics.service import Curve
+from backend.metrics.thinning import MIN_POINTS
 from backend.runs_table import exports as run_exports
-from backend.web.deps import Database, RawBody, RunId, announce, attached, json_body
+from backend.web import notify
+from backend.web.deps import Database, RawBody, RunId, attached, json_body
 from backend.web.errors import problems, responses
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["series"])
-NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["series"])
+
+
+async def _compactor(request: Request) -> Compactor:
+    compactor: Compactor = request.app.state.compactor
+    return compactor
+
+
+Compaction = Annotated[Compactor, Depends(_compactor)]
 
 # What is in the lists is checked by the series themselves, all at once rather than number by number.
 Steps = Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 0}})]
@@ -80,13 +92,13 @@ def read_series(
     engine: Database,
     names: Annotated[str, Query(description="Comma-separated; empty means all.", examples=["loss"])] = "",
     max_points: Annotated[
-        int, Query(ge=4, le=100_000, description="Maximum number of points per curve.")
+        int, Query(ge=MIN_POINTS, le=100_000, description="Maximum number of points per curve.")
     ] = 1000,
     first: Annotated[int | None, Query(alias="from", ge=0, description="First step.")] = None,
     last: Annotated[int | None, Query(alias="to", ge=0, description="Last step, inclusive.")] = None,
 ) -> JSONResponse:
     """Curves, each thinned to `max_points` so that every extreme survives."""
-    asked = [name.strip() for name in names.split(",") if name.strip()] or None
+    asked = items_of(names) or None
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
         _check_known(session, run_id, asked or [])
@@ -104,7 +116,7 @@ def export_series(
     format: Annotated[str, Query(description="`json`, `csv` or `parquet`.")] = "csv",
 ) -> Response:
     """A file with every recorded point, one a line: metric, step, wall_time, value. Nothing is thinned."""
-    asked = [name.strip() for name in names.split(",") if name.strip()] or None
+    asked = items_of(names) or None
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
         _check_known(session, run_id, asked or [])
@@ -120,14 +132,15 @@ def export_series(
         three_steps={"step": [0, 1, 2], "values": {"loss": [0.9, 0.7, "NaN"], "accuracy": [0.1, None, 0.3]}},
     ),
 )
-def log_metrics(run_id: RunId, body: RawBody, engine: Database) -> Written:
+def log_metrics(run_id: RunId, body: RawBody, engine: Database, compactor: Compaction) -> Written:
     """Log points of an external run. Idempotent: the same run, name and step is written over."""
     frame = _frame(body)
     with session_scope(engine) as session:
         runs.check_logs_here(session, run_id)
-        version = series.append(session, run_id, frame)
+        version = series.append(session, run_id, frame, compacts=False)
         runs.note_step(session, run_id, max(frame.steps, default=0))
-    announce(run_id)
+    compactor.note(run_id, version)
+    notify.logged(run_id)
     return Written(version=version, steps=len(frame.steps))
 
 
@@ -147,10 +160,6 @@ def _frame(body: bytes) -> MetricFrame:
         parsed = MetricsBody.model_validate_json(body or b"{}")
     except ValidationError as error:
         raise _refused(*problems(error.errors(include_url=False))) from error
-    for name in parsed.values:
-        if "," in name or "`" in name or not name.isprintable():  # they end it in ?names= and in a filter
-            message = "a name cannot have a comma, a backtick or a control character."
-            raise _refused(FieldProblem(f"values.{name}", message))
     times = [time.time()] * len(parsed.step) if parsed.wall_time is None else parsed.wall_time
     values = {name: [_number(each) for each in column] for name, column in parsed.values.items()}
     return MetricFrame(parsed.step, times, values)

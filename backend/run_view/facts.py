@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from backend.domain.experiment.identity import complete
 from backend.domain.hypothesis.view import view_of
 from backend.domain.measurement import protocol_of
+from backend.kit.boundary import Broken, shielded
 from backend.kit.format import counted, finite
 from backend.metrics import service as series
 from backend.run_view import queries as rows
@@ -53,7 +54,11 @@ class Facts:
         return [self.view(run) for run in self._runs]
 
     def view(self, run: Run) -> RunView:
-        """One of the runs."""
+        """One of the runs. What of it cannot be read is left out, and `problem` says so."""
+        made = shielded(f"run {run.id}", lambda: self._view(run))
+        return _bare(run, made) if isinstance(made, Broken) else made
+
+    def _view(self, run: Run) -> RunView:
         return RunView(
             id=run.id,
             name=run.name,
@@ -92,7 +97,10 @@ class Facts:
         for each, scored in rows.evaluations(self._session, self._ids):
             trained_on = training_sets[each.run_id]
             names = trained_on if isinstance(trained_on, tuple) else (trained_on,)
-            found[each.run_id].append(_result(each, scored, held_out=each.set_name not in names))
+            held_out = each.set_name not in names
+            made = shielded(f"evaluation {each.id}", partial(_result, each, scored, held_out))
+            if not isinstance(made, Broken):  # of one that cannot be read the run's other facts stand
+                found[each.run_id].append(made)
         return dict(found)
 
     @cached_property
@@ -153,6 +161,40 @@ class Facts:
         return max(0.0, (run.finished_at or self._now) - run.started_at)
 
 
+def _bare(run: Run, broken: Broken) -> RunView:
+    """A run of which something stored cannot be read: its row, and what is wrong."""
+    return RunView(
+        id=run.id,
+        name=str(run.name),
+        origin=run.origin,
+        variant=run.variant or "",
+        seed=run.seed,
+        status=RunStatus(run.status),
+        status_cause=broken.text,
+        waiting_reason="",
+        progress=ProgressView(phase="", done=0, total=0, share=None, seconds_left=None),
+        step=run.step,
+        config={},
+        tags=[],
+        notes="",
+        variation=run.variation,
+        parent_id=None,
+        group=None,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        duration=None,
+        results=[],
+        metrics={},
+        alarms=[],
+        hypothesis=None,
+        checkpoint_step=None,
+        worker_id=None,
+        traceback="",
+        problem=broken.text,
+    )
+
+
 def _progress(run: Run) -> ProgressView:
     return ProgressView(
         phase=run.phase,
@@ -188,7 +230,7 @@ def _delivery(row: Alarm) -> DeliveryView:
 
 
 def _metric(line: series.Latest) -> MetricView:
-    return MetricView(last=finite(line.value), min=finite(line.min), max=finite(line.max), step=line.step)
+    return MetricView(last=line.value, min=line.min, max=line.max, step=line.step)
 
 
 def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:

@@ -15,6 +15,7 @@
 | pass1, pass2, pass5 | share solved on the held-out set, newest evaluation |
 | a dotted path of the config | that field; `evaluation.sets.name` means any member of a list |
 | a metric | its last value; `accuracy/token:max` its greatest, `:min` its least |
+| metric("step") | that metric, whatever else its name means here; `metric("step"):max` its greatest |
 
 Whether a name is valid does not depend on what runs have recorded so far: a name that is none of the others
 is that of a metric, and a run without it has no value there. Only what is probably a typing error of a name
@@ -52,6 +53,8 @@ from backend.kit.filters.tree import (
     invalid,
     names,
 )
+from backend.kit.format import NOT_FINITE
+from backend.kit.lists import quoted, unquoted
 from backend.kit.problems import did_you_mean, not_valid
 from backend.runs.status import RunStatus
 
@@ -74,6 +77,7 @@ TEXTS = (
 )
 FLAGS = ("archived",)
 NUMBERS = ("seed", "step", "duration", *PASSES)
+RICH_NAMES = ("accuracy", "when")  # columns of the table that are drawn in a way of their own
 BUILT_IN = (*TEXTS, *NUMBERS, *TIMES, *FLAGS)
 SUMMARIES: tuple[OneOf["last", "min", "max"], ...] = ("last", "min", "max")
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -84,6 +88,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 _ORDERS = ("<", "<=", ">", ">=")
 _NEARLY = 0.8  # likeness of two words of which one is probably a typing error
+_EXPLICIT = re.compile(r'metric\(("(?:[^"\\]|\\.)*")\)(?::(last|min|max))?', re.IGNORECASE)
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([dhm])(?:\s+ago)?")
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0}
 
@@ -104,7 +109,7 @@ def bind(expression: Expression, extra: Collection[str], lenient: bool = False) 
 def is_known(name: str, extra: Collection[str]) -> bool:
     """Whether a run may have something of this name; members of lists may be numbered."""
     plain = without_numbers(name)
-    known = name in extra or name in BUILT_IN or plain in extra or plain in CONFIG_PATHS
+    known = is_explicit(name) or name in extra or name in BUILT_IN or plain in extra or plain in CONFIG_PATHS
     metric = metric_of(name)[0]
     return known or metric in extra or metric in metrics.NAMES
 
@@ -115,11 +120,37 @@ def without_numbers(name: str) -> str:
 
 
 def metric_of(name: str) -> tuple[str, OneOf["last", "min", "max"]]:
-    """`loss:min` -> (`loss`, `min`); a plain name means the last value."""
+    """`loss:min` -> (`loss`, `min`); a plain name means the last value, `metric("a:min")` that of `a:min`."""
+    if explicit := _EXPLICIT.fullmatch(name):
+        asked = (explicit[2] or "last").lower()
+        return unquoted(explicit[1]), next(each for each in SUMMARIES if each == asked)
     for summary in SUMMARIES:
         if name.endswith(f":{summary}"):
             return name.removesuffix(f":{summary}"), summary
     return name, "last"
+
+
+def asked_as(metric: str) -> str:
+    """How a filter, an order or a column asks for a metric: by its name, where that means nothing else."""
+    plain = metrics.is_well_formed(metric) and metric_of(metric)[0] == metric
+    if plain and metric not in BUILT_IN and metric not in RICH_NAMES and not _is_of_config(metric):
+        return metric
+    return f"metric({quoted(metric)})"
+
+
+def is_metric(name: str) -> bool:
+    """Whether a name of the filter language can only be that of a metric that trainings record, or is
+    `metric("...")`."""
+    return is_explicit(name) or metric_of(name)[0] in metrics.NAMES
+
+
+def is_explicit(name: str) -> bool:
+    """Whether it is `metric("...")`, which is always a metric."""
+    return _EXPLICIT.fullmatch(name) is not None
+
+
+def _is_of_config(name: str) -> bool:
+    return name.startswith("config.") or without_numbers(name) in CONFIG_PATHS
 
 
 def refusal(name: str) -> tuple[str, str] | None:
@@ -241,6 +272,8 @@ def _typed_scalar(name: str, sign: str, value: Scalar, column: int) -> Scalar:
         invalid(column, f"{name} is a number, not {value!r}.")
     if name in TEXTS and not isinstance(value, str):
         invalid(column, f"{name} is text, not {value!r}.", f'Put it in quotes: "{value}".')
+    if is_metric(name) and isinstance(value, str) and value in NOT_FINITE:
+        return NOT_FINITE[value]
     if name in FLAGS and not isinstance(value, bool):
         invalid(column, f"{name} is true or false, not {value!r}.")
     if name in CHOICES and sign in ("==", "!=", "in", "not in") and value not in CHOICES[name]:

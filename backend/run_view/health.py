@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from backend.domain import health
 from backend.domain.experiment import HealthConfig
 from backend.domain.health import Findings, Health, HeldOut
+from backend.kit.boundary import Broken, shielded
 from backend.run_view.views import RunView
 
 # What a verdict in a table needs: of many runs only these are fetched.
@@ -52,14 +52,19 @@ class HealthView(BaseModel):
 
 
 def of_run(run: RunView) -> Health:
-    """What can be said about the run's encoder now, by the thresholds of its config."""
+    """What can be said about the run's encoder now, by the thresholds of its config or the default ones."""
+    made = shielded(f"the verdict on run {run.id}", lambda: _judged(run))
+    return Health("quiet", "unknown", made.text) if isinstance(made, Broken) else made
+
+
+def _judged(run: RunView) -> Health:
     result = run.held_out
     score = result.pass_at(1) if result else None
     held_out = HeldOut(result.set, score.solved, score.n, score.high) if result and score else None
     return health.judge(
         Findings(
             variant=run.variant,
-            config=_thresholds(run.config),
+            config=run.experiment.health if run.experiment else HealthConfig(),
             metrics=run.metrics,
             alarms=run.alarms,
             held_out=held_out,
@@ -72,11 +77,3 @@ def view(run: RunView) -> HealthView:
     found = of_run(run)
     evidence = [EvidenceView(**asdict(each)) for each in found.evidence]
     return HealthView(level=found.level, word=found.word, sentence=found.sentence, evidence=evidence)
-
-
-def _thresholds(config: dict[str, Any]) -> HealthConfig:
-    """Those of the run; the defaults for an external run and a config of another version."""
-    try:
-        return HealthConfig.model_validate(config.get("health") or {})
-    except ValidationError:
-        return HealthConfig()

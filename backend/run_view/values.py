@@ -18,9 +18,15 @@ from sqlalchemy.orm import Session
 from backend.domain.experiment.identity import complete_section
 from backend.domain.measurement import Protocol, from_json
 from backend.kit.filters.tree import Value
-from backend.kit.format import finite
 from backend.run_view import value_queries as rows
-from backend.run_view.filter_names import CONFIG_PATHS, PASSES, at_path, metric_of, without_numbers
+from backend.run_view.filter_names import (
+    CONFIG_PATHS,
+    PASSES,
+    at_path,
+    is_explicit,
+    metric_of,
+    without_numbers,
+)
 
 _PLAIN = (
     "id",
@@ -128,12 +134,13 @@ class RunValues:
         if _is_of_config(name):
             return lambda line: _in_config(line, path, configs)
         metric, summary = metric_of(name)
+        explicit = is_explicit(name)
         found = rows.metric(self._session, metric, summary, self._only)
 
         def read(line: RunLine) -> Value:
             if line.id in found:
-                return finite(found[line.id])
-            return at_path(configs[line.id], path) if line.id in configs else None
+                return found[line.id]
+            return at_path(configs[line.id], path) if line.id in configs and not explicit else None
 
         return read
 

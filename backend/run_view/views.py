@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.identity import read_stored
 from backend.domain.hypothesis.view import HypothesisView
+from backend.kit.numbers import Number
 from backend.runs.status import RunStatus
 from backend.scores.measured import Measured
 
@@ -31,9 +36,10 @@ class ResultView(Measured):
 
 
 class MetricView(BaseModel):
-    """A metric in three numbers; null where the run has no finite value of it."""
+    """A metric in three numbers. A last value that is no finite number is a text: "NaN", "Infinity" or
+    "-Infinity"; the least and the greatest are of the finite values, null where there is none."""
 
-    last: float | None
+    last: Number | None
     min: float | None
     max: float | None
     step: int = Field(description="Step of the last point.")
@@ -99,24 +105,43 @@ class RunView(BaseModel):
     checkpoint_step: int | None = Field(description="Step of the newest checkpoint.")
     worker_id: str | None
     traceback: str = Field(description="Of the crash, when the run failed with one; empty in lists.")
+    problem: str = Field("", description="Why most of this is missing: what is stored cannot be read.")
 
     @property
     def state(self) -> str:
         """A digest of all that is shown of it; the same as long as nothing changes but the clock."""
         return sha256(self.model_dump_json(exclude={"duration"}).encode()).hexdigest()[:16]
 
+    @cached_property
+    def experiment(self) -> ExperimentConfig | None:
+        """The config as our schema has it: whoever asks for a field of it asks here.
+
+        None for an external run, whose config is any JSON and means nothing to us, and for one that today's
+        code cannot read.
+        """
+        return read_stored(self.config) if self.origin == "training" else None
+
+    @property
+    def evaluated_sets(self) -> list[str]:
+        """Names of the sets that its config evaluates, in order; none where it is not our schema."""
+        return [each.name for each in self.experiment.evaluation.sets] if self.experiment else []
+
     @property
     def held_out(self) -> ResultView | None:
         """The result that `pass1` in a filter and a table means, or None."""
-        return held_out_result(self.config, self.results)
+        return held_out_result(self.evaluated_sets, self.results)
 
 
-def held_out_result(config: dict[str, Any], results: Sequence[ResultView]) -> ResultView | None:
-    """The newest finished evaluation on a held-out set; of several such sets, the first in the config."""
+def until_now(dumped: dict[str, Any]) -> dict[str, Any]:
+    """A run as `model_dump` gave it a while ago, with the duration that it has by now."""
+    if dumped["started_at"] is None or dumped["finished_at"] is not None:
+        return dumped
+    return {**dumped, "duration": max(0.0, time.time() - dumped["started_at"])}
+
+
+def held_out_result(order: Sequence[str], results: Sequence[ResultView]) -> ResultView | None:
+    """The newest finished evaluation on a held-out set; of several such sets, the first in `order`."""
     finished = [result for result in results if result.status == "finished" and result.held_out]
-    evaluation = config.get("evaluation")
-    sets = evaluation.get("sets", []) if isinstance(evaluation, dict) else []
-    order = [each.get("name") for each in sets if isinstance(each, dict)]
 
     def rank(result: ResultView) -> tuple[int, int, int]:
         place = order.index(result.set) if result.set in order else len(order)

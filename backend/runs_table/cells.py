@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.domain import metrics
 from backend.domain.measurement import Protocol
+from backend.kit.boundary import Broken, shielded
 from backend.kit.clock import clock
 from backend.kit.filters.tree import Value
 from backend.kit.format import NBSP, NO_VALUE, duration, percent, significant, size
@@ -89,7 +90,7 @@ def _column(name: str) -> Column:
 def _title(name: str) -> str:
     """`accuracy/token:max` -> `accuracy/token max`."""
     metric, summary = metric_of(name)
-    return f"{metric} {summary}" if name.endswith(f":{summary}") else name
+    return f"{metric} {summary}" if name.endswith(f":{summary}") and metric != name else metric
 
 
 def cells_of(
@@ -105,13 +106,20 @@ def cells_of(
     base = lines.get(baseline.id) if baseline else None
     return {
         run.id: {
-            column.name: _cell(values, lines[run.id], column.measure, base if run is not baseline else None)
+            column.name: _shielded(
+                values, lines[run.id], column.measure, base if run is not baseline else None
+            )
             for column in columns
             if column.measure in names
         }
         for run in asked
         if run.id in lines
     }
+
+
+def _shielded(values: RunValues, line: RunLine, name: str, base: RunLine | None) -> Cell:
+    made = shielded(f"{name} of run {line.id}", lambda: _cell(values, line, name, base))
+    return Cell(NO_VALUE, False, title=made.text) if isinstance(made, Broken) else made
 
 
 def _cell(values: RunValues, line: RunLine, name: str, base: RunLine | None) -> Cell:

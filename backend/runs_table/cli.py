@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.kit.clock import time_or_date
-from backend.kit.format import counted
+from backend.kit.format import counted, short_number
 from backend.terminal.options import AsJson, score_text
 
 if TYPE_CHECKING:
@@ -110,8 +110,11 @@ def note(
     from backend.terminal.lab import writing
 
     with writing() as session:
+        before = service.get(session, run_id).notes
         service.edit(session, run_id, notes=text)
     _announce([run_id])
+    if before and before != text:
+        print(f"Replaced: {before}", file=sys.stderr)
     print(f"Saved the notes of run {run_id}.")
 
 
@@ -201,4 +204,4 @@ def _text(value: Value) -> str:
         return ""
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return short_number(value, 4) if isinstance(value, float) else str(value)

@@ -9,13 +9,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.domain.config.messages import shown
 from backend.domain.config.problems import flatten
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import complete, is_shared
 from backend.domain.statistics import Mean, mean_of, mean_of_shares
 from backend.groups.views import told
+from backend.kit.boundary import Broken, shielded
 from backend.kit.filters.tree import Value
-from backend.kit.format import NBSP, NO_VALUE, percent, solved
+from backend.kit.format import NBSP, NO_VALUE, percent, significant, solved
 from backend.run_view.filter_names import PASSES
 from backend.run_view.values import RunLine, RunValues, score_of
 from backend.runs_table.cells import (
@@ -93,13 +95,20 @@ def _variation(
         when=newest.created_at,
         runs=[line.id for line in lines],
         alarms=Counter(name for line in lines for name in _alarms(values, line)),
-        cells=[_mean_cell(values, lines, column, None if base is lines else base) for column in columns],
+        cells=[_shielded(values, lines, column, None if base is lines else base) for column in columns],
     )
 
 
 def _alarms(values: RunValues, line: RunLine) -> Sequence[str]:
     found = values.value(line, "alarm")
     return [str(each) for each in found] if isinstance(found, tuple) else []
+
+
+def _shielded(
+    values: RunValues, lines: Sequence[RunLine], column: Column, base: Sequence[RunLine] | None
+) -> Cell:
+    made = shielded(column.name, lambda: _mean_cell(values, lines, column, base))
+    return Cell(NO_VALUE, False, title=made.text) if isinstance(made, Broken) else made
 
 
 def _mean_cell(
@@ -164,7 +173,14 @@ def _config(line: RunLine) -> Mapping[str, Any]:
 
 def _differs(config: Mapping[str, Any], telling: Sequence[str]) -> list[str]:
     own = [path for path in telling if path in config][:MAX_DIFFERENCES]
-    return [f"{path} {text_of(path, config[path])}" for path in own]
+    return [f"{path} {_config_text(config[path])}" for path in own]
+
+
+def _config_text(value: Any) -> str:
+    """A value of any config, which may be any JSON; the names in it say nothing of its unit."""
+    if isinstance(value, float):
+        return significant(value)
+    return shown(value).strip('"')
 
 
 def _numbers(values: RunValues, lines: Sequence[RunLine], name: str) -> list[float]:

@@ -89,7 +89,7 @@ def _kind(name: str, values: Sequence[Any]) -> Kind:
     if kinds == {bool}:
         return "bool"
     if kinds == {int}:
-        return "int"
+        return "int" if all(value is None or abs(value) < 2**63 for value in values) else "float"
     if kinds and kinds <= {int, float}:
         return "float"
     is_metric = metrics.metric(metric_of(name)[0]) in metrics.METRICS

@@ -8,7 +8,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from backend.domain.health import LOSS, TOKEN
 from backend.groups import service as groups
 from backend.groups.views import GroupSummary
 from backend.kit import cursors
+from backend.kit.boundary import or_else, shielded
 from backend.kit.errors import FieldProblem, InvalidInput, NotFound
 from backend.lifecycle import service as runs
 from backend.run_view import health
@@ -32,8 +33,9 @@ from backend.runs_table.search import NEWEST_FIRST, RunPage
 from backend.runs_table.state import RICH, TableState
 from backend.web.deps import Database
 from backend.web.rendering import render
+from backend.web.routing import VIEWER, Router
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=VIEWER, include_in_schema=False)
 
 ROWS = 100
 GROUPINGS = ("", "seed")
@@ -126,7 +128,9 @@ def _variations(
     found = configurations.variations(session, state.filter, state.sort, columns, state.baseline)
     (start,) = cursors.read(state.cursor, int) or (0,)
     more = str(start + ROWS) if start + ROWS < len(found) else None
-    return configurations.told_apart(session, found[start : start + ROWS]), more
+    rows = found[start : start + ROWS]
+    told = shielded("how the configurations differ", lambda: configurations.told_apart(session, rows))
+    return or_else(told, rows), more
 
 
 def _group(session: Session, filter_text: str) -> GroupSummary | None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from backend.kit.errors import NotFound
+from backend.kit.errors import Conflict, FieldProblem, NotFound
 from backend.kit.problems import invalid, unknown
 from backend.kit.text import trimmed
 from backend.runs_table import queries as rows
@@ -69,12 +69,23 @@ def parts_of(query: str) -> Parts:
     return Parts(said.get("filter", ""), said.get("sort", ""), columns)
 
 
-def save(session: Session, name: str, query: str) -> SavedViewView:
-    """Keep a view, or give the one of this name another query. InvalidInput names what is wrong with it."""
+def save(session: Session, name: str, query: str, seen: str | None = None) -> SavedViewView:
+    """Keep a view, or give the one of this name another query. InvalidInput names what is wrong with it.
+
+    `seen`: its query as the writer saw it, "" for none; Conflict, with both, if it is another now.
+    """
     name = trimmed(name)
     if not 0 < len(name) <= MAX_NAME_LENGTH:
         raise _invalid("name", f"must be 1 to {MAX_NAME_LENGTH} characters long.")
     kept = _checked(session, query)
+    now = next((view.query for view in views(session) if view.name == name), "")
+    if seen is not None and now not in (seen.removeprefix("?"), kept):
+        message = f"is now: {now or 'deleted'}"
+        raise Conflict(
+            f"The view {name!r} was not saved: somebody else changed it meanwhile.",
+            "Look at theirs, or save yours under another name.",
+            problems=[FieldProblem("query", message, f"Yours: {kept}")],
+        )
     rows.put(session, name, kept, time.time())
     return SavedViewView(name=name, query=kept)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal as OneOf
@@ -22,7 +23,16 @@ from backend.kit.filters.tree import Comparison, Expression, Literal, Name, Valu
 from backend.kit.problems import invalid_query, not_valid
 from backend.run_view import queries as facts_rows
 from backend.run_view.facts import Facts
-from backend.run_view.filter_names import BUILT_IN, CHOICES, CONFIG_PATHS, bind, is_known, refusal, suggestion
+from backend.run_view.filter_names import (
+    BUILT_IN,
+    CHOICES,
+    CONFIG_PATHS,
+    asked_as,
+    bind,
+    is_known,
+    refusal,
+    suggestion,
+)
 from backend.run_view.values import RunLine, RunValues, ids
 from backend.run_view.views import RunView
 from backend.runs import queries as rows
@@ -117,7 +127,7 @@ def known_names(session: Session) -> list[KnownName]:
         for name in BUILT_IN
     ]
     recorded = sorted({*registry.NAMES, *facts_rows.metric_names(session)})
-    metrics = [KnownName(name, "metric", title=_title(name)) for name in recorded]
+    metrics = [KnownName(asked_as(name), "metric", title=_title(name)) for name in recorded]
     return built_in + metrics + [KnownName(path, "config") for path in sorted(CONFIG_PATHS)]
 
 
@@ -203,10 +213,16 @@ def _sorted(
 
 
 def in_order(pairs: Sequence[tuple[Value, Item]], falling: bool) -> list[Item]:
-    """The items by their values, those without one last whatever the direction."""
-    having = [pair for pair in pairs if pair[0] is not None]
+    """The items by their values; whatever the direction, those that are NaN come after all others, and those
+    without a value last."""
+    having = [pair for pair in pairs if pair[0] is not None and not _is_nan(pair[0])]
     having.sort(key=lambda pair: _order(pair[0]), reverse=falling)
-    return [item for _, item in having] + [item for value, item in pairs if value is None]
+    nan = [item for value, item in pairs if _is_nan(value)]
+    return [item for _, item in having] + nan + [item for value, item in pairs if value is None]
+
+
+def _is_nan(value: Value) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _check_name(session: Session, field: str, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.db.session import reading_scope, session_scope
@@ -13,8 +13,9 @@ from backend.runs_table import saved_views
 from backend.runs_table.saved_views import SavedViewView
 from backend.web.deps import Database
 from backend.web.errors import responses
+from backend.web.routing import EDITOR, VIEWER, Router
 
-router = APIRouter(prefix="/views", tags=["runs"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/views", tags=["runs"])
 ViewName = Annotated[str, Path(description="Name of a saved view.", examples=["encoders that learn"])]
 
 
@@ -27,6 +28,9 @@ class Query(BaseModel):
         description="What follows the `?` of the table's address: filter, sort, column, baseline, group.",
         examples=["filter=pass1+%3E+0&sort=-pass1"],
     )
+    seen: str | None = Field(
+        None, description="The view's query as you saw it, empty for a new one: 409 if it is another by now."
+    )
 
 
 @router.get("", responses=responses(401))
@@ -36,11 +40,11 @@ def list_views(engine: Database) -> Sequence[SavedViewView]:
         return saved_views.views(session)
 
 
-@router.put("/{name:path}", responses=responses(401, 422))
+@router.put("/{name:path}", responses=responses(401, 409, 422))
 def save_view(name: ViewName, body: Query, engine: Database) -> SavedViewView:
     """Save a view, or give the one of this name another query."""
     with session_scope(engine) as session:
-        return saved_views.save(session, name, body.query)
+        return saved_views.save(session, name, body.query, body.seen)
 
 
 @router.delete("/{name:path}", status_code=204, responses=responses(401, 404))

@@ -17,7 +17,7 @@ from backend.scores.measured import PassView, ProtocolView, passed, view_fields
 from backend.scores.tables import Evaluation
 
 LEVEL = 0.05  # of McNemar's test
-VERDICTS = {"a": "baseline is better", "b": "it is better", "undecided": "undecided"}  # a is the baseline
+VERDICTS = {"a": "baseline is better", "b": "better", "undecided": "undecided"}  # a is the baseline
 
 
 class SideView(BaseModel):

@@ -109,7 +109,9 @@ class EvaluationJob(Base):
     views_done: Mapped[int] = mapped_column(default=0)
     cells: Mapped[int | None]  # views x cells of their canvas: what time is about proportional to
     cells_done: Mapped[int] = mapped_column(default=0)
-    fruitless: Mapped[int] = mapped_column(default=0)  # interruptions since a batch was finished
+    failed_attempts: Mapped[int] = mapped_column(
+        "fruitless", default=0
+    )  # interruptions since a batch was finished
     dispatched_at: Mapped[float | None]
     started_at: Mapped[float | None]
 
@@ -125,7 +127,7 @@ class EvaluationBatch(Base):
     votes: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-class Duel(Base):
+class SequentialComparison(Base):
     """Two checkpoints evaluated with more and more views, until it is decided which solves more."""
 
     __tablename__ = "duel"
@@ -134,7 +136,7 @@ class Duel(Base):
     run_a: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), index=True)
     run_b: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), index=True)
     requests: Mapped[list[Any]]  # what is asked of a and of b, but for the views
-    ladder: Mapped[list[Any]]  # views of each round
+    view_budgets: Mapped[list[Any]] = mapped_column("ladder")  # views of each round
     rounds: Mapped[list[Any]] = mapped_column(default=list)  # [evaluation of a, of b, words] so far
     k: Mapped[int]
     status: Mapped[str] = mapped_column(index=True)  # running, decided, undecided, failed

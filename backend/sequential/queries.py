@@ -1,4 +1,4 @@
-"""Duels of checkpoints."""
+"""Sequential comparisons of checkpoints."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.scores.tables import Duel
+from backend.scores.tables import SequentialComparison
 
 
-def add(session: Session, duel: Duel) -> None:
-    session.add(duel)
+def add(session: Session, sequential: SequentialComparison) -> None:
+    session.add(sequential)
     session.flush()
 
 
-def get(session: Session, duel_id: int) -> Duel | None:
-    return session.get(Duel, duel_id)
+def get(session: Session, comparison_id: int) -> SequentialComparison | None:
+    return session.get(SequentialComparison, comparison_id)
 
 
-def newest(session: Session, limit: int) -> Sequence[Duel]:
-    return session.scalars(select(Duel).order_by(Duel.id.desc()).limit(limit)).all()
+def newest(session: Session, limit: int) -> Sequence[SequentialComparison]:
+    return session.scalars(
+        select(SequentialComparison).order_by(SequentialComparison.id.desc()).limit(limit)
+    ).all()
 
 
-def running(session: Session) -> Sequence[Duel]:
+def running(session: Session) -> Sequence[SequentialComparison]:
     """Active ones, each locked so that no other process advances it at the same moment."""
-    query = select(Duel).where(Duel.status == "running").order_by(Duel.id)
+    query = (
+        select(SequentialComparison)
+        .where(SequentialComparison.status == "running")
+        .order_by(SequentialComparison.id)
+    )
     return session.scalars(query.with_for_update(skip_locked=True)).all()

@@ -1,4 +1,4 @@
-"""Duels: two checkpoints evaluated with more and more views while it is undecided which solves more."""
+"""Sequential comparisons: more and more views while it is undecided which of two checkpoints solves more."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from backend.evaluation import service as evaluations
 from backend.kit.errors import EtrmError, NotFound
 from backend.kit.problems import invalid
 from backend.scores import queries as evaluation_rows
-from backend.scores.tables import Duel
+from backend.scores.tables import SequentialComparison
 from backend.sequential import queries as rows
 
 _invalid = partial(invalid, "The sequential comparison was not started.")
 
-LADDER = (32, 100, 400)
+VIEW_BUDGETS = (32, 100, 400)
 MAX_LIMIT = 200
 
 
-class DuelRequest(BaseModel):
+class SequentialRequest(BaseModel):
     """Two runs, what is asked of both, and how many views at most."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,7 +35,10 @@ class DuelRequest(BaseModel):
     step_b: int | None = Field(None, ge=0)
     k: int = Field(1, ge=1, le=comparison.MAX_K, description="Attempts.")
     views: tuple[int, ...] = Field(
-        LADDER, min_length=1, max_length=8, description="Of each round, ascending; the last is the most."
+        VIEW_BUDGETS,
+        min_length=1,
+        max_length=8,
+        description="Of each round, ascending; the last is the most.",
     )
     evaluation: EvaluationRequest = Field(
         EvaluationRequest(), description="Options of both evaluations; step and views are ignored."
@@ -51,7 +54,7 @@ class RoundView(BaseModel):
     words: str = Field(description="What the comparison says; empty until both are finished.")
 
 
-class DuelView(BaseModel):
+class SequentialView(BaseModel):
     """Two checkpoints and the rounds so far."""
 
     id: int
@@ -66,8 +69,8 @@ class DuelView(BaseModel):
     finished_at: float | None
 
 
-def request(session: Session, asked: DuelRequest) -> tuple[DuelView, list[tuple[int, int]]]:
-    """Start a duel; its view, and (evaluation, workers) to send to the workers after the commit.
+def request(session: Session, asked: SequentialRequest) -> tuple[SequentialView, list[tuple[int, int]]]:
+    """Start one; its view, and (evaluation, workers) to send to the workers after the commit.
 
     What was already evaluated is taken as it is. Errors as `evaluations.request`.
     """
@@ -79,25 +82,25 @@ def request(session: Session, asked: DuelRequest) -> tuple[DuelView, list[tuple[
         asked.evaluation.model_copy(update={"step": step}).model_dump(mode="json")
         for step in (asked.step_a, asked.step_b)
     ]
-    duel = Duel(
-        run_a=asked.a, run_b=asked.b, requests=both, ladder=list(asked.views), rounds=[], k=asked.k,
+    sequential = SequentialComparison(
+        run_a=asked.a, run_b=asked.b, requests=both, view_budgets=list(asked.views), rounds=[], k=asked.k,
         status="running", created_at=time.time(),
     )  # fmt: skip
-    started = _next_round(session, duel)
-    rows.add(session, duel)
-    return _view(duel), started
+    started = _next_round(session, sequential)
+    rows.add(session, sequential)
+    return _view(sequential), started
 
 
-def get(session: Session, duel_id: int) -> DuelView:
-    duel = rows.get(session, duel_id)
-    if duel is None:
-        raise NotFound(f"Sequential comparison {duel_id} not found.", "GET /api/v1/duels lists them.")
-    return _view(duel)
+def get(session: Session, comparison_id: int) -> SequentialView:
+    sequential = rows.get(session, comparison_id)
+    if sequential is None:
+        raise NotFound(f"Sequential comparison {comparison_id} not found.", "GET /api/v1/duels lists them.")
+    return _view(sequential)
 
 
-def find(session: Session, limit: int = 50) -> list[DuelView]:
-    """Duels, newest first."""
-    return [_view(duel) for duel in rows.newest(session, limit)]
+def find(session: Session, limit: int = 50) -> list[SequentialView]:
+    """Sequential comparisons, newest first."""
+    return [_view(sequential) for sequential in rows.newest(session, limit)]
 
 
 def advance(session: Session) -> list[tuple[int, int]]:
@@ -106,17 +109,17 @@ def advance(session: Session) -> list[tuple[int, int]]:
     Returns (evaluation, workers) to send to the workers after the commit.
     """
     started: list[tuple[int, int]] = []
-    for duel in rows.running(session):
+    for sequential in rows.running(session):
         try:
-            started += _advanced(session, duel)
+            started += _advanced(session, sequential)
         except EtrmError as error:
-            _end(duel, "failed", str(error))
+            _end(sequential, "failed", str(error))
     session.flush()
     return started
 
 
-def _advanced(session: Session, duel: Duel) -> list[tuple[int, int]]:
-    a, b, _ = duel.rounds[-1]
+def _advanced(session: Session, sequential: SequentialComparison) -> list[tuple[int, int]]:
+    a, b, _ = sequential.rounds[-1]
     statuses = [evaluation_rows.status_of(session, each) for each in (a, b)]
     ended = [
         f"evaluation {each} is {status}"
@@ -124,26 +127,26 @@ def _advanced(session: Session, duel: Duel) -> list[tuple[int, int]]:
         if status in ("failed", "cancelled")
     ]
     if ended:
-        _end(duel, "failed", f"{'; '.join(ended)}.")
+        _end(sequential, "failed", f"{'; '.join(ended)}.")
         return []
     if statuses != ["finished", "finished"]:
         return []
-    found = comparison.compare(session, str(a), str(b), duel.k)
-    duel.rounds = [*duel.rounds[:-1], [a, b, found.words]]
+    found = comparison.compare(session, str(a), str(b), sequential.k)
+    sequential.rounds = [*sequential.rounds[:-1], [a, b, found.words]]
     if found.verdict != "undecided":
-        _end(duel, "decided", found.words)
-    elif len(duel.rounds) == len(duel.ladder):
-        _end(duel, "undecided", found.words)
+        _end(sequential, "decided", found.words)
+    elif len(sequential.rounds) == len(sequential.view_budgets):
+        _end(sequential, "undecided", found.words)
     else:
-        return _next_round(session, duel)
+        return _next_round(session, sequential)
     return []
 
 
-def _next_round(session: Session, duel: Duel) -> list[tuple[int, int]]:
+def _next_round(session: Session, sequential: SequentialComparison) -> list[tuple[int, int]]:
     """Ask both for as many views as the next rung has."""
-    views = duel.ladder[len(duel.rounds)]
+    views = sequential.view_budgets[len(sequential.rounds)]
     ids, started = [], []
-    for run_id, raw in zip((duel.run_a, duel.run_b), duel.requests, strict=True):
+    for run_id, raw in zip((sequential.run_a, sequential.run_b), sequential.requests, strict=True):
         asked = EvaluationRequest.model_validate(raw | {"views": views})
         existing = evaluations.existing(session, run_id, asked)
         if existing is None:
@@ -151,34 +154,34 @@ def _next_round(session: Session, duel: Duel) -> list[tuple[int, int]]:
             existing = view.id
             started.append((view.id, asked.workers))
         ids.append(existing)
-    if not duel.rounds:  # a run that trains on writes newer checkpoints
-        duel.requests = [
+    if not sequential.rounds:  # a run that trains on writes newer checkpoints
+        sequential.requests = [
             raw | {"step": evaluation_rows.step_of(session, each)}
-            for raw, each in zip(duel.requests, ids, strict=True)
+            for raw, each in zip(sequential.requests, ids, strict=True)
         ]
-    duel.rounds = [*duel.rounds, [*ids, ""]]
+    sequential.rounds = [*sequential.rounds, [*ids, ""]]
     return started
 
 
-def _end(duel: Duel, status: str, words: str) -> None:
-    duel.status, duel.words, duel.finished_at = status, words, time.time()
+def _end(sequential: SequentialComparison, status: str, words: str) -> None:
+    sequential.status, sequential.words, sequential.finished_at = status, words, time.time()
 
 
-def _view(duel: Duel) -> DuelView:
-    return DuelView.model_validate(
+def _view(sequential: SequentialComparison) -> SequentialView:
+    return SequentialView.model_validate(
         {
-            "id": duel.id,
-            "a": duel.run_a,
-            "b": duel.run_b,
-            "k": duel.k,
-            "views": duel.ladder,
-            "status": duel.status,
-            "words": duel.words,
+            "id": sequential.id,
+            "a": sequential.run_a,
+            "b": sequential.run_b,
+            "k": sequential.k,
+            "views": sequential.view_budgets,
+            "status": sequential.status,
+            "words": sequential.words,
             "rounds": [
                 {"views": views, "evaluation_a": a, "evaluation_b": b, "words": words}
-                for views, (a, b, words) in zip(duel.ladder, duel.rounds, strict=False)
+                for views, (a, b, words) in zip(sequential.view_budgets, sequential.rounds, strict=False)
             ],
-            "created_at": duel.created_at,
-            "finished_at": duel.finished_at,
+            "created_at": sequential.created_at,
+            "finished_at": sequential.finished_at,
         }
     )

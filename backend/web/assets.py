@@ -17,10 +17,11 @@ from os.path import normpath
 from pathlib import Path
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from backend.kit.errors import NotFound
 from backend.web import bundles
+from backend.web.routing import OPEN, Router, needs
 
 FRONTEND = Path(str(files("frontend")))  # a folder of the clone, or of the installed wheel
 STATIC = FRONTEND / "static"
@@ -29,7 +30,7 @@ MAX_KEPT = 500  # addresses; there are some hundred, unless somebody makes up bu
 ADDRESSES = "/static/{version}/{path:path}"
 FOREVER = "public, max-age=31536000, immutable"
 
-router = APIRouter(include_in_schema=False)
+router = Router(reads=OPEN, include_in_schema=False)
 
 
 def asset(path: str) -> str:
@@ -42,6 +43,7 @@ def plotly_asset() -> str:
     return f"/static/plotly-{version('plotly')}/{PLOTLY}"
 
 
+@needs(OPEN)
 async def serve(request: Request) -> Response:
     """A static file, compressed where the browser takes it."""
     version, path = request.path_params["version"], request.path_params["path"]

@@ -12,12 +12,12 @@ from backend.settings import Settings
 from backend.web import notify
 
 
-def _engine(request: Request) -> Engine:
+async def _engine(request: Request) -> Engine:
     engine: Engine = request.app.state.engine
     return engine
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
@@ -26,6 +26,7 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
+# Async, though they wait for nothing: FastAPI calls any other dependency in a thread.
 Database = Annotated[Engine, Depends(_engine)]
 Configured = Annotated[Settings, Depends(_settings)]
 RawBody = Annotated[bytes, Depends(_body)]  # for endpoints that parse off the event loop, or in our words
@@ -53,6 +54,4 @@ def attached(file: File) -> Response:
 
 def announce(*run_ids: str) -> None:
     """Tell open pages about runs. After the commit: who looks must see it."""
-    for run_id in run_ids:
-        notify.run_changed(run_id)
-    notify.runs_changed()
+    notify.changed(*run_ids)

@@ -33,6 +33,7 @@ class Drawn:
     legend: tuple[LegendEntry, ...] = ()
     notes: tuple[str, ...] = ()
     log: bool = False
+    problem: str = ""  # why there is no drawing
 
 
 NOT_YET = Drawn()

@@ -18,7 +18,15 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from backend.db.session import Writes, writes
-from backend.kit.errors import EtrmError, FieldProblem, InvalidInput, NotFound, TooLarge, Unavailable
+from backend.kit.errors import (
+    EtrmError,
+    FieldProblem,
+    InvalidInput,
+    NotFound,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +166,8 @@ class ErrorResponder:
         headers = dict(known.headers) if isinstance(known, HttpError) else {}
         if known.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(known, TooManyRequests):
+            headers["Retry-After"] = str(known.retry_after)
         if not request.scope["path"].startswith("/api/") and "text/html" in request.headers.get("accept", ""):
             page = self._page(request, known)
             page.headers.update(known.headers if isinstance(known, HttpError) else {})

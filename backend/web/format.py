@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.domain.experiment.search import search_words
 from backend.domain.looks import look_of
 from backend.domain.measurement import weights_name
-from backend.kit import clock, format
+from backend.kit import clock, format, lists
 from backend.kit.format import worker_name
 
 
@@ -48,6 +48,7 @@ FILTERS = {
         clock.time_of_day,
         clock.iso,
         search_words,
+        lists.as_text,
         grid_shape,
         grid_box,
         worker_name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import lru_cache
 
 from redis import Redis
@@ -16,15 +16,21 @@ from redis.retry import Retry
 
 from backend.settings import Settings
 
-RUNS = "etrm:runs"
+RUNS = "etrm:runs"  # the table of runs or of workers
+OF_RUN = "etrm:run:"  # and the run's id
 PATIENCE = 0.02  # seconds for connecting and for each answer: a page must not wait for a notification
 PAUSE = 2.0  # seconds without another try after a failure
-POLL_INTERVAL = 2.0  # seconds after which a listener looks at the database even if nothing was heard
+POLL_INTERVAL = 2.0  # seconds of silence after which a listener says so
+TABLE_EVERY = 2.0  # seconds between two notifications to the table of runs about points alone
+
+# Called with what the broker did not take, in the thread of whoever notifies: other processes are told
+# nothing, those who listen in this one are.
+nearby: set[Callable[[str], None]] = set()
 
 
 def run_changed(run_id: str) -> None:
     """Something of this run was written: points, log, progress, status. Never raises."""
-    _publish(_channel(run_id))
+    _publish(channel_of(run_id))
 
 
 def runs_changed() -> None:
@@ -32,41 +38,74 @@ def runs_changed() -> None:
     _publish(RUNS)
 
 
+def changed(*run_ids: str) -> None:
+    """These runs changed in a way that the table shows, too. Never raises."""
+    _publish(*map(channel_of, run_ids), RUNS)
+
+
+def logged(run_id: str) -> None:
+    """Points of this run were written: the table, which shows no more than the last ones, hears of it at
+    most every two seconds. Never raises."""
+    _publish(channel_of(run_id), *([RUNS] if _table.is_due() else []))
+
+
+def channel_of(run_id: str) -> str:
+    """The channel of one run's notifications."""
+    return f"{OF_RUN}{run_id}"
+
+
 def reachable() -> bool:
     """Whether the broker answers now."""
-    url = Settings.load().broker_url
+    url = Settings.current().broker_url
     return url is not None and _Publisher.of(url).answers()
 
 
-async def listen(run_id: str | None = None, every: float = POLL_INTERVAL) -> AsyncIterator[bool]:
-    """Yield when the run (None: any run) may have changed: True if told so, False after `every` seconds.
+async def listen(every: float = POLL_INTERVAL) -> AsyncIterator[str | None]:
+    """The channels of all notifications as they come; None once it listens and after `every` silent seconds.
 
-    A broker that is away or lost turns this into a plain timer until it is back.
+    One connection for all of them. A broker that is away or lost turns this into a timer until it is back.
     """
-    url = Settings.load().broker_url
-    channel = RUNS if run_id is None else _channel(run_id)
+    url = Settings.current().broker_url
     while True:
         if url is not None:
-            async for told in _heard(url, channel, every):
-                yield told
+            async for channel in _heard(url, every):
+                yield channel
         await asyncio.sleep(every)
-        yield False
+        yield None
 
 
-async def _heard(url: str, channel: str, every: float) -> AsyncIterator[bool]:
+async def _heard(url: str, every: float) -> AsyncIterator[str | None]:
     """Notifications and timeouts until the connection is lost."""
     client = AsyncRedis.from_url(_redis_url(url), socket_connect_timeout=1, retry=None)
-    subscription: PubSub = client.pubsub()
+    subscription: PubSub = client.pubsub(ignore_subscribe_messages=True)
     try:
-        await subscription.subscribe(channel)
+        await subscription.psubscribe(RUNS, f"{OF_RUN}*")
         while True:
-            message = await subscription.get_message(ignore_subscribe_messages=True, timeout=every)
-            yield message is not None
+            message = await subscription.get_message(timeout=every)
+            yield message["channel"].decode() if message else None
     except (RedisError, OSError):
         return
     finally:
         await subscription.aclose()  # type: ignore[no-untyped-call]
         await client.aclose()
+
+
+class _Throttle:
+    """Lets something happen at most every so often."""
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._next = 0.0
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._every
+        return True
+
+
+_table = _Throttle(TABLE_EVERY)
 
 
 class _Publisher:
@@ -86,13 +125,25 @@ class _Publisher:
     def of(url: str) -> _Publisher:
         return _Publisher(url)
 
-    def publish(self, channel: str) -> None:
+    def publish(self, channels: Sequence[str]) -> bool:
+        """All in one round trip; whether the broker took them."""
         if time.monotonic() < self._silent_until:
-            return
+            return False
         try:
-            self._client.publish(channel, b"1")
+            if len(channels) == 1:
+                self._client.publish(channels[0], b"1")
+            else:
+                self._publish_together(channels)
         except (RedisError, OSError):
             self._silent_until = time.monotonic() + PAUSE
+            return False
+        return True
+
+    def _publish_together(self, channels: Sequence[str]) -> None:
+        with self._client.pipeline(transaction=False) as pipeline:
+            for channel in channels:
+                pipeline.publish(channel, b"1")
+            pipeline.execute()
 
     def answers(self) -> bool:
         try:
@@ -101,14 +152,12 @@ class _Publisher:
             return False
 
 
-def _publish(channel: str) -> None:
-    url = Settings.load().broker_url
-    if url is not None:
-        _Publisher.of(url).publish(channel)
-
-
-def _channel(run_id: str) -> str:
-    return f"etrm:run:{run_id}"
+def _publish(*channels: str) -> None:
+    url = Settings.current().broker_url
+    if url is None or not _Publisher.of(url).publish(channels):
+        for channel in channels:
+            for tell in tuple(nearby):
+                tell(channel)
 
 
 def _redis_url(url: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
 from http import HTTPStatus
+from typing import Any, Literal
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from backend.kit.boundary import Broken, shielded
 from backend.web.assets import FRONTEND, asset, plotly_asset
 from backend.web.contexts import Context
 from backend.web.drawn import AXES, NOT_YET
@@ -28,8 +32,23 @@ def environment() -> Environment:
     )
     made.filters.update(FILTERS)
     made.globals.update(asset=asset, plotly_asset=plotly_asset, AXES=AXES, NOT_YET=NOT_YET)
+    made.globals.update(shielded=shielded_html)
     made.globals.update(NAVIGATION=NAVIGATION, page_named=named)
     return made
+
+
+Wrap = Literal["box", "card", "row"]
+_WRAPS: dict[Wrap, Markup] = {
+    "box": Markup('<p class="failure" role="status">{}</p>'),
+    "card": Markup('<article class="card is-broken"><p class="failure" role="status">{}</p></article>'),
+    "row": Markup('<tr class="is-broken"><td class="failure" colspan="99" role="status">{}</td></tr>'),
+}
+
+
+def shielded_html(wrap: Wrap, what: str, macro: Callable[..., Markup], *values: Any) -> Markup:
+    """What a template's macro draws of the values, or in its place why it cannot: `wrap` is what it is."""
+    made = shielded(what, lambda: macro(*values))
+    return _WRAPS[wrap].format(made.text) if isinstance(made, Broken) else made
 
 
 def render(context: Context, status: int = HTTPStatus.OK) -> HTMLResponse:

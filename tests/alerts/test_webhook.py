@@ -21,7 +21,7 @@ from backend.domain.records import Alarm
 from backend.lifecycle import service as runs
 from backend.runs.tables import Alarm as AlarmRow
 from tests.support.processes import eventually
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 from tests.support.web import WebServer
 
 RUN = "aaaaaaaaaa"

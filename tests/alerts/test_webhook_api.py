@@ -9,7 +9,7 @@ from backend.alerts import queries as alarm_deliveries
 from backend.alerts import service as alarms
 from backend.db.session import session_scope
 from backend.domain.records import Alarm
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 
 
 def test_an_alarm_that_did_not_arrive_says_why_and_its_run_goes_on(

@@ -26,8 +26,8 @@ from backend.domain.records import MetricFrame
 from backend.data import service as datasets
 from backend.metrics import service as series
 from tests.support.databases import SqliteFiles
-from tests.support.recorded import record_run
-from tests.support.tiny_runs import Memory, tiny
+from tests.support.records.recorded import record_run
+from tests.support.records.tiny_runs import Memory, tiny
 from tests.support.web import WebServer
 from worker.data.sets import BuiltinTasks
 from worker.training.stop import StopSignal

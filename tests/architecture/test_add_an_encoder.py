@@ -30,8 +30,8 @@ from backend.db.session import session_scope
 from backend.people import service as accounts
 from backend.settings import Settings
 from benchmarks import encoders_learn, overfit, pages_data
-from tests.support.recorded import record_run
-from tests.support.tiny_runs import Memory, tiny
+from tests.support.records.recorded import record_run
+from tests.support.records.tiny_runs import Memory, tiny
 from worker.data.sets import BuiltinTasks
 from worker.training.stop import StopSignal
 from worker.training.trainer import train

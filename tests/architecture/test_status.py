@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HOME = "backend/runs/transition.py"
 OTHERS = {
-    "backend/sequential/service.py",  # a duel's own status: running, decided, undecided, failed
+    "backend/sequential/service.py",  # its own status: running, decided, undecided, failed
     "backend/web/errors.py",  # the HTTP status of an answer
 }
 MAKES = {"_new_run", "add", "put"}  # a new row begins with a status; `put` leaves that of an old one

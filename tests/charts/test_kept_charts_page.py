@@ -16,7 +16,7 @@ from backend.db.session import session_scope
 from backend.domain.records import MetricFrame
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 
 
 def chart(title: str = "A", points: int = 100) -> Chart:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 
 NO_ID = "zzzzzzzzzz"
 

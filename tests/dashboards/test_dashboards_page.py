@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 from tests.support.web import WebServer
 
 WORDS = "**bold** [ok](https://a.example) [no](javascript:alert(1)) <img src=x onerror=alert(1)>"
@@ -90,17 +91,22 @@ def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(
         figure = stranger.get(f"{made['url']}/figures?panel=chart").json()["figures"]["chart"]
         assert [trace["meta"]["role"] for trace in figure["data"]][:2] == ["raw", "smooth"]
         assert stranger.get(f"{made['url']}/panels/bars.csv").status_code == 200
-        series = stranger.get(f"{made['url']}/series", params={"names": "accuracy/token,loss"}).json()[
-            "series"
-        ]
-        assert list(series[ids[0]]) == ["accuracy/token"]  # loss is on no panel
+        points = stranger.get(f"{made['url']}/series.csv", params={"names": "accuracy/token,loss"}).text
+        assert points.splitlines()[0] == "run,step,wall_time,accuracy/token"  # loss is on no panel
+        assert ids[0] in points
         for closed in (f"/d/{board}", "/", f"/runs/{ids[0]}", "/api/v1/dashboards"):
             assert stranger.get(closed).status_code in (303, 401), closed
         assert stranger.get("/s/unknown").status_code == 404
 
         page_client.delete(f"/api/v1/dashboards/{board}/shares/{made['id']}")
-        for address in ("", "/figures?panel=chart", "/panels/bars.csv", "/series?names=loss"):
+        for address in ("", "/figures?panel=chart", "/panels/bars.csv", "/series.csv?names=loss"):
             assert stranger.get(made["url"] + address).status_code == 404
+        for address in (made["url"], "/s/unknown", "/s/", f"{made['url']}/elsewhere"):
+            answer = stranger.get(address, headers={"Accept": "text/html"})
+            assert answer.status_code == 404
+            assert 'class="rail"' not in answer.text  # whose scripts would send a stranger to the login
+            assert 'href="/"' not in answer.text
+        assert "This link is invalid or was revoked." in stranger.get(made["url"]).text
 
 
 def test_a_dashboard_is_made_empty_or_from_a_comparison(
@@ -121,3 +127,38 @@ def test_a_dashboard_is_made_empty_or_from_a_comparison(
     page_client.post("/dashboards", data={"name": "Others", "runs": other})
     (panel,) = page_client.get("/api/v1/dashboards/others").json()["content"]["panels"]
     assert panel["metric"] == "reward"
+
+
+PICTURES = """![a *plot*](https://evil.example/pixel.png "t")
+![](//evil.example/b.png) ![here](/static/x.png) [![in a link](http://evil.example/c.png)](https://a.example)
+![own](data:image/png;base64,iVBORw0KGgo=) ![ref]
+
+[ref]: https://evil.example/d.png
+"""
+
+
+def test_no_page_fetches_a_picture_of_another_host(page_client: httpx.Client) -> None:
+    content = {"panels": [{"id": "p", "kind": "prose", "text": PICTURES}]}
+    slug = page_client.post("/api/v1/dashboards", json={"name": "Pictures", "content": content}).json()[
+        "slug"
+    ]
+    for path in (f"/d/{slug}", f"/d/{slug}/export.html"):
+        html = page_client.get(path).text
+        assert re.findall(r'<img[^>]*src="([^"]*)', html) == ["data:image/png;base64,iVBORw0KGgo="]
+        for address in (
+            "https://evil.example/pixel.png",
+            "//evil.example/b.png",
+            "https://evil.example/d.png",
+        ):
+            assert f'<a href="{address}">' in html
+
+
+def test_an_export_forbids_the_browser_to_fetch_anything(page_client: httpx.Client, board: str) -> None:
+    html = page_client.get(f"/d/{board}/export.html").text
+    head = html[: html.index("</head>")]
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', head)
+    assert policy
+    assert policy[1].startswith("default-src 'none'; ")
+    assert head.index("Content-Security-Policy") < head.index("<style>")
+    assert not re.search(r"https?://|//", policy[1])
+    assert "<script" not in html

@@ -13,7 +13,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.queue import claims as queue
 from backend.queue import sweep as queue_sweep
 from backend.workers import service as workers
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"
 WRONG_BY = 120.0  # seconds, twice the lease

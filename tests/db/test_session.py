@@ -14,7 +14,7 @@ from backend.kit.errors import EtrmError
 from backend.runs import queries as runs
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 
 def test_a_scope_commits_when_it_ends(engine: Engine) -> None:

@@ -10,10 +10,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import Engine
 
 from backend.db.session import make_engine
-from tests.support.browser import Complaints, chromium
 from tests.support.databases import SqliteFiles
-from tests.support.furnished import Furnished, furnish, lab_without_worker
 from tests.support.lab import StartedLab
+from tests.support.pages.browser import Complaints, chromium
+from tests.support.records.furnished import Furnished, furnish, lab_without_worker
 
 PATIENCE = 120_000  # milliseconds; only what never comes takes so long, and a busy machine is slow
 

@@ -14,7 +14,7 @@ from backend.alerts import service as alarms
 from backend.db.session import session_scope
 from backend.domain.records import Alarm
 from tests.support.processes import eventually
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 
 ALARM = Alarm("starvation", 45, 0.02, 0.5, "Starvation: only 2 % of the encoder receives a gradient.")
 

@@ -93,6 +93,12 @@ def test_everything_answers_from_the_first_moment(lab):
     assert healthy(lab)
 
 
+def test_nothing_in_the_folder_is_readable_by_others(lab, token):
+    assert list((lab.home / "logs").iterdir())
+    paths = [lab.home, *lab.home.rglob("*")]
+    assert [path for path in paths if path.lstat().st_mode & 0o077] == []
+
+
 def test_only_the_loopback_can_connect(lab):
     [(address, _)] = {
         (each.laddr.ip, each.status)

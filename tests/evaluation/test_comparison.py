@@ -13,7 +13,7 @@ from backend.domain.records import TRUTH_UNKNOWN, EvaluationKey, EvaluationSumma
 from backend.evaluation import comparison
 from backend.evaluation import outcomes as predictions
 from backend.kit.errors import Conflict, InvalidInput, NotFound
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 TASKS = tuple(f"task{number:02}" for number in range(12))
 KEY = EvaluationKey("held-out", step=100, weights="ema", views=8, act_steps=4, task_ids=TASKS)

@@ -28,7 +28,7 @@ from backend.workers import lease
 from backend.workers import service as workers
 from backend.workers.service import WorkerBeat
 from tests.support.passing_time import elapse
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"
 TASKS = [f"task{number}" for number in range(6)]

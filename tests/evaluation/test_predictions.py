@@ -22,7 +22,7 @@ from backend.domain.records import (
 )
 from backend.evaluation import outcomes as predictions
 from backend.kit.errors import InvalidInput
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"
 TASKS = tuple(f"task{number}" for number in range(6))

@@ -28,7 +28,7 @@ from backend.evaluation import outcomes as predictions
 from backend.evaluation import service as evaluations
 from backend.runs import checkpoints
 from backend.runs.status import RunStatus
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 HELD_OUT, TRAINED_ON = "arc-agi-1/evaluation", "arc-agi-1/training"
 

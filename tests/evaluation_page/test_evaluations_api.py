@@ -12,7 +12,7 @@ from backend.domain.arc.grid import Grid
 from backend.domain.arc.votes import ActStep, SearchPoint, SearchTrace, ViewVote, trace_of
 from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
 from backend.evaluation import outcomes as predictions
-from tests.support.recorded import record_evaluation_job, record_run
+from tests.support.records.recorded import record_evaluation_job, record_run
 from tests.support.web import events_of
 
 

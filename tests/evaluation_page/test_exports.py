@@ -21,7 +21,7 @@ from backend.evaluation import outcomes as predictions
 from backend.evaluation_page import exports
 from backend.kit.errors import InvalidInput, NotFound
 from backend.kit.parquet import Column, written
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"
 PAIR = {"input": [[1, 2]], "output": [[2, 1]]}

@@ -12,7 +12,7 @@ from backend.data import service as datasets
 from backend.db.session import make_engine, session_scope
 from tests.support.databases import SqliteFiles
 from tests.support.processes import Lab
-from tests.support.tiny import numbers, tiny
+from tests.support.records.tiny import numbers, tiny
 
 
 @contextmanager

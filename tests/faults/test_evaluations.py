@@ -23,9 +23,9 @@ from backend.evaluation_page import traces
 from backend.queue import dispatch
 from backend.scores import job_queries as evaluation_jobs
 from backend.scores import queries as rows
-from backend.sequential import service as duels
+from backend.sequential import service as sequential
 from tests.support.processes import PATIENCE, Lab, eventually, kill
-from tests.support.tiny import tiny
+from tests.support.records.tiny import tiny
 
 pytestmark = pytest.mark.faults
 
@@ -206,7 +206,7 @@ def test_a_cancelled_evaluation_goes_on_where_it_was(lab: Lab, evaluated: str, e
     assert table(lab, evaluation_id) == expected
 
 
-def test_a_duel_goes_up_its_ladder_through_the_workers(lab: Lab, evaluated: str) -> None:
+def test_a_sequential_comparison_takes_its_rounds_through_the_workers(lab: Lab, evaluated: str) -> None:
     """Two runs that solve nothing: after the last rung it is still undecided."""
     other = train(lab, seed=1)
     said = subprocess.run(
@@ -220,7 +220,7 @@ def test_a_duel_goes_up_its_ladder_through_the_workers(lab: Lab, evaluated: str)
     lines = said.stdout.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["2 views", "4 views", "Undecided."]
     with reading_scope(lab.engine) as session:
-        (found,) = duels.find(session)
+        (found,) = sequential.find(session)
         rounds = [evaluations.get(session, each.evaluation_b) for each in found.rounds]
     assert (found.a, found.b, found.status) == (evaluated, other, "undecided")
     assert [(each.views, each.status, each.progress.scored) for each in rounds] == [

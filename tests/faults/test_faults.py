@@ -15,7 +15,7 @@ from backend.queue import dispatch
 from backend.runs import checkpoints
 from backend.workers import service as workers
 from tests.support.processes import PATIENCE, Lab, eventually, kill
-from tests.support.tiny import CHECKPOINT_EVERY, STEPS, numbers, tiny
+from tests.support.records.tiny import CHECKPOINT_EVERY, STEPS, numbers, tiny
 
 pytestmark = pytest.mark.faults
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.support.processes import Lab, eventually
-from tests.support.tiny import STEPS, tiny
+from tests.support.records.tiny import STEPS, tiny
 
 pytestmark = pytest.mark.faults
 

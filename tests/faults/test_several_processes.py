@@ -7,7 +7,7 @@ import pytest
 
 from backend.domain.experiment import ExperimentConfig
 from tests.support.processes import Lab, eventually, kill
-from tests.support.tiny import CHECKPOINT_EVERY, tiny
+from tests.support.records.tiny import CHECKPOINT_EVERY, tiny
 
 pytestmark = pytest.mark.faults
 

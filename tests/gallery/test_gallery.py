@@ -16,7 +16,7 @@ from backend.evaluation import outcomes as predictions
 from backend.gallery import service as gallery
 from backend.gallery.service import Filter
 from backend.kit.errors import InvalidInput, NotFound
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 SET = "mine"
 SIDES = {"a": 4, "b": 4, "c": 14, "d": 30}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 from sqlalchemy import Engine
 
-from tests.support.recorded import HELD_OUT, record_run
+from tests.support.records.recorded import HELD_OUT, record_run
 
 
 def test_the_gallery_is_filtered_compared_and_paged(client: httpx.Client, database: Engine) -> None:

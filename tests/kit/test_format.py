@@ -33,7 +33,7 @@ def test_a_duration_has_two_units_at_most(seconds: float | None, said: str) -> N
         (1240.4, "1,240"),
         (3.14e-6, "3.14e-06"),
         (0, "0"),
-        (math.nan, "–"),
+        (math.nan, "NaN"),
         (None, "–"),
         (-0.05, "-0.0500"),
     ],
@@ -61,7 +61,7 @@ def test_bytes_have_a_unit() -> None:
 
 @pytest.mark.parametrize(
     ("share", "said"),
-    [(0.631, "63.1 %"), (0.0, "0.0 %"), (-0.0, "0.0 %"), (9e-7, "< 0.1 %"), (math.nan, "–")],
+    [(0.631, "63.1 %"), (0.0, "0.0 %"), (-0.0, "0.0 %"), (9e-7, "< 0.1 %"), (math.nan, "NaN")],
 )
 def test_a_small_share_is_not_called_nothing(share: float, said: str) -> None:
     assert format.percent(share) == said

@@ -18,8 +18,8 @@ from backend.groups import service as groups
 from backend.groups.views import GroupView
 from backend.lifecycle import service as runs
 from backend.runs_table import search as run_search
-from tests.support.forms import Form
-from tests.support.recorded import record_evaluation
+from tests.support.pages.forms import Form
+from tests.support.records.recorded import record_evaluation
 
 WIDTHS = {"sweep.path.0": "model.core.width", "sweep.values.0": "64, 128"}
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.records import MetricFrame
 from backend.metrics import service as series
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"
 

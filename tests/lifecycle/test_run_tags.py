@@ -9,7 +9,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.kit.errors import InvalidInput, NotFound
 from backend.lifecycle import service as runs
 from backend.lifecycle import tags as run_tags
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 
 @pytest.fixture

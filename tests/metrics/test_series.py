@@ -19,7 +19,7 @@ from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.metrics.tables import Segment
 from tests.support.databases import SqliteFiles
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"
 START = 1_790_000_000.0

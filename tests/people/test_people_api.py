@@ -12,7 +12,7 @@ from backend.db.session import session_scope
 from backend.domain.records import Checkpoint
 from backend.runs import checkpoints
 from tests.support.processes import Lab
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 from tests.support.web import WebServer
 
 

@@ -25,7 +25,7 @@ from backend.runs.tables import Run
 from backend.workers import lease
 from backend.workers import service as workers
 from tests.support.passing_time import elapse
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 T = TypeVar("T")
 RUN = "aaaaaaaaaa"

@@ -11,7 +11,7 @@ from backend.queue import board as queue_board
 from backend.queue import claims as queue
 from backend.queue import order as queue_order
 from backend.queue import sweep as queue_sweep
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 NOW = 1_800_000_000.0
 

@@ -13,7 +13,7 @@ from backend.db.session import session_scope
 from backend.domain.people import Role
 from backend.people import service as accounts
 from tests.support.processes import Lab
-from tests.support.recorded import record_checkpoint, record_run
+from tests.support.records.recorded import record_checkpoint, record_run
 from tests.support.web import WebServer
 
 

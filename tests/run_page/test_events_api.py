@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
+import struct
 import time
 from collections.abc import Iterator
-from contextlib import aclosing
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -18,15 +19,14 @@ from backend.domain.records import EvaluationKey, EvaluationSummary, LogLine, Me
 from backend.evaluation import outcomes as predictions
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
+from backend.people import service as people
 from backend.queue import claims as queue
-from backend.run_page.events_api import TableStream
 from backend.runs import logs
-from backend.web import live, notify
-from tests.support.asynchronous import run
+from backend.web import notify
 from tests.support.processes import Lab, eventually
 from tests.support.web import Event, WebServer, events_of
 
-PATIENCE = httpx.Timeout(120)  # a heartbeat comes every 15 s, so the connection itself is never silent
+PATIENCE = httpx.Timeout(120)  # a heartbeat comes every 10 s, so the connection itself is never silent
 
 
 def write(engine: Engine, run: str, *steps: int, name: str = "loss") -> None:
@@ -162,26 +162,6 @@ def test_who_shows_a_run_as_it_is_is_told_only_what_changes(
         assert "status" in [event.kind for event in events_of(response)]  # it is another state now
 
 
-def test_the_table_is_told_only_what_changes(external: str, database: Engine) -> None:
-    stream = TableStream(database, changes_only=True)
-    assert stream.look() == []
-    finish(database, external)
-    (event,) = stream.look()
-    assert (event.event, event.data["id"], event.data["status"]) == ("status", external, "finished")
-
-
-def test_a_stream_with_nothing_to_say_says_that_it_is_there(
-    database: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT_EVERY", 0.0)
-
-    async def first_two() -> list[str | None]:
-        async with aclosing(live.follow(TableStream(database, True), None, asyncio.Event())) as events:
-            return [(await anext(events)).event for _ in range(2)]
-
-    assert run(first_two()) == [None, "heartbeat"]
-
-
 def test_the_cursor_of_a_series_is_where_its_stream_goes_on(
     client: httpx.Client, external: str, database: Engine
 ) -> None:
@@ -270,20 +250,101 @@ def test_many_open_streams_hold_no_database_connection(
             response.close()
 
 
-def test_streams_that_end_leave_no_listener_at_the_broker(
-    client: httpx.Client, external: str, lab: Lab
+def test_however_many_streams_the_server_listens_to_the_broker_once(
+    client: httpx.Client, external: str, server: WebServer, lab: Lab
 ) -> None:
     path = f"/api/v1/runs/{external}/events"
-    for _ in range(20):  # at once after the first event, while the server connects to the broker
-        with client.stream("GET", path, timeout=PATIENCE) as response:
-            until(events_of(response), "status")
-    client.post(f"/api/v1/runs/{external}/finish")
-    for _ in range(20):
-        with client.stream("GET", path, timeout=PATIENCE) as response:
-            assert [event.kind for event in events_of(response)] == ["status", "end"]
-    with Redis.from_url(lab.environment["ETRM_BROKER_URL"]) as broker:
-        channel = f"etrm:run:{external}"
-        eventually(lambda: broker.pubsub_numsub(channel)[0][1] == 0, "the last listener to go")
+    with server.client(limits=httpx.Limits(max_connections=30)) as many, ExitStack() as opened:
+        for _ in range(20):
+            until(events_of(opened.enter_context(many.stream("GET", path, timeout=PATIENCE))), "status")
+        with Redis.from_url(lab.environment["ETRM_BROKER_URL"]) as broker:
+            eventually(lambda: len(broker.client_list(_type="pubsub")) == 1, "a single listener")
+
+
+def test_streams_that_are_cut_off_leave_no_traceback_and_free_their_places(lab: Lab, tmp_path: Path) -> None:
+    server = WebServer(tmp_path, lab.environment | {"ETRM_STREAMS_PER_PERSON": "10"})
+    with server.client() as client:
+        run = client.post("/api/v1/runs/external", json={"name": "x"}).json()["id"]
+        paths = (f"/api/v1/runs/{run}/events", "/api/v1/events", "/api/v1/queue/events")
+        for _ in range(4):  # more in all than may be open at once
+            for path in paths:
+                abandoned(server, path)
+                abandoned(server, path, after=b"retry: 2000")
+
+        def is_free() -> bool:
+            with client.stream("GET", paths[0]) as response:
+                return response.status_code == 200
+
+        eventually(is_free, "a free place")
+        assert client.post(f"/api/v1/runs/{run}/metrics", json={"step": [1], "values": {"a": [1]}}).is_success
+    server.stop()
+    assert "Traceback" not in server.log.read_text()
+    assert "ERROR" not in server.log.read_text()
+
+
+def abandoned(server: WebServer, path: str, after: bytes = b"") -> None:
+    """Ask for a stream and break the connection at once, or when this came."""
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {server.token}\r\n\r\n"
+        connection.sendall(request.encode())
+        came = b""
+        while after not in came and b" 429 " not in came:
+            came += connection.recv(4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, not end
+
+
+def test_over_a_limit_a_stream_is_refused_with_429_and_when_to_ask_again(lab: Lab, tmp_path: Path) -> None:
+    limits = {"ETRM_STREAMS": "3", "ETRM_STREAMS_PER_PERSON": "2"}
+    server = WebServer(tmp_path, lab.environment | limits)
+    with session_scope(server.engine) as session:
+        people.add_person(session, f"ada-{server.process.pid}", "viewer")
+        token = people.create_token(session, f"of-ada-{server.process.pid}", f"ada-{server.process.pid}")
+    viewer = {"Authorization": f"Bearer {token}"}
+    with server.client() as owner, server.stranger(headers=viewer) as ada, ExitStack() as opened:
+        for _ in range(2):
+            assert opened.enter_context(ada.stream("GET", "/api/v1/events")).status_code == 200
+        refused = ada.get("/api/v1/queue/events")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "30")
+        error = refused.json()["error"]
+        assert error["code"] == "too_many_requests"
+        assert f"ada-{server.process.pid} already has 2 live connections" in error["message"]
+        assert opened.enter_context(owner.stream("GET", "/api/v1/events")).status_code == 200
+        full = owner.get("/api/v1/events")
+        assert (full.status_code, "already has 3" in full.json()["error"]["message"]) == (429, True)
+        assert ada.get("/api/v1/runs").status_code == 200  # what is no stream is not limited
+    server.stop()
+
+
+@pytest.mark.parametrize("way", ["token", "session", "person"])
+def test_a_stream_ends_soon_after_what_let_it_in_has_ended(
+    server: WebServer, client: httpx.Client, external: str, database: Engine, way: str
+) -> None:
+    name = f"{way}-{external}"
+    with session_scope(database) as session:
+        people.add_person(session, name, "viewer")
+        token = people.create_token(session, name, name)
+        secret = people.log_in_with_token(session, token)
+    cookie = f"etrm_session_{server.url.rpartition(':')[2]}={secret}"
+    headers = {"Cookie": cookie} if way == "session" else {"Authorization": f"Bearer {token}"}
+    with (
+        server.stranger(headers=headers) as ada,
+        ada.stream("GET", f"/api/v1/runs/{external}/events", timeout=PATIENCE) as response,
+        client.stream("GET", f"/api/v1/runs/{external}/events", timeout=PATIENCE) as other,
+    ):
+        events, others = events_of(response), events_of(other)
+        until(events, "status")
+        until(others, "status")
+        with session_scope(database) as session:
+            if way == "token":
+                people.revoke_token(session, name)
+            elif way == "session":
+                people.log_out(session, secret)
+            else:
+                people.remove_person(session, name)
+        assert list(events) == []
+        write(database, external, 1)
+        assert steps_in(until(others, "points")) == [1]
 
 
 def test_the_server_stops_at_once_although_streams_are_open(lab: Lab, tmp_path: Path) -> None:

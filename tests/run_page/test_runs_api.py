@@ -9,7 +9,7 @@ from backend.db.session import session_scope
 from backend.domain.config.presets import quick
 from backend.queue import claims as queue
 from tests.support.processes import Lab
-from tests.support.recorded import record_run
+from tests.support.records.recorded import record_run
 
 
 def test_a_config_becomes_a_queued_run_at_its_location(client: httpx.Client) -> None:

@@ -12,7 +12,7 @@ from backend.alerts import service as alarms
 from backend.db.session import reading_scope, session_scope
 from backend.domain.records import Alarm, Checkpoint, LogLine
 from backend.runs import checkpoints, events, logs
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from backend.db.session import reading_scope
 from backend.runs import queries as runs
 from backend.runs.status import RunStatus
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 
 def test_pages_of_runs_hold_each_run_once_newest_first(engine: Engine) -> None:

@@ -17,7 +17,7 @@ from backend.runs.status import EVALUATION, RUN_LIVES, Life, RunStatus, may_foll
 from backend.runs.transition import transition_run
 from backend.scores.tables import Evaluation
 from backend.scores.transition import transition_evaluation
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"
 PAIRS = list(product(RunStatus, RunStatus))

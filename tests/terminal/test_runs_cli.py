@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend.db.session import make_engine
 from tests.support.commands import output, queue, refusal
-from tests.support.recorded import record_checkpoint, record_run
+from tests.support.records.recorded import record_checkpoint, record_run
 
 
 def test_a_run_is_queued_found_shown_cancelled_resumed_and_cloned(home):

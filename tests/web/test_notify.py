@@ -58,25 +58,28 @@ def nobody_waits() -> bool:
     return statistics.median(took) < notify.PATIENCE
 
 
-def test_a_listener_hears_of_its_run_and_of_no_other(broker: Broker) -> None:
-    async def listen() -> list[bool]:
-        heard = notify.listen(RUN, every=0.3)
-        answers = [await anext(heard)]  # subscribed
-        notify.run_changed("bbbbbbbbbb")
-        answers.append(await anext(heard))
-        while not answers[-1]:  # a busy machine may lose one, and the publisher then pauses
-            notify.run_changed(RUN)
-            answers.append(await anext(heard))
+def test_one_listener_hears_of_every_run_and_of_the_table_in_order(broker: Broker) -> None:
+    async def listen() -> list[str]:
+        heard = notify.listen(every=0.3)
+        assert await anext(heard) is None  # subscribed
+        told: list[str] = []
+        while len(told) < 3:
+            channel = await anext(heard)
+            if channel is not None:
+                told.append(channel)
+            elif not told:  # a busy machine may lose one, and the publisher then pauses
+                notify.changed(RUN, "bbbbbbbbbb")
         await heard.aclose()
-        return answers[:2]
+        return told
 
-    assert asynchronous.run(asyncio.wait_for(listen(), PATIENCE)) == [False, False]
+    told = asynchronous.run(asyncio.wait_for(listen(), PATIENCE))
+    assert told == [notify.channel_of(RUN), notify.channel_of("bbbbbbbbbb"), notify.RUNS]
 
 
 def test_a_listener_lives_on_a_timer_while_the_broker_is_away_and_hears_again_when_it_is_back(
     broker: Broker,
 ) -> None:
-    async def next_told(heard: AsyncIterator[bool]) -> bool:
+    async def next_told(heard: AsyncIterator[str | None]) -> bool:
         for _ in range(600):
             notify.runs_changed()
             if await anext(heard):
@@ -98,11 +101,11 @@ def test_a_listener_lives_on_a_timer_while_the_broker_is_away_and_hears_again_wh
 def test_without_a_broker_a_listener_is_a_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ETRM_BROKER_URL", raising=False)
 
-    async def listen() -> list[bool]:
-        heard = notify.listen(RUN, every=0.01)
+    async def listen() -> list[str | None]:
+        heard = notify.listen(every=0.01)
         return [await anext(heard) for _ in range(3)]
 
-    assert asynchronous.run(listen()) == [False, False, False]
+    assert asynchronous.run(listen()) == [None, None, None]
     notify.run_changed(RUN)
     assert not dispatch.send(RUN)
     assert not notify.reachable()

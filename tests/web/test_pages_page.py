@@ -18,8 +18,8 @@ from backend.domain.records import Alarm, EvaluationKey, Prediction, TestOutcome
 from backend.evaluation import outcomes as predictions
 from backend.lifecycle import service as runs
 from backend.people import service as accounts
-from tests.support.forms import Form
-from tests.support.recorded import record_run
+from tests.support.pages.forms import Form
+from tests.support.records.recorded import record_run
 from tests.support.web import WebServer
 
 

@@ -39,7 +39,7 @@ from backend.scores.tables import EvaluationBatch
 from backend.workers import lease
 from backend.workers.tables import EvaluationShare
 from tests.support.passing_time import elapse
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 
 T = TypeVar("T")
 RUN = "aaaaaaaaaa"

@@ -14,6 +14,7 @@ from backend.domain.config.problems import apply_overrides
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
 from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
 from backend.kit.errors import Conflict, EtrmError, InvalidInput
+from backend.kit.streams import cleaned
 from worker.cli.checkpoint import app as checkpoint_app
 from worker.kit.recorder import NullRecorder, Recorder
 from worker.service import parallel
@@ -35,11 +36,17 @@ app.add_typer(checkpoint_app, name="checkpoint")
 def main() -> NoReturn:
     """Run a command. What a user can put right is one message and exit status 1; wrong usage is 2."""
     parallel.join()
-    status: int = 0
+    with cleaned():
+        status = _status()
+    parallel.leave(status)
+
+
+def _status() -> int:
+    """Run the command; its exit status."""
     try:
         app(prog_name="etrm", standalone_mode=True)
     except SystemExit as ended:  # how typer and our commands end
-        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except EtrmError as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
@@ -48,8 +55,8 @@ def main() -> NoReturn:
             raise
         _fail(f"This command needs {library}. Install the worker: pip install 'etrm-lab[worker]'")
     except KeyboardInterrupt:
-        status = INTERRUPTED
-    parallel.leave(status)
+        return INTERRUPTED
+    return 0
 
 
 @app.command()

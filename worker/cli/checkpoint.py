@@ -27,17 +27,12 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="A PyTorch or safeten
 
 @app.command()
 def inspect(file: File) -> None:
-    """Say what a file holds: which weights, and every tensor."""
+    """List what a file holds: every state, every tensor, and what cannot be taken."""
+    from worker.cli.inspection import described
     from worker.models.weight_files import read_weights
 
-    found = read_weights(file, "FILE")
-    print(f"{file}: SHA-256 {found.sha256}")
-    for kind, state in (("ema", found.ema), ("raw", found.raw), ("average or raw unknown", found.only)):
-        if state:
-            print(f"\n{kind}: {len(state)} tensors, {sum(t.numel() for t in state.values()):,} numbers")
-        for name, tensor in state.items():
-            shape = " x ".join(map(str, tensor.shape)) or "scalar"
-            print(f"  {name}  {shape}  {str(tensor.dtype).removeprefix('torch.')}")
+    for line in described(read_weights(file, "FILE")):
+        print(line)
 
 
 @app.command(name="import")

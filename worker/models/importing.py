@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from backend.domain.experiment import CheckpointStart
 from backend.kit.errors import CheckpointCorrupt, InvalidInput
+from backend.kit.format import counted
+from backend.kit.streams import one_line
 from worker.models.published import NOT_WEIGHTS, published_names, to_published
 from worker.models.reasoner import Reasoner
-from worker.models.weight_files import SAID, Chosen, WeightFile, Weights, problem, read_weights, write_weights
+from worker.models.weight_files import Chosen, WeightFile, Weights, problem, read_weights, some, write_weights
+from worker.models.weight_formats import SAID
+from worker.models.weight_states import shape_of, type_of, unusable
 
 Part = Literal["all", "decoder"]
-Outcome = Literal["loaded", "skipped", "missing", "mismatched"]
+Outcome = Literal["loaded", "skipped", "missing", "mismatched", "unplaced"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 PREFIX = "_orig_mod.model."  # what the published code saves and loads under
 TABLE, OWN_TABLE = "inner.puzzle_emb.weights", "context.table"
+OF_CONTEXT = ("encoder.", "inner.puzzle_emb.", "context.")  # names of what conditions the decoder
 STARTS = ("H_init", "L_init")  # saved in bfloat16 by the published code
+# Buffers of the published code: an average is kept of parameters alone.
+NEVER_AVERAGED = (*STARTS, TABLE, *NOT_WEIGHTS)
 OWN_NAME = "token_head.weight"  # in every state of ours, in none of the published layout
+_MISFITS: dict[Outcome, str] = {
+    "missing": "missing from the file",
+    "mismatched": "of another shape",
+    "unplaced": "of the file without a place in the model",
+}
 FIELD = "training.initialise_from"
 
 
@@ -51,12 +65,24 @@ class ImportReport:
     def counts(self) -> dict[Outcome, int]:
         """Tensors by outcome."""
         found = Counter(line.outcome for line in self.lines)
-        return {outcome: found[outcome] for outcome in ("loaded", "skipped", "missing", "mismatched")}
+        return {outcome: found[outcome] for outcome in OUTCOMES}
 
     @property
     def misfits(self) -> list[TensorLine]:
-        """What the model wanted and did not get."""
-        return [line for line in self.lines if line.outcome in ("missing", "mismatched")]
+        """What the model wanted and did not get, and what of the file found no place in it."""
+        return [line for line in self.lines if line.outcome in _MISFITS]
+
+    @property
+    def misfit(self) -> str:
+        """What does not fit, in words: how many tensors, and a few of each kind by name."""
+        parts = []
+        for outcome, words in _MISFITS.items():
+            lines = [line for line in self.lines if line.outcome == outcome]
+            named = [f"{line.name}: {_size(line.shape)}, {line.note}" for line in lines]
+            names = named if outcome == "mismatched" else [line.name for line in lines]
+            if lines:
+                parts.append(f"{len(lines)} {words} ({some(names)})")
+        return "; ".join(parts)
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.items())
@@ -70,8 +96,8 @@ class ImportReport:
         """One line of text per tensor."""
         width = max((len(line.name) for line in self.lines), default=0)
         for line in self.lines:
-            shape = " x ".join(map(str, line.shape)) or "scalar"
-            yield f"{line.outcome:<10}  {line.name:<{width}}  {shape}  {line.note}".rstrip()
+            name = one_line(line.name)
+            yield f"{line.outcome:<10}  {name:<{width}}  {_size(line.shape)}  {line.note}".rstrip()
 
 
 def import_weights(
@@ -88,7 +114,10 @@ def import_weights(
     report = ImportReport(path, file.sha256, part, chosen.weights, chosen.said_by, lines)
     if not report.counts["loaded"]:
         raise problem(
-            InvalidInput, field, f"No tensor of {path} fits the model.", f"It contains {_some(chosen.state)}."
+            InvalidInput,
+            field,
+            f"No tensor of {path} fits the model.",
+            f"It contains {some(list(chosen.state))}.",
         )
     return report
 
@@ -98,13 +127,11 @@ def initialise(reasoner: Reasoner, start: CheckpointStart, field: str = f"{FIELD
     fits."""
     report = import_weights(reasoner, Path(start.path).expanduser(), start.part, start.weights, field)
     if report.misfits:
-        first, rest = report.misfits[0], len(report.misfits) - 1
-        more = f" (and {rest} more)" if rest else ""
         raise problem(
             InvalidInput,
             f"{FIELD}.part" if start.part == "all" else field,
-            f"{start.path} does not fit the model: {first.name} is {first.outcome}, {first.note}{more}.",
-            "Set the sizes of the model to those of the checkpoint"
+            f"{start.path} does not fit the model: {report.misfit}.",
+            "Set the layers and sizes of the model to those of the checkpoint"
             + (", or part to decoder." if start.part == "all" else "."),
         )
     return report
@@ -130,18 +157,35 @@ def _take(reasoner: Reasoner, file: WeightFile, chosen: Chosen, part: Part) -> I
         for name, theirs in names.items()
         if part == "all" or not name.startswith("context.")
     }
+    _check_averaged(wanted.keys() & chosen.plain, file)
     for name, target in wanted.items():
         source = chosen.state.get(name)
         if source is None:
             yield TensorLine(name, "missing", tuple(target.shape), "the file does not have it")
-        elif source.shape != target.shape:
-            note = f"the model has {' x '.join(map(str, target.shape))}"
-            yield TensorLine(name, "mismatched", tuple(source.shape), note)
+            continue
+        if reason := unusable(source):
+            raise problem(
+                InvalidInput, file.field, f"{file.path}: {name} {reason}.", "Save weights as float32."
+            )
+        if source.shape != target.shape:
+            yield TensorLine(name, "mismatched", tuple(source.shape), f"the model has {_size(target.shape)}")
         else:
             yield TensorLine(name, "loaded", tuple(source.shape), _copy(name, source, target, file, chosen))
     for name, source in chosen.state.items():
         if name not in wanted:
-            yield TensorLine(name, "skipped", tuple(source.shape), _why_not(name, part))
+            yield _left_out(name, shape_of(source), part)
+
+
+def _check_averaged(without: AbstractSet[str], file: WeightFile) -> None:
+    """InvalidInput where weights that training changes have no average: raw ones are never taken for it."""
+    raw = sorted(name for name in without if not name.endswith(NEVER_AVERAGED))
+    if raw:
+        raise problem(
+            InvalidInput,
+            file.field,
+            f"{file.path} has no average of {counted(len(raw), 'tensor')}: {some(raw)}.",
+            "Set weights to raw, or take a file with the whole average.",
+        )
 
 
 def _copy(name: str, source: Tensor, target: Tensor, file: WeightFile, chosen: Chosen) -> str:
@@ -154,16 +198,23 @@ def _copy(name: str, source: Tensor, target: Tensor, file: WeightFile, chosen: C
     if name in chosen.plain:
         notes.append("no average kept: the model's own")
     if source.dtype != target.dtype:
-        notes.append(f"was {str(source.dtype).removeprefix('torch.')}")
+        notes.append(f"was {type_of(source)}")
     if name in (TABLE, OWN_TABLE):
         notes.append("rows taken in order: right only for the same puzzles in the same order")
     return "; ".join(notes)
 
 
-def _why_not(name: str, part: Part) -> str:
+def _left_out(name: str, shape: tuple[int, ...], part: Part) -> TensorLine:
+    """What is said of a tensor that nothing wanted."""
     if name.endswith(NOT_WEIGHTS):
-        return "no weight"
-    return "not of the decoder" if part == "decoder" else "the model has no such tensor"
+        return TensorLine(name, "skipped", shape, "no weight")
+    if part == "decoder" and name.startswith(OF_CONTEXT):
+        return TensorLine(name, "skipped", shape, "not of the decoder")
+    return TensorLine(name, "unplaced", shape, "the model has no such tensor")
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape)) or "scalar"
 
 
 def _as_published(name: str, tensor: Tensor) -> Tensor:
@@ -171,8 +222,3 @@ def _as_published(name: str, tensor: Tensor) -> Tensor:
     short = tensor.detach().to("cpu", torch.bfloat16)
     exact = name.endswith(STARTS) and torch.equal(short.to(tensor.dtype), tensor.detach().cpu())
     return short if exact else tensor.detach().cpu().contiguous()
-
-
-def _some(state: dict[str, Tensor]) -> str:
-    names = list(state)
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

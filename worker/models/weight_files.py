@@ -8,37 +8,23 @@ its name, since published checkpoints have no suffix. It holds one flat state, o
 from __future__ import annotations
 
 import hashlib
-import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, EtrmError, FieldProblem, InvalidInput
-from worker.models.published import strip_wrappers
+from backend.kit.streams import one_line
+from worker.models.weight_formats import NotWeights, open_weights
+from worker.models.weight_states import Part, State, sort
 
 Weights = Literal["ema", "raw", "unknown"]
-State = dict[str, Tensor]
-
-RAW_KEYS = ("model", "model_state_dict", "state_dict", "weights", "raw")
-EMA_KEYS = ("ema", "ema_model", "ema_state_dict", "ema_weights", "model_ema", "shadow")
-# What torch and safetensors raise for bytes that are no such file, or the half of one.
-UNREADABLE = (
-    OSError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    SafetensorError,
-)
-SAID = "weights"  # metadata of a safetensors file that we exported: ema or raw
+MAX_NAMED = 3  # names in a message
 
 
 class UnsafeCheckpoint(InvalidInput):
@@ -49,7 +35,10 @@ class UnsafeCheckpoint(InvalidInput):
 
 @dataclass(frozen=True)
 class WeightFile:
-    """The states of a file, by names without wrappers' prefixes. `only` is one whose kind nothing says."""
+    """The states of a file, by names without wrappers' prefixes. `only` is one whose kind nothing says.
+
+    `others` are its parts with tensors that are none of these, `plain` the names of those without.
+    """
 
     path: Path
     field: str  # what the user calls the file
@@ -57,9 +46,13 @@ class WeightFile:
     ema: State
     raw: State
     only: State
+    others: tuple[Part, ...] = ()
+    plain: tuple[str, ...] = ()
 
     def choose(self, weights: Weights) -> Chosen:
-        """The state that `weights` asks for; InvalidInput where the file does not have it or has both."""
+        """The state that `weights` asks for; InvalidInput where the file does not have it, has both, or has a
+        part of which it is not certain what it is."""
+        self._check_clear()
         if self.only:
             return Chosen(self.only, weights, "as configured, not by the file", frozenset())
         if weights == "unknown" and self.ema and self.raw:
@@ -83,6 +76,25 @@ class WeightFile:
         plain = frozenset(self.raw.keys() - self.ema.keys()) if taken == "ema" else frozenset[str]()
         return Chosen(state, taken, "as the file says", plain)
 
+    def _check_clear(self) -> None:
+        unclear = [str(part) for part in self.others if part.is_state]
+        if not (self.ema or self.raw or self.only):
+            there = [*map(str, self.others), *self.plain]
+            raise problem(
+                InvalidInput if unclear else CheckpointCorrupt,
+                self.field,
+                f"{self.path} contains no weights.",
+                f"It contains {some(there) or 'nothing'}.",
+            )
+        if unclear:
+            raise problem(
+                InvalidInput,
+                self.field,
+                f"{self.path} contains a further state: {some(unclear)}. "
+                "It is not certain which weights are the average.",
+                "Save the state_dict that you want alone, with torch.save or as safetensors.",
+            )
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -97,23 +109,21 @@ class Chosen:
 def read_weights(path: Path, field: str) -> WeightFile:
     """Read a file of weights. Errors name `field`: CheckpointMissing, CheckpointCorrupt, UnsafeCheckpoint."""
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+        what = "is a folder" if path.is_dir() else "is not a file" if path.exists() else "does not exist"
         raise problem(CheckpointMissing, field, f"{path} {what}.", "Name a file on the machine that trains.")
     try:
-        digest, start = _fingerprint(path)
-        content, said = _read_safetensors(path) if start[8:] == b"{" else _read_torch(path, start)
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):
-            raise problem(
-                UnsafeCheckpoint,
-                field,
-                f"{path} contains more than tensors; reading it could execute code.",
-                "Save its state_dict alone, with torch.save or as safetensors.",
-            ) from error
-        raise _corrupt(path, field, error) from error
-    except UNREADABLE as error:
-        raise _corrupt(path, field, error) from error
-    return _sort(path, field, digest, content, said)
+        content, said = open_weights(path)
+        if not isinstance(content, Mapping):
+            raise NotWeights(f"contains a {type(content).__name__}, not a state_dict", "Save a state_dict.")
+        states = sort(content, said)
+        digest = _digest(path)
+    except NotWeights as refusal:
+        kind = UnsafeCheckpoint if refusal.runs_code else CheckpointCorrupt
+        raise problem(kind, field, f"{path} {refusal.what}.", refusal.hint) from refusal
+    except OSError as error:
+        raise problem(CheckpointCorrupt, field, f"{path} cannot be read: {error.strerror}.") from error
+    others, plain = tuple(states.others), tuple(states.plain)
+    return WeightFile(path, field, digest, states.ema, states.raw, states.only, others, plain)
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor], said: Mapping[str, str]) -> None:
@@ -128,7 +138,8 @@ def write_weights(path: Path, state: Mapping[str, Tensor], said: Mapping[str, st
         unfinished.replace(path)
     except (OSError, RuntimeError, SafetensorError) as error:
         unfinished.unlink(missing_ok=True)
-        raise InvalidInput(f"{path} cannot be written: {error}.", "Name another file.") from error
+        why = error.strerror if isinstance(error, OSError) else "its folder does not exist or is full"
+        raise InvalidInput(f"{path} cannot be written: {why}.", "Name another file.") from error
 
 
 def problem(kind: type[EtrmError], field: str, message: str, hint: str = "") -> EtrmError:
@@ -136,66 +147,13 @@ def problem(kind: type[EtrmError], field: str, message: str, hint: str = "") -> 
     return kind("The weights cannot be taken.", problems=[FieldProblem(field, message, hint)])
 
 
-def _corrupt(path: Path, field: str, error: Exception) -> EtrmError:
-    why = " ".join(str(error).split())[:200]
-    return problem(
-        CheckpointCorrupt, field, f"{path} cannot be read: {why}.", "It may be truncated: copy it again."
-    )
+def some(names: Sequence[str]) -> str:
+    """A few of the names, and how many more there are."""
+    rest = len(names) - MAX_NAMED
+    named = ", ".join(one_line(name[:200]) for name in names[:MAX_NAMED])
+    return f"{named} and {rest} more" if rest > 0 else named
 
 
-def _fingerprint(path: Path) -> tuple[str, bytes]:
-    """SHA-256 of the file, and its first nine bytes, which tell the formats apart."""
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        start = file.read(9)
-        file.seek(0)
-        return hashlib.file_digest(file, "sha256").hexdigest(), start
-
-
-def _read_torch(path: Path, start: bytes) -> tuple[Mapping[Any, Any], None]:
-    content = torch.load(path, map_location="cpu", weights_only=True, mmap=start.startswith(b"PK"))
-    if not isinstance(content, Mapping):
-        raise ValueError(f"it contains a {type(content).__name__}, not a state_dict")
-    return content, None
-
-
-def _read_safetensors(path: Path) -> tuple[Mapping[Any, Any], str | None]:
-    with safe_open(path, "pt") as file:
-        said = (file.metadata() or {}).get(SAID)
-    return safetensors.torch.load_file(path), said if said in ("ema", "raw") else None
-
-
-def _sort(path: Path, field: str, digest: str, content: Mapping[Any, Any], said: str | None) -> WeightFile:
-    """Which tensor of `content` belongs to which state."""
-    states: dict[str, State] = {"ema": {}, "raw": {}, "only": {}}
-    for label, name, tensor in _tensors(content, said or "only"):
-        if name in states[label]:
-            raise problem(
-                CheckpointCorrupt, field, f"{path} contains {name} twice.", "Leave one of them out."
-            )
-        states[label][name] = tensor
-    if not any(states.values()):
-        raise problem(
-            CheckpointCorrupt, field, f"{path} contains no weights.", f"It contains {_keys(content)}."
-        )
-    if states["ema"] or states["raw"]:
-        states["raw"] |= states.pop("only")
-    return WeightFile(path, field, digest, states["ema"], states["raw"], states.get("only", {}))
-
-
-def _tensors(content: Mapping[Any, Any], label: str) -> Iterator[tuple[str, str, Tensor]]:
-    """(kind of state, name without prefixes, tensor) of every tensor that is in a state."""
-    for key, value in content.items():
-        head, _, rest = str(key).partition(".")
-        if isinstance(value, Tensor) and head in EMA_KEYS and rest:
-            yield "ema", strip_wrappers(rest), value
-        elif isinstance(value, Tensor):
-            yield label, strip_wrappers(str(key)), value
-        elif isinstance(value, Mapping) and key in EMA_KEYS:
-            yield from _tensors(value, "ema")
-        elif isinstance(value, Mapping) and key in RAW_KEYS:
-            yield from _tensors(value, label)
-
-
-def _keys(content: Mapping[Any, Any]) -> str:
-    keys = [str(key) for key in content]
-    return ", ".join(keys[:8]) + (", …" if len(keys) > 8 else "") if keys else "nothing"
+        return hashlib.file_digest(file, "sha256").hexdigest()

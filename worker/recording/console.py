@@ -24,6 +24,8 @@ from backend.domain.records import (
 )
 from backend.domain.records import Progress as RunProgress
 from backend.kit.format import counted
+from backend.kit.streams import console as open_console
+from backend.kit.streams import printable
 
 METRICS_FILE = "metrics.jsonl"  # in the folder of a local run
 _LEVEL_STYLES = {"info": "", "warning": "yellow", "error": "bold red"}
@@ -37,7 +39,7 @@ class ConsoleRecorder:
     """
 
     def __init__(self, console: Console | None = None, folder: Path | None = None) -> None:
-        self.console = console or Console()
+        self.console = console or open_console()
         self._points = folder / METRICS_FILE if folder else None
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -72,13 +74,13 @@ class ConsoleRecorder:
         )
 
     def log(self, text: str, level: str = "info") -> None:
-        self.console.print(escape(text), style=_LEVEL_STYLES.get(level) or None, highlight=False)
+        self.console.print(_plain(text), style=_LEVEL_STYLES.get(level) or None, highlight=False)
 
     def alarm(self, alarm: Alarm) -> None:
-        self.console.print(f"Step {alarm.step}: {escape(alarm.text)}", style="bold yellow", highlight=False)
+        self.console.print(f"Step {alarm.step}: {_plain(alarm.text)}", style="bold yellow", highlight=False)
 
     def ruled(self, ruling: Ruling) -> None:
-        self.console.print(f"The run is {escape(ruling.text)}.", style="bold", highlight=False)
+        self.console.print(f"The run is {_plain(ruling.text)}.", style="bold", highlight=False)
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         pass  # the bar says how far it is; where checkpoints lie is said at the end
@@ -102,6 +104,11 @@ class ConsoleRecorder:
 
     def close(self) -> None:
         self.bar.stop()
+
+
+def _plain(text: str) -> str:
+    """Text of anybody's: neither rich's markup nor the terminal's."""
+    return escape(printable(text))
 
 
 def recorded(folder: Path) -> dict[str, Recorded]:

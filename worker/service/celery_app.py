@@ -16,6 +16,7 @@ from backend.db.session import make_engine
 from backend.kit.errors import Unavailable
 from backend.queue import dispatch
 from backend.settings import Settings
+from backend.terminal.private import close_to_others
 from worker.service import machine
 from worker.service.heartbeat import Heartbeat
 from worker.service.tasks import Executor
@@ -45,6 +46,7 @@ def make_app(broker_url: str) -> Celery:
 def main() -> NoReturn:
     """Work until SIGTERM or Ctrl-C; a second Ctrl-C does not wait for the checkpoint."""
     settings = Settings.load()
+    close_to_others(settings)
     if settings.broker_url is None:
         raise Unavailable(
             "No broker to take runs from.",

@@ -20,7 +20,8 @@ from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Progress
-from backend.kit.errors import EtrmError, NotFound, Unavailable
+from backend.kit.errors import EtrmError, InvalidConfig, NotFound, Unavailable
+from backend.lifecycle.start_files import outside
 from backend.queue import claims as queue
 from backend.runs import checkpoints
 from backend.runs import queries as runs
@@ -66,6 +67,7 @@ def _is_about_another_process(error: Exception) -> bool:
 
 def _attempt(engine: Engine, settings: Settings, run_id: str, attempt: int, stop: StopSignal) -> int:
     config = _config(engine, run_id)
+    check_start(config, settings, run_id)
     if config.training.processes * settings.nodes > 1 and not parallel.is_one_of_several():
         engine.dispose()
         arguments = (run_id, str(attempt))
@@ -117,6 +119,14 @@ def _config(engine: Engine, run_id: str) -> ExperimentConfig:
         if run is None:
             raise NotFound(f"Run {run_id!r} not found.")
         return parse_experiment(run.config)
+
+
+def check_start(config: ExperimentConfig, settings: Settings, run_id: str) -> None:
+    """InvalidConfig where a first attempt would read a file outside the folders of this machine."""
+    if any((settings.artifacts / run_id / "checkpoints").glob("step-*")):
+        return  # it resumes and no longer needs the file
+    if found := outside(config.training.initialise_from, settings):
+        raise InvalidConfig("The config is not valid.", problems=[found])
 
 
 def forget_unwritten(engine: Engine, folder: Path, run_id: str, warn: Callable[[str], None]) -> None:

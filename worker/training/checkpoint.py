@@ -25,7 +25,7 @@ from torch import Tensor
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Checkpoint
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, StorageFull
-from worker.models.weight_files import SAID
+from worker.models.weight_formats import SAID
 from worker.training.tensor_tree import pack, unpack
 
 FORMAT = 2

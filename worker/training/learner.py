@@ -33,7 +33,7 @@ from worker.training.objective.losses import LossTerms, act_loss, with_penalties
 from worker.training.objective.objectives import Objectives
 from worker.training.optim import build_optimisers
 from worker.training.ranks import ALONE, Ranks
-from worker.training.seats import Seats
+from worker.training.slots import Slots
 from worker.training.sums import Sums
 from worker.training.tensor_tree import map_trees, to_device
 
@@ -66,7 +66,7 @@ class Learner:
         size = count // training.accumulate
         self.parts = [slice(first, first + size) for first in range(0, count, size)]
         self.streams = {side: BatchStream(data, config, side) for side in data.by_canvas}
-        self.seats = {side: Seats(count, stream.demonstrations) for side, stream in self.streams.items()}
+        self.slots = {side: Slots(count, stream.demonstrations) for side, stream in self.streams.items()}
         self.carries: dict[int, list[Carry]] = {}  # side -> one per part
         self.sums = Sums()
         self.objectives = Objectives(config, self.reasoner, self.sums)
@@ -116,7 +116,7 @@ class Learner:
         with self.device.autocast():
             encoded = self.objectives.refined(self.reasoner.encode(carry, batch, noise), self.step)
             output = self.reasoner.decode(carry, encoded, noise)
-        self.seats[round(batch.inputs.shape[1] ** 0.5)].leave(part, output.carry.halted)
+        self.slots[round(batch.inputs.shape[1] ** 0.5)].note_halted(part, output.carry.halted)
         if output.context.requires_grad:
             output.context.retain_grad()
         terms = act_loss(output.logits, output.halt_logits, output.carry.batch.labels)
@@ -173,7 +173,7 @@ class Learner:
             self.streams[side].position = position
         for side, whole in state["carries"].items():
             self.carries[side] = [self._part(whole, part) for part in self.parts]
-            self.seats[side].restore(self.parts, self.carries[side])
+            self.slots[side].restore(self.parts, self.carries[side])
         if self.ranks.is_first:
             self.sums.load_state_dict(state["sums"])
         self._coverage.touched = state["touched"]
@@ -197,14 +197,14 @@ class Learner:
 
     def _next_batches(self, side: int) -> list[Batch]:
         """New samples for the free slots of a canvas, per part; the other slots hold nothing of use."""
-        seats = self.seats[side]
-        free = seats.free()
+        slots = self.slots[side]
+        free = slots.free()
         batch = self.streams[side].next(self.ranks.exchange(free), self.rows)
-        seats.admit(free, batch.demo_mask.numpy())
+        slots.admit(free, batch.demo_mask.numpy())
         only = None if self._encodes_all else free
         return [
             batch.map(lambda tensor, part=part: tensor[part])  # type: ignore[misc]
-            ._replace(places=seats.places(part, only))
+            ._replace(places=slots.indices(part, only))
             .to(self.device.torch)
             for part in self.parts
         ]

@@ -24,7 +24,7 @@ class AdamAtan2:
 
     As published for TRM: p <- p (1 - lr wd), then
     p <- p - lr / (1 - beta1^t) atan2(m, sqrt(v / (1 - beta2^t))) for first and second moments m and v.
-    Parameters without a gradient are left alone, moments, decay and all. Each has its `pace`: a factor on
+    Parameters without a gradient are left alone, moments, decay and all. Each has its `scale`: a factor on
     the learning rate. Moments are float32; weights of bf16 are rounded stochastically, since steps far
     smaller than their spacing would be lost otherwise.
     """
@@ -34,12 +34,12 @@ class AdamAtan2:
         parameters: Iterable[tuple[str, nn.Parameter]],
         betas: tuple[float, float],
         weight_decay: float,
-        pace: Callable[[str], float] = lambda name: 1.0,
+        scale: Callable[[str], float] = lambda name: 1.0,
     ) -> None:
         self.names, self.parameters = zip(*parameters, strict=True)
         self.betas = betas
         self.weight_decay = weight_decay
-        self.paces = [pace(name) for name in self.names]
+        self.scales = [scale(name) for name in self.names]
         self.learning_rate = 0.0
         self.first = [torch.zeros_like(parameter, dtype=torch.float32) for parameter in self.parameters]
         self.second = [torch.zeros_like(parameter, dtype=torch.float32) for parameter in self.parameters]
@@ -52,11 +52,11 @@ class AdamAtan2:
         for i, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
                 self.steps[i] += 1
-                # One group per step count and pace; on a CPU one per tensor, which then stays in the cache.
-                key = self.steps[i], self.paces[i], 0 if parameter.is_cuda else i
+                # One group per step count and scale; on a CPU one per tensor, which then stays in the cache.
+                key = self.steps[i], self.scales[i], 0 if parameter.is_cuda else i
                 groups.setdefault(key, []).append(i)
-        for (steps, pace, _), members in groups.items():
-            self._move(steps, pace * self.learning_rate, members)
+        for (steps, scale, _), members in groups.items():
+            self._move(steps, scale * self.learning_rate, members)
 
     def _move(self, steps: int, learning_rate: float, members: list[int]) -> None:
         parameters = [self.parameters[i] for i in members]

@@ -8,7 +8,6 @@ a second file), a single task (`{"train": [...], "test": [...]}`, named by its f
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -19,6 +18,7 @@ from typing import Any, NoReturn
 from backend.domain.arc.grid import COLOURS, MAX_SIDE, Grid
 from backend.domain.arc.task import Pair, Task, TestPair
 from backend.domain.experiment import BUILT_IN_SETS
+from backend.kit import json_text
 from backend.kit.errors import InvalidTaskFile, NotFound, TooLarge
 from backend.kit.format import counted
 from backend.kit.problems import unknown
@@ -91,8 +91,10 @@ def _load(data: bytes, filename: str) -> Any:
         )
     try:
         return json.loads(
-            data.decode("utf-8-sig"), object_pairs_hook=reader.unique_keys, parse_constant=reader.no_constant
+            data.decode("utf-8-sig"), object_pairs_hook=json_text.unique, parse_constant=reader.no_constant
         )
+    except json_text.RepeatedKey as error:
+        reader.fail(str(error), "Rename or remove one of the two.")
     except UnicodeDecodeError as error:
         reader.fail(f"is not UTF-8 text (byte {error.start})", "Save it as UTF-8.")
     except json.JSONDecodeError as error:
@@ -146,14 +148,6 @@ class _Reader:
         """Raise InvalidTaskFile: `FILE: what`, and what to do about it."""
         raise InvalidTaskFile(f"{self.filename}: {what}.", hint) from None
 
-    def unique_keys(self, items: list[tuple[str, Any]]) -> dict[str, Any]:
-        """A JSON object as a dict; plain JSON would let the last of two equal keys win."""
-        mapping = dict(items)
-        if len(mapping) < len(items):
-            twice, _ = Counter(key for key, _ in items).most_common(1)[0]
-            self.fail(f"contains {twice!r} twice", "Rename or remove one of the two.")
-        return mapping
-
     def no_constant(self, name: str) -> NoReturn:
         self.fail(f"contains {name}, which is not a colour", "Colours are 0 to 9.")
 
@@ -184,6 +178,11 @@ class _Reader:
         if not 1 <= len(task_id) <= MAX_ID_LENGTH:
             self.fail(
                 f"a task id has {len(task_id)} characters", f"Use 1 to {MAX_ID_LENGTH}, such as 007bbfb7."
+            )
+        if task_id in (".", "..") or task_id != task_id.strip():  # no address leads to them
+            self.fail(
+                f"the task id {task_id!r} is a dot, two dots, or has a space at an end",
+                "Use letters and digits.",
             )
         if not trimmed(task_id) or not task_id.isprintable() or set(task_id) & set("/\\|?#"):
             self.fail(

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 MAX_SIDE = 30
 COLOURS = 10
+# How ARC shows colours 0 to 9; web/grids.js has them too.
+PALETTE = (
+    "#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00",
+    "#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

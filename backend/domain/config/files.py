@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from backend.domain.config.presets import PRESETS
-from backend.domain.config.problems import apply_overrides, parse_experiment, read_json
+from backend.domain.config.problems import apply_overrides, check_stated, parse_experiment, read_json
 from backend.domain.experiment import ExperimentConfig
 from backend.kit.errors import InvalidInput, NotFound
 
@@ -19,6 +19,7 @@ def read_experiment(source: str, assignments: Iterable[str] = ()) -> ExperimentC
     named_as_file = source.endswith(".json") or "/" in source
     if source not in PRESETS and (named_as_file or Path(source).is_file()):
         raw: object = _read(Path(source))
+        check_stated(raw)
     else:
         raw = {"preset": source}
     return parse_experiment(apply_overrides(raw, assignments))

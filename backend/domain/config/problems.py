@@ -16,20 +16,43 @@ from backend.domain.config.messages import models_of, problem_of, shown
 from backend.domain.config.presets import preset
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.versions import upgraded
+from backend.kit import json_text
 from backend.kit.errors import FieldProblem, InvalidConfig
 
 _EXAMPLE = 'Write for example {"preset": "quick", "training": {"steps": 100}}.'
 
 
 def parse_json(text: str | bytes) -> ExperimentConfig:
-    """The config that a JSON text describes; InvalidConfig as `read_json` and `parse_experiment` have it."""
-    return parse_experiment(read_json(text))
+    """The config that a JSON text describes; InvalidConfig as `read_json`, `check_stated` and
+    `parse_experiment` have it."""
+    raw = read_json(text)
+    check_stated(raw)
+    return parse_experiment(raw)
+
+
+def check_stated(raw: object) -> None:
+    """InvalidConfig where an object says nothing of what to train: the defaults are a run of days."""
+    if isinstance(raw, Mapping) and not any(_says_something(key, value) for key, value in raw.items()):
+        raise _invalid(
+            FieldProblem("", "A config is required: this one does not say what to train.", _EXAMPLE)
+        )
+
+
+def _says_something(key: object, value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(_says_something("", member) for member in value.values())
+    return key not in ("name", "seed", "preset") or (key == "preset" and value is not None)
 
 
 def read_json(text: str | bytes) -> object:
     """The value that a JSON text holds; InvalidConfig names the line and column where it is no JSON."""
     try:
-        return json.loads(text)
+        return json_text.read(text)
+    except json_text.RepeatedKey as error:
+        key = json_text.shown(error.key)
+        raise _invalid(
+            FieldProblem(error.key, f"{key} stands twice in one object.", "Give it once.")
+        ) from error
     except json.JSONDecodeError as error:
         raise _invalid(
             FieldProblem("", f"Line {error.lineno}, column {error.colno} is not JSON: {error.msg}.", _EXAMPLE)

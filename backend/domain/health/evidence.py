@@ -14,14 +14,14 @@ from backend.domain.experiment import HealthConfig
 from backend.domain.health import measures as alarms
 from backend.domain.metrics import metric
 from backend.domain.metrics import names as of
-from backend.kit.format import percent, points, significant, solved
+from backend.kit.format import finite, percent, points, significant, solved
 
 Level = Literal["good", "warning", "bad", "quiet"]
 Topic = Literal["loss", "starvation", "collapse", "instability", "memorisation", "decoder reliance", "leak"]
 
 
 class Measured(Protocol):
-    """A metric in three numbers; None where there is no finite value."""
+    """A metric in three numbers: the last may be NaN or infinite; None where there is no value."""
 
     @property
     def last(self) -> float | None: ...
@@ -65,7 +65,7 @@ class Findings:
     def last(self, metric: str) -> float | None:
         """The newest value of a metric, if it is a finite number."""
         found = self.metrics.get(metric)
-        return found.last if found else None
+        return finite(found.last) if found else None
 
     def alarm(self, name: str) -> Raised | None:
         return next((alarm for alarm in self.alarms if alarm.name == name), None)
@@ -131,27 +131,29 @@ def _of_metric(
 
 def _finite_loss(found: Findings) -> Iterator[Evidence]:
     loss = found.metrics.get(of.LOSS)
-    if loss is not None and loss.last is None:
+    if loss is not None and found.last(of.LOSS) is None:
         about = (
             "A loss that is NaN or infinite teaches nothing: every later weight is NaN. Look at the gradient "
             "norms just before it, lower the learning rate, or clip the gradient."
         )
-        yield Evidence("loss", of.LOSS, "Loss", None, "NaN", None, "a number", "bad", "diverged", about)
+        yield Evidence(
+            "loss", of.LOSS, "Loss", None, significant(loss.last), None, "a number", "bad", "diverged", about
+        )
 
 
 def _coverage(found: Findings, name: str) -> Iterator[Evidence]:
-    measured, alarm = found.metrics.get(name), found.alarm(alarms.STARVATION)
-    if measured is None or measured.last is None:
+    last, alarm = found.last(name), found.alarm(alarms.STARVATION)
+    if last is None:
         return
     least = found.config.least_coverage
     level: Level = "good"
     word = "reached"
-    if measured.last < least:
+    if last < least:
         level, word = "bad", "starving"
-    elif alarm and (measured.min or 0.0) < least:
+    elif alarm and (found.metrics[name].min or 0.0) < least:
         level, word = "bad", f"starved at step {alarm.step:,}"
-    shown, expected = percent(measured.last, 0), f"≥ {percent(least, 0)}"
-    yield _of_metric("starvation", name, measured.last, shown, least, expected, level, word)
+    shown, expected = percent(last, 0), f"≥ {percent(least, 0)}"
+    yield _of_metric("starvation", name, last, shown, least, expected, level, word)
 
 
 def _gradient_share(found: Findings) -> Iterator[Evidence]:

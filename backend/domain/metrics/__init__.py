@@ -13,6 +13,7 @@ from backend.kit.text import trimmed
 
 __all__ = [
     "GROUPS",
+    "MAX_NAME_LENGTH",
     "METRICS",
     "NAMES",
     "Better",

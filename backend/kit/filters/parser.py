@@ -3,7 +3,8 @@
     expression  = all ("or" all)*          all = term ("and" term)*
     term        = "not" term | "(" expression ")" | operand operator operand
     operator    = == != < <= > >= in, not in, contains
-    operand     = a name, a `quoted name`, "text", 12, 1e-4, 40%, true, false, none, ["a", "b"]
+    operand     = a name, a `quoted name`, metric("name"), "text", 12, 1e-4, 40%, NaN, -Infinity, true, false,
+                  none, ["a", "b"]
 
 Text becomes the small tree of `filters` and is never evaluated as code.
 """
@@ -47,12 +48,14 @@ _TOKEN = re.compile(
       (?P<space>\s+)
     | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?%?(?![\w./]))
+    | (?P<number_word>[+-]?(?:nan|infinity)(?![\w./@:(-]))
+    | (?P<metric>metric\("(?:[^"\\]|\\.)*"\)(?::(?:last|min|max))?)
     | (?P<quoted>`[^`]+`)
     | (?P<name>[A-Za-z_][\w./@:-]*)
     | (?P<operator>==|!=|<=|>=|<|>)
     | (?P<mark>[()\[\],])
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.IGNORECASE,
 )
 
 
@@ -116,7 +119,7 @@ class _Parser:
 
     def _take(self, *texts: str) -> _Token | None:
         token = self._here
-        if token.kind not in ("text", "quoted", "end") and token.text.lower() in texts:
+        if token.kind not in ("text", "quoted", "metric", "end") and token.text.lower() in texts:
             self._at += 1
             return token
         return None
@@ -175,7 +178,7 @@ class _Parser:
             return Literal(self._items("]"), token.column)
         if list_in_parentheses and self._take("("):
             return Literal(self._items(")"), token.column)
-        if token.kind == "quoted" or (token.kind == "name" and token.text.lower() not in _WORDS):
+        if token.kind in ("quoted", "metric") or (token.kind == "name" and token.text.lower() not in _WORDS):
             if token.text.lower() in ("and", "or", "not", "in", "contains"):
                 self._fail("expected a name or a value")
             self._at += 1
@@ -192,12 +195,14 @@ class _Parser:
 
     def _scalar(self) -> Scalar:
         token = self._here
-        if token.kind not in ("text", "number") and token.text.lower() not in _WORDS:
+        if token.kind not in ("text", "number", "number_word") and token.text.lower() not in _WORDS:
             hint = f'Put text in quotes: "{token.text}".' if token.kind == "name" else ""
             self._fail("expected a value", hint)
         self._at += 1
         if token.kind == "text":
             return re.sub(r"\\(.)", r"\1", token.text[1:-1])
+        if token.kind == "number_word":
+            return float(token.text)
         return _number(token.text) if token.kind == "number" else _WORDS[token.text.lower()]
 
 

@@ -6,6 +6,7 @@ canvas sizes) matches when one of its items does.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -131,6 +132,8 @@ def _compare(left: Value, sign: str, right: Value) -> bool:
     if isinstance(right, tuple):
         return any(_compare(left, sign, item) for item in right)
     if sign == "==":
+        if _is_nan(left) or _is_nan(right):  # here NaN is a value like any other, and equals itself
+            return _is_nan(left) and _is_nan(right)
         return isinstance(left, bool) == isinstance(right, bool) and left == right
     return _is_number(left) and _is_number(right) and _ORDER[sign](left, right)
 
@@ -143,6 +146,10 @@ def _contains(whole: Value, part: Value) -> bool:
     if isinstance(whole, tuple):
         return any(_compare(item, "==", part) for item in whole)
     return isinstance(whole, str) and isinstance(part, str) and part.lower() in whole.lower()
+
+
+def _is_nan(value: Value) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _is_number(value: Value) -> TypeGuard[float]:

@@ -10,7 +10,7 @@ from backend.domain.arc.failure_modes import cell_accuracy, failure_mode
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
 from backend.domain.records import FailureMode
-from tests.support.arc import grids, real_tasks
+from tests.support.records.arc import grids, real_tasks
 
 TRUTH = Grid.from_digits("1111100000/2222200000")  # 20 cells, ten of them 0
 INPUT = Grid.from_digits("120/012")

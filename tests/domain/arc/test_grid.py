@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Pair, Task, TestPair, choose_canvas
-from tests.support.arc import grids, real_tasks
+from tests.support.records.arc import grids, real_tasks
 
 
 @given(grids())

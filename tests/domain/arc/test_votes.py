@@ -17,7 +17,7 @@ from backend.domain.arc.votes import (
     unpack_trace,
     unpack_votes,
 )
-from tests.support.arc import grids
+from tests.support.records.arc import grids
 
 some_grids = st.one_of(st.just(Grid(())), grids(4))
 probabilities = st.floats(0, 1)

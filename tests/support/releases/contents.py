@@ -28,8 +28,8 @@ from backend.runs.tables import Run
 from backend.runs_table import saved_views as views
 from backend.scores.tables import Evaluation
 from backend.workers.tables import EvaluationShare
-from tests.support.furnished import PANELS
-from tests.support.recorded import (
+from tests.support.records.furnished import PANELS
+from tests.support.records.recorded import (
     curves_of,
     record_checkpoint,
     record_evaluation,

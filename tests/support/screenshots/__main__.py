@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests.support.browser import chromium
+from tests.support.pages.browser import chromium
 from tests.support.screenshots.camera import THEMES, WIDTHS, Camera, logged_in
 from tests.support.screenshots.guide import write_guide
 from tests.support.screenshots.pages import SHOTS, Shot

@@ -10,7 +10,7 @@ from typing import Literal
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 from playwright.sync_api import Error as PlaywrightError
 
-from tests.support.browser import Complaints
+from tests.support.pages.browser import Complaints
 from tests.support.screenshots.pages import Shot
 
 Theme = Literal["light", "dark"]

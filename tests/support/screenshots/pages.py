@@ -220,7 +220,8 @@ NO_PAGES = {
     "/d/{slug}/export.html": "a file",
     "/s/{secret}/figures": "curves of a page",
     "/s/{secret}/panels/{panel_id}.csv": "a file",
-    "/s/{secret}/series": "points of a page",
+    "/s/{secret}/series.csv": "a file",
+    "/s/{rest:path}": "an error",
     "/runs/{run_id}/predictions": "a section of a page",
     "/runs/{run_id}/figures": "curves of a page",
 }

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support.tiny_runs import tiny, tiny_raw
+from tests.support.records.tiny_runs import tiny, tiny_raw
 from worker.cli import app as cli
 from worker.models.build import build_reasoner
 from worker.models.importing import export_weights

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import PATIENCE, eventually
-from tests.support.tiny_runs import tiny_raw
+from tests.support.records.tiny_runs import tiny_raw
 from worker.cli import app as cli
 from worker.training import checkpoint
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
-from tests.support.arc import augmentations, grids, real_tasks
+from tests.support.records.arc import augmentations, grids, real_tasks
 from worker.data.augment import IDENTITY, Augmentation, augmentation, parse_identifier
 
 

@@ -13,7 +13,7 @@ from backend.domain.arc.files import read_built_in
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Pair, Task
 from backend.domain.experiment import BUILT_IN_SETS
-from tests.support.arc import augmentations, grids, real_tasks
+from tests.support.records.arc import augmentations, grids, real_tasks
 from worker.data.augment import Augmentation
 from worker.data.leaks import Leak, canonical, find_leaks
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
-from tests.support.arc import grids, real_tasks
+from tests.support.records.arc import grids, real_tasks
 from worker.data.tokens import crop, encode, encode_pair
 from worker.kit.batch import EOS, IGNORE, PAD
 

@@ -31,7 +31,7 @@ from backend.domain.records import (
     Score,
     TestOutcome,
 )
-from tests.support.arc import grids, real_tasks
+from tests.support.records.arc import grids, real_tasks
 from worker.data.augment import augmentation
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.evaluator import evaluate, summarise

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from backend.domain.arc.grid import Grid
 from backend.domain.experiment.encoders.graph import GraphEncoder
-from tests.support.arc import grids
 from tests.support.models import etrm, random_batch
+from tests.support.records.arc import grids
 from worker.data.tokens import encode_pair
 from worker.kit.batch import FIRST_COLOUR, Batch
 from worker.models.build import build_reasoner

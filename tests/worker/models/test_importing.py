@@ -61,7 +61,13 @@ def test_a_checkpoint_comes_back_to_the_bit(config: ExperimentConfig, suffix: st
     theirs, reasoner = published(config), other(config)
     torch.save(theirs, tmp_path / "step_1")
     report = import_weights(reasoner, tmp_path / "step_1", "all", "ema")
-    assert report.counts == {"loaded": len(theirs), "skipped": 0, "missing": 0, "mismatched": 0}
+    assert report.counts == {
+        "loaded": len(theirs),
+        "skipped": 0,
+        "missing": 0,
+        "mismatched": 0,
+        "unplaced": 0,
+    }
     back = tmp_path / f"back{suffix}"
     assert export_weights(reasoner, back, "ema") == len(theirs)
     again = load_file(back) if suffix == ".safetensors" else torch.load(back, weights_only=True)
@@ -172,14 +178,21 @@ def test_every_tensor_is_accounted_for(tmp_path: Path) -> None:
     state[PREFIX + "inner.extra"] = torch.zeros(())
     torch.save(state, tmp_path / "file")
     report = import_weights(other(etrm()), tmp_path / "file", "all", "ema")
-    assert report.counts == {"loaded": len(state) - 3, "skipped": 2, "missing": 1, "mismatched": 1}
+    assert report.counts == {
+        "loaded": len(state) - 3, "skipped": 1, "missing": 1, "mismatched": 1, "unplaced": 1
+    }  # fmt: skip
     table = "\n".join(report.table())
     assert "missing     inner.lm_head.weight" in table
     assert "3  the model has 2" in table
     assert "4 x 2  no weight" in table
     assert "scalar  the model has no such tensor" in table
-    with pytest.raises(InvalidInput, match=r"training\.initialise_from\.part: .*lm_head.weight is missing"):
+    with pytest.raises(InvalidInput, match=r"training\.initialise_from\.part: .*file does not fit") as caught:
         initialise(other(etrm()), CheckpointStart(path=str(tmp_path / "file")))
+    assert (
+        "1 missing from the file (inner.lm_head.weight); "
+        "1 of another shape (inner.q_head.bias: 3, the model has 2); "
+        "1 of the file without a place in the model (inner.extra)."
+    ) in str(caught.value)
 
 
 def test_rows_of_puzzles_are_taken_with_a_word_of_warning(tmp_path: Path) -> None:
@@ -217,12 +230,9 @@ def write_nan(path: Path) -> None:
     [
         (lambda path: None, CheckpointMissing, "does not exist"),
         (lambda path: path.mkdir(), CheckpointMissing, "is a folder"),
-        (lambda path: path.write_bytes(b""), CheckpointCorrupt, "cannot be read"),
-        (lambda path: path.write_bytes(b"something else"), CheckpointCorrupt, "cannot be read"),
-        (lambda path: path.write_bytes(b"PK" + bytes(40)), CheckpointCorrupt, "cannot be read"),
-        (write_cut_off, CheckpointCorrupt, "cannot be read"),
-        (write_cut_off_safetensors, CheckpointCorrupt, "cannot be read"),
-        (lambda path: torch.save([1], path), CheckpointCorrupt, "it contains a list, not a state_dict"),
+        (write_cut_off, CheckpointCorrupt, "is a zip archive that is cut off or damaged"),
+        (write_cut_off_safetensors, CheckpointCorrupt, "is cut off: .* ends [0-9]+ bytes after the file"),
+        (lambda path: torch.save([1], path), CheckpointCorrupt, "contains a list, not a state_dict"),
         (
             lambda path: torch.save({"step": 3}, path),
             CheckpointCorrupt,

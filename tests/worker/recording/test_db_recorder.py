@@ -35,7 +35,7 @@ from backend.runs import queries as runs
 from backend.runs.tables import Run
 from backend.workers import lease
 from tests.support.passing_time import elapse
-from tests.support.rows import add_run
+from tests.support.records.rows import add_run
 from worker.recording.database import DbRecorder, LostRun
 
 RUN = "aaaaaaaaaa"

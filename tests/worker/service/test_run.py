@@ -16,10 +16,12 @@ from backend.domain.records import Checkpoint
 from backend.kit.errors import FieldProblem, InvalidConfig, StorageFull
 from backend.queue import claims as queue
 from backend.runs import checkpoints
-from tests.support.rows import add_run
+from backend.settings import Settings
+from tests.support.records.rows import add_run
+from tests.support.records.tiny_runs import tiny
 from worker.recording.line_writer import LineWriter
 from worker.service.supervision import STOPPED
-from worker.service.train import cause_of, forget_unwritten
+from worker.service.train import cause_of, check_start, forget_unwritten
 
 RUN = "aaaaaaaaaa"
 
@@ -118,3 +120,13 @@ def test_a_child_of_an_attempt_that_lost_its_run_leaves_it_alone(sqlite_url: str
     with session_scope(engine) as session:
         assert checkpoints.list(session, RUN) == []
     engine.dispose()
+
+
+def test_a_worker_reads_no_file_outside_its_own_folders(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    start = {"kind": "checkpoint", "path": str(tmp_path / "checkpoints" / ".." / "file")}
+    config = tiny(training={"steps": 3, "initialise_from": start})
+    with pytest.raises(InvalidConfig, match="must be an absolute path inside"):
+        check_start(config, settings, RUN)
+    (tmp_path / "artifacts" / RUN / "checkpoints" / "step-000000003").mkdir(parents=True)
+    check_start(config, settings, RUN)  # it resumes: the file is no longer read

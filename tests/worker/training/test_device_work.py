@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTenso
 
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ENCODERS
-from tests.support.tiny_runs import Memory, tiny
+from tests.support.records.tiny_runs import Memory, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
 from worker.kit.batch import Batch

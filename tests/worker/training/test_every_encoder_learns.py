@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from backend.domain.experiment import ENCODERS
-from tests.support.tiny_runs import Memory, tiny
+from tests.support.records.tiny_runs import Memory, tiny
 from worker.data.sets import BuiltinTasks
 from worker.training.stop import StopSignal
 from worker.training.trainer import train

@@ -240,7 +240,7 @@ def test_the_encoder_keeps_its_own_pace() -> None:
 
 
 @pytest.mark.parametrize(
-    "optimisation", [{"freeze": "encoder"}, {"encoder_learning_rate": 1e-4}], ids=["freeze", "pace"]
+    "optimisation", [{"freeze": "encoder"}, {"encoder_learning_rate": 1e-4}], ids=["freeze", "scale"]
 )
 def test_what_needs_an_encoder_is_refused_for_trm(optimisation: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="needs an encoder"):

@@ -9,7 +9,7 @@ import pytest
 
 from backend.domain.config.presets import PRESETS
 from backend.domain.config.problems import parse_experiment
-from tests.support.tiny_runs import Memory
+from tests.support.records.tiny_runs import Memory
 from worker.data.sets import BuiltinTasks
 from worker.training.stop import StopSignal
 from worker.training.trainer import train

@@ -11,7 +11,7 @@ import torch
 
 from backend.domain.experiment import ExperimentConfig
 from backend.kit.errors import CheckpointCorrupt, Conflict
-from tests.support.tiny_runs import MODELS, Memory, StopAfter, tiny
+from tests.support.records.tiny_runs import MODELS, Memory, StopAfter, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
 from worker.training import checkpoint

@@ -16,7 +16,7 @@ import torch
 
 from backend.domain.experiment import ExperimentConfig
 from backend.kit.errors import InvalidConfig
-from tests.support.tiny_runs import MODELS, WALL_CLOCK, Memory, tiny, tiny_raw
+from tests.support.records.tiny_runs import MODELS, WALL_CLOCK, Memory, tiny, tiny_raw
 from worker.data.sets import BuiltinTasks
 from worker.recording.console import METRICS_FILE
 from worker.training import checkpoint

@@ -13,7 +13,7 @@ import torch
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.metrics import NAMES
 from backend.domain.records import Ruling
-from tests.support.tiny_runs import WALL_CLOCK, Memory, StopAfter, tiny
+from tests.support.records.tiny_runs import WALL_CLOCK, Memory, StopAfter, tiny
 from worker.data.sets import BuiltinTasks
 from worker.recording.console import ConsoleRecorder, recorded
 from worker.training import checkpoint

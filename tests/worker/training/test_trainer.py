@@ -13,7 +13,7 @@ import torch
 
 from backend.domain.experiment import ExperimentConfig
 from backend.kit.errors import InvalidConfig, TrainingDiverged
-from tests.support.tiny_runs import WALL_CLOCK, Memory, tiny
+from tests.support.records.tiny_runs import WALL_CLOCK, Memory, tiny
 from worker.data.sets import BuiltinTasks
 from worker.training import checkpoint
 from worker.training.stop import StopSignal

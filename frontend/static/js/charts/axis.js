@@ -4,6 +4,8 @@
 const UNITS = [[86400, " d"], [3600, " h"], [60, " min"], [1, " s"]];
 const CLOCK_STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400];
 const MAX_TICKS = 6;
+const ZONE = "UTC"; // of every moment, as in backend/charts/scale.py
+const LAST_MOMENT = 253402300799; // the end of the year 9999
 
 export class Axis {
   /** @param {"step"|"samples"|"epoch"|"time"|"wall"} kind */
@@ -41,7 +43,10 @@ export class Axis {
   }
 
   words(x) {
-    if (this.kind === "wall") return new Date(x * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    if (this.kind === "wall") {
+      if (!(x >= 0 && x <= LAST_MOMENT)) return "–";
+      return `${new Date(x * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: ZONE })} ${ZONE}`;
+    }
     if (this.kind === "time") {
       const [length, suffix] = this.unit(x);
       return `${(x / length).toFixed(2)}${suffix}`;
@@ -55,28 +60,36 @@ export class Axis {
     if (this.kind === "time") return { tickformat: ".6~g", ticksuffix: this.unit(high)[1] };
     if (this.kind !== "wall") return { ticksuffix: "" };
     const values = clockTicks(low, high);
-    return { tickmode: "array", tickvals: values, ticktext: values.map((each) => clockText(each, high - low)), ticksuffix: "" };
+    return { tickmode: "array", tickvals: values, ticktext: clockTexts(values, high - low), ticksuffix: "" };
   }
 }
 
-function clockTicks(low, high) {
+/** Round times of day in UTC; none before 1970 and after the year 9999. */
+function clockTicks(from, to) {
+  const [low, high] = [Math.max(from, 0), Math.min(to, LAST_MOMENT)];
+  if (high <= low) return [];
   const step = CLOCK_STEPS.find((each) => (high - low) / each <= MAX_TICKS) ?? 86400 * Math.ceil((high - low) / 86400 / MAX_TICKS);
-  const offset = step >= 3600 ? -new Date(low * 1000).getTimezoneOffset() * 60 : 0;
   const ticks = [];
-  for (let at = Math.ceil((low + offset) / step); at * step <= high + offset; at += 1) ticks.push(at * step - offset);
+  for (let at = Math.ceil(low / step); at * step <= high; at += 1) ticks.push(at * step);
   return ticks;
+}
+
+/** The first says the zone of all. */
+function clockTexts(moments, span) {
+  return moments.map((each, i) => clockText(each, span) + (i ? "" : ` ${ZONE}`));
 }
 
 function clockText(moment, span) {
   const at = new Date(moment * 1000);
-  const day = at.toLocaleDateString("en-GB", { day: "2-digit", month: "short" });
-  const time = at.toTimeString().slice(0, span > 300 ? 5 : 8);
+  const day = at.toLocaleDateString("en-GB", { day: "2-digit", month: "short", timeZone: ZONE });
+  const time = at.toISOString().slice(11, span > 300 ? 16 : 19);
   if (span > 86400 * 3) return day;
   return span > 86400 ? `${day} ${time}` : time;
 }
 
-/** Index of the element of an ascending array nearest to `x`; -1 for an empty one. */
-export function nearest(xs, x) {
+/** Index of the element of an array nearest to `x`; -1 for an empty one. Moments need not ascend, steps do. */
+export function nearest(xs, x, ascending = true) {
+  if (!ascending) return xs.reduce((best, each, i) => (best < 0 || Math.abs(each - x) < Math.abs(xs[best] - x) ? i : best), -1);
   let low = 0;
   let high = xs.length - 1;
   while (high - low > 1) {

@@ -14,10 +14,10 @@ const SMOOTHING = 0.6;
 export class Board {
   /**
    * @param {HTMLElement} root the section with the charts
-   * @param {{name: string, figures: string, exports: string, query?: () => URLSearchParams, first?: number, run?: string}} source
+   * @param {{name: string, figures: string, csv?: string, query?: () => URLSearchParams, first?: number, run?: string}} source
    *   `figures`: the address of the panels' figures; `query`: what they are asked with besides the view;
    *   `first`: how many figures the first request asks for, where they are large: they are there sooner;
-   *   `run`: the only run, where there is one
+   *   `run`: the only run, where there is one; `csv`: where a chart's points come from, if not from the API
    */
   constructor(root, source) {
     this.root = root;
@@ -36,7 +36,7 @@ export class Board {
     const given = new URLSearchParams(location.search);
     this.axis = new Axis(given.get("x") ?? "step");
     this.smoothing = Number(given.get("smooth") ?? SMOOTHING);
-    this.zoom = given.has("from") && given.has("to") ? { low: Number(given.get("from")), high: Number(given.get("to")) } : null;
+    this.zoom = zoomOf(given.get("from"), given.get("to"));
     this.toggled = new Set((given.get("log") ?? "").split(",").filter(Boolean)); // other scale than the panel's own
   }
 
@@ -185,4 +185,11 @@ export class Board {
   pointAt(x, source) {
     for (const chart of this.charts) if (chart.visible) chart.pointAt(x, chart === source);
   }
+}
+
+/** The window that two parts of an address mean, turned over where it is upside down; null without one. */
+function zoomOf(from, to) {
+  if (from === null || to === null) return null;
+  const ends = [Number(from), Number(to)];
+  return ends.every(Number.isFinite) ? { low: Math.min(...ends), high: Math.max(...ends) } : null;
 }

@@ -1,6 +1,7 @@
 // One chart: loads its figure when it is first seen, grows with the run, answers the crosshair. What the server drew
 // answers as soon as the figure is here, in the second that Plotly takes to load.
 
+import { Problem } from "../web/api.js";
 import { valueOn } from "../web/words.js";
 import { throttled } from "../web/live.js";
 import { nearest } from "./axis.js";
@@ -11,6 +12,8 @@ const MAX_LIVE = 1500; // points of a trace before it is thinned again on the se
 const DRAW_EVERY = 500; // milliseconds
 const RELOAD_EVERY = 3000;
 const MAX_TOLD = 16; // lines of a tooltip
+const LIMIT = 1e300; // of a linear axis, and the length of its shortest range by its largest value: as the server
+const RESOLUTION = 1e-12;
 const SAME = 1e-6; // relative difference of two values that no chart shows: the server rounds to 7 digits
 
 export class Chart {
@@ -56,6 +59,7 @@ export class Chart {
   }
 
   take(figure) {
+    if (figure.problem) throw new Problem(figure.problem);
     for (const trace of figure.data) trace.steps = trace.x;
     this.figure = figure;
     this.version = figure.version;
@@ -97,7 +101,7 @@ export class Chart {
     const layout = themed(figure.layout, marks);
     layout.datarevision = this.drawings = (this.drawings ?? 0) + 1; // arrays grow in place
     layout.xaxis = { ...layout.xaxis, ...axis.layout(...this.range), range: shown(this.range) };
-    if (this.grown && !figure.notes.off_scale) layout.yaxis = { ...layout.yaxis, range: undefined, autorange: true };
+    if (this.grown && !figure.notes.off_scale && this.autoranges) layout.yaxis = { ...layout.yaxis, range: undefined, autorange: true };
     const first = !this.plot.classList.contains("js-plotly-plot");
     await Plotly.react(this.plot, data, layout, CONFIG);
     if (first) this.takeOver();
@@ -170,7 +174,7 @@ export class Chart {
   valuesAt(x) {
     const hidden = this.board.hidden ?? new Set();
     return this.raws.filter((trace) => !hidden.has(trace.meta.key)).flatMap((trace) => {
-      const at = nearest(this.xs(trace), x);
+      const at = nearest(this.xs(trace), x, !this.axis.timed);
       return at < 0 ? [] : [{ trace, value: trace.y[at] }];
     });
   }
@@ -214,15 +218,34 @@ export class Chart {
     this.describe();
     this.stale = true;
     this.redraw();
-    if (raws.some((trace) => trace.x.length > MAX_LIVE)) this.reload();
+    if (!this.autoranges || raws.some((trace) => trace.x.length > MAX_LIVE)) this.reload();
   }
 
   /** The axes reach as far as the newest points. */
   grow() {
     this.grown = true;
-    const ends = this.raws.map((trace) => this.xs(trace).at(-1) ?? 0);
-    this.range = [this.range[0], Math.max(this.range[1], ...ends)];
+    let [low, high] = this.range;
+    for (const trace of this.raws) {
+      for (const x of this.xs(trace)) { // moments may go back: the last point need not lie farthest
+        low = Math.min(low, x);
+        high = Math.max(high, x);
+      }
+    }
+    this.range = [low, high];
     [this.unit] = this.axis.unit(this.range[1]);
+  }
+
+  /** Whether Plotly can choose the range of the values; else the server does (backend/charts/scale.py). */
+  get autoranges() {
+    let [low, high] = [Infinity, -Infinity];
+    for (const trace of this.raws) {
+      for (const y of trace.y) {
+        low = Math.min(low, y);
+        high = Math.max(high, y);
+      }
+    }
+    const largest = Math.max(Math.abs(low), Math.abs(high));
+    return largest < LIMIT && (high - low > RESOLUTION * largest || largest < 1 / RESOLUTION);
   }
 
   /** Whether a point of the past has another value than the one drawn, or was not there. */
@@ -299,7 +322,7 @@ export class Chart {
 
   say(key, value) {
     const place = this.legend.get(key);
-    if (place) place.textContent = Number.isNaN(value) ? "NaN" : this.valued(value);
+    if (place) place.textContent = this.valued(value);
   }
 
   valued(value) {

@@ -1,18 +1,18 @@
 // A chart as a file: PNG and SVG with title, legend and run id; CSV with every point.
 
-import { ask } from "../web/api.js";
+import { askFile } from "../web/api.js";
 import { attempt } from "../web/notices.js";
 import { colour, plotly } from "./theme.js";
 
 const SIZE = { width: 900, height: 420 };
-const MAX_ROWS = 100_000;
 const RUNS_IN_A_LINE = 10;
 
 export function download(chart, format) {
   return attempt(async () => {
     const { name: title, source } = chart.board;
     const name = [title, source.run, chart.root.dataset.panel].filter(Boolean).join("-").replaceAll(/[^\w.-]+/g, "-");
-    if (format === "csv") save(new Blob([await csv(chart)], { type: "text/csv" }), `${name}.csv`);
+    if (!chart.figure) await chart.load();
+    if (format === "csv") save(await csv(chart), `${name}.csv`);
     else save(await picture(chart, format), `${name}.${format}`);
   });
 }
@@ -45,28 +45,13 @@ async function picture(chart, format) {
     : new Blob([Uint8Array.from(atob(address.slice(address.indexOf(",") + 1)), (letter) => letter.charCodeAt(0))], { type: "image/png" });
 }
 
-/** One row per run and step, one column per metric; empty where a metric has no point. */
+/** One row per run and step, one column per metric, with every point; written by the server as it reads. */
 async function csv(chart) {
+  const names = chart.metrics.map((name) => JSON.stringify(name)).join(",");
+  const { csv: shared } = chart.board.source;
   const runs = chart.figure.runs ?? Object.keys(chart.figure.clocks);
-  const query = new URLSearchParams({ runs: runs.join(","), names: chart.metrics.join(","), max_points: MAX_ROWS });
-  const { series } = await ask(`${chart.board.source.series ?? "/api/v1/compare/series"}?${query}`);
-  const lines = runs.flatMap((run) => rowsOf(run, series[run] ?? {}, chart.metrics));
-  return [["run", "step", "wall_time", ...chart.metrics].join(","), ...lines].join("\n") + "\n";
-}
-
-function rowsOf(run, series, metrics) {
-  const rows = new Map();
-  for (const metric of metrics.filter((each) => series[each])) {
-    series[metric].step.forEach((step, i) => {
-      const row = rows.get(step) ?? { wall_time: series[metric].wall_time[i] };
-      row[metric] = series[metric].value[i] ?? "NaN";
-      rows.set(step, row);
-    });
-  }
-  return [...rows.keys()].sort((a, b) => a - b).map((step) => {
-    const row = rows.get(step);
-    return [run, step, row.wall_time, ...metrics.map((metric) => row[metric] ?? "")].join(",");
-  });
+  const query = new URLSearchParams(shared ? { names } : { runs: runs.join(","), names });
+  return askFile(`${shared ?? "/api/v1/compare/series/export"}?${query}`);
 }
 
 function inLines(runs) {

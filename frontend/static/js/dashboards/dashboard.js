@@ -6,6 +6,7 @@ import { Board } from "../charts/board.js";
 import { icon } from "../web/icons.js";
 import { followRuns, throttled } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
+import { askWhose } from "./conflict.js";
 import { exportPanels } from "./panel_export.js";
 
 const RENEW_EVERY = 5000; // milliseconds between two looks at active runs
@@ -47,11 +48,26 @@ class Dashboard {
 
   save() {
     this.saving = (this.saving ?? Promise.resolve()).then(() => attempt(async () => {
-      const body = { version: this.version, name: this.name, content: this.content };
-      ({ version: this.version } = await ask(`/api/v1/dashboards/${this.slug}`, { method: "PUT", body }));
-      document.getElementById("saved").textContent = "Saved.";
+      const isSaved = await this.put();
+      document.getElementById("saved").textContent = isSaved ? "Saved." : "Not saved.";
+      if (!isSaved) throw new DOMException("undecided", "AbortError"); // of which nothing more is to be said
     }));
     return this.saving;
+  }
+
+  /** Whether it was saved; where somebody else saved meanwhile, both are shown first. */
+  async put() {
+    const body = { version: this.version, name: this.name, content: this.content };
+    try {
+      ({ version: this.version } = await ask(`/api/v1/dashboards/${this.slug}`, { method: "PUT", body }));
+      return true;
+    } catch (problem) {
+      if (problem.status !== 409) throw problem;
+    }
+    const version = await askWhose(this.slug, body);
+    if (version === null) return false;
+    this.version = version;
+    return this.put();
   }
 
   saveSoon() {

@@ -7,6 +7,13 @@ const RENEW_EVERY = 20_000; // milliseconds
 
 const root = document.getElementById("dashboard");
 const { name, address, goesOn } = root.dataset;
-const board = new Board(root, { name, figures: `${address}/figures`, series: `${address}/series` });
+const board = new Board(root, { name, figures: `${address}/figures`, csv: `${address}/series.csv` });
 exportPanels(root, (panel) => `${address}/panels/${panel}.csv`);
-if (goesOn === "1") setInterval(() => !document.hidden && board.reload(), RENEW_EVERY);
+if (goesOn === "1") setInterval(() => !document.hidden && renew(), RENEW_EVERY);
+
+/** Newer curves; once the link is revoked, the page that says so. */
+async function renew() {
+  const answer = await fetch(`${address}/series?names=`).catch(() => null);
+  if (answer?.status === 404) location.reload();
+  else board.reload();
+}

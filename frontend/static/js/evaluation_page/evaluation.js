@@ -14,12 +14,6 @@ const renew = throttled(() => attempt(async () => {
   predictions.changedOnServer();
 }), EVERY);
 
-function sayConnection(state) {
-  const note = document.getElementById("connection");
-  note.hidden = state === "open";
-  note.textContent = "Reconnecting… No updates will be lost.";
-}
-
 if (root.dataset.active) {
   const stream = new Stream(
     () => `/api/v1/evaluations/${root.dataset.evaluation}/events`,
@@ -30,7 +24,6 @@ if (root.dataset.active) {
         renew();
       },
     },
-    sayConnection,
   );
 }
 

@@ -1,6 +1,8 @@
 // The launch form as a config, by the same rules as backend/launch/form_values.py: what cannot be read as its
 // type stays the text it is, so that the config's own validation can say what is wrong.
 
+import { itemsOf } from "../web/lists.js";
+
 /** The config that the enabled inputs below `root` describe. */
 export function configOf(root) {
   const config = {};
@@ -54,7 +56,7 @@ function valueOf(input) {
     case "integer":
     case "number": return number(text);
     case "integers": return parts(text).map(number);
-    case "texts": return parts(text);
+    case "texts": return itemsOf(text, true);
     default: return text;
   }
 }

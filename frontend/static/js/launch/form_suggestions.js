@@ -1,5 +1,7 @@
 // Known names as buttons below an input that takes a list of them.
 
+import { asText, itemsOf } from "../web/lists.js";
+
 /** Put the buttons below every such input of the form. */
 export function offerSuggestions(form) {
   for (const input of form.querySelectorAll("[data-suggests]")) {
@@ -16,7 +18,7 @@ export function take(button) {
   const name = button.dataset.suggestion;
   const names = namesIn(input);
   const next = names.includes(name) ? names.filter((each) => each !== name) : [...names, name];
-  input.value = next.join(", ");
+  input.value = asText(next, true);
   button.setAttribute("aria-pressed", String(next.includes(name)));
   return input;
 }
@@ -29,5 +31,5 @@ function offer(name, pressed) {
 }
 
 function namesIn(input) {
-  return input.value.split(/[,\s]+/).filter(Boolean);
+  return itemsOf(input.value, true);
 }

@@ -50,7 +50,6 @@ class RunPage {
         status: (run) => this.takeStatus(run),
         end: (data) => this.end(data),
       },
-      (state) => this.sayConnection(state),
     );
   }
 
@@ -99,12 +98,6 @@ class RunPage {
   async renew() {
     await refresh();
     if (this.predictions.opened) this.predictions.open();
-  }
-
-  sayConnection(state) {
-    const note = document.getElementById("connection");
-    note.hidden = state === "open";
-    note.textContent = "Reconnecting… No updates will be lost.";
   }
 
   openTab(section) {

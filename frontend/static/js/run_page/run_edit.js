@@ -1,6 +1,7 @@
 // Tags and notes of a run, edited where they stand.
 
 import { ask } from "../web/api.js";
+import { asText, itemsOf } from "../web/lists.js";
 import { attempt } from "../web/notices.js";
 
 /** Open the editor in a row; what is saved shows by itself, since the row is live. */
@@ -35,12 +36,47 @@ export function editRow(row, saved) {
     if (event.key === "Escape") close();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
+  const address = `/api/v1/runs/${row.dataset.id}`;
+  let seen = { tags: itemsOf(tags.value), notes: notes.value };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const body = { tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean), notes: notes.value };
-    if (await attempt(() => ask(`/api/v1/runs/${row.dataset.id}`, { method: "PATCH", body }))) {
-      close();
-      await saved();
-    }
+    const body = { tags: itemsOf(tags.value), notes: notes.value, seen };
+    let isTaken = false;
+    const isSaved = await attempt(async () => {
+      try {
+        await ask(address, { method: "PATCH", body });
+      } catch (problem) {
+        if (problem.status !== 409) throw problem;
+        isTaken = true;
+        const now = await ask(address);
+        seen = { tags: now.tags, notes: now.notes };
+        showOther(form, seen, notes, tags);
+      }
+    });
+    if (!isSaved || isTaken) return;
+    close();
+    await saved();
   });
+}
+
+/** What somebody else saved meanwhile, beside what stands in the form: nothing of either is lost. */
+function showOther(form, other, notes, tags) {
+  form.querySelector(".other-text")?.remove();
+  const box = Object.assign(document.createElement("div"), { className: "other-text small" });
+  box.setAttribute("role", "alert");
+  const said = Object.assign(document.createElement("p"), { className: "problem" });
+  said.textContent = "Somebody else changed these notes or tags meanwhile. Nothing was saved. Save again to replace theirs with yours.";
+  const theirs = Object.assign(document.createElement("textarea"), { className: "area", readOnly: true, value: other.notes });
+  theirs.setAttribute("aria-label", "Their notes");
+  const theirTags = Object.assign(document.createElement("p"), { className: "soft" });
+  theirTags.textContent = `Theirs (tags: ${other.tags.join(", ") || "none"}); yours are below.`;
+  const both = Object.assign(document.createElement("button"), { type: "button", className: "button is-small", textContent: "Keep both" });
+  both.addEventListener("click", () => {
+    notes.value = [other.notes, notes.value].filter(Boolean).join("\n\n");
+    tags.value = asText([...new Set([...other.tags, ...itemsOf(tags.value)])]);
+    box.remove();
+    notes.focus();
+  });
+  box.append(said, theirTags, theirs, both);
+  form.insertBefore(box, notes);
 }

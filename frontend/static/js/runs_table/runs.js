@@ -2,6 +2,7 @@
 
 import { given, say } from "../web/address.js";
 import { ask, askPage } from "../web/api.js";
+import { itemsOf } from "../web/lists.js";
 import { complete } from "./completion.js";
 import { followRuns, refresh, replaceRow, throttled } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
@@ -85,8 +86,8 @@ function watchTags() {
   const field = document.getElementById("bulk-tag");
   menu.addEventListener("toggle", () => {
     if (!menu.open) return;
-    const known = [...document.querySelectorAll("#rows tr[data-tags]")].flatMap((row) => row.dataset.tags.split(","));
-    const options = [...new Set(known.map((tag) => tag.trim()).filter(Boolean))].sort().map((tag) => new Option(tag));
+    const known = [...document.querySelectorAll("#rows tr[data-tags]")].flatMap((row) => itemsOf(row.dataset.tags));
+    const options = [...new Set(known)].sort().map((tag) => new Option(tag));
     document.getElementById("bulk-tags").replaceChildren(...options);
     field.focus();
   });

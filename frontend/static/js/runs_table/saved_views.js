@@ -16,10 +16,11 @@ export function watchViews() {
 }
 
 async function save(menu, name) {
-  const taken = [...menu.querySelectorAll("[data-forget]")].some((each) => each.dataset.forget === name);
+  const taken = [...menu.querySelectorAll("[data-forget]")].find((each) => each.dataset.forget === name);
   const text = "It will show the current table, for everyone.";
   if (taken && !(await confirm(`Replace the view ${name}?`, text, "Replace"))) return;
-  const body = { query: menu.dataset.query };
+  const seen = taken?.closest(".view-line").querySelector("a").getAttribute("href").replace("/?", "") ?? "";
+  const body = { query: menu.dataset.query, seen };
   if (await attempt(() => ask(at(name), { method: "PUT", body }))) location.reload();
 }
 

@@ -28,6 +28,11 @@ export async function askPage(path, { signal, method, body } = {}) {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
+/** A file of the server's, to save. */
+export async function askFile(path) {
+  return (await send(path, {})).blob();
+}
+
 async function send(path, options, isFine = (status) => status < 400) {
   let response;
   try {

@@ -4,10 +4,18 @@
 import { askPage } from "./api.js";
 
 const SILENT_FOR = 25_000; // milliseconds; the server says something every 10 seconds
+const FIRST_PAUSE = 2_000; // milliseconds before the first try to connect again; each further pause is twice as long,
+const LONGEST_PAUSE = 30_000; // up to this
+const WORDS = {
+  open: "",
+  lost: "Reconnecting… No updates will be lost.",
+  full: "Live updates paused: too many open pages. Close pages that you do not need; this one tries again by itself.",
+};
 
 /**
  * Follow a stream of server-sent events. `address()` is asked at every (re)connection, so that it can carry
- * the newest cursor. A hidden tab holds no connection.
+ * the newest cursor. A hidden tab holds no connection. `onState` hears "open", "lost" and "full"; the page says
+ * the last two in words.
  */
 export class Stream {
   constructor(address, handlers, onState = () => {}) {
@@ -15,6 +23,7 @@ export class Stream {
     this.handlers = handlers;
     this.onState = onState;
     this.over = false;
+    this.failures = 0; // since the last connection
     document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : this.open()));
     // A pulled cable ends no connection by itself: the browser says it first.
     addEventListener("offline", () => this.reconnect());
@@ -28,9 +37,10 @@ export class Stream {
     this.heard();
     this.source.addEventListener("open", () => {
       this.heard();
-      this.onState("open");
+      this.failures = 0;
+      this.say("open");
     });
-    this.source.addEventListener("error", () => this.reconnect());
+    this.source.addEventListener("error", () => this.failed());
     this.source.addEventListener("heartbeat", () => this.heard());
     for (const [kind, handle] of Object.entries(this.handlers)) {
       this.source.addEventListener(kind, (event) => {
@@ -46,12 +56,29 @@ export class Stream {
     this.silence = setTimeout(() => this.reconnect(), SILENT_FOR);
   }
 
-  /** The browser would ask again for the old address; a new one carries the newest cursor. */
-  reconnect() {
+  say(state) {
+    const note = document.getElementById("connection");
+    note.hidden = state === "open";
+    note.textContent = WORDS[state];
+    this.onState(state);
+  }
+
+  /** An EventSource keeps to itself why it was refused. */
+  async failed() {
+    const refused = this.source?.readyState === EventSource.CLOSED ? this.source.url : null;
+    this.reconnect();
+    const seconds = refused && (await secondsToWait(refused));
+    if (seconds && this.waiting) this.reconnect("full", 1000 * seconds);
+  }
+
+  /** The browser would ask again for the old address; a new one carries the newest cursor. Pages that lost the
+   * same server do not come back all at once. */
+  reconnect(state = "lost", pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.failures)) {
     if (this.over) return;
     this.pause();
-    this.onState("lost");
-    this.waiting = setTimeout(() => !document.hidden && this.open(), 2000);
+    this.failures += 1;
+    this.say(state);
+    this.waiting = setTimeout(() => !document.hidden && this.open(), pause * (0.75 + Math.random() / 4));
   }
 
   /** Try now, not when the pause is over. */
@@ -63,6 +90,7 @@ export class Stream {
 
   pause() {
     clearTimeout(this.waiting);
+    this.waiting = undefined;
     clearTimeout(this.silence);
     this.source?.close();
     this.source = undefined;
@@ -71,6 +99,19 @@ export class Stream {
   end() {
     this.over = true;
     this.pause();
+  }
+}
+
+/** How long the server that refuses a stream with "too many" wants us to wait; undefined for any other reason. */
+async function secondsToWait(address) {
+  const asked = new AbortController();
+  try {
+    const answer = await fetch(address, { signal: asked.signal });
+    if (answer.status === 429) return Number(answer.headers.get("Retry-After")) || LONGEST_PAUSE / 1000;
+  } catch {
+    // the server is gone: the next try will tell
+  } finally {
+    asked.abort(); // else an answer that is a stream would go on
   }
 }
 

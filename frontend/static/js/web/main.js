@@ -5,8 +5,7 @@ import { keepTimesFresh } from "./words.js";
 import { watchSystem } from "./system.js";
 
 keepTimesFresh();
-const page = document.body.dataset.page;
-const isInside = page !== "login" && page !== "shared"; // of the lab, not before its door
+const isInside = document.querySelector(".rail") !== null; // of the lab, not before its door
 if (isInside) {
   watchSystem();
   watchFinder();

@@ -1,10 +1,17 @@
 // Numbers and moments in words; the counterpart of backend/kit/format.py and clock.py.
 
 const NARROW = "\u202f";
+const LONG = 1e6; // times 100 % or 1 TB: a larger one stands as a power of ten
+
+/** NaN and infinity are values and have a name; a dash is no value. */
+function notFinite(value) {
+  if (value === null || value === undefined) return "–";
+  return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
+}
 
 /** Three digits, thousands grouped: 0.357, 1,240, 3.1e-6. */
 export function significant(value, digits = 3) {
-  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (!Number.isFinite(value)) return notFinite(value);
   if (value === 0) return "0";
   if (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e9) return value.toExponential(digits - 1);
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
@@ -12,11 +19,14 @@ export function significant(value, digits = 3) {
 }
 
 export function percent(share, digits = 1) {
-  return Number.isFinite(share) ? `${(share * 100).toFixed(digits)}${NARROW}%` : "–";
+  if (!Number.isFinite(share)) return notFinite(share);
+  if (Math.abs(share) >= LONG) return `${significant(share)}${NARROW}× 100${NARROW}%`;
+  return `${(share * 100).toFixed(digits)}${NARROW}%`;
 }
 
 export function size(bytes) {
-  if (!Number.isFinite(bytes)) return "–";
+  if (!Number.isFinite(bytes)) return notFinite(bytes);
+  if (Math.abs(bytes) >= LONG * 1e12) return `${significant(bytes)}${NARROW}B`;
   const units = ["B", "kB", "MB", "GB", "TB"];
   let at = 0;
   while (Math.abs(bytes) >= 1000 && at < units.length - 1) {
@@ -55,8 +65,9 @@ export function ago(moment) {
   return `${Math.floor(seconds / length)}${NARROW}${unit} ago`;
 }
 
+/** A moment in UTC, as everywhere: 14:05:09 UTC. */
 export function timeOfDay(moment) {
-  return new Date(moment * 1000).toTimeString().slice(0, 8);
+  return `${new Date(moment * 1000).toISOString().slice(11, 19)} UTC`;
 }
 
 /** Keep every `<time data-ago>` of the page fresh. */

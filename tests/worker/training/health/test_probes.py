@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.tiny_runs import MODELS, Memory, tiny
+from tests.support.records.tiny_runs import MODELS, Memory, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
 from worker.evaluation.reliance import reliance

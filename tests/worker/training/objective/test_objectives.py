@@ -12,7 +12,7 @@ from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ENCODERS, ExperimentConfig
 from backend.kit.errors import InvalidConfig
 from tests.support.models import PUZZLES, etrm, random_batch
-from tests.support.tiny_runs import Memory, tiny_raw
+from tests.support.records.tiny_runs import Memory, tiny_raw
 from worker.data.sets import BuiltinTasks
 from worker.models.build import build_reasoner
 from worker.models.reasoner import Encoded, Reasoner

@@ -1,0 +1,103 @@
+"""Who may use an address: each route says so when it is registered, or it is not served.
+
+What a request takes follows from the route that it matches, never from the text of its address: names that
+people choose stand in addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, TypeVar
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from starlette.routing import BaseRoute
+
+from backend.domain.people import Role
+
+Access = Role | Literal["open"]
+OPEN: Final = "open"  # no login
+VIEWER, EDITOR, ADMIN = Role.VIEWER, Role.EDITOR, Role.ADMIN
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_ACCESS = "needed_access"
+_NAMED_GROUP = re.compile(r"\(\?P<\w+>")
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def needs(access: Access) -> Callable[[Endpoint], Endpoint]:
+    """Marks an endpoint whose access is not what its router declares for its method."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _ACCESS, access)
+        return endpoint
+
+    return mark
+
+
+class Route(APIRoute):
+    """A route that knows who may use it."""
+
+    access: Access | None = None
+
+
+class Router(APIRouter):
+    """Routes of which each is for those that `reads` or `writes` names, by its method, or `needs` on its
+    endpoint. TypeError for a route of which nothing says so."""
+
+    def __init__(self, *, reads: Access | None = None, writes: Access | None = None, **options: Any) -> None:
+        super().__init__(route_class=Route, **options)
+        self._reads, self._writes = reads, writes
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Register an endpoint with the access that it, or else this router, declares."""
+        methods = set(options.get("methods") or ["GET"])
+        access = getattr(endpoint, _ACCESS, self._reads if methods <= READING else self._writes)
+        if access is None:
+            said = f"{', '.join(sorted(methods))} {self.prefix}{path} does not say who may use it"
+            raise TypeError(f"{said}: give its router `reads` or `writes`, or its endpoint `needs`.")
+        super().add_api_route(path, endpoint, **options)
+        route = self.routes[-1]
+        assert isinstance(route, Route)
+        route.access = access
+
+
+class Addresses:
+    """Which access a request takes: that of the route that answers it."""
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        contexts = list(iter_route_contexts(routes))
+        self._of_method = {method: _Table(contexts, method) for method in METHODS}
+
+    def access(self, method: str, path: str) -> Access:
+        """What `method` of the decoded `path` takes. Where nothing answers, and for OPTIONS: a login, unless
+        another method of the path is open."""
+        table = self._of_method.get("GET" if method == "HEAD" else method)
+        declared = table.find(path) if table else None
+        return declared or (
+            OPEN if any(each.find(path) == OPEN for each in self._of_method.values()) else VIEWER
+        )
+
+
+class _Table:
+    """All paths of one method as one pattern, in the order in which the application tries its routes."""
+
+    def __init__(self, contexts: Sequence[RouteContext], method: str) -> None:
+        found = [each for each in contexts if method in (each.methods or ())]
+        self._accesses = [_declared(each) for each in found]
+        patterns = (_NAMED_GROUP.sub("(?:", each.path_regex.pattern) for each in found)
+        self._pattern = re.compile("|".join(f"({pattern})" for pattern in patterns) or "(?!)")
+
+    def find(self, path: str) -> Access | None:
+        matched = self._pattern.match(path)
+        return self._accesses[matched.lastindex - 1] if matched and matched.lastindex else None
+
+
+def _declared(context: RouteContext) -> Access:
+    route: Any = context.original_route
+    access: Access | None = getattr(route, "access", None) or getattr(route.endpoint, _ACCESS, None)
+    if access is None:
+        raise TypeError(f"{route.path} does not say who may use it: register it with a Router.")
+    return access

@@ -1,0 +1,88 @@
+"""Charts in a real browser: drawn by the server, taken over by Plotly without a jump."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect
+from sqlalchemy import Engine
+
+from backend.domain.records import Alarm
+from tests.support.records.recorded import record_run
+
+ALARM = Alarm("starvation", 45, 0.02, 0.5, "Starvation: only 2 % of the encoder receives a gradient.")
+
+# Where the ticks and the lines of every chart in view are: text, centre; and the boxes of the lines.
+PLACES = """() => Object.fromEntries([...document.querySelectorAll('.chart')].filter((chart) => {
+  const box = chart.getBoundingClientRect();
+  return box.height > 0 && box.top < innerHeight;
+}).map((chart) => {
+  const texts = (query) => [...chart.querySelectorAll(query)].map((each) => {
+    const box = each.getBoundingClientRect();
+    return [each.textContent.trim(), box.left + box.width / 2, box.top + box.height / 2];
+  });
+  const boxes = [...chart.querySelectorAll('.still path.smooth, .scatterlayer .js-line')].map((each) => {
+    const box = each.getBoundingClientRect();
+    return [box.left, box.top, box.right, box.bottom];
+  });
+  return [chart.dataset.panel, {
+    y: texts('.still text.y, .ytick text'), x: texts('.still text.x, .xtick text'), lines: boxes,
+  }];
+}))"""
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.fixture(scope="module")
+def recorded(database: Engine) -> str:
+    return record_run(database, alarm=ALARM, nan_from=110, name="charted")
+
+
+@pytest.mark.parametrize("view", ["", "?x=time&smooth=0.9", "?x=epoch&log=act&from=50&to=200"])
+def test_what_the_server_draws_is_where_plotly_draws_it(
+    page: Page, context: BrowserContext, recorded: str, view: str
+) -> None:
+    held: list[Route] = []
+    page.add_init_script(SHIFTS)
+    page.route("**/plotly.min.js", lambda route: held.append(route))
+    page.goto(f"/runs/{recorded}{view}", wait_until="commit")
+    expect(page.locator(".still").first).to_be_visible()
+    page.wait_for_function("() => document.querySelectorAll('.still').length > 8")
+    before = page.evaluate(PLACES)
+
+    chart = page.locator(".chart[data-panel=accuracy]")
+    expect(chart).to_have_attribute("data-answers", "yes")
+    chart.locator(".plot").hover()  # what was drawn answers while Plotly is on its way
+    expect(chart.locator(".tooltip")).to_contain_text("tokens")
+    assert page.evaluate("window.Plotly") is None
+    crosshair = chart.locator(".crosshair").bounding_box()
+    page.mouse.move(0, 0)
+    page.wait_for_function("() => document.querySelector('script[src*=plotly]')")
+    for route in held:
+        route.continue_()
+    page.unroute("**/plotly.min.js")
+    expect(page.locator(".chart[data-panel=accuracy] .scatterlayer")).to_be_visible()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.chart')].every((each) => "
+        "each.getBoundingClientRect().top > innerHeight || !each.querySelector('.still'))"
+    )
+    after = page.evaluate(PLACES)
+    chart.locator(".plot").hover()
+    assert chart.locator(".crosshair").bounding_box() == pytest.approx(crosshair, abs=1.0)
+
+    assert len(before) >= 6
+    for panel, drawn in before.items():
+        for axis in ("x", "y"):
+            assert [each[0] for each in after[panel][axis]] == [each[0] for each in drawn[axis]], (
+                panel,
+                axis,
+            )
+            for (_, *was), (_, *then) in zip(drawn[axis], after[panel][axis], strict=True):
+                assert then == pytest.approx(was, abs=1.0), (panel, axis)
+        smooths = after[panel]["lines"][1::2]
+        for was, then in zip(drawn["lines"], smooths, strict=True):
+            assert then == pytest.approx(was, abs=1.5), panel
+    assert page.evaluate("window.shifted") < 0.02
