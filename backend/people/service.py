@@ -177,7 +177,7 @@ def redeem_login(session: Session, secret: str) -> str:
             "Get a new one: run etrm login, or start etrm up again.",
         )
     used = access.login_token(session, _hash(secret))
-    return _new_session(session, now, used.person_id if used else None)
+    return _new_session(session, now, used.person_id if used else None, None)
 
 
 def log_in_with_token(session: Session, secret: str) -> str:
@@ -186,7 +186,7 @@ def log_in_with_token(session: Session, secret: str) -> str:
     if token is None:
         problem = FieldProblem("token", "is unknown or revoked.", "Create one: etrm token create NAME.")
         raise Unauthorised("Invalid token.", problems=[problem])
-    return _new_session(session, time.time(), token.person_id)
+    return _new_session(session, time.time(), token.person_id, token.id)
 
 
 def check_session(session: Session, secret: str) -> Identity | None:
@@ -219,12 +219,11 @@ def log_out(session: Session, secret: str) -> None:
     access.end_browser_session(session, _hash(secret))
 
 
-def _new_session(session: Session, now: float, person_id: int | None) -> str:
+def _new_session(session: Session, now: float, person_id: int | None, token_id: int | None) -> str:
     secret = secrets.token_urlsafe(32)
-    ends = now + SESSION_SECONDS
-    session.add(
-        BrowserSession(token_hash=_hash(secret), created_at=now, expires_at=ends, person_id=person_id)
-    )
+    row = BrowserSession(token_hash=_hash(secret), created_at=now, expires_at=now + SESSION_SECONDS)
+    row.person_id, row.token_id = person_id, token_id
+    session.add(row)
     session.flush()
     return secret
 
