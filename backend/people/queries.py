@@ -28,7 +28,7 @@ def valid_sessions(session: Session, hashes: Collection[str], now: float) -> set
     return {row.token_hash for row in session.scalars(query)}
 
 
-def open_sessions(now: float) -> Select[tuple[BrowserSession]]:
+def open_sessions(now: float) -> Select[BrowserSession]:
     """The one answer to which sessions are open: not expired, and not logged in by a token that opens nothing
     any more. It is asked whenever a session is used, so that a log-in that crosses a revocation lasts no
     longer."""
@@ -100,6 +100,30 @@ def use_login(session: Session, token_hash: str, now: float) -> bool:
 def browser_session(session: Session, token_hash: str, now: float) -> BrowserSession | None:
     """The browser session with this hash, if it is open."""
     return session.scalar(open_sessions(now).where(BrowserSession.token_hash == token_hash))
+
+
+def session_id(token_hash: str) -> str:
+    """What people call a session: the hash of its secret opens nothing, and its beginning is distinct."""
+    return token_hash[:16]
+
+
+def own_sessions(
+    session: Session, person_id: int | None, token_id: int | None, now: float
+) -> Sequence[tuple[BrowserSession, str | None]]:
+    """Open sessions of a person (None: the owner), or of one of their tokens, with the name of the token that
+    logged each in; newest first."""
+    query = open_sessions(now).add_columns(ApiToken.name)
+    query = query.where(BrowserSession.person_id.is_not_distinct_from(person_id))
+    if token_id is not None:
+        query = query.where(BrowserSession.token_id == token_id)
+    return [(row[0], row[1]) for row in session.execute(query.order_by(BrowserSession.created_at.desc()))]
+
+
+def see_session(session: Session, token_hash: str, now: float) -> None:
+    """Note when a browser session was last used."""
+    session.execute(
+        update(BrowserSession).where(BrowserSession.token_hash == token_hash).values(last_seen_at=now)
+    )
 
 
 def end_browser_session(session: Session, token_hash: str) -> None:

@@ -12,6 +12,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.kit.errors import Conflict, InvalidInput, NotFound, Unauthorised
 from backend.people import queries as access
 from backend.people import service as accounts
+from backend.people import sessions
 from backend.people.tables import BrowserSession, LoginToken
 
 
@@ -128,7 +129,9 @@ def test_an_api_token_typed_into_the_login_page_opens_a_session_that_can_be_ende
     with session_scope(engine) as session:
         browser = accounts.log_in_with_token(session, f" {secret}\n")
         assert accounts.check_session(session, browser)
-        accounts.log_out(session, browser)
+        identity = accounts.check_session(session, browser)
+        assert identity
+        sessions.log_out(session, identity)
         assert not accounts.check_session(session, browser)
         with pytest.raises(Unauthorised, match="Invalid token"):
             accounts.log_in_with_token(session, "etrm_wrong")
@@ -156,7 +159,7 @@ def test_a_log_in_that_crosses_the_revocation_of_its_token_opens_nothing(engine:
         accounts.revoke_token(session, "laptop")
         session.flush()
         (token,) = access.tokens(session)
-        late = accounts._new_session(session, time.time(), None, token.id)
+        late = accounts._new_session(session, time.time(), None, token, "")
     with session_scope(engine) as session:
         assert accounts.check_session(session, late) is None
         assert accounts.valid_credentials(session, [accounts.session_credential(late)]) == set()
