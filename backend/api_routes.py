@@ -20,6 +20,7 @@ from backend.lab import search_api as search
 from backend.lab import storage_api as storage
 from backend.launch import api as configs
 from backend.people import api as people
+from backend.people import sessions_api as sessions
 from backend.queue import api as queue
 from backend.run_page import api as runs
 from backend.run_page import checkpoints_api as checkpoints
@@ -49,6 +50,7 @@ V1 = (
     leaks,
     search,
     people,
+    sessions,
     storage,
     webhook,
 )

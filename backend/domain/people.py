@@ -23,10 +23,13 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Identity:
-    """Who is asking."""
+    """Who is asking, and by what: the ids are None for the owner, and for who came without a token."""
 
     name: str
     role: Role
+    person_id: int | None = None
+    token_id: int | None = None  # of the request's token, or of the one that logged its browser in
+    session_id: str = ""  # of the browser session; "" for a request with a token
 
     def check(self, needed: Role) -> None:
         """Forbidden unless this person's role covers what is needed."""

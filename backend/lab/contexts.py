@@ -11,12 +11,13 @@ from backend.domain.people import Identity
 from backend.kit.errors import EtrmError
 from backend.lab.storage import Storage
 from backend.people.service import PersonView, TokenView
+from backend.people.sessions import SessionView
 from backend.web.contexts import Context
 
 
 @dataclass(frozen=True)
 class SettingsPage(Context):
-    """People, tokens, share links and storage; the first two are empty for who is no admin."""
+    """Sessions, people, tokens, share links and storage; people and tokens are empty for who is no admin."""
 
     template = "lab/settings/page.html"
     nav = "settings"
@@ -25,6 +26,7 @@ class SettingsPage(Context):
 
     me: Identity
     is_admin: bool
+    sessions: Sequence[SessionView]  # of who asks
     people: Sequence[PersonView]
     tokens: Sequence[TokenView]
     storage: Storage

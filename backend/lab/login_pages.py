@@ -1,4 +1,4 @@
-"""`/login`: the one-time link that the terminal prints, or a token pasted by hand."""
+"""`/login`: the one-time link that the terminal prints, or a token pasted by hand; and `/logout`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from fastapi.responses import RedirectResponse
 from backend.db.session import session_scope
 from backend.kit.errors import Unauthorised
 from backend.lab.contexts import LoginPage
+from backend.people import browsers, sessions
 from backend.people import service as accounts
-from backend.people.auth import keep_session
+from backend.people.auth import forget_cookie, keep_session
 from backend.web.deps import Database
 from backend.web.rendering import render
-from backend.web.routing import OPEN, Router
+from backend.web.routing import OPEN, VIEWER, Router, needs
+from backend.web.visitor import who
 
 router = Router(reads=OPEN, writes=OPEN, include_in_schema=False)
 
@@ -27,7 +29,7 @@ def login_page(request: Request, engine: Database, token: str = "") -> Response:
         return render(LoginPage(problem="", hint=""))
     try:
         with session_scope(engine) as session:
-            secret = accounts.redeem_login(session, token)
+            secret = accounts.redeem_login(session, token, _browser(request))
     except Unauthorised as error:
         return _refused(error)
     return _welcome(request, secret)
@@ -44,10 +46,25 @@ def log_in(request: Request, engine: Database, token: Annotated[str, Form(max_le
                 if pasted.startswith(accounts.TOKEN_PREFIX)
                 else accounts.redeem_login
             )
-            secret = enter(session, pasted)
+            secret = enter(session, pasted, _browser(request))
     except Unauthorised as error:
         return _refused(error)
     return _welcome(request, secret)
+
+
+@router.post("/logout")
+@needs(VIEWER)
+def log_out(request: Request, engine: Database) -> Response:
+    """End this browser's session and go to the login page."""
+    with session_scope(engine) as session:
+        sessions.log_out(session, who.get())
+    response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+    forget_cookie(request, response)
+    return response
+
+
+def _browser(request: Request) -> str:
+    return browsers.in_words(request.headers.get("user-agent", ""))
 
 
 def _welcome(request: Request, secret: str) -> Response:

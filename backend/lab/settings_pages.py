@@ -1,4 +1,4 @@
-"""`/settings`: people and roles, tokens, share links, storage."""
+"""`/settings`: one's sessions, people and roles, tokens, share links, storage."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from backend.domain.people import Role
 from backend.lab import storage
 from backend.lab.contexts import SettingsPage
 from backend.people import service as accounts
+from backend.people import sessions
 from backend.web.deps import Configured, Database
 from backend.web.rendering import render
 from backend.web.routing import VIEWER, Router
@@ -30,6 +31,7 @@ def settings_page(engine: Database, settings: Configured) -> HTMLResponse:
         context = SettingsPage(
             me=identity,
             is_admin=is_admin,
+            sessions=sessions.own(session, identity),
             people=accounts.people(session) if is_admin else (),
             tokens=accounts.tokens(session) if is_admin else (),
             storage=storage.read(session, settings.artifacts),

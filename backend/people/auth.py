@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from anyio.to_thread import run_sync
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -59,12 +58,16 @@ def _identify(request: Request, engine: Engine) -> Identity:
     cookie = request.cookies.get(cookie_name(request))
     with reading_scope(engine) as session:
         identity = accounts.check_session(session, cookie) if cookie else None
+        is_stale = bool(identity and cookie and accounts.seen_is_stale(session, cookie))
     if identity is None:
         raise Unauthorised(
             "Log in to use this lab.",
             "In a browser: open the link that etrm up prints, or log in with a token. "
             "From a program: send Authorization: Bearer TOKEN (etrm token create NAME).",
         )
+    if cookie and is_stale:
+        with session_scope(engine) as session:
+            accounts.note_seen(session, cookie)
     return identity
 
 
@@ -96,7 +99,6 @@ def keep_session(request: Request, response: Response, secret: str) -> None:
     )
 
 
-def forget_session(request: Request, response: Response, session: Session) -> None:
-    """End the browser's session and take its cookie back."""
-    accounts.log_out(session, request.cookies.get(cookie_name(request), ""))
+def forget_cookie(request: Request, response: Response) -> None:
+    """Take back the cookie of a session that has ended."""
     response.delete_cookie(cookie_name(request), httponly=True, samesite="strict", path="/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
@@ -13,22 +13,33 @@ from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
 
 def token_of(session: Session, token_hash: str) -> ApiToken | None:
     """The API token with this hash, unless it is revoked."""
-    return session.scalar(
-        select(ApiToken).where(ApiToken.token_hash == token_hash, ApiToken.revoked_at.is_(None))
-    )
+    return session.scalar(select(ApiToken).where(ApiToken.token_hash == token_hash, _opens()))
 
 
 def valid_tokens(session: Session, hashes: Collection[str]) -> set[str]:
     """Those of the hashes that an API token has which is not revoked."""
-    query = select(ApiToken.token_hash).where(ApiToken.token_hash.in_(hashes), ApiToken.revoked_at.is_(None))
+    query = select(ApiToken.token_hash).where(ApiToken.token_hash.in_(hashes), _opens())
     return set(session.scalars(query))
 
 
 def valid_sessions(session: Session, hashes: Collection[str], now: float) -> set[str]:
-    """Those of the hashes that a browser session has which has not expired."""
-    query = select(BrowserSession.token_hash)
-    query = query.where(BrowserSession.token_hash.in_(hashes), BrowserSession.expires_at > now)
-    return set(session.scalars(query))
+    """Those of the hashes that a browser session has which is open."""
+    query = open_sessions(now).where(BrowserSession.token_hash.in_(hashes))
+    return {row.token_hash for row in session.scalars(query)}
+
+
+def open_sessions(now: float) -> Select[BrowserSession]:
+    """The one answer to which sessions are open: not expired, and not logged in by a token that opens nothing
+    any more. It is asked whenever a session is used, so that a log-in that crosses a revocation lasts no
+    longer."""
+    query = select(BrowserSession).outerjoin(ApiToken, ApiToken.id == BrowserSession.token_id)
+    by_a_link = BrowserSession.token_id.is_(None)
+    return query.where(BrowserSession.expires_at > now, or_(by_a_link, _opens()))
+
+
+def _opens() -> ColumnElement[bool]:
+    """Whether a token opens the lab."""
+    return ApiToken.revoked_at.is_(None)
 
 
 def token_named(session: Session, name: str) -> ApiToken | None:
@@ -61,9 +72,10 @@ def person(session: Session, person_id: int | None) -> Person | None:
 
 
 def last_seen(session: Session) -> dict[int, float]:
-    """Person -> when they last logged in or used a token."""
+    """Person -> when a browser of theirs, or a token, was last used."""
     seen: dict[int, float] = {}
-    for column, row in ((BrowserSession.created_at, BrowserSession), (ApiToken.last_used_at, ApiToken)):
+    of_session = func.coalesce(BrowserSession.last_seen_at, BrowserSession.created_at)
+    for column, row in ((of_session, BrowserSession), (ApiToken.last_used_at, ApiToken)):
         query = select(row.person_id, func.max(column)).where(row.person_id.is_not(None), column.is_not(None))
         for person_id, moment in session.execute(query.group_by(row.person_id)):
             if person_id is not None and moment is not None:
@@ -86,9 +98,31 @@ def use_login(session: Session, token_hash: str, now: float) -> bool:
 
 
 def browser_session(session: Session, token_hash: str, now: float) -> BrowserSession | None:
-    """The browser session with this hash, unless it has expired."""
-    return session.scalar(
-        select(BrowserSession).where(BrowserSession.token_hash == token_hash, BrowserSession.expires_at > now)
+    """The browser session with this hash, if it is open."""
+    return session.scalar(open_sessions(now).where(BrowserSession.token_hash == token_hash))
+
+
+def session_id(token_hash: str) -> str:
+    """What people call a session: the hash of its secret opens nothing, and its beginning is distinct."""
+    return token_hash[:16]
+
+
+def own_sessions(
+    session: Session, person_id: int | None, token_id: int | None, now: float
+) -> Sequence[tuple[BrowserSession, str | None]]:
+    """Open sessions of a person (None: the owner), or of one of their tokens, with the name of the token that
+    logged each in; newest first."""
+    query = open_sessions(now).add_columns(ApiToken.name)
+    query = query.where(BrowserSession.person_id.is_not_distinct_from(person_id))
+    if token_id is not None:
+        query = query.where(BrowserSession.token_id == token_id)
+    return [(row[0], row[1]) for row in session.execute(query.order_by(BrowserSession.created_at.desc()))]
+
+
+def see_session(session: Session, token_hash: str, now: float) -> None:
+    """Note when a browser session was last used."""
+    session.execute(
+        update(BrowserSession).where(BrowserSession.token_hash == token_hash).values(last_seen_at=now)
     )
 
 

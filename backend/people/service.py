@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from sqlalchemy.orm import Session
@@ -168,8 +168,8 @@ def _issue(session: Session, seconds: float, person_id: int | None) -> str:
     return secret
 
 
-def redeem_login(session: Session, secret: str) -> str:
-    """Use up a one-time token and return the secret of a new browser session (for its cookie)."""
+def redeem_login(session: Session, secret: str, browser: str = "") -> str:
+    """Use up a one-time token and return the secret of a new session of `browser` (for its cookie)."""
     now = time.time()
     if not access.use_login(session, _hash(secret), now):
         raise Unauthorised(
@@ -177,22 +177,36 @@ def redeem_login(session: Session, secret: str) -> str:
             "Get a new one: run etrm login, or start etrm up again.",
         )
     used = access.login_token(session, _hash(secret))
-    return _new_session(session, now, used.person_id if used else None)
+    return _new_session(session, now, used.person_id if used else None, None, browser)
 
 
-def log_in_with_token(session: Session, secret: str) -> str:
-    """Open a browser session with an API token, typed into the login page; returns its secret."""
+def log_in_with_token(session: Session, secret: str, browser: str = "") -> str:
+    """Open a session of `browser` with an API token, typed into the login page; returns its secret."""
     token = access.token_of(session, _hash(secret.strip()))
     if token is None:
         problem = FieldProblem("token", "is unknown or revoked.", "Create one: etrm token create NAME.")
         raise Unauthorised("Invalid token.", problems=[problem])
-    return _new_session(session, time.time(), token.person_id)
+    return _new_session(session, time.time(), token.person_id, token, browser)
 
 
 def check_session(session: Session, secret: str) -> Identity | None:
     """Whose open browser session has this secret, or None. Reads only."""
     found = access.browser_session(session, _hash(secret), time.time())
-    return _identity(session, found.person_id) if found else None
+    if found is None:
+        return None
+    by = session.get(ApiToken, found.token_id) if found.token_id is not None else None
+    return replace(_identity(session, found.person_id, by), session_id=access.session_id(found.token_hash))
+
+
+def seen_is_stale(session: Session, secret: str) -> bool:
+    """Whether `note_seen` is worth a write."""
+    found = session.get(BrowserSession, _hash(secret))
+    return found is not None and time.time() - (found.last_seen_at or 0.0) > NOTED_EVERY
+
+
+def note_seen(session: Session, secret: str) -> None:
+    """Remember that a browser session was used just now."""
+    access.see_session(session, _hash(secret), time.time())
 
 
 def token_credential(secret: str) -> str:
@@ -214,17 +228,14 @@ def valid_credentials(session: Session, credentials: Collection[str]) -> set[str
     return {f"{OF_TOKEN}{each}" for each in open_tokens} | {f"{OF_SESSION}{each}" for each in open_sessions}
 
 
-def log_out(session: Session, secret: str) -> None:
-    """End a browser session."""
-    access.end_browser_session(session, _hash(secret))
-
-
-def _new_session(session: Session, now: float, person_id: int | None) -> str:
+def _new_session(
+    session: Session, now: float, person_id: int | None, token: ApiToken | None, browser: str
+) -> str:
     secret = secrets.token_urlsafe(32)
-    ends = now + SESSION_SECONDS
-    session.add(
-        BrowserSession(token_hash=_hash(secret), created_at=now, expires_at=ends, person_id=person_id)
-    )
+    row = BrowserSession(token_hash=_hash(secret), created_at=now, expires_at=now + SESSION_SECONDS)
+    row.person_id, row.token_id = person_id, token.id if token else None
+    row.last_seen_at, row.browser = now, browser or None
+    session.add(row)
     session.flush()
     return secret
 
@@ -236,13 +247,14 @@ def _view(session: Session, token: ApiToken) -> TokenView:
         token.created_at,
         token.last_used_at,
         token.revoked_at,
-        _identity(session, token.person_id),
+        _identity(session, token.person_id, token),
     )
 
 
-def _identity(session: Session, person_id: int | None) -> Identity:
+def _identity(session: Session, person_id: int | None, token: ApiToken | None) -> Identity:
     person = access.person(session, person_id)
-    return Identity(person.name, Role(person.role)) if person else OWNER
+    whole = Identity(person.name, Role(person.role), person.id) if person else OWNER
+    return replace(whole, token_id=token.id) if token else whole
 
 
 def _hash(secret: str) -> str:

@@ -53,11 +53,16 @@ class LoginToken(Base):
 
 
 class BrowserSession(Base):
-    """A logged-in browser."""
+    """A logged-in browser. One that a token logged in lasts no longer than that token opens the lab."""
 
     __tablename__ = "browser_session"
 
     token_hash: Mapped[str] = mapped_column(primary_key=True)
     created_at: Mapped[float]
     expires_at: Mapped[float]
+    last_seen_at: Mapped[float | None]
+    browser: Mapped[str | None]  # in words
     person_id: Mapped[OfPerson]
+    token_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("api_token.id", ondelete="CASCADE"), index=True
+    )  # that logged it in; null for a link

@@ -35,4 +35,5 @@ class Context:
             "page": self.page,
             "sheets": list(self.sheets),
             "role": who.get().role,
+            "is_logged_in": bool(who.get().session_id),  # rather than let in by a token: it can log out
         }

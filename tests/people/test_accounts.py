@@ -10,7 +10,9 @@ from sqlalchemy import Engine, text, update
 
 from backend.db.session import reading_scope, session_scope
 from backend.kit.errors import Conflict, InvalidInput, NotFound, Unauthorised
+from backend.people import queries as access
 from backend.people import service as accounts
+from backend.people import sessions
 from backend.people.tables import BrowserSession, LoginToken
 
 
@@ -127,7 +129,60 @@ def test_an_api_token_typed_into_the_login_page_opens_a_session_that_can_be_ende
     with session_scope(engine) as session:
         browser = accounts.log_in_with_token(session, f" {secret}\n")
         assert accounts.check_session(session, browser)
-        accounts.log_out(session, browser)
+        identity = accounts.check_session(session, browser)
+        assert identity
+        sessions.log_out(session, identity)
         assert not accounts.check_session(session, browser)
         with pytest.raises(Unauthorised, match="Invalid token"):
             accounts.log_in_with_token(session, "etrm_wrong")
+
+
+def test_a_session_ends_with_the_token_that_opened_it_and_with_no_other(engine: Engine) -> None:
+    laptop, phone = make_token(engine), make_token(engine, "phone")
+    with session_scope(engine) as session:
+        by_laptop, by_phone = (accounts.log_in_with_token(session, each) for each in (laptop, phone))
+        by_link = accounts.redeem_login(session, accounts.issue_login(session))
+    everything = [accounts.session_credential(each) for each in (by_laptop, by_phone, by_link)]
+    with session_scope(engine) as session:
+        assert accounts.valid_credentials(session, everything) == set(everything)
+        accounts.revoke_token(session, "laptop")
+    with reading_scope(engine) as session:
+        assert accounts.check_session(session, by_laptop) is None
+        assert accounts.check_session(session, by_phone)
+        assert accounts.check_session(session, by_link)
+        assert accounts.valid_credentials(session, everything) == set(everything[1:])
+
+
+def test_a_log_in_that_crosses_the_revocation_of_its_token_opens_nothing(engine: Engine) -> None:
+    secret = make_token(engine)
+    with session_scope(engine) as session:
+        accounts.revoke_token(session, "laptop")
+        session.flush()
+        (token,) = access.tokens(session)
+        late = accounts._new_session(session, time.time(), None, token, "")
+    with session_scope(engine) as session:
+        assert accounts.check_session(session, late) is None
+        assert accounts.valid_credentials(session, [accounts.session_credential(late)]) == set()
+        assert accounts.valid_credentials(session, [accounts.token_credential(secret)]) == set()
+
+
+@pytest.mark.parametrize("way", ["link", "token"])
+def test_a_session_has_its_persons_role_of_now_and_goes_with_the_person(engine: Engine, way: str) -> None:
+    with session_scope(engine) as session:
+        accounts.add_person(session, "Ada", "viewer")
+        if way == "link":
+            browser = accounts.redeem_login(session, accounts.invite(session, "Ada"))
+        else:
+            browser = accounts.log_in_with_token(session, accounts.create_token(session, "Ada's", "Ada"))
+    for role in ("viewer", "editor"):
+        with session_scope(engine) as session:
+            accounts.change_role(session, "Ada", role)
+        with reading_scope(engine) as session:
+            identity = accounts.check_session(session, browser)
+            assert identity
+            assert (identity.name, identity.role) == ("Ada", role)
+    with session_scope(engine) as session:
+        accounts.remove_person(session, "Ada")
+    with reading_scope(engine) as session:
+        assert accounts.check_session(session, browser) is None
+        assert accounts.valid_credentials(session, [accounts.session_credential(browser)]) == set()

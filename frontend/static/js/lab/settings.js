@@ -1,4 +1,4 @@
-// Settings: people, tokens, share links, storage.
+// Settings: sessions, people, tokens, share links, storage.
 
 import { ask } from "../web/api.js";
 import { refresh } from "../web/live.js";
@@ -22,7 +22,7 @@ const linkOf = (path) => `${location.origin}${path}`;
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.method === "dialog") return;
+  if (!["add-person", "add-token"].includes(form.id)) return;
   event.preventDefault();
   const body = Object.fromEntries(new FormData(form));
   change(async () => {
@@ -55,7 +55,13 @@ document.addEventListener("click", async (event) => {
   if (revoke && (await confirm(`Revoke ${revoke}?`, "Anyone using it loses access immediately.", "Revoke"))) {
     change(() => ask(named("tokens", revoke), { method: "DELETE" }));
   }
-  const { revokeShare, name } = button.dataset;
+  const { revokeShare, endSession, name } = button.dataset;
+  if (endSession && (await confirm(`End the session of ${name}?`, "That browser must log in again.", "End session"))) {
+    change(() => ask(named("sessions", endSession), { method: "DELETE" }));
+  }
+  if ("endOthers" in button.dataset && (await confirm("End all your other sessions?", "All other browsers must log in again.", "End all others"))) {
+    change(() => ask("/api/v1/sessions", { method: "DELETE" }));
+  }
   if (revokeShare && (await confirm(`Revoke this link to ${name}?`, "Anyone who has it loses access immediately.", "Revoke"))) {
     change(() => ask(`/api/v1/dashboards/${revokeShare}`, { method: "DELETE" }));
   }
