@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 
 from backend.alerts import api as webhook
+from backend.audit import api as audit
 from backend.comparison import api as compare
 from backend.dashboards import api as dashboards
 from backend.dashboards import shares_api as shares
@@ -52,6 +53,7 @@ V1 = (
     people,
     sessions,
     storage,
+    audit,
     webhook,
 )
 

@@ -20,6 +20,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 
 from backend.alerts import webhook
 from backend.api_routes import router as api_router
+from backend.audit import service as audit
 from backend.db.session import make_engine, session_scope
 from backend.lab.docs_api import document
 from backend.lab.error_pages import error_page
@@ -89,7 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     engine = make_engine(app.state.settings.database_url)
     app.state.engine = engine
     app.state.stopping = asyncio.Event()
-    sweeping = asyncio.create_task(_sweep_until(app.state.stopping, engine))
+    sweeping = asyncio.create_task(_sweep_until(app.state.stopping, engine, app.state.settings.audit_days))
     app.state.live = live = _hub(app.state.settings)
     app.state.compactor = compactor = Compactor(engine)
     ending = asyncio.create_task(_end_streams(app.state.stopping, live))
@@ -123,9 +124,9 @@ async def _end_streams(stopping: asyncio.Event, live: Hub) -> None:
     live.end_all()
 
 
-async def _sweep_until(stopping: asyncio.Event, engine: Engine) -> None:
+async def _sweep_until(stopping: asyncio.Event, engine: Engine, audit_days: int) -> None:
     while not stopping.is_set():
-        await run_sync(sweep, engine)
+        await run_sync(sweep, engine, audit_days)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), SWEEP_EVERY)
 
@@ -141,11 +142,15 @@ async def _deliver_until(stopping: asyncio.Event, engine: Engine, url: str | Non
             await asyncio.wait_for(stopping.wait(), DELIVER_EVERY)
 
 
-def sweep(engine: Engine) -> None:
-    """Put back what lost its worker, and send what waits again. A failure waits for the next time."""
+def sweep(engine: Engine, audit_days: int = 365) -> None:
+    """Put back what lost its worker, send what waits again, and forget old entries of the audit trail.
+
+    A failure waits for the next time.
+    """
     try:
         with session_scope(engine) as session:
             unsent = queue_sweep.sweep(session)
+            audit.forget_old(session, audit_days)
     except Exception:
         log.exception("the sweep failed")
         return

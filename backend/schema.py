@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backend.audit.tables import AuditEntry
 from backend.dashboards.tables import Dashboard, DashboardShare
 from backend.data.tables import Task, TaskSet
 from backend.metrics.tables import RunCursor, Segment, Series
@@ -23,6 +24,7 @@ from backend.workers.tables import EvaluationShare, Worker
 __all__ = [
     "Alarm",
     "ApiToken",
+    "AuditEntry",
     "BrowserSession",
     "Checkpoint",
     "Dashboard",

@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     streams_per_person: int = Field(
         400, ge=1, le=100_000, description="Live connections of one person's open pages and scripts."
     )
+    audit_days: int = Field(
+        365, ge=1, le=36_500, description="Days for which the audit trail remembers who did what."
+    )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Further Host names the web server answers to, separated by commas; "

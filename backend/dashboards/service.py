@@ -13,6 +13,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.dashboards import queries as rows
 from backend.dashboards.conflicts import conflict
 from backend.dashboards.tables import Dashboard, DashboardShare
@@ -93,7 +95,9 @@ def create(session: Session, name: str, content: Any = None) -> DashboardView:
         created_at=now,
         updated_at=now,
     )
-    return _view(rows.add(session, row))
+    rows.add(session, row)
+    audit.note(session, Action.SAVED, _subject(row), "created")
+    return _view(row)
 
 
 def save(session: Session, slug: str, version: int, name: str, content: Any) -> DashboardView:
@@ -108,13 +112,16 @@ def save(session: Session, slug: str, version: int, name: str, content: Any) -> 
         now = get(session, slug)
         versions = f"version {now.version}, yours is {version}"
         raise conflict(slug, (now.name, now.content), (checked, parsed), versions)
-    return get(session, slug)
+    view = get(session, slug)
+    audit.note(session, Action.SAVED, _subject(view), f"version {view.version}")
+    return view
 
 
 def delete(session: Session, slug: str) -> None:
     """Delete a dashboard with its share links. The ready-made one is then as it was at first."""
-    get(session, slug)
+    view = get(session, slug)
     rows.remove(session, slug)
+    audit.note(session, Action.DELETED, _subject(view))
 
 
 def duplicate(session: Session, slug: str, name: str = "") -> DashboardView:
@@ -126,14 +133,17 @@ def duplicate(session: Session, slug: str, name: str = "") -> DashboardView:
 def share(session: Session, slug: str, made_by: str = OWNER.name) -> tuple[ShareView, str]:
     """A new link and its secret, shown only once: whoever has it reads this dashboard and nothing else."""
     secret = secrets.token_urlsafe(24)
+    dashboard = _stored(session, slug)
     row = DashboardShare(
-        dashboard_id=_stored(session, slug).id,
+        dashboard_id=dashboard.id,
         token_hash=_hash(secret),
         made_by=made_by,
         created_at=time.time(),
         revoked_at=None,
     )
-    return _share_view(rows.add_share(session, row)), secret
+    view = _share_view(rows.add_share(session, row))
+    audit.note(session, Action.SHARED, _subject(dashboard), f"link {view.id}")
+    return view, secret
 
 
 def shares(session: Session, slug: str) -> list[ShareView]:
@@ -160,9 +170,11 @@ def revoke(session: Session, slug: str, share_id: int) -> ShareView:
     found = (
         next((each for each in rows.shares(session, row.id) if each.id == share_id), None) if row else None
     )
-    if found is None:
+    if row is None or found is None:
         raise NotFound(f"Dashboard {slug!r} has no share link {share_id}.")
-    found.revoked_at = found.revoked_at or time.time()
+    if found.revoked_at is None:
+        found.revoked_at = time.time()
+        audit.note(session, Action.SHARE_REVOKED, _subject(row), f"link {share_id}")
     session.flush()
     return _share_view(found)
 
@@ -239,6 +251,10 @@ def _view(row: Dashboard) -> DashboardView:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+def _subject(dashboard: Dashboard | DashboardView) -> Subject:
+    return Subject("dashboard", dashboard.slug, dashboard.name)
 
 
 def _share_view(row: DashboardShare) -> ShareView:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.data import queries as rows
 from backend.domain.arc.files import merge_solutions, parse_tasks, read_built_in
 from backend.domain.arc.task import Task
@@ -80,6 +82,7 @@ def import_files(
             raise _taken(name, before)
         rows.delete_tasks(session, name)
     rows.add_tasks(session, name, imported)
+    audit.note(session, Action.SET_IMPORTED, Subject("set", name), counted(len(imported), "task"))
     return _summary(session, name)
 
 
@@ -107,6 +110,7 @@ def remove(session: Session, name: str) -> None:
     if found.origin == "built-in":
         raise Conflict(f"{name} is built in and cannot be removed.", "Only imported sets can be removed.")
     rows.delete_set(session, name)
+    audit.note(session, Action.SET_REMOVED, Subject("set", name), counted(found.tasks, "task"))
 
 
 def check_name(name: str) -> None:

@@ -29,6 +29,7 @@ class Identity:
     role: Role
     person_id: int | None = None
     token_id: int | None = None  # of the request's token, or of the one that logged its browser in
+    via: str = "command line"  # a browser, a token by its name, or a terminal on the lab's folder
     session_id: str = ""  # of the browser session; "" for a request with a token
 
     def check(self, needed: Role) -> None:

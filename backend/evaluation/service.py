@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.data import service as datasets
 from backend.db import clock
 from backend.domain.arc.task import Task, choose_canvas
@@ -37,7 +39,7 @@ ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.CANCELLING)
 AGAIN = (RunStatus.FAILED, RunStatus.CANCELLED)
 
 
-def request(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
+def queue(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
     """Queue the evaluation of a checkpoint. One that failed or was cancelled resumes where it stopped.
 
     Conflict where it is done or under way already, or the run has no checkpoint; InvalidInput names the
@@ -59,8 +61,15 @@ def request(session: Session, run_id: str, asked: EvaluationRequest) -> Evaluati
     return get(session, evaluation.id)
 
 
+def request(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
+    """As `queue`, because a person asks for it."""
+    view = queue(session, run_id, asked)
+    audit.note(session, Action.LAUNCHED, _subject(_existing(session, view.id)))
+    return view
+
+
 def existing(session: Session, run_id: str, asked: EvaluationRequest) -> int | None:
-    """The id of just this evaluation where it is finished or under way; errors as `request`."""
+    """The id of just this evaluation where it is finished or under way; errors as `queue`."""
     _, _, key = _asked(session, run_id, asked)
     found = rows.of_key(session, **key)
     return found.id if found and found.status in (RunStatus.FINISHED, *ACTIVE) else None
@@ -105,6 +114,8 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     evaluation, job = found
     if evaluation.status not in ACTIVE:
         raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be cancelled.")
+    if evaluation.status != RunStatus.CANCELLING:
+        audit.note(session, Action.CANCELLED, _subject(evaluation))
     text = "is to be cancelled by the user"
     transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.CANCELLING, text)
     if not jobs.live_shares(session, evaluation_id):
@@ -125,6 +136,7 @@ def resume(session: Session, evaluation_id: int) -> EvaluationView:
             "Only a failed or cancelled job can.",
         )
     _queue(session, evaluation, found[1].options, found[1].workers)
+    audit.note(session, Action.RESUMED, _subject(evaluation))
     return get(session, evaluation_id)
 
 
@@ -133,6 +145,11 @@ def _existing(session: Session, evaluation_id: int) -> Evaluation:
     if found is None:
         raise NotFound(f"Evaluation {evaluation_id} not found.", "`etrm evaluation list` shows all.")
     return found
+
+
+def _subject(evaluation: Evaluation) -> Subject:
+    name = f"{evaluation.set_name}, step {evaluation.step} of run {evaluation.run_id}"
+    return Subject("evaluation", str(evaluation.id), name)
 
 
 def _checkpoint(session: Session, run: Run, step: int | None) -> int:

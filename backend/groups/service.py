@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import Sweep, Variation, expand, parse_sweep, sweep_label
 from backend.groups import stats as group_stats
 from backend.groups.views import GroupPlace, GroupSummary, GroupView, Statuses
 from backend.kit import cursors
 from backend.kit.errors import Conflict
+from backend.kit.format import counted
 from backend.kit.problems import invalid, invalid_query, unknown_id
 from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
@@ -71,7 +74,8 @@ def create(
     ]
     rows.add_runs(session, made)
     for run in made:
-        events.add(session, run.id, "queued", f"Queued in group {group.id}.")
+        events.add(session, run.id, "queued", f"Queued in group {group.id}.", audit.actor())
+    audit.note(session, Action.LAUNCHED, _subject(group), counted(len(made), "run"))
     return _view(session, group)
 
 
@@ -100,11 +104,13 @@ def summary(session: Session, group_id: str) -> GroupSummary | None:
 
 def cancel(session: Session, group_id: str) -> GroupView:
     """Stop every run that is not over: a queued one at once, a running one as soon as its process is gone."""
-    group = _row(session, group_id)
+    group, stopped = _row(session, group_id), 0
     for run in rows.runs_of(session, group_id):
         if not RunStatus(run.status).is_over:
             with suppress(Conflict):  # it ended this moment
-                runs.stop(session, run)
+                stopped += runs.stop(session, run)
+    if stopped:
+        audit.note(session, Action.CANCELLED, _subject(group), counted(stopped, "run"))
     return _view(session, group)
 
 
@@ -134,6 +140,10 @@ def _view(session: Session, group: RunGroup) -> GroupView:
         config=group.config,
         variations=group_stats.variations(found, parse_sweep(group.sweep)),
     )
+
+
+def _subject(group: RunGroup) -> Subject:
+    return Subject("group", group.id, group.name)
 
 
 def _summary(group: RunGroup, statuses: Statuses) -> GroupSummary:

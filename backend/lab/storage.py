@@ -10,7 +10,10 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.kit.errors import Conflict, NotFound
+from backend.kit.format import counted
 from backend.lab import queries as database_size
 from backend.runs import checkpoints
 from backend.runs import journal_queries as journal
@@ -77,6 +80,9 @@ def forget_old(session: Session, run_ids: Collection[str]) -> list[str]:
         old = checkpoints.list(session, run_id)[1:]
         paths += [each.path for each in old]
         checkpoints.forget(session, run_id, [each.step for each in old])
+        if old:
+            detail = counted(len(old), "checkpoint")
+            audit.note(session, Action.CHECKPOINTS_REMOVED, Subject("run", run_id, run.name), detail)
     return paths
 
 

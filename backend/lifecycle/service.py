@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.db import clock
 from backend.domain.config.problems import apply_overrides, parse_experiment
 from backend.domain.experiment import BarHypothesis, ExperimentConfig
@@ -52,7 +54,9 @@ def create(session: Session, config: ExperimentConfig, parent_id: str | None = N
     check_names(session, config)
     run = new_run(config, parent_id=parent_id)
     rows.add(session, run)
-    events.add(session, run.id, "queued", "Queued." if parent_id is None else f"Cloned from {parent_id}.")
+    said = "Queued." if parent_id is None else f"Cloned from {parent_id}."
+    events.add(session, run.id, "queued", said, audit.actor())
+    audit.note(session, Action.LAUNCHED, subject(run), f"cloned from {parent_id}" if parent_id else "")
     return _view(session, run)
 
 
@@ -90,7 +94,8 @@ def create_external(
         started_at=clock.now(),
     )
     rows.add(session, run)
-    events.add(session, run.id, "started", "Logging from outside.")
+    events.add(session, run.id, "started", "Logging from outside.", audit.actor())
+    audit.note(session, Action.EXTERNAL_STARTED, subject(run))
     return _view(session, run)
 
 
@@ -107,6 +112,7 @@ def finish_external(
     text = cause or "Reported by the script."
     if not end(session, run_id, (RunStatus.RUNNING,), status, text, origin="external", status_cause=cause):
         raise _wrong_state(run, "ended")
+    audit.note(session, Action.EXTERNAL_ENDED, subject(run), f"as {status.value}")
     return get(session, run_id)
 
 
@@ -156,22 +162,27 @@ def note_step(session: Session, run_id: str, step: int) -> None:
 
 def request_cancel(session: Session, run_id: str) -> RunView:
     """Stop a run: a queued one at once, a running one as soon as its process and memory are gone."""
-    stop(session, _row(session, run_id))
+    run = _row(session, run_id)
+    if stop(session, run):
+        audit.note(session, Action.CANCELLED, subject(run))
     return get(session, run_id)
 
 
-def stop(session: Session, run: Run) -> None:
-    """As `request_cancel`, for a run at hand."""
+def stop(session: Session, run: Run) -> bool:
+    """As `request_cancel`, for a run at hand, unrecorded; False if it was being cancelled already."""
     waiting = RunStatus.RUNNING if run.origin == "external" else RunStatus.QUEUED
     text, cause = "Cancelled by the user.", "cancelled by the user"
-    if end(session, run.id, (waiting,), RunStatus.CANCELLED, text, run.origin, status_cause=cause):
-        return
+    by = {"status_cause": cause, "data": audit.actor()}
+    if end(session, run.id, (waiting,), RunStatus.CANCELLED, text, run.origin, **by):
+        return True
     text = "The user requested cancellation."
-    if transition_run(session, run.id, (RunStatus.RUNNING,), RunStatus.CANCELLING, text):
-        return
+    cancelling = RunStatus.CANCELLING
+    if transition_run(session, run.id, (RunStatus.RUNNING,), cancelling, text, data=audit.actor()):
+        return True
     now = _row(session, run.id)
     if now.status != RunStatus.CANCELLING:
         raise _wrong_state(now, "cancelled", "To run it again, resume or clone it.")
+    return False
 
 
 def clone(session: Session, run_id: str, overrides: Mapping[str, Any] | None = None) -> RunView:
@@ -226,6 +237,7 @@ def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
         RunStatus.QUEUED,
         f"Resumed by the user; {where}.",
         kind="resumed",
+        data=audit.actor(),
         status_cause=f"resumed by the user; {where}",
         traceback="",
         verdict=hypotheses.opened(run.config),
@@ -235,6 +247,7 @@ def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
         raise _wrong_state(run, "resumed", "Only a failed or cancelled run can; clone it to run it again.")
     if step is not None:
         checkpoints.forget_after(session, run_id, step)
+    audit.note(session, Action.RESUMED, subject(run), where)
     return get(session, run_id)
 
 
@@ -254,7 +267,8 @@ def edit(
     run = _row(session, run_id)
     session.refresh(run, with_for_update=True)  # two at once: the second one sees what the first one wrote
     changes = {"name": name, "tags": tags, "notes": notes, "archived": archived}
-    edits.check(written(run), {key: each for key, each in changes.items() if each is not None}, base)
+    before = written(run)
+    edits.check(before, {key: each for key, each in changes.items() if each is not None}, base)
     if name is not None:
         run.name = checked_name(name)
     if tags is not None:
@@ -264,6 +278,8 @@ def edit(
     if archived is not None:
         run.archived_at = (run.archived_at or time.time()) if archived else None
     session.flush()
+    if changed := [field for field, text in written(run).items() if text != before[field]]:
+        audit.note(session, Action.EDITED, subject(run), ", ".join(changed))
     return _view(session, run)
 
 
@@ -289,11 +305,17 @@ def delete(session: Session, run_id: str) -> None:
         )
     session.delete(run)
     session.flush()
+    audit.note(session, Action.DELETED, subject(run))
 
 
 def remove_artifacts(artifacts: Path, run_id: str) -> None:
     """Remove the files of a run whose row is gone (and committed)."""
     shutil.rmtree(artifacts / run_id, ignore_errors=True)
+
+
+def subject(run: Run) -> Subject:
+    """A run, for the audit trail."""
+    return Subject("run", run.id, run.name)
 
 
 def new_id() -> str:

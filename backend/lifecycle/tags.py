@@ -7,6 +7,8 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action
 from backend.kit.problems import invalid
 from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
@@ -41,6 +43,7 @@ def change(
         tags = checked_tags([*(tag for tag in run.tags if trimmed(tag) and tag not in removed), *added])
         if tags != run.tags:
             run.tags = tags
+            audit.note(session, Action.EDITED, runs.subject(run), "tags")
             changed.append(run_id)
     session.flush()
     return changed

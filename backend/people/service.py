@@ -14,6 +14,8 @@ from hashlib import sha256
 
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.domain.people import OWNER, Identity, Role
 from backend.kit.errors import Conflict, FieldProblem, InvalidInput, NotFound, Unauthorised
 from backend.kit.problems import invalid, not_valid
@@ -68,23 +70,30 @@ def add_person(session: Session, name: str, role: str) -> None:
         raise Conflict(f"{name!r} already exists.", "Choose another name.")
     session.add(Person(name=name, role=_checked_role(role), created_at=time.time()))
     session.flush()
+    audit.note(session, Action.PERSON_ADDED, Subject("person", name), f"as {role}")
 
 
 def change_role(session: Session, name: str, role: str) -> None:
     """From their next request on the person may do what `role` may."""
-    _person(session, name).role = _checked_role(role)
+    person = _person(session, name)
+    before, person.role = person.role, _checked_role(role)
     session.flush()
+    if before != role:
+        audit.note(session, Action.ROLE_CHANGED, Subject("person", name), f"from {before} to {role}")
 
 
 def remove_person(session: Session, name: str) -> None:
     """Remove somebody with all their tokens and sessions; what they made stays."""
     session.delete(_person(session, name))
     session.flush()
+    audit.note(session, Action.PERSON_REMOVED, Subject("person", name))
 
 
 def invite(session: Session, name: str) -> str:
     """A one-time token that logs one browser in as this person within a day."""
-    return _issue(session, INVITE_SECONDS, _person(session, name).id)
+    secret = _issue(session, INVITE_SECONDS, _person(session, name).id)
+    audit.note(session, Action.INVITED, Subject("person", name))
+    return secret
 
 
 def _person(session: Session, name: str) -> Person:
@@ -120,6 +129,7 @@ def create_token(session: Session, name: str, person: str = "") -> str:
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     session.add(ApiToken(name=name, token_hash=_hash(secret), created_at=time.time(), person_id=person_id))
     session.flush()
+    audit.note(session, Action.TOKEN_CREATED, Subject("token", name), f"acts as {person or OWNER.name}")
     return secret
 
 
@@ -149,7 +159,9 @@ def revoke_token(session: Session, name: str) -> None:
     token = access.token_named(session, name)
     if token is None:
         raise NotFound(f"Unknown token {name!r}.", "List tokens: etrm token list.")
-    token.revoked_at = token.revoked_at or time.time()
+    if token.revoked_at is None:
+        token.revoked_at = time.time()
+        audit.note(session, Action.TOKEN_REVOKED, Subject("token", name))
     session.flush()
 
 
@@ -195,7 +207,9 @@ def check_session(session: Session, secret: str) -> Identity | None:
     if found is None:
         return None
     by = session.get(ApiToken, found.token_id) if found.token_id is not None else None
-    return replace(_identity(session, found.person_id, by), session_id=access.session_id(found.token_hash))
+    identity = _identity(session, found.person_id, by)
+    via = f"browser, {identity.via}" if by else "browser"
+    return replace(identity, session_id=access.session_id(found.token_hash), via=via)
 
 
 def seen_is_stale(session: Session, secret: str) -> bool:
@@ -237,6 +251,9 @@ def _new_session(
     row.last_seen_at, row.browser = now, browser or None
     session.add(row)
     session.flush()
+    identity = replace(_identity(session, person_id, token), via="browser")
+    by = f"with the token {token.name}" if token else "with a login link"
+    audit.note(session, Action.LOGGED_IN, Subject("person", identity.name), by, identity)
     return secret
 
 
@@ -254,7 +271,7 @@ def _view(session: Session, token: ApiToken) -> TokenView:
 def _identity(session: Session, person_id: int | None, token: ApiToken | None) -> Identity:
     person = access.person(session, person_id)
     whole = Identity(person.name, Role(person.role), person.id) if person else OWNER
-    return replace(whole, token_id=token.id) if token else whole
+    return replace(whole, token_id=token.id, via=f"token {token.name}") if token else whole
 
 
 def _hash(secret: str) -> str:

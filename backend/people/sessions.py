@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.domain.people import Identity
 from backend.kit.errors import Conflict, NotFound
 from backend.people import queries as access
 from backend.people.tables import BrowserSession
+from backend.web.visitor import who
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def end(session: Session, identity: Identity, session_id: str) -> None:
     """End one's own session with this id; NotFound for one that is somebody else's, or has ended."""
     for row in _rows(session, identity):
         if access.session_id(row.token_hash) == session_id:
-            access.end_browser_session(session, row.token_hash)
+            _end(session, row, "" if session_id == identity.session_id else "another browser")
             return
     raise NotFound(
         "You have no such session.", "It may have ended already. List yours: GET /api/v1/sessions."
@@ -60,7 +63,7 @@ def end_others(session: Session, identity: Identity) -> int:
         row for row in _rows(session, identity) if access.session_id(row.token_hash) != identity.session_id
     ]
     for row in rows:
-        access.end_browser_session(session, row.token_hash)
+        _end(session, row, "another browser")
     return len(rows)
 
 
@@ -72,6 +75,11 @@ def log_out(session: Session, identity: Identity) -> None:
             "Revoke the token instead: DELETE /api/v1/tokens/NAME, or etrm token revoke NAME.",
         )
     end(session, identity, identity.session_id)
+
+
+def _end(session: Session, row: BrowserSession, detail: str) -> None:
+    access.end_browser_session(session, row.token_hash)
+    audit.note(session, Action.LOGGED_OUT, Subject("person", who.get().name), detail)
 
 
 def _rows(session: Session, identity: Identity) -> list[BrowserSession]:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.kit.errors import Conflict, InvalidInput, NotFound
 from backend.kit.problems import invalid, not_valid
 from backend.runs import events
@@ -44,7 +46,10 @@ def move(session: Session, run_id: str, place: int) -> int:
     at = min(place - 1, len(others))
     changed = _placed(moved, others[:at], others[at:])
     rows.place(session, changed)
-    events.add(session, run_id, "moved", f"Moved to position {at + 1} of {len(waiting)} in the queue.")
+    events.add(
+        session, run_id, "moved", f"Moved to position {at + 1} of {len(waiting)} in the queue.", audit.actor()
+    )
+    audit.note(session, Action.MOVED, Subject("run", run_id), f"to position {at + 1}")
     return at + 1
 
 
@@ -60,7 +65,8 @@ def prioritise(session: Session, run_id: str, priority: str) -> None:
         return
     same = [each.position for each in waiting if each.priority == wanted]
     rows.place(session, [Place(run_id, wanted, max([moved.position, *(each + 1 for each in same)]))])
-    events.add(session, run_id, "prioritised", f"Priority {priority}.")
+    events.add(session, run_id, "prioritised", f"Priority {priority}.", audit.actor())
+    audit.note(session, Action.MOVED, Subject("run", run_id), f"priority {priority}")
 
 
 def _waiting(session: Session, waiting: Sequence[Place], run_id: str) -> Place:

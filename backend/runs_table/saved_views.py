@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.kit.errors import Conflict, FieldProblem, NotFound
 from backend.kit.problems import invalid, unknown
 from backend.kit.text import trimmed
@@ -87,6 +89,8 @@ def save(session: Session, name: str, query: str, seen: str | None = None) -> Sa
             problems=[FieldProblem("query", message, f"Yours: {kept}")],
         )
     rows.put(session, name, kept, time.time())
+    if now != kept:
+        audit.note(session, Action.SAVED, Subject("view", name))
     return SavedViewView(name=name, query=kept)
 
 
@@ -94,6 +98,7 @@ def remove(session: Session, name: str) -> None:
     """NotFound, with the nearest name, if there is none of this name."""
     if not rows.remove(session, name):
         raise _missing(session, name)
+    audit.note(session, Action.DELETED, Subject("view", name))
 
 
 def _missing(session: Session, name: str) -> NotFound:

@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.evaluation import comparison
 from backend.evaluation import service as evaluations
@@ -72,7 +74,7 @@ class SequentialView(BaseModel):
 def request(session: Session, asked: SequentialRequest) -> tuple[SequentialView, list[tuple[int, int]]]:
     """Start one; its view, and (evaluation, workers) to send to the workers after the commit.
 
-    What was already evaluated is taken as it is. Errors as `evaluations.request`.
+    What was already evaluated is taken as it is. Errors as `evaluations.queue`.
     """
     if list(asked.views) != sorted(set(asked.views)) or not 1 <= asked.views[0] <= asked.views[-1] <= 10_000:
         raise _invalid("views", "must ascend, each 1 to 10000.", "For example 32, 100, 400.")
@@ -88,6 +90,8 @@ def request(session: Session, asked: SequentialRequest) -> tuple[SequentialView,
     )  # fmt: skip
     started = _next_round(session, sequential)
     rows.add(session, sequential)
+    subject = Subject("sequential comparison", str(sequential.id), f"runs {asked.a} and {asked.b}")
+    audit.note(session, Action.LAUNCHED, subject)
     return _view(sequential), started
 
 
@@ -150,7 +154,7 @@ def _next_round(session: Session, sequential: SequentialComparison) -> list[tupl
         asked = EvaluationRequest.model_validate(raw | {"views": views})
         existing = evaluations.existing(session, run_id, asked)
         if existing is None:
-            view = evaluations.request(session, run_id, asked)
+            view = evaluations.queue(session, run_id, asked)
             existing = view.id
             started.append((view.id, asked.workers))
         ids.append(existing)

@@ -145,6 +145,13 @@ PAGES = (
         "backend.lab.settings_pages",
         "settings",
     ),
+    Page(
+        "audit",
+        "/settings/audit",
+        "Audit trail",
+        "who did what, by which token: for admins",
+        "backend.audit.pages",
+    ),
     Page("login", "/login", "Log in", "for a browser that has no session", "backend.lab.login_pages"),
     Page("api", "/api/docs", "API", "everything the pages do, as JSON, with a token"),
 )

@@ -1,0 +1,1 @@
+"""Who did what: the record of changes that people made."""
