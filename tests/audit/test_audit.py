@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -35,7 +36,7 @@ from backend.web.visitor import who
 INES = Identity("Ines", Role.EDITOR, 7, via="token laptop")
 TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]]}]}
 FILE = (json.dumps(TASK).encode(), "one.json")
-PANEL = {"panels": []}
+EMPTY: dict[str, list[object]] = {"panels": []}
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +88,7 @@ def token(session: Session) -> str:
 
 
 def swept(session: Session) -> str:
-    return groups.create(session, quick(), parse_sweep({"seeds": [1, 2, 3]})).id
+    return groups.create(session, quick(), parse_sweep({"seeds": 3})).id
 
 
 def view(session: Session) -> str:
@@ -112,7 +113,7 @@ DOINGS: dict[str, Doing] = {
     "dashboard": (lambda s: None, lambda s, _: dashboards.create(s, "B"), Action.SAVED, "dashboard"),
     "save": (
         lambda s: dashboards.create(s, "Board"),
-        lambda s, _: dashboards.save(s, "board", 1, "Other", PANEL),
+        lambda s, _: dashboards.save(s, "board", 1, "Other", EMPTY),
         Action.SAVED,
         "dashboard",
     ),
@@ -154,7 +155,7 @@ def test_a_change_leaves_one_entry_and_none_if_it_is_rolled_back(engine: Engine,
         made = prepare(session)
     before = entries(engine)
 
-    with pytest.raises(InterruptedError), session_scope(engine) as session:
+    with suppress(InterruptedError), session_scope(engine) as session:
         change(session, made)
         raise InterruptedError
     assert entries(engine) == before
@@ -173,7 +174,7 @@ REFUSED: dict[str, Callable[[Session], object]] = {
     "a run that is not there": lambda s: runs.request_cancel(s, "nothinghere"),
     "a role that is none": lambda s: accounts.add_person(s, "Eve", "king"),
     "a set that is built in": lambda s: datasets.remove(s, "arc-agi-1/training"),
-    "a dashboard of an old version": lambda s: dashboards.save(s, "encoder-variants", 9, "x", PANEL),
+    "a dashboard of an old version": lambda s: dashboards.save(s, "encoder-variants", 9, "x", EMPTY),
     "a link that is not there": lambda s: dashboards.revoke(s, "encoder-variants", 9),
     "a view that is not there": lambda s: saved_views.remove(s, "none"),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -25,13 +27,15 @@ def newest(client: httpx.Client, **query: object) -> dict[str, object]:
     return entry
 
 
-def as_person(server: WebServer, client: httpx.Client, name: str, role: str) -> httpx.Client:
+@contextmanager
+def as_person(server: WebServer, client: httpx.Client, name: str, role: str) -> Iterator[httpx.Client]:
+    """A browser in which a new person is logged in."""
     client.delete(f"/api/v1/people/{name}")
     made = client.post("/api/v1/people", json={"name": name, "role": role})
     assert made.status_code == 201, made.text
-    browser = server.stranger(headers=HTML)
-    assert browser.get(made.json()["path"]).status_code == 303
-    return browser
+    with server.stranger(headers=HTML) as browser:
+        assert browser.get(made.json()["path"]).status_code == 303
+        yield browser
 
 
 def test_a_request_is_recorded_with_its_token(client: httpx.Client, server: WebServer) -> None:
