@@ -136,7 +136,8 @@ def test_what_cannot_be_kept_is_refused_by_its_field(
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     answer = page_client.post("/api/v1/runs/external", content=body, headers=headers)
     assert answer.status_code == 422, answer.text
-    assert [each["field"] for each in answer.json()["error"]["fields"]] == [field]
+    (given,) = [each["field"] for each in answer.json()["error"]["fields"]]
+    assert given.removesuffix(".a" * MAX_DEPTH) == field  # of what is too deep, as far as it was read
 
 
 def test_the_deepest_config_opens(page_client: httpx.Client) -> None:

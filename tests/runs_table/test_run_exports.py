@@ -50,7 +50,7 @@ def test_every_point_goes_out_nan_included(engine: Engine, two: list[str]) -> No
 
     assert told[0] == {"metric": "loss", "step": 5, "wall_time": 1.0, "value": 0.5}
     assert told[1]["value"] == "NaN"
-    assert lines == ["metric,step,wall_time,value", "loss,5,1.0,0.5", "loss,10,2.0,nan"]
+    assert lines == ["metric,step,wall_time,value", "loss,5,1.0,0.5", "loss,10,2.0,NaN"]
     assert nothing.startswith(b"PAR1")
 
 

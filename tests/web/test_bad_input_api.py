@@ -149,7 +149,7 @@ def test_a_wrong_method_is_said_to(client: httpx.Client) -> None:
         ({"step": [1], "values": [1.0]}, "values", "must be an object"),
         ({"step": [1], "values": {"a,b": [1.0]}}, "values.a,b", "comma"),
         ({"step": [1], "values": {"a\x00": [1.0]}}, "values.a\x00", "control character"),
-        ({"step": [1], "values": {" ": [1.0]}}, "values", "name"),
+        ({"step": [1], "values": {" ": [1.0]}}, "values. ", "cannot name a metric"),
         ({"step": [1], "wall_time": [1.7e12], "values": {"loss": [1.0]}}, "wall_time", "Divide by 1000"),
         ({"steps": [1], "values": {"loss": [1.0]}}, "steps", "unknown field"),
         ({"step": [1]}, "values", "is missing"),

@@ -169,7 +169,7 @@ def test_an_error_of_ours_gets_a_number_and_shows_nothing_of_the_code(
         assert "Traceback" not in answer.text
         log = server.log.read_text()
         assert log.count(f"error {number[1]}") == 1
-        assert log.count("Traceback (most recent call last)") == 1
+        assert log.count(f"error {number[1]}\nTraceback (most recent call last)") == 1
         assert answer.headers["x-content-type-options"] == "nosniff"
     finally:
         with session_scope(database) as session:

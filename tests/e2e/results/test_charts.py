@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 from sqlalchemy import Engine
 
+from backend.charts import scale
 from backend.domain.records import Alarm
+from backend.web.assets import asset
 from tests.support.records.recorded import record_run
 
 ALARM = Alarm("starvation", 45, 0.02, 0.5, "Starvation: only 2 % of the encoder receives a gradient.")
@@ -86,3 +90,21 @@ def test_what_the_server_draws_is_where_plotly_draws_it(
         for was, then in zip(drawn["lines"], smooths, strict=True):
             assert then == pytest.approx(was, abs=1.5), panel
     assert page.evaluate("window.shifted") < 0.02
+
+
+def test_the_browser_divides_time_as_the_server_does(page: Page) -> None:
+    draw = random.Random(0)
+    windows = [[low := draw.uniform(1, 2e9), low + 10 ** draw.uniform(0.5, 8)] for _ in range(300)]
+    page.goto("/")
+    texts, units = page.evaluate(
+        """async ([address, windows]) => {
+            const { Axis } = await import(address);
+            const layouts = windows.map(([low, high]) => new Axis("wall").layout(low, high));
+            const units = windows.map(([low, high]) => new Axis("time").unit(high - low));
+            return [layouts.map((each) => each.tickvals.map((at, i) => [at, each.ticktext[i]])), units];
+        }""",
+        [asset("js/charts/axis.js"), windows],
+    )
+    for (low, high), text, unit in zip(windows, texts, units, strict=True):
+        assert [list(each) for each in scale.x_ticks("wall", low, high)] == text
+        assert list(scale.time_unit(high - low)) == unit

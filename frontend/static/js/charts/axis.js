@@ -45,7 +45,7 @@ export class Axis {
   words(x) {
     if (this.kind === "wall") {
       if (!(x >= 0 && x <= LAST_MOMENT)) return "–";
-      return `${new Date(x * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: ZONE })} ${ZONE}`;
+      return `${dayOf(x)}, ${new Date(x * 1000).toISOString().slice(11, 19)} ${ZONE}`;
     }
     if (this.kind === "time") {
       const [length, suffix] = this.unit(x);
@@ -79,10 +79,14 @@ function clockTexts(moments, span) {
   return moments.map((each, i) => clockText(each, span) + (i ? "" : ` ${ZONE}`));
 }
 
+/** `05 Sep`: the months of a locale differ from browser to browser. */
+function dayOf(moment) {
+  return new Date(moment * 1000).toUTCString().slice(5, 11);
+}
+
 function clockText(moment, span) {
-  const at = new Date(moment * 1000);
-  const day = at.toLocaleDateString("en-GB", { day: "2-digit", month: "short", timeZone: ZONE });
-  const time = at.toISOString().slice(11, span > 300 ? 16 : 19);
+  const day = dayOf(moment);
+  const time = new Date(moment * 1000).toISOString().slice(11, span > 300 ? 16 : 19);
   if (span > 86400 * 3) return day;
   return span > 86400 ? `${day} ${time}` : time;
 }
