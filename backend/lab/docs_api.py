@@ -36,7 +36,7 @@ PLACED = (404,)  # an address that names something
 SENT = (408, 413)  # a body
 REFERENCE = "#/components/schemas/{model}"
 INTRODUCTION = """Everything the pages do. Send `Authorization: Bearer TOKEN` (`etrm token create NAME`).
-`x-role` of each operation is the least role that may use it.
+`x-role` of each operation is the least role that may use it, `x-scope` the least scope of a token.
 Times are seconds since the Unix epoch. Every error is
 `{"error": {"code", "message", "hint", "fields": [{"field", "message", "hint"}]}}`."""
 

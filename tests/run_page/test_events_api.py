@@ -20,6 +20,7 @@ from backend.evaluation import outcomes as predictions
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.people import service as people
+from backend.people import sessions
 from backend.queue import claims as queue
 from backend.runs import logs
 from backend.web import notify
@@ -339,7 +340,9 @@ def test_a_stream_ends_soon_after_what_let_it_in_has_ended(
             if way == "token":
                 people.revoke_token(session, name)
             elif way == "session":
-                people.log_out(session, secret)
+                identity = people.check_session(session, secret)
+                assert identity
+                sessions.log_out(session, identity)
             else:
                 people.remove_person(session, name)
         assert list(events) == []
