@@ -33,6 +33,7 @@ class SettingsPage(Context):
     webhook: str  # the host that alarms are sent to; "" for none
     deliveries: Deliveries
     roles: Sequence[str]
+    scopes: Sequence[str]
     shares: Sequence[LiveShare]
     can_revoke: bool  # share links
 

@@ -16,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 
 from backend.data.api import ImportBody
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.people import Scope
 from backend.domain.sweeps import Sweep
 from backend.run_page.series_api import MetricsBody
 from backend.web.errors import ErrorModel, responses
@@ -35,7 +36,7 @@ PLACED = (404,)  # an address that names something
 SENT = (408, 413)  # a body
 REFERENCE = "#/components/schemas/{model}"
 INTRODUCTION = """Everything the pages do. Send `Authorization: Bearer TOKEN` (`etrm token create NAME`).
-`x-role` of each operation is the least role that may use it.
+`x-role` of each operation is the least role that may use it, `x-scope` the least scope of a token.
 Times are seconds since the Unix epoch. Every error is
 `{"error": {"code", "message", "hint", "fields": [{"field", "message", "hint"}]}}`."""
 
@@ -66,7 +67,9 @@ def document(app: FastAPI) -> None:
 
 def _complete(path: str, operation: dict[str, Any], access: Access) -> None:
     """Add who may ask, and the statuses that any request may meet, whatever its endpoint does."""
-    operation["x-role"] = str(access)
+    operation["x-role"] = str(access.role if isinstance(access, Scope) else access)
+    if access != OPEN:
+        operation["x-scope"] = str(Scope.of(access))
     statuses = {*ANY_REQUEST, *(PLACED if "{" in path else ()), *(SENT if "requestBody" in operation else ())}
     if access == OPEN:
         operation["security"] = []
@@ -112,7 +115,8 @@ def _entries(paths: dict[str, Any]) -> Iterator[str]:
     for path, methods in paths.items():
         for method, operation in methods.items():
             yield f"<h2>{method.upper()} {html.escape(path)}</h2>"
-            yield f"<p>Role: {operation['x-role']}</p>"
+            scope = f" · scope of a token: {operation['x-scope']}" if "x-scope" in operation else ""
+            yield f"<p>Role: {operation['x-role']}{scope}</p>"
             yield f"<pre>{html.escape(operation.get('description', operation['summary']))}</pre>"
             yield _parameters(operation.get("parameters", []))
             yield from _examples(operation)

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from backend.alerts import webhook
 from backend.dashboards import service as dashboards
 from backend.db.session import reading_scope
-from backend.domain.people import Role
+from backend.domain.people import Role, Scope
 from backend.lab import storage
 from backend.lab.contexts import SettingsPage
 from backend.people import service as accounts
@@ -38,6 +38,7 @@ def settings_page(engine: Database, settings: Configured) -> HTMLResponse:
             webhook=urlsplit(settings.webhook_url or "").hostname or "",
             deliveries=webhook.state(session),
             roles=tuple(Role),
+            scopes=tuple(Scope),
             shares=dashboards.live_shares(session),
             can_revoke=identity.role.covers(Role.EDITOR),
         )

@@ -20,11 +20,18 @@ Name = Annotated[str, Path(max_length=200)]
 ROLE = "viewer: read-only; editor: also launch, cancel, import; admin: also people, tokens, storage."
 
 
+SCOPE = (
+    "read: look; log: also create external runs, log to them and end them; "
+    "launch: all that an editor may; admin: all that its person may."
+)
+
+
 class Me(BaseModel):
     """Who is asking."""
 
     name: str
     role: str = Field(description=ROLE)
+    scope: str = Field(description=f"Scope of the token; admin for a browser that a link logged in. {SCOPE}")
 
 
 class PersonView(BaseModel):
@@ -61,8 +68,10 @@ class TokenView(BaseModel):
     name: str
     person: str = Field(description="Person the token acts as.")
     role: str
+    scope: str = Field(description=SCOPE)
     created_at: float
     last_used_at: float | None
+    expires_at: float | None = Field(description="null: never")
     revoked_at: float | None
 
 
@@ -71,6 +80,10 @@ class NewToken(Input):
 
     name: str
     person: str = Field("", description="Person the token acts as. Default: the owner.")
+    scope: str = Field("admin", description=SCOPE, examples=["log"])
+    expires: str = Field(
+        "", description="Time until it expires: 12h, 30d, 4w. Default: never.", examples=["30d"]
+    )
 
 
 class Secret(BaseModel):
@@ -85,7 +98,7 @@ class Secret(BaseModel):
 def read_me() -> Me:
     """Say who is asking, and with which role."""
     identity = who.get()
-    return Me(name=identity.name, role=identity.role)
+    return Me(name=identity.name, role=identity.person_role, scope=identity.scope)
 
 
 @router.get("/people")
@@ -132,9 +145,11 @@ def list_tokens(engine: Database) -> list[TokenView]:
             TokenView(
                 name=each.name,
                 person=each.identity.name,
-                role=each.identity.role,
+                role=each.identity.person_role,
+                scope=each.identity.scope,
                 created_at=each.created_at,
                 last_used_at=each.last_used_at,
+                expires_at=each.expires_at,
                 revoked_at=each.revoked_at,
             )
             for each in accounts.tokens(session)
@@ -145,7 +160,7 @@ def list_tokens(engine: Database) -> list[TokenView]:
 def create_token(body: NewToken, engine: Database) -> Secret:
     """Make a token and tell its secret, once."""
     with session_scope(engine) as session:
-        secret = accounts.create_token(session, body.name, body.person)
+        secret = accounts.create_token(session, body.name, body.person, body.scope, body.expires)
     return Secret(name=body.name.strip(), secret=secret)
 
 

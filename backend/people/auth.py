@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.db.session import reading_scope, session_scope
-from backend.domain.people import Identity, Role
+from backend.domain.people import Identity, Need
 from backend.kit.errors import Unauthorised
 from backend.people import service as accounts
 from backend.people.service import TokenView
@@ -37,9 +37,9 @@ class Authentication:
         await self._app(scope, receive, send)
 
 
-def check(request: Request, engine: Engine, needed: Role) -> Identity:
+def check(request: Request, engine: Engine, needed: Need) -> Identity:
     """Who is asking. Unauthorised unless the request carries a token or a session that opens this lab,
-    Forbidden if that person's role does not cover what is needed."""
+    Forbidden if that person's role, or the token's scope, does not cover what is needed."""
     identity = _identify(request, engine)
     identity.check(needed)
     return identity
@@ -51,7 +51,7 @@ def _identify(request: Request, engine: Engine) -> Identity:
         found = _token(engine, token.strip())
         if found is None:
             raise Unauthorised(
-                "The token in the Authorization header is unknown or revoked.",
+                "The token in the Authorization header is unknown, revoked or expired.",
                 "Send Authorization: Bearer TOKEN; create a token with etrm token create NAME.",
             )
         return found.identity

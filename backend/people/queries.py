@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
 
 
-def token_of(session: Session, token_hash: str) -> ApiToken | None:
-    """The API token with this hash, unless it is revoked."""
-    return session.scalar(select(ApiToken).where(ApiToken.token_hash == token_hash, _opens()))
+def token_of(session: Session, token_hash: str, now: float) -> ApiToken | None:
+    """The API token with this hash, unless it is revoked or expired."""
+    return session.scalar(select(ApiToken).where(ApiToken.token_hash == token_hash, _opens(now)))
 
 
-def valid_tokens(session: Session, hashes: Collection[str]) -> set[str]:
-    """Those of the hashes that an API token has which is not revoked."""
-    query = select(ApiToken.token_hash).where(ApiToken.token_hash.in_(hashes), _opens())
+def valid_tokens(session: Session, hashes: Collection[str], now: float) -> set[str]:
+    """Those of the hashes that an API token has which opens the lab."""
+    query = select(ApiToken.token_hash).where(ApiToken.token_hash.in_(hashes), _opens(now))
     return set(session.scalars(query))
 
 
@@ -29,17 +29,18 @@ def valid_sessions(session: Session, hashes: Collection[str], now: float) -> set
 
 
 def open_sessions(now: float) -> Select[BrowserSession]:
-    """The one answer to which sessions are open: not expired, and not logged in by a token that opens nothing
-    any more. It is asked whenever a session is used, so that a log-in that crosses a revocation lasts no
-    longer."""
+    """The one answer to which sessions are open: not expired, and not logged in by a token that was revoked
+    or has expired. It is asked whenever a session is used, so that a log-in that crosses a revocation lasts
+    no longer."""
     query = select(BrowserSession).outerjoin(ApiToken, ApiToken.id == BrowserSession.token_id)
     by_a_link = BrowserSession.token_id.is_(None)
-    return query.where(BrowserSession.expires_at > now, or_(by_a_link, _opens()))
+    return query.where(BrowserSession.expires_at > now, or_(by_a_link, _opens(now)))
 
 
-def _opens() -> ColumnElement[bool]:
+def _opens(now: float) -> ColumnElement[bool]:
     """Whether a token opens the lab."""
-    return ApiToken.revoked_at.is_(None)
+    is_early = or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > now)
+    return and_(ApiToken.revoked_at.is_(None), is_early)
 
 
 def token_named(session: Session, name: str) -> ApiToken | None:
@@ -103,7 +104,7 @@ def browser_session(session: Session, token_hash: str, now: float) -> BrowserSes
 
 
 def session_id(token_hash: str) -> str:
-    """What people call a session: the hash of its secret opens nothing, and its beginning is distinct."""
+    """What people call a session: the beginning of its hash, from which nobody finds the secret."""
     return token_hash[:16]
 
 

@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
-from backend.domain.people import OWNER, Identity, Role
+from backend.domain.people import OWNER, Identity, Role, Scope
 from backend.kit.errors import Conflict, FieldProblem, InvalidInput, NotFound, Unauthorised
 from backend.kit.problems import invalid, not_valid
 from backend.kit.text import trimmed
 from backend.people import queries as access
+from backend.people.expiry import lifetime
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
 
 OF_TOKEN, OF_SESSION = "token:", "session:"  # what a credential begins with
@@ -41,7 +42,13 @@ class TokenView:
     created_at: float
     last_used_at: float | None
     revoked_at: float | None
-    identity: Identity = OWNER  # as whom it acts
+    expires_at: float | None = None  # None: never
+    identity: Identity = OWNER  # as whom it acts, and with which scope
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= time.time()
 
 
 @dataclass(frozen=True)
@@ -117,25 +124,35 @@ def _checked_name(name: str, said: str) -> str:
     return name
 
 
-def create_token(session: Session, name: str, person: str = "") -> str:
+def create_token(
+    session: Session, name: str, person: str = "", scope: str = Scope.ADMIN, expires: str = ""
+) -> str:
     """Make an API token called `name`; its secret is returned here and never again.
 
-    It acts as `person` and with that person's role; with none, as the owner.
+    It acts as `person` and with that person's role; with none, as the owner; in both cases for no more than
+    `scope` covers. `expires` is a time from now (`30d`); "" is never.
     """
     name = _checked_name(name, "Enter a name for the token.")
+    seconds = lifetime(expires)
+    if scope not in tuple(Scope):
+        raise InvalidInput("The token was not created.", problems=[not_valid("scope", scope, Scope)])
     person_id = _person(session, person).id if person else None
     if access.token_named(session, name):
         raise Conflict(f"A token named {name!r} already exists.", "Choose another name.")
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    session.add(ApiToken(name=name, token_hash=_hash(secret), created_at=time.time(), person_id=person_id))
+    now = time.time()
+    row = ApiToken(name=name, token_hash=_hash(secret), created_at=now, person_id=person_id, scope=scope)
+    row.expires_at = now + seconds if seconds else None
+    session.add(row)
     session.flush()
-    audit.note(session, Action.TOKEN_CREATED, Subject("token", name), f"acts as {person or OWNER.name}")
+    detail = f"acts as {person or OWNER.name}, scope {scope}"
+    audit.note(session, Action.TOKEN_CREATED, Subject("token", name), detail)
     return secret
 
 
 def check_token(session: Session, secret: str) -> TokenView | None:
-    """The API token with this secret, or None when it is unknown or revoked. Reads only."""
-    token = access.token_of(session, _hash(secret))
+    """The API token with this secret, or None when it is unknown, revoked or expired. Reads only."""
+    token = access.token_of(session, _hash(secret), time.time())
     return _view(session, token) if token else None
 
 
@@ -194,9 +211,11 @@ def redeem_login(session: Session, secret: str, browser: str = "") -> str:
 
 def log_in_with_token(session: Session, secret: str, browser: str = "") -> str:
     """Open a session of `browser` with an API token, typed into the login page; returns its secret."""
-    token = access.token_of(session, _hash(secret.strip()))
+    token = access.token_of(session, _hash(secret.strip()), time.time())
     if token is None:
-        problem = FieldProblem("token", "is unknown or revoked.", "Create one: etrm token create NAME.")
+        problem = FieldProblem(
+            "token", "is unknown, revoked or expired.", "Create one: etrm token create NAME."
+        )
         raise Unauthorised("Invalid token.", problems=[problem])
     return _new_session(session, time.time(), token.person_id, token, browser)
 
@@ -237,8 +256,9 @@ def valid_credentials(session: Session, credentials: Collection[str]) -> set[str
     """Those that still open the lab, in two queries for all."""
     tokens = {each.removeprefix(OF_TOKEN) for each in credentials if each.startswith(OF_TOKEN)}
     sessions = {each.removeprefix(OF_SESSION) for each in credentials if each.startswith(OF_SESSION)}
-    open_tokens = access.valid_tokens(session, tokens) if tokens else set()
-    open_sessions = access.valid_sessions(session, sessions, time.time()) if sessions else set()
+    now = time.time()
+    open_tokens = access.valid_tokens(session, tokens, now) if tokens else set()
+    open_sessions = access.valid_sessions(session, sessions, now) if sessions else set()
     return {f"{OF_TOKEN}{each}" for each in open_tokens} | {f"{OF_SESSION}{each}" for each in open_sessions}
 
 
@@ -246,7 +266,10 @@ def _new_session(
     session: Session, now: float, person_id: int | None, token: ApiToken | None, browser: str
 ) -> str:
     secret = secrets.token_urlsafe(32)
-    row = BrowserSession(token_hash=_hash(secret), created_at=now, expires_at=now + SESSION_SECONDS)
+    ends = now + SESSION_SECONDS
+    if token and token.expires_at is not None:
+        ends = min(ends, token.expires_at)
+    row = BrowserSession(token_hash=_hash(secret), created_at=now, expires_at=ends)
     row.person_id, row.token_id = person_id, token.id if token else None
     row.last_seen_at, row.browser = now, browser or None
     session.add(row)
@@ -264,6 +287,7 @@ def _view(session: Session, token: ApiToken) -> TokenView:
         token.created_at,
         token.last_used_at,
         token.revoked_at,
+        token.expires_at,
         _identity(session, token.person_id, token),
     )
 
@@ -271,7 +295,9 @@ def _view(session: Session, token: ApiToken) -> TokenView:
 def _identity(session: Session, person_id: int | None, token: ApiToken | None) -> Identity:
     person = access.person(session, person_id)
     whole = Identity(person.name, Role(person.role), person.id) if person else OWNER
-    return replace(whole, token_id=token.id, via=f"token {token.name}") if token else whole
+    if token is None:
+        return whole
+    return replace(whole, token_id=token.id, scope=Scope(token.scope), via=f"token {token.name}")
 
 
 def _hash(secret: str) -> str:

@@ -27,7 +27,7 @@ class Person(Base):
 
 
 class ApiToken(Base):
-    """A named token for scripts; works until revoked."""
+    """A named token for scripts; works until revoked or expired, for what its `scope` covers."""
 
     __tablename__ = "api_token"
 
@@ -37,6 +37,8 @@ class ApiToken(Base):
     created_at: Mapped[float]
     last_used_at: Mapped[float | None]
     revoked_at: Mapped[float | None]
+    expires_at: Mapped[float | None]  # None: never
+    scope: Mapped[str]  # read, log, launch or admin
     person_id: Mapped[OfPerson]
 
 

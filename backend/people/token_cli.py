@@ -16,13 +16,21 @@ Name = Annotated[str, typer.Argument(help="What the token is for.")]
 def create(
     name: Name,
     person: Annotated[str, typer.Option(help="Person the token acts as. Default: the owner.")] = "",
+    scope: Annotated[
+        str,
+        typer.Option(
+            metavar="read|log|launch|admin",
+            help="What it is for: look; external runs; all an editor may; all its person may.",
+        ),
+    ] = "admin",
+    expires: Annotated[str, typer.Option(help="When it expires: 12h, 30d, 4w. Default: never.")] = "",
 ) -> None:
     """Make a token and print its secret, which is shown only now."""
     from backend.people import service as accounts
     from backend.terminal.lab import writing
 
     with writing() as session:
-        secret = accounts.create_token(session, name, person)
+        secret = accounts.create_token(session, name, person, scope, expires)
     print(secret)
 
 
@@ -38,14 +46,16 @@ def list_tokens() -> None:
             (
                 each.name,
                 each.identity.name,
+                each.identity.scope.value,
                 to_the_minute(each.created_at, "never"),
                 to_the_minute(each.last_used_at, "never"),
-                "revoked" if each.revoked_at else "",
+                to_the_minute(each.expires_at, "never"),
+                "revoked" if each.revoked_at else "expired" if each.has_expired else "",
             )
             for each in accounts.tokens(session)
         ]
     show(
-        ("name", "acts as", "created", "last used", ""),
+        ("name", "acts as", "scope", "created", "last used", "expires", ""),
         rows,
         empty="No tokens yet. Create one: etrm token create NAME",
     )

@@ -25,7 +25,7 @@ from backend.runs_table.search import HEADLINES, MAX_LIMIT, NEWEST_FIRST
 from backend.web.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
 from backend.web.errors import responses
 from backend.web.inputs import CONFIG, Input
-from backend.web.routing import EDITOR, VIEWER, Router
+from backend.web.routing import EDITOR, LOG, VIEWER, Router, needs
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs", tags=["runs"])
 
@@ -156,6 +156,7 @@ def list_runs(
 
 
 @router.post("/external", status_code=201, responses=responses(401, 413, 422))
+@needs(LOG)
 def create_external_run(body: ExternalRun, response: Response, engine: Database) -> RunView:
     """Create a run that an external script logs into, by `POST /api/v1/runs/{id}/metrics`."""
     with session_scope(engine) as session:
@@ -249,6 +250,7 @@ def resume_run(run_id: RunId, engine: Database) -> RunView:
 
 
 @router.post("/{run_id}/finish", responses=responses(401, 404, 409, 422))
+@needs(LOG)
 def finish_run(run_id: RunId, engine: Database, body: End | None = None) -> RunView:
     """Say how an external run ended."""
     end = body or End()

@@ -26,7 +26,7 @@ from backend.runs_table import exports as run_exports
 from backend.web import notify
 from backend.web.deps import Database, RawBody, RunId, attached, json_body
 from backend.web.errors import problems, responses
-from backend.web.routing import EDITOR, VIEWER, Router
+from backend.web.routing import EDITOR, LOG, VIEWER, Router, needs
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["series"])
 
@@ -132,6 +132,7 @@ def export_series(
         three_steps={"step": [0, 1, 2], "values": {"loss": [0.9, 0.7, "NaN"], "accuracy": [0.1, None, 0.3]}},
     ),
 )
+@needs(LOG)
 def log_metrics(run_id: RunId, body: RawBody, engine: Database, compactor: Compaction) -> Written:
     """Log points of an external run. Idempotent: the same run, name and step is written over."""
     frame = _frame(body)

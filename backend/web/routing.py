@@ -14,11 +14,12 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute
 
-from backend.domain.people import Role
+from backend.domain.people import Role, Scope
 
-Access = Role | Literal["open"]
+Access = Role | Scope | Literal["open"]
 OPEN: Final = "open"  # no login
 VIEWER, EDITOR, ADMIN = Role.VIEWER, Role.EDITOR, Role.ADMIN
+LOG: Final = Scope.LOG  # editors, by a token that may do no more than log
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _ACCESS = "needed_access"

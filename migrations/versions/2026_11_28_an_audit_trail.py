@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "audit_trail"
-down_revision = "session_owners"
+down_revision = "token_scopes"
 branch_labels = None
 depends_on = None
 

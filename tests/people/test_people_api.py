@@ -47,7 +47,11 @@ def test_each_role_may_do_what_it_says(server: WebServer, secrets: dict[str, str
     for role, secret in secrets.items():
         with act_as(server, secret) as client:
             allowed[role] = [name for name, do in doings.items() if do(client).status_code != 403]
-            assert client.get("/api/v1/me").json() == {"name": f"Ada the {role}", "role": role}
+            assert client.get("/api/v1/me").json() == {
+                "name": f"Ada the {role}",
+                "role": role,
+                "scope": "admin",
+            }
 
     assert allowed["viewer"] == ["look", "room", "check"]
     assert allowed["editor"] == ["look", "room", "check", "log"]

@@ -20,6 +20,7 @@ from backend.evaluation import outcomes as predictions
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.people import service as people
+from backend.people import sessions
 from backend.queue import claims as queue
 from backend.runs import logs
 from backend.web import notify
@@ -316,7 +317,7 @@ def test_over_a_limit_a_stream_is_refused_with_429_and_when_to_ask_again(lab: La
     server.stop()
 
 
-@pytest.mark.parametrize("way", ["token", "session", "person"])
+@pytest.mark.parametrize("way", ["token", "session", "token of the session", "person"])
 def test_a_stream_ends_soon_after_what_let_it_in_has_ended(
     server: WebServer, client: httpx.Client, external: str, database: Engine, way: str
 ) -> None:
@@ -326,7 +327,7 @@ def test_a_stream_ends_soon_after_what_let_it_in_has_ended(
         token = people.create_token(session, name, name)
         secret = people.log_in_with_token(session, token)
     cookie = f"etrm_session_{server.url.rpartition(':')[2]}={secret}"
-    headers = {"Cookie": cookie} if way == "session" else {"Authorization": f"Bearer {token}"}
+    headers = {"Cookie": cookie} if "session" in way else {"Authorization": f"Bearer {token}"}
     with (
         server.stranger(headers=headers) as ada,
         ada.stream("GET", f"/api/v1/runs/{external}/events", timeout=PATIENCE) as response,
@@ -336,10 +337,12 @@ def test_a_stream_ends_soon_after_what_let_it_in_has_ended(
         until(events, "status")
         until(others, "status")
         with session_scope(database) as session:
-            if way == "token":
+            if way.startswith("token"):
                 people.revoke_token(session, name)
             elif way == "session":
-                people.log_out(session, secret)
+                identity = people.check_session(session, secret)
+                assert identity
+                sessions.log_out(session, identity)
             else:
                 people.remove_person(session, name)
         assert list(events) == []

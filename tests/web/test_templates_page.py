@@ -47,7 +47,7 @@ def undeclared(template: str) -> set[str]:
 def test_a_page_is_given_every_name_it_uses(page: type[Context]) -> None:
     given = (
         {field.name for field in fields(page)}
-        | {"page_title", "nav", "page", "sheets", "role"}
+        | {"page_title", "nav", "page", "sheets", "role", "is_logged_in"}
         | set(environment().globals)
     )
     includes = {page.template, "base.html"}
