@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from backend.audit.actions import Action
 from backend.audit.service import EntryView
 from backend.web.contexts import Context
+from backend.web.pages import named
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class AuditPage(Context):
     """Who did what, newest first, and the choice of a person and an action."""
 
     template = "audit/page.html"
-    nav = "audit"
+    nav = "settings"
     sheets = ("lab",)
 
     entries: Sequence[EntryView]
@@ -27,6 +28,10 @@ class AuditPage(Context):
     chosen: str  # both, as the query of an address
     is_first: bool
     older: str  # address of the next page; "" on the last
+
+    @property
+    def page_title(self) -> str:
+        return named("audit").title
 
 
 def query(**parts: str) -> str:

@@ -49,6 +49,11 @@ class EntryView:
     subject: Subject
     detail: str
 
+    @property
+    def is_about_themselves(self) -> bool:
+        """Whether they did it to themselves, like logging in."""
+        return self.subject.kind == "person" and self.subject.name == self.person
+
 
 @dataclass(frozen=True)
 class EntryPage:

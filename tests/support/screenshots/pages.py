@@ -201,6 +201,9 @@ def _puzzles() -> Iterator[Shot]:
 def _rest() -> Iterator[Shot]:
     leaks = "/data?training=arc-agi-2/training&evaluated=arc-agi-1/evaluation#leaks"
     yield Shot("data-leaks", "/data", leaks)
+    yield Shot("audit", "/settings/audit", "/settings/audit")
+    nobody = "/settings/audit?person=nobody"
+    yield Shot("audit-no-match", "/settings/audit", nobody, state="empty", lab="full")
     yield Shot("login", "/login", "/login", stranger=True)
     yield Shot("api", "/api/docs", "/api/docs")
     yield Shot("error", "", "/runs/nosuchrunx", answer=404)
