@@ -25,6 +25,8 @@ CORRECTED: dict[str, tuple[str, ...]] = {
         r"^ page /(compare.*by=seed|d/encoder-variants): no longer shows (25|50|71\.4|82\.4)$",
         r"^ page /\?group=seed&sort=-pass1: no longer shows (0|1\.[34]|3\.7|4|5\.5|32|64|128)$",
         r"^ page /groups/\w+: no longer shows (0|5\.5)$",
+        r"^ /api/v1/runs[?/].* last: None, now 'NaN'$",  # a value that is no number is a value
+        r"^ /api/v1/runs/export\?format=json.* loss: None, now 'NaN'$",
         r" next_cursor: '\d+-\d+', now '\d+:\d+'$",  # one form of cursors
     )
 }

@@ -69,7 +69,11 @@ class Addresses:
     """Which access a request takes: that of the route that answers it."""
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        """TypeError for a route that does not say who may use it, or that nothing would ask."""
         contexts = list(iter_route_contexts(routes))
+        for each in contexts:
+            if not each.methods or each.methods - READING - set(METHODS):  # a mount, a socket, TRACE
+                raise TypeError(f"{each.path} is no route of {', '.join(METHODS)}: nothing would guard it.")
         self._of_method = {method: _Table(contexts, method) for method in METHODS}
 
     def access(self, method: str, path: str) -> Access:

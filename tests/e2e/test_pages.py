@@ -123,7 +123,7 @@ def test_a_chart_is_exported(page: Page, recorded: str) -> None:
     starts = {
         "PNG": b"\x89PNG",
         "SVG": b"<svg",
-        "CSV": b"run,step,wall_time,loss,loss/prediction,loss/halting\n",
+        "CSV": b"run,step,wall_time,loss,loss/prediction,loss/halting\r\n",
     }
     for kind, start in starts.items():
         chart.get_by_label("Loss terms: options").click()

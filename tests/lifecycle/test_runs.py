@@ -142,7 +142,12 @@ def test_a_view_tells_results_metrics_alarms_and_checkpoint(engine: Engine) -> N
     assert score.low == pytest.approx(0.0111, abs=1e-4)
     assert score.high == pytest.approx(0.2833, abs=1e-4)
     assert seen.metrics["accuracy/token"].model_dump() == {"last": 0.9, "min": 0.3, "max": 0.9, "step": 3}
-    assert seen.metrics["loss/prediction"].model_dump() == {"last": None, "min": 0.25, "max": 0.75, "step": 4}
+    assert seen.metrics["loss/prediction"].model_dump(mode="json") == {
+        "last": "NaN",
+        "min": 0.25,
+        "max": 0.75,
+        "step": 4,
+    }
     assert [(each.name, each.value) for each in seen.alarms] == [("instability", None)]
     assert seen.checkpoint_step == 200
 

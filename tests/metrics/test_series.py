@@ -201,7 +201,7 @@ def test_a_table_of_runs_gets_the_latest_values_in_one_go(engine: Engine) -> Non
         (MetricFrame([10**30], [1.0], {"loss": [1.0]}), "step"),
         (MetricFrame([1], [math.nan], {"loss": [1.0]}), "wall_time"),
         (MetricFrame([1], [1.7e12], {"loss": [1.0]}), "wall_time"),
-        (MetricFrame([1], [1.0], {" ": [1.0]}), "values"),
+        (MetricFrame([1], [1.0], {" ": [1.0]}), "values. "),
     ],
 )
 def test_a_bad_frame_is_refused_by_field_and_leaves_nothing(

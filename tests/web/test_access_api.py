@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from backend.app import create_app
 from backend.settings import Settings
@@ -137,6 +138,21 @@ def test_a_route_that_does_not_say_who_may_use_it_is_not_registered() -> None:
     app.include_router(plain, prefix="/api")
     with pytest.raises(TypeError, match="/forgotten does not say who may use it"):
         Addresses(app.routes)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        Mount("/mounted", app=FastAPI()),
+        WebSocketRoute("/socket", lambda socket: None),
+        Route("/traced", lambda request: None, methods=["TRACE"]),
+        Route("/plain", lambda request: None, methods=["POST"]),
+    ],
+    ids=["mount", "socket", "TRACE", "plain route"],
+)
+def test_what_nothing_would_guard_is_not_served(route: BaseRoute) -> None:
+    with pytest.raises(TypeError, match=r"nothing would guard it|does not say who may use it"):
+        Addresses([route])
 
 
 def test_the_route_that_answers_decides() -> None:

@@ -41,7 +41,7 @@ def test_a_set_is_refused_by_the_api_as_by_a_file(client: httpx.Client, tasks: s
 
 
 def test_a_field_that_a_form_sends_twice_is_refused(client: httpx.Client) -> None:
-    before = client.get("/api/v1/runs").json()["runs"]
+    before = ids(client)
     files = [("name", (None, b"one")), ("name", (None, b"two")), ("file", ("a.json", TASK.encode()))]
     answer = client.post("/api/v1/sets", files=files)
     assert answer.status_code == 422
@@ -51,7 +51,7 @@ def test_a_field_that_a_form_sends_twice_is_refused(client: httpx.Client) -> Non
         "/runs/new", content=body, headers={"Content-Type": "application/x-www-form-urlencoded"}
     )
     assert answer.status_code == 422
-    assert client.get("/api/v1/runs").json()["runs"] == before
+    assert ids(client) == before
 
 
 def test_a_key_twice_is_refused_by_every_route_that_takes_json(client: httpx.Client) -> None:

@@ -54,8 +54,15 @@ def opened(browser: Browser, lab: Furnished) -> Page:
 
 def visit(page: Page, address: str) -> None:
     """Open a page again and wait until nothing is on its way."""
-    page.goto("about:blank")  # or another #section of the same page would not load it again
-    page.goto(address)
+    try:
+        page.goto("about:blank")  # or another #section of the same page would not load it again
+        page.goto(address)
+    except Error as error:  # what was clicked before leads elsewhere only now
+        if "interrupted by another navigation" not in str(error):
+            raise
+        settle(page)
+        page.goto("about:blank")
+        page.goto(address)
     settle(page)
 
 
