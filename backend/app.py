@@ -126,7 +126,8 @@ async def _end_streams(stopping: asyncio.Event, live: Hub) -> None:
 
 async def _sweep_until(stopping: asyncio.Event, engine: Engine, audit_days: int) -> None:
     while not stopping.is_set():
-        await run_sync(sweep, engine, audit_days)
+        await run_sync(sweep, engine)
+        await run_sync(_forget, engine, audit_days)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), SWEEP_EVERY)
 
@@ -142,21 +143,26 @@ async def _deliver_until(stopping: asyncio.Event, engine: Engine, url: str | Non
             await asyncio.wait_for(stopping.wait(), DELIVER_EVERY)
 
 
-def sweep(engine: Engine, audit_days: int = 365) -> None:
-    """Put back what lost its worker, send what waits again, and forget old entries of the audit trail.
-
-    A failure waits for the next time.
-    """
+def sweep(engine: Engine) -> None:
+    """Put back what lost its worker, and send what waits again. A failure waits for the next time."""
     try:
         with session_scope(engine) as session:
             unsent = queue_sweep.sweep(session)
-            audit.forget_old(session, audit_days)
     except Exception:
         log.exception("the sweep failed")
         return
     unsent.send()
     if unsent.runs:
         notify.changed(*unsent.runs)
+
+
+def _forget(engine: Engine, audit_days: int) -> None:
+    """Forget old entries of the audit trail, beside the queue's own transaction."""
+    try:
+        with session_scope(engine) as session:
+            audit.forget_old(session, audit_days)
+    except Exception:
+        log.exception("old entries of the audit trail were not forgotten")
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
+from backend.db.session import session_scope
 from tests.support.databases import KeptDatabase, PostgresDatabases, SqliteFiles, postgres_server
 
 pytest_plugins = ["tests.support.servers"]
@@ -97,3 +99,14 @@ def database_url(kept_database: KeptDatabase) -> str:
 def engine(kept_database: KeptDatabase) -> Engine:
     """An engine on an empty database of each kind in turn."""
     return kept_database.engine()
+
+
+@pytest.fixture
+def set_names(engine: Engine) -> None:
+    """The built-in sets by name: reading all their tasks takes seconds."""
+    from backend.data import queries as tasks
+    from tests.support.records.rows import HELD_OUT, TRAINED_ON
+
+    with session_scope(engine) as session:
+        for name in (HELD_OUT, TRAINED_ON):
+            tasks.add_set_once(session, name, "built-in", time.time())

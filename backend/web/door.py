@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend.kit import text
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.text import MAX_DEPTH, MULTI_LINE
+from backend.web.routing import READING
 
-READING_METHODS = ("GET", "HEAD", "OPTIONS")
 LARGE_BYTES = 100_000  # from here on a body is looked at beside the event loop
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 _ESCAPED = re.compile(rb"%(?:[01]|7f|[89a-f])", re.IGNORECASE)  # what may be no text
@@ -39,7 +39,7 @@ class Door:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in READING_METHODS:
+        if scope["type"] == "http" and scope["method"] not in READING:
             body = await _whole(receive)
             if body is None:  # the sender left
                 return

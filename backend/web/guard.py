@@ -19,8 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.db.session import watch_writes
 from backend.kit.errors import Forbidden, NotFound
-from backend.web.door import READING_METHODS, check_address
+from backend.web.door import check_address
 from backend.web.errors import ErrorResponder
+from backend.web.routing import READING
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 CONFIG_BYTES, METRICS_BYTES, UPLOAD_BYTES = 1_000_000, 16_000_000, 50_000_000
@@ -85,7 +86,7 @@ class Guard:
                 f"Host name {host!r} is not allowed.",
                 "If the name is yours, add it to ETRM_ALLOWED_HOSTS.",
             )
-        if request.method not in READING_METHODS:
+        if request.method not in READING:
             check_origin(request.headers)
 
 

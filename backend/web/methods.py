@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
-from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+from backend.web.routing import Addresses
 
 
 class Heads:
@@ -54,12 +53,8 @@ class Methods:
 
 def allowed(scope: Scope) -> str:
     """The methods of the request's address as an `Allow` header has them; "" if there is no such address."""
-    routes = scope["app"].router.routes
-    known = [
-        method
-        for method in METHODS
-        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
-    ]
+    addresses: Addresses = scope["app"].state.addresses
+    known = addresses.methods(scope["path"])
     if not known:
         return ""
     return ", ".join([*known, *(["HEAD"] if "GET" in known else []), "OPTIONS"])

@@ -85,6 +85,10 @@ class Addresses:
             OPEN if any(each.find(path) == OPEN for each in self._of_method.values()) else VIEWER
         )
 
+    def methods(self, path: str) -> list[str]:
+        """What some route answers at the decoded `path`; none if there is no such address."""
+        return [method for method, table in self._of_method.items() if table.find(path)]
+
 
 class _Table:
     """All paths of one method as one pattern, in the order in which the application tries its routes."""

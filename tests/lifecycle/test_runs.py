@@ -1,4 +1,4 @@
-"""What a user does with runs: make, find, cancel, clone, resume, edit, delete."""
+"""What a user does with runs: make, cancel, clone, resume, edit, delete."""
 
 from __future__ import annotations
 
@@ -7,71 +7,26 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, update
 
 from backend.alerts import service as alarms
 from backend.db.session import reading_scope, session_scope
-from backend.domain.config.presets import quick, trm_arc1
+from backend.domain.config.presets import quick
 from backend.domain.config.problems import parse_experiment
-from backend.domain.records import Alarm, Checkpoint, EvaluationKey, EvaluationSummary, MetricFrame, Score
-from backend.evaluation import outcomes as predictions
+from backend.domain.records import Alarm, Checkpoint, MetricFrame
 from backend.kit.errors import Conflict, InvalidConfig, InvalidInput, NotFound
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.queue import claims as queue
-from backend.run_view.views import RunView
 from backend.runs import checkpoints, events, logs
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
 from backend.runs_table import search as run_search
 from backend.workers import service as workers
 from backend.workers.service import WorkerBeat
+from tests.support.records.rows import HELD_OUT, TRAINED_ON, create, end, evaluate, record
 
-HELD_OUT, TRAINED_ON = "arc-agi-1/evaluation", "arc-agi-1/training"
-
-
-@pytest.fixture(autouse=True)
-def _sets(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of the built-in sets' names are enough here; reading all their tasks takes seconds."""
-    from backend.data import queries as tasks
-
-    with session_scope(engine) as session:
-        for name in (HELD_OUT, TRAINED_ON):
-            tasks.add_set_once(session, name, "built-in", time.time())
-
-
-def create(engine: Engine, **changes: object) -> RunView:
-    with session_scope(engine) as session:
-        return runs.create(session, quick().model_copy(update=changes))
-
-
-def end(engine: Engine, run_id: str, status: RunStatus) -> None:
-    """A worker takes the run and ends it like that."""
-    with session_scope(engine) as session:
-        claim = queue.claim(session, run_id, "host-1")
-        assert claim
-        if status is RunStatus.FAILED:
-            queue.fail(session, claim, "out of memory", "Traceback …")
-        else:
-            queue.finish(session, claim)
-
-
-def evaluate(session: Session, run_id: str, set_name: str, step: int, solved: float, n: int) -> None:
-    key = EvaluationKey(set_name, step, "ema", 8, 4, tuple(f"t{i}" for i in range(n)))
-    evaluation = predictions.start_evaluation(session, run_id, key)
-    summary = EvaluationSummary(key, {1: Score(solved, n), 2: Score(solved, n)}, {"wrong size": 3}, 1.5)
-    predictions.finish_evaluation(session, evaluation, summary)
-
-
-def record(session: Session, run_id: str, **last_values: float) -> None:
-    """Three points of each metric, rising to the given last value."""
-    values = {name: [last / 3, last / 2, last] for name, last in last_values.items()}
-    series.append(session, run_id, MetricFrame([1, 2, 3], [1.0, 2.0, 3.0], values))
-
-
-def names(session: Session, filter_text: str = "", **more: object) -> list[str]:
-    return [run.name for run in run_search.find(session, filter_text, **more).runs]  # type: ignore[arg-type]
+pytestmark = pytest.mark.usefixtures("set_names")
 
 
 def test_a_new_run_is_queued_with_its_whole_config_and_a_name_from_variant_and_seed(engine: Engine) -> None:
@@ -150,84 +105,6 @@ def test_a_view_tells_results_metrics_alarms_and_checkpoint(engine: Engine) -> N
     }
     assert [(each.name, each.value) for each in seen.alarms] == [("instability", None)]
     assert seen.checkpoint_step == 200
-
-
-def test_a_filter_finds_runs_by_field_config_result_and_metric(engine: Engine) -> None:
-    good, bad = create(engine, name="good", seed=1), create(engine, name="bad", seed=2)
-    with session_scope(engine) as session:
-        runs.create(session, trm_arc1())
-        evaluate(session, good.id, HELD_OUT, 600, solved=8, n=16)
-        evaluate(session, bad.id, HELD_OUT, 600, solved=0, n=16)
-        evaluate(session, bad.id, TRAINED_ON, 600, solved=16, n=16)
-        record(session, good.id, **{"accuracy/token": 0.9})
-        record(session, bad.id, **{"accuracy/token": 0.2})
-        runs.edit(session, good.id, tags=["keep"])
-        runs.create_external(session, "theirs", {"optimiser": {"lr": 0.1}})
-    with reading_scope(engine) as session:
-        assert names(session) == ["theirs", "trm-arc1", "bad", "good"]
-        assert names(session, "pass1 > 10%") == ["good"]
-        assert names(session, "pass1 == 0") == ["bad"]
-        assert names(session, 'encoder == "deterministic" and accuracy/token > 0.5') == ["good"]
-        assert names(session, 'model == "trm" or tag == "keep"') == ["trm-arc1", "good"]
-        assert names(session, "training.steps > 1000") == ["trm-arc1"]
-        assert names(session, "optimiser.lr == 0.1") == ["theirs"]
-        assert names(session, 'origin == "external"', status="running") == ["theirs"]
-        assert names(session, 'created > "1h ago" and seed in (1, 2)') == ["bad", "good"]
-        with pytest.raises(InvalidInput, match=r"Did you mean 'accuracy/token'\?"):
-            names(session, "acuracy/token > 1")
-        with pytest.raises(InvalidInput, match=r"Did you mean 'failed'\?"):
-            names(session, status="faild")
-
-
-def test_runs_are_sorted_by_any_value_and_those_without_it_come_last(engine: Engine) -> None:
-    for seed in (3, 1, 2):
-        create(engine, name=f"s{seed}", seed=seed)
-    with session_scope(engine) as session:
-        runs.create_external(session, "none", {})
-    with reading_scope(engine) as session:
-        assert names(session, sort="seed") == ["s1", "s2", "s3", "none"]
-        assert names(session, sort="-seed") == ["s3", "s2", "s1", "none"]
-        assert names(session, sort="name") == ["none", "s1", "s2", "s3"]
-        with pytest.raises(InvalidInput, match=r"Did you mean 'seed'\?"):
-            names(session, sort="sed")
-
-
-@pytest.mark.parametrize("sort", ["-created", "created", "-seed"])
-def test_pages_hold_every_run_once(engine: Engine, sort: str) -> None:
-    created = [create(engine, seed=seed).id for seed in range(7)]
-    seen: list[str] = []
-    cursor = None
-    with reading_scope(engine) as session:
-        while True:
-            page = run_search.find(session, "seed < 6", 2, cursor, sort=sort)
-            seen += [run.id for run in page.runs]
-            if page.next_cursor is None:
-                break
-            cursor = page.next_cursor
-        with pytest.raises(InvalidInput, match="Invalid cursor"):
-            run_search.find(session, cursor="what", sort=sort)
-    assert seen == (created[:6] if sort == "created" else created[5::-1])
-
-
-def test_a_table_of_many_runs_takes_as_many_queries_as_one_of_few(engine: Engine) -> None:
-    with session_scope(engine) as session:
-        for seed in range(30):
-            run = runs.create(session, quick().model_copy(update={"seed": seed}))
-            record(session, run.id, **{"accuracy/token": seed / 30})
-            evaluate(session, run.id, HELD_OUT, 600, solved=1, n=16)
-    counts = []
-    for limit in (3, 30):
-        statements: list[str] = []
-
-        def count(*arguments: object, into: list[str] = statements) -> None:
-            into.append(str(arguments[2]))
-
-        event.listen(engine, "before_cursor_execute", count)
-        with reading_scope(engine) as session:
-            assert len(run_search.find(session, limit=limit).runs) == limit
-        event.remove(engine, "before_cursor_execute", count)
-        counts.append(len(statements))
-    assert counts[0] == counts[1] <= 15
 
 
 def test_a_queued_run_is_cancelled_at_once(engine: Engine) -> None:

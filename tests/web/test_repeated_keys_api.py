@@ -34,10 +34,11 @@ def ids(client: httpx.Client) -> list[str]:
 def test_a_set_is_refused_by_the_api_as_by_a_file(client: httpx.Client, tasks: str) -> None:
     with pytest.raises(InvalidTaskFile, match="twice"):
         parse_tasks(tasks.encode(), "file.json")
-    answer = post(client, "/api/v1/sets", f'{{"name": "mine", "tasks": {tasks}}}')
+    before = client.get("/api/v1/sets").json()
+    answer = post(client, "/api/v1/sets", f'{{"name": "sent twice", "tasks": {tasks}}}')
     assert answer.status_code == 422
     assert "twice" in answer.text
-    assert "mine" not in client.get("/api/v1/sets").text
+    assert client.get("/api/v1/sets").json() == before
 
 
 def test_a_field_that_a_form_sends_twice_is_refused(client: httpx.Client) -> None:

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
-from hypothesis import strategies as st
-from torch import Tensor, nn
 
 from backend.domain.arc.files import read_built_in
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Pair, Task, TestPair
-from backend.domain.config.presets import quick
 from backend.domain.experiment import (
-    CoreConfig,
     DataConfig,
-    ExperimentConfig,
-    GradientSearch,
     TrmModel,
 )
 from backend.domain.records import (
     TRUTH_UNKNOWN,
-    EvaluationKey,
     FailureMode,
     Prediction,
     Score,
     TestOutcome,
 )
 from tests.support.records.arc import grids, real_tasks
+from tests.support.solvers import (
+    SMALL,
+    TINY,
+    KnownSolver,
+    Stop,
+    answering,
+    confidences,
+    config,
+    copies,
+    key,
+    run,
+    votes,
+)
 from worker.data.augment import augmentation
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.evaluator import evaluate, summarise
@@ -39,86 +44,6 @@ from worker.evaluation.plan import Plan
 from worker.evaluation.views import questions_by_canvas, views_of
 from worker.kit.batch import IGNORE, VOCABULARY, Batch, Region
 from worker.models.build import build_reasoner
-
-SMALL = tuple(task for task in read_built_in("arc-agi-1/evaluation") if task.visible_side <= 10)
-TINY = CoreConfig(width=16, heads=2, layers=1, h_cycles=1, l_cycles=1, context_tokens=2)
-
-
-class Stop:
-    requested = False
-
-
-@dataclass
-class _Output:
-    logits: Tensor
-    halt_logits: Tensor
-
-
-class KnownSolver(nn.Module):
-    """Answers with tokens computed from the input tokens; counts its steps and the views it sees."""
-
-    def __init__(self, answer: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
-        self.answer, self.steps, self.batches = answer, 0, list[Batch]()
-
-    def run(self, batch: Batch, act_steps: int) -> _Output:
-        assert not self.training
-        self.batches.append(batch)
-        self.steps += act_steps
-        logits = nn.functional.one_hot(self.answer(batch.inputs), VOCABULARY).float()
-        return _Output(logits, torch.full((len(logits),), float(self.steps)))
-
-    @property
-    def views(self) -> int:
-        return sum(len(batch.inputs) for batch in self.batches)
-
-
-def copies() -> Any:
-    return KnownSolver(lambda inputs: inputs)
-
-
-def config(**evaluation: Any) -> ExperimentConfig:
-    base = quick()
-    tiny = base.model.model_copy(update={"core": TINY})
-    changed = base.evaluation.model_copy(update={"batch_size": 8, **evaluation})
-    return base.model_copy(update={"model": tiny, "evaluation": changed})
-
-
-def key(tasks: Sequence[Task], views: int = 8, act_steps: int = 2) -> EvaluationKey:
-    return EvaluationKey("arc-agi-1/evaluation", 0, "raw", views, act_steps, tuple(t.id for t in tasks))
-
-
-def run(
-    solver: Any,
-    tasks: Sequence[Task],
-    settings: ExperimentConfig | None = None,
-    *,
-    views: int = 8,
-    puzzles: PuzzleTable | None = None,
-    already: Sequence[tuple[str, int]] = (),
-) -> list[TestOutcome]:
-    found = evaluate(
-        solver, settings or config(), key(tasks, views), tasks, puzzles or PuzzleTable(), Stop(), already
-    )
-    return list(found)
-
-
-def votes(outcomes: Sequence[TestOutcome]) -> list[list[tuple[Grid, int]]]:
-    return [[(each.grid, each.votes) for each in outcome.candidates] for outcome in outcomes]
-
-
-def confidences(outcomes: Sequence[TestOutcome]) -> list[float]:
-    return [each.confidence for outcome in outcomes for each in outcome.candidates]
-
-
-def by_name(outcome: TestOutcome) -> tuple[str, int]:
-    return outcome.task_id, outcome.test_index
-
-
-def answering(task: Task, output: Grid | None) -> Task:
-    """The task with another truth."""
-    return replace(task, tests=tuple(replace(test, output=output) for test in task.tests))
 
 
 def test_a_solver_that_copies_its_input_is_undone_to_it_in_every_view() -> None:
@@ -129,47 +54,6 @@ def test_a_solver_that_copies_its_input_is_undone_to_it_in_every_view() -> None:
         (only,) = outcome.candidates
         assert (only.grid, only.votes, outcome.views) == (test.input, 40, 40)
         assert only.failure_mode in (FailureMode.COPIED_INPUT, FailureMode.COLLAPSED)
-
-
-@pytest.mark.parametrize("margin", [0, 1])
-def test_a_trimmed_canvas_changes_nothing_for_a_solver_that_copies(margin: int) -> None:
-    trimmed, square = copies(), copies()
-    outcomes = sorted(run(trimmed, SMALL[:20], config(trim=margin), views=40), key=by_name)
-    assert votes(outcomes) == votes(sorted(run(square, SMALL[:20], views=40), key=by_name))
-    cells = [sum(batch.inputs.numel() for batch in solver.batches) for solver in (trimmed, square)]
-    assert cells[0] < 0.9 * cells[1]
-
-
-def test_a_trimmed_canvas_keeps_the_places_of_its_cells() -> None:
-    """Trimmed to its whole self, a canvas gives the same numbers, bit for bit."""
-    large = [task for task in read_built_in("arc-agi-1/evaluation") if task.visible_extent == (10, 10)][:2]
-    settings = config(trim=0)
-    plans = [Plan(large, each, 8, PuzzleTable()) for each in (settings, config())]
-    solver = build_reasoner(settings, 1).eval()
-    batches = [plan.batch(0).batch() for plan in plans]
-    with torch.inference_mode():
-        trimmed, square = (solver.run(batch, 2) for batch in batches)
-    assert batches[0].region == Region(10, 10, 10)
-    assert torch.equal(trimmed.logits, square.logits)
-
-
-def test_a_search_works_on_trimmed_canvases() -> None:
-    settings = config(trim=0, search=GradientSearch(steps=3), batch_size=3)
-    outcomes = run(build_reasoner(settings, 1), SMALL[:3], settings, views=5)
-    for outcome in outcomes:
-        assert outcome.trace
-        assert outcome.trace.search
-        losses = [point.loss for point in outcome.trace.search.points]
-        assert min(losses) < losses[0]
-
-
-def test_a_truth_that_a_trimmed_canvas_cannot_hold_is_said() -> None:
-    wide = Grid.from_digits("123/456")
-    task = Task("wide", (Pair(wide, wide),), (TestPair(wide, Grid.from_digits("12/34/56")),))
-    (outcome,) = run(copies(), [task], config(trim=0))
-    assert outcome.note == "the truth is 3 x 2, the task's canvas 2 x 3"
-    (outcome,) = run(copies(), [task], config(trim=1))
-    assert outcome.note == ""
 
 
 def test_a_solver_that_is_right_is_counted_as_right() -> None:
@@ -225,20 +109,6 @@ def test_no_token_that_a_solver_sees_depends_on_a_test_output(
             assert canvas == same_canvas
             assert all(torch.equal(a, b) for a, b in zip(batch.rows, same.rows, strict=True))
     assert all((batch.labels == IGNORE).all() for *_, batch in truth)
-
-
-@given(real_tasks("arc-agi-1/evaluation"), st.integers(0, 2))
-def test_a_region_holds_every_visible_grid(task: Task, margin: int) -> None:
-    settings = config(trim=margin, batch_size=64).model_copy(update={"data": DataConfig(canvas_sizes=(30,))})
-    plan = Plan([task], settings, 16, PuzzleTable())
-    for number in range(plan.batches):
-        planned, batch = plan.batch(number), plan.batch(number).batch()
-        assert planned.region
-        for demos in (batch.demo_inputs, batch.demo_outputs):
-            coloured = (demos > 1).sum(-1)
-            assert torch.equal((planned.region.cut(demos) > 1).sum(-1), coloured)
-        asked = [len(view.question.test.input.cells) for view in planned.views]
-        assert (batch.inputs > 1).sum(-1).tolist() == asked
 
 
 def test_an_evaluation_goes_on_with_what_is_missing() -> None:
@@ -365,34 +235,6 @@ def test_the_rank_of_the_truth_counts_candidates_that_are_not_kept() -> None:
     assert outcome.truth_rank == all_kept.truth_rank
     assert outcome.truth_rank is not None
     assert outcome.truth_rank > 2
-
-
-def test_a_task_that_fits_no_canvas_counts_as_failed() -> None:
-    large = next(task for task in read_built_in("arc-agi-1/evaluation") if task.visible_side == 30)
-    outcomes = run(copies(), [large, SMALL[0]])
-    failed = [outcome for outcome in outcomes if outcome.task_id == large.id]
-    assert len(failed) == len(large.tests)
-    assert failed[0].note == "does not fit: needs a canvas of 30, the largest has 10"
-    assert failed[0].candidates == ()
-    assert summarise(key([large, SMALL[0]]), outcomes, 1.0).passes[1].n == 2
-
-
-def test_a_truth_larger_than_the_canvas_is_noted() -> None:
-    (outcome,) = run(copies(), [answering(SMALL[1], Grid.of([[1] * 17]))])
-    assert outcome.note == "the truth needs a canvas of 17, the task's has 10"
-    assert outcome.candidates
-
-
-def test_tasks_are_evaluated_on_their_own_canvas() -> None:
-    settings = config().model_copy(update={"data": DataConfig(canvas_sizes=(10, 20, 30))})
-    tasks = read_built_in("arc-agi-1/evaluation")[:12]
-    solver = copies()
-    outcomes = run(solver, tasks, settings, views=2)
-    assert len(outcomes) == sum(len(task.tests) for task in tasks)
-    assert {batch.inputs.shape[1] for batch in solver.batches} == {100, 400, 900}
-    found = {(each.task_id, each.test_index): each.candidates[0].grid for each in outcomes}
-    expected = {(task.id, index): test.input for task in tasks for index, test in enumerate(task.tests)}
-    assert found == expected
 
 
 def test_an_encoder_sees_the_demonstrations_and_no_more_than_it_may() -> None:

@@ -13,7 +13,7 @@ from backend.domain.arc.task import Task, TestPair
 from backend.domain.arc.votes import QuestionVotes, pack_trace, pack_votes, unpack_trace, unpack_votes
 from backend.domain.experiment import GradientSearch, RandomSearch, SearchConfig
 from backend.domain.records import TestOutcome
-from tests.worker.evaluation.test_evaluator import SMALL, Stop, config, key
+from tests.support.solvers import SMALL, Stop, config, key
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.evaluator import answer, evaluate, summarise
 from worker.evaluation.plan import Plan
