@@ -29,7 +29,7 @@ from backend.run_page import events_api as events
 from backend.run_page import logs_api as logs
 from backend.run_page import series_api as series
 from backend.runs_table import views_api as views
-from backend.web import repeated_keys
+from backend.web.entrance import repeated_keys
 
 V1 = (
     runs,

@@ -34,13 +34,13 @@ from backend.web import notify
 from backend.web.assets import ADDRESSES as ASSETS
 from backend.web.assets import prepare as prepare_assets
 from backend.web.assets import serve as serve_assets
-from backend.web.door import Door
+from backend.web.entrance.door import Door
+from backend.web.entrance.guard import Guard
+from backend.web.entrance.methods import Heads, Methods
 from backend.web.errors import ErrorResponder
-from backend.web.guard import Guard
 from backend.web.live.hub import Hub
 from backend.web.live.slots import Slots
 from backend.web.live.snapshots import Snapshots
-from backend.web.methods import Heads, Methods
 from backend.web.routing import Addresses
 
 log = logging.getLogger(__name__)

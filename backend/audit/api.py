@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from backend.audit import service as audit
 from backend.db.session import reading_scope
-from backend.kit.table_files import Format
+from backend.kit.exports.table_files import Format
 from backend.web.deps import Database, attached
 from backend.web.errors import responses
 from backend.web.routing import ADMIN, Router

@@ -17,8 +17,8 @@ from backend.db import clock
 from backend.domain.people import Identity
 from backend.kit import cursors
 from backend.kit.errors import InvalidInput
+from backend.kit.exports.table_files import File, Head, table_file
 from backend.kit.problems import invalid_query, not_valid
-from backend.kit.table_files import File, Head, table_file
 from backend.web.visitor import who
 
 MAX_TEXT = 200  # characters of a name, an id or a detail

@@ -56,7 +56,7 @@ def web(
     from backend.settings import Settings
     from backend.terminal.port import address_of, bind, local_address
     from backend.terminal.private import close_to_others
-    from backend.web.connection import Connection
+    from backend.web.entrance.connection import Connection
 
     _set("HOST", host)
     _set("PORT", port)

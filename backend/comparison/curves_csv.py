@@ -10,8 +10,8 @@ import numpy as np
 from sqlalchemy import Engine
 
 from backend.db.session import reading_scope
+from backend.kit.exports.table_files import csv_text
 from backend.kit.format import sayable
-from backend.kit.table_files import csv_text
 from backend.metrics import service as series
 from backend.metrics.service import Curve
 

@@ -40,7 +40,7 @@ from backend.domain.published import CAVEATS, PUBLISHED
 from backend.gallery import service as gallery
 from backend.kit.boundary import Broken, shielded
 from backend.kit.errors import NotFound
-from backend.kit.table_files import csv_text
+from backend.kit.exports.table_files import csv_text
 from backend.run_view.views import RunView
 from backend.web.drawn import NOT_YET, Drawn
 

@@ -26,7 +26,7 @@ class DataPage(Context):
     template = "data/page.html"
     nav = "data"
     page = "data"
-    sheets = ("gallery", "data")
+    sheets = ("gallery", "lab")
 
     sets: Sequence[SetCard]
     training: str

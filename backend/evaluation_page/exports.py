@@ -12,9 +12,9 @@ from backend.data import service as datasets
 from backend.domain.arc.votes import unpack_trace
 from backend.evaluation import outcomes as predictions
 from backend.kit.errors import NotFound
+from backend.kit.exports.table_files import MEDIA_TYPES, File, Head, check, table_file
 from backend.kit.format import finite
 from backend.kit.problems import invalid
-from backend.kit.table_files import MEDIA_TYPES, File, Head, check, table_file
 from backend.scores import queries as rows
 from backend.scores.tables import Evaluation
 

@@ -22,7 +22,7 @@ class SettingsPage(Context):
     template = "lab/settings/page.html"
     nav = "settings"
     page = "settings"
-    sheets = ("data", "lab")
+    sheets = ("lab",)
 
     me: Identity
     is_admin: bool

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from backend.domain import metrics
 from backend.domain.records import Score
+from backend.kit.exports.parquet import Kind
+from backend.kit.exports.table_files import File, Head, table_file
 from backend.kit.filters.tree import Value
-from backend.kit.parquet import Kind
-from backend.kit.table_files import File, Head, table_file
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.run_view.filter_names import PASSES, metric_of

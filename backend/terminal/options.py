@@ -11,7 +11,7 @@ from backend.kit.format import counted
 
 if TYPE_CHECKING:
     from backend.evaluation.views import EvaluationView
-    from backend.kit.table_files import File
+    from backend.kit.exports.table_files import File
     from backend.scores.measured import PassView
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]

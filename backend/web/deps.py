@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Request, Response
 from sqlalchemy import Engine
 
-from backend.kit.table_files import File
+from backend.kit.exports.table_files import File
 from backend.settings import Settings
 from backend.web import notify
 

@@ -20,7 +20,7 @@ from backend.domain.records import EvaluationKey, FailureMode, Prediction, TestO
 from backend.evaluation import outcomes as predictions
 from backend.evaluation_page import exports
 from backend.kit.errors import InvalidInput, NotFound
-from backend.kit.parquet import Column, written
+from backend.kit.exports.parquet import Column, written
 from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"

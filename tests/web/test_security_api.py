@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from backend.db.session import session_scope
 from backend.people import service as accounts
-from backend.web.guard import SECURITY_HEADERS
+from backend.web.entrance.guard import SECURITY_HEADERS
 from tests.support.web import WebServer
 
 CLOSED = ["/", "/runs/new", "/api/v1/runs", "/api/v1/events", "/api/openapi.json", "/api/docs", "/nothing"]

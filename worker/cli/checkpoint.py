@@ -87,7 +87,7 @@ def export(
     from worker.cli.local import folder_of_run
     from worker.models.build import build_reasoner
     from worker.models.importing import export_weights
-    from worker.training import checkpoint
+    from worker.training.checkpoints import checkpoint
 
     found = checkpoint.find(folder_of_run(run), step)
     snapshot = checkpoint.load(found)

@@ -136,7 +136,7 @@ def forget_unwritten(engine: Engine, folder: Path, run_id: str, warn: Callable[[
     Resuming from it would leave a gap in the curves; the checkpoint before it has none. If the database
     was away so long that no checkpoint it knows is left, hours of training weigh more than the gap.
     """
-    from worker.training.checkpoint import list_checkpoints
+    from worker.training.checkpoints.checkpoint import list_checkpoints
 
     with reading_scope(engine) as session:
         known = {folder.parent / row.path for row in checkpoints.list(session, run_id)}

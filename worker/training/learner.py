@@ -24,7 +24,8 @@ from worker.models.context.source import Penalty
 from worker.models.core import States
 from worker.models.layers import Block
 from worker.models.reasoner import Carry, Reasoner, StepOutput
-from worker.training.checkpoint import Snapshot
+from worker.training.checkpoints.checkpoint import Snapshot
+from worker.training.checkpoints.tensor_tree import map_trees, to_device
 from worker.training.ema import Ema
 from worker.training.health import diagnostics
 from worker.training.health.probes import Probes
@@ -35,7 +36,6 @@ from worker.training.optim import build_optimisers
 from worker.training.ranks import ALONE, Ranks
 from worker.training.slots import Slots
 from worker.training.sums import Sums
-from worker.training.tensor_tree import map_trees, to_device
 
 _SIDE_SALT = 0x51DE  # keeps the choice of canvases apart from other draws of the same seed
 

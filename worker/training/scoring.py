@@ -31,7 +31,7 @@ from worker.kit.device import Device, open_device
 from worker.kit.recorder import Recorder
 from worker.models.build import build_reasoner
 from worker.models.reasoner import Reasoner
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 from worker.training.progress import Meter
 from worker.training.stop import StopSignal
 

@@ -10,7 +10,7 @@ from worker.kit.recorder import Recorder
 from worker.models.importing import FIELD, ImportReport, initialise
 from worker.models.reasoner import Reasoner
 from worker.models.weight_files import problem
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 from worker.training.learner import Learner
 
 

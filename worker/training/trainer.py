@@ -19,7 +19,7 @@ from worker.data.sets import TaskSource
 from worker.data.training_data import TrainingData
 from worker.kit.device import open_device
 from worker.kit.recorder import NullRecorder, Recorder
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 from worker.training.health.alarms import Alarms
 from worker.training.learner import Learner
 from worker.training.progress import Meter

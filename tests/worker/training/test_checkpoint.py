@@ -12,8 +12,8 @@ import torch
 
 from backend.domain.config.presets import preset
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing
-from worker.training import checkpoint
-from worker.training.checkpoint import Snapshot
+from worker.training.checkpoints import checkpoint
+from worker.training.checkpoints.checkpoint import Snapshot
 
 STATE = {
     "positions": {10: 3, 30: 41},
@@ -141,7 +141,7 @@ from pathlib import Path
 import torch
 from backend.kit.errors import StorageFull
 from backend.domain.config.presets import preset
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 folder = Path(sys.argv[1])
 big = {"a": torch.zeros(1_000_000)}
 checkpoint.save(folder, checkpoint.Snapshot(1, preset("quick"), big, {}, {}), keep=1)
@@ -167,7 +167,7 @@ import sys
 from pathlib import Path
 import torch
 from backend.domain.config.presets import preset
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 weights = {"a": torch.zeros(500_000)}
 for step in range(int(sys.argv[2]), 10_000):
     snapshot = checkpoint.Snapshot(step, preset("quick"), weights, weights, {})

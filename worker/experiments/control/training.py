@@ -14,7 +14,7 @@ from backend.domain.experiment import ExperimentConfig
 from backend.kit import die_with_parent
 from backend.kit.errors import EtrmError
 from worker.experiments.control.variants import Variant
-from worker.training.checkpoint import list_checkpoints
+from worker.training.checkpoints.checkpoint import list_checkpoints
 from worker.training.stop import StopSignal
 
 CONFIG_FILE, CONSOLE_FILE = "config.json", "console.log"  # in the folder of a variant

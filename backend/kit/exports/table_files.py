@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from backend.kit.errors import InvalidInput
+from backend.kit.exports.parquet import Column, Kind, written
 from backend.kit.format import sayable
-from backend.kit.parquet import Column, Kind, written
 from backend.kit.problems import not_valid
 
 Format = Literal["json", "csv", "parquet"]

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.db.session import watch_writes
 from backend.kit.errors import Forbidden, NotFound
-from backend.web.door import check_address
+from backend.web.entrance.door import check_address
 from backend.web.errors import ErrorResponder
 from backend.web.routing import READING
 

@@ -1,7 +1,7 @@
 """One connection of the web server: uvicorn's, with an end to what is sent by halves.
 
 uvicorn waits for the rest of a request as long as the sender likes. Here its head has some seconds in all,
-however slowly it drips; its body is timed where it is read (`backend.web.guard`).
+however slowly it drips; its body is timed where it is read (`backend.web.entrance.guard`).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Checkpoint
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, StorageFull
 from worker.models.weight_formats import SAID
-from worker.training.tensor_tree import pack, unpack
+from worker.training.checkpoints.tensor_tree import pack, unpack
 
 FORMAT = 2
 MANIFEST = "manifest.json"

@@ -1,0 +1,1 @@
+"""Tables as files: CSV that spreadsheets do not run, and Parquet."""

@@ -1,0 +1,1 @@
+"""States of a training as files without pickle."""
