@@ -15,7 +15,7 @@ import pytest
 from tests.support.processes import PATIENCE, eventually
 from tests.support.records.tiny_runs import tiny_raw
 from worker.cli import app as cli
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from backend.kit.errors import CheckpointCorrupt, Conflict
 from tests.support.records.tiny_runs import MODELS, Memory, StopAfter, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 from worker.training.stop import StopSignal
 from worker.training.trainer import TrainingResult, train
 

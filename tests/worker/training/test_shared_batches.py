@@ -19,7 +19,7 @@ from backend.kit.errors import InvalidConfig
 from tests.support.records.tiny_runs import MODELS, WALL_CLOCK, Memory, tiny, tiny_raw
 from worker.data.sets import BuiltinTasks
 from worker.recording.console import METRICS_FILE
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 from worker.training.stop import StopSignal
 from worker.training.trainer import train
 

@@ -17,7 +17,7 @@ from worker.data.sets import BuiltinTasks
 from worker.kit.device import open_device
 from worker.models.build import build_reasoner
 from worker.models.importing import export_weights
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 from worker.training.learner import Learner
 from worker.training.start import start_from_config
 from worker.training.stop import StopSignal

@@ -16,7 +16,7 @@ from backend.domain.records import Ruling
 from tests.support.records.tiny_runs import WALL_CLOCK, Memory, StopAfter, tiny
 from worker.data.sets import BuiltinTasks
 from worker.recording.console import ConsoleRecorder, recorded
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 from worker.training.stop import StopSignal
 from worker.training.stop_rule import StopRule
 from worker.training.trainer import TrainingResult, train

@@ -15,7 +15,7 @@ from backend.domain.experiment import ExperimentConfig
 from backend.kit.errors import InvalidConfig, TrainingDiverged
 from tests.support.records.tiny_runs import WALL_CLOCK, Memory, tiny
 from worker.data.sets import BuiltinTasks
-from worker.training import checkpoint
+from worker.training.checkpoints import checkpoint
 from worker.training.stop import StopSignal
 from worker.training.trainer import TrainingResult, train
 
