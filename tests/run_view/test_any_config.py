@@ -106,7 +106,7 @@ def test_any_config_opens_everywhere(page_client: httpx.Client, config: dict[str
 def test_the_command_lists_it(page_server: WebServer, page_client: httpx.Client) -> None:
     made(page_client, ODD[0])
     home = page_server.log.parent
-    done = etrm(home, "runs", ETRM_DATABASE_URL=str(page_server.engine.url))
+    done = etrm(home, "runs", "--limit", "1000", ETRM_DATABASE_URL=str(page_server.engine.url))
     assert (done.returncode, done.stderr) == (0, "")
     assert "theirs" in done.stdout
 

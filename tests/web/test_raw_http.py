@@ -88,6 +88,22 @@ def test_a_bad_chunk_after_the_answer_leaves_no_traceback(server: WebServer) -> 
     assert server.log.read_text().count("Traceback") == before
 
 
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"POST", b"DELETE"])
+@pytest.mark.parametrize("body", [b"zz\r\nno chunk\r\n", b"f" * 21 + b"\r\nx", b"5\r\nhello!!"])
+def test_a_bad_chunk_before_the_answer_is_answered_once(
+    server: WebServer, method: bytes, body: bytes
+) -> None:
+    before = server.log.read_text().count("Traceback")
+    sent = request(server, method + b" /login HTTP/1.1", b"Transfer-Encoding: chunked", body=body)
+    answer = exchange(server, sent)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.endswith(b"\r\n\r\n" if method == b"HEAD" else b"Invalid HTTP request received.")
+    with server.stranger() as other:
+        assert other.get("/healthz").status_code == 200
+    assert server.log.read_text().count("Traceback") == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "sent",

@@ -13,6 +13,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
 TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+INVALID = b"Invalid HTTP request received."
+BAD_REQUEST = (
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: %d\r\n\r\n" % len(INVALID)
+)
 
 
 class Connection(H11Protocol):
@@ -33,11 +38,18 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Nothing can be said any more once an answer has begun."""
+        """Answer what is no HTTP, unless an answer has begun; nothing else is said after it.
+
+        Not by way of h11, which counts the bytes of this answer by the request that turned out to be none.
+        """
+        answering = self.cycle if self.cycle is not None and not self.cycle.response_complete else None
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            super().send_400_response(msg)
-        else:
-            self.transport.close()
+            is_head = answering is not None and answering.scope["method"] == "HEAD"
+            self.transport.write(BAD_REQUEST + (b"" if is_head else INVALID))
+        if answering is not None:
+            answering.disconnected = True
+            answering.message_event.set()
+        self.transport.close()
 
     def _watch(self) -> None:
         """Start the clock while something is to come; it is not put back by what comes."""

@@ -25,14 +25,23 @@ def does_something(page: Page, control: Control) -> bool:
     return walk.does_something(page, element.click)
 
 
-def clicked(page: Page, address: str, done: set[str], links: set[str]) -> tuple[int, list[str]]:
+def visit(page: Page, lab: Furnished, address: str) -> None:
+    """Open a page again; what was clicked before may have logged this browser out."""
+    if not page.context.cookies():
+        page.goto(lab.login())
+    walk.visit(page, address)
+
+
+def clicked(
+    page: Page, lab: Furnished, address: str, done: set[str], links: set[str]
+) -> tuple[int, list[str]]:
     """Click one of each kind that is not yet `done` on the page as it comes; how many, and what is idle."""
     idle: list[str] = []
     redrawn: set[str] = set()
     number, is_fresh = 0, False
     while True:
         if not is_fresh:
-            walk.visit(page, address)
+            visit(page, lab, address)
         found = walk.controls(page)
         links |= {each.href for each in found if each.href.startswith("/")}
         control = next((each for each in found if is_clicked(each) and each.kind not in done), None)
@@ -64,10 +73,11 @@ def test_every_button_does_something_and_every_link_leads_somewhere(
     idle: dict[str, list[str]] = {}
     total = 0
     for name, address in walk.light_first(furnished.pages).items():
-        number, found = clicked(page, address, done, links)
+        number, found = clicked(page, furnished, address, done, links)
         total += number
         if found:
             idle[name] = found
+    visit(page, furnished, "/")
     dead = [link for link in sorted(links) if page.request.get(link).status >= 400]
     page.context.close()
 
