@@ -60,6 +60,7 @@ def _content(file: Path) -> Any:
     """What a JSON file holds; InvalidInput in words."""
     from backend.kit import json_text
     from backend.kit.errors import InvalidInput
+    from backend.kit.text import problems
 
     try:
         read = json_text.read(file.read_text())
@@ -69,6 +70,8 @@ def _content(file: Path) -> Any:
         raise InvalidInput(f"{file} is not JSON.", "Give a file that `etrm dashboard show` wrote.") from error
     if not isinstance(read, dict):
         raise InvalidInput(f"{file} is not a JSON object.", "Give a file that `etrm dashboard show` wrote.")
+    if found := problems(read):
+        raise InvalidInput(f"{file} holds what is no text.", problems=found)
     return read
 
 

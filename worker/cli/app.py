@@ -13,6 +13,7 @@ from backend.domain.config.files import read_experiment
 from backend.domain.config.problems import apply_overrides
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
 from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
+from backend.kit.arguments import check_arguments
 from backend.kit.errors import Conflict, EtrmError, InvalidInput
 from backend.kit.streams import cleaned
 from worker.cli.checkpoint import app as checkpoint_app
@@ -44,6 +45,7 @@ def main() -> NoReturn:
 def _status() -> int:
     """Run the command; its exit status."""
     try:
+        check_arguments(sys.argv[1:])
         app(prog_name="etrm", standalone_mode=True)
     except SystemExit as ended:  # how typer and our commands end
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)

@@ -18,6 +18,7 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.versions import upgraded
 from backend.kit import json_text
 from backend.kit.errors import FieldProblem, InvalidConfig
+from backend.kit.text import problems as problems_of_text
 
 _EXAMPLE = 'Write for example {"preset": "quick", "training": {"steps": 100}}.'
 
@@ -49,10 +50,7 @@ def read_json(text: str | bytes) -> object:
     try:
         return json_text.read(text)
     except json_text.RepeatedKey as error:
-        key = json_text.shown(error.key)
-        raise _invalid(
-            FieldProblem(error.key, f"{key} stands twice in one object.", "Give it once.")
-        ) from error
+        raise _stands_twice(error) from error
     except json.JSONDecodeError as error:
         raise _invalid(
             FieldProblem("", f"Line {error.lineno}, column {error.colno} is not JSON: {error.msg}.", _EXAMPLE)
@@ -67,6 +65,8 @@ def parse_experiment(raw: object) -> ExperimentConfig:
     With `"preset": name` its other keys change that preset, without it they change the defaults. A changed
     `kind` starts from the defaults of that kind. Raises InvalidConfig with one problem for each mistake.
     """
+    if faults := problems_of_text(raw):
+        raise _invalid(*faults)
     expanded = _expand(raw)
     try:
         return ExperimentConfig.model_validate(expanded)
@@ -117,10 +117,17 @@ def _invalid(*problems: FieldProblem) -> InvalidConfig:
     return InvalidConfig("The config is not valid.", problems=problems)
 
 
+def _stands_twice(error: json_text.RepeatedKey) -> InvalidConfig:
+    key = json_text.shown(error.key)
+    return _invalid(FieldProblem(error.key, f"{key} stands twice in one object.", "Give it once."))
+
+
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return json_text.read(text)
+    except json_text.RepeatedKey as error:
+        raise _stands_twice(error) from error
+    except (ValueError, RecursionError):
         return text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 from backend.domain.config.messages import shown
 from backend.domain.sweeps.definition import MAX_RUNS, invalid
+from backend.kit import json_text
 from backend.kit.errors import FieldProblem
 
 _RANGE = re.compile(r"(?P<low>[^\s.]\S*?|\.\S+?)\s*\.\.\s*(?P<high>[^\s:]+)\s*(?P<options>(?::\s*\w+\s*)*)")
@@ -62,8 +62,8 @@ def _values(text: str) -> Iterator[Any]:
     """The members of a list whose commas count only outside brackets and quotes."""
     for part in _split(text):
         try:
-            yield json.loads(part)
-        except ValueError:
+            yield json_text.read(part)
+        except (ValueError, RecursionError):  # no JSON, or an object with a key twice: text, refused as such
             yield part
 
 

@@ -1,0 +1,28 @@
+"""What is typed after `etrm` is text: the check that `backend.web.entrance.door` makes of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from backend.kit.errors import FieldProblem, InvalidInput
+from backend.kit.text import fault, writable
+
+_WITH_LINES = ("note", "--set")  # after them people write several lines: notes, JSON values
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """InvalidInput names every argument that has a control character, or bytes that are not UTF-8."""
+    if found := list(_problems(arguments)):
+        raise InvalidInput("Invalid command line.", "Type it without that character.", found)
+
+
+def _problems(arguments: Sequence[str]) -> Iterator[FieldProblem]:
+    before = ""
+    for number, argument in enumerate(arguments, 1):
+        option, sign, _ = argument.partition("=")
+        name = option if argument.startswith("-") and sign else before
+        lines = "note" in arguments[: number - 1] or name in _WITH_LINES
+        if said := fault(argument, lines):
+            known_as = name if name.startswith("-") else f"argument {number}"
+            yield FieldProblem(writable(known_as), said)
+        before = argument
