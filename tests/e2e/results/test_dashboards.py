@@ -33,6 +33,7 @@ def test_a_dashboard_is_made_and_arranged(page: Page, context: BrowserContext, b
     page.goto("/dashboards")
     page.get_by_label("Name of a new dashboard").fill("For tonight")
     page.keyboard.press("Enter")
+    page.wait_for_url("**/d/for-tonight?edit=1")  # loaded: what is clicked before is lost
     expect(page.locator("#edit-bar")).to_be_visible()
     page.locator("#choose-runs").click()
     page.locator("#runs-dialog [name=runs]").fill(",".join(boarded))

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from backend.web.assets import asset
 from tests.support.lab import StartedLab
 
 WITHIN = 1000.0  # milliseconds between two windows that show the same point
@@ -158,3 +159,54 @@ def test_a_page_over_the_limit_of_live_pages_says_so_and_comes_back(context: Bro
     page.unroute(stream)
     page.clock.fast_forward(30_000)
     expect(note).to_be_hidden()
+
+
+def test_what_changes_during_a_look_is_looked_at_after_it(page: Page) -> None:
+    """Else a page shows "cancelling" until something else happens."""
+    page.goto("/")
+    looks = page.evaluate(
+        """async (address) => {
+            const { throttled } = await import(address);
+            let state = "before";
+            const looks = [];
+            return new Promise((resolve) => {
+                const look = throttled(async () => {
+                    looks.push(state);
+                    if (looks.length === 2) resolve(looks);
+                    state = "after";
+                    look();
+                    await new Promise((done) => setTimeout(done, 10));
+                }, 0);
+                setTimeout(() => resolve(looks), 5000);
+                look();
+            });
+        }""",
+        asset("js/web/live.js"),
+    )
+    assert looks == ["before", "after"]
+
+
+def test_an_older_look_that_comes_late_changes_nothing(
+    page: Page, context: BrowserContext, live: str
+) -> None:
+    page.goto(f"/runs/{live}")
+    held: list[Route] = []
+    page.route(f"**/runs/{live}", lambda route: held.append(route))
+    for _ in range(2):
+        with page.expect_request(f"**/runs/{live}"):
+            page.evaluate(
+                """async (address) => {
+                    const { refresh } = await import(address);
+                    (window.looks ??= []).push(refresh());
+                }""",
+                asset("js/web/live.js"),
+            )
+    page.evaluate("0")  # by now both are held
+    older = held[0].fetch()
+    assert context.request.post(f"/api/v1/runs/{live}/finish", data={"status": "finished"}).ok
+    held[1].fulfill(response=held[1].fetch())
+    page.evaluate("window.looks[1]")
+    expect(page.locator("#run-head .status").first).to_have_text("finished")
+    held[0].fulfill(response=older)
+    page.evaluate("window.looks[0]")
+    expect(page.locator("#run-head .status").first).to_have_text("finished", timeout=1)

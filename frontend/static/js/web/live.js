@@ -128,26 +128,45 @@ export function followRuns(note, missed, isFresh = true) {
   });
 }
 
-/** Calls `work` soon, once for many requests, and at most once every `pause` milliseconds. */
+/**
+ * Calls `work` soon, once for many requests, and at most once every `pause` milliseconds. What is asked for while it
+ * works is done after it: it may have looked before the change.
+ */
 export function throttled(work, pause) {
   let timer;
   let last = 0;
-  return () => {
-    timer ??= setTimeout(async () => {
-      last = Date.now();
-      try {
-        await work();
-      } finally {
-        timer = undefined;
-      }
-    }, Math.max(50, last + pause - Date.now()));
+  let working = false;
+  let again = false;
+  const ask = () => {
+    if (working) again = true;
+    else timer ??= setTimeout(run, Math.max(50, last + pause - Date.now()));
   };
+  const run = async () => {
+    timer = undefined;
+    last = Date.now();
+    [working, again] = [true, false];
+    try {
+      await work();
+    } finally {
+      working = false;
+      if (again) ask();
+    }
+  };
+  return ask;
 }
 
-/** Fetch this page again and put in what has changed of its live parts, if that is still wanted once it is here. */
+let asked = 0; // pages fetched to refresh this one
+let shown = 0; // the newest of them that was put in
+
+/**
+ * Fetch this page again and put in what has changed of its live parts, if that is still wanted once it is here and no
+ * page that was asked for later has come before it.
+ */
 export async function refresh(isWanted = () => true) {
+  const number = ++asked;
   const fresh = await askPage(location.pathname + location.search);
-  if (!isWanted()) return fresh;
+  if (number < shown || !isWanted()) return fresh;
+  shown = number;
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(part.id);
     if (!next) continue;
