@@ -18,6 +18,15 @@ from tests.support.web import WebServer
 
 ROLES = ("viewer", "editor", "admin")
 TASK = {"train": [{"input": [[1, 2]], "output": [[2, 1]]}], "test": [{"input": [[1]], "output": [[2]]}]}
+PANELS = [
+    {"id": "loss", "kind": "curves", "metric": "loss", "by": "run"},
+    {"id": "seeds", "kind": "curves", "metric": "loss", "by": "seed"},
+    {"id": "bars", "kind": "bars", "measure": "pass@1"},
+    {"id": "grids", "kind": "grids"},
+    {"id": "results", "kind": "table", "table": "results"},
+    {"id": "encoder", "kind": "table", "table": "encoder"},
+    {"id": "config", "kind": "table", "table": "config", "by": "run"},
+]
 
 
 @dataclass
@@ -79,10 +88,8 @@ def _furnished(server: WebServer) -> tuple[dict[str, str], dict[str, str]]:
         metrics = {"step": [0, 1, 2], "values": {"loss": [0.9, "NaN", 0.3]}}
         client.post(f"/api/v1/runs/{run}/metrics", json=metrics)
         client.post("/api/v1/sets", json={"name": "mini", "tasks": {"one": TASK}})
-        panels = [{"id": "a", "kind": "curve", "metric": "loss"}]
-        board = client.post(
-            "/api/v1/dashboards", json={"name": "board", "content": {"panels": panels}}
-        ).json()
+        made = client.post("/api/v1/dashboards", json={"name": "board", "content": {"panels": PANELS}})
+        slug = str(made.raise_for_status().json()["slug"])
         client.put("/api/v1/views/mine", json={"query": "filter=status = running"})
-    ids = {"run_id": run, "slug": board.get("slug", "board"), "name": "mini", "task_id": "one"}
+    ids = {"run_id": run, "slug": slug, "name": "mini", "task_id": "one"}
     return tokens, ids

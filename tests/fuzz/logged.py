@@ -8,7 +8,7 @@ from collections import Counter
 import httpx
 
 from tests.fuzz import values
-from tests.fuzz.lab import FuzzedLab
+from tests.fuzz.lab import PANELS, FuzzedLab
 
 BATCH = 20  # runs between two looks at the pages
 EXPORTS = ("csv", "json", "parquet")
@@ -48,11 +48,16 @@ def _logged(client: httpx.Client, source: random.Random, seen: Counter[str]) -> 
 
 
 def _pages(lab: FuzzedLab, made: list[str]) -> list[str]:
-    several = "&".join(f"runs={run}" for run in made[:6])
-    exports = [f"/api/v1/runs/export?format={each}" for each in EXPORTS]
-    exports += [f"/api/v1/runs/{run}/series/export?format={each}" for run in made[:3] for each in EXPORTS]
+    """Addresses that show or export what was just logged, and the dashboard with everything newest on it."""
+    several, board = ",".join(made[:6]), f"/d/{lab.ids['slug']}"
+    tables = [f"/api/v1/runs/export?format={each}" for each in EXPORTS]
+    tables += [f"/api/v1/runs/{run}/series/export?format={each}" for run in made[:3] for each in EXPORTS]
+    tables += [f"/api/v1/compare/series/export?runs={several}&names=loss", f"/api/v1/compare?runs={several}"]
+    panels = [f"{board}/panels/{panel['id']}.csv" for panel in PANELS if panel["kind"] in ("curves", "table")]
     own = [f"/runs/{run}{x}" for run in made for x in ("", "?x=time")]
-    return ["/", "/api/v1/runs?limit=50", *own, f"/compare?{several}", f"/d/{lab.ids['slug']}", *exports]
+    own += [f"/api/v1/runs/{run}{part}" for run in made for part in ("", "/series")]
+    lists = ["/", "/?columns=loss", "/api/v1/runs?limit=50", "/queue", "/dashboards"]
+    return [*lists, *own, f"/compare?runs={several}", board, f"{board}/export.html", *panels, *tables]
 
 
 def _cause(client: httpx.Client, lab: FuzzedLab, made: list[str]) -> str:
