@@ -55,6 +55,7 @@ class ComparePage(Context):
     published: Sequence[PublishedResult]
     caveats: Mapping[Caveat, str]
     config: Sequence[ConfigRow]
+    config_fields: int  # that differ; `config` has the first of them
     problems: Mapping[str, str]  # section -> why it could not be shown
 
     @property

@@ -21,7 +21,13 @@ from backend.comparison.contexts import (
     CompareVariations,
 )
 from backend.comparison.replicates import Replicates
-from backend.comparison.result_tables import EncoderRow, config_rows, encoder_table, results_table
+from backend.comparison.result_tables import (
+    MAX_CONFIG_ROWS,
+    EncoderRow,
+    config_rows,
+    encoder_table,
+    results_table,
+)
 from backend.db.session import reading_scope
 from backend.domain.dashboards import At
 from backend.domain.published import CAVEATS, PUBLISHED
@@ -77,6 +83,8 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
                 problems[what] = made.text
             return or_else(made, otherwise)
 
+        no_configs: list[ConfigRow] = []
+        config = section("the configs", lambda: config_rows(board), no_configs)
         context = ComparePage(
             runs=found,
             columns=columns_of(board),
@@ -92,7 +100,8 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
             results=section("the results", lambda: results_table(board, asked.at), []),
             published=PUBLISHED,
             caveats=CAVEATS,
-            config=section("the configs", lambda: config_rows(board), []),
+            config=config[:MAX_CONFIG_ROWS],
+            config_fields=len(config),
             problems=problems,
         )
     return render(context)

@@ -20,6 +20,7 @@ from backend.run_view.views import ResultView, RunView
 from backend.scores.measured import PassView, why_left_out
 
 SHOWN_K = (1, 2, 5)
+MAX_CONFIG_ROWS = 300  # on a page: a script's config may have as many fields as it likes
 WORST = ("quiet", "good", "warning", "bad")  # levels, the worst last
 
 

@@ -18,6 +18,7 @@ from backend.comparison.bars import Bar, bars_of, bars_svg
 from backend.comparison.board import Board, By, Column, columns_of
 from backend.comparison.replicates import Replicates, VariationPair
 from backend.comparison.result_tables import (
+    MAX_CONFIG_ROWS,
     ConfigRow,
     EncoderRow,
     ResultRow,
@@ -76,6 +77,11 @@ class Shown:
     pairs: Sequence[VariationPair] = ()
     examples: Sequence[Example] = ()
     bars: Sequence[Bar] = field(default=(), repr=False)
+
+    @property
+    def shown_config(self) -> Sequence[ConfigRow]:
+        """As much of the configs as a page bears; the CSV has all."""
+        return self.config[:MAX_CONFIG_ROWS]
 
 
 class Panels:
@@ -161,7 +167,9 @@ class Panels:
         if panel.table == "config":
             config = config_rows(board)
             nothing = "" if config else "The configs are identical."
-            return Shown(panel, config=config, columns=columns_of(board), nothing=nothing)
+            basis = f"{MAX_CONFIG_ROWS} of {len(config):,} fields that differ; the CSV has all."
+            basis = basis if len(config) > MAX_CONFIG_ROWS else ""
+            return Shown(panel, config=config, columns=columns_of(board), nothing=nothing, basis=basis)
         results = results_table(board, panel.at)
         return Shown(panel, rows=results, nothing="" if results else "No run has a finished evaluation yet.")
 

@@ -15,6 +15,7 @@ from backend.kit.errors import FieldProblem
 
 MAX_DEPTH = 32  # objects and lists inside one another
 MAX_PROBLEMS = 20  # as many are named at once
+NOT_FINITE = "must be a finite number, at most 1.8e308."
 # Fields in which people write lines, and configs of other programs, which are theirs.
 MULTI_LINE = frozenset({"notes", "text", "claim", "cause", "config", "config_json"})
 
@@ -61,9 +62,12 @@ def cleaned(value: Any) -> Any:
     return value
 
 
-def problems(value: Any, multi_line: Container[str] = MULTI_LINE) -> list[FieldProblem]:
-    """What is wrong with the texts and numbers of a JSON value, keys included, each under its dotted path."""
-    found = _problems(value, (), False, multi_line)
+def problems(value: Any, multi_line: Container[str] = MULTI_LINE, finite: bool = True) -> list[FieldProblem]:
+    """What is wrong with the texts and numbers of a JSON value, keys included, each under its dotted path.
+
+    Without `finite`, NaN and infinities are left to whoever knows what the number means.
+    """
+    found = (each for each in _problems(value, (), False, multi_line) if finite or each.message != NOT_FINITE)
     return [problem for _, problem in zip(range(MAX_PROBLEMS), found, strict=False)]
 
 
@@ -79,7 +83,7 @@ def _problems(
             if said := fault(value, lines):
                 yield FieldProblem(".".join(path), said)
         case float() if not math.isfinite(value):
-            yield FieldProblem(".".join(path), "must be a finite number, at most 1.8e308.")
+            yield FieldProblem(".".join(path), NOT_FINITE)
         case dict():
             for key, member in value.items():
                 inner = (*path, writable(key))

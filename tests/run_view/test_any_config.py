@@ -142,3 +142,17 @@ def test_what_cannot_be_kept_is_refused_by_its_field(
 
 def test_the_deepest_config_opens(page_client: httpx.Client) -> None:
     check_pages(page_client, made(page_client, deep(MAX_DEPTH)), made(page_client, {}))
+
+
+def test_configs_of_many_fields_do_not_make_pages_of_them(page_client: httpx.Client) -> None:
+    runs = [made(page_client, {f"{each}-{i}": i for i in range(3000)}) for each in "ab"]
+    compared = page_client.get(f"/compare?runs={','.join(runs)}")
+    assert "The first 300 of 6,000 fields that differ" in compared.text
+    panel = {"id": "config", "kind": "table", "table": "config", "by": "run"}
+    content = {"source": {"runs": runs}, "panels": [panel]}
+    board = page_client.post("/api/v1/dashboards", json={"name": "Many fields", "content": content}).json()
+    page = page_client.get(f"/d/{board['slug']}")
+    assert "300 of 6,000 fields that differ; the CSV has all." in page.text
+    assert page.text.count('<th scope="row"') == 300
+    table = page_client.get(f"/d/{board['slug']}/panels/config.csv").text
+    assert len(table.splitlines()) == 1 + 6000

@@ -65,7 +65,7 @@ def parse_experiment(raw: object) -> ExperimentConfig:
     With `"preset": name` its other keys change that preset, without it they change the defaults. A changed
     `kind` starts from the defaults of that kind. Raises InvalidConfig with one problem for each mistake.
     """
-    if faults := problems_of_text(raw):
+    if faults := problems_of_text(raw, finite=False):
         raise _invalid(*faults)
     expanded = _expand(raw)
     try:

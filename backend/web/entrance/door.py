@@ -115,8 +115,7 @@ def problems_of_json(body: bytes, finite: bool = True) -> list[FieldProblem]:
     except ValueError:
         said = "" if text.fault(_decoded(body), lines=True) == "" else "Invalid JSON: it is not UTF-8 text."
         return [FieldProblem("", said)] if said else []
-    found = text.problems(value)
-    return found if finite else [each for each in found if "finite" not in each.message]
+    return text.problems(value, finite=finite)
 
 
 def depth_is_over(bare: bytes, most: int) -> bool:
