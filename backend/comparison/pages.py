@@ -23,6 +23,7 @@ from backend.comparison.contexts import (
 from backend.comparison.replicates import Replicates
 from backend.comparison.result_tables import (
     MAX_CONFIG_ROWS,
+    ConfigRow,
     EncoderRow,
     config_rows,
     encoder_table,

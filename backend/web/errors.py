@@ -108,7 +108,7 @@ def _words(details: ErrorDetails) -> str:
     if details["type"] == "extra_forbidden":
         return "unknown field."
     message = details["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{message.replace('valid array', 'list').replace('valid dictionary', 'object').rstrip('.')}."
+    return f"{message.replace('valid array', 'list').replace('a valid dictionary', 'an object').rstrip('.')}."
 
 
 def translate(error: Exception) -> EtrmError:
