@@ -13,14 +13,15 @@ from itertools import pairwise
 
 from backend.charts import scale
 
-SHORT = 7  # characters; the usual margin holds as many
+SHORT = 7  # characters; the usual margin holds about as many
 FEWEST_DIGITS, MOST_DIGITS = 3, 17  # significant digits of a label
 ERROR = 0.01  # of the distance between two ticks: how far a label may be off its tick
 LARGE = 10_000  # from here on with a prefix, as 12k
 MANY_PERCENT = 1e5
 LEFT = 46  # pixels; the usual margin at the left of a chart
 GAP = 6  # pixels between the edge of the chart, a label and the axis, together
-NARROW, USUAL, BROAD = 3.5, 6.4, 9.5  # pixels; widths of characters at 11 px in the usual system fonts
+NARROW, USUAL, BROAD = 3.6, 7.1, 10.5  # pixels; widths of characters at 11 px in the broadest usual font
+BROAD_SIGNS = f"%mMGµ{scale.MINUS}"
 
 _Write = Callable[[float, int], str]
 
@@ -100,4 +101,4 @@ def _scientific(value: float, digits: int) -> str:
 
 
 def _width(label: str) -> float:
-    return sum(NARROW if sign == "." else BROAD if sign in "%mMGµ" else USUAL for sign in label)
+    return sum(NARROW if sign == "." else BROAD if sign in BROAD_SIGNS else USUAL for sign in label)
