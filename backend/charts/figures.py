@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.charts import scale
+from backend.charts import scale, tick_labels
 from backend.charts.lines import TIMED, WHOLE, Clock, Line, Window, points_of
 from backend.charts.panels import Panel, title_of
 from backend.charts.smoothing import Average, Values, debiased_average, rounded
@@ -31,7 +31,7 @@ MANY = 8
 MAX_MARKS = 200  # of each kind, at the edges of a chart
 RAW_OPACITY = 0.3
 FAR_OFF = 4.0  # times the height from the 1st to the 99th percentile: further points do not set the axis
-MARGIN = {"l": 46, "r": 14, "t": 8, "b": 26}  # pixels; the still and the crosshair in run.css keep to it
+MARGIN = {"r": 14, "t": 8, "b": 26}  # pixels, as in run_page.css; the left one follows the labels
 
 Figure = dict[str, Any]
 
@@ -159,27 +159,24 @@ def _layout(
     panel: Panel, window: Window, drawn: Sequence[_Trace], clipped: tuple[float, float] | None
 ) -> Figure:
     low, high = clipped or _y_range(panel, window, drawn)
+    ticks = scale.log_ticks(low, high) if window.log else scale.ticks(low, high, scale.Y_TICKS)
+    labels = tick_labels.y_labels(panel.axis, ticks, window.log)
     yaxis: Figure = {
         "type": "log" if window.log else "linear",
         "range": [low, high],
-        "tickformat": ".3~g" if window.log else scale.y_format(panel.axis, low, high),
+        "tickformat": scale.y_format(panel.axis, low, high, window.log),
+        "tickmode": "array",
+        "tickvals": ticks,
+        "ticktext": labels,
         "nticks": scale.Y_TICKS,
         "fixedrange": True,
         "zeroline": False,
         "automargin": False,
     }
-    if window.log:
-        form = ".3~s" if panel.axis == "bytes" else ".6~%" if panel.axis == "share" else ".3~g"
-        places = scale.texts(scale.log_ticks(low, high), form)
-        yaxis |= {
-            "tickmode": "array",
-            "tickvals": [value for value, _ in places],
-            "ticktext": [text for _, text in places],
-        }
-    elif panel.axis == "share":
+    if panel.axis == "share" and not window.log:
         yaxis["rangemode"] = "tozero"
     return {
-        "margin": dict(MARGIN),
+        "margin": {"l": tick_labels.left_margin(labels), **MARGIN},
         "showlegend": False,
         "hovermode": False,
         "dragmode": "zoom",

@@ -5,7 +5,6 @@ place when Plotly takes it over.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from backend.charts.lines import Axis
@@ -88,26 +87,21 @@ def _within_a_decade(low: float, high: float) -> list[float]:
     return [each for each in ticks(10.0**low, 10.0**high, Y_TICKS) if each > 0]
 
 
-def y_format(unit: str, low: float, high: float) -> str:
-    """How d3 writes the ticks of this range: shares as percent, with the digits that tell ticks apart."""
+def y_format(unit: str, low: float, high: float, log: bool = False) -> str:
+    """How d3 writes the ticks that Plotly chooses where a run outgrows the server's (tick_labels.py)."""
     if unit == "bytes":
         return ".3~s"
-    step = tick_step(low, high, Y_TICKS) if high > low else 1.0
+    if log:
+        return ".6~%" if unit == "share" else ".3~g"
     if unit == "share":
+        step = tick_step(low, high, Y_TICKS) if high > low else 1.0
         return f".{min(DIGITS, max(0, -math.floor(math.log10(step * 100) + 1e-9)))}%"
     return "~s" if max(abs(low), abs(high)) >= 10_000 else ".6~g"
 
 
 def formatted(value: float, form: str) -> str:
-    """A tick's text in the few d3 formats that are used here."""
-    if form.endswith("~%"):
-        text = f"{_trimmed(value * 100, 6)}%"
-    elif form.endswith("%"):
-        text = f"{value * 100:{form[:-1]}f}%"
-    elif form.endswith("s"):
-        text = _with_prefix(value, int(form[1]) if form.startswith(".") else 12)
-    else:
-        text = _trimmed(value, int(form[1]) if form.startswith(".") else 12)
+    """A tick's text in one of the d3 formats of `x_format`."""
+    text = with_prefix(value, 12) if form.endswith("s") else _trimmed(value, int(form[1]))
     return text.replace("-", MINUS)
 
 
@@ -148,7 +142,8 @@ def clock_text(moment: float, span: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime(form if span > 300 else "%H:%M:%S")
 
 
-def _with_prefix(value: float, digits: int) -> str:
+def with_prefix(value: float, digits: int) -> str:
+    """The number with a prefix for a power of a thousand: 12.5k."""
     if value == 0:
         return "0"
     exponent = max(-8, min(8, math.floor(math.log10(abs(value)) / 3)))
@@ -164,8 +159,3 @@ def _trimmed(value: float, digits: int) -> str:
     if not e:
         return text
     return f"{mantissa}e{int(exponent):+d}"
-
-
-def texts(values: Sequence[float], form: str) -> Ticks:
-    """Values with their texts."""
-    return [(value, formatted(value, form)) for value in values]

@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from backend.charts import scale
+from backend.charts import scale, tick_labels
 from backend.charts.lines import Axis, Clock
 from backend.charts.smoothing import Values
 from backend.metrics.points import Points
@@ -33,8 +33,10 @@ def still(figure: Figure, axis: Axis = "step", title: str = "") -> Markup:
     """The figure's curves as an `<svg class="still">`."""
     drawing = _Drawing(figure, axis)
     label = f' role="img" aria-label="{escape(title)}"' if title else ' aria-hidden="true"'
+    left = figure["layout"]["margin"]["l"]
+    style = f' style="--left:{left}px"' if left != tick_labels.LEFT else ""
     parts = [
-        f'<svg class="still"{label}>',
+        f'<svg class="still"{label}{style}>',
         *drawing.axes(),
         f'<svg class="lines" viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" '
         'width="100%" height="100%">',
@@ -147,10 +149,7 @@ class _Drawing:
         return (place - self.y_low) / (self.y_high - self.y_low)
 
     def _y_ticks(self) -> scale.Ticks:
-        if self.yaxis.get("tickmode") == "array":
-            return list(zip(self.yaxis["tickvals"], self.yaxis["ticktext"], strict=True))
-        found = scale.ticks(self.y_low, self.y_high, scale.Y_TICKS)
-        return scale.texts(found, self.yaxis["tickformat"])
+        return list(zip(self.yaxis["tickvals"], self.yaxis["ticktext"], strict=True))
 
 
 def _path(places: Places) -> str:

@@ -21,8 +21,8 @@ ROLE = "viewer: read-only; editor: also launch, cancel, import; admin: also peop
 
 
 SCOPE = (
-    "read: look; log: also create external runs, log to them and end them; "
-    "launch: all that an editor may; admin: all that its person may."
+    "read: view only; log: also create, log to and finish external runs; "
+    "launch: everything an editor can do; admin: everything its person can do."
 )
 
 

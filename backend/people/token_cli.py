@@ -20,7 +20,8 @@ def create(
         str,
         typer.Option(
             metavar="read|log|launch|admin",
-            help="What it is for: look; external runs; all an editor may; all its person may.",
+            help="What it may do: view only; also log external runs; everything an editor can do; "
+            "everything its person can do.",
         ),
     ] = "admin",
     expires: Annotated[str, typer.Option(help="When it expires: 12h, 30d, 4w. Default: never.")] = "",

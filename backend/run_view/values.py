@@ -7,6 +7,7 @@ column; the runs themselves are loaded only for the page that is shown.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ _NEEDS = {
 }
 
 Read = Callable[["RunLine"], Value]
+UNREADABLE = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # of damaged records
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,13 @@ class RunValues:
         self._reads: dict[str, Read] = {name: self._read(name) for name in names}
 
     def value(self, line: RunLine, name: str) -> Value:
-        """What a run has under one of the names; None where it has nothing."""
-        return self._reads[name](line)
+        """What a run has under one of the names; None where it has nothing, or nothing that can be read."""
+        read = self._reads[name]
+        try:
+            return read(line)
+        except UNREADABLE:  # one bad record must not hide all others
+            log.warning("run %s: could not read %s", line.id, name, exc_info=True)
+            return None
 
     def of(self, line: RunLine) -> Callable[[str], Value]:
         """The values of one run, as `filters.matches` asks for them."""

@@ -112,7 +112,7 @@ def test_the_page_shows_and_filters_it(client: httpx.Client) -> None:
     assert "&lt;i&gt;mine" in page.text
     assert "<i>mine" not in page.text
     none = client.get("/settings/audit", params={"person": "nobody"}, headers=HTML).text
-    assert "No such entry." in none
+    assert "No entries match this filter." in none
     assert client.get("/settings/audit", params={"action": "danced"}, headers=HTML).status_code == 422
 
 

@@ -185,18 +185,9 @@ def test_a_run_of_many_stands_on_any_axis() -> None:
 
 @pytest.mark.parametrize(
     ("value", "form", "text"),
-    [
-        (1500.0, "~s", "1.5k"),
-        (200.0, "~s", "200"),
-        (2.5e6, "~s", "2.5M"),
-        (-0.5, ".6~g", "−0.5"),
-        (0.25, ".0%", "25%"),
-        (0.0025, ".2%", "0.25%"),
-        (412e6, ".3~s", "412M"),
-        (1e-7, ".6~g", "1e−7"),
-    ],
+    [(1500.0, "~s", "1.5k"), (200.0, "~s", "200"), (2.5e6, "~s", "2.5M"), (-0.5, ".6~g", "−0.5")],
 )
-def test_ticks_are_written_as_plotly_writes_them(value: float, form: str, text: str) -> None:
+def test_ticks_of_x_are_written_as_plotly_writes_them(value: float, form: str, text: str) -> None:
     assert chart_scale.formatted(value, form) == text
 
 

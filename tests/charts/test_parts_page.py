@@ -162,6 +162,9 @@ def test_a_run_that_cannot_be_read_is_a_row_that_says_so(
     assert any(run["problem"] for run in answer.json()["runs"])
     assert page_client.get(f"/runs/{run_id}").status_code == 200
     assert page_client.get("/?group=seed").status_code == 200
+    tagged = page_client.get("/", params={"filter": 'tag == "x" or name == "unreadable"', "column": "tag"})
+    assert tagged.status_code == 200
+    assert "unreadable" in tagged.text
     page_client.post(f"/api/v1/runs/{run_id}/finish", json={})
     page_client.delete(f"/api/v1/runs/{run_id}")
 

@@ -91,7 +91,7 @@ def test_pages_offer_only_what_the_scope_leaves(server: WebServer, client: httpx
         page = browser.get("/settings").text
     assert 'data-role="viewer"' in page
     assert 'id="people-title"' not in page
-    assert "with the scope read" in page
+    assert "with a token of scope read" in page
 
 
 def test_an_expired_token_and_its_session_are_refused(

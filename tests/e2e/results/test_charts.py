@@ -32,6 +32,10 @@ PLACES = """() => Object.fromEntries([...document.querySelectorAll('.chart')].fi
     y: texts('.still text.y, .ytick text'), x: texts('.still text.x, .xtick text'), lines: boxes,
   }];
 }))"""
+# How far the label that reaches farthest to the left lies inside its chart, in pixels.
+ROOM = """() => Math.min(...[...document.querySelectorAll('.still text.y, .ytick text')].map((each) => {
+  return each.getBoundingClientRect().left - each.closest('.plot').getBoundingClientRect().left;
+}))"""
 SHIFTS = """
 window.shifted = 0;
 new PerformanceObserver((list) => {
@@ -43,6 +47,31 @@ new PerformanceObserver((list) => {
 @pytest.fixture(scope="module")
 def recorded(database: Engine) -> str:
     return record_run(database, alarm=ALARM, nan_from=110, name="charted")
+
+
+def test_long_labels_are_not_cut_off(page: Page, context: BrowserContext) -> None:
+    values = {
+        "small": [1.00001e-4, 1.00002e-4, 1.00004e-4],
+        "large": [123_456.2, 123_456.9, 123_456.5],
+        "negative": [-0.000123451, -0.000123459, -0.000123455],
+    }
+    made = context.request.post("/api/v1/runs/external", data={"name": "long labels"})
+    assert made.ok, made.text()
+    run = made.json()["id"]
+    logged = context.request.post(f"/api/v1/runs/{run}/metrics", data={"step": [0, 1, 2], "values": values})
+    assert logged.ok, logged.text()
+
+    held: list[Route] = []
+    page.route("**/plotly.min.js", lambda route: held.append(route))
+    page.goto(f"/runs/{run}", wait_until="commit")
+    page.wait_for_function("() => document.querySelectorAll('.still text.y').length > 6")
+    assert page.evaluate(ROOM) >= 0
+    page.wait_for_function("() => document.querySelector('script[src*=plotly]')")
+    for route in held:
+        route.continue_()
+    page.unroute("**/plotly.min.js")
+    page.wait_for_function("() => document.querySelectorAll('.scatterlayer').length >= 3")
+    assert page.evaluate(ROOM) >= 0
 
 
 @pytest.mark.parametrize("view", ["", "?x=time&smooth=0.9", "?x=epoch&log=act&from=50&to=200"])

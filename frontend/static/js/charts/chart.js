@@ -14,6 +14,8 @@ const RELOAD_EVERY = 3000;
 const MAX_TOLD = 16; // lines of a tooltip
 const LIMIT = 1e300; // of a linear axis, and the length of its shortest range by its largest value: as the server
 const RESOLUTION = 1e-12;
+// The axis of values once a run has outgrown the range and the labels that the server chose.
+const OUTGROWN = { range: undefined, autorange: true, tickmode: "auto", tickvals: undefined, ticktext: undefined, automargin: "left" };
 const SAME = 1e-6; // relative difference of two values that no chart shows: the server rounds to 7 digits
 
 export class Chart {
@@ -101,7 +103,7 @@ export class Chart {
     const layout = themed(figure.layout, marks);
     layout.datarevision = this.drawings = (this.drawings ?? 0) + 1; // arrays grow in place
     layout.xaxis = { ...layout.xaxis, ...axis.layout(...this.range), range: shown(this.range) };
-    if (this.grown && !figure.notes.off_scale && this.autoranges) layout.yaxis = { ...layout.yaxis, range: undefined, autorange: true };
+    if (this.grown && !figure.notes.off_scale && this.autoranges) layout.yaxis = { ...layout.yaxis, ...OUTGROWN };
     const first = !this.plot.classList.contains("js-plotly-plot");
     await Plotly.react(this.plot, data, layout, CONFIG);
     if (first) this.takeOver();

@@ -26,7 +26,7 @@ async function picture(chart, format) {
     data: data.map((trace) => ({ ...trace, showlegend: trace.meta.role === "smooth" && trace.visible !== false })),
     layout: {
       ...layout,
-      margin: { l: 60, r: 20, t: 56, b: 64 },
+      margin: { l: layout.margin.l + 14, r: 20, t: 56, b: 64 },
       paper_bgcolor: colour("paper"),
       plot_bgcolor: colour("paper"),
       title: { text: `${chart.title} · ${chart.board.name}`, x: 0, xref: "paper", font: { size: 15, color: colour("ink") } },
