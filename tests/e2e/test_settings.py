@@ -44,17 +44,17 @@ def test_a_viewer_is_let_in_and_removed_and_a_token_is_made_and_revoked(
     hers = browser.new_context(base_url=lab.url)
     visitor = hers.new_page()
     visitor.goto(link)
-    expect(visitor.get_by_role("heading", name="Runs")).to_be_visible()
+    expect(visitor.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     expect(visitor.get_by_role("link", name="New run")).to_have_count(0)
     visitor.goto("/settings")
-    expect(visitor.get_by_text("You are Grace, viewer.")).to_be_visible()
+    expect(visitor.get_by_text("Logged in as Grace, viewer.")).to_be_visible()
     expect(visitor.locator("#people")).to_have_count(0)
 
     with page.expect_response("**/api/v1/people/**"):
         page.get_by_label("Role of Grace").select_option("editor")
     expect(page.get_by_label("Role of Grace")).to_have_value("editor")
     visitor.reload()
-    expect(visitor.get_by_text("You are Grace, editor.")).to_be_visible()
+    expect(visitor.get_by_text("Logged in as Grace, editor.")).to_be_visible()
 
     tokens = page.locator("#add-token")
     tokens.get_by_label("Name").fill("for a script")
