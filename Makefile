@@ -45,9 +45,9 @@ check: lint ## lint, then the tests that need no browser, PostgreSQL or killed p
 fuzz: install-dev ## send the lab what nobody should; options: make fuzz ARGS="api --budget 500 --seed 7 --database sqlite"
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-# Four processes keep two cores busy while tests wait for servers and browsers. A file stays in one process,
+# Three processes keep two cores busy while tests wait for servers and browsers. A file stays in one process,
 # because its tests share servers; files go out in the order of tests/conftest.py.
-TEST_PROCESSES ?= -n 4 --dist loadfile --no-loadscope-reorder
+TEST_PROCESSES ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .venv/browser: .venv/installed-dev
 	@.ci/browser

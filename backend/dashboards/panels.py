@@ -167,8 +167,8 @@ class Panels:
         if panel.table == "config":
             config = config_rows(board)
             nothing = "" if config else "The configs are identical."
-            basis = f"{MAX_CONFIG_ROWS} of {len(config):,} fields that differ; the CSV has all."
-            basis = basis if len(config) > MAX_CONFIG_ROWS else ""
+            cut = f"{MAX_CONFIG_ROWS} of {len(config):,} fields that differ; the CSV has all."
+            basis = cut if len(config) > MAX_CONFIG_ROWS else ""
             return Shown(panel, config=config, columns=columns_of(board), nothing=nothing, basis=basis)
         results = results_table(board, panel.at)
         return Shown(panel, rows=results, nothing="" if results else "No run has a finished evaluation yet.")

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.text import fault, writable
 
-_WITH_LINES = ("note", "--set")  # after them people write several lines: notes, JSON values
+# The command and the option after which people write several lines: notes, JSON values.
+_NOTE, _JSON = ["runs", "note"], "--set"
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
@@ -21,7 +22,7 @@ def _problems(arguments: Sequence[str]) -> Iterator[FieldProblem]:
     for number, argument in enumerate(arguments, 1):
         option, sign, _ = argument.partition("=")
         name = option if argument.startswith("-") and sign else before
-        lines = "note" in arguments[: number - 1] or name in _WITH_LINES
+        lines = list(arguments[:2]) == _NOTE or name == _JSON
         if said := fault(argument, lines):
             known_as = name if name.startswith("-") else f"argument {number}"
             yield FieldProblem(writable(known_as), said)

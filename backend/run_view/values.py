@@ -7,7 +7,6 @@ column; the runs themselves are loaded only for the page that is shown.
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from backend.domain.experiment.identity import complete_section
 from backend.domain.measurement import Protocol, from_json
+from backend.kit.boundary import or_else, shielded
 from backend.kit.filters.tree import Value
 from backend.run_view import value_queries as rows
 from backend.run_view.filter_names import (
@@ -55,9 +55,6 @@ _NEEDS = {
 }
 
 Read = Callable[["RunLine"], Value]
-UNREADABLE = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # of damaged records
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -104,12 +101,7 @@ class RunValues:
 
     def value(self, line: RunLine, name: str) -> Value:
         """What a run has under one of the names; None where it has nothing, or nothing that can be read."""
-        read = self._reads[name]
-        try:
-            return read(line)
-        except UNREADABLE:  # one bad record must not hide all others
-            log.warning("run %s: could not read %s", line.id, name, exc_info=True)
-            return None
+        return or_else(shielded(f"{name} of run {line.id}", partial(self._reads[name], line)), None)
 
     def of(self, line: RunLine) -> Callable[[str], Value]:
         """The values of one run, as `filters.matches` asks for them."""

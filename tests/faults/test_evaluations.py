@@ -98,6 +98,14 @@ def midway(lab: Lab, evaluation_id: int, batches: int = 3) -> psutil.Process:
     return children(evaluation_id)[0]
 
 
+def at_work(lab: Lab, evaluation_id: int) -> psutil.Process | None:
+    """The process of a share that has computed something: the other may still be loading."""
+    workers = view(lab, evaluation_id).compute.workers
+    pids = {int(each.worker_id.split(".")[2]) for each in workers if each.views}
+    found = [each for each in children(evaluation_id) if pids & {parent.pid for parent in each.parents()}]
+    return found[0] if found else None
+
+
 def train(lab: Lab, seed: int = 0) -> str:
     """Id of a finished run that has a checkpoint."""
     config = tiny()
@@ -164,7 +172,7 @@ def test_two_workers_share_an_evaluation(lab: Lab, evaluated: str, expected: Tab
     other = second_worker(lab, tmp_path)
     try:
         evaluation_id = request(lab, evaluated, workers=2)
-        first = midway(lab, evaluation_id, 1)
+        first = eventually(lambda: at_work(lab, evaluation_id), "a share at work")
         os.kill(first.pid, signal.SIGSTOP)  # or it might be done before the other has loaded
         eventually(lambda: len(view(lab, evaluation_id).compute.workers) == 2, "two shares")
         eventually(

@@ -28,9 +28,8 @@ def fuzz_uploads(lab: FuzzedLab, budget: int, number: int) -> Counter[str]:
     source, seen = random.Random(number), Counter[str]()
     kinds = (_task_json, _task_file, _config, _points)
     with lab.client() as client:
-        made = client.post(
-            "/api/v1/runs/external", json={"name": "uploaded to"}
-        )  # others may have been ended
+        # A run of its own: another fuzzer may have ended the others.
+        made = client.post("/api/v1/runs/external", json={"name": "uploaded to"})
         lab.ids["upload_run"] = str(made.raise_for_status().json()["id"])
         for at in range(budget * len(kinds) // (len(kinds) + 1)):
             kind = kinds[at % len(kinds)]

@@ -18,7 +18,8 @@ HALF = "cut \ud83d"
     [
         (("runs", "view", "save", "a\x1b[2J"), "argument 4"),
         (("token", "create", "a\nb"), "argument 3"),
-        (("token", "create", "name", "--person", "a\x00b".replace("\x00", "\x01")), "--person"),
+        (("token", "create", "name", "--person", "a\x01b"), "--person"),
+        (("people", "add", "note", "--role", "a\nb"), "--role"),
         (("runs", "--filter=name == '\x07'"), "--filter"),
         (("train", "quick", "--set", "name=a\x08b"), "--set"),
         (("dashboard", "create", "two\nlines"), "argument 3"),
