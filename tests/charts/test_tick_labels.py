@@ -71,7 +71,7 @@ def test_labels_of_two_digits_fit_the_usual_margin(unit: str, magnitude: int, st
     size = 10.0**magnitude
     labels = y_labels(unit, scale.ticks(start * size, (start + 10) * size, scale.Y_TICKS))
     assert all(len(label) <= SHORT for label in labels)
-    assert left_margin(labels) <= LEFT + 12
+    assert left_margin(labels) <= LEFT + 14
 
 
 @given(low=st.floats(-320, 300), length=st.floats(1e-6, 300))

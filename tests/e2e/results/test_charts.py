@@ -36,6 +36,8 @@ PLACES = """() => Object.fromEntries([...document.querySelectorAll('.chart')].fi
 ROOM = """() => Math.min(...[...document.querySelectorAll('.still text.y, .ytick text')].map((each) => {
   return each.getBoundingClientRect().left - each.closest('.plot').getBoundingClientRect().left;
 }))"""
+# The style sheet is there: before it, nothing in the page is at its place.
+STYLED = "() => document.styleSheets.length > 0"
 SHIFTS = """
 window.shifted = 0;
 new PerformanceObserver((list) => {
@@ -64,6 +66,7 @@ def test_long_labels_are_not_cut_off(page: Page, context: BrowserContext) -> Non
     held: list[Route] = []
     page.route("**/plotly.min.js", lambda route: held.append(route))
     page.goto(f"/runs/{run}", wait_until="commit")
+    page.wait_for_function(STYLED)
     page.wait_for_function("() => document.querySelectorAll('.still text.y').length > 6")
     assert page.evaluate(ROOM) >= 0
     page.wait_for_function("() => document.querySelector('script[src*=plotly]')")
@@ -82,6 +85,7 @@ def test_what_the_server_draws_is_where_plotly_draws_it(
     page.add_init_script(SHIFTS)
     page.route("**/plotly.min.js", lambda route: held.append(route))
     page.goto(f"/runs/{recorded}{view}", wait_until="commit")
+    page.wait_for_function(STYLED)
     expect(page.locator(".still").first).to_be_visible()
     page.wait_for_function("() => document.querySelectorAll('.still').length > 8")
     before = page.evaluate(PLACES)
