@@ -68,7 +68,7 @@ class Board:
         self.styles: dict[str, Style] = (
             styles_of(found) if by == "run" else styles_over_seeds(self.variations)
         )
-        self.sizes = {each.name: each.tasks for each in datasets.sets(session)}
+        self.sizes = {each.name: each.tasks for each in datasets.available(session)}
         self.panels = panels_of(sorted({name for run in found for name in run.metrics}))
 
     def panel(self, metric: str) -> Panel:

@@ -29,7 +29,7 @@ def list_sets() -> None:
     from backend.terminal.tables import show as show_table
 
     with reading() as session:
-        rows = [(each.name, each.origin, str(each.tasks)) for each in datasets.sets(session)]
+        rows = [(each.name, each.origin, str(each.tasks)) for each in datasets.available(session)]
     show_table(
         ("set", "origin", "tasks"), rows, empty="No task sets yet. Load the built-in ones: etrm migrate"
     )
@@ -91,6 +91,10 @@ def leaks(
         print(
             f"They share {len(report.rules.shared)} rules, of {report.rules.training} trained on and "
             f"{report.rules.evaluated} evaluated: {', '.join(report.rules.shared) or 'none'}."
+        )
+        print(
+            f"With augmentations, training meets {report.rules.augmented} of the "
+            f"{report.rules.evaluated} evaluated rules."
         )
     print(f"{training} leaks {report.tasks} of {report.evaluated_tasks} tasks of {evaluated}.")
 

@@ -32,6 +32,10 @@ class RulesView(BaseModel):
     training: int = Field(description="Different rules in it.")
     evaluated: int
     shared: list[str] = Field(description="Rules in both.", examples=[["recolour-14-41-52"]])
+    augmented: int = Field(
+        description="Evaluated rules in the training set or in an augmentation (colours permuted, turned or "
+        "flipped) of it: what a run with data.augmentations above 0 would meet."
+    )
 
 
 class LeakReportView(BaseModel):

@@ -65,4 +65,7 @@ def import_set(given: Annotated[Import, Depends(posted_import)], engine: Databas
 
 
 def _cards(session: Session) -> list[SetCard]:
-    return [SetCard(each, datasets.page(session, each.name, SHOWN).tasks) for each in datasets.sets(session)]
+    return [
+        SetCard(each, () if each.created_at is None else datasets.page(session, each.name, SHOWN).tasks)
+        for each in datasets.available(session)
+    ]

@@ -14,7 +14,7 @@ from backend.audit.actions import Action, Subject
 from backend.data import queries as rows
 from backend.domain.arc.files import merge_solutions, parse_tasks, read_built_in
 from backend.domain.arc.task import Task
-from backend.domain.experiment import BUILT_IN_SETS, GENERATED_PREFIX
+from backend.domain.experiment import BUILT_IN_SETS, GENERATED_PREFIX, GENERATED_SETS
 from backend.kit import cursors
 from backend.kit.errors import Conflict, InvalidTaskFile, NotFound
 from backend.kit.format import counted
@@ -33,7 +33,7 @@ class SetSummary:
     name: str
     origin: str  # built-in, generated, imported
     tasks: int
-    created_at: float
+    created_at: float | None  # None: a generated set that is made when a run first uses it
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,18 @@ def sets(session: Session) -> list[SetSummary]:
     ]
 
 
+def available(session: Session) -> list[SetSummary]:
+    """All sets that a run may use, by name: those stored here, and generated ones that none has used yet."""
+    stored = sets(session)
+    known = {each.name for each in stored}
+    made = [
+        SetSummary(name, "generated", family.size(name.rpartition("/")[2]), None)
+        for name, family in GENERATED_SETS.items()
+        if name not in known
+    ]
+    return sorted([*stored, *made], key=lambda each: each.name)
+
+
 def tasks(session: Session, set_name: str) -> tuple[Task, ...]:
     """The tasks of a set in its order; NotFound with a suggestion where there is none of this name."""
     found = rows.tasks_of(session, set_name)
@@ -205,4 +217,6 @@ def _summary(session: Session, name: str) -> SetSummary:
 
 
 def _no_set(session: Session, name: str) -> NotFound:
+    if name in GENERATED_SETS:
+        return NotFound(f"Task set {name} has not been generated yet.", "A run that uses it generates it.")
     return unknown("task set", name, [each.name for each in sets(session)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from backend.db import clock
 from backend.domain.arc.task import Task, choose_canvas
 from backend.domain.config.problems import parse_experiment
 from backend.domain.evaluation_request import EvaluationRequest
+from backend.domain.experiment import GENERATED_SETS, ExperimentConfig, augmentation_problems
 from backend.domain.measurement import digest_of, settings_of
 from backend.evaluation import views as evaluation_view
 from backend.evaluation.views import EvaluationView, TestInputView, views_of
@@ -173,6 +174,8 @@ def _tasks(session: Session, run: Run, asked: EvaluationRequest) -> tuple[str, l
     if not name:
         raise _invalid("set", "is missing, and the run's config evaluates none.")
     known = [each.name for each in datasets.sets(session)]
+    if name in GENERATED_SETS and name not in known:
+        raise _invalid("set", f"{name} has not been generated yet.", "A run that uses it generates it.")
     if name not in known:
         raise _invalid("set", f"unknown task set {name!r}.", did_you_mean(name, known))
     tasks = sorted(datasets.tasks(session, name), key=lambda task: task.id)
@@ -205,6 +208,7 @@ def _asked(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[Run
     set_name, tasks = _tasks(session, run, asked)
     section = asked.section(parse_experiment(run.config))
     config = parse_experiment(run.config | {"evaluation": section | {"sets": [{"name": set_name}]}})
+    _check_rules(config)
     key = {
         "run_id": run.id,
         "set_name": set_name,
@@ -213,6 +217,16 @@ def _asked(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[Run
         **asdict(settings_of(config)),
     }
     return run, tasks, key
+
+
+def _check_rules(config: ExperimentConfig) -> None:
+    """InvalidInput where views, or the training's augmentations, turn trained rules into those evaluated."""
+    problems = [
+        replace(problem, field=problem.field.removeprefix("evaluation."))
+        for problem in augmentation_problems(config)
+    ]
+    if problems:
+        raise InvalidInput("The evaluation was not started.", problems=problems)
 
 
 def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str]) -> Evaluation:

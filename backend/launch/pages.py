@@ -213,7 +213,7 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         mode=draft.mode,
         problems=draft.problems,
         unplaced=forms.unplaced(sections, draft.problems),
-        sets=[each.name for each in datasets.sets(session)],
+        sets=[each.name for each in datasets.available(session)],
         series=metrics.NAMES,
         baselines=run_search.find(session, limit=BASELINES_OFFERED, metrics=()).runs,
         wait=queue_wait.of(session),

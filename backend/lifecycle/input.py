@@ -18,6 +18,7 @@ from backend.domain.experiment import (
     ExperimentConfig,
     RunStart,
     StartConfig,
+    augmentation_problems,
 )
 from backend.domain.hypothesis.measure import parse
 from backend.kit.errors import FieldProblem, InvalidConfig, InvalidInput
@@ -78,14 +79,15 @@ def checked_hypothesis(hypothesis: BarHypothesis) -> dict[str, Any]:
 
 def check_names(session: Session, *configs: ExperimentConfig) -> None:
     """InvalidConfig where a field of any of the configs names a task set, run or checkpoint that does not
-    exist."""
-    known = [each.name for each in datasets.sets(session)]
+    exist, or augments generated tasks into those that are held out."""
+    known = [each.name for each in datasets.available(session)]
     missing = [
         FieldProblem(field, f"unknown task set {name!r}.", one_of(name, known))
         for config in configs
         for field, name in _sets_of(config)
         if name not in known
     ]
+    missing += [problem for config in configs for problem in augmentation_problems(config)]
     missing += _missing_baselines(session, configs)
     starts = dict.fromkeys(config.training.initialise_from for config in configs)
     missing += [problem for start in starts if (problem := _missing_start(session, start))]

@@ -110,7 +110,7 @@ def _charts(
 
 
 def _clock(session: Session, run: RunView) -> Clock:
-    return clock_of(run, {each.name: each.tasks for each in datasets.sets(session)})
+    return clock_of(run, {each.name: each.tasks for each in datasets.available(session)})
 
 
 def _parent(session: Session, run: RunView) -> RunView | None:

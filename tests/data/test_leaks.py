@@ -10,6 +10,7 @@ from backend.data import leaks
 from backend.data import service as datasets
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.files import parse_tasks
+from backend.domain.arc.leaks import SharedRules, generated_id
 
 ONE = {
     "train": [{"input": [[1, 2]], "output": [[2, 1]]}],
@@ -29,7 +30,7 @@ def test_generated_sets_that_share_no_rule_do_not_leak_however_alike_their_grids
     with reading_scope(engine) as session:
         report = leaks.check(session, "procedural/control/train", "procedural/control/test")
     assert (report.leaks, report.tasks) == ((), 0)
-    assert report.rules == leaks.Rules(training=2, evaluated=2, shared=())
+    assert report.rules == SharedRules(training=2, evaluated=2, shared=(), augmented=0)
 
 
 def test_shared_rules_are_named(engine: Engine) -> None:
@@ -38,9 +39,19 @@ def test_shared_rules_are_named(engine: Engine) -> None:
     with reading_scope(engine) as session:
         report = leaks.check(session, "procedural/control/train", "procedural/compose/test")
         other = leaks.check(session, "procedural/compose/test", "procedural/control/train")
-    assert report.rules == leaks.Rules(training=2, evaluated=2, shared=("recolour-13",))
+    assert report.rules == SharedRules(training=2, evaluated=2, shared=("recolour-13",), augmented=1)
     assert (report.tasks, {leak.training_task for leak in report.leaks}) == (
         2, {"00001-recolour-13", "00002-recolour-13"},
     )  # fmt: skip
     assert {leak.what for leak in report.leaks} == {"the rule"}
     assert other.tasks == 2
+
+
+def test_rules_that_augmentation_turns_into_held_out_ones_are_counted(engine: Engine) -> None:
+    keep(engine, "procedural/control/train", [generated_id(0, "recolour-12", "moved-one")])
+    held_out = [generated_id(0, "recolour-21", "moved-one"), generated_id(1, "recolour-12-21", "swap")]
+    keep(engine, "procedural/control/test", held_out)
+    with reading_scope(engine) as session:
+        report = leaks.check(session, "procedural/control/train", "procedural/control/test")
+    assert report.leaks == ()
+    assert report.rules == SharedRules(training=1, evaluated=2, shared=(), augmented=1)

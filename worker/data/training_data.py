@@ -18,7 +18,7 @@ from backend.domain.arc.task import Pair, Task, choose_canvas
 from backend.domain.experiment import DataConfig, ExperimentConfig, TrmModel
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
 from backend.kit.problems import did_you_mean
-from worker.data.leaks import Leak, canonical, find_leaks
+from worker.data.leaks import Leak, augments, canonical, find_leaks, refuse_augmented_rules
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
 from worker.data.sets import TaskSource
@@ -71,9 +71,10 @@ def build(config: ExperimentConfig, source: TaskSource) -> TrainingData:
         for place, part in enumerate(config.evaluation.sets)
     }
     held_out = {name: tasks for name, tasks in evaluated.items() if name not in sets}
+    refuse_augmented_rules(config, sets, held_out)
     dropped: list[Dropped] = []
     candidates = _candidates(sets, data, dropped)
-    leaks = _check_leaks(candidates, held_out, data, dropped)
+    leaks = _check_leaks(candidates, held_out, config, dropped)
     tasks = list(_usable(candidates, config, dropped))[: data.first_tasks]
     if not tasks:
         _nothing_left(dropped)
@@ -125,16 +126,16 @@ def _candidates(sets: Mapping[str, tuple[Task, ...]], data: DataConfig, dropped:
 def _check_leaks(
     candidates: Candidates,
     held_out: Mapping[str, tuple[Task, ...]],
-    data: DataConfig,
+    config: ExperimentConfig,
     dropped: list[Dropped],
 ) -> tuple[Leak, ...]:
     """Take the tasks that leak out of `candidates`, or refuse to start."""
     by_set: dict[str, list[Task]] = defaultdict(list)
     for set_name, task in candidates.values():
         by_set[set_name].append(task)
-    leaks = find_leaks(by_set, held_out)
+    leaks = find_leaks(by_set, held_out, augmented=augments(config))
     first = {leak.training_task: leak for leak in reversed(leaks)}
-    if first and data.on_leak == "refuse":
+    if first and config.data.on_leak == "refuse":
         shown = "; ".join(str(leak) for leak in list(first.values())[-_LEAKS_SHOWN:])
         _refuse(
             "data.training_sets",

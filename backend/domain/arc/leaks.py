@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
 
 Rows = tuple[bytes, ...]
+_ORBIT = "~"  # before the digest of an orbit in the ids of generated tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Leak:
     training_task: str
     evaluated_set: str
     evaluated_task: str
-    what: str  # "the id", "the rule", or the pair of the evaluated task: "demonstration 2", "test 1"
+    what: str  # "the id", "the rule", "an augmentation of the rule", or a pair: "demonstration 2", "test 1"
 
     def __str__(self) -> str:
         return (
@@ -61,20 +63,58 @@ def find_leaks(
     return tuple(found)
 
 
+def generated_id(number: int, rule: str, orbit: str) -> str:
+    """The id of a generated task: its number, its rule, and a digest of the rule's orbit."""
+    digest = blake2b(orbit.encode(), digest_size=4).hexdigest()
+    return f"{number:05d}-{rule}{_ORBIT}{digest}"
+
+
 def rule_of(task_id: str) -> str:
-    """The name of the rule that a generated task follows, from its id: `00012-recolour-23-34-41`."""
-    return task_id.partition("-")[2]
+    """The name of the rule that a generated task follows, from its id: `00012-recolour-23-34-41~1f0c2a9e`."""
+    return task_id.partition("-")[2].partition(_ORBIT)[0]
+
+
+def orbit_of(task_id: str) -> str:
+    """What rules have in common that augmentations turn into one another; the rule where an id tells none."""
+    return task_id.rpartition(_ORBIT)[2] if _ORBIT in task_id else rule_of(task_id)
 
 
 def shared_rules(
-    training: Mapping[str, Sequence[Task]], evaluated: Mapping[str, Sequence[Task]]
+    training: Mapping[str, Sequence[Task]], evaluated: Mapping[str, Sequence[Task]], augmented: bool = False
 ) -> Iterator[Leak]:
-    """The training tasks of generated sets that follow the rule of an evaluated one."""
+    """The training tasks of generated sets that follow the rule of an evaluated one; `augmented`: or a rule
+    that augmentations turn into it."""
     by_rule = {rule_of(task.id): (name, task.id) for name, tasks in evaluated.items() for task in tasks}
+    by_orbit = {orbit_of(task.id): (name, task.id) for name, tasks in evaluated.items() for task in tasks}
     for set_name, tasks in training.items():
         for task in tasks:
-            if rule_of(task.id) in by_rule:
-                yield Leak(set_name, task.id, *by_rule[rule_of(task.id)], "the rule")
+            if same := by_rule.get(rule_of(task.id)):
+                yield Leak(set_name, task.id, *same, "the rule")
+            elif augmented and (alike := by_orbit.get(orbit_of(task.id))):
+                yield Leak(set_name, task.id, *alike, "an augmentation of the rule")
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRules:
+    """Two generated sets by the rules that their tasks follow."""
+
+    training: int  # different rules
+    evaluated: int
+    shared: tuple[str, ...]  # in the order of the training set
+    augmented: int  # evaluated rules that training follows, or turns one of its own into by augmentation
+
+
+def compare_rules(training: Sequence[Task], evaluated: Sequence[Task]) -> SharedRules:
+    """How many rules of the evaluated tasks training meets, without augmentation and with it."""
+    trained_on = dict.fromkeys(rule_of(task.id) for task in training)
+    asked = {rule_of(task.id): orbit_of(task.id) for task in evaluated}
+    orbits = {orbit_of(task.id) for task in training}
+    return SharedRules(
+        training=len(trained_on),
+        evaluated=len(asked),
+        shared=tuple(rule for rule in trained_on if rule in asked),
+        augmented=sum(rule in trained_on or orbit in orbits for rule, orbit in asked.items()),
+    )
 
 
 def canonical(pair_input: Grid, pair_output: Grid) -> bytes:

@@ -8,15 +8,18 @@ Settings and their published values: "Less is More" (arXiv 2510.04871) and the E
 """
 
 from backend.domain.experiment.config import ExperimentConfig
-from backend.domain.experiment.data import (
-    BUILT_IN_SETS,
-    GENERATED_PREFIX,
-    GENERATED_SETS,
-    DataConfig,
-)
+from backend.domain.experiment.data import BUILT_IN_SETS, DataConfig
 from backend.domain.experiment.encoders import ENCODERS, EncoderConfig
 from backend.domain.experiment.evaluation import EvaluationConfig, EvaluationSet
 from backend.domain.experiment.fields import Config
+from backend.domain.experiment.generated import (
+    GENERATED_FAMILIES,
+    GENERATED_PREFIX,
+    GENERATED_SETS,
+    GeneratedFamily,
+    augmentation_problems,
+    rungs,
+)
 from backend.domain.experiment.health import HealthConfig
 from backend.domain.experiment.hypothesis import (
     BarHypothesis,
@@ -50,6 +53,7 @@ from backend.domain.experiment.training import (
 __all__ = [
     "BUILT_IN_SETS",
     "ENCODERS",
+    "GENERATED_FAMILIES",
     "GENERATED_PREFIX",
     "GENERATED_SETS",
     "ActConfig",
@@ -65,6 +69,7 @@ __all__ = [
     "EvaluationConfig",
     "EvaluationSet",
     "ExperimentConfig",
+    "GeneratedFamily",
     "GradientSearch",
     "HealthConfig",
     "HopelessStop",
@@ -87,6 +92,8 @@ __all__ = [
     "SupCon",
     "TrainingConfig",
     "TrmModel",
+    "augmentation_problems",
+    "rungs",
     "search_label",
     "search_words",
 ]

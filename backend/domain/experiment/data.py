@@ -15,15 +15,6 @@ BUILT_IN_SETS = (
     "arc-agi-2/evaluation",
 )
 
-GENERATED_PREFIX = "procedural/"
-# Made by the worker (worker/data/procedural). No rule of a test set occurs in the training set beside it.
-GENERATED_SETS = (
-    "procedural/control/train",
-    "procedural/control/test",
-    "procedural/compose/train",
-    "procedural/compose/test",
-)
-
 
 class DataConfig(Config):
     """Which tasks are trained on, how they lie on the canvas and how they are augmented."""

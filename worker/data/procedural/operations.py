@@ -6,21 +6,28 @@ with the operation. Operations take and give arrays (height, width) of colours; 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from itertools import permutations
+from typing import Protocol
 
 import numpy as np
 
-from worker.data.augment import DIHEDRALS
+from worker.data.augment import DIHEDRALS, ON_ITS_SIDE
+from worker.data.procedural.symmetry import (
+    Direction,
+    conjugate,
+    turned_direction,
+    turned_vector,
+)
 from worker.data.tokens import Cells
 
-Direction = Literal["up", "down", "left", "right"]
-DIRECTIONS: tuple[Direction, ...] = ("up", "down", "left", "right")
 _TURNS = ("same", "left", "half", "right", "mirror", "flip", "transpose", "antitranspose")
 
 
 class Operation(Protocol):
-    """One step of a rule."""
+    """One step of a rule. What is inherited from here is right for a step that names no colour and looks the
+    same in every symmetry of the square."""
 
     @property
     def name(self) -> str:
@@ -35,9 +42,42 @@ class Operation(Protocol):
         """Whether `after` is what this makes of `before`."""
         ...
 
+    @property
+    def colours(self) -> tuple[int, ...]:
+        """The colours that it names, in the order of its name."""
+        return ()
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it leaves every grid as it is."""
+        return False
+
+    def plain(self) -> Operation:
+        """The one spelling of this function."""
+        return self
+
+    def orders(self) -> tuple[Operation, ...]:
+        """Its spellings that differ in the order of what they name."""
+        return (self,)
+
+    def recoloured(self, colours: Mapping[int, int]) -> Operation:
+        """The same step where every colour c is called `colours[c]`."""
+        return self
+
+    def turned(self, dihedral: int) -> Operation:
+        """The same step on grids that a symmetry of the square has turned."""
+        return self
+
+
+def by_words(down: int, right: int) -> str:
+    """A step down and right, for names: `up1-right2`."""
+    vertical = f"down{down}" if down >= 0 else f"up{-down}"
+    horizontal = f"right{right}" if right >= 0 else f"left{-right}"
+    return f"{vertical}-{horizontal}"
+
 
 @dataclass(frozen=True)
-class Recolour:
+class Recolour(Operation):
     """Each colour becomes another; colours that are not named stay."""
 
     images: tuple[tuple[int, int], ...]  # (colour, its image), by colour
@@ -45,6 +85,23 @@ class Recolour:
     @property
     def name(self) -> str:
         return "recolour-" + "-".join(f"{colour}{image}" for colour, image in self.images)
+
+    @property
+    def colours(self) -> tuple[int, ...]:
+        return tuple(colour for pair in self.images for colour in pair)
+
+    @property
+    def is_identity(self) -> bool:
+        return all(colour == image for colour, image in self.images)
+
+    def plain(self) -> Recolour:
+        return Recolour(tuple(sorted((colour, image) for colour, image in self.images if colour != image)))
+
+    def orders(self) -> tuple[Recolour, ...]:
+        return tuple(Recolour(images) for images in permutations(self.images))
+
+    def recoloured(self, colours: Mapping[int, int]) -> Recolour:
+        return Recolour(tuple((colours[colour], colours[image]) for colour, image in self.images))
 
     def apply(self, cells: Cells) -> Cells:
         table = np.arange(10, dtype=np.uint8)
@@ -59,7 +116,7 @@ class Recolour:
 
 
 @dataclass(frozen=True)
-class Fill:
+class Fill(Operation):
     """The background gets a colour."""
 
     colour: int
@@ -67,6 +124,13 @@ class Fill:
     @property
     def name(self) -> str:
         return f"fill-{self.colour}"
+
+    @property
+    def colours(self) -> tuple[int, ...]:
+        return (self.colour,)
+
+    def recoloured(self, colours: Mapping[int, int]) -> Fill:
+        return Fill(colours[self.colour])
 
     def apply(self, cells: Cells) -> Cells:
         return np.where(cells == 0, np.uint8(self.colour), cells)
@@ -79,7 +143,7 @@ class Fill:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Turn(Operation):
     """One of the square's eight symmetries."""
 
     dihedral: int
@@ -87,6 +151,13 @@ class Turn:
     @property
     def name(self) -> str:
         return f"turn-{_TURNS[self.dihedral]}"
+
+    @property
+    def is_identity(self) -> bool:
+        return self.dihedral == 0
+
+    def turned(self, dihedral: int) -> Turn:
+        return Turn(conjugate(self.dihedral, dihedral))
 
     def apply(self, cells: Cells) -> Cells:
         return DIHEDRALS[self.dihedral](cells)
@@ -114,7 +185,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(Operation):
     """Everything moves; what leaves the grid is lost and background comes in."""
 
     down: int
@@ -122,9 +193,14 @@ class Shift:
 
     @property
     def name(self) -> str:
-        vertical = f"down{self.down}" if self.down >= 0 else f"up{-self.down}"
-        horizontal = f"right{self.right}" if self.right >= 0 else f"left{-self.right}"
-        return f"shift-{vertical}-{horizontal}"
+        return f"shift-{by_words(self.down, self.right)}"
+
+    @property
+    def is_identity(self) -> bool:
+        return not (self.down or self.right)
+
+    def turned(self, dihedral: int) -> Shift:
+        return Shift(*turned_vector((self.down, self.right), dihedral))
 
     def apply(self, cells: Cells) -> Cells:
         height, width = cells.shape
@@ -146,7 +222,36 @@ class Shift:
 
 
 @dataclass(frozen=True)
-class Fall:
+class Roll(Operation):
+    """Everything moves; what leaves the grid comes in on the other side."""
+
+    down: int
+    right: int
+
+    @property
+    def name(self) -> str:
+        return f"roll-{by_words(self.down, self.right)}"
+
+    @property
+    def is_identity(self) -> bool:
+        return not (self.down or self.right)
+
+    def turned(self, dihedral: int) -> Roll:
+        return Roll(*turned_vector((self.down, self.right), dihedral))
+
+    def apply(self, cells: Cells) -> Cells:
+        return np.roll(cells, (self.down, self.right), axis=(0, 1))
+
+    def holds(self, before: Cells, after: Cells) -> bool:
+        height, width = before.shape
+        return before.shape == after.shape and all(
+            colour == after[(row + self.down) % height, (column + self.right) % width]
+            for (row, column), colour in np.ndenumerate(before)
+        )
+
+
+@dataclass(frozen=True)
+class Fall(Operation):
     """Coloured cells fall to one side, each in its row or column, in their order."""
 
     towards: Direction
@@ -154,6 +259,9 @@ class Fall:
     @property
     def name(self) -> str:
         return f"fall-{self.towards}"
+
+    def turned(self, dihedral: int) -> Fall:
+        return Fall(turned_direction(self.towards, dihedral))
 
     def apply(self, cells: Cells) -> Cells:
         axis = 0 if self.towards in ("up", "down") else 1
@@ -176,10 +284,12 @@ class Fall:
 
 
 @dataclass(frozen=True)
-class Crop:
+class Crop(Operation):
     """What is coloured, cut out by its bounding box."""
 
-    name: str = "crop"
+    @property
+    def name(self) -> str:
+        return "crop"
 
     def apply(self, cells: Cells) -> Cells:
         rows, columns = (np.flatnonzero((cells != 0).any(axis)) for axis in (1, 0))
@@ -206,7 +316,7 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class Tile:
+class Tile(Operation):
     """The grid, repeated."""
 
     rows: int
@@ -215,6 +325,9 @@ class Tile:
     @property
     def name(self) -> str:
         return f"tile-{self.rows}x{self.columns}"
+
+    def turned(self, dihedral: int) -> Tile:
+        return Tile(self.columns, self.rows) if dihedral in ON_ITS_SIDE else self
 
     def apply(self, cells: Cells) -> Cells:
         return np.tile(cells, (self.rows, self.columns))

@@ -6,7 +6,6 @@ from backend.domain.arc.task import Task
 from backend.domain.experiment import GENERATED_PREFIX, GENERATED_SETS
 from backend.kit.problems import unknown
 from worker.data.procedural.families import FAMILIES, tasks_of
-from worker.data.procedural.rules import SPLITS
 
 
 def is_generated(set_name: str) -> bool:
@@ -16,8 +15,7 @@ def is_generated(set_name: str) -> bool:
 
 def generated_tasks(set_name: str) -> tuple[Task, ...]:
     """The tasks of a family's set; NotFound with a suggestion for a name that is none."""
-    for family in FAMILIES.values():
-        for split in SPLITS:
-            if set_name == f"{GENERATED_PREFIX}{family.name}/{split}":
-                return tasks_of(family, split)
-    raise unknown("task set", set_name, GENERATED_SETS)
+    about = GENERATED_SETS.get(set_name)
+    if about is None:
+        raise unknown("task set", set_name, GENERATED_SETS)
+    return tasks_of(FAMILIES[about.name], "train" if set_name == about.train_set else "test")
