@@ -180,7 +180,7 @@ def _met(name: str) -> tuple[int, int]:
     """How many held-out functions one pass over training tasks meets with augmentations, and of how many."""
     held_out = {_behaviour(rule.apply) for rule in _rules(name, "test", 60).values()}
     met = set()
-    for task, rule in draws_of(FAMILIES[name], "train", 120):
+    for task, rule in draws_of(FAMILIES[name], "train", 60):
         for index in range(4):
             form = augmentation(0, task.id, index)
             met.add(_behaviour(_augmented(rule, form.dihedral, form.colours)))
