@@ -67,6 +67,11 @@ class TrainedOn:
         """Why -> how many."""
         return dict(Counter(each.why for part in self.sets.values() for each in part.left_out))
 
+    @property
+    def shortage(self) -> Shortage:
+        """How much of what was asked for that is."""
+        return Shortage(self.tasks, self.asked, self.demonstrations, self.left_out)
+
     def whole(self, set_name: str) -> frozenset[str]:
         """The tasks of a set that its weights were trained on, also before this run."""
         part = self.sets.get(set_name, SetPart())

@@ -268,6 +268,8 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
         recorder.log("Training without torch.compile: it fails on x86 CPUs without AVX-512.", "warning")
     if leaking := _leaking(data):
         recorder.log(f"Excluded from training (overlaps evaluation tasks): {', '.join(leaking)}.", "warning")
+    if data.trained_on.shortage.is_large:
+        recorder.log(f"This run is {data.trained_on.shortage.words}.", "warning")
     if data.dropped:
         example = data.dropped[0]
         recorder.log(
