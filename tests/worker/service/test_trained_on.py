@@ -165,7 +165,13 @@ def test_a_run_that_lost_most_of_its_tasks_says_so_and_calls_none_of_them_traine
     assert (by_set[asked].standing, by_set[asked].held_out) == ("held-out", True)
     assert by_set[mine].standing == "1 of 6 trained on"
     page = client.get(f"/runs/{run_id}").text
-    assert '<span class="is-warning" id="trained-on">trained on 1 of 6 tasks' in page
+    assert f'<a href="/api/v1/runs/{run_id}/trained-on"' in page
+    assert ">trained on 1 of 6 tasks" in page
+    assert 'class="is-warning" id="trained-on"' in page
+    (of_set,) = client.get(f"/api/v1/runs/{run_id}/trained-on").json()
+    assert (of_set["set"], of_set["tasks"], of_set["demonstrations"]) == (mine, [SMALL[5].id], [])
+    assert {each["task"] for each in of_set["left_out"]} == {task.id for task in SMALL[:5]}
+    assert all(each["why"] == "overlap" and each["detail"] for each in of_set["left_out"])
     with reading_scope(database) as session:
         gap = evaluations.get(session, by_set[asked].id).gap
     assert gap is not None
@@ -181,6 +187,7 @@ def test_a_run_older_than_the_records_says_so(database: Engine, client: httpx.Cl
     found = evaluated(database, run_id, mine)
 
     assert (found.standing, found.trained_on) == ("trained on by set name, not recorded", None)
+    assert client.get(f"/api/v1/runs/{run_id}/trained-on").status_code == 404
     assert "tasks trained on: not recorded" in client.get(f"/runs/{run_id}").text
     assert "by set name, not recorded" in client.get(f"/evaluations/{found.id}").text
 
