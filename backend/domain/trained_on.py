@@ -11,7 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from backend.kit.format import plural_of
@@ -74,12 +74,19 @@ class TrainedOn:
 
     def whole(self, set_name: str) -> frozenset[str]:
         """The tasks of a set that its weights were trained on, also before this run."""
-        part = self.sets.get(set_name, SetPart())
-        return frozenset((*part.whole, *part.before))
+        return self._whole.get(set_name, frozenset())
 
     def shown(self, set_name: str) -> frozenset[str]:
         """The tasks of a set whose demonstrations alone it was trained on."""
-        return frozenset(self.sets.get(set_name, SetPart()).demonstrations) - self.whole(set_name)
+        return self._shown.get(set_name, frozenset())
+
+    @cached_property
+    def _whole(self) -> dict[str, frozenset[str]]:
+        return {name: frozenset((*part.whole, *part.before)) for name, part in self.sets.items()}
+
+    @cached_property
+    def _shown(self) -> dict[str, frozenset[str]]:
+        return {name: frozenset(part.demonstrations) - self._whole[name] for name, part in self.sets.items()}
 
     def and_again(self, later: TrainedOn) -> TrainedOn:
         """With what a later start of the same run was trained on: a set may have been replaced between."""
@@ -185,7 +192,7 @@ def pack(record: TrainedOn) -> bytes:
     return zlib.compress(json.dumps(asdict(record), separators=(",", ":")).encode())
 
 
-@lru_cache(maxsize=64)  # runs of one sweep share their record
+@lru_cache(maxsize=256)  # runs of one sweep share their record
 def unpack(packed: bytes) -> TrainedOn:
     """What `pack` gave."""
     stored = json.loads(zlib.decompress(packed))

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from backend.domain.arc.task import Task
 from backend.domain.config.problems import parse_experiment
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import ExperimentConfig, TrmModel
 from backend.domain.measurement import settings_of
 from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.trained_on import Standing, TrainedOn, standing
@@ -234,18 +234,28 @@ def load_checkpoint(
     trained = snapshot.config
     device = open_device(trained.training.model_copy(update={"device": "auto"}))
     config = parse_experiment({**trained.model_dump(mode="json"), "evaluation": _changed(trained, changes)})
-    data = training_data.build(trained, source)
-    reasoner = build_reasoner(config, data.puzzles.rows)
+    puzzles, trained_on = _learnt(trained, source, recorded)
+    reasoner = build_reasoner(config, puzzles.rows)
     weights = snapshot.ema if config.evaluation.weights == "ema" else snapshot.weights
     reasoner.load_state_dict(dict(weights))
     return Loaded(
         config=config,
-        puzzles=data.puzzles,
+        puzzles=puzzles,
         reasoner=reasoner.to(device.torch).eval(),
         device=device,
         step=snapshot.step,
-        trained_on=recorded or data.trained_on,
+        trained_on=trained_on,
     )
+
+
+def _learnt(
+    config: ExperimentConfig, source: TaskSource, recorded: TrainedOn | None
+) -> tuple[PuzzleTable, TrainedOn]:
+    """Rows of the puzzle table, and the tasks trained on. An encoder with a record needs no training set."""
+    if recorded is not None and not isinstance(config.model, TrmModel):
+        return PuzzleTable(), recorded
+    data = training_data.build(config, source)
+    return data.puzzles, recorded or data.trained_on
 
 
 def score_checkpoint(

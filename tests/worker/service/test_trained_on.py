@@ -192,6 +192,20 @@ def test_a_run_older_than_the_records_says_so(database: Engine, client: httpx.Cl
     assert "by set name, not recorded" in client.get(f"/evaluations/{found.id}").text
 
 
+def test_a_run_is_evaluated_after_its_training_set_was_removed_and_the_leak_check_says_it_was_not_made(
+    database: Engine,
+) -> None:
+    mine, asked = add_set(database, "gone/mine", SMALL[:3]), add_set(database, "gone/asked", SMALL[3:6])
+    run_id = trained(database, **on(mine))
+    with session_scope(database) as session:
+        sets.delete_set(session, mine)
+
+    found = evaluated(database, run_id, asked)
+
+    assert found.standing == "held-out"
+    assert found.warning == "Not checked for leaks: gone/mine was trained on and has been removed."
+
+
 def test_a_fork_was_also_trained_on_what_its_start_was(database: Engine) -> None:
     mine, more = add_set(database, "fork/mine", SMALL[:3]), add_set(database, "fork/more", SMALL[3:6])
     first = trained(database, **on(mine))
