@@ -98,14 +98,23 @@ class Stored(Structure):
 
     @property
     def task_ids(self) -> Sequence[str]: ...
+    @property
+    def apart(self) -> Sequence[str]: ...  # of them, those that the score does not count
 
 
 COLUMNS = tuple(field.name for field in fields(Protocol) if field.name != "n")  # of an evaluation's row
 
 
 def protocol_of(row: Stored) -> Protocol:
-    """The protocol of a stored evaluation."""
-    return Protocol(n=len(row.task_ids), **{name: getattr(row, name) for name in COLUMNS})
+    """The protocol of a stored evaluation: of the tasks that its score counts."""
+    protocol = Protocol(n=len(row.task_ids), **{name: getattr(row, name) for name in COLUMNS})
+    return protocol.on(scored_tasks(row)) if row.apart else protocol
+
+
+def scored_tasks(row: Stored) -> list[str]:
+    """The tasks of a stored evaluation that its score counts."""
+    apart = frozenset(row.apart)
+    return [task_id for task_id in row.task_ids if task_id not in apart]
 
 
 def settings_of(config: ExperimentConfig) -> Settings:

@@ -306,12 +306,14 @@ def _lines(view: EvaluationView) -> list[str]:
     cause = f": {view.status_cause}" if view.status_cause else ""
     lines = [
         f"evaluation {view.id} of {view.run_name} ({view.run_id}), step {view.step}, {view.weights} weights",
-        f"tasks     {view.n} of {view.set}, {'held out' if view.held_out else 'trained on'}",
+        f"tasks     {view.n} of {view.set}, {view.standing}",
         f"how       {counted(view.views, 'view')}, {counted(view.act_steps, 'ACT step')}, "
         f"search: {view.search or 'none'}, canvas {view.canvas or 'square'}",
         f"status    {view.status}{cause}",
         f"progress  {progress_text(view)}",
     ]
+    if view.without_embedding:
+        lines.append(f"apart     {view.without_embedding.words}: TRM never learnt their demonstrations")
     lines += [f"waits     {view.waiting_reason}"] if view.waiting_reason else []
     so_far = "" if view.status == "finished" else " of the tasks scored so far"
     lines += [f"pass@{each.k:<5}{score_text(each)}{so_far}" for each in view.passes if each.n]

@@ -84,7 +84,8 @@ def _score(name: str, runs: Sequence[RunView]) -> GroupScore | None:
         return None
     return GroupScore(
         set=name,
-        held_out=results[0].held_out,
+        held_out=all(result.held_out for result in results),
+        standing=" / ".join(dict.fromkeys(result.standing for result in results)),
         conditions=results[0].protocol.conditions,
         solved=sum(score.solved for score in passes),
         n=n,

@@ -48,7 +48,8 @@ class GroupScore(BaseModel):
     """pass@1 on one set: each run's newest finished evaluation by the protocol that most runs share."""
 
     set: str = Field(examples=["arc-agi-1/evaluation"])
-    held_out: bool
+    held_out: bool = Field(description="No run was trained on any of its tasks.")
+    standing: str = Field("", description="How they stand to the training.", examples=["held-out"])
     conditions: str = Field(examples=["EMA weights · 8 views · 16 ACT steps · 32 tasks"])
     solved: float = Field(description="Tasks solved, summed over the runs.")
     n: int = Field(description="Tasks evaluated, summed over the runs.")

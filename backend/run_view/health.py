@@ -68,6 +68,7 @@ def _judged(run: RunView) -> Health:
             metrics=run.metrics,
             alarms=run.alarms,
             held_out=held_out,
+            trained_on=run.trained_on.shortage if run.trained_on else None,
         )
     )
 

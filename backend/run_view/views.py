@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import read_stored
 from backend.domain.hypothesis.view import HypothesisView
+from backend.domain.trained_on import Shortage
 from backend.kit.numbers import Number
 from backend.runs.status import RunStatus
 from backend.scores.measured import Measured
@@ -67,6 +68,34 @@ class AlarmView(BaseModel):
     delivery: DeliveryView | None = None
 
 
+class TrainedOnView(BaseModel):
+    """How many of the tasks that its config asks for a run was trained on."""
+
+    tasks: int = Field(description="Trained on with every pair that may be asked.")
+    asked: int = Field(description="That the config names, or their first n.")
+    demonstrations: int = Field(description="Tasks trained on by their demonstrations alone.")
+    left_out: dict[str, int] = Field(description="Why (overlap, canvas, pairs) -> how many.")
+    words: str = Field(examples=["trained on 398 of 400 tasks: 2 left out as overlapping the evaluation"])
+    warns: bool = Field(description="More than 20 % are missing.")
+
+    @classmethod
+    def of(cls, found: Shortage) -> TrainedOnView:
+        """As the API says it."""
+        return cls(
+            tasks=found.tasks,
+            asked=found.asked,
+            demonstrations=found.demonstrations,
+            left_out=dict(found.left_out),
+            words=found.words,
+            warns=found.is_large,
+        )
+
+    @property
+    def shortage(self) -> Shortage:
+        """The same as the rules know it."""
+        return Shortage(self.tasks, self.asked, self.demonstrations, self.left_out)
+
+
 class GroupName(BaseModel):
     """The group that a run is part of."""
 
@@ -98,6 +127,9 @@ class RunView(BaseModel):
     started_at: float | None
     finished_at: float | None
     duration: float | None = Field(description="Seconds from start to end, or until now while running.")
+    trained_on: TrainedOnView | None = Field(
+        None, description="null until it has started, and for a run older than these records."
+    )
     results: list[ResultView]
     metrics: dict[str, MetricView]
     alarms: list[AlarmView]

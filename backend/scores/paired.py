@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from backend.domain.measurement import paired_differences, protocol_of
+from backend.domain.measurement import paired_differences, protocol_of, scored_tasks
 from backend.domain.statistics import Difference, mcnemar_exact, paired_bootstrap, pass_at, task_scores
 from backend.kit.errors import Conflict
 from backend.kit.format import counted, interval
@@ -78,7 +78,7 @@ def obstacles(a: Evaluation, b: Evaluation) -> list[str]:
         for evaluation in (a, b)
         if evaluation.status != "finished"
     ]
-    return reasons + paired_differences(protocol_of(a), a.task_ids, protocol_of(b), b.task_ids)
+    return reasons + paired_differences(protocol_of(a), scored_tasks(a), protocol_of(b), scored_tasks(b))
 
 
 def compared(session: Session, first: Evaluation, second: Evaluation, k: int) -> ComparisonView:

@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AutoId, Base, BigId, OfRun
+from backend.domain.records import WITHOUT_EMBEDDING
 
 OfEvaluation = Annotated[int, mapped_column(ForeignKey("evaluation.id", ondelete="CASCADE"))]
 OfEvaluationAsKey = Annotated[
@@ -44,6 +45,12 @@ class Evaluation(Base):
     extras: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[float]
     finished_at: Mapped[float | None]
+
+    @property
+    def apart(self) -> list[str]:
+        """The tasks that its scores do not count: TRM has no embedding for them."""
+        found: list[str] = self.extras.get(WITHOUT_EMBEDDING, {}).get("tasks", [])
+        return found
 
 
 class Outcome(Base):

@@ -162,6 +162,28 @@ def test_scores_kept_as_words_get_the_protocol_of_the_run_s_held_out_result(
     engine.dispose()
 
 
+def test_an_alarm_that_an_evaluation_raised_of_its_run_goes_and_the_others_stay(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/etrm.sqlite3"
+    upgrade(url, "audit_trail")
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        connection.execute(insert_run(connection, "older", {}))
+        alarms = Table("alarm", MetaData(), autoload_with=connection)
+        for name in ("leak", "memorisation"):
+            connection.execute(
+                alarms.insert().values(
+                    run_id="older", name=name, step=1, text="", delivery_attempts=0, delivery_error=""
+                )
+            )
+
+    upgrade(url)
+
+    with Session(engine) as session:
+        assert [alarm.name for alarm in session.query(tables.Alarm)] == ["memorisation"]
+        assert session.query(tables.TrainedOn).count() == 0
+    engine.dispose()
+
+
 def insert_run(connection: Connection, run_id: str, scores: dict[str, object]) -> Insert:
     """A finished run with every column that must have a value, in the schema there is."""
     runs = Table("run", MetaData(), autoload_with=connection)

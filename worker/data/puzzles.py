@@ -19,6 +19,10 @@ class PuzzleTable:
     def rows(self) -> int:
         return 1 + len(self._first_rows) * self._forms
 
+    def lacks(self, task_id: str) -> bool:
+        """Whether the model needs an embedding of the task and has none; an encoder needs none."""
+        return bool(self._first_rows) and task_id not in self._first_rows
+
     def row(self, task_id: str, index: int) -> int:
         """UNKNOWN_ROW for a task, or a form of it, that is not trained on."""
         first = self._first_rows.get(task_id)

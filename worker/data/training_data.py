@@ -10,12 +10,13 @@ demonstrations (never the tests) of the tasks that are evaluated.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
 from backend.domain.arc.task import Pair, Task, choose_canvas
-from backend.domain.experiment import DataConfig, ExperimentConfig, TrmModel
+from backend.domain.experiment import DataConfig, ExperimentConfig, RunStart, TrmModel
+from backend.domain.trained_on import LeftOut, SetPart, TrainedOn, Why
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
 from backend.kit.problems import did_you_mean
 from worker.data.leaks import Leak, canonical, find_leaks
@@ -49,6 +50,7 @@ class Dropped:
     set_name: str
     task_id: str
     reason: str
+    why: Why | None = None  # None: another set's task of this id is trained on
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class TrainingData:
     by_canvas: Mapping[int, tuple[TrainingTask, ...]]  # side, ascending -> tasks
     dropped: tuple[Dropped, ...]
     leaks: tuple[Leak, ...]
+    trained_on: TrainedOn  # what of it the pages call trained on
 
 
 def build(config: ExperimentConfig, source: TaskSource) -> TrainingData:
@@ -73,12 +76,14 @@ def build(config: ExperimentConfig, source: TaskSource) -> TrainingData:
     held_out = {name: tasks for name, tasks in evaluated.items() if name not in sets}
     dropped: list[Dropped] = []
     candidates = _candidates(sets, data, dropped)
+    asked = min(len(candidates), data.first_tasks or len(candidates))
     leaks = _check_leaks(candidates, held_out, data, dropped)
     tasks = list(_usable(candidates, config, dropped))[: data.first_tasks]
     if not tasks:
         _nothing_left(dropped)
-    if data.evaluation_demonstrations:
-        tasks += _evaluation_demonstrations(config, held_out)
+    whole = [(candidates[task.id][0], task.id) for task in tasks]
+    shown = _evaluation_demonstrations(config, held_out) if data.evaluation_demonstrations else {}
+    tasks += shown.values()
     by_canvas: dict[int, list[TrainingTask]] = defaultdict(list)
     for task in tasks:
         by_canvas[task.side].append(task)
@@ -88,7 +93,34 @@ def build(config: ExperimentConfig, source: TaskSource) -> TrainingData:
         by_canvas={side: tuple(by_canvas[side]) for side in sorted(by_canvas)},
         dropped=tuple(dropped),
         leaks=leaks,
+        trained_on=_record(config, asked, whole, shown, dropped),
     )
+
+
+def _record(
+    config: ExperimentConfig,
+    asked: int,
+    whole: Iterable[tuple[str, str]],
+    shown: Iterable[tuple[str, str]],
+    dropped: Iterable[Dropped],
+) -> TrainedOn:
+    """What is trained on of each set; `whole` and `shown` are (set, task id)."""
+    ids: dict[str, list[str]] = defaultdict(list)
+    demonstrations: dict[str, list[str]] = defaultdict(list)
+    left_out: dict[str, list[LeftOut]] = defaultdict(list)
+    for set_name, task_id in whole:
+        ids[set_name].append(task_id)
+    for set_name, task_id in shown:
+        demonstrations[set_name].append(task_id)
+    for each in dropped:
+        if each.why is not None:
+            left_out[each.set_name].append(LeftOut(each.task_id, each.why, each.reason))
+    sets = {
+        name: SetPart(tuple(ids[name]), tuple(demonstrations[name]), tuple(left_out[name]))
+        for name in dict.fromkeys((*ids, *demonstrations, *left_out))
+    }
+    start = config.training.initialise_from
+    return TrainedOn(asked, sets, start.run if isinstance(start, RunStart) else "")
 
 
 def _load(source: TaskSource, set_name: str, field: str) -> tuple[Task, ...]:
@@ -144,7 +176,7 @@ def _check_leaks(
     for task_id, leak in first.items():
         del candidates[task_id]
         reason = f"holds {leak.what} of {leak.evaluated_task} of {leak.evaluated_set}"
-        dropped.append(Dropped(leak.training_set, task_id, reason))
+        dropped.append(Dropped(leak.training_set, task_id, reason, "overlap"))
     return leaks
 
 
@@ -157,13 +189,14 @@ def _usable(
         if side is None:
             largest = config.data.canvas_sizes[-1]
             reason = f"needs a canvas of {task.visible_side}, the largest has {largest}"
-            dropped.append(Dropped(set_name, task.id, reason))
+            dropped.append(Dropped(set_name, task.id, reason, "canvas"))
             continue
         trained = _training_task(task, side, config.data.query)
         if not trained.asked:
-            dropped.append(Dropped(set_name, task.id, "no pair to ask fits its canvas"))
+            dropped.append(Dropped(set_name, task.id, "no pair to ask fits its canvas", "pairs"))
         elif not trained.beside(trained.asked[0]) and not isinstance(config.model, TrmModel):
-            dropped.append(Dropped(set_name, task.id, "has no demonstration to show beside the asked pair"))
+            reason = "has no demonstration to show beside the asked pair"
+            dropped.append(Dropped(set_name, task.id, reason, "pairs"))
         else:
             yield trained
 
@@ -194,8 +227,9 @@ def _fits(pair: Pair, side: int) -> bool:
 
 def _evaluation_demonstrations(
     config: ExperimentConfig, held_out: Mapping[str, tuple[Task, ...]]
-) -> list[TrainingTask]:
-    """The demonstrations of the evaluated held-out tasks, each task once, as tasks to train on.
+) -> dict[tuple[str, str], TrainingTask]:
+    """The demonstrations of the evaluated held-out tasks, each task once, as tasks to train on, by set and
+    task id.
 
     A demonstration of one task that is a test of another, in any augmentation, is left out.
     """
@@ -205,7 +239,8 @@ def _evaluation_demonstrations(
             for test in task.tests:
                 if test.output is not None:
                     asked_by[canonical(test.input, test.output)].add(task.id)
-    found: dict[str, TrainingTask] = {}
+    found: dict[tuple[str, str], TrainingTask] = {}
+    seen: set[str] = set()
     for part in config.evaluation.sets:
         for task in select_tasks(part, held_out.get(part.name, ()), config.data.canvas_sizes):
             side = choose_canvas(task, config.data.canvas_sizes)
@@ -214,10 +249,11 @@ def _evaluation_demonstrations(
                 for pair in dict.fromkeys(task.demonstrations)
                 if not asked_by.get(canonical(pair.input, pair.output), set()) - {task.id}
             ]
-            if side is not None and pairs and task.id not in found:
+            if side is not None and pairs and task.id not in seen:
+                seen.add(task.id)
                 everything = tuple(range(len(pairs)))
-                found[task.id] = _on_canvas(task.id, side, pairs, everything, everything)
-    return list(found.values())
+                found[part.name, task.id] = _on_canvas(task.id, side, pairs, everything, everything)
+    return found
 
 
 def _puzzle_table(config: ExperimentConfig, tasks: list[TrainingTask]) -> PuzzleTable:

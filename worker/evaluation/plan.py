@@ -101,6 +101,15 @@ class Plan:
         """Those on a canvas, each once."""
         return list(self._places)
 
+    def lacks_embedding(self, question: Question) -> bool:
+        """Whether the model would answer it with the embedding of an unknown puzzle."""
+        return self._puzzles.lacks(question.task.id)
+
+    @property
+    def without_embedding(self) -> list[str]:
+        """The tasks on a canvas that the model has no embedding for."""
+        return list(dict.fromkeys(each.task.id for each in self.questions if self.lacks_embedding(each)))
+
     @property
     def views(self) -> int:
         """Distinct views of all questions."""

@@ -82,8 +82,9 @@ def train(
         ranks.wait()
         data = training_data.build(config, source)
         learner = Learner(config, data, device, ranks)
+        recorder.trained_on(data.trained_on)
         _introduce(learner, data, recorder)
-        scorer = Scorer(config, data.puzzles, source, folder, recorder, stop)
+        scorer = Scorer(config, data.puzzles, source, folder, recorder, stop, data.trained_on)
         run = _Run(config, recorder, folder, stop, learner, scorer, len(_leaking(data)), attempt)
         if not (resume and run.resume()):
             start_from_config(learner, recorder, folder.parent)
@@ -227,8 +228,8 @@ class _Run:
         if self.ranks.is_first:
             with self.learner.ema.swapped() if averaged else nullcontext():
                 summaries = self.scorer.score(self.learner.reasoner, self.learner.step)
-            trained_on = self.config.data.training_sets
-            for alarm in self.alarms.check_scores(self.learner.step, summaries, trained_on):
+            held_out = [each for each in summaries if self.scorer.standing(each.key).held_out]
+            for alarm in self.alarms.check_scores(self.learner.step, held_out):
                 self.recorder.alarm(alarm)
         self.ranks.wait()
         return summaries
@@ -271,6 +272,8 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
         recorder.log("Training without torch.compile: it fails on x86 CPUs without AVX-512.", "warning")
     if leaking := _leaking(data):
         recorder.log(f"Excluded from training (overlaps evaluation tasks): {', '.join(leaking)}.", "warning")
+    if data.trained_on.shortage.is_large:
+        recorder.log(f"This run is {data.trained_on.shortage.words}.", "warning")
     if data.dropped:
         example = data.dropped[0]
         recorder.log(

@@ -20,7 +20,6 @@ WORDS = {
     alarms.EXPLOSION: "unstable",
     alarms.UNUSED_CONTEXT: "context unused",
     alarms.MEMORISATION: "memorising",
-    alarms.LEAK: "leaking",
 }
 _FORGIVEN = (alarms.UNUSED_CONTEXT, alarms.MEMORISATION)  # their evidence says how things stand now
 
@@ -84,8 +83,8 @@ def _opening(what: str, level: Level, word: str) -> str:
     """A verdict's word as the beginning of a sentence about the encoder, or about the whole model."""
     if level == "good":
         return f"The {what} is learning"
-    if word == "leaking":
-        return "Scores are invalid: training included evaluated tasks"
+    if word.endswith(" left out"):
+        return f"Of the training tasks, {word.removesuffix(' left out')} are left out"
     idle = {
         "context unused": "idle: its context is not used",
         "context hardly used": "idle so far: its context is hardly used",

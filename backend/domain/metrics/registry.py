@@ -322,8 +322,8 @@ METRICS = (
         LEFT_OUT,
         "Training tasks that overlap evaluation tasks",
         "Before training, every pair is compared with every pair of the evaluated sets, in any augmentation, "
-        "and tasks that share one are excluded. An alarm means that a later evaluation asked what the run "
-        "was trained on.",
+        "and tasks that share one are excluded. An evaluation of other tasks is compared with the tasks "
+        "trained on as well, and says what it finds.",
         recorded="once, with the first point",
         charted=False,
     ),

@@ -43,6 +43,7 @@ from backend.runs import checkpoint_files, checkpoints, events, logs
 from backend.runs import queries as run_rows
 from backend.scores import job_queries as evaluation_jobs
 from tests.support.passing_time import keep_alive
+from tests.support.records.trained import record_trained_on
 
 HELD_OUT = "arc-agi-1/evaluation"
 
@@ -79,6 +80,7 @@ def record_run(
         for name, value in {"status": status, **progress, **columns}.items():
             setattr(row, name, value)
         if points:
+            record_trained_on(session, run_id, config)
             series.append(session, run_id, curves_of(config, points, started, seed, nan_from))
             step = points * config.training.log_every
             checkpoints.add(
