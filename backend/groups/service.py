@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.sweeps import Sweep, Variation, expand, parse_sweep, sweep_label
+from backend.domain.sweeps import Sweep, Variation, confounds, expand, parse_sweep, sweep_label
 from backend.groups import stats as group_stats
 from backend.groups.views import GroupPlace, GroupSummary, GroupView, Statuses
 from backend.kit import cursors
@@ -130,7 +130,7 @@ def place(session: Session, run: RunView) -> GroupPlace | None:
 
 
 def _view(session: Session, group: RunGroup) -> GroupView:
-    found = _views(session, rows.runs_of(session, group.id))
+    found, sweep = _views(session, rows.runs_of(session, group.id)), parse_sweep(group.sweep)
     return GroupView(
         id=group.id,
         name=group.name,
@@ -138,7 +138,10 @@ def _view(session: Session, group: RunGroup) -> GroupView:
         statuses=group_stats.statuses(found),
         sweep=group.sweep,
         config=group.config,
-        variations=group_stats.variations(found, parse_sweep(group.sweep)),
+        variations=group_stats.variations(found, sweep),
+        also_differs=confounds(
+            [run.config for run in {each.variation: each for each in found}.values()], sweep
+        ),
     )
 
 

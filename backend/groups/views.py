@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from backend.domain.sweeps import Confound
 from backend.kit.numbers import Number
 from backend.runs.status import RunStatus
 
@@ -109,6 +110,9 @@ class GroupView(GroupSummary):
     sweep: dict[str, Any]
     config: dict[str, Any] = Field(description="What the sweep varied.")
     variations: list[VariationView]
+    also_differs: list[Confound] = Field(
+        [], description="Fields that differ between the configurations though nobody swept them."
+    )
 
     @property
     def runs(self) -> list[GroupRun]:
