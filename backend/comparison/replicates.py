@@ -133,8 +133,8 @@ def replicates(session: Session, found: Sequence[Variation], k: int) -> list[Rep
 
 
 def common_protocol(found: Sequence[RunView]) -> Protocol | None:
-    """The protocol of most runs' held-out results; of several the one used last. None without any."""
-    return common([_held_out(run) for run in found])
+    """The protocol of most runs' held-out results, of several that of their headlines. None without any."""
+    return common([_held_out(run) for run in found], [run.held_out for run in found])
 
 
 def results_of(variation: Variation, protocol: Protocol | None) -> dict[str, ResultView]:

@@ -26,10 +26,10 @@ def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
     if each.encoder[1]:
         titles = each.encoder[0]
         rows = [
-            (row.key, row.label, row.words, *(_value(row, title) for title in titles))
+            (row.key, row.label, row.learning_words, row.words, *(_value(row, title) for title in titles))
             for row in each.encoder[1]
         ]
-        return [("run", "name", "verdict", *titles), *rows]
+        return [("run", "name", "learning", "encoder", *titles), *rows]
     if each.config:
         ids = list(dict.fromkeys(run for row in each.config for run in row.values))
         return [

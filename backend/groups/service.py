@@ -22,6 +22,7 @@ from backend.kit.problems import invalid, invalid_query, unknown_id
 from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
 from backend.lifecycle.input import MAX_NAME_LENGTH, check_names
+from backend.run_view import learning
 from backend.run_view.facts import Facts
 from backend.run_view.views import RunView
 from backend.runs import events
@@ -154,7 +155,7 @@ def _summary(group: RunGroup, statuses: Statuses) -> GroupSummary:
 
 
 def _views(session: Session, found: Sequence[Run]) -> list[RunView]:
-    return Facts(session, found, metrics=(group_stats.TOKEN_ACCURACY,)).views()
+    return Facts(session, found, metrics=learning.METRICS).views()
 
 
 def _row(session: Session, group_id: str) -> RunGroup:

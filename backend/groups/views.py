@@ -72,6 +72,9 @@ class VariationView(BaseModel):
     verdicts: Statuses = Field(
         {}, description="How many runs have each verdict on their hypothesis; empty without one."
     )
+    learning: Statuses = Field(
+        {}, description="How many runs have each verdict on learning.", examples=[{"generalises": 3}]
+    )
     token_accuracy: MeanView | None = Field(description="Of the last `accuracy/token` of each run.")
 
     @property

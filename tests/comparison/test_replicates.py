@@ -58,9 +58,8 @@ def test_a_later_evaluation_with_a_search_does_not_mix_with_those_without(
         found = replicates.replicates(session, compare.variations(compare.chosen(session, two)), k=1)
 
     assert run.held_out
-    assert run.held_out.measured_at == (
-        "step 100 · EMA weights · 8 views · 4 ACT steps · gradient 100 x 0.1 · 12 tasks"
-    )
+    assert run.held_out.measured_at == "step 100 · EMA weights · 8 views · 4 ACT steps · 12 tasks"
+    assert [each.id for each in run.beside_headline] == [searched]
     assert searched not in [result.id for each in found for result in each.results.values()]
     assert len(found[1].scores) == 3
 

@@ -83,7 +83,7 @@ def _sentences(found: Findings, level: Level, word: str) -> Iterator[str]:
 def _opening(what: str, level: Level, word: str) -> str:
     """A verdict's word as the beginning of a sentence about the encoder, or about the whole model."""
     if level == "good":
-        return f"The {what} is learning"
+        return f"The {what} is healthy"
     if word == "leaking":
         return "Scores are invalid: training included evaluated tasks"
     idle = {

@@ -25,7 +25,7 @@ class Confound(BaseModel):
 
     path: str = Field(examples=["model.encoder.layers"])
     values: dict[str, JsonValue] = Field(
-        description="Its value by the swept value that it comes with; left out where there is no such field.",
+        description="Its value by the swept value that it comes with; left out for kinds without the field.",
         examples=[{"encoder deterministic": 1, "encoder iterative": 2}],
     )
 
