@@ -210,10 +210,11 @@ def encoder_table(board: Board) -> tuple[dict[str, str], list[EncoderRow]]:
 
 
 def _counted(judged: Sequence[Judged]) -> list[tuple[Judged, int]]:
-    """The first of each verdict, with how many have it; the most frequent first."""
-    counts = Counter((each.level, each.word) for each in judged)
-    firsts = {(each.level, each.word): each for each in reversed(judged)}
-    return [(firsts[of], n) for of, n in counts.most_common()]
+    """One of each verdict, with how many have it, the most frequent first; green where all of them are."""
+    counts = Counter(each.word for each in judged)
+    ordered = sorted(judged, key=lambda each: each.level != "good")
+    chosen = {each.word: each for each in ordered}
+    return [(chosen[word], n) for word, n in counts.most_common()]
 
 
 def _reading(those: Sequence[Evidence]) -> Reading:

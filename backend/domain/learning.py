@@ -82,10 +82,15 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Learning:
-    """The verdict: a word for a table and a filter, and a sentence with the numbers it rests on."""
+    """The verdict: a word for a table and a filter, and the numbers it rests on."""
 
     word: Word
-    sentence: str
+    facts: str  # what it rests on, without a full stop
+
+    @property
+    def sentence(self) -> str:
+        """`Underfits: 9.5 % of training grids right; no held-out score yet; step 600 of 600.`"""
+        return f"{self.word[0].upper()}{self.word[1:]}: {self.facts}."
 
     @property
     def level(self) -> Literal["good", "warning", "bad", "quiet"]:
@@ -97,9 +102,9 @@ def judge(found: Learnt) -> Learning:
     """What the accuracies and the held-out score say together."""
     word = _word(found)
     if word == "no data yet":
-        return Learning(word, "Neither a training accuracy nor a held-out score has been recorded yet.")
+        return Learning(word, "neither a training accuracy nor a held-out score has been recorded")
     parts = [part for part in (_training(found), _held_out(found), _progress(found)) if part]
-    return Learning(word, f"{word[0].upper()}{word[1:]}: {'; '.join(parts)}.")
+    return Learning(word, "; ".join(parts))
 
 
 def _word(found: Learnt) -> Word:
@@ -110,7 +115,7 @@ def _word(found: Learnt) -> Word:
         return generalises
     if found.fits:
         return "fits but does not generalise" if _misses(found) else "fits"
-    if found.is_early:
+    if found.is_early or (found.starts and not found.is_over):
         return "too early"
     return "underfits" if found.starts else "not learning"
 

@@ -42,6 +42,7 @@ def learnt(**known: Any) -> Learnt:
         ({"exact": 0.0, "steps": 5}, "too early"),  # cancelled
         ({"exact": 0.0, "steps": 149, "is_over": False}, "too early"),
         ({"exact": 0.0, "steps": 150, "is_over": False}, "not learning"),
+        ({"exact": 0.3, "steps": 500, "is_over": False}, "too early"),  # it still rises
         ({"exact": 0.9, "steps": 5, "is_over": False}, "fits"),
         ({"exact": 0.0, "planned": None, "is_over": False}, "too early"),
         ({"exact": 0.0, "planned": None}, "not learning"),
