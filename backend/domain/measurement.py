@@ -99,7 +99,9 @@ class Protocol(Settings):
             (counted(self.n, "task"), self.n != other.n),
         )
         said = " · ".join(words for words, differs in parts if differs)
-        return said or ("" if self == other else "other tasks")
+        if said or self == other:
+            return said
+        return "other tasks" if self.tasks_digest != other.tasks_digest else "other settings"
 
     def on(self, task_ids: Iterable[str]) -> Protocol:
         """The same on these tasks of the set alone."""
