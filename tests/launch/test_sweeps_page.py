@@ -172,7 +172,7 @@ def test_a_group_page_shows_means_over_seeds_and_each_run(page_client: httpx.Cli
     assert re.search(
         r"width 64 model\.core\.width = 64 2 queued [\d.]+ % \[[\d.]+–[\d.]+\] n = 2 \d+/12 tasks", said
     )
-    assert "width 128 model.core.width = 128 2 queued not evaluated yet no data yet" in said
+    assert "width 128 model.core.width = 128 2 queued not evaluated yet 2 no data yet no data yet" in said
     assert all(f'href="/runs/{run.id}"' in page for run in group.runs)
 
 
