@@ -28,6 +28,8 @@ CORRECTED: dict[str, tuple[str, ...]] = {
         r"^ /api/v1/runs[?/].* last: None, now 'NaN'$",  # a value that is no number is a value
         r"^ /api/v1/runs/export\?format=json.* loss: None, now 'NaN'$",
         r" next_cursor: '\d+-\d+', now '\d+:\d+'$",  # one form of cursors
+        # A healthy encoder is no good news of a run that does not generalise.
+        r"^ /api/v1/runs/\w+/health level: 'good', now 'quiet'$",
     )
 }
 REWORDED = re.compile(r" (?:title|sentence|words?|waiting_reason): (['\"])(.*)\1, now (['\"])(.*)\3$")

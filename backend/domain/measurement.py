@@ -87,6 +87,22 @@ class Protocol(Settings):
             f"different {name} ({left} and {right})" for name, left, right in pairs if left != right
         ]
 
+    def unlike(self, other: Protocol) -> str:
+        """`gradient 100 x 0.1 · 12 tasks`: what this protocol says where the other says something else."""
+        parts = (
+            (self.set_name, self.set_name != other.set_name),
+            (f"{weights_name(self.weights)} weights", self.weights != other.weights),
+            (counted(self.views, "view"), self.views != other.views),
+            (counted(self.act_steps, "ACT step"), self.act_steps != other.act_steps),
+            (search_words(self.search) or "no search", self.search != other.search),
+            (self.canvas or "square canvas", self.canvas != other.canvas),
+            (counted(self.n, "task"), self.n != other.n),
+        )
+        said = " · ".join(words for words, differs in parts if differs)
+        if said or self == other:
+            return said
+        return "other tasks" if self.tasks_digest != other.tasks_digest else "other settings"
+
     def on(self, task_ids: Iterable[str]) -> Protocol:
         """The same on these tasks of the set alone."""
         ids = list(task_ids)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from backend.domain.sweeps import Confound
 from backend.kit.numbers import Number
 from backend.runs.status import RunStatus
 
@@ -72,6 +73,9 @@ class VariationView(BaseModel):
     verdicts: Statuses = Field(
         {}, description="How many runs have each verdict on their hypothesis; empty without one."
     )
+    learning: Statuses = Field(
+        {}, description="How many runs have each verdict on learning.", examples=[{"generalises": 3}]
+    )
     token_accuracy: MeanView | None = Field(description="Of the last `accuracy/token` of each run.")
 
     @property
@@ -110,6 +114,9 @@ class GroupView(GroupSummary):
     sweep: dict[str, Any]
     config: dict[str, Any] = Field(description="What the sweep varied.")
     variations: list[VariationView]
+    also_differs: list[Confound] = Field(
+        [], description="Fields that differ between the configurations though nobody swept them."
+    )
 
     @property
     def runs(self) -> list[GroupRun]:

@@ -119,15 +119,22 @@ def embedding_fields(row: Evaluation) -> dict[str, Any]:
 AnyMeasured = TypeVar("AnyMeasured", bound=Measured)
 
 
-def common_protocol(of_runs: Iterable[Sequence[Measured]]) -> Protocol | None:
-    """The protocol that most runs share, from each run's results; of several the one used last."""
+def common_protocol(
+    of_runs: Iterable[Sequence[Measured]], headlines: Iterable[Measured | None] = ()
+) -> Protocol | None:
+    """The protocol that most runs share, from each run's results.
+
+    Of several, the one that most of the runs' `headlines` were measured by, and then the one used last: what
+    all seeds were evaluated by besides does not take the place of their own evaluation.
+    """
     runs: Counter[Protocol] = Counter()
+    own = Counter(result.protocol for result in headlines if result)
     newest: dict[Protocol, int] = {}
     for results in of_runs:
         runs.update({result.protocol for result in results})
         for result in results:
             newest[result.protocol] = max(result.id, newest.get(result.protocol, 0))
-    return max(runs, key=lambda protocol: (runs[protocol], newest[protocol]), default=None)
+    return max(runs, key=lambda protocol: (runs[protocol], own[protocol], newest[protocol]), default=None)
 
 
 def newest_by(protocol: Protocol | None, results: Sequence[AnyMeasured]) -> AnyMeasured | None:

@@ -57,6 +57,21 @@ def test_equal_protocols_have_no_difference_and_every_difference_is_named() -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"search": '{"kind":"gradient"}'}, "gradient 100 x 0.1"),
+        ({"views": 1200, "weights": "raw"}, "raw weights · 1,200 views"),
+        ({"tasks_digest": digest_of(["other"]), "n": 1}, "1 task"),
+        ({"tasks_digest": digest_of(TASKS[1:])}, "other tasks"),
+        ({"set_name": "elsewhere", "canvas": "trimmed +2"}, "elsewhere · trimmed +2"),
+    ],
+)
+def test_beside_another_only_what_is_not_the_same_is_said(changes: dict[str, Any], words: str) -> None:
+    assert replace(PLAIN, **changes).unlike(PLAIN) == words
+
+
 def test_a_search_is_the_same_whether_or_not_its_defaults_were_stored() -> None:
     short, whole = replace(PLAIN, search='{"kind": "gradient"}'), replace(PLAIN, search=GRADIENT)
     assert short == whole

@@ -89,12 +89,12 @@ def held_out(solved: float, n: int) -> ResultView:
 @pytest.mark.parametrize(
     ("change", "level", "word"),
     [
-        ({}, "good", "healthy"),
+        ({}, "quiet", "healthy"),
         ({COVERAGE: 0.02}, "bad", "starving"),
         ({SAMPLES: 0.4}, "bad", "starving"),
         ({SCALE_FREE: 0.0005}, "bad", "collapsed"),
         ({SCALE_FREE: 0.01}, "warning", "near collapse"),
-        ({COST: 0.3}, "good", "healthy"),
+        ({COST: 0.3}, "quiet", "healthy"),
         ({COST: 0.004}, "warning", "context hardly used"),
         ({LOSS: None}, "bad", "diverged"),
     ],
@@ -166,7 +166,7 @@ def test_a_decoder_that_has_learned_to_use_its_context_is_forgiven() -> None:
 
     assert (then.level, then.word) == ("bad", "context unused")
     assert "does not use it: another task's context costs 0.20 points" in then.sentence
-    assert (now.level, now.word) == ("good", "healthy")
+    assert (now.level, now.word) == ("quiet", "healthy")
     assert f"nearest neighbours 71{NBSP}% of the time" in now.sentence
     assert "The decoder uses it: another task's context costs 41 points" in now.sentence
 

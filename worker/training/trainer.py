@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import NoReturn
 
 from backend.domain.config.problems import differences
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.health import LEFT_OUT
+from backend.domain.metrics.names import BASELINE, LEFT_OUT
 from backend.domain.records import EvaluationSummary, Progress, Ruling
 from backend.kit.errors import Conflict, TrainingDiverged
 from backend.kit.format import counted
 from worker.data import training_data
+from worker.data.baseline import token_baseline
 from worker.data.sets import TaskSource
 from worker.data.training_data import TrainingData
 from worker.kit.device import open_device
@@ -85,7 +87,7 @@ def train(
         recorder.trained_on(data.trained_on)
         _introduce(learner, data, recorder)
         scorer = Scorer(config, data.puzzles, source, folder, recorder, stop, data.trained_on)
-        run = _Run(config, recorder, folder, stop, learner, scorer, len(_leaking(data)), attempt)
+        run = _Run(config, recorder, folder, stop, learner, scorer, _facts_of(data), attempt)
         if not (resume and run.resume()):
             start_from_config(learner, recorder, folder.parent)
         recorder.progress(Progress("loading", 1, 1))
@@ -103,7 +105,7 @@ class _Run:
         stop: StopSignal,
         learner: Learner,
         scorer: Scorer,
-        left_out: int,
+        once: Mapping[str, float],
         attempt: int,
     ) -> None:
         self.config = config
@@ -117,7 +119,7 @@ class _Run:
         self.stop_rule = StopRule(config.hypothesis)
         self.ruled = False  # the stop rule has ended the training; all processes know it
         self.meter = Meter("training", config.training.steps)
-        self.left_out = left_out  # training tasks that hold what is evaluated
+        self.once = once  # metrics recorded with the first point alone
         self.attempt = attempt
         self.saved_step = -1
 
@@ -191,7 +193,7 @@ class _Run:
         """Record the interval that ends here, judge it, and tell how far the run is."""
         values = self.learner.read()
         if self.learner.step <= self.config.training.log_every:  # once a run
-            values[LEFT_OUT] = float(self.left_out)
+            values |= self.once
         self.recorder.metrics(self.learner.step, values)
         for name in ("loss", "gradient_norm/all"):
             if not math.isfinite(values[name]):
@@ -284,3 +286,9 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
 def _leaking(data: TrainingData) -> list[str]:
     """The training tasks that were left out since they hold what the evaluation asks."""
     return sorted({leak.training_task for leak in data.leaks})
+
+
+def _facts_of(data: TrainingData) -> dict[str, float]:
+    """What is recorded once: training tasks left out as leaks, and the token accuracy without learning."""
+    asked = ((task.side, (task.pairs[place] for place in task.asked)) for task in data.tasks)
+    return {LEFT_OUT: float(len(_leaking(data))), BASELINE: token_baseline(asked)}

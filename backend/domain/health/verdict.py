@@ -82,7 +82,7 @@ def _sentences(found: Findings, level: Level, word: str) -> Iterator[str]:
 def _opening(what: str, level: Level, word: str) -> str:
     """A verdict's word as the beginning of a sentence about the encoder, or about the whole model."""
     if level == "good":
-        return f"The {what} is learning"
+        return f"The {what} is healthy"
     if word.endswith(" left out"):
         return f"Of the training tasks, {word.removesuffix(' left out')} are left out"
     idle = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from backend.domain.metrics.metric import EVERY_PROBE, Metric
 from backend.domain.metrics.names import (
+    BASELINE,
     COSINE,
     COST,
     COVERAGE,
@@ -324,6 +325,15 @@ METRICS = (
         "Before training, every pair is compared with every pair of the evaluated sets, in any augmentation, "
         "and tasks that share one are excluded. An evaluation of other tasks is compared with the tasks "
         "trained on as well, and says what it finds.",
+        recorded="once, with the first point",
+        charted=False,
+    ),
+    Metric(
+        BASELINE,
+        "Token accuracy without learning",
+        "Share of labelled tokens that copying the input or writing each answer's most common token gets "
+        "right, the better of both, a mean over training pairs. Token accuracy below it shows no learning.",
+        unit="share",
         recorded="once, with the first point",
         charted=False,
     ),

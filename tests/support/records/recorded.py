@@ -149,6 +149,7 @@ def curves_of(
             for name, curve in probed.items()
         }
     values["data/left_out_as_leak"] = [2.0, *[None] * (points - 1)][:points]
+    values["data/token_baseline"] = [0.69, *[None] * (points - 1)][:points]
     every = config.training.log_every
     times = [started + i * 0.9 for i in range(points)]
     return MetricFrame([(i + 1) * every for i in range(points)], times, values)
