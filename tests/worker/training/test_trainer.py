@@ -77,7 +77,7 @@ def test_a_penalty_of_the_encoder_is_recorded_by_its_name(tmp_path: Path) -> Non
     memory = Memory()
     run(tiny("etrm_variational", steps=4, evaluation=NO_EVALUATION), tmp_path, memory)
     values = memory.points[4]
-    assert values["loss/kl"] > 0
+    assert values["loss/kl_per_sample"] > 0
     assert values["loss"] > values["loss/prediction"] + 0.5 * values["loss/halting"]
 
 
