@@ -18,12 +18,14 @@ from backend.domain.arc.task import Pair, Task, choose_canvas
 from backend.domain.experiment import DataConfig, ExperimentConfig, TrmModel
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
 from backend.kit.problems import did_you_mean
+from worker.data.forms import distinct_forms
 from worker.data.leaks import Leak, canonical, find_leaks
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
 from worker.data.sets import TaskSource
 from worker.data.tokens import Cells, as_cells
 
+ASKING_TESTS = ("test", "each_test")  # what `data.query` may be for demonstrations to be shown alone
 _LEAKS_SHOWN = 5  # in a refusal
 
 
@@ -36,6 +38,7 @@ class TrainingTask:
     pairs: tuple[tuple[Cells, Cells], ...]  # all different, all fit the canvas
     asked: tuple[int, ...]  # places in `pairs`
     shown: tuple[int, ...]
+    forms: tuple[int, ...] = ()  # numbers of the augmentations it is seen in; empty: all of the config
 
     def beside(self, asked: int) -> tuple[int, ...]:
         """Places of the pairs that may be shown while `asked` is asked: leave-one-out."""
@@ -159,7 +162,7 @@ def _usable(
             reason = f"needs a canvas of {task.visible_side}, the largest has {largest}"
             dropped.append(Dropped(set_name, task.id, reason))
             continue
-        trained = _training_task(task, side, config.data.query)
+        trained = _training_task(task, side, config)
         if not trained.asked:
             dropped.append(Dropped(set_name, task.id, "no pair to ask fits its canvas"))
         elif not trained.beside(trained.asked[0]) and not isinstance(config.model, TrmModel):
@@ -168,23 +171,30 @@ def _usable(
             yield trained
 
 
-def _training_task(task: Task, side: int, query: str) -> TrainingTask:
+def _training_task(task: Task, side: int, config: ExperimentConfig) -> TrainingTask:
     """A task of a training set. Tests with an unknown output, or one off the canvas, are left out."""
     shown = list(dict.fromkeys(task.demonstrations))
     tests = [Pair(test.input, test.output) for test in task.tests if test.output is not None]
     tests = [pair for pair in dict.fromkeys(tests) if pair not in shown and _fits(pair, side)]
     pairs = [*shown, *tests]
     everything = tuple(range(len(pairs)))
-    if query != "test":
-        return _on_canvas(task.id, side, pairs, everything, everything)
-    return _on_canvas(task.id, side, pairs, everything[len(shown) :], everything[: len(shown)])
+    if config.data.query not in ASKING_TESTS:
+        return _on_canvas(task, side, pairs, everything, everything, config)
+    return _on_canvas(task, side, pairs, everything[len(shown) :], everything[: len(shown)], config)
 
 
 def _on_canvas(
-    task_id: str, side: int, pairs: list[Pair], asked: tuple[int, ...], shown: tuple[int, ...]
+    task: Task,
+    side: int,
+    pairs: list[Pair],
+    asked: tuple[int, ...],
+    shown: tuple[int, ...],
+    config: ExperimentConfig,
 ) -> TrainingTask:
     cells = tuple((as_cells(pair.input), as_cells(pair.output)) for pair in pairs)
-    return TrainingTask(task_id, side, cells, asked, shown)
+    data = config.data
+    forms = distinct_forms(task, config.seed, data.augmentations + 1) if data.distinct_augmentations else ()
+    return TrainingTask(task.id, side, cells, asked, shown, forms)
 
 
 def _fits(pair: Pair, side: int) -> bool:
@@ -195,7 +205,7 @@ def _fits(pair: Pair, side: int) -> bool:
 def _evaluation_demonstrations(
     config: ExperimentConfig, held_out: Mapping[str, tuple[Task, ...]]
 ) -> list[TrainingTask]:
-    """The demonstrations of the evaluated held-out tasks, each task once, as tasks to train on.
+    """The demonstrations of the evaluated held-out tasks, or of all in their sets, as tasks to train on.
 
     A demonstration of one task that is a test of another, in any augmentation, is left out.
     """
@@ -207,6 +217,8 @@ def _evaluation_demonstrations(
                     asked_by[canonical(test.input, test.output)].add(task.id)
     found: dict[str, TrainingTask] = {}
     for part in config.evaluation.sets:
+        if config.data.demonstrations_of == "set":
+            part = part.model_copy(update={"first_tasks": None, "that_fit": False})
         for task in select_tasks(part, held_out.get(part.name, ()), config.data.canvas_sizes):
             side = choose_canvas(task, config.data.canvas_sizes)
             pairs = [
@@ -216,7 +228,7 @@ def _evaluation_demonstrations(
             ]
             if side is not None and pairs and task.id not in found:
                 everything = tuple(range(len(pairs)))
-                found[task.id] = _on_canvas(task.id, side, pairs, everything, everything)
+                found[task.id] = _on_canvas(task, side, pairs, everything, everything, config)
     return list(found.values())
 
 
@@ -224,7 +236,8 @@ def _puzzle_table(config: ExperimentConfig, tasks: list[TrainingTask]) -> Puzzle
     """TRM's rows; an encoder has none."""
     if not isinstance(config.model, TrmModel):
         return PuzzleTable()
-    return PuzzleTable([task.id for task in tasks], config.data.augmentations)
+    forms = {task.id: task.forms for task in tasks if task.forms}
+    return PuzzleTable([task.id for task in tasks], config.data.augmentations, forms)
 
 
 def _nothing_left(dropped: list[Dropped]) -> NoReturn:

@@ -42,6 +42,14 @@ class DataConfig(Config):
         "Also train on the demonstration pairs (never the test pairs) of the evaluated tasks. "
         "TRM needs it: it has one embedding per puzzle. Leave off for encoder models.",
     )
+    demonstrations_of: Literal["evaluated", "set"] = field(
+        "evaluated",
+        "Demonstrations of",
+        "Whose demonstrations are learnt with the field above. evaluated: those of the tasks that this "
+        "config evaluates. set: those of every task of the evaluated sets, so that a later evaluation of "
+        "more tasks finds an embedding for each (TRM as published).",
+        advanced=True,
+    )
     first_tasks: int | None = field(
         None,
         "First n tasks",
@@ -70,8 +78,22 @@ class DataConfig(Config):
         ge=0,
         le=100_000,
     )
+    distinct_augmentations: bool = field(
+        False,
+        "Distinct augmentations",
+        "Count augmented forms of a task that look alike as one, so that a task of few colours or many "
+        "symmetries has fewer forms, and TRM fewer embeddings of it (as published).",
+        advanced=True,
+    )
     translation: bool = field(
         True, "Translation", "Place each pair at a random offset on the canvas.", advanced=True
+    )
+    corner_pair: bool = field(
+        False,
+        "Corner pair",
+        "With translation: one pair of each augmented form, drawn once for the form, always stays in the "
+        "corner of the canvas, where evaluation places every pair (as published).",
+        advanced=True,
     )
     max_demonstrations: int = field(
         10,
@@ -81,12 +103,13 @@ class DataConfig(Config):
         le=16,
         advanced=True,
     )
-    query: Literal["any", "each", "test"] = field(
+    query: Literal["any", "each", "test", "each_test"] = field(
         "any",
         "Query pair",
         "any: a random pair of a training task is the query, the others are shown (leave-one-out). each: "
-        "every pair of a task is the query once in one view, one sample after the other, as LPN trains. "
-        "test: only test pairs are queries.",
+        "every pair of a task is the query once in one view, one sample after the other, as TRM and LPN "
+        "train. test: a random test pair is the query, demonstrations are shown. each_test: every test pair "
+        "is, one after the other in one view, as ETRM trains.",
         advanced=True,
     )
     on_leak: Literal["drop", "refuse"] = field(

@@ -82,8 +82,8 @@ METRICS = (
     Metric(
         "loss/kl_per_sample",
         "Loss, KL",
-        "Divergence of the encoder's distribution from a standard normal one, in nats per sample and before its "
-        "weight. The VAE per demonstration has it per demonstration. Field KL reduction: how it is added.",
+        "Divergence of the encoder's distribution from a standard normal one, in nats per sample and before "
+        "its weight. The VAE per demonstration has it per demonstration.",
         label="KL (nats per sample)",
         panel="loss",
         recorded="with a variational encoder",

@@ -151,6 +151,21 @@ def test_trm_learns_the_demonstrations_of_evaluated_tasks_and_never_their_tests(
     assert all(data.puzzles.row(task.id, 1000) for task in evaluated)
 
 
+def test_trm_may_learn_the_demonstrations_of_the_whole_set_of_which_few_tasks_are_evaluated(
+    real: tuple[Task, ...],
+) -> None:
+    config = changed(trm_arc1(), training_sets=("mine",), augmentations=1, distinct_augmentations=False)
+    config = evaluating(config, EvaluationSet(name="theirs", first_tasks=1))
+    source = memory(mine=real[:2], theirs=real[2:])
+    few = build(changed(config, demonstrations_of="evaluated"), source)
+    whole = build(changed(config, demonstrations_of="set"), source)
+    assert {task.id for task in few.tasks} == {task.id for task in real[:3]}
+    assert {task.id for task in whole.tasks} == {task.id for task in real}
+    asked = forms_of(real[2:], tests=True, demonstrations=False)
+    assert not forms(whole.tasks) & asked
+    assert all(whole.puzzles.row(task.id, 1) for task in real)
+
+
 def test_a_demonstration_that_another_evaluated_task_asks_is_not_learnt(real: tuple[Task, ...]) -> None:
     asked = real[1]
     truth = asked.tests[0].output
