@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from backend.domain.arc.task import Pair, Task, choose_canvas
-from backend.domain.experiment import DataConfig, ExperimentConfig, TrmModel
+from backend.domain.experiment import FETCHED_SETS, DataConfig, ExperimentConfig, TrmModel
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
 from backend.kit.problems import did_you_mean
 from worker.data.forms import distinct_forms
@@ -63,17 +63,18 @@ class TrainingData:
     by_canvas: Mapping[int, tuple[TrainingTask, ...]]  # side, ascending -> tasks
     dropped: tuple[Dropped, ...]
     leaks: tuple[Leak, ...]
+    absent: tuple[str, ...] = ()  # training sets to be fetched that were not there
 
 
 def build(config: ExperimentConfig, source: TaskSource) -> TrainingData:
     """Load, check and sort the tasks of a config; InvalidConfig names the field that cannot be met."""
     data = config.data
-    sets = {name: _load(source, name, "data.training_sets") for name in data.training_sets}
+    sets, absent = _training_sets(source, data)
     evaluated = {
         part.name: _load(source, part.name, f"evaluation.sets.{place}.name")
         for place, part in enumerate(config.evaluation.sets)
     }
-    held_out = {name: tasks for name, tasks in evaluated.items() if name not in sets}
+    held_out = {name: tasks for name, tasks in evaluated.items() if name not in data.training_sets}
     dropped: list[Dropped] = []
     candidates = _candidates(sets, data, dropped)
     leaks = _check_leaks(candidates, held_out, data, dropped)
@@ -91,7 +92,24 @@ def build(config: ExperimentConfig, source: TaskSource) -> TrainingData:
         by_canvas={side: tuple(by_canvas[side]) for side in sorted(by_canvas)},
         dropped=tuple(dropped),
         leaks=leaks,
+        absent=absent,
     )
+
+
+def _training_sets(
+    source: TaskSource, data: DataConfig
+) -> tuple[dict[str, tuple[Task, ...]], tuple[str, ...]]:
+    """The sets trained on, and the names of those to be fetched that are not there: the others do without."""
+    sets: dict[str, tuple[Task, ...]] = {}
+    absent = []
+    for name in data.training_sets:
+        try:
+            sets[name] = _load(source, name, "data.training_sets")
+        except InvalidConfig:
+            if name not in FETCHED_SETS or len(data.training_sets) == 1:
+                raise
+            absent.append(name)
+    return sets, tuple(absent)
 
 
 def _load(source: TaskSource, set_name: str, field: str) -> tuple[Task, ...]:

@@ -267,6 +267,11 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
         recorder.log("Training without torch.compile: it fails on x86 CPUs without AVX-512.", "warning")
     if leaking := _leaking(data):
         recorder.log(f"Excluded from training (overlaps evaluation tasks): {', '.join(leaking)}.", "warning")
+    for name in data.absent:
+        recorder.log(
+            f"Trained without the task set {name}: it is not here. To have it: etrm data fetch {name}.",
+            "warning",
+        )
     if data.dropped:
         example = data.dropped[0]
         recorder.log(

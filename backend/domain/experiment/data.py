@@ -15,6 +15,10 @@ BUILT_IN_SETS = (
     "arc-agi-2/evaluation",
 )
 
+# Not part of the installation: `etrm data fetch NAME` brings them (backend/domain/arc/fetched.py). A run that
+# names one which is not there trains without it and says so.
+FETCHED_SETS = ("concept",)
+
 GENERATED_PREFIX = "procedural/"
 # Made by the worker (worker/data/procedural). No rule of a test set occurs in the training set beside it.
 GENERATED_SETS = (
@@ -32,7 +36,8 @@ class DataConfig(Config):
     training_sets: tuple[str, ...] = field(
         ("arc-agi-1/training",),
         "Training sets",
-        "Names of built-in, generated or imported sets.",
+        "Names of built-in, generated or imported sets. A set that only etrm data fetch brings is left out "
+        "where it is not there, and the run's log says so.",
         min_length=1,
         max_length=16,
     )

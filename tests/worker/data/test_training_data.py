@@ -251,6 +251,17 @@ def test_two_sets_with_the_same_task_train_on_it_once(real: tuple[Task, ...]) ->
     assert [(each.set_name, each.reason) for each in data.dropped] == [("more", "already taken from mine")]
 
 
+def test_a_set_that_was_not_fetched_is_left_out_and_named(real: tuple[Task, ...]) -> None:
+    config = in_memory(changed(quick(), canvas_sizes=(30,)))
+    config = changed(config, training_sets=("mine", "concept"))
+    without = build(config, memory(mine=real[:2], theirs=()))
+    assert (without.absent, [task.id for task in without.tasks]) == (("concept",), [t.id for t in real[:2]])
+    fetched = build(config, memory(mine=real[:2], concept=real[2:4], theirs=()))
+    assert (fetched.absent, len(fetched.tasks)) == ((), 4)
+    with pytest.raises(InvalidConfig, match="Could not load the training data"):
+        build(changed(config, training_sets=("concept",)), memory(mine=real, theirs=()))
+
+
 @pytest.mark.parametrize(
     ("data", "sets", "field", "message", "hint"),
     [
