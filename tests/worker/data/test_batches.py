@@ -278,6 +278,7 @@ def test_distinct_augmentations_are_forms_that_look_different_each_with_a_row_of
         canvas_sizes=(4,),
         augmentations=999,
         distinct_augmentations=True,
+        query="any",
         evaluation_demonstrations=False,
         translation=False,
     )
@@ -310,7 +311,15 @@ def test_without_translation_every_grid_lies_in_the_corner(data: TrainingData) -
 
 
 def test_trm_gets_the_row_of_the_view_and_no_demonstrations() -> None:
-    config = changed(trm_arc1(), first_tasks=20, canvas_sizes=(10,), augmentations=3, translation=False)
+    config = changed(
+        trm_arc1(),
+        first_tasks=20,
+        canvas_sizes=(10,),
+        augmentations=3,
+        translation=False,
+        query="any",
+        distinct_augmentations=False,
+    )
     data = build(config, BuiltinTasks())
     batch = first(BatchStream(data, config, 10), 200)
     assert batch.demo_inputs.shape == (200, 0, 100)
