@@ -24,7 +24,7 @@ def of_trm(source: str) -> tuple[PublishedSetting, ...]:
             "",
             "one offset per pair of a form, stored",
             source,
-            "pairs are placed at random at every visit, where the published data holds one place for each pair of "
+            "pairs are placed at random at every visit, where the published data holds one place per pair of "
             "a form",
             "offsets",
         ),
