@@ -188,6 +188,16 @@ def test_tasks_left_out_are_told_with_the_reason(tmp_path: Path) -> None:
     assert "needs a canvas of" in said or "holds" in said
 
 
+def test_a_run_without_a_set_to_be_fetched_starts_and_says_so(tmp_path: Path) -> None:
+    memory = Memory()
+    config = tiny(steps=1, evaluation=NO_EVALUATION)
+    sets = ("arc-agi-1/training", "concept")
+    config = config.model_copy(update={"data": config.data.model_copy(update={"training_sets": sets})})
+    run(config, tmp_path, memory)
+    said = "Trained without the task set concept: it is not here. To have it: etrm data fetch concept."
+    assert f"warning: {said}" in memory.lines
+
+
 def test_a_gpu_asked_for_and_absent_is_said_before_anything_is_done(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
