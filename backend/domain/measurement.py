@@ -13,6 +13,9 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.search import normalised_key, search_key, search_words
 from backend.kit.format import counted
 
+EQUAL_ONCE = "equal views once"
+LATER = ("distinct_views",)  # settings that protocols of before do not name
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -23,14 +26,16 @@ class Settings:
     act_steps: int
     search: str = ""  # the search's config as JSON; empty without one
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
+    distinct_views: bool = False  # views that look alike vote once
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "search", normalised_key(self.search))
 
     @property
     def search_and_canvas(self) -> str:
-        """` · gradient 100 x 0.1 · trimmed +2`, to follow the other settings; empty for the plain ones."""
-        return "".join(f" · {part}" for part in (search_words(self.search), self.canvas) if part)
+        """` · gradient 100 x 0.1 · trimmed +2 · equal views once`, to follow the others; empty if plain."""
+        parts = (search_words(self.search), self.canvas, EQUAL_ONCE if self.distinct_views else "")
+        return "".join(f" · {part}" for part in parts if part)
 
     @property
     def settings(self) -> Settings:
@@ -49,14 +54,18 @@ class Protocol(Settings):
     @property
     def key(self) -> str:
         """A short text that is equal for equal protocols, for files and databases."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(as_json(self), sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def conditions(self) -> str:
         """`EMA weights · 8 views · 16 ACT steps · gradient 100 x 0.1 · 32 tasks`."""
         views, steps, tasks = (
             counted(number, noun)
-            for number, noun in ((self.views, "view"), (self.act_steps, "ACT step"), (self.n, "task"))
+            for number, noun in (
+                (self.views, "view"),
+                (self.act_steps, "ACT step"),
+                (self.n, "task"),
+            )
         )
         return f"{weights_name(self.weights)} weights · {views} · {steps}{self.search_and_canvas} · {tasks}"
 
@@ -82,6 +91,7 @@ class Protocol(Settings):
             ("ACT steps", f"{self.act_steps:,}", f"{other.act_steps:,}"),
             ("searches", search_words(self.search) or "none", search_words(other.search) or "none"),
             ("canvases", self.canvas or "square", other.canvas or "square"),
+            ("votes of equal views", *("once" if each.distinct_views else "each" for each in (self, other))),
         )
         return found + [
             f"different {name} ({left} and {right})" for name, left, right in pairs if left != right
@@ -142,6 +152,7 @@ def settings_of(config: ExperimentConfig) -> Settings:
         act_steps=evaluation.act_steps or config.model.act.max_steps,
         search=search_key(evaluation.search),
         canvas="" if evaluation.trim is None else f"trimmed +{evaluation.trim}",
+        distinct_views=evaluation.distinct_views,
     )
 
 
@@ -151,8 +162,8 @@ def digest_of(task_ids: Iterable[str]) -> str:
 
 
 def as_json(protocol: Protocol) -> dict[str, Any]:
-    """For a JSON column; `from_json` reads it."""
-    return asdict(protocol)
+    """For a JSON column; `from_json` reads it. A later setting is left out where it is as it was before."""
+    return {name: value for name, value in asdict(protocol).items() if name not in LATER or value}
 
 
 def from_json(stored: dict[str, Any] | None) -> Protocol | None:

@@ -135,6 +135,7 @@ class EvaluationKey:
     task_ids: tuple[str, ...]
     search: str = ""  # the search's config as JSON; empty without one
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
+    distinct_views: bool = False  # views that look alike vote once
 
     @property
     def tasks_digest(self) -> str:

@@ -47,6 +47,7 @@ def evaluate(
     views: Text = "",
     act_steps: Text = "",
     trace_steps: Text = "",
+    distinct_views: Text = "",
     workers: Text = "",
     search: Text = "",
     search_amount: Text = "",
@@ -68,7 +69,11 @@ def evaluate(
     given = {name: value for name, value in asked.items() if value}
     if tasks.strip():
         given.pop("first_tasks", None)  # the form has a number in it from the start
-    given |= {"tasks": items_of(tasks, spaced=True), "trace_steps": trace_steps == "on"}
+    given |= {
+        "tasks": items_of(tasks, spaced=True),
+        "trace_steps": trace_steps == "on",
+        "distinct_views": distinct_views == "on",
+    }
     if search:
         given["search"] = _search(search, search_amount, search_size, leave_one_out == "on")
     with session_scope(engine) as session:

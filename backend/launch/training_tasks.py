@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.data import leaks
 from backend.data import service as datasets
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import FETCHED_SETS, ExperimentConfig
 from backend.domain.trained_on import Shortage
 from backend.run_view.views import TrainedOnView
 
@@ -28,11 +28,19 @@ def of(session: Session, config: ExperimentConfig) -> TrainedOnView | None:
     A task with too few pairs is found by the training alone, and counts here as trained on.
     """
     known = {each.name: (each.name, each.created_at) for each in datasets.sets(session)}
+    config = _without_absent(config, known)
     names = {*config.data.training_sets, *(part.name for part in config.evaluation.sets)}
     if not names <= known.keys():
         return None
     found = _shortage(session, config, known)
     return TrainedOnView.of(found).model_copy(update={"words": f"Trains on {found.count}."})
+
+
+def _without_absent(config: ExperimentConfig, known: Mapping[str, SetKey]) -> ExperimentConfig:
+    """The config as the training takes it: without the sets to be fetched that are not here."""
+    here = tuple(name for name in config.data.training_sets if name in known or name not in FETCHED_SETS)
+    data = config.data.model_copy(update={"training_sets": here or config.data.training_sets})
+    return config.model_copy(update={"data": data})
 
 
 def _shortage(session: Session, config: ExperimentConfig, known: Mapping[str, SetKey]) -> Shortage:
@@ -70,8 +78,9 @@ def _shown(session: Session, config: ExperimentConfig, known: Mapping[str, SetKe
     for part in config.evaluation.sets:
         if part.name not in config.data.training_sets:
             sides = sorted(_sides_of(session, known[part.name]).items())
-            asked = [each for each in sides if each[1] <= largest or not part.that_fit]
-            yield from (task_id for task_id, side in asked[: part.first_tasks] if side <= largest)
+            asked = [each for each in sides if each[1] <= largest or not part.that_fit][: part.first_tasks]
+            learnt = sides if config.data.demonstrations_of == "set" else asked
+            yield from (task_id for task_id, side in learnt if side <= largest)
 
 
 def _sides_of(session: Session, key: SetKey) -> Mapping[str, int]:

@@ -34,6 +34,7 @@ class ProtocolView(BaseModel):
     act_steps: int
     search: str = Field("", description="The search's config as JSON; empty without one.")
     canvas: str = Field("", description='"trimmed +N": to N cells around the visible grids; empty: square.')
+    distinct_views: bool = Field(False, description="Views that look alike vote once.")
     tasks_digest: str = Field("", description="The same for evaluations of the same tasks.")
     n: int = Field(description="Tasks evaluated.")
 

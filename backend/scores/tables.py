@@ -23,6 +23,7 @@ class Evaluation(Base):
     __table_args__ = (
         UniqueConstraint(
             "run_id", "set_name", "step", "weights", "views", "act_steps", "search", "canvas", "tasks_digest",
+            "distinct_views",
             name="uq_evaluation_key",
         ),
     )  # fmt: skip
@@ -36,6 +37,7 @@ class Evaluation(Base):
     act_steps: Mapped[int]
     search: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
     canvas: Mapped[str] = mapped_column(default="")  # "trimmed +N"; empty: square
+    distinct_views: Mapped[bool] = mapped_column(default=False)  # views that look alike vote once
     tasks_digest: Mapped[str]  # of the set of task ids
     task_ids: Mapped[list[str]]
     status: Mapped[str]  # running, finished; of a job also queued, cancelling, cancelled, failed

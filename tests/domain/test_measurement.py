@@ -107,8 +107,19 @@ def test_it_is_told_in_one_line() -> None:
 
 
 def test_it_survives_a_json_column() -> None:
-    protocol = replace(PLAIN, search=GRADIENT, canvas="trimmed +2")
-    assert from_json(as_json(protocol)) == protocol
+    for protocol in (PLAIN, replace(PLAIN, search=GRADIENT, canvas="trimmed +2", distinct_views=True)):
+        assert from_json(as_json(protocol)) == protocol
+
+
+def test_scores_by_distinct_views_are_not_compared_with_those_in_which_equal_views_vote_each() -> None:
+    once = replace(PLAIN, distinct_views=True)
+    assert PLAIN.differences(once) == ["different votes of equal views (each and once)"]
+    assert once.conditions == "EMA weights · 8 views · 4 ACT steps · equal views once · 8 tasks"
+    assert once.key != PLAIN.key
+    assert "distinct_views" not in as_json(PLAIN)  # protocols that were stored before keep their key
+
+
+def test_none_survives_a_json_column() -> None:
     assert from_json(None) is None
 
 

@@ -211,6 +211,7 @@ def _changes(key: EvaluationKey, options: dict[str, Any]) -> dict[str, Any]:
         **options,
         "sets": [{"name": key.set_name, "first_tasks": None}],
         "views": key.views,
+        "distinct_views": key.distinct_views,
         "act_steps": key.act_steps,
         "weights": key.weights,
     }

@@ -276,6 +276,11 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
         recorder.log(f"Excluded from training (overlaps evaluation tasks): {', '.join(leaking)}.", "warning")
     if data.trained_on.shortage.is_large:
         recorder.log(f"This run is {data.trained_on.shortage.words}.", "warning")
+    for name in data.absent:
+        recorder.log(
+            f"Trained without the task set {name}: it is not here. To have it: etrm data fetch {name}.",
+            "warning",
+        )
     if data.dropped:
         example = data.dropped[0]
         recorder.log(

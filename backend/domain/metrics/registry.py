@@ -81,12 +81,22 @@ METRICS = (
         panel="loss",
     ),
     Metric(
-        "loss/kl",
+        "loss/kl_per_sample",
         "Loss, KL",
-        "Divergence of the encoder's distribution from a standard normal one, before its weight.",
-        label="KL",
+        "Divergence of the encoder's distribution from a standard normal one, in nats per sample and before "
+        "its weight. The VAE per demonstration has it per demonstration.",
+        label="KL (nats per sample)",
         panel="loss",
         recorded="with a variational encoder",
+    ),
+    Metric(
+        "loss/kl",
+        "Loss, KL / batch size",
+        "The divergence divided by the batch size, as runs recorded it before loss/kl_per_sample took its "
+        "place. Times the batch size it is nats per sample.",
+        label="KL / batch size",
+        panel="loss",
+        recorded="by earlier versions, with a variational encoder",
     ),
     Metric(
         "loss/contrast",

@@ -114,7 +114,7 @@ def _encoder(
         "encoder/cross_sample_variance": alive * course.scale * (1 + 0.4 * x),
     }
     if config.variant in ("variational", "per_demo"):
-        values["loss/kl"] = np.clip(6.0 * np.exp(-x / 0.05) + 40 * alive, 0, None)
+        values["loss/kl_per_sample"] = np.clip(6.0 * np.exp(-x / 0.05) + 40 * alive, 0, None)
     return values
 
 
