@@ -81,7 +81,7 @@ def test_what_was_cut_off_saves_nothing_and_leaves_what_its_successor_saved(tmp_
     checkpoint.begin(tmp_path, 1)
     for step in (440, 460, 480):
         checkpoint.save(tmp_path, snapshot(step), 3, attempt=1)
-    checkpoint.begin(tmp_path, 2)  # the database gave the run to another worker, which goes on from 460
+    checkpoint.begin(tmp_path, 2)  # the database gave the run to another worker, which resumes from 460
     checkpoint.save(tmp_path, snapshot(470), 3, attempt=2)
     kept = ["step-000000440", "step-000000460", "step-000000470-attempt-0002"]
     assert steps(tmp_path) == kept
