@@ -11,6 +11,7 @@ from backend.dashboards import api as dashboards
 from backend.dashboards import shares_api as shares
 from backend.data import api as sets
 from backend.data import leaks_api as leaks
+from backend.ensembles import api as ensembles
 from backend.evaluation_page import api as evaluations
 from backend.evaluation_page import predictions_api as predictions
 from backend.gallery import api as gallery
@@ -39,6 +40,7 @@ V1 = (
     series,
     predictions,
     evaluations,
+    ensembles,
     gallery,
     logs,
     events,

@@ -8,6 +8,7 @@ from backend.cli import serve, work
 from backend.comparison import cli as compare
 from backend.dashboards import cli as dashboard
 from backend.data import cli as data
+from backend.ensembles import cli as ensemble
 from backend.evaluation_page import cli as evaluation
 from backend.gallery import cli as gallery
 from backend.groups import cli as sweep
@@ -55,6 +56,7 @@ app.command(context_settings=_PASS_ON, add_help_option=False)(work.parity)
 app.add_typer(runs.app, name="runs")
 app.add_typer(runs.view_app, name="view")
 app.command()(compare.compare)
+app.command()(ensemble.ensemble)
 app.add_typer(run.app, name="run")
 app.add_typer(evaluation.app, name="evaluation")
 app.command()(gallery.gallery)

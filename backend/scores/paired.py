@@ -94,14 +94,14 @@ def compared(session: Session, first: Evaluation, second: Evaluation, k: int) ->
     scores_a, scores_b = (task_scores(of_each, k) for of_each in ranks)
     kinds: dict[str, list[str]] = {"only_a": [], "only_b": [], "both": [], "neither": [], "partly": []}
     for task_id in common:
-        kinds[_kind(scores_a[task_id], scores_b[task_id])].append(task_id)
+        kinds[kind_of(scores_a[task_id], scores_b[task_id])].append(task_id)
     p_value = mcnemar_exact(len(kinds["only_a"]), len(kinds["only_b"]))
     difference = paired_bootstrap(scores_a, scores_b)
     sides = [
         _side(session, evaluation, passed(k, (score := pass_at(of_each, k)).solved, score.n))
         for evaluation, of_each in zip((first, second), ranks, strict=True)
     ]
-    verdict = _verdict(difference, p_value)
+    verdict = verdict_of(difference, p_value)
     note = _note(first, second, len(common))
     words = _words(verdict, sides[0].score, sides[1].score, difference, p_value)
     return ComparisonView(
@@ -124,14 +124,15 @@ def _note(a: Evaluation, b: Evaluation, n: int) -> str:
     return f"On the {counted(n, 'task')} that both evaluated, of {len(a.task_ids):,} and {len(b.task_ids):,}."
 
 
-def _kind(a: float, b: float) -> str:
+def kind_of(a: float, b: float) -> str:
     """How a task fell out; solved is solved with all its test inputs."""
     if a not in (0, 1) or b not in (0, 1):
         return "partly"
     return {(1, 0): "only_a", (0, 1): "only_b", (1, 1): "both"}.get((int(a), int(b)), "neither")
 
 
-def _verdict(difference: Difference, p_value: float) -> Literal["a", "b", "undecided"]:
+def verdict_of(difference: Difference, p_value: float) -> Literal["a", "b", "undecided"]:
+    """Which side solves more: both the interval and McNemar's test must say so."""
     if not difference.is_decided or p_value >= LEVEL:
         return "undecided"
     return "a" if difference.mean > 0 else "b"
