@@ -72,7 +72,7 @@ PAGES = (
         "compare",
         "/compare",
         "Compare",
-        "any runs side by side: curves, results, encoder health, significance, tasks, config",
+        "any runs side by side: curves, results, encoder health, significance, tasks, ensembles, config",
         "backend.comparison.pages",
         "compare",
     ),
