@@ -10,6 +10,7 @@ from backend.dashboards import cli as dashboard
 from backend.data import cli as data
 from backend.ensembles import cli as ensemble
 from backend.evaluation_page import cli as evaluation
+from backend.evaluation_page import duel_cli as duel
 from backend.gallery import cli as gallery
 from backend.groups import cli as sweep
 from backend.lab import cli as storage
@@ -23,6 +24,7 @@ from backend.run_page import cli as run
 from backend.runs_table import cli as runs
 from backend.runs_table import exports_cli as exports
 
+evaluation.app.command()(duel.duel)
 run.app.command()(checkpoints.checkpoints)
 run.app.command()(checkpoints.fork)
 run.app.command()(checkpoints.weights)

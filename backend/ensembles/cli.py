@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.kit.format import counted
-from backend.terminal.options import AsJson, score_text
+from backend.terminal.options import AsJson, oracle_text, score_text
 
 if TYPE_CHECKING:
     from backend.ensembles.views import EnsembleView, MemberView
@@ -58,9 +58,5 @@ def _row(member: MemberView, best: int) -> tuple[str, ...]:
 
 def _lines(found: EnsembleView) -> list[str]:
     lines = [f"pass@{found.k}  {found.against_best.words}"]
-    if oracle := found.oracle:
-        lines.append(
-            f"oracle  {score_text(oracle.score)}: the truth is among the candidates of {oracle.found} of "
-            f"{counted(oracle.test_inputs, 'test input')}"
-        )
+    lines += [f"oracle  {oracle_text(found.oracle)}"]
     return [*lines, *([found.note] if found.note else [])]
