@@ -15,6 +15,7 @@ from backend.ensembles import api as ensembles
 from backend.evaluation_page import api as evaluations
 from backend.evaluation_page import predictions_api as predictions
 from backend.gallery import api as gallery
+from backend.gallery import learning_api as learning
 from backend.groups import api as groups
 from backend.lab import docs_api as docs
 from backend.lab import health_api as health
@@ -42,6 +43,7 @@ V1 = (
     evaluations,
     ensembles,
     gallery,
+    learning,
     logs,
     events,
     queue,

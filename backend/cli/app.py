@@ -12,6 +12,7 @@ from backend.ensembles import cli as ensemble
 from backend.evaluation_page import cli as evaluation
 from backend.evaluation_page import duel_cli as duel
 from backend.gallery import cli as gallery
+from backend.gallery import learning_cli as learning
 from backend.groups import cli as sweep
 from backend.lab import cli as storage
 from backend.launch import cli as config
@@ -25,6 +26,7 @@ from backend.runs_table import cli as runs
 from backend.runs_table import exports_cli as exports
 
 evaluation.app.command()(duel.duel)
+evaluation.app.command()(learning.learning)
 run.app.command()(checkpoints.checkpoints)
 run.app.command()(checkpoints.fork)
 run.app.command()(checkpoints.weights)

@@ -30,6 +30,7 @@ def test_votes_are_pooled_in_a_terminal(home: Path) -> None:
         home, "ensemble", *ids, other
     )
 
+    assert f"No two checkpoints of run {other}" in refusal(home, "evaluation", "learning", other)
     shown = output(home, "evaluation", "strata", str(evaluation))
     assert "longest side: of all demonstration grids" in shown
     assert re.search(r"^6 to 10 +\d/\d", shown, re.MULTILINE)

@@ -121,6 +121,7 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "failed run": f"/runs/{failed}#checkpoints",
         "live run": f"/runs/{live}#log",
         "clone's config": f"/runs/{beside}#config",
+        "learning by task": f"/runs/{run}/learning",
         "group": f"/groups/{group}",
         **{f"compare, {part}": f"/compare?runs={run},{beside},{other}#{part}" for part in PARTS},
         "dashboard": f"/d/{slug}",
