@@ -30,8 +30,8 @@ class OracleView(BaseModel):
 
 
 def oracle_of(ranks: Ranks, candidates: int) -> OracleView | None:
-    """The oracle of these truth ranks, where a test input has at most so many `candidates`; None without
-    tasks."""
+    """The oracle of these truth ranks; `candidates` is the greatest number that a test input can have. None
+    without tasks."""
     if not ranks:
         return None
     every = list(chain.from_iterable(ranks.values()))

@@ -23,9 +23,9 @@ SIDES = _ranges(5, 10, 15, 20, 25, 30)
 COLOURS = _ranges(2, 4, 6, 8, 10)
 DEMONSTRATIONS = _ranges(1, 2, 3, 4, 5)
 MORE_DEMONSTRATIONS = "6 or more"
-SAME_SIZE = "same size as the input"
-OTHER_SIZE = "another size than the input"
-SOMETIMES = "the same in some demonstrations only"
+SAME_SIZE = "same as input"
+OTHER_SIZE = "other than input"
+SOMETIMES = "same in some"
 
 # dimension -> its strata, in the order in which tables show them
 STRATA: dict[str, tuple[str, ...]] = {
@@ -38,7 +38,7 @@ MEANINGS = {
     "longest side": "of all demonstration grids and test inputs, in cells",
     "colours": "different ones in all demonstration grids and test inputs, black included",
     "demonstrations": "pairs shown with the task",
-    "output size": "of the demonstrations, against their inputs",
+    "output size": "in the demonstrations, against the size of their inputs",
 }
 
 
