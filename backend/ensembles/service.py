@@ -57,8 +57,11 @@ def ensemble(session: Session, named: Sequence[str], k: int = 1) -> EnsembleView
 
 def _members(session: Session, named: Sequence[str]) -> list[Evaluation]:
     """The members once each, by id, so that no order of naming changes a tie."""
-    found = {each.id: each for each in (comparison.called(session, name) for name in named if name.strip())}
-    if not 2 <= len(found) <= MAX_MEMBERS:
+    names = list(dict.fromkeys(filter(None, map(str.strip, named))))
+    found = {
+        each.id: each for each in (comparison.called(session, name) for name in names[: MAX_MEMBERS + 1])
+    }
+    if not 2 <= len(found) <= MAX_MEMBERS or len(names) > MAX_MEMBERS:
         said = (
             f"{counted(len(found), 'evaluation')} named; an ensemble has 2 to {MAX_MEMBERS} different ones."
         )
