@@ -11,9 +11,11 @@ from backend.dashboards import api as dashboards
 from backend.dashboards import shares_api as shares
 from backend.data import api as sets
 from backend.data import leaks_api as leaks
+from backend.ensembles import api as ensembles
 from backend.evaluation_page import api as evaluations
 from backend.evaluation_page import predictions_api as predictions
 from backend.gallery import api as gallery
+from backend.gallery import learning_api as learning
 from backend.groups import api as groups
 from backend.lab import docs_api as docs
 from backend.lab import health_api as health
@@ -41,7 +43,9 @@ V1 = (
     series,
     predictions,
     evaluations,
+    ensembles,
     gallery,
+    learning,
     logs,
     events,
     queue,

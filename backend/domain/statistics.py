@@ -121,9 +121,9 @@ def pass_at(ranks: Ranks, k: int) -> Score:
     return Score(math.fsum(task_scores(ranks, k).values()), len(ranks))
 
 
-def pass_curve(ranks: Ranks, most: int) -> dict[int, Score]:
-    """pass@k at k = 1 and 2, and at every k up to `most` where it rises: flat in between and after."""
-    placed = {rank for of_task in ranks.values() for rank in of_task if rank is not None and rank <= most}
+def pass_curve(ranks: Ranks) -> dict[int, Score]:
+    """pass@k at k = 1 and 2, and at every k where it rises: flat in between and after."""
+    placed = {rank for of_task in ranks.values() for rank in of_task if rank is not None}
     return {k: pass_at(ranks, k) for k in sorted({1, 2} | placed)}
 
 

@@ -37,9 +37,14 @@ def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
 
 def _evaluation(session: Session, field: str, named: str) -> Evaluation:
     """The evaluation of this id, or the held-out one that stands for this run."""
-    named = named.strip()
-    if not named:
+    if not named.strip():
         raise _invalid(field, "is missing.", "Give the id of an evaluation or of a run.")
+    return called(session, named)
+
+
+def called(session: Session, name: str) -> Evaluation:
+    """The evaluation of this id, or the held-out one that stands for the run of this id; NotFound."""
+    named = name.strip()
     if named.isdecimal() and len(named) < runs.ID_LENGTH:
         found = rows.get(session, int(named))
         if found is None:

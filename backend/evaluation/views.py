@@ -28,12 +28,12 @@ from backend.scores.measured import (
     standing_fields,
     view_fields,
 )
+from backend.scores.oracle import OracleView, oracle_of
 from backend.scores.standing import standings
 from backend.scores.tables import Evaluation, EvaluationJob
 from backend.workers import service as workers
 from backend.workers.tables import EvaluationShare
 
-CURVE_TO = 1000  # largest k of the curve of pass@k
 ATTEMPTS = (1, 2, 5, 10)
 
 
@@ -96,6 +96,10 @@ class EvaluationView(Measured):
     progress: EvaluationProgress
     curve: list[PassView] = Field(
         description="pass@k where it rises; flat in between. Of one evaluation only."
+    )
+    oracle: OracleView | None = Field(
+        description="What all candidates hold, whatever their rank. Of one evaluation only; null until a "
+        "task is scored."
     )
     symmetries: list[SymmetryView] = Field(description="Where views disagree; empty for older evaluations.")
     gap: GapView | None = Field(description="null unless both a trained-on and a held-out set were scored.")
@@ -193,7 +197,7 @@ def _view(
     assert run is not None  # an evaluation goes with its run
     ranks = rows.truth_ranks(session, row.id) if whole else {}
     over = row.status == "finished"
-    curve = pass_curve(ranks, CURVE_TO) if whole else {}
+    curve = pass_curve(ranks) if whole else {}
     return EvaluationView(
         id=row.id,
         run_id=row.run_id,
@@ -213,6 +217,7 @@ def _view(
         progress=_progress(row, job, shares, scored),
         passes=_stored(row) if over or not whole else _passes(ranks),
         curve=[passed(k, score.solved, score.n) for k, score in curve.items()],
+        oracle=oracle_of(ranks, row.views),
         failure_modes=row.failure_modes if over or not whole else rows.first_attempts(session, row.id),
         symmetries=[
             SymmetryView(name=name, votes=votes, agree=agree, correct=correct)

@@ -21,7 +21,7 @@ from backend.evaluation_page.options import (
     Weights,
 )
 from backend.kit.format import counted, interval
-from backend.terminal.options import AsJson, Format, Out, progress_text, score_text, write
+from backend.terminal.options import AsJson, Format, Out, oracle_text, progress_text, score_text, write
 
 if TYPE_CHECKING:
     from backend.domain.evaluation_request import EvaluationRequest
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Evaluations: list, show, cancel, resume, compare, export.", no_args_is_help=True)
 SIDE = "The id of an evaluation, or of a run: its newest held-out result."
 HEADS = ("evaluation", "run", "set", "step", "weights", "views", "status", "progress", "pass@1")
+STRATA_HEADS = ("tasks", "pass@1", "pass@2", "pass@5", "pass@10", "oracle")
 POLL_INTERVAL = 1.0  # seconds
 EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="The evaluation's number.")]
 
@@ -143,7 +144,9 @@ def export(
     evaluation_id: EvaluationId,
     what: Annotated[
         str,
-        typer.Option(metavar="WHAT", help="predictions, votes, steps, or Kaggle's submission."),
+        typer.Option(
+            metavar="WHAT", help="predictions, votes, steps, curve, strata, or Kaggle's submission."
+        ),
     ] = "predictions",
     as_: Format = "json",
     out: Out = None,
@@ -177,48 +180,24 @@ def compare(
 
 
 @app.command()
-def duel(
-    a: Annotated[str, typer.Argument(metavar="RUN_A")],
-    b: Annotated[str, typer.Argument(metavar="RUN_B")],
-    views: Annotated[
-        str, typer.Option(metavar="N,N,...", help="Views of each round, ascending.")
-    ] = "32,100,400",
-    set_name: Annotated[
-        str, typer.Option("--set", metavar="NAME", help="Task set. Default: the first of a's config.")
-    ] = "",
-    first: Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")] = None,
-    weights: Annotated[str, typer.Option(metavar="ema|raw", help="Which weights.")] = "ema",
-    k: Annotated[int, typer.Option("-k", help="Compare pass@k.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers per evaluation.")] = 1,
-) -> None:
-    """Evaluate two runs with more views only while it is undecided which one solves more."""
-    from backend.domain.evaluation_request import parse_request
-    from backend.queue import dispatch
-    from backend.sequential import service as sequential
-    from backend.terminal.lab import reading, writing
+def strata(evaluation_id: EvaluationId, as_json: AsJson = False) -> None:
+    """Show the scores by size, colours, demonstrations, and by whether the size changes."""
+    from backend.evaluation_page import strata as by_stratum
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show as show_table
 
-    numbers = [each.strip() for each in views.split(",")]
-    if not all(each.isdecimal() for each in numbers):
-        raise typer.BadParameter("must be numbers, separated by commas", param_hint="--views")
-    asked = parse_request({"set": set_name, "first_tasks": first, "weights": weights, "workers": workers})
-    request = sequential.SequentialRequest(a=a, b=b, k=k, views=tuple(map(int, numbers)), evaluation=asked)
-    with writing() as session:
-        view, started = sequential.request(session, request)
-    for evaluation_id, most in started:
-        dispatch.send_evaluation(evaluation_id, most)
-    said = 0
-    while view.status == "running":
-        time.sleep(POLL_INTERVAL)
-        with reading() as session:
-            view = sequential.get(session, view.id)
-        told = [each for each in view.rounds if each.words]
-        for each in told[said:]:
-            print(f"{counted(each.views, 'view')}: {each.words}")
-        said = len(told)
-    print(f"{view.status.capitalize()}.")
-    if view.status == "failed":
-        print(view.words, file=sys.stderr)
-        raise SystemExit(1)
+    with reading() as session:
+        found = by_stratum.strata(session, evaluation_id)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    for dimension in found.dimensions:
+        print(f"\n{dimension.name}: {dimension.about}")
+        lines = [
+            (each.name, *map(score_text, each.passes), score_text(each.oracle.score if each.oracle else None))
+            for each in dimension.strata
+        ]
+        show_table(STRATA_HEADS, lines, empty="No task is scored.")
 
 
 def _lab_knows(run: str) -> bool:
@@ -328,6 +307,7 @@ def _lines(view: EvaluationView) -> list[str]:
     lines += [f"waits     {view.waiting_reason}"] if view.waiting_reason else []
     so_far = "" if view.status == "finished" else " of the tasks scored so far"
     lines += [f"pass@{each.k:<5}{score_text(each)}{so_far}" for each in view.passes if each.n]
+    lines += [f"oracle    {oracle_text(view.oracle)}"] if view.oracle else []
     lines += [f"wrong     {count} {mode}" for mode, count in view.failure_modes.items()]
     if gap := view.gap:
         lines.append(

@@ -13,6 +13,7 @@ from backend.domain.evaluation_request import parse_request
 from backend.evaluation import service as evaluations
 from backend.evaluation.views import EvaluationView
 from backend.evaluation_page import pass_curve
+from backend.evaluation_page import strata as by_stratum
 from backend.evaluation_page.contexts import EvaluationPage
 from backend.evaluation_page.failure_modes import MODES
 from backend.kit.lists import items_of
@@ -31,8 +32,9 @@ def evaluation_page(evaluation_id: EvaluationId, engine: Database) -> HTMLRespon
     with reading_scope(engine) as session:
         view = evaluations.get(session, evaluation_id)
         inputs = evaluations.test_inputs(session, evaluation_id)
+        strata = by_stratum.strata(session, evaluation_id)
     curve = pass_curve.drawn(view.curve, view.views)
-    return render(EvaluationPage(view, curve, inputs, MODES))
+    return render(EvaluationPage(view, curve, inputs, strata, MODES))
 
 
 @router.post("/runs/{run_id}/evaluate")

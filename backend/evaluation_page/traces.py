@@ -44,7 +44,7 @@ class VotedCandidate(BaseModel):
     """A candidate with its voters."""
 
     rank: int
-    grid: str | None = Field(description=f"{GRID} null beyond the first 50 candidates.")
+    grid: str | None = Field(description=f"{GRID} null beyond rank 1,000, or 50 in older evaluations.")
     votes: int
     confidence: float | None = Field(description="Mean halting probability of its votes.")
     correct: bool | None = Field(description="null where the truth or the grid is not known.")

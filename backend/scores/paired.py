@@ -106,7 +106,7 @@ def compared(session: Session, first: Evaluation, second: Evaluation, k: int) ->
     scores_a, scores_b = (task_scores(of_each, k) for of_each in ranks)
     kinds: dict[str, list[str]] = {"only_a": [], "only_b": [], "both": [], "neither": [], "partly": []}
     for task_id in common:
-        kinds[_kind(scores_a[task_id], scores_b[task_id])].append(task_id)
+        kinds[kind_of(scores_a[task_id], scores_b[task_id])].append(task_id)
     p_value = mcnemar_exact(len(kinds["only_a"]), len(kinds["only_b"]))
     difference = paired_bootstrap(scores_a, scores_b)
     sides = [
@@ -156,7 +156,7 @@ def _note(a: Evaluation, b: Evaluation, n: int) -> str:
     return f"On the {counted(n, 'task')} that both evaluated, of {len(a.task_ids):,} and {len(b.task_ids):,}."
 
 
-def _kind(a: float, b: float) -> str:
+def kind_of(a: float, b: float) -> str:
     """How a task fell out; solved is solved with all its test inputs."""
     if a not in (0, 1) or b not in (0, 1):
         return "partly"

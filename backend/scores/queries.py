@@ -137,6 +137,16 @@ def traces_of(session: Session, evaluation_id: int) -> Iterator[Row[Outcome, byt
     return iter(session.execute(query.execution_options(yield_per=32)))
 
 
+def packed_traces(session: Session, evaluation_id: int) -> dict[int, bytes]:
+    """Outcome id -> its packed trace, of every outcome that has one."""
+    query = (
+        select(OutcomeTrace.outcome_id, OutcomeTrace.packed)
+        .join(Outcome, Outcome.id == OutcomeTrace.outcome_id)
+        .where(Outcome.evaluation_id == evaluation_id)
+    )
+    return {outcome_id: packed for outcome_id, packed in session.execute(query)}  # noqa: C416
+
+
 def outcomes_with_first(session: Session, evaluation_id: int) -> Sequence[Row[Outcome, Prediction | None]]:
     """(outcome, its first attempt if there is one), by task and test input."""
     query = (

@@ -156,8 +156,8 @@ def test_a_task_counts_the_share_of_its_test_inputs() -> None:
     ranks = {"a": [1], "b": [2, None], "c": [3, 1], "d": [None]}
     assert task_scores(ranks, 2) == {"a": 1.0, "b": 0.5, "c": 0.5, "d": 0.0}
     assert pass_at(ranks, 1) == Score(1.5, 4)
-    assert pass_curve(ranks, 100) == {1: Score(1.5, 4), 2: Score(2.0, 4), 3: Score(2.5, 4)}
-    assert pass_curve({}, 9) == {1: Score(0, 0), 2: Score(0, 0)}
+    assert pass_curve(ranks) == {1: Score(1.5, 4), 2: Score(2.0, 4), 3: Score(2.5, 4)}
+    assert pass_curve({}) == {1: Score(0, 0), 2: Score(0, 0)}
 
 
 def test_the_bootstrap_is_that_of_its_definition() -> None:

@@ -23,7 +23,7 @@ DIHEDRAL_NAMES = (
     "transposed",
     "transposed the other way",
 )
-TRACED_GRIDS = 50  # candidates of a test input whose grids a trace keeps, by rank
+TRACED_GRIDS = 1000  # candidates of a test input whose grids a trace keeps, by rank; older traces: 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,13 @@ def unpack_trace(packed: bytes) -> OutcomeTrace:
         tuple(ActStep(step, Grid.from_digits(digits), p) for step, digits, p in content["steps"]),
         _search_from(content.get("search")),
     )
+
+
+def unpack_ballots(packed: bytes) -> tuple[list[str], list[tuple[int, float]]]:
+    """Of a trace only what a vote counts, ten times as fast as `unpack_trace`: the digits of the candidates
+    that it keeps, by rank, and (rank, halting probability) of every vote, by view."""
+    content = _unpacked(packed)
+    return content["grids"], [(rank, probability) for _, _, _, rank, probability in content["votes"]]
 
 
 def _search_content(search: SearchTrace | None) -> dict[str, Any] | None:

@@ -108,7 +108,7 @@ def _add_panel(page: Page) -> None:
 
 
 RUN_TABS = ("curves", "encoder", "predictions", "evaluations", "config", "checkpoints", "log", "machine")
-COMPARE_TABS = ("curves", "results", "encoder", "significance", "tasks", "config")
+COMPARE_TABS = ("curves", "results", "encoder", "significance", "tasks", "ensemble", "config")
 RUN = "/runs/{run_id}"
 TASK = "/tasks/{set_name:path}/{task_id}"
 
@@ -159,6 +159,8 @@ def _run() -> Iterator[Shot]:
     yield Shot("run-menu", RUN, "/runs/{run}", _press("#run-actions summary"), window_only=True)
     yield Shot("run-chart-menu", RUN, "/runs/{run}", _press(".chart-menu summary"), window_only=True)
     yield Shot("run-evaluate", RUN, "/runs/{run}#evaluations", _press("#evaluate > summary"))
+    yield Shot("learning", f"{RUN}/learning", "/runs/{run}/learning")
+    yield Shot("learning", f"{RUN}/learning", "/runs/{queued}/learning", state="empty", lab="full")
     yield Shot("group", "/groups/{group_id}", "/groups/{group}")
 
 
@@ -227,6 +229,7 @@ NO_PAGES = {
     "/compare/figures": "curves of a page",
     "/compare/tasks": "a section of a page",
     "/compare/significance": "a section of a page",
+    "/compare/ensemble": "a section of a page",
     "/d/{slug}/figures": "curves of a page",
     "/d/{slug}/panels/{panel_id}.csv": "a file",
     "/d/{slug}/export.html": "a file",
