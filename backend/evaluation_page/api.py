@@ -128,7 +128,7 @@ def compare_evaluations(
     """Two evaluations on the same tasks: McNemar's exact test and the paired bootstrap of the difference.
 
     Only tasks that both evaluated count. 409 with the reasons where they are not comparable: another set, no
-    task in common, other views, weights, ACT steps, search or canvas.
+    task in common, other views, weights, ACT steps, adaptation, search or canvas.
     """
     with reading_scope(engine) as session:
         return comparison.compare(session, a, b, k)
