@@ -1,4 +1,4 @@
-"""Low-rank adapters: no change until they learn, then one of their rank; and copies that share their weights."""
+"""Low-rank adapters change nothing until they learn; copies share the weights that stay."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def test_a_copy_shares_what_stays_and_owns_what_learns() -> None:
         shared = [tensor for tensor in copy.buffers() if tensor.data_ptr() in places]
         assert len(shared) == (0 if own else len(places))
         assert not places & {tensor.data_ptr() for tensor in copy.parameters()}
-    adapters = [module for module in copy_of(reasoner, AdapterAdaptation(rank=2), NO_ROWS, 0).modules()]
+    adapters = copy_of(reasoner, AdapterAdaptation(rank=2), NO_ROWS, 0).modules()
     linear = [module for module in reasoner.modules() if isinstance(module, Linear)]
     assert sum(isinstance(module, LowRank) for module in adapters) == len(linear) > 0
