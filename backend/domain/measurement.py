@@ -54,10 +54,7 @@ class Protocol(Settings):
     @property
     def key(self) -> str:
         """A short text that is equal for equal protocols, for files and databases."""
-        told = asdict(self)
-        if not self.adaptation:  # the keys of before there was any are still theirs
-            del told["adaptation"]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(as_json(self), sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def conditions(self) -> str:
@@ -140,8 +137,11 @@ def digest_of(task_ids: Iterable[str]) -> str:
 
 
 def as_json(protocol: Protocol) -> dict[str, Any]:
-    """For a JSON column; `from_json` reads it."""
-    return asdict(protocol)
+    """For a JSON column; `from_json` reads it. Without an adaptation it is as before there was any."""
+    told = asdict(protocol)
+    if not protocol.adaptation:
+        del told["adaptation"]
+    return told
 
 
 def from_json(stored: dict[str, Any] | None) -> Protocol | None:
