@@ -20,6 +20,7 @@ from backend.domain.experiment import (
     EtrmModel,
     ExperimentConfig,
     FullAdaptation,
+    GradientSearch,
     LearningAdaptation,
     ObjectiveConfig,
     TrmModel,
@@ -256,7 +257,7 @@ def test_an_adaptation_without_an_adapter_is_refused() -> None:
 
 
 def test_adaptation_and_search_work_together_and_survive_packing() -> None:
-    settings = setting("per_demo", KINDS[1], search={"kind": "gradient", "steps": 2})
+    settings = setting("per_demo", KINDS[1], search=GradientSearch(steps=2))
     reasoner = model_of(settings, TABLE)
     adapter = adapter_of(reasoner, settings, TABLE)
     plan = Plan(SMALL[:1], settings, VIEWS, TABLE)

@@ -33,7 +33,9 @@ def test_a_copy_shares_what_stays_and_owns_what_learns() -> None:
     batch = random_batch(0)
     for adaptation, own in ((AdapterAdaptation(rank=2), False), (FullAdaptation(), True)):
         copy = copy_of(reasoner, adaptation, NO_ROWS, seed=0).eval()
-        assert torch.equal(copy.run(batch, 2).logits, reasoner.run(batch, 2).logits)
+        with torch.inference_mode():
+            one, two = (model.run(batch, 2).logits for model in (copy, reasoner))
+        torch.testing.assert_close(one, two)  # products may be rounded by where their memory lies
         places = {tensor.data_ptr() for tensor in reasoner.parameters()}
         shared = [tensor for tensor in copy.buffers() if tensor.data_ptr() in places]
         assert len(shared) == (0 if own else len(places))
