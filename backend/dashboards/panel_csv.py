@@ -79,7 +79,7 @@ PUBLISHED_HEAD = (
 )  # fmt: skip
 RESULT_HEAD = (
     "run", "label", "seeds", "set", "step", "weights", "views", "act steps", "search", "canvas",
-    "equal views", "tasks", "k", "solved", "n", "share", "low", "high", "protocol", "left out",
+    "equal views", "adaptation", "tasks", "k", "solved", "n", "share", "low", "high", "protocol", "left out",
 )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def _result_csv(rows: Sequence[ResultRow]) -> list[Sequence[object]]:
         found = row.result
         how = (
             found.set, found.step, found.weights, found.views, found.act_steps, found.search, found.canvas,
-            "once" if found.distinct_views else "each", found.n,
+            "once" if found.distinct_views else "each", found.adaptation, found.n,
         )  # fmt: skip
         end = (found.protocol.key, row.left_out)
         for cell in row.cells:

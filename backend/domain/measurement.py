@@ -10,11 +10,12 @@ from typing import Any
 from typing import Protocol as Structure
 
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.adaptation import adaptation_key, adaptation_words, normalised_adaptation
 from backend.domain.experiment.search import normalised_key, search_key, search_words
 from backend.kit.format import counted
 
 EQUAL_ONCE = "equal views once"
-LATER = ("distinct_views",)  # settings that protocols of before do not name
+LATER = ("distinct_views", "adaptation")  # settings that protocols of before do not name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +28,18 @@ class Settings:
     search: str = ""  # the search's config as JSON; empty without one
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
     distinct_views: bool = False  # views that look alike vote once
+    adaptation: str = ""  # the adaptation's config as JSON; empty without one
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "search", normalised_key(self.search))
+        object.__setattr__(self, "adaptation", normalised_adaptation(self.adaptation))
 
     @property
     def search_and_canvas(self) -> str:
-        """` · gradient 100 x 0.1 · trimmed +2 · equal views once`, to follow the others; empty if plain."""
-        parts = (search_words(self.search), self.canvas, EQUAL_ONCE if self.distinct_views else "")
+        """` · learns all weights 100 x 0.0001, … · gradient 100 x 0.1 · trimmed +2 · equal views once`, to
+        follow the other settings; empty for the plain ones."""
+        equal = EQUAL_ONCE if self.distinct_views else ""
+        parts = (adaptation_words(self.adaptation), search_words(self.search), self.canvas, equal)
         return "".join(f" · {part}" for part in parts if part)
 
     @property
@@ -89,6 +94,11 @@ class Protocol(Settings):
             ("views", f"{self.views:,}", f"{other.views:,}"),
             ("weights", weights_name(self.weights), weights_name(other.weights)),
             ("ACT steps", f"{self.act_steps:,}", f"{other.act_steps:,}"),
+            (
+                "adaptations",
+                adaptation_words(self.adaptation) or "none",
+                adaptation_words(other.adaptation) or "none",
+            ),
             ("searches", search_words(self.search) or "none", search_words(other.search) or "none"),
             ("canvases", self.canvas or "square", other.canvas or "square"),
             ("votes of equal views", *("once" if each.distinct_views else "each" for each in (self, other))),
@@ -104,7 +114,12 @@ class Protocol(Settings):
             (f"{weights_name(self.weights)} weights", self.weights != other.weights),
             (counted(self.views, "view"), self.views != other.views),
             (counted(self.act_steps, "ACT step"), self.act_steps != other.act_steps),
+            (adaptation_words(self.adaptation) or "no adaptation", self.adaptation != other.adaptation),
             (search_words(self.search) or "no search", self.search != other.search),
+            (
+                EQUAL_ONCE if self.distinct_views else "equal views each",
+                self.distinct_views != other.distinct_views,
+            ),
             (self.canvas or "square canvas", self.canvas != other.canvas),
             (counted(self.n, "task"), self.n != other.n),
         )
@@ -153,6 +168,7 @@ def settings_of(config: ExperimentConfig) -> Settings:
         search=search_key(evaluation.search),
         canvas="" if evaluation.trim is None else f"trimmed +{evaluation.trim}",
         distinct_views=evaluation.distinct_views,
+        adaptation=adaptation_key(evaluation.adaptation),
     )
 
 

@@ -136,6 +136,7 @@ class EvaluationKey:
     search: str = ""  # the search's config as JSON; empty without one
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
     distinct_views: bool = False  # views that look alike vote once
+    adaptation: str = ""  # the adaptation's config as JSON; empty without one
 
     @property
     def tasks_digest(self) -> str:

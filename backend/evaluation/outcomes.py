@@ -274,6 +274,7 @@ def key_of(row: tables.Evaluation) -> EvaluationKey:
         search=row.search,
         canvas=row.canvas,
         distinct_views=row.distinct_views,
+        adaptation=row.adaptation,
     )
 
 

@@ -51,6 +51,12 @@ def evaluate(
     trace_steps: Text = "",
     distinct_views: Text = "",
     workers: Text = "",
+    adaptation: Text = "",
+    adaptation_steps: Text = "",
+    adaptation_learning_rate: Text = "",
+    adaptation_batch_size: Text = "",
+    adaptation_augmentations: Text = "",
+    adaptation_rank: Text = "",
     search: Text = "",
     search_amount: Text = "",
     search_size: Text = "",
@@ -76,6 +82,15 @@ def evaluate(
         "trace_steps": trace_steps == "on",
         "distinct_views": distinct_views == "on",
     }
+    if adaptation:
+        learning = {
+            "steps": adaptation_steps,
+            "learning_rate": adaptation_learning_rate,
+            "batch_size": adaptation_batch_size,
+            "augmentations": adaptation_augmentations,
+            "rank": adaptation_rank if adaptation == "adapters" else "",
+        }
+        given["adaptation"] = {"kind": adaptation} | {name: each for name, each in learning.items() if each}
     if search:
         given["search"] = _search(search, search_amount, search_size, leave_one_out == "on")
     with session_scope(engine) as session:

@@ -31,6 +31,7 @@ TOLD = (
         Evaluation.search,
         Evaluation.canvas,
         Evaluation.distinct_views,
+        Evaluation.adaptation,
         Evaluation.status,
         raiseload=True,
     ),

@@ -35,6 +35,7 @@ class ProtocolView(BaseModel):
     search: str = Field("", description="The search's config as JSON; empty without one.")
     canvas: str = Field("", description='"trimmed +N": to N cells around the visible grids; empty: square.')
     distinct_views: bool = Field(False, description="Views that look alike vote once.")
+    adaptation: str = Field("", description="The adaptation's config as JSON; empty without one.")
     tasks_digest: str = Field("", description="The same for evaluations of the same tasks.")
     n: int = Field(description="Tasks evaluated.")
 

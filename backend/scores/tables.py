@@ -23,7 +23,7 @@ class Evaluation(Base):
     __table_args__ = (
         UniqueConstraint(
             "run_id", "set_name", "step", "weights", "views", "act_steps", "search", "canvas", "tasks_digest",
-            "distinct_views",
+            "distinct_views", "adaptation",
             name="uq_evaluation_key",
         ),
     )  # fmt: skip
@@ -38,6 +38,7 @@ class Evaluation(Base):
     search: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
     canvas: Mapped[str] = mapped_column(default="")  # "trimmed +N"; empty: square
     distinct_views: Mapped[bool] = mapped_column(default=False)  # views that look alike vote once
+    adaptation: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
     tasks_digest: Mapped[str]  # of the set of task ids
     task_ids: Mapped[list[str]]
     status: Mapped[str]  # running, finished; of a job also queued, cancelling, cancelled, failed

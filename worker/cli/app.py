@@ -14,6 +14,7 @@ from backend.domain.config.problems import apply_overrides
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
 from backend.evaluation_page.options import (
     ActSteps,
+    Adapt,
     DistinctViews,
     First,
     Search,
@@ -118,6 +119,7 @@ def evaluate(
     trace_steps: TraceSteps = False,
     distinct_views: DistinctViews = False,
     step: Step = None,
+    adapt: Adapt = None,
     search: Search = None,
     trim: Trim = None,
 ) -> None:
@@ -127,6 +129,8 @@ def evaluate(
         changes["trace_steps"] = True
     if distinct_views:
         changes["distinct_views"] = True
+    if adapt:
+        changes["adaptation"] = apply_overrides({}, adapt)
     if search:
         changes["search"] = apply_overrides({}, search)
     if set_name or first is not None:

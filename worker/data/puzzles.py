@@ -51,3 +51,23 @@ class PuzzleTable:
         if task_id in self._places:
             return self._places[task_id].get(index)
         return index if index in self._all else None
+
+
+class OwnTable(PuzzleTable):
+    """Each task has a table of its own, with the same rows in the same places: none is unknown."""
+
+    def __init__(self, augmentations: int) -> None:
+        super().__init__(augmentations=augmentations)
+
+    @property
+    def rows(self) -> int:
+        return 1 + len(self._all)
+
+    def lacks(self, task_id: str) -> bool:
+        return False
+
+    def row(self, task_id: str, index: int) -> int:
+        return UNKNOWN_ROW if index not in self._all else 1 + index
+
+    def forms(self, task_id: str) -> Sequence[int]:
+        return self._all

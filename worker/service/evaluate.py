@@ -80,7 +80,6 @@ class _Work:
         from worker.data import given_away
         from worker.evaluation.evaluator import answer
         from worker.evaluation.judging import not_fitting
-        from worker.evaluation.plan import Plan
         from worker.training.scoring import load_checkpoint  # takes seconds: torch
 
         key, run_id, options, recorded = self._job()
@@ -90,7 +89,7 @@ class _Work:
         wanted = set(key.task_ids)
         tasks = [task for task in source.tasks(key.set_name) if task.id in wanted]
         tasks.sort(key=lambda task: task.id)
-        plan = Plan(tasks, loaded.config, key.views, loaded.puzzles)
+        plan = loaded.plan(tasks, key.views)
         failed = [not_fitting(each, loaded.config) for each in plan.fitting_none]
         facts = given_away.check(loaded.trained_on, source, {key.set_name: tasks}).extras
         if apart := plan.without_embedding:
@@ -101,7 +100,7 @@ class _Work:
             if number is None:
                 break
             planned, started = plan.batch(number), time.monotonic()
-            answers = answer(loaded.reasoner, loaded.config, planned, key.act_steps)
+            answers = answer(loaded.reasoner, loaded.config, planned, key.act_steps, loaded.adapter)
             seconds = time.monotonic() - started
             self._deliver(planned, answers, seconds, plan, loaded, key)
             self._tell(run_id)
@@ -206,6 +205,7 @@ class _Work:
 def _changes(key: EvaluationKey, options: dict[str, Any]) -> dict[str, Any]:
     """How the evaluation differs from the run's own config: what is not asked for is off."""
     return {
+        "adaptation": {"kind": "none"},
         "search": {"kind": "none"},
         "trim": None,
         **options,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +22,15 @@ from backend.domain.experiment import ExperimentConfig, TrmModel
 from backend.domain.measurement import settings_of
 from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.trained_on import Standing, TrainedOn, standing
+from worker.adaptation.adapter import adapter_of
 from worker.data import given_away, training_data
 from worker.data.given_away import LeakCheck
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
 from worker.data.sets import TaskSource
 from worker.evaluation import evaluator
+from worker.evaluation.adapting import Adapter
+from worker.evaluation.plan import Plan
 from worker.kit.device import Device, open_device
 from worker.kit.recorder import Recorder
 from worker.models.build import build_reasoner
@@ -46,7 +49,9 @@ class OutcomeFile:
 
     def __init__(self, run_folder: Path, key: EvaluationKey, path: Path | None = None) -> None:
         """`path` where it is known: an earlier version may have named the file otherwise."""
-        digest = hashlib.sha256(_KEY.dump_json(key)).hexdigest()[:12]
+        # Files of before there was an adaptation keep their names.
+        told = _KEY.dump_json(key, exclude=None if key.adaptation else {"adaptation"})
+        digest = hashlib.sha256(told).hexdigest()[:12]
         self.path = path or run_folder / "evaluations" / f"step-{key.step:09d}-{digest}.jsonl"
         self.key = key
         self.outcomes: list[TestOutcome] = []
@@ -190,8 +195,9 @@ class Scorer:
         self.recorder.progress(meter.mark(done := done + len(file.outcomes)))
         started = time.monotonic() - file.seconds
         if file.summary is None:
+            adapter = adapter_of(reasoner, self.config, self.puzzles)
             for outcome in evaluator.evaluate(
-                reasoner, self.config, file.key, tasks, self.puzzles, self.stop, file.done
+                reasoner, self.config, file.key, tasks, self.puzzles, self.stop, file.done, adapter
             ):
                 file.add(outcome, time.monotonic() - started)
                 self.recorder.outcome(file.key, outcome)
@@ -215,6 +221,15 @@ class Loaded:
     device: Device
     step: int
     trained_on: TrainedOn
+
+    @cached_property
+    def adapter(self) -> Adapter | None:
+        """What makes the model of each task, where the evaluation asks for that."""
+        return adapter_of(self.reasoner, self.config, self.puzzles)
+
+    def plan(self, tasks: Iterable[Task], views: int) -> Plan:
+        """The batches of an evaluation of these tasks."""
+        return Plan(tasks, self.config, views, self.adapter.puzzles if self.adapter else self.puzzles)
 
 
 def load_checkpoint(

@@ -68,7 +68,8 @@ def read_variant(variant: Variant, folder: Path) -> VariantResult:
     by_step = {point["step"]: point for point in points}
     training = variant.config.training
     files = finished_evaluations(folder)
-    plain = [file for file in files if not file.key.search and file.key.act_steps == act_steps_of(variant)]
+    files = [file for file in files if not file.key.search and not file.key.adaptation]
+    plain = [file for file in files if file.key.act_steps == act_steps_of(variant)]
     final = plain[-1].outcomes
     return VariantResult(
         variant=variant,
