@@ -58,7 +58,7 @@ def test_a_later_evaluation_with_a_search_does_not_mix_with_those_without(
 
     assert run.held_out
     assert run.held_out.measured_at == (
-        "step 100 · EMA weights · 8 views · 4 ACT steps · gradient 100 x 0.1 · 12 tasks"
+        "step 100 · EMA weights · 8 views · 4 ACT steps · gradient 100 x 0.1, asked at ACT step 1 · 12 tasks"
     )
     assert searched not in [result.id for each in found for result in each.results.values()]
     assert len(found[1].scores) == 3

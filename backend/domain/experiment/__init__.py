@@ -32,7 +32,9 @@ from backend.domain.experiment.model import ActConfig, CoreConfig, EtrmModel, Mo
 from backend.domain.experiment.objective import ContrastConfig, InfoNce, NoContrast, ObjectiveConfig, SupCon
 from backend.domain.experiment.optimisation import OptimisationConfig
 from backend.domain.experiment.search import (
+    EvolutionarySearch,
     GradientSearch,
+    MovingSearch,
     NoSearch,
     RandomSearch,
     SearchConfig,
@@ -64,6 +66,7 @@ __all__ = [
     "EtrmModel",
     "EvaluationConfig",
     "EvaluationSet",
+    "EvolutionarySearch",
     "ExperimentConfig",
     "GradientSearch",
     "HealthConfig",
@@ -72,6 +75,7 @@ __all__ = [
     "HypothesisConfig",
     "InfoNce",
     "ModelConfig",
+    "MovingSearch",
     "NoContrast",
     "NoHypothesis",
     "NoSearch",

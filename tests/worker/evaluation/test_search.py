@@ -61,11 +61,16 @@ def test_the_trace_ends_with_what_the_unchanged_view_votes_for() -> None:
 
 def test_compute_is_counted_over_all_views_and_can_be_capped() -> None:
     tasks = SMALL[:2]
-    for outcome, task in zip(searched(GradientSearch(steps=6), tasks), tasks, strict=True):
-        assert outcome.trace
-        assert outcome.trace.search
-        shown = min(len(task.demonstrations), 3)
-        assert outcome.trace.search.decodes == VIEWS * shown * (1 + 3 * 6)
+    for depth, each in (
+        (1, 1 + 3 * 6),
+        (None, 2 + (2 + 2) * 6),
+    ):  # two ACT steps, one of them with a way back
+        found = searched(GradientSearch(steps=6, act_steps=depth), tasks)
+        for outcome, task in zip(found, tasks, strict=True):
+            assert outcome.trace
+            assert outcome.trace.search
+            shown = min(len(task.demonstrations), 3)
+            assert outcome.trace.search.decodes == VIEWS * shown * each
     capped = searched(GradientSearch(steps=6, most_decodes=15), tasks)
     assert all(
         each.trace and each.trace.search and each.trace.search.decodes <= VIEWS * 15 for each in capped
