@@ -122,7 +122,7 @@ def summarise(key: EvaluationKey, outcomes: Iterable[TestOutcome], seconds: floa
 
 
 def _cost_of_search(outcomes: Sequence[TestOutcome], seconds: float) -> dict[str, float]:
-    """What a task's search costs: demonstrations decoded, and the seconds of the whole evaluation."""
+    """What a task's search costs: its decodes, and the seconds of the whole evaluation."""
     decodes = [each.trace.search.decodes for each in outcomes if each.trace and each.trace.search]
     tasks = len({outcome.task_id for outcome in outcomes})
     if not decodes:
