@@ -28,6 +28,7 @@ class EvaluationRequest(BaseModel):
     step: int | None = Field(None, ge=0, description="Of the checkpoint; null means the newest.")
     weights: Literal["ema", "raw"] = Field("ema", description="Moving average (published) or raw.")
     views: int = Field(32, ge=1, le=10_000, description="Augmented forms of each test input that vote.")
+    distinct_views: bool = Field(False, description="Only views that look different vote, each once.")
     act_steps: int | None = Field(None, ge=1, le=256, description="null means as in training.")
     trace_steps: bool = Field(
         False, description="Record the prediction of the original view after every ACT step."
@@ -54,6 +55,7 @@ class EvaluationRequest(BaseModel):
         section |= {
             "weights": self.weights,
             "views": self.views,
+            "distinct_views": self.distinct_views,
             "act_steps": self.act_steps or config.model.act.max_steps,
             "trace_steps": self.trace_steps,
             "batch_size": self.batch_size,

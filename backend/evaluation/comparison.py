@@ -19,7 +19,7 @@ MAX_K = 100
 
 
 def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
-    """Compare two evaluations, each named by its id or by a run (its newest held-out result), at k attempts.
+    """Compare two evaluations, each named by its id or by a run (its held-out headline), at k attempts.
 
     Only tasks that both evaluated count. Conflict, with every reason, where there is none, their protocols
     differ otherwise, or one is not finished; NotFound; InvalidInput.
@@ -36,7 +36,7 @@ def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
 
 
 def _evaluation(session: Session, field: str, named: str) -> Evaluation:
-    """The evaluation of this id, or the newest held-out one of this run."""
+    """The evaluation of this id, or the held-out one that stands for this run."""
     named = named.strip()
     if not named:
         raise _invalid(field, "is missing.", "Give the id of an evaluation or of a run.")

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
+from backend.evaluation_page.options import (
+    ActSteps,
+    DistinctViews,
+    First,
+    Search,
+    Step,
+    TraceSteps,
+    Trim,
+    Views,
+    Weights,
+)
 from backend.kit.format import counted, interval
 from backend.terminal.options import AsJson, Format, Out, progress_text, score_text, write
 
@@ -37,6 +47,7 @@ def evaluate(
     weights: Weights = None,
     step: Step = None,
     trace_steps: TraceSteps = False,
+    distinct_views: DistinctViews = False,
     search: Search = None,
     trim: Trim = None,
     workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers.")] = 1,
@@ -52,13 +63,12 @@ def evaluate(
     here, as it does with --here.
     """
     if here or not _lab_knows(run):
-        _here(
-            run, set_name, first, task or [], views, act_steps, weights, step, trace_steps, search or [], trim
-        )
+        switches = {"--trace-steps": trace_steps, "--distinct-views": distinct_views}
+        _here(run, set_name, first, task or [], views, act_steps, weights, step, switches, search or [], trim)
     asked: dict[str, Any] = {
         "set": set_name, "first_tasks": first, "tasks": task or [], "views": views, "act_steps": act_steps,
         "weights": weights, "step": step, "trace_steps": trace_steps, "workers": workers,
-        "trim": trim,
+        "trim": trim, "distinct_views": distinct_views,
     }  # fmt: skip
     from backend.domain.config.problems import apply_overrides
     from backend.domain.evaluation_request import parse_request
@@ -238,7 +248,7 @@ def _here(
     act_steps: int | None,
     weights: str | None,
     step: int | None,
-    trace_steps: bool,
+    switches: dict[str, bool],
     search: list[str],
     trim: int | None,
 ) -> None:
@@ -253,7 +263,7 @@ def _here(
     }  # fmt: skip
     given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
     given += [part for each in search for part in ("--search", each)]
-    become_worker("evaluate", run, *given, *(["--trace-steps"] if trace_steps else []))
+    become_worker("evaluate", run, *given, *(name for name, is_on in switches.items() if is_on))
 
 
 def _queued(run: str, request: EvaluationRequest) -> EvaluationView:
@@ -306,12 +316,15 @@ def _lines(view: EvaluationView) -> list[str]:
     cause = f": {view.status_cause}" if view.status_cause else ""
     lines = [
         f"evaluation {view.id} of {view.run_name} ({view.run_id}), step {view.step}, {view.weights} weights",
-        f"tasks     {view.n} of {view.set}, {'held out' if view.held_out else 'trained on'}",
-        f"how       {counted(view.views, 'view')}, {counted(view.act_steps, 'ACT step')}, "
-        f"search: {view.search or 'none'}, canvas {view.canvas or 'square'}",
+        f"tasks     {view.n} of {view.set}, {view.standing}",
+        f"how       {counted(view.views, 'view')}{', equal ones once' if view.distinct_views else ''}, "
+        f"{counted(view.act_steps, 'ACT step')}, search: {view.search or 'none'}, "
+        f"canvas {view.canvas or 'square'}",
         f"status    {view.status}{cause}",
         f"progress  {progress_text(view)}",
     ]
+    if view.without_embedding:
+        lines.append(f"apart     {view.without_embedding.words}: TRM never learnt their demonstrations")
     lines += [f"waits     {view.waiting_reason}"] if view.waiting_reason else []
     so_far = "" if view.status == "finished" else " of the tasks scored so far"
     lines += [f"pass@{each.k:<5}{score_text(each)}{so_far}" for each in view.passes if each.n]

@@ -48,6 +48,7 @@ def evaluate(
     views: Text = "",
     act_steps: Text = "",
     trace_steps: Text = "",
+    distinct_views: Text = "",
     workers: Text = "",
     trim: Text = "",
     search: AskedSearch = None,
@@ -66,7 +67,11 @@ def evaluate(
     given = {name: value for name, value in asked.items() if value}
     if tasks.strip():
         given.pop("first_tasks", None)  # the form has a number in it from the start
-    given |= {"tasks": items_of(tasks, spaced=True), "trace_steps": trace_steps == "on"}
+    given |= {
+        "tasks": items_of(tasks, spaced=True),
+        "trace_steps": trace_steps == "on",
+        "distinct_views": distinct_views == "on",
+    }
     if search:
         given["search"] = search
     with session_scope(engine) as session:

@@ -29,6 +29,7 @@ TOLD = (
         Evaluation.act_steps,
         Evaluation.search,
         Evaluation.canvas,
+        Evaluation.distinct_views,
         Evaluation.status,
         raiseload=True,
     ),

@@ -87,7 +87,7 @@ def test_the_page_says_everything_about_a_finished_evaluation(
     text = text_of(page)
     for said in (
         "1/4 25 % [5–70]", "4/4 100 % [51–100]",  # pass@1, and from the second attempt on
-        "step 600", "moving average (EMA)", "4 of arc-agi-1/evaluation held out",
+        "step 600", "moving average (EMA)", "4 of arc-agi-1/evaluation held-out",
         "2 of each test input vote", "Gap at pass@1: 50.0 points",
         "3/4 75 % [30–95]", "left-right flip 4 0.0 % 75.0 %", "wrong size 3",
     ):  # fmt: skip

@@ -37,10 +37,12 @@ DIFFERENT_TASKS = "different tasks (8 and 8)"
 PASSES = ("pass1", "pass2", "pass5")
 
 
-def evaluated(engine: Engine, run_id: str, tasks: Sequence[str], solved: int, **how: Any) -> int:
+def evaluated(
+    engine: Engine, run_id: str, tasks: Sequence[str], solved: int, step: int = 100, **how: Any
+) -> int:
     """Id of a finished held-out evaluation of which the first `solved` tasks are solved."""
     settings = {"set_name": "held-out", "weights": "ema", "views": 8, "act_steps": 4} | how
-    key = EvaluationKey(step=100, task_ids=tuple(tasks), **settings)
+    key = EvaluationKey(step=step, task_ids=tuple(tasks), **settings)
     with session_scope(engine) as session:
         evaluation_id = predictions.start_evaluation(session, run_id, key)
         for number, task_id in enumerate(tasks):

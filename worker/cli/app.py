@@ -12,7 +12,17 @@ import typer
 from backend.domain.config.files import read_experiment
 from backend.domain.config.problems import apply_overrides
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
-from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
+from backend.evaluation_page.options import (
+    ActSteps,
+    DistinctViews,
+    First,
+    Search,
+    Step,
+    TraceSteps,
+    Trim,
+    Views,
+    Weights,
+)
 from backend.kit.arguments import check_arguments
 from backend.kit.errors import Conflict, EtrmError, InvalidInput
 from backend.kit.streams import cleaned
@@ -106,6 +116,7 @@ def evaluate(
     act_steps: ActSteps = None,
     weights: Weights = None,
     trace_steps: TraceSteps = False,
+    distinct_views: DistinctViews = False,
     step: Step = None,
     search: Search = None,
     trim: Trim = None,
@@ -114,6 +125,8 @@ def evaluate(
     changes: dict[str, object] = {"views": views, "act_steps": act_steps, "weights": weights, "trim": trim}
     if trace_steps:
         changes["trace_steps"] = True
+    if distinct_views:
+        changes["distinct_views"] = True
     if search:
         changes["search"] = apply_overrides({}, search)
     if set_name or first is not None:

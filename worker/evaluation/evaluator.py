@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Protocol
 
 from backend.domain.arc.task import Task
 from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, ViewVote, tally
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.records import TRUTH_UNKNOWN, EvaluationKey, EvaluationSummary, TestOutcome
+from backend.domain.records import (
+    NO_EMBEDDING,
+    TRUTH_UNKNOWN,
+    UNCOUNTED,
+    WITHOUT_EMBEDDING,
+    EvaluationKey,
+    EvaluationSummary,
+    TestOutcome,
+)
 from backend.domain.statistics import pass_at
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.decoding import Searching, ViewPrediction, decode
@@ -98,18 +107,20 @@ def answer(
 def outcome_of(
     question: Question, parts: list[QuestionVotes], plan: Plan, config: ExperimentConfig
 ) -> TestOutcome:
-    """The outcome of a question whose batches are all done."""
+    """The outcome of a question whose batches are all done; one without an embedding is noted as such."""
     whole = gathered(question, parts)
-    return judge(question, whole, config.evaluation.keep_candidates, plan.room_of(question))
+    outcome = judge(question, whole, config.evaluation.keep_candidates, plan.room_of(question))
+    if outcome.note == TRUTH_UNKNOWN or not plan.lacks_embedding(question):
+        return outcome
+    return replace(outcome, note=NO_EMBEDDING)
 
 
 def summarise(key: EvaluationKey, outcomes: Iterable[TestOutcome], seconds: float) -> EvaluationSummary:
-    """pass@k over the tasks evaluated, and why first attempts fail. Unknown truths do not count."""
+    """pass@k over the tasks evaluated, and why first attempts fail. Unknown truths do not count, and tasks
+    that TRM has no embedding for are stated apart."""
     outcomes = list(outcomes)
-    judged = [outcome for outcome in outcomes if outcome.note != TRUTH_UNKNOWN]
-    ranks: dict[str, list[int | None]] = {}
-    for outcome in judged:
-        ranks.setdefault(outcome.task_id, []).append(outcome.truth_rank)
+    judged = [outcome for outcome in outcomes if outcome.note not in UNCOUNTED]
+    ranks = _ranks(judged)
     traces = [(outcome.trace, outcome.truth_rank) for outcome in judged if outcome.trace]
     firsts = (outcome.candidates[0].failure_mode for outcome in judged if outcome.candidates)
     return EvaluationSummary(
@@ -117,8 +128,30 @@ def summarise(key: EvaluationKey, outcomes: Iterable[TestOutcome], seconds: floa
         passes={k: pass_at(ranks, k) for k in ATTEMPTS},
         failure_modes=dict(Counter(mode.value for mode in firsts if mode is not None)),
         seconds=seconds,
-        extras=({"by_dihedral": tally(traces)} if traces else {}) | _cost_of_search(outcomes, seconds),
+        extras={
+            **({"by_dihedral": tally(traces)} if traces else {}),
+            **_apart(outcomes),
+            **_cost_of_search(outcomes, seconds),
+        },
     )
+
+
+def _ranks(outcomes: Iterable[TestOutcome]) -> dict[str, list[int | None]]:
+    """Task id -> the truth's rank in each of its test inputs."""
+    ranks: dict[str, list[int | None]] = {}
+    for outcome in outcomes:
+        ranks.setdefault(outcome.task_id, []).append(outcome.truth_rank)
+    return ranks
+
+
+def _apart(outcomes: Iterable[TestOutcome]) -> dict[str, Any]:
+    """The tasks without an embedding and what became of them; nothing where there are none."""
+    ranks = _ranks(outcome for outcome in outcomes if outcome.note == NO_EMBEDDING)
+    if not ranks:
+        return {}
+    scores = {str(k): pass_at(ranks, k) for k in ATTEMPTS}
+    passes = {k: [score.solved, score.n] for k, score in scores.items()}
+    return {WITHOUT_EMBEDDING: {"tasks": sorted(ranks), "passes": passes}}
 
 
 def _cost_of_search(outcomes: Sequence[TestOutcome], seconds: float) -> dict[str, float]:

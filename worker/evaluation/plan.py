@@ -18,6 +18,7 @@ from worker.evaluation.views import (
     Question,
     QuestionView,
     batch_of,
+    distinct_views_of,
     questions_by_canvas,
     region_of,
     views_of,
@@ -79,11 +80,12 @@ class Plan:
     def __init__(
         self, tasks: Iterable[Task], config: ExperimentConfig, views: int, puzzles: PuzzleTable
     ) -> None:
-        """`views` per test input, those that look alike once."""
+        """`views` per test input: those that look alike computed once, or with `distinct_views` left out."""
         self._size = config.evaluation.batch_size
         self._margin = config.evaluation.trim
         self._seed = config.seed
         self._asked = views
+        self._views_of = distinct_views_of if config.evaluation.distinct_views else views_of
         self._puzzles = puzzles
         self._at_hand: dict[Question, tuple[QuestionView, ...]] = {}
         self._canvases: list[_Canvas] = []
@@ -100,6 +102,15 @@ class Plan:
     def questions(self) -> list[Question]:
         """Those on a canvas, each once."""
         return list(self._places)
+
+    def lacks_embedding(self, question: Question) -> bool:
+        """Whether the model would answer it with the embedding of an unknown puzzle."""
+        return self._puzzles.lacks(question.task.id)
+
+    @property
+    def without_embedding(self) -> list[str]:
+        """The tasks on a canvas that the model has no embedding for."""
+        return list(dict.fromkeys(each.task.id for each in self.questions if self.lacks_embedding(each)))
 
     @property
     def views(self) -> int:
@@ -188,5 +199,5 @@ class Plan:
         if found is None:
             if len(self._at_hand) >= KEPT:
                 self._at_hand.pop(next(iter(self._at_hand)))
-            found = self._at_hand[question] = views_of(question, self._asked, self._seed, self._puzzles)
+            found = self._at_hand[question] = self._views_of(question, self._asked, self._seed, self._puzzles)
         return found

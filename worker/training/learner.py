@@ -124,7 +124,7 @@ class Learner:
         penalties = {
             name: each._replace(value=each.value * share[each.per]) for name, each in weighed.items()
         }
-        loss = with_penalties(terms.total, penalties) / size
+        loss = with_penalties(terms.total, penalties, size) / size
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
         self._observe(loss, terms, output, penalties)
@@ -228,13 +228,12 @@ class Learner:
     ) -> None:
         """Add what a part says of this step to the sums. Nothing here waits for the device."""
         parts = len(self.parts) * self.ranks.count  # sums are means over parts, these are shares of a sum
-        size = self.config.training.batch_size / parts
         self.sums.add(
             {
                 "loss": loss * parts + self._beside,
                 "loss/prediction": terms.prediction.mean(),
                 "loss/halting": terms.halting.mean(),
-                **{f"loss/{name}": penalty.value / size for name, penalty in penalties.items()},
+                **{f"loss/{name}_per_sample": penalty.value * parts for name, penalty in penalties.items()},
                 "encoder/sample_coverage": diagnostics.sample_coverage(output.context, output.encoded),
             }
         )

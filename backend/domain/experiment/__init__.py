@@ -10,6 +10,7 @@ Settings and their published values: "Less is More" (arXiv 2510.04871) and the E
 from backend.domain.experiment.config import ExperimentConfig
 from backend.domain.experiment.data import (
     BUILT_IN_SETS,
+    FETCHED_SETS,
     GENERATED_PREFIX,
     GENERATED_SETS,
     DataConfig,
@@ -52,6 +53,7 @@ from backend.domain.experiment.training import (
 __all__ = [
     "BUILT_IN_SETS",
     "ENCODERS",
+    "FETCHED_SETS",
     "GENERATED_PREFIX",
     "GENERATED_SETS",
     "ActConfig",

@@ -37,6 +37,13 @@ class EvaluationConfig(Config):
     views: int = field(
         32, "Views", "Augmented forms of each test input that vote.", unit="views", ge=1, le=10_000
     )
+    distinct_views: bool = field(
+        False,
+        "Distinct views",
+        "Only views that look different vote, each once (as published); a task of few colours or many "
+        "symmetries may have fewer than asked for. Off: views that look alike vote each.",
+        advanced=True,
+    )
     act_steps: int | None = field(
         None, "ACT steps", "ACT steps in evaluation; empty means as in training.", ge=1, le=256, advanced=True
     )

@@ -83,6 +83,14 @@ def _sweep(page: Page) -> None:
     page.get_by_role("button", name="Launch 10 runs").wait_for()
 
 
+def _sweep_encoders(page: Page) -> None:
+    page.locator("[data-sweep-add]").click()
+    page.locator("#sweep-rows > .sweep-row [name^='sweep.path']").fill("model.encoder.kind")
+    page.locator("#sweep-rows > .sweep-row [name^='sweep.values']").fill("deterministic, iterative, slots")
+    page.locator("#sweep-rows > .sweep-row [name^='sweep.values']").blur()
+    page.get_by_role("button", name="Launch 3 runs").wait_for()
+
+
 def _search(page: Page) -> None:
     page.keyboard.press("Control+k")
     page.locator("#finder-text").fill("arc")
@@ -134,6 +142,7 @@ def _launch() -> Iterator[Shot]:
     yield Shot("launch-clone", "/runs/new", "/runs/new?from={queued}")
     yield Shot("launch-problems", "/runs/new", "/runs/new", _mistake, window_only=True)
     yield Shot("launch-sweep", "/runs/new", "/runs/new?preset=quick", _sweep)
+    yield Shot("launch-encoders", "/runs/new", "/runs/new?preset=quick", _sweep_encoders)
     yield Shot("launch-json", "/runs/new", "/runs/new?preset=quick", _press(".modes label:nth-child(2)"))
 
 

@@ -188,12 +188,12 @@ class RunPage {
 /** What the form asks for; what was left empty stands for its default. */
 function asked(form) {
   const fields = Object.fromEntries(new FormData(form));
-  const { set_name: set, tasks, trace_steps: trace, ...rest } = fields;
+  const { set_name: set, tasks, trace_steps: trace, distinct_views: distinct, ...rest } = fields;
   const named = tasks.split(/[\s,]+/).filter(Boolean);
   const plain = Object.entries(rest).filter(([key]) => !/^search(_|$)/.test(key));
   const given = plain.filter(([key, value]) => value && !(named.length && key === "first_tasks"));
   const numbers = given.map(([key, value]) => [key, key === "weights" ? value : Number(value)]);
-  const wanted = { set, tasks: named, trace_steps: trace === "on", ...Object.fromEntries(numbers) };
+  const wanted = { set, tasks: named, trace_steps: trace === "on", distinct_views: distinct === "on", ...Object.fromEntries(numbers) };
   return fields.search ? { ...wanted, search: searchOf(form, fields.search) } : wanted;
 }
 
