@@ -67,7 +67,9 @@ class ComputeView(BaseModel):
     views: int = Field(description="Distinct views computed.")
     act_steps: int = Field(description="ACT steps of them all.")
     views_per_second: float | None
-    search_decodes: int | None = Field(description="Demonstrations decoded in searches; null without one.")
+    search_decodes: int | None = Field(
+        description="Decodes spent in searches: passes of a demonstration through the core; null without one."
+    )
     adapted_tasks: int | None = Field(
         description="Tasks that a copy of the model learned before it answered; null without an adaptation. "
         "Of TRM each of them has an embedding."

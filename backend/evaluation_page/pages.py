@@ -16,6 +16,7 @@ from backend.evaluation_page import pass_curve
 from backend.evaluation_page import strata as by_stratum
 from backend.evaluation_page.contexts import EvaluationPage
 from backend.evaluation_page.failure_modes import MODES
+from backend.evaluation_page.search_form import AskedSearch
 from backend.kit.lists import items_of
 from backend.queue import dispatch
 from backend.web.deps import Database, EvaluationId, RunId, announce
@@ -57,11 +58,8 @@ def evaluate(
     adaptation_batch_size: Text = "",
     adaptation_augmentations: Text = "",
     adaptation_rank: Text = "",
-    search: Text = "",
-    search_amount: Text = "",
-    search_size: Text = "",
-    leave_one_out: Text = "",
     trim: Text = "",
+    search: AskedSearch = None,
 ) -> Response:
     """Queue an evaluation, for a browser without script, and show it."""
     asked: dict[str, Any] = {
@@ -92,7 +90,7 @@ def evaluate(
         }
         given["adaptation"] = {"kind": adaptation} | {name: each for name, each in learning.items() if each}
     if search:
-        given["search"] = _search(search, search_amount, search_size, leave_one_out == "on")
+        given["search"] = search
     with session_scope(engine) as session:
         view = evaluations.request(session, run_id, parse_request(given))
     return _sent(view)
@@ -113,17 +111,6 @@ def resume(evaluation_id: EvaluationId, engine: Database) -> Response:
     with session_scope(engine) as session:
         view = evaluations.resume(session, evaluation_id)
     return _sent(view)
-
-
-def _search(kind: str, amount: str, size: str, leave_one_out: bool) -> dict[str, Any]:
-    """A search's config from the form: amount and size have other names in each kind."""
-    many, big = ("steps", "learning_rate") if kind == "gradient" else ("samples", "scale")
-    given = {many: amount, big: size}
-    return {
-        "kind": kind,
-        "leave_one_out": leave_one_out,
-        **{name: value for name, value in given.items() if value},
-    }
 
 
 def _sent(view: EvaluationView) -> Response:

@@ -113,6 +113,9 @@ class SearchPointView(ShownView):
     distance: float | None = Field(
         description="Of that latent from the start: root mean square per number of it."
     )
+    held_out: float | None = Field(
+        description="Loss of the held-out demonstration, which selects and steers nothing; null without one."
+    )
 
 
 class SearchView(OfTestInput):
@@ -120,7 +123,20 @@ class SearchView(OfTestInput):
 
     search: str = Field(description="The search's config as JSON.")
     kept_step: int = Field(description="Whose latent explained the demonstrations best, and was decoded.")
-    decodes: int = Field(description="Demonstrations decoded for all views; a way back counts as two more.")
+    decodes: int = Field(
+        description="Passes of a demonstration through the core, one for each ACT step, for all views; a way "
+        "back counts as two more."
+    )
+    steps: int | None = Field(description="Steps taken; null where an older version did not record it.")
+    start: int | None = Field(
+        description="Which start the kept latent came from, 1 the first; null likewise."
+    )
+    loss_before: float | None = Field(description="Mean loss of the demonstrations at the first start.")
+    loss_after: float | None = Field(description="The same with the latent that was kept.")
+    held_out_before: float | None = Field(
+        description="Loss of the held-out demonstration at the first start; null without one."
+    )
+    held_out_after: float | None = Field(description="The same with the latent that was kept.")
     points: list[SearchPointView] = Field(description="At most 21, evenly over the steps.")
 
 
@@ -211,11 +227,18 @@ def search(session: Session, evaluation_id: int, task_id: str, test_index: int) 
         search=found.evaluation.search,
         kept_step=trace.search.kept_step,
         decodes=trace.search.decodes,
+        steps=trace.search.steps,
+        start=trace.search.start,
+        loss_before=finite(trace.search.before.demonstrations),
+        loss_after=finite(trace.search.after.demonstrations),
+        held_out_before=finite(trace.search.before.held_out),
+        held_out_after=finite(trace.search.after.held_out),
         points=[
             SearchPointView(
                 step=each.step,
                 loss=finite(each.loss),
                 distance=finite(each.distance),
+                held_out=finite(each.held_out),
                 **_shown(each, truth),
             )
             for each in trace.search.points

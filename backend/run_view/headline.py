@@ -56,7 +56,7 @@ def _finished(results: Sequence[AnyMeasured]) -> list[AnyMeasured]:
 
 
 def _usual(results: Sequence[Measured]) -> Protocol:
-    """The protocol of most tasks; of several, one without adaptation and search, and then the one used first."""
+    """The protocol of most tasks; of several, one without adaptation and search, then the one used first."""
     return max(results, key=lambda each: (each.n, not each.adaptation, not each.search, -each.id)).protocol
 
 

@@ -35,7 +35,10 @@ GRADIENT = (
         ({"views": 1200}, "different views (8 and 1,200)"),
         ({"weights": "raw"}, "different weights (EMA and raw)"),
         ({"act_steps": 16}, "different ACT steps (4 and 16)"),
-        ({"search": '{"kind":"gradient"}'}, "different searches (none and gradient 100 x 0.1)"),
+        (
+            {"search": '{"kind":"gradient"}'},
+            "different searches (none and gradient 100 x 0.1, asked at ACT step 1)",
+        ),
         ({"canvas": "trimmed +2"}, "different canvases (square and trimmed +2)"),
     ],
 )
@@ -102,7 +105,7 @@ def test_it_is_told_in_one_line() -> None:
     assert PLAIN.label == "held-out · EMA weights · 8 views · 4 ACT steps · 8 tasks"
     special = replace(PLAIN, weights="raw", views=1, act_steps=1, n=1, search=GRADIENT, canvas="trimmed +2")
     assert special.conditions == (
-        "raw weights · 1 view · 1 ACT step · gradient 100 x 0.1 · trimmed +2 · 1 task"
+        "raw weights · 1 view · 1 ACT step · gradient 100 x 0.1, asked at ACT step 1 · trimmed +2 · 1 task"
     )
 
 

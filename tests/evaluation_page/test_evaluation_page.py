@@ -133,6 +133,8 @@ def test_the_form_on_the_run_page_queues_an_evaluation(
         "set_name": HELD_OUT, "first_tasks": "3", "tasks": "", "step": "600", "weights": "raw", "views": "5",
         "act_steps": "", "trace_steps": "on", "workers": "2",
         "adaptation": "all", "adaptation_steps": "7", "adaptation_learning_rate": "", "adaptation_rank": "9",
+        "search": "gradient", "search_steps": "7", "search_learning_rate": "", "search_optimiser": "sign",
+        "search_samples": "9", "search_selection": "held_out", "search_leave_one_out": "true",
     }  # fmt: skip
     answer = page_client.post(f"/runs/{run_id}/evaluate", data=asked)
     assert answer.status_code == 303, answer.text
@@ -147,6 +149,7 @@ def test_the_form_on_the_run_page_queues_an_evaluation(
         "learns all weights 7 x 0.0001, batch 16",
     ):
         assert said in text, said
+    assert "gradient 7 x 0.1, sign, leave one out, selected by a held-out demonstration" in text
     (cancel,) = re.findall(r'action="(/evaluations/\d+/cancel)"', page.text)
     assert page_client.post(cancel).status_code == 303
     assert "cancelled by the user" in page_client.get(answer.headers["location"]).text

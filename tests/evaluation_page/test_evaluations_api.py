@@ -13,6 +13,7 @@ from backend.domain.arc.votes import (
     ActStep,
     AdaptationPoint,
     AdaptationTrace,
+    SearchLoss,
     SearchPoint,
     SearchTrace,
     ViewVote,
@@ -81,9 +82,12 @@ def traced(client: httpx.Client, database: Engine) -> tuple[int, str]:
         ]
         steps = [ActStep(1, wrong, 0.125), ActStep(2, truth, 0.5)]
         points = (SearchPoint(0, 0.5, 0.0, wrong, 0.25), SearchPoint(9, 0.25, 0.125, truth, 0.5))
+        searched = SearchTrace(
+            points, 9, 84, steps=12, start=2, before=SearchLoss(0.5, 0.75), after=SearchLoss(0.25, 0.625)
+        )
         learned = (AdaptationPoint(5, 1.5), AdaptationPoint(10, float("inf")))
         adaptation = AdaptationTrace("embedding", 10, 240, 64, learned, seconds=2.5)
-        trace = trace_of(votes, steps, [truth, wrong], SearchTrace(points, 9, 84), adaptation)
+        trace = trace_of(votes, steps, [truth, wrong], searched, adaptation)
         predictions.add_outcome(session, evaluation_id, TestOutcome(one.id, 0, 4, 1, (), trace=trace))
         predictions.add_outcome(session, evaluation_id, TestOutcome(other.id, 0, 4, None, ()))
     return evaluation_id, one.id
@@ -144,6 +148,21 @@ def test_the_search_of_a_test_input_is_shown_by_step(client: httpx.Client, trace
         (9, 0.25, True),
     ]
     assert found["points"][1]["grid"] == found["truth"]
+    assert (found["steps"], found["start"]) == (12, 2)
+    assert [found["loss_before"], found["loss_after"]] == [0.5, 0.25]
+    assert [found["held_out_before"], found["held_out_after"]] == [0.75, 0.625]
+
+
+def test_the_task_page_tells_what_a_search_found(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, task_id = traced
+    page = client.get(f"/tasks/{SET}/{task_id}?test=1&evaluation={evaluation_id}").text
+    text = " ".join(page.split())
+    for said in (
+        "84 decodes for all views · kept: step 9 of 12, from start 2",
+        "Loss of the demonstrations 0.500 at the start, 0.250 with the latent that was kept",
+        "of the held-out demonstration, which had no part in the steps, 0.750 and 0.625",
+    ):
+        assert said in text, said
 
 
 def test_what_learning_a_task_took_is_shown_by_step(client: httpx.Client, traced: tuple[int, str]) -> None:

@@ -164,7 +164,7 @@ def _apart(outcomes: Iterable[TestOutcome]) -> dict[str, Any]:
 
 
 def _cost_of_search(outcomes: Sequence[TestOutcome], seconds: float) -> dict[str, float]:
-    """What a task's search costs: demonstrations decoded, and the seconds of the whole evaluation."""
+    """What a task's search costs: its decodes, and the seconds of the whole evaluation."""
     decodes = [each.trace.search.decodes for each in outcomes if each.trace and each.trace.search]
     tasks = len({outcome.task_id for outcome in outcomes})
     if not decodes:

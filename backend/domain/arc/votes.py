@@ -55,6 +55,15 @@ class SearchPoint:
     distance: float  # of that latent from the start: root mean square per number
     grid: Grid  # what the view would show if the search stopped here
     halting_probability: float
+    held_out: float | None = None  # loss of the demonstration that is held out, where one is
+
+
+@dataclass(frozen=True, slots=True)
+class SearchLoss:
+    """How badly a latent explains the demonstrations; None where that is not known."""
+
+    demonstrations: float | None = None  # mean loss of those that the search follows
+    held_out: float | None = None  # of the one that only selects, where one does
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,11 @@ class SearchTrace:
 
     points: tuple[SearchPoint, ...]  # of the identity view
     kept_step: int  # whose latent explained the demonstrations best
-    decodes: int  # demonstrations decoded for all views; a way back counts as two more
+    decodes: int  # passes of a demonstration through the core, for all views; a way back counts as two more
+    steps: int | None = None  # taken; None where an older version did not say, as below
+    start: int | None = None  # the one that was kept, from 1
+    before: SearchLoss = SearchLoss()  # at the first start
+    after: SearchLoss = SearchLoss()  # under the latent that was kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +209,17 @@ def unpack_ballots(packed: bytes) -> tuple[list[str], list[tuple[int, float]]]:
 def _search_content(search: SearchTrace | None) -> dict[str, Any] | None:
     if search is None:
         return None
-    points = [[p.step, p.loss, p.distance, p.grid.digits, p.halting_probability] for p in search.points]
-    return {"points": points, "kept": search.kept_step, "decodes": search.decodes}
+    points = [
+        [p.step, p.loss, p.distance, p.grid.digits, p.halting_probability, p.held_out] for p in search.points
+    ]
+    return {
+        "points": points,
+        "kept": search.kept_step,
+        "decodes": search.decodes,
+        "steps": search.steps,
+        "start": search.start,
+        "losses": [[loss.demonstrations, loss.held_out] for loss in (search.before, search.after)],
+    }
 
 
 def _search_from(content: dict[str, Any] | None = None) -> SearchTrace | None:
@@ -205,10 +227,19 @@ def _search_from(content: dict[str, Any] | None = None) -> SearchTrace | None:
     if content is None:
         return None
     points = tuple(
-        SearchPoint(step, loss, distance, Grid.from_digits(digits), p)
-        for step, loss, distance, digits, p in content["points"]
+        SearchPoint(step, loss, distance, Grid.from_digits(digits), p, *held_out)
+        for step, loss, distance, digits, p, *held_out in content["points"]
     )
-    return SearchTrace(points, content["kept"], content["decodes"])
+    before, after = (SearchLoss(*each) for each in content.get("losses", ((), ())))
+    return SearchTrace(
+        points,
+        content["kept"],
+        content["decodes"],
+        content.get("steps"),
+        content.get("start"),
+        before,
+        after,
+    )
 
 
 def _adaptation_content(adaptation: AdaptationTrace | None) -> dict[str, Any] | None:

@@ -43,7 +43,9 @@ from backend.domain.experiment.model import ActConfig, CoreConfig, EtrmModel, Mo
 from backend.domain.experiment.objective import ContrastConfig, InfoNce, NoContrast, ObjectiveConfig, SupCon
 from backend.domain.experiment.optimisation import OptimisationConfig
 from backend.domain.experiment.search import (
+    EvolutionarySearch,
     GradientSearch,
+    MovingSearch,
     NoSearch,
     RandomSearch,
     SearchConfig,
@@ -80,6 +82,7 @@ __all__ = [
     "EtrmModel",
     "EvaluationConfig",
     "EvaluationSet",
+    "EvolutionarySearch",
     "ExperimentConfig",
     "FullAdaptation",
     "GradientSearch",
@@ -90,6 +93,7 @@ __all__ = [
     "InfoNce",
     "LearningAdaptation",
     "ModelConfig",
+    "MovingSearch",
     "NoAdaptation",
     "NoContrast",
     "NoHypothesis",

@@ -17,6 +17,7 @@ from backend.domain.experiment.hypothesis_rules import check_fits
 from backend.domain.experiment.model import EtrmModel, ModelConfig, TrmModel
 from backend.domain.experiment.objective import NoContrast, ObjectiveConfig
 from backend.domain.experiment.optimisation import OptimisationConfig
+from backend.domain.experiment.search import EvolutionarySearch, GradientSearch, NoSearch
 from backend.domain.experiment.training import TrainingConfig
 from backend.domain.experiment.versions import upgraded
 
@@ -91,6 +92,29 @@ class ExperimentConfig(Config):
             raise ValueError(
                 f"evaluation.adaptation of kind {adaptation.kind} needs {missing}, which model.kind "
                 f"{self.model.kind} has not: choose {other}, adapters or all"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _search_fits_the_model(self) -> ExperimentConfig:
+        search = self.evaluation.search
+        if isinstance(search, NoSearch):
+            return self
+        run = self.evaluation.act_steps or self.model.act.max_steps
+        if search.act_steps is not None and search.act_steps > run:
+            raise ValueError(
+                f"evaluation.search.act_steps {search.act_steps} is over the {run} ACT steps that the "
+                f"evaluation runs: set {run} or less, or leave it empty"
+            )
+        at_demonstrations = (
+            isinstance(search, GradientSearch | EvolutionarySearch)
+            and search.starts > 1
+            and search.other_starts == "demonstrations"
+        )
+        if at_demonstrations and isinstance(self.model, TrmModel):
+            raise ValueError(
+                "evaluation.search.other_starts demonstrations needs an encoder, which model.kind trm has "
+                "not: set it to perturbations"
             )
         return self
 
