@@ -124,7 +124,8 @@ def evaluate(
 @app.command()
 def control(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Ten minutes: only a, b and d, and shorter.")
+        bool,
+        typer.Option("--quick", help="Ten minutes: the whole report, from trainings too short to learn."),
     ] = False,
     out: Annotated[
         Path,
