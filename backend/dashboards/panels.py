@@ -313,7 +313,8 @@ PUBLISHED_HEAD = (
     "model", "parameters", "steps", "pass@1", "pass@2", "pass@5", "train accuracy %", "variance", "caveats",
 )  # fmt: skip
 RESULT_HEAD = (
-    "run", "label", "seeds", "set", "step", "weights", "views", "act steps", "search", "canvas", "tasks", "k",
+    "run", "label", "seeds", "set", "step", "weights", "views", "act steps", "search", "canvas",
+    "adaptation", "tasks", "k",
     "solved", "n", "share", "low", "high", "protocol", "left out",
 )  # fmt: skip
 
@@ -334,7 +335,7 @@ def _result_csv(rows: Sequence[ResultRow]) -> list[Sequence[object]]:
         found = row.result
         how = (
             found.set, found.step, found.weights, found.views, found.act_steps, found.search, found.canvas,
-            found.n,
+            found.adaptation, found.n,
         )  # fmt: skip
         end = (found.protocol.key, row.left_out)
         for cell in row.cells:

@@ -38,6 +38,9 @@ class EvaluationRequest(BaseModel):
         None, ge=0, le=29, description="Trim canvases to so many cells around the visible grids; null: not."
     )
     workers: int = Field(1, ge=1, le=MAX_WORKERS, description="Maximum number of workers.")
+    adaptation: dict[str, Any] | None = Field(
+        None, description="Test-time training, as `evaluation.adaptation` of a config; null means none."
+    )
     search: dict[str, Any] | None = Field(
         None, description="Guided refinement, as `evaluation.search` of a config; null means none."
     )
@@ -60,10 +63,9 @@ class EvaluationRequest(BaseModel):
             "keep_candidates": self.keep_candidates,
             "trim": self.trim,
         }
-        if self.search is not None:
-            section["search"] = self.search
-        else:
-            section.pop("search", None)
+        for name, asked in (("adaptation", self.adaptation), ("search", self.search)):
+            section.pop(name, None)
+            section |= {} if asked is None else {name: asked}
         return section
 
 

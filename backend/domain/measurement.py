@@ -10,6 +10,7 @@ from typing import Any
 from typing import Protocol as Structure
 
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.adaptation import adaptation_key, adaptation_words, normalised_adaptation
 from backend.domain.experiment.search import normalised_key, search_key, search_words
 from backend.kit.format import counted
 
@@ -23,14 +24,18 @@ class Settings:
     act_steps: int
     search: str = ""  # the search's config as JSON; empty without one
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
+    adaptation: str = ""  # the adaptation's config as JSON; empty without one
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "search", normalised_key(self.search))
+        object.__setattr__(self, "adaptation", normalised_adaptation(self.adaptation))
 
     @property
     def search_and_canvas(self) -> str:
-        """` · gradient 100 x 0.1 · trimmed +2`, to follow the other settings; empty for the plain ones."""
-        return "".join(f" · {part}" for part in (search_words(self.search), self.canvas) if part)
+        """` · learns all weights 100 x 0.0001, … · gradient 100 x 0.1 · trimmed +2`, to follow the other
+        settings; empty for the plain ones."""
+        parts = (adaptation_words(self.adaptation), search_words(self.search), self.canvas)
+        return "".join(f" · {part}" for part in parts if part)
 
     @property
     def settings(self) -> Settings:
@@ -49,7 +54,7 @@ class Protocol(Settings):
     @property
     def key(self) -> str:
         """A short text that is equal for equal protocols, for files and databases."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(as_json(self), sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def conditions(self) -> str:
@@ -80,6 +85,11 @@ class Protocol(Settings):
             ("views", f"{self.views:,}", f"{other.views:,}"),
             ("weights", weights_name(self.weights), weights_name(other.weights)),
             ("ACT steps", f"{self.act_steps:,}", f"{other.act_steps:,}"),
+            (
+                "adaptations",
+                adaptation_words(self.adaptation) or "none",
+                adaptation_words(other.adaptation) or "none",
+            ),
             ("searches", search_words(self.search) or "none", search_words(other.search) or "none"),
             ("canvases", self.canvas or "square", other.canvas or "square"),
         )
@@ -117,6 +127,7 @@ def settings_of(config: ExperimentConfig) -> Settings:
         act_steps=evaluation.act_steps or config.model.act.max_steps,
         search=search_key(evaluation.search),
         canvas="" if evaluation.trim is None else f"trimmed +{evaluation.trim}",
+        adaptation=adaptation_key(evaluation.adaptation),
     )
 
 
@@ -126,8 +137,11 @@ def digest_of(task_ids: Iterable[str]) -> str:
 
 
 def as_json(protocol: Protocol) -> dict[str, Any]:
-    """For a JSON column; `from_json` reads it."""
-    return asdict(protocol)
+    """For a JSON column; `from_json` reads it. Without an adaptation it is as before there was any."""
+    told = asdict(protocol)
+    if not protocol.adaptation:
+        del told["adaptation"]
+    return told
 
 
 def from_json(stored: dict[str, Any] | None) -> Protocol | None:

@@ -130,6 +130,7 @@ class EvaluationKey:
     task_ids: tuple[str, ...]
     search: str = ""  # the search's config as JSON; empty without one
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
+    adaptation: str = ""  # the adaptation's config as JSON; empty without one
 
     @property
     def tasks_digest(self) -> str:

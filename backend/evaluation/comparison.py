@@ -30,7 +30,8 @@ def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
     if reasons := obstacles(first, second):
         raise Conflict(
             f"Evaluations {first.id} and {second.id} are not comparable: {'; '.join(reasons)}.",
-            "Evaluate both by the same protocol: set and tasks, views, weights, ACT steps, search, canvas.",
+            "Evaluate both by the same protocol: set and tasks, views, weights, ACT steps, adaptation, "
+            "search, canvas.",
         )
     return compared(session, first, second, k)
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.alerts import service as alarms
 from backend.db import clock
-from backend.domain.arc.votes import added, tally
+from backend.domain.arc.votes import added, cost_of_adaptation, tally
 from backend.domain.records import Alarm, EvaluationSummary, TestOutcome
 from backend.evaluation import outcomes as predictions
 from backend.kit.format import worker_name
@@ -137,6 +137,10 @@ def judged(session: Session, held: Share, outcome: TestOutcome) -> None:
         if outcome.trace.search is not None:
             decodes = evaluation.extras.get("search_decodes", 0) + outcome.trace.search.decodes
             evaluation.extras = evaluation.extras | {"search_decodes": decodes}
+        if outcome.test_index == 0:  # a task is learned once for all its test inputs
+            cost = cost_of_adaptation([outcome.trace])
+            so_far = {name: evaluation.extras.get(name, 0) + value for name, value in cost.items()}
+            evaluation.extras = evaluation.extras | so_far
         session.flush()
 
 

@@ -273,6 +273,7 @@ def key_of(row: tables.Evaluation) -> EvaluationKey:
         task_ids=tuple(row.task_ids),
         search=row.search,
         canvas=row.canvas,
+        adaptation=row.adaptation,
     )
 
 

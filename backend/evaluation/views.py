@@ -59,6 +59,14 @@ class ComputeView(BaseModel):
     act_steps: int = Field(description="ACT steps of them all.")
     views_per_second: float | None
     search_decodes: int | None = Field(description="Demonstrations decoded in searches; null without one.")
+    adapted_tasks: int | None = Field(
+        description="Tasks that a copy of the model learned before it answered; null without an adaptation. "
+        "Of TRM each of them has an embedding."
+    )
+    adaptation_decodes: int | None = Field(
+        description="Demonstrations decoded while learning them; a way back counts as two more."
+    )
+    adaptation_seconds: float | None = Field(description="Of `seconds`, those spent on learning them.")
     workers: list[ShareView]
 
 
@@ -275,6 +283,9 @@ def _compute(row: Evaluation, job: EvaluationJob | None, shares: Sequence[Evalua
         act_steps=views * row.act_steps,
         views_per_second=views / row.seconds if views and row.seconds else None,
         search_decodes=row.extras.get("search_decodes"),
+        adapted_tasks=row.extras.get("adapted_tasks"),
+        adaptation_decodes=row.extras.get("adaptation_decodes"),
+        adaptation_seconds=row.extras.get("adaptation_seconds"),
         workers=[
             ShareView(
                 worker_id=each.worker_id,

@@ -15,7 +15,7 @@ from backend.evaluation.comparison import MAX_K
 from backend.evaluation.service import MAX_LIMIT
 from backend.evaluation.views import EvaluationView, TestInputView
 from backend.evaluation_page import exports, traces
-from backend.evaluation_page.traces import SearchView, StepsView, VotesView
+from backend.evaluation_page.traces import AdaptationView, SearchView, StepsView, VotesView
 from backend.queue import dispatch
 from backend.scores.paired import ComparisonView
 from backend.sequential import service as sequential
@@ -128,7 +128,7 @@ def compare_evaluations(
     """Two evaluations on the same tasks: McNemar's exact test and the paired bootstrap of the difference.
 
     Only tasks that both evaluated count. 409 with the reasons where they are not comparable: another set, no
-    task in common, other views, weights, ACT steps, search or canvas.
+    task in common, other views, weights, ACT steps, adaptation, search or canvas.
     """
     with reading_scope(engine) as session:
         return comparison.compare(session, a, b, k)
@@ -217,6 +217,18 @@ def read_search(
     """
     with reading_scope(engine) as session:
         return traces.search(session, evaluation_id, task_id, test_index)
+
+
+@router.get(f"{OF_TEST_INPUT}/adaptation", responses=responses(401, 404, 422))
+def read_adaptation(
+    evaluation_id: EvaluationId, task_id: TaskId, test_index: TestIndex, engine: Database
+) -> AdaptationView:
+    """How a copy of the model learned the task before it answered: loss by step, and what it cost.
+
+    404 where none did: evaluate with an `adaptation`.
+    """
+    with reading_scope(engine) as session:
+        return traces.adaptation(session, evaluation_id, task_id, test_index)
 
 
 def _sent(view: EvaluationView) -> None:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
+from backend.evaluation_page.options import (
+    ActSteps,
+    Adapt,
+    First,
+    Search,
+    Step,
+    TraceSteps,
+    Trim,
+    Views,
+    Weights,
+)
 from backend.kit.format import counted, interval
 from backend.terminal.options import AsJson, Format, Out, progress_text, score_text, write
 
@@ -37,6 +48,7 @@ def evaluate(
     weights: Weights = None,
     step: Step = None,
     trace_steps: TraceSteps = False,
+    adapt: Adapt = None,
     search: Search = None,
     trim: Trim = None,
     workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers.")] = 1,
@@ -52,19 +64,20 @@ def evaluate(
     here, as it does with --here.
     """
     if here or not _lab_knows(run):
-        _here(
-            run, set_name, first, task or [], views, act_steps, weights, step, trace_steps, search or [], trim
-        )
+        options = {
+            "--set": set_name or None, "--first": first, "--views": views, "--act-steps": act_steps,
+            "--weights": weights, "--checkpoint": step, "--trim": trim, "--adapt": adapt, "--search": search,
+        }  # fmt: skip
+        _here(run, task, options, trace_steps)
     asked: dict[str, Any] = {
         "set": set_name, "first_tasks": first, "tasks": task or [], "views": views, "act_steps": act_steps,
-        "weights": weights, "step": step, "trace_steps": trace_steps, "workers": workers,
-        "trim": trim,
+        "weights": weights, "step": step, "trace_steps": trace_steps, "workers": workers, "trim": trim,
     }  # fmt: skip
     from backend.domain.config.problems import apply_overrides
     from backend.domain.evaluation_request import parse_request
 
-    if search:
-        asked["search"] = apply_overrides({}, search)
+    asked["adaptation"] = apply_overrides({}, adapt) if adapt else None
+    asked["search"] = apply_overrides({}, search) if search else None
     request = parse_request({name: value for name, value in asked.items() if value is not None})
     view = _queued(run, request)
     print(f"Queued evaluation {view.id} of run {run}, step {view.step}.")
@@ -229,30 +242,16 @@ def _lab_knows(run: str) -> bool:
     return True
 
 
-def _here(
-    run: str,
-    set_name: str,
-    first: int | None,
-    tasks: list[str],
-    views: int | None,
-    act_steps: int | None,
-    weights: str | None,
-    step: int | None,
-    trace_steps: bool,
-    search: list[str],
-    trim: int | None,
-) -> None:
+def _here(run: str, tasks: list[str] | None, options: Mapping[str, object], trace_steps: bool) -> None:
     """Become the process that scores; does not return."""
     from backend.terminal.worker import become_worker
 
     if tasks:
         raise typer.BadParameter("needs a running lab (etrm up)", param_hint="--task")
-    options = {
-        "--set": set_name or None, "--first": first, "--views": views, "--act-steps": act_steps,
-        "--weights": weights, "--checkpoint": step, "--trim": trim,
-    }  # fmt: skip
-    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-    given += [part for each in search for part in ("--search", each)]
+    given: list[str] = []
+    for name, value in options.items():
+        several = value if isinstance(value, list) else [] if value is None else [value]
+        given += [part for each in several for part in (name, str(each))]
     become_worker("evaluate", run, *given, *(["--trace-steps"] if trace_steps else []))
 
 
@@ -307,8 +306,8 @@ def _lines(view: EvaluationView) -> list[str]:
     lines = [
         f"evaluation {view.id} of {view.run_name} ({view.run_id}), step {view.step}, {view.weights} weights",
         f"tasks     {view.n} of {view.set}, {'held out' if view.held_out else 'trained on'}",
-        f"how       {counted(view.views, 'view')}, {counted(view.act_steps, 'ACT step')}, "
-        f"search: {view.search or 'none'}, canvas {view.canvas or 'square'}",
+        f"how       {counted(view.views, 'view')}, {counted(view.act_steps, 'ACT step')}"
+        f"{view.protocol.search_and_canvas or ', no adaptation, no search, square canvas'}",
         f"status    {view.status}{cause}",
         f"progress  {progress_text(view)}",
     ]
@@ -327,16 +326,18 @@ def _lines(view: EvaluationView) -> list[str]:
             f"compute   {compute.seconds:.1f} s for {compute.views} distinct views, "
             f"{compute.views_per_second:.1f} views/s, {counted(len(compute.workers), 'worker')}"
         )
+    if tasks := compute.adapted_tasks:
+        took = f"{compute.adaptation_decodes} demonstrations decoded in {compute.adaptation_seconds:.1f} s"
+        lines.append(f"learned   {counted(tasks, 'task')}, {took}")
     if view.warning:
         lines.append(f"warning   {view.warning}")
     return [*lines, *([view.traceback.rstrip()] if view.traceback else [])]
 
 
 def _compared(found: ComparisonView) -> list[str]:
-    search = f", search {found.search}" if found.search else ""
     lines = [
         f"pass@{found.k} on {found.set}, {counted(found.n, 'task')}, {found.weights} weights, "
-        f"{counted(found.views, 'view')}, {found.act_steps} ACT steps{search}"
+        f"{counted(found.views, 'view')}, {found.act_steps} ACT steps{found.protocol.search_and_canvas}"
     ]
     lines += [
         f"{letter}  {side.run_name}  run {side.run_id}  step {side.step}  evaluation {side.evaluation}  "

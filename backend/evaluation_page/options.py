@@ -23,6 +23,13 @@ Search = Annotated[
         metavar="FIELD=VALUE", help="Search option: --search kind=gradient --search steps=100. Repeatable."
     ),
 ]
+Adapt = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FIELD=VALUE",
+        help="Test-time training option: --adapt kind=embedding --adapt steps=100. Repeatable.",
+    ),
+]
 Trim = Annotated[
     int | None,
     typer.Option(min=0, metavar="CELLS", help="Trim canvases to so many cells around the visible grids."),

@@ -48,6 +48,12 @@ def evaluate(
     act_steps: Text = "",
     trace_steps: Text = "",
     workers: Text = "",
+    adaptation: Text = "",
+    adaptation_steps: Text = "",
+    adaptation_learning_rate: Text = "",
+    adaptation_batch_size: Text = "",
+    adaptation_augmentations: Text = "",
+    adaptation_rank: Text = "",
     search: Text = "",
     search_amount: Text = "",
     search_size: Text = "",
@@ -69,6 +75,15 @@ def evaluate(
     if tasks.strip():
         given.pop("first_tasks", None)  # the form has a number in it from the start
     given |= {"tasks": items_of(tasks, spaced=True), "trace_steps": trace_steps == "on"}
+    if adaptation:
+        learning = {
+            "steps": adaptation_steps,
+            "learning_rate": adaptation_learning_rate,
+            "batch_size": adaptation_batch_size,
+            "augmentations": adaptation_augmentations,
+            "rank": adaptation_rank if adaptation == "adapters" else "",
+        }
+        given["adaptation"] = {"kind": adaptation} | {name: each for name, each in learning.items() if each}
     if search:
         given["search"] = _search(search, search_amount, search_size, leave_one_out == "on")
     with session_scope(engine) as session:

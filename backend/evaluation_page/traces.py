@@ -124,6 +124,26 @@ class SearchView(OfTestInput):
     points: list[SearchPointView] = Field(description="At most 21, evenly over the steps.")
 
 
+class AdaptationPointView(BaseModel):
+    """While a task was learned."""
+
+    step: int = Field(description="The first is 1.")
+    loss: float | None = Field(
+        description="Mean loss of the demonstrations asked since the point before; null where not finite."
+    )
+
+
+class AdaptationView(OfTestInput):
+    """How a copy of the model learned the task of a test input before it answered."""
+
+    adaptation: str = Field(description="The adaptation's config as JSON.")
+    steps: int = Field(description="Optimiser steps taken.")
+    learned: int = Field(description="How many numbers learned.")
+    decodes: int = Field(description="Demonstrations decoded; a way back counts as two more.")
+    seconds: float = Field(description="Of this task; its test inputs share them.")
+    points: list[AdaptationPointView] = Field(description="At most 20, evenly over the steps.")
+
+
 def votes(session: Session, evaluation_id: int, task_id: str, test_index: int) -> VotesView:
     """Who voted for what; NotFound where there is no such test input or its votes were not kept."""
     found = _traced(session, evaluation_id, task_id, test_index)
@@ -200,6 +220,25 @@ def search(session: Session, evaluation_id: int, task_id: str, test_index: int) 
             )
             for each in trace.search.points
         ],
+    )
+
+
+def adaptation(session: Session, evaluation_id: int, task_id: str, test_index: int) -> AdaptationView:
+    """How the task was learned; NotFound where the checkpoint's own weights answered it."""
+    found = _traced(session, evaluation_id, task_id, test_index)
+    if found.trace is None or found.trace.adaptation is None:
+        raise NotFound(
+            f"No model was adapted to {task_id}.", "Evaluate the checkpoint again with an adaptation."
+        )
+    trace = found.trace.adaptation
+    return AdaptationView(
+        **found.asked,
+        adaptation=found.evaluation.adaptation,
+        steps=trace.steps,
+        learned=trace.learned,
+        decodes=trace.decodes,
+        seconds=trace.seconds,
+        points=[AdaptationPointView(step=each.step, loss=finite(each.loss)) for each in trace.points],
     )
 
 

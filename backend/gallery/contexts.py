@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backend.data.service import SetSummary
 from backend.domain.arc.task import Task
-from backend.evaluation_page.traces import SearchView, StepsView, VotesView
+from backend.evaluation_page.traces import AdaptationView, SearchView, StepsView, VotesView
 from backend.gallery.service import Answer
 from backend.gallery.service import Choices as GalleryChoices
 from backend.gallery.service import Filter as GalleryFilter
@@ -98,6 +98,7 @@ class TaskPage(Context):
     chosen: Answer | None
     votes: VotesView | None  # who voted for what in the chosen answer, where it was kept
     steps: StepsView | None  # its ACT steps, where they were recorded
+    adaptation: AdaptationView | None  # how its model learned the task, where it did
     search: SearchView | None  # how its latent was searched, where it was
     flips: Sequence[tuple[int, bool]]  # (step, whether the answer is right from there on)
     before: str | None

@@ -29,6 +29,7 @@ TOLD = (
         Evaluation.act_steps,
         Evaluation.search,
         Evaluation.canvas,
+        Evaluation.adaptation,
         Evaluation.status,
         raiseload=True,
     ),

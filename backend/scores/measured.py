@@ -32,6 +32,7 @@ class ProtocolView(BaseModel):
     act_steps: int
     search: str = Field("", description="The search's config as JSON; empty without one.")
     canvas: str = Field("", description='"trimmed +N": to N cells around the visible grids; empty: square.')
+    adaptation: str = Field("", description="The adaptation's config as JSON; empty without one.")
     tasks_digest: str = Field("", description="The same for evaluations of the same tasks.")
     n: int = Field(description="Tasks evaluated.")
 

@@ -21,7 +21,8 @@ class Evaluation(Base):
     __tablename__ = "evaluation"
     __table_args__ = (
         UniqueConstraint(
-            "run_id", "set_name", "step", "weights", "views", "act_steps", "search", "canvas", "tasks_digest",
+            "run_id", "set_name", "step", "weights", "views", "act_steps", "search", "canvas", "adaptation",
+            "tasks_digest",
             name="uq_evaluation_key",
         ),
     )  # fmt: skip
@@ -35,6 +36,7 @@ class Evaluation(Base):
     act_steps: Mapped[int]
     search: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
     canvas: Mapped[str] = mapped_column(default="")  # "trimmed +N"; empty: square
+    adaptation: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
     tasks_digest: Mapped[str]  # of the set of task ids
     task_ids: Mapped[list[str]]
     status: Mapped[str]  # running, finished; of a job also queued, cancelling, cancelled, failed

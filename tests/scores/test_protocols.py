@@ -88,6 +88,10 @@ def test_the_table_shows_no_difference_from_a_baseline_of_other_tasks(engine: En
         ({"weights": "raw"}, "different weights (EMA and raw)"),
         ({"act_steps": 16}, "different ACT steps (4 and 16)"),
         ({"search": '{"kind":"gradient"}'}, "different searches (none and gradient 100 x 0.1)"),
+        (
+            {"adaptation": '{"kind":"embedding"}'},
+            "different adaptations (none and learns embedding 100 x 0.01, batch 16, 32 forms)",
+        ),
         ({"canvas": "trimmed +1"}, "different canvases (square and trimmed +1)"),
         ({"set_name": "elsewhere"}, "different task sets (held-out and elsewhere)"),
     ],

@@ -12,7 +12,17 @@ import typer
 from backend.domain.config.files import read_experiment
 from backend.domain.config.problems import apply_overrides
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
-from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
+from backend.evaluation_page.options import (
+    ActSteps,
+    Adapt,
+    First,
+    Search,
+    Step,
+    TraceSteps,
+    Trim,
+    Views,
+    Weights,
+)
 from backend.kit.arguments import check_arguments
 from backend.kit.errors import Conflict, EtrmError, InvalidInput
 from backend.kit.streams import cleaned
@@ -107,6 +117,7 @@ def evaluate(
     weights: Weights = None,
     trace_steps: TraceSteps = False,
     step: Step = None,
+    adapt: Adapt = None,
     search: Search = None,
     trim: Trim = None,
 ) -> None:
@@ -114,6 +125,8 @@ def evaluate(
     changes: dict[str, object] = {"views": views, "act_steps": act_steps, "weights": weights, "trim": trim}
     if trace_steps:
         changes["trace_steps"] = True
+    if adapt:
+        changes["adaptation"] = apply_overrides({}, adapt)
     if search:
         changes["search"] = apply_overrides({}, search)
     if set_name or first is not None:

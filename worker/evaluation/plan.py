@@ -9,10 +9,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 from backend.domain.arc.task import Task
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import ExperimentConfig, NoAdaptation
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.views import (
     Question,
@@ -93,8 +93,9 @@ class Plan:
         self.fitting_none: tuple[Question, ...] = tuple(by_canvas.pop(None, ()))
         for side, questions in by_canvas.items():
             if side is not None:
-                for region, of_region in self._by_region(side, questions).items():
-                    self._add(side, region, of_region)
+                for together in self._together(questions, config):
+                    for region, of_region in self._by_region(side, together).items():
+                        self._add(side, region, of_region)
 
     @property
     def questions(self) -> list[Question]:
@@ -154,6 +155,13 @@ class Plan:
             return side, side
         region = region_of(question.task, side, self._margin)
         return region.height, region.width
+
+    @staticmethod
+    def _together(questions: Sequence[Question], config: ExperimentConfig) -> list[list[Question]]:
+        """Questions whose views may share a batch: those of one task, where each has a model of its own."""
+        if isinstance(config.evaluation.adaptation, NoAdaptation):
+            return [list(questions)]
+        return [list(of_task) for _, of_task in groupby(questions, key=lambda question: question.task)]
 
     def _by_region(self, side: int, questions: Sequence[Question]) -> dict[Region | None, list[Question]]:
         """The questions by what their views fill of the canvas: the small regions first."""

@@ -77,7 +77,6 @@ class _Work:
         """Compute what there is to take, or leave when asked to."""
         from worker.evaluation.evaluator import answer
         from worker.evaluation.judging import not_fitting
-        from worker.evaluation.plan import Plan
         from worker.training.scoring import load_checkpoint  # takes seconds: torch
 
         key, run_id, options = self._job()
@@ -86,7 +85,7 @@ class _Work:
         wanted = set(key.task_ids)
         tasks = [task for task in source.tasks(key.set_name) if task.id in wanted]
         tasks.sort(key=lambda task: task.id)
-        plan = Plan(tasks, loaded.config, key.views, loaded.puzzles)
+        plan = loaded.plan(tasks, key.views)
         failed = [not_fitting(each, loaded.config) for each in plan.fitting_none]
         self._write(lambda session: self._begin(session, loaded, plan, failed, key))
         while not self.stop.requested:
@@ -94,7 +93,7 @@ class _Work:
             if number is None:
                 break
             planned, started = plan.batch(number), time.monotonic()
-            answers = answer(loaded.reasoner, loaded.config, planned, key.act_steps)
+            answers = answer(loaded.reasoner, loaded.config, planned, key.act_steps, loaded.adapter)
             seconds = time.monotonic() - started
             self._deliver(planned, answers, seconds, plan, loaded, key)
             self._tell(run_id)
@@ -191,6 +190,7 @@ class _Work:
 def _changes(key: EvaluationKey, options: dict[str, Any]) -> dict[str, Any]:
     """How the evaluation differs from the run's own config: what is not asked for is off."""
     return {
+        "adaptation": {"kind": "none"},
         "search": {"kind": "none"},
         "trim": None,
         **options,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,12 +22,15 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.health import LEAK
 from backend.domain.measurement import settings_of
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, TestOutcome
+from worker.adaptation.adapter import adapter_of
 from worker.data import training_data
 from worker.data.leaks import Leak
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
 from worker.data.sets import TaskSource
 from worker.evaluation import evaluator
+from worker.evaluation.adapting import Adapter
+from worker.evaluation.plan import Plan
 from worker.kit.device import Device, open_device
 from worker.kit.recorder import Recorder
 from worker.models.build import build_reasoner
@@ -45,7 +49,9 @@ class OutcomeFile:
 
     def __init__(self, run_folder: Path, key: EvaluationKey, path: Path | None = None) -> None:
         """`path` where it is known: an earlier version may have named the file otherwise."""
-        digest = hashlib.sha256(_KEY.dump_json(key)).hexdigest()[:12]
+        # Files of before there was an adaptation keep their names.
+        told = _KEY.dump_json(key, exclude=None if key.adaptation else {"adaptation"})
+        digest = hashlib.sha256(told).hexdigest()[:12]
         self.path = path or run_folder / "evaluations" / f"step-{key.step:09d}-{digest}.jsonl"
         self.key = key
         self.outcomes: list[TestOutcome] = []
@@ -170,8 +176,9 @@ class Scorer:
         self.recorder.progress(meter.mark(done := done + len(file.outcomes)))
         started = time.monotonic() - file.seconds
         if file.summary is None:
+            adapter = adapter_of(reasoner, self.config, self.puzzles)
             for outcome in evaluator.evaluate(
-                reasoner, self.config, file.key, tasks, self.puzzles, self.stop, file.done
+                reasoner, self.config, file.key, tasks, self.puzzles, self.stop, file.done, adapter
             ):
                 file.add(outcome, time.monotonic() - started)
                 self.recorder.outcome(file.key, outcome)
@@ -193,6 +200,15 @@ class Loaded:
     device: Device
     step: int
     leak: Alarm | None  # the run was trained on what the evaluation asks
+
+    @cached_property
+    def adapter(self) -> Adapter | None:
+        """What makes the model of each task, where the evaluation asks for that."""
+        return adapter_of(self.reasoner, self.config, self.puzzles)
+
+    def plan(self, tasks: Iterable[Task], views: int) -> Plan:
+        """The batches of an evaluation of these tasks."""
+        return Plan(tasks, self.config, views, self.adapter.puzzles if self.adapter else self.puzzles)
 
 
 def load_checkpoint(

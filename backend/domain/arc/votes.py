@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from backend.domain.arc.grid import Grid
@@ -66,6 +66,26 @@ class SearchTrace:
     decodes: int  # demonstrations decoded for all views; a way back counts as two more
 
 
+@dataclass(frozen=True, slots=True)
+class AdaptationPoint:
+    """A moment of what a model learned of a task."""
+
+    step: int  # the first is 1
+    loss: float  # mean prediction loss of the demonstrations asked since the point before
+
+
+@dataclass(frozen=True)
+class AdaptationTrace:
+    """How a copy of the model learned a task before it answered. It is one for all test inputs of a task."""
+
+    kind: str  # what learned, as `evaluation.adaptation.kind`
+    steps: int  # optimiser steps
+    decodes: int  # demonstrations decoded; a way back counts as two more
+    learned: int  # numbers that learned
+    points: tuple[AdaptationPoint, ...]
+    seconds: float = field(compare=False)  # of this task, on the machine that computed it
+
+
 @dataclass(frozen=True)
 class QuestionVotes:
     """Votes on one test input: all of them, or those of one batch."""
@@ -75,6 +95,7 @@ class QuestionVotes:
     votes: tuple[ViewVote, ...]
     steps: tuple[ActStep, ...] = ()
     search: SearchTrace | None = None  # no points where the identity view is in another batch
+    adaptation: AdaptationTrace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +117,7 @@ class OutcomeTrace:
     votes: tuple[RankedVote, ...]  # by view
     steps: tuple[ActStep, ...] = ()  # of the identity view; empty where they were not asked for
     search: SearchTrace | None = None  # None where nothing was searched
+    adaptation: AdaptationTrace | None = None  # None where the checkpoint's own weights answered
 
 
 def pack_votes(questions: Iterable[QuestionVotes]) -> bytes:
@@ -115,6 +137,7 @@ def pack_votes(questions: Iterable[QuestionVotes]) -> bytes:
             ],
             [[step.step, number(step.grid), step.halting_probability] for step in each.steps],
             _search_content(each.search),
+            _adaptation_content(each.adaptation),
         ]
         for each in questions
     ]
@@ -130,9 +153,10 @@ def unpack_votes(packed: bytes) -> list[QuestionVotes]:
             test_index,
             tuple(ViewVote(view, turn, colours, grids[at], p) for view, turn, colours, at, p in votes),
             tuple(ActStep(step, grids[at], p) for step, at, p in steps),
-            _search_from(*search),
+            _search_from(*refined[:1]),
+            _adaptation_from(*refined[1:]),
         )
-        for task_id, test_index, votes, steps, *search in content["questions"]
+        for task_id, test_index, votes, steps, *refined in content["questions"]
     ]
 
 
@@ -146,6 +170,7 @@ def pack_trace(trace: OutcomeTrace) -> bytes:
             ],
             "steps": [[step.step, step.grid.digits, step.halting_probability] for step in trace.steps],
             "search": _search_content(trace.search),
+            "adaptation": _adaptation_content(trace.adaptation),
         }
     )
 
@@ -157,6 +182,7 @@ def unpack_trace(packed: bytes) -> OutcomeTrace:
         tuple(RankedVote(*vote) for vote in content["votes"]),
         tuple(ActStep(step, Grid.from_digits(digits), p) for step, digits, p in content["steps"]),
         _search_from(content.get("search")),
+        _adaptation_from(content.get("adaptation")),
     )
 
 
@@ -178,11 +204,48 @@ def _search_from(content: dict[str, Any] | None = None) -> SearchTrace | None:
     return SearchTrace(points, content["kept"], content["decodes"])
 
 
+def _adaptation_content(adaptation: AdaptationTrace | None) -> dict[str, Any] | None:
+    if adaptation is None:
+        return None
+    return {
+        "kind": adaptation.kind,
+        "steps": adaptation.steps,
+        "decodes": adaptation.decodes,
+        "learned": adaptation.learned,
+        "points": [[point.step, point.loss] for point in adaptation.points],
+        "seconds": adaptation.seconds,
+    }
+
+
+def _adaptation_from(content: dict[str, Any] | None = None) -> AdaptationTrace | None:
+    """What `_adaptation_content` was made of; None as well where it was written before there was any."""
+    if content is None:
+        return None
+    points = tuple(AdaptationPoint(*point) for point in content["points"])
+    return AdaptationTrace(**content | {"points": points})
+
+
+def cost_of_adaptation(traces: Iterable[OutcomeTrace | None]) -> dict[str, float]:
+    """What learning the tasks took, from a trace of one test input of each; empty where none was learned.
+
+    This is what says how many tasks were adapted: of TRM each of them has an embedding.
+    """
+    found = [trace.adaptation for trace in traces if trace is not None and trace.adaptation is not None]
+    if not found:
+        return {}
+    return {
+        "adapted_tasks": len(found),
+        "adaptation_decodes": sum(each.decodes for each in found),
+        "adaptation_seconds": sum(each.seconds for each in found),
+    }
+
+
 def trace_of(
     votes: Sequence[ViewVote],
     steps: Sequence[ActStep],
     ranked: Sequence[Grid],
     search: SearchTrace | None = None,
+    adaptation: AdaptationTrace | None = None,
 ) -> OutcomeTrace:
     """The trace of votes on candidates that are `ranked` best first."""
     ranks = {grid: rank for rank, grid in enumerate(ranked, 1)}
@@ -194,6 +257,7 @@ def trace_of(
         ),
         tuple(steps),
         search,
+        adaptation,
     )
 
 

@@ -7,6 +7,16 @@ field therefore carries a title, a description, bounds and (in `json_schema_extr
 Settings and their published values: "Less is More" (arXiv 2510.04871) and the ETRM runs built on it.
 """
 
+from backend.domain.experiment.adaptation import (
+    AdaptationConfig,
+    AdapterAdaptation,
+    EmbeddingAdaptation,
+    EncoderAdaptation,
+    FullAdaptation,
+    LearningAdaptation,
+    NoAdaptation,
+    adaptation_words,
+)
 from backend.domain.experiment.config import ExperimentConfig
 from backend.domain.experiment.data import (
     BUILT_IN_SETS,
@@ -53,6 +63,8 @@ __all__ = [
     "GENERATED_PREFIX",
     "GENERATED_SETS",
     "ActConfig",
+    "AdaptationConfig",
+    "AdapterAdaptation",
     "BarHypothesis",
     "BaselineHypothesis",
     "CheckpointStart",
@@ -60,18 +72,23 @@ __all__ = [
     "ContrastConfig",
     "CoreConfig",
     "DataConfig",
+    "EmbeddingAdaptation",
+    "EncoderAdaptation",
     "EncoderConfig",
     "EtrmModel",
     "EvaluationConfig",
     "EvaluationSet",
     "ExperimentConfig",
+    "FullAdaptation",
     "GradientSearch",
     "HealthConfig",
     "HopelessStop",
     "Hypothesis",
     "HypothesisConfig",
     "InfoNce",
+    "LearningAdaptation",
     "ModelConfig",
+    "NoAdaptation",
     "NoContrast",
     "NoHypothesis",
     "NoSearch",
@@ -87,6 +104,7 @@ __all__ = [
     "SupCon",
     "TrainingConfig",
     "TrmModel",
+    "adaptation_words",
     "search_label",
     "search_words",
 ]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from backend.domain.experiment.adaptation import EmbeddingAdaptation, EncoderAdaptation
 from backend.domain.experiment.data import DataConfig
 from backend.domain.experiment.evaluation import EvaluationConfig
 from backend.domain.experiment.fields import Config, field
@@ -75,6 +76,21 @@ class ExperimentConfig(Config):
             raise ValueError(
                 "objective.latent_steps needs a latent at every ACT step, and model.reencode false caches "
                 "the context: set model.reencode true, or objective.latent_steps 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _adaptation_finds_what_it_moves(self) -> ExperimentConfig:
+        adaptation = self.evaluation.adaptation
+        if isinstance(self.model, TrmModel):
+            missing = "an encoder" if isinstance(adaptation, EncoderAdaptation) else ""
+        else:
+            missing = "puzzle embeddings" if isinstance(adaptation, EmbeddingAdaptation) else ""
+        if missing:
+            other = "embedding" if isinstance(self.model, TrmModel) else "encoder"
+            raise ValueError(
+                f"evaluation.adaptation of kind {adaptation.kind} needs {missing}, which model.kind "
+                f"{self.model.kind} has not: choose {other}, adapters or all"
             )
         return self
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from backend.domain.experiment.adaptation import AdaptationConfig, NoAdaptation
 from backend.domain.experiment.fields import Config, field
 from backend.domain.experiment.search import NoSearch, SearchConfig
 
@@ -72,6 +73,12 @@ class EvaluationConfig(Config):
         "Record ACT steps",
         "Keep what the unchanged view of each test input shows after every ACT step.",
         advanced=True,
+    )
+    adaptation: AdaptationConfig = field(
+        NoAdaptation,
+        "Adaptation",
+        "Test-time training: before a task is answered, a copy of the model learns from the task's own "
+        "demonstrations. Nothing of it is kept for the next task. No test output is read.",
     )
     search: SearchConfig = field(
         NoSearch,

@@ -188,12 +188,24 @@ class RunPage {
 /** What the form asks for; what was left empty stands for its default. */
 function asked(form) {
   const fields = Object.fromEntries(new FormData(form));
-  const { set_name: set, tasks, trace_steps: trace, search, search_amount, search_size, leave_one_out, ...rest } = fields;
+  const { set_name: set, tasks, trace_steps: trace, search, search_amount, search_size, leave_one_out, ...others } = fields;
+  const [rest, adaptation] = adaptationOf(others);
   const named = tasks.split(/[\s,]+/).filter(Boolean);
   const given = Object.entries(rest).filter(([key, value]) => value && !(named.length && key === "first_tasks"));
   const numbers = given.map(([key, value]) => [key, key === "weights" ? value : Number(value)]);
   const wanted = { set, tasks: named, trace_steps: trace === "on", ...Object.fromEntries(numbers) };
+  if (adaptation) wanted.adaptation = adaptation;
   return search ? { ...wanted, search: searchOf(search, search_amount, search_size, leave_one_out === "on") } : wanted;
+}
+
+/** What is left of the form without the adaptation's fields, and the adaptation's config; null for none. */
+function adaptationOf(fields) {
+  const own = /^adaptation(_|$)/;
+  const rest = Object.entries(fields).filter(([name]) => !own.test(name));
+  const { adaptation: kind, adaptation_rank: rank, ...given } = Object.fromEntries(Object.entries(fields).filter(([name]) => own.test(name)));
+  if (kind === "adapters" && rank) given.adaptation_rank = rank;
+  const numbers = Object.entries(given).filter(([, value]) => value).map(([name, value]) => [name.slice("adaptation_".length), Number(value)]);
+  return [Object.fromEntries(rest), kind ? { kind, ...Object.fromEntries(numbers) } : null];
 }
 
 /** The search's config: amount and size have other names in each kind. */
