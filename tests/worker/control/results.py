@@ -27,6 +27,6 @@ def variant(letter: str, *held_out: Sequence[int]) -> VariantResult:
     return VariantResult(letter, f"variant {letter}", letter, steps, found, 0.9, 60.0)
 
 
-def measured(letter: str, method: str, units: int, *counts: int) -> MethodResult:
+def measured(letter: str, method: str, decodes: int, *counts: int) -> MethodResult:
     """A variant under a method."""
-    return MethodResult(letter, BY_NAME[method], units, 2 + 3 * (1 + 3 * units), solved(*counts), 1.0)
+    return MethodResult(letter, BY_NAME[method], decodes, 2 + decodes, solved(*counts), 1.0)

@@ -66,11 +66,11 @@ def test_slower_and_worse_in_the_end_are_two_claims() -> None:
 def test_thinking_longer_is_judged_against_no_search_and_against_the_same_compute() -> None:
     plain = variant("e", [5, 6, 4])
     results = [
-        measured("e", "none", 1, 5, 6, 4),
-        measured("e", "none", 100, 7, 8, 6),
-        measured("e", "gradient", 1, 40, 42, 41),
-        measured("e", "gradient", 100, 98, 99, 97),
-        measured("e", "random", 100, 7, 8, 6),
+        measured("e", "none", 24, 5, 6, 4),
+        measured("e", "none", 903, 7, 8, 6),
+        measured("e", "gradient", 24, 40, 42, 41),
+        measured("e", "gradient", 903, 98, 99, 97),
+        measured("e", "random", 903, 7, 8, 6),
     ]
     bars = [(bar.claim, bar.verdict) for bar in judged([plain], results)]
     assert bars == [

@@ -15,14 +15,14 @@ from tests.worker.control.results import measured, variant
 from worker.experiments.control.command import run
 from worker.experiments.control.document import Document, Section
 from worker.experiments.control.jobs import Training
-from worker.experiments.control.methods import METHODS, methods_of
+from worker.experiments.control.methods import EMBEDDINGS, METHODS, methods_of
 from worker.experiments.control.processes import ControlFailed, run_all
 from worker.experiments.control.report import Report
 from worker.experiments.control.thinking import thinking_sections
 from worker.experiments.control.variants import FULL, QUICK, Scale, trainings, variants
 from worker.training.stop import StopSignal
 
-TINY = Scale(steps=2, batch=8, test_tasks=3, evaluate_every=1, units=(1, 2), letters="ae", seeds=2)
+TINY = Scale(steps=2, batch=8, test_tasks=3, evaluate_every=1, budgets=(12, 21), letters="ae", seeds=2)
 
 
 def test_each_variant_differs_from_the_first_in_one_thing() -> None:
@@ -31,7 +31,7 @@ def test_each_variant_differs_from_the_first_in_one_thing() -> None:
     changed = {each.letter: set(differences(first.config, each.config)) - {"name"} for each in others}
     assert changed["b"] == {"optimisation.freeze", "optimisation.freeze_steps"}
     assert changed["c"] == {"model.reencode"}
-    assert all(path.startswith(("model.encoder", "objective")) for path in changed["e"])
+    assert all(path.startswith(("model.encoder", "objective", "training")) for path in changed["e"])
     assert all(path.startswith(("model", "data.first_tasks")) for path in changed["f"])
     assert all(path.startswith("model.encoder") for path in changed["g"])
     assert set(differences(by_letter["f"], by_letter["d"])) == {"name", "data.evaluation_demonstrations"}
@@ -44,12 +44,10 @@ def test_every_variant_has_three_seeds_and_a_folder_each() -> None:
     assert folders[:2] == ["a-seed0", "b-seed0"]  # the first seed of all comes first
 
 
-def test_equal_units_are_equal_compute_and_valid_options() -> None:
-    for method in METHODS:
-        for units in FULL.units:
-            EvaluationConfig.model_validate(method.options(units))
-    gradient, random = ({m.name: m for m in METHODS}[name].options(10) for name in ("gradient", "random"))
-    assert gradient["search"]["steps"] * 3 == random["search"]["samples"]
+def test_every_method_takes_every_budget() -> None:
+    for method in (*METHODS, EMBEDDINGS):
+        for decodes in FULL.budgets:
+            EvaluationConfig.model_validate(method.options(decodes))
     assert not methods_of("a")
 
 
@@ -65,9 +63,8 @@ def test_the_command_trains_searches_reports_and_keeps_what_was_finished(tmp_pat
     assert "| does not hold | a: solves at least 75% of held-out rules | 0 % [0, 56], seeds 0, 0 of 3 |" in (
         markdown
     )
-    assert "| e | gradient search | 23 |" in markdown  # 3 demonstrations x (1 + 3 x 2) + 2 ACT steps
-    assert "| e | random search | 23 |" in markdown
-    assert "| e | no search, more ACT steps | 23 |" in markdown
+    for label in ("gradient search", "random search", "no search, more ACT steps", "test-time training"):
+        assert markdown.count(f"| e | {label} |") == 2
     config = json.loads((tmp_path / "a-seed1" / "config.json").read_text())
     assert config["seed"] == 1
 
@@ -94,9 +91,9 @@ def test_a_training_that_fails_says_what_its_console_said(tmp_path: Path) -> Non
 
 def test_the_report_says_how_intervals_were_made_and_shows_every_pair() -> None:
     results = [
-        measured("e", name, units, *counts)
+        measured("e", name, decodes, *counts)
         for name, counts in (("none", (5, 6, 4)), ("random", (20, 25, 22)), ("gradient", (90, 92, 91)))
-        for units in (1, 3)
+        for decodes in (24, 48)
     ]
     report = Report(FULL, [variant("a", [90, 92, 91]), variant("e", [5, 6, 4])], results, None, "2 CPU cores")
     markdown = report.document().markdown()

@@ -73,7 +73,7 @@ def _cached_bars(by_letter: Mapping[str, VariantResult]) -> Iterator[Bar]:
 
 def _thinking_bars(by_letter: Mapping[str, VariantResult], measured: Sequence[MethodResult]) -> Iterator[Bar]:
     """Of every variant: whether each method with a signal beats none, and the same compute without one."""
-    by_amount = {(each.letter, each.method.name, each.units): each for each in measured}
+    by_amount = {(each.letter, each.method.name, each.decodes): each for each in measured}
     for result in _largest(measured):
         if not result.method.has_signal:
             continue
@@ -82,7 +82,7 @@ def _thinking_bars(by_letter: Mapping[str, VariantResult], measured: Sequence[Me
         if letter in by_letter:
             claim = f"{letter}: {label} solves more than the answer as it is"
             yield _difference(f"{claim} ({amount})", result.solved, by_letter[letter].final)
-        blind = by_amount.get((letter, "none", result.units))
+        blind = by_amount.get((letter, "none", result.decodes))
         if blind:
             claim = f"{letter}: {label} solves more than ACT steps without a signal"
             yield _difference(f"{claim} ({amount})", result.solved, blind.solved)
@@ -93,7 +93,7 @@ def _largest(measured: Sequence[MethodResult]) -> list[MethodResult]:
     largest: dict[tuple[str, str], MethodResult] = {}
     for result in measured:
         key = (result.letter, result.method.name)
-        if key not in largest or largest[key].units < result.units:
+        if key not in largest or largest[key].decodes < result.decodes:
             largest[key] = result
     return list(largest.values())
 

@@ -47,7 +47,7 @@ def _training_jobs(scale: Scale, folder: Path) -> list[Job]:
 def _measuring_jobs(scale: Scale, folder: Path) -> list[Job]:
     found = (
         _opened(variant, folder).measurement(
-            [method.options(units) for method in methods_of(variant.letter) for units in scale.units]
+            [method.options(decodes) for method in methods_of(variant.letter) for decodes in scale.budgets]
         )
         for variant in trainings(scale)
     )
@@ -72,8 +72,8 @@ def _variant(variant: Variant, seeds: Sequence[Training]) -> VariantResult:
 
 def _measured(scale: Scale, by_letter: Mapping[str, Sequence[Training]]) -> list[MethodResult]:
     return [
-        read_method(letter, method, units, seeds)
+        read_method(letter, method, decodes, seeds)
         for letter, seeds in by_letter.items()
         for method in methods_of(letter)
-        for units in scale.units
+        for decodes in scale.budgets
     ]

@@ -1,8 +1,7 @@
 """Methods of thinking longer at test time, each with its evaluation options for an amount of compute.
 
-The unit of compute is what one gradient step costs: a forward and a backward pass of every demonstration, so
-three decodes of each. All methods start from one decode of each, so the same number of units is the same
-number of decodes.
+Compute is counted in decodes: demonstrations passed through the core. Every method spends what it may: it
+ends before the step that would exceed its cap, so the same cap is the same compute but for a last step.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from typing import Any
 
 from worker.experiments.control.variants import ACT_STEPS, DEMONSTRATIONS
 
-DECODES_PER_UNIT = 3  # of each demonstration
 MAX_ACT_STEPS = 256  # that an evaluation takes
+MAX_STEPS = 10_000  # more than any cap allows
 
 Options = Mapping[str, Any]  # fields of EvaluationConfig
 
@@ -25,36 +24,43 @@ class Method:
 
     name: str
     label: str  # in tables and charts
-    options: Callable[[int], Options]  # units of compute -> what the evaluation changes
+    options: Callable[[int], Options]  # decodes -> what the evaluation changes
     has_signal: bool = True  # whether it looks at how well demonstrations are explained
 
 
-def _search(**fields: Any) -> Options:
-    return {"search": fields}
-
-
-def _more_act_steps(units: int) -> Options:
+def _more_act_steps(decodes: int) -> Options:
     """As many passes of the core as the methods with a signal take, as far as an evaluation goes."""
-    passes = ACT_STEPS + DEMONSTRATIONS * (1 + DECODES_PER_UNIT * units)
-    return {"act_steps": min(passes, MAX_ACT_STEPS)}
+    return {"act_steps": min(ACT_STEPS + decodes, MAX_ACT_STEPS)}
+
+
+def _searching(**fields: Any) -> Callable[[int], Options]:
+    return lambda decodes: {"search": fields | {"most_decodes": decodes}}
+
+
+def _learning(**fields: Any) -> Callable[[int], Options]:
+    """A task's own demonstrations, as they are: an augmented one would follow another rule."""
+    chosen = fields | {"steps": MAX_STEPS, "batch_size": DEMONSTRATIONS, "augmentations": 0}
+    return lambda decodes: {"adaptation": chosen | {"most_decodes": decodes}}
 
 
 # Each method is one entry here. The first is the one without a signal.
 METHODS: tuple[Method, ...] = (
     Method("none", "no search, more ACT steps", _more_act_steps, has_signal=False),
-    Method("random", "random search", lambda units: _search(kind="random", samples=DECODES_PER_UNIT * units)),
-    Method("gradient", "gradient search", lambda units: _search(kind="gradient", steps=units)),
+    Method("random", "random search", _searching(kind="random", samples=MAX_STEPS)),
+    Method("gradient", "gradient search", _searching(kind="gradient", steps=MAX_STEPS)),
+    Method("training", "test-time training", _learning(kind="all", learning_rate=1e-3)),
 )
-BY_NAME: Mapping[str, Method] = {method.name: method for method in METHODS}
+EMBEDDINGS = Method("embedding", "learning only the embedding", _learning(kind="embedding"))
+BY_NAME: Mapping[str, Method] = {method.name: method for method in (*METHODS, EMBEDDINGS)}
 
-# Which variants think longer, and by which methods; the VAE by all.
+# Which variants think longer, and by which methods.
 MEASURED: Mapping[str, tuple[Method, ...]] = {
     "e": METHODS,
-    "g": tuple(method for method in METHODS if method.name in ("none", "gradient")),
+    "f": (EMBEDDINGS,),
+    "g": (BY_NAME["none"], BY_NAME["gradient"]),
 }
-LEARNING_EMBEDDINGS: tuple[Method, ...] = ()  # of (f): what learns an embedding from demonstrations alone
 
 
 def methods_of(letter: str) -> tuple[Method, ...]:
     """The methods that a variant is measured with."""
-    return LEARNING_EMBEDDINGS if letter == "f" else MEASURED.get(letter, ())
+    return MEASURED.get(letter, ())

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.data.procedural.families import FAMILIES
 from worker.experiments.control import wording
 from worker.experiments.control.bars import HALF, Bar, judged
 from worker.experiments.control.chart import Line, draw
@@ -43,14 +42,17 @@ class Report:
         return Document("Positive control", [*self._introduction(), self._made()], sections)
 
     def _introduction(self) -> list[str]:
-        family, scale = FAMILIES[TEST_SET.split("/")[1]], self.scale
+        scale = self.scale
         return [
             "Can these models infer a rule from demonstrations, and does the laboratory show it when they "
-            f"cannot? {family.title} Every rule of {TEST_SET} is missing from {TRAINING_SET}; a task counts "
-            "as solved when its first attempt, from one view, is right in every cell.",
+            "cannot? Three of five colours become others. Every demonstration of a test task shows all "
+            "three; those of a training task one, two or three. Every rule of "
+            f"{TEST_SET} is missing from {TRAINING_SET}; a task counts as solved when its first attempt, "
+            "from one view, is right in every cell.",
             f"Every variant is trained {scale.seeds} times, with a seed of its own each: "
-            f"{scale.steps:,} steps of {scale.batch} samples, {ACT_STEPS} ACT steps, EMA weights. d and f "
-            f"train on the first {TRM_TASKS} tasks, since an embedding must be met often to be learned.",
+            f"{scale.steps:,} steps of {scale.batch} samples (e: three fifths of them), {ACT_STEPS} ACT "
+            f"steps, EMA weights. d and f train on the first {TRM_TASKS} tasks, since an embedding must be "
+            "met often to be learned.",
             "Verdicts are those of hypotheses: a claim holds where the whole 95 % interval meets it, does "
             "not hold where none of it does, and is undecided in between. Intervals are over seeds: of a "
             "share, Wilson's with the effective number of trials that the scatter of the seeds leaves (Korn "

@@ -123,7 +123,7 @@ class MethodResult:
 
     letter: str
     method: Method
-    units: int
+    decodes: int
     passes: float  # of one grid through the core, forwards, per test input
     solved: Solved
     seconds: float  # all seeds together
@@ -149,18 +149,18 @@ def read_variant(letter: str, title: str, label: str, seeds: Sequence[Training])
     )
 
 
-def read_method(letter: str, method: Method, units: int, seeds: Sequence[Training]) -> MethodResult:
+def read_method(letter: str, method: Method, decodes: int, seeds: Sequence[Training]) -> MethodResult:
     """What measurements left in the folders of the seeds; LookupError if one is missing."""
     files = {}
     for each in seeds:
-        file = each.final(method.options(units))
+        file = each.final(method.options(decodes))
         if file is None:
-            raise LookupError(f"{each.folder} has no evaluation with {method.label} at {units}")
+            raise LookupError(f"{each.folder} has no evaluation with {method.label} at {decodes} decodes")
         files[each.config.seed] = file
     return MethodResult(
         letter=letter,
         method=method,
-        units=units,
+        decodes=decodes,
         passes=math.fsum(map(_passes, files.values())) / len(files),
         solved=Solved({seed: _scores(file) for seed, file in files.items()}),
         seconds=math.fsum(file.seconds for file in files.values()),
@@ -186,7 +186,10 @@ def _passes(file: OutcomeFile) -> float:
 
 
 def _decodes(trace: OutcomeTrace | None) -> int:
-    return trace.search.decodes if trace and trace.search else 0
+    """Of an adaptation those of its task, which asks one test input here."""
+    if trace is None:
+        return 0
+    return sum(each.decodes for each in (trace.search, trace.adaptation) if each)
 
 
 def _points(folder: Path) -> list[dict[str, float]]:

@@ -53,24 +53,27 @@ def _row(result: MethodResult) -> tuple[str, ...]:
 
 def _pairs(measured: Sequence[MethodResult], methods: Sequence[Method]) -> Section:
     """First minus second method at each amount, in points."""
-    units = sorted({each.units for each in measured})
-    solved = {(each.method.name, each.units): each.solved for each in measured}
+    budgets = sorted({each.decodes for each in measured})
+    solved = {(each.method.name, each.decodes): each.solved for each in measured}
     rows = [
         (
             f"{one.label} - {other.label}",
-            *(wording.points(solved[one.name, unit].minus(solved[other.name, unit])) for unit in units),
+            *(
+                wording.points(solved[one.name, budget].minus(solved[other.name, budget]))
+                for budget in budgets
+            ),
         )
         for one, other in pairs_of(methods)
     ]
     passes = [
-        max(each.passes for each in measured if each.units == unit and each.method.has_signal)
-        for unit in units
+        max(each.passes for each in measured if each.decodes == budget and each.method.has_signal)
+        for budget in budgets
     ]
     return Section(
         f"Methods in pairs at equal compute ({COMPARED})",
         (
-            "Difference in points with its 95 % interval, on the same seeds and tasks. The intervals are not "
-            f"corrected for their number, {len(rows) * len(units)}: about one in twenty excludes zero by "
+            "Difference in points with its 95 % interval, on the same seeds and tasks; ACT steps end at 256. The intervals are not "
+            f"corrected for their number, {len(rows) * len(budgets)}: about one in twenty excludes zero by "
             "chance where there is no difference.",
         ),
         ("difference", *(f"{each:,.0f} grids" for each in passes)),

@@ -40,13 +40,13 @@ class Scale:
     batch: int
     test_tasks: int
     evaluate_every: int
-    units: tuple[int, ...]  # of compute at which methods of thinking longer are compared, ascending
+    budgets: tuple[int, ...]  # decodes at which methods of thinking longer are compared, ascending
     letters: str = "abcdefg"  # the variants that are trained
     seeds: int = 3
 
 
-FULL = Scale(steps=1500, batch=128, test_tasks=100, evaluate_every=100, units=(1, 3, 10, 30, 100))
-QUICK = Scale(steps=200, batch=64, test_tasks=40, evaluate_every=50, units=(1, 10))
+FULL = Scale(steps=1500, batch=128, test_tasks=100, evaluate_every=100, budgets=(24, 48, 96, 288, 900))
+QUICK = Scale(steps=200, batch=64, test_tasks=40, evaluate_every=50, budgets=(48, 288))
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,11 @@ def _iterative(base: ExperimentConfig) -> ExperimentConfig:
 
 
 def _vae(base: ExperimentConfig) -> ExperimentConfig:
-    """(e): as LPN: a latent per demonstration, their mean; the asked pair is never among them."""
+    """(e): as LPN: a latent per demonstration, their mean; the asked pair is never among them.
+
+    Trained for fewer steps, of which each costs twice as much: a search needs the latents, not the answers.
+    """
+    steps = max(1, base.training.steps * 3 // 5)
     return base.model_copy(
         update={
             "name": "control-e",
@@ -182,5 +186,6 @@ def _vae(base: ExperimentConfig) -> ExperimentConfig:
                 update={"encoder": PerDemoEncoder(layers=1, inner_width=64, latent=32)}
             ),
             "objective": ObjectiveConfig(latent_steps=1, latent_learning_rate=0.5),
+            "training": base.training.model_copy(update={"steps": steps, "checkpoint_every": steps}),
         }
     )
