@@ -72,7 +72,8 @@ def _pairs(measured: Sequence[MethodResult], methods: Sequence[Method]) -> Secti
     return Section(
         f"Methods in pairs at equal compute ({COMPARED})",
         (
-            "Difference in points with its 95 % interval, on the same seeds and tasks; ACT steps end at 256. The intervals are not "
+            "Difference in points with its 95 % interval, on the same seeds and tasks; ACT steps "
+            "end at 256. The intervals are not "
             f"corrected for their number, {len(rows) * len(budgets)}: about one in twenty excludes zero by "
             "chance where there is no difference.",
         ),
