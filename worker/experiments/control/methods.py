@@ -50,7 +50,9 @@ METHODS: tuple[Method, ...] = (
     Method("gradient", "gradient search", _searching(kind="gradient", steps=MAX_STEPS)),
     Method("training", "test-time training", _learning(kind="all", learning_rate=1e-3)),
 )
-EMBEDDINGS = Method("embedding", "learning only the embedding", _learning(kind="embedding"))
+EMBEDDINGS = Method(
+    "embedding", "learning only the embedding", _learning(kind="embedding", learning_rate=0.05)
+)
 BY_NAME: Mapping[str, Method] = {method.name: method for method in (*METHODS, EMBEDDINGS)}
 
 # Which variants think longer, and by which methods.
