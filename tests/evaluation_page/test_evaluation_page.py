@@ -132,12 +132,20 @@ def test_the_form_on_the_run_page_queues_an_evaluation(
     asked = {
         "set_name": HELD_OUT, "first_tasks": "3", "tasks": "", "step": "600", "weights": "raw", "views": "5",
         "act_steps": "", "trace_steps": "on", "workers": "2",
+        "adaptation": "all", "adaptation_steps": "7", "adaptation_learning_rate": "", "adaptation_rank": "9",
     }  # fmt: skip
     answer = page_client.post(f"/runs/{run_id}/evaluate", data=asked)
     assert answer.status_code == 303, answer.text
     page = page_client.get(answer.headers["location"])
     text = text_of(page)
-    for said in ("queued", "3 of arc-agi-1/evaluation", "raw", "5 of each test input", "ACT steps recorded"):
+    for said in (
+        "queued",
+        "3 of arc-agi-1/evaluation",
+        "raw",
+        "5 of each test input",
+        "ACT steps recorded",
+        "learns all weights 7 x 0.0001, batch 16",
+    ):
         assert said in text, said
     (cancel,) = re.findall(r'action="(/evaluations/\d+/cancel)"', page.text)
     assert page_client.post(cancel).status_code == 303

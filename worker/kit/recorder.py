@@ -16,6 +16,10 @@ from backend.domain.records import (
 )
 
 
+class LostRun(Exception):
+    """Another attempt has the run by now: this process has to leave it alone."""
+
+
 class Recorder(Protocol):
     """Receives everything a run emits. Methods return at once; `flush` waits until all is durable."""
 

@@ -35,15 +35,12 @@ from backend.metrics import service as series
 from backend.runs import checkpoints, events, logs
 from backend.web import notify
 from backend.workers import lease
+from worker.kit.recorder import LostRun
 from worker.recording.write_behind import WriteBehind
 
 Write = Callable[[Session], object]
 Point = tuple[int, float, Mapping[str, float]]  # step, wall time, values
 TABLE_EVERY = 2.0  # seconds between two notifications to the table of runs
-
-
-class LostRun(Exception):
-    """Another attempt has the run by now: this process has to leave it alone."""
 
 
 @dataclass

@@ -59,30 +59,32 @@ def train(
     folder: Path,
     stop: StopSignal,
     resume: bool = True,
+    attempt: int = 0,
 ) -> TrainingResult:
     """Train to `config.training.steps` and score, or stop early with a checkpoint when `stop` is requested.
 
     A stop rule of the hypothesis ends it for good at the point where it holds: scored where its bar is
     reached, not where it is refuted.
 
-    Checkpoints and outcomes are written to `folder`. With `resume` it resumes from the newest whole
-    checkpoint there; on the CPU in fp32 every number is then the same as without the stop, except
-    `samples_per_second` and `memory_bytes`. Under torchrun every process calls this: they share each batch,
-    and the first of them records, saves and evaluates. Raises EtrmError subclasses: InvalidConfig (data,
-    device), CheckpointCorrupt, Conflict (checkpoint of another config), StorageFull, TrainingDiverged.
+    Checkpoints, those of this `attempt`, and outcomes are written to `folder`. With `resume` it resumes from
+    the newest whole checkpoint there; on the CPU in fp32 every number is then the same as without the stop,
+    except `samples_per_second` and `memory_bytes`. Under torchrun every process calls this: they share each
+    batch, and the first of them records, saves and evaluates. Raises EtrmError subclasses: InvalidConfig
+    (data, device), CheckpointCorrupt, Conflict (checkpoint of another config), StorageFull, TrainingDiverged;
+    and LostRun where a later attempt has the run.
     """
     with Ranks.of_environment() as ranks:
         recorder = recorder if ranks.is_first else NullRecorder()
         recorder.progress(Progress("loading", 0, 1))
         device = open_device(config.training)
         if ranks.is_first:
-            checkpoint.clean(folder)
+            checkpoint.begin(folder, attempt)
         ranks.wait()
         data = training_data.build(config, source)
         learner = Learner(config, data, device, ranks)
         _introduce(learner, data, recorder)
         scorer = Scorer(config, data.puzzles, source, folder, recorder, stop)
-        run = _Run(config, recorder, folder, stop, learner, scorer, left_out=len(_leaking(data)))
+        run = _Run(config, recorder, folder, stop, learner, scorer, len(_leaking(data)), attempt)
         if not (resume and run.resume()):
             start_from_config(learner, recorder, folder.parent)
         recorder.progress(Progress("loading", 1, 1))
@@ -101,6 +103,7 @@ class _Run:
         learner: Learner,
         scorer: Scorer,
         left_out: int,
+        attempt: int,
     ) -> None:
         self.config = config
         self.recorder = recorder
@@ -114,6 +117,7 @@ class _Run:
         self.ruled = False  # the stop rule has ended the training; all processes know it
         self.meter = Meter("training", config.training.steps)
         self.left_out = left_out  # training tasks that hold what is evaluated
+        self.attempt = attempt
         self.saved_step = -1
 
     def resume(self) -> bool:
@@ -214,7 +218,7 @@ class _Run:
         self.saved_step = self.learner.step
         if self.ranks.is_first:
             keep = self.config.training.keep_checkpoints
-            self.recorder.checkpoint(checkpoint.save(self.folder, snapshot, keep))
+            self.recorder.checkpoint(checkpoint.save(self.folder, snapshot, keep, self.attempt))
 
     def _evaluate(self) -> list[EvaluationSummary]:
         """The first process evaluates, the others wait for it."""

@@ -1,4 +1,4 @@
-"""The acceptance of test-time training: TRM solves tasks it was trained without once it has learned their rows.
+"""Acceptance of test-time training: TRM solves tasks it was trained without after learning their rows.
 
 `benchmarks/unseen_tasks.py` measures the same at the control's full length.
 """
