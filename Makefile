@@ -6,7 +6,7 @@ BIN := .venv/bin
 # SQLAlchemy and torch again: a second or two each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev up test check lint fuzz bench bench-series bench-train bench-eval bench-pages bench-live screenshots lock pin-images
+.PHONY: help install install-dev up test check lint fuzz bench bench-series bench-train bench-eval bench-pages bench-live published screenshots lock pin-images
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,9 @@ bench-live: install-dev ## what open event streams cost, and how soon they hear;
 
 bench-eval: install-dev ## views/s of evaluation at D = 512: faithful, exact savings, smaller canvas; options in ARGS
 	@$(BIN)/python -m benchmarks.bench_eval $(ARGS)
+
+published: install ## write docs/published.md, presets against published values, to be committed
+	@$(BIN)/python -m worker.experiments.published
 
 screenshots: install-dev .venv/browser ## photograph every page, full and empty, into screenshots/; ARGS="--url URL" a running lab, --guide
 	@$(BIN)/python -m tests.support.screenshots $(ARGS)

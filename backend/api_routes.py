@@ -11,9 +11,11 @@ from backend.dashboards import api as dashboards
 from backend.dashboards import shares_api as shares
 from backend.data import api as sets
 from backend.data import leaks_api as leaks
+from backend.ensembles import api as ensembles
 from backend.evaluation_page import api as evaluations
 from backend.evaluation_page import predictions_api as predictions
 from backend.gallery import api as gallery
+from backend.gallery import learning_api as learning
 from backend.groups import api as groups
 from backend.lab import docs_api as docs
 from backend.lab import health_api as health
@@ -28,18 +30,22 @@ from backend.run_page import checkpoints_api as checkpoints
 from backend.run_page import events_api as events
 from backend.run_page import logs_api as logs
 from backend.run_page import series_api as series
+from backend.run_page import trained_on_api as trained_on
 from backend.runs_table import views_api as views
 from backend.web.entrance import repeated_keys
 
 V1 = (
     runs,
+    trained_on,
     checkpoints,
     groups,
     compare,
     series,
     predictions,
     evaluations,
+    ensembles,
     gallery,
+    learning,
     logs,
     events,
     queue,

@@ -8,7 +8,7 @@ from backend.data.tables import Task, TaskSet
 from backend.metrics.tables import RunCursor, Segment, Series
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
 from backend.runs.group_tables import RunGroup
-from backend.runs.tables import Alarm, Checkpoint, LogLine, Run, RunEvent
+from backend.runs.tables import Alarm, Checkpoint, LogLine, Run, RunEvent, TrainedOn
 from backend.runs_table.tables import SavedView
 from backend.scores.tables import (
     Evaluation,
@@ -49,5 +49,6 @@ __all__ = [
     "Series",
     "Task",
     "TaskSet",
+    "TrainedOn",
     "Worker",
 ]

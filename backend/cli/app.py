@@ -8,8 +8,11 @@ from backend.cli import serve, work
 from backend.comparison import cli as compare
 from backend.dashboards import cli as dashboard
 from backend.data import cli as data
+from backend.ensembles import cli as ensemble
 from backend.evaluation_page import cli as evaluation
+from backend.evaluation_page import duel_cli as duel
 from backend.gallery import cli as gallery
+from backend.gallery import learning_cli as learning
 from backend.groups import cli as sweep
 from backend.lab import cli as storage
 from backend.launch import cli as config
@@ -22,6 +25,8 @@ from backend.run_page import cli as run
 from backend.runs_table import cli as runs
 from backend.runs_table import exports_cli as exports
 
+evaluation.app.command()(duel.duel)
+evaluation.app.command()(learning.learning)
 run.app.command()(checkpoints.checkpoints)
 run.app.command()(checkpoints.fork)
 run.app.command()(checkpoints.weights)
@@ -55,6 +60,7 @@ app.command(context_settings=_PASS_ON, add_help_option=False)(work.parity)
 app.add_typer(runs.app, name="runs")
 app.add_typer(runs.view_app, name="view")
 app.command()(compare.compare)
+app.command()(ensemble.ensemble)
 app.add_typer(run.app, name="run")
 app.add_typer(evaluation.app, name="evaluation")
 app.command()(gallery.gallery)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from backend.charts.panels import Panel
 from backend.charts.view import ChartView
 from backend.comparison.board import Column, LegendLine
+from backend.comparison.ensemble import Choice
 from backend.comparison.replicates import Replicates, VariationPair
 from backend.comparison.result_tables import ConfigRow, EncoderRow, ResultRow
 from backend.comparison.service import Pair, TaskMatrix
@@ -81,6 +82,23 @@ class CompareTasks(Context):
     @property
     def page_title(self) -> str:
         return "Tasks of the compared runs"
+
+
+@dataclass(frozen=True)
+class CompareEnsemble(Context):
+    """The votes of several evaluations of the runs as one ranking, without the frame."""
+
+    template = "comparison/_ensemble.html"
+    page = "compare"
+
+    columns: Mapping[str, Column]  # by id of the run
+    choice: Choice
+    k: int
+    kept: Mapping[str, str]  # what else the address says, for the form to keep
+
+    @property
+    def page_title(self) -> str:
+        return "Ensemble"
 
 
 @dataclass(frozen=True)

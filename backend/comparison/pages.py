@@ -10,11 +10,12 @@ from fastapi.responses import HTMLResponse, Response
 
 from backend.charts.cache import as_json
 from backend.charts.view import PanelIds, View
-from backend.comparison import replicates
+from backend.comparison import ensemble, replicates
 from backend.comparison import service as compare
 from backend.comparison.board import Board, By, columns_of
 from backend.comparison.contexts import (
     CompareChoice,
+    CompareEnsemble,
     ComparePage,
     CompareSignificance,
     CompareTasks,
@@ -146,6 +147,24 @@ def _seeds(found: Sequence[Replicates], task: str) -> str:
     """How many seeds of all variations solve all of the task, of those of variations that were asked it."""
     asked = [each for each in found if each.mean(task) is not None]
     return f"{sum(each.solved_by(task) for each in asked)}/{sum(len(each.scores) for each in asked)}"
+
+
+@router.get("/compare/ensemble")
+def ensemble_of_runs(
+    engine: Database,
+    asked: Asked,
+    member: Annotated[list[str] | None, Query(description="Ids of evaluations; none: the newest.")] = None,
+    how: Annotated[str, Query(max_length=40, description="Key of the protocol.")] = "",
+) -> HTMLResponse:
+    """Evaluations of the runs that can vote together, and what those chosen say as one."""
+    with reading_scope(engine) as session:
+        board = Board(session, compare.chosen(session, asked.ids))
+        columns = {each.key: each for each in columns_of(board)}
+        choice = ensemble.choice(session, board.runs, member or [], how, asked.k)
+    kept = {"runs": ",".join(asked.ids), "by": asked.by, "base": asked.base, "k": str(asked.k)}
+    return render(
+        CompareEnsemble(columns, choice, asked.k, {name: text for name, text in kept.items() if text})
+    )
 
 
 @router.get("/compare/significance")

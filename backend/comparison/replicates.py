@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 from backend.comparison.seed_bootstrap import bootstrap
 from backend.comparison.service import Solved, TaskMatrix, Variation
 from backend.domain.measurement import Protocol
-from backend.domain.statistics import Mean, mean_of_shares, task_scores
+from backend.domain.statistics import Difference, Mean, holm, mean_of_shares, task_scores
 from backend.kit.format import counted, interval, percent
 from backend.run_view.views import ResultView, RunView
 from backend.scores import queries as rows
 from backend.scores.measured import common_protocol as common
 from backend.scores.measured import newest_by, why_left_out
-from backend.scores.paired import VERDICTS, DifferenceView
+from backend.scores.paired import VERDICTS, DifferenceView, decided, p_words
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,14 @@ class VariationPairView(BaseModel):
     n: int = Field(description="Tasks that every seed of both evaluated.")
     more_a: list[str] = Field(description="Tasks that a solves with a larger share of its seeds.")
     more_b: list[str]
-    verdict: Literal["a", "b", "undecided"] = Field(description="The better one, if the interval excludes 0.")
+    p_value: float = Field(description="Of the bootstrap, two-sided, that there is no difference.")
+    p_adjusted: float = Field(
+        description="The same after Holm's correction for the comparisons made together; the verdict uses it."
+    )
+    comparisons: int = Field(1, description="How many were made together.")
+    verdict: Literal["a", "b", "undecided"] = Field(
+        description="The better one, if the interval excludes 0 and the adjusted p is below 0.05."
+    )
     note: str = Field("", description="Which tasks count where not all evaluated the same; else empty.")
 
     @property
@@ -109,7 +116,8 @@ class VariationPair(BaseModel):
         between = interval(-v.difference.high, -v.difference.low)
         return (
             f"{v.said}: {percent(v.b.mean)} against {percent(v.a.mean)}, difference "
-            f"{-100 * v.difference.mean:.0f} points {between}, {v.b.seeds} and {counted(v.a.seeds, 'seed')}"
+            f"{-100 * v.difference.mean:.0f} points {between}, {v.b.seeds} and {counted(v.a.seeds, 'seed')}, "
+            + p_words(v.p_value, v.p_adjusted, v.comparisons)
             + "".join(f"; {side.label}: {side.left_out}" for side in (v.a, v.b) if side.left_out)
             + (f". {v.note}" if v.note else "")
         )
@@ -125,8 +133,8 @@ def replicates(session: Session, found: Sequence[Variation], k: int) -> list[Rep
 
 
 def common_protocol(found: Sequence[RunView]) -> Protocol | None:
-    """The protocol of most runs' held-out results; of several the one used last. None without any."""
-    return common([_held_out(run) for run in found])
+    """The protocol of most runs' held-out results, of several that of their headlines. None without any."""
+    return common([_held_out(run) for run in found], [run.held_out for run in found])
 
 
 def results_of(variation: Variation, protocol: Protocol | None) -> dict[str, ResultView]:
@@ -174,11 +182,26 @@ def matrix(found: Sequence[Replicates], k: int) -> TaskMatrix:
 
 
 def pairs(found: Sequence[Replicates], base: str) -> list[VariationPair]:
-    """Every other variation beside the one called `base`, on the same tasks."""
+    """Every other variation beside the one called `base`, on the same tasks.
+
+    Those that can be compared are judged together: their p-values are adjusted for how many they are.
+    """
     by_key = {each.variation.key: each for each in found}
     first = by_key[base]
     others = [each for each in found if each.variation.key != base]
-    return [_pair(first, each) for each in others]
+    made = [_pair(first, each) for each in others]
+    adjusted = iter(_together([pair.view for pair in made if pair.view]))
+    return [pair.model_copy(update={"view": next(adjusted)}) if pair.view else pair for pair in made]
+
+
+def _together(views: Sequence[VariationPairView]) -> list[VariationPairView]:
+    """The comparisons with their p-values and verdicts as those of one family."""
+    judged = []
+    for view, p in zip(views, holm([view.p_value for view in views]), strict=True):
+        difference = Difference(view.difference.mean, view.difference.low, view.difference.high)
+        changes = {"p_adjusted": p, "comparisons": len(views), "verdict": decided(difference, p)}
+        judged.append(view.model_copy(update=changes))
+    return judged
 
 
 def _pair(a: Replicates, b: Replicates) -> VariationPair:
@@ -202,7 +225,9 @@ def _pair(a: Replicates, b: Replicates) -> VariationPair:
         n=len(tasks),
         more_a=[task for task, (mine, other) in shares.items() if mine > other],
         more_b=[task for task, (mine, other) in shares.items() if other > mine],
-        verdict=("a" if difference.mean > 0 else "b") if difference.is_decided else "undecided",
+        p_value=difference.p_value,
+        p_adjusted=difference.p_value,
+        verdict=decided(difference, difference.p_value),
         note=_note(a, b, len(tasks)),
     )
     return VariationPair(key=key, label=label, view=view)

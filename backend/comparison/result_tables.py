@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from backend.comparison import service as compare
 from backend.comparison.board import Board
@@ -13,12 +14,15 @@ from backend.domain.config.messages import shown
 from backend.domain.dashboards import At
 from backend.domain.health import CROSS_SAMPLE, TOKEN, Health
 from backend.domain.health.evidence import Evidence
+from backend.domain.learning import Learning
 from backend.domain.measurement import Protocol
 from backend.domain.statistics import Mean, mean_of, mean_of_shares
 from backend.run_view.health import of_run as health_of
+from backend.run_view.learning import of_run as learning_of
 from backend.run_view.views import ResultView, RunView
 from backend.scores.measured import PassView, why_left_out
 
+Judged = TypeVar("Judged", Health, Learning)
 SHOWN_K = (1, 2, 5)
 MAX_CONFIG_ROWS = 300  # on a page: a script's config may have as many fields as it likes
 WORST = ("quiet", "good", "warning", "bad")  # levels, the worst last
@@ -68,17 +72,19 @@ class Reading:
 
 @dataclass(frozen=True)
 class EncoderRow:
-    """Verdicts on a run or on the seeds of a variation, each with how many have it, and measures by title."""
+    """Verdicts on the learning and the encoder of a run or of a variation's seeds, each with how many have
+    it, and measures by title."""
 
     key: str
     label: str
+    learning: Sequence[tuple[Learning, int]]
     verdicts: Sequence[tuple[Health, int]]
     measures: Mapping[str, Reading]
 
     @property
     def is_of_one(self) -> bool:
         """Whether it is about a single run."""
-        return len(self.verdicts) == 1 and self.verdicts[0][1] == 1
+        return sum(count for _, count in self.verdicts) == 1
 
     @property
     def words(self) -> str:
@@ -86,6 +92,13 @@ class EncoderRow:
         if self.is_of_one:
             return self.verdicts[0][0].word
         return ", ".join(f"{count} {health.word}" for health, count in self.verdicts)
+
+    @property
+    def learning_words(self) -> str:
+        """The same of the verdict on learning."""
+        if self.is_of_one:
+            return self.learning[0][0].word
+        return ", ".join(f"{count} {learning.word}" for learning, count in self.learning)
 
 
 def results_table(board: Board, at: At) -> list[ResultRow]:
@@ -185,16 +198,23 @@ def encoder_table(board: Board) -> tuple[dict[str, str], list[EncoderRow]]:
     titles: dict[str, str] = {}
     for key, label, members in lines:
         judged = [health_of(run) for run in members]
-        counts = Counter((each.level, each.word) for each in judged)
-        firsts = {(each.level, each.word): each for each in reversed(judged)}
         by_title: dict[str, list[Evidence]] = {}
         for each in judged:
             for measure in each.evidence:
                 by_title.setdefault(measure.title, []).append(measure)
         measures = {title: _reading(those) for title, those in by_title.items()}
-        rows.append(EncoderRow(key, label, [(firsts[of], n) for of, n in counts.most_common()], measures))
+        learning = _counted([learning_of(run) for run in members])
+        rows.append(EncoderRow(key, label, learning, _counted(judged), measures))
         titles |= {title: those[0].about for title, those in by_title.items()}
     return titles, rows
+
+
+def _counted(judged: Sequence[Judged]) -> list[tuple[Judged, int]]:
+    """One of each verdict, with how many have it, the most frequent first; green where all of them are."""
+    counts = Counter(each.word for each in judged)
+    ordered = sorted(judged, key=lambda each: each.level != "good")
+    chosen = {each.word: each for each in ordered}
+    return [(chosen[word], n) for word, n in counts.most_common()]
 
 
 def _reading(those: Sequence[Evidence]) -> Reading:

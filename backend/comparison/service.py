@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from backend.metrics import service as series
 from backend.metrics.service import Curve
 from backend.run_view.views import ResultView, RunView
 from backend.scores import queries as evaluation_rows
-from backend.scores.paired import ComparisonView
+from backend.scores.paired import ComparisonView, together
 
 MAX_RUNS = 200
 LARGE = 1e300  # differences and sums of larger values may be no numbers
@@ -213,7 +213,10 @@ def _notes(results: Mapping[str, ResultView], tasks: Mapping[str, Collection[str
 
 
 def pairs(session: Session, found: Sequence[RunView], base: str, k: int) -> list[Pair]:
-    """Every other run beside the run `base`, on the same tasks; a refusal gives its reason."""
+    """Every other run beside the run `base`, on the same tasks; a refusal gives its reason.
+
+    Those that can be compared are judged together: their p-values are adjusted for how many they are.
+    """
     made = []
     for run in found:
         if run.id == base:
@@ -222,7 +225,8 @@ def pairs(session: Session, found: Sequence[RunView], base: str, k: int) -> list
             made.append(Pair(run.id, comparison.compare(session, base, run.id, k)))
         except (Conflict, NotFound) as error:
             made.append(Pair(run.id, None, error.message))
-    return made
+    adjusted = iter(together([pair.view for pair in made if pair.view]))
+    return [replace(pair, view=next(adjusted)) if pair.view else pair for pair in made]
 
 
 @dataclass(frozen=True)

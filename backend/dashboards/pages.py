@@ -21,7 +21,8 @@ from backend.comparison.board import By
 from backend.comparison.curves_csv import curves_csv
 from backend.dashboards import service as dashboards
 from backend.dashboards.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard
-from backend.dashboards.panels import Panels, as_csv
+from backend.dashboards.panel_csv import as_csv
+from backend.dashboards.panels import Panels
 from backend.dashboards.service import DashboardView
 from backend.db.session import reading_scope, session_scope
 from backend.domain.dashboards import AnyPanel, CurvesPanel, of_comparison

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backend.domain.arc.grid import Grid
     from backend.domain.arc.task import Task
 
-app = typer.Typer(help="Task sets: list, import, remove, leaks, show.", no_args_is_help=True)
+app = typer.Typer(help="Task sets: list, import, fetch, remove, leaks, show.", no_args_is_help=True)
 LIGHT_INK_ON = (0, 1, 9)  # colours of cells whose digit is read better in white
 
 
@@ -57,6 +57,28 @@ def import_files(
             replace,
         )
     print(f"Imported {counted(made.tasks, 'task')} as {made.name}.")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="SET", help="concept: the 160 concept tasks of TRM's data.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FOLDER", help="Take its files from this folder, without a network."),
+    ] = None,
+) -> None:
+    """Bring a set that is not part of the installation; what comes must be the pinned files, byte by byte."""
+    from backend.data import fetching
+    from backend.domain.arc.fetched import FETCHED
+    from backend.kit.problems import unknown
+    from backend.terminal.lab import writing
+
+    if name not in FETCHED:
+        raise unknown("set to fetch", name, FETCHED)
+    files = fetching.read(FETCHED[name], folder)
+    with writing() as session:
+        made = fetching.keep(session, FETCHED[name], files)
+    print(f"Fetched {counted(made.tasks, 'task')} as {made.name}.")
 
 
 @app.command()

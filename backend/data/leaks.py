@@ -12,7 +12,6 @@ from backend.domain.arc.leaks import (
     SharedRules,
     compare_rules,
     find_leaks,
-    rule_of,
     shared_rules,
 )
 from backend.domain.experiment import GENERATED_PREFIX
@@ -31,12 +30,12 @@ class LeakReport:
     rules: SharedRules | None = None  # what two generated sets were compared by, instead of by pairs
 
 
-def check(session: Session, training_set: str, evaluated_set: str) -> LeakReport:
+def check(session: Session, training_set: str, evaluated_set: str, *, augmented: bool = False) -> LeakReport:
     """Compare every pair of both sets in a form that no augmentation changes; NotFound names a missing set.
 
     Two generated sets are compared by the rules of their tasks instead, as in training: grids so small share
-    pairs by chance, whatever their rules are. `leaks` are of rules shared without augmentation; how many more
-    augmentation would bring, `rules` says. Takes about a second for two sets of 400 tasks.
+    pairs by chance, whatever their rules are. `leaks` are of rules shared without augmentation, or with it if
+    `augmented`; `rules` says how many augmentation would bring. Takes about a second for two sets of 400 tasks.
     """
     training = datasets.tasks(session, training_set)
     evaluated = datasets.tasks(session, evaluated_set)
@@ -45,7 +44,7 @@ def check(session: Session, training_set: str, evaluated_set: str) -> LeakReport
         leaks = find_leaks(*sets)
         given_away = len({leak.evaluated_task for leak in leaks})
         return LeakReport(training_set, evaluated_set, len(training), len(evaluated), leaks, given_away)
-    leaks = tuple(shared_rules(*sets))
+    leaks = tuple(shared_rules(*sets, augmented))
     rules = compare_rules(training, evaluated)
-    given_away = sum(rule_of(task.id) in rules.shared for task in evaluated)
+    given_away = len({leak.evaluated_task for leak in leaks})
     return LeakReport(training_set, evaluated_set, len(training), len(evaluated), leaks, given_away, rules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from backend.data.tables import Task as TaskRow
@@ -30,6 +30,12 @@ def add_tasks(session: Session, set_name: str, tasks: Sequence[Task]) -> None:
 
 def delete_tasks(session: Session, set_name: str) -> None:
     session.execute(delete(TaskRow).where(TaskRow.set_name == set_name))
+
+
+def renew_set(session: Session, name: str, created_at: float) -> None:
+    """Its tasks are about to be replaced: take them out, and note when the new ones came."""
+    delete_tasks(session, name)
+    session.execute(update(TaskSet).where(TaskSet.name == name).values(created_at=created_at))
 
 
 def delete_set(session: Session, name: str) -> None:

@@ -56,7 +56,7 @@ def keep_generated(session: Session, name: str, generated: Sequence[Task]) -> No
     if not rows.add_set_once(session, name, "generated", time.time()):
         if rows.tasks_of(session, name) == tuple(generated):
             return
-        rows.delete_tasks(session, name)
+        rows.renew_set(session, name, time.time())
     rows.add_tasks(session, name, generated)
 
 
@@ -80,7 +80,7 @@ def import_files(
             return _summary(session, name)
         if not replace:
             raise _taken(name, before)
-        rows.delete_tasks(session, name)
+        rows.renew_set(session, name, time.time())
     rows.add_tasks(session, name, imported)
     audit.note(session, Action.SET_IMPORTED, Subject("set", name), counted(len(imported), "task"))
     return _summary(session, name)

@@ -28,6 +28,7 @@ class EvaluationRequest(BaseModel):
     step: int | None = Field(None, ge=0, description="Of the checkpoint; null means the newest.")
     weights: Literal["ema", "raw"] = Field("ema", description="Moving average (published) or raw.")
     views: int = Field(32, ge=1, le=10_000, description="Augmented forms of each test input that vote.")
+    distinct_views: bool = Field(False, description="Only views that look different vote, each once.")
     act_steps: int | None = Field(None, ge=1, le=256, description="null means as in training.")
     trace_steps: bool = Field(
         False, description="Record the prediction of the original view after every ACT step."
@@ -38,6 +39,9 @@ class EvaluationRequest(BaseModel):
         None, ge=0, le=29, description="Trim canvases to so many cells around the visible grids; null: not."
     )
     workers: int = Field(1, ge=1, le=MAX_WORKERS, description="Maximum number of workers.")
+    adaptation: dict[str, Any] | None = Field(
+        None, description="Test-time training, as `evaluation.adaptation` of a config; null means none."
+    )
     search: dict[str, Any] | None = Field(
         None, description="Guided refinement, as `evaluation.search` of a config; null means none."
     )
@@ -54,16 +58,16 @@ class EvaluationRequest(BaseModel):
         section |= {
             "weights": self.weights,
             "views": self.views,
+            "distinct_views": self.distinct_views,
             "act_steps": self.act_steps or config.model.act.max_steps,
             "trace_steps": self.trace_steps,
             "batch_size": self.batch_size,
             "keep_candidates": self.keep_candidates,
             "trim": self.trim,
         }
-        if self.search is not None:
-            section["search"] = self.search
-        else:
-            section.pop("search", None)
+        for name, asked in (("adaptation", self.adaptation), ("search", self.search)):
+            section.pop(name, None)
+            section |= {} if asked is None else {name: asked}
         return section
 
 

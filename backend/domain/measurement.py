@@ -10,8 +10,12 @@ from typing import Any
 from typing import Protocol as Structure
 
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.adaptation import adaptation_key, adaptation_words, normalised_adaptation
 from backend.domain.experiment.search import normalised_key, search_key, search_words
 from backend.kit.format import counted
+
+EQUAL_ONCE = "equal views once"
+LATER = ("distinct_views", "adaptation")  # settings that protocols of before do not name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +27,20 @@ class Settings:
     act_steps: int
     search: str = ""  # the search's config as JSON; empty without one
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
+    distinct_views: bool = False  # views that look alike vote once
+    adaptation: str = ""  # the adaptation's config as JSON; empty without one
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "search", normalised_key(self.search))
+        object.__setattr__(self, "adaptation", normalised_adaptation(self.adaptation))
 
     @property
     def search_and_canvas(self) -> str:
-        """` · gradient 100 x 0.1 · trimmed +2`, to follow the other settings; empty for the plain ones."""
-        return "".join(f" · {part}" for part in (search_words(self.search), self.canvas) if part)
+        """` · learns all weights 100 x 0.0001, … · gradient 100 x 0.1 · trimmed +2 · equal views once`, to
+        follow the other settings; empty for the plain ones."""
+        equal = EQUAL_ONCE if self.distinct_views else ""
+        parts = (adaptation_words(self.adaptation), search_words(self.search), self.canvas, equal)
+        return "".join(f" · {part}" for part in parts if part)
 
     @property
     def settings(self) -> Settings:
@@ -49,14 +59,18 @@ class Protocol(Settings):
     @property
     def key(self) -> str:
         """A short text that is equal for equal protocols, for files and databases."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(as_json(self), sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def conditions(self) -> str:
         """`EMA weights · 8 views · 16 ACT steps · gradient 100 x 0.1 · 32 tasks`."""
         views, steps, tasks = (
             counted(number, noun)
-            for number, noun in ((self.views, "view"), (self.act_steps, "ACT step"), (self.n, "task"))
+            for number, noun in (
+                (self.views, "view"),
+                (self.act_steps, "ACT step"),
+                (self.n, "task"),
+            )
         )
         return f"{weights_name(self.weights)} weights · {views} · {steps}{self.search_and_canvas} · {tasks}"
 
@@ -80,12 +94,39 @@ class Protocol(Settings):
             ("views", f"{self.views:,}", f"{other.views:,}"),
             ("weights", weights_name(self.weights), weights_name(other.weights)),
             ("ACT steps", f"{self.act_steps:,}", f"{other.act_steps:,}"),
+            (
+                "adaptations",
+                adaptation_words(self.adaptation) or "none",
+                adaptation_words(other.adaptation) or "none",
+            ),
             ("searches", search_words(self.search) or "none", search_words(other.search) or "none"),
             ("canvases", self.canvas or "square", other.canvas or "square"),
+            ("votes of equal views", *("once" if each.distinct_views else "each" for each in (self, other))),
         )
         return found + [
             f"different {name} ({left} and {right})" for name, left, right in pairs if left != right
         ]
+
+    def unlike(self, other: Protocol) -> str:
+        """`gradient 100 x 0.1 · 12 tasks`: what this protocol says where the other says something else."""
+        parts = (
+            (self.set_name, self.set_name != other.set_name),
+            (f"{weights_name(self.weights)} weights", self.weights != other.weights),
+            (counted(self.views, "view"), self.views != other.views),
+            (counted(self.act_steps, "ACT step"), self.act_steps != other.act_steps),
+            (adaptation_words(self.adaptation) or "no adaptation", self.adaptation != other.adaptation),
+            (search_words(self.search) or "no search", self.search != other.search),
+            (
+                EQUAL_ONCE if self.distinct_views else "equal views each",
+                self.distinct_views != other.distinct_views,
+            ),
+            (self.canvas or "square canvas", self.canvas != other.canvas),
+            (counted(self.n, "task"), self.n != other.n),
+        )
+        said = " · ".join(words for words, differs in parts if differs)
+        if said or self == other:
+            return said
+        return "other tasks" if self.tasks_digest != other.tasks_digest else "other settings"
 
     def on(self, task_ids: Iterable[str]) -> Protocol:
         """The same on these tasks of the set alone."""
@@ -98,14 +139,23 @@ class Stored(Structure):
 
     @property
     def task_ids(self) -> Sequence[str]: ...
+    @property
+    def apart(self) -> Sequence[str]: ...  # of them, those that the score does not count
 
 
 COLUMNS = tuple(field.name for field in fields(Protocol) if field.name != "n")  # of an evaluation's row
 
 
 def protocol_of(row: Stored) -> Protocol:
-    """The protocol of a stored evaluation."""
-    return Protocol(n=len(row.task_ids), **{name: getattr(row, name) for name in COLUMNS})
+    """The protocol of a stored evaluation: of the tasks that its score counts."""
+    protocol = Protocol(n=len(row.task_ids), **{name: getattr(row, name) for name in COLUMNS})
+    return protocol.on(scored_tasks(row)) if row.apart else protocol
+
+
+def scored_tasks(row: Stored) -> list[str]:
+    """The tasks of a stored evaluation that its score counts."""
+    apart = frozenset(row.apart)
+    return [task_id for task_id in row.task_ids if task_id not in apart]
 
 
 def settings_of(config: ExperimentConfig) -> Settings:
@@ -117,6 +167,8 @@ def settings_of(config: ExperimentConfig) -> Settings:
         act_steps=evaluation.act_steps or config.model.act.max_steps,
         search=search_key(evaluation.search),
         canvas="" if evaluation.trim is None else f"trimmed +{evaluation.trim}",
+        distinct_views=evaluation.distinct_views,
+        adaptation=adaptation_key(evaluation.adaptation),
     )
 
 
@@ -126,8 +178,8 @@ def digest_of(task_ids: Iterable[str]) -> str:
 
 
 def as_json(protocol: Protocol) -> dict[str, Any]:
-    """For a JSON column; `from_json` reads it."""
-    return asdict(protocol)
+    """For a JSON column; `from_json` reads it. A later setting is left out where it is as it was before."""
+    return {name: value for name, value in asdict(protocol).items() if name not in LATER or value}
 
 
 def from_json(stored: dict[str, Any] | None) -> Protocol | None:

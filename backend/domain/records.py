@@ -13,7 +13,12 @@ from backend.domain.arc.votes import OutcomeTrace
 from backend.domain.measurement import digest_of
 
 NORMAL = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
-TRUTH_UNKNOWN = "the truth is not known"  # note of an outcome that no score counts
+# Notes of outcomes that no score counts.
+TRUTH_UNKNOWN = "the truth is not known"
+NO_EMBEDDING = "no embedding: TRM was not trained on this task's demonstrations"
+UNCOUNTED = (TRUTH_UNKNOWN, NO_EMBEDDING)
+# In the extras of an evaluation: {"tasks": ids, "passes": {"k": [solved, n]}} of those without an embedding.
+WITHOUT_EMBEDDING = "without_embedding"
 
 
 class FailureMode(StrEnum):
@@ -130,11 +135,18 @@ class EvaluationKey:
     task_ids: tuple[str, ...]
     search: str = ""  # the search's config as JSON; empty without one
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
+    distinct_views: bool = False  # views that look alike vote once
+    adaptation: str = ""  # the adaptation's config as JSON; empty without one
 
     @property
     def tasks_digest(self) -> str:
         """Of the tasks, as the database keeps it."""
         return digest_of(self.task_ids)
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """Not known before it is computed; an evaluation's row has it."""
+        return ()
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,11 @@ def student_t(freedom: int) -> float:
     return (low + high) / 2
 
 
+def t_p_value(t: float, freedom: int) -> float:
+    """Two-sided p-value of a Student's t with that many degrees of freedom."""
+    return max(0.0, 1.0 - _within(abs(t), freedom))
+
+
 def _within(t: float, freedom: int) -> float:
     """Probability that |T| <= t, by its finite series (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
     angle = math.atan(t / math.sqrt(freedom))
@@ -121,9 +126,9 @@ def pass_at(ranks: Ranks, k: int) -> Score:
     return Score(math.fsum(task_scores(ranks, k).values()), len(ranks))
 
 
-def pass_curve(ranks: Ranks, most: int) -> dict[int, Score]:
-    """pass@k at k = 1 and 2, and at every k up to `most` where it rises: flat in between and after."""
-    placed = {rank for of_task in ranks.values() for rank in of_task if rank is not None and rank <= most}
+def pass_curve(ranks: Ranks) -> dict[int, Score]:
+    """pass@k at k = 1 and 2, and at every k where it rises: flat in between and after."""
+    placed = {rank for of_task in ranks.values() for rank in of_task if rank is not None}
     return {k: pass_at(ranks, k) for k in sorted({1, 2} | placed)}
 
 
@@ -149,6 +154,21 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     n = only_a + only_b
     tail = sum(math.comb(n, k) for k in range(min(only_a, only_b) + 1))
     return min(1.0, float(2 * tail / 2**n))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for being several, in their order: those still below 0.05 are significant.
+
+    Holm (1979), Scandinavian J. Statistics 6, 65-70: the smallest of m times m, the next times m - 1, none
+    below one before it. It holds the chance of any false decision to the level, however the tests depend on
+    one another, which those against one baseline do.
+    """
+    m, least = len(p_values), 0.0
+    adjusted = [1.0] * m
+    for place, at in enumerate(sorted(range(m), key=p_values.__getitem__)):
+        least = max(least, min(1.0, (m - place) * p_values[at]))
+        adjusted[at] = least
+    return adjusted
 
 
 def paired_bootstrap(

@@ -19,7 +19,7 @@ MAX_K = 100
 
 
 def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
-    """Compare two evaluations, each named by its id or by a run (its newest held-out result), at k attempts.
+    """Compare two evaluations, each named by its id or by a run (its held-out headline), at k attempts.
 
     Only tasks that both evaluated count. Conflict, with every reason, where there is none, their protocols
     differ otherwise, or one is not finished; NotFound; InvalidInput.
@@ -30,16 +30,22 @@ def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
     if reasons := obstacles(first, second):
         raise Conflict(
             f"Evaluations {first.id} and {second.id} are not comparable: {'; '.join(reasons)}.",
-            "Evaluate both by the same protocol: set and tasks, views, weights, ACT steps, search, canvas.",
+            "Evaluate both by the same protocol: set and tasks, views, weights, ACT steps, adaptation, "
+            "search, canvas.",
         )
     return compared(session, first, second, k)
 
 
 def _evaluation(session: Session, field: str, named: str) -> Evaluation:
-    """The evaluation of this id, or the newest held-out one of this run."""
-    named = named.strip()
-    if not named:
+    """The evaluation of this id, or the held-out one that stands for this run."""
+    if not named.strip():
         raise _invalid(field, "is missing.", "Give the id of an evaluation or of a run.")
+    return called(session, named)
+
+
+def called(session: Session, name: str) -> Evaluation:
+    """The evaluation of this id, or the held-out one that stands for the run of this id; NotFound."""
+    named = name.strip()
     if named.isdecimal() and len(named) < runs.ID_LENGTH:
         found = rows.get(session, int(named))
         if found is None:

@@ -7,15 +7,15 @@ and after whatever interruptions, the outcomes are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.alerts import service as alarms
 from backend.db import clock
-from backend.domain.arc.votes import added, tally
-from backend.domain.records import Alarm, EvaluationSummary, TestOutcome
+from backend.domain.arc.votes import added, cost_of_adaptation, tally
+from backend.domain.records import EvaluationSummary, TestOutcome
 from backend.evaluation import outcomes as predictions
 from backend.kit.format import worker_name
 from backend.runs.status import MAX_ATTEMPTS, RunStatus
@@ -137,6 +137,10 @@ def judged(session: Session, held: Share, outcome: TestOutcome) -> None:
         if outcome.trace.search is not None:
             decodes = evaluation.extras.get("search_decodes", 0) + outcome.trace.search.decodes
             evaluation.extras = evaluation.extras | {"search_decodes": decodes}
+        if outcome.test_index == 0:  # a task is learned once for all its test inputs
+            cost = cost_of_adaptation([outcome.trace])
+            so_far = {name: evaluation.extras.get(name, 0) + value for name, value in cost.items()}
+            evaluation.extras = evaluation.extras | so_far
         session.flush()
 
 
@@ -155,11 +159,10 @@ def complete(session: Session, held: Share, summary: EvaluationSummary) -> None:
     rows.forget_batches(session, held.evaluation_id)
 
 
-def note(session: Session, held: Share, leak: Alarm) -> None:
-    """The run was trained on what the evaluation asks: an alarm of the run, and a word beside the scores."""
+def note(session: Session, held: Share, facts: Mapping[str, Any]) -> None:
+    """What is known of the tasks before they are scored: facts of this evaluation, not of its run."""
     evaluation, _ = _held(session, held)
-    evaluation.extras = evaluation.extras | {"warning": leak.text}
-    alarms.raise_once(session, evaluation.run_id, leak)
+    evaluation.extras = {**evaluation.extras, **facts}
     session.flush()
 
 

@@ -273,6 +273,8 @@ def key_of(row: tables.Evaluation) -> EvaluationKey:
         task_ids=tuple(row.task_ids),
         search=row.search,
         canvas=row.canvas,
+        distinct_views=row.distinct_views,
+        adaptation=row.adaptation,
     )
 
 

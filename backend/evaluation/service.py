@@ -55,6 +55,8 @@ def queue(session: Session, run_id: str, asked: EvaluationRequest) -> Evaluation
     }
     if asked.search is not None:
         options["search"] = asked.search
+    if asked.adaptation is not None:
+        options["adaptation"] = asked.adaptation
     if asked.trim is not None:
         options["trim"] = asked.trim
     evaluation.extras = evaluation.extras | {"test_inputs": sum(len(task.tests) for task in tasks)}

@@ -11,20 +11,29 @@ from sqlalchemy.orm import Session
 
 from backend.domain.arc.votes import DIHEDRAL_NAMES
 from backend.domain.measurement import protocol_of
-from backend.domain.records import TRUTH_UNKNOWN, Score
-from backend.domain.statistics import Ranks, difference_of_shares, pass_at, pass_curve
-from backend.run_view.filter_names import at_path
+from backend.domain.records import TRUTH_UNKNOWN
+from backend.domain.statistics import Ranks, pass_at, pass_curve
+from backend.domain.trained_on import Standing
+from backend.evaluation.gap import GapView, gap
 from backend.runs import queries as run_rows
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
 from backend.scores import job_queries as jobs
 from backend.scores import queries as rows
-from backend.scores.measured import Measured, PassView, passed, view_fields
+from backend.scores.measured import (
+    Measured,
+    PassView,
+    embedding_fields,
+    passed,
+    standing_fields,
+    view_fields,
+)
+from backend.scores.oracle import OracleView, oracle_of
+from backend.scores.standing import standings
 from backend.scores.tables import Evaluation, EvaluationJob
 from backend.workers import service as workers
 from backend.workers.tables import EvaluationShare
 
-CURVE_TO = 1000  # largest k of the curve of pass@k
 ATTEMPTS = (1, 2, 5, 10)
 
 
@@ -58,7 +67,17 @@ class ComputeView(BaseModel):
     views: int = Field(description="Distinct views computed.")
     act_steps: int = Field(description="ACT steps of them all.")
     views_per_second: float | None
-    search_decodes: int | None = Field(description="Demonstrations decoded in searches; null without one.")
+    search_decodes: int | None = Field(
+        description="Decodes spent in searches: passes of a demonstration through the core; null without one."
+    )
+    adapted_tasks: int | None = Field(
+        description="Tasks that a copy of the model learned before it answered; null without an adaptation. "
+        "Of TRM each of them has an embedding."
+    )
+    adaptation_decodes: int | None = Field(
+        description="Demonstrations decoded while learning them; a way back counts as two more."
+    )
+    adaptation_seconds: float | None = Field(description="Of `seconds`, those spent on learning them.")
     workers: list[ShareView]
 
 
@@ -69,21 +88,6 @@ class SymmetryView(BaseModel):
     votes: int
     agree: int = Field(description="Votes for the first candidate.")
     correct: int = Field(description="Votes for the truth.")
-
-
-class GapView(BaseModel):
-    """The same weights on trained-on and on held-out tasks."""
-
-    k: int
-    trained_set: str
-    trained: PassView
-    trained_evaluation: int
-    held_out_set: str
-    held_out: PassView
-    held_out_evaluation: int
-    difference: float = Field(description="Share trained on - share held out.")
-    low: float = Field(description="Of Newcombe's 95 % interval.")
-    high: float
 
 
 class EvaluationView(Measured):
@@ -102,6 +106,10 @@ class EvaluationView(Measured):
     progress: EvaluationProgress
     curve: list[PassView] = Field(
         description="pass@k where it rises; flat in between. Of one evaluation only."
+    )
+    oracle: OracleView | None = Field(
+        description="What all candidates hold, whatever their rank. Of one evaluation only; null until a "
+        "task is scored."
     )
     symmetries: list[SymmetryView] = Field(description="Where views disagree; empty for older evaluations.")
     gap: GapView | None = Field(description="null unless both a trained-on and a held-out set were scored.")
@@ -162,9 +170,10 @@ def views_of(
         shares[share.evaluation_id].append(share)
     runs = {run_id: run_rows.get(session, run_id) for run_id in {each.run_id for each in evaluations}}
     reasons = _waiting_reasons(session, [each for each in evaluations if each.id in found_jobs])
+    standing = standings(session, [run for run in runs.values() if run], evaluations)
     return [
         _view(
-            session, each, runs[each.run_id], found_jobs.get(each.id), shares[each.id],
+            session, each, runs[each.run_id], standing[each.id], found_jobs.get(each.id), shares[each.id],
             scored.get(each.id, 0), reasons.get(each.id, ""), whole,
         )
         for each in evaluations
@@ -188,6 +197,7 @@ def _view(
     session: Session,
     row: Evaluation,
     run: Run | None,
+    standing: Standing,
     job: EvaluationJob | None,
     shares: Sequence[EvaluationShare],
     scored: int,
@@ -197,14 +207,15 @@ def _view(
     assert run is not None  # an evaluation goes with its run
     ranks = rows.truth_ranks(session, row.id) if whole else {}
     over = row.status == "finished"
-    curve = pass_curve(ranks, CURVE_TO) if whole else {}
+    curve = pass_curve(ranks) if whole else {}
     return EvaluationView(
         id=row.id,
         run_id=row.run_id,
         run_name=run.name,
         variant=run.variant,
         **view_fields(protocol_of(row)),
-        held_out=row.set_name not in _trained_on(run),
+        **standing_fields(standing),
+        **embedding_fields(row),
         step=row.step,
         status=row.status,
         status_cause=job.status_cause if job else "",
@@ -216,6 +227,7 @@ def _view(
         progress=_progress(row, job, shares, scored),
         passes=_stored(row) if over or not whole else _passes(ranks),
         curve=[passed(k, score.solved, score.n) for k, score in curve.items()],
+        oracle=oracle_of(ranks, row.views),
         failure_modes=row.failure_modes if over or not whole else rows.first_attempts(session, row.id),
         symmetries=[
             SymmetryView(name=name, votes=votes, agree=agree, correct=correct)
@@ -223,7 +235,7 @@ def _view(
                 DIHEDRAL_NAMES, row.extras.get("by_dihedral", ()), strict=False
             )
         ],
-        gap=_gap(session, row, run) if whole and over else None,
+        gap=gap(session, row, run) if whole and over else None,
         compute=_compute(row, job, shares),
         warning=str(row.extras.get("warning", "")),
         created_at=row.created_at,
@@ -275,6 +287,9 @@ def _compute(row: Evaluation, job: EvaluationJob | None, shares: Sequence[Evalua
         act_steps=views * row.act_steps,
         views_per_second=views / row.seconds if views and row.seconds else None,
         search_decodes=row.extras.get("search_decodes"),
+        adapted_tasks=row.extras.get("adapted_tasks"),
+        adaptation_decodes=row.extras.get("adaptation_decodes"),
+        adaptation_seconds=row.extras.get("adaptation_seconds"),
         workers=[
             ShareView(
                 worker_id=each.worker_id,
@@ -286,35 +301,3 @@ def _compute(row: Evaluation, job: EvaluationJob | None, shares: Sequence[Evalua
             for each in shares
         ],
     )
-
-
-def _gap(session: Session, row: Evaluation, run: Run, k: int = 1) -> GapView | None:
-    """This evaluation and the newest one with the same settings on the other kind of set."""
-    trained_on = _trained_on(run)
-    is_trained = row.set_name in trained_on
-    others = rows.on_other_sets(session, row)
-    other = next((each for each in others if (each.set_name in trained_on) != is_trained), None)
-    if other is None or str(k) not in other.passes or str(k) not in row.passes:
-        return None
-    trained, held_out = (row, other) if is_trained else (other, row)
-    scores = [Score(*each.passes[str(k)]) for each in (trained, held_out)]
-    difference = difference_of_shares(*scores)
-    if difference is None:
-        return None
-    return GapView(
-        k=k,
-        trained_set=trained.set_name,
-        trained=passed(k, scores[0].solved, scores[0].n),
-        trained_evaluation=trained.id,
-        held_out_set=held_out.set_name,
-        held_out=passed(k, scores[1].solved, scores[1].n),
-        held_out_evaluation=held_out.id,
-        difference=difference.mean,
-        low=difference.low,
-        high=difference.high,
-    )
-
-
-def _trained_on(run: Run) -> tuple[object, ...]:
-    names = at_path(run.config, "data.training_sets")
-    return names if isinstance(names, tuple) else (names,)

@@ -15,7 +15,9 @@ from backend.evaluation.comparison import MAX_K
 from backend.evaluation.service import MAX_LIMIT
 from backend.evaluation.views import EvaluationView, TestInputView
 from backend.evaluation_page import exports, traces
-from backend.evaluation_page.traces import SearchView, StepsView, VotesView
+from backend.evaluation_page import strata as by_stratum
+from backend.evaluation_page.strata import StrataView
+from backend.evaluation_page.traces import AdaptationView, SearchView, StepsView, VotesView
 from backend.queue import dispatch
 from backend.scores.paired import ComparisonView
 from backend.sequential import service as sequential
@@ -128,7 +130,7 @@ def compare_evaluations(
     """Two evaluations on the same tasks: McNemar's exact test and the paired bootstrap of the difference.
 
     Only tasks that both evaluated count. 409 with the reasons where they are not comparable: another set, no
-    task in common, other views, weights, ACT steps, search or canvas.
+    task in common, other views, weights, ACT steps, adaptation, search or canvas.
     """
     with reading_scope(engine) as session:
         return comparison.compare(session, a, b, k)
@@ -152,6 +154,14 @@ def list_test_inputs(evaluation_id: EvaluationId, engine: Database) -> TestInput
         return TestInputList(test_inputs=evaluations.test_inputs(session, evaluation_id))
 
 
+@router.get("/evaluations/{evaluation_id}/strata", responses=responses(401, 404, 422))
+def read_strata(evaluation_id: EvaluationId, engine: Database) -> StrataView:
+    """The scores by kind of task: longest side, colours, number of demonstrations, and whether outputs have
+    the size of their inputs. The strata of each add up to all tasks."""
+    with reading_scope(engine) as session:
+        return by_stratum.strata(session, evaluation_id)
+
+
 @router.get(
     "/evaluations/{evaluation_id}/export", response_class=Response, responses=responses(401, 404, 422)
 )
@@ -159,11 +169,16 @@ def export_evaluation(
     evaluation_id: EvaluationId,
     engine: Database,
     what: Annotated[
-        str, Query(description="`predictions`, `votes` (by view), `steps` (ACT) or Kaggle's `submission`.")
+        str,
+        Query(
+            description="`predictions`, `votes` (by view), `steps` (ACT), `curve` (pass@k), `strata` (by "
+            "kind of task) or Kaggle's `submission`."
+        ),
     ] = "predictions",
     format: Annotated[str, Query(description="`json`, `csv` or `parquet`; a submission is JSON.")] = "json",
 ) -> Response:
-    """A file: the kept candidates, every vote, every recorded ACT step, or two attempts for Kaggle."""
+    """A file: the kept candidates, every vote, every recorded ACT step, scores over k and by kind of task, or
+    two attempts for Kaggle."""
     with reading_scope(engine) as session:
         return attached(exports.export(session, evaluation_id, what, format))
 
@@ -217,6 +232,18 @@ def read_search(
     """
     with reading_scope(engine) as session:
         return traces.search(session, evaluation_id, task_id, test_index)
+
+
+@router.get(f"{OF_TEST_INPUT}/adaptation", responses=responses(401, 404, 422))
+def read_adaptation(
+    evaluation_id: EvaluationId, task_id: TaskId, test_index: TestIndex, engine: Database
+) -> AdaptationView:
+    """How a copy of the model learned the task before it answered: loss by step, and what it cost.
+
+    404 where none did: evaluate with an `adaptation`.
+    """
+    with reading_scope(engine) as session:
+        return traces.adaptation(session, evaluation_id, task_id, test_index)
 
 
 def _sent(view: EvaluationView) -> None:

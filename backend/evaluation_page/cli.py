@@ -5,13 +5,25 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
+from backend.evaluation_page.options import (
+    ActSteps,
+    Adapt,
+    DistinctViews,
+    First,
+    Search,
+    Step,
+    TraceSteps,
+    Trim,
+    Views,
+    Weights,
+)
 from backend.kit.format import counted, interval
-from backend.terminal.options import AsJson, Format, Out, progress_text, score_text, write
+from backend.terminal.options import AsJson, Format, Out, oracle_text, progress_text, score_text, write
 
 if TYPE_CHECKING:
     from backend.domain.evaluation_request import EvaluationRequest
@@ -21,6 +33,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Evaluations: list, show, cancel, resume, compare, export.", no_args_is_help=True)
 SIDE = "The id of an evaluation, or of a run: its newest held-out result."
 HEADS = ("evaluation", "run", "set", "step", "weights", "views", "status", "progress", "pass@1")
+STRATA_HEADS = ("tasks", "pass@1", "pass@2", "pass@5", "pass@10", "oracle")
 POLL_INTERVAL = 1.0  # seconds
 EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="The evaluation's number.")]
 
@@ -37,6 +50,8 @@ def evaluate(
     weights: Weights = None,
     step: Step = None,
     trace_steps: TraceSteps = False,
+    distinct_views: DistinctViews = False,
+    adapt: Adapt = None,
     search: Search = None,
     trim: Trim = None,
     workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers.")] = 1,
@@ -52,19 +67,22 @@ def evaluate(
     here, as it does with --here.
     """
     if here or not _lab_knows(run):
-        _here(
-            run, set_name, first, task or [], views, act_steps, weights, step, trace_steps, search or [], trim
-        )
+        switches = {"--trace-steps": trace_steps, "--distinct-views": distinct_views}
+        options = {
+            "--set": set_name or None, "--first": first, "--views": views, "--act-steps": act_steps,
+            "--weights": weights, "--checkpoint": step, "--trim": trim, "--adapt": adapt, "--search": search,
+        }  # fmt: skip
+        _here(run, task, options, switches)
     asked: dict[str, Any] = {
         "set": set_name, "first_tasks": first, "tasks": task or [], "views": views, "act_steps": act_steps,
         "weights": weights, "step": step, "trace_steps": trace_steps, "workers": workers,
-        "trim": trim,
+        "trim": trim, "distinct_views": distinct_views,
     }  # fmt: skip
     from backend.domain.config.problems import apply_overrides
     from backend.domain.evaluation_request import parse_request
 
-    if search:
-        asked["search"] = apply_overrides({}, search)
+    asked["adaptation"] = apply_overrides({}, adapt) if adapt else None
+    asked["search"] = apply_overrides({}, search) if search else None
     request = parse_request({name: value for name, value in asked.items() if value is not None})
     view = _queued(run, request)
     print(f"Queued evaluation {view.id} of run {run}, step {view.step}.")
@@ -133,7 +151,9 @@ def export(
     evaluation_id: EvaluationId,
     what: Annotated[
         str,
-        typer.Option(metavar="WHAT", help="predictions, votes, steps, or Kaggle's submission."),
+        typer.Option(
+            metavar="WHAT", help="predictions, votes, steps, curve, strata, or Kaggle's submission."
+        ),
     ] = "predictions",
     as_: Format = "json",
     out: Out = None,
@@ -167,48 +187,24 @@ def compare(
 
 
 @app.command()
-def duel(
-    a: Annotated[str, typer.Argument(metavar="RUN_A")],
-    b: Annotated[str, typer.Argument(metavar="RUN_B")],
-    views: Annotated[
-        str, typer.Option(metavar="N,N,...", help="Views of each round, ascending.")
-    ] = "32,100,400",
-    set_name: Annotated[
-        str, typer.Option("--set", metavar="NAME", help="Task set. Default: the first of a's config.")
-    ] = "",
-    first: Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")] = None,
-    weights: Annotated[str, typer.Option(metavar="ema|raw", help="Which weights.")] = "ema",
-    k: Annotated[int, typer.Option("-k", help="Compare pass@k.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers per evaluation.")] = 1,
-) -> None:
-    """Evaluate two runs with more views only while it is undecided which one solves more."""
-    from backend.domain.evaluation_request import parse_request
-    from backend.queue import dispatch
-    from backend.sequential import service as sequential
-    from backend.terminal.lab import reading, writing
+def strata(evaluation_id: EvaluationId, as_json: AsJson = False) -> None:
+    """Show the scores by size, colours, demonstrations, and by whether the size changes."""
+    from backend.evaluation_page import strata as by_stratum
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show as show_table
 
-    numbers = [each.strip() for each in views.split(",")]
-    if not all(each.isdecimal() for each in numbers):
-        raise typer.BadParameter("must be numbers, separated by commas", param_hint="--views")
-    asked = parse_request({"set": set_name, "first_tasks": first, "weights": weights, "workers": workers})
-    request = sequential.SequentialRequest(a=a, b=b, k=k, views=tuple(map(int, numbers)), evaluation=asked)
-    with writing() as session:
-        view, started = sequential.request(session, request)
-    for evaluation_id, most in started:
-        dispatch.send_evaluation(evaluation_id, most)
-    said = 0
-    while view.status == "running":
-        time.sleep(POLL_INTERVAL)
-        with reading() as session:
-            view = sequential.get(session, view.id)
-        told = [each for each in view.rounds if each.words]
-        for each in told[said:]:
-            print(f"{counted(each.views, 'view')}: {each.words}")
-        said = len(told)
-    print(f"{view.status.capitalize()}.")
-    if view.status == "failed":
-        print(view.words, file=sys.stderr)
-        raise SystemExit(1)
+    with reading() as session:
+        found = by_stratum.strata(session, evaluation_id)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    for dimension in found.dimensions:
+        print(f"\n{dimension.name}: {dimension.about}")
+        lines = [
+            (each.name, *map(score_text, each.passes), score_text(each.oracle.score if each.oracle else None))
+            for each in dimension.strata
+        ]
+        show_table(STRATA_HEADS, lines, empty="No task is scored.")
 
 
 def _lab_knows(run: str) -> bool:
@@ -230,30 +226,18 @@ def _lab_knows(run: str) -> bool:
 
 
 def _here(
-    run: str,
-    set_name: str,
-    first: int | None,
-    tasks: list[str],
-    views: int | None,
-    act_steps: int | None,
-    weights: str | None,
-    step: int | None,
-    trace_steps: bool,
-    search: list[str],
-    trim: int | None,
+    run: str, tasks: list[str] | None, options: Mapping[str, object], switches: Mapping[str, bool]
 ) -> None:
     """Become the process that scores; does not return."""
     from backend.terminal.worker import become_worker
 
     if tasks:
         raise typer.BadParameter("needs a running lab (etrm up)", param_hint="--task")
-    options = {
-        "--set": set_name or None, "--first": first, "--views": views, "--act-steps": act_steps,
-        "--weights": weights, "--checkpoint": step, "--trim": trim,
-    }  # fmt: skip
-    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-    given += [part for each in search for part in ("--search", each)]
-    become_worker("evaluate", run, *given, *(["--trace-steps"] if trace_steps else []))
+    given: list[str] = []
+    for name, value in options.items():
+        several = value if isinstance(value, list) else [] if value is None else [value]
+        given += [part for each in several for part in (name, str(each))]
+    become_worker("evaluate", run, *given, *(name for name, is_on in switches.items() if is_on))
 
 
 def _queued(run: str, request: EvaluationRequest) -> EvaluationView:
@@ -306,15 +290,18 @@ def _lines(view: EvaluationView) -> list[str]:
     cause = f": {view.status_cause}" if view.status_cause else ""
     lines = [
         f"evaluation {view.id} of {view.run_name} ({view.run_id}), step {view.step}, {view.weights} weights",
-        f"tasks     {view.n} of {view.set}, {'held out' if view.held_out else 'trained on'}",
-        f"how       {counted(view.views, 'view')}, {counted(view.act_steps, 'ACT step')}, "
-        f"search: {view.search or 'none'}, canvas {view.canvas or 'square'}",
+        f"tasks     {view.n} of {view.set}, {view.standing}",
+        f"how       {counted(view.views, 'view')}, {counted(view.act_steps, 'ACT step')}"
+        f"{view.protocol.search_and_canvas or ', no adaptation, no search, square canvas'}",
         f"status    {view.status}{cause}",
         f"progress  {progress_text(view)}",
     ]
+    if view.without_embedding:
+        lines.append(f"apart     {view.without_embedding.words}: TRM never learnt their demonstrations")
     lines += [f"waits     {view.waiting_reason}"] if view.waiting_reason else []
     so_far = "" if view.status == "finished" else " of the tasks scored so far"
     lines += [f"pass@{each.k:<5}{score_text(each)}{so_far}" for each in view.passes if each.n]
+    lines += [f"oracle    {oracle_text(view.oracle)}"] if view.oracle else []
     lines += [f"wrong     {count} {mode}" for mode, count in view.failure_modes.items()]
     if gap := view.gap:
         lines.append(
@@ -327,16 +314,18 @@ def _lines(view: EvaluationView) -> list[str]:
             f"compute   {compute.seconds:.1f} s for {compute.views} distinct views, "
             f"{compute.views_per_second:.1f} views/s, {counted(len(compute.workers), 'worker')}"
         )
+    if tasks := compute.adapted_tasks:
+        took = f"{compute.adaptation_decodes} demonstrations decoded in {compute.adaptation_seconds:.1f} s"
+        lines.append(f"learned   {counted(tasks, 'task')}, {took}")
     if view.warning:
         lines.append(f"warning   {view.warning}")
     return [*lines, *([view.traceback.rstrip()] if view.traceback else [])]
 
 
 def _compared(found: ComparisonView) -> list[str]:
-    search = f", search {found.search}" if found.search else ""
     lines = [
         f"pass@{found.k} on {found.set}, {counted(found.n, 'task')}, {found.weights} weights, "
-        f"{counted(found.views, 'view')}, {found.act_steps} ACT steps{search}"
+        f"{counted(found.views, 'view')}, {found.act_steps} ACT steps{found.protocol.search_and_canvas}"
     ]
     lines += [
         f"{letter}  {side.run_name}  run {side.run_id}  step {side.step}  evaluation {side.evaluation}  "

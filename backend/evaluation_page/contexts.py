@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from backend.evaluation.outcomes import PredictionItem
 from backend.evaluation.views import EvaluationView, TestInputView
 from backend.evaluation_page.pass_curve import PassCurve
+from backend.evaluation_page.strata import StrataView
 from backend.run_view.views import RunView
 from backend.web.contexts import Context
 
@@ -24,6 +25,7 @@ class EvaluationPage(Context):
     evaluation: EvaluationView
     curve: PassCurve | None
     inputs: Sequence[TestInputView]
+    strata: StrataView
     meanings: Mapping[str, str]  # failure mode -> what it means
 
     @property

@@ -10,15 +10,19 @@ from sqlalchemy.orm import Session
 
 from backend.data import service as datasets
 from backend.domain.arc.votes import unpack_trace
+from backend.domain.statistics import pass_curve
 from backend.evaluation import outcomes as predictions
+from backend.evaluation_page import strata as by_stratum
 from backend.kit.errors import NotFound
 from backend.kit.exports.table_files import MEDIA_TYPES, File, Head, check, table_file
 from backend.kit.format import finite
 from backend.kit.problems import invalid
 from backend.scores import queries as rows
+from backend.scores.measured import PassView, passed
+from backend.scores.oracle import oracle_of
 from backend.scores.tables import Evaluation
 
-What = Literal["predictions", "votes", "steps", "submission"]
+What = Literal["predictions", "votes", "steps", "curve", "strata", "submission"]
 ATTEMPTS = 2
 NO_ANSWER = [[0]]  # Kaggle wants a grid for every attempt
 
@@ -52,6 +56,8 @@ STEPS: Head = {
     "grid": "text",
     "halting_probability": "float",
 }
+SCORES: Head = {"k": "int", "solved": "float", "n": "int", "share": "float", "low": "float", "high": "float"}
+STRATA: Head = {"dimension": "text", "stratum": "text", **SCORES}
 
 
 def export(session: Session, evaluation_id: int, what: str, as_: str) -> File:
@@ -95,6 +101,10 @@ def _attempts(grids: Sequence[list[list[int]]]) -> dict[str, list[list[int]]]:
 def _table(session: Session, evaluation: Evaluation, what: str) -> tuple[Head, list[tuple[Any, ...]]]:
     if what == "predictions":
         return PREDICTIONS, list(_predictions(session, evaluation.id))
+    if what == "curve":
+        return SCORES, _curve(session, evaluation)
+    if what == "strata":
+        return STRATA, _strata(session, evaluation.id)
     traced = rows.traces_of(session, evaluation.id)
     table: list[tuple[Any, ...]] = []
     for outcome, packed in traced:
@@ -109,6 +119,28 @@ def _table(session: Session, evaluation: Evaluation, what: str) -> tuple[Head, l
                 (*name, each.step, each.grid.digits, finite(each.halting_probability)) for each in trace.steps
             ]
     return (VOTES if what == "votes" else STEPS), table
+
+
+def _curve(session: Session, evaluation: Evaluation) -> list[tuple[Any, ...]]:
+    """pass@k at every k where it rises, then at as many attempts as there can be candidates."""
+    ranks = rows.truth_ranks(session, evaluation.id)
+    oracle = oracle_of(ranks, evaluation.views)
+    rising = {k: passed(k, score.solved, score.n) for k, score in pass_curve(ranks).items()}
+    return [_score(each) for each in (rising | {oracle.score.k: oracle.score}).values()] if oracle else []
+
+
+def _strata(session: Session, evaluation_id: int) -> list[tuple[Any, ...]]:
+    """A line for each stratum and k; the last k of each is all candidates."""
+    return [
+        (dimension.name, stratum.name, *_score(score))
+        for dimension in by_stratum.strata(session, evaluation_id).dimensions
+        for stratum in dimension.strata
+        for score in (*stratum.passes, *([stratum.oracle.score] if stratum.oracle else []))
+    ]
+
+
+def _score(score: PassView) -> tuple[Any, ...]:
+    return (score.k, score.solved, score.n, score.share, score.low, score.high)
 
 
 def _predictions(session: Session, evaluation_id: int) -> Iterator[tuple[Any, ...]]:

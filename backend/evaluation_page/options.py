@@ -8,6 +8,9 @@ import typer
 
 First = Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")]
 Views = Annotated[int | None, typer.Option(min=1, help="Augmented forms of each test input that vote.")]
+DistinctViews = Annotated[
+    bool, typer.Option("--distinct-views", help="Only views that look different vote, each once.")
+]
 ActSteps = Annotated[int | None, typer.Option(min=1, help="Default: as in training.")]
 Weights = Annotated[str | None, typer.Option(metavar="ema|raw", help="Which weights.")]
 Step = Annotated[
@@ -21,6 +24,13 @@ Search = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FIELD=VALUE", help="Search option: --search kind=gradient --search steps=100. Repeatable."
+    ),
+]
+Adapt = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FIELD=VALUE",
+        help="Test-time training option: --adapt kind=embedding --adapt steps=100. Repeatable.",
     ),
 ]
 Trim = Annotated[

@@ -13,8 +13,10 @@ from backend.domain.evaluation_request import parse_request
 from backend.evaluation import service as evaluations
 from backend.evaluation.views import EvaluationView
 from backend.evaluation_page import pass_curve
+from backend.evaluation_page import strata as by_stratum
 from backend.evaluation_page.contexts import EvaluationPage
 from backend.evaluation_page.failure_modes import MODES
+from backend.evaluation_page.search_form import AskedSearch
 from backend.kit.lists import items_of
 from backend.queue import dispatch
 from backend.web.deps import Database, EvaluationId, RunId, announce
@@ -31,8 +33,9 @@ def evaluation_page(evaluation_id: EvaluationId, engine: Database) -> HTMLRespon
     with reading_scope(engine) as session:
         view = evaluations.get(session, evaluation_id)
         inputs = evaluations.test_inputs(session, evaluation_id)
+        strata = by_stratum.strata(session, evaluation_id)
     curve = pass_curve.drawn(view.curve, view.views)
-    return render(EvaluationPage(view, curve, inputs, MODES))
+    return render(EvaluationPage(view, curve, inputs, strata, MODES))
 
 
 @router.post("/runs/{run_id}/evaluate")
@@ -47,12 +50,16 @@ def evaluate(
     views: Text = "",
     act_steps: Text = "",
     trace_steps: Text = "",
+    distinct_views: Text = "",
     workers: Text = "",
-    search: Text = "",
-    search_amount: Text = "",
-    search_size: Text = "",
-    leave_one_out: Text = "",
+    adaptation: Text = "",
+    adaptation_steps: Text = "",
+    adaptation_learning_rate: Text = "",
+    adaptation_batch_size: Text = "",
+    adaptation_augmentations: Text = "",
+    adaptation_rank: Text = "",
     trim: Text = "",
+    search: AskedSearch = None,
 ) -> Response:
     """Queue an evaluation, for a browser without script, and show it."""
     asked: dict[str, Any] = {
@@ -68,9 +75,22 @@ def evaluate(
     given = {name: value for name, value in asked.items() if value}
     if tasks.strip():
         given.pop("first_tasks", None)  # the form has a number in it from the start
-    given |= {"tasks": items_of(tasks, spaced=True), "trace_steps": trace_steps == "on"}
+    given |= {
+        "tasks": items_of(tasks, spaced=True),
+        "trace_steps": trace_steps == "on",
+        "distinct_views": distinct_views == "on",
+    }
+    if adaptation:
+        learning = {
+            "steps": adaptation_steps,
+            "learning_rate": adaptation_learning_rate,
+            "batch_size": adaptation_batch_size,
+            "augmentations": adaptation_augmentations,
+            "rank": adaptation_rank if adaptation == "adapters" else "",
+        }
+        given["adaptation"] = {"kind": adaptation} | {name: each for name, each in learning.items() if each}
     if search:
-        given["search"] = _search(search, search_amount, search_size, leave_one_out == "on")
+        given["search"] = search
     with session_scope(engine) as session:
         view = evaluations.request(session, run_id, parse_request(given))
     return _sent(view)
@@ -91,17 +111,6 @@ def resume(evaluation_id: EvaluationId, engine: Database) -> Response:
     with session_scope(engine) as session:
         view = evaluations.resume(session, evaluation_id)
     return _sent(view)
-
-
-def _search(kind: str, amount: str, size: str, leave_one_out: bool) -> dict[str, Any]:
-    """A search's config from the form: amount and size have other names in each kind."""
-    many, big = ("steps", "learning_rate") if kind == "gradient" else ("samples", "scale")
-    given = {many: amount, big: size}
-    return {
-        "kind": kind,
-        "leave_one_out": leave_one_out,
-        **{name: value for name, value in given.items() if value},
-    }
 
 
 def _sent(view: EvaluationView) -> Response:

@@ -10,7 +10,7 @@ from backend.scores.measured import PassView
 
 WIDTH, HEIGHT = 420.0, 200.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 10.0, 34.0
-TICKS_OF_K = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+TICKS_OF_K = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def drawn(curve: Sequence[PassView], views: int) -> PassCurve | None:
     points = [each for each in curve if each.share is not None]
     if not points:
         return None
-    last = max(10, min(views, TICKS_OF_K[-1]), *(each.k for each in points))
+    last = max(10, views, *(each.k for each in points))
     top = _nice(max(each.high for each in points))
 
     def x(k: float) -> float:

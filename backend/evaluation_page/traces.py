@@ -44,7 +44,7 @@ class VotedCandidate(BaseModel):
     """A candidate with its voters."""
 
     rank: int
-    grid: str | None = Field(description=f"{GRID} null beyond the first 50 candidates.")
+    grid: str | None = Field(description=f"{GRID} null beyond rank 1,000, or 50 in older evaluations.")
     votes: int
     confidence: float | None = Field(description="Mean halting probability of its votes.")
     correct: bool | None = Field(description="null where the truth or the grid is not known.")
@@ -113,6 +113,9 @@ class SearchPointView(ShownView):
     distance: float | None = Field(
         description="Of that latent from the start: root mean square per number of it."
     )
+    held_out: float | None = Field(
+        description="Loss of the held-out demonstration, which selects and steers nothing; null without one."
+    )
 
 
 class SearchView(OfTestInput):
@@ -120,8 +123,41 @@ class SearchView(OfTestInput):
 
     search: str = Field(description="The search's config as JSON.")
     kept_step: int = Field(description="Whose latent explained the demonstrations best, and was decoded.")
-    decodes: int = Field(description="Demonstrations decoded for all views; a way back counts as two more.")
+    decodes: int = Field(
+        description="Passes of a demonstration through the core, one for each ACT step, for all views; a way "
+        "back counts as two more."
+    )
+    steps: int | None = Field(description="Steps taken; null where an older version did not record it.")
+    start: int | None = Field(
+        description="Which start the kept latent came from, 1 the first; null likewise."
+    )
+    loss_before: float | None = Field(description="Mean loss of the demonstrations at the first start.")
+    loss_after: float | None = Field(description="The same with the latent that was kept.")
+    held_out_before: float | None = Field(
+        description="Loss of the held-out demonstration at the first start; null without one."
+    )
+    held_out_after: float | None = Field(description="The same with the latent that was kept.")
     points: list[SearchPointView] = Field(description="At most 21, evenly over the steps.")
+
+
+class AdaptationPointView(BaseModel):
+    """While a task was learned."""
+
+    step: int = Field(description="The first is 1.")
+    loss: float | None = Field(
+        description="Mean loss of the demonstrations asked since the point before; null where not finite."
+    )
+
+
+class AdaptationView(OfTestInput):
+    """How a copy of the model learned the task of a test input before it answered."""
+
+    adaptation: str = Field(description="The adaptation's config as JSON.")
+    steps: int = Field(description="Optimiser steps taken.")
+    learned: int = Field(description="How many numbers learned.")
+    decodes: int = Field(description="Demonstrations decoded; a way back counts as two more.")
+    seconds: float = Field(description="Of this task; its test inputs share them.")
+    points: list[AdaptationPointView] = Field(description="At most 20, evenly over the steps.")
 
 
 def votes(session: Session, evaluation_id: int, task_id: str, test_index: int) -> VotesView:
@@ -191,15 +227,41 @@ def search(session: Session, evaluation_id: int, task_id: str, test_index: int) 
         search=found.evaluation.search,
         kept_step=trace.search.kept_step,
         decodes=trace.search.decodes,
+        steps=trace.search.steps,
+        start=trace.search.start,
+        loss_before=finite(trace.search.before.demonstrations),
+        loss_after=finite(trace.search.after.demonstrations),
+        held_out_before=finite(trace.search.before.held_out),
+        held_out_after=finite(trace.search.after.held_out),
         points=[
             SearchPointView(
                 step=each.step,
                 loss=finite(each.loss),
                 distance=finite(each.distance),
+                held_out=finite(each.held_out),
                 **_shown(each, truth),
             )
             for each in trace.search.points
         ],
+    )
+
+
+def adaptation(session: Session, evaluation_id: int, task_id: str, test_index: int) -> AdaptationView:
+    """How the task was learned; NotFound where the checkpoint's own weights answered it."""
+    found = _traced(session, evaluation_id, task_id, test_index)
+    if found.trace is None or found.trace.adaptation is None:
+        raise NotFound(
+            f"No model was adapted to {task_id}.", "Evaluate the checkpoint again with an adaptation."
+        )
+    trace = found.trace.adaptation
+    return AdaptationView(
+        **found.asked,
+        adaptation=found.evaluation.adaptation,
+        steps=trace.steps,
+        learned=trace.learned,
+        decodes=trace.decodes,
+        seconds=trace.seconds,
+        points=[AdaptationPointView(step=each.step, loss=finite(each.loss)) for each in trace.points],
     )
 
 

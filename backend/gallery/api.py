@@ -64,7 +64,9 @@ class SourceView(BaseModel):
     views: int
     act_steps: int
     search: str = Field(description="The search's config as JSON; empty without one.")
+    adaptation: str = Field(description="The adaptation's config as JSON; empty without one.")
     canvas: str = Field(description='"trimmed +N": to N cells around the visible grids; empty: square.')
+    distinct_views: bool = Field(description="Views that look alike vote once.")
 
 
 class AnswerView(BaseModel):

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from backend.data.service import SetSummary
 from backend.domain.arc.task import Task
-from backend.evaluation_page.traces import SearchView, StepsView, VotesView
+from backend.evaluation_page.traces import AdaptationView, SearchView, StepsView, VotesView
+from backend.gallery.learning import CourseView, Learning, State
 from backend.gallery.service import Answer
 from backend.gallery.service import Choices as GalleryChoices
 from backend.gallery.service import Filter as GalleryFilter
 from backend.gallery.service import Item as GalleryItem
 from backend.gallery.service import Source as GallerySource
+from backend.run_view.views import RunView
 from backend.web.contexts import Context
 
 
@@ -38,6 +40,26 @@ class GalleryPage(Context):
     next_address: str | None
     query: str  # of this page, without view and cursor
     problem: str
+
+
+@dataclass(frozen=True)
+class LearningPage(Context):
+    """Test inputs by checkpoints of one run."""
+
+    template = "gallery/learning.html"
+    nav = "runs"
+    sheets = ("gallery", "comparison")
+
+    run: RunView
+    learning: Learning
+    courses: Sequence[CourseView]  # those in the chosen state
+    state: str  # empty: all
+    states: Mapping[State, str]  # -> what it means
+    first: int  # index of the first checkpoint shown: older ones are in the files
+
+    @property
+    def page_title(self) -> str:
+        return f"Learning by task of {self.run.name}"
 
 
 @dataclass(frozen=True)
@@ -98,6 +120,7 @@ class TaskPage(Context):
     chosen: Answer | None
     votes: VotesView | None  # who voted for what in the chosen answer, where it was kept
     steps: StepsView | None  # its ACT steps, where they were recorded
+    adaptation: AdaptationView | None  # how its model learned the task, where it did
     search: SearchView | None  # how its latent was searched, where it was
     flips: Sequence[tuple[int, bool]]  # (step, whether the answer is right from there on)
     before: str | None

@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, func, not_, or_, 
 from sqlalchemy.orm import Session, aliased, load_only
 
 from backend.data.tables import Task
+from backend.domain.records import UNCOUNTED
 from backend.runs.tables import Run
-from backend.scores.tables import Evaluation, Outcome, Prediction
+from backend.scores.tables import Evaluation, Outcome, OutcomeTrace, Prediction
 
 FIRST_ATTEMPT = 1
 # What a source is told by. The rest of both rows is JSON that takes longer to read than the page.
@@ -29,6 +30,8 @@ TOLD = (
         Evaluation.act_steps,
         Evaluation.search,
         Evaluation.canvas,
+        Evaluation.distinct_views,
+        Evaluation.adaptation,
         Evaluation.status,
         raiseload=True,
     ),
@@ -127,6 +130,47 @@ def solved_by_task(
         .group_by(Outcome.task_id)
     )
     return session.execute(query).all()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An outcome whose truth is known, in short. `votes` are those for the truth, where it was kept."""
+
+    id: int
+    evaluation_id: int
+    task_id: str
+    test_index: int
+    views: int
+    rank: int | None
+    votes: int | None
+
+
+def judged(session: Session, evaluation_ids: Collection[int]) -> list[Judged]:
+    """Every judged outcome of these evaluations, by task and test input."""
+    right = aliased(Prediction)
+    query = (
+        select(
+            Outcome.id,
+            Outcome.evaluation_id,
+            Outcome.task_id,
+            Outcome.test_index,
+            Outcome.views,
+            Outcome.truth_rank,
+            right.votes,
+        )
+        .outerjoin(right, (right.outcome_id == Outcome.id) & (right.rank == Outcome.truth_rank))
+        .where(Outcome.evaluation_id.in_(evaluation_ids), Outcome.note.not_in(UNCOUNTED))
+        .order_by(Outcome.task_id, Outcome.test_index, Outcome.evaluation_id)
+    )
+    return [Judged(*row) for row in session.execute(query)]
+
+
+def packed(session: Session, outcome_ids: Collection[int]) -> dict[int, bytes]:
+    """Outcome id -> its packed trace, of those that have one."""
+    if not outcome_ids:
+        return {}
+    query = select(OutcomeTrace).where(OutcomeTrace.outcome_id.in_(outcome_ids))
+    return {each.outcome_id: each.packed for each in session.scalars(query)}
 
 
 def with_runs(

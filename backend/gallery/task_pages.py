@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import Query
@@ -16,7 +16,7 @@ from backend.data import service as datasets
 from backend.db.session import reading_scope
 from backend.evaluation_page import traces
 from backend.evaluation_page.failure_modes import MODES
-from backend.evaluation_page.traces import SearchView, StepsView, VotesView
+from backend.evaluation_page.traces import AdaptationView, SearchView, StepsView, VotesView
 from backend.gallery import service as gallery
 from backend.gallery.contexts import RunOnTask, TaskPage, TasksPage, TaskTile
 from backend.gallery.service import SIZES, Answer
@@ -81,7 +81,7 @@ def task_page(
             each for each in answers if outcome == each.outcome_id or evaluation == each.source.evaluation
         )
         chosen = next(wanted, newest)
-        votes, steps, search = _traces(session, chosen) if chosen else (None, None, None)
+        found = _traces(session, chosen) if chosen else _Traces()
     runs = _by_run(answers)
     context = TaskPage(
         set_name=set_name,
@@ -90,10 +90,11 @@ def task_page(
         runs=runs,
         by_variant=_by_variant(runs),
         chosen=chosen,
-        votes=votes,
-        steps=steps,
-        search=search,
-        flips=_flips(steps) if steps else (),
+        votes=found.votes,
+        steps=found.steps,
+        adaptation=found.adaptation,
+        search=found.search,
+        flips=_flips(found.steps) if found.steps else (),
         before=before,
         behind=behind,
         meanings=MODES,
@@ -101,19 +102,28 @@ def task_page(
     return render(context)
 
 
-def _traces(session: Session, answer: Answer) -> tuple[VotesView | None, StepsView | None, SearchView | None]:
-    """Who voted for what, the ACT steps, and the search; None where an evaluation has none."""
-    place = (answer.source.evaluation, answer.outcome.task_id, answer.outcome.test_index)
+class _Traces(NamedTuple):
+    """Who voted for what, the ACT steps, the adaptation and the search; None where there was none."""
+
     votes: VotesView | None = None
     steps: StepsView | None = None
+    adaptation: AdaptationView | None = None
     search: SearchView | None = None
+
+
+def _traces(session: Session, answer: Answer) -> _Traces:
+    """Everything that was kept of how an answer came about."""
+    place = (answer.source.evaluation, answer.outcome.task_id, answer.outcome.test_index)
+    found = _Traces()
     with suppress(NotFound):
-        votes = traces.votes(session, *place)
+        found = found._replace(votes=traces.votes(session, *place))
     with suppress(NotFound):
-        steps = traces.steps(session, *place)
+        found = found._replace(steps=traces.steps(session, *place))
     with suppress(NotFound):
-        search = traces.search(session, *place)
-    return votes, steps, search
+        found = found._replace(adaptation=traces.adaptation(session, *place))
+    with suppress(NotFound):
+        found = found._replace(search=traces.search(session, *place))
+    return found
 
 
 def _flips(steps: StepsView) -> list[tuple[int, bool]]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.problems import apply_overrides, parse_experiment
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.sweeps import parse_sweep
+from backend.domain.sweeps import Confound, confounds, parse_sweep
 from backend.groups import service as groups
 from backend.groups.views import GroupSummary, GroupView
 from backend.kit.errors import InvalidInput
@@ -63,6 +63,9 @@ class Plan(BaseModel):
     problems: list[ErrorField]
     count: int = Field(description="Number of runs.")
     runs: list[PlannedRun]
+    also_differs: list[Confound] = Field(
+        [], description="Fields that differ between the configurations though nobody swept them."
+    )
 
 
 class GroupPage(BaseModel):
@@ -96,7 +99,8 @@ def preview_group(body: NewGroup, engine: Database) -> Plan:
         found = [ErrorField(field=p.field, message=p.message, hint=p.hint) for p in error.problems]
         return Plan(valid=False, problems=found, count=0, runs=[])
     listed = [PlannedRun(name=each.config.name, changes=dict(each.changes)) for each in planned]
-    return Plan(valid=True, problems=[], count=len(listed), runs=listed)
+    also = confounds([each.config.model_dump(mode="json") for each in planned], sweep)
+    return Plan(valid=True, problems=[], count=len(listed), runs=listed, also_differs=also)
 
 
 @router.get("", responses=responses(401, 422))

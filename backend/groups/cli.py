@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -10,7 +11,7 @@ from backend.kit.format import counted
 from backend.terminal.options import Overrides
 
 if TYPE_CHECKING:
-    from backend.domain.sweeps import Sweep, Variation
+    from backend.domain.sweeps import Confound, Sweep, Variation
 
 
 def sweep(
@@ -34,6 +35,13 @@ def sweep(
     ] = None,
     count: Annotated[int | None, typer.Option(help="How many random draws.")] = None,
     draw_seed: Annotated[int, typer.Option(help="Of the random draws.")] = 0,
+    same_depth: Annotated[
+        bool,
+        typer.Option(
+            "--same-depth",
+            help="Kinds that are compared keep the config's layers and the other fields they share.",
+        ),
+    ] = False,
     name: Annotated[str, typer.Option(help="Name of the group. Default: what varies.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs without queueing them.")] = False,
 ) -> None:
@@ -42,7 +50,7 @@ def sweep(
     At most 256 runs at once; nothing is queued if one of them is not valid.
     """
     from backend.domain.config.files import read_experiment
-    from backend.domain.sweeps import parse_sweep
+    from backend.domain.sweeps import confounds, parse_sweep
     from backend.groups import service as groups
     from backend.queue import dispatch
     from backend.terminal.lab import reading, writing
@@ -50,19 +58,23 @@ def sweep(
 
     config = read_experiment(source, overrides or [])
     asked: Sweep = parse_sweep(
-        {"seeds": seeds, "draw_seed": draw_seed}
+        {"seeds": seeds, "draw_seed": draw_seed, "same_depth": same_depth}
         | ({"count": count} if count is not None else {})
         | {"grid": _axes("grid", grid), "random": _axes("random", random)}
     )
     if dry_run:
         with reading() as session:
-            _list(groups.planned(session, config, asked))
+            planned = groups.planned(session, config, asked)
+        _list(planned)
+        _warn(confounds([each.config.model_dump(mode="json") for each in planned], asked))
+        print(f"{counted(len(planned), 'run')}. Nothing was queued.")
         return
     with writing() as session:
         group = groups.create(session, config, asked, name)
     dispatch.send_all(run.id for run in group.runs)
     notify.runs_changed()
     print(f"Queued {counted(len(group.runs), 'run')} as group {group.id}: {group.name}.")
+    _warn(group.also_differs)
     print(f"Watch them: etrm runs --filter 'group == \"{group.id}\"'")
 
 
@@ -86,6 +98,14 @@ def _axes(kind: Literal["grid", "random"], written: list[str] | None) -> dict[st
     return axes
 
 
+def _warn(confounds: Sequence[Confound]) -> None:
+    """Say what else differs between the configurations."""
+    if confounds:
+        print("Also differs between the configurations, though not swept (--same-depth keeps shared fields):")
+        for each in confounds:
+            print(f"  {each.path}: {each.words}")
+
+
 def _list(planned: tuple[Variation, ...]) -> None:
     from backend.domain.config.messages import shown
     from backend.terminal.tables import show
@@ -93,4 +113,3 @@ def _list(planned: tuple[Variation, ...]) -> None:
     paths = list(planned[0].changes)
     rows = [(each.config.name, *(shown(each.changes[path]) for path in paths)) for each in planned]
     show(("run", *paths), rows, empty="")
-    print(f"{counted(len(planned), 'run')}. Nothing was queued.")

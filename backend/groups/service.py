@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.sweeps import Sweep, Variation, expand, parse_sweep, sweep_label
+from backend.domain.sweeps import Sweep, Variation, confounds, expand, parse_sweep, sweep_label
 from backend.groups import stats as group_stats
 from backend.groups.views import GroupPlace, GroupSummary, GroupView, Statuses
 from backend.kit import cursors
@@ -22,6 +22,7 @@ from backend.kit.problems import invalid, invalid_query, unknown_id
 from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
 from backend.lifecycle.input import MAX_NAME_LENGTH, check_names
+from backend.run_view import learning
 from backend.run_view.facts import Facts
 from backend.run_view.views import RunView
 from backend.runs import events
@@ -130,7 +131,7 @@ def place(session: Session, run: RunView) -> GroupPlace | None:
 
 
 def _view(session: Session, group: RunGroup) -> GroupView:
-    found = _views(session, rows.runs_of(session, group.id))
+    found, sweep = _views(session, rows.runs_of(session, group.id)), parse_sweep(group.sweep)
     return GroupView(
         id=group.id,
         name=group.name,
@@ -138,7 +139,10 @@ def _view(session: Session, group: RunGroup) -> GroupView:
         statuses=group_stats.statuses(found),
         sweep=group.sweep,
         config=group.config,
-        variations=group_stats.variations(found, parse_sweep(group.sweep)),
+        variations=group_stats.variations(found, sweep),
+        also_differs=confounds(
+            [run.config for run in {each.variation: each for each in found}.values()], sweep
+        ),
     )
 
 
@@ -151,7 +155,7 @@ def _summary(group: RunGroup, statuses: Statuses) -> GroupSummary:
 
 
 def _views(session: Session, found: Sequence[Run]) -> list[RunView]:
-    return Facts(session, found, metrics=(group_stats.TOKEN_ACCURACY,)).views()
+    return Facts(session, found, metrics=learning.METRICS).views()
 
 
 def _row(session: Session, group_id: str) -> RunGroup:

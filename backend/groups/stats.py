@@ -10,6 +10,7 @@ from backend.domain.experiment.identity import OF_ONE_RUN
 from backend.domain.statistics import Mean, mean_of_shares
 from backend.domain.sweeps import Sweep, changes_of, variation_label
 from backend.groups.views import GroupRun, GroupScore, MeanView, Statuses, VariationView
+from backend.run_view.learning import of_run as learning_of
 from backend.run_view.views import ResultView, RunView
 from backend.scores.measured import common_protocol, newest_by, why_left_out
 
@@ -48,6 +49,7 @@ def _variation(runs: Sequence[RunView], sweep: Sweep) -> VariationView:
         statuses=statuses(runs),
         scores=_scores(runs),
         verdicts=dict(Counter(run.hypothesis.verdict for run in runs if run.hypothesis)),
+        learning=dict(Counter(learning_of(run).word for run in runs)),
         token_accuracy=_view(mean_of_shares([value for value in last if value is not None])),
     )
 
@@ -75,7 +77,7 @@ def _finished(run: RunView) -> list[ResultView]:
 def _score(name: str, runs: Sequence[RunView]) -> GroupScore | None:
     """pass@1 of each run's newest result on the set, by the protocol that most of the runs share."""
     of_runs = [[result for result in _finished(run) if result.set == name] for run in runs]
-    protocol = common_protocol(of_runs)
+    protocol = common_protocol(of_runs, [run.headlines.get(name) for run in runs])
     results = [result for found in of_runs if (result := newest_by(protocol, found))]
     passes = [score for result in results if (score := result.pass_at(1)) and score.n]
     n = sum(score.n for score in passes)
@@ -84,7 +86,8 @@ def _score(name: str, runs: Sequence[RunView]) -> GroupScore | None:
         return None
     return GroupScore(
         set=name,
-        held_out=results[0].held_out,
+        held_out=all(result.held_out for result in results),
+        standing=" / ".join(dict.fromkeys(result.standing for result in results)),
         conditions=results[0].protocol.conditions,
         solved=sum(score.solved for score in passes),
         n=n,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from backend.domain.sweeps import Confound
 from backend.kit.numbers import Number
 from backend.runs.status import RunStatus
 
@@ -48,7 +49,8 @@ class GroupScore(BaseModel):
     """pass@1 on one set: each run's newest finished evaluation by the protocol that most runs share."""
 
     set: str = Field(examples=["arc-agi-1/evaluation"])
-    held_out: bool
+    held_out: bool = Field(description="No run was trained on any of its tasks.")
+    standing: str = Field("", description="How they stand to the training.", examples=["held-out"])
     conditions: str = Field(examples=["EMA weights · 8 views · 16 ACT steps · 32 tasks"])
     solved: float = Field(description="Tasks solved, summed over the runs.")
     n: int = Field(description="Tasks evaluated, summed over the runs.")
@@ -70,6 +72,9 @@ class VariationView(BaseModel):
     scores: list[GroupScore]
     verdicts: Statuses = Field(
         {}, description="How many runs have each verdict on their hypothesis; empty without one."
+    )
+    learning: Statuses = Field(
+        {}, description="How many runs have each verdict on learning.", examples=[{"generalises": 3}]
     )
     token_accuracy: MeanView | None = Field(description="Of the last `accuracy/token` of each run.")
 
@@ -109,6 +114,9 @@ class GroupView(GroupSummary):
     sweep: dict[str, Any]
     config: dict[str, Any] = Field(description="What the sweep varied.")
     variations: list[VariationView]
+    also_differs: list[Confound] = Field(
+        [], description="Fields that differ between the configurations though nobody swept them."
+    )
 
     @property
     def runs(self) -> list[GroupRun]:

@@ -11,11 +11,12 @@ from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import BaselineHypothesis, ExperimentConfig
 from backend.domain.experiment.hypothesis_rules import first_held_out
 from backend.domain.hypothesis.judge import Paired, Scored
-from backend.domain.measurement import protocol_of, settings_of
+from backend.domain.measurement import protocol_of
 from backend.domain.records import Score
 from backend.kit.errors import Conflict, InvalidConfig
 from backend.kit.format import interval, solved
 from backend.run_view.facts import Facts
+from backend.run_view.headline import own_results
 from backend.run_view.views import ResultView
 from backend.runs import queries as runs
 from backend.runs.tables import Run
@@ -64,20 +65,8 @@ def paired_with(session: Session, run: Run, hypothesis: BaselineHypothesis) -> t
 
 
 def _asked_for(config: Mapping[str, Any], results: Sequence[ResultView]) -> dict[str, ResultView]:
-    """Set -> its finished evaluation of the latest step measured on as many tasks and as the config says."""
-    parsed = _parsed(config)
-    if parsed is None:
-        return {}
-    asked_for = settings_of(parsed)
-    most = {each.name: each.first_tasks for each in parsed.evaluation.sets}
-    found: dict[str, ResultView] = {}
-    for result in sorted(results, key=lambda each: (each.step, each.n)):
-        asked = result.protocol.settings == asked_for and result.set in most
-        if result.status == "finished" and asked:
-            limit = most[result.set]
-            if limit is None or result.n <= limit:
-                found[result.set] = result
-    return found
+    """Set -> the evaluation that the config asks for."""
+    return own_results(_parsed(config), results)
 
 
 def _comparable(session: Session, baseline: Run, mine: Evaluation) -> Evaluation | str:

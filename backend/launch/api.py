@@ -11,11 +11,13 @@ from backend.domain.config.presets import PRESETS
 from backend.domain.config.problems import parse_json
 from backend.domain.experiment import ExperimentConfig
 from backend.kit.errors import InvalidConfig
+from backend.launch import training_tasks
 from backend.lifecycle import input as run_input
 from backend.queue import wait as queue_wait
 from backend.queue.wait import WaitView
 from backend.run_view import estimates
 from backend.run_view.estimates import EstimateView
+from backend.run_view.views import TrainedOnView
 from backend.web.deps import Database, RawBody, json_body
 from backend.web.errors import ErrorField, responses
 from backend.web.inputs import CONFIG
@@ -41,6 +43,11 @@ class Verdict(BaseModel):
     config: dict[str, Any] | None = Field(description="The whole config, defaults filled in, if valid.")
     estimate: EstimateView | None = Field(
         None, description="What one run of it takes, from measured runs like it; null where it is not valid."
+    )
+    training_tasks: TrainedOnView | None = Field(
+        None,
+        description="How many tasks it would train on; null where it is not valid, or where a generated set "
+        "was never used.",
     )
     wait: WaitView | None = Field(None, description="When it would start; null where it is not valid.")
 
@@ -79,9 +86,10 @@ def validate_config(body: RawBody, engine: Database) -> Verdict:
         with reading_scope(engine) as session:
             run_input.check_names(session, config)
             estimate = estimates.of(session, config)
+            tasks = training_tasks.of(session, config)
             wait = queue_wait.of(session)
     except InvalidConfig as error:
         found = [ErrorField(field=p.field, message=p.message, hint=p.hint) for p in error.problems]
         return Verdict(valid=False, problems=found, config=None)
     whole = config.model_dump(mode="json")
-    return Verdict(valid=True, problems=[], config=whole, estimate=estimate, wait=wait)
+    return Verdict(valid=True, problems=[], config=whole, estimate=estimate, training_tasks=tasks, wait=wait)

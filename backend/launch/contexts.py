@@ -12,7 +12,7 @@ from backend.launch.forms import Group, Part
 from backend.launch.sweep_form import SweepForm
 from backend.queue.wait import WaitView
 from backend.run_view.estimates import EstimateView
-from backend.run_view.views import RunView
+from backend.run_view.views import RunView, TrainedOnView
 from backend.web.contexts import Context
 
 
@@ -40,6 +40,7 @@ class LaunchPage(Context):
     sweep: SweepForm
     sweepable: Sequence[SweepableField]
     estimate: EstimateView | None  # None while the config is not valid
+    training_tasks: TrainedOnView | None  # None also where a set was never used
 
     @property
     def page_title(self) -> str:

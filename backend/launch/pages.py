@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request, Response
@@ -26,7 +26,7 @@ from backend.groups import service as groups
 from backend.kit import json_text
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
 from backend.kit.problems import invalid
-from backend.launch import forms, sweep_form
+from backend.launch import forms, sweep_form, training_tasks
 from backend.launch.contexts import LaunchPage, SweepPreview
 from backend.launch.form_values import read_form
 from backend.launch.forms import Json
@@ -36,7 +36,6 @@ from backend.lifecycle import service as runs
 from backend.queue import dispatch
 from backend.queue import wait as queue_wait
 from backend.run_view import estimates
-from backend.run_view.estimates import EstimateView
 from backend.run_view.views import RunView
 from backend.runs_table import search as run_search
 from backend.web.deps import Database, announce
@@ -47,6 +46,7 @@ router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
 DEFAULT_PRESET = "quick"
 BASELINES_OFFERED = 50
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -219,16 +219,21 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         wait=queue_wait.of(session),
         sweep=_sweep(session, draft),
         sweepable=list(sweepable().values()),
-        estimate=_estimate(session, draft),
+        estimate=_if_valid(session, draft, estimates.of),
+        training_tasks=_if_valid(session, draft, training_tasks.of),
     )
     return render(context, status)
 
 
-def _estimate(session: Session, draft: Draft) -> EstimateView | None:
+def _if_valid(
+    session: Session, draft: Draft, said: Callable[[Session, ExperimentConfig], T | None]
+) -> T | None:
+    """What is said of the draft's config; None while that is not valid."""
     try:
-        return estimates.of(session, _config(session, draft))
+        config = _config(session, draft)
     except InvalidConfig:
         return None
+    return said(session, config)
 
 
 def _by_size() -> dict[str, list[Preset]]:

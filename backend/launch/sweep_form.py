@@ -8,7 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.sweeps import Sweep, Variation, parse_sweep, read_axis, sweepable, value_at
+from backend.domain.sweeps import (
+    Confound,
+    Sweep,
+    Variation,
+    confounds,
+    parse_sweep,
+    read_axis,
+    sweepable,
+    value_at,
+)
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.launch.form_values import shown
 
@@ -38,11 +47,13 @@ class SweepForm:
     mode: Mode = "grid"
     count: str = ""
     name: str = ""
+    same_depth: bool = False
     rows: tuple[Row, ...] = ()
     sweep: Sweep | None = None  # None: one run of the config
     problems: tuple[FieldProblem, ...] = ()
     runs: tuple[str, ...] = field(default=())  # the names of the first
     size: int = 1  # number of runs; 0 while something is wrong
+    confounds: tuple[Confound, ...] = ()  # what differs between the runs though nobody swept it
 
     @property
     def asked(self) -> bool:
@@ -78,6 +89,7 @@ def read(typed: Mapping[str, str]) -> SweepForm:
         mode="random" if _text(typed, "mode") == "random" else "grid",
         count=_text(typed, "count"),
         name=_text(typed, "name"),
+        same_depth=bool(_text(typed, "same_depth")),
         rows=tuple(row for row in rows if row.path or row.values),
     )
 
@@ -93,7 +105,8 @@ def checked(form: SweepForm, config: ExperimentConfig | None, plan: Planner) -> 
     except InvalidInput as error:
         return _with_problems(form, error.problems)
     names = tuple(each.config.name for each in planned[:NAMES_SHOWN])
-    return replace(form, sweep=sweep, runs=names, size=len(planned))
+    also = tuple(confounds([each.config.model_dump(mode="json") for each in planned], sweep))
+    return replace(form, sweep=sweep, runs=names, size=len(planned), confounds=also)
 
 
 def _text(typed: Mapping[str, str], name: str) -> str:
@@ -124,7 +137,7 @@ def _raw(form: SweepForm) -> dict[str, Any]:
             problems += error.problems
     if problems:
         raise InvalidInput("The sweep is not valid.", problems=problems)
-    raw: dict[str, Any] = {"seeds": _number(form.seeds), form.mode: axes}
+    raw: dict[str, Any] = {"seeds": _number(form.seeds), "same_depth": form.same_depth, form.mode: axes}
     return raw | ({"count": _number(form.count)} if form.mode == "random" and axes and form.count else {})
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from backend.data import service as datasets
 from backend.domain.config.any_json import problem_with
 from backend.domain.experiment import (
+    FETCHED_SETS,
     BarHypothesis,
     BaselineHypothesis,
     CheckpointStart,
@@ -85,7 +86,7 @@ def check_names(session: Session, *configs: ExperimentConfig) -> None:
         FieldProblem(field, f"unknown task set {name!r}.", one_of(name, known))
         for config in configs
         for field, name in _sets_of(config)
-        if name not in known
+        if name not in known and not _may_be_missing(field, name)
     ]
     missing += [problem for config in configs for problem in augmentation_problems(config)]
     missing += _missing_baselines(session, configs)
@@ -106,6 +107,11 @@ def _missing_baselines(session: Session, configs: Sequence[ExperimentConfig]) ->
 
 def _nearest_run(session: Session, run_id: str) -> str:
     return nearest_ids(run_id, run_facts.all_ids(session), LISTED_BY)
+
+
+def _may_be_missing(field: str, name: str) -> bool:
+    """Whether a run starts without this set, and says so: a training set that has to be fetched."""
+    return name in FETCHED_SETS and field.startswith("data.training_sets")
 
 
 def _sets_of(config: ExperimentConfig) -> Iterator[tuple[str, str]]:

@@ -208,7 +208,8 @@ def read_run(run_id: RunId, engine: Database, response: Response) -> RunView:
 
 @router.get("/{run_id}/health", responses=responses(401, 404))
 def read_health(run_id: RunId, engine: Database) -> HealthView:
-    """The verdict on the run's encoder: each measure with its number, its threshold and what it means."""
+    """The verdicts on the run's learning and on its encoder: each measure of the encoder with its number, its
+    threshold and what it means."""
     with reading_scope(engine) as session:
         return health.view(runs.get(session, run_id))
 

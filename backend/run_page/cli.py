@@ -119,7 +119,8 @@ def _lines(run: RunView) -> list[str]:
         lines.append(f"duration  {duration(run.duration)}")
     for result in run.results:
         scores = " · ".join(f"pass@{each.k} {score_text(each)}" for each in result.passes)
-        lines.append(f"result    {result.set} · {result.measured_at}: {scores or result.status}")
+        mark = " (headline)" if result.id == run.headline else ""
+        lines.append(f"result    {result.set} · {result.measured_at}: {scores or result.status}{mark}")
     lines += [
         f"metric    {name} {short_number(value.last)} at step {value.step}"
         for name, value in sorted(run.metrics.items())
@@ -143,8 +144,8 @@ def _hypothesis(run: RunView) -> list[str]:
 
 
 def _verdict(health: HealthView) -> list[str]:
-    """The verdict on the encoder, then each measure with its number and threshold."""
-    lines = [f"verdict   {health.word}: {health.sentence}"]
+    """The verdicts on learning and on the encoder, then each measure with its number and threshold."""
+    lines = [f"learning  {health.learning.sentence}", f"encoder   {health.word}: {health.sentence}"]
     for each in health.evidence:
         expected = "" if each.threshold is None else f", expected {each.expected}"
         lines.append(f"evidence  {each.topic}: {each.title} {each.text}{expected}: {each.word}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from backend.charts.panels import Panel
 from backend.charts.view import ChartView
 from backend.domain.health import Health
+from backend.domain.learning import Learning
 from backend.evaluation_page.failure_modes import ModeCourse
 from backend.groups.views import GroupPlace
 from backend.launch.forms import Group
@@ -29,6 +30,7 @@ class RunPage(Context):
     sheets = ("evaluation_page",)
 
     run: RunView
+    learning: Learning
     health: Health
     courses: Mapping[str, str]  # metric of the evidence -> its sparkline
     panels: Sequence[Panel]

@@ -28,6 +28,7 @@ from backend.metrics import service as series
 from backend.metrics.service import Curve
 from backend.run_page.contexts import RunPage
 from backend.run_view.health import of_run as health_of
+from backend.run_view.learning import of_run as learning_of
 from backend.run_view.views import RunView
 from backend.runs import checkpoint_files, checkpoints, events, logs
 from backend.web.deps import Configured, Database, RunId
@@ -53,6 +54,7 @@ def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) 
         arranged = panels.arranged(series.names(session, run_id))
         context = RunPage(
             run=run,
+            learning=learning_of(run),
             health=health,
             courses={each.metric: sparkline(session, run, each.metric) for each in health.evidence},
             panels=arranged,

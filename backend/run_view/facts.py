@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from backend.domain.experiment.identity import complete
 from backend.domain.hypothesis.view import view_of
 from backend.domain.measurement import protocol_of
+from backend.domain.trained_on import Standing
 from backend.kit.boundary import Broken, shielded
 from backend.kit.format import counted, finite
 from backend.metrics import service as series
 from backend.run_view import queries as rows
-from backend.run_view.filter_names import at_path
 from backend.run_view.views import (
     AlarmView,
     DeliveryView,
@@ -26,12 +26,15 @@ from backend.run_view.views import (
     ProgressView,
     ResultView,
     RunView,
+    TrainedOnView,
 )
 from backend.runs import group_queries as group_rows
 from backend.runs import order_queries as queue_order
+from backend.runs import trained_on
 from backend.runs.status import RunStatus
 from backend.runs.tables import Alarm, Run
-from backend.scores.measured import passed, view_fields
+from backend.scores.measured import embedding_fields, passed, standing_fields, view_fields
+from backend.scores.standing import standings
 from backend.scores.tables import Evaluation
 from backend.workers import service as workers
 
@@ -81,6 +84,7 @@ class Facts:
             started_at=run.started_at,
             finished_at=run.finished_at,
             duration=self._duration(run),
+            trained_on=self._trained_on.get(run.id),
             results=self._results.get(run.id, []),
             metrics=self._metrics.get(run.id, {}),
             alarms=self._alarms.get(run.id, []),
@@ -92,16 +96,19 @@ class Facts:
 
     @cached_property
     def _results(self) -> dict[str, list[ResultView]]:
-        training_sets = {run.id: at_path(run.config, "data.training_sets") for run in self._runs}
+        evaluated = rows.evaluations(self._session, self._ids)
+        standing = standings(self._session, self._runs, [each for each, _ in evaluated])
         found = defaultdict(list)
-        for each, scored in rows.evaluations(self._session, self._ids):
-            trained_on = training_sets[each.run_id]
-            names = trained_on if isinstance(trained_on, tuple) else (trained_on,)
-            held_out = each.set_name not in names
-            made = shielded(f"evaluation {each.id}", partial(_result, each, scored, held_out))
+        for each, scored in evaluated:
+            made = shielded(f"evaluation {each.id}", partial(_result, each, scored, standing[each.id]))
             if not isinstance(made, Broken):  # of one that cannot be read the run's other facts stand
                 found[each.run_id].append(made)
         return dict(found)
+
+    @cached_property
+    def _trained_on(self) -> dict[str, TrainedOnView]:
+        found = trained_on.shortages(self._session, self._ids)
+        return {run_id: TrainedOnView.of(each) for run_id, each in found.items()}
 
     @cached_property
     def _metrics(self) -> dict[str, dict[str, MetricView]]:
@@ -233,11 +240,12 @@ def _metric(line: series.Latest) -> MetricView:
     return MetricView(last=line.value, min=line.min, max=line.max, step=line.step)
 
 
-def _result(row: Evaluation, scored: int, held_out: bool) -> ResultView:
+def _result(row: Evaluation, scored: int, standing: Standing) -> ResultView:
     return ResultView(
         id=row.id,
         **view_fields(protocol_of(row)),
-        held_out=held_out,
+        **standing_fields(standing),
+        **embedding_fields(row),
         step=row.step,
         scored=scored,
         status=row.status,

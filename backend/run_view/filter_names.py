@@ -4,6 +4,7 @@
 |---|---|
 | id, name, status, origin, seed, tag, step, notes | as the table shows them |
 | alarm | names of the alarms that were raised |
+| learning | the verdict on it: not learning, underfits, fits but does not generalise, generalises ... |
 | verdict | on the run's hypothesis: open, supported, refuted or undecided |
 | archived | true or false; runs that are true are left out unless the filter says something about it |
 | variation | the same for runs that differ in name and seed alone |
@@ -39,6 +40,7 @@ from backend.domain import metrics
 from backend.domain.config.messages import models_of
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.hypothesis.judge import VERDICTS
+from backend.domain.learning import WORDS as LEARNING
 from backend.kit.filters.tree import (
     All,
     Comparison,
@@ -73,6 +75,7 @@ TEXTS = (
     "notes",
     "alarm",
     "verdict",
+    "learning",
     "variation",
 )
 FLAGS = ("archived",)
@@ -85,6 +88,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "origin": ("training", "external"),
     "model": ("trm", "etrm"),
     "verdict": VERDICTS,
+    "learning": LEARNING,
 }
 _ORDERS = ("<", "<=", ">", ">=")
 _NEARLY = 0.8  # likeness of two words of which one is probably a typing error

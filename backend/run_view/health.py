@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pydantic import BaseModel, Field
 
@@ -10,6 +10,8 @@ from backend.domain import health
 from backend.domain.experiment import HealthConfig
 from backend.domain.health import Findings, Health, HeldOut
 from backend.kit.boundary import Broken, shielded
+from backend.run_view import learning
+from backend.run_view.learning import LearningView
 from backend.run_view.views import RunView
 
 # What a verdict in a table needs: of many runs only these are fetched.
@@ -20,10 +22,9 @@ METRICS = (
     health.NORM,
     health.COST,
     health.RETRIEVAL,
-    health.TOKEN,
-    health.EXACT,
     health.LOSS,
     health.LEFT_OUT,
+    *learning.METRICS,
 )
 
 
@@ -43,16 +44,23 @@ class EvidenceView(BaseModel):
 
 
 class HealthView(BaseModel):
-    """The verdict on a run's encoder and what it rests on."""
+    """The verdict on a run's encoder and what it rests on, and whether the run learns."""
 
-    level: str = Field(description="good, warning, bad or quiet.")
+    level: str = Field(description="good, warning, bad or quiet; good only where the run generalises too.")
     word: str = Field(examples=["healthy"])
     sentence: str
     evidence: list[EvidenceView]
+    learning: LearningView = Field(
+        description="Whether the run fits its training tasks and solves held-out ones: the encoder may be "
+        "healthy in a run that learns nothing."
+    )
 
 
 def of_run(run: RunView) -> Health:
-    """What can be said about the run's encoder now, by the thresholds of its config or the default ones."""
+    """What can be said about the run's encoder now, by the thresholds of its config or the default ones.
+
+    Sound gradients alone are no good news: it is good only of a run that generalises, and quiet before.
+    """
     made = shielded(f"the verdict on run {run.id}", lambda: _judged(run))
     return Health("quiet", "unknown", made.text) if isinstance(made, Broken) else made
 
@@ -61,19 +69,28 @@ def _judged(run: RunView) -> Health:
     result = run.held_out
     score = result.pass_at(1) if result else None
     held_out = HeldOut(result.set, score.solved, score.n, score.high) if result and score else None
-    return health.judge(
+    found = health.judge(
         Findings(
             variant=run.variant,
             config=run.experiment.health if run.experiment else HealthConfig(),
             metrics=run.metrics,
             alarms=run.alarms,
             held_out=held_out,
+            trained_on=run.trained_on.shortage if run.trained_on else None,
         )
     )
+    is_good = found.level != "good" or learning.of_run(run).level == "good"
+    return found if is_good else replace(found, level="quiet")
 
 
 def view(run: RunView) -> HealthView:
     """`of_run`, as the API gives it."""
     found = of_run(run)
     evidence = [EvidenceView(**asdict(each)) for each in found.evidence]
-    return HealthView(level=found.level, word=found.word, sentence=found.sentence, evidence=evidence)
+    return HealthView(
+        level=found.level,
+        word=found.word,
+        sentence=found.sentence,
+        evidence=evidence,
+        learning=learning.view(run),
+    )

@@ -16,9 +16,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.domain.experiment.identity import complete_section
+from backend.domain.learning import Learnt, judge
 from backend.domain.measurement import Protocol, from_json
+from backend.domain.records import Score
 from backend.kit.boundary import or_else, shielded
 from backend.kit.filters.tree import Value
+from backend.kit.format import finite
 from backend.run_view import value_queries as rows
 from backend.run_view.filter_names import (
     CONFIG_PATHS,
@@ -28,6 +31,8 @@ from backend.run_view.filter_names import (
     metric_of,
     without_numbers,
 )
+from backend.run_view.learning import METRICS
+from backend.runs.status import RunStatus
 
 _PLAIN = (
     "id",
@@ -50,6 +55,7 @@ _NEEDS = {
     "tag": ("tag",),
     "group": ("group_id",),
     "duration": ("started", "finished"),
+    "learning": ("status", "step", "scores"),
     **dict.fromkeys(PASSES, ("scores",)),
     **{name: (name,) for name in _PLAIN},
 }
@@ -85,7 +91,8 @@ class RunValues:
         self._now = time.time()
         columns = list(dict.fromkeys(each for name in names for each in _NEEDS.get(name, ())))
         paths = [name for name in names if name not in _NEEDS and name != "alarm"]
-        sections = list(dict.fromkeys(_section(path) for path in paths if _is_of_config(path)))
+        needed = ["training.steps"] if "learning" in names else []
+        sections = list(dict.fromkeys(_section(path) for path in [*paths, *needed] if _is_of_config(path)))
         self.lines = [
             RunLine(
                 row[0],
@@ -120,6 +127,8 @@ class RunValues:
                 return lambda line: _group(line.columns["group_id"], names)
             case "duration":
                 return lambda line: _duration(line, self._now)
+            case "learning":
+                return self._learning()
             case "alarm":
                 alarms = rows.alarm_names(self._session)
                 return lambda line: tuple(alarms.get(line.id, ()))
@@ -128,6 +137,26 @@ class RunValues:
         if name in _PLAIN:
             return lambda line: line.columns[name]
         return self._metric_or_config(name)
+
+    def _learning(self) -> Read:
+        """The verdict on learning, from the newest accuracies and the score that is kept with the run."""
+        token, exact, baseline = (rows.metric(self._session, name, only=self._only) for name in METRICS)
+        planned, external = self._read("training.steps"), self._external_configs()
+
+        def read(line: RunLine) -> Value:
+            steps, score = planned(line), score_of(line, 1)
+            learnt = Learnt(
+                steps=line.columns["step"],
+                planned=steps if isinstance(steps, int) and line.id not in external else None,
+                is_over=RunStatus(line.columns["status"]).is_over,
+                token=finite(token.get(line.id)),
+                exact=finite(exact.get(line.id)),
+                baseline=finite(baseline.get(line.id)),
+                held_out=Score(*score) if score else None,
+            )
+            return judge(learnt).word
+
+        return read
 
     def _metric_or_config(self, name: str) -> Read:
         path = _path(name)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import read_stored
 from backend.domain.hypothesis.view import HypothesisView
+from backend.domain.trained_on import Shortage
 from backend.kit.numbers import Number
+from backend.run_view.headline import headlines
 from backend.runs.status import RunStatus
 from backend.scores.measured import Measured
 
@@ -67,6 +68,34 @@ class AlarmView(BaseModel):
     delivery: DeliveryView | None = None
 
 
+class TrainedOnView(BaseModel):
+    """How many of the tasks that its config asks for a run was trained on."""
+
+    tasks: int = Field(description="Trained on with every pair that may be asked.")
+    asked: int = Field(description="That the config names, or their first n.")
+    demonstrations: int = Field(description="Tasks trained on by their demonstrations alone.")
+    left_out: dict[str, int] = Field(description="Why (overlap, canvas, pairs) -> how many.")
+    words: str = Field(examples=["trained on 398 of 400 tasks: 2 left out as overlapping the evaluation"])
+    warns: bool = Field(description="More than 20 % are missing.")
+
+    @classmethod
+    def of(cls, found: Shortage) -> TrainedOnView:
+        """As the API says it."""
+        return cls(
+            tasks=found.tasks,
+            asked=found.asked,
+            demonstrations=found.demonstrations,
+            left_out=dict(found.left_out),
+            words=found.words,
+            warns=found.is_large,
+        )
+
+    @property
+    def shortage(self) -> Shortage:
+        """The same as the rules know it."""
+        return Shortage(self.tasks, self.asked, self.demonstrations, self.left_out)
+
+
 class GroupName(BaseModel):
     """The group that a run is part of."""
 
@@ -98,6 +127,9 @@ class RunView(BaseModel):
     started_at: float | None
     finished_at: float | None
     duration: float | None = Field(description="Seconds from start to end, or until now while running.")
+    trained_on: TrainedOnView | None = Field(
+        None, description="null until it has started, and for a run older than these records."
+    )
     results: list[ResultView]
     metrics: dict[str, MetricView]
     alarms: list[AlarmView]
@@ -126,10 +158,37 @@ class RunView(BaseModel):
         """Names of the sets that its config evaluates, in order; none where it is not our schema."""
         return [each.name for each in self.experiment.evaluation.sets] if self.experiment else []
 
-    @property
+    @cached_property
+    def headlines(self) -> dict[str, ResultView]:
+        """Set -> the result that stands for the run: the config's own evaluation, where there is one."""
+        return headlines(self.experiment, self.results) if self.results else {}
+
+    @cached_property
     def held_out(self) -> ResultView | None:
         """The result that `pass1` in a filter and a table means, or None."""
-        return held_out_result(self.evaluated_sets, self.results)
+        results = [result for result in self.results if result.held_out]
+        found = headlines(self.experiment, results) if results else {}
+        return next(iter(found.values()), None)
+
+    @computed_field(  # type: ignore[prop-decorator]  # pydantic's own way
+        description="Id of the held-out evaluation whose score is the run's in tables and filters: its "
+        "config's own, where that is finished; null without any."
+    )
+    @property
+    def headline(self) -> int | None:
+        """The same by its id, for the API."""
+        return self.held_out.id if self.held_out else None
+
+    @property
+    def beside_headline(self) -> list[ResultView]:
+        """The newest finished result on the headline's set by every other protocol, the newest first."""
+        first, found = self.held_out, {}
+        for result in sorted(self.results, key=lambda each: (each.step, each.id)):
+            if first and result.status == "finished" and result.set == first.set and result.pass_at(1):
+                found[result.protocol] = result
+        return [
+            result for protocol, result in reversed(found.items()) if first and protocol != first.protocol
+        ]
 
 
 def until_now(dumped: dict[str, Any]) -> dict[str, Any]:
@@ -137,14 +196,3 @@ def until_now(dumped: dict[str, Any]) -> dict[str, Any]:
     if dumped["started_at"] is None or dumped["finished_at"] is not None:
         return dumped
     return {**dumped, "duration": max(0.0, time.time() - dumped["started_at"])}
-
-
-def held_out_result(order: Sequence[str], results: Sequence[ResultView]) -> ResultView | None:
-    """The newest finished evaluation on a held-out set; of several such sets, the first in `order`."""
-    finished = [result for result in results if result.status == "finished" and result.held_out]
-
-    def rank(result: ResultView) -> tuple[int, int, int]:
-        place = order.index(result.set) if result.set in order else len(order)
-        return -place, result.step, result.id
-
-    return max(finished, key=rank, default=None)

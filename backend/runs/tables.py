@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AutoId, Base, MaybeNan, OfRun
@@ -60,6 +60,19 @@ class Run(Base):
     verdict: Mapped[str] = mapped_column(default="")  # on its hypothesis: open, supported, refuted, undecided
     judgement: Mapped[dict[str, Any]] = mapped_column(default=dict)  # its reason and evidence, once judged
     archived_at: Mapped[float | None]  # put away: tables leave it out
+
+
+class TrainedOn(Base):
+    """Which tasks a run was trained on (`backend.domain.trained_on`), since its start; none of older ones."""
+
+    __tablename__ = "trained_on"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    asked: Mapped[int]  # tasks that the config asks for
+    tasks: Mapped[int]  # trained on whole
+    demonstrations: Mapped[int]  # tasks trained on by their demonstrations alone
+    left_out: Mapped[dict[str, int]]  # why -> how many
+    packed: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # the tasks themselves
 
 
 class RunEvent(Base):

@@ -26,13 +26,25 @@ RICH_TITLES = {
     "status": "Status",
     "accuracy": "Train accuracy",
     "pass1": "pass@1, held-out",
-    "encoder": "Encoder",
+    "encoder": "Learning and encoder",
     "when": "When",
     "verdict": "Hypothesis",
 }
 SORTS = {"accuracy": "accuracy/token", "encoder": "encoder/scale_free_variance", "when": "created"}
 MEASURED = {"accuracy": "accuracy/token", "pass1": "pass1", "encoder": "encoder/scale_free_variance"}
-RISING_FIRST = ("name", "status", "variant", "encoder", "model", "origin", "tag", "notes", "group", "verdict")
+RISING_FIRST = (
+    "name",
+    "status",
+    "variant",
+    "encoder",
+    "model",
+    "origin",
+    "tag",
+    "notes",
+    "group",
+    "verdict",
+    "learning",
+)
 
 
 @dataclass(frozen=True)

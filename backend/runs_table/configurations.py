@@ -122,6 +122,9 @@ def _mean_cell(
         found = Counter(str(value) for line in lines if (value := values.value(line, name)) is not None)
         claims = {values.value(line, CLAIM) for line in lines} - {None}
         return Cell(told(dict(found), len(claims)) or NO_VALUE, False)
+    if name == "learning":
+        words = Counter(str(values.value(line, name)) for line in lines)
+        return Cell(", ".join(f"{count} {word}" for word, count in words.most_common()), False)
     protocols = protocols_of(lines) if name in PASSES else []
     if len(protocols) > 1:
         return Cell("not comparable", False, title="; ".join(differences_of(lines)))

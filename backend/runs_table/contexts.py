@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.domain.health import Health
+from backend.domain.learning import Learning
 from backend.groups.views import GroupSummary
 from backend.kit.errors import FieldProblem
 from backend.run_view.views import RunView
@@ -21,6 +22,7 @@ class RunRow:
     """A run in the table, with its sparkline as points of an SVG polyline (0..100, 0..24)."""
 
     run: RunView
+    learning: Learning
     health: Health
     sparkline: str
     cells: Mapping[str, Cell]  # by column

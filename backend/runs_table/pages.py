@@ -21,7 +21,7 @@ from backend.kit import cursors
 from backend.kit.boundary import or_else, shielded
 from backend.kit.errors import FieldProblem, InvalidInput, NotFound
 from backend.lifecycle import service as runs
-from backend.run_view import health
+from backend.run_view import health, learning
 from backend.run_view.views import RunView
 from backend.runs_table import cells as runs_table
 from backend.runs_table import configurations, saved_views
@@ -147,6 +147,7 @@ def _rows(
     return [
         RunRow(
             run,
+            learning.of_run(run),
             health.of_run(run),
             courses.get(run.id, ""),
             cells.get(run.id, {}),

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field
 
 from backend.domain.measurement import COLUMNS, Protocol
-from backend.domain.records import Score
+from backend.domain.records import WITHOUT_EMBEDDING, Score
+from backend.domain.trained_on import Standing
+from backend.scores.tables import Evaluation
 
 
 class PassView(BaseModel):
@@ -32,6 +34,8 @@ class ProtocolView(BaseModel):
     act_steps: int
     search: str = Field("", description="The search's config as JSON; empty without one.")
     canvas: str = Field("", description='"trimmed +N": to N cells around the visible grids; empty: square.')
+    distinct_views: bool = Field(False, description="Views that look alike vote once.")
+    adaptation: str = Field("", description="The adaptation's config as JSON; empty without one.")
     tasks_digest: str = Field("", description="The same for evaluations of the same tasks.")
     n: int = Field(description="Tasks evaluated.")
 
@@ -49,11 +53,35 @@ def view_fields(protocol: Protocol) -> dict[str, Any]:
     }
 
 
+class WithoutEmbedding(BaseModel):
+    """The tasks that TRM has no embedding for: it never learnt their demonstrations, so its answers to them
+    say nothing, and its score does not count them."""
+
+    n: int = Field(description="Tasks evaluated besides those that the score counts.")
+    passes: list[PassView] = Field(description="What became of them, apart; empty until all are scored.")
+
+    @property
+    def words(self) -> str:
+        """`8 without an embedding apart: 0/8`."""
+        first = next((each for each in self.passes if each.k == 1), None)
+        solved = f": {first.solved:g}/{first.n}" if first else ""
+        return f"{self.n:,} without an embedding apart{solved}"
+
+
 class Measured(ProtocolView):
     """A scoring of a checkpoint: on what, how, and what came of it."""
 
     id: int
-    held_out: bool = Field(description="The set is not among the run's training sets.")
+    held_out: bool = Field(description="None of its tasks was trained on or is given away by one that was.")
+    trained_on: int | None = Field(
+        None, description="Of its tasks; null for a run that did not record what it was trained on."
+    )
+    demonstrations_trained_on: int = Field(0, description="Of its tasks, those alone, as TRM may.")
+    given_away: int = Field(0, description="Of the others: a training task holds a pair of theirs.")
+    standing: str = Field("", description="The same in words.", examples=["held-out", "4 of 16 trained on"])
+    without_embedding: WithoutEmbedding | None = Field(
+        None, description="null where the model needs no embedding of a task, or has one of each."
+    )
     step: int
     status: str = Field(examples=["finished"])
     passes: list[PassView]
@@ -70,18 +98,45 @@ class Measured(ProtocolView):
         return f"step {self.step:,} · {self.protocol.conditions}"
 
 
+def standing_fields(found: Standing) -> dict[str, Any]:
+    """The values of the fields of a `Measured` that say how its tasks stand to the training."""
+    return {
+        "held_out": found.held_out,
+        "trained_on": found.trained if found.recorded else None,
+        "demonstrations_trained_on": found.shown,
+        "given_away": found.given_away,
+        "standing": found.words,
+    }
+
+
+def embedding_fields(row: Evaluation) -> dict[str, Any]:
+    """The value of a `Measured`'s field for the tasks that its score does not count."""
+    apart = row.extras.get(WITHOUT_EMBEDDING)
+    if not apart:
+        return {}
+    passes = [passed(int(k), *score) for k, score in apart.get("passes", {}).items()]
+    return {"without_embedding": WithoutEmbedding(n=len(apart["tasks"]), passes=passes)}
+
+
 AnyMeasured = TypeVar("AnyMeasured", bound=Measured)
 
 
-def common_protocol(of_runs: Iterable[Sequence[Measured]]) -> Protocol | None:
-    """The protocol that most runs share, from each run's results; of several the one used last."""
+def common_protocol(
+    of_runs: Iterable[Sequence[Measured]], headlines: Iterable[Measured | None] = ()
+) -> Protocol | None:
+    """The protocol that most runs share, from each run's results.
+
+    Of several, the one that most of the runs' `headlines` were measured by, and then the one used last: what
+    all seeds were evaluated by besides does not take the place of their own evaluation.
+    """
     runs: Counter[Protocol] = Counter()
+    own = Counter(result.protocol for result in headlines if result)
     newest: dict[Protocol, int] = {}
     for results in of_runs:
         runs.update({result.protocol for result in results})
         for result in results:
             newest[result.protocol] = max(result.id, newest.get(result.protocol, 0))
-    return max(runs, key=lambda protocol: (runs[protocol], newest[protocol]), default=None)
+    return max(runs, key=lambda protocol: (runs[protocol], own[protocol], newest[protocol]), default=None)
 
 
 def newest_by(protocol: Protocol | None, results: Sequence[AnyMeasured]) -> AnyMeasured | None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from backend.domain.measurement import paired_differences, protocol_of
-from backend.domain.statistics import Difference, mcnemar_exact, paired_bootstrap, pass_at, task_scores
+from backend.domain.measurement import paired_differences, protocol_of, scored_tasks
+from backend.domain.statistics import (
+    Difference,
+    holm,
+    mcnemar_exact,
+    paired_bootstrap,
+    pass_at,
+    task_scores,
+)
 from backend.kit.errors import Conflict
 from backend.kit.format import counted, interval
 from backend.runs import queries as runs
@@ -16,7 +24,7 @@ from backend.scores import queries as rows
 from backend.scores.measured import PassView, ProtocolView, passed, view_fields
 from backend.scores.tables import Evaluation
 
-LEVEL = 0.05  # of McNemar's test
+LEVEL = 0.05  # of every test, for all the comparisons that are made together
 VERDICTS = {"a": "baseline is better", "b": "better", "undecided": "undecided"}  # a is the baseline
 
 
@@ -58,9 +66,13 @@ class ComparisonView(ProtocolView):
         description="Tasks that at least one solves in part: no part of McNemar's test."
     )
     p_value: float = Field(description="McNemar's exact test of only_a against only_b, two-sided.")
+    p_adjusted: float = Field(
+        description="The same after Holm's correction for the comparisons made together; the verdict uses it."
+    )
+    comparisons: int = Field(1, description="How many were made together.")
     difference: DifferenceView
     verdict: Literal["a", "b", "undecided"] = Field(
-        description="a or b where the bootstrap interval leaves zero out and McNemar's p is below 0.05, "
+        description="a or b where the bootstrap interval leaves zero out and the adjusted p is below 0.05, "
         "undecided otherwise."
     )
     words: str = Field(examples=["a solves more: 12/32 against 5/32, difference 22 % [6–37], p = 0.039."])
@@ -78,7 +90,7 @@ def obstacles(a: Evaluation, b: Evaluation) -> list[str]:
         for evaluation in (a, b)
         if evaluation.status != "finished"
     ]
-    return reasons + paired_differences(protocol_of(a), a.task_ids, protocol_of(b), b.task_ids)
+    return reasons + paired_differences(protocol_of(a), scored_tasks(a), protocol_of(b), scored_tasks(b))
 
 
 def compared(session: Session, first: Evaluation, second: Evaluation, k: int) -> ComparisonView:
@@ -94,28 +106,48 @@ def compared(session: Session, first: Evaluation, second: Evaluation, k: int) ->
     scores_a, scores_b = (task_scores(of_each, k) for of_each in ranks)
     kinds: dict[str, list[str]] = {"only_a": [], "only_b": [], "both": [], "neither": [], "partly": []}
     for task_id in common:
-        kinds[_kind(scores_a[task_id], scores_b[task_id])].append(task_id)
+        kinds[kind_of(scores_a[task_id], scores_b[task_id])].append(task_id)
     p_value = mcnemar_exact(len(kinds["only_a"]), len(kinds["only_b"]))
     difference = paired_bootstrap(scores_a, scores_b)
     sides = [
         _side(session, evaluation, passed(k, (score := pass_at(of_each, k)).solved, score.n))
         for evaluation, of_each in zip((first, second), ranks, strict=True)
     ]
-    verdict = _verdict(difference, p_value)
-    note = _note(first, second, len(common))
-    words = _words(verdict, sides[0].score, sides[1].score, difference, p_value)
-    return ComparisonView(
+    view = ComparisonView(
         **view_fields(protocol_of(first).on(common)),
         k=k,
-        note=note,
+        note=_note(first, second, len(common)),
         a=sides[0],
         b=sides[1],
         **kinds,
         p_value=p_value,
+        p_adjusted=p_value,
         difference=DifferenceView(mean=difference.mean, low=difference.low, high=difference.high),
-        verdict=verdict,
-        words=f"{words} {note}".rstrip(),
+        verdict="undecided",
+        words="",
     )
+    return judged(view, p_value, 1)
+
+
+def together(views: Sequence[ComparisonView]) -> list[ComparisonView]:
+    """Comparisons that are made and read together, each judged by its p-value after Holm's correction."""
+    adjusted = holm([view.p_value for view in views])
+    return [judged(view, p, len(views)) for view, p in zip(views, adjusted, strict=True)]
+
+
+def judged(view: ComparisonView, p_adjusted: float, comparisons: int) -> ComparisonView:
+    """The comparison as one of several, with its verdict by the adjusted p-value."""
+    difference = Difference(view.difference.mean, view.difference.low, view.difference.high)
+    verdict = decided(difference, p_adjusted)
+    changes = {"p_adjusted": p_adjusted, "comparisons": comparisons, "verdict": verdict}
+    found = view.model_copy(update=changes)
+    return found.model_copy(update={"words": f"{_words(found)} {found.note}".rstrip()})
+
+
+def p_words(p_value: float, p_adjusted: float, comparisons: int) -> str:
+    """`p = 0.039`, and of several comparisons `p = 0.013, 0.039 adjusted for 3 comparisons`."""
+    alone = f"p = {p_value:.2g}"
+    return alone if comparisons == 1 else f"{alone}, {p_adjusted:.2g} adjusted for {comparisons} comparisons"
 
 
 def _note(a: Evaluation, b: Evaluation, n: int) -> str:
@@ -124,24 +156,27 @@ def _note(a: Evaluation, b: Evaluation, n: int) -> str:
     return f"On the {counted(n, 'task')} that both evaluated, of {len(a.task_ids):,} and {len(b.task_ids):,}."
 
 
-def _kind(a: float, b: float) -> str:
+def kind_of(a: float, b: float) -> str:
     """How a task fell out; solved is solved with all its test inputs."""
     if a not in (0, 1) or b not in (0, 1):
         return "partly"
     return {(1, 0): "only_a", (0, 1): "only_b", (1, 1): "both"}.get((int(a), int(b)), "neither")
 
 
-def _verdict(difference: Difference, p_value: float) -> Literal["a", "b", "undecided"]:
-    if not difference.is_decided or p_value >= LEVEL:
+def decided(difference: Difference, p_adjusted: float) -> Literal["a", "b", "undecided"]:
+    """Which one is better: only where the interval and the adjusted p-value agree that one is."""
+    if not difference.is_decided or p_adjusted >= LEVEL:
         return "undecided"
     return "a" if difference.mean > 0 else "b"
 
 
-def _words(verdict: str, a: PassView, b: PassView, difference: Difference, p_value: float) -> str:
-    what = "undecided" if verdict == "undecided" else f"{verdict} solves more"
+def _words(view: ComparisonView) -> str:
+    what = "undecided" if view.verdict == "undecided" else f"{view.verdict} solves more"
+    a, b, difference = view.a.score, view.b.score, view.difference
+    p = p_words(view.p_value, view.p_adjusted, view.comparisons)
     return (
         f"{what}: {a.solved:g}/{a.n} against {b.solved:g}/{b.n}, difference "
-        f"{difference.mean * 100:.0f} points {interval(difference.low, difference.high)}, p = {p_value:.2g}."
+        f"{difference.mean * 100:.0f} points {interval(difference.low, difference.high)}, {p}."
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from backend.data.tables import Task
 from backend.db.upsert import insert_or
 from backend.domain.measurement import COLUMNS, Settings
-from backend.domain.records import TRUTH_UNKNOWN
+from backend.domain.records import NO_EMBEDDING, UNCOUNTED
 from backend.runs.tables import Checkpoint
 from backend.scores.tables import Evaluation, Outcome, OutcomeTrace, Prediction
 
@@ -119,6 +119,7 @@ def first_attempts(session: Session, evaluation_id: int) -> dict[str, int]:
             Outcome.evaluation_id == evaluation_id,
             Prediction.rank == FIRST_ATTEMPT,
             Prediction.failure_mode.is_not(None),
+            Outcome.note != NO_EMBEDDING,
         )
         .group_by(Prediction.failure_mode)
     )
@@ -134,6 +135,16 @@ def traces_of(session: Session, evaluation_id: int) -> Iterator[Row[Outcome, byt
         .order_by(Outcome.task_id, Outcome.test_index)
     )
     return iter(session.execute(query.execution_options(yield_per=32)))
+
+
+def packed_traces(session: Session, evaluation_id: int) -> dict[int, bytes]:
+    """Outcome id -> its packed trace, of every outcome that has one."""
+    query = (
+        select(OutcomeTrace.outcome_id, OutcomeTrace.packed)
+        .join(Outcome, Outcome.id == OutcomeTrace.outcome_id)
+        .where(Outcome.evaluation_id == evaluation_id)
+    )
+    return {outcome_id: packed for outcome_id, packed in session.execute(query)}  # noqa: C416
 
 
 def outcomes_with_first(session: Session, evaluation_id: int) -> Sequence[Row[Outcome, Prediction | None]]:
@@ -173,10 +184,10 @@ def step_of(session: Session, evaluation_id: int) -> int:
 
 
 def truth_ranks(session: Session, evaluation_id: int) -> dict[str, list[int | None]]:
-    """Task id -> per test input the truth's rank among the candidates; inputs of unknown truth left out."""
+    """Task id -> per test input the truth's rank among the candidates; what no score counts is left out."""
     query = (
         select(Outcome.task_id, Outcome.truth_rank)
-        .where(Outcome.evaluation_id == evaluation_id, Outcome.note != TRUTH_UNKNOWN)
+        .where(Outcome.evaluation_id == evaluation_id, Outcome.note.not_in(UNCOUNTED))
         .order_by(Outcome.task_id, Outcome.test_index)
     )
     ranks: dict[str, list[int | None]] = {}

@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AutoId, Base, BigId, OfRun
+from backend.domain.records import WITHOUT_EMBEDDING
 
 OfEvaluation = Annotated[int, mapped_column(ForeignKey("evaluation.id", ondelete="CASCADE"))]
 OfEvaluationAsKey = Annotated[
@@ -22,6 +23,7 @@ class Evaluation(Base):
     __table_args__ = (
         UniqueConstraint(
             "run_id", "set_name", "step", "weights", "views", "act_steps", "search", "canvas", "tasks_digest",
+            "distinct_views", "adaptation",
             name="uq_evaluation_key",
         ),
     )  # fmt: skip
@@ -35,6 +37,8 @@ class Evaluation(Base):
     act_steps: Mapped[int]
     search: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
     canvas: Mapped[str] = mapped_column(default="")  # "trimmed +N"; empty: square
+    distinct_views: Mapped[bool] = mapped_column(default=False)  # views that look alike vote once
+    adaptation: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
     tasks_digest: Mapped[str]  # of the set of task ids
     task_ids: Mapped[list[str]]
     status: Mapped[str]  # running, finished; of a job also queued, cancelling, cancelled, failed
@@ -44,6 +48,12 @@ class Evaluation(Base):
     extras: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[float]
     finished_at: Mapped[float | None]
+
+    @property
+    def apart(self) -> list[str]:
+        """The tasks that its scores do not count: TRM has no embedding for them."""
+        found: list[str] = self.extras.get(WITHOUT_EMBEDDING, {}).get("tasks", [])
+        return found
 
 
 class Outcome(Base):

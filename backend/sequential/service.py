@@ -17,6 +17,7 @@ from backend.evaluation import service as evaluations
 from backend.kit.errors import EtrmError, NotFound
 from backend.kit.problems import invalid
 from backend.scores import queries as evaluation_rows
+from backend.scores.paired import judged
 from backend.scores.tables import SequentialComparison
 from backend.sequential import queries as rows
 
@@ -136,6 +137,8 @@ def _advanced(session: Session, sequential: SequentialComparison) -> list[tuple[
     if statuses != ["finished", "finished"]:
         return []
     found = comparison.compare(session, str(a), str(b), sequential.k)
+    looks = len(sequential.view_budgets)  # each may decide: Bonferroni, which needs no order of the rounds
+    found = judged(found, min(1.0, looks * found.p_value), looks)
     sequential.rounds = [*sequential.rounds[:-1], [a, b, found.words]]
     if found.verdict != "undecided":
         _end(sequential, "decided", found.words)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from backend.evaluation.views import EvaluationView
     from backend.kit.exports.table_files import File
     from backend.scores.measured import PassView
+    from backend.scores.oracle import OracleView
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -32,6 +33,14 @@ def score_text(score: PassView | None) -> str:
     if score is None or score.share is None:
         return ""
     return f"{score.solved:g}/{score.n} {score.share:.0%} [{score.low * 100:.0f}–{score.high * 100:.0f}]"
+
+
+def oracle_text(oracle: OracleView | None) -> str:
+    """`6/32 19 % [9–35]: the truth is among the candidates of 6 of 32 test inputs`; empty for None."""
+    if oracle is None:
+        return ""
+    found = f"{oracle.found} of {counted(oracle.test_inputs, 'test input')}"
+    return f"{score_text(oracle.score)}: the truth is among the candidates of {found}"
 
 
 def write(file: File, out: Path | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.domain.experiment.search import search_words
+from backend.domain.experiment import adaptation_words, search_words
 from backend.domain.looks import look_of
 from backend.domain.measurement import weights_name
 from backend.kit import clock, format, lists
@@ -47,6 +47,7 @@ FILTERS = {
         clock.clock,
         clock.time_of_day,
         clock.iso,
+        adaptation_words,
         search_words,
         lists.as_text,
         grid_shape,

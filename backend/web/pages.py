@@ -62,6 +62,13 @@ PAGES = (
         "backend.run_page.pages",
     ),
     Page(
+        "learning",
+        "/runs/{run_id}/learning",
+        "Learning by task",
+        "what each evaluated checkpoint of a run made of each task: gained, kept, lost",
+        "backend.gallery.learning_pages",
+    ),
+    Page(
         "group",
         "/groups/{group_id}",
         "Group",
@@ -72,7 +79,7 @@ PAGES = (
         "compare",
         "/compare",
         "Compare",
-        "any runs side by side: curves, results, encoder health, significance, tasks, config",
+        "any runs side by side: curves, results, encoder health, significance, tasks, ensembles, config",
         "backend.comparison.pages",
         "compare",
     ),

@@ -96,6 +96,43 @@ def test_every_task_and_every_pair(engine: Engine) -> None:
     assert "no finished evaluation" in pairs[2].reason
 
 
+def test_the_more_runs_are_compared_the_more_a_difference_has_to_show(engine: Engine) -> None:
+    base, better, *alike = (queued(engine, seed=seed) for seed in range(5))
+    evaluate(engine, base, 0)
+    evaluate(engine, better, 6)
+    for run_id in alike:
+        evaluate(engine, run_id, 1)
+
+    with reading_scope(engine) as session:
+        (alone,) = compare.pairs(session, compare.chosen(session, [base, better]), base, 1)
+        among = compare.pairs(session, compare.chosen(session, [base, better, *alike]), base, 1)
+
+    assert alone.view
+    assert (alone.view.p_adjusted, alone.view.comparisons, alone.view.verdict) == (2 / 64, 1, "b")
+    assert alone.view.words.endswith("p = 0.031.")
+    first = among[0].view
+    assert first
+    assert (first.p_value, first.p_adjusted, first.comparisons) == (2 / 64, 8 / 64, 4)
+    assert (first.verdict, first.difference) == ("undecided", alone.view.difference)
+    assert "p = 0.031, 0.12 adjusted for 4 comparisons" in first.words
+    assert [pair.view.p_adjusted for pair in among[1:] if pair.view] == [1.0, 1.0, 1.0]
+
+
+def test_runs_that_cannot_be_compared_are_no_comparisons(engine: Engine) -> None:
+    base, better, other = (queued(engine, seed=seed) for seed in range(3))
+    none = queued(engine, seed=3)
+    evaluate(engine, base, 0)
+    evaluate(engine, better, 6)
+    evaluate(engine, other, 3, views=2)
+
+    with reading_scope(engine) as session:
+        found = compare.chosen(session, [base, better, other, none])
+        first = compare.pairs(session, found, base, 1)[0].view
+
+    assert first
+    assert (first.comparisons, first.verdict) == (1, "b")
+
+
 def test_an_unknown_run_and_none_at_all_are_told(engine: Engine) -> None:
     run_id = queued(engine)
     with reading_scope(engine) as session:

@@ -76,3 +76,31 @@ def test_nothing_chosen_is_a_list_to_choose_from(page_client: httpx.Client, seed
     assert page_client.get("/compare", params={"runs": NO_ID}).status_code == 404
     repeated = page_client.get("/compare", params=[("runs", seeds[0]), ("runs", seeds[3])])
     assert "Compare 2 runs" in repeated.text
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html))
+
+
+def test_votes_of_the_chosen_evaluations_are_pooled(page_client: httpx.Client, seeds: list[str]) -> None:
+    query: dict[str, object] = {"runs": ",".join(seeds)}
+    page = page_client.get("/compare/ensemble", params=query).text
+    offered = re.findall(r'name="member" value="(\d+)" (checked)?', page)
+    asked = page_client.get("/api/v1/ensemble", params={"members": ",".join(seeds[:3])}).json()
+
+    assert [ticked for _, ticked in offered] == ["checked"] * 3  # the iterative run has no evaluation
+    assert "Ensemble of 3" in words(page)
+    assert asked["against_best"]["words"][1:] in words(page)
+    assert [each["run_name"] for each in asked["members"]] == ["wide 0", "wide 1", "wide 2"]
+
+    two = page_client.get(
+        "/compare/ensemble", params=query | {"member": [id_ for id_, _ in offered[:2]]}
+    ).text
+    assert "Ensemble of 2" in words(two)
+    assert [ticked for _, ticked in re.findall(r'name="member" value="(\d+)" (checked)?', two)] == [
+        "checked", "checked", "",
+    ]  # fmt: skip
+    one = page_client.get("/compare/ensemble", params=query | {"member": offered[0][0]}).text
+    assert "1 evaluation named; an ensemble has 2 to 32 different ones." in words(one)
+    alone = page_client.get("/compare/ensemble", params={"runs": seeds[0]}).text
+    assert "An ensemble needs two finished evaluations" in alone

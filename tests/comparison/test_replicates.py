@@ -11,6 +11,7 @@ from backend.comparison import service as compare
 from backend.comparison.seed_bootstrap import bootstrap
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import PRESETS
+from backend.domain.experiment import OptimisationConfig
 from backend.domain.records import EvaluationKey, EvaluationSummary, Score, TestOutcome
 from backend.evaluation import outcomes as predictions
 from tests.comparison.test_compare import TASKS, evaluate, queued
@@ -57,11 +58,48 @@ def test_a_later_evaluation_with_a_search_does_not_mix_with_those_without(
         found = replicates.replicates(session, compare.variations(compare.chosen(session, two)), k=1)
 
     assert run.held_out
-    assert run.held_out.measured_at == (
-        "step 100 · EMA weights · 8 views · 4 ACT steps · gradient 100 x 0.1 · 12 tasks"
-    )
+    assert run.held_out.measured_at == "step 100 · EMA weights · 8 views · 4 ACT steps · 12 tasks"
+    assert [each.id for each in run.beside_headline] == [searched]
     assert searched not in [result.id for each in found for result in each.results.values()]
     assert len(found[1].scores) == 3
+
+
+def test_of_many_variations_one_that_differs_by_luck_is_undecided(engine: Engine) -> None:
+    base, *others = (queued(engine, optimisation=_rate(rate)) for rate in (1e-4, 2e-4, 3e-4, 4e-4, 5e-4))
+    for run_id, solved in zip((base, *others), (4, 8, 4, 4, 4), strict=True):
+        evaluate(engine, run_id, solved)
+
+    with reading_scope(engine) as session:
+        alone, among = (
+            replicates.pairs(
+                replicates.replicates(session, compare.variations(compare.chosen(session, ids)), k=1), base
+            )
+            for ids in ([base, others[0]], [base, *others])
+        )
+
+    assert alone[0].view
+    assert (alone[0].view.verdict, alone[0].view.comparisons) == ("b", 1)
+    assert 0.005 < alone[0].view.p_value < 0.05
+    first = among[0].view
+    assert first
+    assert (first.p_value, first.comparisons) == (alone[0].view.p_value, 4)
+    assert (first.p_adjusted, first.verdict) == (pytest.approx(4 * first.p_value), "undecided")
+    assert "adjusted for 4 comparisons" in among[0].words
+
+
+def _rate(rate: float) -> OptimisationConfig:
+    return PRESETS["quick"].make().optimisation.model_copy(update={"learning_rate": rate})
+
+
+def test_the_p_value_over_seeds_agrees_with_its_interval() -> None:
+    draw = np.random.default_rng(3)
+    for _ in range(40):
+        a, b = (draw.random((3, 24)) < share for share in (0.5, draw.uniform(0.1, 0.5)))
+        found = bootstrap(a.astype(float), b.astype(float))
+        if abs(found.p_value - 0.05) > 0.002:  # both rest on the same draws, but for the ends' rounding
+            assert found.is_decided == (found.p_value < 0.05)
+    same = bootstrap(np.ones((2, 8)), np.ones((2, 8)))
+    assert same.p_value == 1.0
 
 
 def test_seeds_that_scatter_widen_the_interval_and_one_alone_does_not() -> None:

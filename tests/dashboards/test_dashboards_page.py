@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from typing import Any
 
@@ -66,6 +68,27 @@ def test_numbers_come_as_csv(page_client: httpx.Client, board: str, ids: list[st
     assert len(rows("published")) == 7
     assert rows("config")[1] == "seed,0,1"
     assert page_client.get(f"/d/{board}/panels/nothing.csv").status_code == 404
+
+
+def test_comparisons_are_counted_and_their_p_values_adjusted(page_server: WebServer) -> None:
+    presets = ("quick", "quick_etrm_iterative", "quick_trm_arc2")
+    ids = [record_run(page_server.engine, preset=preset, points=5, tasks=6) for preset in presets]
+    panel = {"id": "which", "kind": "table", "table": "significance"}
+    body = {"name": "Three at once", "content": {"source": {"runs": ids}, "panels": [panel]}}
+    with page_server.client() as client:
+        board = client.post("/api/v1/dashboards", json=body).json()["slug"]
+        page = client.get(f"/d/{board}", headers={"Accept": "text/html"}).text
+        head, *rows = csv.reader(io.StringIO(client.get(f"/d/{board}/panels/which.csv").text))
+        query = {"runs": ",".join(ids)}
+        by_run = client.get("/compare/significance", params=query, headers={"Accept": "text/html"}).text
+        by_seed = client.get("/compare/significance", params={**query, "by": "seed"}).text
+
+    found = [dict(zip(head, row, strict=True)) for row in rows]
+    assert [row["comparisons"] for row in found] == ["2", "2"]
+    assert all(float(row["p adjusted"]) >= float(row["p"]) for row in found)
+    for text in (page, by_run, by_seed):
+        assert "2 comparisons with the baseline" in text
+        assert text.count("adjusted</span>") == 2
 
 
 def test_an_export_needs_nothing_else(page_client: httpx.Client, board: str) -> None:

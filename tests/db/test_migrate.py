@@ -15,8 +15,10 @@ from backend import schema as tables
 from backend.db.base import Base
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine
+from backend.domain.config.presets import PRESETS
 from backend.domain.measurement import Protocol, as_json
 from backend.kit.errors import Conflict, Unavailable
+from backend.run_view import scores as run_scores
 from tests.support.databases import PostgresDatabases
 
 RUN_OF_THE_FIRST_SCHEMA = """
@@ -151,10 +153,11 @@ def test_scores_kept_as_words_get_the_protocol_of_the_run_s_held_out_result(
                 )
             )  # fmt: skip
 
-    upgrade(url)
+    upgrade(url, "protocols")
 
-    with Session(engine) as session:
-        kept = {run.id: run.scores for run in session.query(tables.Run)}
+    with engine.connect() as connection:
+        runs = Table("run", MetaData(), autoload_with=connection)
+        kept = {run.id: run.scores for run in connection.execute(runs.select())}
     protocol = Protocol(
         set_name="held-out", tasks_digest="abc", n=2, weights="ema", views=8, act_steps=4, canvas="trimmed +2"
     )
@@ -162,11 +165,80 @@ def test_scores_kept_as_words_get_the_protocol_of_the_run_s_held_out_result(
     engine.dispose()
 
 
-def insert_run(connection: Connection, run_id: str, scores: dict[str, object]) -> Insert:
+def test_an_alarm_that_an_evaluation_raised_of_its_run_goes_and_the_others_stay(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/etrm.sqlite3"
+    upgrade(url, "audit_trail")
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        connection.execute(insert_run(connection, "older", {}))
+        alarms = Table("alarm", MetaData(), autoload_with=connection)
+        for name in ("leak", "memorisation"):
+            connection.execute(
+                alarms.insert().values(
+                    run_id="older", name=name, step=1, text="", delivery_attempts=0, delivery_error=""
+                )
+            )
+
+    upgrade(url)
+
+    with Session(engine) as session:
+        assert [alarm.name for alarm in session.query(tables.Alarm)] == ["memorisation"]
+        assert session.query(tables.TrainedOn).count() == 0
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_side_evaluation_gives_the_score_back_to_the_config_s_own(
+    kind: str, tmp_path: Path, postgres_databases: PostgresDatabases
+) -> None:
+    url = f"sqlite:///{tmp_path}/etrm.sqlite3" if kind == "sqlite" else postgres_databases.new_empty()
+    upgrade(url, "audit_trail")
+    engine = make_engine(url)
+    config = PRESETS["quick"].make().model_dump(mode="json")
+    held_out = config["evaluation"]["sets"][0]["name"]
+    own = {"views": config["evaluation"]["views"], "act_steps": config["model"]["act"]["max_steps"]}
+    with engine.begin() as connection:
+        connection.execute(insert_run(connection, "searched", {"1": [20, 24]}, config))
+        evaluations = Table("evaluation", MetaData(), autoload_with=connection)
+        for solved, how in (
+            (9, own | {"step": 300}),
+            (10, own | {"step": 600}),
+            (20, own | {"step": 600, "search": '{"kind":"gradient"}'}),
+            (21, own | {"step": 600, "views": 999}),
+            (22, own | {"step": 600, "set_name": "elsewhere"}),
+        ):
+            fields = {"set_name": held_out, "search": ""} | how
+            connection.execute(
+                evaluations.insert().values(
+                    **fields, run_id="searched", status="finished", weights="ema", canvas="",
+                    tasks_digest="abc", task_ids=["a", "b"], passes={"1": [solved, 24]}, failure_modes={},
+                    seconds=0.0, extras={}, created_at=1.0,
+                )
+            )  # fmt: skip
+
+    upgrade(url)
+
+    with Session(engine) as session:
+        (run,) = session.query(tables.Run)
+        migrated = dict(run.scores)
+        run_scores.keep(session, "searched")
+        assert migrated == run.scores  # as the services would keep it
+    assert migrated["1"] == [10, 24]
+    engine.dispose()
+
+
+def insert_run(
+    connection: Connection, run_id: str, scores: dict[str, object], config: dict[str, object] | None = None
+) -> Insert:
     """A finished run with every column that must have a value, in the schema there is."""
     runs = Table("run", MetaData(), autoload_with=connection)
-    config = {"data": {"training_sets": ["trained"]}, "evaluation": {"sets": [{"name": "held-out"}]}}
-    values: dict[str, object] = {"id": run_id, "config": config, "scores": scores, "status": "finished"}
+    small = {"data": {"training_sets": ["trained"]}, "evaluation": {"sets": [{"name": "held-out"}]}}
+    values: dict[str, object] = {
+        "id": run_id,
+        "config": config or small,
+        "scores": scores,
+        "status": "finished",
+    }
     for column in runs.columns:
         if column.name not in values and not column.nullable and column.server_default is None:
             empty = [] if column.name == "tags" else {} if isinstance(column.type, JSON) else ""

@@ -35,7 +35,10 @@ GRADIENT = (
         ({"views": 1200}, "different views (8 and 1,200)"),
         ({"weights": "raw"}, "different weights (EMA and raw)"),
         ({"act_steps": 16}, "different ACT steps (4 and 16)"),
-        ({"search": '{"kind":"gradient"}'}, "different searches (none and gradient 100 x 0.1)"),
+        (
+            {"search": '{"kind":"gradient"}'},
+            "different searches (none and gradient 100 x 0.1, asked at ACT step 1)",
+        ),
         ({"canvas": "trimmed +2"}, "different canvases (square and trimmed +2)"),
     ],
 )
@@ -55,6 +58,21 @@ def test_equal_protocols_have_no_difference_and_every_difference_is_named() -> N
         "different views (8 and 2)",
         "different weights (EMA and raw)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"search": '{"kind":"gradient"}'}, "gradient 100 x 0.1"),
+        ({"views": 1200, "weights": "raw"}, "raw weights · 1,200 views"),
+        ({"tasks_digest": digest_of(["other"]), "n": 1}, "1 task"),
+        ({"tasks_digest": digest_of(TASKS[1:])}, "other tasks"),
+        ({"set_name": "elsewhere", "canvas": "trimmed +2"}, "elsewhere · trimmed +2"),
+    ],
+)
+def test_beside_another_only_what_is_not_the_same_is_said(changes: dict[str, Any], words: str) -> None:
+    assert replace(PLAIN, **changes).unlike(PLAIN) == words
 
 
 def test_a_search_is_the_same_whether_or_not_its_defaults_were_stored() -> None:
@@ -87,13 +105,24 @@ def test_it_is_told_in_one_line() -> None:
     assert PLAIN.label == "held-out · EMA weights · 8 views · 4 ACT steps · 8 tasks"
     special = replace(PLAIN, weights="raw", views=1, act_steps=1, n=1, search=GRADIENT, canvas="trimmed +2")
     assert special.conditions == (
-        "raw weights · 1 view · 1 ACT step · gradient 100 x 0.1 · trimmed +2 · 1 task"
+        "raw weights · 1 view · 1 ACT step · gradient 100 x 0.1, asked at ACT step 1 · trimmed +2 · 1 task"
     )
 
 
 def test_it_survives_a_json_column() -> None:
-    protocol = replace(PLAIN, search=GRADIENT, canvas="trimmed +2")
-    assert from_json(as_json(protocol)) == protocol
+    for protocol in (PLAIN, replace(PLAIN, search=GRADIENT, canvas="trimmed +2", distinct_views=True)):
+        assert from_json(as_json(protocol)) == protocol
+
+
+def test_scores_by_distinct_views_are_not_compared_with_those_in_which_equal_views_vote_each() -> None:
+    once = replace(PLAIN, distinct_views=True)
+    assert PLAIN.differences(once) == ["different votes of equal views (each and once)"]
+    assert once.conditions == "EMA weights · 8 views · 4 ACT steps · equal views once · 8 tasks"
+    assert once.key != PLAIN.key
+    assert "distinct_views" not in as_json(PLAIN)  # protocols that were stored before keep their key
+
+
+def test_none_survives_a_json_column() -> None:
     assert from_json(None) is None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 
@@ -12,6 +12,7 @@ from backend.domain.records import Score
 from backend.domain.statistics import (
     Mean,
     difference_of_shares,
+    holm,
     mcnemar_exact,
     mean_of,
     mean_of_shares,
@@ -108,12 +109,55 @@ def test_mcnemar_counts_the_tail_of_fair_coins(only_a: int, only_b: int, p: floa
     assert mcnemar_exact(only_b, only_a) == mcnemar_exact(only_a, only_b)
 
 
+# Fifteen p-values of Benjamini and Hochberg (1995), J. Royal Statistical Society B 57, 289-300, section 3.2,
+# and what R's p.adjust(p, "holm") makes of them.
+PUBLISHED_P = (
+    0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528,
+    0.7590, 1.0,
+)  # fmt: skip
+BY_R = (0.0015, 0.0056, 0.0247, 0.1140, 0.2211, 0.2780, 0.2780, 0.2780, 0.3213, *[1.0] * 6)
+
+
+def test_holm_adjusts_as_published() -> None:
+    order = random.Random(0).sample(range(15), 15)
+
+    adjusted = holm([PUBLISHED_P[at] for at in order])
+
+    assert adjusted == pytest.approx([BY_R[at] for at in order], abs=1e-9)
+    assert sum(p < 0.05 for p in adjusted) == 3
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert (holm([]), holm([0.04])) == ([], [0.04])
+
+
+def test_holm_is_the_closure_of_bonferroni() -> None:
+    draw = random.Random(1)
+    for _ in range(200):
+        p_values = [round(draw.random() ** 3, 2) for _ in range(draw.randint(1, 6))]
+        places = range(len(p_values))
+        subsets = [each for size in places for each in combinations(places, size + 1)]
+        closed = [  # a hypothesis is rejected where every intersection of it with others is
+            max(min(1.0, len(each) * min(p_values[at] for at in each)) for each in subsets if place in each)
+            for place in places
+        ]
+        assert holm(p_values) == pytest.approx(closed)
+
+
+def test_holm_keeps_false_decisions_rare_among_many_comparisons() -> None:
+    draw, decided_alone, decided = random.Random(2), 0, 0
+    for _ in range(1000):
+        p_values = [draw.random() for _ in range(20)]  # twenty comparisons without a difference
+        decided_alone += min(p_values) < 0.05
+        decided += min(holm(p_values)) < 0.05
+    assert decided_alone > 550
+    assert decided < 75
+
+
 def test_a_task_counts_the_share_of_its_test_inputs() -> None:
     ranks = {"a": [1], "b": [2, None], "c": [3, 1], "d": [None]}
     assert task_scores(ranks, 2) == {"a": 1.0, "b": 0.5, "c": 0.5, "d": 0.0}
     assert pass_at(ranks, 1) == Score(1.5, 4)
-    assert pass_curve(ranks, 100) == {1: Score(1.5, 4), 2: Score(2.0, 4), 3: Score(2.5, 4)}
-    assert pass_curve({}, 9) == {1: Score(0, 0), 2: Score(0, 0)}
+    assert pass_curve(ranks) == {1: Score(1.5, 4), 2: Score(2.0, 4), 3: Score(2.5, 4)}
+    assert pass_curve({}) == {1: Score(0, 0), 2: Score(0, 0)}
 
 
 def test_the_bootstrap_is_that_of_its_definition() -> None:

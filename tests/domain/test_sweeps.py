@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from backend.domain.config.presets import PRESETS, quick
 from backend.domain.config.problems import flatten, parse_experiment
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.sweeps import Variation, expand, parse_sweep, read_axis, sweepable
+from backend.domain.sweeps import Variation, confounds, expand, parse_sweep, read_axis, sweepable
 from backend.kit.errors import InvalidInput
 
 WIDTH, HEADS, RATE, KIND = (
@@ -65,6 +66,67 @@ def test_another_kind_starts_from_its_defaults_and_the_configs_own_kind_stays_as
     assert kept.config.model == config.model
     assert other.config.model == fresh.model
     assert other.config.name == "quick · encoder iterative"
+
+
+def test_every_field_that_differs_though_nobody_swept_it_is_named() -> None:
+    sweep = parse_sweep(
+        {"seeds": 2, "grid": {KIND: ["deterministic", "iterative", "graph"], WIDTH: [64, 128]}}
+    )
+
+    found = {each.path: each for each in confounds(_jsons(expand(quick(), sweep)), sweep)}
+
+    layers = found["model.encoder.layers"]
+    assert layers.values == {"encoder deterministic": 1, "encoder iterative": 2, "encoder graph": 3}
+    assert layers.words == "1 (encoder deterministic) · 2 (encoder iterative) · 3 (encoder graph)"
+    assert [each.path for each in found.values() if each.has_values] == ["model.encoder.layers"]
+    assert next(iter(found)) == "model.encoder.layers"
+    assert found["model.encoder.refine_layers"].values == {"encoder iterative": 2}
+    assert not found.keys() & {KIND, WIDTH, "seed", "name"}
+
+
+def test_a_sweep_of_plain_fields_changes_nothing_else() -> None:
+    sweep = parse_sweep({"seeds": 3, "grid": {WIDTH: [64, 128], HEADS: [2, 4]}})
+    assert confounds(_jsons(expand(quick(), sweep)), sweep) == []
+
+
+@pytest.mark.parametrize("path", ["model.encoder.kind", "model.kind"])
+def test_with_the_same_depth_what_two_kinds_share_is_as_in_the_config(path: str) -> None:
+    values = {
+        "model.encoder.kind": ["deterministic", "iterative", "slots", "variational", "per_demo", "graph"]
+    }
+    sweep = parse_sweep({"grid": {path: values.get(path, ["etrm", "trm"])}, "same_depth": True})
+
+    variations = expand(quick(), sweep)
+
+    assert [each.path for each in confounds(_jsons(variations), sweep) if each.has_values] == []
+    base = flatten(quick())
+    for each in variations:
+        fields = flatten(each.config)
+        assert {name: fields[name] for name in fields.keys() & base.keys() - {path, "name"}} == {
+            name: base[name] for name in fields.keys() & base.keys() - {path, "name"}
+        }
+
+
+def test_the_same_depth_leaves_what_the_sweep_sets_itself() -> None:
+    grid = {KIND: ["deterministic", "iterative"], "model.encoder.layers": [3, 4]}
+    runs = made(grid=grid, same_depth=True)
+    assert [each.config.model.encoder.layers for each in runs] == [3, 4, 3, 4]  # type: ignore[union-attr]
+    whole = [{"kind": "iterative", "layers": 5}, {"kind": "deterministic"}]
+    deep, own = made(grid={"model.encoder": whole}, same_depth=True)
+    assert deep.config.model.encoder.layers == 5  # type: ignore[union-attr]
+    assert own.config.model == quick().model
+
+
+def test_what_an_object_among_the_values_sets_is_swept_and_what_it_leaves_out_is_not() -> None:
+    grid = {"model.encoder": [{"kind": "deterministic", "layers": 1}, {"kind": "slots", "layers": 4}]}
+    sweep = parse_sweep({"grid": grid})
+    found = [each.path for each in confounds(_jsons(expand(quick(), sweep)), sweep)]
+    assert "model.encoder.layers" not in found
+    assert "model.encoder.iterations" in found
+
+
+def _jsons(variations: Sequence[Variation]) -> list[dict[str, Any]]:
+    return [each.config.model_dump(mode="json") for each in variations]
 
 
 def test_random_draws_lie_in_their_range_and_are_the_same_every_time() -> None:

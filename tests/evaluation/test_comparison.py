@@ -80,7 +80,10 @@ def test_what_all_agrees_on_is_decided(engine: Engine) -> None:
     [
         ({"views": 16}, "different views (8 and 16)"),
         ({"weights": "raw"}, "different weights (EMA and raw)"),
-        ({"search": '{"kind":"gradient","steps":5}'}, "different searches (none and gradient 5 x 0.1)"),
+        (
+            {"search": '{"kind":"gradient","steps":5}'},
+            "different searches (none and gradient 5 x 0.1, asked at ACT step 1)",
+        ),
         ({"act_steps": 1}, "different ACT steps (4 and 1)"),
         ({"set_name": "elsewhere"}, "different task sets (held-out and elsewhere)"),
         ({"task_ids": ("a", "b")}, "different tasks (12 and 2, none in common)"),

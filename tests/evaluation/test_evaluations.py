@@ -118,6 +118,17 @@ def test_a_wrong_field_is_named(engine: Engine, changes: dict[str, Any], field: 
     assert said in str(problem)
 
 
+def test_another_adaptation_is_another_evaluation(engine: Engine) -> None:
+    plain = ask(engine)
+    learned = ask(engine, adaptation={"kind": "all", "steps": 5})
+    longer = ask(engine, adaptation={"kind": "all", "steps": 6})
+    assert len({plain.id, learned.id, longer.id}) == 3
+    assert json.loads(learned.adaptation)["steps"] == 5
+    assert learned.options["adaptation"] == {"kind": "all", "steps": 5}
+    with pytest.raises(InvalidInput, match="needs puzzle embeddings"):
+        ask(engine, adaptation={"kind": "embedding"})
+
+
 def test_a_wrong_request_names_its_fields() -> None:
     with pytest.raises(InvalidInput) as wrong:
         parse_request({"views": 0, "steps": 5})

@@ -87,7 +87,7 @@ def test_the_page_says_everything_about_a_finished_evaluation(
     text = text_of(page)
     for said in (
         "1/4 25 % [5–70]", "4/4 100 % [51–100]",  # pass@1, and from the second attempt on
-        "step 600", "moving average (EMA)", "4 of arc-agi-1/evaluation held out",
+        "step 600", "moving average (EMA)", "4 of arc-agi-1/evaluation held-out",
         "2 of each test input vote", "Gap at pass@1: 50.0 points",
         "3/4 75 % [30–95]", "left-right flip 4 0.0 % 75.0 %", "wrong size 3",
     ):  # fmt: skip
@@ -132,13 +132,24 @@ def test_the_form_on_the_run_page_queues_an_evaluation(
     asked = {
         "set_name": HELD_OUT, "first_tasks": "3", "tasks": "", "step": "600", "weights": "raw", "views": "5",
         "act_steps": "", "trace_steps": "on", "workers": "2",
+        "adaptation": "all", "adaptation_steps": "7", "adaptation_learning_rate": "", "adaptation_rank": "9",
+        "search": "gradient", "search_steps": "7", "search_learning_rate": "", "search_optimiser": "sign",
+        "search_samples": "9", "search_selection": "held_out", "search_leave_one_out": "true",
     }  # fmt: skip
     answer = page_client.post(f"/runs/{run_id}/evaluate", data=asked)
     assert answer.status_code == 303, answer.text
     page = page_client.get(answer.headers["location"])
     text = text_of(page)
-    for said in ("queued", "3 of arc-agi-1/evaluation", "raw", "5 of each test input", "ACT steps recorded"):
+    for said in (
+        "queued",
+        "3 of arc-agi-1/evaluation",
+        "raw",
+        "5 of each test input",
+        "ACT steps recorded",
+        "learns all weights 7 x 0.0001, batch 16",
+    ):
         assert said in text, said
+    assert "gradient 7 x 0.1, sign, leave one out, selected by a held-out demonstration" in text
     (cancel,) = re.findall(r'action="(/evaluations/\d+/cancel)"', page.text)
     assert page_client.post(cancel).status_code == 303
     assert "cancelled by the user" in page_client.get(answer.headers["location"]).text

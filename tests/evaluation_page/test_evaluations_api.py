@@ -9,7 +9,16 @@ from sqlalchemy import Engine
 from backend.data import service as datasets
 from backend.db.session import session_scope
 from backend.domain.arc.grid import Grid
-from backend.domain.arc.votes import ActStep, SearchPoint, SearchTrace, ViewVote, trace_of
+from backend.domain.arc.votes import (
+    ActStep,
+    AdaptationPoint,
+    AdaptationTrace,
+    SearchLoss,
+    SearchPoint,
+    SearchTrace,
+    ViewVote,
+    trace_of,
+)
 from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
 from backend.evaluation import outcomes as predictions
 from tests.support.records.recorded import record_evaluation_job, record_run
@@ -73,7 +82,12 @@ def traced(client: httpx.Client, database: Engine) -> tuple[int, str]:
         ]
         steps = [ActStep(1, wrong, 0.125), ActStep(2, truth, 0.5)]
         points = (SearchPoint(0, 0.5, 0.0, wrong, 0.25), SearchPoint(9, 0.25, 0.125, truth, 0.5))
-        trace = trace_of(votes, steps, [truth, wrong], SearchTrace(points, 9, 84))
+        searched = SearchTrace(
+            points, 9, 84, steps=12, start=2, before=SearchLoss(0.5, 0.75), after=SearchLoss(0.25, 0.625)
+        )
+        learned = (AdaptationPoint(5, 1.5), AdaptationPoint(10, float("inf")))
+        adaptation = AdaptationTrace("embedding", 10, 240, 64, learned, seconds=2.5)
+        trace = trace_of(votes, steps, [truth, wrong], searched, adaptation)
         predictions.add_outcome(session, evaluation_id, TestOutcome(one.id, 0, 4, 1, (), trace=trace))
         predictions.add_outcome(session, evaluation_id, TestOutcome(other.id, 0, 4, None, ()))
     return evaluation_id, one.id
@@ -134,6 +148,35 @@ def test_the_search_of_a_test_input_is_shown_by_step(client: httpx.Client, trace
         (9, 0.25, True),
     ]
     assert found["points"][1]["grid"] == found["truth"]
+    assert (found["steps"], found["start"]) == (12, 2)
+    assert [found["loss_before"], found["loss_after"]] == [0.5, 0.25]
+    assert [found["held_out_before"], found["held_out_after"]] == [0.75, 0.625]
+
+
+def test_the_task_page_tells_what_a_search_found(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, task_id = traced
+    page = client.get(f"/tasks/{SET}/{task_id}?test=1&evaluation={evaluation_id}").text
+    text = " ".join(page.split())
+    for said in (
+        "84 decodes for all views · kept: step 9 of 12, from start 2",
+        "Loss of the demonstrations 0.500 at the start, 0.250 with the latent that was kept",
+        "of the held-out demonstration, which had no part in the steps, 0.750 and 0.625",
+    ):
+        assert said in text, said
+
+
+def test_what_learning_a_task_took_is_shown_by_step(client: httpx.Client, traced: tuple[int, str]) -> None:
+    evaluation_id, task_id = traced
+    found = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/{task_id}/0/adaptation").json()
+    assert (found["steps"], found["learned"], found["decodes"], found["seconds"]) == (10, 64, 240, 2.5)
+    assert found["points"] == [{"step": 5, "loss": 1.5}, {"step": 10, "loss": None}]
+    page = client.get(f"/tasks/{SET}/{task_id}", params={"evaluation": evaluation_id}).text
+    assert "240 demonstrations decoded" in page
+    listed = client.get(f"/api/v1/sets/{SET}/tasks").json()
+    other = next(each for each in listed if each != task_id)
+    missing = client.get(f"/api/v1/evaluations/{evaluation_id}/tasks/{other}/0/adaptation")
+    assert missing.status_code == 404
+    assert "with an adaptation" in missing.text
 
 
 def test_a_search_that_was_not_made_is_not_found(client: httpx.Client, traced: tuple[int, str]) -> None:

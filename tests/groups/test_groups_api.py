@@ -66,6 +66,24 @@ def test_a_preview_names_the_runs_and_makes_none(client: httpx.Client) -> None:
     assert total() == before
 
 
+def test_a_preview_and_the_group_name_what_else_differs(client: httpx.Client) -> None:
+    swept = {"grid": {"model.encoder.kind": ["deterministic", "iterative"]}}
+    layers = {
+        "path": "model.encoder.layers",
+        "values": {"encoder deterministic": 1, "encoder iterative": 2},
+    }
+
+    plan = client.post("/api/v1/groups/preview", json={"preset": "quick", "sweep": swept}).json()
+    same = client.post(
+        "/api/v1/groups/preview", json={"preset": "quick", "sweep": swept | {"same_depth": True}}
+    ).json()
+    group = make(client, preset="quick", sweep=swept)
+
+    assert plan["also_differs"][0] == group["also_differs"][0] == layers
+    assert client.get(f"/api/v1/groups/{group['id']}").json()["also_differs"] == plan["also_differs"]
+    assert "model.encoder.layers" not in [each["path"] for each in same["also_differs"]]
+
+
 def test_a_preview_of_a_wrong_sweep_says_what_is_wrong(client: httpx.Client) -> None:
     wrong = {"grid": {"model.core.width": [64, 1]}}
     plan = client.post("/api/v1/groups/preview", json={"preset": "quick", "sweep": wrong}).json()

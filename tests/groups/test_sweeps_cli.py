@@ -20,6 +20,8 @@ def test_a_sweep_is_shown_first_and_then_queued_as_a_group(home):
     planned = output(home, *swept, "--dry-run")
     assert re.search(r'^quick · encoder iterative · seed 1 +"iterative" +1$', planned, re.MULTILINE)
     assert planned.endswith("4 runs. Nothing was queued.\n")
+    assert "  model.encoder.layers: 1 (encoder deterministic) · 2 (encoder iterative)\n" in planned
+    assert "model.encoder.layers:" not in output(home, *swept, "--dry-run", "--same-depth")
     assert json.loads(output(home, "runs", "--json", "--filter", 'group == "my encoders"')) == []
 
     said = output(home, *swept, "--name", "my encoders")

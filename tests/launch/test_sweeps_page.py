@@ -110,6 +110,34 @@ def test_the_preview_names_the_first_runs_and_says_what_the_field_is(
     assert "Width: a whole number. Now 64." in part
 
 
+def test_the_preview_names_what_else_differs_and_the_way_to_keep_it(
+    page_client: httpx.Client, form: dict[str, str], page_db: Engine
+) -> None:
+    encoders = {"sweep.path.0": "model.encoder.kind", "sweep.values.0": "deterministic, iterative"}
+
+    plain = text_of(page_client.post("/runs/new/preview", data=form | encoders).text)
+    same = {**form, **encoders, "sweep.same_depth": "true"}
+    matched = text_of(page_client.post("/runs/new/preview", data=same).text)
+    answer = page_client.post("/runs/new", data=same | {"action": "launch", "sweep.name": "same depth"})
+
+    assert "1 other field differs between these configurations" in plain
+    assert "model.encoder.layers 1 (encoder deterministic) · 2 (encoder iterative)" in plain
+    assert "Same depth keeps the config's layers" in plain
+    assert "differs between" not in matched
+    assert "fields that only some of these configurations have" in matched
+    (query,) = parse_qs(urlsplit(answer.headers["location"]).query)["filter"]
+    with session_scope(page_db) as session:
+        found = run_search.find(session, query).runs
+    assert {run.config["model"]["encoder"]["layers"] for run in found} == {1}
+
+
+def test_the_groups_page_names_what_else_differs(page_client: httpx.Client, page_db: Engine) -> None:
+    kinds = group_of(page_db, grid={"model.encoder.kind": ["deterministic", "iterative"]})
+    widths = group_of(page_db, grid={"model.core.width": [64, 128]})
+    assert "1 other field differs" in page_client.get(f"/groups/{kinds.id}").text
+    assert "other field" not in page_client.get(f"/groups/{widths.id}").text
+
+
 def test_the_preview_of_pasted_json_and_of_a_config_that_is_wrong(
     page_client: httpx.Client, form: dict[str, str]
 ) -> None:
@@ -144,7 +172,7 @@ def test_a_group_page_shows_means_over_seeds_and_each_run(page_client: httpx.Cli
     assert re.search(
         r"width 64 model\.core\.width = 64 2 queued [\d.]+ % \[[\d.]+–[\d.]+\] n = 2 \d+/12 tasks", said
     )
-    assert "width 128 model.core.width = 128 2 queued not evaluated yet no data yet" in said
+    assert "width 128 model.core.width = 128 2 queued not evaluated yet 2 no data yet no data yet" in said
     assert all(f'href="/runs/{run.id}"' in page for run in group.runs)
 
 

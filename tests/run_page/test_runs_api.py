@@ -64,7 +64,8 @@ def test_health_gives_each_measure_with_its_number_and_threshold(
 ) -> None:
     assert client.get(f"/api/v1/runs/{queued}/health").json()["word"] == "no data yet"
     found = client.get(f"/api/v1/runs/{record_run(database)}/health").json()
-    assert (found["level"], found["word"]) == ("good", "healthy")
+    assert (found["level"], found["word"]) == ("quiet", "healthy")  # and no score shows that it generalises
+    assert (found["learning"]["level"], found["learning"]["word"]) == ("warning", "underfits")
     assert "The decoder uses it: another task's context costs 41 points" in found["sentence"]
     reliance = next(each for each in found["evidence"] if each["topic"] == "decoder reliance")
     assert (reliance["metric"], reliance["threshold"]) == ("reliance/cost", 0.01)

@@ -18,10 +18,18 @@ from backend.domain.health import (
     SCALE_FREE,
     SHARE,
 )
+from backend.domain.trained_on import Shortage
 from backend.kit.format import NBSP
 from backend.run_view import health
 from backend.run_view.health import of_run
-from backend.run_view.views import AlarmView, MetricView, ProgressView, ResultView, RunView
+from backend.run_view.views import (
+    AlarmView,
+    MetricView,
+    ProgressView,
+    ResultView,
+    RunView,
+    TrainedOnView,
+)
 from backend.runs.status import RunStatus
 from backend.scores.measured import PassView
 
@@ -81,12 +89,12 @@ def held_out(solved: float, n: int) -> ResultView:
 @pytest.mark.parametrize(
     ("change", "level", "word"),
     [
-        ({}, "good", "healthy"),
+        ({}, "quiet", "healthy"),
         ({COVERAGE: 0.02}, "bad", "starving"),
         ({SAMPLES: 0.4}, "bad", "starving"),
         ({SCALE_FREE: 0.0005}, "bad", "collapsed"),
         ({SCALE_FREE: 0.01}, "warning", "near collapse"),
-        ({COST: 0.3}, "good", "healthy"),
+        ({COST: 0.3}, "quiet", "healthy"),
         ({COST: 0.004}, "warning", "context hardly used"),
         ({LOSS: None}, "bad", "diverged"),
     ],
@@ -158,21 +166,37 @@ def test_a_decoder_that_has_learned_to_use_its_context_is_forgiven() -> None:
 
     assert (then.level, then.word) == ("bad", "context unused")
     assert "does not use it: another task's context costs 0.20 points" in then.sentence
-    assert (now.level, now.word) == ("good", "healthy")
+    assert (now.level, now.word) == ("quiet", "healthy")
     assert f"nearest neighbours 71{NBSP}% of the time" in now.sentence
     assert "The decoder uses it: another task's context costs 41 points" in now.sentence
 
 
-def test_a_leak_found_by_a_later_evaluation_outweighs_a_healthy_encoder() -> None:
+def test_a_run_without_a_record_says_how_many_training_tasks_overlapped() -> None:
     clean = of_run(run(HEALTHY | {LEFT_OUT: 2.0}))
-    leaking = of_run(run(HEALTHY | {LEFT_OUT: 2.0}, alarms=[alarm("leak")]))
 
     assert (clean.word, clean.evidence[-1].topic, clean.evidence[-1].word) == (
         "healthy",
         "leak",
         "2 left out",
     )
-    assert (leaking.level, leaking.word) == ("bad", "leaking")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "level", "word"),
+    [(1, "warning", "47 of 48 left out"), (39, "good", "healthy"), (38, "warning", "10 of 48 left out")],
+)
+def test_a_run_that_lost_more_than_a_fifth_of_its_tasks_is_not_called_healthy(
+    tasks: int, level: str, word: str
+) -> None:
+    left_out = {"overlap": 48 - tasks}
+    words = f"trained on {tasks} of 48 tasks: {48 - tasks} left out as overlapping the evaluation"
+    found = TrainedOnView.of(Shortage(tasks, 48, 0, left_out))
+    judged = of_run(run(HEALTHY | {LEFT_OUT: 48.0 - tasks}, trained_on=found))
+
+    assert (judged.level, judged.word) == (level, word)
+    assert found.words == words
+    (evidence,) = (each for each in judged.evidence if each.topic == "leak")
+    assert words.endswith(evidence.text)
 
 
 def test_every_topic_has_its_number_and_every_measure_its_explanation() -> None:

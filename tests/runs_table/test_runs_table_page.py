@@ -28,7 +28,10 @@ def test_a_mean_says_what_it_rests_on_and_there_is_none_of_what_was_measured_oth
     assert cell.text.startswith("37.5")
     assert cell.title == ("9 of 24 tasks solved · held-out · EMA weights · 8 views · 4 ACT steps · 12 tasks")
 
-    evaluate(engine, second, 6, views=2)  # the newest now
+    evaluate(engine, second, 9, views=2)  # besides
+    assert the_row(engine)[1] == cell
+
+    evaluate(engine, queued(engine, seed=2), 6, views=2)  # and nothing else
     _, cell = the_row(engine)
     assert cell.text == "not comparable"
     assert cell.title == "different views (2 and 8)"

@@ -37,10 +37,12 @@ DIFFERENT_TASKS = "different tasks (8 and 8)"
 PASSES = ("pass1", "pass2", "pass5")
 
 
-def evaluated(engine: Engine, run_id: str, tasks: Sequence[str], solved: int, **how: Any) -> int:
+def evaluated(
+    engine: Engine, run_id: str, tasks: Sequence[str], solved: int, step: int = 100, **how: Any
+) -> int:
     """Id of a finished held-out evaluation of which the first `solved` tasks are solved."""
     settings = {"set_name": "held-out", "weights": "ema", "views": 8, "act_steps": 4} | how
-    key = EvaluationKey(step=100, task_ids=tuple(tasks), **settings)
+    key = EvaluationKey(step=step, task_ids=tuple(tasks), **settings)
     with session_scope(engine) as session:
         evaluation_id = predictions.start_evaluation(session, run_id, key)
         for number, task_id in enumerate(tasks):
@@ -87,7 +89,14 @@ def test_the_table_shows_no_difference_from_a_baseline_of_other_tasks(engine: En
         ({"views": 2}, "different views (8 and 2)"),
         ({"weights": "raw"}, "different weights (EMA and raw)"),
         ({"act_steps": 16}, "different ACT steps (4 and 16)"),
-        ({"search": '{"kind":"gradient"}'}, "different searches (none and gradient 100 x 0.1)"),
+        (
+            {"search": '{"kind":"gradient"}'},
+            "different searches (none and gradient 100 x 0.1, asked at ACT step 1)",
+        ),
+        (
+            {"adaptation": '{"kind":"embedding"}'},
+            "different adaptations (none and learns embedding 100 x 0.01, batch 16, 32 forms)",
+        ),
         ({"canvas": "trimmed +1"}, "different canvases (square and trimmed +1)"),
         ({"set_name": "elsewhere"}, "different task sets (held-out and elsewhere)"),
     ],

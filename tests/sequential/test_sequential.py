@@ -91,6 +91,17 @@ def test_views_grow_while_it_is_undecided_and_stop_once_it_is_decided(engine: En
         assert sequential.find(session) == [view]
 
 
+def test_every_round_is_a_look_that_the_p_value_is_adjusted_for(engine: Engine) -> None:
+    view, started = start(engine)
+    for (evaluation_id, _), solved in zip(started, (6, 0), strict=True):  # p = 0.031 of one look
+        solve(engine, evaluation_id, solved)
+
+    view, started = advance(engine, view)
+
+    assert (view.status, len(started)) == ("running", 2)
+    assert "p = 0.031, 0.094 adjusted for 3 comparisons" in view.rounds[0].words
+
+
 def test_at_the_last_round_it_stays_undecided_and_nothing_is_computed_twice(engine: Engine) -> None:
     view, started = start(engine)
     for _ in range(3):

@@ -16,7 +16,7 @@ def test_a_run_is_queued_found_shown_cancelled_resumed_and_cloned(home):
     assert re.search(rf"^{run}  quick +deterministic +queued", output(home, "runs"), re.MULTILINE)
     assert json.loads(output(home, "runs", "--json", "--filter", "seed == 41"))[0]["id"] == run
     assert "status    queued" in output(home, "run", "show", run)
-    assert "verdict   no data yet: No point has been recorded yet." in output(home, "run", "show", run)
+    assert "encoder   no data yet: No point has been recorded yet." in output(home, "run", "show", run)
     told = json.loads(output(home, "run", "show", run, "--json"))
     assert (told["config"]["seed"], told["health"]["word"]) == (41, "no data yet")
     assert "cancelled" in output(home, "run", "cancel", run)

@@ -228,7 +228,8 @@ def record(folder: Path, kind: str, settings: dict[str, Any], says_stop: bool = 
         tensors[f"eval.{step}.logits"] = output.logits.detach().contiguous()
         tensors[f"eval.{step}.q_halt_logits"] = output.halt_logits.detach().contiguous()
     output = reasoner.train().step(reasoner.initial_carry(batch), batch)
-    total = with_penalties(act_loss(output.logits, output.halt_logits, batch.labels).total, output.penalties)
+    terms = act_loss(output.logits, output.halt_logits, batch.labels)
+    total = with_penalties(terms.total, output.penalties, len(batch.inputs))
     torch.autograd.backward(total)
     published = published_names(reasoner)
     gradients = {published[name]: p.grad for name, p in reasoner.named_parameters()}

@@ -12,7 +12,18 @@ import typer
 from backend.domain.config.files import read_experiment
 from backend.domain.config.problems import apply_overrides
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
-from backend.evaluation_page.options import ActSteps, First, Search, Step, TraceSteps, Trim, Views, Weights
+from backend.evaluation_page.options import (
+    ActSteps,
+    Adapt,
+    DistinctViews,
+    First,
+    Search,
+    Step,
+    TraceSteps,
+    Trim,
+    Views,
+    Weights,
+)
 from backend.kit.arguments import check_arguments
 from backend.kit.errors import Conflict, EtrmError, InvalidInput
 from backend.kit.streams import cleaned
@@ -106,7 +117,9 @@ def evaluate(
     act_steps: ActSteps = None,
     weights: Weights = None,
     trace_steps: TraceSteps = False,
+    distinct_views: DistinctViews = False,
     step: Step = None,
+    adapt: Adapt = None,
     search: Search = None,
     trim: Trim = None,
 ) -> None:
@@ -114,6 +127,10 @@ def evaluate(
     changes: dict[str, object] = {"views": views, "act_steps": act_steps, "weights": weights, "trim": trim}
     if trace_steps:
         changes["trace_steps"] = True
+    if distinct_views:
+        changes["distinct_views"] = True
+    if adapt:
+        changes["adaptation"] = apply_overrides({}, adapt)
     if search:
         changes["search"] = apply_overrides({}, search)
     if set_name or first is not None:
@@ -124,7 +141,8 @@ def evaluate(
 @app.command()
 def control(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Ten minutes: only a, b and d, and shorter.")
+        bool,
+        typer.Option("--quick", help="Ten minutes: the whole report, from trainings too short to learn."),
     ] = False,
     out: Annotated[
         Path,
@@ -133,14 +151,19 @@ def control(
         ),
     ] = Path("runs/control"),
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at a time. Default: one per core.")
+        int | None, typer.Option(min=1, help="Processes at a time. Default: one per core.")
     ] = None,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help="Instead: what one model solves at each rung of the ladder.")
+    ] = False,
 ) -> None:
     """Train small variants on rules that can be learned, and report who learns them."""
     from worker.experiments.control.command import run
+    from worker.experiments.control.ladder import run_ladder
     from worker.experiments.control.variants import FULL, QUICK
 
-    page = run(QUICK if quick else FULL, out, jobs, lambda text: print(text, flush=True))
+    scale = QUICK if quick else FULL
+    page = (run_ladder if ladder else run)(scale, out, jobs, lambda text: print(text, flush=True))
     if page is None:
         print("Stopped. Run the same command to continue.")
         raise SystemExit(INTERRUPTED)

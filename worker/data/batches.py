@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -105,6 +107,23 @@ def most_demonstrations(config: ExperimentConfig) -> int:
     return 0 if isinstance(config.model, TrmModel) else config.data.max_demonstrations
 
 
+def form_of(task: TrainingTask, share: float, config: ExperimentConfig) -> int:
+    """The number of the augmentation that lies at this share, in [0, 1), of those the task is seen in."""
+    forms = task.forms or range(config.data.augmentations + 1)
+    return forms[int(share * len(forms))]
+
+
+def in_the_corner(task: TrainingTask, form: int, config: ExperimentConfig) -> Collection[int]:
+    """The pairs of a task, by place, that are not translated in a form of it."""
+    places = range(len(task.pairs))
+    if not config.data.translation:
+        return places
+    if not config.data.corner_pair:
+        return ()
+    digest = blake2b(f"corner/{config.seed}/{form}/{task.id}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "little") % len(places),)
+
+
 class BatchStream:
     """The samples of one canvas in order; `data.query` says what is asked of a task in a pass over all."""
 
@@ -117,7 +136,7 @@ class BatchStream:
             max(len(task.beside(asked)) for task in self._tasks for asked in task.asked),
         )
         self._draws = 3 + max(len(task.shown) for task in self._tasks) + 2 * (1 + self.demonstrations)
-        order = EveryPair if config.data.query == "each" else OnePairPerTask
+        order = EveryPair if config.data.query in ("each", "each_test") else OnePairPerTask
         self._order: Order = order(self._tasks, config.seed, side)
 
     def next(self, wanted: NDArray[np.bool_], rows: slice = _ALL) -> Batch:
@@ -139,16 +158,15 @@ class BatchStream:
         philox = np.random.Philox(key=[self._seed, self._side], counter=[0, index, 0, 0])
         draws = np.random.Generator(philox).random(self._draws)
         task, asked, share = self._order.visit(index, draws)
-        form = int(share * (self._config.data.augmentations + 1))
+        form = form_of(task, share, self._config)
         view = View(augmentation(self._seed, task.id, form))
         canvases.puzzle[row] = self._puzzles.row(task.id, form)
         offsets = draws[-2 * (1 + self.demonstrations) :].reshape(-1, 2)
-        translation = self._config.data.translation
+        still = in_the_corner(task, form, self._config)
         asked_canvases = canvases.inputs[row], canvases.outputs[row]
-        view.draw_pair(asked_canvases, task.pairs[asked], offsets[0] if translation else None)
+        view.draw_pair(asked_canvases, task.pairs[asked], None if asked in still else offsets[0])
         for place, pair in enumerate(self._shown(task, asked, draws[2:])):
-            offset = offsets[place + 1] if translation else None
-            canvases.show(view, row, place, task.pairs[pair], offset)
+            canvases.show(view, row, place, task.pairs[pair], None if pair in still else offsets[place + 1])
 
     def _shown(self, task: TrainingTask, asked: int, draws: NDArray[np.float64]) -> list[int]:
         """A random choice of the demonstrations, as places in the task's pairs; never the asked pair."""

@@ -11,7 +11,7 @@ from backend.domain.experiment import GENERATED_SETS, ExperimentConfig, augmenta
 from backend.kit.errors import InvalidConfig
 from worker.data.procedural.sets import is_generated
 
-__all__ = ["Leak", "augments", "canonical", "find_leaks", "refuse_augmented_rules"]
+__all__ = ["Leak", "canonical", "find_leaks", "refuse_augmented_rules"]
 
 Sets = Mapping[str, Sequence[Task]]  # tasks by set name
 
@@ -30,11 +30,6 @@ def find_leaks(training: Sets, evaluated: Sets, *, augmented: bool = False) -> t
         *leaks.find_leaks(other, evaluated),
         *leaks.find_leaks(made, other_evaluated),
     )
-
-
-def augments(config: ExperimentConfig) -> bool:
-    """Whether tasks of a config are met recoloured and turned: in training, or in the views of evaluation."""
-    return config.data.augmentations > 0 or config.evaluation.views > 1
 
 
 def refuse_augmented_rules(config: ExperimentConfig, training: Sets, held_out: Sets) -> None:

@@ -10,20 +10,30 @@ demonstrations (never the tests) of the tasks that are evaluated.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
 from backend.domain.arc.task import Pair, Task, choose_canvas
-from backend.domain.experiment import DataConfig, ExperimentConfig, TrmModel
+from backend.domain.experiment import (
+    FETCHED_SETS,
+    DataConfig,
+    ExperimentConfig,
+    RunStart,
+    TrmModel,
+    augments,
+)
+from backend.domain.trained_on import LeftOut, SetPart, TrainedOn, Why
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
 from backend.kit.problems import did_you_mean
-from worker.data.leaks import Leak, augments, canonical, find_leaks, refuse_augmented_rules
+from worker.data.forms import distinct_forms
+from worker.data.leaks import Leak, canonical, find_leaks, refuse_augmented_rules
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
 from worker.data.sets import TaskSource
 from worker.data.tokens import Cells, as_cells
 
+ASKING_TESTS = ("test", "each_test")  # what `data.query` may be for demonstrations to be shown alone
 _LEAKS_SHOWN = 5  # in a refusal
 
 
@@ -36,6 +46,7 @@ class TrainingTask:
     pairs: tuple[tuple[Cells, Cells], ...]  # all different, all fit the canvas
     asked: tuple[int, ...]  # places in `pairs`
     shown: tuple[int, ...]
+    forms: tuple[int, ...] = ()  # numbers of the augmentations it is seen in; empty: all of the config
 
     def beside(self, asked: int) -> tuple[int, ...]:
         """Places of the pairs that may be shown while `asked` is asked: leave-one-out."""
@@ -49,6 +60,7 @@ class Dropped:
     set_name: str
     task_id: str
     reason: str
+    why: Why | None = None  # None: another set's task of this id is trained on
 
 
 @dataclass(frozen=True)
@@ -60,26 +72,30 @@ class TrainingData:
     by_canvas: Mapping[int, tuple[TrainingTask, ...]]  # side, ascending -> tasks
     dropped: tuple[Dropped, ...]
     leaks: tuple[Leak, ...]
+    trained_on: TrainedOn  # what of it the pages call trained on
+    absent: tuple[str, ...] = ()  # training sets to be fetched that were not there
 
 
 def build(config: ExperimentConfig, source: TaskSource) -> TrainingData:
     """Load, check and sort the tasks of a config; InvalidConfig names the field that cannot be met."""
     data = config.data
-    sets = {name: _load(source, name, "data.training_sets") for name in data.training_sets}
+    sets, absent = _training_sets(source, data)
     evaluated = {
         part.name: _load(source, part.name, f"evaluation.sets.{place}.name")
         for place, part in enumerate(config.evaluation.sets)
     }
-    held_out = {name: tasks for name, tasks in evaluated.items() if name not in sets}
+    held_out = {name: tasks for name, tasks in evaluated.items() if name not in data.training_sets}
     refuse_augmented_rules(config, sets, held_out)
     dropped: list[Dropped] = []
     candidates = _candidates(sets, data, dropped)
+    asked = min(len(candidates), data.first_tasks or len(candidates))
     leaks = _check_leaks(candidates, held_out, config, dropped)
     tasks = list(_usable(candidates, config, dropped))[: data.first_tasks]
     if not tasks:
         _nothing_left(dropped)
-    if data.evaluation_demonstrations:
-        tasks += _evaluation_demonstrations(config, held_out)
+    whole = [(candidates[task.id][0], task.id) for task in tasks]
+    shown = _evaluation_demonstrations(config, held_out) if data.evaluation_demonstrations else {}
+    tasks += shown.values()
     by_canvas: dict[int, list[TrainingTask]] = defaultdict(list)
     for task in tasks:
         by_canvas[task.side].append(task)
@@ -89,7 +105,51 @@ def build(config: ExperimentConfig, source: TaskSource) -> TrainingData:
         by_canvas={side: tuple(by_canvas[side]) for side in sorted(by_canvas)},
         dropped=tuple(dropped),
         leaks=leaks,
+        trained_on=_record(config, asked, whole, shown, dropped),
+        absent=absent,
     )
+
+
+def _record(
+    config: ExperimentConfig,
+    asked: int,
+    whole: Iterable[tuple[str, str]],
+    shown: Iterable[tuple[str, str]],
+    dropped: Iterable[Dropped],
+) -> TrainedOn:
+    """What is trained on of each set; `whole` and `shown` are (set, task id)."""
+    ids: dict[str, list[str]] = defaultdict(list)
+    demonstrations: dict[str, list[str]] = defaultdict(list)
+    left_out: dict[str, list[LeftOut]] = defaultdict(list)
+    for set_name, task_id in whole:
+        ids[set_name].append(task_id)
+    for set_name, task_id in shown:
+        demonstrations[set_name].append(task_id)
+    for each in dropped:
+        if each.why is not None:
+            left_out[each.set_name].append(LeftOut(each.task_id, each.why, each.reason))
+    sets = {
+        name: SetPart(tuple(ids[name]), tuple(demonstrations[name]), tuple(left_out[name]))
+        for name in dict.fromkeys((*ids, *demonstrations, *left_out))
+    }
+    start = config.training.initialise_from
+    return TrainedOn(asked, sets, start.run if isinstance(start, RunStart) else "")
+
+
+def _training_sets(
+    source: TaskSource, data: DataConfig
+) -> tuple[dict[str, tuple[Task, ...]], tuple[str, ...]]:
+    """The sets trained on, and the names of those to be fetched that are not there: the others do without."""
+    sets: dict[str, tuple[Task, ...]] = {}
+    absent = []
+    for name in data.training_sets:
+        try:
+            sets[name] = _load(source, name, "data.training_sets")
+        except InvalidConfig:
+            if name not in FETCHED_SETS or len(data.training_sets) == 1:
+                raise
+            absent.append(name)
+    return sets, tuple(absent)
 
 
 def _load(source: TaskSource, set_name: str, field: str) -> tuple[Task, ...]:
@@ -145,7 +205,7 @@ def _check_leaks(
     for task_id, leak in first.items():
         del candidates[task_id]
         reason = f"holds {leak.what} of {leak.evaluated_task} of {leak.evaluated_set}"
-        dropped.append(Dropped(leak.training_set, task_id, reason))
+        dropped.append(Dropped(leak.training_set, task_id, reason, "overlap"))
     return leaks
 
 
@@ -158,34 +218,42 @@ def _usable(
         if side is None:
             largest = config.data.canvas_sizes[-1]
             reason = f"needs a canvas of {task.visible_side}, the largest has {largest}"
-            dropped.append(Dropped(set_name, task.id, reason))
+            dropped.append(Dropped(set_name, task.id, reason, "canvas"))
             continue
-        trained = _training_task(task, side, config.data.query)
+        trained = _training_task(task, side, config)
         if not trained.asked:
-            dropped.append(Dropped(set_name, task.id, "no pair to ask fits its canvas"))
+            dropped.append(Dropped(set_name, task.id, "no pair to ask fits its canvas", "pairs"))
         elif not trained.beside(trained.asked[0]) and not isinstance(config.model, TrmModel):
-            dropped.append(Dropped(set_name, task.id, "has no demonstration to show beside the asked pair"))
+            reason = "has no demonstration to show beside the asked pair"
+            dropped.append(Dropped(set_name, task.id, reason, "pairs"))
         else:
             yield trained
 
 
-def _training_task(task: Task, side: int, query: str) -> TrainingTask:
+def _training_task(task: Task, side: int, config: ExperimentConfig) -> TrainingTask:
     """A task of a training set. Tests with an unknown output, or one off the canvas, are left out."""
     shown = list(dict.fromkeys(task.demonstrations))
     tests = [Pair(test.input, test.output) for test in task.tests if test.output is not None]
     tests = [pair for pair in dict.fromkeys(tests) if pair not in shown and _fits(pair, side)]
     pairs = [*shown, *tests]
     everything = tuple(range(len(pairs)))
-    if query != "test":
-        return _on_canvas(task.id, side, pairs, everything, everything)
-    return _on_canvas(task.id, side, pairs, everything[len(shown) :], everything[: len(shown)])
+    if config.data.query not in ASKING_TESTS:
+        return _on_canvas(task, side, pairs, everything, everything, config)
+    return _on_canvas(task, side, pairs, everything[len(shown) :], everything[: len(shown)], config)
 
 
 def _on_canvas(
-    task_id: str, side: int, pairs: list[Pair], asked: tuple[int, ...], shown: tuple[int, ...]
+    task: Task,
+    side: int,
+    pairs: list[Pair],
+    asked: tuple[int, ...],
+    shown: tuple[int, ...],
+    config: ExperimentConfig,
 ) -> TrainingTask:
     cells = tuple((as_cells(pair.input), as_cells(pair.output)) for pair in pairs)
-    return TrainingTask(task_id, side, cells, asked, shown)
+    data = config.data
+    forms = distinct_forms(task, config.seed, data.augmentations + 1) if data.distinct_augmentations else ()
+    return TrainingTask(task.id, side, cells, asked, shown, forms)
 
 
 def _fits(pair: Pair, side: int) -> bool:
@@ -195,8 +263,9 @@ def _fits(pair: Pair, side: int) -> bool:
 
 def _evaluation_demonstrations(
     config: ExperimentConfig, held_out: Mapping[str, tuple[Task, ...]]
-) -> list[TrainingTask]:
-    """The demonstrations of the evaluated held-out tasks, each task once, as tasks to train on.
+) -> dict[tuple[str, str], TrainingTask]:
+    """The demonstrations of the evaluated held-out tasks, or of all in their sets, as tasks to train on, each
+    task once, by set and task id.
 
     A demonstration of one task that is a test of another, in any augmentation, is left out.
     """
@@ -206,8 +275,11 @@ def _evaluation_demonstrations(
             for test in task.tests:
                 if test.output is not None:
                     asked_by[canonical(test.input, test.output)].add(task.id)
-    found: dict[str, TrainingTask] = {}
+    found: dict[tuple[str, str], TrainingTask] = {}
+    seen: set[str] = set()
     for part in config.evaluation.sets:
+        if config.data.demonstrations_of == "set":
+            part = part.model_copy(update={"first_tasks": None, "that_fit": False})
         for task in select_tasks(part, held_out.get(part.name, ()), config.data.canvas_sizes):
             side = choose_canvas(task, config.data.canvas_sizes)
             pairs = [
@@ -215,17 +287,19 @@ def _evaluation_demonstrations(
                 for pair in dict.fromkeys(task.demonstrations)
                 if not asked_by.get(canonical(pair.input, pair.output), set()) - {task.id}
             ]
-            if side is not None and pairs and task.id not in found:
+            if side is not None and pairs and task.id not in seen:
+                seen.add(task.id)
                 everything = tuple(range(len(pairs)))
-                found[task.id] = _on_canvas(task.id, side, pairs, everything, everything)
-    return list(found.values())
+                found[part.name, task.id] = _on_canvas(task, side, pairs, everything, everything, config)
+    return found
 
 
 def _puzzle_table(config: ExperimentConfig, tasks: list[TrainingTask]) -> PuzzleTable:
     """TRM's rows; an encoder has none."""
     if not isinstance(config.model, TrmModel):
         return PuzzleTable()
-    return PuzzleTable([task.id for task in tasks], config.data.augmentations)
+    forms = {task.id: task.forms for task in tasks if task.forms}
+    return PuzzleTable([task.id for task in tasks], config.data.augmentations, forms)
 
 
 def _nothing_left(dropped: list[Dropped]) -> NoReturn:

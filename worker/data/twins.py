@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.domain.experiment import ExperimentConfig
 from worker.data.augment import augmentation
-from worker.data.batches import Canvases, View, most_demonstrations
+from worker.data.batches import Canvases, View, in_the_corner, most_demonstrations
 from worker.data.training_data import TrainingData, TrainingTask
 from worker.kit.batch import Batch
 
@@ -58,21 +58,21 @@ class Twins:
         self, task: TrainingTask, first: int, canvases: Canvases, generator: np.random.Generator
     ) -> None:
         """The views of a task, from row `first` on."""
-        forms = self._config.data.augmentations + 1
-        drawn = generator.choice(forms, self.views, replace=forms < self.views)
+        forms = task.forms or range(self._config.data.augmentations + 1)
+        drawn = generator.choice(len(forms), self.views, replace=len(forms) < self.views)
         asked = task.asked[int(generator.random() * len(task.asked))] if self.asks else None
         among = task.shown if asked is None else task.beside(asked)
         order = generator.random(len(among)).argsort()[: self.demonstrations]
         offsets = generator.random((self.views, len(order) + self.asks, 2))
-        translation = self._config.data.translation
-        for number, form in enumerate(drawn.tolist()):
-            row = first + number
+        for number, place_of_form in enumerate(drawn.tolist()):
+            row, form = first + number, forms[place_of_form]
+            still = in_the_corner(task, form, self._config)
             view = View(augmentation(self._seed, task.id, form))
             canvases.puzzle[row] = self._puzzles.row(task.id, form)
             for place, shown in enumerate(order.tolist()):
-                offset = offsets[number, place] if translation else None
+                offset = None if among[shown] in still else offsets[number, place]
                 canvases.show(view, row, place, task.pairs[among[shown]], offset)
             if asked is not None:
-                offset = offsets[number, -1] if translation else None
+                offset = None if asked in still else offsets[number, -1]
                 question = canvases.inputs[row], canvases.outputs[row]
                 view.draw_pair(question, task.pairs[asked], offset)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from backend.domain.arc.grid import Grid
-from backend.domain.arc.votes import SearchPoint, SearchTrace
+from backend.domain.arc.votes import SearchLoss, SearchPoint, SearchTrace
 from backend.domain.experiment import NoSearch, SearchConfig
 from worker.data.tokens import crop
 from worker.kit.batch import Batch, Region
@@ -66,10 +66,11 @@ def decode(
     try:
         with torch.inference_mode(), device.autocast():
             if searching is not None and not isinstance(searching.search, NoSearch):
-                refined = refine(reasoner, batch, *searching)
+                refined = refine(reasoner, batch, *searching, act_steps)
                 searches = _traces(reasoner, refined, act_steps, watched)
             if traced or refined:
-                for output in reasoner.outputs(batch, act_steps, refined.encoded if refined else None):
+                course = refined.moved(reasoner) if refined else None
+                for output in reasoner.outputs(batch, act_steps, course):
                     for row, shown in zip(traced, _predictions(output, traced, batch.region), strict=True):
                         steps[row].append(shown)
             else:
@@ -86,20 +87,33 @@ def _traces(
     """The search of every view; those of `watched` rows with what they would have shown on the way."""
     rows = list(watched)
     points: dict[int, list[SearchPoint]] = {row: [] for row in rows}
+    taken = refined.taken.tolist()
     for moment in refined.moments if rows else ():
-        encoded = refined.rows(reasoner, rows, moment)
-        for output in reasoner.outputs(encoded.samples, act_steps, encoded):
+        course = refined.moved(reasoner, moment.best, rows)
+        samples = course[0].samples
+        for output in reasoner.outputs(samples, act_steps, course):
             last = output
-        shown = _predictions(last, range(len(rows)), encoded.samples.region)
-        losses, distances = moment.losses[rows].tolist(), moment.distances[rows].tolist()
-        for row, loss, distance, (grid, p) in zip(rows, losses, distances, shown, strict=True):
-            points[row].append(SearchPoint(moment.step, loss, distance, grid, p))
+        shown = _predictions(last, range(len(rows)), samples.region)
+        found = (each[rows].tolist() for each in (moment.losses, moment.held_out, moment.distances))
+        for row, loss, held_out, distance, (grid, p) in zip(rows, *found, shown, strict=True):
+            if moment.step <= taken[row]:
+                points[row].append(SearchPoint(moment.step, loss, distance, grid, p, _known(held_out)))
     return [
-        SearchTrace(tuple(points.get(row, ())), kept, decodes)
-        for row, (kept, decodes) in enumerate(
-            zip(refined.kept.tolist(), refined.decodes.tolist(), strict=True)
+        SearchTrace(
+            points=tuple(points.get(row, ())),
+            kept_step=int(refined.kept[row]),
+            decodes=int(refined.decodes[row]),
+            steps=taken[row],
+            start=int(refined.won[row]) + 1,
+            before=SearchLoss(*(_known(float(loss[row])) for loss in refined.before)),
+            after=SearchLoss(*(_known(float(loss[row])) for loss in refined.after)),
         )
+        for row in range(len(taken))
     ]
+
+
+def _known(loss: float) -> float | None:
+    return None if math.isnan(loss) else loss
 
 
 def _predictions(output: StepOutput, rows: Sequence[int], region: Region | None) -> list[ViewPrediction]:

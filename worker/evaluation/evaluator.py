@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Protocol
 
 from backend.domain.arc.task import Task
-from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, ViewVote, tally
+from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, ViewVote, cost_of_adaptation, tally
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.records import TRUTH_UNKNOWN, EvaluationKey, EvaluationSummary, TestOutcome
+from backend.domain.records import (
+    NO_EMBEDDING,
+    TRUTH_UNKNOWN,
+    UNCOUNTED,
+    WITHOUT_EMBEDDING,
+    EvaluationKey,
+    EvaluationSummary,
+    TestOutcome,
+)
 from backend.domain.statistics import pass_at
 from worker.data.puzzles import PuzzleTable
+from worker.evaluation.adapting import Adapter, answering
 from worker.evaluation.decoding import Searching, ViewPrediction, decode
 from worker.evaluation.judging import gathered, judge, not_fitting, together
 from worker.evaluation.plan import Plan, PlannedBatch
@@ -38,14 +48,15 @@ def evaluate(
     puzzles: PuzzleTable,
     stop: Stop,
     already: Collection[tuple[str, int]] = (),
+    adapter: Adapter | None = None,
 ) -> Iterator[TestOutcome]:
     """One outcome per test input of `tasks` as soon as its views are done; a stop ends it between batches.
 
     `already` are (task id, test index) to skip: those an earlier, stopped evaluation has done. The others
     come out as if it had never stopped. `key` says how many views and ACT steps. Test inputs that fit no
-    canvas come first, as failed.
+    canvas come first, as failed. `adapter` makes the model of each task where the config asks for that.
     """
-    plan = Plan(tasks, config, key.views, puzzles)
+    plan = Plan(tasks, config, key.views, adapter.puzzles if adapter else puzzles)
     yield from (not_fitting(each, config) for each in plan.fitting_none if each.name not in already)
     parts: dict[tuple[str, int], list[QuestionVotes]] = {}
     for number in range(plan.batches):
@@ -55,7 +66,7 @@ def evaluate(
             continue
         if stop.requested:
             return
-        for part in answer(reasoner, config, planned, key.act_steps):
+        for part in answer(reasoner, config, planned, key.act_steps, adapter):
             parts.setdefault((part.task_id, part.test_index), []).append(part)
         for question in missing:
             if plan.batches_of(question)[-1] == number:
@@ -63,10 +74,15 @@ def evaluate(
 
 
 def answer(
-    reasoner: Reasoner, config: ExperimentConfig, planned: PlannedBatch, act_steps: int
+    reasoner: Reasoner,
+    config: ExperimentConfig,
+    planned: PlannedBatch,
+    act_steps: int,
+    adapter: Adapter | None = None,
 ) -> list[QuestionVotes]:
-    """What the views of one batch vote for, by question."""
+    """What the views of one batch vote for, by question: adapt, then search, then decode."""
     device = Device(next(reasoner.parameters()).device, config.training.precision)
+    reasoner, adaptation = answering(reasoner, config, planned, adapter)
     first = [row for row, view in enumerate(planned.views) if view.views[0].number == 0]
     traced = first if config.evaluation.trace_steps else []
     searching = Searching(config.evaluation.search, [_seed_of(view, config) for view in planned.views])
@@ -90,6 +106,7 @@ def answer(
             tuple(votes[each]),
             steps.get(each, ()),
             together(searches.get(each, [])),
+            adaptation,
         )
         for each in planned.questions
     ]
@@ -98,18 +115,20 @@ def answer(
 def outcome_of(
     question: Question, parts: list[QuestionVotes], plan: Plan, config: ExperimentConfig
 ) -> TestOutcome:
-    """The outcome of a question whose batches are all done."""
+    """The outcome of a question whose batches are all done; one without an embedding is noted as such."""
     whole = gathered(question, parts)
-    return judge(question, whole, config.evaluation.keep_candidates, plan.room_of(question))
+    outcome = judge(question, whole, config.evaluation.keep_candidates, plan.room_of(question))
+    if outcome.note == TRUTH_UNKNOWN or not plan.lacks_embedding(question):
+        return outcome
+    return replace(outcome, note=NO_EMBEDDING)
 
 
 def summarise(key: EvaluationKey, outcomes: Iterable[TestOutcome], seconds: float) -> EvaluationSummary:
-    """pass@k over the tasks evaluated, and why first attempts fail. Unknown truths do not count."""
+    """pass@k over the tasks evaluated, and why first attempts fail. Unknown truths do not count, and tasks
+    that TRM has no embedding for are stated apart."""
     outcomes = list(outcomes)
-    judged = [outcome for outcome in outcomes if outcome.note != TRUTH_UNKNOWN]
-    ranks: dict[str, list[int | None]] = {}
-    for outcome in judged:
-        ranks.setdefault(outcome.task_id, []).append(outcome.truth_rank)
+    judged = [outcome for outcome in outcomes if outcome.note not in UNCOUNTED]
+    ranks = _ranks(judged)
     traces = [(outcome.trace, outcome.truth_rank) for outcome in judged if outcome.trace]
     firsts = (outcome.candidates[0].failure_mode for outcome in judged if outcome.candidates)
     return EvaluationSummary(
@@ -117,12 +136,35 @@ def summarise(key: EvaluationKey, outcomes: Iterable[TestOutcome], seconds: floa
         passes={k: pass_at(ranks, k) for k in ATTEMPTS},
         failure_modes=dict(Counter(mode.value for mode in firsts if mode is not None)),
         seconds=seconds,
-        extras=({"by_dihedral": tally(traces)} if traces else {}) | _cost_of_search(outcomes, seconds),
+        extras={
+            **({"by_dihedral": tally(traces)} if traces else {}),
+            **_apart(outcomes),
+            **_cost_of_search(outcomes, seconds),
+            **cost_of_adaptation(outcome.trace for outcome in outcomes if outcome.test_index == 0),
+        },
     )
 
 
+def _ranks(outcomes: Iterable[TestOutcome]) -> dict[str, list[int | None]]:
+    """Task id -> the truth's rank in each of its test inputs."""
+    ranks: dict[str, list[int | None]] = {}
+    for outcome in outcomes:
+        ranks.setdefault(outcome.task_id, []).append(outcome.truth_rank)
+    return ranks
+
+
+def _apart(outcomes: Iterable[TestOutcome]) -> dict[str, Any]:
+    """The tasks without an embedding and what became of them; nothing where there are none."""
+    ranks = _ranks(outcome for outcome in outcomes if outcome.note == NO_EMBEDDING)
+    if not ranks:
+        return {}
+    scores = {str(k): pass_at(ranks, k) for k in ATTEMPTS}
+    passes = {k: [score.solved, score.n] for k, score in scores.items()}
+    return {WITHOUT_EMBEDDING: {"tasks": sorted(ranks), "passes": passes}}
+
+
 def _cost_of_search(outcomes: Sequence[TestOutcome], seconds: float) -> dict[str, float]:
-    """What a task's search costs: demonstrations decoded, and the seconds of the whole evaluation."""
+    """What a task's search costs: its decodes, and the seconds of the whole evaluation."""
     decodes = [each.trace.search.decodes for each in outcomes if each.trace and each.trace.search]
     tasks = len({outcome.task_id for outcome in outcomes})
     if not decodes:

@@ -19,7 +19,10 @@ def gathered(question: Question, parts: Sequence[QuestionVotes]) -> QuestionVote
     votes = sorted((each for part in parts for each in part.votes), key=lambda each: each.view)
     steps: tuple[ActStep, ...] = next((part.steps for part in parts if part.steps), ())
     searches = [part.search for part in parts if part.search is not None]
-    return QuestionVotes(question.task.id, question.test_index, tuple(votes), steps, together(searches))
+    adaptation = next((part.adaptation for part in parts if part.adaptation), None)
+    return QuestionVotes(
+        question.task.id, question.test_index, tuple(votes), steps, together(searches), adaptation
+    )
 
 
 def together(found: Sequence[SearchTrace]) -> SearchTrace | None:
@@ -45,7 +48,9 @@ def judge(question: Question, whole: QuestionVotes, keep: int, room: tuple[int, 
         truth_rank=None if test.output is None else truth_rank(candidates, test.output),
         candidates=tuple(_prediction(rank, each, test) for rank, each in enumerate(candidates[:keep], 1)),
         note=_note(test, room),
-        trace=trace_of(votes, whole.steps, [each.grid for each in candidates], whole.search),
+        trace=trace_of(
+            votes, whole.steps, [each.grid for each in candidates], whole.search, whole.adaptation
+        ),
     )
 
 

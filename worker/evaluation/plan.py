@@ -9,15 +9,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 from backend.domain.arc.task import Task
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import ExperimentConfig, NoAdaptation
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.views import (
     Question,
     QuestionView,
     batch_of,
+    distinct_views_of,
     questions_by_canvas,
     region_of,
     views_of,
@@ -79,11 +80,12 @@ class Plan:
     def __init__(
         self, tasks: Iterable[Task], config: ExperimentConfig, views: int, puzzles: PuzzleTable
     ) -> None:
-        """`views` per test input, those that look alike once."""
+        """`views` per test input: those that look alike computed once, or with `distinct_views` left out."""
         self._size = config.evaluation.batch_size
         self._margin = config.evaluation.trim
         self._seed = config.seed
         self._asked = views
+        self._views_of = distinct_views_of if config.evaluation.distinct_views else views_of
         self._puzzles = puzzles
         self._at_hand: dict[Question, tuple[QuestionView, ...]] = {}
         self._canvases: list[_Canvas] = []
@@ -93,13 +95,23 @@ class Plan:
         self.fitting_none: tuple[Question, ...] = tuple(by_canvas.pop(None, ()))
         for side, questions in by_canvas.items():
             if side is not None:
-                for region, of_region in self._by_region(side, questions).items():
-                    self._add(side, region, of_region)
+                for together in self._together(questions, config):
+                    for region, of_region in self._by_region(side, together).items():
+                        self._add(side, region, of_region)
 
     @property
     def questions(self) -> list[Question]:
         """Those on a canvas, each once."""
         return list(self._places)
+
+    def lacks_embedding(self, question: Question) -> bool:
+        """Whether the model would answer it with the embedding of an unknown puzzle."""
+        return self._puzzles.lacks(question.task.id)
+
+    @property
+    def without_embedding(self) -> list[str]:
+        """The tasks on a canvas that the model has no embedding for."""
+        return list(dict.fromkeys(each.task.id for each in self.questions if self.lacks_embedding(each)))
 
     @property
     def views(self) -> int:
@@ -155,6 +167,13 @@ class Plan:
         region = region_of(question.task, side, self._margin)
         return region.height, region.width
 
+    @staticmethod
+    def _together(questions: Sequence[Question], config: ExperimentConfig) -> list[list[Question]]:
+        """Questions whose views may share a batch: those of one task, where each has a model of its own."""
+        if isinstance(config.evaluation.adaptation, NoAdaptation):
+            return [list(questions)]
+        return [list(of_task) for _, of_task in groupby(questions, key=lambda question: question.task)]
+
     def _by_region(self, side: int, questions: Sequence[Question]) -> dict[Region | None, list[Question]]:
         """The questions by what their views fill of the canvas: the small regions first."""
         found: dict[Region | None, list[Question]] = {}
@@ -188,5 +207,5 @@ class Plan:
         if found is None:
             if len(self._at_hand) >= KEPT:
                 self._at_hand.pop(next(iter(self._at_hand)))
-            found = self._at_hand[question] = views_of(question, self._asked, self._seed, self._puzzles)
+            found = self._at_hand[question] = self._views_of(question, self._asked, self._seed, self._puzzles)
         return found

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from backend.domain.arc.task import Pair, Task, TestPair, choose_canvas
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import ExperimentConfig, NoSearch
 from worker.data.augment import ON_ITS_SIDE, Augmentation, augmentation
 from worker.data.batches import Canvases, View, most_demonstrations
+from worker.data.forms import TRIES, distinct
 from worker.data.puzzles import UNKNOWN_ROW, PuzzleTable
 from worker.data.tokens import as_cells
 from worker.kit.batch import Batch, Region
@@ -53,10 +55,27 @@ def questions_by_canvas(tasks: Iterable[Task], config: ExperimentConfig) -> dict
     """All test inputs by the side of their canvas, ascending; under None those that fit no canvas."""
     found: dict[int | None, list[Question]] = {side: [] for side in (None, *config.data.canvas_sizes)}
     for task in tasks:
-        shown = task.demonstrations[: most_demonstrations(config)]
+        shown = task.demonstrations[: _most_shown(config)]
         side = choose_canvas(task, config.data.canvas_sizes)
         found[side] += [Question(task, index, shown) for index in range(len(task.tests))]
     return found
+
+
+def distinct_views_of(
+    question: Question, views: int, seed: int, puzzles: PuzzleTable
+) -> tuple[QuestionView, ...]:
+    """The first `views` augmentations of a question's task that all look different, fewer where it has fewer.
+
+    Each is a view of its own and casts one vote. Where the puzzle table knows the task, the forms of it that
+    were trained on are chosen among.
+    """
+    task = question.task
+    numbers = puzzles.forms(task.id) or range(TRIES * views)
+    found = islice(distinct(task, seed, numbers), views)
+    return tuple(
+        QuestionView(question, (IndexedView(number, view),), puzzles.row(task.id, number))
+        for number, view in found
+    )
 
 
 def views_of(question: Question, views: int, seed: int, puzzles: PuzzleTable) -> tuple[QuestionView, ...]:
@@ -97,6 +116,12 @@ def batch_of(group: Sequence[QuestionView], side: int, region: Region | None = N
             canvases.demo_mask[row, place] = True
         canvases.puzzle[row] = each.puzzle_row
     return canvases.batch()
+
+
+def _most_shown(config: ExperimentConfig) -> int:
+    """Demonstrations of a question, at most. A search asks them even where the model reads none."""
+    searches = not isinstance(config.evaluation.search, NoSearch)
+    return config.data.max_demonstrations if searches else most_demonstrations(config)
 
 
 def _colours(question: Question) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from backend.domain.arc.ballots import ranked
 from backend.domain.arc.grid import Grid
 
 
@@ -27,12 +28,8 @@ class Candidate:
 
 def vote(ballots: Iterable[Ballot]) -> tuple[Candidate, ...]:
     """All different grids, most votes first, then the surest; of equals the one that was seen first."""
-    probabilities: dict[Grid, list[float]] = {}
-    for ballot in ballots:
-        probabilities.setdefault(ballot.grid, []).append(ballot.halting_probability)
-    candidates = [Candidate(grid, len(ps), sum(ps) / len(ps)) for grid, ps in probabilities.items()]
-    candidates.sort(key=lambda candidate: (candidate.votes, candidate.confidence), reverse=True)
-    return tuple(candidates)
+    standings = ranked((ballot.grid, ballot.halting_probability) for ballot in ballots)
+    return tuple(Candidate(each.answer, each.votes, each.confidence) for each in standings)
 
 
 def truth_rank(candidates: Sequence[Candidate], truth: Grid) -> int | None:

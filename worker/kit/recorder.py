@@ -14,10 +14,17 @@ from backend.domain.records import (
     Ruling,
     TestOutcome,
 )
+from backend.domain.trained_on import TrainedOn
+
+
+class LostRun(Exception):
+    """Another attempt has the run by now: this process has to leave it alone."""
 
 
 class Recorder(Protocol):
     """Receives everything a run emits. Methods return at once; `flush` waits until all is durable."""
+
+    def trained_on(self, record: TrainedOn) -> None: ...
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None: ...
 
@@ -44,6 +51,9 @@ class Recorder(Protocol):
 
 class NullRecorder:
     """Forgets everything: benchmarks and notebooks."""
+
+    def trained_on(self, record: TrainedOn) -> None:
+        pass
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         pass

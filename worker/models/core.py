@@ -38,7 +38,9 @@ class States(NamedTuple):
 
 
 class Recursion(nn.Module):
-    """h_cycles times: l_cycles times z <- f(z + y + x), then y <- f(y + z). The last cycle has gradient."""
+    """h_cycles times: l_cycles times z <- f(z + y + x), then y <- f(y + z). The last cycle has gradient;
+    all have where `whole_gradient` asks for it.
+    """
 
     def __init__(self, blocks: list[Block], h_cycles: int, l_cycles: int) -> None:
         super().__init__()
@@ -46,9 +48,9 @@ class Recursion(nn.Module):
         self.h_cycles = h_cycles
         self.l_cycles = l_cycles
 
-    def forward(self, states: States, x: Tensor, rope: Rope) -> States:
+    def forward(self, states: States, x: Tensor, rope: Rope, whole_gradient: bool = False) -> States:
         """States after one ACT step on input x (B, L, D)."""
-        with torch.no_grad():
+        with torch.set_grad_enabled(whole_gradient and torch.is_grad_enabled()):
             for _ in range(self.h_cycles - 1):
                 states = self._cycle(states, x, rope)
         return self._cycle(states, x, rope)
@@ -102,6 +104,7 @@ class Core(nn.Module):
         tokens: Tensor,
         context: Tensor,
         region: Region | None = None,
+        whole_gradient: bool = False,
     ) -> States:
         """States (B, T + S, D) after one ACT step; slots where `fresh` (B,) is True start afresh.
 
@@ -115,7 +118,7 @@ class Core(nn.Module):
             if region is None
             else _rope_of(region, self.context_tokens, self.head_width, x.device, wide_dtype(dtype))
         )
-        refined: States = self.recursion(states, x, rope)
+        refined: States = self.recursion(states, x, rope, whole_gradient)
         return refined
 
 

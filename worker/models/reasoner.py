@@ -7,7 +7,7 @@ caller runs as many steps as it wants (published: `act.max_steps`) from an initi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -25,7 +25,8 @@ SHORTEST_EXPLORATION = 2  # ACT steps
 
 
 class Carry(NamedTuple):
-    """What one ACT step leaves to the next, per slot of the batch. Nothing in it carries gradient."""
+    """What one ACT step leaves to the next, per slot of the batch. Nothing in it carries gradient,
+    unless the step was asked for its whole gradient."""
 
     states: States  # each (B, T + S, D)
     steps: Tensor  # (B,) int64, ACT steps taken on the slot's sample
@@ -120,23 +121,40 @@ class Reasoner(nn.Module):
             last = output
         return last
 
-    def outputs(self, batch: Batch, act_steps: int, encoded: Encoded | None = None) -> Iterator[StepOutput]:
+    def outputs(
+        self, batch: Batch, act_steps: int, course: Sequence[Encoded] | None = None
+    ) -> Iterator[StepOutput]:
         """`act_steps` steps (1 or more) on new samples, in evaluation: nothing is drawn, nothing halts.
 
-        Where the context source carries no state, every step would find the same context: it is computed
-        once, and the numbers are those of `act_steps` calls of `step`. `encoded`, where given, takes the
-        place of what the context source would make of the batch, at every step.
+        The numbers are those of `act_steps` calls of `step`. A `course`, where given, takes the place of that
+        of the batch; its last member stays in force where it is shorter.
+        """
+        course = self.course(batch, act_steps) if course is None else course
+        carry = self.initial_carry(batch)
+        for step in range(act_steps):
+            output = self.decode(carry, course[min(step, len(course) - 1)])
+            carry = output.carry
+            yield output
+
+    def course(self, batch: Batch, act_steps: int) -> tuple[Encoded, ...]:
+        """What the context source makes of new samples at each ACT step, in evaluation.
+
+        One that carries no state would find the same context at every step: it is asked once, and the course
+        has one member.
         """
         carry = self.initial_carry(batch)
-        encode_anew = bool(carry.context_state) and encoded is None
-        encoded = self.encode(carry, batch) if encoded is None else encoded
-        output = self.decode(carry, encoded)
-        yield output
-        for _ in range(act_steps - 1):
-            if encode_anew:
-                encoded = self.encode(output.carry, batch)
-            output = self.decode(output.carry, encoded)
-            yield output
+        found = [self.encode(carry, batch)]
+        samples = found[0].samples
+        while carry.context_state and len(found) < act_steps:
+            last = found[-1]
+            carry = carry._replace(
+                batch=samples,
+                halted=torch.zeros_like(carry.halted),
+                context_state=last.state,
+                context=None if carry.context is None else last.context,
+            )
+            found.append(self.encode(carry, batch)._replace(samples=samples))
+        return tuple(found)
 
     def encode(self, carry: Carry, batch: Batch, noise: Noise | None = None) -> Encoded:
         """The first half of a step: who is in the slots, and the context of each."""
@@ -166,16 +184,23 @@ class Reasoner(nn.Module):
             return encoded._replace(context=latent)
         return encoded._replace(context=self.context.expand(latent), latent=latent)
 
-    def decode(self, carry: Carry, encoded: Encoded, noise: Noise | None = None) -> StepOutput:
-        """The second half: one pass through the core, from where `carry` left it."""
+    def decode(
+        self, carry: Carry, encoded: Encoded, noise: Noise | None = None, whole_gradient: bool = False
+    ) -> StepOutput:
+        """The second half: one pass through the core, from where `carry` left it.
+
+        With `whole_gradient` every cycle has gradient, and so have the carried states.
+        """
         samples, context = encoded.samples, encoded.context
-        states = self.core(carry.states, carry.halted, samples.inputs, context, samples.region)
+        states = self.core(
+            carry.states, carry.halted, samples.inputs, context, samples.region, whole_gradient
+        )
         steps = carry.steps.masked_fill(carry.halted, 0) + 1
         halt_logits = self.halt_head(states.y[:, 0])[:, 0]
         halt_logits = halt_logits.to(wide_dtype(halt_logits.dtype))
         return StepOutput(
             carry=Carry(
-                states=states.detach(),
+                states=states if whole_gradient else states.detach(),
                 steps=steps,
                 halted=self._halt(steps, halt_logits.detach(), noise),
                 batch=samples._replace(places=None),  # of this step alone

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from backend.domain.experiment import search_words
 from backend.domain.hypothesis.judge import Recorded
 from backend.domain.records import (
+    WITHOUT_EMBEDDING,
     Alarm,
     Checkpoint,
     EvaluationKey,
@@ -23,6 +24,7 @@ from backend.domain.records import (
     TestOutcome,
 )
 from backend.domain.records import Progress as RunProgress
+from backend.domain.trained_on import TrainedOn
 from backend.kit.format import counted
 from backend.kit.streams import console as open_console
 from backend.kit.streams import printable
@@ -51,6 +53,9 @@ class ConsoleRecorder:
         )
         self._phases: dict[str, TaskID] = {}
         self._numbers = ""
+
+    def trained_on(self, record: TrainedOn) -> None:
+        pass  # the log says it
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         shown = {"loss": "loss", "accuracy/token": "tokens right", "accuracy/exact": "grids right"}
@@ -95,6 +100,9 @@ class ConsoleRecorder:
         self.log(describe(summary.key))
         for k, score in summary.passes.items():
             self.console.print(f"  pass@{k}  {describe_score(score)}", highlight=False)
+        if apart := summary.extras.get(WITHOUT_EMBEDDING):
+            solved, n = apart["passes"]["1"]
+            self.log(f"  apart: {solved:g}/{n} of the tasks that TRM has no embedding for", "warning")
         modes = ", ".join(f"{count} {mode}" for mode, count in summary.failure_modes.items() if count)
         if modes:
             self.console.print(f"  wrong first attempts: {modes}", highlight=False)

@@ -29,21 +29,19 @@ from backend.domain.records import (
     Ruling,
     TestOutcome,
 )
+from backend.domain.trained_on import TrainedOn
 from backend.evaluation import outcomes as predictions
 from backend.hypothesis import service as hypotheses
 from backend.metrics import service as series
-from backend.runs import checkpoints, events, logs
+from backend.runs import checkpoints, events, logs, trained_on
 from backend.web import notify
 from backend.workers import lease
+from worker.kit.recorder import LostRun
 from worker.recording.write_behind import WriteBehind
 
 Write = Callable[[Session], object]
 Point = tuple[int, float, Mapping[str, float]]  # step, wall time, values
 TABLE_EVERY = 2.0  # seconds between two notifications to the table of runs
-
-
-class LostRun(Exception):
-    """Another attempt has the run by now: this process has to leave it alone."""
 
 
 @dataclass
@@ -71,6 +69,9 @@ class DbRecorder:
         self._phase = ""
         self._evaluations: dict[EvaluationKey, int] = {}  # their ids; touched by the writing thread only
         self._queue: WriteBehind[Point | LogLine | Progress | Write] = WriteBehind(self._write)
+
+    def trained_on(self, record: TrainedOn) -> None:
+        self._queue.put(lambda session: trained_on.record(session, self._run_id, record))
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         self._queue.put((step, time.time(), dict(values)))

@@ -6,6 +6,8 @@ asked. Moves of the latent shared by training and search are here too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,22 +26,38 @@ def demonstration_loss(reasoner: Reasoner, encoded: Encoded, latent: Tensor) -> 
     """
     pairs = Pairs.of(encoded.samples)
     contexts = reasoner.with_latent(encoded, latent).context[pairs.place // pairs.mask.shape[1]]
-    return mean_per_sample(pairs, pair_losses(reasoner, pairs, contexts))
+    return mean_per_sample(pairs, pair_losses(reasoner, pairs, (contexts,)))
 
 
-def pair_losses(reasoner: Reasoner, pairs: Pairs, contexts: Tensor) -> Tensor:
-    """Prediction loss (N,) float64 of each demonstration, asked under its context (N, T, D)."""
+def pair_losses(
+    reasoner: Reasoner,
+    pairs: Pairs,
+    contexts: Sequence[Tensor],
+    act_steps: int = 1,
+    whole_gradient: bool = False,
+) -> Tensor:
+    """Prediction loss (N,) float64 of each demonstration after `act_steps`, asked from fresh states.
+
+    `contexts` (N, T, D) are those of the ACT steps, of which the last stays in force. The gradient is that of
+    the last cycle of the last step alone, unless the whole one is asked for.
+    """
     asked = _asked(pairs)
-    fresh = reasoner.initial_carry(asked)
+    carry = reasoner.initial_carry(asked)
     question = Encoded(
         samples=asked,
-        context=contexts,
-        state=fresh.context_state,
+        context=contexts[0],
+        state=carry.context_state,
         penalties={},
-        encoded=fresh.halted,
+        encoded=carry.halted,
         latent=None,
     )
-    return prediction_loss(reasoner.decode(fresh, question).logits, asked.labels)
+    for step in range(act_steps):
+        question = question._replace(context=contexts[min(step, len(contexts) - 1)])
+        counts = whole_gradient or step == act_steps - 1
+        with torch.set_grad_enabled(counts and torch.is_grad_enabled()):
+            output = reasoner.decode(carry, question, whole_gradient=whole_gradient)
+        carry = output.carry
+    return prediction_loss(output.logits, asked.labels)
 
 
 def mean_per_sample(pairs: Pairs, losses: Tensor) -> Tensor:

@@ -21,12 +21,15 @@ from sqlalchemy.orm import Session
 
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.arc.votes import QuestionVotes, pack_votes, unpack_votes
-from backend.domain.records import EvaluationKey
+from backend.domain.experiment import augments
+from backend.domain.records import WITHOUT_EMBEDDING, EvaluationKey
+from backend.domain.trained_on import TrainedOn
 from backend.evaluation import jobs as queue
 from backend.evaluation import outcomes as predictions
 from backend.evaluation.jobs import Share, ShareLost
 from backend.kit.errors import NotFound, Unavailable
 from backend.kit.retry import retry
+from backend.runs import trained_on
 from backend.scores import job_queries as jobs
 from backend.settings import Settings
 from backend.web import notify
@@ -75,47 +78,62 @@ class _Work:
 
     def to_the_end(self) -> None:
         """Compute what there is to take, or leave when asked to."""
+        from worker.data import given_away
         from worker.evaluation.evaluator import answer
         from worker.evaluation.judging import not_fitting
-        from worker.evaluation.plan import Plan
         from worker.training.scoring import load_checkpoint  # takes seconds: torch
 
-        key, run_id, options = self._job()
+        key, run_id, options, recorded = self._job()
         source = DbTasks(self.engine)
-        loaded = load_checkpoint(self.settings.artifacts / run_id, key.step, _changes(key, options), source)
+        folder = self.settings.artifacts / run_id
+        loaded = load_checkpoint(folder, key.step, _changes(key, options), source, recorded)
         wanted = set(key.task_ids)
         tasks = [task for task in source.tasks(key.set_name) if task.id in wanted]
         tasks.sort(key=lambda task: task.id)
-        plan = Plan(tasks, loaded.config, key.views, loaded.puzzles)
+        plan = loaded.plan(tasks, key.views)
         failed = [not_fitting(each, loaded.config) for each in plan.fitting_none]
-        self._write(lambda session: self._begin(session, loaded, plan, failed, key))
+        check = given_away.check(
+            loaded.trained_on, source, {key.set_name: tasks}, augmented=augments(loaded.config)
+        )
+        facts = check.extras
+        if apart := plan.without_embedding:
+            facts[WITHOUT_EMBEDDING] = {"tasks": apart}
+        self._write(lambda session: self._begin(session, loaded, plan, failed, key, facts))
         while not self.stop.requested:
             number = self._write(lambda session: queue.take(session, self.share))
             if number is None:
                 break
             planned, started = plan.batch(number), time.monotonic()
-            answers = answer(loaded.reasoner, loaded.config, planned, key.act_steps)
+            answers = answer(loaded.reasoner, loaded.config, planned, key.act_steps, loaded.adapter)
             seconds = time.monotonic() - started
             self._deliver(planned, answers, seconds, plan, loaded, key)
             self._tell(run_id)
         notify.run_changed(run_id)
 
-    def _job(self) -> tuple[EvaluationKey, str, dict[str, Any]]:
-        """What is to be scored, of which run, and with which options."""
+    def _job(self) -> tuple[EvaluationKey, str, dict[str, Any], TrainedOn | None]:
+        """What is to be scored, of which run, with which options, and what that was trained on."""
         with reading_scope(self.engine) as session:
             found = jobs.get(session, self.share.evaluation_id)
             if found is None:
                 raise NotFound(f"Evaluation {self.share.evaluation_id} not found.")
             evaluation, job = found
-            return predictions.key_of(evaluation), evaluation.run_id, job.options
+            run_id = evaluation.run_id
+            recorded = trained_on.of_run(session, run_id)
+            return predictions.key_of(evaluation), run_id, job.options, recorded
 
     def _begin(
-        self, session: Session, loaded: Loaded, plan: Plan, failed: list[Any], key: EvaluationKey
+        self,
+        session: Session,
+        loaded: Loaded,
+        plan: Plan,
+        failed: list[Any],
+        key: EvaluationKey,
+        facts: dict[str, Any],
     ) -> None:
         name = loaded.device.name
         queue.begin(session, self.share, name, plan.batches, plan.views, plan.cells, failed)
-        if loaded.leak:
-            queue.note(session, self.share, loaded.leak)
+        if facts:
+            queue.note(session, self.share, facts)
         self._complete_if_done(session, key)
 
     def _deliver(
@@ -191,11 +209,13 @@ class _Work:
 def _changes(key: EvaluationKey, options: dict[str, Any]) -> dict[str, Any]:
     """How the evaluation differs from the run's own config: what is not asked for is off."""
     return {
+        "adaptation": {"kind": "none"},
         "search": {"kind": "none"},
         "trim": None,
         **options,
         "sets": [{"name": key.set_name, "first_tasks": None}],
         "views": key.views,
+        "distinct_views": key.distinct_views,
         "act_steps": key.act_steps,
         "weights": key.weights,
     }

@@ -26,8 +26,8 @@ from backend.queue import claims as queue
 from backend.runs import checkpoints
 from backend.runs import queries as runs
 from backend.settings import Settings
-from worker.kit.recorder import NullRecorder
-from worker.recording.database import DbRecorder, LostRun
+from worker.kit.recorder import LostRun, NullRecorder
+from worker.recording.database import DbRecorder
 from worker.recording.database_tasks import DbTasks
 from worker.recording.line_writer import LineWriter
 from worker.service import parallel
@@ -96,7 +96,7 @@ def _carry_out(
             from worker.training.trainer import train  # takes seconds: torch
 
             forget_unwritten(engine, folder, run_id, warn)
-            result = train(config, DbTasks(engine), recorder, folder, stop, resume=True)
+            result = train(config, DbTasks(engine), recorder, folder, stop, True, attempt)
         except EtrmError as error:
             recorder.log(str(error), "error")
             raise

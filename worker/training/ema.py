@@ -26,6 +26,8 @@ class Ema:
     @torch.no_grad()
     def update(self) -> None:
         """Take in the present weights."""
+        if not self.shadow:
+            return
         weights = [parameter.float() for parameter in self.parameters.values()]  # themselves, where float32
         torch._foreach_lerp_(list(self.shadow.values()), weights, 1 - self.decay)
 

@@ -48,15 +48,23 @@ class Learner:
     """
 
     def __init__(
-        self, config: ExperimentConfig, data: TrainingData, device: Device, ranks: Ranks = ALONE
+        self,
+        config: ExperimentConfig,
+        data: TrainingData,
+        device: Device,
+        ranks: Ranks = ALONE,
+        reasoner: Reasoner | None = None,
     ) -> None:
+        """`reasoner` is a model to go on with, on the device already; None makes a new one of the config."""
         training = config.training
         self.config = config
         self.device = device
         self.ranks = ranks
         self.step = 0
-        self.reasoner = build_reasoner(config, data.puzzles.rows).to(device.torch).train()
-        device.prepare(self.reasoner)
+        if reasoner is None:
+            reasoner = build_reasoner(config, data.puzzles.rows).to(device.torch)
+            device.prepare(reasoner)
+        self.reasoner = reasoner.train()
         if training.compile and device.can_compile:
             _compile_blocks(self.reasoner)
         self.ema = Ema(self.reasoner, config.optimisation.ema_decay)
@@ -98,7 +106,8 @@ class Learner:
         ]
         self.carries[side] = [output.carry for output in outputs]
         self.ranks.sum_parameters([parameter for _, parameter in (*self._encoder, *self._core)])
-        self._observe_gradients()
+        if self._encoder or self._core:
+            self._observe_gradients()
         self.sums.add(diagnostics.context_spread([output.context for output in outputs], self.ranks.gather))
         self._learning_rate = self.optimisers.set_learning_rate(self.step)
         self.optimisers.step()
@@ -124,7 +133,7 @@ class Learner:
         penalties = {
             name: each._replace(value=each.value * share[each.per]) for name, each in weighed.items()
         }
-        loss = with_penalties(terms.total, penalties) / size
+        loss = with_penalties(terms.total, penalties, size) / size
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
         self._observe(loss, terms, output, penalties)
@@ -228,13 +237,12 @@ class Learner:
     ) -> None:
         """Add what a part says of this step to the sums. Nothing here waits for the device."""
         parts = len(self.parts) * self.ranks.count  # sums are means over parts, these are shares of a sum
-        size = self.config.training.batch_size / parts
         self.sums.add(
             {
                 "loss": loss * parts + self._beside,
                 "loss/prediction": terms.prediction.mean(),
                 "loss/halting": terms.halting.mean(),
-                **{f"loss/{name}": penalty.value / size for name, penalty in penalties.items()},
+                **{f"loss/{name}_per_sample": penalty.value * parts for name, penalty in penalties.items()},
                 "encoder/sample_coverage": diagnostics.sample_coverage(output.context, output.encoded),
             }
         )

@@ -36,7 +36,9 @@ class AdamAtan2:
         weight_decay: float,
         scale: Callable[[str], float] = lambda name: 1.0,
     ) -> None:
-        self.names, self.parameters = zip(*parameters, strict=True)
+        named = tuple(parameters)  # none where the rows of a puzzle table are all that learns
+        self.names = tuple(name for name, _ in named)
+        self.parameters = tuple(parameter for _, parameter in named)
         self.betas = betas
         self.weight_decay = weight_decay
         self.scales = [scale(name) for name in self.names]

@@ -9,24 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from backend.domain.arc.task import Task
 from backend.domain.config.problems import parse_experiment
-from backend.domain.experiment import ExperimentConfig
-from backend.domain.health import LEAK
+from backend.domain.experiment import ExperimentConfig, TrmModel, augments
 from backend.domain.measurement import settings_of
-from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, TestOutcome
-from worker.data import training_data
-from worker.data.leaks import Leak
+from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
+from backend.domain.trained_on import Standing, TrainedOn, standing
+from worker.adaptation.adapter import adapter_of
+from worker.data import given_away, training_data
+from worker.data.given_away import LeakCheck
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
 from worker.data.sets import TaskSource
 from worker.evaluation import evaluator
+from worker.evaluation.adapting import Adapter
+from worker.evaluation.plan import Plan
 from worker.kit.device import Device, open_device
 from worker.kit.recorder import Recorder
 from worker.models.build import build_reasoner
@@ -45,7 +49,9 @@ class OutcomeFile:
 
     def __init__(self, run_folder: Path, key: EvaluationKey, path: Path | None = None) -> None:
         """`path` where it is known: an earlier version may have named the file otherwise."""
-        digest = hashlib.sha256(_KEY.dump_json(key)).hexdigest()[:12]
+        # Files of before there was an adaptation keep their names.
+        told = _KEY.dump_json(key, exclude=None if key.adaptation else {"adaptation"})
+        digest = hashlib.sha256(told).hexdigest()[:12]
         self.path = path or run_folder / "evaluations" / f"step-{key.step:09d}-{digest}.jsonl"
         self.key = key
         self.outcomes: list[TestOutcome] = []
@@ -117,6 +123,17 @@ class Scorer:
     run_folder: Path
     recorder: Recorder
     stop: StopSignal
+    trained_on: TrainedOn
+
+    def standing(self, key: EvaluationKey) -> Standing:
+        """How the tasks of an evaluation stand to what was trained on."""
+        found = self._leak_checks.get(key.set_name, LeakCheck())
+        return standing(self.trained_on, key.set_name, key.task_ids, found.given_away)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the scores must know of each set."""
+        return [found.warning for found in self._leak_checks.values() if found.warning]
 
     def score(self, reasoner: Reasoner, step: int) -> list[EvaluationSummary]:
         """Score the reasoner's present weights on every set; fewer summaries if stopped.
@@ -156,6 +173,16 @@ class Scorer:
             for part in self.config.evaluation.sets
         ]
 
+    @cached_property
+    def _leak_checks(self) -> dict[str, LeakCheck]:
+        """By set: do tasks trained on give away tasks that it evaluates?"""
+        return {
+            name: given_away.check(
+                self.trained_on, self.source, {name: tasks}, augmented=augments(self.config)
+            )
+            for name, tasks in self._sets()
+        }
+
     def _key(self, set_name: str, step: int, tasks: Sequence[Task]) -> EvaluationKey:
         task_ids = tuple(task.id for task in tasks)
         return EvaluationKey(set_name, step, task_ids=task_ids, **asdict(settings_of(self.config)))
@@ -170,14 +197,17 @@ class Scorer:
         self.recorder.progress(meter.mark(done := done + len(file.outcomes)))
         started = time.monotonic() - file.seconds
         if file.summary is None:
+            adapter = adapter_of(reasoner, self.config, self.puzzles)
             for outcome in evaluator.evaluate(
-                reasoner, self.config, file.key, tasks, self.puzzles, self.stop, file.done
+                reasoner, self.config, file.key, tasks, self.puzzles, self.stop, file.done, adapter
             ):
                 file.add(outcome, time.monotonic() - started)
                 self.recorder.outcome(file.key, outcome)
                 self.recorder.progress(meter.mark(done := done + 1))
             if len(file.outcomes) == sum(len(task.tests) for task in tasks):
-                file.finish(evaluator.summarise(file.key, file.outcomes, file.seconds))
+                summary = evaluator.summarise(file.key, file.outcomes, file.seconds)
+                leaks = self._leak_checks[file.key.set_name].extras
+                file.finish(replace(summary, extras={**summary.extras, **leaks}))
         if file.summary is not None:
             self.recorder.evaluation_finished(file.summary)
         return done
@@ -192,34 +222,57 @@ class Loaded:
     reasoner: Reasoner
     device: Device
     step: int
-    leak: Alarm | None  # the run was trained on what the evaluation asks
+    trained_on: TrainedOn
+
+    @cached_property
+    def adapter(self) -> Adapter | None:
+        """What makes the model of each task, where the evaluation asks for that."""
+        return adapter_of(self.reasoner, self.config, self.puzzles)
+
+    def plan(self, tasks: Iterable[Task], views: int) -> Plan:
+        """The batches of an evaluation of these tasks."""
+        return Plan(tasks, self.config, views, self.adapter.puzzles if self.adapter else self.puzzles)
 
 
 def load_checkpoint(
-    run_folder: Path, step: int | None, changes: Mapping[str, object], source: TaskSource
+    run_folder: Path,
+    step: int | None,
+    changes: Mapping[str, object],
+    source: TaskSource,
+    recorded: TrainedOn | None = None,
 ) -> Loaded:
     """A checkpoint of a run (the newest where `step` is None), with `changes` to its evaluation.
 
-    `changes` are fields of `EvaluationConfig`. On whatever device there is. Raises CheckpointMissing,
-    CheckpointCorrupt, InvalidConfig.
+    `changes` are fields of `EvaluationConfig`. `recorded` is what the run was trained on; without a record
+    that is worked out again from its config and the sets as they are now. On whatever device there is.
+    Raises CheckpointMissing, CheckpointCorrupt, InvalidConfig.
     """
     snapshot = checkpoint.load(checkpoint.find(run_folder, step))
     trained = snapshot.config
     device = open_device(trained.training.model_copy(update={"device": "auto"}))
     config = parse_experiment({**trained.model_dump(mode="json"), "evaluation": _changed(trained, changes)})
-    data = training_data.build(trained, source)
-    reasoner = build_reasoner(config, data.puzzles.rows)
+    puzzles, trained_on = _learnt(trained, source, recorded)
+    reasoner = build_reasoner(config, puzzles.rows)
     weights = snapshot.ema if config.evaluation.weights == "ema" else snapshot.weights
     reasoner.load_state_dict(dict(weights))
-    unseen = set(training_data.build(config, source).leaks) - set(data.leaks)
     return Loaded(
         config=config,
-        puzzles=data.puzzles,
+        puzzles=puzzles,
         reasoner=reasoner.to(device.torch).eval(),
         device=device,
         step=snapshot.step,
-        leak=_leak(snapshot.step, unseen) if unseen else None,
+        trained_on=trained_on,
     )
+
+
+def _learnt(
+    config: ExperimentConfig, source: TaskSource, recorded: TrainedOn | None
+) -> tuple[PuzzleTable, TrainedOn]:
+    """Rows of the puzzle table, and the tasks trained on. An encoder with a record needs no training set."""
+    if recorded is not None and not isinstance(config.model, TrmModel):
+        return PuzzleTable(), recorded
+    data = training_data.build(config, source)
+    return data.puzzles, recorded or data.trained_on
 
 
 def score_checkpoint(
@@ -232,10 +285,9 @@ def score_checkpoint(
 ) -> list[EvaluationSummary]:
     """Score a checkpoint on every set of its config; arguments and errors as of `load_checkpoint`."""
     loaded = load_checkpoint(run_folder, step, changes, source)
-    if loaded.leak:
-        recorder.log(loaded.leak.text, "warning")
-        recorder.alarm(loaded.leak)
-    scorer = Scorer(loaded.config, loaded.puzzles, source, run_folder, recorder, stop)
+    scorer = Scorer(loaded.config, loaded.puzzles, source, run_folder, recorder, stop, loaded.trained_on)
+    for warning in scorer.warnings:
+        recorder.log(warning, "warning")
     return scorer.score(loaded.reasoner, loaded.step)
 
 
@@ -262,7 +314,9 @@ def score_settings(
             **snapshot.config.model_dump(mode="json"),
             "evaluation": _changed(snapshot.config, changes),
         }
-        scorer = Scorer(parse_experiment(changed), data.puzzles, source, run_folder, recorder, stop)
+        scorer = Scorer(
+            parse_experiment(changed), data.puzzles, source, run_folder, recorder, stop, data.trained_on
+        )
         if not scorer.score(reasoner, snapshot.step):
             break
         files.append(scorer.first_file(snapshot.step))
@@ -271,13 +325,3 @@ def score_settings(
 
 def _changed(config: ExperimentConfig, changes: Mapping[str, object]) -> dict[str, object]:
     return {**config.evaluation.model_dump(mode="json"), **changes}
-
-
-def _leak(step: int, leaks: set[Leak]) -> Alarm:
-    text = f"The run was trained on tasks of this evaluation: {_listed(leaks)}"
-    return Alarm(LEAK, step, len({leak.training_task for leak in leaks}), 0, text)
-
-
-def _listed(leaks: set[Leak]) -> str:
-    first, *others = sorted(map(str, leaks))
-    return f"{first}, and {len(others)} more." if others else f"{first}."

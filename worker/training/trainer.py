@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import NoReturn
 
 from backend.domain.config.problems import differences
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.health import LEFT_OUT
+from backend.domain.metrics.names import BASELINE, LEFT_OUT
 from backend.domain.records import EvaluationSummary, Progress, Ruling
 from backend.kit.errors import Conflict, TrainingDiverged
 from backend.kit.format import counted
 from worker.data import training_data
+from worker.data.baseline import token_baseline
 from worker.data.sets import TaskSource
 from worker.data.training_data import TrainingData
 from worker.kit.device import open_device
@@ -59,30 +61,33 @@ def train(
     folder: Path,
     stop: StopSignal,
     resume: bool = True,
+    attempt: int = 0,
 ) -> TrainingResult:
     """Train to `config.training.steps` and score, or stop early with a checkpoint when `stop` is requested.
 
     A stop rule of the hypothesis ends it for good at the point where it holds: scored where its bar is
     reached, not where it is refuted.
 
-    Checkpoints and outcomes are written to `folder`. With `resume` it resumes from the newest whole
-    checkpoint there; on the CPU in fp32 every number is then the same as without the stop, except
-    `samples_per_second` and `memory_bytes`. Under torchrun every process calls this: they share each batch,
-    and the first of them records, saves and evaluates. Raises EtrmError subclasses: InvalidConfig (data,
-    device), CheckpointCorrupt, Conflict (checkpoint of another config), StorageFull, TrainingDiverged.
+    Checkpoints, those of this `attempt`, and outcomes are written to `folder`. With `resume` it resumes from
+    the newest whole checkpoint there; on the CPU in fp32 every number is then the same as without the stop,
+    except `samples_per_second` and `memory_bytes`. Under torchrun every process calls this: they share each
+    batch, and the first of them records, saves and evaluates. Raises EtrmError subclasses: InvalidConfig
+    (data, device), CheckpointCorrupt, Conflict (checkpoint of another config), StorageFull, TrainingDiverged;
+    and LostRun where a later attempt has the run.
     """
     with Ranks.of_environment() as ranks:
         recorder = recorder if ranks.is_first else NullRecorder()
         recorder.progress(Progress("loading", 0, 1))
         device = open_device(config.training)
         if ranks.is_first:
-            checkpoint.clean(folder)
+            checkpoint.begin(folder, attempt)
         ranks.wait()
         data = training_data.build(config, source)
         learner = Learner(config, data, device, ranks)
+        recorder.trained_on(data.trained_on)
         _introduce(learner, data, recorder)
-        scorer = Scorer(config, data.puzzles, source, folder, recorder, stop)
-        run = _Run(config, recorder, folder, stop, learner, scorer, left_out=len(_leaking(data)))
+        scorer = Scorer(config, data.puzzles, source, folder, recorder, stop, data.trained_on)
+        run = _Run(config, recorder, folder, stop, learner, scorer, _facts_of(data), attempt)
         if not (resume and run.resume()):
             start_from_config(learner, recorder, folder.parent)
         recorder.progress(Progress("loading", 1, 1))
@@ -100,7 +105,8 @@ class _Run:
         stop: StopSignal,
         learner: Learner,
         scorer: Scorer,
-        left_out: int,
+        once: Mapping[str, float],
+        attempt: int,
     ) -> None:
         self.config = config
         self.recorder = recorder
@@ -113,7 +119,8 @@ class _Run:
         self.stop_rule = StopRule(config.hypothesis)
         self.ruled = False  # the stop rule has ended the training; all processes know it
         self.meter = Meter("training", config.training.steps)
-        self.left_out = left_out  # training tasks that hold what is evaluated
+        self.once = once  # metrics recorded with the first point alone
+        self.attempt = attempt
         self.saved_step = -1
 
     def resume(self) -> bool:
@@ -186,7 +193,7 @@ class _Run:
         """Record the interval that ends here, judge it, and tell how far the run is."""
         values = self.learner.read()
         if self.learner.step <= self.config.training.log_every:  # once a run
-            values[LEFT_OUT] = float(self.left_out)
+            values |= self.once
         self.recorder.metrics(self.learner.step, values)
         for name in ("loss", "gradient_norm/all"):
             if not math.isfinite(values[name]):
@@ -214,7 +221,7 @@ class _Run:
         self.saved_step = self.learner.step
         if self.ranks.is_first:
             keep = self.config.training.keep_checkpoints
-            self.recorder.checkpoint(checkpoint.save(self.folder, snapshot, keep))
+            self.recorder.checkpoint(checkpoint.save(self.folder, snapshot, keep, self.attempt))
 
     def _evaluate(self) -> list[EvaluationSummary]:
         """The first process evaluates, the others wait for it."""
@@ -223,8 +230,8 @@ class _Run:
         if self.ranks.is_first:
             with self.learner.ema.swapped() if averaged else nullcontext():
                 summaries = self.scorer.score(self.learner.reasoner, self.learner.step)
-            trained_on = self.config.data.training_sets
-            for alarm in self.alarms.check_scores(self.learner.step, summaries, trained_on):
+            held_out = [each for each in summaries if self.scorer.standing(each.key).held_out]
+            for alarm in self.alarms.check_scores(self.learner.step, held_out):
                 self.recorder.alarm(alarm)
         self.ranks.wait()
         return summaries
@@ -267,6 +274,13 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
         recorder.log("Training without torch.compile: it fails on x86 CPUs without AVX-512.", "warning")
     if leaking := _leaking(data):
         recorder.log(f"Excluded from training (overlaps evaluation tasks): {', '.join(leaking)}.", "warning")
+    if data.trained_on.shortage.is_large:
+        recorder.log(f"This run is {data.trained_on.shortage.words}.", "warning")
+    for name in data.absent:
+        recorder.log(
+            f"Trained without the task set {name}: it is not here. To have it: etrm data fetch {name}.",
+            "warning",
+        )
     if data.dropped:
         example = data.dropped[0]
         recorder.log(
@@ -277,3 +291,9 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
 def _leaking(data: TrainingData) -> list[str]:
     """The training tasks that were left out since they hold what the evaluation asks."""
     return sorted({leak.training_task for leak in data.leaks})
+
+
+def _facts_of(data: TrainingData) -> dict[str, float]:
+    """What is recorded once: training tasks left out as leaks, and the token accuracy without learning."""
+    asked = ((task.side, (task.pairs[place] for place in task.asked)) for task in data.tasks)
+    return {LEFT_OUT: float(len(_leaking(data))), BASELINE: token_baseline(asked)}

@@ -82,16 +82,25 @@ def orbit_of(task_id: str) -> str:
 def shared_rules(
     training: Mapping[str, Sequence[Task]], evaluated: Mapping[str, Sequence[Task]], augmented: bool = False
 ) -> Iterator[Leak]:
-    """The training tasks of generated sets that follow the rule of an evaluated one; `augmented`: or a rule
-    that augmentations turn into it."""
-    by_rule = {rule_of(task.id): (name, task.id) for name, tasks in evaluated.items() for task in tasks}
-    by_orbit = {orbit_of(task.id): (name, task.id) for name, tasks in evaluated.items() for task in tasks}
+    """Generated tasks that follow the rule of an evaluated one; `augmented`: or one that augmentations turn
+    into it. Every such training task and every evaluated task that one gives away is named at least once."""
+    by_rule: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    by_orbit: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, tasks in evaluated.items():
+        for task in tasks:
+            by_rule[rule_of(task.id)].append((name, task.id))
+            by_orbit[orbit_of(task.id)].append((name, task.id))
+    told: set[tuple[str, str]] = set()
     for set_name, tasks in training.items():
         for task in tasks:
-            if same := by_rule.get(rule_of(task.id)):
-                yield Leak(set_name, task.id, *same, "the rule")
-            elif augmented and (alike := by_orbit.get(orbit_of(task.id))):
-                yield Leak(set_name, task.id, *alike, "an augmentation of the rule")
+            same = by_rule.get(rule_of(task.id), [])
+            alike = by_orbit.get(orbit_of(task.id), []) if augmented else []
+            others = [each for each in alike if each not in same]
+            known = [("the rule", each) for each in same]
+            known += [("an augmentation of the rule", each) for each in others]
+            for what, place in [each for each in known if each[1] not in told] or known[:1]:
+                told.add(place)
+                yield Leak(set_name, task.id, *place, what)
 
 
 @dataclass(frozen=True, slots=True)

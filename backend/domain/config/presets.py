@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from backend.domain.config.published.table import PUBLISHED_SETTINGS
 from backend.domain.experiment import (
     ENCODERS,
+    FETCHED_SETS,
     ActConfig,
     CoreConfig,
     DataConfig,
@@ -28,6 +30,8 @@ from backend.domain.experiment.encoders.per_demo import PerDemoEncoder
 from backend.domain.experiment.encoders.variational import VariationalEncoder
 from backend.kit.errors import InvalidConfig
 from backend.kit.problems import not_valid
+
+PUBLISHED_VIEWS = 1001  # the original and 1,000 augmentations
 
 
 def quick() -> ExperimentConfig:
@@ -55,23 +59,30 @@ def quick() -> ExperimentConfig:
 
 
 def etrm_deterministic_arc1() -> ExperimentConfig:
-    """ETRM with the deterministic encoder at its published setting, on ARC-AGI-1."""
+    """ETRM with the deterministic encoder at its published setting, on ARC-AGI-1 and the concept tasks."""
     return ExperimentConfig(
         name="etrm-deterministic-arc1",
+        data=DataConfig(training_sets=("arc-agi-1/training", "concept"), query="each_test", corner_pair=True),
         training=TrainingConfig(steps=175_000, batch_size=256, precision="bf16", log_every=50),
+        evaluation=EvaluationConfig(views=PUBLISHED_VIEWS, distinct_views=True),
     )
 
 
 def etrm_variational() -> ExperimentConfig:
-    """ETRM with the cross-attention VAE at its published setting, on ARC-AGI-1."""
-    return _with_encoder(etrm_deterministic_arc1(), "etrm-variational", VariationalEncoder(), steps=174_000)
+    """ETRM with the cross-attention VAE at its published setting, on ARC-AGI-1 and the concept tasks."""
+    encoder = VariationalEncoder(layers=4)
+    return _with_encoder(
+        etrm_deterministic_arc1(), "etrm-variational", encoder, steps=174_000, batch_size=128
+    )
 
 
 def etrm_iterative() -> ExperimentConfig:
     """ETRM with the iterative encoder as published, on ARC-AGI-1: its context is cut off from the loss, so
     the encoder never learns. For the real thing take etrm_iterative_trained."""
     encoder = IterativeEncoder(detach_context=True)
-    return _with_encoder(etrm_deterministic_arc1(), "etrm-iterative", encoder, steps=87_000)
+    made = _with_encoder(etrm_deterministic_arc1(), "etrm-iterative", encoder, steps=87_000)
+    model = made.model.model_copy(update={"core": CoreConfig(l_cycles=4)})
+    return made.model_copy(update={"model": model})
 
 
 def etrm_iterative_trained() -> ExperimentConfig:
@@ -80,49 +91,68 @@ def etrm_iterative_trained() -> ExperimentConfig:
 
 
 def lpn() -> ExperimentConfig:
-    """As near to LPN on ARC-AGI-1 as the shared core allows: a VAE per demonstration (width 128, latent
-    32), the mean of the latents, one pass through the core and no halting. Every pair of a task is asked
-    while the others are shown, and one gradient step moves the latent towards explaining those before the
-    asked pair is drawn; the weights see the move as a constant. The KL weight is 1e-4 from the start. Not
-    as published: the decoder is TRM's core (post-norm, RoPE, 6.8 M weights) in place of a transformer that
-    draws the output cell by cell; a task counts by its number of pairs; the tasks are ARC's own, augmented,
-    in place of generated ones; the latent step has a fixed size in place of plain gradient ascent with a
-    clipped norm; optimiser and loss are TRM's. Evaluation takes 100 gradient steps per view, as published."""
-    base = _with_encoder(etrm_deterministic_arc1(), "lpn", PerDemoEncoder(), steps=100_000)
+    """As near to LPN's published ARC config as the shared core allows: a VAE per demonstration, the mean of
+    the latents, one pass through the core and no halting. Every pair of a task is asked while the others are
+    shown, and one gradient step moves the latent towards explaining those before the asked pair is drawn; the
+    weights see the move as a constant. Evaluation takes 20 gradient steps."""
+    encoder = PerDemoEncoder(layers=4, inner_width=256, latent=128, kl_reduction="sample")
+    base = _with_encoder(etrm_deterministic_arc1(), "lpn", encoder, steps=500_000, batch_size=128)
     model = base.model.model_copy(
         update={"core": CoreConfig(h_cycles=1, l_cycles=1), "act": ActConfig(max_steps=1, exploration=0.0)}
     )
     return base.model_copy(
         update={
             "model": model,
-            "data": base.data.model_copy(update={"query": "each"}),
+            "data": DataConfig(query="each", translation=False),
+            "optimisation": OptimisationConfig(
+                learning_rate=4e-4, warmup_steps=99, weight_decay=1e-4, beta2=0.999
+            ),
             "objective": ObjectiveConfig(latent_steps=1),
-            "evaluation": base.evaluation.model_copy(update={"search": GradientSearch(steps=100)}),
+            "evaluation": EvaluationConfig(
+                sets=(EvaluationSet(first_tasks=100),),
+                views=1,
+                weights="raw",
+                search=GradientSearch(steps=20),
+            ),
         }
     )
 
 
 def trm_arc1() -> ExperimentConfig:
-    """TRM at its published setting on ARC-AGI-1: one embedding per augmented puzzle."""
+    """TRM at its published setting on ARC-AGI-1 and the concept tasks: one embedding per augmented puzzle, of
+    the training tasks and of the demonstrations of all 400 evaluation tasks."""
     return etrm_deterministic_arc1().model_copy(
         update={
             "name": "trm-arc1",
             "model": TrmModel(),
-            "data": DataConfig(evaluation_demonstrations=True),
+            "data": DataConfig(
+                training_sets=("arc-agi-1/training", "concept"),
+                evaluation_demonstrations=True,
+                demonstrations_of="set",
+                distinct_augmentations=True,
+                corner_pair=True,
+                query="each",
+            ),
             "optimisation": OptimisationConfig(gradient_clip=None),
-            "training": TrainingConfig(steps=518_000, batch_size=768, precision="bf16", log_every=50),
+            "training": TrainingConfig(steps=518_071, batch_size=768, precision="bf16", log_every=50),
+            "evaluation": EvaluationConfig(
+                sets=(EvaluationSet(first_tasks=None),), views=PUBLISHED_VIEWS, distinct_views=True
+            ),
         }
     )
 
 
 def trm_arc2() -> ExperimentConfig:
-    """TRM at its published setting on ARC-AGI-2: as trm_arc1, on the other tasks."""
+    """TRM at its published setting on ARC-AGI-2 and the concept tasks: as trm_arc1, with the demonstrations
+    of all 120 evaluation tasks."""
     base = trm_arc1()
     return base.model_copy(
         update={
             "name": "trm-arc2",
-            "data": base.data.model_copy(update={"training_sets": ("arc-agi-2/training",)}),
-            "evaluation": EvaluationConfig(sets=(EvaluationSet(name="arc-agi-2/evaluation"),)),
+            "data": base.data.model_copy(update={"training_sets": ("arc-agi-2/training", "concept")}),
+            "evaluation": base.evaluation.model_copy(
+                update={"sets": (EvaluationSet(name="arc-agi-2/evaluation", first_tasks=None),)}
+            ),
         }
     )
 
@@ -151,14 +181,14 @@ def quick_lpn() -> ExperimentConfig:
 
 
 def _with_encoder(
-    base: ExperimentConfig, name: str, encoder: EncoderConfig, *, steps: int
+    base: ExperimentConfig, name: str, encoder: EncoderConfig, **training: int
 ) -> ExperimentConfig:
-    """`base` with another encoder and length."""
+    """`base` with another encoder, length (`steps`) and batch (`batch_size`)."""
     return base.model_copy(
         update={
             "name": name,
             "model": base.model.model_copy(update={"encoder": encoder}),
-            "training": base.training.model_copy(update={"steps": steps}),
+            "training": base.training.model_copy(update=training),
         }
     )
 
@@ -171,11 +201,14 @@ def _quick(published: ExperimentConfig) -> ExperimentConfig:
         each.model_copy(update={"name": f"{arc}/{each.name.partition('/')[2]}"})
         for each in small.evaluation.sets
     )
-    kept = {"training_sets", "evaluation_demonstrations", "query"}
+    kept = {"evaluation_demonstrations", "corner_pair", "query"}
+    at_hand = tuple(name for name in published.data.training_sets if name not in FETCHED_SETS)
     return ExperimentConfig(
         name=f"quick-{published.name}",
         model=_small(published.model, small.model),
-        data=small.data.model_copy(update=published.data.model_dump(include=kept)),
+        data=small.data.model_copy(
+            update={"training_sets": at_hand, **published.data.model_dump(include=kept)}
+        ),
         optimisation=small.optimisation.model_copy(
             update={"gradient_clip": published.optimisation.gradient_clip}
         ),
@@ -201,7 +234,7 @@ def _small(model: ModelConfig, small: ModelConfig) -> ModelConfig:
 
 @dataclass(frozen=True)
 class Preset:
-    """A preset as the launch page offers it."""
+    """A preset as the launch page offers it: what it is, and in what it differs from what was published."""
 
     name: str
     title: str
@@ -210,7 +243,9 @@ class Preset:
 
     @property
     def description(self) -> str:
-        return self.about or " ".join((self.make.__doc__ or "").split())
+        about = self.about or " ".join((self.make.__doc__ or "").split())
+        differing = [each.differs for each in PUBLISHED_SETTINGS.get(self.name, ()) if each.differs]
+        return f"{about} Not as published: {'; '.join(differing)}." if differing else about
 
 
 # What an encoder was published with, where it was: its preset says more than its encoder.

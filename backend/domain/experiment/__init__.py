@@ -7,8 +7,18 @@ field therefore carries a title, a description, bounds and (in `json_schema_extr
 Settings and their published values: "Less is More" (arXiv 2510.04871) and the ETRM runs built on it.
 """
 
+from backend.domain.experiment.adaptation import (
+    AdaptationConfig,
+    AdapterAdaptation,
+    EmbeddingAdaptation,
+    EncoderAdaptation,
+    FullAdaptation,
+    LearningAdaptation,
+    NoAdaptation,
+    adaptation_words,
+)
 from backend.domain.experiment.config import ExperimentConfig
-from backend.domain.experiment.data import BUILT_IN_SETS, DataConfig
+from backend.domain.experiment.data import BUILT_IN_SETS, FETCHED_SETS, DataConfig
 from backend.domain.experiment.encoders import ENCODERS, EncoderConfig
 from backend.domain.experiment.evaluation import EvaluationConfig, EvaluationSet
 from backend.domain.experiment.fields import Config
@@ -18,6 +28,7 @@ from backend.domain.experiment.generated import (
     GENERATED_SETS,
     GeneratedFamily,
     augmentation_problems,
+    augments,
     rungs,
 )
 from backend.domain.experiment.health import HealthConfig
@@ -35,7 +46,9 @@ from backend.domain.experiment.model import ActConfig, CoreConfig, EtrmModel, Mo
 from backend.domain.experiment.objective import ContrastConfig, InfoNce, NoContrast, ObjectiveConfig, SupCon
 from backend.domain.experiment.optimisation import OptimisationConfig
 from backend.domain.experiment.search import (
+    EvolutionarySearch,
     GradientSearch,
+    MovingSearch,
     NoSearch,
     RandomSearch,
     SearchConfig,
@@ -53,10 +66,13 @@ from backend.domain.experiment.training import (
 __all__ = [
     "BUILT_IN_SETS",
     "ENCODERS",
+    "FETCHED_SETS",
     "GENERATED_FAMILIES",
     "GENERATED_PREFIX",
     "GENERATED_SETS",
     "ActConfig",
+    "AdaptationConfig",
+    "AdapterAdaptation",
     "BarHypothesis",
     "BaselineHypothesis",
     "CheckpointStart",
@@ -64,11 +80,15 @@ __all__ = [
     "ContrastConfig",
     "CoreConfig",
     "DataConfig",
+    "EmbeddingAdaptation",
+    "EncoderAdaptation",
     "EncoderConfig",
     "EtrmModel",
     "EvaluationConfig",
     "EvaluationSet",
+    "EvolutionarySearch",
     "ExperimentConfig",
+    "FullAdaptation",
     "GeneratedFamily",
     "GradientSearch",
     "HealthConfig",
@@ -76,7 +96,10 @@ __all__ = [
     "Hypothesis",
     "HypothesisConfig",
     "InfoNce",
+    "LearningAdaptation",
     "ModelConfig",
+    "MovingSearch",
+    "NoAdaptation",
     "NoContrast",
     "NoHypothesis",
     "NoSearch",
@@ -92,7 +115,9 @@ __all__ = [
     "SupCon",
     "TrainingConfig",
     "TrmModel",
+    "adaptation_words",
     "augmentation_problems",
+    "augments",
     "rungs",
     "search_label",
     "search_words",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from backend.domain.experiment.adaptation import EmbeddingAdaptation, EncoderAdaptation
 from backend.domain.experiment.data import DataConfig
 from backend.domain.experiment.evaluation import EvaluationConfig
 from backend.domain.experiment.fields import Config, field
@@ -16,6 +17,7 @@ from backend.domain.experiment.hypothesis_rules import check_fits
 from backend.domain.experiment.model import EtrmModel, ModelConfig, TrmModel
 from backend.domain.experiment.objective import NoContrast, ObjectiveConfig
 from backend.domain.experiment.optimisation import OptimisationConfig
+from backend.domain.experiment.search import EvolutionarySearch, GradientSearch, NoSearch
 from backend.domain.experiment.training import TrainingConfig
 from backend.domain.experiment.versions import upgraded
 
@@ -75,6 +77,44 @@ class ExperimentConfig(Config):
             raise ValueError(
                 "objective.latent_steps needs a latent at every ACT step, and model.reencode false caches "
                 "the context: set model.reencode true, or objective.latent_steps 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _adaptation_finds_what_it_moves(self) -> ExperimentConfig:
+        adaptation = self.evaluation.adaptation
+        if isinstance(self.model, TrmModel):
+            missing = "an encoder" if isinstance(adaptation, EncoderAdaptation) else ""
+        else:
+            missing = "puzzle embeddings" if isinstance(adaptation, EmbeddingAdaptation) else ""
+        if missing:
+            other = "embedding" if isinstance(self.model, TrmModel) else "encoder"
+            raise ValueError(
+                f"evaluation.adaptation of kind {adaptation.kind} needs {missing}, which model.kind "
+                f"{self.model.kind} has not: choose {other}, adapters or all"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _search_fits_the_model(self) -> ExperimentConfig:
+        search = self.evaluation.search
+        if isinstance(search, NoSearch):
+            return self
+        run = self.evaluation.act_steps or self.model.act.max_steps
+        if search.act_steps is not None and search.act_steps > run:
+            raise ValueError(
+                f"evaluation.search.act_steps {search.act_steps} is over the {run} ACT steps that the "
+                f"evaluation runs: set {run} or less, or leave it empty"
+            )
+        at_demonstrations = (
+            isinstance(search, GradientSearch | EvolutionarySearch)
+            and search.starts > 1
+            and search.other_starts == "demonstrations"
+        )
+        if at_demonstrations and isinstance(self.model, TrmModel):
+            raise ValueError(
+                "evaluation.search.other_starts demonstrations needs an encoder, which model.kind trm has "
+                "not: set it to perturbations"
             )
         return self
 

@@ -15,6 +15,10 @@ BUILT_IN_SETS = (
     "arc-agi-2/evaluation",
 )
 
+# Not part of the installation: `etrm data fetch NAME` brings them (backend/domain/arc/fetched.py). A run that
+# names one which is not there trains without it and says so.
+FETCHED_SETS = ("concept",)
+
 
 class DataConfig(Config):
     """Which tasks are trained on, how they lie on the canvas and how they are augmented."""
@@ -23,7 +27,8 @@ class DataConfig(Config):
     training_sets: tuple[str, ...] = field(
         ("arc-agi-1/training",),
         "Training sets",
-        "Names of built-in, generated or imported sets.",
+        "Names of built-in, generated or imported sets. A set that only etrm data fetch brings is left out "
+        "where it is not there, and the run's log says so.",
         min_length=1,
         max_length=16,
     )
@@ -32,6 +37,14 @@ class DataConfig(Config):
         "Learn evaluation demonstrations",
         "Also train on the demonstration pairs (never the test pairs) of the evaluated tasks. "
         "TRM needs it: it has one embedding per puzzle. Leave off for encoder models.",
+    )
+    demonstrations_of: Literal["evaluated", "set"] = field(
+        "evaluated",
+        "Demonstrations of",
+        "Whose demonstrations are learnt with the field above. evaluated: those of the tasks that this "
+        "config evaluates. set: those of every task of the evaluated sets, so that a later evaluation of "
+        "more tasks finds an embedding for each (TRM as published).",
+        advanced=True,
     )
     first_tasks: int | None = field(
         None,
@@ -61,8 +74,22 @@ class DataConfig(Config):
         ge=0,
         le=100_000,
     )
+    distinct_augmentations: bool = field(
+        False,
+        "Distinct augmentations",
+        "Count augmented forms of a task that look alike as one, so that a task of few colours or many "
+        "symmetries has fewer forms, and TRM fewer embeddings of it (as published).",
+        advanced=True,
+    )
     translation: bool = field(
         True, "Translation", "Place each pair at a random offset on the canvas.", advanced=True
+    )
+    corner_pair: bool = field(
+        False,
+        "Corner pair",
+        "With translation: one pair of each augmented form, drawn once for the form, always stays in the "
+        "corner of the canvas, where evaluation places every pair (as published).",
+        advanced=True,
     )
     max_demonstrations: int = field(
         10,
@@ -72,12 +99,13 @@ class DataConfig(Config):
         le=16,
         advanced=True,
     )
-    query: Literal["any", "each", "test"] = field(
+    query: Literal["any", "each", "test", "each_test"] = field(
         "any",
         "Query pair",
         "any: a random pair of a training task is the query, the others are shown (leave-one-out). each: "
-        "every pair of a task is the query once in one view, one sample after the other, as LPN trains. "
-        "test: only test pairs are queries.",
+        "every pair of a task is the query once in one view, one sample after the other, as TRM and LPN "
+        "train. test: a random test pair is the query, demonstrations are shown. each_test: every test pair "
+        "is, one after the other in one view, as ETRM trains.",
         advanced=True,
     )
     on_leak: Literal["drop", "refuse"] = field(

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from backend.domain.experiment.adaptation import AdaptationConfig, NoAdaptation
 from backend.domain.experiment.fields import Config, field
 from backend.domain.experiment.search import NoSearch, SearchConfig
 
@@ -36,6 +37,13 @@ class EvaluationConfig(Config):
     )
     views: int = field(
         32, "Views", "Augmented forms of each test input that vote.", unit="views", ge=1, le=10_000
+    )
+    distinct_views: bool = field(
+        False,
+        "Distinct views",
+        "Only views that look different vote, each once (as published); a task of few colours or many "
+        "symmetries may have fewer than asked for. Off: views that look alike vote each.",
+        advanced=True,
     )
     act_steps: int | None = field(
         None, "ACT steps", "ACT steps in evaluation; empty means as in training.", ge=1, le=256, advanced=True
@@ -72,6 +80,12 @@ class EvaluationConfig(Config):
         "Record ACT steps",
         "Keep what the unchanged view of each test input shows after every ACT step.",
         advanced=True,
+    )
+    adaptation: AdaptationConfig = field(
+        NoAdaptation,
+        "Adaptation",
+        "Test-time training: before a task is answered, a copy of the model learns from the task's own "
+        "demonstrations. Nothing of it is kept for the next task. No test output is read.",
     )
     search: SearchConfig = field(
         NoSearch,

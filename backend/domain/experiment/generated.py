@@ -122,6 +122,11 @@ def rungs() -> tuple[str, ...]:
     return tuple(family.name for family in LADDER)
 
 
+def augments(config: ExperimentConfig) -> bool:
+    """Whether tasks of a config are met recoloured and turned: in training, or in the views of evaluation."""
+    return config.data.augmentations > 0 or config.evaluation.views > 1
+
+
 def augmentation_problems(config: ExperimentConfig) -> Iterator[FieldProblem]:
     """Fields that would show held-out rules of a generated family in training, or trained ones in views.
 

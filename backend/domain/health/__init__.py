@@ -4,7 +4,6 @@ from backend.domain.health.evidence import Evidence, Findings, HeldOut, Level, M
 from backend.domain.health.measures import (
     COLLAPSE,
     EXPLOSION,
-    LEAK,
     MEMORISATION,
     STARVATION,
     UNUSED_CONTEXT,
@@ -42,7 +41,6 @@ __all__ = [
     "ENCODER_NORM",
     "EXACT",
     "EXPLOSION",
-    "LEAK",
     "LEFT_OUT",
     "LOSS",
     "MEMORISATION",

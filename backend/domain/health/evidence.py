@@ -14,6 +14,7 @@ from backend.domain.experiment import HealthConfig
 from backend.domain.health import measures as alarms
 from backend.domain.metrics import metric
 from backend.domain.metrics import names as of
+from backend.domain.trained_on import MOST_LEFT_OUT, Shortage
 from backend.kit.format import finite, percent, points, significant, solved
 
 Level = Literal["good", "warning", "bad", "quiet"]
@@ -61,6 +62,7 @@ class Findings:
     metrics: Mapping[str, Measured]
     alarms: Sequence[Raised]
     held_out: HeldOut | None = None
+    trained_on: Shortage | None = None  # None where the run did not record it
 
     def last(self, metric: str) -> float | None:
         """The newest value of a metric, if it is a finite number."""
@@ -100,8 +102,8 @@ def evidence(found: Findings) -> Iterator[Evidence]:
             shown = percent(value, 0) if metric(name).unit == "share" else significant(value)
             yield _of_metric("collapse", name, value, shown, None, "–", "quiet", word)
     yield from _reliance(found)
+    yield from _left_out(found)  # before what may follow from it
     yield from _memorisation(found)
-    yield from _leak(found)
 
 
 # Measures of collapse that have no threshold: their course counts.
@@ -234,15 +236,22 @@ def _memorisation(found: Findings) -> Iterator[Evidence]:
     yield Evidence("memorisation", of.EXACT, title, gap, shown, largest, expected, level, word, about)
 
 
-def _leak(found: Findings) -> Iterator[Evidence]:
-    left_out, alarm = found.last(of.LEFT_OUT), found.alarm(alarms.LEAK)
-    if left_out is None and not alarm:
+def _left_out(found: Findings) -> Iterator[Evidence]:
+    """How many of the tasks asked for are trained on; of an older run only how many overlapped."""
+    trained, overlapping = found.trained_on, found.last(of.LEFT_OUT)
+    if trained is None:
+        if overlapping is not None:
+            word = f"{overlapping:.0f} left out" if overlapping else "none in training"
+            yield _of_metric("leak", of.LEFT_OUT, 0.0, "0 tasks", 0.0, "0 tasks", "good", word)
         return
-    level: Level = "good"
-    shown, word = "0 tasks", "none in training"
-    if left_out:
-        word = f"{left_out:.0f} left out"
-    if alarm:
-        level, shown, word = "bad", "found", "trained on evaluated tasks"
-    value = None if alarm else 0.0
-    yield _of_metric("leak", of.LEFT_OUT, value, shown, 0.0, "0 tasks", level, word)
+    word = f"{trained.missing:,} of {trained.asked:,} left out" if trained.missing else "all trained on"
+    about = (
+        "Tasks that the config asks for and the training cannot use: those that share a pair with an "
+        "evaluated task in any augmentation, that fit no canvas, or that have too few pairs. With more than "
+        "20 % missing, the run is no longer what its config says."
+    )
+    share = trained.missing / trained.asked if trained.asked else 0.0
+    level: Level = "warning" if trained.is_large else "good"
+    expected = f"≤ {percent(MOST_LEFT_OUT, 0)} left out"
+    title, shown, most = "Training tasks", trained.count, MOST_LEFT_OUT
+    yield Evidence("leak", of.LEFT_OUT, title, share, shown, most, expected, level, word, about)

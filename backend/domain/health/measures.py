@@ -7,7 +7,6 @@ COLLAPSE = "collapse"
 EXPLOSION = "gradient explosion"
 UNUSED_CONTEXT = "unused context"
 MEMORISATION = "memorisation"
-LEAK = "leak"
 
 
 def gap(exact: float, upper: float) -> float:

@@ -20,7 +20,6 @@ WORDS = {
     alarms.EXPLOSION: "unstable",
     alarms.UNUSED_CONTEXT: "context unused",
     alarms.MEMORISATION: "memorising",
-    alarms.LEAK: "leaking",
 }
 _FORGIVEN = (alarms.UNUSED_CONTEXT, alarms.MEMORISATION)  # their evidence says how things stand now
 
@@ -83,9 +82,9 @@ def _sentences(found: Findings, level: Level, word: str) -> Iterator[str]:
 def _opening(what: str, level: Level, word: str) -> str:
     """A verdict's word as the beginning of a sentence about the encoder, or about the whole model."""
     if level == "good":
-        return f"The {what} is learning"
-    if word == "leaking":
-        return "Scores are invalid: training included evaluated tasks"
+        return f"The {what} is healthy"
+    if word.endswith(" left out"):
+        return f"Of the training tasks, {word.removesuffix(' left out')} are left out"
     idle = {
         "context unused": "idle: its context is not used",
         "context hardly used": "idle so far: its context is hardly used",

@@ -17,3 +17,4 @@ COST = "reliance/cost"  # token accuracy that another task's context costs
 
 # Once a run.
 LEFT_OUT = "data/left_out_as_leak"  # training tasks
+BASELINE = "data/token_baseline"  # token accuracy without learning

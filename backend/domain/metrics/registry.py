@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from backend.domain.metrics.metric import EVERY_PROBE, Metric
 from backend.domain.metrics.names import (
+    BASELINE,
     COSINE,
     COST,
     COVERAGE,
@@ -80,12 +81,22 @@ METRICS = (
         panel="loss",
     ),
     Metric(
-        "loss/kl",
+        "loss/kl_per_sample",
         "Loss, KL",
-        "Divergence of the encoder's distribution from a standard normal one, before its weight.",
-        label="KL",
+        "Divergence of the encoder's distribution from a standard normal one, in nats per sample and before "
+        "its weight. The VAE per demonstration has it per demonstration.",
+        label="KL (nats per sample)",
         panel="loss",
         recorded="with a variational encoder",
+    ),
+    Metric(
+        "loss/kl",
+        "Loss, KL / batch size",
+        "The divergence divided by the batch size, as runs recorded it before loss/kl_per_sample took its "
+        "place. Times the batch size it is nats per sample.",
+        label="KL / batch size",
+        panel="loss",
+        recorded="by earlier versions, with a variational encoder",
     ),
     Metric(
         "loss/contrast",
@@ -322,8 +333,17 @@ METRICS = (
         LEFT_OUT,
         "Training tasks that overlap evaluation tasks",
         "Before training, every pair is compared with every pair of the evaluated sets, in any augmentation, "
-        "and tasks that share one are excluded. An alarm means that a later evaluation asked what the run "
-        "was trained on.",
+        "and tasks that share one are excluded. An evaluation of other tasks is compared with the tasks "
+        "trained on as well, and says what it finds.",
+        recorded="once, with the first point",
+        charted=False,
+    ),
+    Metric(
+        BASELINE,
+        "Token accuracy without learning",
+        "Share of labelled tokens that copying the input or writing each answer's most common token gets "
+        "right, the better of both, a mean over training pairs. Token accuracy below it shows no learning.",
+        unit="share",
         recorded="once, with the first point",
         charted=False,
     ),

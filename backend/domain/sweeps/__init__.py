@@ -3,6 +3,7 @@
 The launch form, the API and the command line read the same definition and expand it by the same function.
 """
 
+from backend.domain.sweeps.confounds import Confound, confounds
 from backend.domain.sweeps.definition import MAX_RUNS, Span, Sweep, parse_sweep
 from backend.domain.sweeps.expansion import Variation, expand
 from backend.domain.sweeps.fields import SweepableField, sweepable
@@ -11,11 +12,13 @@ from backend.domain.sweeps.text import read_axis
 
 __all__ = [
     "MAX_RUNS",
+    "Confound",
     "Span",
     "Sweep",
     "SweepableField",
     "Variation",
     "changes_of",
+    "confounds",
     "expand",
     "parse_sweep",
     "read_axis",

@@ -53,7 +53,7 @@ class Sweep(_Part):
     """Which runs to make of one config: every seed of every variation.
 
     Paths are dotted as in `--set`: `model.core.width`, `model.encoder.kind`. A changed kind starts from the
-    defaults of that kind.
+    defaults of that kind, unless `same_depth`.
     """
 
     seeds: int = Field(1, ge=1, le=MAX_RUNS, description="Replicates: the config's seed, and those after it.")
@@ -69,6 +69,11 @@ class Sweep(_Part):
     )
     count: int | None = Field(None, ge=1, le=MAX_RUNS, description="Draws of `random`.")
     draw_seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the draws: the same seed draws the same.")
+    same_depth: bool = Field(
+        False,
+        description="Kinds that are compared keep the config's number of layers, and every other field that "
+        "they have in common; false: each kind starts from its own defaults.",
+    )
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -206,6 +211,8 @@ def _wanted(steps: Sequence[str]) -> str:
     """What belongs at a place of a sweep."""
     if steps[0] in ("seeds", "count", "draw_seed"):
         return "a whole number"
+    if steps[0] == "same_depth":
+        return "true or false"
     if len(steps) == 1:
         return 'an object of paths, like {"model.core.width": [64, 128]}'
     if steps[0] == "random" and steps[-1] in _MEMBERS:

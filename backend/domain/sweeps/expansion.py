@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.domain.config.problems import apply_overrides, parse_experiment
+from backend.domain.config.problems import apply_overrides, flatten, parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps.definition import Sweep, invalid, parse_sweep
 from backend.domain.sweeps.draws import draws
@@ -60,7 +60,8 @@ def _grid_points(base: dict[str, Any], sweep: Sweep) -> list[_Point]:
     for combination in itertools.product(*numbered):
         chosen = dict(zip(sweep.grid, combination, strict=True))
         changes = {path: value for path, (_, value) in chosen.items()}
-        points.append(_checked(base, _Point(changes, {path: at for path, (at, _) in chosen.items()})))
+        point = _Point(changes, {path: at for path, (at, _) in chosen.items()})
+        points.append(_checked(base, point, sweep))
     return points
 
 
@@ -72,21 +73,45 @@ def _random_points(base: dict[str, Any], sweep: Sweep) -> list[_Point]:
         key = json.dumps(changes, sort_keys=True)
         if key not in seen:
             seen.add(key)
-            points.append(_checked(base, _Point(changes, dict.fromkeys(changes, len(points)))))
+            points.append(_checked(base, _Point(changes, dict.fromkeys(changes, len(points))), sweep))
         if len(points) == sweep.count:
             return points
     message = f"is {sweep.count}, but only {len(points)} different draws were found."
     raise invalid(FieldProblem("sweep.count", message, "Lower the count, or widen what is drawn from."))
 
 
-def _checked(base: dict[str, Any], point: _Point) -> _Point:
+def _checked(base: dict[str, Any], point: _Point, sweep: Sweep) -> _Point:
     """The point with its config, or with what is wrong with it."""
     written = [f"{path}={json.dumps(value)}" for path, value in point.changes.items()]
     try:
-        point.config = parse_experiment(apply_overrides(base, written))
+        changed = apply_overrides(base, written)
+        if sweep.same_depth:
+            given = {inner for path, value in point.changes.items() for inner in flatten({path: value})}
+            _keep_shared(base, changed, given)
+        point.config = parse_experiment(changed)
     except InvalidConfig as error:
         point.problems = error.problems
     return point
+
+
+def _keep_shared(
+    base: Mapping[str, Any], changed: dict[str, Any], given: Set[str], prefix: str = "", within: bool = False
+) -> None:
+    """Where `changed` has another kind than `base`, give it base's values of the fields that both kinds have.
+
+    `given` are the paths that the sweep sets itself: they stay. `within` a part of another kind everything is
+    of another kind.
+    """
+    another = within or base.get("kind") != changed.get("kind")
+    for key in changed.keys() & base.keys() - {"kind"}:
+        path, old, new = f"{prefix}{key}", base[key], changed[key]
+        if path in given:
+            continue
+        inside = any(each.startswith(f"{path}.") for each in given)
+        if another and not inside:
+            changed[key] = old
+        elif isinstance(old, Mapping) and isinstance(new, dict):
+            _keep_shared(old, new, given, f"{path}.", another)
 
 
 def _problems(points: Sequence[_Point], sweep: Sweep) -> Iterator[FieldProblem]:

@@ -37,9 +37,10 @@ def test_votes_come_back_to_the_last_bit(given_votes: list[QuestionVotes]) -> No
 
 
 def test_a_trace_keeps_every_vote_but_only_the_best_grids() -> None:
-    ranked = [Grid.of([[number // 10, number % 10]]) for number in range(80)]
+    many = TRACED_GRIDS + 30
+    ranked = [Grid.of([map(int, str(number))]) for number in range(many)]
     cast = [ViewVote(number, 0, "0123456789", grid, 0.5) for number, grid in enumerate(ranked)]
     trace = trace_of(cast, [ActStep(1, ranked[0], 0.1)], ranked)
     assert trace.grids == tuple(ranked[:TRACED_GRIDS])
-    assert [vote.rank for vote in trace.votes] == list(range(1, 81))
+    assert [vote.rank for vote in trace.votes] == list(range(1, many + 1))
     assert unpack_trace(pack_trace(trace)) == trace

@@ -6,7 +6,7 @@ import pytest
 
 from backend.domain.config.presets import PRESETS, preset, preset_of_encoder
 from backend.domain.config.problems import parse_experiment
-from backend.domain.experiment import ENCODERS, EtrmModel
+from backend.domain.experiment import ENCODERS, FETCHED_SETS, EtrmModel
 from backend.domain.experiment.encoders.iterative import IterativeEncoder
 from backend.kit.errors import InvalidConfig
 
@@ -28,11 +28,18 @@ def test_every_preset_is_a_config_that_can_be_sent_and_read_again(name: str) -> 
     assert parse_experiment(config.model_dump(mode="json")) == config
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if f"quick_{name}" in PRESETS])
+@pytest.mark.parametrize(
+    "name",
+    [  # quick_etrm_deterministic_arc1 is quick itself, which asks any pair
+        name for name in PRESETS if f"quick_{name}" in PRESETS and name != "etrm_deterministic_arc1"
+    ],
+)
 def test_a_quick_form_is_the_same_system_on_the_same_kind_of_tasks(name: str) -> None:
     published, quick = preset(name), preset(f"quick_{name}")
     assert quick.variant == published.variant
-    assert quick.data.training_sets == published.data.training_sets
+    at_hand = tuple(each for each in published.data.training_sets if each not in FETCHED_SETS)
+    assert quick.data.training_sets == at_hand
+    assert quick.data.corner_pair == published.data.corner_pair
     assert quick.data.evaluation_demonstrations == published.data.evaluation_demonstrations
     assert quick.optimisation.gradient_clip == published.optimisation.gradient_clip
     assert (quick.objective, quick.data.query) == (published.objective, published.data.query)

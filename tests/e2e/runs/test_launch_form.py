@@ -60,6 +60,20 @@ def test_another_kind_swaps_its_fields(page: Page) -> None:
     assert (written["model"]["kind"], written["model"]["embedding_width"]) == ("trm", 512)
 
 
+def test_the_tasks_left_to_train_on_are_counted_as_one_types(page: Page) -> None:
+    page.goto("/runs/new")
+    counted = page.locator("#training-tasks")
+    expect(counted).to_have_text("Trains on 32 tasks.")
+    few = page.locator("#section-data").get_by_label("First n tasks", exact=True)
+
+    few.fill("")
+    few.press("Tab")
+
+    expect(counted).to_contain_text("of 400 tasks: 2 left out as overlapping the evaluation, ")
+    expect(counted).to_contain_text("fitting no canvas.")
+    expect(counted).to_have_class(re.compile("is-warning"))
+
+
 def test_the_json_beside_the_form_says_the_same_both_ways(page: Page) -> None:
     page.goto("/runs/new")
     page.get_by_label("Seed", exact=True).fill("11")

@@ -55,7 +55,8 @@ def evaluate_a_checkpoint(page: Page) -> None:
     for label, value in (("First n tasks", "3"), ("Views of each test input", "2"), ("ACT steps", "2")):
         form.get_by_label(label, exact=True).fill(value)
     form.locator("[name=search]").select_option("gradient")
-    form.get_by_label("Gradient steps or draws").fill("2")
+    form.get_by_label("Gradient steps", exact=True).fill("2")
+    expect(form.get_by_label("Generations", exact=True)).to_be_hidden()
     form.get_by_label("Trim the canvas to").fill("1")
     form.get_by_label("Record every ACT step").check()
     form.get_by_role("button", name="Evaluate", exact=True).press("Enter")

@@ -37,7 +37,7 @@ TASK = "0692e18c"  # the first small one of the set
 WORKER = "elsewhere.1.22.3"
 LATER = 3600.0  # seconds for which leases hold and the worker counts as alive
 SECTIONS = ("curves", "encoder", "predictions", "evaluations", "config", "checkpoints", "log", "machine")
-PARTS = ("curves", "results", "encoder", "significance", "tasks", "config")
+PARTS = ("curves", "results", "encoder", "significance", "tasks", "ensemble", "config")
 PANELS = [
     {"id": "one", "kind": "curves", "title": "Tokens", "width": 6, "height": 4, "metric": "accuracy/token"},
     {"id": "two", "kind": "bars", "title": "", "width": 6, "height": 4, "measure": "pass@1"},
@@ -121,6 +121,7 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "failed run": f"/runs/{failed}#checkpoints",
         "live run": f"/runs/{live}#log",
         "clone's config": f"/runs/{beside}#config",
+        "learning by task": f"/runs/{run}/learning",
         "group": f"/groups/{group}",
         **{f"compare, {part}": f"/compare?runs={run},{beside},{other}#{part}" for part in PARTS},
         "dashboard": f"/d/{slug}",

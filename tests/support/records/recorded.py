@@ -43,6 +43,7 @@ from backend.runs import checkpoint_files, checkpoints, events, logs
 from backend.runs import queries as run_rows
 from backend.scores import job_queries as evaluation_jobs
 from tests.support.passing_time import keep_alive
+from tests.support.records.trained import record_trained_on
 
 HELD_OUT = "arc-agi-1/evaluation"
 
@@ -79,6 +80,7 @@ def record_run(
         for name, value in {"status": status, **progress, **columns}.items():
             setattr(row, name, value)
         if points:
+            record_trained_on(session, run_id, config)
             series.append(session, run_id, curves_of(config, points, started, seed, nan_from))
             step = points * config.training.log_every
             checkpoints.add(
@@ -147,6 +149,7 @@ def curves_of(
             for name, curve in probed.items()
         }
     values["data/left_out_as_leak"] = [2.0, *[None] * (points - 1)][:points]
+    values["data/token_baseline"] = [0.69, *[None] * (points - 1)][:points]
     every = config.training.log_every
     times = [started + i * 0.9 for i in range(points)]
     return MetricFrame([(i + 1) * every for i in range(points)], times, values)

@@ -83,6 +83,14 @@ def _sweep(page: Page) -> None:
     page.get_by_role("button", name="Launch 10 runs").wait_for()
 
 
+def _sweep_encoders(page: Page) -> None:
+    page.locator("[data-sweep-add]").click()
+    page.locator("#sweep-rows > .sweep-row [name^='sweep.path']").fill("model.encoder.kind")
+    page.locator("#sweep-rows > .sweep-row [name^='sweep.values']").fill("deterministic, iterative, slots")
+    page.locator("#sweep-rows > .sweep-row [name^='sweep.values']").blur()
+    page.get_by_role("button", name="Launch 3 runs").wait_for()
+
+
 def _search(page: Page) -> None:
     page.keyboard.press("Control+k")
     page.locator("#finder-text").fill("arc")
@@ -100,7 +108,7 @@ def _add_panel(page: Page) -> None:
 
 
 RUN_TABS = ("curves", "encoder", "predictions", "evaluations", "config", "checkpoints", "log", "machine")
-COMPARE_TABS = ("curves", "results", "encoder", "significance", "tasks", "config")
+COMPARE_TABS = ("curves", "results", "encoder", "significance", "tasks", "ensemble", "config")
 RUN = "/runs/{run_id}"
 TASK = "/tasks/{set_name:path}/{task_id}"
 
@@ -134,6 +142,7 @@ def _launch() -> Iterator[Shot]:
     yield Shot("launch-clone", "/runs/new", "/runs/new?from={queued}")
     yield Shot("launch-problems", "/runs/new", "/runs/new", _mistake, window_only=True)
     yield Shot("launch-sweep", "/runs/new", "/runs/new?preset=quick", _sweep)
+    yield Shot("launch-encoders", "/runs/new", "/runs/new?preset=quick", _sweep_encoders)
     yield Shot("launch-json", "/runs/new", "/runs/new?preset=quick", _press(".modes label:nth-child(2)"))
 
 
@@ -150,6 +159,8 @@ def _run() -> Iterator[Shot]:
     yield Shot("run-menu", RUN, "/runs/{run}", _press("#run-actions summary"), window_only=True)
     yield Shot("run-chart-menu", RUN, "/runs/{run}", _press(".chart-menu summary"), window_only=True)
     yield Shot("run-evaluate", RUN, "/runs/{run}#evaluations", _press("#evaluate > summary"))
+    yield Shot("learning", f"{RUN}/learning", "/runs/{run}/learning")
+    yield Shot("learning", f"{RUN}/learning", "/runs/{queued}/learning", state="empty", lab="full")
     yield Shot("group", "/groups/{group_id}", "/groups/{group}")
 
 
@@ -218,6 +229,7 @@ NO_PAGES = {
     "/compare/figures": "curves of a page",
     "/compare/tasks": "a section of a page",
     "/compare/significance": "a section of a page",
+    "/compare/ensemble": "a section of a page",
     "/d/{slug}/figures": "curves of a page",
     "/d/{slug}/panels/{panel_id}.csv": "a file",
     "/d/{slug}/export.html": "a file",

@@ -48,6 +48,7 @@ def frame(config: ExperimentConfig, course: Course, points: int, started: float)
     if config.model.kind == "etrm":
         columns |= _probed(config, course, x, draw, columns)
     columns["data/left_out_as_leak"] = [2.0, *[None] * (points - 1)]
+    columns["data/token_baseline"] = [0.69, *[None] * (points - 1)]
     every = config.training.log_every
     steps = [(at + 1) * every for at in range(points)]
     return MetricFrame(steps, [started + at * SECONDS_PER_POINT for at in range(points)], columns)
@@ -113,7 +114,7 @@ def _encoder(
         "encoder/cross_sample_variance": alive * course.scale * (1 + 0.4 * x),
     }
     if config.variant in ("variational", "per_demo"):
-        values["loss/kl"] = np.clip(6.0 * np.exp(-x / 0.05) + 40 * alive, 0, None)
+        values["loss/kl_per_sample"] = np.clip(6.0 * np.exp(-x / 0.05) + 40 * alive, 0, None)
     return values
 
 

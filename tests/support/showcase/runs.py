@@ -25,6 +25,7 @@ from backend.metrics import service as series
 from backend.runs import checkpoint_files, checkpoints, events, logs
 from backend.runs import queries as run_rows
 from backend.runs.tables import Run
+from tests.support.records.trained import record_trained_on
 from tests.support.showcase import courses
 from tests.support.showcase.answers import Solver
 from tests.support.showcase.courses import Course
@@ -200,6 +201,8 @@ def _train(
     row = run_rows.get(session, run_id)
     assert row
     config = ExperimentConfig.model_validate(row.config)
+    if points:
+        record_trained_on(session, run_id, config)
     total = config.training.steps // config.training.log_every
     ended = began + points * courses.SECONDS_PER_POINT
     step = points * config.training.log_every

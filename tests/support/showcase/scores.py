@@ -116,5 +116,5 @@ def _note_memorising(
     rules = Alarms(config.health)
     last = runs.get(session, run_id).metrics.get("accuracy/exact")
     rules.exact = last.last if last else None
-    for alarm in rules.check_scores(step, summaries, config.data.training_sets):
+    for alarm in rules.check_scores(step, summaries[:1]):  # the held-out set
         alarms.raise_once(session, run_id, alarm)

@@ -15,10 +15,10 @@ from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Pair, Task, TestPair
 from backend.domain.config.presets import quick, trm_arc1
 from backend.domain.experiment import ExperimentConfig
-from worker.data.augment import augmentation
+from worker.data.augment import Augmentation, augmentation
 from worker.data.batches import BatchStream
 from worker.data.sets import BuiltinTasks, TasksInMemory
-from worker.data.training_data import TrainingData, build
+from worker.data.training_data import TrainingData, TrainingTask, build
 from worker.kit.batch import EOS, FIRST_COLOUR, IGNORE, PAD, Batch
 
 SHOWN = quick().data.max_demonstrations
@@ -218,6 +218,85 @@ def test_each_without_augmentation_takes_the_tasks_of_any() -> None:
     assert [(task.id, task.asked) for task in data.tasks] == [(t.id, t.asked) for t in drawn_from_any]
 
 
+def test_each_test_asks_every_test_pair_in_one_view_and_shows_every_demonstration() -> None:
+    config = changed(quick(), query="each_test", max_demonstrations=16, first_tasks=40)
+    data = build(config, BuiltinTasks())
+    samples = sum(len(task.asked) for task in data.tasks)
+    assert samples > len(data.tasks), "some task has two test pairs"
+    batch = first(BatchStream(data, config, 10), samples)
+    drawn = [[(one, other) for _, one, other in pairs_of(batch, row)] for row in range(samples)]
+    found, row = Counter[str](), 0
+    while row < samples:
+        asked, *shown = drawn[row]
+        task, view = next(
+            (task, view)
+            for task in data.tasks
+            for view in (augmentation(config.seed, task.id, form) for form in range(9))
+            if asked in _in_view(task, view, task.asked)
+            and set(shown) == set(_in_view(task, view, task.shown))
+        )
+        together = drawn[row : row + len(task.asked)]
+        assert {each[0] for each in together} == set(_in_view(task, view, task.asked))
+        assert all(set(each[1:]) == set(shown) for each in together)
+        found[task.id] += 1
+        row += len(together)
+    assert found == Counter(task.id for task in data.tasks)
+
+
+def _in_view(task: TrainingTask, view: Augmentation, places: tuple[int, ...]) -> list[tuple[Grid, Grid]]:
+    pairs = (task.pairs[place] for place in places)
+    return [(view.apply(Grid.of(one.tolist())), view.apply(Grid.of(other.tolist()))) for one, other in pairs]
+
+
+def test_with_a_corner_pair_one_pair_of_a_form_stays_in_the_corner_and_the_others_do_not() -> None:
+    task = Task("t", tuple(map(_pair, ("11", "12", "13"))), (_test("14"),))
+    corners = []
+    for seed in range(6):
+        config = changed(
+            quick(), training_sets=("mine",), canvas_sizes=(8,), augmentations=0, corner_pair=True
+        ).model_copy(update={"seed": seed})
+        config = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"sets": ()})})
+        stream = BatchStream(build(config, TasksInMemory({"mine": (task,)})), config, 8)
+        batch = first(stream, 100)
+        offsets: dict[str, set[tuple[int, int]]] = {}
+        for row in range(100):
+            for offset, one, _ in pairs_of(batch, row):  # asked and shown alike
+                offsets.setdefault(one.digits, set()).add(offset)
+        still = [digits for digits, at in offsets.items() if at == {(0, 0)}]
+        assert len(still) == 1
+        assert all(len(at) > 20 for digits, at in offsets.items() if digits not in still)
+        corners += still
+    assert len(set(corners)) > 1, "which pair it is differs from form to form and seed to seed"
+
+
+def test_distinct_augmentations_are_forms_that_look_different_each_with_a_row_of_its_own() -> None:
+    plain = Task("plain", (_pair("11"), _pair("22")), (_test("11"),))  # flips leave it as it is
+    rich = Task("rich", tuple(map(_pair, ("1234", "5678"))), (_test("9123"),))
+    config = changed(
+        trm_arc1(),
+        training_sets=("mine",),
+        canvas_sizes=(4,),
+        augmentations=999,
+        distinct_augmentations=True,
+        query="any",
+        evaluation_demonstrations=False,
+        translation=False,
+    )
+    config = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"sets": ()})})
+    data = build(config, TasksInMemory({"mine": (plain, rich)}))
+    forms = {task.id: len(task.forms) for task in data.tasks}
+    assert forms == {"plain": 2 * 9 * 8, "rich": 1000}  # lying or standing, in two of nine colours
+    assert data.puzzles.rows == 1 + sum(forms.values())
+    batch = first(BatchStream(data, config, 4), 2000)
+    shown_by_row: dict[int, set[Grid]] = {}
+    for row in range(2000):
+        view = {one for _, one, _ in pairs_of(batch, row)[:1]}
+        shown_by_row.setdefault(int(batch.puzzle[row]), set()).update(view)
+    assert len(shown_by_row) > 500
+    assert len({row for row in shown_by_row if row <= 144}) > 130  # all are drawn alike
+    assert all(len(inputs) <= 3 for inputs in shown_by_row.values()), "a row is of one view of three pairs"
+
+
 def _pair(digits: str) -> Pair:
     return Pair(Grid.from_digits(digits), Grid.from_digits(digits[::-1]))
 
@@ -232,7 +311,15 @@ def test_without_translation_every_grid_lies_in_the_corner(data: TrainingData) -
 
 
 def test_trm_gets_the_row_of_the_view_and_no_demonstrations() -> None:
-    config = changed(trm_arc1(), first_tasks=20, canvas_sizes=(10,), augmentations=3, translation=False)
+    config = changed(
+        trm_arc1(),
+        first_tasks=20,
+        canvas_sizes=(10,),
+        augmentations=3,
+        translation=False,
+        query="any",
+        distinct_augmentations=False,
+    )
     data = build(config, BuiltinTasks())
     batch = first(BatchStream(data, config, 10), 200)
     assert batch.demo_inputs.shape == (200, 0, 100)

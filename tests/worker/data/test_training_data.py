@@ -129,10 +129,11 @@ def test_a_task_with_a_turned_and_recoloured_pair_of_an_evaluated_one_is_dropped
 
 
 def test_trm_learns_the_demonstrations_of_evaluated_tasks_and_never_their_tests() -> None:
-    config = trm_arc1()
+    config = changed(trm_arc1(), distinct_augmentations=False)
     data = build(config, BuiltinTasks())
+    assert data.absent == ("concept",)
     evaluated = select_tasks(config.evaluation.sets[0], read_built_in("arc-agi-1/evaluation"), (30,))
-    assert len(evaluated) == 32
+    assert len(evaluated) == 400
     trained = {task.id: task for task in data.tasks}
     asked = {
         task.id: forms_of((task,), tests=True, demonstrations=False)
@@ -151,13 +152,28 @@ def test_trm_learns_the_demonstrations_of_evaluated_tasks_and_never_their_tests(
     assert all(data.puzzles.row(task.id, 1000) for task in evaluated)
 
 
+def test_trm_may_learn_the_demonstrations_of_the_whole_set_of_which_few_tasks_are_evaluated(
+    real: tuple[Task, ...],
+) -> None:
+    config = changed(trm_arc1(), training_sets=("mine",), augmentations=1, distinct_augmentations=False)
+    config = evaluating(config, EvaluationSet(name="theirs", first_tasks=1))
+    source = memory(mine=real[:2], theirs=real[2:])
+    few = build(changed(config, demonstrations_of="evaluated"), source)
+    whole = build(changed(config, demonstrations_of="set"), source)
+    assert {task.id for task in few.tasks} == {task.id for task in real[:3]}
+    assert {task.id for task in whole.tasks} == {task.id for task in real}
+    asked = forms_of(real[2:], tests=True, demonstrations=False)
+    assert not forms(whole.tasks) & asked
+    assert all(whole.puzzles.row(task.id, 1) for task in real)
+
+
 def test_a_demonstration_that_another_evaluated_task_asks_is_not_learnt(real: tuple[Task, ...]) -> None:
     asked = real[1]
     truth = asked.tests[0].output
     assert truth is not None
     copied = Pair(VIEW.apply(asked.tests[0].input), VIEW.apply(truth))
     other = replace(real[2], demonstrations=(*real[2].demonstrations, copied))
-    config = changed(in_memory(trm_arc1()), training_sets=("mine",))
+    config = changed(in_memory(trm_arc1()), training_sets=("mine",), distinct_augmentations=False)
     data = build(config, memory(mine=real[:1], theirs=(asked, other)))
     trained = {task.id: task for task in data.tasks}
     assert set(trained) == {real[0].id, real[1].id, real[2].id}
@@ -165,7 +181,7 @@ def test_a_demonstration_that_another_evaluated_task_asks_is_not_learnt(real: tu
 
 
 def test_what_evaluated_tests_answer_changes_nothing_in_what_trm_learns(real: tuple[Task, ...]) -> None:
-    config = in_memory(trm_arc1())
+    config = changed(in_memory(trm_arc1()), distinct_augmentations=False)
 
     def learnt(theirs: tuple[Task, ...]) -> TrainingData:
         return build(config, memory(mine=real[:3], theirs=theirs))
@@ -234,6 +250,17 @@ def test_two_sets_with_the_same_task_train_on_it_once(real: tuple[Task, ...]) ->
     data = build(config, memory(mine=real[:2], more=real[1:3], theirs=()))
     assert [task.id for task in data.tasks] == [task.id for task in real[:3]]
     assert [(each.set_name, each.reason) for each in data.dropped] == [("more", "already taken from mine")]
+
+
+def test_a_set_that_was_not_fetched_is_left_out_and_named(real: tuple[Task, ...]) -> None:
+    config = in_memory(changed(quick(), canvas_sizes=(30,)))
+    config = changed(config, training_sets=("mine", "concept"))
+    without = build(config, memory(mine=real[:2], theirs=()))
+    assert (without.absent, [task.id for task in without.tasks]) == (("concept",), [t.id for t in real[:2]])
+    fetched = build(config, memory(mine=real[:2], concept=real[2:4], theirs=()))
+    assert (fetched.absent, len(fetched.tasks)) == ((), 4)
+    with pytest.raises(InvalidConfig, match="Could not load the training data"):
+        build(changed(config, training_sets=("concept",)), memory(mine=real, theirs=()))
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,27 @@ def test_views_that_look_alike_are_computed_once_and_vote_each() -> None:
     assert set(given) == {augmentation(0, "plain", index) for index in range(500)}
 
 
+def test_with_distinct_views_those_that_look_alike_vote_once() -> None:
+    black, blue = Grid.from_digits("0"), Grid.from_digits("01")
+    task = Task("plain", (Pair(blue, black),), (TestPair(blue, black),))
+    (outcome,) = run(copies(), [task], config(distinct_views=True, keep_candidates=100), views=500)
+    assert outcome.views == 4 * 9  # four turns of two cells, nine colours of the one colour
+    assert sum(each.votes for each in outcome.candidates) == 36
+    rich = run(copies(), SMALL[:1], config(distinct_views=True), views=50)
+    assert {each.views for each in rich} == {50}
+
+
+def test_distinct_views_of_a_known_task_are_its_forms_with_their_rows() -> None:
+    settings = config(distinct_views=True).model_copy(
+        update={"model": TrmModel(core=TINY, embedding_width=16)}
+    )
+    puzzles = PuzzleTable([SMALL[0].id], 9, {SMALL[0].id: (0, 3, 4, 8)})
+    solver = copies()
+    (known,) = run(solver, SMALL[:1], settings, views=3, puzzles=puzzles)
+    assert known.views == 3
+    assert [row for batch in solver.batches for row in batch.puzzle.tolist()] == [1, 2, 3]
+
+
 def test_a_prediction_in_an_unseen_colour_is_undone_by_each_view_in_its_own_way() -> None:
     blue = Grid.from_digits("1")
     task = Task("plain", (Pair(blue, blue),), (TestPair(blue, Grid.from_digits("5")),))

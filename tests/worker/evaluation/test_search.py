@@ -11,7 +11,15 @@ import pytest
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task, TestPair
 from backend.domain.arc.votes import QuestionVotes, pack_trace, pack_votes, unpack_trace, unpack_votes
-from backend.domain.experiment import GradientSearch, RandomSearch, SearchConfig
+from backend.domain.experiment import (
+    EvolutionarySearch,
+    ExperimentConfig,
+    GradientSearch,
+    NoSearch,
+    RandomSearch,
+    SearchConfig,
+    TrmModel,
+)
 from backend.domain.records import TestOutcome
 from tests.support.solvers import SMALL, Stop, config, key
 from worker.data.puzzles import PuzzleTable
@@ -19,25 +27,43 @@ from worker.evaluation.evaluator import answer, evaluate, summarise
 from worker.evaluation.plan import Plan
 from worker.models.build import build_reasoner
 
-SEARCHES = (GradientSearch(steps=4), GradientSearch(steps=4, leave_one_out=True), RandomSearch(samples=5))
+SEARCHES = (
+    GradientSearch(steps=4, leave_one_out=True),
+    GradientSearch(steps=4, starts=2, selection="held_out"),
+    EvolutionarySearch(generations=2, population=4),
+    RandomSearch(samples=5),
+)
 POISON = Grid(((7, 7, 7), (7, 7, 7)))
 VIEWS = 3
 
 
-def searched(search: SearchConfig, tasks: Sequence[Task], **changes: Any) -> list[TestOutcome]:
+def trm_of(settings: ExperimentConfig) -> ExperimentConfig:
+    """The same with TRM in place of its model: no task has a row in its table."""
+    return settings.model_copy(
+        update={"model": TrmModel(core=settings.model.core, act=settings.model.act, embedding_width=16)}
+    )
+
+
+def searched(
+    search: SearchConfig, tasks: Sequence[Task], trm: bool = False, **changes: Any
+) -> list[TestOutcome]:
     settings = config(search=search, **changes)
+    settings = trm_of(settings) if trm else settings
     reasoner = build_reasoner(settings, 1)
     return list(evaluate(reasoner, settings, key(tasks, VIEWS), tasks, PuzzleTable(), Stop()))
 
 
-@pytest.mark.parametrize("search", SEARCHES, ids=lambda search: f"{search.kind}-{search.leave_one_out}")
-def test_a_poisoned_truth_changes_nothing_but_the_verdict(search: SearchConfig) -> None:
+@pytest.mark.parametrize("trm", [False, True], ids=["etrm", "trm"])
+@pytest.mark.parametrize("search", SEARCHES, ids=lambda search: f"{search.kind}-{search.selection}")
+def test_a_poisoned_truth_changes_nothing_but_the_verdict(search: SearchConfig, trm: bool) -> None:
     tasks = SMALL[:3]
     poisoned = [
         replace(task, tests=tuple(TestPair(test.input, POISON) for test in task.tests)) for task in tasks
     ]
     hidden = [replace(task, tests=tuple(TestPair(test.input) for test in task.tests)) for task in tasks]
-    for one, two, three in zip(*(searched(search, each) for each in (tasks, poisoned, hidden)), strict=True):
+    for one, two, three in zip(
+        *(searched(search, each, trm) for each in (tasks, poisoned, hidden)), strict=True
+    ):
         assert one.trace == two.trace == three.trace
         assert one.trace
         assert one.trace.search
@@ -59,13 +85,52 @@ def test_the_trace_ends_with_what_the_unchanged_view_votes_for() -> None:
         assert search.kept_step == kept.step
 
 
-def test_compute_is_counted_over_all_views_and_can_be_capped() -> None:
-    tasks = SMALL[:2]
-    for outcome, task in zip(searched(GradientSearch(steps=6), tasks), tasks, strict=True):
+def test_a_search_on_trm_moves_its_puzzle_embedding() -> None:
+    tasks = SMALL[:3]
+    changed = 0
+    for outcome, plain in zip(
+        searched(GradientSearch(steps=20, learning_rate=0.3), tasks, trm=True),
+        searched(NoSearch(), tasks, trm=True),
+        strict=True,
+    ):
         assert outcome.trace
         assert outcome.trace.search
-        shown = min(len(task.demonstrations), 3)
-        assert outcome.trace.search.decodes == VIEWS * shown * (1 + 3 * 6)
+        before, after = outcome.trace.search.before, outcome.trace.search.after
+        assert before.demonstrations
+        assert after.demonstrations
+        assert after.demonstrations < before.demonstrations
+        assert outcome.trace.search.decodes > 0
+        changed += outcome.candidates != plain.candidates
+    assert changed
+
+
+def test_what_a_search_found_is_recorded() -> None:
+    for outcome in searched(GradientSearch(steps=5, starts=3, selection="held_out"), SMALL[:3]):
+        assert outcome.trace
+        assert outcome.trace.search
+        search = outcome.trace.search
+        first, kept = search.points[0], next(p for p in search.points if p.step == search.kept_step)
+        assert (search.after.demonstrations, search.after.held_out) == (kept.loss, kept.held_out)
+        assert search.steps == 5
+        assert search.start in (1, 2, 3)
+        assert first.held_out is not None
+        assert search.before.held_out is not None
+        assert search.after.held_out is not None
+        assert search.after.held_out <= first.held_out <= search.before.held_out
+
+
+def test_compute_is_counted_over_all_views_and_can_be_capped() -> None:
+    tasks = SMALL[:2]
+    for depth, each in (
+        (1, 1 + 3 * 6),
+        (None, 2 + (2 + 2) * 6),
+    ):  # two ACT steps, one of them with a way back
+        found = searched(GradientSearch(steps=6, act_steps=depth), tasks)
+        for outcome, task in zip(found, tasks, strict=True):
+            assert outcome.trace
+            assert outcome.trace.search
+            shown = min(len(task.demonstrations), 3)
+            assert outcome.trace.search.decodes == VIEWS * shown * each
     capped = searched(GradientSearch(steps=6, most_decodes=15), tasks)
     assert all(
         each.trace and each.trace.search and each.trace.search.decodes <= VIEWS * 15 for each in capped

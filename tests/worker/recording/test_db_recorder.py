@@ -36,7 +36,8 @@ from backend.runs.tables import Run
 from backend.workers import lease
 from tests.support.passing_time import elapse
 from tests.support.records.rows import add_run
-from worker.recording.database import DbRecorder, LostRun
+from worker.kit.recorder import LostRun
+from worker.recording.database import DbRecorder
 
 RUN = "aaaaaaaaaa"
 KEY = EvaluationKey("arc-agi-1/evaluation", 20, "ema", 8, 4, ("task1",))

@@ -6,12 +6,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.domain.config.presets import preset
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing
+from worker.kit.recorder import LostRun
 from worker.training.checkpoints import checkpoint
 from worker.training.checkpoints.checkpoint import Snapshot
 
@@ -71,6 +75,61 @@ def test_going_on_from_an_earlier_step_removes_the_later_ones(tmp_path: Path) ->
     save_steps(tmp_path, 5, 6, 7)
     checkpoint.save(tmp_path, snapshot(6), keep=3)
     assert steps(tmp_path) == ["step-000000005", "step-000000006"]
+
+
+def test_what_was_cut_off_saves_nothing_and_leaves_what_its_successor_saved(tmp_path: Path) -> None:
+    checkpoint.begin(tmp_path, 1)
+    for step in (440, 460, 480):
+        checkpoint.save(tmp_path, snapshot(step), 3, attempt=1)
+    checkpoint.begin(tmp_path, 2)  # the database gave the run to another worker, which resumes from 460
+    checkpoint.save(tmp_path, snapshot(470), 3, attempt=2)
+    kept = ["step-000000440", "step-000000460", "step-000000470-attempt-0002"]
+    assert steps(tmp_path) == kept
+    with pytest.raises(LostRun, match="attempt 1"):
+        checkpoint.save(tmp_path, snapshot(450), 1, attempt=1)
+    with pytest.raises(LostRun):
+        checkpoint.begin(tmp_path, 1)
+    assert steps(tmp_path) == kept
+    checkpoint.save(tmp_path, snapshot(490), 3, attempt=2)
+    assert steps(tmp_path) == [*kept[1:], "step-000000490-attempt-0002"]
+
+
+def test_one_that_was_cut_off_while_it_wrote_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.begin(tmp_path, 1)
+    checkpoint.save(tmp_path, snapshot(5), 3, attempt=1)
+    write = checkpoint._write
+
+    def slowly(folder: Path, written: Snapshot) -> int:
+        size = write(folder, written)
+        checkpoint.begin(tmp_path, 2)
+        checkpoint.save(tmp_path, snapshot(6), 3, attempt=2)
+        return size
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_write", lambda *given: (patch.undo(), slowly(*given))[1])
+        with pytest.raises(LostRun):
+            checkpoint.save(tmp_path, snapshot(6), 3, attempt=1)
+    assert steps(tmp_path) == ["step-000000005", "step-000000006-attempt-0002"]
+    assert not list((tmp_path / "checkpoints").glob(".*"))
+
+
+@given(
+    saves=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 12)), max_size=12),
+    keep=st.integers(1, 3),
+)
+def test_an_attempt_never_removes_what_a_later_one_saved(saves: list[tuple[int, int]], keep: int) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for attempt, step in saves:  # no fence: as if it were checked too early to see the later attempt
+            before = set(steps(folder))
+            checkpoint.save(folder, snapshot(step), keep, attempt)
+            lost = before - set(steps(folder))
+            assert all(int(each.partition("-attempt-")[2] or 1) <= attempt for each in lost)
+            own = [each for each in steps(folder) if int(each.partition("-attempt-")[2] or 1) == attempt]
+            assert checkpoint.find(folder, step) in checkpoint.list_checkpoints(folder)
+            assert 1 <= len(own) <= keep
 
 
 @pytest.mark.parametrize(
@@ -141,6 +200,7 @@ from pathlib import Path
 import torch
 from backend.kit.errors import StorageFull
 from backend.domain.config.presets import preset
+from worker.kit.recorder import LostRun
 from worker.training.checkpoints import checkpoint
 folder = Path(sys.argv[1])
 big = {"a": torch.zeros(1_000_000)}
@@ -167,6 +227,7 @@ import sys
 from pathlib import Path
 import torch
 from backend.domain.config.presets import preset
+from worker.kit.recorder import LostRun
 from worker.training.checkpoints import checkpoint
 weights = {"a": torch.zeros(500_000)}
 for step in range(int(sys.argv[2]), 10_000):
@@ -184,7 +245,7 @@ def test_a_kill_while_saving_loses_no_finished_checkpoint(tmp_path: Path) -> Non
             assert process.stdout is not None
             finished = [int(process.stdout.readline()) for _ in range(saves_before_the_kill)][-1]
             process.kill()
-        checkpoint.clean(tmp_path)
+        checkpoint.begin(tmp_path)
         found = checkpoint.load_newest(tmp_path, pytest.fail)
         assert found is not None
         assert found.step >= finished

@@ -79,7 +79,7 @@ def training(fixture: Fixture, reasoner: Reasoner) -> Training:
     batch = fixture.batch
     output = reasoner.step(reasoner.initial_carry(batch), batch)
     terms = act_loss(output.logits, output.halt_logits, batch.labels)
-    total = with_penalties(terms.total, output.penalties)
+    total = with_penalties(terms.total, output.penalties, len(batch.inputs))
     torch.autograd.backward(total)
     return Training(total.detach(), dict(_gradients(reasoner)))
 

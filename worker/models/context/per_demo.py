@@ -94,7 +94,7 @@ class PerDemoSource(DemonstrationSource):
     def __init__(self, core: CoreConfig, config: PerDemoEncoder, generator: torch.Generator) -> None:
         super().__init__(GridEncoder(config, generator), config.inner_width)
         self.tokens = core.context_tokens
-        self.kl_weight = config.kl_weight
+        self.kl_weight, self.kl_reduction = config.kl_weight, config.kl_reduction
         self.posterior = Gaussian(
             plain_linear(config.inner_width, config.latent, generator),
             plain_linear(config.inner_width, config.latent, generator),
@@ -108,7 +108,7 @@ class PerDemoSource(DemonstrationSource):
         mask = batch.demo_mask[..., None]
         latent = (latents * mask).sum(1) / mask.sum(1).clamp(min=1)
         kl = kl_divergence(mean, log_variance, batch.demo_mask)
-        penalties = {"kl": Penalty(kl, self.kl_weight, "demonstration")}
+        penalties = {"kl": Penalty(kl, self.kl_weight, "demonstration", self.kl_reduction)}
         return ContextOutput(self.expand(latent), penalties=penalties, latent=latent)
 
     def expand(self, latent: Tensor) -> Tensor:

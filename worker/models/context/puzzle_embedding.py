@@ -37,5 +37,8 @@ class PuzzleEmbedding(SourceModule):
         if self.training:
             rows.requires_grad_()
             self._used.append((batch.puzzle, rows))
-        padded = F.pad(rows, (0, self.tokens * self.width - rows.shape[1]))
-        return ContextOutput(padded.view(-1, self.tokens, self.width))
+        return ContextOutput(self.expand(rows), latent=rows)
+
+    def expand(self, latent: Tensor) -> Tensor:
+        padded = F.pad(latent, (0, self.tokens * self.width - latent.shape[1]))
+        return padded.view(-1, self.tokens, self.width)

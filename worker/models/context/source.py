@@ -19,14 +19,16 @@ State = tuple[Tensor, ...]  # each (B, ...), carried over the ACT steps of a sam
 
 
 class Penalty(NamedTuple):
-    """A term added to the summed loss of the batch as weight x value.
+    """A term added to the summed loss of the batch as weight x value: once, or once for every sample.
 
-    `per` says what the value is a mean over, so that the means of parts of a batch can be put together.
+    `per` says what the value is a mean over, so that the means of parts of a batch can be put together;
+    `reduction` whether the mean is added to the loss of the batch, or to that of each sample.
     """
 
     value: Tensor  # scalar
     weight: float
     per: Literal["sample", "demonstration"] = "sample"
+    reduction: Literal["batch", "sample"] = "batch"
 
 
 class ContextOutput(NamedTuple):

@@ -90,7 +90,7 @@ class VariationalSource(DemonstrationSource):
     def __init__(self, core: CoreConfig, config: VariationalEncoder, generator: torch.Generator) -> None:
         super().__init__(ClsPairEncoder(core, config, generator), core.width)
         self.tokens = core.context_tokens
-        self.kl_weight = config.kl_weight
+        self.kl_weight, self.kl_reduction = config.kl_weight, config.kl_reduction
         self.set = SetEncoder(core, config.set_layers, config.set_norm, config.layer_scale, generator)
         self.posterior = Gaussian(
             Linear(core.width, core.width, generator, bias=True),
@@ -103,7 +103,7 @@ class VariationalSource(DemonstrationSource):
         mean, log_variance = self.posterior(rms_norm(seen.mean(1)))
         latent = sample(mean, log_variance, noise if self.training else None)
         kl = kl_divergence(mean, log_variance, batch.demo_mask.any(-1))
-        penalties = {"kl": Penalty(kl, self.kl_weight)}
+        penalties = {"kl": Penalty(kl, self.kl_weight, reduction=self.kl_reduction)}
         return ContextOutput(self.expand(latent), penalties=penalties, latent=latent)
 
     def expand(self, latent: Tensor) -> Tensor:

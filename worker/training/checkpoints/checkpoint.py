@@ -4,6 +4,11 @@
 `state.json` (optimiser, data positions, carries, generator, sums since the last recorded point) and
 `manifest.json`. It is written under another name, synced, and renamed, so a kill at any moment leaves the
 ones before it as they were.
+
+A checkpoint belongs to an attempt at the run; of later attempts than the first the folder's name ends in
+`-attempt-0002`. A worker that was cut off from the database may still be writing when its run has gone to
+another: `checkpoints/attempt` says who came last. An attempt that was replaced saves nothing more, and none
+ever removes what a later one has saved.
 """
 
 from __future__ import annotations
@@ -25,11 +30,13 @@ from torch import Tensor
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import Checkpoint
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing, StorageFull
+from worker.kit.recorder import LostRun
 from worker.models.weight_formats import SAID
 from worker.training.checkpoints.tensor_tree import pack, unpack
 
 FORMAT = 2
 MANIFEST = "manifest.json"
+FENCE = "attempt"  # number of the last attempt that began
 _UNFINISHED = ".unfinished-"  # prefix of folders that a kill may leave; removed at the next start
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -45,29 +52,48 @@ class Snapshot:
     state: Any  # tree of dicts, lists, tuples, plain values and tensors
 
 
-def save(run_folder: Path, snapshot: Snapshot, keep: int) -> Checkpoint:
+def begin(run_folder: Path, attempt: int = 0) -> None:
+    """Claim the run's checkpoints for this attempt, and remove what a killed one may have left half written.
+
+    LostRun if a later attempt has begun.
+    """
+    _check_fence(run_folder, attempt)
+    root = run_folder / "checkpoints"
+    for leftover in root.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    if attempt:
+        root.mkdir(parents=True, exist_ok=True)
+        written = root / f"{_UNFINISHED}{FENCE}-{attempt}"
+        _write_file(written, str(attempt).encode())
+        written.replace(root / FENCE)
+        _sync_folder(root)
+
+
+def save(run_folder: Path, snapshot: Snapshot, keep: int, attempt: int = 0) -> Checkpoint:
     """Write the checkpoint of this step; of those before it keep the newest, `keep` with this one.
 
-    Any of a later step is removed: it was damaged and passed over, or is of an earlier try.
-    The path in the result is relative to the folder that holds the run's. StorageFull if there is no room:
-    the checkpoints before this one are then untouched.
+    Any of a later step is removed, unless a later attempt has saved it: it was damaged and passed over, or is
+    of an earlier try. The path in the result is relative to the folder that holds the run's. LostRun if a
+    later attempt has begun. StorageFull if there is no room: the checkpoints before this one are then
+    untouched.
     """
+    _check_fence(run_folder, attempt)
     root = run_folder / "checkpoints"
-    final = root / _name(snapshot.step)
+    final = root / _name(snapshot.step, attempt)
     unfinished = root / (_UNFINISHED + final.name)
     try:
         unfinished.mkdir(parents=True)
         size = _write(unfinished, snapshot)
+        _check_fence(run_folder, attempt)  # writing can take minutes
         _move_into_place(unfinished, final)
-    except OSError as error:
+    except (OSError, LostRun) as error:
         shutil.rmtree(unfinished, ignore_errors=True)
+        if isinstance(error, LostRun):
+            raise
         if error.errno in _NO_ROOM:
             raise _storage_full(final, error) from error
         raise
-    kept = [each for each in list_checkpoints(run_folder) if each.name <= final.name][-keep:]
-    for other in list_checkpoints(run_folder):
-        if other not in kept:
-            _remove(other)
+    _remove_passed(run_folder, final, keep)
     manifest_hash = hashlib.sha256((final / MANIFEST).read_bytes()).hexdigest()
     return Checkpoint(snapshot.step, str(final.relative_to(run_folder.parent)), manifest_hash, size)
 
@@ -109,10 +135,10 @@ def list_checkpoints(run_folder: Path) -> list[Path]:
 def find(run_folder: Path, step: int | None = None) -> Path:
     """The checkpoint of `step`, or the newest; CheckpointMissing says which there are."""
     checkpoints = list_checkpoints(run_folder)
-    wanted = checkpoints[-1:] if step is None else [each for each in checkpoints if each.name == _name(step)]
+    wanted = [each for each in checkpoints if step is None or step_of(each) == step]
     if wanted:
-        return wanted[0]
-    known = ", ".join(str(int(each.name.removeprefix("step-"))) for each in checkpoints)
+        return wanted[-1]
+    known = ", ".join(str(step) for step in dict.fromkeys(map(step_of, checkpoints)))
     what = "No checkpoint" if step is None else f"No checkpoint of step {step}"
     raise CheckpointMissing(
         f"{what} in {run_folder}.",
@@ -127,18 +153,51 @@ def weights_file(checkpoint: Path, weights: str) -> Path:
     return checkpoint / name
 
 
-def clean(run_folder: Path) -> None:
-    """Remove what a killed process may have left half written or half removed."""
-    for leftover in (run_folder / "checkpoints").glob(f"{_UNFINISHED}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+def step_of(checkpoint: Path) -> int:
+    """The step of a checkpoint's folder."""
+    return _parsed(checkpoint)[0]
 
 
 _TENSOR_FILES = ("weights", "ema", "state")
 _SAID_OF = {"weights": "raw", "ema": "ema"}
 
 
-def _name(step: int) -> str:
-    return f"step-{step:09d}"
+def _name(step: int, attempt: int) -> str:
+    """Sorted as text, they are sorted by step, and by attempt within a step."""
+    return f"step-{step:09d}" + (f"-attempt-{attempt:04d}" if attempt > 1 else "")
+
+
+def _parsed(checkpoint: Path) -> tuple[int, int]:
+    """(step, attempt) of a checkpoint's folder."""
+    step, _, attempt = checkpoint.name.removeprefix("step-").partition("-attempt-")
+    return int(step), int(attempt or 1)
+
+
+def _check_fence(run_folder: Path, attempt: int) -> None:
+    try:
+        last = int((run_folder / "checkpoints" / FENCE).read_text())
+    except (FileNotFoundError, ValueError):  # a run of an earlier version, or one without attempts
+        return
+    if attempt and last > attempt:
+        raise LostRun(f"run {run_folder.name}, attempt {attempt}")
+
+
+def _remove_passed(run_folder: Path, saved: Path, keep: int) -> None:
+    """Remove what is no longer needed beside `saved`, of its own attempt and of those before it.
+
+    What an earlier attempt has from the first own step on was never gone on from.
+    """
+    step, attempt = _parsed(saved)
+    present = [each for each in list_checkpoints(run_folder) if _parsed(each)[1] <= attempt]
+    first_own = min(step_of(each) for each in present if _parsed(each)[1] == attempt)
+    usable = [
+        each
+        for each in present
+        if step_of(each) <= step and (_parsed(each)[1] == attempt or step_of(each) < first_own)
+    ]
+    for other in present:
+        if other not in usable[-keep:]:
+            _remove(other)
 
 
 def _write(folder: Path, snapshot: Snapshot) -> int:

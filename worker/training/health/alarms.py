@@ -31,11 +31,8 @@ class Alarms:
         rules = (self._starvation, self._collapse, self._explosion, self._unused_context)
         yield from self._first(rule(step, values) for rule in rules)
 
-    def check_scores(
-        self, step: int, summaries: Iterable[EvaluationSummary], trained_on: Iterable[str]
-    ) -> Iterator[Alarm]:
-        """The alarms that evaluations of `step` give reason for; `trained_on` are the training sets."""
-        held_out = [each for each in summaries if each.key.set_name not in set(trained_on)]
+    def check_scores(self, step: int, held_out: Iterable[EvaluationSummary]) -> Iterator[Alarm]:
+        """The alarms that evaluations of `step` on held-out tasks give reason for."""
         yield from self._first(self._memorisation(step, summary) for summary in held_out)
 
     def state_dict(self) -> dict[str, Any]:

@@ -47,8 +47,12 @@ def act_loss(logits: Tensor, halt_logits: Tensor, labels: Tensor) -> LossTerms:
     )
 
 
-def with_penalties(total: Tensor, penalties: Mapping[str, Penalty]) -> Tensor:
-    """The summed loss with every penalty added at its weight; the trainer divides it by the batch size."""
+def with_penalties(total: Tensor, penalties: Mapping[str, Penalty], samples: int) -> Tensor:
+    """The summed loss of a batch of `samples` with every penalty added at its weight, once or per sample.
+
+    The trainer divides it by `samples`, and with it what was added once: that counts weight / samples there.
+    """
     for penalty in penalties.values():
-        total = total + penalty.weight * penalty.value
+        times = samples if penalty.reduction == "sample" else 1
+        total = total + penalty.weight * times * penalty.value
     return total

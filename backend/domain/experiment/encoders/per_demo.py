@@ -23,3 +23,4 @@ class PerDemoEncoder(Encoder):
     )
     latent: int = field(32, "Latent size", "Numbers that describe one demonstration.", ge=1, le=4096)
     kl_weight: float = shared.kl_weight()
+    kl_reduction: Literal["batch", "sample"] = shared.kl_reduction()

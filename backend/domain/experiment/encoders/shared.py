@@ -26,11 +26,18 @@ def set_layers(seen: str = "demonstrations") -> Any:
 
 def kl_weight() -> Any:
     """The weight of a KL term."""
-    about = (
-        "Weight of the KL divergence from a standard normal; added to the summed loss of the batch, as "
-        "published."
-    )
+    about = "Weight of the KL divergence from a standard normal, in nats of a sample."
     return field(1e-4, "KL weight", about, ge=0, le=1000)
+
+
+def kl_reduction() -> Any:
+    """How a KL term of a sample meets the losses of the batch."""
+    about = (
+        "batch: the mean KL is added once to the summed loss of the batch, so that beside the loss of a "
+        "sample it counts weight / batch size (ETRM as published). sample: it is added to the loss of every "
+        "sample, whatever the batch size (LPN)."
+    )
+    return field("batch", "KL reduction", about, advanced=True)
 
 
 def encoder_layers() -> Any:

@@ -24,3 +24,4 @@ class VariationalEncoder(Encoder):
     )
     layer_scale: float | None = shared.layer_scale()
     kl_weight: float = shared.kl_weight()
+    kl_reduction: Literal["batch", "sample"] = shared.kl_reduction()

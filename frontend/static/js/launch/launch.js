@@ -82,6 +82,7 @@ class LaunchForm {
       valid = verdict.valid;
       this.showProblems(verdict.problems, everything);
       showEstimate(verdict.estimate);
+      showTrainingTasks(verdict.training_tasks);
       if (verdict.wait) document.getElementById("queue-note").textContent = verdict.wait.words;
       if (this.mode === "form") this.json.value = JSON.stringify(verdict.config ?? body, null, 2);
     });
@@ -264,6 +265,14 @@ function showEstimate(estimate) {
       `About ${duration(seconds)} of training (${significant(hours)} GPU- or process-hours)${needs}: ` +
       `${significant(speed)} samples/s, measured on ${runs} like it. Evaluation is not counted.`;
   }
+}
+
+/** How many tasks are left to train on; empty where that is not known. */
+function showTrainingTasks(found) {
+  const place = document.getElementById("training-tasks");
+  place.textContent = found?.words ?? "";
+  place.classList.toggle("is-warning", Boolean(found?.warns));
+  place.classList.toggle("soft", !found?.warns);
 }
 
 const NOT_MEASURED = "No estimate yet: no run with this model, data, batch and device has recorded its speed.";

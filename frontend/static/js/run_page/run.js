@@ -188,20 +188,35 @@ class RunPage {
 /** What the form asks for; what was left empty stands for its default. */
 function asked(form) {
   const fields = Object.fromEntries(new FormData(form));
-  const { set_name: set, tasks, trace_steps: trace, search, search_amount, search_size, leave_one_out, ...rest } = fields;
+  const { set_name: set, tasks, trace_steps: trace, distinct_views: distinct, ...others } = fields;
+  const [rest, adaptation] = adaptationOf(others);
   const named = tasks.split(/[\s,]+/).filter(Boolean);
-  const given = Object.entries(rest).filter(([key, value]) => value && !(named.length && key === "first_tasks"));
+  const plain = Object.entries(rest).filter(([key]) => !/^search(_|$)/.test(key));
+  const given = plain.filter(([key, value]) => value && !(named.length && key === "first_tasks"));
   const numbers = given.map(([key, value]) => [key, key === "weights" ? value : Number(value)]);
-  const wanted = { set, tasks: named, trace_steps: trace === "on", ...Object.fromEntries(numbers) };
-  return search ? { ...wanted, search: searchOf(search, search_amount, search_size, leave_one_out === "on") } : wanted;
+  const wanted = { set, tasks: named, trace_steps: trace === "on", distinct_views: distinct === "on", ...Object.fromEntries(numbers) };
+  if (adaptation) wanted.adaptation = adaptation;
+  return fields.search ? { ...wanted, search: searchOf(form, fields.search) } : wanted;
 }
 
-/** The search's config: amount and size have other names in each kind. */
-function searchOf(kind, amount, size, leaveOneOut) {
-  const [many, big] = kind === "gradient" ? ["steps", "learning_rate"] : ["samples", "scale"];
-  const search = { kind, leave_one_out: leaveOneOut };
-  if (amount) search[many] = Number(amount);
-  if (size) search[big] = Number(size);
+/** What is left of the form without the adaptation's fields, and the adaptation's config; null for none. */
+function adaptationOf(fields) {
+  const own = /^adaptation(_|$)/;
+  const rest = Object.entries(fields).filter(([name]) => !own.test(name));
+  const { adaptation: kind, adaptation_rank: rank, ...given } = Object.fromEntries(Object.entries(fields).filter(([name]) => own.test(name)));
+  if (kind === "adapters" && rank) given.adaptation_rank = rank;
+  const numbers = Object.entries(given).filter(([, value]) => value).map(([name, value]) => [name.slice("adaptation_".length), Number(value)]);
+  return [Object.fromEntries(rest), kind ? { kind, ...Object.fromEntries(numbers) } : null];
+}
+
+/** The search's config, from the fields of its kind. */
+function searchOf(form, kind) {
+  const search = { kind };
+  for (const field of form.querySelectorAll(`[data-search~="${kind}"] [name^="search_"]`)) {
+    const name = field.name.slice("search_".length);
+    if (field.type === "checkbox") search[name] = field.checked;
+    else if (field.value) search[name] = field.type === "number" ? Number(field.value) : field.value;
+  }
   return search;
 }
 

@@ -77,5 +77,11 @@ def test_only_the_total_carries_gradient() -> None:
 def test_penalties_are_added_at_their_weights() -> None:
     total = torch.tensor(1.0, dtype=torch.float64)
     penalties = {"kl": Penalty(torch.tensor(4.0), 0.25), "other": Penalty(torch.tensor(2.0), 3.0)}
-    assert float(with_penalties(total, penalties)) == 8.0
-    assert with_penalties(total, {}) is total
+    assert float(with_penalties(total, penalties, 5)) == 8.0
+    assert with_penalties(total, {}, 5) is total
+
+
+def test_a_penalty_of_each_sample_is_added_as_often_as_there_are_samples() -> None:
+    total = torch.tensor(1.0, dtype=torch.float64)
+    penalties = {"kl": Penalty(torch.tensor(4.0), 0.25, reduction="sample")}
+    assert float(with_penalties(total, penalties, 5)) == 1.0 + 5 * 0.25 * 4.0

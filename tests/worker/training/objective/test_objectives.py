@@ -48,15 +48,50 @@ def points(experiment: ExperimentConfig, folder: Path) -> dict[int, dict[str, fl
 @pytest.mark.parametrize("kind", ["variational", "per_demo"])
 def test_the_weight_of_the_kl_term_rises_linearly_from_nothing(kind: str, tmp_path: Path) -> None:
     experiment = config(
-        kind, {"kl_annealing_steps": 4}, 7, encoder={"kl_weight": 0.5}, training={"log_every": 1}
+        kind,
+        {"kl_annealing_steps": 4},
+        7,
+        encoder={"kl_weight": 0.5, "kl_reduction": "sample"},
+        training={"log_every": 1},
     )
     recorded = points(experiment, tmp_path)
     weights = [values["kl_weight"] for values in recorded.values()]
     assert weights == [0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.5]
     for values in recorded.values():
         known = values["loss/prediction"] + 0.5 * values["loss/halting"]
-        assert values["loss"] == pytest.approx(known + values["kl_weight"] * values["loss/kl"])
-    assert recorded[2]["loss/kl"] > 0
+        assert values["loss"] == pytest.approx(known + values["kl_weight"] * values["loss/kl_per_sample"])
+    assert recorded[2]["loss/kl_per_sample"] > 0
+
+
+@pytest.mark.parametrize("reduction", ["batch", "sample"])
+@pytest.mark.parametrize("kind", ["variational", "per_demo"])
+def test_the_kl_is_recorded_in_nats_per_sample_whatever_the_batch_size(
+    kind: str, reduction: str, tmp_path: Path
+) -> None:
+    """Of one task in one view, every batch has the same mean KL before the first step."""
+    recorded = {}
+    for size in (4, 8):
+        experiment = config(
+            kind,
+            {},
+            1,
+            encoder={"kl_weight": 2.0, "kl_reduction": reduction},
+            training={"log_every": 1, "batch_size": size},
+            data={
+                "first_tasks": 1,
+                "augmentations": 0,
+                "translation": False,
+                "query": "test",
+                "max_demonstrations": 10,
+            },
+        )
+        (recorded[size],) = points(experiment, tmp_path / str(size)).values()
+        values = recorded[size]
+        known = values["loss/prediction"] + 0.5 * values["loss/halting"]
+        added = 2.0 * values["loss/kl_per_sample"] / (size if reduction == "batch" else 1)
+        assert values["loss"] == pytest.approx(known + added)
+    assert recorded[4]["loss/kl_per_sample"] > 0.01
+    assert recorded[4]["loss/kl_per_sample"] == pytest.approx(recorded[8]["loss/kl_per_sample"], rel=1e-4)
 
 
 def test_the_weight_is_recorded_only_where_there_is_one_that_changes(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""LPN's published config of ARC; what the paper's own model of 178M weights has stands beside it."""
+
+from __future__ import annotations
+
+from backend.domain.config.published.setting import stated
+
+LPN = (
+    stated(
+        "model.core",
+        "4 layers of width 256, row by row",
+        "LPN code",
+        "the decoder is one pass of TRM's core (2 layers of width 512, post-norm, RoPE), which draws all "
+        "cells at once, in place of a transformer of 4 layers and width 256 that draws them in turn",
+    ),
+    stated("model.act.max_steps", 1, "LPN code"),
+    stated("model.act.exploration", 0.0, "LPN code"),
+    stated("model.reencode", True, "LPN code"),
+    stated("model.encoder.kind", "per_demo", "LPN code"),
+    stated("model.encoder.layers", 4, "LPN code", says="the paper's 178M model: 8"),
+    stated("model.encoder.inner_width", 256, "LPN code", says="8 heads of 32; the paper's model: 8 of 64"),
+    stated("model.encoder.latent", 128, "LPN code", says="the paper's model: 256"),
+    stated("model.encoder.kl_weight", 1e-4, "LPN code"),
+    stated("model.encoder.kl_reduction", "sample", "LPN code"),
+    stated(
+        "data.training_sets",
+        "generated, as re-arc",
+        "LPN code",
+        "it trains on ARC's own training tasks, augmented, in place of generated ones",
+    ),
+    stated("data.evaluation_demonstrations", False, "LPN paper"),
+    stated("data.canvas_sizes", [30], "LPN code"),
+    stated(
+        "data.augmentations",
+        "four turns and colours, drawn at every visit",
+        "LPN code",
+        "it draws from 1,000 augmentations of a task, flips among them",
+    ),
+    stated("data.distinct_augmentations", False, "LPN code"),
+    stated("data.translation", False, "LPN code"),
+    stated("data.corner_pair", False, "LPN code"),
+    stated("data.query", "each", "LPN code", says="leave-one-out over the pairs of a task"),
+    stated(
+        "data.max_demonstrations",
+        3,
+        "LPN code",
+        "up to 10 pairs are shown, where four are drawn of a task, three of them shown; a task counts by its "
+        "number of pairs",
+    ),
+    stated(
+        "data.on_leak",
+        "keep",
+        "LPN code",
+        "a training task that holds a pair of an evaluated one is left out",
+    ),
+    stated("optimisation.learning_rate", 4e-4, "LPN code", says="the paper's model: 3e-4"),
+    stated("optimisation.encoder_learning_rate", None, "LPN code"),
+    stated("optimisation.warmup_steps", 99, "LPN code"),
+    stated("optimisation.schedule", "constant", "LPN code"),
+    stated("optimisation.weight_decay", 1e-4, "LPN code", says="the default of its AdamW"),
+    stated("optimisation.beta1", 0.9, "LPN code"),
+    stated("optimisation.beta2", 0.999, "LPN code"),
+    stated("optimisation.gradient_clip", 1.0, "LPN code"),
+    stated(
+        "optimisation.ema_decay",
+        "none",
+        "LPN code",
+        "a moving average of the weights is kept beside those that are scored, where none was",
+    ),
+    stated("optimisation.freeze", "none", "LPN code"),
+    stated(
+        "",
+        "AdamW on the cross-entropy of cells, rows and columns",
+        "LPN code",
+        "optimiser and loss are TRM's (Adam-atan2, stablemax), in place of AdamW and cross-entropy",
+        "optimiser and loss",
+    ),
+    stated("objective.contrast.kind", "none", "LPN code"),
+    stated("objective.kl_annealing_steps", 0, "LPN code"),
+    stated(
+        "objective.latent_steps",
+        0,
+        "LPN code",
+        "one latent step, of a fixed size, is taken at every training step, where the published config takes "
+        "none and the paper adds it in the last 5,000 of 100,000 steps",
+    ),
+    stated("training.steps", 500_000, "LPN code", says="the paper's model: 100,000"),
+    stated("training.batch_size", 128, "LPN code", says="the paper's model: 256"),
+    stated("training.precision", "bf16", "LPN code"),
+    stated("training.initialise_from.kind", "seed", "LPN code"),
+    stated("evaluation.sets.0.name", "arc-agi-1/evaluation", "LPN code"),
+    stated("evaluation.sets.0.first_tasks", 100, "LPN code", says="the paper: all 400"),
+    stated("evaluation.views", 1, "LPN code"),
+    stated("evaluation.distinct_views", False, "LPN code"),
+    stated("evaluation.weights", "raw", "LPN code"),
+    stated("evaluation.act_steps", None, "LPN code", says="one pass"),
+    stated("evaluation.search.kind", "gradient", "LPN code"),
+    stated("evaluation.search.steps", 20, "LPN code", says="the paper's table of ARC: up to 400"),
+    stated("evaluation.search.learning_rate", 0.1, "LPN code", says="the paper's model: 0.05"),
+    stated("evaluation.search.optimiser", "adam", "LPN code", says="beta 2 of 0.9"),
+    stated("evaluation.search.start", "encoder", "LPN code", says="from the mean of the latents"),
+    stated("evaluation.search.leave_one_out", False, "LPN code"),
+)

@@ -1,0 +1,1 @@
+"""Several evaluations as one: their votes pooled into one ranking per test input."""

@@ -1,0 +1,57 @@
+"""`etrm evaluation duel`: more views only while it is undecided which of two checkpoints solves more."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from backend.kit.format import counted
+
+POLL_INTERVAL = 1.0  # seconds
+
+
+def duel(
+    a: Annotated[str, typer.Argument(metavar="RUN_A")],
+    b: Annotated[str, typer.Argument(metavar="RUN_B")],
+    views: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Views of each round, ascending.")
+    ] = "32,100,400",
+    set_name: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="Task set. Default: the first of a's config.")
+    ] = "",
+    first: Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")] = None,
+    weights: Annotated[str, typer.Option(metavar="ema|raw", help="Which weights.")] = "ema",
+    k: Annotated[int, typer.Option("-k", help="Compare pass@k.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers per evaluation.")] = 1,
+) -> None:
+    """Evaluate two runs with more views only while it is undecided which one solves more."""
+    from backend.domain.evaluation_request import parse_request
+    from backend.queue import dispatch
+    from backend.sequential import service as sequential
+    from backend.terminal.lab import reading, writing
+
+    numbers = [each.strip() for each in views.split(",")]
+    if not all(each.isdecimal() for each in numbers):
+        raise typer.BadParameter("must be numbers, separated by commas", param_hint="--views")
+    asked = parse_request({"set": set_name, "first_tasks": first, "weights": weights, "workers": workers})
+    request = sequential.SequentialRequest(a=a, b=b, k=k, views=tuple(map(int, numbers)), evaluation=asked)
+    with writing() as session:
+        view, started = sequential.request(session, request)
+    for evaluation_id, most in started:
+        dispatch.send_evaluation(evaluation_id, most)
+    said = 0
+    while view.status == "running":
+        time.sleep(POLL_INTERVAL)
+        with reading() as session:
+            view = sequential.get(session, view.id)
+        told = [each for each in view.rounds if each.words]
+        for each in told[said:]:
+            print(f"{counted(each.views, 'view')}: {each.words}")
+        said = len(told)
+    print(f"{view.status.capitalize()}.")
+    if view.status == "failed":
+        print(view.words, file=sys.stderr)
+        raise SystemExit(1)

@@ -1,0 +1,56 @@
+"""`etrm evaluation learning`: what the checkpoints of a run gained and lost, task by task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.terminal.options import AsJson, RunId, score_text
+
+if TYPE_CHECKING:
+    from backend.gallery.learning import CellView, CourseView
+
+SHOWN = 8  # newest checkpoints that fit a terminal
+
+
+def learning(
+    run: RunId,
+    k: Annotated[int, typer.Option("-k", min=1, max=100, help="Solved within so many attempts.")] = 1,
+    state: Annotated[str, typer.Option(help="lost, wavering, gained, kept or never. Default: all.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show, task by task, the rank of the right answer at every evaluated checkpoint."""
+    from backend.gallery import learning as by_task
+    from backend.kit.errors import NotFound
+    from backend.terminal.lab import reading
+    from backend.terminal.tables import show
+
+    with reading() as session:
+        found = by_task.learning(session, run, k).view
+    if found is None:
+        raise NotFound(
+            f"No two checkpoints of run {run} were scored by one protocol.", "Evaluate another checkpoint."
+        )
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    print(found.protocol.label)
+    for at in found.checkpoints:
+        print(f"step {at.step:>9,}  pass@{k} {score_text(at.score)}")
+    print(" · ".join(f"{number} {name}" for name, number in found.counts.items()))
+    steps = [f"{at.step:,}" for at in found.checkpoints[-SHOWN:]]
+    lines = [_row(each) for each in found.courses if state in ("", each.state)]
+    show(("task", "test", "state", *steps), lines, empty="No test input is in this state.")
+
+
+def _row(course: CourseView) -> tuple[str, ...]:
+    cells = (_said(each) for each in course.cells[-SHOWN:])
+    return (course.task_id, str(course.test_index + 1), course.state, *cells)
+
+
+def _said(cell: CellView | None) -> str:
+    """`#3 12%`: rank and share of the votes; a dash where nobody voted for the right answer."""
+    if cell is None or cell.rank is None:
+        return "" if cell is None else "–"
+    return f"#{cell.rank}" + ("" if cell.share is None else f" {cell.share:.0%}")

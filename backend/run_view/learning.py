@@ -1,0 +1,55 @@
+"""The verdict on a run's learning, from what is known about the run."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from backend.domain.learning import WORDS, Learning, Learnt, judge
+from backend.domain.metrics.names import BASELINE, EXACT, TOKEN
+from backend.domain.records import Score
+from backend.kit.boundary import Broken, shielded
+from backend.kit.format import finite
+from backend.run_view.views import RunView
+
+METRICS = (TOKEN, EXACT, BASELINE)  # that it needs
+
+
+class LearningView(BaseModel):
+    """The verdict on a run's learning."""
+
+    level: str = Field(description="good, warning, bad or quiet.")
+    word: str = Field(description=f"One of: {', '.join(WORDS)}.", examples=["fits but does not generalise"])
+    sentence: str = Field(
+        examples=["Underfits: 9.5 % of training grids right; 0/16 held-out tasks solved; step 600 of 600."]
+    )
+
+
+def of_run(run: RunView) -> Learning:
+    """Does it fit its training tasks, and does it solve held-out ones?"""
+    made = shielded(f"the verdict on the learning of run {run.id}", lambda: judge(_learnt(run)))
+    return Learning("no data yet", made.text) if isinstance(made, Broken) else made
+
+
+def _learnt(run: RunView) -> Learnt:
+    score = run.held_out.pass_at(1) if run.held_out else None
+    token, exact, baseline = (_last(run, name) for name in METRICS)
+    return Learnt(
+        steps=run.step,
+        planned=run.experiment.training.steps if run.experiment else None,
+        is_over=run.status.is_over,
+        token=token,
+        exact=exact,
+        baseline=baseline,
+        held_out=Score(score.solved, score.n) if score else None,
+    )
+
+
+def _last(run: RunView, name: str) -> float | None:
+    found = run.metrics.get(name)
+    return finite(found.last) if found else None
+
+
+def view(run: RunView) -> LearningView:
+    """`of_run`, as the API gives it."""
+    found = of_run(run)
+    return LearningView(level=found.level, word=found.word, sentence=found.sentence)

@@ -1,0 +1,33 @@
+"""Evaluations with test-time training"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "adaptations"
+down_revision = "distinct_views"
+branch_labels = None
+depends_on = None
+
+KEY = "uq_evaluation_key"
+OLD = ["run_id", "set_name", "step", "weights", "views", "act_steps", "search", "canvas", "tasks_digest"]
+OLD += ["distinct_views"]
+NEW = [*OLD, "adaptation"]
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("evaluation") as evaluation:
+        evaluation.add_column(sa.Column("adaptation", sa.Text(), nullable=False, server_default=""))
+    with op.batch_alter_table("evaluation") as evaluation:
+        evaluation.alter_column("adaptation", server_default=None)
+        evaluation.drop_constraint(KEY, type_="unique")
+        evaluation.create_unique_constraint(KEY, NEW)
+
+
+def downgrade() -> None:
+    op.execute("DELETE FROM evaluation WHERE adaptation <> ''")
+    with op.batch_alter_table("evaluation") as evaluation:
+        evaluation.drop_constraint(KEY, type_="unique")
+        evaluation.create_unique_constraint(KEY, OLD)
+        evaluation.drop_column("adaptation")

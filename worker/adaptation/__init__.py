@@ -1,0 +1,1 @@
+"""Test-time training: a copy of the model learns a task from its demonstrations, and answers it alone."""

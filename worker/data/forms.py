@@ -1,0 +1,77 @@
+"""Which augmentations of a task look alike: its distinct forms.
+
+A task that a turn leaves as it is, or that lacks colours, looks the same in several of its augmentations.
+What it looks like is told by what a solver may see: demonstrations and test inputs, never a test output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from backend.domain.arc.grid import COLOURS
+from backend.domain.arc.task import Task
+from worker.data.augment import DIHEDRALS, Augmentation, augmentation
+from worker.data.tokens import Cells, as_cells
+
+TRIES = 5  # augmentations drawn per distinct form wanted, at most, as published
+
+Mapped = tuple[int, tuple[int, ...]]  # a turn, and for each colour seen the colour that has its place there
+
+
+class Looks:
+    """Tells which augmentations of a task look alike, without drawing them all.
+
+    Views by dihedrals d and e with colours c and p look alike where c recolours the task turned by d to what
+    p makes of it turned by e. Whether any recolouring joins two turns depends on the task alone.
+    """
+
+    def __init__(self, task: Task) -> None:
+        grids = [as_cells(grid) for grid in task.visible_grids]
+        turned = [[turn(cells) for cells in grids] for turn in DIHEDRALS]
+        self._seen = tuple(np.unique(np.concatenate([cells.ravel() for cells in grids])).tolist())
+        self._as: list[Mapped] = []
+        for dihedral, these in enumerate(turned):
+            joined = (self._joined(turned[first], these, first) for first in range(dihedral))
+            self._as.append(next((each for each in joined if each), (dihedral, self._seen)))
+
+    def key(self, view: Augmentation) -> tuple[int, ...]:
+        """Equal for augmentations that look alike, and for no others."""
+        dihedral, sources = self._as[view.dihedral]
+        return (dihedral, *(view.colours[colour] for colour in sources))
+
+    def _joined(self, first: list[Cells], other: list[Cells], number: int) -> Mapped | None:
+        """How `other`, recoloured, is `first`: for each colour of `first` the one that `other` has there."""
+        if any(one.shape != two.shape for one, two in zip(first, other, strict=True)):
+            return None
+        one, two = (np.concatenate([cells.ravel() for cells in grids]) for grids in (first, other))
+        pairs = np.unique(one.astype(np.int64) * COLOURS + two)
+        mapping = {int(pair) // COLOURS: int(pair) % COLOURS for pair in pairs}
+        is_recolouring = len(pairs) == len(mapping) == len(set(mapping.values()))
+        keeps_black = all((colour == 0) == (image == 0) for colour, image in mapping.items())
+        if not (is_recolouring and keeps_black):
+            return None
+        return number, tuple(mapping[colour] for colour in self._seen)
+
+
+def distinct(task: Task, seed: int, numbers: Iterable[int]) -> Iterator[tuple[int, Augmentation]]:
+    """Those of the augmentations with these numbers that look like none before them."""
+    looks, met = Looks(task), set()
+    for number in numbers:
+        view = augmentation(seed, task.id, number)
+        key = looks.key(view)
+        if key not in met:
+            met.add(key)
+            yield number, view
+
+
+def distinct_forms(task: Task, seed: int, wanted: int) -> tuple[int, ...]:
+    """Numbers of the first `wanted` distinct augmentations of a task, fewer where it has fewer; 0 is the
+    original."""
+    found = []
+    for number, _ in distinct(task, seed, range(TRIES * wanted)):
+        found.append(number)
+        if len(found) == wanted:
+            break
+    return tuple(found)
