@@ -35,7 +35,7 @@ def check(session: Session, training_set: str, evaluated_set: str, *, augmented:
 
     Two generated sets are compared by the rules of their tasks instead, as in training: grids so small share
     pairs by chance, whatever their rules are. `leaks` are of rules shared without augmentation, or with it if
-    `augmented`; `rules` says how many augmentation would bring. Takes about a second for two sets of 400 tasks.
+    `augmented`; `rules` says how many augmentation would bring. Two sets of 400 tasks take about a second.
     """
     training = datasets.tasks(session, training_set)
     evaluated = datasets.tasks(session, evaluated_set)
