@@ -16,6 +16,11 @@ def test_the_built_in_sets_are_there(home):
     assert re.search(r"^arc-agi-1/training +built-in +400$", output(home, "data", "list"), re.MULTILINE)
 
 
+def test_generated_sets_are_listed_before_a_run_has_used_them(home):
+    listed = output(home, "data", "list")
+    assert re.search(r"^procedural/ladder/move/test +generated +100$", listed, re.MULTILINE)
+
+
 def test_a_task_is_drawn_with_its_digits(home):
     drawn = output(home, "data", "show", "arc-agi-1/training", "007bbfb7").splitlines()
     assert drawn[1] == "0 7 7   →  0 0 0 0 7 7 0 7 7 "

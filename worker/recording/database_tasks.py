@@ -11,13 +11,11 @@ from backend.kit.errors import NotFound
 from worker.data.procedural.sets import generated_tasks, is_generated
 from worker.data.sets import BuiltinTasks
 
-MAX_KEPT = 1000  # tasks of a generated set that the database keeps
-
 
 class DbTasks:
     """A TaskSource; a built-in set that was never put into the database is read from the installation.
 
-    A generated set is made here and, unless it is large, put into the database so that pages can draw it.
+    A generated set is made here and put into the database, so that pages can draw it and check it for leaks.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -37,7 +35,6 @@ class DbTasks:
 
     def _generated(self, set_name: str) -> tuple[Task, ...]:
         tasks = generated_tasks(set_name)
-        if len(tasks) <= MAX_KEPT:
-            with session_scope(self._engine) as session:
-                datasets.keep_generated(session, set_name, tasks)
+        with session_scope(self._engine) as session:
+            datasets.keep_generated(session, set_name, tasks)
         return tasks

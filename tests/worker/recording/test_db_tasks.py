@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
+from backend.data import leaks
 from backend.data import service as datasets
 from backend.db.session import reading_scope
 from worker.recording.database_tasks import DbTasks
@@ -21,7 +22,12 @@ def test_a_generated_set_is_made_and_kept_where_pages_find_it(engine: Engine) ->
         assert datasets.task(session, TEST_SET, tasks[0].id) == tasks[0]
 
 
-def test_a_generated_set_too_large_for_pages_is_made_alone(engine: Engine) -> None:
-    assert len(DbTasks(engine).tasks("procedural/compose/train")) == 5000
+def test_the_leak_check_counts_held_out_rules_that_augmented_training_meets(engine: Engine) -> None:
+    for part in ("train", "test"):
+        DbTasks(engine).tasks(f"procedural/ladder/recolour/{part}")
     with reading_scope(engine) as session:
-        assert not [each for each in datasets.sets(session) if each.name.startswith("procedural/")]
+        report = leaks.check(session, "procedural/ladder/recolour/train", "procedural/ladder/recolour/test")
+    assert report.rules
+    assert (report.leaks, report.rules.shared) == ((), ())
+    assert report.rules.evaluated == 100
+    assert report.rules.augmented > 90
