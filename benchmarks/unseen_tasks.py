@@ -45,7 +45,7 @@ LEARNING_RATE = 0.05  # of the embedding: five times that of training, since it 
 
 def config_of(steps: int, seed: int) -> ExperimentConfig:
     """The control's TRM, scored afterwards alone."""
-    (trm,) = (each.config for each in variants(FULL) if each.letter == "d")
+    (trm,) = (each.config for each in variants(FULL) if each.letter == "f")
     training = {"steps": steps, "checkpoint_every": steps}
     scored = {"sets": [{"name": TEST_SET, "first_tasks": 1}], "every": None}
     return changed(trm, training=training, evaluation=scored).model_copy(update={"seed": seed})

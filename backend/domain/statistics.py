@@ -94,6 +94,11 @@ def student_t(freedom: int) -> float:
     return (low + high) / 2
 
 
+def t_p_value(t: float, freedom: int) -> float:
+    """Two-sided p-value of a Student's t with that many degrees of freedom."""
+    return max(0.0, 1.0 - _within(abs(t), freedom))
+
+
 def _within(t: float, freedom: int) -> float:
     """Probability that |T| <= t, by its finite series (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
     angle = math.atan(t / math.sqrt(freedom))

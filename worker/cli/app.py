@@ -141,7 +141,8 @@ def evaluate(
 @app.command()
 def control(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Ten minutes: only a, b and d, and shorter.")
+        bool,
+        typer.Option("--quick", help="Ten minutes: the whole report, from trainings too short to learn."),
     ] = False,
     out: Annotated[
         Path,
@@ -150,14 +151,19 @@ def control(
         ),
     ] = Path("runs/control"),
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at a time. Default: one per core.")
+        int | None, typer.Option(min=1, help="Processes at a time. Default: one per core.")
     ] = None,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help="Instead: what one model solves at each rung of the ladder.")
+    ] = False,
 ) -> None:
     """Train small variants on rules that can be learned, and report who learns them."""
     from worker.experiments.control.command import run
+    from worker.experiments.control.ladder import run_ladder
     from worker.experiments.control.variants import FULL, QUICK
 
-    page = run(QUICK if quick else FULL, out, jobs, lambda text: print(text, flush=True))
+    scale = QUICK if quick else FULL
+    page = (run_ladder if ladder else run)(scale, out, jobs, lambda text: print(text, flush=True))
     if page is None:
         print("Stopped. Run the same command to continue.")
         raise SystemExit(INTERRUPTED)

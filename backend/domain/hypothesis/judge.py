@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backend.domain.experiment import BarHypothesis, Hypothesis
 from backend.domain.hypothesis.intervals import interval_of
-from backend.domain.hypothesis.measure import Measure, Term, holds, parse
+from backend.domain.hypothesis.measure import Comparison, Measure, Term, holds, parse
 from backend.domain.hypothesis.words import bar_words, number
 from backend.domain.records import Ruling, Score
+from backend.domain.statistics import Difference
 
 Verdict = Literal["supported", "refuted", "undecided"]
 VERDICTS: tuple[str, ...] = ("open", "supported", "refuted", "undecided")  # open: the run is not over
@@ -122,6 +123,19 @@ def judge(hypothesis: Hypothesis, findings: Findings) -> Judgement:
         return Judgement(verdict="undecided", reason=str(missing))
 
 
+def verdict_on_bar(interval: tuple[float, float], comparison: Comparison, bar: float) -> Verdict:
+    """Supported where all of the interval meets the bar, refuted where none does, else undecided."""
+    sides = {holds(end, comparison, bar) for end in interval}
+    return "undecided" if len(sides) > 1 else "supported" if True in sides else "refuted"
+
+
+def verdict_on_difference(difference: Difference) -> Verdict:
+    """Whether a is better than b, from the interval of a - b; undecided where it includes zero."""
+    if not difference.is_decided:
+        return "undecided"
+    return "supported" if difference.mean > 0 else "refuted"
+
+
 def _by_rule(ruling: Ruling) -> Judgement:
     return Judgement(
         verdict="refuted",
@@ -140,13 +154,12 @@ def _by_bar(hypothesis: BarHypothesis, findings: Findings) -> Judgement:
         raise _Missing(f"{measure} is not a number: {' and '.join(_said(each) for each in evidence)}.")
     interval = interval_of(measure, evidence)
     met = holds(value, hypothesis.comparison, hypothesis.value)
-    sides = {holds(end, hypothesis.comparison, hypothesis.value) for end in interval or (value,)}
-    verdict: Verdict = "undecided" if len(sides) > 1 else "supported" if True in sides else "refuted"
+    verdict = verdict_on_bar(interval or (value, value), hypothesis.comparison, hypothesis.value)
     return Judgement(
         verdict=verdict,
         reason=_reason(hypothesis, measure, value, interval, verdict, met),
         met=met,
-        excludes_bar=None if interval is None else len(sides) == 1,
+        excludes_bar=None if interval is None else verdict != "undecided",
         value=value,
         low=interval[0] if interval else None,
         high=interval[1] if interval else None,

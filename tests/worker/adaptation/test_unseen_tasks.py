@@ -30,7 +30,7 @@ def scores(file: OutcomeFile) -> dict[str, float]:
 def test_trm_solves_more_of_the_tasks_it_was_trained_without_after_learning_their_embeddings(
     tmp_path: Path,
 ) -> None:
-    (trm,) = (each.config for each in variants(FULL) if each.letter == "d")
+    (trm,) = (each.config for each in variants(FULL) if each.letter == "f")
     raw = trm.model_dump(mode="json")
     raw["training"] |= {"steps": 250, "batch_size": 64, "checkpoint_every": 250}
     raw["data"] |= {"first_tasks": 64}

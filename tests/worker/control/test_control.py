@@ -1,101 +1,110 @@
-"""The positive control: variants differ in one thing each, it runs to its report, and its bars can fail."""
+"""The positive control: variants differ in one thing each, and it runs, resumes and reports."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend.domain.config.problems import differences
-from backend.domain.records import Score
-from worker.experiments.control.bars import Bar
+from backend.domain.experiment import EvaluationConfig
+from backend.kit.errors import Conflict
+from tests.worker.control.results import measured, variant
 from worker.experiments.control.command import run
+from worker.experiments.control.document import Document, Section
+from worker.experiments.control.jobs import Training
+from worker.experiments.control.methods import EMBEDDINGS, METHODS, methods_of
+from worker.experiments.control.processes import ControlFailed, run_all
 from worker.experiments.control.report import Report
-from worker.experiments.control.results import SearchResult, VariantResult, read_variant
-from worker.experiments.control.training import ControlFailed, train_all
-from worker.experiments.control.variants import FULL, QUICK, Scale, Variant, replicates, variants
+from worker.experiments.control.thinking import thinking_sections
+from worker.experiments.control.variants import FULL, QUICK, Scale, trainings, variants
 from worker.training.stop import StopSignal
+
+TINY = Scale(steps=4, batch=8, test_tasks=3, evaluate_every=1, budgets=(12, 21), letters="ae", seeds=2)
 
 
 def test_each_variant_differs_from_the_first_in_one_thing() -> None:
     first, *others = variants(FULL)
+    by_letter = {each.letter: each.config for each in (first, *others)}
     changed = {each.letter: set(differences(first.config, each.config)) - {"name"} for each in others}
     assert changed["b"] == {"optimisation.freeze", "optimisation.freeze_steps"}
     assert changed["c"] == {"model.reencode"}
-    assert all(path.startswith(("model", "data.first_tasks")) for path in changed["d"])
-    assert all(path.startswith(("model.encoder", "objective")) for path in changed["e"])
-    assert [each.letter for each in variants(QUICK)] == ["a", "b", "d"]
+    assert all(path.startswith(("model.encoder", "objective", "training")) for path in changed["e"])
+    assert all(path.startswith(("model", "data.first_tasks")) for path in changed["f"])
+    assert all(path.startswith("model.encoder") for path in changed["g"])
+    assert set(differences(by_letter["f"], by_letter["d"])) == {"name", "data.evaluation_demonstrations"}
+    assert len(variants(QUICK)) == len(variants(FULL)) == 7
+
+
+def test_every_variant_has_three_seeds_and_a_folder_each() -> None:
+    folders = [each.folder for each in trainings(FULL)]
+    assert len(folders) == len(set(folders)) == 21
+    assert folders[:2] == ["a-seed0", "b-seed0"]  # the first seed of all comes first
+
+
+def test_every_method_takes_every_budget() -> None:
+    for method in (*METHODS, EMBEDDINGS):
+        for decodes in FULL.budgets:
+            EvaluationConfig.model_validate(method.options(decodes))
+    assert not methods_of("a")
 
 
 @pytest.mark.slow
-def test_the_command_trains_searches_and_reports(tmp_path: Path) -> None:
-    scale = Scale(steps=2, batch=8, test_tasks=3, evaluate_every=1, letters="ae", seeds=2)
-    said: list[str] = []
-    page = run(scale, tmp_path, 2, said.append)
+def test_the_command_trains_searches_reports_and_keeps_what_was_finished(tmp_path: Path) -> None:
+    told: list[str] = []
+    page = run(TINY, tmp_path, 2, told.append)
     assert page
     text = page.read_text()
     assert text.count("<svg") == 2
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    assert "a: ETRM, encoder trained" in said
     markdown = (tmp_path / "positive-control.md").read_text()
-    assert "| not met | a: solves 80% of held-out rules or more | 0/3 (0 % [0, 56]) |" in markdown
-    assert "| gradient steps | 100 | 905 |" in markdown  # 3 demonstrations x (1 + 3 x 100) + 2 ACT steps
-    assert "| a | 1 | 0/3 (0 % [0, 56]) | never |" in markdown
-    trained = read_variant(variants(scale)[0], tmp_path / "a")
-    assert [step for step, _ in trained.held_out] == [1, 2]
+    assert "| does not hold | a: solves at least 75% of held-out rules | 0 % [0, 56], seeds 0, 0 of 3 |" in (
+        markdown
+    )
+    for label in ("gradient search", "random search", "no search, more ACT steps", "test-time training"):
+        assert markdown.count(f"| e | {label} |") == 2
+    config = json.loads((tmp_path / "a-seed1" / "config.json").read_text())
+    assert config["seed"] == 1
+
+    again: list[str] = []
+    (tmp_path / "positive-control.md").unlink()
+    assert run(TINY, tmp_path, 2, again.append)
+    assert again == []  # nothing was trained or scored twice
+    rewritten = (tmp_path / "positive-control.md").read_text()
+    assert rewritten.splitlines()[9:] == markdown.splitlines()[9:]
+
+    with pytest.raises(Conflict, match=r"training\.steps"):
+        run(replace(TINY, steps=5), tmp_path, 2, again.append)
 
 
 @pytest.mark.slow
 def test_a_training_that_fails_says_what_its_console_said(tmp_path: Path) -> None:
-    (broken,) = variants(replace(QUICK, letters="a"))
-    config = broken.config
-    data = config.data.model_copy(update={"training_sets": ("procedural/nothing/train",)})
-    broken = replace(broken, config=config.model_copy(update={"data": data}))
+    (first, *_) = variants(QUICK)
+    data = first.config.data.model_copy(update={"training_sets": ("procedural/nothing/train",)})
+    job = Training("a", first.config.model_copy(update={"data": data}), tmp_path / "a").job()
+    assert job
     with pytest.raises(ControlFailed, match="'procedural/nothing/train'"):
-        train_all([broken], tmp_path, 1, StopSignal(), lambda _: None)
+        run_all([job], 1, StopSignal(), lambda _: None)
 
 
-def _learned(variant: Variant, solved: int, before: int = 0) -> VariantResult:
-    scores = {str(number): float(number < solved) for number in range(100)}
-    return VariantResult(
-        variant, ((50, Score(before, 100)), (100, Score(solved, 100))), ((100, 0.9),), scores, 60.0
-    )
-
-
-def _searched(signal: str, amount: int, passes: float, solved: int) -> SearchResult:
-    scores = {str(number): float(number < solved) for number in range(100)}
-    return SearchResult(signal, amount, passes, Score(solved, 100), scores)  # type: ignore[arg-type]
-
-
-def _report(solved: dict[str, int], searched: int) -> Report:
-    results = [_learned(variant, solved[variant.letter]) for variant in variants(FULL)]
-    searches = [
-        _searched("none", 2, 2, 20),
-        _searched("none", 32, 32, 25),
-        _searched("gradient", 100, 905, searched),
+def test_the_report_says_how_intervals_were_made_and_shows_every_pair() -> None:
+    results = [
+        measured("e", name, decodes, *counts)
+        for name, counts in (("none", (5, 6, 4)), ("random", (20, 25, 22)), ("gradient", (90, 92, 91)))
+        for decodes in (24, 48)
     ]
-    return Report(results, searches, 60.0, "2 CPU cores")
+    report = Report(FULL, [variant("a", [90, 92, 91]), variant("e", [5, 6, 4])], results, None, "2 CPU cores")
+    markdown = report.document().markdown()
+    assert "Korn" in markdown
+    assert "Made by etrm control on 2 CPU cores" in markdown  # no wall time of a run that continued another
+    assert "| gradient search - random search | +69 [" in markdown
+    assert "not corrected for their number, 6" in markdown
+    assert thinking_sections([], []) == []
 
 
-def test_every_bar_holds_where_it_should_and_fails_where_it_should() -> None:
-    good = _report({"a": 90, "b": 5, "c": 60, "d": 0, "e": 20}, 80)
-    assert all(bar.holds for bar in good.bars())
-    bad = _report({"a": 6, "b": 6, "c": 6, "d": 6, "e": 20}, 22)
-    assert not any(bar.holds for bar in bad.bars())
-    assert len(good.bars()) == len(bad.bars()) == 7
-
-
-def _seeded(solved: dict[str, list[tuple[int, int]]]) -> Bar:
-    """What is said of c; by letter and seed, the rules solved half-way and in the end."""
-    first = [_learned(each, *reversed(solved.get(each.letter, [(0, 0)])[0])) for each in variants(FULL)]
-    more = [_learned(each, *reversed(solved[each.letter][each.config.seed])) for each in replicates(FULL)]
-    return next(bar for bar in Report(first, [], 60.0, "", more).bars() if bar.claim.startswith("c"))
-
-
-def test_with_several_seeds_the_cached_context_must_be_behind_in_all_of_them() -> None:
-    slower = _seeded({"a": [(60, 90), (55, 88), (62, 91)], "c": [(20, 89), (18, 90), (24, 88)]})
-    assert slower.holds
-    assert slower.found.endswith("half the rules at step 50, 50, 50 against 100, 100, 100")
-    mixed = _seeded({"a": [(60, 90), (10, 60), (62, 91)], "c": [(20, 89), (50, 90), (24, 88)]})
-    assert not mixed.holds
+def test_what_a_task_is_called_cannot_break_the_page() -> None:
+    document = Document("A <b>", ["1 < 2"], [Section("x", ("y & z",), ("a",), [("<i>",)])])
+    assert "<h1>A &lt;b&gt;</h1>" in document.html()
+    assert "<td>&lt;i&gt;</td>" in document.html()

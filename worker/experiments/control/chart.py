@@ -10,7 +10,8 @@ from itertools import pairwise
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 56, 190, 28, 48  # margins; labels of lines stand on the right
-COLOURS = ("#2f6fde", "#d9480f", "#2b8a3e", "#9c36b5", "#0b7285", "#862e9c")
+COLOURS = ("#2f6fde", "#d9480f", "#2b8a3e", "#9c36b5", "#0b7285", "#a61e4d", "#7a5c00", "#495057")
+BAR_GAP = 26  # from one row of a bar chart to the next
 LABEL_GAP = 16  # least distance of two labels
 INK, FAINT = "#444c56", "#8b949e"  # legible on white and on a dark page
 
@@ -38,11 +39,7 @@ def draw(title: str, x_title: str, y_title: str, lines: Sequence[Line], *, log_x
         along = (scale(x) - low) / (high - low)
         return LEFT + along * (WIDTH - LEFT - RIGHT), TOP + (1 - y) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="13">',
-        f"<title>{escape(title)}</title>",
-    ]
+    parts = [_head(title, HEIGHT)]
     for share in (0, 0.25, 0.5, 0.75, 1):
         x, y = place(first, share)
         parts.append(f'<path d="M{x:.0f} {y:.1f}H{WIDTH - RIGHT}" stroke="{FAINT}" stroke-opacity=".35"/>')
@@ -59,6 +56,42 @@ def draw(title: str, x_title: str, y_title: str, lines: Sequence[Line], *, log_x
         parts += _line(line, colour, place)
         parts.append(_text(WIDTH - RIGHT + 12, labels[number] + 4, line.label, "start", colour))
     return "\n".join([*parts, "</svg>"])
+
+
+@dataclass(frozen=True)
+class Row:
+    """A bar: a share with its interval."""
+
+    label: str
+    share: float
+    low: float
+    high: float
+
+
+def draw_shares(title: str, rows: Sequence[Row]) -> str:
+    """Shares below one another as bars from 0 to 100 %, each with its interval and its number."""
+    height = TOP + BAR_GAP * len(rows) + 12
+    left, width = LEFT + RIGHT / 2, WIDTH - LEFT - RIGHT * 1.2
+    parts = [_head(title, height)]
+    for number, row in enumerate(rows):
+        y = TOP + BAR_GAP * number
+        low, high, end = (left + value * width for value in (row.low, row.high, row.share))
+        parts += [
+            _text(left - 8, y + 4, row.label, "end", INK),
+            f'<path d="M{left:.1f} {y}H{left + width:.1f}" stroke="{FAINT}" stroke-opacity=".35"/>',
+            f'<path d="M{left:.1f} {y}H{end:.1f}" stroke="{COLOURS[0]}" stroke-width="12"/>',
+            f'<path d="M{low:.1f} {y}H{high:.1f}" stroke="{INK}" stroke-width="2"/>',
+            _text(left + width + 12, y + 4, f"{row.share:.0%}", "start", INK),
+        ]
+    return "\n".join([*parts, "</svg>"])
+
+
+def _head(title: str, height: float) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" role="img" '
+        f'aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="13">'
+        f"\n<title>{escape(title)}</title>"
+    )
 
 
 def _line(line: Line, colour: str, place: Place) -> list[str]:

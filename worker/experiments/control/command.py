@@ -3,37 +3,77 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from worker.data.sets import BuiltinTasks
+from worker.experiments.control.jobs import Training
+from worker.experiments.control.methods import methods_of
+from worker.experiments.control.processes import Job, run_all
 from worker.experiments.control.report import Report, write
-from worker.experiments.control.results import read_variant, think_longer
-from worker.experiments.control.training import train_all
-from worker.experiments.control.variants import Scale, replicates, variants
+from worker.experiments.control.results import MethodResult, VariantResult, read_method, read_variant
+from worker.experiments.control.variants import Scale, Variant, trainings, variants
 from worker.kit.device import usable_cores
 from worker.training.stop import StopSignal
 
-SEARCHED = "e"  # the variant that is asked to think longer
-
 
 def run(scale: Scale, folder: Path, jobs: int | None, tell: Callable[[str], None]) -> Path | None:
-    """Train what is not trained yet, measure it, and write the report; its page, or None if stopped."""
-    started = time.monotonic()
-    chosen, others, cores = variants(scale), replicates(scale), usable_cores()
+    """Train what is not trained yet, measure it, and write the report; its page, or None if stopped.
+
+    Conflict where the folder holds the trainings of another scale.
+    """
+    started, cores = time.monotonic(), usable_cores()
     folder.mkdir(parents=True, exist_ok=True)
+    chosen = trainings(scale)
+    fresh = not any((folder / variant.folder).exists() for variant in chosen)
     with StopSignal().on_signals() as stop:
-        train_all((*chosen, *others), folder, jobs or cores, stop, tell)
-        searches = [
-            result
-            for variant in chosen
-            if variant.letter == SEARCHED and not stop.requested
-            for result in think_longer(variant, folder / variant.folder, BuiltinTasks(), stop)
-        ]
+        for pending in (_training_jobs, _measuring_jobs):
+            if not stop.requested:
+                todo = pending(scale, folder)
+                run_all(todo, jobs or cores, stop, tell)
     if stop.requested:
         return None
-    results, seeds = (
-        [read_variant(variant, folder / variant.folder) for variant in group] for group in (chosen, others)
+    seconds = time.monotonic() - started if fresh else None
+    by_letter = _by_letter(chosen, folder)
+    results = [_variant(variant, by_letter[variant.letter]) for variant in variants(scale)]
+    measured = _measured(scale, by_letter)
+    return write(Report(scale, results, measured, seconds, f"{cores} CPU cores"), folder)
+
+
+def _training_jobs(scale: Scale, folder: Path) -> list[Job]:
+    found = (_opened(variant, folder).job() for variant in trainings(scale))
+    return [job for job in found if job]
+
+
+def _measuring_jobs(scale: Scale, folder: Path) -> list[Job]:
+    found = (
+        _opened(variant, folder).measurement(
+            [method.options(decodes) for method in methods_of(variant.letter) for decodes in scale.budgets]
+        )
+        for variant in trainings(scale)
     )
-    seconds = time.monotonic() - started
-    return write(Report(results, searches, seconds, f"{cores} CPU cores", seeds), folder)
+    return [job for job in found if job]
+
+
+def _opened(variant: Variant, folder: Path) -> Training:
+    return Training(f"{variant.title}, seed {variant.seed}", variant.config, folder / variant.folder)
+
+
+def _by_letter(chosen: Sequence[Variant], folder: Path) -> dict[str, list[Training]]:
+    """The trainings of each variant, one for each seed."""
+    found: dict[str, list[Training]] = {}
+    for variant in chosen:
+        found.setdefault(variant.letter, []).append(_opened(variant, folder))
+    return found
+
+
+def _variant(variant: Variant, seeds: Sequence[Training]) -> VariantResult:
+    return read_variant(variant.letter, variant.title, variant.label, seeds)
+
+
+def _measured(scale: Scale, by_letter: Mapping[str, Sequence[Training]]) -> list[MethodResult]:
+    return [
+        read_method(letter, method, decodes, seeds)
+        for letter, seeds in by_letter.items()
+        for method in methods_of(letter)
+        for decodes in scale.budgets
+    ]

@@ -1,133 +1,211 @@
-"""What the trained variants can do: read from their folders, and asked of the VAE with and without search."""
+"""What trainings and measurements left behind: of each seed, the tasks it solves."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
-from backend.domain.experiment import GradientSearch, NoSearch, RandomSearch, SearchConfig
-from backend.domain.records import Score, TestOutcome
-from backend.domain.statistics import pass_at, task_scores
-from worker.data.sets import TaskSource
-from worker.experiments.control.variants import Variant
-from worker.kit.recorder import NullRecorder
+from backend.domain.arc.votes import OutcomeTrace
+from backend.domain.crossed import CrossedDifference, Table, crossed_difference
+from backend.domain.records import TestOutcome
+from backend.domain.statistics import Mean, mean_of_shares, task_scores
+from worker.experiments.control.jobs import Training
+from worker.experiments.control.methods import Method
 from worker.recording.console import METRICS_FILE
-from worker.training.scoring import finished_evaluations, score_settings
-from worker.training.stop import StopSignal
+from worker.training.scoring import OutcomeFile
 
-ACT_STEPS = (1, 2, 4, 8, 16, 32)  # of the lines without a signal
-GRADIENT_STEPS = (1, 3, 10, 30, 100)  # of the lines with one; the last is LPN's
-SAMPLES = (3, 30, 300)  # of random search: about what gradient steps cost
-
-Signal = Literal["gradient", "random", "none"]
 Scores = Mapping[str, float]  # task id -> share of its test inputs solved at the first attempt
 
 
 @dataclass(frozen=True)
-class VariantResult:
-    """How a variant learned."""
+class Solved:
+    """What every seed solves of the same tasks."""
 
-    variant: Variant
-    held_out: tuple[tuple[int, Score], ...]  # (step, pass@1 on rules it never saw), ascending
-    fitted: tuple[tuple[int, float], ...]  # (step, share of training grids right)
-    scores: Scores  # of the last evaluation
-    seconds: float  # of training steps
+    by_seed: Mapping[int, Scores]
+
+    @cached_property
+    def table(self) -> Table:
+        """(seeds, tasks): scores in the order of seeds and of task ids. ValueError if the tasks differ."""
+        tasks = sorted(next(iter(self.by_seed.values())))
+        if any(sorted(scores) != tasks for scores in self.by_seed.values()):
+            raise ValueError("the seeds were not asked the same tasks")
+        return [[self.by_seed[seed][task] for task in tasks] for seed in sorted(self.by_seed)]
 
     @property
-    def score(self) -> Score:
-        """pass@1 after the last step."""
-        return self.held_out[-1][1]
+    def tasks(self) -> int:
+        """How many tasks each seed was asked."""
+        return len(self.table[0])
 
     @property
-    def mean_share(self) -> float:
-        """pass@1 on average over the evaluated steps: the sooner it learns, the higher."""
-        return sum(score.solved / score.n for _, score in self.held_out) / len(self.held_out)
+    def shares(self) -> list[float]:
+        """pass@1 of each seed."""
+        return [math.fsum(row) / self.tasks for row in self.table]
 
-    def first_step_above(self, share: float) -> int | None:
-        """The first evaluated step at which that share of the held-out rules was solved."""
-        return next((step for step, score in self.held_out if score.solved >= share * score.n), None)
+    @cached_property
+    def share(self) -> Mean:
+        """pass@1 over the seeds.
+
+        At least as wide as the interval of the tasks alone: the seeds are asked the same ones, so more seeds
+        are not more tasks.
+        """
+        found = mean_of_shares(self.shares, self.tasks)
+        assert found is not None  # there is a seed
+        return found
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Of the share; (0, 1) for a single seed, which says nothing of other seeds."""
+        low, high = self.share.low, self.share.high
+        return (0.0, 1.0) if low is None or high is None else (low, high)
+
+    def minus(self, other: Solved) -> CrossedDifference | None:
+        """The mean difference on the same seeds and tasks, with its interval over both; None for one seed.
+
+        ValueError if the seeds or tasks differ.
+        """
+        if self.by_seed.keys() != other.by_seed.keys():
+            raise ValueError("paired results need the same seeds on both sides")
+        if any(self.by_seed[seed].keys() != scores.keys() for seed, scores in other.by_seed.items()):
+            raise ValueError("paired results need the same tasks on both sides")
+        return crossed_difference(self.table, other.table) if len(self.table) > 1 else None
+
+
+def mean_over(points: Sequence[Solved]) -> Solved:
+    """Each seed's task scores on average over several evaluations: the sooner it learns, the higher."""
+    return Solved(
+        {
+            seed: {
+                task: math.fsum(each.by_seed[seed][task] for each in points) / len(points) for task in scores
+            }
+            for seed, scores in points[0].by_seed.items()
+        }
+    )
 
 
 @dataclass(frozen=True)
-class SearchResult:
-    """The VAE under one way of thinking longer."""
+class VariantResult:
+    """How a variant learned under each of its seeds."""
 
-    signal: Signal
-    amount: int  # gradient steps, samples or ACT steps
+    letter: str
+    title: str
+    label: str
+    steps: tuple[int, ...]  # that were evaluated, ascending
+    held_out: tuple[Solved, ...]  # at these steps, on rules it never saw
+    fitted: float  # share of training grids right at the end, on average over the seeds
+    seconds: float  # of training steps, all seeds together
+
+    @property
+    def final(self) -> Solved:
+        """After the last step."""
+        return self.held_out[-1]
+
+    @property
+    def course(self) -> Solved:
+        """On average over the evaluated steps."""
+        return mean_over(self.held_out)
+
+    def first_steps_above(self, share: float) -> list[int | None]:
+        """Of each seed the first evaluated step at which it solved that share; None for never."""
+        by_seed = zip(*(solved.shares for solved in self.held_out), strict=True)
+        return [
+            next((step for step, value in zip(self.steps, shares, strict=True) if value >= share), None)
+            for shares in by_seed
+        ]
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """A variant under one method of thinking longer with one amount of compute."""
+
+    letter: str
+    method: Method
+    decodes: int
     passes: float  # of one grid through the core, forwards, per test input
-    score: Score
-    scores: Scores
+    solved: Solved
+    seconds: float  # all seeds together
 
 
-def read_variant(variant: Variant, folder: Path) -> VariantResult:
-    """What a finished training left in its folder."""
-    points = [json.loads(line) for line in (folder / METRICS_FILE).read_text().splitlines()]
-    by_step = {point["step"]: point for point in points}
-    training = variant.config.training
-    files = finished_evaluations(folder)
-    files = [file for file in files if not file.key.search and not file.key.adaptation]
-    plain = [file for file in files if file.key.act_steps == act_steps_of(variant)]
-    final = plain[-1].outcomes
+def read_variant(letter: str, title: str, label: str, seeds: Sequence[Training]) -> VariantResult:
+    """What finished trainings left in their folders, one for each seed."""
+    files = {each.config.seed: each.evaluations_under({}) for each in seeds}
+    steps = [tuple(file.key.step for file in of_seed) for of_seed in files.values()]
+    if len(set(steps)) != 1:
+        raise ValueError(f"the seeds of {letter} were evaluated at different steps")
     return VariantResult(
-        variant=variant,
-        held_out=tuple((file.key.step, _score(file.outcomes)) for file in plain),
-        fitted=tuple(
-            (step, point["accuracy/exact"])
-            for step, point in sorted(by_step.items())
-            if "accuracy/exact" in point
+        letter=letter,
+        title=title,
+        label=label,
+        steps=steps[0],
+        held_out=tuple(
+            Solved({seed: _scores(of_seed[place]) for seed, of_seed in files.items()})
+            for place in range(len(steps[0]))
         ),
-        scores=_scores(final),
-        seconds=sum(
-            training.log_every * training.batch_size / point["samples_per_second"]
-            for point in by_step.values()
-        ),
+        fitted=math.fsum(_fitted(each.folder) for each in seeds) / len(seeds),
+        seconds=math.fsum(_training_seconds(each) for each in seeds),
     )
 
 
-def act_steps_of(variant: Variant) -> int:
-    """The ACT steps it is trained and evaluated with."""
-    return variant.config.model.act.max_steps
-
-
-def think_longer(
-    variant: Variant, folder: Path, source: TaskSource, stop: StopSignal
-) -> tuple[SearchResult, ...]:
-    """The variant with more ACT steps, with search, and with neither."""
-    usual = act_steps_of(variant)
-    settings: list[tuple[Signal, int, int, SearchConfig]] = [
-        *(("none", steps, steps, NoSearch()) for steps in ACT_STEPS),
-        *(("gradient", steps, usual, GradientSearch(steps=steps)) for steps in GRADIENT_STEPS),
-        *(("random", samples, usual, RandomSearch(samples=samples)) for samples in SAMPLES),
-    ]
-    changes = [{"act_steps": act, "search": search.model_dump()} for _, _, act, search in settings]
-    files = score_settings(folder, changes, source, NullRecorder(), stop)
-    return tuple(
-        SearchResult(
-            signal, amount, act + _decodes(file.outcomes), _score(file.outcomes), _scores(file.outcomes)
-        )
-        for (signal, amount, act, _), file in zip(settings, files, strict=True)
+def read_method(letter: str, method: Method, decodes: int, seeds: Sequence[Training]) -> MethodResult:
+    """What measurements left in the folders of the seeds; LookupError if one is missing."""
+    files = {}
+    for each in seeds:
+        file = each.final(method.options(decodes))
+        if file is None:
+            raise LookupError(f"{each.folder} has no evaluation with {method.label} at {decodes} decodes")
+        files[each.config.seed] = file
+    return MethodResult(
+        letter=letter,
+        method=method,
+        decodes=decodes,
+        passes=math.fsum(map(_passes, files.values())) / len(files),
+        solved=Solved({seed: _scores(file) for seed, file in files.items()}),
+        seconds=math.fsum(file.seconds for file in files.values()),
     )
 
 
-def _decodes(outcomes: Sequence[TestOutcome]) -> float:
-    """Demonstrations decoded per test input."""
-    searches = [outcome.trace.search for outcome in outcomes if outcome.trace]
-    return sum(search.decodes for search in searches if search) / len(outcomes)
-
-
-def _ranks(outcomes: Sequence[TestOutcome]) -> dict[str, list[int | None]]:
+def scores_of(outcomes: Sequence[TestOutcome]) -> Scores:
+    """Each task's share of test inputs solved at the first attempt."""
     ranks: dict[str, list[int | None]] = {}
     for outcome in outcomes:
         ranks.setdefault(outcome.task_id, []).append(outcome.truth_rank)
-    return ranks
+    return task_scores(ranks, 1)
 
 
-def _score(outcomes: Sequence[TestOutcome]) -> Score:
-    return pass_at(_ranks(outcomes), 1)
+def _scores(file: OutcomeFile) -> Scores:
+    return scores_of(file.outcomes)
 
 
-def _scores(outcomes: Sequence[TestOutcome]) -> Scores:
-    return task_scores(_ranks(outcomes), 1)
+def _passes(file: OutcomeFile) -> float:
+    """Grids through the core per test input: the answer's ACT steps, and demonstrations decoded before."""
+    decodes = math.fsum(_decodes(outcome.trace) for outcome in file.outcomes)
+    return file.key.act_steps + decodes / len(file.outcomes)
+
+
+def _decodes(trace: OutcomeTrace | None) -> int:
+    """Of an adaptation those of its task, which asks one test input here."""
+    if trace is None:
+        return 0
+    return sum(each.decodes for each in (trace.search, trace.adaptation) if each)
+
+
+def _points(folder: Path) -> list[dict[str, float]]:
+    """The recorded points by step; a resumed training records some twice, the later counts."""
+    lines = (folder / METRICS_FILE).read_text().splitlines()
+    by_step = {point["step"]: point for point in map(json.loads, lines)}
+    return [by_step[step] for step in sorted(by_step)]
+
+
+def _fitted(folder: Path) -> float:
+    return [point["accuracy/exact"] for point in _points(folder) if "accuracy/exact" in point][-1]
+
+
+def _training_seconds(training: Training) -> float:
+    settings = training.config.training
+    return math.fsum(
+        settings.log_every * settings.batch_size / point["samples_per_second"]
+        for point in _points(training.folder)
+    )

@@ -22,10 +22,12 @@ from backend.domain.experiment import (
     TrmModel,
 )
 from backend.domain.experiment.encoders.deterministic import DeterministicEncoder
+from backend.domain.experiment.encoders.iterative import IterativeEncoder
 from backend.domain.experiment.encoders.per_demo import PerDemoEncoder
 
 TRAINING_SET, TEST_SET = "procedural/control/train", "procedural/control/test"
 SIDE = 3
+DEMONSTRATIONS = 3  # of every task
 ACT_STEPS = 2
 TRM_TASKS = 256  # so few that TRM can learn each one's embedding in the time it has
 
@@ -38,18 +40,18 @@ class Scale:
     batch: int
     test_tasks: int
     evaluate_every: int
-    letters: str  # the variants that are trained
-    seeds: int = 1  # of `REPLICATED`, the others have one
+    budgets: tuple[int, ...]  # decodes at which methods of thinking longer are compared, ascending
+    letters: str = "abcdefg"  # the variants that are trained
+    seeds: int = 3
 
 
-REPLICATED = "ac"  # what differs between these is less than what differs between seeds
-FULL = Scale(steps=900, batch=128, test_tasks=100, evaluate_every=50, letters="abcde", seeds=3)
-QUICK = Scale(steps=600, batch=128, test_tasks=100, evaluate_every=100, letters="abd")
+FULL = Scale(steps=1500, batch=128, test_tasks=100, evaluate_every=100, budgets=(24, 48, 96, 288, 900))
+QUICK = Scale(steps=200, batch=64, test_tasks=40, evaluate_every=50, budgets=(48, 288))
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One column of the control's table."""
+    """One training: a row of the control's table under one seed."""
 
     letter: str
     title: str
@@ -57,30 +59,35 @@ class Variant:
     config: ExperimentConfig
 
     @property
+    def seed(self) -> int:
+        return self.config.seed
+
+    @property
     def folder(self) -> str:
         """Where it is trained, below the control's folder."""
-        return self.letter if self.config.seed == 0 else f"{self.letter}-seed{self.config.seed}"
+        return f"{self.letter}-seed{self.seed}"
+
+    def under(self, seed: int) -> Variant:
+        """The same with another seed."""
+        return replace(self, config=self.config.model_copy(update={"seed": seed}))
 
 
-def replicates(scale: Scale) -> tuple[Variant, ...]:
-    """The other seeds of the variants that have several."""
-    return tuple(
-        replace(each, config=each.config.model_copy(update={"seed": seed}))
-        for seed in range(1, scale.seeds)
-        for each in variants(scale)
-        if each.letter in REPLICATED
-    )
+def trainings(scale: Scale) -> tuple[Variant, ...]:
+    """Every variant under every seed, seed by seed."""
+    return tuple(each.under(seed) for seed in range(scale.seeds) for each in variants(scale))
 
 
 def variants(scale: Scale) -> tuple[Variant, ...]:
-    """The variants of a scale, in the order of their letters."""
+    """The variants of a scale under the first seed, in the order of their letters."""
     trained = _etrm(scale)
     everything = (
         Variant("a", "ETRM, encoder trained", "a encoder trained", trained),
         Variant("b", "the same, encoder's gradient cut", "b gradient cut", _cut(trained)),
         Variant("c", "the same as a, context cached", "c context cached", _cached(trained)),
-        Variant("d", "TRM, puzzle embeddings", "d TRM", _trm(trained)),
+        Variant("d", "TRM, demonstrations of the test tasks trained on", "d TRM", _trm(trained)),
         Variant("e", "per-demonstration VAE", "e VAE, no search", _vae(trained)),
+        Variant("f", "TRM, test tasks left out", "f TRM without", _trm_without(trained)),
+        Variant("g", "iterative encoder", "g iterative", _iterative(trained)),
     )
     return tuple(variant for variant in everything if variant.letter in scale.letters)
 
@@ -137,12 +144,12 @@ def _cached(base: ExperimentConfig) -> ExperimentConfig:
     )
 
 
-def _trm(base: ExperimentConfig) -> ExperimentConfig:
-    """(d): the same core, told the task by a learned row: the tasks it trained on it knows, others not."""
+def _trm_without(base: ExperimentConfig) -> ExperimentConfig:
+    """(f): the same core, told the task by a learned row; a test task has none and gets zeros."""
     core = base.model.core
     return base.model_copy(
         update={
-            "name": "control-d",
+            "name": "control-f",
             "model": TrmModel(
                 core=core, act=base.model.act, embedding_width=core.context_tokens * core.width
             ),
@@ -151,8 +158,27 @@ def _trm(base: ExperimentConfig) -> ExperimentConfig:
     )
 
 
+def _trm(base: ExperimentConfig) -> ExperimentConfig:
+    """(d): TRM's protocol. It also trains on the demonstrations of the test tasks, never on what they ask."""
+    without = _trm_without(base)
+    data = without.data.model_copy(update={"evaluation_demonstrations": True})
+    return without.model_copy(update={"name": "control-d", "data": data})
+
+
+def _iterative(base: ExperimentConfig) -> ExperimentConfig:
+    """(g): a context that is refined while the core works: more ACT steps, no signal."""
+    encoder = IterativeEncoder(layers=1, refine_layers=1, refine_h_cycles=1)
+    return base.model_copy(
+        update={"name": "control-g", "model": base.model.model_copy(update={"encoder": encoder})}
+    )
+
+
 def _vae(base: ExperimentConfig) -> ExperimentConfig:
-    """(e): as LPN: a latent per demonstration, their mean; the asked pair is never among them."""
+    """(e): as LPN: a latent per demonstration, their mean; the asked pair is never among them.
+
+    Trained for fewer steps, of which each costs twice as much: a search needs the latents, not the answers.
+    """
+    steps = max(1, base.training.steps * 3 // 5)
     return base.model_copy(
         update={
             "name": "control-e",
@@ -160,5 +186,6 @@ def _vae(base: ExperimentConfig) -> ExperimentConfig:
                 update={"encoder": PerDemoEncoder(layers=1, inner_width=64, latent=32)}
             ),
             "objective": ObjectiveConfig(latent_steps=1, latent_learning_rate=0.5),
+            "training": base.training.model_copy(update={"steps": steps, "checkpoint_every": steps}),
         }
     )
