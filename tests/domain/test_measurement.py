@@ -64,7 +64,7 @@ def test_equal_protocols_have_no_difference_and_every_difference_is_named() -> N
     ("changes", "words"),
     [
         ({}, ""),
-        ({"search": '{"kind":"gradient"}'}, "gradient 100 x 0.1"),
+        ({"search": '{"kind":"gradient"}'}, "gradient 100 x 0.1, asked at ACT step 1"),
         ({"views": 1200, "weights": "raw"}, "raw weights · 1,200 views"),
         ({"tasks_digest": digest_of(["other"]), "n": 1}, "1 task"),
         ({"tasks_digest": digest_of(TASKS[1:])}, "other tasks"),

@@ -33,7 +33,7 @@ def test_wrong_input_is_told_beside_its_field_when_one_leaves_it(page: Page) -> 
 def test_a_refused_launch_goes_to_the_first_wrong_field_and_loses_nothing(page: Page) -> None:
     page.goto("/runs/new")
     page.get_by_label("Name", exact=True).fill("kept")
-    page.get_by_text("Advanced").nth(-2).click()
+    page.locator("#section-training").get_by_text("Advanced").click()
     steps = page.locator("#section-training").get_by_label("Steps", exact=True)
     steps.fill("many")
     page.locator("#section-optimisation").get_by_label("Learning rate", exact=True).fill("3")

@@ -40,7 +40,7 @@ def fill_in_tiny_run(page: Page, steps: int) -> None:
         main.get_by_label(label, exact=True).locator("visible=true").fill(value)
     page.get_by_label("First n tasks", exact=True).first.fill("8")
     page.locator("#section-training").get_by_label("Steps", exact=True).fill(str(steps))
-    page.get_by_label("Batch size", exact=True).fill("4")
+    page.locator("#section-training").get_by_label("Batch size", exact=True).fill("4")
     page.get_by_label("Log every", exact=True).fill("1")
     page.get_by_role("button", name="Remove this set").last.click()
     page.get_by_label("First n tasks", exact=True).locator("visible=true").last.fill("2")

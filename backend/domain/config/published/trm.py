@@ -60,6 +60,7 @@ def of_trm(source: str) -> tuple[PublishedSetting, ...]:
         stated("evaluation.views", 1001, source, says="the original and about 1,000 augmentations"),
         stated("evaluation.distinct_views", True, source),
         stated("evaluation.search.kind", "none", source),
+        stated("evaluation.adaptation.kind", "none", source),
     )
 
 
