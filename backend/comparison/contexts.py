@@ -12,7 +12,7 @@ from backend.comparison.ensemble import Choice
 from backend.comparison.replicates import Replicates, VariationPair
 from backend.comparison.result_tables import ConfigRow, EncoderRow, ResultRow
 from backend.comparison.service import Pair, TaskMatrix
-from backend.domain.measurement import Protocol
+from backend.domain.measurement import SAME, Protocol
 from backend.domain.published import Caveat, PublishedResult
 from backend.kit.format import counted
 from backend.run_view.views import RunView
@@ -99,6 +99,11 @@ class CompareEnsemble(Context):
     @property
     def page_title(self) -> str:
         return "Ensemble"
+
+    @property
+    def same_settings(self) -> str:
+        """What members must have in common."""
+        return SAME
 
 
 @dataclass(frozen=True)
