@@ -95,15 +95,11 @@ class CompareEnsemble(Context):
     choice: Choice
     k: int
     kept: Mapping[str, str]  # what else the address says, for the form to keep
+    same_settings: str = SAME  # what members must have in common
 
     @property
     def page_title(self) -> str:
         return "Ensemble"
-
-    @property
-    def same_settings(self) -> str:
-        """What members must have in common."""
-        return SAME
 
 
 @dataclass(frozen=True)
