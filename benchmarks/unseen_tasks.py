@@ -1,6 +1,6 @@
 """Does TRM solve tasks it was trained without, once it learns their embeddings from their demonstrations?
 
-Trains the control's TRM (variant d of `etrm control`) on its training rules alone and scores it on held-out
+Trains the control's TRM (variant f of `etrm control`) on its training rules alone and scores it on held-out
 rules: as it is, where no task has an embedding; after learning the embeddings alone; and, at the same number
 of decodes, after learning adapters or all weights. JSON lines: tasks solved with their Wilson interval, what
 learning a task took, and the paired difference from the model as it is, with its 95 % bootstrap interval. It
@@ -29,6 +29,7 @@ from backend.domain.experiment import (
     FullAdaptation,
     NoAdaptation,
 )
+from backend.domain.records import Score
 from backend.domain.statistics import paired_bootstrap, task_scores
 from benchmarks.trained import changed, emit
 from worker.data.sets import BuiltinTasks
@@ -65,7 +66,8 @@ def adaptations(steps: int) -> list[AdaptationConfig]:
 def line(file: OutcomeFile, plain: OutcomeFile) -> dict[str, Any]:
     """What an adaptation came to, beside the model as it is."""
     assert file.summary
-    score, extras = file.summary.passes[1], file.summary.extras
+    scores, extras = _scores(file), file.summary.extras
+    score = Score(sum(scores.values()), len(scores))  # of all tasks, those without an embedding too
     found: dict[str, Any] = {
         "adaptation": file.key.adaptation or "none",
         "solved": score.solved,

@@ -12,7 +12,7 @@ from backend.comparison.ensemble import Choice
 from backend.comparison.replicates import Replicates, VariationPair
 from backend.comparison.result_tables import ConfigRow, EncoderRow, ResultRow
 from backend.comparison.service import Pair, TaskMatrix
-from backend.domain.measurement import Protocol
+from backend.domain.measurement import SAME, Protocol
 from backend.domain.published import Caveat, PublishedResult
 from backend.kit.format import counted
 from backend.run_view.views import RunView
@@ -95,6 +95,7 @@ class CompareEnsemble(Context):
     choice: Choice
     k: int
     kept: Mapping[str, str]  # what else the address says, for the form to keep
+    same_settings: str = SAME  # what members must have in common
 
     @property
     def page_title(self) -> str:

@@ -161,7 +161,8 @@ def ensemble_of_runs(
         board = Board(session, compare.chosen(session, asked.ids))
         columns = {each.key: each for each in columns_of(board)}
         choice = ensemble.choice(session, board.runs, member or [], how, asked.k)
-    kept = {"runs": ",".join(asked.ids), "by": asked.by, "base": asked.base, "k": str(asked.k)}
+    kept = {"runs": ",".join(asked.ids), "by": asked.by, "base": asked.base, "at": asked.at}
+    kept["k"] = str(asked.k)
     return render(
         CompareEnsemble(columns, choice, asked.k, {name: text for name, text in kept.items() if text})
     )

@@ -22,16 +22,6 @@ Word = Literal[
     "barely generalises",
     "generalises",
 ]
-WORDS: tuple[Word, ...] = (
-    "no data yet",
-    "too early",
-    "not learning",
-    "underfits",
-    "fits",
-    "fits but does not generalise",
-    "barely generalises",
-    "generalises",
-)
 LEVELS: dict[Word, Literal["good", "warning", "bad", "quiet"]] = {
     "no data yet": "quiet",
     "too early": "quiet",
@@ -42,6 +32,7 @@ LEVELS: dict[Word, Literal["good", "warning", "bad", "quiet"]] = {
     "barely generalises": "warning",
     "generalises": "good",
 }
+WORDS = tuple(LEVELS)
 
 EARLY = 0.25  # of the planned steps: before them a poor accuracy says nothing
 FITS = 0.5  # of whole training grids right

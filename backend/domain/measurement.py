@@ -14,6 +14,8 @@ from backend.domain.experiment.adaptation import adaptation_key, adaptation_word
 from backend.domain.experiment.search import normalised_key, search_key, search_words
 from backend.kit.format import counted
 
+# What two scores must have in common to be compared, in words.
+SAME = "set and tasks, views and whether equal ones vote once, weights, ACT steps, adaptation, search, canvas"
 EQUAL_ONCE = "equal views once"
 LATER = ("distinct_views", "adaptation")  # settings that protocols of before do not name
 

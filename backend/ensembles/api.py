@@ -23,7 +23,7 @@ def read_ensemble(
     members: Annotated[
         str,
         Query(
-            description="Ids of evaluations, or of runs (newest held-out results), separated by commas.",
+            description="Ids of evaluations, or of runs (their headlines), separated by commas.",
             examples=["17,k3v9x0q2ab"],
             max_length=4000,
         ),

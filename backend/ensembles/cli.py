@@ -18,7 +18,7 @@ def ensemble(
         list[str],
         typer.Argument(
             metavar="MEMBER MEMBER...",
-            help="Ids of evaluations, or of runs: their newest held-out results.",
+            help="Ids of evaluations, or of runs: their held-out headlines.",
         ),
     ],
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="Compare the members at pass@k.")] = 1,

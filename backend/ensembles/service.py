@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from backend.domain.arc.pooling import MemberBallots, OtherTruth, Pooled, pooled
 from backend.domain.arc.votes import unpack_ballots
-from backend.domain.measurement import protocol_of
-from backend.domain.records import UNCOUNTED
+from backend.domain.measurement import SAME, protocol_of, scored_tasks
+from backend.domain.records import NO_EMBEDDING, TRUTH_UNKNOWN
 from backend.domain.statistics import (
     Ranks,
     mcnemar_exact,
@@ -26,21 +26,20 @@ from backend.kit.format import counted, interval
 from backend.kit.problems import invalid
 from backend.runs import queries as runs
 from backend.scores import queries as rows
-from backend.scores.measured import PassView, passed, view_fields
+from backend.scores.measured import PassView, passed, passes_of, view_fields
 from backend.scores.oracle import oracle_of
 from backend.scores.paired import DifferenceView, decided, kind_of
 from backend.scores.tables import Evaluation, Outcome, Prediction
 
 MAX_MEMBERS = 32
 MAX_K = comparison.MAX_K
-ATTEMPTS = (1, 2, 5, 10)
-HINT = "Evaluate all by the same protocol: set and tasks, views, weights, ACT steps, search, canvas."
+HINT = f"Evaluate all by the same protocol: {SAME}."
 
 Name = tuple[str, int]  # task id, test index
 
 
 def ensemble(session: Session, named: Sequence[str], k: int = 1) -> EnsembleView:
-    """The pooled votes of evaluations, each named by its id or by a run (its newest held-out result).
+    """The pooled votes of evaluations, each named by its id or by a run (its held-out headline).
 
     Conflict, naming each member that does not fit and why: not finished, another protocol, other test
     inputs, other truths. InvalidInput for fewer than two members; NotFound.
@@ -72,7 +71,7 @@ def _members(session: Session, named: Sequence[str]) -> list[Evaluation]:
 
 
 def _misfits(session: Session, first: Evaluation, other: Evaluation) -> list[str]:
-    common = len(set(first.task_ids) & set(other.task_ids))
+    common = len(set(scored_tasks(first)) & set(scored_tasks(other)))
     reasons = protocol_of(first).differences(protocol_of(other), common)
     return [f"{_said(session, other)} does not fit {first.id}: {'; '.join(reasons)}"] if reasons else []
 
@@ -90,7 +89,7 @@ def _refuse(reasons: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class _Votes:
-    """What one member stored."""
+    """What one member stored of the tasks that its score counts."""
 
     evaluation: Evaluation
     said: str
@@ -100,7 +99,7 @@ class _Votes:
 
     @classmethod
     def of(cls, session: Session, evaluation: Evaluation) -> _Votes:
-        outcomes = rows.outcomes_of(session, evaluation.id)
+        outcomes = [each for each in rows.outcomes_of(session, evaluation.id) if each.note != NO_EMBEDDING]
         traces = rows.packed_traces(session, evaluation.id)
         without = [each.id for each in outcomes if each.views and each.id not in traces]
         return cls(
@@ -127,7 +126,7 @@ class _Votes:
     @property
     def unknown(self) -> set[Name]:
         """Test inputs whose truth is not known: no score counts them."""
-        return {name for name, each in self.outcomes.items() if each.note in UNCOUNTED}
+        return {name for name, each in self.outcomes.items() if each.note == TRUTH_UNKNOWN}
 
     def ballots(self, name: Name) -> MemberBallots:
         """The votes on a test input; where they were not kept one by one, those of the stored candidates."""
@@ -185,7 +184,7 @@ def _view(session: Session, votes: Sequence[_Votes], k: int) -> EnsembleView:
         k=k,
         members=members,
         score=at_k,
-        passes=[_passed(ranks, each) for each in ATTEMPTS],
+        passes=passes_of(ranks),
         curve=[passed(at, each.solved, each.n) for at, each in pass_curve(ranks).items()],
         oracle=oracle_of(ranks, max(len(each.standings) for each in results.values())),
         against_best=_against_best(members, own, ranks, at_k, k),
@@ -220,7 +219,7 @@ def _member(session: Session, votes: _Votes, ranks: Ranks, k: int) -> MemberView
         seed=run.seed if run else None,
         step=evaluation.step,
         score=_passed(ranks, k),
-        passes=[_passed(ranks, each) for each in ATTEMPTS],
+        passes=passes_of(ranks),
         complete=votes.is_complete,
     )
 

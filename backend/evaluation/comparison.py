@@ -6,6 +6,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
+from backend.domain.measurement import SAME
 from backend.kit.errors import Conflict, NotFound
 from backend.kit.problems import invalid
 from backend.lifecycle import service as runs
@@ -30,8 +31,7 @@ def compare(session: Session, a: str, b: str, k: int = 1) -> ComparisonView:
     if reasons := obstacles(first, second):
         raise Conflict(
             f"Evaluations {first.id} and {second.id} are not comparable: {'; '.join(reasons)}.",
-            "Evaluate both by the same protocol: set and tasks, views, weights, ACT steps, adaptation, "
-            "search, canvas.",
+            f"Evaluate both by the same protocol: {SAME}.",
         )
     return compared(session, first, second, k)
 

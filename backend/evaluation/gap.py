@@ -37,7 +37,7 @@ def gap(session: Session, row: Evaluation, run: Run, k: int = 1) -> GapView | No
     Where it has one kind alone, the other is of the newest evaluation with the same settings that has it;
     None without such a one.
     """
-    found = [row, *rows.on_other_sets(session, row)]
+    found = [row, *rows.measured_alike(session, row)]
     kinds = list(zip(found, parts(session, run, found), strict=True))
     trained = next(((each, of.trained) for each, of in kinds if of.trained), None)
     held_out = next(((each, of.held_out) for each, of in kinds if of.held_out), None)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.domain.arc.votes import DIHEDRAL_NAMES
 from backend.domain.measurement import protocol_of
 from backend.domain.records import TRUTH_UNKNOWN
-from backend.domain.statistics import Ranks, pass_at, pass_curve
+from backend.domain.statistics import pass_curve
 from backend.domain.trained_on import Standing
 from backend.evaluation.gap import GapView, gap
 from backend.runs import queries as run_rows
@@ -25,6 +25,7 @@ from backend.scores.measured import (
     PassView,
     embedding_fields,
     passed,
+    passes_of,
     standing_fields,
     view_fields,
 )
@@ -33,8 +34,6 @@ from backend.scores.standing import standings
 from backend.scores.tables import Evaluation, EvaluationJob
 from backend.workers import service as workers
 from backend.workers.tables import EvaluationShare
-
-ATTEMPTS = (1, 2, 5, 10)
 
 
 class ShareView(BaseModel):
@@ -225,7 +224,7 @@ def _view(
         options=job.options if job else {},
         max_workers=job.workers if job else None,
         progress=_progress(row, job, shares, scored),
-        passes=_stored(row) if over or not whole else _passes(ranks),
+        passes=_stored(row) if over or not whole else passes_of(ranks),
         curve=[passed(k, score.solved, score.n) for k, score in curve.items()],
         oracle=oracle_of(ranks, row.views),
         failure_modes=row.failure_modes if over or not whole else rows.first_attempts(session, row.id),
@@ -246,11 +245,6 @@ def _view(
 
 def _stored(row: Evaluation) -> list[PassView]:
     return [passed(int(k), *score) for k, score in sorted(row.passes.items(), key=lambda each: int(each[0]))]
-
-
-def _passes(ranks: Ranks) -> list[PassView]:
-    scores = {k: pass_at(ranks, k) for k in ATTEMPTS}
-    return [passed(k, score.solved, score.n) for k, score in scores.items()]
 
 
 def _progress(

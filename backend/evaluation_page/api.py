@@ -37,7 +37,7 @@ ASKED = Body(
 OF_TEST_INPUT = "/evaluations/{evaluation_id}/tasks/{task_id}/{test_index}"
 TaskId = Annotated[str, Path(description="Id of a task.", examples=["00576224"])]
 TestIndex = Annotated[int, Path(ge=0, le=2**31, description="Of the test input; 0 is the first.")]
-SIDE = "Id of an evaluation, or of a run: its newest held-out result."
+SIDE = "Id of an evaluation, or of a run: its held-out headline."
 
 
 class EvaluationList(BaseModel):
@@ -130,7 +130,7 @@ def compare_evaluations(
     """Two evaluations on the same tasks: McNemar's exact test and the paired bootstrap of the difference.
 
     Only tasks that both evaluated count. 409 with the reasons where they are not comparable: another set, no
-    task in common, other views, weights, ACT steps, adaptation, search or canvas.
+    task in common, other views, weights, ACT steps, adaptation, search, canvas or votes of equal views.
     """
     with reading_scope(engine) as session:
         return comparison.compare(session, a, b, k)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from backend.scores.paired import ComparisonView
 
 app = typer.Typer(help="Evaluations: list, show, cancel, resume, compare, export.", no_args_is_help=True)
-SIDE = "The id of an evaluation, or of a run: its newest held-out result."
+SIDE = "The id of an evaluation, or of a run: its held-out headline."
 HEADS = ("evaluation", "run", "set", "step", "weights", "views", "status", "progress", "pass@1")
 STRATA_HEADS = ("tasks", "pass@1", "pass@2", "pass@5", "pass@10", "oracle")
 POLL_INTERVAL = 1.0  # seconds

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.domain.measurement import Protocol
 from backend.domain.records import FailureMode
+from backend.run_view.headline import over_checkpoints
 from backend.run_view.views import ResultView, RunView
 
 # mode -> what it means, in the words of the field
@@ -37,11 +37,7 @@ class ModeCourse:
 
 def mode_courses(run: RunView) -> list[ModeCourse]:
     """One for each protocol that scored two checkpoints or more, held-out sets first."""
-    by_protocol: dict[Protocol, list[ResultView]] = {}
-    for result in run.results:
-        if result.status == "finished":
-            by_protocol.setdefault(result.protocol, []).append(result)
-    several = [sorted(those, key=lambda each: each.step) for those in by_protocol.values() if len(those) > 1]
+    several = over_checkpoints(run.results).values()
     return [_course(those) for those in sorted(several, key=lambda those: not those[0].held_out)]
 
 

@@ -7,13 +7,11 @@ from sqlalchemy.orm import Session
 
 from backend.data import queries as tasks
 from backend.domain.arc.strata import GONE, MEANINGS, STRATA, strata_of
-from backend.domain.statistics import Ranks, pass_at
+from backend.domain.statistics import Ranks
 from backend.kit.errors import NotFound
 from backend.scores import queries as rows
-from backend.scores.measured import PassView, passed
+from backend.scores.measured import PassView, passes_of
 from backend.scores.oracle import OracleView, oracle_of
-
-ATTEMPTS = (1, 2, 5, 10)
 
 
 class StratumView(BaseModel):
@@ -72,10 +70,9 @@ def strata(session: Session, evaluation_id: int) -> StrataView:
 
 
 def _stratum(name: str, ranks: Ranks, views: int) -> StratumView:
-    scores = {k: pass_at(ranks, k) for k in ATTEMPTS}
     return StratumView(
         name=name,
         n=len(ranks),
-        passes=[passed(k, score.solved, score.n) for k, score in scores.items()],
+        passes=passes_of(ranks),
         oracle=oracle_of(ranks, views),
     )

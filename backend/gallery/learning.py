@@ -13,9 +13,10 @@ from backend.domain.arc.votes import unpack_ballots
 from backend.domain.measurement import Protocol
 from backend.domain.statistics import pass_at
 from backend.gallery import queries as rows
-from backend.kit.errors import InvalidInput
+from backend.kit.errors import InvalidInput, NotFound
 from backend.kit.problems import not_valid
 from backend.lifecycle import service as runs
+from backend.run_view.headline import over_checkpoints
 from backend.run_view.views import ResultView
 from backend.scores.measured import PassView, ProtocolView, passed, view_fields
 
@@ -87,11 +88,7 @@ def learning(session: Session, run_id: str, k: int = 1, how: str = "") -> Learni
     """What the checkpoints of a run made of each test input, by one protocol (`how` is its key; empty: the
     one that scored most checkpoints, on a held-out set if there is one). NotFound; InvalidInput."""
     run = runs.get(session, run_id)
-    by_protocol: dict[Protocol, list[ResultView]] = {}
-    for each in run.results:
-        if each.status == "finished":
-            by_protocol.setdefault(each.protocol, []).append(each)
-    several = {of: sorted(those, key=_step) for of, those in by_protocol.items() if len(those) > 1}
+    several = over_checkpoints(run.results)
     ordered = sorted(several, key=lambda of: (not several[of][0].held_out, -len(several[of])))
     protocols = [(of, len(several[of])) for of in ordered]
     chosen = _chosen(ordered, how)
@@ -111,8 +108,13 @@ def learning(session: Session, run_id: str, k: int = 1, how: str = "") -> Learni
     return Learning(protocols, view)
 
 
-def _step(result: ResultView) -> int:
-    return result.step
+def required(made: Learning, run_id: str) -> LearningView:
+    """The matrix; NotFound where there is none."""
+    if made.view is None:
+        raise NotFound(
+            f"No two checkpoints of run {run_id} were scored by one protocol.", "Evaluate another checkpoint."
+        )
+    return made.view
 
 
 def _chosen(ordered: Sequence[Protocol], how: str) -> Protocol | None:

@@ -9,7 +9,6 @@ from fastapi import Query, Response
 from backend.db.session import reading_scope
 from backend.gallery import learning
 from backend.gallery.learning import LearningView
-from backend.kit.errors import NotFound
 from backend.kit.exports.table_files import Head, table_file
 from backend.web.deps import Database, RunId, attached
 from backend.web.errors import responses
@@ -42,7 +41,7 @@ def read_learning(run_id: RunId, engine: Database, k: K = 1, how: How = "") -> L
     404 where no two checkpoints were scored by one protocol.
     """
     with reading_scope(engine) as session:
-        return _found(learning.learning(session, run_id, k, how), run_id)
+        return learning.required(learning.learning(session, run_id, k, how), run_id)
 
 
 @router.get("/runs/{run_id}/learning/export", response_class=Response, responses=responses(401, 404, 422))
@@ -55,7 +54,7 @@ def export_learning(
 ) -> Response:
     """The same as a file: a line for each test input and checkpoint."""
     with reading_scope(engine) as session:
-        found = _found(learning.learning(session, run_id, k, how), run_id)
+        found = learning.required(learning.learning(session, run_id, k, how), run_id)
     table = [
         (
             course.task_id, course.test_index, course.state, at.evaluation, at.step,
@@ -66,11 +65,3 @@ def export_learning(
         if cell
     ]  # fmt: skip
     return attached(table_file(f"run-{run_id}-learning", COLUMNS, table, format))
-
-
-def _found(made: learning.Learning, run_id: str) -> LearningView:
-    if made.view is None:
-        raise NotFound(
-            f"No two checkpoints of run {run_id} were scored by one protocol.", "Evaluate another checkpoint."
-        )
-    return made.view

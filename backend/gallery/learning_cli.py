@@ -22,16 +22,13 @@ def learning(
 ) -> None:
     """Show, task by task, the rank of the right answer at every evaluated checkpoint."""
     from backend.gallery import learning as by_task
-    from backend.kit.errors import NotFound
     from backend.terminal.lab import reading
     from backend.terminal.tables import show
 
+    if state and state not in by_task.STATES:
+        raise typer.BadParameter(f"{state!r} is none of {', '.join(by_task.STATES)}", param_hint="--state")
     with reading() as session:
-        found = by_task.learning(session, run, k).view
-    if found is None:
-        raise NotFound(
-            f"No two checkpoints of run {run} were scored by one protocol.", "Evaluate another checkpoint."
-        )
+        found = by_task.required(by_task.learning(session, run, k), run)
     if as_json:
         print(found.model_dump_json(indent=2))
         return

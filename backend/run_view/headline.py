@@ -51,6 +51,14 @@ def headlines(config: ExperimentConfig | None, results: Sequence[AnyMeasured]) -
     return {name: found[name] for name in sorted(found, key=place)}
 
 
+def over_checkpoints(results: Sequence[AnyMeasured]) -> dict[Protocol, list[AnyMeasured]]:
+    """Protocol -> its finished results by step, the newest of each; of protocols that scored two or more."""
+    by_protocol: dict[Protocol, dict[int, AnyMeasured]] = {}
+    for result in sorted(_finished(results), key=lambda each: (each.step, each.id)):
+        by_protocol.setdefault(result.protocol, {})[result.step] = result
+    return {of: list(by_step.values()) for of, by_step in by_protocol.items() if len(by_step) > 1}
+
+
 def _finished(results: Sequence[AnyMeasured]) -> list[AnyMeasured]:
     return [result for result in results if result.status == "finished"]
 

@@ -184,7 +184,8 @@ class RunView(BaseModel):
         """The newest finished result on the headline's set by every other protocol, the newest first."""
         first, found = self.held_out, {}
         for result in sorted(self.results, key=lambda each: (each.step, each.id)):
-            if first and result.status == "finished" and result.set == first.set and result.pass_at(1):
+            score = result.pass_at(1)
+            if first and result.status == "finished" and result.set == first.set and score and score.n:
                 found[result.protocol] = result
         return [
             result for protocol, result in reversed(found.items()) if first and protocol != first.protocol

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field
 
+from backend.domain.hypothesis.measure import ATTEMPTS
 from backend.domain.measurement import COLUMNS, Protocol
 from backend.domain.records import WITHOUT_EMBEDDING, Score
+from backend.domain.statistics import Ranks, pass_at
 from backend.domain.trained_on import Standing
 from backend.scores.tables import Evaluation
 
@@ -157,6 +159,12 @@ def why_left_out(protocol: Protocol | None, of_runs: Iterable[Sequence[Measured]
     newest = [max(results, key=lambda result: (result.step, result.id)) for results in left_out]
     reasons = dict.fromkeys("; ".join(protocol.differences(result.protocol)) for result in newest)
     return f"{len(left_out)} of {len(evaluated)} runs not comparable: {' | '.join(reasons)}"
+
+
+def passes_of(ranks: Ranks) -> list[PassView]:
+    """pass@k at every k that an evaluation counts."""
+    scores = {k: pass_at(ranks, k) for k in ATTEMPTS}
+    return [passed(k, score.solved, score.n) for k, score in scores.items()]
 
 
 def passed(k: int, solved: float, n: int) -> PassView:

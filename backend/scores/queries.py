@@ -158,12 +158,12 @@ def outcomes_with_first(session: Session, evaluation_id: int) -> Sequence[Row[Ou
     return session.execute(query).all()
 
 
-def on_other_sets(session: Session, evaluation: Evaluation) -> Sequence[Evaluation]:
-    """Finished evaluations of the same checkpoint with the same settings on other sets; newest first."""
+def measured_alike(session: Session, evaluation: Evaluation) -> Sequence[Evaluation]:
+    """Other finished evaluations of the same checkpoint with the same settings; newest first."""
     same = ("run_id", "step", *(field.name for field in fields(Settings)))
     query = select(Evaluation).where(
         *(getattr(Evaluation, name) == getattr(evaluation, name) for name in same),
-        Evaluation.set_name != evaluation.set_name,
+        Evaluation.id != evaluation.id,
         Evaluation.status == "finished",
     )
     return session.scalars(query.order_by(Evaluation.id.desc())).all()

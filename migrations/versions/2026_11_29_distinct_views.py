@@ -28,7 +28,17 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DELETE FROM evaluation WHERE distinct_views")
+    _forget_scores("distinct_views")
     with op.batch_alter_table("evaluation") as evaluation:
         evaluation.drop_constraint(KEY, type_="unique")
         evaluation.create_unique_constraint(KEY, OLD)
         evaluation.drop_column("distinct_views")
+
+
+def _forget_scores(setting: str) -> None:
+    """Scores kept beside runs that name the setting: the version before cannot read them."""
+    runs = sa.table("run", sa.column("id"), sa.column("scores", sa.JSON()))
+    connection = op.get_bind()
+    for run_id, scores in connection.execute(sa.select(runs)).all():
+        if setting in ((scores or {}).get("protocol") or {}):
+            connection.execute(sa.update(runs).where(runs.c.id == run_id).values(scores={}))

@@ -14,6 +14,7 @@ from pydantic import Field, create_model
 
 from backend.domain.config.messages import models_of
 from backend.domain.config.presets import PRESETS
+from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.fields import Config, field
 from backend.domain.experiment.identity import (
@@ -218,3 +219,22 @@ def test_a_default_changes_with_the_schema_version_alone(release: Release) -> No
     recorded, now = release.defaults, defaults()
     if recorded["schema_version"] == now["schema_version"]:
         assert {path: now[path] for path in recorded if path in now} == recorded
+
+
+@pytest.mark.parametrize(
+    ("search", "depth"),
+    [
+        ({"kind": "gradient", "steps": 5}, 1),
+        ({"kind": "gradient", "act_steps": 3}, 3),
+        ({"kind": "gradient", "act_steps": None}, None),
+    ],
+)
+def test_a_search_of_before_goes_on_asking_at_the_first_act_step(
+    search: dict[str, object], depth: int | None
+) -> None:
+    stored = {"schema_version": 1, "evaluation": {"search": search}}
+    assert parse_experiment(stored).model_dump()["evaluation"]["search"]["act_steps"] == depth
+    now = parse_experiment({"evaluation": {"search": {"kind": "random"}}})
+    assert now.model_dump()["evaluation"]["search"]["act_steps"] is None
+    for other in ({}, {"search": {"kind": "none"}}, {"search": 3}):
+        assert upgraded({"schema_version": 1, "evaluation": other})["evaluation"] == other

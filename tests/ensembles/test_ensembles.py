@@ -15,7 +15,7 @@ from backend.domain.arc.files import read_built_in
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task, TestPair
 from backend.domain.arc.votes import QuestionVotes, ViewVote
-from backend.domain.records import TRUTH_UNKNOWN, EvaluationKey, TestOutcome
+from backend.domain.records import NO_EMBEDDING, TRUTH_UNKNOWN, EvaluationKey, TestOutcome
 from backend.ensembles import service as ensembles
 from backend.ensembles.views import EnsembleView
 from backend.evaluation import outcomes as predictions
@@ -223,6 +223,20 @@ def test_other_denominators_and_truths_are_refused_by_name(engine: Engine) -> No
     said = refused(engine, sure, another)
     assert f"evaluation {max(sure, another)} " in said
     assert f"was judged by another truth of {TASKS[0].id} #1" in said
+
+
+def test_tasks_without_an_embedding_are_no_part_of_it(engine: Engine) -> None:
+    """TRM trained with some of the tasks: its score counts those alone, and so does the ensemble."""
+    known = [task.id for task in TASKS[:5]]
+    of_trm = [each if each.task_id in known else replace(each, note=NO_EMBEDDING) for each in outcomes_of(0)]
+    some = outcomes_of(1, TASKS[:5])
+    mixed = store(engine, RUNS[0], of_trm)
+    alone = store(engine, RUNS[1], some, replace(KEY, task_ids=tuple(known)))
+    found = ensemble(engine, mixed, alone)
+    assert {each.task_id for each in found.test_inputs} == set(known)
+    assert found.n == len(known)
+    whole = store(engine, RUNS[2], outcomes_of(2))
+    assert f"different tasks (5 and {len(TASKS)}, 5 in common)" in refused(engine, mixed, whole)
 
 
 def test_what_is_no_choice_of_members_is_refused(engine: Engine) -> None:

@@ -177,3 +177,12 @@ def test_every_course_has_one_state(solved: list[bool]) -> None:
     }
     assert meant.keys() == STATES.keys()
     assert [name for name, holds in meant.items() if holds] == [state]
+
+
+def test_a_run_without_a_test_input_that_counts_says_so(client: httpx.Client, database: Engine) -> None:
+    run_id = create(database).id
+    blind = TestOutcome("blind", 0, VIEWS, None, (), TRUTH_UNKNOWN)
+    for step in STEPS[:2]:
+        evaluate(database, run_id, step, [blind], replace(KEY, task_ids=("blind",)))
+    page = client.get(f"/runs/{run_id}/learning", headers={"Accept": "text/html"})
+    assert (page.status_code, "No test input counts" in page.text) == (200, True)

@@ -6,6 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Engine
+
+from backend.db.session import session_scope
+from backend.runs.group_tables import RunGroup
 
 SWEEP = {"seeds": 2, "grid": {"model.core.width": [64, 128]}}
 
@@ -82,6 +86,18 @@ def test_a_preview_and_the_group_name_what_else_differs(client: httpx.Client) ->
     assert plan["also_differs"][0] == group["also_differs"][0] == layers
     assert client.get(f"/api/v1/groups/{group['id']}").json()["also_differs"] == plan["also_differs"]
     assert "model.encoder.layers" not in [each["path"] for each in same["also_differs"]]
+
+
+def test_a_group_of_an_earlier_version_still_has_its_page(client: httpx.Client, database: Engine) -> None:
+    swept = {"grid": {"model.encoder.kind": ["deterministic", "iterative"]}}
+    group = make(client, preset="quick", sweep=swept)
+    with session_scope(database) as session:
+        row = session.get(RunGroup, group["id"])
+        assert row is not None
+        row.sweep = {name: value for name, value in row.sweep.items() if name != "same_depth"}
+    page = client.get(f"/groups/{group['id']}", headers={"Accept": "text/html"})
+    client.post(f"/api/v1/groups/{group['id']}/cancel")
+    assert (page.status_code, "Each kind starts from its own defaults" in page.text) == (200, True)
 
 
 def test_a_preview_of_a_wrong_sweep_says_what_is_wrong(client: httpx.Client) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -185,6 +185,12 @@ def test_a_change_costs_the_same_for_one_reader_and_for_many(engine: Engine, dat
     run(live())
 
 
+async def heartbeats(followers: Sequence[Reader]) -> None:
+    """One of each."""
+    for reader in followers:
+        await until(reader, lambda seen: any(kind == "heartbeat" for kind, _, _ in seen))
+
+
 def test_while_nothing_changes_no_stream_asks_the_database(engine: Engine, database_url: str) -> None:
     async def live() -> None:
         run_id = external(engine)
@@ -194,10 +200,10 @@ def test_while_nothing_changes_no_stream_asks_the_database(engine: Engine, datab
             followers += [
                 await streams.hub.open("ada", "", "queue", QueueSource, None) for _ in range(READERS)
             ]
+            await heartbeats(followers)  # by then what they were opened with is told
             streams.asked.clear()
-            for _ in range(3):  # heartbeats of all of them
-                for reader in followers:
-                    await until(reader, lambda seen: any(kind == "heartbeat" for kind, _, _ in seen))
+            for _ in range(3):
+                await heartbeats(followers)
             assert streams.asked == []
             late = await streams.of_run(run_id)
             assert [kind for kind, _, _ in await told(late)] == ["status"]

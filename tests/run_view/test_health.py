@@ -183,7 +183,7 @@ def test_a_run_without_a_record_says_how_many_training_tasks_overlapped() -> Non
 
 @pytest.mark.parametrize(
     ("tasks", "level", "word"),
-    [(1, "warning", "47 of 48 left out"), (39, "good", "healthy"), (38, "warning", "10 of 48 left out")],
+    [(1, "warning", "47 of 48 left out"), (39, "quiet", "healthy"), (38, "warning", "10 of 48 left out")],
 )
 def test_a_run_that_lost_more_than_a_fifth_of_its_tasks_is_not_called_healthy(
     tasks: int, level: str, word: str

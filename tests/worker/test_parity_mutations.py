@@ -107,13 +107,17 @@ def one_more_l_cycle(self: Recursion, states: States, x: Tensor, rope: layers.Ro
     return States(self._f(y + z, rope), z)
 
 
-def one_h_cycle_less(self: Recursion, states: States, x: Tensor, rope: layers.Rope) -> States:
+def one_h_cycle_less(
+    self: Recursion, states: States, x: Tensor, rope: layers.Rope, _whole: bool = False
+) -> States:
     for _ in range(self.h_cycles - 1):
         states = self._cycle(states, x, rope)
     return states
 
 
-def gradient_through_all(self: Recursion, states: States, x: Tensor, rope: layers.Rope) -> States:
+def gradient_through_all(
+    self: Recursion, states: States, x: Tensor, rope: layers.Rope, _whole: bool = False
+) -> States:
     for _ in range(self.h_cycles):
         states = self._cycle(states, x, rope)
     return states

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from backend.domain.arc.task import Task
 from backend.domain.arc.votes import AdaptationPoint, AdaptationTrace
 from backend.domain.experiment import ExperimentConfig, LearningAdaptation, NoAdaptation, TrmModel
+from backend.domain.experiment.search.cost import WAY_BACK
 from worker.adaptation.copies import copy_of
 from worker.adaptation.demonstrations import data_of
 from worker.adaptation.settings import learning_config
@@ -23,7 +24,6 @@ from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.reasoner import Reasoner
 from worker.training.learner import Learner
 
-WAY_BACK = 2  # cost of a backward pass, in forward passes
 TRACE_POINTS = 20  # recorded moments of an adaptation
 LOSS = "loss/prediction"
 
@@ -74,8 +74,11 @@ class TaskAdapter:
     def _advance(self, learner: Learner, started: float) -> AdaptationTrace:
         """Take the steps that are asked for and can be afforded."""
         adaptation, points = self._adaptation, list[AdaptationPoint]()
-        recorded = set(np.linspace(0, adaptation.steps, TRACE_POINTS + 1).round().astype(int).tolist())
         dearest = (1 + WAY_BACK) * adaptation.batch_size  # of the steps so far
+        affordable = adaptation.steps
+        if adaptation.most_decodes is not None:
+            affordable = min(affordable, adaptation.most_decodes // dearest)
+        recorded = set(np.linspace(0, affordable, TRACE_POINTS + 1).round().astype(int).tolist())
         with _Decodes(learner.reasoner.core) as counted:
             for step in range(1, adaptation.steps + 1):
                 if adaptation.most_decodes is not None and counted.total + dearest > adaptation.most_decodes:

@@ -154,7 +154,7 @@ def control(
         int | None, typer.Option(min=1, help="Processes at a time. Default: one per core.")
     ] = None,
     ladder: Annotated[
-        bool, typer.Option("--ladder", help="Instead: what one model solves at each rung of the ladder.")
+        bool, typer.Option("--ladder", help="Instead: what one model solves at each rung.")
     ] = False,
 ) -> None:
     """Train small variants on rules that can be learned, and report who learns them."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from worker.kit.batch import Batch
 from worker.models.likelihood import accuracies
-from worker.models.reasoner import Carry, Reasoner
+from worker.models.reasoner import Reasoner
 
 CONTEXTS = ("right", "swapped", "mean")
 
@@ -22,11 +22,10 @@ def reliance(reasoner: Reasoner, batch: Batch, act_steps: int) -> dict[str, Tens
     """
     questions = batch._replace(demo_inputs=batch.demo_inputs[:, :0], demo_outputs=batch.demo_outputs[:, :0])
     thrice = questions.map(lambda rows: torch.cat((rows,) * len(CONTEXTS)))
-    asked, encoding = reasoner.initial_carry(thrice), reasoner.initial_carry(batch)
-    encoded = reasoner.encode(encoding, batch)
+    asked = reasoner.initial_carry(thrice)
+    course = reasoner.course(batch, act_steps)
     for step in range(act_steps):
-        if step and encoding.context_state:
-            encoded = reasoner.encode(_after(encoding, encoded.state, encoded.context), batch)
+        encoded = course[min(step, len(course) - 1)]
         output = reasoner.decode(asked, encoded._replace(samples=thrice, context=_under(encoded.context)))
         asked = output.carry
     token, exact = accuracies(output.logits, thrice.labels)
@@ -41,12 +40,3 @@ def reliance(reasoner: Reasoner, batch: Batch, act_steps: int) -> dict[str, Tens
 def _under(context: Tensor) -> Tensor:
     """Contexts (B, T, D) in the order of `CONTEXTS`, one after the other: (3 x B, T, D)."""
     return torch.cat((context, context.roll(1, 0), context.mean(0, keepdim=True).expand_as(context)))
-
-
-def _after(carry: Carry, state: tuple[Tensor, ...], context: Tensor) -> Carry:
-    """The carry from which the contexts of the next ACT step are computed."""
-    return carry._replace(
-        halted=torch.zeros_like(carry.halted),
-        context_state=state,
-        context=None if carry.context is None else context,
-    )

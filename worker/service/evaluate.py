@@ -22,6 +22,8 @@ from sqlalchemy.orm import Session
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.arc.votes import QuestionVotes, pack_votes, unpack_votes
 from backend.domain.experiment import augments
+from backend.domain.experiment.adaptation import adaptation_of
+from backend.domain.experiment.search import search_of
 from backend.domain.records import WITHOUT_EMBEDDING, EvaluationKey
 from backend.domain.trained_on import TrainedOn
 from backend.evaluation import jobs as queue
@@ -207,12 +209,16 @@ class _Work:
 
 
 def _changes(key: EvaluationKey, options: dict[str, Any]) -> dict[str, Any]:
-    """How the evaluation differs from the run's own config: what is not asked for is off."""
+    """How the evaluation differs from the run's own config: what is not asked for is off.
+
+    What its key names is taken from the key: a job of an earlier version is computed as it is labelled.
+    """
+    adaptation, search = adaptation_of(key.adaptation), search_of(key.search)
     return {
-        "adaptation": {"kind": "none"},
-        "search": {"kind": "none"},
         "trim": None,
         **options,
+        **({"adaptation": adaptation.model_dump(mode="json")} if adaptation else {}),
+        **({"search": search.model_dump(mode="json")} if search else {}),
         "sets": [{"name": key.set_name, "first_tasks": None}],
         "views": key.views,
         "distinct_views": key.distinct_views,

@@ -18,8 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from backend.domain.arc.task import Task
 from backend.domain.config.problems import parse_experiment
-from backend.domain.experiment import ExperimentConfig, TrmModel, augments
-from backend.domain.measurement import settings_of
+from backend.domain.experiment import FETCHED_SETS, ExperimentConfig, TrmModel, augments
+from backend.domain.measurement import LATER, settings_of
 from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.trained_on import Standing, TrainedOn, standing
 from worker.adaptation.adapter import adapter_of
@@ -49,8 +49,8 @@ class OutcomeFile:
 
     def __init__(self, run_folder: Path, key: EvaluationKey, path: Path | None = None) -> None:
         """`path` where it is known: an earlier version may have named the file otherwise."""
-        # Files of before there was an adaptation keep their names.
-        told = _KEY.dump_json(key, exclude=None if key.adaptation else {"adaptation"})
+        # Files of before these settings keep their names.
+        told = _KEY.dump_json(key, exclude={name for name in LATER if not getattr(key, name)})
         digest = hashlib.sha256(told).hexdigest()[:12]
         self.path = path or run_folder / "evaluations" / f"step-{key.step:09d}-{digest}.jsonl"
         self.key = key
@@ -271,8 +271,18 @@ def _learnt(
     """Rows of the puzzle table, and the tasks trained on. An encoder with a record needs no training set."""
     if recorded is not None and not isinstance(config.model, TrmModel):
         return PuzzleTable(), recorded
+    if recorded is not None:
+        config = _without_absent(config, recorded)
     data = training_data.build(config, source)
     return data.puzzles, recorded or data.trained_on
+
+
+def _without_absent(config: ExperimentConfig, recorded: TrainedOn) -> ExperimentConfig:
+    """The config without the sets that were not here when the run was trained, and may have come since."""
+    names = config.data.training_sets
+    used = tuple(name for name in names if name not in FETCHED_SETS or name in recorded.sets)
+    data = config.data.model_copy(update={"training_sets": used or names})
+    return config.model_copy(update={"data": data})
 
 
 def score_checkpoint(

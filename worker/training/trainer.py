@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +86,7 @@ def train(
         recorder.trained_on(data.trained_on)
         _introduce(learner, data, recorder)
         scorer = Scorer(config, data.puzzles, source, folder, recorder, stop, data.trained_on)
-        run = _Run(config, recorder, folder, stop, learner, scorer, _facts_of(data), attempt)
+        run = _Run(config, recorder, folder, stop, learner, scorer, data, attempt)
         if not (resume and run.resume()):
             start_from_config(learner, recorder, folder.parent)
         recorder.progress(Progress("loading", 1, 1))
@@ -105,7 +104,7 @@ class _Run:
         stop: StopSignal,
         learner: Learner,
         scorer: Scorer,
-        once: Mapping[str, float],
+        data: TrainingData,
         attempt: int,
     ) -> None:
         self.config = config
@@ -119,7 +118,7 @@ class _Run:
         self.stop_rule = StopRule(config.hypothesis)
         self.ruled = False  # the stop rule has ended the training; all processes know it
         self.meter = Meter("training", config.training.steps)
-        self.once = once  # metrics recorded with the first point alone
+        self.data = data
         self.attempt = attempt
         self.saved_step = -1
 
@@ -192,8 +191,8 @@ class _Run:
     def _record(self) -> None:
         """Record the interval that ends here, judge it, and tell how far the run is."""
         values = self.learner.read()
-        if self.learner.step <= self.config.training.log_every:  # once a run
-            values |= self.once
+        if self.ranks.is_first and self.learner.step <= self.config.training.log_every:  # once a run
+            values |= _facts_of(self.data)
         self.recorder.metrics(self.learner.step, values)
         for name in ("loss", "gradient_norm/all"):
             if not math.isfinite(values[name]):

@@ -29,7 +29,6 @@ from backend.domain.experiment.generated import (
     GeneratedFamily,
     augmentation_problems,
     augments,
-    rungs,
 )
 from backend.domain.experiment.health import HealthConfig
 from backend.domain.experiment.hypothesis import (
@@ -118,7 +117,6 @@ __all__ = [
     "adaptation_words",
     "augmentation_problems",
     "augments",
-    "rungs",
     "search_label",
     "search_words",
 ]

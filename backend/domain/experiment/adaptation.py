@@ -125,6 +125,11 @@ def normalised_adaptation(key: str) -> str:
     return key if adaptation is None else adaptation_key(adaptation)
 
 
+def adaptation_of(key: str) -> AdaptationConfig | None:
+    """The adaptation that such JSON identifies; None where this version cannot read it."""
+    return _parsed(key)
+
+
 @lru_cache(maxsize=256)
 def _parsed(key: str) -> AdaptationConfig | None:
     """The adaptation of such JSON; None where another version wrote what this one cannot read."""

@@ -25,7 +25,7 @@ from backend.domain.experiment.versions import upgraded
 class ExperimentConfig(Config):
     """One experiment: a model, its data, how it is trained and how it is scored."""
 
-    schema_version: Literal[1] = Field(default=1, title="Schema version", json_schema_extra={"hidden": True})
+    schema_version: Literal[2] = Field(default=2, title="Schema version", json_schema_extra={"hidden": True})
     name: str = field("", "Name", "Shown in tables; leave empty to generate a name.", max_length=120)
     seed: int = field(0, "Seed", "Seeds weights, data order, augmentation and halting.", ge=0, le=2**31 - 1)
     model: ModelConfig = field(EtrmModel, "Model", "The model to train.")

@@ -42,7 +42,7 @@ class GeneratedFamily:
         return self.train_tasks if split == "train" else self.test_tasks
 
 
-LADDER = (
+LADDER = (  # easiest first
     GeneratedFamily(
         "ladder/recolour",
         "Three of nine colours become others.",
@@ -115,11 +115,6 @@ GENERATED_FAMILIES = {
 GENERATED_SETS = {
     name: family for family in GENERATED_FAMILIES.values() for name in (family.train_set, family.test_set)
 }
-
-
-def rungs() -> tuple[str, ...]:
-    """Names of the ladder's families, easiest first: "ladder/recolour", "ladder/move", …"""
-    return tuple(family.name for family in LADDER)
 
 
 def augments(config: ExperimentConfig) -> bool:

@@ -12,8 +12,20 @@ from typing import Any
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
+
+def _searches_ask_at_the_first_step(config: dict[str, Any]) -> dict[str, Any]:
+    """Version 2: without `act_steps` a search asks at the last ACT step; it used to be the first."""
+    evaluation = config.get("evaluation")
+    if not isinstance(evaluation, Mapping):
+        return config
+    search = evaluation.get("search")
+    if not isinstance(search, Mapping) or search.get("kind", "none") == "none":
+        return config
+    return {**config, "evaluation": {**evaluation, "search": {"act_steps": 1, **search}}}
+
+
 # UPGRADES[n - 1] takes the JSON of a config of schema version n, whole or in part, to version n + 1.
-UPGRADES: tuple[Upgrade, ...] = ()
+UPGRADES: tuple[Upgrade, ...] = (_searches_ask_at_the_first_step,)
 
 
 def upgraded(raw: Mapping[str, Any], steps: Sequence[Upgrade] = UPGRADES) -> dict[str, Any]:

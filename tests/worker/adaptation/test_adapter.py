@@ -203,6 +203,9 @@ def test_the_cap_ends_learning_before_the_step_that_would_exceed_it() -> None:
     (outcome,) = evaluated(setting("trm", adaptation), SMALL[:1])
     assert adaptation_of(outcome).steps == 2
     assert adaptation_of(outcome).decodes == 24
+    long = EmbeddingAdaptation(**SHORT | {"steps": 10_000}, most_decodes=3 * 12 - 1)
+    (outcome,) = evaluated(setting("trm", long), SMALL[:1])
+    assert [each.step for each in adaptation_of(outcome).points] == [1, 2]
     tight = EmbeddingAdaptation(**SHORT, most_decodes=11)
     (outcome,) = evaluated(setting("trm", tight), SMALL[:1])
     assert adaptation_of(outcome).steps == adaptation_of(outcome).decodes == 0

@@ -89,6 +89,9 @@ def test_an_evaluation_of_tasks_never_trained_on_is_no_leak(database: Engine, cl
     ids = [task.id for task in SMALL]
 
     same_set = evaluated(database, run_id, mine, tasks=tuple(ids[4:8]))
+    known = evaluated(database, run_id, mine, tasks=tuple(ids[:4]))
+    assert known.gap is not None  # against the other tasks of the same set
+    assert (known.gap.trained.n, known.gap.held_out.n) == (4, 4)
     other_set = evaluated(database, run_id, again, tasks=tuple(ids[8:]))
 
     for found in (same_set, other_set):
@@ -255,6 +258,7 @@ def test_trm_without_any_embedding_has_no_score(database: Engine, client: httpx.
     for page in (f"/runs/{run_id}", f"/evaluations/{result.id}", "/"):
         assert client.get(page).status_code == 200
     assert "no score" in client.get(f"/runs/{run_id}").text
+    assert "Could not show" not in client.get("/").text
     with reading_scope(database) as session:
         row = session.get(tables.Run, run_id)
         assert row is not None

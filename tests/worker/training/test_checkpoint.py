@@ -115,6 +115,24 @@ def test_one_that_was_cut_off_while_it_wrote_leaves_nothing(
     assert not list((tmp_path / "checkpoints").glob(".*"))
 
 
+def test_one_whose_half_written_checkpoint_its_successor_removed_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.begin(tmp_path, 1)
+    write = checkpoint._write_file
+
+    def interrupted(path: Path, content: bytes) -> str:
+        digest = write(path, content)
+        if path.name == "weights.safetensors":
+            checkpoint.begin(tmp_path, 2)
+        return digest
+
+    monkeypatch.setattr(checkpoint, "_write_file", interrupted)
+    with pytest.raises(LostRun):
+        checkpoint.save(tmp_path, snapshot(6), 3, attempt=1)
+    assert steps(tmp_path) == []
+
+
 @given(
     saves=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 12)), max_size=12),
     keep=st.integers(1, 3),

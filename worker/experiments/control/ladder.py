@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from backend.domain.experiment import GENERATED_SETS, EvaluationSet, ExperimentConfig
-from backend.kit.errors import NotFound
+from backend.domain.experiment import EvaluationSet, ExperimentConfig
+from backend.domain.experiment.generated import LADDER, GeneratedFamily
 from worker.experiments.control import wording
 from worker.experiments.control.chart import Row, draw_shares
 from worker.experiments.control.document import Document, Figure, Section
@@ -17,27 +17,15 @@ from worker.experiments.control.variants import Scale, variants
 from worker.kit.device import usable_cores
 from worker.training.stop import StopSignal
 
-PREFIX, TRAIN, TEST = "procedural/ladder/", "/train", "/test"
-CANVASES = (5, 10, 15, 20)
+CANVASES = (5, 10)
 PAGE_FILE, MARKDOWN_FILE = "ladder.html", "positive-control-ladder.md"
 CHART_FILE = "positive-control-ladder.svg"
 
 
-def rungs() -> tuple[str, ...]:
-    """The names of the ladder's families, easiest first; NotFound where there are none."""
-    names = [name for name in GENERATED_SETS if name.startswith(PREFIX) and name.endswith(TRAIN)]
-    if not names:
-        raise NotFound("This version has no ladder of generated families.")
-    return tuple(name.removeprefix(PREFIX).removesuffix(TRAIN) for name in names)
-
-
-def run_ladder(
-    scale: Scale, folder: Path, jobs: int | None, tell: Callable[[str], None], chosen: tuple[str, ...] = ()
-) -> Path | None:
-    """Train (a) on the `chosen` rungs, all by default, under every seed; its page, or None if stopped."""
-    names = chosen or rungs()
+def run_ladder(scale: Scale, folder: Path, jobs: int | None, tell: Callable[[str], None]) -> Path | None:
+    """Train (a) on every rung together, under every seed; its page, or None if stopped."""
     seeds = [
-        Training(f"ladder, seed {seed}", ladder_config(scale, names, seed), folder / f"ladder-seed{seed}")
+        Training(f"ladder, seed {seed}", ladder_config(scale, seed), folder / f"ladder-seed{seed}")
         for seed in range(scale.seeds)
     ]
     with StopSignal().on_signals() as stop:
@@ -46,29 +34,34 @@ def run_ladder(
     if stop.requested:
         return None
     fresh = [Training(each.title, each.config, each.folder) for each in seeds]
-    solved = {name: _solved(name, fresh) for name in names}
+    solved = {_rung(family): _solved(family, fresh) for family in LADDER}
     return _document(scale, solved).write(folder, PAGE_FILE, MARKDOWN_FILE)
 
 
-def ladder_config(scale: Scale, names: tuple[str, ...], seed: int) -> ExperimentConfig:
+def ladder_config(scale: Scale, seed: int) -> ExperimentConfig:
     """(a) of the control on all rungs together, scored on the rules that each holds out."""
     base = variants(scale)[0].config
     data = base.data.model_copy(
         update={
-            "training_sets": tuple(f"{PREFIX}{name}{TRAIN}" for name in names),
+            "training_sets": tuple(family.train_set for family in LADDER),
             "canvas_sizes": CANVASES,
             "max_demonstrations": 4,
         }
     )
-    sets = tuple(EvaluationSet(name=f"{PREFIX}{name}{TEST}", first_tasks=scale.test_tasks) for name in names)
+    sets = tuple(EvaluationSet(name=family.test_set, first_tasks=scale.test_tasks) for family in LADDER)
     evaluation = base.evaluation.model_copy(update={"sets": sets, "every": None})
     return base.model_copy(
         update={"name": "control-ladder", "seed": seed, "data": data, "evaluation": evaluation}
     )
 
 
-def _solved(name: str, seeds: list[Training]) -> Solved:
-    found = {each.config.seed: each.final({}, f"{PREFIX}{name}{TEST}") for each in seeds}
+def _rung(family: GeneratedFamily) -> str:
+    """ "ladder/move" as "move"."""
+    return family.name.rpartition("/")[2]
+
+
+def _solved(family: GeneratedFamily, seeds: list[Training]) -> Solved:
+    found = {each.config.seed: each.final({}, family.test_set) for each in seeds}
     return Solved({seed: scores_of(file.outcomes) for seed, file in found.items() if file})
 
 

@@ -63,7 +63,7 @@ def begin(run_folder: Path, attempt: int = 0) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     if attempt:
         root.mkdir(parents=True, exist_ok=True)
-        written = root / f"{_UNFINISHED}{FENCE}-{attempt}"
+        written = root / f".{FENCE}"
         _write_file(written, str(attempt).encode())
         written.replace(root / FENCE)
         _sync_folder(root)
@@ -90,6 +90,7 @@ def save(run_folder: Path, snapshot: Snapshot, keep: int, attempt: int = 0) -> C
         shutil.rmtree(unfinished, ignore_errors=True)
         if isinstance(error, LostRun):
             raise
+        _check_fence(run_folder, attempt)  # the successor removes what is half written
         if error.errno in _NO_ROOM:
             raise _storage_full(final, error) from error
         raise

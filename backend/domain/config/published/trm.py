@@ -77,7 +77,7 @@ TRM_ARC1 = with_others(
         "data.distinct_augmentations",
         True,
         "TRM code",
-        says="876,406 puzzle ids; the preset has 874,687, two training tasks fewer",
+        says="876,406 puzzle ids",
     ),
     stated("data.query", "each", "TRM code", says="all pairs of a visited puzzle, in one augmentation"),
     stated("optimisation.gradient_clip", None, "TRM code"),

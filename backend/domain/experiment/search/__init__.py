@@ -9,7 +9,13 @@ from backend.domain.experiment.search.config import (
     SearchConfig,
 )
 from backend.domain.experiment.search.cost import Cost, cost_of, population_of, random_control, steps_of
-from backend.domain.experiment.search.words import normalised_key, search_key, search_label, search_words
+from backend.domain.experiment.search.words import (
+    normalised_key,
+    search_key,
+    search_label,
+    search_of,
+    search_words,
+)
 
 __all__ = [
     "Cost",
@@ -25,6 +31,7 @@ __all__ = [
     "random_control",
     "search_key",
     "search_label",
+    "search_of",
     "search_words",
     "steps_of",
 ]

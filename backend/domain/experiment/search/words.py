@@ -79,6 +79,11 @@ def normalised_key(key: str) -> str:
     return key if search is None else search_key(search)
 
 
+def search_of(key: str) -> SearchConfig | None:
+    """The search that such JSON identifies; None where this version cannot read it."""
+    return _parsed(key)
+
+
 def _says(search: MovingSearch, name: str, value: Any) -> bool:
     """Whether a field that keys have not always held differs from what a key without it means."""
     if name == "act_steps":
