@@ -73,8 +73,15 @@ def test_a_curve_grows_while_one_looks_and_new_metrics_get_their_chart(
     context.request.post(metrics, data={"step": [3, 4], "values": {"loss": [1.5, "NaN"]}})
     expect(chart).to_have_attribute("data-points", "3")
     expect(chart.locator(".notes")).to_contain_text("1 NaN")
-    context.request.post(metrics, data={"step": [2], "values": {"loss": [9]}})  # written over
+    expect(chart.locator(".legend")).to_contain_text("NaN")
+    page.reload()
+    expect(chart.locator(".legend")).to_contain_text("NaN")  # the same as what grew
+    context.request.post(metrics, data={"step": [3], "values": {"loss": [9]}})  # written over
+    expect(chart.locator("[aria-label*=last]")).to_have_attribute("aria-label", re.compile(r"last: total 9\b"))
+    expect(chart.locator(".legend")).to_contain_text("NaN")
+    context.request.post(metrics, data={"step": [4], "values": {"loss": [1.5]}})
     expect(chart.locator(".legend")).to_contain_text("1.50")
+    expect(chart.locator(".notes")).not_to_contain_text("NaN")
     context.request.post(metrics, data={"step": [5], "values": {"mine": [1]}})
     expect(page.locator(".chart[data-panel=other-mine]")).to_be_visible()
 

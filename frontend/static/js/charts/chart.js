@@ -270,6 +270,7 @@ export class Chart {
       const value = curve.value[i];
       this.lastStep.set(raw.meta.key, step);
       if (value === null) {
+        this.figure.notes.last_nan[raw.meta.key] = step;
         this.addNan(step, curve.wall_time[i], raw.meta.run);
         return;
       }
