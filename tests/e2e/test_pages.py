@@ -77,7 +77,8 @@ def test_a_curve_grows_while_one_looks_and_new_metrics_get_their_chart(
     page.reload()
     expect(chart.locator(".legend")).to_contain_text("NaN")  # the same as what grew
     context.request.post(metrics, data={"step": [3], "values": {"loss": [9]}})  # written over
-    expect(chart.locator("[aria-label*=last]")).to_have_attribute("aria-label", re.compile(r"last: total 9\b"))
+    told = re.compile(r"last: total 9\b")
+    expect(chart.locator("[aria-label*=last]")).to_have_attribute("aria-label", told)
     expect(chart.locator(".legend")).to_contain_text("NaN")
     context.request.post(metrics, data={"step": [4], "values": {"loss": [1.5]}})
     expect(chart.locator(".legend")).to_contain_text("1.50")

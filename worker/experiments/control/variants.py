@@ -45,7 +45,7 @@ class Scale:
     seeds: int = 3
 
 
-FULL = Scale(steps=1500, batch=128, test_tasks=100, evaluate_every=100, budgets=(24, 48, 96, 288, 900))
+FULL = Scale(steps=2000, batch=128, test_tasks=100, evaluate_every=100, budgets=(24, 48, 96, 288, 900))
 QUICK = Scale(steps=200, batch=64, test_tasks=40, evaluate_every=50, budgets=(48, 288))
 
 
@@ -110,7 +110,7 @@ def _etrm(scale: Scale) -> ExperimentConfig:
             query="test",
         ),
         optimisation=OptimisationConfig(
-            learning_rate=2e-3, warmup_steps=100, schedule="cosine", ema_decay=0.98
+            learning_rate=2e-3, warmup_steps=100, schedule="cosine", ema_decay=0.98, weight_decay=1.0
         ),
         training=TrainingConfig(
             steps=scale.steps,
