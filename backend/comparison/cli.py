@@ -62,7 +62,8 @@ def compare(
 def _row(run: RunView, k: int) -> tuple[str, ...]:
     result = run.held_out
     seed = "" if run.seed is None else str(run.seed)
-    measured = f"{result.set} · {result.measured_at}" if result else ""
+    parts = (result.set, result.caveat, result.measured_at) if result else ()
+    measured = " · ".join(filter(None, parts))
     return (run.id, run.name, run.variant, seed, score_text(result.pass_at(k) if result else None), measured)
 
 

@@ -149,7 +149,7 @@ def left_out(found: Sequence[RunView], protocol: Protocol | None) -> str:
 
 
 def _held_out(run: RunView) -> list[ResultView]:
-    return [result for result in run.results if result.status == "finished" and result.held_out]
+    return [result for result in run.results if result.status == "finished" and result.maybe_held_out]
 
 
 def _replicates(session: Session, variation: Variation, protocol: Protocol | None, k: int) -> Replicates:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from backend.domain.experiment import HealthConfig
+from backend.domain.health.measures import gap
 from backend.domain.records import Score
 from backend.kit.format import NBSP, percent, solved
 
 Word = Literal[
     "no data yet",
     "too early",
+    "cannot be told",
     "not learning",
     "underfits",
     "fits",
@@ -25,6 +28,7 @@ Word = Literal[
 LEVELS: dict[Word, Literal["good", "warning", "bad", "quiet"]] = {
     "no data yet": "quiet",
     "too early": "quiet",
+    "cannot be told": "quiet",
     "not learning": "bad",
     "underfits": "warning",
     "fits": "quiet",
@@ -39,7 +43,7 @@ FITS = 0.5  # of whole training grids right
 SOME = 0.02  # of whole training grids right, or of tokens above the baseline: more than nothing
 PROVEN = 0.01  # lower end of the held-out interval: one task may be luck, and none is no success
 CLEARLY = 0.1  # lower end from which it is more than a few tasks
-GAP = 0.2  # of exact training accuracy above the held-out interval, as in health
+GAP = HealthConfig().largest_gap  # of exact training accuracy above the held-out interval, by default
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Learnt:
     exact: float | None = None  # share of whole grids right
     baseline: float | None = None  # token accuracy without learning: `data/token_baseline`
     held_out: Score | None = None  # of the headline
+    largest_gap: float = GAP  # the config's `health.largest_gap`
 
     @property
     def is_early(self) -> bool:
@@ -65,10 +70,17 @@ class Learnt:
         return self.exact is not None and self.exact >= FITS
 
     @property
-    def starts(self) -> bool:
-        """Whether training shows anything that is not there without learning."""
-        above = self.token is not None and self.baseline is not None and self.token >= self.baseline + SOME
-        return above or (self.exact is not None and self.exact >= SOME)
+    def starts(self) -> bool | None:
+        """Whether training shows anything that is not there without learning.
+
+        None where nobody can tell: whole grids come out right only by learning, but a run without any may
+        have learned much of each. Its token accuracy says so, beside what that is without learning.
+        """
+        if self.exact is not None and self.exact >= SOME:
+            return True
+        if self.token is None or self.baseline is None:
+            return None
+        return self.token >= self.baseline + SOME
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,8 @@ def _word(found: Learnt) -> Word:
         return "fits but does not generalise" if _misses(found) else "fits"
     if found.is_early or (found.starts and not found.is_over):
         return "too early"
+    if found.starts is None:
+        return "cannot be told"
     return "underfits" if found.starts else "not learning"
 
 
@@ -116,7 +130,7 @@ def _generalises(found: Learnt, score: Score) -> Word | None:
     low, high = score.interval
     if score.solved < 2 or low < PROVEN:
         return None
-    has_gap = found.exact is not None and found.exact - high > GAP
+    has_gap = found.exact is not None and gap(found.exact, high) > found.largest_gap
     return "barely generalises" if has_gap and low < CLEARLY else "generalises"
 
 
@@ -131,8 +145,8 @@ def _training(found: Learnt) -> str:
     if found.exact is not None:
         shares.append(f"{percent(found.exact)} of training grids")
     if found.token is not None:
-        without = "" if found.baseline is None else f" ({percent(found.baseline)} without learning)"
-        shares.append(f"{percent(found.token)} of tokens{without}")
+        without = "not recorded" if found.baseline is None else percent(found.baseline)
+        shares.append(f"{percent(found.token)} of tokens ({without} without learning)")
     return f"{' and '.join(shares)} right" if shares else ""
 
 

@@ -37,9 +37,9 @@ class Settings:
         object.__setattr__(self, "adaptation", normalised_adaptation(self.adaptation))
 
     @property
-    def search_and_canvas(self) -> str:
-        """` · learns all weights 100 x 0.0001, … · gradient 100 x 0.1 · trimmed +2 · equal views once`, to
-        follow the other settings; empty for the plain ones."""
+    def options(self) -> str:
+        """What it does besides plain decoding, to follow the other settings: ` · learns all weights
+        100 x 0.0001, … · gradient 100 x 0.1 · trimmed +2 · equal views once`; empty for nothing."""
         equal = EQUAL_ONCE if self.distinct_views else ""
         parts = (adaptation_words(self.adaptation), search_words(self.search), self.canvas, equal)
         return "".join(f" · {part}" for part in parts if part)
@@ -74,7 +74,7 @@ class Protocol(Settings):
                 (self.n, "task"),
             )
         )
-        return f"{weights_name(self.weights)} weights · {views} · {steps}{self.search_and_canvas} · {tasks}"
+        return f"{weights_name(self.weights)} weights · {views} · {steps}{self.options} · {tasks}"
 
     @property
     def label(self) -> str:

@@ -6,7 +6,7 @@ import math
 import random
 import sys
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -111,6 +111,14 @@ def _within(t: float, freedom: int) -> float:
     if odd:
         return 2 / math.pi * (angle + math.sin(angle) * total)
     return math.sin(angle) * total
+
+
+def ranks_by_task(ranks: Iterable[tuple[str, int | None]]) -> dict[str, list[int | None]]:
+    """From (task id, the truth's rank) of test inputs; tasks and inputs stay in their order."""
+    found: dict[str, list[int | None]] = {}
+    for task_id, rank in ranks:
+        found.setdefault(task_id, []).append(rank)
+    return found
 
 
 def task_scores(ranks: Ranks, k: int) -> dict[str, float]:

@@ -42,6 +42,7 @@ class SetPart:
     demonstrations: tuple[str, ...] = ()  # by their demonstrations alone: their tests are still held out
     left_out: tuple[LeftOut, ...] = ()
     before: tuple[str, ...] = ()  # whole, by the run whose weights this one started from
+    demonstrations_before: tuple[str, ...] = ()  # by that run, by their demonstrations alone
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class TrainedOn:
     asked: int  # tasks that the config asks for: those it names, or their first n
     sets: Mapping[str, SetPart]
     start: str = ""  # id of the run whose weights it started from
+    unknown_start: str = ""  # "run k3f8a2m9qx", "a checkpoint file": weights trained on nobody knows what
 
     @property
     def tasks(self) -> int:
@@ -70,14 +72,14 @@ class TrainedOn:
     @property
     def shortage(self) -> Shortage:
         """How much of what was asked for that is."""
-        return Shortage(self.tasks, self.asked, self.demonstrations, self.left_out)
+        return Shortage(self.tasks, self.asked, self.demonstrations, self.left_out, self.unknown_start)
 
     def whole(self, set_name: str) -> frozenset[str]:
         """The tasks of a set that its weights were trained on, also before this run."""
         return self._whole.get(set_name, frozenset())
 
     def shown(self, set_name: str) -> frozenset[str]:
-        """The tasks of a set whose demonstrations alone it was trained on."""
+        """The tasks of a set whose demonstrations alone its weights were trained on, also before this run."""
         return self._shown.get(set_name, frozenset())
 
     @cached_property
@@ -86,22 +88,30 @@ class TrainedOn:
 
     @cached_property
     def _shown(self) -> dict[str, frozenset[str]]:
-        return {name: frozenset(part.demonstrations) - self._whole[name] for name, part in self.sets.items()}
+        return {
+            name: frozenset((*part.demonstrations, *part.demonstrations_before)) - self._whole[name]
+            for name, part in self.sets.items()
+        }
 
     def and_again(self, later: TrainedOn) -> TrainedOn:
         """With what a later start of the same run was trained on: a set may have been replaced between."""
         names = dict.fromkeys((*self.sets, *later.sets))
         sets = {name: _joined(self.sets.get(name), later.sets.get(name)) for name in names}
-        return replace(later, sets=sets)
+        # A start that was known once stays known, though its run may have been deleted since.
+        return replace(later, sets=sets, unknown_start=self.unknown_start and later.unknown_start)
 
     def after(self, earlier: TrainedOn) -> TrainedOn:
-        """With what the run was trained on whose weights it started from."""
+        """With what the run was trained on whose weights it started from, as far as that is known itself."""
         names = dict.fromkeys((*self.sets, *earlier.sets))
         sets = {
-            name: replace(self.sets.get(name, SetPart()), before=tuple(sorted(earlier.whole(name))))
+            name: replace(
+                self.sets.get(name, SetPart()),
+                before=tuple(sorted(earlier.whole(name))),
+                demonstrations_before=tuple(sorted(earlier.shown(name))),
+            )
             for name in names
         }
-        return replace(self, sets=sets)
+        return replace(self, sets=sets, unknown_start=earlier.unknown_start)
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,7 @@ class Shortage:
     asked: int
     demonstrations: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)  # why -> how many
+    unknown_start: str = ""  # as of `TrainedOn`
 
     @property
     def missing(self) -> int:
@@ -126,7 +137,8 @@ class Shortage:
     @property
     def words(self) -> str:
         """`trained on 1 of 48 tasks: 47 left out as overlapping the evaluation`."""
-        return f"trained on {self.count}"
+        before = f"; unknown what {self.unknown_start}, its start, was trained on"
+        return f"trained on {self.count}{before if self.unknown_start else ''}"
 
     @property
     def count(self) -> str:
@@ -148,15 +160,22 @@ class Standing:
     shown: int = 0  # of them trained on by their demonstrations alone, as TRM may
     given_away: int = 0  # of the others: a training task holds a pair of theirs
     recorded: bool = True  # otherwise guessed from the name of the set
+    unknown: int = 0  # of the others: the weights it started from may have been trained on them
 
     @property
     def held_out(self) -> bool:
         """Whether it says how well the run solves tasks that it was never trained on."""
+        return self.maybe_held_out and not self.unknown
+
+    @property
+    def maybe_held_out(self) -> bool:
+        """The same as far as anybody knows: no task is known to be trained on or given away."""
         return not self.trained and not self.given_away
 
     @property
     def words(self) -> str:
-        """`held-out`, `trained on`, `4 of 16 trained on`, `held-out by set name, not recorded`."""
+        """`held-out`, `trained on`, `4 of 16 trained on`, `held-out by set name, not recorded`,
+        `unknown whether trained on`."""
         if not self.recorded:
             return f"{'trained on' if self.trained else 'held-out'} by set name, not recorded"
         parts = []
@@ -164,6 +183,9 @@ class Standing:
             parts.append("trained on" if self.trained == self.n else f"{self.trained} of {self.n} trained on")
         if self.given_away:
             parts.append(f"{self.given_away} of {self.n} given away by training tasks")
+        if self.unknown:
+            of = f"{self.unknown} of {self.n} " if parts else ""
+            parts.append(f"{of}unknown whether trained on")
         return ", ".join(parts) or "held-out"
 
 
@@ -174,11 +196,13 @@ def standing(
     whole = record.whole(set_name)
     asked = frozenset(task_ids)
     trained = asked & whole
+    leaked = asked.intersection(given_away) - trained
     return Standing(
         n=len(asked),
         trained=len(trained),
         shown=len(asked & record.shown(set_name)),
-        given_away=len(asked.intersection(given_away) - trained),
+        given_away=len(leaked),
+        unknown=len(asked - trained - leaked) if record.unknown_start else 0,
     )
 
 
@@ -200,12 +224,14 @@ def unpack(packed: bytes) -> TrainedOn:
         stored["asked"],
         {name: _part(columns) for name, columns in stored["sets"].items()},
         stored["start"],
+        stored.get("unknown_start", ""),
     )
 
 
 def _part(columns: Mapping[str, list[object]]) -> SetPart:
     left_out = (LeftOut(**each) for each in columns["left_out"] if isinstance(each, dict))
-    ids = {name: tuple(map(str, columns[name])) for name in ("whole", "demonstrations", "before")}
+    names = ("whole", "demonstrations", "before", "demonstrations_before")
+    ids = {name: tuple(map(str, columns.get(name, ()))) for name in names}
     return SetPart(left_out=tuple(left_out), **ids)
 
 
@@ -220,4 +246,7 @@ def _joined(one: SetPart | None, other: SetPart | None) -> SetPart:
         demonstrations=tuple(task_id for task_id in shown if task_id not in whole),
         left_out=tuple(each for task_id, each in left_out.items() if task_id not in whole),
         before=tuple(dict.fromkeys((*first.before, *second.before))),
+        demonstrations_before=tuple(
+            dict.fromkeys((*first.demonstrations_before, *second.demonstrations_before))
+        ),
     )

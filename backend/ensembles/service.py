@@ -17,6 +17,7 @@ from backend.domain.statistics import (
     paired_bootstrap,
     pass_at,
     pass_curve,
+    ranks_by_task,
     task_scores,
 )
 from backend.ensembles.views import AgainstBest, EnsembleView, MemberView, PooledInput
@@ -197,10 +198,7 @@ def _view(session: Session, votes: Sequence[_Votes], k: int) -> EnsembleView:
 
 
 def _by_task(ranks: dict[Name, int | None]) -> dict[str, list[int | None]]:
-    found: dict[str, list[int | None]] = {}
-    for (task_id, _), rank in sorted(ranks.items(), key=lambda each: each[0]):
-        found.setdefault(task_id, []).append(rank)
-    return found
+    return ranks_by_task((task_id, ranks[task_id, index]) for task_id, index in sorted(ranks))
 
 
 def _passed(ranks: Ranks, k: int) -> PassView:

@@ -292,7 +292,7 @@ def _lines(view: EvaluationView) -> list[str]:
         f"evaluation {view.id} of {view.run_name} ({view.run_id}), step {view.step}, {view.weights} weights",
         f"tasks     {view.n} of {view.set}, {view.standing}",
         f"how       {counted(view.views, 'view')}, {counted(view.act_steps, 'ACT step')}"
-        f"{view.protocol.search_and_canvas or ', no adaptation, no search, square canvas'}",
+        f"{view.protocol.options or ', no adaptation, no search, square canvas'}",
         f"status    {view.status}{cause}",
         f"progress  {progress_text(view)}",
     ]
@@ -325,7 +325,7 @@ def _lines(view: EvaluationView) -> list[str]:
 def _compared(found: ComparisonView) -> list[str]:
     lines = [
         f"pass@{found.k} on {found.set}, {counted(found.n, 'task')}, {found.weights} weights, "
-        f"{counted(found.views, 'view')}, {found.act_steps} ACT steps{found.protocol.search_and_canvas}"
+        f"{counted(found.views, 'view')}, {found.act_steps} ACT steps{found.protocol.options}"
     ]
     lines += [
         f"{letter}  {side.run_name}  run {side.run_id}  step {side.step}  evaluation {side.evaluation}  "

@@ -15,8 +15,8 @@ from backend.evaluation.views import EvaluationView
 from backend.evaluation_page import pass_curve
 from backend.evaluation_page import strata as by_stratum
 from backend.evaluation_page.contexts import EvaluationPage
+from backend.evaluation_page.evaluate_form import AskedAdaptation, AskedSearch
 from backend.evaluation_page.failure_modes import MODES
-from backend.evaluation_page.search_form import AskedSearch
 from backend.kit.lists import items_of
 from backend.queue import dispatch
 from backend.web.deps import Database, EvaluationId, RunId, announce
@@ -52,13 +52,8 @@ def evaluate(
     trace_steps: Text = "",
     distinct_views: Text = "",
     workers: Text = "",
-    adaptation: Text = "",
-    adaptation_steps: Text = "",
-    adaptation_learning_rate: Text = "",
-    adaptation_batch_size: Text = "",
-    adaptation_augmentations: Text = "",
-    adaptation_rank: Text = "",
     trim: Text = "",
+    adaptation: AskedAdaptation = None,
     search: AskedSearch = None,
 ) -> Response:
     """Queue an evaluation, for a browser without script, and show it."""
@@ -81,14 +76,7 @@ def evaluate(
         "distinct_views": distinct_views == "on",
     }
     if adaptation:
-        learning = {
-            "steps": adaptation_steps,
-            "learning_rate": adaptation_learning_rate,
-            "batch_size": adaptation_batch_size,
-            "augmentations": adaptation_augmentations,
-            "rank": adaptation_rank if adaptation == "adapters" else "",
-        }
-        given["adaptation"] = {"kind": adaptation} | {name: each for name, each in learning.items() if each}
+        given["adaptation"] = adaptation
     if search:
         given["search"] = search
     with session_scope(engine) as session:

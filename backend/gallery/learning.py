@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.domain.arc.votes import unpack_ballots
 from backend.domain.measurement import Protocol
-from backend.domain.statistics import pass_at
+from backend.domain.statistics import pass_at, ranks_by_task
 from backend.gallery import queries as rows
 from backend.kit.errors import InvalidInput, NotFound
 from backend.kit.problems import not_valid
@@ -128,11 +128,9 @@ def _chosen(ordered: Sequence[Protocol], how: str) -> Protocol | None:
 
 
 def _checkpoint(at: int, result: ResultView, courses: Sequence[CourseView], k: int) -> CheckpointView:
-    ranks: dict[str, list[int | None]] = {}
-    for course in courses:
-        if cell := course.cells[at]:
-            ranks.setdefault(course.task_id, []).append(cell.rank)
-    score = pass_at(ranks, k)
+    score = pass_at(
+        ranks_by_task((each.task_id, cell.rank) for each in courses if (cell := each.cells[at])), k
+    )
     return CheckpointView(evaluation=result.id, step=result.step, score=passed(k, score.solved, score.n))
 
 

@@ -87,6 +87,7 @@ def _score(name: str, runs: Sequence[RunView]) -> GroupScore | None:
     return GroupScore(
         set=name,
         held_out=all(result.held_out for result in results),
+        maybe_held_out=all(result.maybe_held_out for result in results),
         standing=" / ".join(dict.fromkeys(result.standing for result in results)),
         conditions=results[0].protocol.conditions,
         solved=sum(score.solved for score in passes),

@@ -50,6 +50,9 @@ class GroupScore(BaseModel):
 
     set: str = Field(examples=["arc-agi-1/evaluation"])
     held_out: bool = Field(description="No run was trained on any of its tasks.")
+    maybe_held_out: bool = Field(
+        False, description="No run is known to be: some started from weights trained on nobody knows what."
+    )
     standing: str = Field("", description="How they stand to the training.", examples=["held-out"])
     conditions: str = Field(examples=["EMA weights · 8 views · 16 ACT steps · 32 tasks"])
     solved: float = Field(description="Tasks solved, summed over the runs.")
@@ -85,8 +88,9 @@ class VariationView(BaseModel):
 
     @property
     def held_out(self) -> GroupScore | None:
-        """The score that a table shows first: on the first set that was not trained on."""
-        return next((score for score in self.scores if score.held_out), None)
+        """The score that a table shows first: on the first set not trained on, or else not known to be."""
+        sure = (score for score in self.scores if score.held_out)
+        return next(sure, next((score for score in self.scores if score.maybe_held_out), None))
 
 
 class GroupSummary(BaseModel):

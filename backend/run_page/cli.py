@@ -117,10 +117,13 @@ def _lines(run: RunView) -> list[str]:
     lines.append(f"progress  {run.progress.phase} {run.progress.done} of {run.progress.total}{rest}")
     if run.duration is not None:
         lines.append(f"duration  {duration(run.duration)}")
+    if run.trained_on:
+        lines.append(f"tasks     {run.trained_on.words}")
     for result in run.results:
         scores = " · ".join(f"pass@{each.k} {score_text(each)}" for each in result.passes)
         mark = " (headline)" if result.id == run.headline else ""
-        lines.append(f"result    {result.set} · {result.measured_at}: {scores or result.status}{mark}")
+        measured = " · ".join(filter(None, (result.set, result.caveat, result.measured_at)))
+        lines.append(f"result    {measured}: {scores or result.status}{mark}")
     lines += [
         f"metric    {name} {short_number(value.last)} at step {value.step}"
         for name, value in sorted(run.metrics.items())

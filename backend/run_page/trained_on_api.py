@@ -32,6 +32,7 @@ class SetTrainedOn(BaseModel):
     demonstrations: list[str] = Field(description="By their demonstrations alone.")
     left_out: list[LeftOutTask]
     before: list[str] = Field(description="By the run whose weights this one started from.")
+    demonstrations_before: list[str] = Field(description="By that run, by their demonstrations alone.")
 
 
 @router.get("/{run_id}/trained-on", responses=responses(401, 404))
@@ -59,4 +60,5 @@ def _view(name: str, part: SetPart) -> SetTrainedOn:
         demonstrations=list(part.demonstrations),
         left_out=left_out,
         before=list(part.before),
+        demonstrations_before=list(part.demonstrations_before),
     )

@@ -66,7 +66,7 @@ def of_run(run: RunView) -> Health:
 
 
 def _judged(run: RunView) -> Health:
-    result = run.held_out
+    result = run.surely_held_out
     score = result.pass_at(1) if result else None
     held_out = HeldOut(result.set, score.solved, score.n, score.high) if result and score else None
     found = health.judge(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from backend.domain.learning import WORDS, Learning, Learnt, judge
+from backend.domain.learning import GAP, WORDS, Learning, Learnt, judge
 from backend.domain.metrics.names import BASELINE, EXACT, TOKEN
 from backend.domain.records import Score
 from backend.kit.boundary import Broken, shielded
@@ -31,7 +31,7 @@ def of_run(run: RunView) -> Learning:
 
 
 def _learnt(run: RunView) -> Learnt:
-    score = run.held_out.pass_at(1) if run.held_out else None
+    score = run.surely_held_out.pass_at(1) if run.surely_held_out else None
     token, exact, baseline = (_last(run, name) for name in METRICS)
     return Learnt(
         steps=run.step,
@@ -41,6 +41,7 @@ def _learnt(run: RunView) -> Learnt:
         exact=exact,
         baseline=baseline,
         held_out=Score(score.solved, score.n) if score else None,
+        largest_gap=run.experiment.health.largest_gap if run.experiment else GAP,
     )
 
 

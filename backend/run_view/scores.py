@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from backend.domain.measurement import as_json
 from backend.run_view.facts import Facts
-from backend.run_view.values import PROTOCOL
+from backend.run_view.values import PROTOCOL, UNKNOWN
 from backend.runs import queries as runs
 
 
@@ -21,5 +21,7 @@ def keep(session: Session, run_id: str) -> None:
     held_out = Facts(session, [run], metrics=()).view(run).held_out
     passes = held_out.passes if held_out else []
     scores: dict[str, Any] = {str(each.k): [each.solved, each.n] for each in passes if each.n}
-    run.scores = scores | {PROTOCOL: as_json(held_out.protocol)} if held_out and scores else {}
+    if held_out and scores:
+        scores |= {PROTOCOL: as_json(held_out.protocol)} | ({} if held_out.held_out else {UNKNOWN: True})
+    run.scores = scores
     session.flush()

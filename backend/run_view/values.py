@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.domain.experiment.identity import complete_section
-from backend.domain.learning import Learnt, judge
+from backend.domain.learning import GAP, Learnt, judge
 from backend.domain.measurement import Protocol, from_json
 from backend.domain.records import Score
 from backend.kit.boundary import or_else, shielded
@@ -74,6 +74,7 @@ class RunLine:
 
 
 PROTOCOL = "protocol"  # in a run's scores, beside k -> [solved, n]
+UNKNOWN = "unknown"  # beside them too: true where nobody knows whether the tasks were trained on
 
 
 class RunValues:
@@ -91,7 +92,7 @@ class RunValues:
         self._now = time.time()
         columns = list(dict.fromkeys(each for name in names for each in _NEEDS.get(name, ())))
         paths = [name for name in names if name not in _NEEDS and name != "alarm"]
-        needed = ["training.steps"] if "learning" in names else []
+        needed = ["training.steps", "health.largest_gap"] if "learning" in names else []
         sections = list(dict.fromkeys(_section(path) for path in [*paths, *needed] if _is_of_config(path)))
         self.lines = [
             RunLine(
@@ -142,9 +143,10 @@ class RunValues:
         """The verdict on learning, from the newest accuracies and the score that is kept with the run."""
         token, exact, baseline = (rows.metric(self._session, name, only=self._only) for name in METRICS)
         planned, external = self._read("training.steps"), self._external_configs()
+        largest_gap = self._read("health.largest_gap")
 
         def read(line: RunLine) -> Value:
-            steps, score = planned(line), score_of(line, 1)
+            steps, score, largest = planned(line), score_of(line, 1), largest_gap(line)
             learnt = Learnt(
                 steps=line.columns["step"],
                 planned=steps if isinstance(steps, int) and line.id not in external else None,
@@ -152,7 +154,8 @@ class RunValues:
                 token=finite(token.get(line.id)),
                 exact=finite(exact.get(line.id)),
                 baseline=finite(baseline.get(line.id)),
-                held_out=Score(*score) if score else None,
+                held_out=Score(*score) if score and not line.columns["scores"].get(UNKNOWN) else None,
+                largest_gap=largest if isinstance(largest, int | float) and line.id not in external else GAP,
             )
             return judge(learnt).word
 

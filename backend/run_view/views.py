@@ -75,6 +75,11 @@ class TrainedOnView(BaseModel):
     asked: int = Field(description="That the config names, or their first n.")
     demonstrations: int = Field(description="Tasks trained on by their demonstrations alone.")
     left_out: dict[str, int] = Field(description="Why (overlap, canvas, pairs) -> how many.")
+    unknown_start: str = Field(
+        "",
+        description="What it started from, where nobody knows what that was trained on; else empty.",
+        examples=["run k3f8a2m9qx", "checkpoint file trm.pt"],
+    )
     words: str = Field(examples=["trained on 398 of 400 tasks: 2 left out as overlapping the evaluation"])
     warns: bool = Field(description="More than 20 % are missing.")
 
@@ -86,6 +91,7 @@ class TrainedOnView(BaseModel):
             asked=found.asked,
             demonstrations=found.demonstrations,
             left_out=dict(found.left_out),
+            unknown_start=found.unknown_start,
             words=found.words,
             warns=found.is_large,
         )
@@ -93,7 +99,7 @@ class TrainedOnView(BaseModel):
     @property
     def shortage(self) -> Shortage:
         """The same as the rules know it."""
-        return Shortage(self.tasks, self.asked, self.demonstrations, self.left_out)
+        return Shortage(self.tasks, self.asked, self.demonstrations, self.left_out, self.unknown_start)
 
 
 class GroupName(BaseModel):
@@ -165,10 +171,22 @@ class RunView(BaseModel):
 
     @cached_property
     def held_out(self) -> ResultView | None:
-        """The result that `pass1` in a filter and a table means, or None."""
-        results = [result for result in self.results if result.held_out]
-        found = headlines(self.experiment, results) if results else {}
-        return next(iter(found.values()), None)
+        """The result that `pass1` in a filter and a table means, or None.
+
+        Where none is known to be held out, one of which that is unknown, and its `standing` says so.
+        """
+        for results in (
+            [result for result in self.results if result.held_out],
+            [result for result in self.results if result.maybe_held_out],
+        ):
+            if results:
+                return next(iter(headlines(self.experiment, results).values()), None)
+        return None
+
+    @property
+    def surely_held_out(self) -> ResultView | None:
+        """The same, but for one of which nobody knows whether it is held out: what a verdict may rest on."""
+        return self.held_out if self.held_out and self.held_out.held_out else None
 
     @computed_field(  # type: ignore[prop-decorator]  # pydantic's own way
         description="Id of the held-out evaluation whose score is the run's in tables and filters: its "

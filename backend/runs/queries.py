@@ -8,7 +8,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.runs.status import RunStatus
-from backend.runs.tables import Run
+from backend.runs.tables import Run, TrainedOn
 
 
 def get(session: Session, run_id: str) -> Run | None:
@@ -84,3 +84,20 @@ def undecided_against(session: Session, baseline_id: str) -> Sequence[Run]:
     """Runs whose hypothesis is to beat this one, and who could not be judged so far."""
     named = Run.config["hypothesis"]["run_id"].as_string() == baseline_id
     return session.scalars(select(Run).where(Run.verdict == "undecided", named).order_by(Run.id)).all()
+
+
+def packed_trained_on(session: Session, run_ids: Collection[str]) -> dict[str, bytes]:
+    """Run id -> the packed record of what it was trained on, of those that have one."""
+    query = select(TrainedOn.run_id, TrainedOn.packed).where(TrainedOn.run_id.in_(run_ids))
+    return {row.run_id: row.packed for row in session.execute(query)}
+
+
+def counts_trained_on(session: Session, run_ids: Collection[str]) -> Sequence[TrainedOn]:
+    """The records of the runs that have one, without their tasks."""
+    return session.scalars(select(TrainedOn).where(TrainedOn.run_id.in_(run_ids))).all()
+
+
+def put_trained_on(session: Session, row: TrainedOn) -> None:
+    """Insert the record of a run, or replace the one it has."""
+    session.merge(row)
+    session.flush()

@@ -72,6 +72,7 @@ class TrainedOn(Base):
     tasks: Mapped[int]  # trained on whole
     demonstrations: Mapped[int]  # tasks trained on by their demonstrations alone
     left_out: Mapped[dict[str, int]]  # why -> how many
+    unknown_start: Mapped[str] = mapped_column(default="")  # "run k3f8a2m9qx": its start has no record
     packed: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # the tasks themselves
 
 

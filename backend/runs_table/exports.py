@@ -62,7 +62,9 @@ def curves(session: Session, run_id: str, names: Collection[str] | None, as_: st
 def _measured(run: RunView) -> tuple[str | None, str | None]:
     """What the run's scores were measured on, and the key of that protocol."""
     result = run.held_out
-    return (f"{result.set}, {result.measured_at}", result.protocol.key) if result else (None, None)
+    if result is None:
+        return (None, None)
+    return (", ".join(filter(None, (result.set, result.caveat, result.measured_at))), result.protocol.key)
 
 
 def _passes(values: RunValues, line: RunLine) -> list[float | int | None]:

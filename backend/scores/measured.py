@@ -74,12 +74,17 @@ class Measured(ProtocolView):
     """A scoring of a checkpoint: on what, how, and what came of it."""
 
     id: int
-    held_out: bool = Field(description="None of its tasks was trained on or is given away by one that was.")
+    held_out: bool = Field(
+        description="None of its tasks was trained on or is given away by one that was, and that is known."
+    )
     trained_on: int | None = Field(
         None, description="Of its tasks; null for a run that did not record what it was trained on."
     )
     demonstrations_trained_on: int = Field(0, description="Of its tasks, those alone, as TRM may.")
     given_away: int = Field(0, description="Of the others: a training task holds a pair of theirs.")
+    unknown: int = Field(
+        0, description="Of the others: the run started from weights that may have been trained on them."
+    )
     standing: str = Field("", description="The same in words.", examples=["held-out", "4 of 16 trained on"])
     without_embedding: WithoutEmbedding | None = Field(
         None, description="null where the model needs no embedding of a task, or has one of each."
@@ -89,6 +94,16 @@ class Measured(ProtocolView):
     passes: list[PassView]
     failure_modes: dict[str, int] = Field(description="Of the first attempts that are wrong.")
     finished_at: float | None
+
+    @property
+    def maybe_held_out(self) -> bool:
+        """Held out as far as anybody knows."""
+        return self.held_out or (self.unknown > 0 and not self.trained_on and not self.given_away)
+
+    @property
+    def caveat(self) -> str:
+        """Its standing, where it does not say how well the run solves tasks it was never trained on."""
+        return "" if self.held_out else self.standing
 
     def pass_at(self, k: int) -> PassView | None:
         """pass@k, or None where it was not measured."""
@@ -107,6 +122,7 @@ def standing_fields(found: Standing) -> dict[str, Any]:
         "trained_on": found.trained if found.recorded else None,
         "demonstrations_trained_on": found.shown,
         "given_away": found.given_away,
+        "unknown": found.unknown,
         "standing": found.words,
     }
 

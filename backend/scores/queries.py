@@ -13,6 +13,7 @@ from backend.data.tables import Task
 from backend.db.upsert import insert_or
 from backend.domain.measurement import COLUMNS, Settings
 from backend.domain.records import NO_EMBEDDING, UNCOUNTED
+from backend.domain.statistics import ranks_by_task
 from backend.runs.tables import Checkpoint
 from backend.scores.tables import Evaluation, Outcome, OutcomeTrace, Prediction
 
@@ -190,10 +191,7 @@ def truth_ranks(session: Session, evaluation_id: int) -> dict[str, list[int | No
         .where(Outcome.evaluation_id == evaluation_id, Outcome.note.not_in(UNCOUNTED))
         .order_by(Outcome.task_id, Outcome.test_index)
     )
-    ranks: dict[str, list[int | None]] = {}
-    for task_id, rank in session.execute(query):
-        ranks.setdefault(task_id, []).append(rank)
-    return ranks
+    return ranks_by_task((row.task_id, row.truth_rank) for row in session.execute(query))
 
 
 def of_run(session: Session, run_id: str) -> Sequence[Row[Evaluation, int]]:

@@ -28,7 +28,8 @@ def standings(session: Session, runs: Iterable[Run], rows: Sequence[Evaluation])
 
 @dataclass(frozen=True)
 class Parts:
-    """The tasks of an evaluation by how they stand to the training; given-away ones are in neither."""
+    """The tasks of an evaluation by how they stand to the training; those given away, and those that unknown
+    weights may have been trained on, are in neither."""
 
     trained: frozenset[str]
     held_out: frozenset[str]
@@ -46,6 +47,8 @@ def _parts(row: Evaluation, record: domain.TrainedOn | None, run: Run) -> Parts:
         is_trained = row.set_name in _training_sets(run.config)
         return Parts(asked, frozenset()) if is_trained else Parts(frozenset(), asked)
     trained = asked & record.whole(row.set_name)
+    if record.unknown_start:
+        return Parts(trained, frozenset())
     return Parts(trained, asked - trained - frozenset(row.extras.get("given_away", ())))
 
 

@@ -55,7 +55,6 @@ def address(folder: Path) -> Iterator[str]:
 def pinned(address: str, challenges: str = CHALLENGES) -> FetchedSet:
     return FetchedSet(
         "concept",
-        "Two files.",
         PinnedFile(f"{address}/challenges.json", sha256(challenges.encode()).hexdigest()),
         PinnedFile(f"{address}/solutions.json", sha256(SOLUTIONS.encode()).hexdigest()),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import zlib
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,10 @@ from backend.db.migrate import upgrade
 from backend.db.session import make_engine
 from backend.domain.config.presets import PRESETS
 from backend.domain.measurement import Protocol, as_json
+from backend.domain.trained_on import SetPart, TrainedOn, pack
 from backend.kit.errors import Conflict, Unavailable
 from backend.run_view import scores as run_scores
+from backend.runs import trained_on
 from tests.support.databases import PostgresDatabases
 
 RUN_OF_THE_FIRST_SCHEMA = """
@@ -225,6 +229,56 @@ def test_a_side_evaluation_gives_the_score_back_to_the_config_s_own(
         assert migrated == run.scores  # as the services would keep it
     assert migrated["1"] == [10, 24]
     engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_records_of_before_say_which_start_is_unknown(
+    kind: str, tmp_path: Path, postgres_databases: PostgresDatabases
+) -> None:
+    """And so do those of runs that started from such a run."""
+    url = f"sqlite:///{tmp_path}/etrm.sqlite3" if kind == "sqlite" else postgres_databases.new_empty()
+    upgrade(url, "search_depth")
+    engine = make_engine(url)
+    starts = {
+        "fromfile": {"kind": "checkpoint", "path": "/somewhere/trm.pt"},
+        "fork": {"kind": "run", "run": "fromfile"},
+        "known": {"kind": "run", "run": "plain"},
+        "lost": {"kind": "run", "run": "gone"},
+        "plain": {"kind": "seed"},
+    }
+    with engine.begin() as connection:
+        for run_id, start in starts.items():
+            config = {"training": {"initialise_from": start}}
+            connection.execute(insert_run(connection, run_id, {"1": [3, 8]}, config))
+            before = ("a",) if run_id in ("fork", "known") else ()
+            record = TrainedOn(1, {"mine": SetPart(("b",), before=before)}, str(start.get("run", "")))
+            rows = Table("trained_on", MetaData(), autoload_with=connection)
+            values = {"run_id": run_id, "asked": 1, "tasks": 1, "demonstrations": 0, "left_out": {}}
+            connection.execute(rows.insert().values(**values, packed=older(record)))
+
+    upgrade(url)
+
+    unknown = dict.fromkeys(("fromfile", "fork"), "checkpoint file trm.pt") | {"lost": "run gone"}
+    with Session(engine) as session:
+        for run_id in starts:
+            (shortage,) = trained_on.shortages(session, [run_id]).values()
+            record = trained_on.of_run(session, run_id)
+            run = session.get(tables.Run, run_id)
+            assert record
+            assert run
+            assert record.unknown_start == shortage.unknown_start == unknown.get(run_id, "")
+            assert record.whole("mine") == ({"a", "b"} if run_id in ("fork", "known") else {"b"})
+            assert run.scores == {"1": [3, 8]} | ({"unknown": True} if run_id in unknown else {})
+    engine.dispose()
+
+
+def older(record: TrainedOn) -> bytes:
+    """The record as it was packed before it said anything of an unknown start."""
+    stored = json.loads(zlib.decompress(pack(record)))
+    del stored["unknown_start"]
+    for part in stored["sets"].values():
+        del part["demonstrations_before"]
+    return zlib.compress(json.dumps(stored).encode())
 
 
 def insert_run(

@@ -19,6 +19,7 @@ from backend.domain.statistics import (
     paired_bootstrap,
     pass_at,
     pass_curve,
+    ranks_by_task,
     student_t,
     task_scores,
 )
@@ -154,6 +155,7 @@ def test_holm_keeps_false_decisions_rare_among_many_comparisons() -> None:
 
 def test_a_task_counts_the_share_of_its_test_inputs() -> None:
     ranks = {"a": [1], "b": [2, None], "c": [3, 1], "d": [None]}
+    assert ranks_by_task((task, rank) for task, of in ranks.items() for rank in of) == ranks
     assert task_scores(ranks, 2) == {"a": 1.0, "b": 0.5, "c": 0.5, "d": 0.0}
     assert pass_at(ranks, 1) == Score(1.5, 4)
     assert pass_curve(ranks) == {1: Score(1.5, 4), 2: Score(2.0, 4), 3: Score(2.5, 4)}

@@ -32,12 +32,13 @@ def parts(draw: st.DrawFn) -> SetPart:
         for fate in fates
     }
     left_out = tuple(LeftOut(task, "overlap", f"holds test 1 of {task}") for task in by.get("left out", ()))
-    return SetPart(by.get("whole", ()), by.get("shown", ()), left_out, draw(IDS))
+    return SetPart(by.get("whole", ()), by.get("shown", ()), left_out, draw(IDS), draw(IDS))
 
 
 def records() -> st.SearchStrategy[TrainedOn]:
+    sets = st.dictionaries(st.sampled_from(["one", "two"]), parts())
     return st.builds(
-        TrainedOn, st.integers(0, 16), st.dictionaries(st.sampled_from(["one", "two"]), parts()), st.just("")
+        TrainedOn, st.integers(0, 16), sets, st.just(""), st.sampled_from(["", "checkpoint file trm.pt"])
     )
 
 
@@ -60,8 +61,12 @@ def test_every_task_of_an_evaluation_is_trained_on_given_away_or_held_out(
     trained = {each for each in asked if each in part.whole or each in part.before}
     assert found.trained == len(trained)
     assert found.given_away == len({*asked} & {*given_away} - trained)
-    assert found.held_out is (not trained and not {*asked} & {*given_away})
+    assert found.maybe_held_out is (not trained and not {*asked} & {*given_away})
+    others = len(asked) - found.trained - found.given_away
+    assert found.unknown == (others if record.unknown_start else 0)
+    assert found.held_out is (found.maybe_held_out and not found.unknown)
     assert found.held_out == found.words.startswith("held-out")
+    assert ("unknown" in found.words) == (found.unknown > 0)
 
 
 @given(records(), records())
@@ -80,8 +85,41 @@ def test_a_fork_was_trained_on_what_its_start_was_and_counts_its_own_tasks_alone
 ) -> None:
     both = fork.after(earlier)
     for name in ("one", "two"):
-        assert both.whole(name) >= earlier.whole(name)
+        assert both.whole(name) == {*fork.sets.get(name, SetPart()).whole} | earlier.whole(name)
+        assert both.shown(name) >= earlier.shown(name) - both.whole(name)
     assert both.tasks == fork.tasks
+    assert both.unknown_start == earlier.unknown_start  # of a start of a start, too
+
+
+def test_a_start_that_was_known_once_stays_known() -> None:
+    """Its run may have been deleted, with its record, before this one was resumed."""
+    start = TrainedOn(1, {"one": SetPart(("a",))})
+    first = TrainedOn(1, {"two": SetPart(("b",))}, "k3f8a2m9qx", "run k3f8a2m9qx")
+
+    again = first.after(start).and_again(first)
+
+    assert again.unknown_start == ""
+    assert again.whole("one") == {"a"}
+    assert first.and_again(first).unknown_start == "run k3f8a2m9qx"
+    assert first.and_again(first.after(start)).unknown_start == ""
+
+
+def test_what_an_unknown_start_was_trained_on_is_neither_trained_on_nor_held_out() -> None:
+    record = TrainedOn(1, {"one": SetPart(("a",))}, unknown_start="checkpoint file trm.pt")
+
+    mixed, others = standing(record, "one", "abc"), standing(record, "two", "abc", ["b"])
+
+    assert (mixed.words, mixed.held_out, mixed.maybe_held_out) == (
+        "1 of 3 trained on, 2 of 3 unknown whether trained on",
+        False,
+        False,
+    )
+    assert others.words == "1 of 3 given away by training tasks, 2 of 3 unknown whether trained on"
+    assert standing(record, "two", "abc").words == "unknown whether trained on"
+    assert standing(record, "one", "a").words == "trained on"
+    assert record.shortage.words == (
+        "trained on 1 task; unknown what checkpoint file trm.pt, its start, was trained on"
+    )
 
 
 def test_names_decide_only_where_nothing_was_recorded() -> None:

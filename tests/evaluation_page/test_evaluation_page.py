@@ -26,6 +26,13 @@ from backend.domain.records import (
 from backend.evaluation import jobs as evaluation_queue
 from backend.evaluation import outcomes as predictions
 from backend.evaluation import service as evaluations
+from backend.evaluation_page.evaluate_form import (
+    ADAPTATIONS,
+    SEARCHES,
+    Kinds,
+    asked_adaptation,
+    asked_search,
+)
 from backend.runs import checkpoints
 from backend.runs.status import RunStatus
 from tests.support.records.rows import add_run
@@ -156,6 +163,28 @@ def test_the_form_on_the_run_page_queues_an_evaluation(
     again = page_client.post(f"/runs/{run_id}/evaluate", data=asked | {"views": "0"})
     assert again.status_code == 422
     assert "views" in again.text
+
+
+@pytest.mark.parametrize(("part", "kinds"), [("adaptation", ADAPTATIONS), ("search", SEARCHES)])
+def test_every_field_of_the_form_is_one_of_the_kinds_that_show_it(
+    part: str, kinds: Kinds, page_client: httpx.Client, run_id: str
+) -> None:
+    """The page and its script go by `data-search` and `data-adaptation`, the server by the configs."""
+    page = page_client.get(f"/runs/{run_id}").text
+    labels = re.findall(rf'<label[^>]* data-{part}="([^"]+)">.*?name="{part}_(\w+)"', page)
+    assert labels
+    for shown_for, name in labels:
+        offered = {kind for kind, fields in kinds.items() if name in fields}
+        assert set(shown_for.split()) == offered, name
+
+
+def test_fields_of_other_kinds_and_empty_ones_are_no_part_of_a_config() -> None:
+    found = asked_adaptation("all", adaptation_steps="7", adaptation_learning_rate="", adaptation_rank="9")
+    assert found == {"kind": "all", "steps": "7"}
+    assert asked_adaptation("adapters", adaptation_rank="9") == {"kind": "adapters", "rank": "9"}
+    assert asked_search("random", search_samples="9", search_steps="7") == {"kind": "random", "samples": "9"}
+    assert asked_adaptation("", adaptation_steps="7") is None
+    assert asked_search("nonsense", search_steps="7") == {"kind": "nonsense"}  # refused with its name
 
 
 def test_an_unknown_evaluation_is_a_page_that_helps(page_client: httpx.Client) -> None:

@@ -15,6 +15,7 @@ from backend.comparison import service as compare
 from backend.comparison.board import Board
 from backend.comparison.result_tables import encoder_table
 from backend.db.session import make_engine, reading_scope, session_scope
+from backend.domain.experiment import HealthConfig
 from backend.domain.records import MetricFrame
 from backend.domain.sweeps import parse_sweep
 from backend.groups import stats as group_stats
@@ -85,6 +86,22 @@ def test_filter_and_column_say_what_the_page_says(engine: Engine, three: list[st
         (row,) = configurations.variations(session, "", "-created", runs_table.columns_of(["learning"]), "")
     assert [cells[run_id]["learning"].text for run_id in three] == WORDS
     assert sorted(row.cells[0].text.split(", ")) == sorted(f"1 {word}" for word in WORDS)
+
+
+def test_page_and_filter_go_by_the_largest_gap_of_the_config(engine: Engine) -> None:
+    """3 of 12 held-out tasks: an interval from 9 to 53 %, far below 90 % of training grids."""
+    lenient, strict = (
+        trained(engine, queued(engine, health=HealthConfig(largest_gap=largest)), BY_HEART, solved=3)
+        for largest in (1, 0.05)
+    )
+    with reading_scope(engine) as session:
+        found = compare.chosen(session, [lenient, strict])
+        assert [learning.of_run(run).word for run in found] == ["generalises", "barely generalises"]
+        assert [health.of_run(run).word for run in found] == ["healthy", "memorising"]
+        page = run_search.find(session, 'learning == "barely generalises"')
+        assert [run.id for run in page.runs] == [strict]
+        (evidence,) = (each for each in health.of_run(found[1]).evidence if each.topic == "memorisation")
+    assert "A gap of more than 5 points" in evidence.about
 
 
 def test_groups_and_comparisons_count_the_verdicts_of_seeds(engine: Engine, three: list[str]) -> None:

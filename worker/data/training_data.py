@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from backend.domain.arc.task import Pair, Task, choose_canvas
 from backend.domain.experiment import (
     FETCHED_SETS,
+    CheckpointStart,
     DataConfig,
     ExperimentConfig,
     RunStart,
@@ -133,7 +135,10 @@ def _record(
         for name in dict.fromkeys((*ids, *demonstrations, *left_out))
     }
     start = config.training.initialise_from
-    return TrainedOn(asked, sets, start.run if isinstance(start, RunStart) else "")
+    if isinstance(start, RunStart):  # unknown until somebody finds that run's record
+        return TrainedOn(asked, sets, start.run, f"run {start.run}")
+    file = f"checkpoint file {Path(start.path).name}" if isinstance(start, CheckpointStart) else ""
+    return TrainedOn(asked, sets, unknown_start=file)
 
 
 def _training_sets(

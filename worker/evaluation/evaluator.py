@@ -20,7 +20,7 @@ from backend.domain.records import (
     EvaluationSummary,
     TestOutcome,
 )
-from backend.domain.statistics import pass_at
+from backend.domain.statistics import pass_at, ranks_by_task
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.adapting import Adapter, answering
 from worker.evaluation.decoding import Searching, ViewPrediction, decode
@@ -56,7 +56,7 @@ def evaluate(
     come out as if it had never stopped. `key` says how many views and ACT steps. Test inputs that fit no
     canvas come first, as failed. `adapter` makes the model of each task where the config asks for that.
     """
-    plan = Plan(tasks, config, key.views, adapter.puzzles if adapter else puzzles)
+    plan = plan_of(tasks, config, key.views, puzzles, adapter)
     yield from (not_fitting(each, config) for each in plan.fitting_none if each.name not in already)
     parts: dict[tuple[str, int], list[QuestionVotes]] = {}
     for number in range(plan.batches):
@@ -71,6 +71,17 @@ def evaluate(
         for question in missing:
             if plan.batches_of(question)[-1] == number:
                 yield outcome_of(question, parts.pop(question.name), plan, config)
+
+
+def plan_of(
+    tasks: Iterable[Task],
+    config: ExperimentConfig,
+    views: int,
+    puzzles: PuzzleTable,
+    adapter: Adapter | None,
+) -> Plan:
+    """The batches of an evaluation of `tasks`. Those of an adaptation have rows of its own puzzle table."""
+    return Plan(tasks, config, views, adapter.puzzles if adapter else puzzles)
 
 
 def answer(
@@ -147,10 +158,7 @@ def summarise(key: EvaluationKey, outcomes: Iterable[TestOutcome], seconds: floa
 
 def _ranks(outcomes: Iterable[TestOutcome]) -> dict[str, list[int | None]]:
     """Task id -> the truth's rank in each of its test inputs."""
-    ranks: dict[str, list[int | None]] = {}
-    for outcome in outcomes:
-        ranks.setdefault(outcome.task_id, []).append(outcome.truth_rank)
-    return ranks
+    return ranks_by_task((outcome.task_id, outcome.truth_rank) for outcome in outcomes)
 
 
 def _apart(outcomes: Iterable[TestOutcome]) -> dict[str, Any]:

@@ -22,9 +22,13 @@ class LostRun(Exception):
 
 
 class Recorder(Protocol):
-    """Receives everything a run emits. Methods return at once; `flush` waits until all is durable."""
+    """Receives everything a run emits. Methods return at once; `trained_on` and `flush` wait until all that
+    came before is durable."""
 
-    def trained_on(self, record: TrainedOn) -> None: ...
+    def trained_on(self, record: TrainedOn) -> TrainedOn:
+        """Take what a start of the run trains on, and return it with all that is known of the run it starts
+        from and of its own earlier starts."""
+        ...
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None: ...
 
@@ -52,8 +56,8 @@ class Recorder(Protocol):
 class NullRecorder:
     """Forgets everything: benchmarks and notebooks."""
 
-    def trained_on(self, record: TrainedOn) -> None:
-        pass
+    def trained_on(self, record: TrainedOn) -> TrainedOn:
+        return record
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         pass

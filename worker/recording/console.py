@@ -54,8 +54,8 @@ class ConsoleRecorder:
         self._phases: dict[str, TaskID] = {}
         self._numbers = ""
 
-    def trained_on(self, record: TrainedOn) -> None:
-        pass  # the log says it
+    def trained_on(self, record: TrainedOn) -> TrainedOn:
+        return record  # the log says it
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         shown = {"loss": "loss", "accuracy/token": "tokens right", "accuracy/exact": "grids right"}

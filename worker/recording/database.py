@@ -70,8 +70,11 @@ class DbRecorder:
         self._evaluations: dict[EvaluationKey, int] = {}  # their ids; touched by the writing thread only
         self._queue: WriteBehind[Point | LogLine | Progress | Write] = WriteBehind(self._write)
 
-    def trained_on(self, record: TrainedOn) -> None:
-        self._queue.put(lambda session: trained_on.record(session, self._run_id, record))
+    def trained_on(self, record: TrainedOn) -> TrainedOn:
+        known: list[TrainedOn] = []  # one of each attempt to write it
+        self._queue.put(lambda session: known.append(trained_on.record(session, self._run_id, record)))
+        self._queue.flush()
+        return known[-1]
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         self._queue.put((step, time.time(), dict(values)))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from backend.domain.experiment import MovingSearch
+from backend.domain.experiment import GradientSearch, MovingSearch, RandomSearch
 from worker.kit.batch import Batch
 from worker.models.context.deterministic import Pairs
 from worker.models.layers import wide_dtype
@@ -63,15 +63,15 @@ class Demonstrations:
 
     def first_moves(self, still: Tensor, seeds: Sequence[int]) -> Tensor:
         """From the views' latents `still` (B, ...) to the starts (B, R, ...); the first does not move."""
-        search = self._search
-        starts = getattr(search, "starts", 1)
-        moves = [torch.zeros_like(still)]
+        search, moves = self._search, [torch.zeros_like(still)]
+        if isinstance(search, RandomSearch):  # it draws around the one start
+            return torch.stack(moves, dim=1)
         moves += [
-            search.perturbation * drawn(seeds, still, PERTURBATIONS + number)  # type: ignore[union-attr]
-            for number in range(1, starts)
+            search.perturbation * drawn(seeds, still, PERTURBATIONS + number)
+            for number in range(1, search.starts)
         ]
         found = torch.stack(moves, dim=1)
-        if starts > 1 and search.other_starts == "demonstrations":  # type: ignore[union-attr]
+        if search.starts > 1 and search.other_starts == "demonstrations":
             self._begin_at_single_demonstrations(found, still)
         return found
 
@@ -96,7 +96,7 @@ class Demonstrations:
             outputs=self.pairs.outputs.repeat_interleave(count, 0),
             place=self.pairs.place.repeat_interleave(count, 0),
         )
-        whole = getattr(self._search, "gradient", "") == "full"
+        whole = isinstance(self._search, GradientSearch) and self._search.gradient == "full"
         losses = pair_losses(self._reasoner, pairs, contexts, self._depth, whole)
         spread = self.pairs.spread(losses.view(-1, count))  # (B, K, c)
         followed, held = self.pairs.mask & ~self.held_out, self.held_out

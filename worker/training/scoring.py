@@ -231,7 +231,7 @@ class Loaded:
 
     def plan(self, tasks: Iterable[Task], views: int) -> Plan:
         """The batches of an evaluation of these tasks."""
-        return Plan(tasks, self.config, views, self.adapter.puzzles if self.adapter else self.puzzles)
+        return evaluator.plan_of(tasks, self.config, views, self.puzzles, self.adapter)
 
 
 def load_checkpoint(

@@ -83,9 +83,11 @@ def train(
         ranks.wait()
         data = training_data.build(config, source)
         learner = Learner(config, data, device, ranks)
-        recorder.trained_on(data.trained_on)
+        trained_on = recorder.trained_on(data.trained_on)
         _introduce(learner, data, recorder)
-        scorer = Scorer(config, data.puzzles, source, folder, recorder, stop, data.trained_on)
+        if trained_on.unknown_start:
+            recorder.log(f"This run is {trained_on.shortage.words}.", "warning")
+        scorer = Scorer(config, data.puzzles, source, folder, recorder, stop, trained_on)
         run = _Run(config, recorder, folder, stop, learner, scorer, data, attempt)
         if not (resume and run.resume()):
             start_from_config(learner, recorder, folder.parent)

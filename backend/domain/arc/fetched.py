@@ -36,16 +36,15 @@ class FetchedSet:
     """A set in Kaggle's form: challenges and their solutions."""
 
     name: str
-    about: str
     challenges: PinnedFile
     solutions: PinnedFile
 
 
 _TRM = "https://raw.githubusercontent.com/SamsungSAILMontreal/TinyRecursiveModels/"
 _FOLDER = f"{_TRM}e7b68717f0a6c4cbb4ce6fbef787b14f42083bd9/kaggle/combined/"
+# The 160 tasks of ConceptARC (arXiv 2305.07141), in the form that TRM was trained on.
 CONCEPT = FetchedSet(
     "concept",
-    "The 160 tasks of ConceptARC (arXiv 2305.07141), in the form that TRM was trained on.",
     PinnedFile(
         f"{_FOLDER}arc-agi_concept_challenges.json",
         "4e60bd1de956c2519c3236ba9f2c352c971d5971bfc568ceafa716dd9b1a91fd",

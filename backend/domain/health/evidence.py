@@ -230,8 +230,8 @@ def _memorisation(found: Findings) -> Iterator[Evidence]:
     shown = f"{percent(exact)} against {solved(held_out.solved)}/{held_out.n}"
     expected = f"gap ≤ {points(largest)}"
     about = (
-        "Whole grids right in training beside tasks solved that were never trained on. A gap of more than 20 "
-        "points over the held-out interval means that rules are remembered, not inferred."
+        "Whole grids right in training beside tasks solved that were never trained on. A gap of more than "
+        f"{100 * largest:g} points over the held-out interval means that rules are remembered, not inferred."
     )
     yield Evidence("memorisation", of.EXACT, title, gap, shown, largest, expected, level, word, about)
 

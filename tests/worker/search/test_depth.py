@@ -15,7 +15,7 @@ from backend.domain.experiment import (
     MovingSearch,
     RandomSearch,
 )
-from backend.domain.experiment.search import cost_of, population_of, random_control, steps_of
+from backend.domain.experiment.search import cost_of, population_of, steps_of
 from tests.support.models import PUZZLES, SMALL_ENCODERS, etrm, random_batch, trm
 from worker.models.build import build_reasoner
 from worker.models.reasoner import Reasoner
@@ -60,17 +60,6 @@ def test_what_is_counted_went_through_the_core(search: MovingSearch) -> None:
     assert passed == decodes - 3 * steps * cost.way_back
     if search.most_decodes:
         assert decodes <= 3 * search.most_decodes < decodes + 3 * cost.step
-
-
-@pytest.mark.parametrize("search", COSTS.values(), ids=COSTS)
-def test_the_random_control_costs_as_much(search: MovingSearch) -> None:
-    for shown in (1, 2, 5):
-        wanted = cost_of(search, shown, DEPTH, 16).after(steps_of(search))
-        wanted = min(wanted, search.most_decodes or wanted)
-        control = random_control(search, shown, DEPTH, 16)
-        one = cost_of(control, shown, DEPTH, 16)
-        spent = one.after(control.samples)
-        assert wanted <= spent < wanted + one.step
 
 
 def test_the_usual_population_grows_with_the_latent() -> None:

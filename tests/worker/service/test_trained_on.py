@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import Engine, delete
 
 from backend.data import queries as sets
@@ -20,12 +21,15 @@ from backend.evaluation import service as evaluations
 from backend.evaluation.views import EvaluationView
 from backend.lifecycle import service as runs
 from backend.queue import claims
-from backend.run_view import health
+from backend.run_view import health, learning
 from backend.run_view.views import RunView
 from backend.runs import tables
+from tests.support.commands import typed
+from tests.support.processes import Lab
 from tests.support.records.tiny_runs import tiny
 from worker.data.augment import Augmentation
 from worker.service import evaluate, train
+from worker.training.checkpoints import checkpoint
 
 VIEW = Augmentation(3, (0, 2, 3, 4, 5, 6, 7, 8, 9, 1))
 SMALL = [task for task in read_built_in("arc-agi-1/training") if task.visible_side <= 7][:12]
@@ -80,6 +84,20 @@ def on(name: str, **evaluation: Any) -> dict[str, Any]:
     }
 
 
+def turned(tasks: Sequence[Task]) -> list[Task]:
+    """The same tasks in another view, under other names."""
+    return [
+        replace(
+            task,
+            id=f"turned{at}",
+            demonstrations=tuple(
+                Pair(VIEW.apply(pair.input), VIEW.apply(pair.output)) for pair in task.demonstrations
+            ),
+        )
+        for at, task in enumerate(tasks)
+    ]
+
+
 def test_an_evaluation_of_tasks_never_trained_on_is_no_leak(database: Engine, client: httpx.Client) -> None:
     """Only 4 of the set's 12 are trained on; the same 12 come again under another name."""
     mine, again = add_set(database, "never/mine", SMALL), add_set(database, "never/again", SMALL)
@@ -118,17 +136,7 @@ def test_a_leak_is_a_fact_of_the_evaluation_that_asks_it_and_not_of_the_run(
     database: Engine, client: httpx.Client
 ) -> None:
     mine = add_set(database, "leak/mine", SMALL[:6])
-    turned = [
-        replace(
-            task,
-            id=f"turned{at}",
-            demonstrations=tuple(
-                Pair(VIEW.apply(pair.input), VIEW.apply(pair.output)) for pair in task.demonstrations
-            ),
-        )
-        for at, task in enumerate(SMALL[:2])
-    ]
-    other = add_set(database, "leak/other", [*turned, *SMALL[8:10]])
+    other = add_set(database, "leak/other", [*turned(SMALL[:2]), *SMALL[8:10]])
     clean = add_set(database, "leak/clean", SMALL[8:12])
     run_id = trained(database, **on(mine))
 
@@ -221,6 +229,72 @@ def test_a_fork_was_also_trained_on_what_its_start_was(database: Engine) -> None
     run = shown(database, second)
     assert run.trained_on is not None
     assert run.trained_on.words == "trained on 3 tasks"  # itself
+
+
+def test_a_fork_s_own_training_judges_its_scores_as_a_later_evaluation_does(database: Engine) -> None:
+    """By the tasks of its start too: here what its start was trained on gives two evaluated tasks away."""
+    mine, more = add_set(database, "judged/mine", SMALL[:3]), add_set(database, "judged/more", SMALL[3:6])
+    asked = add_set(database, "judged/asked", [*turned(SMALL[:2]), *SMALL[8:10]])
+    first = trained(database, **on(mine))
+    start = {"kind": "run", "run": first, "step": 2}
+
+    second = trained(
+        database, **on(more, sets=[{"name": asked}], views=2), training={"initialise_from": start}
+    )
+
+    (in_training,) = shown(database, second).results
+    later = evaluated(database, second, asked, views=3)
+    assert in_training.standing == later.standing == "2 of 4 given away by training tasks"
+    assert shown(database, second).headline is None
+    with reading_scope(database) as session:
+        assert "turned0" in evaluations.get(session, in_training.id).warning
+
+
+@pytest.mark.parametrize("kind", ["a run without a record", "a checkpoint file"])
+def test_what_an_unknown_start_was_trained_on_is_said_to_be_unknown(
+    kind: str, database: Engine, client: httpx.Client, lab: Lab
+) -> None:
+    name = kind.replace(" ", "-")
+    mine = add_set(database, f"{name}/mine", SMALL[:3])
+    more, asked = (
+        add_set(database, f"{name}/more", SMALL[3:6]),
+        add_set(database, f"{name}/asked", SMALL[6:9]),
+    )
+    first = trained(database, **on(mine))
+    if kind == "a run without a record":
+        with session_scope(database) as session:
+            session.execute(delete(tables.TrainedOn).where(tables.TrainedOn.run_id == first))
+        start, words = {"kind": "run", "run": first, "step": 2}, f"run {first}"
+    else:
+        file = checkpoint.weights_file(checkpoint.find(lab.artifacts / first, 2), "ema")
+        start, words = {"kind": "checkpoint", "path": str(file)}, f"checkpoint file {file.name}"
+
+    second = trained(
+        database, **on(more, sets=[{"name": asked}], views=2), training={"initialise_from": start}
+    )
+
+    run = shown(database, second)
+    (result,) = run.results
+    unknown = "unknown whether trained on"
+    assert (result.standing, result.held_out, result.trained_on, result.unknown) == (unknown, False, 0, 3)
+    assert evaluated(database, second, mine).standing == unknown
+    assert evaluated(database, second, more).standing == "trained on"
+    assert run.headline == result.id  # its own score, and no verdict rests on it
+    assert learning.of_run(run).word == "no data yet"
+    assert run.trained_on is not None
+    said = f"trained on 3 tasks; unknown what {words}, its start, was trained on"
+    assert run.trained_on.words == said
+    page = client.get(f"/runs/{second}").text
+    assert said in page
+    assert f"<dt>pass@1, {unknown}</dt>" in page
+    assert unknown in client.get(f"/evaluations/{result.id}").text
+    assert unknown in client.get("/", params={"filter": f'id == "{second}"'}).text
+    for command in (("run", "show", second), ("evaluation", "show", str(result.id))):
+        assert unknown in typed(lab.folder, *command, **lab.environment).stdout
+    # A fork of it knows no more.
+    forked = {"kind": "run", "run": second, "step": 2}
+    third = trained(database, **on(more), training={"initialise_from": forked})
+    assert evaluated(database, third, asked).standing == unknown
 
 
 def test_trm_is_scored_on_the_tasks_it_has_an_embedding_for(database: Engine, client: httpx.Client) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from backend.domain.arc.votes import OutcomeTrace
 from backend.domain.crossed import CrossedDifference, Table, crossed_difference
 from backend.domain.records import TestOutcome
-from backend.domain.statistics import Mean, mean_of_shares, task_scores
+from backend.domain.statistics import Mean, mean_of_shares, ranks_by_task, task_scores
 from worker.experiments.control.jobs import Training
 from worker.experiments.control.methods import Method
 from worker.recording.console import METRICS_FILE
@@ -169,10 +169,7 @@ def read_method(letter: str, method: Method, decodes: int, seeds: Sequence[Train
 
 def scores_of(outcomes: Sequence[TestOutcome]) -> Scores:
     """Each task's share of test inputs solved at the first attempt."""
-    ranks: dict[str, list[int | None]] = {}
-    for outcome in outcomes:
-        ranks.setdefault(outcome.task_id, []).append(outcome.truth_rank)
-    return task_scores(ranks, 1)
+    return task_scores(ranks_by_task((each.task_id, each.truth_rank) for each in outcomes), 1)
 
 
 def _scores(file: OutcomeFile) -> Scores:

@@ -8,7 +8,7 @@ from backend.domain.experiment.search.config import (
     RandomSearch,
     SearchConfig,
 )
-from backend.domain.experiment.search.cost import Cost, cost_of, population_of, random_control, steps_of
+from backend.domain.experiment.search.cost import Cost, cost_of, population_of, steps_of
 from backend.domain.experiment.search.words import (
     normalised_key,
     search_key,
@@ -28,7 +28,6 @@ __all__ = [
     "cost_of",
     "normalised_key",
     "population_of",
-    "random_control",
     "search_key",
     "search_label",
     "search_of",

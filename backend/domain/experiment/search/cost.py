@@ -13,7 +13,6 @@ from backend.domain.experiment.search.config import (
 )
 
 WAY_BACK = 2  # cost of a backward pass, in forward passes
-MOST_SAMPLES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -60,18 +59,3 @@ def steps_of(search: MovingSearch) -> int:
     if isinstance(search, GradientSearch):
         return search.steps
     return search.generations if isinstance(search, EvolutionarySearch) else search.samples
-
-
-def random_control(search: MovingSearch, demonstrations: int, act_steps: int, numbers: int) -> RandomSearch:
-    """Random search at the compute of another search: the fewest draws that cost no less."""
-    total = cost_of(search, demonstrations, act_steps, numbers).after(steps_of(search))
-    total = total if search.most_decodes is None else min(total, search.most_decodes)
-    one = demonstrations * (search.act_steps or act_steps)
-    return RandomSearch(
-        samples=min(MOST_SAMPLES, max(0, math.ceil(total / max(1, one)) - 1)),
-        scale=0.5 if isinstance(search, GradientSearch) else search.scale,
-        start=search.start,
-        leave_one_out=search.leave_one_out,
-        act_steps=search.act_steps,
-        selection=search.selection,
-    )

@@ -188,36 +188,25 @@ class RunPage {
 /** What the form asks for; what was left empty stands for its default. */
 function asked(form) {
   const fields = Object.fromEntries(new FormData(form));
-  const { set_name: set, tasks, trace_steps: trace, distinct_views: distinct, ...others } = fields;
-  const [rest, adaptation] = adaptationOf(others);
+  const { set_name: set, tasks, trace_steps: trace, distinct_views: distinct, ...rest } = fields;
   const named = tasks.split(/[\s,]+/).filter(Boolean);
-  const plain = Object.entries(rest).filter(([key]) => !/^search(_|$)/.test(key));
+  const plain = Object.entries(rest).filter(([key]) => !/^(adaptation|search)(_|$)/.test(key));
   const given = plain.filter(([key, value]) => value && !(named.length && key === "first_tasks"));
   const numbers = given.map(([key, value]) => [key, key === "weights" ? value : Number(value)]);
   const wanted = { set, tasks: named, trace_steps: trace === "on", distinct_views: distinct === "on", ...Object.fromEntries(numbers) };
-  if (adaptation) wanted.adaptation = adaptation;
-  return fields.search ? { ...wanted, search: searchOf(form, fields.search) } : wanted;
+  for (const part of ["adaptation", "search"]) if (fields[part]) wanted[part] = configOf(form, part, fields[part]);
+  return wanted;
 }
 
-/** What is left of the form without the adaptation's fields, and the adaptation's config; null for none. */
-function adaptationOf(fields) {
-  const own = /^adaptation(_|$)/;
-  const rest = Object.entries(fields).filter(([name]) => !own.test(name));
-  const { adaptation: kind, adaptation_rank: rank, ...given } = Object.fromEntries(Object.entries(fields).filter(([name]) => own.test(name)));
-  if (kind === "adapters" && rank) given.adaptation_rank = rank;
-  const numbers = Object.entries(given).filter(([, value]) => value).map(([name, value]) => [name.slice("adaptation_".length), Number(value)]);
-  return [Object.fromEntries(rest), kind ? { kind, ...Object.fromEntries(numbers) } : null];
-}
-
-/** The search's config, from the fields of its kind. */
-function searchOf(form, kind) {
-  const search = { kind };
-  for (const field of form.querySelectorAll(`[data-search~="${kind}"] [name^="search_"]`)) {
-    const name = field.name.slice("search_".length);
-    if (field.type === "checkbox") search[name] = field.checked;
-    else if (field.value) search[name] = field.type === "number" ? Number(field.value) : field.value;
+/** The config of a search or an adaptation, from the fields of its kind. */
+function configOf(form, part, kind) {
+  const config = { kind };
+  for (const field of form.querySelectorAll(`[data-${part}~="${kind}"] [name^="${part}_"]`)) {
+    const name = field.name.slice(part.length + 1);
+    if (field.type === "checkbox") config[name] = field.checked;
+    else if (field.value) config[name] = field.type === "number" ? Number(field.value) : field.value;
   }
-  return search;
+  return config;
 }
 
 function metricsBelow(root) {
