@@ -51,6 +51,10 @@ class Heartbeat:
         self._current_run_id = run_id
         self._once()
 
+    def hand_over(self) -> None:
+        """Send what this worker put back to whoever is idle: it leaves, and takes nothing itself any more."""
+        self._once()
+
     def _once(self, resend_after: float = RESEND_AFTER) -> None:
         """One sign of life and one sweep; what fails is left for the next time."""
         try:
