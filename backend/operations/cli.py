@@ -1,4 +1,4 @@
-"""`etrm backup` and `etrm restore`."""
+"""`etrm backup`, `etrm restore` and `etrm doctor`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from backend.terminal.options import AsJson
 
 if TYPE_CHECKING:
     from backend.operations.archive import Manifest
@@ -64,6 +66,29 @@ def restore(
     close_to_others(settings)
     print(f"Restored {_described(service.read(settings, file, replace))}.")
     print("People log in again; tokens and share links work as they did. Restart a running web server.")
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Examine every part of the lab: what is wrong, and what to do.
+
+    Waits for no part longer than some seconds. Exits with 1 if there is a problem.
+    """
+    import json
+    from dataclasses import asdict
+
+    from backend.operations import doctor as service
+
+    findings = service.look()
+    well = service.is_well(findings)
+    if as_json:
+        print(json.dumps({"ok": well, "findings": [asdict(each) for each in findings]}, ensure_ascii=False))
+    else:
+        for each in findings:
+            print(f"{each.level:8} {each.part:12} {each.what}")
+            if each.advice:
+                print(f"{'':22}{each.advice}")
+    if not well:
+        raise typer.Exit(1)
 
 
 def _described(manifest: Manifest) -> str:
