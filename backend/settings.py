@@ -54,6 +54,12 @@ class Settings(BaseSettings):
         description="Folders, separated by commas, in which runs may start from a checkpoint file; "
         "the artifacts folder always is one. Unset: HOME/checkpoints.",
     )
+    min_free_gib: float = Field(
+        0.5,
+        ge=0,
+        description="GiB of disk space to keep free: with less, a worker takes no work, and uploads and "
+        "checkpoints are refused. 0: never.",
+    )
     nodes: int = Field(
         1, ge=1, le=4096, description="Machines that share one run's batches; they meet at ETRM_RENDEZVOUS."
     )
@@ -84,6 +90,11 @@ class Settings(BaseSettings):
         description="Further Host names the web server answers to, separated by commas; "
         "the loopback names and ETRM_HOST always are.",
     )
+
+    @property
+    def min_free_bytes(self) -> int:
+        """`min_free_gib` in bytes."""
+        return int(self.min_free_gib * 2**30)
 
     @classmethod
     def load(cls) -> Self:

@@ -17,6 +17,7 @@ from backend.groups import cli as sweep
 from backend.lab import cli as storage
 from backend.launch import cli as config
 from backend.metrics import cli as metrics
+from backend.operations import cli as operations
 from backend.people import cli as people
 from backend.people import token_cli as token
 from backend.queue import cli as queue
@@ -73,3 +74,6 @@ app.command(name="config")(config.config)
 app.add_typer(people.app, name="people")
 app.add_typer(token.app, name="token")
 app.command()(storage.storage)
+app.command()(operations.backup)
+app.command()(operations.restore)
+app.command()(operations.doctor)

@@ -15,7 +15,15 @@ from backend.data import service as datasets
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
-from backend.kit.errors import Conflict, EtrmError, FieldProblem, InvalidInput, InvalidTaskFile, TooLarge
+from backend.kit.errors import (
+    Conflict,
+    EtrmError,
+    FieldProblem,
+    InvalidInput,
+    InvalidTaskFile,
+    StorageFull,
+    TooLarge,
+)
 from backend.kit.json_text import repeated_key, shown
 from backend.web.deps import Database
 from backend.web.errors import problems, responses
@@ -137,7 +145,7 @@ def list_sets(engine: Database) -> list[SetView]:
 @router.post(
     "",
     status_code=201,
-    responses=responses(401, 409, 413, 422),
+    responses=responses(401, 409, 413, 422, 507),
     openapi_extra={
         "requestBody": {
             "content": {
@@ -172,7 +180,7 @@ def check_import(given: Annotated[Import, Depends(posted_import)], engine: Datab
     try:
         with reading_scope(engine) as session:
             number = datasets.check_import(session, given.name, given.files, given.solutions, given.replace)
-    except (InvalidInput, InvalidTaskFile, Conflict, TooLarge) as error:
+    except (InvalidInput, InvalidTaskFile, Conflict, TooLarge, StorageFull) as error:
         return ImportCheck(valid=False, tasks=0, message=" ".join(_told(error)))
     return ImportCheck(valid=True, tasks=number, message="")
 

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -16,9 +17,11 @@ from backend.domain.arc.files import merge_solutions, parse_tasks, read_built_in
 from backend.domain.arc.task import Task
 from backend.domain.experiment import BUILT_IN_SETS, GENERATED_PREFIX, GENERATED_SETS
 from backend.kit import cursors
+from backend.kit.disk import check_room
 from backend.kit.errors import Conflict, InvalidTaskFile, NotFound
 from backend.kit.format import counted
 from backend.kit.problems import invalid, unknown
+from backend.settings import Settings
 
 MAX_NAME = 100
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
@@ -70,9 +73,10 @@ def import_files(
     """Make the set `name` of the tasks in `files`, or nothing at all if any of them is wrong.
 
     Importing the same tasks again changes nothing; other tasks under a used name need `replace`.
-    Raises InvalidInput (name), InvalidTaskFile, TooLarge, Conflict.
+    Raises InvalidInput (name), InvalidTaskFile, TooLarge, Conflict, StorageFull.
     """
     check_name(name)
+    _check_room(session, name)
     imported = _parsed(files, solutions)
     if not rows.add_set_once(session, name, "imported", time.time()):
         before = rows.tasks_of(session, name)
@@ -95,6 +99,7 @@ def check_import(
 ) -> int:
     """How many tasks an import would bring; raises what `import_files` would. Nothing is written."""
     check_name(name)
+    _check_room(session, name)
     imported = _parsed(files, solutions)
     before = rows.tasks_of(session, name)
     if before and before != imported and not replace:
@@ -111,6 +116,13 @@ def remove(session: Session, name: str) -> None:
         raise Conflict(f"{name} is built in and cannot be removed.", "Only imported sets can be removed.")
     rows.delete_set(session, name)
     audit.note(session, Action.SET_REMOVED, Subject("set", name), counted(found.tasks, "task"))
+
+
+def _check_room(session: Session, name: str) -> None:
+    """StorageFull where the disk of an SQLite database is nearly full; that of a server cannot be seen."""
+    url = session.get_bind().engine.url
+    if url.get_backend_name() == "sqlite" and url.database:
+        check_room(Path(url.database).absolute().parent, Settings.current().min_free_bytes, f"The set {name}")
 
 
 def check_name(name: str) -> None:

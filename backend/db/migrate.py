@@ -28,17 +28,31 @@ def upgrade(url: str, revision: str = "head") -> None:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         config.attributes["connection"] = connection
-        _refuse_newer(config, connection)
+        refuse_newer(connection)
         command.upgrade(config, revision)
 
 
-def _refuse_newer(config: Config, connection: Connection) -> None:
+def newest() -> str:
+    """The revision that `upgrade` brings a database to."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
+
+
+def is_known(revision: str) -> bool:
+    """Whether this code can read, or migrate, a database at `revision`."""
+    return revision in {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+
+
+def revision_of(connection: Connection) -> str:
+    """The revision that a database is at; empty for one without a schema."""
+    return ", ".join(sorted(MigrationContext.configure(connection).get_current_heads()))
+
+
+def refuse_newer(connection: Connection) -> None:
     """Conflict if the database has been at a revision that this code does not know."""
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
-    if unknown:
+    revision = revision_of(connection)
+    if revision and not is_known(revision):
         raise Conflict(
-            f"The database is newer than this program: it is at revision {', '.join(sorted(unknown))}.",
+            f"The database is newer than this program: it is at revision {revision}.",
             "Update the program, or set ETRM_HOME or ETRM_DATABASE_URL to another database.",
         )
 

@@ -20,17 +20,23 @@ def storage(
     from backend.terminal.lab import reading, settings, writing
     from backend.terminal.tables import show
 
-    artifacts = settings().artifacts
+    lab = settings()
+    artifacts = lab.artifacts
     if free:
         with writing() as session:
             paths = service.forget_old(session, free)
         service.remove_files(artifacts, paths)
         print(f"Removed {counted(len(paths), 'checkpoint')}.")
     with reading() as session:
-        found = service.read(session, artifacts)
+        found = service.read(session, artifacts, lab.min_free_bytes)
     rows = [
         (each.run_id, each.name, each.status.value, str(each.checkpoints), size(each.checkpoint_bytes))
         for each in found.runs
     ]
     show(("run", "name", "status", "checkpoints", "size"), rows, empty="No checkpoints.")
-    print(f"Database {size(found.database_bytes)}, checkpoints {size(found.checkpoint_bytes)}.")
+    print(
+        f"Database {size(found.database_bytes)}, checkpoints {size(found.checkpoint_bytes)}, "
+        f"free disk space {size(found.disk_free_bytes)}."
+    )
+    if found.disk_is_low:
+        print(f"Uploads and checkpoints are refused: {size(lab.min_free_bytes)} are kept free.")

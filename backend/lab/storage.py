@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
+from backend.kit.disk import free_bytes
 from backend.kit.errors import Conflict, NotFound
 from backend.kit.format import counted
 from backend.lab import queries as database_size
@@ -39,12 +39,14 @@ class Storage:
 
     database_bytes: int
     checkpoint_bytes: int
-    disk_free_bytes: int | None  # where checkpoints go; None if that folder is not there yet
+    disk_free_bytes: int | None  # where checkpoints go; None if nobody can say
+    disk_is_low: bool  # less than is to be kept free: uploads and checkpoints are refused
     runs: tuple[RunStorage, ...]
 
 
-def read(session: Session, artifacts: Path) -> Storage:
-    """What takes room."""
+def read(session: Session, artifacts: Path, least_free: int) -> Storage:
+    """What takes room, and whether fewer than `least_free` bytes are free where checkpoints go."""
+    free = free_bytes(artifacts)
     sizes = {run_id: (number, size) for run_id, number, size in journal.checkpoint_sizes(session)}
     runs = [
         RunStorage(
@@ -60,7 +62,8 @@ def read(session: Session, artifacts: Path) -> Storage:
     return Storage(
         database_bytes=database_size.size_bytes(session),
         checkpoint_bytes=sum(each.checkpoint_bytes for each in runs),
-        disk_free_bytes=_free(artifacts),
+        disk_free_bytes=free,
+        disk_is_low=free is not None and free < least_free,
         runs=tuple(runs),
     )
 
@@ -94,11 +97,3 @@ def remove_files(artifacts: Path, paths: Sequence[str]) -> None:
             shutil.rmtree(target, ignore_errors=True)
         else:
             target.unlink(missing_ok=True)
-
-
-def _free(folder: Path) -> int | None:
-    try:
-        found = os.statvfs(folder)
-    except OSError:
-        return None
-    return found.f_bavail * found.f_frsize

@@ -36,7 +36,10 @@ class StorageView(BaseModel):
 
     database_bytes: int
     checkpoint_bytes: int
-    disk_free_bytes: int | None = Field(description="Where checkpoints go; null if it is not there yet.")
+    disk_free_bytes: int | None = Field(description="Where checkpoints go; null if unknown.")
+    disk_is_low: bool = Field(
+        description="Less than ETRM_MIN_FREE_GIB is free: uploads and checkpoints are refused."
+    )
     runs: list[RunStorageView] = Field(description="That have a checkpoint, the largest first.")
 
 
@@ -50,7 +53,7 @@ class Freed(Input):
 def read_storage(engine: Database, settings: Configured) -> StorageView:
     """What takes room."""
     with reading_scope(engine) as session:
-        return StorageView.model_validate(storage.read(session, settings.artifacts))
+        return StorageView.model_validate(storage.read(session, settings.artifacts, settings.min_free_bytes))
 
 
 @router.post("/free", responses=responses(404, 409, 422))

@@ -40,7 +40,7 @@ def writing() -> Iterator[Session]:
     """A session on the settings' database that commits when the block ends."""
     from backend.db.session import make_engine, session_scope
 
-    engine = make_engine(_database_url())
+    engine = make_engine(database_url())
     try:
         with session_scope(engine) as session:
             yield session
@@ -53,7 +53,7 @@ def reading() -> Iterator[Session]:
     """A session on the settings' database that only reads."""
     from backend.db.session import make_engine, reading_scope
 
-    engine = make_engine(_database_url())
+    engine = make_engine(database_url())
     try:
         with reading_scope(engine) as session:
             yield session
@@ -61,7 +61,7 @@ def reading() -> Iterator[Session]:
         engine.dispose()
 
 
-def _database_url() -> str:
+def database_url() -> str:
     """The database's address, brought to the newest schema if it is there; NotFound if it is not yet."""
     from sqlalchemy.engine import make_url
 

@@ -76,15 +76,15 @@ def _attempt(engine: Engine, settings: Settings, run_id: str, attempt: int, stop
         )
     if not parallel.is_first():
         return _work_along(config, engine, settings.artifacts / run_id, stop)
-    return _carry_out(config, engine, settings.artifacts, run_id, attempt, stop)
+    return _carry_out(config, engine, settings, run_id, attempt, stop)
 
 
 def _carry_out(
-    config: ExperimentConfig, engine: Engine, artifacts: Path, run_id: str, attempt: int, stop: StopSignal
+    config: ExperimentConfig, engine: Engine, settings: Settings, run_id: str, attempt: int, stop: StopSignal
 ) -> int:
     """Train and record."""
-    folder = artifacts / run_id
-    recorder = DbRecorder(engine, run_id, attempt, artifacts)
+    folder = settings.artifacts / run_id
+    recorder = DbRecorder(engine, run_id, attempt, settings.artifacts)
     warn = _level(recorder, "warning")
     with (
         redirect_stdout(LineWriter(sys.stdout, _level(recorder, "info"))),
@@ -96,7 +96,9 @@ def _carry_out(
             from worker.training.trainer import train  # takes seconds: torch
 
             forget_unwritten(engine, folder, run_id, warn)
-            result = train(config, DbTasks(engine), recorder, folder, stop, True, attempt)
+            result = train(
+                config, DbTasks(engine), recorder, folder, stop, True, attempt, settings.min_free_bytes
+            )
         except EtrmError as error:
             recorder.log(str(error), "error")
             raise

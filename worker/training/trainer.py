@@ -12,6 +12,7 @@ from backend.domain.config.problems import differences
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.metrics.names import BASELINE, LEFT_OUT
 from backend.domain.records import EvaluationSummary, Progress, Ruling
+from backend.kit.disk import check_room
 from backend.kit.errors import Conflict, TrainingDiverged
 from backend.kit.format import counted
 from worker.data import training_data
@@ -61,6 +62,7 @@ def train(
     stop: StopSignal,
     resume: bool = True,
     attempt: int = 0,
+    least_free: int = 0,
 ) -> TrainingResult:
     """Train to `config.training.steps` and score, or stop early with a checkpoint when `stop` is requested.
 
@@ -69,7 +71,8 @@ def train(
 
     Checkpoints, those of this `attempt`, and outcomes are written to `folder`. With `resume` it resumes from
     the newest whole checkpoint there; on the CPU in fp32 every number is then the same as without the stop,
-    except `samples_per_second` and `memory_bytes`. Under torchrun every process calls this: they share each
+    except `samples_per_second` and `memory_bytes`. Where fewer than `least_free` bytes of disk are free, a
+    checkpoint is refused. Under torchrun every process calls this: they share each
     batch, and the first of them records, saves and evaluates. Raises EtrmError subclasses: InvalidConfig
     (data, device), CheckpointCorrupt, Conflict (checkpoint of another config), StorageFull, TrainingDiverged;
     and LostRun where a later attempt has the run.
@@ -88,7 +91,7 @@ def train(
         if trained_on.unknown_start:
             recorder.log(f"This run is {trained_on.shortage.words}.", "warning")
         scorer = Scorer(config, data.puzzles, source, folder, recorder, stop, trained_on)
-        run = _Run(config, recorder, folder, stop, learner, scorer, data, attempt)
+        run = _Run(config, recorder, folder, stop, learner, scorer, data, attempt, least_free)
         if not (resume and run.resume()):
             start_from_config(learner, recorder, folder.parent)
         recorder.progress(Progress("loading", 1, 1))
@@ -108,6 +111,7 @@ class _Run:
         scorer: Scorer,
         data: TrainingData,
         attempt: int,
+        least_free: int,
     ) -> None:
         self.config = config
         self.recorder = recorder
@@ -122,6 +126,7 @@ class _Run:
         self.meter = Meter("training", config.training.steps)
         self.data = data
         self.attempt = attempt
+        self.least_free = least_free  # bytes
         self.saved_step = -1
 
     def resume(self) -> bool:
@@ -221,6 +226,7 @@ class _Run:
         snapshot = self.learner.snapshot(watched)
         self.saved_step = self.learner.step
         if self.ranks.is_first:
+            check_room(self.folder, self.least_free, f"The checkpoint of step {self.learner.step}")
             keep = self.config.training.keep_checkpoints
             self.recorder.checkpoint(checkpoint.save(self.folder, snapshot, keep, self.attempt))
 

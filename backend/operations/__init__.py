@@ -1,0 +1,1 @@
+"""Keeping a lab running: backup and restore, `etrm doctor`, figures for Prometheus."""

@@ -1,0 +1,104 @@
+"""`etrm backup`, `etrm restore` and `etrm doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.terminal.options import AsJson
+
+if TYPE_CHECKING:
+    from backend.operations.archive import Manifest
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup: one file.")]
+
+
+def backup(
+    file: File,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace FILE if it exists, once the new backup is complete.")
+    ] = False,
+    incomplete: Annotated[
+        bool, typer.Option("--incomplete", help="Leave out checkpoints whose files are missing or damaged.")
+    ] = False,
+) -> None:
+    """Save the database and its checkpoints to one file.
+
+    The lab may be running. The file is for its owner alone: it holds what the lab holds.
+    """
+    from backend.db.session import make_engine
+    from backend.operations import backup as service
+    from backend.terminal.lab import database_url, settings
+
+    engine = make_engine(database_url())
+    try:
+        manifest = service.write(engine, settings().artifacts, file, overwrite, incomplete)
+    finally:
+        engine.dispose()
+    print(f"Wrote {file}: {_described(manifest)}.")
+    for left in manifest.left_out:
+        print(f"Left out: {left}.")
+
+
+def restore(
+    file: File,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete what this lab holds, and restore in its place.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only read the backup and verify its checksums.")
+    ] = False,
+) -> None:
+    """Bring a backup into this lab, which must be empty.
+
+    SQLite or PostgreSQL, whichever the backup came from; an older schema is migrated.
+    """
+    from backend.operations import restore as service
+    from backend.settings import Settings
+    from backend.terminal.private import close_to_others
+
+    if check:
+        print(f"{file} is complete: {_described(service.check(file))}.")
+        return
+    settings = Settings.load()
+    close_to_others(settings)
+    print(f"Restored {_described(service.read(settings, file, replace))}.")
+    print("People log in again; tokens and share links work as they did. Restart a running web server.")
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Examine every part of the lab: what is wrong, and what to do.
+
+    Waits for no part longer than some seconds. Exits with 1 if there is a problem.
+    """
+    import json
+    from dataclasses import asdict
+
+    from backend.operations import doctor as service
+
+    findings = service.look()
+    well = service.is_well(findings)
+    if as_json:
+        print(json.dumps({"ok": well, "findings": [asdict(each) for each in findings]}, ensure_ascii=False))
+    else:
+        for each in findings:
+            print(f"{each.level:8} {each.part:12} {each.what}")
+            if each.advice:
+                print(f"{'':22}{each.advice}")
+    if not well:
+        raise typer.Exit(1)
+
+
+def _described(manifest: Manifest) -> str:
+    from datetime import UTC, datetime
+
+    from backend.kit.format import counted, size
+    from backend.operations.archive import ARTIFACTS, DATABASE
+
+    taken = datetime.fromtimestamp(manifest.created_at, UTC)
+    return (
+        f"database {size(manifest.size_of(DATABASE))} and {counted(manifest.checkpoints, 'checkpoint')} "
+        f"{size(manifest.size_of(ARTIFACTS))}, as of {taken:%Y-%m-%d %H:%M:%S} UTC"
+    )

@@ -1,0 +1,104 @@
+"""Checkpoints held while they are backed up: hard links, since a training removes old ones at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.runs import checkpoint_files
+from backend.runs.tables import Checkpoint
+
+FOLDER = ".backup-"  # prefix, in the artifacts folder
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A checkpoint as the database lists it; `path` is relative to the artifacts folder."""
+
+    id: int
+    run_id: str
+    step: int
+    path: str
+    sha256: str  # of its manifest
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}, step {self.step}"
+
+
+def listed(session: Session) -> list[Listed]:
+    """All checkpoints that the database lists; only columns that every schema has."""
+    columns = (Checkpoint.id, Checkpoint.run_id, Checkpoint.step, Checkpoint.path, Checkpoint.sha256)
+    return [Listed(*row) for row in session.execute(select(*columns).order_by(Checkpoint.id))]
+
+
+@contextmanager
+def place(artifacts: Path, elsewhere: Path) -> Iterator[Path]:
+    """A folder for the links, gone afterwards: in the artifacts, or `elsewhere` if these are read-only."""
+    for left in artifacts.glob(f"{FOLDER}*"):  # of a backup that was killed
+        number = left.name.removeprefix(FOLDER).partition("-")[0]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+    prefix = f"{FOLDER}{os.getpid()}-"
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=artifacts))
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=elsewhere))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pin(artifacts: Path, checkpoints: Sequence[Listed], folder: Path) -> list[Listed]:
+    """Hold the files of these checkpoints under their paths in `folder`; those whose files are not there."""
+    return [each for each in checkpoints if not _pinned(artifacts / each.path, folder / each.path)]
+
+
+def problem(folder: Path, checkpoint: Listed) -> str:
+    """What is wrong with a pinned checkpoint: its manifest or a file is not what was written; else empty."""
+    manifest = folder / checkpoint.path / checkpoint_files.MANIFEST
+    try:
+        content = manifest.read_bytes()
+        if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
+            return "its manifest is not the one that was written"
+        for name, digest in json.loads(content)["sha256"].items():
+            with (manifest.parent / name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                    return f"the checksum of {name} differs"
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return "a file is missing or cannot be read"
+    return ""
+
+
+def files(folder: Path, checkpoint: Listed) -> list[Path]:
+    """The files of a pinned checkpoint, in order of their names."""
+    return sorted(path for path in (folder / checkpoint.path).rglob("*") if path.is_file())
+
+
+def _pinned(source: Path, target: Path) -> bool:
+    try:
+        shutil.copytree(source, target, copy_function=_link)
+    except (OSError, shutil.Error):  # removed meanwhile
+        shutil.rmtree(target, ignore_errors=True)
+        return False
+    return (target / checkpoint_files.MANIFEST).is_file()
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
