@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.waiting import Ready
 from sqlalchemy import Engine, event
 
 from backend.db.waits import Waits
@@ -38,25 +39,35 @@ class _Watched(psycopg.Connection[Any]):
 
     check: Check
     connect_check: Check
-    answered: Callable[[], None]
+    heard: Callable[[], None]
 
     def wait(
         self, gen: Generator[Any, Any, Result], interval: float = INTERVAL, *arguments: Any, **options: Any
     ) -> Result:
         try:
-            result: Result = super().wait(_checked(gen, self.check), interval, *arguments, **options)
+            watched = _checked(gen, self.check, self.heard)
+            result: Result = super().wait(watched, interval, *arguments, **options)
         except Silent:
             self.pgconn.finish()
             raise
-        self.answered()
         return result
+
+    def set_read_only(self, value: bool | None) -> None:
+        """After a transaction that only reads, let the server say again whether the next one may write.
+
+        SQLAlchemy puts back False, which psycopg sends as READ WRITE: a server that is set to refuse writes,
+        as one is during a failover, would take them on connections that have read before.
+        """
+        super().set_read_only(value or None)
 
     @classmethod
     def _connect_gen(cls, *arguments: Any, **options: Any) -> Any:
-        return _checked(super()._connect_gen(*arguments, **options), cls.connect_check)
+        return _checked(super()._connect_gen(*arguments, **options), cls.connect_check, cls.heard)
 
 
-def _checked(gen: Generator[Any, Any, Result], check: Check) -> Generator[Any, Any, Result]:
+def _checked(
+    gen: Generator[Any, Any, Result], check: Check, heard: Callable[[], None]
+) -> Generator[Any, Any, Result]:
     """`gen`, a network operation of psycopg, with a `check` at its start and at every `INTERVAL`."""
     began = time.monotonic()
     check(began)
@@ -64,7 +75,9 @@ def _checked(gen: Generator[Any, Any, Result], check: Check) -> Generator[Any, A
         wanted = next(gen)
         while True:
             ready = yield wanted
-            if not ready:
+            if ready & Ready.R:
+                heard()
+            elif not ready:
                 check(began)
             wanted = gen.send(ready)
     except StopIteration as done:
@@ -103,7 +116,7 @@ class Watch:
         members = {
             "check": staticmethod(check),
             "connect_check": staticmethod(connect_check),
-            "answered": staticmethod(self._note_answer),
+            "heard": staticmethod(self._note_answer),
         }
         return type("_Watched", (_Watched,), members)
 

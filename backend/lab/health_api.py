@@ -33,8 +33,8 @@ class Part(BaseModel):
 
 
 class Readiness(BaseModel):
-    """ok: every part is well. degraded: pages work, but queued runs wait or cannot save (no broker, no worker,
-    or no artifacts folder). down: no database, or one of another version."""
+    """ok: every part is well. degraded: pages work, but queued runs wait or cannot save (no broker, no
+    worker, or no artifacts folder). down: no database, or one of another version."""
 
     status: Literal["ok", "degraded", "down"]
     database: Part
@@ -53,8 +53,8 @@ async def read_health() -> Alive:
 
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "The database is not usable"}})
 async def read_readiness(request: Request, response: Response) -> Readiness:
-    """Check database, schema, broker, artifacts folder and workers, each within two seconds: for whoever waits
-    until the lab can be used."""
+    """Check database, schema, broker, artifacts folder and workers, all within two seconds: for whoever
+    waits until the lab can be used."""
     parts: Parts = request.app.state.parts
     found = await parts.ask()
     status: Literal["ok", "degraded", "down"] = "degraded" if any(found.values()) else "ok"
@@ -62,4 +62,6 @@ async def read_readiness(request: Request, response: Response) -> Readiness:
         status = "down"
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         response.headers["Retry-After"] = str(Unavailable.retry_after)
-    return Readiness(status=status, **{name: Part(ok=not fault, message=fault) for name, fault in found.items()})
+    return Readiness(
+        status=status, **{name: Part(ok=not fault, message=fault) for name, fault in found.items()}
+    )

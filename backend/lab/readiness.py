@@ -85,8 +85,10 @@ def _schema(engine: Engine) -> str:
 
 
 def _broker() -> str:
-    return WELL if notify.reachable() else (
-        "The broker is not responding: runs stay queued and start when it is back."
+    return (
+        WELL
+        if notify.reachable()
+        else ("The broker is not responding: runs stay queued and start when it is back.")
     )
 
 

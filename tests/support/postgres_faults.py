@@ -12,7 +12,8 @@ import psutil
 import psycopg
 from sqlalchemy import make_url
 
-CUT_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = %s"
+CUT_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+READ_ONLY = "default_transaction_read_only"
 
 
 class Server:
@@ -44,12 +45,12 @@ class Server:
     @contextmanager
     def read_only(self) -> Iterator[None]:
         """Refuse writes, as after a failover, for the block; open connections are refused them too."""
-        self._execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        self._execute(f"ALTER SYSTEM SET {READ_ONLY} = on")
         self._execute("SELECT pg_reload_conf()")
         try:
             yield
         finally:
-            self._execute("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only")
+            self._execute(f"SET {READ_ONLY} = off; ALTER SYSTEM RESET {READ_ONLY}")
             self._execute("SELECT pg_reload_conf()")
 
     @contextmanager
