@@ -54,6 +54,15 @@ class Settings(BaseSettings):
         description="Folders, separated by commas, in which runs may start from a checkpoint file; "
         "the artifacts folder always is one. Unset: HOME/checkpoints.",
     )
+    min_free_gib: float = Field(
+        0.5,
+        ge=0,
+        description="GiB that must be free in the artifacts folder for a worker to take work.",
+    )
+    labels: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="What runs may ask of this machine's workers in placement.labels, separated by commas.",
+    )
     nodes: int = Field(
         1, ge=1, le=4096, description="Machines that share one run's batches; they meet at ETRM_RENDEZVOUS."
     )
@@ -135,7 +144,7 @@ class Settings(BaseSettings):
             raise ValueError("must be HOST:PORT where ETRM_NODES is more than 1")
         return endpoint
 
-    @field_validator("allowed_hosts", "checkpoint_folders", mode="before")
+    @field_validator("allowed_hosts", "checkpoint_folders", "labels", mode="before")
     @classmethod
     def _split_names(cls, names: Any) -> Any:
         if isinstance(names, str):

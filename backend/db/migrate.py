@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,14 +30,48 @@ def upgrade(url: str, revision: str = "head") -> None:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         config.attributes["connection"] = connection
-        _refuse_newer(config, connection)
+        _refuse_newer(connection)
         command.upgrade(config, revision)
 
 
-def _refuse_newer(config: Config, connection: Connection) -> None:
+@dataclass(frozen=True)
+class Mismatch:
+    """How the tables of a database differ from those that this program was written for."""
+
+    message: str
+    hint: str
+
+
+def mismatch(connection: Connection) -> Mismatch | None:
+    """What is wrong with the schema, in words; None where it is this program's own."""
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    known, newest = _revisions()
+    if found == {newest}:
+        return None
+    if not found:
+        return Mismatch("The database has no tables yet.", "Run `etrm migrate`.")
+    if unknown := found - known:
+        return Mismatch(
+            f"The database is newer than this program: it is at revision {', '.join(sorted(unknown))}.",
+            "Update the program and start it again.",
+        )
+    at = ", ".join(sorted(found))
+    return Mismatch(
+        f"The database is older than this program: it is at revision {at}, not {newest}.",
+        "Run `etrm migrate`.",
+    )
+
+
+@lru_cache(maxsize=1)
+def _revisions() -> tuple[frozenset[str], str]:
+    """Every revision that this program knows, and the newest."""
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    return frozenset(each.revision for each in scripts.walk_revisions()), scripts.get_current_head() or ""
+
+
+def _refuse_newer(connection: Connection) -> None:
     """Conflict if the database has been at a revision that this code does not know."""
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
+    unknown = set(MigrationContext.configure(connection).get_current_heads()) - _revisions()[0]
     if unknown:
         raise Conflict(
             f"The database is newer than this program: it is at revision {', '.join(sorted(unknown))}.",
