@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 from sqlalchemy.orm import Session
 
 from backend.domain.arc.votes import DIHEDRAL_NAMES
@@ -32,7 +32,7 @@ from backend.scores.measured import (
 from backend.scores.oracle import OracleView, oracle_of
 from backend.scores.standing import standings
 from backend.scores.tables import Evaluation, EvaluationJob
-from backend.workers import service as workers
+from backend.workers import waiting
 from backend.workers.tables import EvaluationShare
 
 
@@ -97,7 +97,9 @@ class EvaluationView(Measured):
     run_name: str
     variant: str
     status_cause: str
-    waiting_reason: str = Field(description="Why a queued job has not begun; else empty.")
+    waiting_reasons: list[str] = Field(
+        description="All that keeps a queued job from starting, the most decisive first; else empty."
+    )
     traceback: str
     is_job: bool = Field(description="It came through the queue; otherwise it is part of the training.")
     options: dict[str, Any]
@@ -116,6 +118,14 @@ class EvaluationView(Measured):
     warning: str = Field(description="What a reader of the numbers must know; else empty.")
     created_at: float
     started_at: float | None
+
+    @computed_field(  # type: ignore[prop-decorator]  # pydantic's own way
+        description="`waiting_reasons` in one line."
+    )
+    @property
+    def waiting_reason(self) -> str:
+        """All reasons in one line, for commands."""
+        return "; ".join(self.waiting_reasons)
 
     @property
     def is_active(self) -> bool:
@@ -173,22 +183,22 @@ def views_of(
     return [
         _view(
             session, each, runs[each.run_id], standing[each.id], found_jobs.get(each.id), shares[each.id],
-            scored.get(each.id, 0), reasons.get(each.id, ""), whole,
+            scored.get(each.id, 0), reasons.get(each.id, []), whole,
         )
         for each in evaluations
     ]  # fmt: skip
 
 
-def _waiting_reasons(session: Session, evaluations: Sequence[Evaluation]) -> dict[int, str]:
-    """Evaluation id -> why it has not begun, of those that are queued."""
-    waiting = {each.id for each in evaluations if each.status == RunStatus.QUEUED}
-    if not waiting:
+def _waiting_reasons(session: Session, evaluations: Sequence[Evaluation]) -> dict[int, list[str]]:
+    """Evaluation id -> why it has not started, of those that are queued."""
+    queued = {each.id for each in evaluations if each.status == RunStatus.QUEUED}
+    if not queued:
         return {}
-    reason = workers.why_work_waits(session)
+    fleet = waiting.fleet_of(session)
     return {
-        evaluation_id: f"{before} ahead in queue; {reason}" if before else reason
-        for before, evaluation_id in enumerate(jobs.queued_ids(session))
-        if evaluation_id in waiting
+        evaluation_id: waiting.reasons_for(waiting.Job(ahead), fleet)
+        for ahead, evaluation_id in enumerate(jobs.queued_ids(session))
+        if evaluation_id in queued
     }
 
 
@@ -200,7 +210,7 @@ def _view(
     job: EvaluationJob | None,
     shares: Sequence[EvaluationShare],
     scored: int,
-    waiting_reason: str,
+    waiting_reasons: Sequence[str],
     whole: bool,
 ) -> EvaluationView:
     assert run is not None  # an evaluation goes with its run
@@ -218,7 +228,7 @@ def _view(
         step=row.step,
         status=row.status,
         status_cause=job.status_cause if job else "",
-        waiting_reason=waiting_reason,
+        waiting_reasons=list(waiting_reasons),
         traceback=job.traceback if job and whole else "",
         is_job=job is not None,
         options=job.options if job else {},

@@ -298,7 +298,7 @@ def _lines(view: EvaluationView) -> list[str]:
     ]
     if view.without_embedding:
         lines.append(f"apart     {view.without_embedding.words}: TRM never learnt their demonstrations")
-    lines += [f"waits     {view.waiting_reason}"] if view.waiting_reason else []
+    lines += [f"waits     {reason}" for reason in view.waiting_reasons]
     so_far = "" if view.status == "finished" else " of the tasks scored so far"
     lines += [f"pass@{each.k:<5}{score_text(each)}{so_far}" for each in view.passes if each.n]
     lines += [f"oracle    {oracle_text(view.oracle)}"] if view.oracle else []

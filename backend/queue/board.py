@@ -26,7 +26,7 @@ ENDED_WITHIN = 24 * 3600.0  # seconds
 
 @dataclass(frozen=True)
 class WaitingRun:
-    """A queued run at its place, 1 being next; `run.waiting_reason` says why it waits."""
+    """A queued run at its place, 1 being next; `run.waiting_reasons` say why it waits."""
 
     place: int
     priority: str  # high, normal, low
@@ -35,7 +35,7 @@ class WaitingRun:
 
 @dataclass(frozen=True)
 class EvaluationBoard:
-    """Evaluation jobs; `waiting_reason` says why one waits, `compute.workers` who shares it."""
+    """Evaluation jobs; `waiting_reasons` say why one waits, `compute.workers` who shares it."""
 
     running: tuple[EvaluationView, ...]
     waiting: tuple[EvaluationView, ...]  # oldest first, as workers take them

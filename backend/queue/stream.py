@@ -38,7 +38,7 @@ class QueueSource:
 def _steady(board: Board) -> dict[str, Any]:
     """What the queue is, in brief: enough to tell whether it changed, and how."""
     return {
-        "waiting": [[each.run.id, each.priority, each.run.waiting_reason] for each in board.waiting],
+        "waiting": [[each.run.id, each.priority, each.run.waiting_reasons] for each in board.waiting],
         "running": [[run.id, run.status, run.progress.phase, run.progress.done] for run in board.running],
         "ended": [[run.id, run.status] for run in board.ended],
         "workers": [[each.id, each.alive, each.current_run_id] for each in board.workers],
@@ -48,4 +48,4 @@ def _steady(board: Board) -> dict[str, Any]:
 
 def _brief(view: EvaluationView) -> list[Any]:
     at_work = [share.worker_id for share in view.compute.workers if share.active]
-    return [view.id, view.status, view.waiting_reason, view.progress.batches_done, at_work]
+    return [view.id, view.status, view.waiting_reasons, view.progress.batches_done, at_work]

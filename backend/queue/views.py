@@ -27,7 +27,7 @@ class WorkerView(BaseModel):
 
 
 class EvaluationQueueView(BaseModel):
-    """Evaluation jobs: `compute.workers` says who shares one, `waiting_reason` why it waits."""
+    """Evaluation jobs: `compute.workers` says who shares one, `waiting_reasons` why it waits."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -37,7 +37,7 @@ class EvaluationQueueView(BaseModel):
 
 
 class QueueView(BaseModel):
-    """Waiting runs, the next one first; each `waiting_reason` says why it waits."""
+    """Waiting runs, the next one first; each one's `waiting_reasons` say why it waits."""
 
     runs: list[RunView]
     priorities: list[str] = Field(description="high, normal or low, of each of `runs`.")

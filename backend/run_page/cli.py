@@ -110,8 +110,7 @@ def _lines(run: RunView) -> list[str]:
     """The run in words, one fact a line."""
     cause = f": {run.status_cause}" if run.status_cause else ""
     lines = [f"{run.name}  {run.id}  {run.variant}  seed {run.seed}", f"status    {run.status}{cause}"]
-    if run.waiting_reason:
-        lines.append(f"waits     {run.waiting_reason}")
+    lines += [f"waits     {reason}" for reason in run.waiting_reasons]
     left = run.progress.seconds_left
     rest = "" if left is None else f", about {left:.0f} s left"
     lines.append(f"progress  {run.progress.phase} {run.progress.done} of {run.progress.total}{rest}")

@@ -36,7 +36,7 @@ from backend.runs.tables import Alarm, Run
 from backend.scores.measured import embedding_fields, passed, standing_fields, view_fields
 from backend.scores.standing import standings
 from backend.scores.tables import Evaluation
-from backend.workers import service as workers
+from backend.workers import waiting
 
 
 class Facts:
@@ -70,7 +70,7 @@ class Facts:
             seed=run.seed,
             status=RunStatus(run.status),
             status_cause=run.status_cause,
-            waiting_reason=self._waiting_reason(run),
+            waiting_reasons=self._waiting_reasons(run),
             progress=_progress(run),
             step=run.step,
             config=run.config if run.origin == "external" else complete(run.config),
@@ -145,18 +145,18 @@ class Facts:
         return group_rows.names(self._session, {run.group_id for run in self._runs if run.group_id})
 
     @cached_property
-    def _queue(self) -> tuple[dict[str, int], str]:
-        """Run id -> how many wait before it, and why the queue does not move faster."""
-        places = {row.id: place for place, row in enumerate(queue_order.queued(self._session))}
-        return places, workers.why_work_waits(self._session) if places else ""
+    def _places(self) -> dict[str, int]:
+        """Run id -> how many wait before it."""
+        return {row.id: place for place, row in enumerate(queue_order.queued(self._session))}
 
-    def _waiting_reason(self, run: Run) -> str:
-        if run.status != RunStatus.QUEUED:
-            return ""
-        places, reason = self._queue
-        if run.id not in places:
-            return ""  # a worker took it since its row was read
-        return f"{places[run.id]} ahead in queue; {reason}" if places[run.id] else reason
+    @cached_property
+    def _fleet(self) -> waiting.Fleet:
+        return waiting.fleet_of(self._session)
+
+    def _waiting_reasons(self, run: Run) -> list[str]:
+        if run.status != RunStatus.QUEUED or run.id not in self._places:  # taken since its row was read
+            return []
+        return waiting.reasons_for(waiting.Job(self._places[run.id], run), self._fleet)
 
     def _group(self, run: Run) -> GroupName | None:
         name = self._group_names.get(run.group_id) if run.group_id else None
@@ -178,7 +178,7 @@ def _bare(run: Run, broken: Broken) -> RunView:
         seed=run.seed,
         status=RunStatus(run.status),
         status_cause=broken.text,
-        waiting_reason="",
+        waiting_reasons=[],
         progress=ProgressView(phase="", done=0, total=0, share=None, seconds_left=None),
         step=run.step,
         config={},

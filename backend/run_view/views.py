@@ -113,7 +113,11 @@ class RunView(BaseModel):
     seed: int | None
     status: RunStatus
     status_cause: str = Field(description="Why it failed, was cancelled or waits again; else empty.")
-    waiting_reason: str = Field(description="Why a queued run is not running yet; else empty.")
+    waiting_reasons: list[str] = Field(
+        [],
+        description="All that keeps a queued run from running, the most decisive first; else empty.",
+        examples=[["1 worker busy with quick-seed0", "2 ahead in queue"]],
+    )
     progress: ProgressView
     step: int = Field(description="Last step recorded.")
     config: dict[str, Any]
@@ -138,6 +142,14 @@ class RunView(BaseModel):
     worker_id: str | None
     traceback: str = Field(description="Of the crash, when the run failed with one; empty in lists.")
     problem: str = Field("", description="Why most of this is missing: what is stored cannot be read.")
+
+    @computed_field(  # type: ignore[prop-decorator]  # pydantic's own way
+        description="`waiting_reasons` in one line."
+    )
+    @property
+    def waiting_reason(self) -> str:
+        """All reasons in one line, for tables and commands."""
+        return "; ".join(self.waiting_reasons)
 
     @property
     def state(self) -> str:

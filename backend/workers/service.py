@@ -1,4 +1,4 @@
-"""Workers: their heartbeat, and why a queued run waits."""
+"""Workers: their heartbeat, who is online and who is idle."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from dataclasses import asdict, dataclass
 from sqlalchemy.orm import Session
 
 from backend.db import clock
-from backend.kit.format import counted
-from backend.runs import queries as runs
-from backend.workers import lease
 from backend.workers import queries as rows
-from backend.workers.tables import EvaluationShare, Worker
+from backend.workers.tables import Worker
 
 LOST_AFTER = 35.0  # seconds without a heartbeat: three were missed
 FORGET_AFTER = 24 * 3600.0  # seconds an offline worker stays listed
@@ -81,26 +78,6 @@ def listed(session: Session) -> list[WorkerState]:
 def idle(session: Session) -> int:
     """How many workers could begin something now."""
     return sum(worker.is_idle for worker in listed(session))
-
-
-def why_work_waits(session: Session) -> str:
-    """Why what is first in the queue has not begun yet."""
-    alive = [worker for worker in listed(session) if worker.alive]
-    if not alive:
-        return "no worker is online: start one with `etrm worker`"
-    if any(worker.current_run_id is None for worker in alive):
-        return "a worker is idle and will start it within seconds"
-    evaluating = {share.worker_id for share in lease.held(session, EvaluationShare)}
-    busy = ", ".join(
-        ("an evaluation of " if worker.id in evaluating else "") + _name(session, worker.current_run_id or "")
-        for worker in alive
-    )
-    return f"{counted(len(alive), 'worker')} busy with {busy}"
-
-
-def _name(session: Session, run_id: str) -> str:
-    run = runs.get(session, run_id)
-    return run.name if run is not None and run.name else run_id
 
 
 def _state(worker: Worker, now: float) -> WorkerState:

@@ -292,13 +292,18 @@ def test_a_queued_run_says_its_position_and_why_it_waits(engine: Engine) -> None
     def waits() -> str:
         return commit(engine, lambda session: run_service.get(session, RUN)).waiting_reason
 
-    assert waits() == "1 ahead in queue; no worker is online: start one with `etrm worker`"
+    assert waits() == "no worker is online: start one with `etrm worker`; 1 ahead in queue"
     beat(engine, "one", run_id="rrrrrrrrrr")
-    assert waits() == "1 ahead in queue; 1 worker busy with run 0"
+    assert waits() == "1 worker busy with run 0; 1 ahead in queue"
     beat(engine, "two")
+    assert waits() == "1 worker busy with run 0; 1 ahead in queue"  # the idle one is for the other
+    beat(engine, "three")
     assert waits() == "1 ahead in queue; a worker is idle and will start it within seconds"
     elapse(engine, workers.LOST_AFTER + 1)
-    assert "no worker is online" in waits()
+    assert waits() == (
+        "no worker is online: start one with `etrm worker`; 1 ahead in queue; "
+        "3 workers offline: host, host, host"
+    )
     claim(engine)
     assert waits() == ""
 

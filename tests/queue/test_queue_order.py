@@ -81,7 +81,7 @@ def test_priority_goes_before_age_and_a_move_takes_on_its_neighbours(engine: Eng
         board = queue_board.read(session)
         second = board.waiting[1].run
     assert [each.priority for each in board.waiting] == ["high", "high", "normal", "normal"]
-    assert second.waiting_reason.startswith("1 ahead in queue; ")
+    assert "1 ahead in queue" in second.waiting_reasons
     with session_scope(engine) as session:
         assert queue_sweep.sweep(session).runs == []  # nobody is idle
 

@@ -45,7 +45,7 @@ def run(metrics: dict[str, float | None], **changes: Any) -> RunView:
         "seed": 0,
         "status": RunStatus.FINISHED,
         "status_cause": "",
-        "waiting_reason": "",
+        "waiting_reasons": [],
         "progress": ProgressView(phase="", done=1, total=1, share=1.0, seconds_left=None),
         "step": 600,
         "config": {},

@@ -61,6 +61,10 @@ class Heartbeat:
         """Say now whether this worker is fit."""
         self._once()
 
+    def hand_over(self) -> None:
+        """Send what this worker put back to whoever is idle: it leaves, and takes nothing itself any more."""
+        self._once()
+
     def _once(self, resend_after: float = RESEND_AFTER, prove: bool = True) -> None:
         """One sign of life and one sweep; what fails is left for the next time."""
         try:

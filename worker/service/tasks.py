@@ -102,7 +102,9 @@ class Executor:
         try:
             self._conclude(work, self._outcome(work))
         finally:
-            if not self.leaving.is_set():
+            if self.leaving.is_set():
+                heartbeat.hand_over()
+            else:
                 heartbeat.works_on(None)
             _announce(work.held.run_id)
 
