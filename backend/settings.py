@@ -74,6 +74,10 @@ class Settings(BaseSettings):
         description="GiB of disk space to keep free: with less, a worker takes no work, and uploads and "
         "checkpoints are refused. 0: never.",
     )
+    labels: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="What runs may ask of this machine's workers in placement.labels, separated by commas.",
+    )
     nodes: int = Field(
         1, ge=1, le=4096, description="Machines that share one run's batches; they meet at ETRM_RENDEZVOUS."
     )
@@ -160,7 +164,7 @@ class Settings(BaseSettings):
             raise ValueError("must be HOST:PORT where ETRM_NODES is more than 1")
         return endpoint
 
-    @field_validator("allowed_hosts", "checkpoint_folders", mode="before")
+    @field_validator("allowed_hosts", "checkpoint_folders", "labels", mode="before")
     @classmethod
     def _split_names(cls, names: Any) -> Any:
         if isinstance(names, str):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -33,19 +35,52 @@ def upgrade(url: str, revision: str = "head") -> None:
         command.upgrade(config, revision)
 
 
+@dataclass(frozen=True)
+class Mismatch:
+    """How the tables of a database differ from those that this program was written for."""
+
+    message: str
+    hint: str
+
+
+def mismatch(connection: Connection) -> Mismatch | None:
+    """What is wrong with the schema, in words; None where it is this program's own."""
+    at = revision_of(connection)
+    if at == newest():
+        return None
+    if not at:
+        return Mismatch("The database has no tables yet.", "Run `etrm migrate`.")
+    if not is_known(at):
+        return Mismatch(
+            f"The database is newer than this program: it is at revision {at}.",
+            "Update the program and start it again.",
+        )
+    return Mismatch(
+        f"The database is older than this program: it is at revision {at}, not {newest()}.",
+        "Run `etrm migrate`.",
+    )
+
+
 def newest() -> str:
     """The revision that `upgrade` brings a database to."""
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
+    return _revisions()[1]
 
 
 def is_known(revision: str) -> bool:
     """Whether this code can read, or migrate, a database at `revision`."""
-    return revision in {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    return revision in _revisions()[0]
 
 
 def revision_of(connection: Connection) -> str:
     """The revision that a database is at; empty for one without a schema."""
     return ", ".join(sorted(MigrationContext.configure(connection).get_current_heads()))
+
+
+@lru_cache(maxsize=1)
+def _revisions() -> tuple[frozenset[str], str]:
+    """Every revision that this program knows, and the newest."""
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    return frozenset(each.revision for each in scripts.walk_revisions()), scripts.get_current_head() or ""
 
 
 def refuse_newer(connection: Connection) -> None:

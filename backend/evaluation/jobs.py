@@ -196,6 +196,21 @@ def interrupt(session: Session, held: Share, cause: str, traceback: str = "") ->
     return _end(session, held, f"{cause}; resumes where it stopped")
 
 
+def node_fault(session: Session, held: Share, cause: str, traceback: str = "") -> RunStatus | None:
+    """The share met a fault of its worker's machine: its unfinished batch is for others."""
+    share, found = rows.share(session, held.id), rows.lock(session, held.evaluation_id)
+    if found is not None:
+        found[1].traceback = ""  # it would speak for the evaluation
+    worker = worker_name(share.worker_id if share else "")
+    return interrupt(session, held, f"fault of the machine of {worker}: {cause}", traceback)
+
+
+def reported(session: Session, held: Share) -> str:
+    """What the child itself said about its end (`report_error`); empty: nothing."""
+    found = rows.lock(session, held.evaluation_id)
+    return found[1].status_cause if found is not None and found[1].traceback else ""
+
+
 def fail(session: Session, held: Share, cause: str, traceback: str) -> RunStatus | None:
     """The job cannot continue; its workers are stopped. What the child reported itself goes first."""
     found = rows.lock(session, held.evaluation_id)

@@ -51,6 +51,10 @@ class InvalidConfig(InvalidInput):
     code = "invalid_config"
 
 
+class DeviceMissing(InvalidConfig):
+    """A config asks for a device that torch cannot use on this machine."""
+
+
 class InvalidTaskFile(InvalidInput):
     """A file is not an ARC task in Kaggle or single-task form."""
 

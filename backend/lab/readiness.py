@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from backend.db import revision
+from backend.db.migrate import mismatch
 from backend.db.session import reading_scope
 from backend.kit.errors import Unavailable
 from backend.web import notify
@@ -81,7 +81,8 @@ def _database(engine: Engine) -> str:
 
 def _schema(engine: Engine) -> str:
     with reading_scope(engine) as session:
-        return revision.fault(session)
+        found = mismatch(session.connection())
+        return f"{found.message} {found.hint}" if found else WELL
 
 
 def _broker() -> str:

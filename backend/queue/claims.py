@@ -23,6 +23,7 @@ from backend.runs.transition import transition_run
 from backend.scores import queries as evaluations
 from backend.workers import lease
 
+VAIN = ("interrupted", "node_fault")  # kinds of events: the attempt ended before its run did
 ENDS = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
@@ -97,13 +98,31 @@ def release(session: Session, held: Claim, cause: str) -> RunStatus | None:
 
 def interrupt(session: Session, held: Claim, cause: str, traceback: str = "") -> RunStatus | None:
     """Put a run back whose process died; fail it if that keeps happening without new progress."""
+    return _try_again(session, held, "interrupted", cause, traceback)
+
+
+def node_fault(session: Session, held: Claim, cause: str, traceback: str = "") -> RunStatus | None:
+    """Put a run back that met a fault of its worker's machine; fail it if it meets them wherever it goes."""
+    run = runs.get(session, held.run_id)
+    worker = worker_name(run.worker_id or "") if run else ""
+    return _try_again(session, held, "node_fault", f"fault of the machine of {worker}: {cause}", traceback)
+
+
+def _try_again(session: Session, held: Claim, kind: str, cause: str, traceback: str) -> RunStatus | None:
+    """Put the run back, or fail it where `MAX_ATTEMPTS` in a row kept nothing new."""
     progress = list(evaluations.kept_progress(session, held.run_id))
-    failed_attempts = 1 + _interruptions_at(session, held.run_id, progress)
+    failed_attempts = 1 + _vain_attempts(session, held.run_id, progress)
     if failed_attempts >= MAX_ATTEMPTS:
         text = f"{cause}; gave up after {failed_attempts} attempts without progress past step {progress[0]}"
         return _end(session, held, RunStatus.FAILED, text, traceback)
     text = f"{cause}; resumes from step {progress[0]}"
-    return _put_back(session, held, "interrupted", text, progress=progress)
+    return _put_back(session, held, kind, text, progress=progress)
+
+
+def reported(session: Session, held: Claim) -> str:
+    """What the child itself said about its end (`report_error`); empty: nothing."""
+    run = runs.get(session, held.run_id)
+    return run.status_cause if run is not None and run.attempt == held.attempt and run.traceback else ""
 
 
 def report_error(session: Session, held: Claim, cause: str, traceback: str) -> bool:
@@ -134,6 +153,7 @@ def _put_back(session: Session, held: Claim, kind: str, cause: str, **data: obje
         data={"attempt": held.attempt, **data},
         on_attempt=held.attempt,
         status_cause=cause,
+        traceback="",
     )
     return RunStatus.QUEUED if back else cancelled(session, held)
 
@@ -158,11 +178,11 @@ def _end(
     return cancelled(session, held)
 
 
-def _interruptions_at(session: Session, run_id: str, progress: list[int]) -> int:
-    """How often in a row, since the run last ended, it was interrupted with this much done."""
+def _vain_attempts(session: Session, run_id: str, progress: list[int]) -> int:
+    """How often in a row, since the run last ended, it was put back with this much done."""
     count = 0
-    for event in journal.events_of_kinds(session, run_id, ("interrupted", *ENDS)):
-        if event.kind != "interrupted" or event.data.get("progress") != progress:
+    for event in journal.events_of_kinds(session, run_id, (*VAIN, *ENDS)):
+        if event.kind not in VAIN or event.data.get("progress") != progress:
             break
         count += 1
     return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.db import clock
@@ -20,6 +20,12 @@ def put(session: Session, **values: Any) -> None:
         index_elements=[Worker.id], set_={key: value for key, value in values.items() if key != "id"}
     )
     session.execute(statement)
+
+
+def note_since(session: Session, worker_id: str) -> None:
+    """Keep since when the worker is out: from the first report that says so to the first that does not."""
+    since = case((Worker.out_cause == "", None), else_=func.coalesce(Worker.out_since, clock.now()))
+    session.execute(update(Worker).where(Worker.id == worker_id).values(out_since=since))
 
 
 def all_by_start(session: Session) -> Sequence[Worker]:

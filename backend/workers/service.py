@@ -27,19 +27,35 @@ class WorkerBeat:
     memory_bytes: int  # of the device: GPU memory, or the machine's
     current_run_id: str | None
     started_at: float
+    labels: tuple[str, ...] = ()
+    clock_ahead: float = 0.0  # seconds by which the host's clock leads the database's
+    out_cause: str = ""  # why it takes no work for now; empty: it does
+    out_advice: str = ""  # what to do about that
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it takes no work until what is wrong with its machine is put right."""
+        return bool(self.out_cause)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WorkerState(WorkerBeat):
     """A worker as its last heartbeat left it."""
 
+    out_since: float | None
     heartbeat_at: float
     alive: bool
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it could begin something now."""
+        return self.alive and not self.is_out and self.current_run_id is None
 
 
 def beat(session: Session, sign: WorkerBeat) -> None:
     """Write a worker's sign of life, and forget those that fell silent long ago."""
-    rows.put(session, **asdict(sign), heartbeat_at=clock.now())
+    rows.put(session, **(asdict(sign) | {"labels": list(sign.labels)}), heartbeat_at=clock.now())
+    rows.note_since(session, sign.id)
     rows.forget_silent(session, FORGET_AFTER)
 
 
@@ -60,8 +76,8 @@ def listed(session: Session) -> list[WorkerState]:
 
 
 def idle(session: Session) -> int:
-    """How many live workers have nothing to do."""
-    return sum(worker.alive and worker.current_run_id is None for worker in listed(session))
+    """How many workers could begin something now."""
+    return sum(worker.is_idle for worker in listed(session))
 
 
 def _state(worker: Worker, now: float) -> WorkerState:
@@ -74,6 +90,11 @@ def _state(worker: Worker, now: float) -> WorkerState:
         memory_bytes=worker.memory_bytes,
         current_run_id=worker.current_run_id,
         started_at=worker.started_at,
+        labels=tuple(worker.labels),
+        clock_ahead=worker.clock_ahead,
+        out_cause=worker.out_cause,
+        out_advice=worker.out_advice,
+        out_since=worker.out_since,
         heartbeat_at=worker.heartbeat_at,
         alive=now - worker.heartbeat_at <= LOST_AFTER,
     )

@@ -19,6 +19,11 @@ class Worker(Base):
     device: Mapped[str]  # cpu, cuda
     device_name: Mapped[str] = mapped_column(default="")
     memory_bytes: Mapped[int] = mapped_column(default=0)
+    labels: Mapped[list[str]] = mapped_column(default=list)
+    clock_ahead: Mapped[float] = mapped_column(default=0.0)  # seconds by which its clock leads the database's
+    out_cause: Mapped[str] = mapped_column(default="")  # why it takes no work; empty: it does
+    out_advice: Mapped[str] = mapped_column(default="")  # what to do about it
+    out_since: Mapped[float | None]
     current_run_id: Mapped[str | None]
     started_at: Mapped[float]
     heartbeat_at: Mapped[float] = mapped_column(index=True)

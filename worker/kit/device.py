@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from backend.domain.experiment import TrainingConfig
-from backend.kit.errors import FieldProblem, InvalidConfig
+from backend.kit.errors import DeviceMissing, FieldProblem
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Device:
 
 
 def open_device(training: TrainingConfig) -> Device:
-    """The device and precision a config asks for, made ready; InvalidConfig if this machine has no GPU."""
+    """The device and precision a config asks for, made ready; DeviceMissing if this machine has no GPU."""
     gpu = torch.cuda.is_available()
     if training.device == "cuda" and not gpu:
-        raise InvalidConfig(
+        raise DeviceMissing(
             "The config cannot run here.",
             problems=[
                 FieldProblem(

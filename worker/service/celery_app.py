@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from celery import Celery, signals
@@ -19,6 +20,7 @@ from backend.settings import Settings
 from backend.terminal.private import close_to_others
 from worker.service import machine
 from worker.service.heartbeat import Heartbeat
+from worker.service.node import Node
 from worker.service.tasks import Executor
 
 
@@ -54,8 +56,11 @@ def main() -> NoReturn:
         )
     app = make_app(settings.broker_url)
     engine = make_engine(settings.database_url)
-    executor = Executor(engine, settings.artifacts, machine.worker_id())
-    _connect(app, executor, Heartbeat(engine))
+    with suppress(OSError):  # the first check of the machine says what is wrong with it
+        settings.artifacts.mkdir(parents=True, exist_ok=True)
+    node = Node(engine, settings)
+    executor = Executor(engine, settings.artifacts, machine.worker_id(), node)
+    _connect(app, executor, Heartbeat(engine, node))
     warnings.simplefilter("ignore", SecurityWarning)  # about root and pickle: only JSON is accepted here
     app.worker_main(
         ["-q", "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
@@ -66,8 +71,8 @@ def main() -> NoReturn:
 def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat) -> None:
     """Tie the task and the worker's life to Celery's events."""
 
-    def execute_run(_run_id: str) -> None:
-        executor.execute(heartbeat)
+    def execute_run(run_id: str) -> None:
+        executor.execute(run_id, heartbeat)
 
     def execute_evaluation(evaluation_id: int) -> None:
         executor.execute_evaluation(evaluation_id, heartbeat)

@@ -3,7 +3,7 @@
 It takes batch after batch of the plan, and writes what each votes for in one transaction together with the
 outcomes that are complete with it: a kill at any moment loses the batch in hand and nothing else.
 Exit status: 0 nothing left to take · 75 left because it was asked to, or because the share has ended ·
-1 failed, with cause and traceback in the job's row.
+1 failed, 77 failed by a fault of this machine: both with cause and traceback in the job's row.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from backend.scores import job_queries as jobs
 from backend.settings import Settings
 from backend.web import notify
 from worker.recording.database_tasks import DbTasks
+from worker.service.faults import NODE_FAULT, is_of_the_node
 from worker.service.supervision import STOPPED
 from worker.service.train import FAILED, cause_of
 from worker.training.stop import StopSignal
@@ -64,7 +65,7 @@ def main(evaluation_id: int, share_id: int) -> int:
             return STOPPED
         except Exception as error:  # noqa: BLE001 — whatever it is, the evaluation's page must say it
             _report(engine, share, error)
-            return FAILED
+            return NODE_FAULT if is_of_the_node(error) else FAILED
     return STOPPED if stop.requested else 0
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 
 from sqlalchemy import Engine
 
@@ -16,6 +17,7 @@ from backend.queue.sweep import RESEND_AFTER
 from backend.web import notify
 from backend.workers import service as workers
 from worker.service import machine
+from worker.service.node import Node
 
 EVERY = 10.0  # seconds
 
@@ -25,9 +27,9 @@ log = logging.getLogger(__name__)
 class Heartbeat:
     """A thread that reports this worker and sweeps the queue until `stop`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, node: Node) -> None:
         self._engine = engine
-        self._device = machine.device_info()
+        self._node = node
         self._started_at = time.time()
         self._current_run_id: str | None = None
         self._one_at_a_time = threading.Lock()
@@ -42,25 +44,38 @@ class Heartbeat:
         """This worker leaves in good order and is no longer listed."""
         self._stopping.set()
         self._thread.join(timeout=EVERY)
+        with suppress(*(() if self._node.schema_fits else (Exception,))):  # tables of another version
+            self._sign_off()
+        notify.runs_changed()
+
+    def _sign_off(self) -> None:
         with session_scope(self._engine) as session:
             workers.sign_off(session, machine.worker_id())
-        notify.runs_changed()
 
     def works_on(self, run_id: str | None) -> None:
         """Report at once that this worker took a run, or is idle again; idle, it asks for the next."""
         self._current_run_id = run_id
+        self._once(prove=run_id is None)  # what it takes it was just proven fit for
+
+    def report(self) -> None:
+        """Say now whether this worker is fit."""
         self._once()
 
     def hand_over(self) -> None:
         """Send what this worker put back to whoever is idle: it leaves, and takes nothing itself any more."""
         self._once()
 
-    def _once(self, resend_after: float = RESEND_AFTER) -> None:
+    def _once(self, resend_after: float = RESEND_AFTER, prove: bool = True) -> None:
         """One sign of life and one sweep; what fails is left for the next time."""
         try:
-            with self._one_at_a_time, session_scope(self._engine) as session:
-                workers.beat(session, self._sign())
-                unsent = queue_sweep.sweep(session, machine.is_dead, resend_after)
+            with self._one_at_a_time:
+                if prove:
+                    self._node.prove()
+                if not self._node.schema_fits:
+                    return self._report_to_foreign_tables()
+                with session_scope(self._engine) as session:
+                    workers.beat(session, self._sign())
+                    unsent = queue_sweep.sweep(session, machine.is_dead, resend_after)
         except Unavailable as error:
             log.warning("No heartbeat: %s", error)
         except Exception:  # a worker that stops reporting would lose its run
@@ -68,14 +83,27 @@ class Heartbeat:
         else:
             unsent.send()
 
+    def _report_to_foreign_tables(self) -> None:
+        """To tables of another version nothing is written but why this worker is out, if they take that."""
+        try:
+            with session_scope(self._engine) as session:
+                workers.beat(session, self._sign())
+        except Exception as error:  # noqa: BLE001 — whatever the other version made of this table
+            log.info("Not on the workers' list: %s", error)
+
     def _sign(self) -> workers.WorkerBeat:
+        trouble = self._node.trouble
         return workers.WorkerBeat(
             id=machine.worker_id(),
             host=machine.worker_id().rsplit(".", 3)[0],
             pid=os.getpid(),
-            device=self._device.kind,
-            device_name=self._device.name,
-            memory_bytes=self._device.memory_bytes,
+            device=self._node.device.kind,
+            device_name=self._node.device.name,
+            memory_bytes=self._node.device.memory_bytes,
+            labels=self._node.labels,
+            clock_ahead=self._node.clock_ahead,
+            out_cause=trouble.cause if trouble else "",
+            out_advice=trouble.advice if trouble else "",
             current_run_id=self._current_run_id,
             started_at=self._started_at,
         )

@@ -72,7 +72,7 @@ def _gpu() -> DeviceInfo | None:
     query = ["--query-gpu=name,memory.total", "--format=csv,noheader,nounits", f"--id={first}"]
     try:
         answer = subprocess.run(
-            ["nvidia-smi", *query], capture_output=True, text=True, timeout=20, check=True
+            ["nvidia-smi", *query], capture_output=True, text=True, timeout=10, check=True
         )
         name, mebibytes = answer.stdout.strip().splitlines()[0].rsplit(",", 1)
         return DeviceInfo("cuda", name.strip(), int(mebibytes) * 2**20)

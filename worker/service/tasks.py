@@ -17,12 +17,17 @@ from backend.evaluation import jobs as evaluation_queue
 from backend.kit.errors import Unavailable
 from backend.kit.retry import retry
 from backend.queue import claims as queue
+from backend.queue import dispatch
 from backend.runs.status import RunStatus
 from backend.web import notify
+from worker.service.faults import NODE_FAULT
+from worker.service.fitness import Trouble
 from worker.service.heartbeat import Heartbeat
 from worker.service.jobs import AnyWork, evaluation_work, run_work
+from worker.service.node import Node
 from worker.service.supervision import Ending, Order, supervise
 
+PROVE_INTERVAL = 5.0  # seconds between two looks whether an unfit machine is fit again
 POLL_INTERVAL = 1.0  # seconds between two looks at the work's row, each of which renews the lease
 
 Conclusion = Callable[[Session], RunStatus | None]  # writes how it ended; None if it is another's by now
@@ -37,21 +42,23 @@ class Executor:
     `leaving` asks the child to keep what it has and leave; `hurry` does not wait for that.
     """
 
-    def __init__(self, engine: Engine, artifacts: Path, worker_id: str) -> None:
+    def __init__(self, engine: Engine, artifacts: Path, worker_id: str, node: Node) -> None:
         self.leaving = threading.Event()
         self.hurry = threading.Event()
         self._engine = engine
         self._artifacts = artifacts
         self._worker_id = worker_id
+        self._node = node
 
-    def execute(self, heartbeat: Heartbeat) -> None:
+    def execute(self, run_id: str, heartbeat: Heartbeat) -> None:
         """Carry the first queued run to its end, or nothing: a message says that one waits, not which."""
 
         def claim(session: Session) -> AnyWork | None:
             claimed = queue.claim(session, None, self._worker_id)
             return run_work(claimed) if claimed else None
 
-        self._carry_out("the next run", claim, heartbeat)
+        if self._is_fit(heartbeat, lambda: dispatch.send(run_id)):
+            self._carry_out("the next run", claim, heartbeat)
 
     def execute_evaluation(self, evaluation_id: int, heartbeat: Heartbeat) -> None:
         """Take part in an evaluation until there is nothing left to take, or do nothing."""
@@ -60,12 +67,31 @@ class Executor:
             share = evaluation_queue.claim(session, evaluation_id, self._worker_id)
             return evaluation_work(share) if share else None
 
-        self._carry_out(f"evaluation {evaluation_id}", claim, heartbeat)
+        if self._is_fit(heartbeat, lambda: dispatch.send_evaluation(evaluation_id)):
+            self._carry_out(f"evaluation {evaluation_id}", claim, heartbeat)
 
     def renew(self, work: AnyWork) -> RunStatus | None:
         """Prolong the lease; the work's status, or None when it is another's."""
         with session_scope(self._engine) as session:
             return work.queue.renew(session, work.held)
+
+    def _is_fit(self, heartbeat: Heartbeat, pass_on: Callable[[], object]) -> bool:
+        """Prove this machine fit before a claim; while it is not, take nothing and wait. False: leaving.
+
+        The message in hand goes to another worker. While this one waits in here it takes no further ones.
+        """
+        try:
+            if self._node.prove() is None:
+                return True
+            heartbeat.report()
+            pass_on()
+            while not self.leaving.wait(PROVE_INTERVAL):
+                if self._node.prove() is None:
+                    heartbeat.report()
+                    return True
+        except Unavailable as error:
+            log.warning("Nothing is claimed: %s", error)
+        return False
 
     def _carry_out(self, name: str, claiming: Claiming, heartbeat: Heartbeat) -> None:
         work = self._claim(name, claiming)
@@ -98,8 +124,30 @@ class Executor:
             ending = supervise(work.command, self._artifacts / work.console, _Watch(self, work).order)
         except OSError as error:
             cause = f"its process could not be started: {error}"
-            return lambda session: work.queue.fail(session, work.held, cause, "")
+            return self._node_fault(work, cause, "")
+        if ending.status == 0:
+            self._node.exonerate()
+        elif ending.status == NODE_FAULT or (ending.status > 0 and not ending.stopped and self._trouble()):
+            return self._node_fault(work, ending.cause, ending.tail)
         return lambda session: self._write_end(session, work, ending)
+
+    def _node_fault(self, work: AnyWork, cause: str, traceback: str) -> Conclusion:
+        """The work goes back; this machine rests if no check sees what is wrong with it."""
+        trouble = self._trouble()
+
+        def write(session: Session) -> RunStatus | None:
+            said = work.queue.reported(session, work.held) or cause
+            if trouble is None:
+                self._node.blame(said)
+            return work.queue.node_fault(session, work.held, trouble.cause if trouble else said, traceback)
+
+        return write
+
+    def _trouble(self) -> Trouble | None:
+        """What the checks find now; None where they cannot ask the database."""
+        with suppress(Unavailable):
+            return self._node.prove()
+        return None
 
     def _conclude(self, work: AnyWork, write: Conclusion) -> None:
         """Write down how it ended, as soon as the database takes it."""

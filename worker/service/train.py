@@ -1,7 +1,7 @@
 """`python -m worker.service.train RUN_ID ATTEMPT`: one attempt at one run, in a process of its own.
 
 Exit status: 0 all done · 75 left because it was asked to, or because the run is another attempt's · 1 failed,
-with cause and traceback in the run's row.
+77 failed by a fault of this machine: both with cause and traceback in the run's row.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from worker.recording.database import DbRecorder
 from worker.recording.database_tasks import DbTasks
 from worker.recording.line_writer import LineWriter
 from worker.service import parallel
+from worker.service.faults import NODE_FAULT, is_of_the_node
 from worker.service.supervision import STOPPED
 from worker.training.stop import StopSignal
 
@@ -53,7 +54,7 @@ def main(run_id: str, attempt: int) -> int:
             if _is_about_another_process(error):
                 return parallel.LOST
             _report(engine, run_id, attempt, error)
-            return FAILED
+            return NODE_FAULT if is_of_the_node(error) else FAILED
 
 
 def _is_about_another_process(error: Exception) -> bool:

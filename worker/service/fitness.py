@@ -1,0 +1,152 @@
+"""What a machine needs to carry runs, one check each: folder, room, schema, clock, device.
+
+A check returns None, or what is wrong and what to do about it. None of them waits for long: a network folder
+or a driver that hangs is itself what is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from backend.db import clock
+from backend.db.migrate import mismatch
+from backend.kit.format import rough_duration
+from worker.service.machine import device_info
+
+PATIENCE = 10.0  # seconds that a folder or a driver may take to answer
+PROBE = "folder probe"  # name of the thread that may hang
+MAX_SKEW = 300.0  # seconds between the clocks of this host and of the database
+GIB = 2**30
+TORCH_PATIENCE = 120.0  # seconds: torch is read from disk, and the device woken
+TORCH_PROBE = "import torch; torch.zeros(1, device='cuda').add_(1).item()"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why this machine can take no work, and what to do about it."""
+
+    cause: str
+    advice: str
+
+
+def folder(artifacts: Path) -> Trouble | None:
+    """Whether the artifacts folder is there and takes a file."""
+    try:
+        _in_time(lambda: _write_a_file(artifacts))
+    except TimeoutError:
+        cause = f"The artifacts folder {artifacts} has not answered for {PATIENCE:.0f} s."
+        return Trouble(cause, "Check its disk or network mount.")
+    except OSError as error:
+        cause = f"The artifacts folder {artifacts} cannot be written: {error.strerror or error}."
+        return Trouble(cause, "Mount it again, or set ETRM_ARTIFACTS to a folder that can be written.")
+    return None
+
+
+def room(artifacts: Path, reserve: float) -> Trouble | None:
+    """Whether at least `reserve` GiB are free there, so that a checkpoint fits."""
+    try:
+        found = os.statvfs(artifacts)
+    except OSError as error:
+        return Trouble(
+            f"The artifacts folder {artifacts} cannot be read: {error.strerror}.", "Mount it again."
+        )
+    free = found.f_bavail * found.f_frsize / GIB
+    if free >= reserve:
+        return None
+    return Trouble(
+        f"The disk of {artifacts} has {free:.2f} GiB free, less than the {reserve:g} GiB to keep free.",
+        "Remove old checkpoints on the storage page or with `etrm storage`, or lower ETRM_MIN_FREE_GIB.",
+    )
+
+
+def schema(session: Session) -> Trouble | None:
+    """Whether the database has the tables that this program was written for."""
+    found = mismatch(session.connection())
+    return Trouble(found.message, found.hint) if found else None
+
+
+def skew(session: Session) -> float:
+    """Seconds by which this host's clock leads the database's."""
+    before = time.time()
+    theirs = clock.read(session)
+    return (before + time.time()) / 2 - theirs
+
+
+def clock_of(ahead: float) -> Trouble | None:
+    """Whether the host's clock is near enough to the database's for logs and certificates to make sense."""
+    if abs(ahead) <= MAX_SKEW:
+        return None
+    how = "ahead of" if ahead > 0 else "behind"
+    cause = f"The clock of this machine is {rough_duration(abs(ahead))} {how} the database's."
+    return Trouble(cause, "Set it, for example by turning on NTP.")
+
+
+def device(kind: str) -> Trouble | None:
+    """Whether the driver still answers for a device that was there when the worker started."""
+    if kind == device_info().kind:
+        return None
+    return Trouble(
+        f"The {'GPU' if kind == 'cuda' else kind} of this machine no longer answers.",
+        "See what `nvidia-smi` says; a restart of the machine may be needed.",
+    )
+
+
+def torch_device(kind: str) -> Trouble | None:
+    """Whether torch can compute on the device; takes seconds."""
+    if kind == "cpu":
+        return None
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", TORCH_PROBE],
+            capture_output=True, text=True, timeout=TORCH_PATIENCE, check=False,
+        )  # fmt: skip
+        said = (probe.stderr.strip().splitlines() or ["no reason given"])[-1] if probe.returncode else ""
+    except subprocess.TimeoutExpired:
+        said = f"no answer for {TORCH_PATIENCE:.0f} s"
+    if not said:
+        return None
+    return Trouble(
+        f"torch cannot use the GPU of this machine: {said}.",
+        "Install a torch for its driver (ETRM_TORCH), or hide the GPU: CUDA_VISIBLE_DEVICES= etrm worker.",
+    )
+
+
+def _write_a_file(artifacts: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=artifacts, prefix=".fit-") as probe:
+        probe.write(b"fit")
+        probe.flush()
+        os.fsync(probe.fileno())
+
+
+def _in_time(work: Callable[[], None]) -> None:
+    """Do `work` in a thread of its own; TimeoutError if that hangs, or the one before still does."""
+    if any(thread.name == PROBE for thread in threading.enumerate()):
+        raise TimeoutError
+    answers: queue.Queue[OSError | None] = queue.Queue()
+
+    def attempt() -> None:
+        try:
+            work()
+        except OSError as error:
+            answers.put(error)
+        else:
+            answers.put(None)
+
+    threading.Thread(target=attempt, name=PROBE, daemon=True).start()
+    try:
+        error = answers.get(timeout=PATIENCE)
+    except queue.Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
