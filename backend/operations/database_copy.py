@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 
 from backend.db.base import Base
 from backend.db.migrate import newest, refuse_newer, revision_of, upgrade
-from backend.db.session import make_engine, session_scope, translated
+from backend.db.session import make_engine, session_scope
+from backend.db.trouble import translated
 from backend.kit.errors import Conflict
 
 BATCH = 1000  # rows that are in memory at once
