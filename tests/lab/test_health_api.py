@@ -44,8 +44,8 @@ def test_the_lab_is_ready_with_a_worker_and_degraded_without(server: WebServer) 
     ("change", "words"),
     [
         ("UPDATE alembic_version SET version_num = 'from-the-future'", "newer than this program"),
-        ("UPDATE alembic_version SET version_num = 'audit_trail'", "run etrm migrate"),
-        ("DELETE FROM alembic_version", "run etrm migrate"),
+        ("UPDATE alembic_version SET version_num = 'audit_trail'", "Run `etrm migrate`"),
+        ("DELETE FROM alembic_version", "Run `etrm migrate`"),
     ],
 )
 def test_another_schema_is_not_ready_and_the_words_say_what_to_do(
