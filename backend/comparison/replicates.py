@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from backend.comparison.seed_bootstrap import bootstrap
 from backend.comparison.service import Solved, TaskMatrix, Variation
+from backend.domain.crossed import CrossedDifference, Table, unpaired_difference
 from backend.domain.measurement import Protocol
 from backend.domain.statistics import Difference, Mean, holm, mean_of_shares, task_scores
 from backend.kit.format import counted, interval, percent
@@ -78,12 +76,12 @@ class VariationPairView(BaseModel):
     a: ReplicatesView
     b: ReplicatesView
     difference: DifferenceView = Field(
-        description="Mean pass@k of a - that of b; interval by bootstrap over tasks and over seeds."
+        description="Mean pass@k of a - that of b; interval over tasks and over seeds."
     )
     n: int = Field(description="Tasks that every seed of both evaluated.")
     more_a: list[str] = Field(description="Tasks that a solves with a larger share of its seeds.")
     more_b: list[str]
-    p_value: float = Field(description="Of the bootstrap, two-sided, that there is no difference.")
+    p_value: float = Field(description="Two-sided, that there is no difference.")
     p_adjusted: float = Field(
         description="The same after Holm's correction for the comparisons made together; the verdict uses it."
     )
@@ -216,12 +214,14 @@ def _pair(a: Replicates, b: Replicates) -> VariationPair:
         differing = a.left_out if a.other_tasks else b.left_out
         reason = f"No task has a known truth in both. {differing}".rstrip(" .") + "."
         return VariationPair(key=key, label=label, view=None, reason=reason)
-    difference = bootstrap(_table(a, tasks), _table(b, tasks))
+    difference = difference_of(_table(a, tasks), _table(b, tasks))
     shares = {task: (a.mean(task) or 0.0, b.mean(task) or 0.0) for task in tasks}
     view = VariationPairView(
         a=_view(a, tasks),
         b=_view(b, tasks),
-        difference=DifferenceView(mean=difference.mean, low=difference.low, high=difference.high),
+        difference=DifferenceView(
+            mean=difference.mean, low=max(difference.low, -1.0), high=min(difference.high, 1.0)
+        ),
         n=len(tasks),
         more_a=[task for task, (mine, other) in shares.items() if mine > other],
         more_b=[task for task, (mine, other) in shares.items() if other > mine],
@@ -233,9 +233,20 @@ def _pair(a: Replicates, b: Replicates) -> VariationPair:
     return VariationPair(key=key, label=label, view=view)
 
 
-def _table(side: Replicates, tasks: Sequence[str]) -> NDArray[np.float64]:
+def _table(side: Replicates, tasks: Sequence[str]) -> Table:
     """(seeds, tasks) scores."""
-    return np.array([[scores[task] for task in tasks] for scores in side.scores.values()])
+    return [[scores[task] for task in tasks] for scores in side.scores.values()]
+
+
+def difference_of(a: Table, b: Table) -> CrossedDifference:
+    """Over seeds and tasks. One task says nothing of others; and as without a difference each task is as
+    likely to speak for either side, no p-value is below the chance that all of them speak for one."""
+    n = len(a[0])
+    if n == 1:
+        of_a, of_b = (math.fsum(row[0] for row in side) / len(side) for side in (a, b))
+        return CrossedDifference(of_a - of_b, -1.0, 1.0, 1.0)
+    found = unpaired_difference(a, b)
+    return replace(found, p_value=max(found.p_value, min(1.0, 2.0 ** (1 - n))))
 
 
 def _note(a: Replicates, b: Replicates, n: int) -> str:

@@ -26,6 +26,7 @@ from backend.scores.paired import ComparisonView, together
 
 MAX_RUNS = 200
 LARGE = 1e300  # differences and sums of larger values may be no numbers
+NOT_COMPARED = ("name", "schema_version")  # fields of a config that nobody chose to differ
 NAMED_CHANGES = 3  # that a variation's label says
 
 
@@ -178,8 +179,9 @@ class Differing:
 
 
 def differing(found: Sequence[RunView]) -> list[Differing]:
-    """Fields that differ between the runs, in the order of the config; their names are left out."""
-    flat = {run.id: {k: v for k, v in flatten(run.config).items() if k != "name"} for run in found}
+    """Fields that differ between the runs, in the order of the config; their names, and the versions that the
+    configs are written in, are left out."""
+    flat = {run.id: {k: v for k, v in flatten(run.config).items() if k not in NOT_COMPARED} for run in found}
     paths = list(dict.fromkeys(path for fields in flat.values() for path in fields))
     rows = [Differing(p, {r: fields[p] for r, fields in flat.items() if p in fields}) for p in paths]
     return [

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.domain.config.messages import shown
 from backend.domain.config.problems import flatten
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.experiment.identity import complete, is_shared
+from backend.domain.experiment.identity import complete, is_choice, is_shared
 from backend.domain.statistics import Mean, mean_of, mean_of_shares
 from backend.groups.views import told
 from backend.kit.boundary import Broken, shielded
@@ -162,7 +162,10 @@ def told_apart(session: Session, rows: Sequence[VariationRow]) -> list[Variation
     """The rows with how their configs differ from one another, where that is not their variant."""
     sections = [name for name in ExperimentConfig.model_fields if is_shared(name)]
     lines = RunValues(session, [*sections, "origin"], only=[row.runs[0] for row in rows]).lines
-    configs = {line.id: flatten(_config(line)) for line in lines}
+    configs = {
+        line.id: {path: value for path, value in flatten(_config(line)).items() if is_choice(path)}
+        for line in lines
+    }
     had = Counter(path for config in configs.values() for path in config if not path.endswith(".kind"))
     telling = [path for path in had if len({str(config.get(path)) for config in configs.values()}) > 1]
     telling.sort(key=lambda path: -had[path])

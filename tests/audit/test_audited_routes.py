@@ -14,8 +14,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete, select
 
+from backend.db.session import reading_scope, session_scope
+from backend.runs.group_tables import RunGroup
 from tests.support.pages.forms import Form
 from tests.support.processes import Lab
 from tests.support.records.recorded import record_checkpoint, record_evaluation_job, record_run
@@ -24,6 +26,7 @@ from tests.support.web import WebServer
 GOLDEN = Path(__file__).parents[1] / "golden/access.txt"
 TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]], "output": [[4]]}]}
 INES = "Ines of the routes"
+LISTED = {"dashboards": "slug", "people": "name", "sets": "name", "tokens": "name", "views": "name"}
 
 # What only asks, and points of a running script: the run's own history has these.
 NOT_RECORDED = {
@@ -293,20 +296,27 @@ CASES: dict[str, tuple[Prepare, str]] = {
 
 @pytest.fixture
 def trying(client: httpx.Client, server: WebServer, database: Engine, lab: Lab) -> Iterator[Trying]:
-    """An admin's browser."""
-    before = runs(client)
-    client.delete(f"/api/v1/people/{INES}")
+    """An admin's browser. What it makes is gone afterwards: other files ask the same server what there is."""
+    before, runs_before = things(client), runs(client)
+    with reading_scope(database) as session:
+        groups_before = set(session.scalars(select(RunGroup.id)))
     link = client.post("/api/v1/people", json={"name": INES, "role": "admin"}).json()["path"]
     client.post("/api/v1/sets", json={"name": "mini", "tasks": {"one": TASK, "two": TASK}})
     with server.stranger(headers={"Origin": server.url}) as browser:
         assert browser.get(link, headers={"Accept": "text/html"}).status_code == 303
         yield Trying(browser, database, lab)
-    for run in runs(client) - before:  # other files ask the same server what waits
+    for run in runs(client) - runs_before:
         client.post(f"/api/v1/runs/{run}/cancel")
         for each in client.get(f"/api/v1/runs/{run}/evaluations").json():
             client.post(f"/api/v1/evaluations/{each['id']}/cancel")
         answer = client.delete(f"/api/v1/runs/{run}")
         assert answer.status_code in (204, 404), answer.text
+    with session_scope(database) as session:  # no address removes a group
+        session.execute(delete(RunGroup).where(RunGroup.id.not_in(groups_before)))
+    for address in things(client) - before:
+        answer = client.delete(address)
+        assert answer.status_code in (204, 404), answer.text
+    assert (things(client), runs(client)) == (before, runs_before)
 
 
 @pytest.mark.parametrize("address", CASES)
@@ -330,6 +340,15 @@ def test_every_address_that_changes_something_is_tried() -> None:
 def runs(client: httpx.Client) -> set[str]:
     found = client.get("/api/v1/runs", params={"limit": 200, "archived": "all"}).json()["runs"]
     return {each["id"] for each in found}
+
+
+def things(client: httpx.Client) -> set[str]:
+    """The addresses of everything else that is there and can be removed."""
+    return {
+        f"/api/v1/{kind}/{each[name]}"
+        for kind, name in LISTED.items()
+        for each in client.get(f"/api/v1/{kind}").json()
+    }
 
 
 def entries(client: httpx.Client) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ from sqlalchemy import Engine
 
 from backend.comparison import replicates
 from backend.comparison import service as compare
-from backend.comparison.seed_bootstrap import bootstrap
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import PRESETS
 from backend.domain.experiment import OptimisationConfig
@@ -91,27 +90,22 @@ def _rate(rate: float) -> OptimisationConfig:
     return PRESETS["quick"].make().optimisation.model_copy(update={"learning_rate": rate})
 
 
-def test_the_p_value_over_seeds_agrees_with_its_interval() -> None:
-    draw = np.random.default_rng(3)
-    for _ in range(40):
-        a, b = (draw.random((3, 24)) < share for share in (0.5, draw.uniform(0.1, 0.5)))
-        found = bootstrap(a.astype(float), b.astype(float))
-        if abs(found.p_value - 0.05) > 0.002:  # both rest on the same draws, but for the ends' rounding
-            assert found.is_decided == (found.p_value < 0.05)
-    same = bootstrap(np.ones((2, 8)), np.ones((2, 8)))
-    assert same.p_value == 1.0
+def test_few_tasks_decide_nothing() -> None:
+    """All of one, of two and of five tasks are solved by every seed of one configuration alone."""
+    judged = {n: replicates.difference_of([[1.0] * n] * 3, [[0.0] * n] * 3) for n in (1, 2, 5, 6)}
+    assert [each.mean for each in judged.values()] == [1.0] * 4
+    assert [each.p_value for each in judged.values()] == [1.0, 0.5, 1 / 16, 1 / 32]
+    assert (judged[1].low, judged[1].high) == (-1, 1)
 
 
-def test_seeds_that_scatter_widen_the_interval_and_one_alone_does_not() -> None:
+def test_seeds_that_scatter_widen_the_interval() -> None:
     draw = np.random.default_rng(0)
-    none = np.zeros((1, 60))
+    none = [[0.0] * 60] * 4
     steady = np.tile((draw.random(60) < 0.5).astype(float), (4, 1))
     scattered = steady * np.array([[0.2], [0.6], [1.4], [1.8]])  # the same mean
 
-    calm, wide = bootstrap(steady, none), bootstrap(scattered, none)
+    calm, wide = (replicates.difference_of(each.tolist(), none) for each in (steady, scattered))
     assert calm.mean == pytest.approx(wide.mean)
     assert wide.high - wide.low > 1.5 * (calm.high - calm.low)
-    assert bootstrap(steady[:1], none) == bootstrap(steady[:1], none)
-    assert bootstrap(steady[:1], none).low > 0
-    equal = bootstrap(steady, steady)
-    assert (equal.low, equal.mean, equal.high) == pytest.approx((0, 0, 0), abs=1e-9)
+    equal = replicates.difference_of(steady.tolist(), steady.tolist())
+    assert (equal.low, equal.mean, equal.high, equal.p_value) == (0, 0, 0, 1)

@@ -6,7 +6,7 @@ import csv
 import io
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -72,14 +72,22 @@ def evaluate(
 
 
 @pytest.fixture
-def run(database: Engine) -> str:
-    """Three checkpoints, evaluated in another order than that of their steps."""
+def unevaluated(client: httpx.Client, database: Engine) -> Iterator[str]:
+    """A run that is gone afterwards: other files ask the same server what waits."""
     run_id = create(database).id
+    yield run_id
+    for answer in (client.post(f"/api/v1/runs/{run_id}/cancel"), client.delete(f"/api/v1/runs/{run_id}")):
+        assert answer.is_success, answer.text
+
+
+@pytest.fixture
+def run(database: Engine, unevaluated: str) -> str:
+    """Three checkpoints, evaluated in another order than that of their steps."""
     blind = TestOutcome("blind", 0, VIEWS, None, (), TRUTH_UNKNOWN)
     for at in random.Random(0).sample(range(3), 3):
         found = [outcome(name, ranks[at]) for name, ranks in RANKS.items()]
-        evaluate(database, run_id, STEPS[at], [*found, blind])
-    return run_id
+        evaluate(database, unevaluated, STEPS[at], [*found, blind])
+    return unevaluated
 
 
 def test_the_matrix_holds_rank_and_votes_of_every_checkpoint(client: httpx.Client, run: str) -> None:
@@ -139,10 +147,9 @@ def test_only_checkpoints_by_one_protocol_stand_together(
     assert client.get(f"/api/v1/runs/{run}/learning", params={"how": "nothing"}).status_code == 422
 
 
-def test_one_checkpoint_has_no_course(client: httpx.Client, database: Engine) -> None:
-    run_id = create(database).id
-    evaluate(database, run_id, 100, [outcome(("kept", 0), 1)])
-    answer = client.get(f"/api/v1/runs/{run_id}/learning")
+def test_one_checkpoint_has_no_course(client: httpx.Client, database: Engine, unevaluated: str) -> None:
+    evaluate(database, unevaluated, 100, [outcome(("kept", 0), 1)])
+    answer = client.get(f"/api/v1/runs/{unevaluated}/learning")
     assert answer.status_code == 404
     assert "No two checkpoints" in answer.json()["error"]["message"]
     assert client.get("/api/v1/runs/nosuchrunx/learning").status_code == 404
@@ -179,10 +186,11 @@ def test_every_course_has_one_state(solved: list[bool]) -> None:
     assert [name for name, holds in meant.items() if holds] == [state]
 
 
-def test_a_run_without_a_test_input_that_counts_says_so(client: httpx.Client, database: Engine) -> None:
-    run_id = create(database).id
+def test_a_run_without_a_test_input_that_counts_says_so(
+    client: httpx.Client, database: Engine, unevaluated: str
+) -> None:
     blind = TestOutcome("blind", 0, VIEWS, None, (), TRUTH_UNKNOWN)
     for step in STEPS[:2]:
-        evaluate(database, run_id, step, [blind], replace(KEY, task_ids=("blind",)))
-    page = client.get(f"/runs/{run_id}/learning", headers={"Accept": "text/html"})
+        evaluate(database, unevaluated, step, [blind], replace(KEY, task_ids=("blind",)))
+    page = client.get(f"/runs/{unevaluated}/learning", headers={"Accept": "text/html"})
     assert (page.status_code, "No test input counts" in page.text) == (200, True)

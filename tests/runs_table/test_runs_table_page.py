@@ -4,16 +4,39 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from backend.db.session import reading_scope
+from backend.comparison import service as compare
+from backend.db.session import reading_scope, session_scope
+from backend.domain.config.presets import quick
+from backend.lifecycle import service as runs
 from backend.runs_table.cells import Cell, columns_of
-from backend.runs_table.configurations import VariationRow, variations
+from backend.runs_table.configurations import VariationRow, told_apart, variations
 from tests.comparison.test_compare import evaluate, queued
+from tests.support.records.rows import add_run
+
+WRITTEN = ("schema_version", "name", "seed")
 
 
 def the_row(engine: Engine) -> tuple[VariationRow, Cell]:
     with reading_scope(engine) as session:
         (row,) = variations(session, "", "-created", columns_of(["pass1"]), baseline="")
     return row, row.cells[0]
+
+
+def test_rows_differ_in_what_somebody_chose_and_not_in_how_their_configs_are_written(engine: Engine) -> None:
+    """An older run beside one of today, and one from outside, whose config has neither name nor seed."""
+    older = quick().model_dump(mode="json") | {"schema_version": 1}
+    add_run(engine, "older", variant="deterministic", config=older, variation="a")
+    changed = queued(engine, optimisation=quick().optimisation.model_copy(update={"learning_rate": 0.5}))
+    with session_scope(engine) as session:
+        theirs = runs.create_external(session, "theirs", {"lr": 0.1}).id
+        found = told_apart(session, variations(session, "", "created", columns_of(["pass1"]), baseline=""))
+    differs = {row.runs[0]: row.differs for row in found}
+    assert set(differs) == {"older", changed, theirs}
+    written = [each for of in differs.values() for each in of if each.split()[0] in WRITTEN]
+    assert written == []
+    with reading_scope(engine) as session:
+        rows = compare.differing(compare.chosen(session, ["older", changed]))
+    assert [row.path for row in rows] == ["optimisation.learning_rate"]
 
 
 def test_a_mean_says_what_it_rests_on_and_there_is_none_of_what_was_measured_otherwise(

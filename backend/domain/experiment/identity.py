@@ -32,6 +32,12 @@ def is_shared(path: str) -> bool:
     return path.partition(".")[0] not in (*OF_ONE_RUN, SAID_OF_IT)
 
 
+def is_choice(path: str) -> bool:
+    """Whether such a field is something its author chose: what configurations differ in, and not how they
+    are written."""
+    return is_shared(path) and path != "schema_version"
+
+
 def read_stored(raw: Mapping[str, Any]) -> ExperimentConfig | None:
     """The config that a training's row holds, of whatever version; None where today's code cannot read it."""
     try:
