@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from backend.queue import claims as queue
 from backend.queue import sweep as queue_sweep
 from backend.queue import wait as queue_wait
 from backend.queue.claims import Claim
+from backend.queue.pages import queue_page
 from backend.runs import events, order_queries
 from backend.runs import queries as rows
 from backend.runs.status import MAX_ATTEMPTS
 from backend.workers import service as workers
 from backend.workers.capability import Needs, Offer
+from tests.support.commands import typed
 from tests.support.records.rows import add_run
 
 CPU, GPU = Offer("cpu", 16 << 30), Offer("cuda", 80 << 30, frozenset({"a100"}))
@@ -145,6 +148,20 @@ def test_a_worker_says_since_when_it_is_out_and_forgets_it_when_it_is_fit(engine
     assert since() == first
     beat(engine, 1, CPU)
     assert since() is None
+
+
+def test_the_queue_page_and_the_command_say_who_is_out_why_and_what_to_do(
+    engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    beat(engine, 1, CPU)
+    beat(engine, 2, GPU, out="The artifacts folder /a cannot be written.")
+    page = bytes(queue_page(engine).body).decode()
+    assert page.count("out of service") == 1
+    assert "The artifacts folder /a cannot be written. Mount it." in page
+    assert "cuda · a100" in page
+    listed = typed(tmp_path, "queue", ETRM_DATABASE_URL=database_url).stdout
+    assert "2 workers online" in listed
+    assert "host2 (process 1). The artifacts folder /a cannot be written. Mount it. It comes back" in listed
 
 
 def test_a_run_that_meets_node_faults_on_one_node_after_another_ends_with_a_clear_cause(
