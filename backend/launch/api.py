@@ -22,6 +22,7 @@ from backend.web.deps import Database, RawBody, json_body
 from backend.web.errors import ErrorField, responses
 from backend.web.inputs import CONFIG
 from backend.web.routing import EDITOR, VIEWER, Router, needs
+from backend.workers.capability import needs_of
 
 router = Router(reads=VIEWER, writes=EDITOR, tags=["config"])
 
@@ -87,7 +88,7 @@ def validate_config(body: RawBody, engine: Database) -> Verdict:
             run_input.check_names(session, config)
             estimate = estimates.of(session, config)
             tasks = training_tasks.of(session, config)
-            wait = queue_wait.of(session)
+            wait = queue_wait.of(session, needs_of(config.model_dump(mode="json")))
     except InvalidConfig as error:
         found = [ErrorField(field=p.field, message=p.message, hint=p.hint) for p in error.problems]
         return Verdict(valid=False, problems=found, config=None)

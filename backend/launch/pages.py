@@ -41,6 +41,7 @@ from backend.runs_table import search as run_search
 from backend.web.deps import Database, announce
 from backend.web.rendering import render
 from backend.web.routing import EDITOR, VIEWER, Router, needs
+from backend.workers.capability import needs_of
 
 router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
@@ -216,7 +217,7 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         sets=[each.name for each in datasets.available(session)],
         series=metrics.NAMES,
         baselines=run_search.find(session, limit=BASELINES_OFFERED, metrics=()).runs,
-        wait=queue_wait.of(session),
+        wait=queue_wait.of(session, needs_of(draft.values)),
         sweep=_sweep(session, draft),
         sweepable=list(sweepable().values()),
         estimate=_if_valid(session, draft, estimates.of),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from backend.hypothesis import service as hypotheses
@@ -22,6 +23,7 @@ from backend.runs.tables import Run
 from backend.runs.transition import transition_run
 from backend.scores import queries as evaluations
 from backend.workers import lease
+from backend.workers.capability import Offer, needs
 
 VAIN = ("interrupted", "node_fault")  # kinds of events: the attempt ended before its run did
 ENDS = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
@@ -36,10 +38,10 @@ class Claim:
     worker_id: str = ""
 
 
-def claim(session: Session, run_id: str | None, worker_id: str) -> Claim | None:
-    """Take a queued run, or (None) the first in the queue; None if there is nothing to take (a duplicate
-    message, another worker was first)."""
-    waiting = queue_order.first(session, run_id)
+def claim(session: Session, run_id: str | None, worker_id: str, offer: Offer | None = None) -> Claim | None:
+    """Take a queued run, or (None) the first in the queue that asks for no more than the worker's `offer`;
+    None if there is nothing to take (a duplicate message, another worker was first)."""
+    waiting = queue_order.first(session, run_id) if offer is None or run_id else _suited(session, offer)
     if waiting is None:
         return None
     held = Claim(waiting.id, waiting.attempt + 1, worker_id)
@@ -61,6 +63,14 @@ def claim(session: Session, run_id: str | None, worker_id: str) -> Claim | None:
         **lease.granted(worker_id),
     )
     return held if taken else None
+
+
+def _suited(session: Session, offer: Offer) -> Row[str, int] | None:
+    """As `order_queries.first`, of those that ask for no more than is offered."""
+    for run_id, device, placement in queue_order.asked(session):
+        if not needs(device, placement).missing(offer) and (free := queue_order.first(session, run_id)):
+            return free
+    return None
 
 
 def renew(session: Session, held: Claim) -> RunStatus | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.kit.clock import clock
 from backend.kit.format import counted, worker_name
 from backend.terminal.options import AsJson, progress_text
 
@@ -52,8 +53,13 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
     if jobs.running or jobs.waiting:
         print()
         show(EVALUATION_HEADS, [evaluation_row(each) for each in (*jobs.running, *jobs.waiting)], empty="")
-    alive = sum(each.alive for each in board.workers)
-    print(f"{counted(alive, 'worker')} online.")
+    alive = [each for each in board.workers if each.alive]
+    print(f"{counted(len(alive), 'worker')} online.")
+    for each in alive:
+        if each.is_out:
+            since = f" since {clock(each.out_since)}" if each.out_since is not None else ""
+            said = f"{each.out_cause} {each.out_advice} It comes back by itself."
+            print(f"Out of service{since}: {worker_name(each.id)}. {said}")
     print(f"A new run: {wait.words[:1].lower()}{wait.words[1:]}")
 
 

@@ -41,7 +41,7 @@ def _steady(board: Board) -> dict[str, Any]:
         "waiting": [[each.run.id, each.priority, each.run.waiting_reasons] for each in board.waiting],
         "running": [[run.id, run.status, run.progress.phase, run.progress.done] for run in board.running],
         "ended": [[run.id, run.status] for run in board.ended],
-        "workers": [[each.id, each.alive, each.current_run_id] for each in board.workers],
+        "workers": [[each.id, each.alive, each.current_run_id, each.out_cause] for each in board.workers],
         "evaluations": [_brief(each) for each in board.evaluations.all],
     }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from backend.db import clock
@@ -17,6 +19,8 @@ from backend.scores import job_queries as evaluation_jobs
 from backend.scores.tables import EvaluationJob
 from backend.sequential import service as sequential
 from backend.workers import service as workers
+from backend.workers.capability import able, needs
+from backend.workers.service import WorkerState
 
 RESEND_AFTER = 20.0  # seconds before a queued run's message counts as lost
 
@@ -50,12 +54,33 @@ def sweep(
     return Unsent(unsent.runs, [*unsent.evaluations, *sequential.advance(session)])
 
 
-def to_send(session: Session, room: int, resend_after: float = RESEND_AFTER) -> Unsent:
-    """Up to `room` runs and evaluations, runs first, whose messages count as lost; now they count as sent."""
-    runs = queue_order.to_send(session, resend_after, room)
-    jobs = evaluation_jobs.to_send(session, resend_after, room - len(runs))
+def to_send(session: Session, idle: Sequence[WorkerState], resend_after: float = RESEND_AFTER) -> Unsent:
+    """Runs and evaluations, runs first, whose messages count as lost, one for each of the idle workers that
+    may take it; now they count as sent."""
+    suited = _for_each(idle, queue_order.asked(session, resend_after)) if idle else []
+    runs = queue_order.lock(session, suited, resend_after) if suited else []
+    jobs = evaluation_jobs.to_send(session, resend_after, len(idle) - len(runs))
     sent: Sequence[Run | EvaluationJob] = (*runs, *jobs)
     for row in sent:
         row.dispatched_at = clock.now()
     session.flush()
     return Unsent([run.id for run in runs], [(job.evaluation_id, 1) for job in jobs])
+
+
+def for_another(session: Session, worker_id: str) -> str | None:
+    """A waiting run that an idle worker besides `worker_id` may take; None: there is none."""
+    others = [worker for worker in workers.idle(session) if worker.id != worker_id]
+    return next(iter(_for_each(others, queue_order.asked(session))), None) if others else None
+
+
+def _for_each(idle: Sequence[WorkerState], asked: Iterable[Row[str, Any, Any]]) -> list[str]:
+    """Ids of runs, in their order, each for one of the idle workers that has what it asks for."""
+    free, found = list(idle), []
+    for run_id, device, placement in asked:
+        taker = next(iter(able(needs(device, placement), free)), None)
+        if taker is not None:
+            free.remove(taker)
+            found.append(run_id)
+        if not free:
+            break
+    return found

@@ -20,6 +20,11 @@ class WorkerView(BaseModel):
     device: str = Field(examples=["cuda"])
     device_name: str
     memory_bytes: int = Field(description="Of the device: GPU memory, or the machine's.")
+    labels: list[str] = Field([], description="What runs may ask of it in `placement.labels`.")
+    clock_ahead: float = Field(0.0, description="Seconds by which its host's clock leads the database's.")
+    out_cause: str = Field("", description="Why it takes no work until that is put right; empty: it does.")
+    out_advice: str = Field("", description="What to do about that.")
+    out_since: float | None = Field(None, description="Since when it is out of service.")
     current_run_id: str | None
     started_at: float
     heartbeat_at: float

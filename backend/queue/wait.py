@@ -20,6 +20,9 @@ from backend.runs import order_queries as queue_order
 from backend.runs import queries as rows
 from backend.runs.tables import Run
 from backend.workers import service as workers
+from backend.workers.capability import ANYTHING, Needs, able
+from backend.workers.service import WorkerState
+from backend.workers.waiting import Fleet, Job, nobody_able, out_of_service
 
 NORMAL = 0  # the priority that a launched run has
 
@@ -28,7 +31,7 @@ class WaitView(BaseModel):
     """Where a run launched now would stand."""
 
     ahead: int = Field(description="Queued runs ahead of it.")
-    workers: int = Field(description="Alive.")
+    workers: int = Field(description="Alive, fit, and with what the run asks for.")
     idle: int = Field(description="Idle workers.")
     seconds: float | None = Field(
         description="Until it starts; 0: immediately. null if no worker is online or nothing was measured."
@@ -37,10 +40,13 @@ class WaitView(BaseModel):
     words: str = Field(examples=["Starts in about 12 min: 2 runs ahead on 1 worker."])
 
 
-def of(session: Session) -> WaitView:
-    """The wait of a run of normal priority, the last of its priority."""
-    alive = [worker for worker in workers.listed(session) if worker.alive]
+def of(session: Session, needed: Needs = ANYTHING) -> WaitView:
+    """The wait of a run of normal priority that asks a machine for `needed`, the last of its priority."""
+    online = [worker for worker in workers.listed(session) if worker.alive]
+    alive = [worker for worker in able(needed, online) if not worker.is_out]
     ahead = [row.id for row in queue_order.queued(session) if row.priority >= NORMAL]
+    if online and not alive:
+        return _nobody(len(ahead), needed, online)
     idle = sum(worker.current_run_id is None for worker in alive)
     if not alive:
         return _view(len(ahead), 0, 0, None, False)
@@ -79,6 +85,14 @@ def _lengths(session: Session, waiting: Sequence[Run]) -> list[float | None]:
         share = run.step / run.total if run.total else 0.0
         lengths.append(None if whole is None else whole * max(0.0, 1 - share))
     return lengths
+
+
+def _nobody(ahead: int, needed: Needs, online: Sequence[WorkerState]) -> WaitView:
+    """The wait where workers are online, and none of them may take the run for now."""
+    job, seen = Job(ahead, asked=needed), Fleet(online, (), {}).for_needs(needed)
+    why = nobody_able(job, seen) or out_of_service(job, seen)
+    words = f"Waiting: {why}."
+    return WaitView(ahead=ahead, workers=0, idle=0, seconds=None, at_least=False, words=words)
 
 
 def _view(ahead: int, alive: int, idle: int, seconds: float | None, at_least: bool) -> WaitView:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.db import clock
@@ -30,13 +31,28 @@ def first(session: Session, run_id: str | None = None) -> Row[str, int] | None:
     return session.execute(query.with_for_update(skip_locked=True)).one_or_none()
 
 
-def to_send(session: Session, resend_after: float, limit: int) -> Sequence[Run]:
-    """The first of the queued runs whose message, if any, was sent more than `resend_after` seconds ago."""
+def asked(session: Session, unsent_for: float | None = None) -> Sequence[Row[str, Any, Any]]:
+    """(run, its device, its placement) of all that wait, the next one first, as its config has them.
+
+    With `unsent_for` only those whose message, if any, was sent more than so many seconds ago.
+    """
+    device = Run.config[("training", "device")].as_string()
+    query = select(Run.id, device, Run.config["placement"]).where(Run.status == RunStatus.QUEUED)
+    if unsent_for is not None:
+        query = query.where(_unsent(unsent_for))
+    return session.execute(query.order_by(*ORDER)).all()
+
+
+def lock(session: Session, run_ids: Sequence[str], unsent_for: float) -> Sequence[Run]:
+    """Those of the runs that still wait, unsent for so many seconds, and that nobody else has locked."""
+    query = select(Run).where(Run.id.in_(run_ids), Run.status == RunStatus.QUEUED, _unsent(unsent_for))
+    return session.scalars(query.order_by(*ORDER).with_for_update(skip_locked=True)).all()
+
+
+def _unsent(after: float) -> ColumnElement[bool]:
     sent_at = func.coalesce(Run.dispatched_at, Run.created_at)
     put_back = (Run.attempt > 0) & Run.dispatched_at.is_(None)
-    unsent = or_(put_back, sent_at < clock.now() - resend_after)
-    query = select(Run).where(Run.status == RunStatus.QUEUED, unsent).order_by(*ORDER).limit(limit)
-    return session.scalars(query.with_for_update(skip_locked=True)).all()
+    return or_(put_back, sent_at < clock.now() - after)
 
 
 def place(session: Session, places: Iterable[tuple[str, int, float]]) -> None:

@@ -75,9 +75,9 @@ def listed(session: Session) -> list[WorkerState]:
     return [_state(worker, now) for worker in rows.all_by_start(session)]
 
 
-def idle(session: Session) -> int:
-    """How many workers could begin something now."""
-    return sum(worker.is_idle for worker in listed(session))
+def idle(session: Session) -> list[WorkerState]:
+    """The workers that could begin something now."""
+    return [worker for worker in listed(session) if worker.is_idle]
 
 
 def _state(worker: Worker, now: float) -> WorkerState:

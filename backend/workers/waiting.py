@@ -16,6 +16,7 @@ from backend.runs import queries as runs
 from backend.runs.tables import Run
 from backend.workers import lease
 from backend.workers import service as workers
+from backend.workers.capability import ANYTHING, Needs, able, needs_of, offer_of
 from backend.workers.service import WorkerState
 from backend.workers.tables import EvaluationShare
 
@@ -24,11 +25,24 @@ MAX_NAMES = 4  # of what is in the way; the others are counted
 
 @dataclass(frozen=True)
 class Fleet:
-    """The workers as they are now."""
+    """The workers as they are now; `for_needs` leaves in `online` those that may take a job."""
 
     online: Sequence[WorkerState]
     offline: Sequence[WorkerState]
     work: Mapping[str, str]  # worker id -> what it is busy with
+    out: Sequence[WorkerState] = ()  # online, with the means, and broken
+    unable: Sequence[WorkerState] = ()  # online, without the means
+
+    def for_needs(self, needed: Needs) -> Fleet:
+        """The fleet as a job with these needs sees it."""
+        suited = able(needed, self.online)
+        return Fleet(
+            online=[worker for worker in suited if not worker.is_out],
+            offline=able(needed, self.offline),
+            work=self.work,
+            out=[worker for worker in suited if worker.is_out],
+            unable=[worker for worker in self.online if worker not in suited],
+        )
 
     @property
     def busy(self) -> list[WorkerState]:
@@ -47,6 +61,12 @@ class Job:
 
     ahead: int
     run: Run | None = None
+    asked: Needs = ANYTHING  # of a machine, where there is no run yet; evaluations run anywhere
+
+    @property
+    def needs(self) -> Needs:
+        """What it asks of a machine."""
+        return needs_of(self.run.config) if self.run else self.asked
 
 
 Reason = Callable[[Job, Fleet], str]
@@ -54,7 +74,25 @@ Reason = Callable[[Job, Fleet], str]
 
 def no_worker(job: Job, fleet: Fleet) -> str:
     """Nothing starts without a worker."""
-    return "" if fleet.online else "no worker is online: start one with `etrm worker`"
+    if fleet.online or fleet.out or fleet.unable:
+        return ""
+    return "no worker is online: start one with `etrm worker`"
+
+
+def nobody_able(job: Job, fleet: Fleet) -> str:
+    """No worker online has what the job asks for."""
+    if fleet.online or fleet.out or not fleet.unable:
+        return ""
+    lacking = min((job.needs.missing(offer_of(worker)) for worker in fleet.unable), key=len)
+    return f"no worker online has {' and '.join(lacking)}"
+
+
+def out_of_service(job: Job, fleet: Fleet) -> str:
+    """Workers that would help are broken."""
+    if not fleet.out or _gets_a_worker(job, fleet):
+        return ""
+    causes = _names(f"{worker.host} ({worker.out_cause.rstrip('.')})" for worker in fleet.out)
+    return f"{counted(len(fleet.out), 'worker')} out of service: {causes}"
 
 
 def all_busy(job: Job, fleet: Fleet) -> str:
@@ -82,12 +120,21 @@ def about_to_start(job: Job, fleet: Fleet) -> str:
     return "a worker is idle and will start it within seconds" if _gets_a_worker(job, fleet) else ""
 
 
-REASONS: tuple[Reason, ...] = (no_worker, all_busy, others_ahead, workers_offline, about_to_start)
+REASONS: tuple[Reason, ...] = (
+    no_worker,
+    nobody_able,
+    out_of_service,
+    all_busy,
+    others_ahead,
+    workers_offline,
+    about_to_start,
+)
 
 
 def reasons_for(job: Job, fleet: Fleet) -> list[str]:
     """All that hold, the most decisive first."""
-    return [text for reason in REASONS if (text := reason(job, fleet))]
+    seen = fleet.for_needs(job.needs)
+    return [text for reason in REASONS if (text := reason(job, seen))]
 
 
 def fleet_of(session: Session) -> Fleet:

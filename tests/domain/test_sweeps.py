@@ -263,6 +263,7 @@ def test_a_range_that_cannot_be_read_says_how_to_write_it(kind: Any, text: str, 
 def test_every_field_of_every_preset_can_be_swept_but_its_name_and_lists_of_configs() -> None:
     for preset in PRESETS.values():
         paths = {path for path in flatten(preset.make()) if not path.startswith("evaluation.sets")}
-        assert paths - sweepable().keys() == {"name", "schema_version", "hypothesis.kind"}
+        placement = {"placement.labels", "placement.memory_gib"}
+        assert paths - sweepable().keys() == {"name", "schema_version", "hypothesis.kind"} | placement
     assert sweepable()[WIDTH].title == "Width"
     assert sweepable()[KIND].takes.startswith("deterministic or variational")

@@ -26,7 +26,7 @@ from backend.runs import checkpoints
 from backend.runs.status import MAX_ATTEMPTS, RunStatus
 from backend.workers import lease
 from backend.workers import service as workers
-from backend.workers.service import WorkerBeat
+from backend.workers.service import WorkerBeat, WorkerState
 from tests.support.passing_time import elapse
 from tests.support.records.rows import add_run
 
@@ -83,9 +83,12 @@ def read(engine: Engine, view: EvaluationView) -> EvaluationView:
 
 
 def sweep(engine: Engine, room: int = 4) -> list[int]:
+    idle = WorkerState(
+        "w.1.1.1", "w", 1, "cpu", "", 1, None, 0.0, out_since=None, heartbeat_at=0.0, alive=True
+    )
     with session_scope(engine) as session:
         evaluation_queue.put_back_lost(session)
-        return [evaluation for evaluation, _ in queue_sweep.to_send(session, room).evaluations]
+        return [evaluation for evaluation, _ in queue_sweep.to_send(session, [idle] * room).evaluations]
 
 
 def test_what_is_asked_for_is_queued_with_all_that_it_is_measured_on(engine: Engine) -> None:

@@ -7,7 +7,9 @@ from backend.workers.waiting import Fleet, Job, reasons_for
 
 
 def worker(host: str, run_id: str | None = None, alive: bool = True) -> WorkerState:
-    return WorkerState(f"{host}.1.2.3", host, 1, "cpu", "CPU", 1, run_id, 0.0, 0.0, alive)
+    return WorkerState(
+        f"{host}.1.2.3", host, 1, "cpu", "CPU", 1, run_id, 0.0, out_since=None, heartbeat_at=0.0, alive=alive
+    )
 
 
 def fleet(*workers: WorkerState) -> Fleet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -179,10 +180,19 @@ def parity(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    labels: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B", help="What runs may ask of this worker in placement.labels. Default: ETRM_LABELS."
+        ),
+    ] = "",
+) -> None:
     """Train queued runs, one at a time."""
     from worker.service.celery_app import main as serve
 
+    if labels:
+        os.environ["ETRM_LABELS"] = labels
     serve()
 
 

@@ -55,7 +55,10 @@ class Heartbeat:
     def works_on(self, run_id: str | None) -> None:
         """Report at once that this worker took a run, or is idle again; idle, it asks for the next."""
         self._current_run_id = run_id
-        self._once(prove=run_id is None)  # what it takes it was just proven fit for
+        if run_id:
+            self._once(prove=False)  # it was just proven fit for it
+        else:  # a worker that may not take it can have had the message of the run that this one may take
+            self._once(resend_after=0.0)
 
     def report(self) -> None:
         """Say now whether this worker is fit."""

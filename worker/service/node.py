@@ -13,6 +13,7 @@ from backend.db.session import reading_scope
 from backend.kit.format import rough_duration
 from backend.kit.retry import pause_after
 from backend.settings import Settings
+from backend.workers.capability import Offer
 from worker.service import fitness, machine
 from worker.service.fitness import Trouble
 
@@ -38,6 +39,11 @@ class Node:
         self._blamed: Trouble | None = None
         self._faults = 0  # in a row
         self._rests_until = 0.0  # by the monotonic clock
+
+    @property
+    def offer(self) -> Offer:
+        """What runs may ask of this machine."""
+        return Offer(self.device.kind, self.device.memory_bytes, frozenset(self.labels))
 
     def prove(self) -> Trouble | None:
         """Look whether the machine can carry a run; what is wrong first. Unavailable without a database."""

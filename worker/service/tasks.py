@@ -12,12 +12,13 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from backend.db.session import session_scope
+from backend.db.session import reading_scope, session_scope
 from backend.evaluation import jobs as evaluation_queue
 from backend.kit.errors import Unavailable
-from backend.kit.retry import retry
+from backend.kit.retry import pause_after, retry
 from backend.queue import claims as queue
 from backend.queue import dispatch
+from backend.queue import sweep as queue_sweep
 from backend.runs.status import RunStatus
 from backend.web import notify
 from worker.service.faults import NODE_FAULT
@@ -28,6 +29,7 @@ from worker.service.node import Node
 from worker.service.supervision import Ending, Order, supervise
 
 PROVE_INTERVAL = 5.0  # seconds between two looks whether an unfit machine is fit again
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds before a message that is for others is sent on
 POLL_INTERVAL = 1.0  # seconds between two looks at the work's row, each of which renews the lease
 
 Conclusion = Callable[[Session], RunStatus | None]  # writes how it ended; None if it is another's by now
@@ -49,16 +51,20 @@ class Executor:
         self._artifacts = artifacts
         self._worker_id = worker_id
         self._node = node
+        self._passed_on = 0  # messages in a row that were for other workers
 
     def execute(self, run_id: str, heartbeat: Heartbeat) -> None:
         """Carry the first queued run to its end, or nothing: a message says that one waits, not which."""
 
         def claim(session: Session) -> AnyWork | None:
-            claimed = queue.claim(session, None, self._worker_id)
+            claimed = queue.claim(session, None, self._worker_id, self._node.offer)
             return run_work(claimed) if claimed else None
 
         if self._is_fit(heartbeat, lambda: dispatch.send(run_id)):
-            self._carry_out("the next run", claim, heartbeat)
+            if self._carry_out("the next run", claim, heartbeat):
+                self._passed_on = 0
+            else:
+                self._leave_to_another()
 
     def execute_evaluation(self, evaluation_id: int, heartbeat: Heartbeat) -> None:
         """Take part in an evaluation until there is nothing left to take, or do nothing."""
@@ -93,10 +99,22 @@ class Executor:
             log.warning("Nothing is claimed: %s", error)
         return False
 
-    def _carry_out(self, name: str, claiming: Claiming, heartbeat: Heartbeat) -> None:
+    def _leave_to_another(self) -> None:
+        """Send the message on where an idle worker has what this one lacks; slower and slower, while that one
+        does not listen."""
+        with suppress(Unavailable):  # the next sweep sends it
+            with reading_scope(self._engine) as session:
+                waiting = queue_sweep.for_another(session, self._worker_id)
+            self._passed_on = self._passed_on + 1 if waiting else 0
+            if waiting:
+                self.leaving.wait(pause_after(self._passed_on, FIRST_PAUSE, LONGEST_PAUSE))
+                dispatch.send(waiting)
+
+    def _carry_out(self, name: str, claiming: Claiming, heartbeat: Heartbeat) -> bool:
+        """Claim and work off; whether there was something to take."""
         work = self._claim(name, claiming)
         if work is None:
-            return
+            return False
         heartbeat.works_on(work.held.run_id)
         _announce(work.held.run_id)
         try:
@@ -107,6 +125,7 @@ class Executor:
             else:
                 heartbeat.works_on(None)
             _announce(work.held.run_id)
+        return True
 
     def _claim(self, name: str, claiming: Claiming) -> AnyWork | None:
         if self.leaving.is_set():

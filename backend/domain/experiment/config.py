@@ -18,7 +18,7 @@ from backend.domain.experiment.model import EtrmModel, ModelConfig, TrmModel
 from backend.domain.experiment.objective import NoContrast, ObjectiveConfig
 from backend.domain.experiment.optimisation import OptimisationConfig
 from backend.domain.experiment.search import EvolutionarySearch, GradientSearch, NoSearch
-from backend.domain.experiment.training import TrainingConfig
+from backend.domain.experiment.training import PlacementConfig, TrainingConfig
 from backend.domain.experiment.versions import upgraded
 
 
@@ -35,6 +35,7 @@ class ExperimentConfig(Config):
         ObjectiveConfig, "Objective", "Loss terms in addition to the prediction loss."
     )
     training: TrainingConfig = field(TrainingConfig, "Training", "Length, batch, device, recording.")
+    placement: PlacementConfig = field(PlacementConfig, "Placement", "Which machines may train it.")
     health: HealthConfig = field(HealthConfig, "Health", "Probes of the encoder and their alarms.")
     evaluation: EvaluationConfig = field(EvaluationConfig, "Evaluation", "How checkpoints are scored.")
     hypothesis: HypothesisConfig = field(

@@ -19,6 +19,7 @@ from backend.domain.experiment.fields import Config
 from backend.domain.experiment.hypothesis import BarHypothesis, NoHypothesis, NoStop, ReachedStop
 
 OF_ONE_RUN = ("name", "seed")  # what each repetition may have for itself
+NO_NUMBER = "placement"  # where it is trained
 SAID_OF_IT = "hypothesis"  # changes no number, except by its stop rule
 _SECTIONS: Mapping[str, TypeAdapter[Any]] = {
     name: TypeAdapter[Any](cast(Any, declared.annotation))
@@ -29,7 +30,7 @@ DIGITS = 12  # hexadecimal: two of a million configurations share a key by chanc
 
 def is_shared(path: str) -> bool:
     """Whether the field at a dotted path, or the section, says which configuration it is."""
-    return path.partition(".")[0] not in (*OF_ONE_RUN, SAID_OF_IT)
+    return path.partition(".")[0] not in (*OF_ONE_RUN, NO_NUMBER, SAID_OF_IT)
 
 
 def is_choice(path: str) -> bool:

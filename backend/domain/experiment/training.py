@@ -66,6 +66,22 @@ class RunStart(Config):
 StartConfig = Annotated[SeededStart | CheckpointStart | RunStart, Field(discriminator="kind")]
 
 
+class PlacementConfig(Config):
+    """Which machines may train the run. It changes no number, so seeds may differ in it."""
+
+    labels: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")], ...] = field(
+        (), "Labels", "All that a worker must have been started with: etrm worker --labels.", max_length=16
+    )
+    memory_gib: float = field(
+        0.0,
+        "Memory",
+        "Least memory of the worker's device (its GPU, else the machine); 0 takes any.",
+        unit="GiB",
+        ge=0,
+        le=1_000_000,
+    )
+
+
 class TrainingConfig(Config):
     """How long, how wide, on what, and how often things are written down."""
 

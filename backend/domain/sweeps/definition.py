@@ -17,6 +17,7 @@ MAX_RUNS = 256
 NOT_SWEPT = {
     "name": "The runs are named after what varies.",
     "schema_version": "It says how the config is written.",
+    "placement": "It says where the runs are trained and changes none of them.",
     "hypothesis": "It does not change the runs; each of them is judged by it.",
 }
 

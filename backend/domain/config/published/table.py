@@ -32,5 +32,5 @@ OF_THE_LAB = (
     "training.log_every", "training.checkpoint_every", "training.keep_checkpoints", "evaluation.batch_size",
     "evaluation.every", "evaluation.trim", "evaluation.keep_candidates", "evaluation.trace_steps",
     "evaluation.sets.0.that_fit", "evaluation.search.most_decodes", "optimisation.freeze_steps",
-    "objective.latent_learning_rate", "data.demonstrations_of", "data.max_demonstrations",
+    "objective.latent_learning_rate", "data.demonstrations_of", "data.max_demonstrations", "placement.",
 )  # fmt: skip
