@@ -25,12 +25,13 @@ GOLDEN = Path(__file__).parents[1] / "golden/access.txt"
 TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]], "output": [[4]]}]}
 INES = "Ines of the routes"
 
-# What only asks, and points of a running script: the run's own history has these.
+# What only asks, and signs of life and points of a running script: the run's own history has these.
 NOT_RECORDED = {
     "POST /api/v1/config/validate",
     "POST /api/v1/groups/preview",
     "POST /api/v1/sets/check",
     "POST /runs/new/preview",
+    "POST /api/v1/runs/{run_id}/heartbeat",
     "POST /api/v1/runs/{run_id}/metrics",
 }
 
