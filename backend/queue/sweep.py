@@ -26,7 +26,7 @@ RESEND_AFTER = 20.0  # seconds before a queued run's message counts as lost
 
 @dataclass(frozen=True)
 class Unsent:
-    """Work that workers are to hear of once the transaction is committed, and runs that pages show anew."""
+    """Work that workers are to hear of once the transaction is committed, and runs whose pages changed."""
 
     runs: list[str]
     evaluations: list[tuple[int, int]]  # evaluation, how many workers

@@ -19,7 +19,7 @@ COLUMNS = ("beat_seconds", "beat_at", "beat_due")
 def upgrade() -> None:
     with op.batch_alter_table("run") as run:
         for name in COLUMNS:
-            run.add_column(sa.Column(name, sa.Float(), nullable=True))
+            run.add_column(sa.Column(name, sa.Double(), nullable=True))
 
 
 def downgrade() -> None:
