@@ -33,7 +33,6 @@ from backend.people.auth import Authentication
 from backend.people.streams import still_valid
 from backend.queue import sweep as queue_sweep
 from backend.settings import Settings
-from backend.web import notify
 from backend.web.assets import ADDRESSES as ASSETS
 from backend.web.assets import prepare as prepare_assets
 from backend.web.assets import serve as serve_assets
@@ -167,8 +166,6 @@ def sweep(engine: Engine) -> None:
         log.exception("the sweep failed")
         return
     unsent.send()
-    if unsent.runs:
-        notify.changed(*unsent.runs)
 
 
 def _forget(engine: Engine, audit_days: int) -> None:

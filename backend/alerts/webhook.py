@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from backend.alerts import queries as rows
 from backend.db.session import reading_scope, session_scope
+from backend.domain.records import LOST
 from backend.kit.format import finite
 from backend.kit.retry import pause_after
 from backend.runs.tables import Alarm, Run
@@ -114,7 +115,7 @@ def payload_of(alarm: Alarm, run: Run, attempt: int) -> dict[str, Any]:
             "threshold": finite(alarm.threshold),
             "text": alarm.text,
         },
-        "path": f"/runs/{run.id}#encoder",
+        "path": f"/runs/{run.id}" if alarm.name == LOST else f"/runs/{run.id}#encoder",
     }
 
 

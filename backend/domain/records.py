@@ -73,6 +73,9 @@ class Checkpoint:
     size_bytes: int
 
 
+LOST = "lost"  # the alarm of an external run whose script fell silent; the others are of encoders
+
+
 @dataclass(frozen=True)
 class Alarm:
     """A diagnosis with its evidence: which measure crossed which threshold, when, in words."""

@@ -21,7 +21,7 @@ from backend.domain.experiment.identity import configuration_key, key_of_json
 from backend.hypothesis import service as hypotheses
 from backend.kit.errors import Conflict
 from backend.kit.problems import invalid, unknown_id
-from backend.lifecycle import edits
+from backend.lifecycle import edits, heartbeat
 from backend.lifecycle.end import end
 from backend.lifecycle.input import (
     LISTED_BY,
@@ -39,7 +39,7 @@ from backend.run_view.facts import Facts
 from backend.run_view.views import RunView
 from backend.runs import checkpoints, events
 from backend.runs import queries as rows
-from backend.runs.status import RunStatus
+from backend.runs.status import LOGGING, RunStatus
 from backend.runs.tables import Run
 from backend.runs.transition import transition_run
 from backend.scores import job_queries as jobs
@@ -75,9 +75,14 @@ def new_run(config: ExperimentConfig, **columns: Any) -> Run:
 
 
 def create_external(
-    session: Session, name: str, config: Mapping[str, Any], hypothesis: BarHypothesis | None = None
+    session: Session,
+    name: str,
+    config: Mapping[str, Any],
+    hypothesis: BarHypothesis | None = None,
+    beat_seconds: float = heartbeat.DEFAULT_SECONDS,
 ) -> RunView:
-    """A run that a script of the user's own logs into; it runs until the script says that it ended.
+    """A run that a script of the user's own logs into; it runs until the script says that it ended, and is
+    lost where the script is not heard at least every `beat_seconds`.
 
     A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log, and for a
     config that goes too deep or is too large.
@@ -92,6 +97,7 @@ def create_external(
         config=stored,
         variation=key_of_json(stored),
         started_at=clock.now(),
+        **heartbeat.promised(beat_seconds),
     )
     rows.add(session, run)
     events.add(session, run.id, "started", "Logging from outside.", audit.actor())
@@ -110,7 +116,7 @@ def finish_external(
         message = f"must be one of {', '.join(OVER)}, not {status.value}."
         raise invalid("The run was not ended.", "status", message)
     text = cause or "Reported by the script."
-    if not end(session, run_id, (RunStatus.RUNNING,), status, text, origin="external", status_cause=cause):
+    if not end(session, run_id, LOGGING, status, text, origin="external", status_cause=cause):
         raise _wrong_state(run, "ended")
     audit.note(session, Action.EXTERNAL_ENDED, subject(run), f"as {status.value}")
     return get(session, run_id)
@@ -149,15 +155,14 @@ def check_logs_here(session: Session, run_id: str) -> None:
             f"Run {run_id} is trained by the lab; its worker records its metrics.",
             "Create an external run: POST /api/v1/runs/external.",
         )
-    if run.status != RunStatus.RUNNING:
+    if run.status not in LOGGING:
         raise _wrong_state(run, "logged to", "Create a new run: POST /api/v1/runs/external.")
 
 
-def note_step(session: Session, run_id: str, step: int) -> None:
-    """An external run has come to `step`."""
-    run = _row(session, run_id)
-    run.step = max(run.step, step)
-    session.flush()
+def hear(session: Session, run_id: str, within: float | None = None, step: int = 0) -> float:
+    """A sign of life from the script of an external run; by when the next is due (`heartbeat.hear`)."""
+    check_logs_here(session, run_id)
+    return heartbeat.hear(session, _row(session, run_id), within, step)
 
 
 def request_cancel(session: Session, run_id: str) -> RunView:
@@ -170,10 +175,10 @@ def request_cancel(session: Session, run_id: str) -> RunView:
 
 def stop(session: Session, run: Run) -> bool:
     """As `request_cancel`, for a run at hand, unrecorded; False if it was being cancelled already."""
-    waiting = RunStatus.RUNNING if run.origin == "external" else RunStatus.QUEUED
+    waiting = LOGGING if run.origin == "external" else (RunStatus.QUEUED,)
     text, cause = "Cancelled by the user.", "cancelled by the user"
     by = {"status_cause": cause, "data": audit.actor()}
-    if end(session, run.id, (waiting,), RunStatus.CANCELLED, text, run.origin, **by):
+    if end(session, run.id, waiting, RunStatus.CANCELLED, text, run.origin, **by):
         return True
     text = "The user requested cancellation."
     cancelling = RunStatus.CANCELLING

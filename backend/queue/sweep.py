@@ -1,9 +1,10 @@
-"""What web server and workers do every few seconds: put back what was lost, and find what should be sent."""
+"""What web server and workers do every few seconds: put back what was lost, find silent scripts, and find
+what should be sent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.db import clock
 from backend.evaluation import jobs as evaluation_queue
+from backend.lifecycle import heartbeat
 from backend.queue import claims as queue
 from backend.queue import dispatch
 from backend.runs import order_queries as queue_order
@@ -18,6 +20,7 @@ from backend.runs.tables import Run
 from backend.scores import job_queries as evaluation_jobs
 from backend.scores.tables import EvaluationJob
 from backend.sequential import service as sequential
+from backend.web import notify
 from backend.workers import service as workers
 from backend.workers.capability import able, needs
 from backend.workers.service import WorkerState
@@ -27,13 +30,16 @@ RESEND_AFTER = 20.0  # seconds before a queued run's message counts as lost
 
 @dataclass(frozen=True)
 class Unsent:
-    """Work that workers are to hear of once the transaction is committed."""
+    """Work that workers are to hear of once the transaction is committed, and runs whose pages changed."""
 
     runs: list[str]
     evaluations: list[tuple[int, int]]  # evaluation, how many workers
+    lost: list[str] = field(default_factory=list)  # external runs whose script fell silent
 
     def send(self) -> None:
         """Send all of it, up to what the broker does not take: the next sweep sends the rest."""
+        if changed := [*self.runs, *self.lost]:
+            notify.changed(*changed)
         dispatch.send_all(self.runs)
         for evaluation_id, most in self.evaluations:
             dispatch.send_evaluation(evaluation_id, most)
@@ -42,16 +48,18 @@ class Unsent:
 def sweep(
     session: Session, is_dead: Callable[[str], bool] | None = None, resend_after: float = RESEND_AFTER
 ) -> Unsent:
-    """Put back what has a lapsed lease, or a worker that `is_dead`, and name what should be sent (again).
+    """Put back what has a lapsed lease, or a worker that `is_dead`, mark external runs lost whose script is
+    silent, and name what should be sent (again).
 
     Only as much as there are idle workers: for a busy worker a second message would only pile up.
     """
     evaluation_queue.put_back_lost(session, is_dead)
     queue.put_back_lost(session, is_dead)
+    lost = heartbeat.mark_lost(session)
     if is_dead:
         workers.forget_dead(session, is_dead)
     unsent = to_send(session, workers.idle(session), resend_after)
-    return Unsent(unsent.runs, [*unsent.evaluations, *sequential.advance(session)])
+    return Unsent(unsent.runs, [*unsent.evaluations, *sequential.advance(session)], lost)
 
 
 def to_send(session: Session, idle: Sequence[WorkerState], resend_after: float = RESEND_AFTER) -> Unsent:

@@ -14,6 +14,7 @@ from backend.kit.lists import items_of
 from backend.lifecycle import service as runs
 from backend.lifecycle import tags as run_tags
 from backend.lifecycle.edits import Base
+from backend.lifecycle.heartbeat import DEFAULT_SECONDS, MAX_SECONDS, MIN_SECONDS
 from backend.queue import dispatch
 from backend.run_view import health
 from backend.run_view.health import HealthView
@@ -57,6 +58,12 @@ class ExternalRun(Input):
         default={},
         description="Any JSON object, at most 32 levels deep and 256 KiB; it means nothing to the lab.",
         examples=[{"lr": 1e-3}],
+    )
+    heartbeat_seconds: float = Field(
+        DEFAULT_SECONDS,
+        ge=MIN_SECONDS,
+        le=MAX_SECONDS,
+        description="The script promises to log points or a heartbeat at least this often.",
     )
     hypothesis: BarHypothesis | None = Field(
         None, description="A bar on a series that the script logs, judged when it says `finished`."
@@ -160,7 +167,7 @@ def list_runs(
 def create_external_run(body: ExternalRun, response: Response, engine: Database) -> RunView:
     """Create a run that an external script logs into, by `POST /api/v1/runs/{id}/metrics`."""
     with session_scope(engine) as session:
-        run = runs.create_external(session, body.name, body.config, body.hypothesis)
+        run = runs.create_external(session, body.name, body.config, body.hypothesis, body.heartbeat_seconds)
     announce(run.id)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.kit.clock import time_of_day
+from backend.kit.clock import clock, time_of_day
 from backend.kit.format import duration, short_number
 from backend.kit.streams import one_line
 from backend.terminal.options import AsJson, Overrides, RunId, score_text
@@ -111,6 +111,8 @@ def _lines(run: RunView) -> list[str]:
     cause = f": {run.status_cause}" if run.status_cause else ""
     lines = [f"{run.name}  {run.id}  {run.variant}  seed {run.seed}", f"status    {run.status}{cause}"]
     lines += [f"waits     {reason}" for reason in run.waiting_reasons]
+    if run.heartbeat and run.heartbeat.silent_since is not None and run.status == "running":
+        lines.append(f"silent    since {clock(run.heartbeat.silent_since)}")
     left = run.progress.seconds_left
     rest = "" if left is None else f", about {left:.0f} s left"
     lines.append(f"progress  {run.progress.phase} {run.progress.done} of {run.progress.total}{rest}")

@@ -25,6 +25,7 @@ from backend.web.live.source import First
 
 LINES = 1000  # most log lines of one event
 WAITING_AGES = 15.0  # seconds: why a run waits changes when a worker falls silent, unwritten
+SILENT_AGES = 5.0  # seconds: a script that misses its heartbeat is silent, unwritten
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,12 @@ class RunSource:
 
     @property
     def ages(self) -> float | None:
-        """A queued run waits for reasons that change by themselves."""
-        return WAITING_AGES if self._run is not None and self._run.status == RunStatus.QUEUED else None
+        """A queued run waits for reasons that change by themselves, and so does what is heard of a script."""
+        if self._run is None:
+            return None
+        if self._run.heartbeat is not None:
+            return SILENT_AGES
+        return WAITING_AGES if self._run.status == RunStatus.QUEUED else None
 
     def look(self, session: Session) -> list[bytes]:
         """What one snapshot of the database has that was not told."""

@@ -134,12 +134,15 @@ def export_series(
 )
 @needs(LOG)
 def log_metrics(run_id: RunId, body: RawBody, engine: Database, compactor: Compaction) -> Written:
-    """Log points of an external run. Idempotent: the same run, name and step is written over."""
+    """Log points of an external run. Idempotent: the same run, name and step is written over.
+
+    This is a heartbeat, too: a run that was lost is running again.
+    """
     frame = _frame(body)
     with session_scope(engine) as session:
         runs.check_logs_here(session, run_id)
         version = series.append(session, run_id, frame, compacts=False)
-        runs.note_step(session, run_id, max(frame.steps, default=0))
+        runs.hear(session, run_id, step=max(frame.steps, default=0))
     compactor.note(run_id, version)
     notify.logged(run_id)
     return Written(version=version, steps=len(frame.steps))

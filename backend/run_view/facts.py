@@ -10,6 +10,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
+from backend.db import clock
 from backend.domain.experiment.identity import complete
 from backend.domain.hypothesis.view import view_of
 from backend.domain.measurement import protocol_of
@@ -22,6 +23,7 @@ from backend.run_view.views import (
     AlarmView,
     DeliveryView,
     GroupName,
+    HeartbeatView,
     MetricView,
     ProgressView,
     ResultView,
@@ -31,7 +33,7 @@ from backend.run_view.views import (
 from backend.runs import group_queries as group_rows
 from backend.runs import order_queries as queue_order
 from backend.runs import trained_on
-from backend.runs.status import RunStatus
+from backend.runs.status import LOGGING, RunStatus
 from backend.runs.tables import Alarm, Run
 from backend.scores.measured import embedding_fields, passed, standing_fields, view_fields
 from backend.scores.standing import standings
@@ -89,6 +91,7 @@ class Facts:
             metrics=self._metrics.get(run.id, {}),
             alarms=self._alarms.get(run.id, []),
             hypothesis=view_of(run.config, run.judgement),
+            heartbeat=self._heartbeat(run),
             checkpoint_step=self._checkpoint_steps.get(run.id),
             worker_id=run.worker_id,
             traceback=run.traceback,
@@ -165,7 +168,24 @@ class Facts:
     def _duration(self, run: Run) -> float | None:
         if run.started_at is None:
             return None
-        return max(0.0, (run.finished_at or self._now) - run.started_at)
+        heard = run.beat_at if run.status == RunStatus.LOST else None
+        return max(0.0, (run.finished_at or heard or self._now) - run.started_at)
+
+    @cached_property
+    def _database_now(self) -> float:
+        return clock.read(self._session)
+
+    def _heartbeat(self, run: Run) -> HeartbeatView | None:
+        if run.origin != "external" or run.status not in LOGGING or run.beat_at is None:
+            return None
+        seconds, due = run.beat_seconds or 0.0, run.beat_due or run.beat_at
+        silent = run.status == RunStatus.LOST or self._database_now > due
+        return HeartbeatView(
+            seconds=seconds,
+            last_at=run.beat_at,
+            due_at=due,
+            silent_since=run.beat_at if silent else None,
+        )
 
 
 def _bare(run: Run, broken: Broken) -> RunView:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, case, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from backend.metrics.tables import Series
 from backend.runs.group_tables import RunGroup
+from backend.runs.status import RunStatus
 from backend.runs.tables import Alarm, Run
 
 Summary = Literal["last", "min", "max"]
@@ -29,6 +30,7 @@ COLUMNS: Mapping[str, InstrumentedAttribute[Any] | ColumnElement[Any]] = {
     "created": Run.created_at,
     "started": Run.started_at,
     "finished": Run.finished_at,
+    "stopped": case((Run.status == RunStatus.LOST, Run.beat_at), else_=Run.finished_at),
     "archived": Run.archived_at.is_not(None),
     "group_id": Run.group_id,
     "scores": Run.scores,

@@ -54,7 +54,7 @@ _NEEDS = {
     "encoder": ("variant",),
     "tag": ("tag",),
     "group": ("group_id",),
-    "duration": ("started", "finished"),
+    "duration": ("started", "stopped"),
     "learning": ("status", "step", "scores"),
     **dict.fromkeys(PASSES, ("scores",)),
     **{name: (name,) for name in _PLAIN},
@@ -233,7 +233,7 @@ def _group(group_id: str | None, names: dict[str, str]) -> Value:
 
 def _duration(line: RunLine, now: float) -> float | None:
     started: float | None = line.columns["started"]
-    return None if started is None else max(0.0, (line.columns["finished"] or now) - started)
+    return None if started is None else max(0.0, (line.columns["stopped"] or now) - started)
 
 
 def ids(lines: Sequence[RunLine]) -> list[str]:

@@ -102,6 +102,16 @@ class TrainedOnView(BaseModel):
         return Shortage(self.tasks, self.asked, self.demonstrations, self.left_out, self.unknown_start)
 
 
+class HeartbeatView(BaseModel):
+    """What is heard of the script of an external run. Times are seconds since the Unix epoch, by the
+    database's clock."""
+
+    seconds: float = Field(description="It promised to log, or to send a heartbeat, at least this often.")
+    last_at: float = Field(description="Its last sign of life: points count.")
+    due_at: float = Field(description="By when it promised the next one.")
+    silent_since: float | None = Field(description="Its last sign of life, once the next is overdue.")
+
+
 class GroupName(BaseModel):
     """The group that a run is part of."""
 
@@ -136,7 +146,9 @@ class RunView(BaseModel):
     created_at: float
     started_at: float | None
     finished_at: float | None
-    duration: float | None = Field(description="Seconds from start to end, or until now while running.")
+    duration: float | None = Field(
+        description="Seconds from start to end, or until now; of a lost run, until it was last heard."
+    )
     trained_on: TrainedOnView | None = Field(
         None, description="null until it has started, and for a run older than these records."
     )
@@ -144,6 +156,9 @@ class RunView(BaseModel):
     metrics: dict[str, MetricView]
     alarms: list[AlarmView]
     hypothesis: HypothesisView | None = Field(None, description="null where the config states none.")
+    heartbeat: HeartbeatView | None = Field(
+        None, description="Of an external run that has not ended; null for others."
+    )
     checkpoint_step: int | None = Field(description="Step of the newest checkpoint.")
     worker_id: str | None
     traceback: str = Field(description="Of the crash, when the run failed with one; empty in lists.")
@@ -224,6 +239,7 @@ class RunView(BaseModel):
 
 def until_now(dumped: dict[str, Any]) -> dict[str, Any]:
     """A run as `model_dump` gave it a while ago, with the duration that it has by now."""
-    if dumped["started_at"] is None or dumped["finished_at"] is not None:
+    ticks = dumped["finished_at"] is None and dumped["status"] != RunStatus.LOST
+    if dumped["started_at"] is None or not ticks:
         return dumped
     return {**dumped, "duration": max(0.0, time.time() - dumped["started_at"])}

@@ -15,6 +15,7 @@ class RunStatus(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    LOST = "lost"  # the script of an external run has fallen silent; it may log again
 
     @property
     def is_over(self) -> bool:
@@ -23,9 +24,10 @@ class RunStatus(StrEnum):
 
 Life = Mapping[RunStatus, frozenset[RunStatus]]  # status -> what may follow it
 
-QUEUED, RUNNING, CANCELLING, FINISHED, FAILED, CANCELLED = RunStatus
+QUEUED, RUNNING, CANCELLING, FINISHED, FAILED, CANCELLED, LOST = RunStatus
 
 HELD = (RUNNING, CANCELLING)  # a worker has it
+LOGGING = (RUNNING, LOST)  # an external run that its script may log to and end
 
 # A run whose worker is lost goes running -> queued, with the cause noted.
 TRAINING: Life = {
@@ -35,11 +37,13 @@ TRAINING: Life = {
     FINISHED: frozenset(),
     FAILED: frozenset({QUEUED}),
     CANCELLED: frozenset({QUEUED}),
+    LOST: frozenset(),
 }
 
 # A run that a script logs from outside: there is no process of ours to wait for.
 EXTERNAL: Life = {status: frozenset() for status in RunStatus} | {
-    RUNNING: frozenset({FINISHED, FAILED, CANCELLED})
+    RUNNING: frozenset({FINISHED, FAILED, CANCELLED, LOST}),
+    LOST: frozenset({FINISHED, FAILED, CANCELLED, RUNNING}),
 }
 
 RUN_LIVES: Mapping[str, Life] = {"training": TRAINING, "external": EXTERNAL}  # by `Run.origin`
@@ -53,6 +57,7 @@ EVALUATION: Life = {
     FINISHED: frozenset({RUNNING}),
     FAILED: frozenset({QUEUED, RUNNING}),
     CANCELLED: frozenset({QUEUED, RUNNING}),
+    LOST: frozenset(),
 }
 
 

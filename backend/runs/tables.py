@@ -46,6 +46,9 @@ class Run(Base):
     attempt: Mapped[int] = mapped_column(default=0)  # fencing token: whoever writes carries it
     worker_id: Mapped[str | None]
     lease_until: Mapped[float | None]
+    beat_seconds: Mapped[float | None]  # external: it promises a sign of life at least this often
+    beat_at: Mapped[float | None]  # external: its last sign of life
+    beat_due: Mapped[float | None]  # external: by when it promised the next one
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     dispatched_at: Mapped[float | None]
     priority: Mapped[int] = mapped_column(default=0)  # 1 high, 0 normal, -1 low

@@ -43,8 +43,10 @@ def transition_run(
     where = [Run.id == run_id, Run.origin == origin]
     if on_attempt is not None:
         where.append(Run.attempt == on_attempt)
-    implied: dict[str, Any] = {"cancel_requested": True}
-    if to is RunStatus.RUNNING:
+    implied: dict[str, Any] = {}
+    if to is RunStatus.CANCELLING:
+        implied = {"cancel_requested": True}
+    elif to is RunStatus.RUNNING:
         implied = {"started_at": func.coalesce(Run.started_at, clock.now())}
     elif to.is_over:
         implied = {**_UNHELD, "finished_at": clock.now()}

@@ -28,12 +28,13 @@ TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]], 
 INES = "Ines of the routes"
 LISTED = {"dashboards": "slug", "people": "name", "sets": "name", "tokens": "name", "views": "name"}
 
-# What only asks, and points of a running script: the run's own history has these.
+# What only asks, and signs of life and points of a running script: the run's own history has these.
 NOT_RECORDED = {
     "POST /api/v1/config/validate",
     "POST /api/v1/groups/preview",
     "POST /api/v1/sets/check",
     "POST /runs/new/preview",
+    "POST /api/v1/runs/{run_id}/heartbeat",
     "POST /api/v1/runs/{run_id}/metrics",
 }
 

@@ -19,6 +19,7 @@ ISSUED = [
     "GET /api/v1/runs/{run_id}/series",
     "GET /api/v1/runs/{run_id}/predictions",
     "POST /api/v1/runs/{run_id}/metrics",
+    "POST /api/v1/runs/{run_id}/heartbeat",
     "POST /api/v1/runs/external",
     "GET /api/v1/runs/{run_id}/log",
     "GET /api/v1/runs/{run_id}/events",

@@ -230,7 +230,7 @@ def test_an_external_run_is_logged_into_and_ends_as_its_script_says(engine: Engi
             {"any": ["thing", 1]},
         )
         runs.check_logs_here(session, run.id)
-        runs.note_step(session, run.id, 12)
+        runs.hear(session, run.id, step=12)
         with pytest.raises(InvalidInput, match="must be one of"):
             runs.finish_external(session, run.id, RunStatus.RUNNING)
         ended = runs.finish_external(session, run.id, RunStatus.FAILED, "diverged")

@@ -19,6 +19,8 @@ STORED = (
     Run.started_at,
     Run.finished_at,
     Run.dispatched_at,
+    Run.beat_at,
+    Run.beat_due,
     Evaluation.finished_at,
     EvaluationJob.dispatched_at,
 )

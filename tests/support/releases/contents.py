@@ -128,7 +128,7 @@ def _external(session: Session) -> None:
     run = runs.create_external(session, "mine", config, bar)
     values = {"loss": [1.0, 0.5, 0.25], "val/acc": [0.1, None, 0.75]}
     series.append(session, run.id, MetricFrame([10, 20, 30], [1.7e9, 1.7e9 + 1, 1.7e9 + 2], values))
-    runs.note_step(session, run.id, 30)
+    runs.hear(session, run.id, step=30)
     runs.finish_external(session, run.id)
 
 
