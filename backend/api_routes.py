@@ -22,6 +22,7 @@ from backend.lab import health_api as health
 from backend.lab import search_api as search
 from backend.lab import storage_api as storage
 from backend.launch import api as configs
+from backend.operations import api as figures
 from backend.people import api as people
 from backend.people import sessions_api as sessions
 from backend.queue import api as queue
@@ -69,4 +70,5 @@ router = APIRouter()
 for _part in V1:
     router.include_router(_part.router, prefix="/api/v1", dependencies=[Depends(repeated_keys.check)])
 router.include_router(health.router)
+router.include_router(figures.router)
 router.include_router(docs.router)

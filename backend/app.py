@@ -44,6 +44,7 @@ from backend.web.live.hub import Hub
 from backend.web.live.slots import Slots
 from backend.web.live.snapshots import Snapshots
 from backend.web.routing import Addresses
+from backend.web.tally import Tally
 
 log = logging.getLogger(__name__)
 PACKED_BYTES = 1400  # what fits into one packet anyway is sent as it is
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=[
+            Middleware(Tally),
             Middleware(Guard, (settings.host, *settings.allowed_hosts), responder),
             Middleware(Heads),
             Middleware(Authentication),

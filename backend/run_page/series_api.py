@@ -27,6 +27,7 @@ from backend.web import notify
 from backend.web.deps import Database, RawBody, RunId, attached, json_body
 from backend.web.errors import problems, responses
 from backend.web.routing import EDITOR, LOG, VIEWER, Router, needs
+from backend.web.tally import POINTS
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["series"])
 
@@ -143,6 +144,7 @@ def log_metrics(run_id: RunId, body: RawBody, engine: Database, compactor: Compa
         runs.check_logs_here(session, run_id)
         version = series.append(session, run_id, frame, compacts=False)
         runs.hear(session, run_id, step=max(frame.steps, default=0))
+    POINTS.inc(sum(value is not None for column in frame.values.values() for value in column))
     compactor.note(run_id, version)
     notify.logged(run_id)
     return Written(version=version, steps=len(frame.steps))

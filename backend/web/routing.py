@@ -85,6 +85,11 @@ class Addresses:
             OPEN if any(each.find(path) == OPEN for each in self._of_method.values()) else VIEWER
         )
 
+    def route(self, method: str, path: str) -> str:
+        """The declared path of the route that answers `method` of the decoded `path`, else `other`."""
+        table = self._of_method.get("GET" if method == "HEAD" else method)
+        return (table.route(path) if table else "") or "other"
+
     def methods(self, path: str) -> list[str]:
         """What some route answers at the decoded `path`; none if there is no such address."""
         return [method for method, table in self._of_method.items() if table.find(path)]
@@ -96,12 +101,21 @@ class _Table:
     def __init__(self, contexts: Sequence[RouteContext], method: str) -> None:
         found = [each for each in contexts if method in (each.methods or ())]
         self._accesses = [_declared(each) for each in found]
+        self._routes = [each.path or "" for each in found]
         patterns = (_NAMED_GROUP.sub("(?:", each.path_regex.pattern) for each in found)
         self._pattern = re.compile("|".join(f"({pattern})" for pattern in patterns) or "(?!)")
 
     def find(self, path: str) -> Access | None:
+        at = self._index(path)
+        return None if at is None else self._accesses[at]
+
+    def route(self, path: str) -> str:
+        at = self._index(path)
+        return "" if at is None else self._routes[at]
+
+    def _index(self, path: str) -> int | None:
         matched = self._pattern.match(path)
-        return self._accesses[matched.lastindex - 1] if matched and matched.lastindex else None
+        return matched.lastindex - 1 if matched and matched.lastindex else None
 
 
 def _declared(context: RouteContext) -> Access:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "script_heartbeats"
-down_revision = "search_depth"
+down_revision = "worker_fitness"
 branch_labels = None
 depends_on = None
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from backend.api_routes import V1, docs, health
+from backend.api_routes import V1, docs, figures, health
 from backend.cli.app import app as etrm
 from backend.db.base import Base
 from backend.run_view.filter_names import CONFIG_PATHS
@@ -171,7 +171,7 @@ def is_served(method: str, address: str) -> bool:
 
 @each_document
 def test_every_page_address_is_a_page(document: Document) -> None:
-    outside = [route.path for router in (docs.router, health.router) for route in router.routes]
+    outside = [route.path for part in (docs, health, figures) for route in part.router.routes]
     paths = [*(page.path for page in PAGES), *outside]
     patterns = [re.sub(r"\\\{.*?\\\}", "[^?]+", re.escape(path)) for path in paths]
     named = (re.split(r"[?#]", each)[0] for each in document.quoted if re.fullmatch(r"/[\w/{}?=….-]*", each))

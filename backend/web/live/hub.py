@@ -59,6 +59,11 @@ class Hub:
         self._own: list[asyncio.Task[None]] = []
         self._is_closed = False
 
+    @property
+    def open_streams(self) -> int:
+        """How many streams are open."""
+        return self._slots.taken
+
     async def open(
         self, owner: str, credential: str, key: Hashable, make: Callable[[], Source[Any]], start: Hashable
     ) -> Reader:

@@ -17,6 +17,11 @@ class Slots:
         self._per_person = per_person
         self._taken: Counter[str] = Counter()
 
+    @property
+    def taken(self) -> int:
+        """How many are open."""
+        return self._taken.total()
+
     def take(self, owner: str) -> None:
         """TooManyRequests if this person or everybody together has as many as may be."""
         if self._taken[owner] >= self._per_person:
