@@ -21,9 +21,12 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from backend.alerts import webhook
 from backend.api_routes import router as api_router
 from backend.audit import service as audit
+from backend.db import waits as waiting
 from backend.db.session import make_engine, session_scope
+from backend.kit.errors import Unavailable
 from backend.lab.docs_api import document
 from backend.lab.error_pages import error_page
+from backend.lab.readiness import Parts, checks
 from backend.metrics.compactor import Compactor
 from backend.page_routes import router as pages_router
 from backend.people.auth import Authentication
@@ -87,11 +90,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open the database, sweep while the server runs, and let open event streams end when it stops."""
-    engine = make_engine(app.state.settings.database_url)
+    engine = _engine(app.state.settings)
     app.state.engine = engine
     app.state.stopping = asyncio.Event()
     sweeping = asyncio.create_task(_sweep_until(app.state.stopping, engine, app.state.settings.audit_days))
     app.state.live = live = _hub(app.state.settings)
+    app.state.parts = parts = Parts(checks(engine, app.state.settings.artifacts))
     app.state.compactor = compactor = Compactor(engine)
     ending = asyncio.create_task(_end_streams(app.state.stopping, live))
     url = app.state.settings.webhook_url
@@ -107,13 +111,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await sweeping
         await delivering
         await preparing
+        parts.close()
         await run_sync(compactor.close)
         await run_sync(engine.dispose)
 
 
+def _engine(settings: Settings) -> Engine:
+    waits = waiting.of_pages(settings.database_wait, settings.database_statement)
+    return make_engine(settings.database_url, waits)
+
+
 def _hub(settings: Settings) -> Hub:
     return Hub(
-        Snapshots(make_engine(settings.database_url)),
+        Snapshots(_engine(settings)),
         Slots(settings.streams, settings.streams_per_person),
         still_valid,
     )
@@ -137,6 +147,8 @@ async def _deliver_until(stopping: asyncio.Event, engine: Engine, url: str | Non
     while not stopping.is_set():
         try:
             await run_sync(webhook.deliver_due, engine, url, stopping.is_set)
+        except Unavailable as error:
+            log.warning("Alarms are not delivered for now: %s", error)
         except Exception:
             log.exception("alarms were not delivered")
         with suppress(TimeoutError):
@@ -148,6 +160,9 @@ def sweep(engine: Engine) -> None:
     try:
         with session_scope(engine) as session:
             unsent = queue_sweep.sweep(session)
+    except Unavailable as error:
+        log.warning("The sweep waits for the database: %s", error)
+        return
     except Exception:
         log.exception("the sweep failed")
         return
@@ -161,6 +176,8 @@ def _forget(engine: Engine, audit_days: int) -> None:
     try:
         with session_scope(engine) as session:
             audit.forget_old(session, audit_days)
+    except Unavailable as error:
+        log.warning("Old entries of the audit trail stay for now: %s", error)
     except Exception:
         log.exception("old entries of the audit trail were not forgotten")
 

@@ -42,6 +42,20 @@ class Settings(BaseSettings):
         repr=False,
         description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME. Unset: an SQLite file in HOME.",
     )
+    database_wait: float = Field(
+        1.3,
+        ge=0.3,
+        le=60,
+        description="Seconds for which a page waits for a connection, a lock or any answer of the database "
+        "before it says that it cannot be used (503).",
+    )
+    database_statement: float = Field(
+        120,
+        ge=1,
+        le=86_400,
+        description="Seconds that one statement of a page may take. Workers, commands and migrations have no "
+        "such limit.",
+    )
     broker_url: str | None = Field(
         None, repr=False, description="redis://HOST:PORT/NUMBER. Unset: an embedded Valkey."
     )

@@ -14,7 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
-from backend.db.session import make_engine, translated
+from backend.db.session import make_engine
+from backend.db.trouble import translated
 from backend.kit.errors import Conflict, Unavailable
 
 MIGRATIONS = Path(str(files("migrations")))  # a folder of the clone, or of the installed wheel

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from enum import Enum, auto
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, DataError, OperationalError
 from sqlalchemy.orm import Session
 
-from backend.kit.errors import InvalidInput, Unavailable
+from backend.db import watch
+from backend.db.trouble import translated
+from backend.db.turns import Turns
+from backend.db.waits import PATIENT, Waits
+from backend.kit.errors import Unavailable
 from backend.kit.text import cleaned
 
-LOCK_WAIT_SECONDS = 30  # how long a writer waits for another writer before it gives up
-READING = "etrm_reading"
-# SQLSTATEs by which PostgreSQL says that a value does not fit: too long, out of range, not in its encoding.
-UNFIT_VALUES = ("22001", "22003", "22008", "22021", "22P05")
+READING, IN_PASSING, TURNS, WRITER_WAIT = "etrm_reading", "etrm_in_passing", "etrm_turns", "etrm_writer_wait"
+KEPT_CONNECTIONS = 10  # open while nobody needs them
 
 
 class Writes(Enum):
@@ -59,22 +61,27 @@ def writes() -> Writes:
     return Writes.ROLLED_BACK if ledger.rolled_back else Writes.NONE
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, waits: Waits = PATIENT) -> Engine:
     """An engine for SQLite (a file) or PostgreSQL, set up for many processes at once."""
     import_module(
         "backend.schema"
     )  # by name: foreign keys must find their tables, and tables lie in features
     if make_url(url).get_backend_name() == "sqlite":
-        return _sqlite_engine(url)
-    return create_engine(
+        return _sqlite_engine(url, waits)
+    bounds = {"lock_timeout": waits.lock * 1000, "statement_timeout": (waits.statement or 0) * 1000}
+    options = " ".join(f"-c {name}={milliseconds:.0f}" for name, milliseconds in bounds.items())
+    engine = create_engine(
         url,
-        pool_size=5,
-        max_overflow=15,
+        pool_size=min(KEPT_CONNECTIONS, waits.connections),
+        max_overflow=waits.connections - min(KEPT_CONNECTIONS, waits.connections),
+        pool_timeout=waits.pool,
         pool_pre_ping=True,  # a restarted server costs one round trip, not an error
-        connect_args={"connect_timeout": 10, "options": f"-c lock_timeout={LOCK_WAIT_SECONDS}s"},
+        connect_args={"connect_timeout": math.ceil(waits.connect) + 1, "options": options},
         json_serializer=_as_json,
         json_deserializer=_from_json,
     )
+    watch.install(engine, waits)
+    return engine
 
 
 def _as_json(value: Any) -> str:
@@ -93,7 +100,7 @@ def _from_json(stored: str | bytes) -> Any:
 def session_scope(engine: Engine) -> Iterator[Session]:
     """A session that may write: commits when the block ends, rolls back when it raises."""
     ledger, committing = _ledger.get() or _Ledger(), False
-    with translated(), Session(engine, expire_on_commit=False) as session:
+    with translated(), _turn(engine), Session(engine, expire_on_commit=False) as session:
         try:
             with session.begin():
                 yield session
@@ -109,8 +116,26 @@ def session_scope(engine: Engine) -> Iterator[Session]:
 def reading_scope(engine: Engine) -> Iterator[Session]:
     """A session on one snapshot that never waits for a writer; the database refuses writes in it."""
     reading = engine.execution_options(**{READING: True}, **_reading_options(engine))
-    with translated(), Session(reading, expire_on_commit=False) as session, session.begin():
+    with translated(writes=False), Session(reading, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def write_in_passing(engine: Engine, work: Callable[[Session], object]) -> None:
+    """Write what a read may do without: if the database does not take it at once, nothing is written."""
+    passing = engine.execution_options(**{IN_PASSING: True, TURNS: None})
+    own = _ledger.set(_Ledger())  # what a request that fails says of its changes is about others
+    try:
+        with suppress(Unavailable), session_scope(passing) as session:
+            if engine.dialect.name == "postgresql":
+                session.execute(text("SET LOCAL lock_timeout = 50"))  # ms
+            work(session)
+    finally:
+        _ledger.reset(own)
+
+
+def _turn(engine: Engine) -> AbstractContextManager[None]:
+    turns: Turns | None = engine.get_execution_options().get(TURNS)
+    return turns.turn() if turns else nullcontext()
 
 
 def _reading_options(engine: Engine) -> dict[str, Any]:
@@ -119,40 +144,14 @@ def _reading_options(engine: Engine) -> dict[str, Any]:
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turns an unreachable, locked, full or damaged database, and a value that it cannot hold, into words
-    for the user."""
-    try:
-        yield
-    except OverflowError as error:
-        if "SQLite" not in str(error):  # arithmetic of ours
-            raise
-        raise _does_not_fit() from error
-    except DataError as error:
-        if getattr(error.orig, "sqlstate", None) not in UNFIT_VALUES:
-            raise
-        raise _does_not_fit() from error
-    except DatabaseError as error:
-        # Its subclasses but one are mistakes of ours; "file is not a database" has no class of its own.
-        if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
-            raise
-        said = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
-        raise Unavailable(
-            f"Could not use the database: {said}.", hint="Check ETRM_DATABASE_URL and free disk space."
-        ) from error
-
-
-def _does_not_fit() -> InvalidInput:
-    return InvalidInput(
-        "A value in the request does not fit the database.", "Check for numbers that are too large."
-    )
-
-
-def _sqlite_engine(url: str) -> Engine:
+def _sqlite_engine(url: str, waits: Waits) -> Engine:
     engine = create_engine(
         url,
-        connect_args={"timeout": LOCK_WAIT_SECONDS},
+        pool_size=min(KEPT_CONNECTIONS, waits.connections),
+        max_overflow=waits.connections - min(KEPT_CONNECTIONS, waits.connections),
+        pool_timeout=waits.pool,
+        connect_args={"timeout": waits.writer},
+        execution_options={TURNS: Turns(waits.writer), WRITER_WAIT: waits.writer},
         json_serializer=_as_json,
         json_deserializer=_from_json,
     )
@@ -173,6 +172,23 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """A writer takes the write lock at once: a transaction that reads first and writes later would fail
     with "database is locked" if another wrote in between, without waiting."""
-    reading = bool(connection.get_execution_options().get(READING))
+    options = connection.get_execution_options()
+    reading = bool(options.get(READING))
     connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    turns: Turns | None = options.get(TURNS)
+    if reading:
+        connection.exec_driver_sql("BEGIN")
+    elif options.get(IN_PASSING):
+        _begin_at_once(connection, options[WRITER_WAIT])
+    else:
+        with turns.trying() if turns else nullcontext():
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_at_once(connection: Connection, writer_wait: float) -> None:
+    """Take the write lock, or fail without waiting for it."""
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={writer_wait * 1000:.0f}")

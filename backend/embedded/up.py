@@ -133,11 +133,11 @@ def check_broker(url: str) -> None:
 
 
 def _web_answers(web_socket: socket.socket) -> bool:
-    """Whether the web server on this socket says that it is well."""
+    """Whether the web server on this socket says that its pages can be used."""
     name, number = port.local_address(web_socket)
     connection = http.client.HTTPConnection(name, number, timeout=5)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", "/readyz")
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

@@ -141,3 +141,4 @@ class Unavailable(EtrmError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "unavailable"
+    retry_after = 2  # seconds

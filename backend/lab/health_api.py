@@ -1,52 +1,67 @@
-"""/healthz: whether the lab can work. Open to everybody, so it says no more than that."""
+"""/healthz: whether this process lives. /readyz: whether the parts it works with are well.
+
+Both are open to everybody, so they say no more than that.
+"""
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import Literal
 
-from fastapi import Response
-from pydantic import BaseModel
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from fastapi import Request, Response
+from pydantic import BaseModel, Field
 
-from backend.db.session import reading_scope
 from backend.kit.errors import Unavailable
-from backend.web import notify
-from backend.web.deps import Database
+from backend.lab.readiness import Parts
 from backend.web.routing import OPEN, Router
-from backend.workers import service as workers
 
 router = Router(reads=OPEN, tags=["health"])
-log = logging.getLogger(__name__)
+NEEDED = ("database", "schema_version")  # without them no page can be shown
 
 
-class Health(BaseModel):
-    """ok: everything answers. degraded: no broker or no worker, so queued runs wait. down: no database."""
+class Alive(BaseModel):
+    """The web server answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Part(BaseModel):
+    """One part of the lab."""
+
+    ok: bool
+    message: str = Field("", description="What is wrong and what that means; empty if nothing is.")
+
+
+class Readiness(BaseModel):
+    """ok: every part is well. degraded: pages work, but queued runs wait or cannot save (no broker, no
+    worker, or no artifacts folder). down: no database, or one of another version."""
 
     status: Literal["ok", "degraded", "down"]
-    database: bool
-    broker: bool
-    workers: int
+    database: Part
+    schema_version: Part
+    broker: Part
+    artifacts: Part
+    workers: Part
 
 
-@router.get("/healthz", responses={503: {"model": Health, "description": "The database is not responding"}})
-def read_health(response: Response, engine: Database) -> Health:
-    """Check database and broker, and count the workers that are online."""
-    alive = _workers_alive(engine)
-    broker = notify.reachable()
-    if alive is None:
+@router.get("/healthz")
+async def read_health() -> Alive:
+    """Whether the process is alive. It asks no other part, so it answers at once whatever state they are in:
+    for whoever would restart the web server."""
+    return Alive()
+
+
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "The database is not usable"}})
+async def read_readiness(request: Request, response: Response) -> Readiness:
+    """Check database, schema, broker, artifacts folder and workers, all within two seconds: for whoever
+    waits until the lab can be used."""
+    parts: Parts = request.app.state.parts
+    found = await parts.ask()
+    status: Literal["ok", "degraded", "down"] = "degraded" if any(found.values()) else "ok"
+    if any(found[name] for name in NEEDED):
+        status = "down"
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Health(status="down", database=False, broker=broker, workers=0)
-    status: Literal["ok", "degraded"] = "ok" if broker and alive else "degraded"
-    return Health(status=status, database=True, broker=broker, workers=alive)
-
-
-def _workers_alive(engine: Engine) -> int | None:
-    try:
-        with reading_scope(engine) as session:
-            return sum(worker.alive for worker in workers.listed(session))
-    except (Unavailable, SQLAlchemyError) as error:
-        log.error("the database is not responding: %s", error)
-        return None
+        response.headers["Retry-After"] = str(Unavailable.retry_after)
+    return Readiness(
+        status=status, **{name: Part(ok=not fault, message=fault) for name, fault in found.items()}
+    )

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from backend.db.session import reading_scope, session_scope
+from backend.db.session import reading_scope, write_in_passing
 from backend.domain.people import Identity, Need
 from backend.kit.errors import Unauthorised
 from backend.people import service as accounts
@@ -66,8 +66,7 @@ def _identify(request: Request, engine: Engine) -> Identity:
             "From a program: send Authorization: Bearer TOKEN (etrm token create NAME).",
         )
     if cookie and is_stale:
-        with session_scope(engine) as session:
-            accounts.note_seen(session, cookie)
+        write_in_passing(engine, lambda session: accounts.note_seen(session, cookie))
     return identity
 
 
@@ -75,8 +74,7 @@ def _token(engine: Engine, secret: str) -> TokenView | None:
     with reading_scope(engine) as session:
         token = accounts.check_token(session, secret)
     if token and accounts.use_is_stale(token):
-        with session_scope(engine) as session:
-            accounts.note_use(session, secret)
+        write_in_passing(engine, lambda session: accounts.note_use(session, secret))
     return token
 
 

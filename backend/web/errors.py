@@ -114,6 +114,8 @@ def _words(details: ErrorDetails) -> str:
 def translate(error: Exception) -> EtrmError:
     """Any exception as an error with words for the user."""
     match error:
+        case Unavailable() if known := _OF_WRITES[writes()]:
+            return Unavailable(error.message, f"{known}{error.hint}")
         case EtrmError():
             return error
         case RequestValidationError():
@@ -127,7 +129,7 @@ def translate(error: Exception) -> EtrmError:
             return HttpError(error.status_code, f"{str(error.detail).rstrip('.')}.", error.headers)
         case OperationalError():
             log.error("database unreachable", exc_info=error)
-            return Unavailable("The database is not responding.", "Try again in a moment; see /healthz.")
+            return Unavailable("The database is not responding.", "Try again in a moment; see /readyz.")
     number = secrets.token_hex(4)
     log.error("error %s", number, exc_info=error)
     return InternalError(
@@ -152,6 +154,15 @@ class _Escaped(JSONResponse):
         return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
+def _headers(error: EtrmError) -> dict[str, str]:
+    match error:
+        case HttpError():
+            return dict(error.headers)
+        case TooManyRequests() | Unavailable():
+            return {"Retry-After": str(error.retry_after)}
+    return {}
+
+
 ErrorPage = Callable[[Request, EtrmError], Response]
 
 
@@ -163,15 +174,13 @@ class ErrorResponder:
 
     def __call__(self, request: Request, error: Exception) -> Response:
         known = translate(error)
-        headers = dict(known.headers) if isinstance(known, HttpError) else {}
-        if known.status == HTTPStatus.UNAUTHORIZED:
-            headers["WWW-Authenticate"] = "Bearer"
-        if isinstance(known, TooManyRequests):
-            headers["Retry-After"] = str(known.retry_after)
+        headers = _headers(known)
         if not request.scope["path"].startswith("/api/") and "text/html" in request.headers.get("accept", ""):
             page = self._page(request, known)
-            page.headers.update(known.headers if isinstance(known, HttpError) else {})
+            page.headers.update(headers)
             return page
+        if known.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
         return _Escaped(body_of(known).model_dump(), status_code=known.status, headers=headers)
 
     def install(self, app: FastAPI) -> None:

@@ -30,6 +30,7 @@ PATHS = (
     b"/",
     b"/login",
     b"/healthz",
+    b"/readyz",
     b"/favicon.ico",
     b"/s/abc",
     b"/s/abc/data",

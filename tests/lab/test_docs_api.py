@@ -41,6 +41,7 @@ ISSUED = [
     "GET /api/v1/evaluations/{evaluation_id}/tasks/{task_id}/{test_index}/steps",
     "GET /api/v1/workers",
     "GET /healthz",
+    "GET /readyz",
 ]
 
 

@@ -1,32 +1,90 @@
-"""/healthz, with everything well and with the broker or the database away."""
+"""/healthz and /readyz, with everything well and with parts away."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from pathlib import Path
 
-from backend.db.session import session_scope
+import pytest
+from sqlalchemy import text
+
+from backend.db.session import make_engine, session_scope
+from backend.lab.readiness import Parts, checks
 from backend.workers import service as workers
 from backend.workers.service import WorkerBeat
-from tests.support.databases import PostgresDatabases
+from tests.support.databases import PostgresDatabases, SqliteFiles
 from tests.support.processes import Lab
 from tests.support.web import WebServer, events_of
 
 
-def test_health_is_ok_with_a_worker_and_degraded_without(server: WebServer) -> None:
+def test_a_process_that_is_alive_says_so_and_asks_nobody(server: WebServer) -> None:
     with server.stranger() as client:
-        assert client.get("/healthz").json() == {
-            "status": "degraded",
-            "database": True,
-            "broker": True,
-            "workers": 0,
-        }
+        assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_the_lab_is_ready_with_a_worker_and_degraded_without(server: WebServer) -> None:
+    well = {"ok": True, "message": ""}
+    with server.stranger() as client:
+        answer = client.get("/readyz")
+        assert answer.status_code == 200
+        no_worker = {"ok": False, "message": "No worker is online: runs wait until one starts (etrm worker)."}
+        parts = dict.fromkeys(("database", "schema_version", "broker", "artifacts"), well)
+        assert answer.json() == {"status": "degraded", **parts, "workers": no_worker}
         beat = WorkerBeat("host-9", "host", 9, "cpu", "", 0, None, time.time())
         with session_scope(server.engine) as session:
             workers.beat(session, beat)
-        assert client.get("/healthz").json()["status"] == "ok"
+        assert client.get("/readyz").json() == {"status": "ok", **parts, "workers": well}
         with session_scope(server.engine) as session:
             workers.sign_off(session, beat.id)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("UPDATE alembic_version SET version_num = 'from-the-future'", "newer than this program"),
+        ("UPDATE alembic_version SET version_num = 'audit_trail'", "run etrm migrate"),
+        ("DELETE FROM alembic_version", "run etrm migrate"),
+    ],
+)
+def test_another_schema_is_not_ready_and_the_words_say_what_to_do(
+    sqlite_files: SqliteFiles, tmp_path: Path, change: str, words: str
+) -> None:
+    engine = make_engine(sqlite_files.new())
+    with session_scope(engine) as session:
+        session.execute(text(change))
+    faults = asyncio.run(Parts(checks(engine, tmp_path)).ask())
+    assert words in faults["schema_version"]
+    assert faults["artifacts"] == ""
+
+
+def test_an_artifacts_folder_that_cannot_be_written_is_told(sqlite_url: str, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "artifacts"
+    in_the_way.write_text("a file")
+    faults = asyncio.run(Parts(checks(make_engine(sqlite_url), in_the_way)).ask())
+    assert "cannot be written" in faults["artifacts"]
+    assert faults["database"] == ""
+
+
+def test_a_part_that_never_answers_is_told_within_the_bound_and_keeps_one_thread() -> None:
+    released, asked = threading.Event(), []
+
+    def silent() -> str:
+        asked.append(threading.get_ident())
+        released.wait()
+        return ""
+
+    async def ask_three_times() -> list[dict[str, str]]:
+        parts = Parts({"silent": silent, "well": lambda: ""}, patience=0.2)
+        answers = [await parts.ask() for _ in range(3)]
+        released.set()
+        return [*answers, await parts.ask()]
+
+    *before, after = asyncio.run(ask_three_times())
+    assert before == [{"silent": "No answer within 0.2 s.", "well": ""}] * 3
+    assert after == {"silent": "", "well": ""}
+    assert len(asked) == 1
 
 
 def test_on_postgresql_without_broker_runs_are_kept_and_a_lost_database_is_told(
@@ -39,7 +97,7 @@ def test_on_postgresql_without_broker_runs_are_kept_and_a_lost_database_is_told(
     }
     server = WebServer(tmp_path, environment)
     with server.client() as client:
-        assert client.get("/healthz").json()["broker"] is False
+        assert client.get("/readyz").json()["broker"]["ok"] is False
         run = client.post("/api/v1/runs/external", json={"name": "kept"}).json()["id"]
         body = {"step": [1, 2], "values": {"loss": [1.0, "NaN"]}}
         assert client.post(f"/api/v1/runs/{run}/metrics", json=body).status_code == 200
@@ -50,7 +108,7 @@ def test_on_postgresql_without_broker_runs_are_kept_and_a_lost_database_is_told(
         found = client.get("/api/v1/runs", params={"filter": 'name == "kept" and loss != 3'}).json()
         assert [each["id"] for each in found["runs"]] == [run]
         postgres_databases.drop(database_url)
-        answer = client.get("/healthz")
+        answer = client.get("/readyz")
         assert (answer.status_code, answer.json()["status"]) == (503, "down")
         refused = client.get("/api/v1/runs")
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")

@@ -26,6 +26,7 @@ HOSTILE = [
     "storage",
     "login",
     "healthz",
+    "readyz",
     "static",
     "s",
     "..",

@@ -12,6 +12,7 @@ import pytest
         "/api/v1/runs",
         "/api/v1/runs/{external}",
         "/healthz",
+        "/readyz",
         "/",
         "/login",
         "/api/openapi.json",
@@ -60,6 +61,7 @@ def test_nobody_keeps_an_answer_of_the_api(client: httpx.Client, external: str) 
         "/api/v1/nothing",
         "/api/openapi.json",
         "/healthz",
+        "/readyz",
     ):
         assert client.get(path).headers["cache-control"] == "no-store", path
     assert client.get("/static/x/css/tokens.css").headers["cache-control"] == "no-cache"
@@ -71,7 +73,7 @@ def test_the_description_names_what_any_request_may_meet(client: httpx.Client) -
         for method, operation in operations.items():
             known = set(operation["responses"])
             assert {"403", "422", "429", "503"} <= known, (method, path)
-            assert ("401" in known) == (path != "/healthz"), (method, path)
+            assert ("401" in known) == (path not in ("/healthz", "/readyz")), (method, path)
             assert "{" not in path or "404" in known, (method, path)
             assert "requestBody" not in operation or {"408", "413"} <= known, (method, path)
     assert paths["/healthz"]["get"]["security"] == []

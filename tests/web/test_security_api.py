@@ -41,7 +41,7 @@ def test_a_stranger_gets_nothing(server: WebServer, path: str, authorization: st
         assert client.post("/api/v1/runs", json={"preset": "quick"}).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/login"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/login"])
 def test_health_and_login_are_open(server: WebServer, path: str) -> None:
     with server.stranger() as client:
         assert client.get(path).status_code == 200
@@ -112,6 +112,7 @@ def test_loopback_and_configured_host_names_are_answered(named_server: WebServer
 def test_health_answers_to_any_name_since_probes_ask_by_address(server: WebServer) -> None:
     with server.stranger(headers={"Host": "10.1.2.3:8000"}) as client:
         assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from backend.web.entrance.door import check_address
 from backend.web.errors import ErrorResponder
 from backend.web.routing import READING
 
+PROBED = ("/healthz", "/readyz")  # by any address
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 CONFIG_BYTES, METRICS_BYTES, UPLOAD_BYTES = 1_000_000, 16_000_000, 50_000_000
 # What is too long is read away for a while, or the sender would see a broken connection and no reason.
@@ -81,7 +82,7 @@ class Guard:
         if not path.startswith("/"):
             raise NotFound("Page not found.", "Ask for a path, which begins with a slash.")
         check_address(request.scope)
-        if host not in self._hosts and path != "/healthz":  # probes ask by any address
+        if host not in self._hosts and path not in PROBED:
             raise Forbidden(
                 f"Host name {host!r} is not allowed.",
                 "If the name is yours, add it to ETRM_ALLOWED_HOSTS.",

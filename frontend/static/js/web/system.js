@@ -17,8 +17,8 @@ async function look() {
   const troubles = [];
   let workers = [];
   try {
-    const health = await fetch("/healthz").then((response) => response.json());
-    troubles.push(...troublesOf(health));
+    const parts = await fetch("/readyz").then((response) => response.json());
+    troubles.push(...troublesOf(parts));
     workers = await ask("/api/v1/workers");
   } catch (problem) {
     troubles.push({ text: `${problem.message} ${problem.hint ?? ""}`, bad: true });
@@ -41,10 +41,9 @@ async function look() {
   if (line) line.textContent = alive.length ? `${busy} of ${alive.length} ${alive.length === 1 ? "worker" : "workers"} busy` : "no worker";
 }
 
-/** Parts of /healthz that are not well. */
-function troublesOf(health) {
-  const parts = { database: "The database is not responding.", broker: "The broker is not responding: runs stay queued and start when it is back." };
-  return Object.entries(parts)
-    .filter(([part]) => !health[part])
-    .map(([part, text]) => ({ text, bad: part === "database" }));
+/** Parts of /readyz that are not well; workers are looked at one by one. */
+function troublesOf(parts) {
+  return ["database", "schema_version", "broker", "artifacts"]
+    .filter((name) => !parts[name].ok)
+    .map((name) => ({ text: parts[name].message, bad: name !== "broker" }));
 }
