@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 
 from sqlalchemy import Engine
 
@@ -30,6 +31,7 @@ class Heartbeat:
         self._device = machine.device_info()
         self._started_at = time.time()
         self._current_run_id: str | None = None
+        self._outage = queue_sweep.Outage()
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
@@ -42,7 +44,7 @@ class Heartbeat:
         """This worker leaves in good order and is no longer listed."""
         self._stopping.set()
         self._thread.join(timeout=EVERY)
-        with session_scope(self._engine) as session:
+        with suppress(Unavailable), session_scope(self._engine) as session:  # else it is listed as offline
             workers.sign_off(session, machine.worker_id())
         notify.runs_changed()
 
@@ -56,8 +58,9 @@ class Heartbeat:
         try:
             with self._one_at_a_time, session_scope(self._engine) as session:
                 workers.beat(session, self._sign())
-                unsent = queue_sweep.sweep(session, machine.is_dead, resend_after)
+                unsent = queue_sweep.sweep(session, machine.is_dead, resend_after, self._outage.is_over)
         except Unavailable as error:
+            self._outage.note()
             log.warning("No heartbeat: %s", error)
         except Exception:  # a worker that stops reporting would lose its run
             log.exception("No heartbeat.")

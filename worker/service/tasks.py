@@ -19,6 +19,8 @@ from backend.kit.retry import retry
 from backend.queue import claims as queue
 from backend.runs.status import RunStatus
 from backend.web import notify
+from worker.kit.recorder import LostRun
+from worker.recording.replay import replay
 from worker.service.heartbeat import Heartbeat
 from worker.service.jobs import AnyWork, evaluation_work, run_work
 from worker.service.supervision import Ending, Order, supervise
@@ -103,6 +105,7 @@ class Executor:
         """Write down how it ended, as soon as the database takes it."""
 
         def attempt() -> None:
+            self._replay(work)
             with session_scope(self._engine) as session:
                 status = write(session)
             log.info("%s: %s", work.name.capitalize(), status or "lost to another")
@@ -113,6 +116,12 @@ class Executor:
 
         with suppress(Unavailable):  # leaving: the lease is freed by the next worker to start, or lapses
             retry(attempt, Unavailable, wait)
+
+    def _replay(self, work: AnyWork) -> None:
+        """Store what a killed child left in its journal: nobody may come after it who would."""
+        if isinstance(work.held, queue.Claim):
+            with suppress(LostRun):  # it is the next attempt's, which replays it first
+                replay(self._engine, self._artifacts, work.held.run_id, work.held.attempt)
 
     def _write_end(self, session: Session, work: AnyWork, ending: Ending) -> RunStatus | None:
         """Every branch makes work that the user is cancelling cancelled: its process is gone."""
