@@ -136,8 +136,9 @@ async def _end_streams(stopping: asyncio.Event, live: Hub) -> None:
 
 
 async def _sweep_until(stopping: asyncio.Event, engine: Engine, audit_days: int) -> None:
+    outage = queue_sweep.Outage()
     while not stopping.is_set():
-        await run_sync(sweep, engine)
+        await run_sync(sweep, engine, outage)
         await run_sync(_forget, engine, audit_days)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), SWEEP_EVERY)
@@ -156,12 +157,13 @@ async def _deliver_until(stopping: asyncio.Event, engine: Engine, url: str | Non
             await asyncio.wait_for(stopping.wait(), DELIVER_EVERY)
 
 
-def sweep(engine: Engine) -> None:
+def sweep(engine: Engine, outage: queue_sweep.Outage) -> None:
     """Put back what lost its worker, and send what waits again. A failure waits for the next time."""
     try:
         with session_scope(engine) as session:
-            unsent = queue_sweep.sweep(session)
+            unsent = queue_sweep.sweep(session, count_lapsed=outage.is_over)
     except Unavailable as error:
+        outage.note()
         log.warning("The sweep waits for the database: %s", error)
         return
     except Exception:

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
         description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME. Unset: an SQLite file in HOME.",
     )
     database_wait: float = Field(
-        1.5,
+        1.3,
         ge=0.3,
         le=60,
         description="Seconds for which a page waits for a connection, a lock or any answer of the database "

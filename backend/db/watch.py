@@ -141,6 +141,7 @@ class Watch:
     def _check(self, began: float) -> None:
         """Silent if the server hangs; after a while of waiting, find out."""
         if self._silent:
+            self._doubt()
             raise Silent(NOTHING)
         if time.monotonic() - max(began, self._answered_at) > DOUBT * self._waits.silence:
             self._doubt()

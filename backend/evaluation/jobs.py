@@ -225,9 +225,11 @@ def fail(session: Session, held: Share, cause: str, traceback: str) -> RunStatus
     return _settle(session, evaluation, job, "")
 
 
-def put_back_lost(session: Session, is_dead: Callable[[str], bool] | None = None) -> None:
+def put_back_lost(
+    session: Session, is_dead: Callable[[str], bool] | None = None, count_lapsed: bool = True
+) -> None:
     """End the shares whose lease has lapsed, and those of workers that are known to be dead."""
-    for share, how in lease.lost(session, EvaluationShare, is_dead):
+    for share, how in lease.lost(session, EvaluationShare, is_dead, count_lapsed):
         held = Share(share.id, share.evaluation_id)
         interrupt(session, held, f"worker {worker_name(share.worker_id)} {how}")
 

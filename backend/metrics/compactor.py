@@ -9,6 +9,7 @@ from threading import Lock
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
+from backend.kit.errors import Unavailable
 from backend.metrics import service as series
 
 log = logging.getLogger(__name__)
@@ -47,5 +48,7 @@ class Compactor:
         try:
             with session_scope(self._engine) as session:
                 series.compact_older(session, run_id)
+        except Unavailable as error:
+            log.warning("The series of run %s stay as they are for now: %s", run_id, error)
         except Exception:
             log.exception("the series of run %s were not compacted", run_id)

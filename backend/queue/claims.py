@@ -141,12 +141,14 @@ def report_error(session: Session, held: Claim, cause: str, traceback: str) -> b
     return lease.write(session, own, status_cause=cause, traceback=traceback)
 
 
-def put_back_lost(session: Session, is_dead: Callable[[str], bool] | None = None) -> None:
+def put_back_lost(
+    session: Session, is_dead: Callable[[str], bool] | None = None, count_lapsed: bool = True
+) -> None:
     """Put back the runs whose lease has lapsed, and those of workers that are known to be dead.
 
     A worker knows it of the processes of its own host, so that nobody waits for their leases.
     """
-    for run, how in lease.lost(session, Run, is_dead):
+    for run, how in lease.lost(session, Run, is_dead, count_lapsed):
         held = Claim(run.id, run.attempt)
         interrupt(session, held, f"worker {worker_name(run.worker_id or '')} {how}")
 

@@ -3,6 +3,7 @@ what should be sent."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ from backend.workers import service as workers
 from backend.workers.capability import able, needs
 from backend.workers.service import WorkerState
 
+RENEWED_WITHIN = 20.0  # seconds after an outage: the longest wait for a database that hangs, and some
 RESEND_AFTER = 20.0  # seconds before a queued run's message counts as lost
 
 
@@ -45,16 +47,39 @@ class Unsent:
             dispatch.send_evaluation(evaluation_id, most)
 
 
+class Outage:
+    """What a process knows of the database's troubles: right after one, a lapsed lease means nothing.
+
+    Nobody could renew meanwhile. Whoever lives does so within a second of its own next try; a sweep that came
+    first would take a run from a training that had waited for the database.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def note(self) -> None:
+        """The database cannot be used at this moment."""
+        self._until = time.monotonic() + RENEWED_WITHIN
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everybody has had the time to renew since."""
+        return time.monotonic() > self._until
+
+
 def sweep(
-    session: Session, is_dead: Callable[[str], bool] | None = None, resend_after: float = RESEND_AFTER
+    session: Session,
+    is_dead: Callable[[str], bool] | None = None,
+    resend_after: float = RESEND_AFTER,
+    count_lapsed: bool = True,
 ) -> Unsent:
-    """Put back what has a lapsed lease, or a worker that `is_dead`, mark external runs lost whose script is
-    silent, and name what should be sent (again).
+    """Put back what has a lapsed lease (unless they do not count), or a worker that `is_dead`, mark external
+    runs lost whose script is silent, and name what should be sent (again).
 
     Only as much as there are idle workers: for a busy worker a second message would only pile up.
     """
-    evaluation_queue.put_back_lost(session, is_dead)
-    queue.put_back_lost(session, is_dead)
+    evaluation_queue.put_back_lost(session, is_dead, count_lapsed)
+    queue.put_back_lost(session, is_dead, count_lapsed)
     lost = heartbeat.mark_lost(session)
     if is_dead:
         workers.forget_dead(session, is_dead)

@@ -44,6 +44,7 @@ class Run(Base):
     seconds_left: Mapped[float | None]
     step: Mapped[int] = mapped_column(default=0)
     attempt: Mapped[int] = mapped_column(default=0)  # fencing token: whoever writes carries it
+    recorded: Mapped[int] = mapped_column(default=0)  # the last batch of a journal that is in the database
     worker_id: Mapped[str | None]
     lease_until: Mapped[float | None]
     beat_seconds: Mapped[float | None]  # external: it promises a sign of life at least this often

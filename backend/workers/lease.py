@@ -70,13 +70,13 @@ def lapsed(session: Session, table: type[Leased]) -> Sequence[Leased]:
 
 
 def lost(
-    session: Session, table: type[Leased], is_dead: Callable[[str], bool] | None
+    session: Session, table: type[Leased], is_dead: Callable[[str], bool] | None, count_lapsed: bool = True
 ) -> Iterator[tuple[Leased, str]]:
     """(row, what became of its worker) of all that are to be put back, one after the other."""
     for row in held(session, table) if is_dead else ():
         if is_dead and row.worker_id and is_dead(row.worker_id):
             yield row, "died"
-    for row in lapsed(session, table):
+    for row in lapsed(session, table) if count_lapsed else ():
         yield row, f"has not answered for {SECONDS:.0f} s"
 
 

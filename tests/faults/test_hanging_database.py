@@ -155,7 +155,7 @@ def test_while_the_server_is_read_only_pages_are_shown_and_changes_are_refused_i
 
 
 def test_after_a_restart_of_the_server_pages_work_again(client: httpx.Client, postgres: Server) -> None:
-    postgres.kill_a_backend()
+    postgres.crash()
     eventually(lambda: is_back(client), "pages again", within=30)
     assert ask(client, PAGE)[0].status_code == 200
 

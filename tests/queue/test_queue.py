@@ -255,6 +255,20 @@ def test_leases_of_dead_processes_are_freed_at_once_and_others_kept(engine: Engi
     assert listed(engine) == {}
 
 
+def test_right_after_an_outage_of_the_database_a_lapsed_lease_is_left_to_be_renewed(engine: Engine) -> None:
+    add_run(engine, RUN)
+    claim(engine)
+    elapse(engine, lease.SECONDS + 1)
+    outage = queue_sweep.Outage()
+    assert outage.is_over
+    outage.note()
+
+    commit(engine, lambda session: queue_sweep.sweep(session, count_lapsed=outage.is_over))
+    assert row(engine).status == "running"
+    commit(engine, queue_sweep.sweep)
+    assert row(engine).status == "queued"
+
+
 def test_a_lost_message_is_sent_again_once_a_worker_is_idle(engine: Engine) -> None:
     add_run(engine, RUN, created_at=commit(engine, clock.read))
     add_run(engine, "bbbbbbbbbb", created_at=commit(engine, clock.read))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
 from sqlalchemy import make_url
+
+from tests.support.processes import eventually
 
 CUT_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 READ_ONLY = "default_transaction_read_only"
@@ -68,13 +71,32 @@ class Server:
         with psycopg.connect(self._address, autocommit=True) as connection:
             return len(connection.execute(CUT_ALL, [self._database]).fetchall())
 
-    def kill_a_backend(self) -> None:
-        """kill -9 of one backend: the server restarts all of itself."""
-        with psycopg.connect(self._address, autocommit=True) as connection:
-            (pid,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
-            os.kill(pid, signal.SIGKILL)
+    def crash(self) -> None:
+        """kill -9 of one backend: the server cuts everybody off and restarts; returns when it has."""
+        with (
+            closing(psycopg.connect(self._address, autocommit=True)) as other,
+            closing(psycopg.connect(self._address, autocommit=True)) as killed,
+        ):
+            os.kill(killed.info.backend_pid, signal.SIGKILL)
+            eventually(lambda: not _answers(other), "the crash")
+        eventually(self._accepts, "the restart")
+
+    def _accepts(self) -> bool:
+        try:
+            self._execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _execute(self, statements: str) -> None:
         with psycopg.connect(self._address, autocommit=True) as connection:
             for statement in statements.split(";"):
                 connection.execute(statement.encode())
+
+
+def _answers(connection: psycopg.Connection[Any]) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True

@@ -1,83 +1,67 @@
 """What a training emits, into the database: the only bridge between the loop and what people see.
 
-Every transaction first takes the run's row under its attempt (fencing), so a child that lost its run can
-write nothing. A checkpoint's row is written together with, never before, the points that precede it: what
-a restart resumes from is what the database knows.
+A checkpoint's row is written together with, never before, the points that precede it: what a restart resumes
+from is what the database knows.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session
 
-from backend.alerts import service as alarms
-from backend.db.session import session_scope
 from backend.domain.records import (
     Alarm,
     Checkpoint,
     EvaluationKey,
     EvaluationSummary,
     LogLine,
-    MetricFrame,
     Progress,
     Ruling,
     TestOutcome,
 )
 from backend.domain.trained_on import TrainedOn
-from backend.evaluation import outcomes as predictions
-from backend.hypothesis import service as hypotheses
-from backend.metrics import service as series
-from backend.runs import checkpoints, events, logs, trained_on
 from backend.web import notify
-from backend.workers import lease
-from worker.kit.recorder import LostRun
-from worker.recording.write_behind import WriteBehind
+from worker.recording.entries import Answered, Entry, Point, Started
+from worker.recording.journal import Journal
+from worker.recording.store import Store
+from worker.recording.write_behind import Keeper, WriteBehind
 
-Write = Callable[[Session], object]
-Point = tuple[int, float, Mapping[str, float]]  # step, wall time, values
 TABLE_EVERY = 2.0  # seconds between two notifications to the table of runs
 
 
-@dataclass
-class _Batch:
-    """What one transaction writes, sorted by kind."""
-
-    points: list[Point] = field(default_factory=list)
-    lines: list[LogLine] = field(default_factory=list)
-    progress: Progress | None = None
-    others: list[Write] = field(default_factory=list)
-
-
 class DbRecorder:
-    """A Recorder whose methods only append to a list; a thread writes it in bulk.
+    """A Recorder whose methods only append to a list; threads write it in bulk, first to a journal.
 
     Raises LostRun from any method once the run belongs to another attempt.
     """
 
-    def __init__(self, engine: Engine, run_id: str, attempt: int, artifacts: Path) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        engine: Engine,
+        run_id: str,
+        attempt: int,
+        artifacts: Path,
+        journal: Keeper[Entry] | None = None,
+    ) -> None:
         self._run_id = run_id
-        self._attempt = attempt
-        self._artifacts = artifacts
+        self._store = Store(engine, artifacts, run_id, attempt)
         self._table_told_at = 0.0
         self._phase = ""
-        self._evaluations: dict[EvaluationKey, int] = {}  # their ids; touched by the writing thread only
-        self._queue: WriteBehind[Point | LogLine | Progress | Write] = WriteBehind(self._write)
+        self._queue: WriteBehind[Entry] = WriteBehind(
+            self._write, journal or Journal(artifacts / run_id, attempt)
+        )
 
     def trained_on(self, record: TrainedOn) -> TrainedOn:
-        known: list[TrainedOn] = []  # one of each attempt to write it
-        self._queue.put(lambda session: known.append(trained_on.record(session, self._run_id, record)))
+        self._queue.put(record)
         self._queue.flush()
-        return known[-1]
+        return self._store.trained_on or record
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        self._queue.put((step, time.time(), dict(values)))
+        self._queue.put(Point(step, time.time(), dict(values)))
 
     def progress(self, progress: Progress) -> None:
         self._queue.put(progress)
@@ -87,22 +71,22 @@ class DbRecorder:
         self._queue.put(LogLine(time.time(), known, text))
 
     def alarm(self, alarm: Alarm) -> None:
-        self._queue.put(lambda session: self._raise_alarm(session, alarm))
+        self._queue.put(alarm)
 
     def ruled(self, ruling: Ruling) -> None:
-        self._queue.put(lambda session: hypotheses.note_ruling(session, self._run_id, self._attempt, ruling))
+        self._queue.put(ruling)
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
-        self._queue.put(lambda session: self._add_checkpoint(session, checkpoint))
+        self._queue.put(checkpoint)
 
     def evaluation_started(self, key: EvaluationKey) -> None:
-        self._queue.put(lambda session: self._start_evaluation(session, key))
+        self._queue.put(Started(key))
 
     def outcome(self, key: EvaluationKey, outcome: TestOutcome) -> None:
-        self._queue.put(lambda session: predictions.add_outcome(session, self._evaluations[key], outcome))
+        self._queue.put(Answered(key, outcome))
 
     def evaluation_finished(self, summary: EvaluationSummary) -> None:
-        self._queue.put(lambda session: self._finish_evaluation(session, summary))
+        self._queue.put(summary)
 
     def flush(self) -> None:
         self._queue.flush()
@@ -110,50 +94,11 @@ class DbRecorder:
     def close(self) -> None:
         self._queue.close()
 
-    def _write(self, entries: Sequence[Point | LogLine | Progress | Write]) -> None:
-        """Write a batch in one transaction, then tell whoever is looking."""
-        batch = _sorted_by_kind(entries)
-        with session_scope(self._engine) as session:
-            self._hold(session, batch)
-            if batch.points:
-                series.append(session, self._run_id, frame_of(batch.points))
-            logs.append(session, self._run_id, batch.lines)
-            for write in batch.others:
-                write(session)
+    def _write(self, entries: Sequence[Entry], number: int) -> None:
+        """Store a batch, then tell whoever is looking."""
+        progress = self._store.write(entries, number)
         notify.run_changed(self._run_id)
-        self._tell_table(batch.progress)
-
-    def _hold(self, session: Session, batch: _Batch) -> None:
-        """Take the run's row and write the progress; LostRun if this attempt no longer has it."""
-        values: dict[str, Any] = {}
-        if batch.points:
-            values["step"] = batch.points[-1][0]
-        if batch.progress is not None:
-            values |= {
-                "phase": batch.progress.phase,
-                "done": batch.progress.done,
-                "total": batch.progress.total,
-                "seconds_left": batch.progress.seconds_left,
-            }
-        if not lease.write(session, lease.of_run(self._run_id, self._attempt), **values):
-            raise LostRun(f"run {self._run_id}, attempt {self._attempt}")
-
-    def _raise_alarm(self, session: Session, alarm: Alarm) -> None:
-        if alarms.raise_once(session, self._run_id, alarm):
-            data = {"name": alarm.name, "step": alarm.step}
-            events.add(session, self._run_id, "alarm", alarm.text, data)
-
-    def _add_checkpoint(self, session: Session, checkpoint: Checkpoint) -> None:
-        checkpoints.add(session, self._run_id, checkpoint)
-        kept = checkpoints.list(session, self._run_id)
-        removed = [each.step for each in kept if not (self._artifacts / each.path).exists()]
-        checkpoints.forget(session, self._run_id, removed)
-
-    def _start_evaluation(self, session: Session, key: EvaluationKey) -> None:
-        self._evaluations[key] = predictions.start_evaluation(session, self._run_id, key)
-
-    def _finish_evaluation(self, session: Session, summary: EvaluationSummary) -> None:
-        predictions.finish_evaluation(session, self._evaluations[summary.key], summary)
+        self._tell_table(progress)
 
     def _tell_table(self, progress: Progress | None) -> None:
         """The table of runs hears of progress now and then, and of a new phase at once."""
@@ -162,28 +107,3 @@ class DbRecorder:
         if phase != self._phase or now - self._table_told_at > TABLE_EVERY:
             self._phase, self._table_told_at = phase, now
             notify.runs_changed()
-
-
-def _sorted_by_kind(entries: Sequence[Point | LogLine | Progress | Write]) -> _Batch:
-    batch = _Batch()
-    for entry in entries:
-        match entry:
-            case tuple():
-                batch.points.append(entry)
-            case LogLine():
-                batch.lines.append(entry)
-            case Progress():
-                batch.progress = entry
-            case _:
-                batch.others.append(entry)
-    return batch
-
-
-def frame_of(points: Sequence[Point]) -> MetricFrame:
-    """Points as columns; None where a metric was not logged at a step (NaN is a value)."""
-    names = dict.fromkeys(name for _, _, values in points for name in values)
-    return MetricFrame(
-        steps=[step for step, _, _ in points],
-        wall_times=[wall_time for _, wall_time, _ in points],
-        values={name: [values.get(name) for _, _, values in points] for name in names},
-    )

@@ -36,6 +36,7 @@ from backend.scores import job_queries as jobs
 from backend.settings import Settings
 from backend.web import notify
 from worker.recording.database_tasks import DbTasks
+from worker.recording.patience import PatientTasks, waited_out
 from worker.service.faults import NODE_FAULT, is_of_the_node
 from worker.service.supervision import STOPPED
 from worker.service.train import FAILED, cause_of
@@ -64,6 +65,9 @@ def main(evaluation_id: int, share_id: int) -> int:
             print(f"Leaving: {lost} is no longer this process's.", file=sys.stderr)
             return STOPPED
         except Exception as error:  # noqa: BLE001 — whatever it is, the evaluation's page must say it
+            if isinstance(error, Unavailable) and stop.requested:
+                print(f"Leaving without the database: {error}", file=sys.stderr)
+                return STOPPED
             _report(engine, share, error)
             return NODE_FAULT if is_of_the_node(error) else FAILED
     return STOPPED if stop.requested else 0
@@ -86,8 +90,8 @@ class _Work:
         from worker.evaluation.judging import not_fitting
         from worker.training.scoring import load_checkpoint  # takes seconds: torch
 
-        key, run_id, options, recorded = self._job()
-        source = DbTasks(self.engine)
+        key, run_id, options, recorded = waited_out(self._job, self.stop)
+        source = PatientTasks(DbTasks(self.engine), self.stop)
         folder = self.settings.artifacts / run_id
         loaded = load_checkpoint(folder, key.step, _changes(key, options), source, recorded)
         wanted = set(key.task_ids)

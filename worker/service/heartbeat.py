@@ -32,6 +32,7 @@ class Heartbeat:
         self._node = node
         self._started_at = time.time()
         self._current_run_id: str | None = None
+        self._outage = queue_sweep.Outage()
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
@@ -44,7 +45,8 @@ class Heartbeat:
         """This worker leaves in good order and is no longer listed."""
         self._stopping.set()
         self._thread.join(timeout=EVERY)
-        with suppress(*(() if self._node.schema_fits else (Exception,))):  # tables of another version
+        # Without the database it is listed as offline; tables of another version may refuse anything.
+        with suppress(Unavailable if self._node.schema_fits else Exception):
             self._sign_off()
         notify.runs_changed()
 
@@ -78,8 +80,9 @@ class Heartbeat:
                     return self._report_to_foreign_tables()
                 with session_scope(self._engine) as session:
                     workers.beat(session, self._sign())
-                    unsent = queue_sweep.sweep(session, machine.is_dead, resend_after)
+                    unsent = queue_sweep.sweep(session, machine.is_dead, resend_after, self._outage.is_over)
         except Unavailable as error:
+            self._outage.note()
             log.warning("No heartbeat: %s", error)
         except Exception:  # a worker that stops reporting would lose its run
             log.exception("No heartbeat.")

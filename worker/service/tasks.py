@@ -21,6 +21,8 @@ from backend.queue import dispatch
 from backend.queue import sweep as queue_sweep
 from backend.runs.status import RunStatus
 from backend.web import notify
+from worker.kit.recorder import LostRun
+from worker.recording.replay import replay
 from worker.service.faults import NODE_FAULT
 from worker.service.fitness import Trouble
 from worker.service.heartbeat import Heartbeat
@@ -172,6 +174,7 @@ class Executor:
         """Write down how it ended, as soon as the database takes it."""
 
         def attempt() -> None:
+            self._replay(work)
             with session_scope(self._engine) as session:
                 status = write(session)
             log.info("%s: %s", work.name.capitalize(), status or "lost to another")
@@ -182,6 +185,12 @@ class Executor:
 
         with suppress(Unavailable):  # leaving: the lease is freed by the next worker to start, or lapses
             retry(attempt, Unavailable, wait)
+
+    def _replay(self, work: AnyWork) -> None:
+        """Store what a killed child left in its journal: nobody may come after it who would."""
+        if isinstance(work.held, queue.Claim):
+            with suppress(LostRun):  # it is the next attempt's, which replays it first
+                replay(self._engine, self._artifacts, work.held.run_id, work.held.attempt)
 
     def _write_end(self, session: Session, work: AnyWork, ending: Ending) -> RunStatus | None:
         """Every branch makes work that the user is cancelling cancelled: its process is gone."""

@@ -30,6 +30,8 @@ from worker.kit.recorder import LostRun, NullRecorder
 from worker.recording.database import DbRecorder
 from worker.recording.database_tasks import DbTasks
 from worker.recording.line_writer import LineWriter
+from worker.recording.patience import PatientTasks, waited_out
+from worker.recording.replay import replay
 from worker.service import parallel
 from worker.service.faults import NODE_FAULT, is_of_the_node
 from worker.service.supervision import STOPPED
@@ -51,6 +53,9 @@ def main(run_id: str, attempt: int) -> int:
             print(f"Leaving: {lost} is no longer this process's.", file=sys.stderr)
             return STOPPED
         except Exception as error:  # noqa: BLE001 — whatever it is, the run's page must say it
+            if isinstance(error, Unavailable) and stop.requested:
+                print(f"Leaving without the database: {error}", file=sys.stderr)
+                return STOPPED
             if _is_about_another_process(error):
                 return parallel.LOST
             _report(engine, run_id, attempt, error)
@@ -67,7 +72,7 @@ def _is_about_another_process(error: Exception) -> bool:
 
 
 def _attempt(engine: Engine, settings: Settings, run_id: str, attempt: int, stop: StopSignal) -> int:
-    config = _config(engine, run_id)
+    config = waited_out(lambda: _config(engine, run_id), stop)
     check_start(config, settings, run_id)
     if config.training.processes * settings.nodes > 1 and not parallel.is_one_of_several():
         engine.dispose()
@@ -85,6 +90,7 @@ def _carry_out(
 ) -> int:
     """Train and record."""
     folder = settings.artifacts / run_id
+    waited_out(lambda: replay(engine, settings.artifacts, run_id, attempt), stop)
     recorder = DbRecorder(engine, run_id, attempt, settings.artifacts)
     warn = _level(recorder, "warning")
     with (
@@ -96,10 +102,9 @@ def _carry_out(
             recorder.flush()  # LostRun before anything is touched
             from worker.training.trainer import train  # takes seconds: torch
 
-            forget_unwritten(engine, folder, run_id, warn)
-            result = train(
-                config, DbTasks(engine), recorder, folder, stop, True, attempt, settings.min_free_bytes
-            )
+            waited_out(lambda: forget_unwritten(engine, folder, run_id, warn), stop)
+            tasks = PatientTasks(DbTasks(engine), stop)
+            result = train(config, tasks, recorder, folder, stop, True, attempt, settings.min_free_bytes)
         except EtrmError as error:
             recorder.log(str(error), "error")
             raise
@@ -112,7 +117,7 @@ def _work_along(config: ExperimentConfig, engine: Engine, folder: Path, stop: St
     """Be one of the processes that the first one records for."""
     from worker.training.trainer import train
 
-    result = train(config, DbTasks(engine), NullRecorder(), folder, stop, resume=True)
+    result = train(config, PatientTasks(DbTasks(engine), stop), NullRecorder(), folder, stop, resume=True)
     return STOPPED if result.stopped else 0
 
 
@@ -135,7 +140,7 @@ def check_start(config: ExperimentConfig, settings: Settings, run_id: str) -> No
 def forget_unwritten(engine: Engine, folder: Path, run_id: str, warn: Callable[[str], None]) -> None:
     """Remove checkpoints that are newer than what the database heard of.
 
-    A kill right after a checkpoint can take the points before it, which were still in memory, with it.
+    A kill right after a checkpoint can take the points before it, which had not reached the journal, with it.
     Resuming from it would leave a gap in the curves; the checkpoint before it has none. If the database
     was away so long that no checkpoint it knows is left, hours of training weigh more than the gap.
     """

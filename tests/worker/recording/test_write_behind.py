@@ -11,17 +11,34 @@ from backend.kit.errors import Unavailable
 from worker.recording.write_behind import WriteBehind
 
 
+class Memory:
+    """A journal that keeps nothing but the count."""
+
+    def __init__(self) -> None:
+        self.kept = 0
+
+    def keep(self, _entries: Sequence[int]) -> int:
+        self.kept += 1
+        return self.kept
+
+    def stored(self, number: int) -> None:
+        assert number <= self.kept
+
+    def close(self) -> None:
+        pass
+
+
 def test_while_the_store_is_away_it_tries_again_and_keeps_the_order() -> None:
     stored: list[int] = []
     attempts: list[int] = []
 
-    def write(batch: Sequence[int]) -> None:
+    def write(batch: Sequence[int], _number: int) -> None:
         attempts.append(len(batch))
         if len(attempts) < 3:
             raise Unavailable("The database is away.")
         stored.extend(batch)
 
-    queue = WriteBehind(write)
+    queue = WriteBehind(write, Memory())
     for number in range(100):
         queue.put(number)
     queue.close()
@@ -30,10 +47,10 @@ def test_while_the_store_is_away_it_tries_again_and_keeps_the_order() -> None:
 
 
 def test_an_error_that_trying_again_cannot_mend_is_raised_to_the_loop() -> None:
-    def write(_batch: Sequence[int]) -> None:
+    def write(_batch: Sequence[int], _number: int) -> None:
         raise ValueError("no such metric")
 
-    queue = WriteBehind(write)
+    queue = WriteBehind(write, Memory())
     queue.put(1)
     with pytest.raises(ValueError, match="no such metric"):
         queue.flush()
@@ -45,11 +62,11 @@ def test_a_loop_much_faster_than_its_store_waits_and_nothing_is_dropped() -> Non
     stored: list[int] = []
     may_write = threading.Event()
 
-    def write(batch: Sequence[int]) -> None:
+    def write(batch: Sequence[int], _number: int) -> None:
         may_write.wait()
         stored.extend(batch)
 
-    queue = WriteBehind(write, most=10)
+    queue = WriteBehind(write, Memory(), most=10)
 
     def loop() -> None:
         for number in range(50):

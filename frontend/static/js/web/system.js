@@ -44,6 +44,6 @@ async function look() {
 /** Parts of /readyz that are not well; workers are looked at one by one. */
 function troublesOf(parts) {
   return ["database", "schema_version", "broker", "artifacts"]
-    .filter((name) => !parts[name].ok)
+    .filter((name) => parts[name] && !parts[name].ok)
     .map((name) => ({ text: parts[name].message, bad: name !== "broker" }));
 }
