@@ -32,6 +32,7 @@ from backend.domain.records import (
 from backend.domain.trained_on import TrainedOn
 from backend.evaluation import outcomes as predictions
 from backend.hypothesis import service as hypotheses
+from backend.keeping import service as keeping
 from backend.metrics import service as series
 from backend.runs import checkpoints, events, logs, trained_on
 from backend.web import notify
@@ -44,6 +45,17 @@ Point = tuple[int, float, Mapping[str, float]]  # step, wall time, values
 TABLE_EVERY = 2.0  # seconds between two notifications to the table of runs
 
 
+@dataclass(frozen=True)
+class _Release:
+    """Checkpoints that the training keeps no longer."""
+
+    paths: tuple[str, ...]
+    remove: Callable[[str], None]
+
+
+Entry = Point | LogLine | Progress | _Release | Write
+
+
 @dataclass
 class _Batch:
     """What one transaction writes, sorted by kind."""
@@ -52,6 +64,7 @@ class _Batch:
     lines: list[LogLine] = field(default_factory=list)
     progress: Progress | None = None
     others: list[Write] = field(default_factory=list)
+    released: list[_Release] = field(default_factory=list)
 
 
 class DbRecorder:
@@ -68,7 +81,7 @@ class DbRecorder:
         self._table_told_at = 0.0
         self._phase = ""
         self._evaluations: dict[EvaluationKey, int] = {}  # their ids; touched by the writing thread only
-        self._queue: WriteBehind[Point | LogLine | Progress | Write] = WriteBehind(self._write)
+        self._queue: WriteBehind[Entry] = WriteBehind(self._write)
 
     def trained_on(self, record: TrainedOn) -> None:
         self._queue.put(lambda session: trained_on.record(session, self._run_id, record))
@@ -92,6 +105,11 @@ class DbRecorder:
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         self._queue.put(lambda session: self._add_checkpoint(session, checkpoint))
 
+    def release(self, paths: Sequence[str], remove: Callable[[str], None]) -> None:
+        """Their rows go first: a file is removed once the database has told that nothing needs it, and a
+        kill in between leaves files that the next start removes."""
+        self._queue.put(_Release(tuple(paths), remove))
+
     def evaluation_started(self, key: EvaluationKey) -> None:
         self._queue.put(lambda session: self._start_evaluation(session, key))
 
@@ -107,7 +125,7 @@ class DbRecorder:
     def close(self) -> None:
         self._queue.close()
 
-    def _write(self, entries: Sequence[Point | LogLine | Progress | Write]) -> None:
+    def _write(self, entries: Sequence[Entry]) -> None:
         """Write a batch in one transaction, then tell whoever is looking."""
         batch = _sorted_by_kind(entries)
         with session_scope(self._engine) as session:
@@ -117,6 +135,13 @@ class DbRecorder:
             logs.append(session, self._run_id, batch.lines)
             for write in batch.others:
                 write(session)
+            going = [
+                (path, each.remove)
+                for each in batch.released
+                for path in keeping.release(session, self._run_id, each.paths)
+            ]
+        for path, remove in going:
+            remove(path)
         notify.run_changed(self._run_id)
         self._tell_table(batch.progress)
 
@@ -143,8 +168,8 @@ class DbRecorder:
     def _add_checkpoint(self, session: Session, checkpoint: Checkpoint) -> None:
         checkpoints.add(session, self._run_id, checkpoint)
         kept = checkpoints.list(session, self._run_id)
-        removed = [each.step for each in kept if not (self._artifacts / each.path).exists()]
-        checkpoints.forget(session, self._run_id, removed)
+        gone = [each.path for each in kept if not (self._artifacts / each.path).exists()]
+        keeping.release(session, self._run_id, gone)
 
     def _start_evaluation(self, session: Session, key: EvaluationKey) -> None:
         self._evaluations[key] = predictions.start_evaluation(session, self._run_id, key)
@@ -161,7 +186,7 @@ class DbRecorder:
             notify.runs_changed()
 
 
-def _sorted_by_kind(entries: Sequence[Point | LogLine | Progress | Write]) -> _Batch:
+def _sorted_by_kind(entries: Sequence[Entry]) -> _Batch:
     batch = _Batch()
     for entry in entries:
         match entry:
@@ -171,6 +196,8 @@ def _sorted_by_kind(entries: Sequence[Point | LogLine | Progress | Write]) -> _B
                 batch.lines.append(entry)
             case Progress():
                 batch.progress = entry
+            case _Release():
+                batch.released.append(entry)
             case _:
                 batch.others.append(entry)
     return batch
