@@ -5,6 +5,7 @@ from __future__ import annotations
 from backend.audit.tables import AuditEntry
 from backend.dashboards.tables import Dashboard, DashboardShare
 from backend.data.tables import Task, TaskSet
+from backend.keeping.tables import CheckpointAlias, DashboardRun
 from backend.metrics.tables import RunCursor, Segment, Series
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
 from backend.runs.group_tables import RunGroup
@@ -27,7 +28,9 @@ __all__ = [
     "AuditEntry",
     "BrowserSession",
     "Checkpoint",
+    "CheckpointAlias",
     "Dashboard",
+    "DashboardRun",
     "DashboardShare",
     "Evaluation",
     "EvaluationBatch",

@@ -18,6 +18,8 @@ class Action(StrEnum):
     DELETED = "deleted"
     MOVED = "moved in the queue"
     CHECKPOINTS_REMOVED = "checkpoints removed"
+    ALIAS_SET = "alias set"
+    ALIAS_REMOVED = "alias removed"
     SAVED = "saved"
     SHARED = "shared"
     SHARE_REVOKED = "share link revoked"

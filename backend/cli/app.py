@@ -29,6 +29,7 @@ from backend.runs_table import exports_cli as exports
 evaluation.app.command()(duel.duel)
 evaluation.app.command()(learning.learning)
 run.app.command()(checkpoints.checkpoints)
+run.app.command()(checkpoints.alias)
 run.app.command()(checkpoints.fork)
 run.app.command()(checkpoints.weights)
 run.app.command()(exports.curves)

@@ -20,6 +20,7 @@ from backend.dashboards.conflicts import conflict
 from backend.dashboards.tables import Dashboard, DashboardShare
 from backend.domain.dashboards import Content, Source, encoder_variants, parse_content
 from backend.domain.people import OWNER
+from backend.keeping import service as keeping
 from backend.kit.errors import NotFound
 from backend.kit.problems import invalid, unknown_id
 from backend.kit.text import trimmed
@@ -96,6 +97,7 @@ def create(session: Session, name: str, content: Any = None) -> DashboardView:
         updated_at=now,
     )
     rows.add(session, row)
+    _note_runs(session, row.id, checked, parsed)
     audit.note(session, Action.SAVED, _subject(row), "created")
     return _view(row)
 
@@ -112,6 +114,7 @@ def save(session: Session, slug: str, version: int, name: str, content: Any) -> 
         now = get(session, slug)
         versions = f"version {now.version}, yours is {version}"
         raise conflict(slug, (now.name, now.content), (checked, parsed), versions)
+    _note_runs(session, before.id, checked, parsed)
     view = get(session, slug)
     audit.note(session, Action.SAVED, _subject(view), f"version {view.version}")
     return view
@@ -193,6 +196,13 @@ def runs_of(session: Session, source: Source) -> list[RunView]:
         return runs.existing(session, source.runs)
     page = run_search.find(session, source.filter, source.latest, metrics=(), lenient=("filter",))
     return runs.existing(session, [run.id for run in page.runs])
+
+
+def _note_runs(session: Session, dashboard_id: int, name: str, content: Content) -> None:
+    """The runs it names need the checkpoints whose scores it shows; those that a filter finds do not."""
+    shown = content.scores_shown
+    named = () if shown == "none" else content.source.runs
+    keeping.note_dashboard(session, dashboard_id, name, named, shown == "every")
 
 
 def _stored(session: Session, slug: str) -> Dashboard:

@@ -110,6 +110,12 @@ class Content(Part):
     source: Source = Source()
     panels: tuple[AnyPanel, ...] = Field((), max_length=MAX_PANELS)
 
+    @property
+    def scores_shown(self) -> Literal["none", "newest", "every"]:
+        """Of which checkpoints of its runs the panels show scores or predictions."""
+        shown = {_scores_shown(panel) for panel in self.panels}
+        return "every" if "every" in shown else "newest" if "newest" in shown else "none"
+
     @model_validator(mode="after")
     def _ids_differ(self) -> Content:
         ids = [panel.id for panel in self.panels]
@@ -117,6 +123,17 @@ class Content(Part):
         if twice:
             raise ValueError(f"two panels are called {twice!r}: each needs an id of its own")
         return self
+
+
+def _scores_shown(panel: AnyPanel) -> str:
+    if isinstance(panel, TablePanel) and panel.table == "results":
+        return "newest" if panel.at == "newest" else "every"
+    of_newest = (
+        isinstance(panel, GridsPanel)
+        or (isinstance(panel, TablePanel) and panel.table == "significance")
+        or (isinstance(panel, BarsPanel) and panel.measure.startswith("pass@"))
+    )
+    return "newest" if of_newest else "none"
 
 
 def parse_content(raw: Any) -> Content:

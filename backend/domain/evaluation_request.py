@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.retention import NAME
 from backend.kit.errors import FieldProblem, InvalidInput
 
 MAX_WORKERS = 64
@@ -25,7 +26,9 @@ class EvaluationRequest(BaseModel):
         (), max_length=10_000, description="Only these tasks, instead of the first n."
     )
     that_fit: bool = Field(False, description="Only use tasks that fit the run's largest canvas.")
-    step: int | None = Field(None, ge=0, description="Of the checkpoint; null means the newest.")
+    step: int | str | None = Field(
+        None, description="Of the checkpoint, or an alias such as best; null means the newest."
+    )
     weights: Literal["ema", "raw"] = Field("ema", description="Moving average (published) or raw.")
     views: int = Field(32, ge=1, le=10_000, description="Augmented forms of each test input that vote.")
     distinct_views: bool = Field(False, description="Only views that look different vote, each once.")
@@ -45,6 +48,16 @@ class EvaluationRequest(BaseModel):
     search: dict[str, Any] | None = Field(
         None, description="Guided refinement, as `evaluation.search` of a config; null means none."
     )
+
+    @field_validator("step", mode="before")
+    @classmethod
+    def _is_a_step_or_an_alias(cls, step: Any) -> Any:
+        if isinstance(step, str) and step.isascii() and step.isdecimal():
+            step = int(step[:20])
+        is_step = isinstance(step, int) and not isinstance(step, bool) and step >= 0
+        if step is None or is_step or (isinstance(step, str) and NAME.fullmatch(step)):
+            return step
+        raise ValueError("must be the step of a checkpoint, from 0 on, or an alias such as best")
 
     @model_validator(mode="after")
     def _one_choice(self) -> EvaluationRequest:

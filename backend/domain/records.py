@@ -71,6 +71,7 @@ class Checkpoint:
     path: str
     sha256: str
     size_bytes: int
+    measured: Mapping[str, float] = field(default_factory=dict)  # the series that the best are chosen by
 
 
 LOST = "lost"  # the alarm of an external run whose script fell silent; the others are of encoders

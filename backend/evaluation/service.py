@@ -21,6 +21,8 @@ from backend.domain.experiment import GENERATED_SETS, ExperimentConfig, augmenta
 from backend.domain.measurement import digest_of, settings_of
 from backend.evaluation import views as evaluation_view
 from backend.evaluation.views import EvaluationView, TestInputView, views_of
+from backend.keeping import service as keeping
+from backend.keeping.service import Ref
 from backend.kit.errors import Conflict, InvalidInput, NotFound
 from backend.kit.problems import did_you_mean, invalid, invalid_query, not_valid
 from backend.lifecycle import service as runs
@@ -46,6 +48,7 @@ def queue(session: Session, run_id: str, asked: EvaluationRequest) -> Evaluation
     Conflict where it is done or under way already, or the run has no checkpoint; InvalidInput names the
     field that cannot be used; NotFound.
     """
+    run_rows.hold(session, run_id)  # so that the checkpoint is still there when the evaluation is
     run, tasks, key = _asked(session, run_id, asked)
     evaluation = _row(session, run, key, [task.id for task in tasks])
     options: dict[str, object] = {
@@ -155,14 +158,18 @@ def _subject(evaluation: Evaluation) -> Subject:
     return Subject("evaluation", str(evaluation.id), name)
 
 
-def _checkpoint(session: Session, run: Run, step: int | None) -> int:
+def _checkpoint(session: Session, run: Run, ref: Ref | None) -> int:
     if run.origin == "external":
         raise Conflict(f"Run {run.id} is an external run: it has no checkpoint to evaluate.")
     kept = [each.step for each in checkpoints.list(session, run.id)]
     if not kept:
         raise Conflict(f"Run {run.id} has no checkpoint yet.", "Wait for its first checkpoint.")
-    if step is None:
+    if ref is None:
         return kept[0]
+    try:
+        step = keeping.step_of(session, run.id, ref)
+    except NotFound as missing:
+        raise _invalid("step", missing.message, missing.hint) from None
     if step not in kept:
         known = ", ".join(map(str, kept[:8]))
         raise _invalid("step", f"run {run.id} has no checkpoint of step {step}.", f"It has {known}.")

@@ -17,6 +17,14 @@ Step = Annotated[
     int | None,
     typer.Option("--checkpoint", metavar="STEP", help="Step of the checkpoint. Default: the newest."),
 ]
+Ref = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="STEP|ALIAS",
+        help="Step of the checkpoint, or an alias: best, paper. Default: the newest.",
+    ),
+]
 TraceSteps = Annotated[
     bool, typer.Option("--trace-steps", help="Record the prediction after every ACT step.")
 ]

@@ -21,7 +21,7 @@ from backend.kit.format import counted
 from backend.kit.problems import invalid, invalid_query, unknown_id
 from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
-from backend.lifecycle.input import MAX_NAME_LENGTH, check_names
+from backend.lifecycle.input import MAX_NAME_LENGTH, check_names, hold_starts
 from backend.run_view import learning
 from backend.run_view.facts import Facts
 from backend.run_view.views import RunView
@@ -48,6 +48,7 @@ class GroupList:
 def planned(session: Session, config: ExperimentConfig, sweep: Sweep) -> tuple[Variation, ...]:
     """The runs that `create` would make; InvalidInput with everything that stands against it."""
     variations = expand(config, sweep)
+    hold_starts(session, *(variation.config for variation in variations))
     check_names(session, *(variation.config for variation in variations))
     return variations
 

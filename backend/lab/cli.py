@@ -12,11 +12,12 @@ from backend.kit.format import counted, size
 def storage(
     free: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN", help="Remove all but the newest checkpoint of this run. Repeatable."),
+        typer.Option(metavar="RUN", help="Remove what this run can do without. Repeatable."),
     ] = None,
 ) -> None:
     """Say what takes room; --free makes some."""
     from backend.lab import storage as service
+    from backend.runs import checkpoint_files
     from backend.terminal.lab import reading, settings, writing
     from backend.terminal.tables import show
 
@@ -25,7 +26,7 @@ def storage(
     if free:
         with writing() as session:
             paths = service.forget_old(session, free)
-        service.remove_files(artifacts, paths)
+        checkpoint_files.remove(artifacts, paths)
         print(f"Removed {counted(len(paths), 'checkpoint')}.")
     with reading() as session:
         found = service.read(session, artifacts, lab.min_free_bytes)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
+from backend.keeping import service as keeping
 from backend.kit.disk import free_bytes
-from backend.kit.errors import Conflict, NotFound
+from backend.kit.errors import NotFound
 from backend.kit.format import counted
 from backend.lab import queries as database_size
 from backend.runs import checkpoints
@@ -30,7 +30,11 @@ class RunStorage:
     status: RunStatus
     checkpoints: int
     checkpoint_bytes: int
-    can_free: bool  # over, with checkpoints besides the newest
+    spare: int  # checkpoints that it can do without: none while it is not over
+
+    @property
+    def can_free(self) -> bool:
+        return self.spare > 0
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,18 @@ def read(session: Session, artifacts: Path, least_free: int) -> Storage:
     """What takes room, and whether fewer than `least_free` bytes are free where checkpoints go."""
     free = free_bytes(artifacts)
     sizes = {run_id: (number, size) for run_id, number, size in journal.checkpoint_sizes(session)}
+    kept = rows.with_ids(session, sizes)
+    several = [run for run in kept if RunStatus(run.status).is_over and sizes[run.id][0] > 1]
+    spare = {run_id: len(steps) for run_id, steps in keeping.spare_steps(session, several).items()}
     runs = [
         RunStorage(
             run.id,
             run.name,
             RunStatus(run.status),
             *sizes[run.id],
-            can_free=RunStatus(run.status).is_over and sizes[run.id][0] > 1,
+            spare=spare.get(run.id, 0),
         )
-        for run in rows.with_ids(session, sizes)
+        for run in kept
     ]
     runs.sort(key=lambda each: -each.checkpoint_bytes)
     return Storage(
@@ -69,31 +76,18 @@ def read(session: Session, artifacts: Path, least_free: int) -> Storage:
 
 
 def forget_old(session: Session, run_ids: Collection[str]) -> list[str]:
-    """Drop every checkpoint but the newest of runs that are over; the paths whose files are to be removed
-    once this is committed (`remove_files`). NotFound, Conflict (an active run) before anything."""
+    """Drop what runs that are over can do without: all but the newest, the best and what something needs; the
+    paths whose files are to be removed once this is committed (`checkpoint_files.remove`). NotFound, Conflict
+    (an active run)."""
     paths: list[str] = []
-    for run_id in run_ids:
+    for run_id in sorted(set(run_ids)):  # in one order: two at once must not wait for each other
         run = rows.get(session, run_id)
         if run is None:
             raise NotFound(f"Run {run_id!r} not found.")
-        if not RunStatus(run.status).is_over:
-            raise Conflict(
-                f"Run {run_id} is {run.status} and needs its checkpoints.", "Wait until it is over."
-            )
-        old = checkpoints.list(session, run_id)[1:]
+        old = keeping.spare(session, run_id)
         paths += [each.path for each in old]
         checkpoints.forget(session, run_id, [each.step for each in old])
         if old:
             detail = counted(len(old), "checkpoint")
             audit.note(session, Action.CHECKPOINTS_REMOVED, Subject("run", run_id, run.name), detail)
     return paths
-
-
-def remove_files(artifacts: Path, paths: Sequence[str]) -> None:
-    """Remove checkpoints from disk whose rows are gone (and committed)."""
-    for path in paths:
-        target = artifacts / path
-        if target.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
-        else:
-            target.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backend.db.session import reading_scope, session_scope
 from backend.lab import storage
+from backend.runs import checkpoint_files
 from backend.web.deps import Configured, Database
 from backend.web.errors import responses
 from backend.web.inputs import Input
@@ -26,7 +27,10 @@ class RunStorageView(BaseModel):
     status: str
     checkpoints: int
     checkpoint_bytes: int
-    can_free: bool = Field(description="It is over and has checkpoints besides the newest.")
+    spare: int = Field(
+        description="Checkpoints that it can do without: over, neither newest nor best, needed by nothing."
+    )
+    can_free: bool = Field(description="There are some.")
 
 
 class StorageView(BaseModel):
@@ -58,8 +62,9 @@ def read_storage(engine: Database, settings: Configured) -> StorageView:
 
 @router.post("/free", responses=responses(404, 409, 422))
 def free_storage(body: Freed, engine: Database, settings: Configured) -> StorageView:
-    """Remove every checkpoint but the newest of these runs, all or none."""
+    """Remove what these runs can do without, all or none: the newest and the best stay, and whatever an
+    alias, a fork, an evaluation or a dashboard needs."""
     with session_scope(engine) as session:
         paths = storage.forget_old(session, body.runs)
-    storage.remove_files(settings.artifacts, paths)
+    checkpoint_files.remove(settings.artifacts, paths)
     return read_storage(engine, settings)

@@ -21,8 +21,10 @@ from backend.domain import metrics
 from backend.domain.config.presets import PRESETS, Preset
 from backend.domain.config.problems import apply_overrides, parse_experiment, parse_json
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.retention import REF
 from backend.domain.sweeps import Sweep, sweepable
 from backend.groups import service as groups
+from backend.keeping import service as keeping
 from backend.kit import json_text
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
 from backend.kit.problems import invalid
@@ -86,7 +88,7 @@ def launch_page(
     engine: Database,
     preset: str = DEFAULT_PRESET,
     parent: Annotated[str | None, Query(alias="from")] = None,
-    checkpoint: Annotated[int | None, Query(ge=0)] = None,
+    checkpoint: Annotated[str | None, Query(pattern=REF)] = None,
     weights: str = "ema",
 ) -> Response:
     """The form as a preset or a parent run fills it; with a checkpoint of the parent, as a fork from that."""
@@ -94,7 +96,8 @@ def launch_page(
         start = _start(session, preset, parent)
         values = start.config
         if start.parent and checkpoint is not None:
-            values = runs.forked(start.parent.id, values, checkpoint, weights)
+            step = keeping.step_of(session, start.parent.id, checkpoint)
+            values = runs.forked(start.parent.id, values, step, weights)
         return _page(session, start, Draft(values, _pretty(values)))
 
 

@@ -96,6 +96,13 @@ def check_names(session: Session, *configs: ExperimentConfig) -> None:
         raise InvalidConfig("The config is not valid.", problems=tuple(dict.fromkeys(missing)))
 
 
+def hold_starts(session: Session, *configs: ExperimentConfig) -> None:
+    """Until the transaction ends, nobody lets go the checkpoints that these configs start from."""
+    starts = [config.training.initialise_from for config in configs]
+    for run_id in sorted({start.run for start in starts if isinstance(start, RunStart)}):
+        run_rows.hold(session, run_id)
+
+
 def _missing_baselines(session: Session, configs: Sequence[ExperimentConfig]) -> list[FieldProblem]:
     stated = [each.hypothesis for each in configs if isinstance(each.hypothesis, BaselineHypothesis)]
     named = {each.run_id for each in stated}

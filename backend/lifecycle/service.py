@@ -16,9 +16,12 @@ from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
 from backend.db import clock
 from backend.domain.config.problems import apply_overrides, parse_experiment
-from backend.domain.experiment import BarHypothesis, ExperimentConfig
+from backend.domain.experiment import BarHypothesis, ExperimentConfig, RunStart
 from backend.domain.experiment.identity import configuration_key, key_of_json
 from backend.hypothesis import service as hypotheses
+from backend.keeping import service as keeping
+from backend.keeping.service import Ref
+from backend.keeping.uses import from_outside
 from backend.kit.errors import Conflict
 from backend.kit.problems import invalid, unknown_id
 from backend.lifecycle import edits, heartbeat
@@ -32,6 +35,7 @@ from backend.lifecycle.input import (
     checked_name,
     checked_notes,
     checked_tags,
+    hold_starts,
 )
 from backend.lifecycle.start_files import START
 from backend.run_view import queries as facts_rows
@@ -51,6 +55,7 @@ OVER = tuple(status for status in RunStatus if status.is_over)
 
 def create(session: Session, config: ExperimentConfig, parent_id: str | None = None) -> RunView:
     """Queue a run. InvalidConfig where it names a task set, run or checkpoint that does not exist."""
+    hold_starts(session, config)
     check_names(session, config)
     run = new_run(config, parent_id=parent_id)
     rows.add(session, run)
@@ -62,7 +67,10 @@ def create(session: Session, config: ExperimentConfig, parent_id: str | None = N
 
 def new_run(config: ExperimentConfig, **columns: Any) -> Run:
     """A queued run of a config whose sets were checked; not added yet."""
+    start = config.training.initialise_from
+    forked_from = {"fork_of": start.run, "fork_step": start.step} if isinstance(start, RunStart) else {}
     return _new_run(
+        **forked_from,
         name=config.name or f"{config.variant}-seed{config.seed}",
         variant=config.variant,
         seed=config.seed,
@@ -202,12 +210,15 @@ def clone(session: Session, run_id: str, overrides: Mapping[str, Any] | None = N
 def fork(
     session: Session,
     run_id: str,
-    step: int,
+    ref: Ref,
     weights: str = "ema",
     part: str = "all",
     overrides: Mapping[str, Any] | None = None,
 ) -> RunView:
-    """Queue a clone whose first weights are those of a checkpoint of its parent; errors as `clone`."""
+    """Queue a clone whose first weights are those of a checkpoint of its parent, named by its step or an
+    alias; errors as `clone`, and NotFound."""
+    check_exists(session, run_id)
+    step = keeping.step_of(session, run_id, ref)
     return clone(session, run_id, _start(run_id, step, weights, part) | dict(overrides or {}))
 
 
@@ -223,17 +234,19 @@ def _start(run_id: str, step: int, weights: str, part: str) -> dict[str, Any]:
     return {START: {"kind": "run", "run": run_id, "step": step, "weights": weights, "part": part}}
 
 
-def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
+def resume(session: Session, run_id: str, ref: Ref | None = None) -> RunView:
     """Queue a failed or cancelled run again; it resumes from its newest checkpoint if it has one.
 
-    With `step` it resumes from that checkpoint and those after it are discarded: the worker removes the files
-    of checkpoints that the database does not know. `status_cause` of the result says from which step.
+    With `ref`, a step or an alias, it resumes from that checkpoint and those after it are discarded: the
+    worker removes the files of checkpoints that the database does not know. Conflict where something needs
+    one of them. `status_cause` of the result says from which step.
     """
     run = _row(session, run_id)
     if run.origin == "external":
         raise Conflict(f"Run {run_id} is an external run and cannot be trained by the lab.")
-    latest = checkpoints.latest(session, run_id)
-    kept = latest if step is None else checkpoints.get(session, run_id, step)
+    kept = checkpoints.latest(session, run_id) if ref is None else keeping.find(session, run_id, ref)
+    if ref is not None and kept is not None:
+        keeping.check_not_needed_after(session, run_id, kept.step)
     where = f"resumes from step {kept.step}" if kept else "no checkpoint, starts at step 0"
     resumed = transition_run(
         session,
@@ -250,8 +263,8 @@ def resume(session: Session, run_id: str, step: int | None = None) -> RunView:
     )
     if not resumed:
         raise _wrong_state(run, "resumed", "Only a failed or cancelled run can; clone it to run it again.")
-    if step is not None:
-        checkpoints.forget_after(session, run_id, step)
+    if ref is not None and kept is not None:
+        checkpoints.forget_after(session, run_id, kept.step)
     audit.note(session, Action.RESUMED, subject(run), where)
     return get(session, run_id)
 
@@ -301,12 +314,20 @@ def text_version(session: Session, run_id: str) -> str:
 
 def delete(session: Session, run_id: str) -> None:
     """Delete a run that is over, with all that was recorded. Its files: `remove_artifacts`, afterwards."""
+    rows.hold(session, run_id)
     run = _row(session, run_id)
     if not RunStatus(run.status).is_over:
         raise _wrong_state(run, "deleted", "Cancel it first.")
     if (active := jobs.active_of(session, run_id)) is not None:
         raise Conflict(
             f"Run {run_id} is being evaluated: evaluation {active}.", "Cancel the evaluation first."
+        )
+    if needs := from_outside(session, run_id):
+        more = f" and {len(needs) - 5} more" if len(needs) > 5 else ""
+        raise Conflict(
+            f"Run {run_id} was not deleted: its checkpoints are needed by {', '.join(needs[:5])}{more}.",
+            "First take aliases away, delete the forks, or take the run from the dashboards. "
+            "To put it out of sight, archive it.",
         )
     session.delete(run)
     session.flush()

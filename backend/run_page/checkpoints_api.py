@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from backend.db.session import reading_scope, session_scope
+from backend.domain.retention import REF
+from backend.keeping import service as keeping
 from backend.lifecycle import service as runs
 from backend.queue import dispatch
 from backend.run_view.views import RunView
-from backend.runs import checkpoint_files, checkpoints
+from backend.runs import checkpoint_files
 from backend.web.deps import Configured, Database, RunId, announce
 from backend.web.errors import responses
 from backend.web.inputs import Input
@@ -27,7 +29,10 @@ router = Router(
     responses=responses(401, 404),
 )
 
-Step = Annotated[int, Path(ge=0, le=2**62, description="Of the checkpoint.", examples=[600])]
+Step = Annotated[
+    str, Path(pattern=REF, description="Step of the checkpoint, or an alias such as best.", examples=["600"])
+]
+AliasName = Annotated[str, Path(max_length=200, description="Of the alias.", examples=["paper"])]
 Weights = Literal["ema", "raw"]
 
 
@@ -48,6 +53,31 @@ class CheckpointView(BaseModel):
     size_bytes: int = Field(description="Of the folder: weights, optimiser, carry, data position.")
     created_at: float
     files: list[WeightsFileView] = Field(description="Empty where this server cannot see the folder.")
+    aliases: list[str] = Field(description="What it is called; best moves by itself.", examples=[["best"]])
+    score: float | None = Field(
+        description="By the measure that the best are chosen by (training.best_by); null where it has none."
+    )
+    kept_because: list[str] = Field(
+        description="Why it stays; empty where it goes at the next clean-up.",
+        examples=[["newest", "alias paper"]],
+    )
+
+
+class AliasView(BaseModel):
+    """A name of a checkpoint."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str = Field(examples=["paper"])
+    step: int
+    set_by: str = Field(description="Empty for best, which moves by itself.")
+    set_at: float | None
+
+
+class Named(Input):
+    """Which checkpoint an alias names from now on."""
+
+    checkpoint: int | str = Field(description="Its step, or another alias.", examples=[600])
 
 
 class ForkOf(Input):
@@ -74,9 +104,51 @@ def list_checkpoints(run_id: RunId, engine: Database, settings: Configured) -> l
                     WeightsFileView.model_validate(file, from_attributes=True)
                     for file in checkpoint_files.of(settings.artifacts, each)
                 ],
+                aliases=list(kept.aliases),
+                score=kept.verdict.score,
+                kept_because=list(kept.verdict.reasons),
             )
-            for each in checkpoints.list(session, run_id)
+            for kept in keeping.kept_of(session, run_id)
+            for each in (kept.row,)
         ]
+
+
+@router.delete("/{step}", status_code=204, responses=responses(409, 422))
+def delete_checkpoint(run_id: RunId, step: Step, engine: Database, settings: Configured) -> None:
+    """Delete one checkpoint of a run that is over. 409 names what needs it: it is the newest or the best, or
+    an alias, a fork, an evaluation or a dashboard needs it."""
+    with session_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        path = keeping.remove(session, run_id, step)
+    checkpoint_files.remove(settings.artifacts, [path])
+    announce(run_id)
+
+
+@router.get("/aliases")
+def list_aliases(run_id: RunId, engine: Database) -> list[AliasView]:
+    """The names of the run's checkpoints: best where one has a score, and those that people set."""
+    with reading_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        return [AliasView.model_validate(each) for each in keeping.aliases_of(session, run_id)]
+
+
+@router.put("/aliases/{name}", responses=responses(409, 422))
+def set_alias(run_id: RunId, name: AliasName, body: Named, engine: Database) -> AliasView:
+    """Name a checkpoint, or move the name to another. What has a name is kept."""
+    with session_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        alias = keeping.set_alias(session, run_id, name, body.checkpoint)
+    announce(run_id)
+    return AliasView.model_validate(alias)
+
+
+@router.delete("/aliases/{name}", status_code=204, responses=responses(409))
+def remove_alias(run_id: RunId, name: AliasName, engine: Database) -> None:
+    """Take a name away. The checkpoint stays until the next clean-up."""
+    with session_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        keeping.remove_alias(session, run_id, name)
+    announce(run_id)
 
 
 @router.get("/{step}/weights", response_class=FileResponse, responses=responses(409, 422))
@@ -94,12 +166,13 @@ def download_weights(
     """
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
-        file = checkpoint_files.get(settings.artifacts, checkpoints.get(session, run_id, step), weights)
+        found = keeping.find(session, run_id, step)
+        file = checkpoint_files.get(settings.artifacts, found, weights)
     digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
     return FileResponse(
         file.path,
         media_type="application/octet-stream",
-        filename=f"{run_id}-step-{step}-{weights}.safetensors",
+        filename=f"{run_id}-step-{found.step}-{weights}.safetensors",
         headers={"Repr-Digest": f"sha-256=:{digest}:"},
     )
 

@@ -1,4 +1,4 @@
-"""`etrm run checkpoints`, `fork` and `weights`: what a run can resume from, and hand out."""
+"""`etrm run checkpoints`, `alias`, `fork` and `weights`: what a run can resume from, and hand out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.evaluation_page.options import Step
+from backend.evaluation_page.options import Ref
 from backend.kit.format import size
 from backend.terminal.options import AsJson, Overrides, RunId
 
@@ -22,39 +22,72 @@ Weights = Annotated[str, typer.Option(metavar="ema|raw", help="Moving average, o
 
 
 def checkpoints(run_id: RunId, as_json: AsJson = False) -> None:
-    """List a run's checkpoints, newest first, with the checksums of their weights."""
+    """List a run's checkpoints, newest first: what they are called, how good they are, why they stay."""
+    from backend.keeping import service as keeping
     from backend.lifecycle import service as runs
     from backend.runs import checkpoint_files
-    from backend.runs import checkpoints as service
     from backend.terminal.lab import reading, settings
     from backend.terminal.tables import show
 
     with reading() as session:
         runs.check_exists(session, run_id)
-        kept = [
-            (each, {file.weights: file.sha256 for file in checkpoint_files.of(settings().artifacts, each)})
-            for each in service.list(session, run_id)
-        ]
+        kept = keeping.kept_of(session, run_id)
     if as_json:
+        artifacts = settings().artifacts
         told = [
-            {"step": each.step, "size_bytes": each.size_bytes, "path": each.path, "sha256": digests}
-            for each, digests in kept
+            {
+                "step": each.row.step,
+                "size_bytes": each.row.size_bytes,
+                "path": each.row.path,
+                "sha256": {file.weights: file.sha256 for file in checkpoint_files.of(artifacts, each.row)},
+                "aliases": each.aliases,
+                "score": each.verdict.score,
+                "kept_because": each.verdict.reasons,
+            }
+            for each in kept
         ]
         print(json.dumps(told, indent=2))
         return
     rows = [
         (
-            str(each.step), size(each.size_bytes), each.path,
-            digests.get("ema", "not on this machine"), digests.get("raw", ""),
+            str(each.row.step), ", ".join(each.aliases), each.score_text, size(each.row.size_bytes),
+            "; ".join(each.verdict.reasons) or "nothing needs it", each.row.path,
         )
-        for each, digests in kept
+        for each in kept
     ]  # fmt: skip
-    show(("step", "size", "folder", "SHA-256 of ema", "of raw"), rows, empty="No checkpoints yet.")
+    show(("step", "aliases", "score", "size", "kept because", "folder"), rows, empty="No checkpoints yet.")
+
+
+def alias(
+    run_id: RunId,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="For example paper.")],
+    checkpoint: Ref = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the name away.")] = False,
+) -> None:
+    """Name a checkpoint of a run, or move the name to another. What has a name is kept."""
+    from backend.keeping import service as keeping
+    from backend.lifecycle import service as runs
+    from backend.terminal.lab import writing
+    from backend.web import notify
+
+    if remove and checkpoint is not None:
+        raise typer.BadParameter("is not for --remove", param_hint="--checkpoint")
+    with writing() as session:
+        runs.check_exists(session, run_id)
+        if remove:
+            keeping.remove_alias(session, run_id, name)
+            said = f"Removed the alias {name} of run {run_id}."
+        else:
+            found = keeping.find(session, run_id, checkpoint)
+            keeping.set_alias(session, run_id, name, found.step)
+            said = f"{name} is step {found.step} of run {run_id}."
+    notify.run_changed(run_id)
+    print(said)
 
 
 def fork(
     run_id: RunId,
-    checkpoint: Step = None,
+    checkpoint: Ref = None,
     weights: Weights = "ema",
     part: Annotated[str, typer.Option(metavar="all|decoder", help="What is taken.")] = "all",
     overrides: Overrides = None,
@@ -78,7 +111,7 @@ def fork(
 def weights(
     run_id: RunId,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write them.")],
-    checkpoint: Step = None,
+    checkpoint: Ref = None,
     which: Annotated[str, typer.Option("--weights", metavar="ema|raw", help="Which ones.")] = "ema",
 ) -> None:
     """Write a checkpoint's weights as safetensors, by our names, and say their SHA-256."""
@@ -98,16 +131,10 @@ def weights(
     print(f"Wrote {file}: {which} weights of step {found.step}, SHA-256 {source.sha256}.")
 
 
-def _checkpoint(session: Session, run_id: str, step: int | None) -> Checkpoint:
-    """The checkpoint of `step`, or the newest; NotFound."""
-    from backend.kit.errors import NotFound
+def _checkpoint(session: Session, run_id: str, ref: str | None) -> Checkpoint:
+    """The checkpoint of a step or an alias, or the newest; NotFound."""
+    from backend.keeping import service as keeping
     from backend.lifecycle import service as runs
-    from backend.runs import checkpoints as service
 
     runs.check_exists(session, run_id)
-    if step is not None:
-        return service.get(session, run_id, step)
-    newest = service.latest(session, run_id)
-    if newest is None:
-        raise NotFound(f"Run {run_id} has no checkpoint yet.", "Wait for its first checkpoint.")
-    return newest
+    return keeping.find(session, run_id, ref)

@@ -71,11 +71,11 @@ def cancel(run_id: RunId) -> None:
 def resume(
     run_id: RunId,
     checkpoint: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             "--checkpoint",
-            metavar="STEP",
-            help="Step to resume from; later checkpoints are discarded. Default: the newest.",
+            metavar="STEP|ALIAS",
+            help="What to resume from; later checkpoints are discarded. Default: the newest.",
         ),
     ] = None,
 ) -> None:

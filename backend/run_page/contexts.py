@@ -11,10 +11,11 @@ from backend.domain.health import Health
 from backend.domain.learning import Learning
 from backend.evaluation_page.failure_modes import ModeCourse
 from backend.groups.views import GroupPlace
+from backend.keeping.service import Kept
 from backend.launch.forms import Group
 from backend.run_view.views import RunView
 from backend.runs.checkpoint_files import WeightsFile
-from backend.runs.tables import Checkpoint, LogLine, RunEvent
+from backend.runs.tables import LogLine, RunEvent
 from backend.web.contexts import Context
 from backend.web.drawn import Drawn
 from backend.workers.service import WorkerState
@@ -40,7 +41,8 @@ class RunPage(Context):
     config_json: str
     parent: RunView | None
     of_parent: Mapping[str, str]  # path -> text in the parent's config
-    checkpoints: Sequence[Checkpoint]
+    kept: Sequence[Kept]  # its checkpoints, newest first
+    best_by: str  # what the best of them are best at
     weights: Mapping[int, Sequence[WeightsFile]]  # step -> files to download; none where they are elsewhere
     log: Sequence[LogLine]
     events: Sequence[RunEvent]

@@ -21,6 +21,7 @@ from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.model import EtrmModel
 from backend.evaluation_page.failure_modes import MODES, mode_courses
 from backend.groups import service as groups
+from backend.keeping import service as keeping
 from backend.kit.errors import NotFound
 from backend.launch import forms
 from backend.lifecycle import service as runs
@@ -30,7 +31,7 @@ from backend.run_page.contexts import RunPage
 from backend.run_view.health import of_run as health_of
 from backend.run_view.learning import of_run as learning_of
 from backend.run_view.views import RunView
-from backend.runs import checkpoint_files, checkpoints, events, logs
+from backend.runs import checkpoint_files, events, logs
 from backend.web.deps import Configured, Database, RunId
 from backend.web.rendering import render
 from backend.web.routing import VIEWER, Router
@@ -50,7 +51,7 @@ def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) 
         parent = _parent(session, run)
         health = health_of(run)
         version = series.version(session, run_id)
-        kept = checkpoints.list(session, run_id)
+        kept = keeping.kept_of(session, run_id)
         arranged = panels.arranged(series.names(session, run_id))
         context = RunPage(
             run=run,
@@ -67,8 +68,9 @@ def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) 
             config_json=json.dumps(run.config, indent=2, ensure_ascii=False),
             parent=parent,
             of_parent=_texts(parent) if parent else {},
-            checkpoints=kept,
-            weights={each.step: checkpoint_files.of(settings.artifacts, each) for each in kept},
+            kept=kept,
+            best_by=str(keeping.goal_of(run.config)),
+            weights={each.row.step: checkpoint_files.of(settings.artifacts, each.row) for each in kept},
             log=logs.tail(session, run_id, limit=LOG_LINES),
             events=events.list(session, run_id),
             worker=next((worker for worker in listed if worker.id == run.worker_id), None),

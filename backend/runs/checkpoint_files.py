@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,6 +49,16 @@ def get(artifacts: Path, checkpoint: Checkpoint, weights: str) -> WeightsFile:
             f"{found.path} is not what was written: its checksum differs.", "Take another checkpoint."
         )
     return found
+
+
+def remove(artifacts: Path, paths: Sequence[str]) -> None:
+    """Remove checkpoints from disk whose rows are gone (and committed)."""
+    for path in paths:
+        target = artifacts / path
+        if target.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+        else:
+            target.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1024)

@@ -81,6 +81,12 @@ def checkpoints_of(session: Session, run_id: str) -> Sequence[Checkpoint]:
     return session.scalars(query.execution_options(populate_existing=True)).all()
 
 
+def checkpoints_of_runs(session: Session, run_ids: Collection[str]) -> Sequence[Checkpoint]:
+    """Of several runs, newest step first."""
+    query = select(Checkpoint).where(Checkpoint.run_id.in_(run_ids)).order_by(Checkpoint.step.desc())
+    return session.scalars(query.execution_options(populate_existing=True)).all()
+
+
 def delete_checkpoints(session: Session, run_id: str, steps: Collection[int]) -> None:
     session.execute(delete(Checkpoint).where(Checkpoint.run_id == run_id, Checkpoint.step.in_(steps)))
 

@@ -16,6 +16,11 @@ def get(session: Session, run_id: str) -> Run | None:
     return session.get(Run, run_id, populate_existing=True)
 
 
+def hold(session: Session, run_id: str) -> None:
+    """Until the transaction ends nobody else changes the run, nor lets its checkpoints go or needs them."""
+    session.execute(select(Run.id).where(Run.id == run_id).with_for_update())
+
+
 def several(session: Session, run_ids: Collection[str]) -> dict[str, Run]:
     """Those of the runs that there are, by id."""
     return {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}

@@ -38,6 +38,8 @@ class Run(Base):
     phase: Mapped[str] = mapped_column(default="")  # loading, training, evaluating
     config: Mapped[dict[str, Any]]
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("run.id", ondelete="SET NULL"), index=True)
+    fork_of: Mapped[str | None] = mapped_column(index=True)  # the run whose checkpoint its first weights are,
+    fork_step: Mapped[int | None]  # and of which step: as its config says
     group_id: Mapped[str | None] = mapped_column(ForeignKey("run_group.id", ondelete="SET NULL"), index=True)
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
@@ -120,6 +122,7 @@ class Checkpoint(Base):
     sha256: Mapped[str]
     size_bytes: Mapped[int]
     created_at: Mapped[float]
+    measured: Mapped[dict[str, Any]] = mapped_column(default=dict)  # the series that the best are chosen by
 
 
 class Alarm(Base):

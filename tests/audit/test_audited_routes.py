@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import Engine, delete, select
 
 from backend.db.session import reading_scope, session_scope
+from backend.keeping import service as keeping
 from backend.runs.group_tables import RunGroup
 from tests.support.pages.forms import Form
 from tests.support.processes import Lab
@@ -64,6 +65,13 @@ class Trying:
         run = record_run(self.database, status="failed", points=0, total=600)
         for step in (100, 200):
             record_checkpoint(self.database, self.lab.artifacts, run, step)
+        return run
+
+    def named(self) -> str:
+        """The same, its checkpoint of step 100 called paper."""
+        run = self.ended()
+        with session_scope(self.database) as session:
+            keeping.set_alias(session, run, "paper", 100)
         return run
 
     def evaluation(self) -> str:
@@ -230,6 +238,18 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "POST /api/v1/runs/{run_id}/cancel": (
         sends("POST", lambda t: f"/api/v1/runs/{t.run()}/cancel"), "cancelled",
     ),
+    "PUT /api/v1/runs/{run_id}/checkpoints/aliases/{name}": (
+        sends(
+            "PUT", lambda t: f"/api/v1/runs/{t.ended()}/checkpoints/aliases/paper", {"checkpoint": 100}
+        ),
+        "alias set",
+    ),
+    "DELETE /api/v1/runs/{run_id}/checkpoints/aliases/{name}": (
+        sends("DELETE", lambda t: f"/api/v1/runs/{t.named()}/checkpoints/aliases/paper"), "alias removed",
+    ),
+    "DELETE /api/v1/runs/{run_id}/checkpoints/{step}": (
+        sends("DELETE", lambda t: f"/api/v1/runs/{t.ended()}/checkpoints/100"), "checkpoints removed",
+    ),
     "POST /api/v1/runs/{run_id}/checkpoints/{step}/fork": (
         sends("POST", lambda t: f"/api/v1/runs/{t.ended()}/checkpoints/200/fork", {}), "launched",
     ),
@@ -310,6 +330,7 @@ def trying(client: httpx.Client, server: WebServer, database: Engine, lab: Lab) 
         client.post(f"/api/v1/runs/{run}/cancel")
         for each in client.get(f"/api/v1/runs/{run}/evaluations").json():
             client.post(f"/api/v1/evaluations/{each['id']}/cancel")
+        client.delete(f"/api/v1/runs/{run}/checkpoints/aliases/paper")
         answer = client.delete(f"/api/v1/runs/{run}")
         assert answer.status_code in (204, 404), answer.text
     with session_scope(database) as session:  # no address removes a group

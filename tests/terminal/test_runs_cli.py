@@ -128,8 +128,14 @@ def test_checkpoints_are_listed_taken_away_and_forked(home: Path, tmp_path: Path
     said = output(home, "run", "weights", run, str(file), "--checkpoint", "100", "--weights", "raw")
     assert file.read_bytes() == content[100]["raw"]
     assert listed[1]["sha256"]["raw"] in said
-    fork = queue(home, "run", "fork", run, "--checkpoint", "100", "--set", "seed=4")
+    assert "paper is step 100" in output(home, "run", "alias", run, "paper", "--checkpoint", "100")
+    assert re.search(r"^100 +paper .*alias paper", output(home, "run", "checkpoints", run), re.MULTILINE)
+    assert "no checkpoint called 'papr'" in refusal(
+        home, "run", "weights", run, str(file), "--checkpoint", "papr"
+    )
+    fork = queue(home, "run", "fork", run, "--checkpoint", "paper", "--set", "seed=4")
     config = json.loads(output(home, "run", "show", fork, "--json"))["config"]
     assert (config["seed"], config["training"]["initialise_from"]["run"]) == (4, run)
+    assert "Removed the alias paper" in output(home, "run", "alias", run, "paper", "--remove")
     assert "resumes from step 100" in output(home, "run", "resume", run, "--checkpoint", "100")
     assert "no checkpoint of step 200" in refusal(home, "run", "fork", run, "--checkpoint", "200")

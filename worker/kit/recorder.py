@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from backend.domain.records import (
@@ -42,6 +42,11 @@ class Recorder(Protocol):
 
     def checkpoint(self, checkpoint: Checkpoint) -> None: ...
 
+    def release(self, paths: Sequence[str], remove: Callable[[str], None]) -> None:
+        """The training keeps these checkpoints no longer: `remove` is called, on any thread, with each that
+        nothing else needs, once everything reported before is durable."""
+        ...
+
     def evaluation_started(self, key: EvaluationKey) -> None: ...
 
     def outcome(self, key: EvaluationKey, outcome: TestOutcome) -> None: ...
@@ -76,6 +81,10 @@ class NullRecorder:
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         pass
+
+    def release(self, paths: Sequence[str], remove: Callable[[str], None]) -> None:
+        for path in paths:
+            remove(path)
 
     def evaluation_started(self, key: EvaluationKey) -> None:
         pass

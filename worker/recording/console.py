@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -89,6 +89,10 @@ class ConsoleRecorder:
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         pass  # the bar says how far it is; where checkpoints lie is said at the end
+
+    def release(self, paths: Sequence[str], remove: Callable[[str], None]) -> None:
+        for path in paths:
+            remove(path)
 
     def evaluation_started(self, key: EvaluationKey) -> None:
         pass  # said with its result

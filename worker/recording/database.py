@@ -7,7 +7,7 @@ from is what the database knows.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
 
@@ -25,7 +25,7 @@ from backend.domain.records import (
 )
 from backend.domain.trained_on import TrainedOn
 from backend.web import notify
-from worker.recording.entries import Answered, Entry, Point, Started
+from worker.recording.entries import Answered, Entry, Point, Released, Started
 from worker.recording.journal import Journal
 from worker.recording.store import Store
 from worker.recording.write_behind import Keeper, WriteBehind
@@ -51,6 +51,7 @@ class DbRecorder:
         self._store = Store(engine, artifacts, run_id, attempt)
         self._table_told_at = 0.0
         self._phase = ""
+        self._removals: dict[str, Callable[[str], None]] = {}  # how each released file is removed
         self._queue: WriteBehind[Entry] = WriteBehind(
             self._write, journal or Journal(artifacts / run_id, attempt)
         )
@@ -79,6 +80,12 @@ class DbRecorder:
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         self._queue.put(checkpoint)
 
+    def release(self, paths: Sequence[str], remove: Callable[[str], None]) -> None:
+        """Their rows go first: a file is removed once the database has told that nothing needs it, and a
+        kill in between leaves files that the next start removes."""
+        self._removals |= dict.fromkeys(paths, remove)
+        self._queue.put(Released(tuple(paths)))
+
     def evaluation_started(self, key: EvaluationKey) -> None:
         self._queue.put(Started(key))
 
@@ -96,7 +103,9 @@ class DbRecorder:
 
     def _write(self, entries: Sequence[Entry], number: int) -> None:
         """Store a batch, then tell whoever is looking."""
-        progress = self._store.write(entries, number)
+        progress, gone = self._store.write(entries, number)
+        for path in gone:
+            self._removals[path](path)
         notify.run_changed(self._run_id)
         self._tell_table(progress)
 

@@ -48,6 +48,13 @@ class Answered:
     outcome: TestOutcome
 
 
+@dataclass(frozen=True)
+class Released:
+    """Checkpoints that the training keeps no longer."""
+
+    paths: tuple[str, ...]  # below the artifacts folder
+
+
 Entry = (
     Point
     | LogLine
@@ -56,6 +63,7 @@ Entry = (
     | Alarm
     | Ruling
     | Checkpoint
+    | Released
     | Started
     | Answered
     | EvaluationSummary
@@ -66,6 +74,7 @@ _KINDS: dict[str, type[Any]] = {
     "alarm": Alarm,
     "ruling": Ruling,
     "checkpoint": Checkpoint,
+    "released": Released,
     "started": Started,
     "answered": Answered,
     "finished": EvaluationSummary,

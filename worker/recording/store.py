@@ -30,12 +30,13 @@ from backend.domain.records import (
 from backend.domain.trained_on import TrainedOn
 from backend.evaluation import outcomes as predictions
 from backend.hypothesis import service as hypotheses
+from backend.keeping import service as keeping
 from backend.metrics import service as series
 from backend.runs import checkpoints, events, logs, trained_on
 from backend.runs.tables import Run
 from backend.workers import lease
 from worker.kit.recorder import LostRun
-from worker.recording.entries import Answered, Entry, Point, Started
+from worker.recording.entries import Answered, Entry, Point, Released, Started
 
 
 @dataclass
@@ -46,6 +47,7 @@ class _Batch:
     lines: list[LogLine] = field(default_factory=list)
     progress: Progress | None = None
     others: list[Any] = field(default_factory=list)
+    released: list[Released] = field(default_factory=list)
 
 
 class Store:
@@ -63,16 +65,17 @@ class Store:
         # What was written of it here, with what earlier starts and the run started from trained on.
         self.trained_on: TrainedOn | None = None
 
-    def write(self, entries: Sequence[Entry], number: int) -> Progress | None:
-        """Store a batch, whose last entry has this number; its last progress.
+    def write(self, entries: Sequence[Entry], number: int) -> tuple[Progress | None, list[str]]:
+        """Store a batch, whose last entry has this number; its last progress, and which of the released
+        checkpoints nothing needs: their rows are gone, so their files may go.
 
         LostRun once the run belongs to another attempt, Unavailable while the database takes nothing.
         """
-        batch = _sorted_by_kind(entries)
+        batch, gone = _sorted_by_kind(entries), list[str]()
         with session_scope(self._engine) as session:
             if self._hold(session, batch, number):
-                self._put(session, batch)
-        return batch.progress
+                gone = self._put(session, batch)
+        return batch.progress, gone
 
     def _hold(self, session: Session, batch: _Batch, number: int) -> bool:
         """Take the run's row and write the progress; whether the batch is new. LostRun if the attempt no
@@ -85,12 +88,14 @@ class Store:
         lease.write(session, own, recorded=number, **_progress_of(batch))
         return True
 
-    def _put(self, session: Session, batch: _Batch) -> None:
+    def _put(self, session: Session, batch: _Batch) -> list[str]:
         if batch.points:
             series.append(session, self._run_id, frame_of(batch.points))
         logs.append(session, self._run_id, batch.lines)
         for entry in batch.others:
             self._put_one(session, entry)
+        released = [path for each in batch.released for path in each.paths]
+        return keeping.release(session, self._run_id, released) if released else []
 
     def _put_one(self, session: Session, entry: Any) -> None:
         run_id = self._run_id
@@ -120,8 +125,8 @@ class Store:
     def _add_checkpoint(self, session: Session, checkpoint: Checkpoint) -> None:
         checkpoints.add(session, self._run_id, checkpoint)
         kept = checkpoints.list(session, self._run_id)
-        removed = [each.step for each in kept if not (self._artifacts / each.path).exists()]
-        checkpoints.forget(session, self._run_id, removed)
+        gone = [each.path for each in kept if not (self._artifacts / each.path).exists()]
+        keeping.release(session, self._run_id, gone)
 
 
 def _progress_of(batch: _Batch) -> dict[str, Any]:
@@ -149,6 +154,8 @@ def _sorted_by_kind(entries: Sequence[Entry]) -> _Batch:
                 batch.lines.append(entry)
             case Progress():
                 batch.progress = entry
+            case Released():
+                batch.released.append(entry)
             case _:
                 batch.others.append(entry)
     return batch

@@ -138,11 +138,12 @@ def check_start(config: ExperimentConfig, settings: Settings, run_id: str) -> No
 
 
 def forget_unwritten(engine: Engine, folder: Path, run_id: str, warn: Callable[[str], None]) -> None:
-    """Remove checkpoints that are newer than what the database heard of.
+    """Remove checkpoints that the database does not know.
 
     A kill right after a checkpoint can take the points before it, which had not reached the journal, with it.
-    Resuming from it would leave a gap in the curves; the checkpoint before it has none. If the database
-    was away so long that no checkpoint it knows is left, hours of training weigh more than the gap.
+    Resuming from it would leave a gap in the curves; the checkpoint before it has none. One that is older was
+    being let go when the kill came. If the database was away so long that no checkpoint it knows is left,
+    hours of training weigh more than the gap.
     """
     from worker.training.checkpoints.checkpoint import list_checkpoints
 
@@ -153,7 +154,7 @@ def forget_unwritten(engine: Engine, folder: Path, run_id: str, warn: Callable[[
     for path in present:
         if newest_known is None:
             warn(f"{path.name} is not in the database: points before it may be missing in the curves.")
-        elif path > newest_known:
+        elif path not in known:
             shutil.rmtree(path)
 
 

@@ -158,6 +158,12 @@ class Scorer:
         self.recorder.flush()
         return summaries
 
+    def finished_before(self) -> list[EvaluationSummary]:
+        """What earlier processes finished, of the same tasks and measured as it is now."""
+        now = [self._key(name, 0, tasks) for name, tasks in self._sets()]
+        files = finished_evaluations(self.run_folder)
+        return [file.summary for file in files if file.summary and replace(file.key, step=0) in now]
+
     def first_file(self, step: int) -> OutcomeFile:
         """The evaluation of the first set."""
         name, tasks = self._sets()[0]

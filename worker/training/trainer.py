@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +22,7 @@ from worker.data.training_data import TrainingData
 from worker.kit.device import open_device
 from worker.kit.recorder import NullRecorder, Recorder
 from worker.training.checkpoints import checkpoint
+from worker.training.checkpoints.retention import Keeper
 from worker.training.health.alarms import Alarms
 from worker.training.learner import Learner
 from worker.training.progress import Meter
@@ -128,6 +129,9 @@ class _Run:
         self.attempt = attempt
         self.least_free = least_free  # bytes
         self.saved_step = -1
+        self.keeper = Keeper(config, folder, recorder, attempt)
+        self.measured_by = {config.training.retention.goal.term.series}  # the best are chosen by it
+        self.measured: dict[str, float] = {}  # its last recorded value
 
     def resume(self) -> bool:
         """Go on from the newest whole checkpoint, if there is any; whether there was one."""
@@ -145,6 +149,9 @@ class _Run:
                 "Resume with the version that wrote it, or train again from the start.",
             ) from error
         self.saved_step = self.learner.step
+        self.measured = dict(snapshot.measured)
+        if self.ranks.is_first:
+            self.keeper.scored(self.scorer.finished_before())
         self.meter = Meter("training", self.config.training.steps, self.learner.step)
         self.recorder.log(f"Resuming from the checkpoint of step {self.learner.step}.")
         self._heed(self.stop_rule.ruling)
@@ -201,6 +208,7 @@ class _Run:
         if self.ranks.is_first and self.learner.step <= self.config.training.log_every:  # once a run
             values |= _facts_of(self.data)
         self.recorder.metrics(self.learner.step, values)
+        self.measured |= {name: values[name] for name in values.keys() & self.measured_by}
         for name in ("loss", "gradient_norm/all"):
             if not math.isfinite(values[name]):
                 self._fail_diverged(f"{name} is {values[name]}")
@@ -223,12 +231,14 @@ class _Run:
         if not self.learner.sums.are_finite():
             self._fail_diverged("the loss or a gradient is not finite")
         watched = {**self.alarms.state_dict(), "stop_rule": self.stop_rule.state_dict()}
-        snapshot = self.learner.snapshot(watched)
+        finite = {name: value for name, value in self.measured.items() if math.isfinite(value)}
+        snapshot = replace(self.learner.snapshot(watched), measured=finite)
         self.saved_step = self.learner.step
         if self.ranks.is_first:
+            self.keeper.before_saving(self.saved_step)
             check_room(self.folder, self.least_free, f"The checkpoint of step {self.learner.step}")
-            keep = self.config.training.keep_checkpoints
-            self.recorder.checkpoint(checkpoint.save(self.folder, snapshot, keep, self.attempt))
+            self.recorder.checkpoint(checkpoint.save(self.folder, snapshot, self.attempt))
+            self.keeper.make_room(self.saved_step)
 
     def _evaluate(self) -> list[EvaluationSummary]:
         """The first process evaluates, the others wait for it."""
@@ -237,6 +247,8 @@ class _Run:
         if self.ranks.is_first:
             with self.learner.ema.swapped() if averaged else nullcontext():
                 summaries = self.scorer.score(self.learner.reasoner, self.learner.step)
+            self.keeper.scored(summaries)
+            self.keeper.make_room(self.learner.step)
             held_out = [each for each in summaries if self.scorer.standing(each.key).held_out]
             for alarm in self.alarms.check_scores(self.learner.step, held_out):
                 self.recorder.alarm(alarm)

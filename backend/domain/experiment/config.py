@@ -13,13 +13,14 @@ from backend.domain.experiment.evaluation import EvaluationConfig
 from backend.domain.experiment.fields import Config, field
 from backend.domain.experiment.health import HealthConfig
 from backend.domain.experiment.hypothesis import HypothesisConfig, NoHypothesis
-from backend.domain.experiment.hypothesis_rules import check_fits
+from backend.domain.experiment.hypothesis_rules import check_fits, first_held_out
 from backend.domain.experiment.model import EtrmModel, ModelConfig, TrmModel
 from backend.domain.experiment.objective import NoContrast, ObjectiveConfig
 from backend.domain.experiment.optimisation import OptimisationConfig
 from backend.domain.experiment.search import EvolutionarySearch, GradientSearch, NoSearch
 from backend.domain.experiment.training import PlacementConfig, TrainingConfig
 from backend.domain.experiment.versions import upgraded
+from backend.domain.hypothesis.measure import Term
 
 
 class ExperimentConfig(Config):
@@ -128,3 +129,8 @@ class ExperimentConfig(Config):
     def variant(self) -> str:
         """What colours and groups the run: `trm`, or the kind of its encoder."""
         return "trm" if isinstance(self.model, TrmModel) else self.model.encoder.kind
+
+    def set_of(self, term: Term) -> str:
+        """The set that a measure's pass@k is of: the first held-out one where it does not say."""
+        evaluated = [each.name for each in self.evaluation.sets]
+        return term.set_name or first_held_out(self.data.training_sets, evaluated)

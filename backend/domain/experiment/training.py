@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from backend.domain.experiment.fields import Config, field
+from backend.domain.hypothesis.measure import MAX_LENGTH
+from backend.domain.retention import Direction, Policy, goal_of
 
 
 class SeededStart(Config):
@@ -131,6 +133,40 @@ class TrainingConfig(Config):
     keep_checkpoints: int = field(
         3, "Keep checkpoints", "Number of newest checkpoints to keep.", ge=1, le=1000, advanced=True
     )
+    keep_best: int = field(
+        1,
+        "Keep best",
+        "Number of best checkpoints to keep besides; what an alias, a fork, an evaluation or a dashboard "
+        "needs stays in any case.",
+        ge=0,
+        le=1000,
+        advanced=True,
+    )
+    best_by: str = field(
+        "pass@1",
+        "Best by",
+        "What the best are best at: pass@1 of the run's own evaluations (evaluation.every), on the first "
+        "held-out set unless it says pass@1 on SET; or a recorded series such as loss or accuracy/token.",
+        min_length=1,
+        max_length=MAX_LENGTH,
+        advanced=True,
+    )
+    best_is: Direction = field(
+        "auto", "Best is", "auto: pass@k the higher, a series as it is known to be better.", advanced=True
+    )
+
+    @property
+    def retention(self) -> Policy:
+        """Which checkpoints stay."""
+        return Policy(self.keep_checkpoints, self.keep_best, goal_of(self.best_by, self.best_is))
+
+    @model_validator(mode="after")
+    def _best_has_a_measure(self) -> TrainingConfig:
+        try:
+            goal_of(self.best_by, self.best_is)
+        except ValueError as error:
+            raise ValueError(f"best_by {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _parts_are_equal(self) -> TrainingConfig:

@@ -63,3 +63,19 @@ def test_a_checkpoint_is_evaluated_forked_and_gone_on_from(
         dialog.get_by_role("button", name="Resume run").click()
     assert context.request.post(f"/api/v1/runs/{failed}/cancel").ok
     expect(page.locator(".checkpoints tbody tr")).to_have_count(1)
+
+
+def test_a_checkpoint_is_named_on_the_page_and_the_name_taken_away(page: Page, failed: str) -> None:
+    page.goto(f"/runs/{failed}#checkpoints")
+    row = page.locator(".checkpoints tr[data-step='200']")
+    page.locator("#alias-checkpoint").select_option("200")
+    page.get_by_label("Alias", exact=True).fill("paper")
+    page.get_by_role("button", name="Set alias").click()
+    expect(row.locator("[data-alias='paper']")).to_be_visible()
+    expect(page.locator("#evaluate-step option[value='200']")).to_have_text("step 200 (paper)")
+    name = page.get_by_label("Alias", exact=True)
+    name.fill("600")
+    page.get_by_role("button", name="Set alias").click()
+    assert name.evaluate("input => input.validity.patternMismatch")
+    row.get_by_label("Remove the alias paper").click()
+    expect(row.locator("[data-alias='paper']")).to_have_count(0)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from backend.domain.config.presets import preset
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing
-from worker.kit.recorder import LostRun
+from worker.kit.recorder import LostRun, NullRecorder
 from worker.training.checkpoints import checkpoint
 from worker.training.checkpoints.checkpoint import Snapshot
+from worker.training.checkpoints.retention import Keeper
 
 STATE = {
     "positions": {10: 3, 30: 41},
@@ -33,9 +34,19 @@ def snapshot(step: int, fill: float = 0.5) -> Snapshot:
     return Snapshot(step, preset("quick"), weights, {"a.b": torch.zeros(3, 2)}, STATE)
 
 
+def save(folder: Path, written: Snapshot, keep: int = 3, attempt: int = 0) -> None:
+    """As a training does that keeps the newest `keep`."""
+    config = preset("quick")
+    training = config.training.model_copy(update={"keep_checkpoints": keep})
+    keeper = Keeper(config.model_copy(update={"training": training}), folder, NullRecorder(), attempt)
+    keeper.before_saving(written.step)
+    checkpoint.save(folder, written, attempt)
+    keeper.make_room(written.step)
+
+
 def save_steps(folder: Path, *steps: int, keep: int = 3) -> None:
     for step in steps:
-        checkpoint.save(folder, snapshot(step, fill=step), keep)
+        save(folder, snapshot(step, fill=step), keep)
 
 
 def steps(folder: Path) -> list[str]:
@@ -43,7 +54,7 @@ def steps(folder: Path) -> list[str]:
 
 
 def test_what_is_saved_is_loaded_to_the_bit(tmp_path: Path) -> None:
-    saved = checkpoint.save(tmp_path / "run", snapshot(600), keep=3)
+    saved = checkpoint.save(tmp_path / "run", snapshot(600))
     loaded = checkpoint.load(tmp_path / saved.path)
     assert (loaded.step, loaded.config) == (600, preset("quick"))
     assert saved.path == "run/checkpoints/step-000000600"
@@ -66,31 +77,31 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
 
 def test_saving_a_step_again_replaces_it(tmp_path: Path) -> None:
     save_steps(tmp_path, 5)
-    checkpoint.save(tmp_path, snapshot(5, fill=9.0), keep=3)
+    save(tmp_path, snapshot(5, fill=9.0), keep=3)
     assert steps(tmp_path) == ["step-000000005"]
     assert checkpoint.load(checkpoint.find(tmp_path)).weights["a.b"][0, 0] == 9.0
 
 
 def test_going_on_from_an_earlier_step_removes_the_later_ones(tmp_path: Path) -> None:
     save_steps(tmp_path, 5, 6, 7)
-    checkpoint.save(tmp_path, snapshot(6), keep=3)
+    save(tmp_path, snapshot(6), keep=3)
     assert steps(tmp_path) == ["step-000000005", "step-000000006"]
 
 
 def test_what_was_cut_off_saves_nothing_and_leaves_what_its_successor_saved(tmp_path: Path) -> None:
     checkpoint.begin(tmp_path, 1)
     for step in (440, 460, 480):
-        checkpoint.save(tmp_path, snapshot(step), 3, attempt=1)
+        save(tmp_path, snapshot(step), 3, attempt=1)
     checkpoint.begin(tmp_path, 2)  # the database gave the run to another worker, which resumes from 460
-    checkpoint.save(tmp_path, snapshot(470), 3, attempt=2)
+    save(tmp_path, snapshot(470), 3, attempt=2)
     kept = ["step-000000440", "step-000000460", "step-000000470-attempt-0002"]
     assert steps(tmp_path) == kept
     with pytest.raises(LostRun, match="attempt 1"):
-        checkpoint.save(tmp_path, snapshot(450), 1, attempt=1)
+        save(tmp_path, snapshot(450), 1, attempt=1)
     with pytest.raises(LostRun):
         checkpoint.begin(tmp_path, 1)
     assert steps(tmp_path) == kept
-    checkpoint.save(tmp_path, snapshot(490), 3, attempt=2)
+    save(tmp_path, snapshot(490), 3, attempt=2)
     assert steps(tmp_path) == [*kept[1:], "step-000000490-attempt-0002"]
 
 
@@ -98,19 +109,19 @@ def test_one_that_was_cut_off_while_it_wrote_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint.begin(tmp_path, 1)
-    checkpoint.save(tmp_path, snapshot(5), 3, attempt=1)
+    save(tmp_path, snapshot(5), 3, attempt=1)
     write = checkpoint._write
 
     def slowly(folder: Path, written: Snapshot) -> int:
         size = write(folder, written)
         checkpoint.begin(tmp_path, 2)
-        checkpoint.save(tmp_path, snapshot(6), 3, attempt=2)
+        save(tmp_path, snapshot(6), 3, attempt=2)
         return size
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "_write", lambda *given: (patch.undo(), slowly(*given))[1])
         with pytest.raises(LostRun):
-            checkpoint.save(tmp_path, snapshot(6), 3, attempt=1)
+            save(tmp_path, snapshot(6), 3, attempt=1)
     assert steps(tmp_path) == ["step-000000005", "step-000000006-attempt-0002"]
     assert not list((tmp_path / "checkpoints").glob(".*"))
 
@@ -129,7 +140,7 @@ def test_one_whose_half_written_checkpoint_its_successor_removed_leaves(
 
     monkeypatch.setattr(checkpoint, "_write_file", interrupted)
     with pytest.raises(LostRun):
-        checkpoint.save(tmp_path, snapshot(6), 3, attempt=1)
+        save(tmp_path, snapshot(6), 3, attempt=1)
     assert steps(tmp_path) == []
 
 
@@ -142,7 +153,7 @@ def test_an_attempt_never_removes_what_a_later_one_saved(saves: list[tuple[int, 
         folder = Path(name)
         for attempt, step in saves:  # no fence: as if it were checked too early to see the later attempt
             before = set(steps(folder))
-            checkpoint.save(folder, snapshot(step), keep, attempt)
+            save(folder, snapshot(step), keep, attempt)
             lost = before - set(steps(folder))
             assert all(int(each.partition("-attempt-")[2] or 1) <= attempt for each in lost)
             own = [each for each in steps(folder) if int(each.partition("-attempt-")[2] or 1) == attempt]
@@ -222,10 +233,10 @@ from worker.kit.recorder import LostRun
 from worker.training.checkpoints import checkpoint
 folder = Path(sys.argv[1])
 big = {"a": torch.zeros(1_000_000)}
-checkpoint.save(folder, checkpoint.Snapshot(1, preset("quick"), big, {}, {}), keep=1)
+checkpoint.save(folder, checkpoint.Snapshot(1, preset("quick"), big, {}, {}))
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    checkpoint.save(folder, checkpoint.Snapshot(2, preset("quick"), big, {}, {}), keep=1)
+    checkpoint.save(folder, checkpoint.Snapshot(2, preset("quick"), big, {}, {}))
 except StorageFull as error:
     print(error)
 """
@@ -250,7 +261,9 @@ from worker.training.checkpoints import checkpoint
 weights = {"a": torch.zeros(500_000)}
 for step in range(int(sys.argv[2]), 10_000):
     snapshot = checkpoint.Snapshot(step, preset("quick"), weights, weights, {})
-    checkpoint.save(Path(sys.argv[1]), snapshot, keep=2)
+    checkpoint.save(Path(sys.argv[1]), snapshot)
+    for passed in checkpoint.list_checkpoints(Path(sys.argv[1]))[:-2]:
+        checkpoint.remove(passed)
     print(step, flush=True)
 """
 

@@ -127,6 +127,6 @@ def test_a_checkpoint_of_another_version_of_the_model_is_refused_in_words(tmp_pa
     run(config("etrm", 2), Memory(), tmp_path, StopSignal())
     saved = checkpoint.load(checkpoint.find(tmp_path))
     renamed = {name.replace("core.", "kernel."): tensor for name, tensor in saved.weights.items()}
-    checkpoint.save(tmp_path, replace(saved, weights=renamed), keep=3)
+    checkpoint.save(tmp_path, replace(saved, weights=renamed))
     with pytest.raises(Conflict, match="does not fit this version's model"):
         run(config("etrm", 4), Memory(), tmp_path, StopSignal())

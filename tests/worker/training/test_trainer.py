@@ -160,7 +160,7 @@ def test_numbers_that_are_no_numbers_end_the_run_with_the_way_back(tmp_path: Pat
     run(tiny(steps=10, evaluation=NO_EVALUATION), tmp_path)
     good = checkpoint.load(checkpoint.find(tmp_path))
     broken = {name: weight * math.nan for name, weight in good.weights.items()}
-    checkpoint.save(tmp_path, replace(good, weights=broken), keep=3)
+    checkpoint.save(tmp_path, replace(good, weights=broken))
     memory = Memory()
     with pytest.raises(TrainingDiverged, match=r"diverged by step 14: loss is nan") as caught:
         run(config, tmp_path, memory)
@@ -173,7 +173,7 @@ def test_no_checkpoint_is_written_of_numbers_that_are_no_numbers(tmp_path: Path)
     run(tiny(steps=4, evaluation=NO_EVALUATION, training=often), tmp_path)
     good = checkpoint.load(checkpoint.find(tmp_path))
     broken = {name: weight * math.nan for name, weight in good.weights.items()}
-    checkpoint.save(tmp_path, replace(good, weights=broken), keep=3)
+    checkpoint.save(tmp_path, replace(good, weights=broken))
     with pytest.raises(TrainingDiverged):
         run(tiny(steps=12, evaluation=NO_EVALUATION, training=often), tmp_path)
     assert [path.name for path in checkpoint.list_checkpoints(tmp_path)] == ["step-000000004"]

@@ -120,6 +120,7 @@ def _etrm(scale: Scale) -> ExperimentConfig:
             log_every=20,
             checkpoint_every=scale.steps,
             keep_checkpoints=1,
+            keep_best=0,
         ),
         health=HealthConfig(probe_every=None),
         evaluation=EvaluationConfig(

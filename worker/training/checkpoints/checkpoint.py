@@ -19,7 +19,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class Snapshot:
     weights: Mapping[str, Tensor]
     ema: Mapping[str, Tensor]
     state: Any  # tree of dicts, lists, tuples, plain values and tensors
+    measured: Mapping[str, float] = field(default_factory=dict)  # the series that the best are chosen by
 
 
 def begin(run_folder: Path, attempt: int = 0) -> None:
@@ -69,17 +70,15 @@ def begin(run_folder: Path, attempt: int = 0) -> None:
         _sync_folder(root)
 
 
-def save(run_folder: Path, snapshot: Snapshot, keep: int, attempt: int = 0) -> Checkpoint:
-    """Write the checkpoint of this step; of those before it keep the newest, `keep` with this one.
+def save(run_folder: Path, snapshot: Snapshot, attempt: int = 0) -> Checkpoint:
+    """Write the checkpoint of this step. Those before it stay (`retention` says which go).
 
-    Any of a later step is removed, unless a later attempt has saved it: it was damaged and passed over, or is
-    of an earlier try. The path in the result is relative to the folder that holds the run's. LostRun if a
-    later attempt has begun. StorageFull if there is no room: the checkpoints before this one are then
-    untouched.
+    The path in the result is relative to the folder that holds the run's. LostRun if a later attempt has
+    begun. StorageFull if there is no room: the checkpoints before this one are then untouched.
     """
     _check_fence(run_folder, attempt)
     root = run_folder / "checkpoints"
-    final = root / _name(snapshot.step, attempt)
+    final = folder_of(run_folder, snapshot.step, attempt)
     unfinished = root / (_UNFINISHED + final.name)
     try:
         unfinished.mkdir(parents=True)
@@ -94,9 +93,9 @@ def save(run_folder: Path, snapshot: Snapshot, keep: int, attempt: int = 0) -> C
         if error.errno in _NO_ROOM:
             raise _storage_full(final, error) from error
         raise
-    _remove_passed(run_folder, final, keep)
     manifest_hash = hashlib.sha256((final / MANIFEST).read_bytes()).hexdigest()
-    return Checkpoint(snapshot.step, str(final.relative_to(run_folder.parent)), manifest_hash, size)
+    path = str(final.relative_to(run_folder.parent))
+    return Checkpoint(snapshot.step, path, manifest_hash, size, snapshot.measured)
 
 
 def load(checkpoint: Path) -> Snapshot:
@@ -109,7 +108,8 @@ def load(checkpoint: Path) -> Snapshot:
         config = ExperimentConfig.model_validate(manifest["config"])
     except (KeyError, ValueError, SafetensorError) as error:
         raise _corrupt(checkpoint, f"cannot be read: {error}") from error
-    return Snapshot(manifest["step"], config, tensors["weights"], tensors["ema"], state)
+    measured = manifest.get("measured", {})
+    return Snapshot(manifest["step"], config, tensors["weights"], tensors["ema"], state, measured)
 
 
 def load_newest(run_folder: Path, warn: Callable[[str], None]) -> Snapshot | None:
@@ -163,6 +163,52 @@ _TENSOR_FILES = ("weights", "ema", "state")
 _SAID_OF = {"weights": "raw", "ema": "ema"}
 
 
+def folder_of(run_folder: Path, step: int, attempt: int = 0) -> Path:
+    """Where an attempt saves the checkpoint of a step."""
+    return run_folder / "checkpoints" / _name(step, attempt)
+
+
+def measured_of(checkpoint: Path, series: str) -> float | None:
+    """The value of a recorded series at a checkpoint; None where it has none, or is damaged."""
+    try:
+        value = _manifest(checkpoint).get("measured", {}).get(series)
+    except (CheckpointCorrupt, CheckpointMissing):
+        return None
+    return value if isinstance(value, float) else None
+
+
+def usable(run_folder: Path, saved: Path) -> list[Path]:
+    """What the attempt that saved `saved` could go on from, oldest first, and nothing of a later attempt.
+
+    What an earlier attempt has from the first own step on was never gone on from, nor was any later step: it
+    was damaged and passed over, or is of an earlier try.
+    """
+    step, attempt = _parsed(saved)
+    present = owned(run_folder, saved)
+    first_own = min(step_of(each) for each in present if _parsed(each)[1] == attempt)
+    return [
+        each
+        for each in present
+        if step_of(each) <= step and (_parsed(each)[1] == attempt or step_of(each) < first_own)
+    ]
+
+
+def owned(run_folder: Path, saved: Path) -> list[Path]:
+    """What the attempt that saved `saved` may remove: of its own, and of those before it."""
+    attempt = _parsed(saved)[1]
+    return [each for each in list_checkpoints(run_folder) if _parsed(each)[1] <= attempt]
+
+
+def remove(checkpoint: Path) -> None:
+    """Remove a checkpoint so that a kill never leaves half of it under its name; nothing where it is gone."""
+    leaving = checkpoint.with_name(f"{_UNFINISHED}removed-{checkpoint.name}")
+    try:
+        checkpoint.rename(leaving)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(leaving, ignore_errors=True)  # what is left goes at the next start
+
+
 def _name(step: int, attempt: int) -> str:
     """Sorted as text, they are sorted by step, and by attempt within a step."""
     return f"step-{step:09d}" + (f"-attempt-{attempt:04d}" if attempt > 1 else "")
@@ -183,24 +229,6 @@ def _check_fence(run_folder: Path, attempt: int) -> None:
         raise LostRun(f"run {run_folder.name}, attempt {attempt}")
 
 
-def _remove_passed(run_folder: Path, saved: Path, keep: int) -> None:
-    """Remove what is no longer needed beside `saved`, of its own attempt and of those before it.
-
-    What an earlier attempt has from the first own step on was never gone on from.
-    """
-    step, attempt = _parsed(saved)
-    present = [each for each in list_checkpoints(run_folder) if _parsed(each)[1] <= attempt]
-    first_own = min(step_of(each) for each in present if _parsed(each)[1] == attempt)
-    usable = [
-        each
-        for each in present
-        if step_of(each) <= step and (_parsed(each)[1] == attempt or step_of(each) < first_own)
-    ]
-    for other in present:
-        if other not in usable[-keep:]:
-            _remove(other)
-
-
 def _write(folder: Path, snapshot: Snapshot) -> int:
     """Write all files of a checkpoint; returns their bytes."""
     state_tensors, skeleton = pack(snapshot.state)
@@ -217,6 +245,7 @@ def _write(folder: Path, snapshot: Snapshot) -> int:
         "step": snapshot.step,
         "config": snapshot.config.model_dump(mode="json"),
         "sha256": digests,
+        "measured": dict(snapshot.measured),
     }
     _write_file(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
     return sum(file.stat().st_size for file in folder.iterdir())
@@ -234,16 +263,9 @@ def _write_file(path: Path, content: bytes) -> str:
 def _move_into_place(unfinished: Path, final: Path) -> None:
     _sync_folder(unfinished)
     if final.exists():  # a damaged one that was passed over, or the same step trained again
-        _remove(final)
+        remove(final)
     unfinished.rename(final)
     _sync_folder(final.parent)
-
-
-def _remove(checkpoint: Path) -> None:
-    """Remove a checkpoint so that a kill never leaves half of it under its name."""
-    leaving = checkpoint.with_name(f"{_UNFINISHED}removed-{checkpoint.name}")
-    checkpoint.rename(leaving)
-    shutil.rmtree(leaving)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -288,6 +310,6 @@ def _corrupt(path: Path, what: str) -> CheckpointCorrupt:
 def _storage_full(final: Path, error: OSError) -> StorageFull:
     return StorageFull(
         f"Not enough disk space to write the checkpoint {final}: {error.strerror}.",
-        "Free some space, lower training.keep_checkpoints, or move the artifacts folder; "
+        "Free some space, lower training.keep_checkpoints or keep_best, or move the artifacts folder; "
         "then resume: the checkpoint before this one is untouched.",
     )

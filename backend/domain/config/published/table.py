@@ -29,8 +29,9 @@ PUBLISHED_SETTINGS: Mapping[str, tuple[PublishedSetting, ...]] = {
 OF_THE_LAB = (
     "schema_version", "name", "seed", "health.", "hypothesis.", "model.kind", "data.kind", "data.first_tasks",
     "data.task_ids", "training.device", "training.processes", "training.accumulate", "training.compile",
-    "training.log_every", "training.checkpoint_every", "training.keep_checkpoints", "evaluation.batch_size",
-    "evaluation.every", "evaluation.trim", "evaluation.keep_candidates", "evaluation.trace_steps",
+    "training.log_every", "training.checkpoint_every", "training.keep_checkpoints", "training.keep_best",
+    "training.best_by", "training.best_is", "evaluation.batch_size", "evaluation.every",
+    "evaluation.trim", "evaluation.keep_candidates", "evaluation.trace_steps",
     "evaluation.sets.0.that_fit", "evaluation.search.most_decodes", "optimisation.freeze_steps",
     "objective.latent_learning_rate", "data.demonstrations_of", "data.max_demonstrations", "placement.",
 )  # fmt: skip

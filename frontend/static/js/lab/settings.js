@@ -73,11 +73,11 @@ document.addEventListener("click", async (event) => {
 });
 
 async function freeUp(runs, name) {
-  const text = "Every other checkpoint is deleted; the run can still be resumed and evaluated from the newest. This cannot be undone.";
-  if (!(await confirm(`Keep only the newest checkpoint of ${name}?`, text, "Delete old checkpoints"))) return;
+  const text = "The newest and the best stay, and whatever an alias, a fork, an evaluation or a dashboard needs. The others are deleted. This cannot be undone.";
+  if (!(await confirm(`Delete checkpoints of ${name} that nothing needs?`, text, "Delete checkpoints"))) return;
   change(async () => {
     await ask("/api/v1/storage/free", { method: "POST", body: { runs } });
-    tell(`Deleted the old checkpoints of ${name}.`);
+    tell(`Deleted the checkpoints of ${name} that nothing needed.`);
   });
 }
 

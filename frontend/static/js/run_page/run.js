@@ -1,5 +1,6 @@
 // The run page: tabs, actions, and the event stream that keeps everything going.
 
+import { watchAliases } from "./aliases.js";
 import { given, say } from "../web/address.js";
 import { ask } from "../web/api.js";
 import { Board } from "../charts/board.js";
@@ -29,6 +30,7 @@ class RunPage {
     this.watchActions();
     this.watchConfig();
     this.watchEvaluations();
+    watchAliases(this.id, () => this.renew());
     this.follow();
   }
 

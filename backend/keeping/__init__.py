@@ -1,0 +1,1 @@
+"""Which checkpoints stay, what they are called, and what needs them."""
