@@ -100,11 +100,15 @@ def test_a_recorded_series_is_read_at_its_last_point(tmp_path: Path) -> None:
 class Interfering(DbRecorder):
     """Somebody names step 30 while the training is on its way."""
 
+    def __init__(self, engine: Engine, run_id: str, attempt: int, artifacts: Path) -> None:
+        super().__init__(engine, run_id, attempt, artifacts)
+        self.engine = engine
+
     def evaluation_finished(self, summary: EvaluationSummary) -> None:
         super().evaluation_finished(summary)
         if summary.key.step == 30:
             self.flush()
-            with session_scope(self._store._engine) as session:
+            with session_scope(self.engine) as session:
                 keeping.set_alias(session, RUN, "paper", 30)
 
 
