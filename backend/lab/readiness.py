@@ -103,5 +103,9 @@ def _artifacts(folder: Path) -> str:
 
 def _workers(engine: Engine) -> str:
     with reading_scope(engine) as session:
-        alive = any(worker.alive for worker in workers.listed(session))
-    return WELL if alive else "No worker is online: runs wait until one starts (etrm worker)."
+        online = [worker for worker in workers.listed(session) if worker.alive]
+    if not online:
+        return "No worker is online: runs wait until one starts (etrm worker)."
+    if all(worker.is_out for worker in online):
+        return f"Every worker is out of service: {online[0].out_cause}"
+    return WELL

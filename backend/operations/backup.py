@@ -21,7 +21,7 @@ from backend.operations import archive, database_copy, pinned
 from backend.operations.archive import ARTIFACTS, DATABASE, Manifest, Writer
 from backend.operations.pinned import Listed
 
-TRIES = 5  # to find every checkpoint that a snapshot lists: a training removes files before their rows
+TRIES = 5  # to find all that a snapshot lists: a training may remove files before they are linked
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between them
 NAMED = 5  # how many are named in a message
 

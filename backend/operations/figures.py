@@ -29,6 +29,7 @@ class Stored:
     runs: dict[str, int]  # status -> number
     idle: int
     busy: int
+    out: int  # of service
     offline: int
 
 
@@ -45,12 +46,14 @@ def read(engine: Engine) -> Stored:
         counts = session.execute(select(Run.status, func.count()).group_by(Run.status)).all()
         listed = workers.listed(session)
     online = [each for each in listed if each.alive]
+    idle = sum(each.is_idle for each in online)
     busy = sum(each.current_run_id is not None for each in online)
     counted = {row[0]: row[1] for row in counts}
     return Stored(
         {status.value: counted.get(status.value, 0) for status in RunStatus},
-        len(online) - busy,
+        idle,
         busy,
+        len(online) - idle - busy,
         len(listed) - len(online),
     )
 
@@ -75,8 +78,8 @@ class _Lab(Collector):
 
 def _of_database(stored: Stored) -> Iterator[Metric]:
     yield _gauge("etrm_runs", "Runs by status.", stored.runs, "status")
-    states = {"idle": stored.idle, "busy": stored.busy, "offline": stored.offline}
-    yield _gauge("etrm_workers", "Workers by state; idle and busy ones are online.", states, "state")
+    states = {"idle": stored.idle, "busy": stored.busy, "out": stored.out, "offline": stored.offline}
+    yield _gauge("etrm_workers", "Workers by state; out: of service.", states, "state")
 
 
 def _gauge(name: str, text: str, value: float | dict[str, int], label: str = "") -> GaugeMetricFamily:

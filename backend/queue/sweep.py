@@ -73,14 +73,16 @@ def sweep(
     resend_after: float = RESEND_AFTER,
     count_lapsed: bool = True,
 ) -> Unsent:
-    """Put back what has a lapsed lease (unless they do not count), or a worker that `is_dead`, mark external
-    runs lost whose script is silent, and name what should be sent (again).
+    """Put back what has a lapsed lease or a worker that `is_dead`, mark external runs lost whose script is
+    silent, and name what should be sent (again).
+
+    Without `count_lapsed` neither a lapsed lease nor silence counts: nobody could renew or be heard.
 
     Only as much as there are idle workers: for a busy worker a second message would only pile up.
     """
     evaluation_queue.put_back_lost(session, is_dead, count_lapsed)
     queue.put_back_lost(session, is_dead, count_lapsed)
-    lost = heartbeat.mark_lost(session)
+    lost = heartbeat.mark_lost(session) if count_lapsed else []
     if is_dead:
         workers.forget_dead(session, is_dead)
     unsent = to_send(session, workers.idle(session), resend_after)

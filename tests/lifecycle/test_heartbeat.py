@@ -37,9 +37,9 @@ def hear(engine: Engine, run_id: str, within: float | None = None, step: int = 0
         return runs.hear(session, run_id, within, step) - clock.read(session)
 
 
-def sweep(engine: Engine) -> list[str]:
+def sweep(engine: Engine, count_lapsed: bool = True) -> list[str]:
     with session_scope(engine) as session:
-        return queue_sweep.sweep(session).lost
+        return queue_sweep.sweep(session, count_lapsed=count_lapsed).lost
 
 
 def read(engine: Engine, run_id: str) -> RunView:
@@ -90,6 +90,15 @@ def test_a_missed_promise_is_silence_and_later_a_loss_with_an_alarm(engine: Engi
         assert [run.id for run in run_search.find(session, 'status == "lost" and duration < 100').runs] == [
             run_id
         ]
+
+
+def test_right_after_an_outage_of_the_database_silence_is_no_loss(engine: Engine) -> None:
+    run_id = begin(engine)
+    elapse(engine, PROMISE + heartbeat.LOST_AFTER + 1)
+    assert sweep(engine, count_lapsed=False) == []
+    hear(engine, run_id)
+    assert sweep(engine) == []
+    assert kinds(engine, run_id) == ["started"]
 
 
 def test_a_longer_promise_is_kept_and_no_log_call_shortens_it(engine: Engine) -> None:

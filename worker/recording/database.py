@@ -105,7 +105,7 @@ class DbRecorder:
         """Store a batch, then tell whoever is looking."""
         progress, gone = self._store.write(entries, number)
         for path in gone:
-            self._removals[path](path)
+            self._removals.pop(path)(path)
         notify.run_changed(self._run_id)
         self._tell_table(progress)
 

@@ -17,8 +17,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from worker.recording.entries import Entry, decode, encode
 
 FOLDER = "journal"  # in the run's folder
@@ -117,12 +115,15 @@ def left_by(run_folder: Path, up_to: int) -> list[tuple[int, Path]]:
 
 
 def batches(path: Path) -> Iterator[tuple[int, list[Entry]]]:
-    """(number, entries) of a journal up to its end, or to the first line that is not whole."""
+    """(number, entries) of a journal up to its end, or to the line that a kill tore.
+
+    ValueError, KeyError or TypeError for a whole line that this version did not write.
+    """
     with path.open("rb") as lines:
         for line in lines:
             try:
-                number, parts = json.loads(line)
-                entries = list(decode(parts))
-            except (ValueError, KeyError, TypeError, ValidationError):
+                batch = json.loads(line)
+            except ValueError:
                 return
-            yield number, entries
+            number, parts = batch
+            yield number, list(decode(parts))

@@ -14,7 +14,7 @@ from worker.recording import journal
 from worker.recording.store import Store
 
 log = logging.getLogger(__name__)
-REFUSED = ".refused"  # appended to the name of a journal that the database does not take
+REFUSED = ".refused"  # appended to the name of a journal that cannot be stored
 
 
 def replay(engine: Engine, artifacts: Path, run_id: str, attempt: int) -> int:
@@ -22,7 +22,8 @@ def replay(engine: Engine, artifacts: Path, run_id: str, attempt: int) -> int:
 
     `attempt` must have the run, and no process may write to its journal. LostRun if another one has it,
     Unavailable while the database takes nothing: call it again. What the database refuses for good is put
-    aside beside the journals: it must not keep the run from going on.
+    aside beside the journals: it must not hold the run up. OSError where the folder cannot be used: the
+    journals stay for the next attempt.
     """
     stored = 0
     for writer, path in journal.left_by(artifacts / run_id, attempt):
@@ -31,11 +32,11 @@ def replay(engine: Engine, artifacts: Path, run_id: str, attempt: int) -> int:
             for number, entries in journal.batches(path):
                 store.write(entries, number)
                 stored += 1
-        except (Unavailable, LostRun):
+        except (Unavailable, LostRun, OSError):
             raise
         except Exception:
             aside = path.with_name(path.name + REFUSED)
-            log.exception("The database refuses a part of the journal of run %s: see %s", run_id, aside.name)
+            log.exception("A part of the journal of run %s cannot be stored: see %s", run_id, aside.name)
             path.replace(aside)
             continue
         path.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from backend.db import clock
 from backend.db.migrate import mismatch
+from backend.kit.disk import free_bytes
 from backend.kit.format import rough_duration
 from worker.service.machine import device_info
 
@@ -55,17 +56,13 @@ def folder(artifacts: Path) -> Trouble | None:
 
 def room(artifacts: Path, reserve: float) -> Trouble | None:
     """Whether at least `reserve` GiB are free there, so that a checkpoint fits."""
-    try:
-        found = os.statvfs(artifacts)
-    except OSError as error:
-        return Trouble(
-            f"The artifacts folder {artifacts} cannot be read: {error.strerror}.", "Mount it again."
-        )
-    free = found.f_bavail * found.f_frsize / GIB
-    if free >= reserve:
+    free = free_bytes(artifacts)
+    if free is None:
+        return Trouble(f"The free space of {artifacts} cannot be read.", "Mount it again.")
+    if free >= reserve * GIB:
         return None
     return Trouble(
-        f"The disk of {artifacts} has {free:.2f} GiB free, less than the {reserve:g} GiB to keep free.",
+        f"The disk of {artifacts} has {free / GIB:.2f} GiB free, less than the {reserve:g} GiB to keep free.",
         "Remove old checkpoints on the storage page or with `etrm storage`, or lower ETRM_MIN_FREE_GIB.",
     )
 

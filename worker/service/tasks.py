@@ -189,8 +189,12 @@ class Executor:
     def _replay(self, work: AnyWork) -> None:
         """Store what a killed child left in its journal: nobody may come after it who would."""
         if isinstance(work.held, queue.Claim):
-            with suppress(LostRun):  # it is the next attempt's, which replays it first
+            try:
                 replay(self._engine, self._artifacts, work.held.run_id, work.held.attempt)
+            except LostRun:
+                pass  # it is the next attempt's, which replays it first
+            except OSError as error:  # how the run ended must be written although its folder is broken
+                log.warning("The journal of run %s stays for the next attempt: %s", work.held.run_id, error)
 
     def _write_end(self, session: Session, work: AnyWork, ending: Ending) -> RunStatus | None:
         """Every branch makes work that the user is cancelling cancelled: its process is gone."""

@@ -112,6 +112,9 @@ def _workers(session: Session) -> Iterator[Finding]:
     queued = session.scalar(select(func.count()).select_from(Run).where(Run.status == RunStatus.QUEUED)) or 0
     if online:
         yield ok("workers", f"{counted(len(online), 'worker')} online: {_named(online)}")
+        for each in online:
+            if each.is_out:
+                yield problem("workers", f"{each.host} is out of service: {each.out_cause}", each.out_advice)
     elif queued:
         yield problem("workers", f"None is online, and {counted(queued, 'run')} wait.", "Run etrm worker.")
     else:

@@ -60,7 +60,7 @@ def check_web(settings: Settings) -> Iterator[Finding]:
         yield problem(
             "web server",
             f"{address} answers {status}.",
-            "Another program may use the port; or its database is away: see its log.",
+            "Its database is away or of another version, or another program uses the port: see its log.",
         )
 
 
@@ -68,7 +68,7 @@ def _status(address: str) -> int:
     parts = urlsplit(address)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", "/readyz")
         return connection.getresponse().status
     finally:
         connection.close()

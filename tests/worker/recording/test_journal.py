@@ -257,3 +257,28 @@ def test_what_the_database_refuses_for_good_is_put_aside(
     replay(engine, tmp_path, RUN, attempt)
     assert not path.exists()
     assert path.with_name(path.name + REFUSED).exists()
+
+
+def test_what_another_version_wrote_is_put_aside_and_not_lost(
+    engine: Engine, attempt: int, tmp_path: Path
+) -> None:
+    path = left_behind(tmp_path, attempt, [LogLine(1.0, "info", "ours")])
+    with path.open("ab") as lines_of:
+        lines_of.write(b'[9,[["a kind of tomorrow",{}]]]\n')
+    replay(engine, tmp_path, RUN, attempt)
+    assert lines(engine) == ["ours"]
+    assert b"tomorrow" in path.with_name(path.name + REFUSED).read_bytes()
+
+
+def test_a_journal_that_cannot_be_read_stays_for_the_next_attempt(
+    engine: Engine, attempt: int, tmp_path: Path
+) -> None:
+    path = left_behind(tmp_path, attempt, [LogLine(1.0, "info", "kept")])
+    away = path.rename(path.with_name("away"))
+    path.mkdir()  # reading it is an OSError, as of a disk that is broken
+    with pytest.raises(IsADirectoryError):
+        replay(engine, tmp_path, RUN, attempt)
+    path.rmdir()
+    away.rename(path)
+    replay(engine, tmp_path, RUN, attempt)
+    assert lines(engine) == ["kept"]
