@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import APIResponse, BrowserContext, Page, Route, expect
 from sqlalchemy import Engine
 
 from backend.alerts import queries as alarm_deliveries
@@ -85,6 +85,31 @@ def test_a_curve_grows_while_one_looks_and_new_metrics_get_their_chart(
     expect(chart.locator(".notes")).not_to_contain_text("NaN")
     context.request.post(metrics, data={"step": [5], "values": {"mine": [1]}})
     expect(page.locator(".chart[data-panel=other-mine]")).to_be_visible()
+
+
+def test_points_that_come_while_a_chart_is_asked_for_are_drawn(page: Page, context: BrowserContext) -> None:
+    script = {"name": "between", "heartbeat_seconds": 3600}  # no alarm, which has every chart read again
+    run_id = context.request.post("/api/v1/runs/external", data=script).json()["id"]
+    metrics = f"/api/v1/runs/{run_id}/metrics"
+    context.request.post(metrics, data={"step": [1, 2], "values": {"loss": [3, 2]}})
+    held: list[tuple[Route, APIResponse]] = []  # answers that are on their way
+    late: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if late:  # asked for after the points
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.route(f"**/runs/{run_id}/figures*", hold)
+    page.goto(f"/runs/{run_id}")
+    eventually(lambda: page.evaluate("true") and held, "a chart is asked for")
+    context.request.post(metrics, data={"step": [3], "values": {"loss": [0.125]}})
+    expect(page.locator("#run-head")).to_contain_text("0.125")  # the stream has told of it
+    late += [route for route, _ in held]
+    for route, answer in held:
+        route.fulfill(response=answer)
+    expect(page.locator(".chart[data-panel=loss]")).to_have_attribute("data-points", "3")
 
 
 def test_alarms_and_nan_are_marked_on_the_curves(page: Page, recorded: str) -> None:

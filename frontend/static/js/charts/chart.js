@@ -31,6 +31,7 @@ export class Chart {
       await this.load();
     }, RELOAD_EVERY);
     this.legend = new Map();
+    this.told = 0; // version of the newest points that came for it, drawn or not
   }
 
   /** It came into view or left it. */
@@ -76,6 +77,7 @@ export class Chart {
     }
     this.describe();
     if (!this.answers) this.answer();
+    if (figure.version < this.told) this.reload(); // the answer is older than points that came meanwhile
   }
 
   get raws() {
@@ -207,6 +209,7 @@ export class Chart {
 
   /** New points of the run. Known points that come again are let be; changed ones mean another look. */
   extend(version, series) {
+    if (this.metrics.some((name) => name in series)) this.told = Math.max(this.told, version);
     if (!this.figure || this.board.zoom || version <= this.version) return;
     const raws = this.raws.filter((trace) => trace.meta.metric in series);
     if (!raws.length) return;
