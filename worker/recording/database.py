@@ -51,7 +51,7 @@ class DbRecorder:
         self._store = Store(engine, artifacts, run_id, attempt)
         self._table_told_at = 0.0
         self._phase = ""
-        self._removals: dict[str, Callable[[str], None]] = {}  # how each released file is removed
+        self._remove: Callable[[str], None] | None = None
         self._queue: WriteBehind[Entry] = WriteBehind(
             self._write, journal or Journal(artifacts / run_id, attempt)
         )
@@ -82,8 +82,9 @@ class DbRecorder:
 
     def release(self, paths: Sequence[str], remove: Callable[[str], None]) -> None:
         """Their rows go first: a file is removed once the database has told that nothing needs it, and a
-        kill in between leaves files that the next start removes."""
-        self._removals |= dict.fromkeys(paths, remove)
+        kill in between leaves files that the next start removes. While the database is away the same paths
+        may be released again and again: `remove` must know those that it has removed."""
+        self._remove = remove
         self._queue.put(Released(tuple(paths)))
 
     def evaluation_started(self, key: EvaluationKey) -> None:
@@ -104,8 +105,9 @@ class DbRecorder:
     def _write(self, entries: Sequence[Entry], number: int) -> None:
         """Store a batch, then tell whoever is looking."""
         progress, gone = self._store.write(entries, number)
-        for path in gone:
-            self._removals.pop(path)(path)
+        for path in dict.fromkeys(gone):
+            if self._remove is not None:
+                self._remove(path)
         notify.run_changed(self._run_id)
         self._tell_table(progress)
 

@@ -218,6 +218,27 @@ def test_checkpoints_whose_files_were_removed_are_forgotten(
         assert [each.step for each in checkpoints.list(session, RUN)] == [30, 20]
 
 
+def test_what_is_released_again_while_the_database_is_away_is_removed_once(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """A training asks at each checkpoint for what still lies there: all of it comes in one batch."""
+    engine = make_engine(sqlite_url)
+    recorder = claimed(engine, tmp_path)
+    removed: list[str] = []
+    other = sqlite3.connect(str(make_url(sqlite_url).database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for paths in (["run/10"], ["run/10", "run/20"], ["run/10", "run/20", "run/30"]):
+        recorder.release(paths, removed.append)
+    other.execute("COMMIT")
+    recorder.flush()
+    assert removed == ["run/10", "run/20", "run/30"]
+    recorder.release(["run/20"], removed.append)  # it was on its way while the batch was stored
+    recorder.close()
+    assert removed[3:] == ["run/20"]
+    other.close()
+    engine.dispose()
+
+
 def test_a_locked_database_makes_nobody_wait_and_loses_nothing(sqlite_url: str, tmp_path: Path) -> None:
     engine = make_engine(sqlite_url)
     recorder = claimed(engine, tmp_path)

@@ -149,3 +149,22 @@ def test_database_and_disk_agree_on_what_stays_through_two_attempts(engine: Engi
     assert kept[20].score_text == "8.0 %"
     assert (kept[30].aliases, kept[30].verdict.reasons) == (("paper",), ("alias paper",))
     assert kept[60].score_text == "2.0 %"
+
+
+def test_a_checkpoint_that_cannot_be_removed_now_goes_later_and_does_not_end_the_training(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_run(engine, RUN, config=scored().model_dump(mode="json"))
+    remove = checkpoint.remove
+    refused: list[Path] = []
+
+    def reluctant(path: Path) -> None:
+        if checkpoint.step_of(path) == 10 and not refused:
+            refused.append(path)
+            raise OSError(30, "Read-only file system")
+        remove(path)
+
+    monkeypatch.setattr(checkpoint, "remove", reluctant)
+    attempted(engine, tmp_path, StopSignal())
+    assert refused
+    assert 10 not in steps_on_disk(tmp_path / RUN)

@@ -200,8 +200,12 @@ def owned(run_folder: Path, saved: Path) -> list[Path]:
 
 
 def remove(checkpoint: Path) -> None:
-    """Remove a checkpoint so that a kill never leaves half of it under its name; nothing where it is gone."""
+    """Remove a checkpoint so that a kill never leaves half of it under its name; nothing where it is gone.
+
+    OSError where the folder takes no change: then all of it is still there.
+    """
     leaving = checkpoint.with_name(f"{_UNFINISHED}removed-{checkpoint.name}")
+    shutil.rmtree(leaving, ignore_errors=True)  # left where one of this name could not be removed to the end
     try:
         checkpoint.rename(leaving)
     except FileNotFoundError:

@@ -7,6 +7,7 @@ before a file is touched.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
@@ -16,6 +17,8 @@ from backend.domain.records import EvaluationSummary
 from backend.domain.retention import decide
 from worker.kit.recorder import Recorder
 from worker.training.checkpoints import checkpoint
+
+log = logging.getLogger(__name__)
 
 
 class Keeper:
@@ -79,8 +82,12 @@ class Keeper:
         with self._lock:
             if path not in self._leaving:
                 return
-            self._leaving.discard(path)
-            checkpoint.remove(path)
+            try:
+                checkpoint.remove(path)
+            except OSError as error:  # asked for again beside the next checkpoint
+                log.warning("Could not remove the checkpoint %s: %s", told, error)
+            else:
+                self._leaving.discard(path)
 
     def _told(self, path: Path) -> str:
         return str(path.relative_to(self._folder.parent))
