@@ -6,6 +6,7 @@ host whose own clock is wrong can so neither take a live worker's run nor look o
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sqlalchemy import Float
@@ -31,6 +32,17 @@ def _postgresql(_element: now, _compiler: Any, **_options: Any) -> str:
 @compiles(now, "sqlite")
 def _sqlite(_element: now, _compiler: Any, **_options: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"  # days since noon of 24 November 4714 BC
+
+
+# Seconds between two clocks: more is worth a word; more makes logs and certificates wrong.
+SLIGHT_SKEW, HARMFUL_SKEW = 2.0, 300.0
+
+
+def skew(session: Session) -> float:
+    """Seconds by which this host's clock leads the database's."""
+    before = time.time()
+    theirs = read(session)
+    return (before + time.time()) / 2 - theirs
 
 
 def read(session: Session) -> float:

@@ -51,11 +51,12 @@ class Outage:
     """What a process knows of the database's troubles: right after one, a lapsed lease means nothing.
 
     Nobody could renew meanwhile. Whoever lives does so within a second of its own next try; a sweep that came
-    first would take a run from a training that had waited for the database.
+    first would take a run from a training that had waited for the database. A process that has just started
+    cannot know of what was before, and so takes it for an outage.
     """
 
     def __init__(self) -> None:
-        self._until = 0.0
+        self.note()
 
     def note(self) -> None:
         """The database cannot be used at this moment."""

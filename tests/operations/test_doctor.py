@@ -131,7 +131,7 @@ def test_artifacts_that_cannot_be_written_and_a_disk_that_is_nearly_full(home: P
     assert "refused" in found["disk"][0]["what"]
 
 
-@pytest.mark.parametrize(("ahead", "level"), [(5.0, "warning"), (-120.0, "problem")])
+@pytest.mark.parametrize(("ahead", "level"), [(5.0, "warning"), (-120.0, "warning"), (-600.0, "problem")])
 def test_a_clock_that_is_wrong(home: Path, monkeypatch: pytest.MonkeyPatch, ahead: float, level: str) -> None:
     right = time.time
     monkeypatch.setattr(time, "time", lambda: right() + ahead)

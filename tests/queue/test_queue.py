@@ -25,6 +25,7 @@ from backend.runs.tables import Run
 from backend.workers import lease
 from backend.workers import service as workers
 from tests.support.passing_time import elapse
+from tests.support.processes import eventually
 from tests.support.records.rows import add_run
 
 T = TypeVar("T")
@@ -255,17 +256,22 @@ def test_leases_of_dead_processes_are_freed_at_once_and_others_kept(engine: Engi
     assert listed(engine) == {}
 
 
-def test_right_after_an_outage_of_the_database_a_lapsed_lease_is_left_to_be_renewed(engine: Engine) -> None:
+def test_right_after_an_outage_of_the_database_a_lapsed_lease_is_left_to_be_renewed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_run(engine, RUN)
     claim(engine)
     elapse(engine, lease.SECONDS + 1)
-    outage = queue_sweep.Outage()
-    assert outage.is_over
-    outage.note()
+    outage = queue_sweep.Outage()  # of a process that starts
+    assert not outage.is_over
 
     commit(engine, lambda session: queue_sweep.sweep(session, count_lapsed=outage.is_over))
     assert row(engine).status == "running"
-    commit(engine, queue_sweep.sweep)
+
+    monkeypatch.setattr(queue_sweep, "RENEWED_WITHIN", 0.0)
+    outage.note()
+    eventually(lambda: outage.is_over, "everybody has had the time to renew")
+    commit(engine, lambda session: queue_sweep.sweep(session, count_lapsed=outage.is_over))
     assert row(engine).status == "queued"
 
 

@@ -30,7 +30,6 @@ from backend.evaluation import jobs as queue
 from backend.evaluation import outcomes as predictions
 from backend.evaluation.jobs import Share, ShareLost
 from backend.kit.errors import NotFound, Unavailable
-from backend.kit.retry import retry
 from backend.runs import trained_on
 from backend.scores import job_queries as jobs
 from backend.settings import Settings
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TELL_EVERY = 0.5  # seconds between two notifications
-PATIENCE = 600.0  # seconds to keep asking a database that is away
 
 
 def main(evaluation_id: int, share_id: int) -> int:
@@ -191,21 +189,13 @@ class _Work:
             queue.complete(session, self.share, summarise(key, outcomes, 0.0))
 
     def _write(self, work: Callable[[Session], T]) -> T:
-        """One transaction; a database that is away is asked again for a while."""
-        deadline = time.monotonic() + PATIENCE
-
-        def wait(error: Unavailable, pause: float) -> bool:
-            if self.stop.requested or time.monotonic() > deadline:
-                return False
-            print(f"Not written yet: {error}", file=sys.stderr)
-            time.sleep(pause)
-            return True
+        """One transaction, once the database takes it."""
 
         def write() -> T:
             with session_scope(self.engine) as session:
                 return work(session)
 
-        return retry(write, Unavailable, wait)
+        return waited_out(write, self.stop)
 
     def _tell(self, run_id: str) -> None:
         if time.monotonic() - self.told_at > TELL_EVERY:

@@ -12,14 +12,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from backend.db import clock
+from backend.db.clock import HARMFUL_SKEW
 from backend.db.migrate import mismatch
 from backend.kit.disk import free_bytes
 from backend.kit.format import rough_duration
@@ -27,7 +26,6 @@ from worker.service.machine import device_info
 
 PATIENCE = 10.0  # seconds that a folder or a driver may take to answer
 PROBE = "folder probe"  # name of the thread that may hang
-MAX_SKEW = 300.0  # seconds between the clocks of this host and of the database
 GIB = 2**30
 TORCH_PATIENCE = 120.0  # seconds: torch is read from disk, and the device woken
 TORCH_PROBE = "import torch; torch.zeros(1, device='cuda').add_(1).item()"
@@ -73,16 +71,9 @@ def schema(session: Session) -> Trouble | None:
     return Trouble(found.message, found.hint) if found else None
 
 
-def skew(session: Session) -> float:
-    """Seconds by which this host's clock leads the database's."""
-    before = time.time()
-    theirs = clock.read(session)
-    return (before + time.time()) / 2 - theirs
-
-
 def clock_of(ahead: float) -> Trouble | None:
     """Whether the host's clock is near enough to the database's for logs and certificates to make sense."""
-    if abs(ahead) <= MAX_SKEW:
+    if abs(ahead) <= HARMFUL_SKEW:
         return None
     how = "ahead of" if ahead > 0 else "behind"
     cause = f"The clock of this machine is {rough_duration(abs(ahead))} {how} the database's."

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine
 
+from backend.db import clock
 from backend.db.session import reading_scope
 from backend.kit.format import rough_duration
 from backend.kit.retry import pause_after
@@ -78,7 +79,7 @@ class Node:
         with reading_scope(self._engine) as session:
             foreign = fitness.schema(session)
             self.schema_fits = foreign is None
-            self.clock_ahead = fitness.skew(session)
+            self.clock_ahead = clock.skew(session)
         return foreign or fitness.clock_of(self.clock_ahead)
 
     def _rest(self) -> Trouble | None:

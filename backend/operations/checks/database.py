@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +25,6 @@ from backend.workers import service as workers
 from backend.workers.service import WorkerState
 
 MIN_POSTGRES = 13
-MAX_SKEW, HARMFUL_SKEW = 2.0, 30.0  # seconds; half a lease
 NAMED = 3
 
 
@@ -95,14 +93,12 @@ def _postgresql(connection: Connection) -> Iterator[Finding]:
 
 
 def _clock(session: Session) -> Iterator[Finding]:
-    before = time.time()
-    theirs = clock.read(session)
-    skew = (before + time.time()) / 2 - theirs
+    skew = clock.skew(session)
     said = f"this machine is {abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the database"
-    if abs(skew) < MAX_SKEW:
+    if abs(skew) < clock.SLIGHT_SKEW:
         yield ok("clock", said)
     else:
-        found = problem if abs(skew) >= HARMFUL_SKEW else warning
+        found = problem if abs(skew) >= clock.HARMFUL_SKEW else warning
         yield found("clock", f"Clocks differ: {said}.", "Set both by NTP. Leases go by the database's clock.")
 
 
