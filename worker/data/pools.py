@@ -2,7 +2,7 @@
 
 A draw is a pure function of (seed, task, visit). The pairs that are asked go through the pool in an order
 drawn once for each pass over it, so that every pair is asked as often as any other; what is shown beside
-them is drawn anew at each visit.
+them is drawn again at each visit.
 """
 
 from __future__ import annotations

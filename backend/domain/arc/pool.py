@@ -79,7 +79,7 @@ class PairPool:
 
     @property
     def layout(self) -> Layout:
-        """Unpacked, anew at every call: a megabyte or two."""
+        """Unpacked at every call again: a megabyte or two."""
         raw = zlib.decompress(self._packed)
         end = _COUNT + _SIZES * self._size
         return Layout(raw[_COUNT:end], raw[end:])
