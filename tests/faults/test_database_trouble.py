@@ -1,4 +1,4 @@
-"""A training whose database hangs, takes no writes, restarts or is cut off: it goes on, and loses nothing."""
+"""A training whose database hangs, takes no writes, restarts or is cut off: it waits, and loses nothing."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_a_clean_up_leaves_the_newest_the_best_and_what_is_needed(engine: Engine
     with session_scope(engine) as session:
         keeping.set_alias(session, run, "paper", 300)
         fork = runs.fork(session, run, 400).id
-        (of_run,) = storage.read(session, storage.Path("/nowhere")).runs
+        (of_run,) = storage.read(session, storage.Path("/nowhere"), least_free=0).runs
         assert of_run.spare == 1
         assert storage.forget_old(session, [run]) == [f"{run}/100"]
     assert steps(engine, run) == [500, 400, 300, 200]

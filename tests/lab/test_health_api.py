@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import text
@@ -17,6 +20,8 @@ from backend.workers.service import WorkerBeat
 from tests.support.databases import PostgresDatabases, SqliteFiles
 from tests.support.processes import Lab
 from tests.support.web import WebServer, events_of
+
+Found = TypeVar("Found")
 
 
 def test_a_process_that_is_alive_says_so_and_asks_nobody(server: WebServer) -> None:
@@ -40,6 +45,12 @@ def test_the_lab_is_ready_with_a_worker_and_degraded_without(server: WebServer) 
             workers.sign_off(session, beat.id)
 
 
+def in_a_loop(work: Coroutine[Any, Any, Found]) -> Found:
+    """In a thread of its own: this one may have a browser's loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -54,7 +65,7 @@ def test_another_schema_is_not_ready_and_the_words_say_what_to_do(
     engine = make_engine(sqlite_files.new())
     with session_scope(engine) as session:
         session.execute(text(change))
-    faults = asyncio.run(Parts(checks(engine, tmp_path)).ask())
+    faults = in_a_loop(Parts(checks(engine, tmp_path)).ask())
     assert words in faults["schema_version"]
     assert faults["artifacts"] == ""
 
@@ -62,7 +73,7 @@ def test_another_schema_is_not_ready_and_the_words_say_what_to_do(
 def test_an_artifacts_folder_that_cannot_be_written_is_told(sqlite_url: str, tmp_path: Path) -> None:
     in_the_way = tmp_path / "artifacts"
     in_the_way.write_text("a file")
-    faults = asyncio.run(Parts(checks(make_engine(sqlite_url), in_the_way)).ask())
+    faults = in_a_loop(Parts(checks(make_engine(sqlite_url), in_the_way)).ask())
     assert "cannot be written" in faults["artifacts"]
     assert faults["database"] == ""
 
@@ -81,7 +92,7 @@ def test_a_part_that_never_answers_is_told_within_the_bound_and_keeps_one_thread
         released.set()
         return [*answers, await parts.ask()]
 
-    *before, after = asyncio.run(ask_three_times())
+    *before, after = in_a_loop(ask_three_times())
     assert before == [{"silent": "No answer within 0.2 s.", "well": ""}] * 3
     assert after == {"silent": "", "well": ""}
     assert len(asked) == 1

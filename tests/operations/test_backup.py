@@ -155,10 +155,16 @@ class Load:
 )
 @pytest.mark.slow
 def test_a_backup_under_load_restores_to_a_lab_that_shows_the_same(
-    source: str, target: str, furnished: Callable[[str], House], houses: Houses, tmp_path: Path
+    source: str,
+    target: str,
+    furnished: Callable[[str], House],
+    houses: Houses,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     lab, restored = furnished(source), houses("restored", target)
     engine, secret = make_engine(lab.database_url), RELEASE.secret
+    request.addfinalizer(engine.dispose)
     run, trained = record_run(engine), record_run(engine, status="running", points=1)
     with session_scope(engine) as session:
         session.execute(delete(Checkpoint))  # recorded without files

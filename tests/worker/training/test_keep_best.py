@@ -104,7 +104,7 @@ class Interfering(DbRecorder):
         super().evaluation_finished(summary)
         if summary.key.step == 30:
             self.flush()
-            with session_scope(self._engine) as session:
+            with session_scope(self._store._engine) as session:
                 keeping.set_alias(session, RUN, "paper", 30)
 
 
