@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from backend.data import service as datasets
+from backend.data.archives import File
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
@@ -42,6 +43,11 @@ class SetView(BaseModel):
     name: str = Field(examples=["arc-agi-1/training"])
     origin: str = Field(description="built-in or imported")
     tasks: int
+    pairs: tuple[int, int] | None = Field(
+        description="Fewest and most pairs in the pools that demonstrations and queries of its tasks are "
+        "drawn from; null where tasks have no pool.",
+        examples=[[1000, 1000]],
+    )
     created_at: float
 
 
@@ -59,6 +65,9 @@ class TaskView(BaseModel):
     id: str
     demonstrations: list[PairView]
     tests: list[PairView]
+    pairs: int | None = Field(
+        description="Pairs in its pool, of which demonstrations and tests are a fixed draw; null without one."
+    )
 
 
 class ImportBody(BaseModel):
@@ -85,8 +94,8 @@ class Import:
     """What is to be imported under which name."""
 
     name: str
-    files: tuple[datasets.File, ...]
-    solutions: datasets.File | None
+    files: tuple[File, ...]
+    solutions: File | None
     replace: bool
 
 
@@ -115,7 +124,7 @@ async def _from_form(form: FormData) -> Import:
     )
 
 
-async def _read(upload: UploadFile) -> datasets.File:
+async def _read(upload: UploadFile) -> File:
     return await upload.read(), upload.filename or "file"
 
 
@@ -167,7 +176,8 @@ def list_sets(engine: Database) -> list[SetView]:
     },
 )
 def import_set(given: Annotated[Import, Depends(posted_import)], engine: Database) -> SetView:
-    """Import Kaggle-form or single-task files, all or nothing. The same again changes nothing."""
+    """Import Kaggle-form, single-task or RE-ARC-form files, or a zip or tar archive of them, all or nothing.
+    The same again changes nothing."""
     with session_scope(engine) as session:
         summary = datasets.import_files(session, given.name, given.files, given.solutions, given.replace)
     return SetView.model_validate(summary)
@@ -200,7 +210,7 @@ def remove_set(name: SetName, engine: Database) -> None:
 def list_tasks(name: SetName, engine: Database) -> list[str]:
     """Ids of a set's tasks in its order."""
     with reading_scope(engine) as session:
-        return [task.id for task in datasets.tasks(session, name)]
+        return [task.id for task in datasets.tasks(session, name, pools=False)]
 
 
 @router.get("/{name:path}/tasks/{task_id}", responses=responses(401, 404))
@@ -213,7 +223,8 @@ def read_task(name: SetName, task_id: str, engine: Database) -> TaskView:
 def _view(set_name: str, task: Task) -> TaskView:
     demonstrations = [PairView(input=p.input.digits, output=p.output.digits) for p in task.demonstrations]
     tests = [PairView(input=test.input.digits, output=_digits(test.output)) for test in task.tests]
-    return TaskView(set=set_name, id=task.id, demonstrations=demonstrations, tests=tests)
+    pairs = len(task.pool) if task.pool else None
+    return TaskView(set=set_name, id=task.id, demonstrations=demonstrations, tests=tests, pairs=pairs)
 
 
 def _digits(grid: Grid | None) -> str | None:

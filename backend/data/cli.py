@@ -29,16 +29,26 @@ def list_sets() -> None:
     from backend.terminal.tables import show as show_table
 
     with reading() as session:
-        rows = [(each.name, each.origin, str(each.tasks)) for each in datasets.available(session)]
+        rows = [
+            (each.name, each.origin, str(each.tasks), each.pairs_words)
+            for each in datasets.available(session)
+        ]
     show_table(
-        ("set", "origin", "tasks"), rows, empty="No task sets yet. Load the built-in ones: etrm migrate"
+        ("set", "origin", "tasks", "pairs"),
+        rows,
+        empty="No task sets yet. Load the built-in ones: etrm migrate",
     )
 
 
 @app.command(name="import")
 def import_files(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Kaggle challenges or single-task JSON files.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Task files (Kaggle challenges, single tasks, RE-ARC's lists of pairs), or a zip or tar "
+            "archive or a folder of them.",
+        ),
     ],
     name: Annotated[str, typer.Option(help="Name of the new task set.")],
     solutions: Annotated[Path | None, typer.Option(help="Kaggle solutions file.")] = None,
@@ -52,7 +62,7 @@ def import_files(
         made = datasets.import_files(
             session,
             name,
-            [(_read(file), file.name) for file in files],
+            [(file, file.name) for file in files],
             (_read(solutions), solutions.name) if solutions else None,
             replace,
         )
@@ -140,6 +150,8 @@ def show(
 
 def _drawn(task: Task) -> Iterator[Text | str]:
     """A task line by line: each pair's input beside its output."""
+    if task.pool:
+        yield f"drawn for evaluations from the pool of {len(task.pool):,} pairs"
     for number, pair in enumerate(task.demonstrations, 1):
         yield f"demonstration {number}"
         yield from _side_by_side(pair.input, pair.output)

@@ -9,13 +9,14 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from backend.data import service as datasets
+from backend.data.archives import File
 from backend.domain.arc.fetched import FetchedSet, PinnedFile
 from backend.domain.arc.files import MAX_FILE_BYTES
 from backend.kit.errors import InvalidInput, Unavailable
 
 PATIENCE = 60.0  # seconds for an answer
 
-Files = tuple[datasets.File, datasets.File]  # challenges, solutions
+Files = tuple[File, File]  # challenges, solutions
 
 
 def read(wanted: FetchedSet, folder: Path | None = None) -> Files:

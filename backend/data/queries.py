@@ -12,6 +12,7 @@ from backend.data.tables import Task as TaskRow
 from backend.data.tables import TaskSet
 from backend.db.upsert import insert_or
 from backend.domain.arc.grid import Grid
+from backend.domain.arc.pool import PairPool
 from backend.domain.arc.task import Pair, Task, TestPair
 
 
@@ -44,10 +45,12 @@ def delete_set(session: Session, name: str) -> None:
     session.execute(delete(TaskSet).where(TaskSet.name == name))
 
 
-def sets_with_counts(session: Session) -> Sequence[Row[str, str, float, int]]:
-    """(name, origin, created_at, number of tasks) of every set, by name."""
+def sets_with_counts(session: Session) -> Sequence[Row[str, str, float, int, int | None, int | None]]:
+    """(name, origin, created_at, number of tasks, fewest and most pairs in their pools) of every set, by
+    name."""
+    pairs = func.min(TaskRow.pairs), func.max(TaskRow.pairs)
     query = (
-        select(TaskSet.name, TaskSet.origin, TaskSet.created_at, func.count(TaskRow.id))
+        select(TaskSet.name, TaskSet.origin, TaskSet.created_at, func.count(TaskRow.id), *pairs)
         .outerjoin(TaskRow, TaskRow.set_name == TaskSet.name)
         .group_by(TaskSet.name, TaskSet.origin, TaskSet.created_at)
         .order_by(TaskSet.name)
@@ -55,9 +58,11 @@ def sets_with_counts(session: Session) -> Sequence[Row[str, str, float, int]]:
     return session.execute(query).all()
 
 
-def tasks_of(session: Session, set_name: str) -> tuple[Task, ...]:
-    """All tasks of the set, in its order; empty where there is no such set."""
+def tasks_of(session: Session, set_name: str, *, pools: bool = True) -> tuple[Task, ...]:
+    """All tasks of the set, in its order; empty where there is no such set. Without `pools` those of many
+    pairs come without them: what an evaluation shows and asks is enough, and some 50 MB less."""
     query = select(TaskRow.id, TaskRow.demonstrations, TaskRow.tests)
+    query = query.add_columns(TaskRow.pool) if pools else query
     query = query.where(TaskRow.set_name == set_name).order_by(TaskRow.position)
     return tuple(task_from(*row) for row in session.execute(query))
 
@@ -93,7 +98,7 @@ def neighbours(session: Session, set_name: str, task_id: str) -> tuple[str | Non
 
 def find_task(session: Session, set_name: str, task_id: str) -> Task | None:
     row = session.get(TaskRow, (set_name, task_id))
-    return task_from(row.id, row.demonstrations, row.tests) if row else None
+    return task_from(row.id, row.demonstrations, row.tests, row.pool) if row else None
 
 
 def called(session: Session, text: str, limit: int) -> Sequence[Row[str, str]]:
@@ -102,7 +107,9 @@ def called(session: Session, text: str, limit: int) -> Sequence[Row[str, str]]:
     return session.execute(query.order_by(TaskRow.id, TaskRow.set_name).limit(limit)).all()
 
 
-def task_from(task_id: str, demonstrations: Iterable[Any], tests: Iterable[Any]) -> Task:
+def task_from(
+    task_id: str, demonstrations: Iterable[Any], tests: Iterable[Any], pool: bytes | None = None
+) -> Task:
     """A task from its columns."""
     return Task(
         task_id,
@@ -111,6 +118,7 @@ def task_from(task_id: str, demonstrations: Iterable[Any], tests: Iterable[Any])
             TestPair(Grid.from_digits(given), None if answer is None else Grid.from_digits(answer))
             for given, answer in tests
         ),
+        None if pool is None else PairPool(pool),
     )
 
 
@@ -120,4 +128,6 @@ def _columns(task: Task) -> dict[str, Any]:
         "demonstrations": [[pair.input.digits, pair.output.digits] for pair in task.demonstrations],
         "tests": [[test.input.digits, test.output.digits if test.output else None] for test in task.tests],
         "side": task.side,
+        "pairs": None if task.pool is None else len(task.pool),
+        "pool": None if task.pool is None else task.pool.packed,
     }

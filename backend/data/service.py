@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
+from backend.data import archives
 from backend.data import queries as rows
+from backend.data.archives import File, Source
 from backend.domain.arc.files import merge_solutions, parse_tasks, read_built_in
 from backend.domain.arc.task import Task
 from backend.domain.experiment import BUILT_IN_SETS, GENERATED_PREFIX, GENERATED_SETS
@@ -26,8 +28,6 @@ from backend.settings import Settings
 MAX_NAME = 100
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
-File = tuple[bytes, str]  # content, name
-
 
 @dataclass(frozen=True)
 class SetSummary:
@@ -37,6 +37,14 @@ class SetSummary:
     origin: str  # built-in, generated, imported
     tasks: int
     created_at: float | None  # None: a generated set that is made when a run first uses it
+    pairs: tuple[int, int] | None = None  # fewest and most in the pools of its tasks; None: they have none
+
+    @property
+    def pairs_words(self) -> str:
+        """`1,000 pairs a task`, `12 to 1,000 pairs a task`; empty without pools."""
+        if self.pairs is None:
+            return ""
+        return " to ".join(f"{count:,}" for count in dict.fromkeys(self.pairs)) + " pairs a task"
 
 
 @dataclass(frozen=True)
@@ -66,13 +74,14 @@ def keep_generated(session: Session, name: str, generated: Sequence[Task]) -> No
 def import_files(
     session: Session,
     name: str,
-    files: Sequence[File],
+    files: Iterable[Source],
     solutions: File | None = None,
     replace: bool = False,
 ) -> SetSummary:
     """Make the set `name` of the tasks in `files`, or nothing at all if any of them is wrong.
 
-    Importing the same tasks again changes nothing; other tasks under a used name need `replace`.
+    A file may be an archive of task files, and a path a folder of them. Importing the same tasks again
+    changes nothing; other tasks under a used name need `replace`.
     Raises InvalidInput (name), InvalidTaskFile, TooLarge, Conflict, StorageFull.
     """
     check_name(name)
@@ -93,7 +102,7 @@ def import_files(
 def check_import(
     session: Session,
     name: str,
-    files: Sequence[File],
+    files: Iterable[Source],
     solutions: File | None = None,
     replace: bool = False,
 ) -> int:
@@ -141,8 +150,8 @@ def check_name(name: str) -> None:
 def sets(session: Session) -> list[SetSummary]:
     """All sets by name."""
     return [
-        SetSummary(name, origin, number, created_at)
-        for name, origin, created_at, number in rows.sets_with_counts(session)
+        SetSummary(name, origin, number, created_at, (fewest, most or 0) if fewest else None)
+        for name, origin, created_at, number, fewest, most in rows.sets_with_counts(session)
     ]
 
 
@@ -158,9 +167,12 @@ def available(session: Session) -> list[SetSummary]:
     return sorted([*stored, *made], key=lambda each: each.name)
 
 
-def tasks(session: Session, set_name: str) -> tuple[Task, ...]:
-    """The tasks of a set in its order; NotFound with a suggestion where there is none of this name."""
-    found = rows.tasks_of(session, set_name)
+def tasks(session: Session, set_name: str, *, pools: bool = True) -> tuple[Task, ...]:
+    """The tasks of a set in its order; NotFound with a suggestion where there is none of this name.
+
+    Without `pools` tasks of many pairs come as an evaluation sees them: not for training or a leak check.
+    """
+    found = rows.tasks_of(session, set_name, pools=pools)
     if not found:
         raise _no_set(session, set_name)
     return found
@@ -201,18 +213,18 @@ def neighbours(session: Session, set_name: str, task_id: str) -> tuple[str | Non
     return rows.neighbours(session, set_name, task_id)
 
 
-def _parsed(files: Sequence[File], solutions: File | None) -> tuple[Task, ...]:
-    """The tasks of all files, in their order, each id once."""
-    if not files:
-        raise InvalidTaskFile("No file to import.", "Choose at least one JSON file.")
+def _parsed(files: Iterable[Source], solutions: File | None) -> tuple[Task, ...]:
+    """The tasks of all files, in their order, each id once. One file is held in memory at a time."""
     found: dict[str, Task] = {}
-    for content, filename in files:
+    for content, filename in archives.unpacked(files):
         for each in parse_tasks(content, filename):
             if each.id in found:
                 raise InvalidTaskFile(
                     f"{filename}: task {each.id!r} is also in an earlier file.", "Leave one of them out."
                 )
             found[each.id] = each
+    if not found:
+        raise InvalidTaskFile("No file to import.", "Choose at least one JSON file or archive.")
     merged = tuple(found.values())
     return merge_solutions(merged, *solutions) if solutions else merged
 

@@ -187,7 +187,7 @@ def _tasks(session: Session, run: Run, asked: EvaluationRequest) -> tuple[str, l
         raise _invalid("set", f"{name} has not been generated yet.", "A run that uses it generates it.")
     if name not in known:
         raise _invalid("set", f"unknown task set {name!r}.", did_you_mean(name, known))
-    tasks = sorted(datasets.tasks(session, name), key=lambda task: task.id)
+    tasks = sorted(datasets.tasks(session, name, pools=False), key=lambda task: task.id)
     if asked.that_fit:
         sizes = config.data.canvas_sizes
         tasks = [task for task in tasks if choose_canvas(task, sizes) is not None]

@@ -85,9 +85,10 @@ def submission(session: Session, evaluation: Evaluation) -> dict[str, list[dict[
         grids = [each.grid.as_lists() or NO_ANSWER for each in outcome.candidates[:ATTEMPTS]]
         found[outcome.task_id, outcome.test_index] = grids
     asked = set(evaluation.task_ids)
+    tasks = datasets.tasks(session, evaluation.set_name, pools=False)
     return {
         task.id: [_attempts(found.get((task.id, index), [])) for index in range(len(task.tests))]
-        for task in sorted(datasets.tasks(session, evaluation.set_name), key=lambda task: task.id)
+        for task in sorted(tasks, key=lambda task: task.id)
         if task.id in asked
     }
 

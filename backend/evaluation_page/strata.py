@@ -48,7 +48,8 @@ def strata(session: Session, evaluation_id: int) -> StrataView:
     if evaluation is None:
         raise NotFound(f"Evaluation {evaluation_id} not found.")
     ranks = rows.truth_ranks(session, evaluation_id)
-    known = {task.id: task for task in tasks.tasks_of(session, evaluation.set_name) if task.id in ranks}
+    of_set = tasks.tasks_of(session, evaluation.set_name, pools=False)
+    known = {task.id: task for task in of_set if task.id in ranks}
     sorted_ = {task_id: strata_of(known.get(task_id)) for task_id in ranks}
     return StrataView(
         evaluation=evaluation_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -15,10 +15,19 @@ from backend.run_view.views import TrainedOnView
 
 KEPT = 64  # sets, and pairs of sets, whose comparison is kept
 SetKey = tuple[str, float | None]  # name, and when its tasks came
+
+
+class Sides(NamedTuple):
+    """Of the smallest canvas on which a task can be trained, and evaluated."""
+
+    trained: int
+    evaluated: int
+
+
 K = TypeVar("K")
 V = TypeVar("V")
 
-_sides: dict[SetKey, Mapping[str, int]] = {}
+_sides: dict[SetKey, Mapping[str, Sides]] = {}
 _overlaps: dict[tuple[SetKey, SetKey, bool], frozenset[str]] = {}
 
 
@@ -48,9 +57,9 @@ def _shortage(session: Session, config: ExperimentConfig, known: Mapping[str, Se
     held_out = [part for part in config.evaluation.sets if part.name not in data.training_sets]
     candidates: dict[str, tuple[str, int]] = {}
     for name in data.training_sets:
-        for task_id, side in _sides_of(session, known[name]).items():
+        for task_id, sides in _sides_of(session, known[name]).items():
             if not data.task_ids or task_id in data.task_ids:
-                candidates.setdefault(task_id, (name, side))
+                candidates.setdefault(task_id, (name, sides.trained))
     overlapping = {
         (name, task_id)
         for name in data.training_sets
@@ -77,17 +86,18 @@ def _shown(session: Session, config: ExperimentConfig, known: Mapping[str, SetKe
     largest = config.data.canvas_sizes[-1]
     for part in config.evaluation.sets:
         if part.name not in config.data.training_sets:
-            sides = sorted(_sides_of(session, known[part.name]).items())
+            sides_of = _sides_of(session, known[part.name])
+            sides = sorted((task_id, sides.evaluated) for task_id, sides in sides_of.items())
             asked = [each for each in sides if each[1] <= largest or not part.that_fit][: part.first_tasks]
             learnt = sides if config.data.demonstrations_of == "set" else asked
             yield from (task_id for task_id, side in learnt if side <= largest)
 
 
-def _sides_of(session: Session, key: SetKey) -> Mapping[str, int]:
-    """Task id -> the canvas it needs."""
+def _sides_of(session: Session, key: SetKey) -> Mapping[str, Sides]:
+    """Task id -> the canvases it needs."""
     if key not in _sides:
         tasks = datasets.tasks(session, key[0])
-        return _kept(_sides, key, {task.id: task.visible_side for task in tasks})
+        return _kept(_sides, key, {task.id: Sides(task.training_side, task.visible_side) for task in tasks})
     return _sides[key]
 
 

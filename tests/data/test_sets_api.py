@@ -32,6 +32,7 @@ def test_a_file_and_the_same_as_json_make_the_same_set(client: httpx.Client) -> 
         "id": "puzzle",
         "demonstrations": [{"input": "12", "output": "21"}, {"input": "3", "output": "4"}],
         "tests": [{"input": "05", "output": "50"}, {"input": "7", "output": None}],
+        "pairs": None,
     }
     made = client.post("/api/v1/sets", json={"name": "from/json", "tasks": {"puzzle": TASK}})
     assert made.status_code == 201, made.text

@@ -15,12 +15,14 @@ from backend.db.session import session_scope
 from backend.domain.arc.files import read_built_in
 from backend.domain.experiment import ExperimentConfig
 from backend.launch import training_tasks
+from tests.support.pair_archives import tasks as pooled_tasks
 from tests.support.records.tiny_runs import tiny
 from worker.data import training_data
 from worker.data.sets import TasksInMemory
 
 TASKS = read_built_in("arc-agi-1/training")[:48]
 SETS = {"mine": TASKS, "asked": TASKS[:47], "few": TASKS[40:44], "more": TASKS[46:] + TASKS[:2]}
+SETS["pooled"] = pooled_tasks()  # of 50 pairs each on up to 4 x 4 cells
 
 
 @pytest.fixture
@@ -50,6 +52,7 @@ def config(*, training: tuple[str, ...] = ("mine",), evaluated: str = "few", **d
         (config(evaluated="mine"), "Trains on 48 tasks.", False),
         (config(training=("few", "more"), evaluated="asked"), "Trains on 1 of 8 tasks", True),
         (config(canvas_sizes=(10,)), "fitting no canvas.", True),
+        (config(training=("pooled",), canvas_sizes=(3,)), "Trains on 4 tasks.", False),
         (
             config(evaluation_demonstrations=True),
             "Trains on 44 of 48 tasks and the demonstrations of 3",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -114,14 +114,16 @@ def form_of(task: TrainingTask, share: float, config: ExperimentConfig) -> int:
 
 
 def in_the_corner(task: TrainingTask, form: int, config: ExperimentConfig) -> Collection[int]:
-    """The pairs of a task, by place, that are not translated in a form of it."""
+    """The pairs of a task, by place, that are not translated in a form of it: one, and of a pool so many that
+    a visit meets about one of them."""
     places = range(len(task.pairs))
     if not config.data.translation:
         return places
     if not config.data.corner_pair:
         return ()
     digest = blake2b(f"corner/{config.seed}/{form}/{task.id}".encode(), digest_size=8).digest()
-    return (int.from_bytes(digest, "little") % len(places),)
+    every = task.draw.together if task.draw else len(places)
+    return places[int.from_bytes(digest, "little") % every :: every]
 
 
 class BatchStream:
@@ -133,9 +135,10 @@ class BatchStream:
         self._tasks, self._puzzles = data.by_canvas[side], data.puzzles
         self.demonstrations = min(  # places for them, per sample
             most_demonstrations(config),
-            max(len(task.beside(asked)) for task in self._tasks for asked in task.asked),
+            max(task.room for task in self._tasks),
         )
-        self._draws = 3 + max(len(task.shown) for task in self._tasks) + 2 * (1 + self.demonstrations)
+        shown = max(task.draw.most if task.draw else len(task.shown) for task in self._tasks)
+        self._draws = 3 + shown + 2 * (1 + self.demonstrations)
         order = EveryPair if config.data.query in ("each", "each_test") else OnePairPerTask
         self._order: Order = order(self._tasks, config.seed, side)
 
@@ -157,7 +160,7 @@ class BatchStream:
         # A counter-based generator: any sample can be drawn without those before it.
         philox = np.random.Philox(key=[self._seed, self._side], counter=[0, index, 0, 0])
         draws = np.random.Generator(philox).random(self._draws)
-        task, asked, share = self._order.visit(index, draws)
+        task, asked, share, beside = self._order.visit(index, draws)
         form = form_of(task, share, self._config)
         view = View(augmentation(self._seed, task.id, form))
         canvases.puzzle[row] = self._puzzles.row(task.id, form)
@@ -165,11 +168,10 @@ class BatchStream:
         still = in_the_corner(task, form, self._config)
         asked_canvases = canvases.inputs[row], canvases.outputs[row]
         view.draw_pair(asked_canvases, task.pairs[asked], None if asked in still else offsets[0])
-        for place, pair in enumerate(self._shown(task, asked, draws[2:])):
+        for place, pair in enumerate(self._shown(beside, draws[2:])):
             canvases.show(view, row, place, task.pairs[pair], None if pair in still else offsets[place + 1])
 
-    def _shown(self, task: TrainingTask, asked: int, draws: NDArray[np.float64]) -> list[int]:
-        """A random choice of the demonstrations, as places in the task's pairs; never the asked pair."""
-        others = task.beside(asked)
+    def _shown(self, others: Sequence[int], draws: NDArray[np.float64]) -> list[int]:
+        """A random choice of the demonstrations, as places in the task's pairs."""
         order = draws[: len(others)].argsort()[: self.demonstrations]
         return [others[place] for place in order]

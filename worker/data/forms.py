@@ -15,6 +15,7 @@ from backend.domain.arc.task import Task
 from worker.data.augment import DIHEDRALS, Augmentation, augmentation
 from worker.data.tokens import Cells, as_cells
 
+FEW = 16  # grids that tell most turns apart; the others are looked at where these do not
 TRIES = 5  # augmentations drawn per distinct form wanted, at most, as published
 
 Mapped = tuple[int, tuple[int, ...]]  # a turn, and for each colour seen the colour that has its place there
@@ -27,8 +28,8 @@ class Looks:
     p makes of it turned by e. Whether any recolouring joins two turns depends on the task alone.
     """
 
-    def __init__(self, task: Task) -> None:
-        grids = [as_cells(grid) for grid in task.visible_grids]
+    def __init__(self, grids: Iterable[Cells]) -> None:
+        grids = list(grids)
         turned = [[turn(cells) for cells in grids] for turn in DIHEDRALS]
         self._seen = tuple(np.unique(np.concatenate([cells.ravel() for cells in grids])).tolist())
         self._as: list[Mapped] = []
@@ -43,6 +44,8 @@ class Looks:
 
     def _joined(self, first: list[Cells], other: list[Cells], number: int) -> Mapped | None:
         """How `other`, recoloured, is `first`: for each colour of `first` the one that `other` has there."""
+        if len(first) > FEW and self._joined(first[:FEW], other[:FEW], number) is None:
+            return None
         if any(one.shape != two.shape for one, two in zip(first, other, strict=True)):
             return None
         one, two = (np.concatenate([cells.ravel() for cells in grids]) for grids in (first, other))
@@ -52,14 +55,20 @@ class Looks:
         keeps_black = all((colour == 0) == (image == 0) for colour, image in mapping.items())
         if not (is_recolouring and keeps_black):
             return None
-        return number, tuple(mapping[colour] for colour in self._seen)
+        return number, tuple(mapping.get(colour, colour) for colour in self._seen)
 
 
 def distinct(task: Task, seed: int, numbers: Iterable[int]) -> Iterator[tuple[int, Augmentation]]:
     """Those of the augmentations with these numbers that look like none before them."""
-    looks, met = Looks(task), set()
+    return _distinct(task.id, map(as_cells, task.visible_grids), seed, numbers)
+
+
+def _distinct(
+    task_id: str, grids: Iterable[Cells], seed: int, numbers: Iterable[int]
+) -> Iterator[tuple[int, Augmentation]]:
+    looks, met = Looks(grids), set()
     for number in numbers:
-        view = augmentation(seed, task.id, number)
+        view = augmentation(seed, task_id, number)
         key = looks.key(view)
         if key not in met:
             met.add(key)
@@ -69,8 +78,15 @@ def distinct(task: Task, seed: int, numbers: Iterable[int]) -> Iterator[tuple[in
 def distinct_forms(task: Task, seed: int, wanted: int) -> tuple[int, ...]:
     """Numbers of the first `wanted` distinct augmentations of a task, fewer where it has fewer; 0 is the
     original."""
-    found = []
-    for number, _ in distinct(task, seed, range(TRIES * wanted)):
+    return distinct_forms_of(task.id, map(as_cells, task.visible_grids), seed, wanted)
+
+
+def distinct_forms_of(task_id: str, grids: Iterable[Cells], seed: int, wanted: int) -> tuple[int, ...]:
+    """The same of a task that looks like these grids; none wanted, none looked at."""
+    found: list[int] = []
+    if not wanted:
+        return ()
+    for number, _ in _distinct(task_id, grids, seed, range(TRIES * wanted)):
         found.append(number)
         if len(found) == wanted:
             break

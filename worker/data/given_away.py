@@ -71,7 +71,7 @@ def check(
             gone.append(name)
             continue
         whole[name] = [task for task in tasks if task.id in ids]
-        shown[name] = [replace(task, tests=()) for task in tasks if task.id in by_demonstrations]
+        shown[name] = [replace(task, tests=(), pool=None) for task in tasks if task.id in by_demonstrations]
     # The training kept such demonstrations of the sets it knew to be evaluated out itself.
     others = {name: tasks for name, tasks in asked.items() if not shown.get(name)}
     leaks = (

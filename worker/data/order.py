@@ -22,6 +22,7 @@ class Visit(NamedTuple):
     task: TrainingTask
     asked: int  # place in the task's pairs
     form: float  # in [0, 1): which of its augmentations
+    beside: Sequence[int]  # places of the pairs that may be shown
 
 
 class Order(Protocol):
@@ -43,18 +44,18 @@ class OnePairPerTask:
             drawn = _of_pass(self._seed, self._side, number).random(len(self._tasks))
             self._pass, self._order = number, drawn.argsort()
         task = self._tasks[int(self._order[place])]
-        return Visit(task, task.asked[int(draws[0] * len(task.asked))], float(draws[1]))
+        return _asking(task, int(draws[0] * task.samples), float(draws[1]), number)
 
 
 class EveryPair:
-    """A task is asked all its pairs in one view, one sample after the other.
+    """A task is asked all its pairs, of a pool those drawn, in one view, one sample after the other.
 
     So a task with more pairs is trained on more often, by their number.
     """
 
     def __init__(self, tasks: Sequence[TrainingTask], seed: int, side: int) -> None:
         self._tasks, self._seed, self._side = tasks, seed, side
-        self._counts = np.array([len(task.asked) for task in tasks])
+        self._counts = np.array([task.samples for task in tasks])
         self._samples = int(self._counts.sum())  # of a pass
         self._pass = -1
         self._order = self._ends = np.empty(0, dtype=np.int64)
@@ -70,7 +71,16 @@ class EveryPair:
         visited = int(np.searchsorted(self._ends, place, side="right"))
         task = self._tasks[int(self._order[visited])]
         pair = place - int(self._ends[visited])  # counted from the end
-        return Visit(task, task.asked[pair], float(self._forms[visited]))
+        return _asking(task, pair, float(self._forms[visited]), number)
+
+
+def _asking(task: TrainingTask, which: int, form: float, number: int) -> Visit:
+    """The pair `which` of those that visit `number` of the task asks."""
+    if task.draw is None:
+        asked = task.asked[which]
+        return Visit(task, asked, form, task.beside(asked))
+    drawn = task.draw.visit(number)
+    return Visit(task, drawn.asked[which], form, drawn.shown[which])
 
 
 def _of_pass(seed: int, side: int, number: int) -> np.random.Generator:

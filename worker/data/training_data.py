@@ -10,7 +10,7 @@ demonstrations (never the tests) of the tasks that are evaluated.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -28,8 +28,9 @@ from backend.domain.experiment import (
 from backend.domain.trained_on import LeftOut, SetPart, TrainedOn, Why
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
 from backend.kit.problems import did_you_mean
-from worker.data.forms import distinct_forms
+from worker.data.forms import distinct_forms, distinct_forms_of
 from worker.data.leaks import Leak, canonical, find_leaks, refuse_augmented_rules
+from worker.data.pools import PoolDraw, PooledPairs, fitting_side
 from worker.data.puzzles import PuzzleTable
 from worker.data.selection import select_tasks
 from worker.data.sets import TaskSource
@@ -45,10 +46,21 @@ class TrainingTask:
 
     id: str
     side: int
-    pairs: tuple[tuple[Cells, Cells], ...]  # all different, all fit the canvas
-    asked: tuple[int, ...]  # places in `pairs`
-    shown: tuple[int, ...]
+    pairs: Sequence[tuple[Cells, Cells]]  # all different, all fit the canvas
+    asked: Sequence[int]  # places in `pairs`
+    shown: Sequence[int]
     forms: tuple[int, ...] = ()  # numbers of the augmentations it is seen in; empty: all of the config
+    draw: PoolDraw | None = None  # of a pool: which of `asked` and `shown` a visit takes
+
+    @property
+    def samples(self) -> int:
+        """Pairs that a visit asks where it asks all."""
+        return self.draw.asked if self.draw else len(self.asked)
+
+    @property
+    def room(self) -> int:
+        """Pairs shown at once, at most."""
+        return self.draw.most if self.draw else max(len(self.beside(asked)) for asked in self.asked)
 
     def beside(self, asked: int) -> tuple[int, ...]:
         """Places of the pairs that may be shown while `asked` is asked: leave-one-out."""
@@ -219,11 +231,14 @@ def _usable(
 ) -> Iterator[TrainingTask]:
     """The tasks that fit a canvas and have a pair to ask."""
     for set_name, task in candidates.values():
-        side = choose_canvas(task, config.data.canvas_sizes)
+        sizes = config.data.canvas_sizes
+        side = fitting_side(task.pool, sizes) if task.pool else choose_canvas(task, sizes)
         if side is None:
-            largest = config.data.canvas_sizes[-1]
-            reason = f"needs a canvas of {task.visible_side}, the largest has {largest}"
+            reason = f"needs a canvas of {task.training_side}, the largest has {sizes[-1]}"
             dropped.append(Dropped(set_name, task.id, reason, "canvas"))
+            continue
+        if task.pool:
+            yield _pooled(task.id, PooledPairs(task.pool, side), side, config)
             continue
         trained = _training_task(task, side, config)
         if not trained.asked:
@@ -233,6 +248,15 @@ def _usable(
             dropped.append(Dropped(set_name, task.id, reason, "pairs"))
         else:
             yield trained
+
+
+def _pooled(task_id: str, pairs: PooledPairs, side: int, config: ExperimentConfig) -> TrainingTask:
+    """A task whose demonstrations and queries are drawn from many pairs."""
+    data, places = config.data, range(len(pairs))
+    wanted = data.augmentations + 1 if data.distinct_augmentations else 0
+    forms = distinct_forms_of(task_id, (grid for pair in pairs for grid in pair), config.seed, wanted)
+    draw = PoolDraw.of(data, config.seed, task_id, len(pairs))
+    return TrainingTask(task_id, side, pairs, places, places, forms, draw)
 
 
 def _training_task(task: Task, side: int, config: ExperimentConfig) -> TrainingTask:

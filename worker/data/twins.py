@@ -41,7 +41,8 @@ class Twins:
         self.views = views
         self.asks = asks
         self.demonstrations = min(  # places for them, per sample
-            most_demonstrations(config), max(len(task.shown) for task in self._tasks)
+            most_demonstrations(config),
+            max(task.draw.most if task.draw else len(task.shown) for task in self._tasks),
         )
 
     def at(self, index: int) -> Batch:
@@ -62,7 +63,8 @@ class Twins:
         drawn = generator.choice(len(forms), self.views, replace=len(forms) < self.views)
         asked = task.asked[int(generator.random() * len(task.asked))] if self.asks else None
         among = task.shown if asked is None else task.beside(asked)
-        order = generator.random(len(among)).argsort()[: self.demonstrations]
+        room = min(self.demonstrations, task.draw.most) if task.draw else self.demonstrations
+        order = generator.random(len(among)).argsort()[:room]
         offsets = generator.random((self.views, len(order) + self.asks, 2))
         for number, place_of_form in enumerate(drawn.tolist()):
             row, form = first + number, forms[place_of_form]

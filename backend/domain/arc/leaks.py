@@ -8,11 +8,14 @@ the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 
 from backend.domain.arc.grid import Grid
+from backend.domain.arc.pool import PackedPair
+from backend.domain.arc.signatures import Place, Signatures, pairs_of
 from backend.domain.arc.task import Task
 
 Rows = tuple[bytes, ...]
@@ -41,7 +44,8 @@ def find_leaks(
 ) -> tuple[Leak, ...]:
     """Every evaluated task, and every pair of one, that a training task holds in any augmentation.
 
-    Both arguments are tasks by set name. A test pair without its output is passed over.
+    Both arguments are tasks by set name. A test pair without its output is passed over. Of tasks with many
+    pairs all are compared; of two tasks that are known to share something no further pair is looked for.
     """
     if not training or not evaluated:
         return ()
@@ -60,6 +64,7 @@ def find_leaks(
             for _, form in _forms(task):
                 for place in by_form.get(form, ()):
                     found[Leak(set_name, task.id, *place)] = None
+    found |= dict.fromkeys(_through_pools(training, evaluated, found))
     return tuple(found)
 
 
@@ -67,6 +72,72 @@ def generated_id(number: int, rule: str, orbit: str) -> str:
     """The id of a generated task: its number, its rule, and a digest of the rule's orbit."""
     digest = blake2b(orbit.encode(), digest_size=4).hexdigest()
     return f"{number:05d}-{rule}{_ORBIT}{digest}"
+
+
+def _through_pools(
+    training: Mapping[str, Sequence[Task]], evaluated: Mapping[str, Sequence[Task]], found: Iterable[Leak]
+) -> Iterator[Leak]:
+    """Where pairs of pools meet pairs of the other side: once for any two tasks that were not found yet."""
+    trained = [(name, task) for name, tasks in training.items() for task in tasks]
+    asked = [(name, task) for name, tasks in evaluated.items() for task in tasks]
+    trained_pools = [each for each in trained if each[1].pool]
+    asked_pools = [each for each in asked if each[1].pool]
+    known = {
+        (each.training_set, each.training_task, each.evaluated_set, each.evaluated_task) for each in found
+    }
+    if trained_pools and asked:
+        yield from _meeting(trained_pools, _signatures(asked), known)
+    ordinary = [each for each in trained if not each[1].pool]
+    if ordinary and asked_pools:
+        yield from _meeting(ordinary, _signatures(asked_pools), known)
+
+
+def _signatures(tasks: Sequence[tuple[str, Task]]) -> Signatures:
+    return Signatures(
+        ((name, task, number), pair) for name, task in tasks for number, pair in enumerate(pairs_of(task), 1)
+    )
+
+
+def _meeting(
+    trained: Sequence[tuple[str, Task]], asked: Signatures, known: set[tuple[str, str, str, str]]
+) -> Iterator[Leak]:
+    forms: dict[tuple[str, str, int], bytes] = {}  # of evaluated pairs
+    for set_name, task in trained:
+        for packed in pairs_of(task):
+            form = b""
+            for place in asked.like(packed):
+                other_set, other, number = place
+                key = (set_name, task.id, other_set, other.id)
+                if key in known:
+                    continue
+                form = form or canonical(*_grids(packed))
+                place_key = (other_set, other.id, number)
+                if place_key not in forms:
+                    forms[place_key] = canonical(*_grids(_pair_at(place)))
+                if forms[place_key] == form:
+                    known.add(key)
+                    yield Leak(set_name, task.id, other_set, other.id, _name(place))
+
+
+def _pair_at(place: Place) -> PackedPair:
+    return next(islice(pairs_of(place[1]), place[2] - 1, None))
+
+
+def _grids(packed: PackedPair) -> tuple[Grid, Grid]:
+    pair = packed.pair
+    return pair.input, pair.output
+
+
+def _name(place: Place) -> str:
+    """`demonstration 2`, `test 1`, `pair 317 of its pool`."""
+    _, task, number = place
+    if task.pool:
+        return f"pair {number} of its pool"
+    shown = len(task.demonstrations)
+    if number <= shown:
+        return f"demonstration {number}"
+    known = [at for at, test in enumerate(task.tests, 1) if test.output is not None]
+    return f"test {known[number - shown - 1]}"
 
 
 def rule_of(task_id: str) -> str:

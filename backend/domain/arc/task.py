@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from backend.domain.arc.grid import Grid
+
+if TYPE_CHECKING:
+    from backend.domain.arc.pool import PairPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,16 @@ class TestPair:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A puzzle with its demonstrations and test pairs."""
+    """A puzzle with its demonstrations and test pairs.
+
+    With a `pool` it has many more pairs, which training draws from; what is shown and asked of it in an
+    evaluation is a fixed draw from them (backend/domain/arc/pool.py).
+    """
 
     id: str
     demonstrations: tuple[Pair, ...]
     tests: tuple[TestPair, ...]
+    pool: PairPool | None = None
 
     @property
     def visible_grids(self) -> tuple[Grid, ...]:
@@ -52,9 +61,15 @@ class Task:
 
     @property
     def side(self) -> int:
-        """The longest side of any grid, the known test outputs included."""
+        """The longest side of any grid, the known test outputs and those of a pool included."""
         outputs = [test.output for test in self.tests if test.output]
-        return max(self.visible_side, *(max(grid.height, grid.width) for grid in outputs), 0)
+        pooled = self.pool.side if self.pool else 0
+        return max(self.visible_side, *(max(grid.height, grid.width) for grid in outputs), pooled)
+
+    @property
+    def training_side(self) -> int:
+        """Of the smallest canvas on which the task can be trained."""
+        return self.pool.needed_side if self.pool else self.visible_side
 
 
 def choose_canvas(task: Task, sizes: tuple[int, ...]) -> int | None:

@@ -108,6 +108,34 @@ class DataConfig(Config):
         "is, one after the other in one view, as ETRM trains.",
         advanced=True,
     )
+    min_drawn_demonstrations: int = field(
+        2,
+        "Min drawn demonstrations",
+        "Of a task with many pairs (RE-ARC's form): the fewest demonstrations that are drawn from them at a "
+        "visit.",
+        ge=1,
+        le=16,
+        advanced=True,
+    )
+    max_drawn_demonstrations: int = field(
+        5,
+        "Max drawn demonstrations",
+        "Of a task with many pairs: the most demonstrations that are drawn at a visit. The range is what "
+        "most of ARC's tasks have. Never more than max demonstrations.",
+        ge=1,
+        le=16,
+        advanced=True,
+    )
+    drawn_queries: int = field(
+        1,
+        "Drawn queries",
+        "Of a task with many pairs: query pairs that are drawn at a visit, never one of its demonstrations. "
+        "With query each_test all are asked in one view, one sample after the other; with query each so are "
+        "all pairs drawn. any and test ask one.",
+        ge=1,
+        le=16,
+        advanced=True,
+    )
     on_leak: Literal["drop", "refuse"] = field(
         "drop",
         "On a leak",
@@ -115,6 +143,16 @@ class DataConfig(Config):
         "drop the task (and say so) or refuse to start.",
         advanced=True,
     )
+
+    @model_validator(mode="after")
+    def _draws_are_a_range(self) -> DataConfig:
+        fewest, most = self.min_drawn_demonstrations, self.max_drawn_demonstrations
+        if fewest > most:
+            raise ValueError(
+                f"min_drawn_demonstrations {fewest} is over max_drawn_demonstrations {most}: "
+                "lower the first or raise the second"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sizes_ascend(self) -> DataConfig:

@@ -13,6 +13,7 @@ from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Pair, Task, TestPair
 from worker.data.augment import Augmentation, augmentation
 from worker.data.forms import Looks, distinct_forms
+from worker.data.tokens import as_cells
 
 permutations = st.permutations(range(1, 10)).map(lambda colours: (0, *colours))
 views = st.builds(Augmentation, st.integers(0, 7), permutations)
@@ -47,7 +48,7 @@ def drawn(task: Task, view: Augmentation) -> tuple[Grid, ...]:
 def test_augmentations_have_one_key_just_where_every_grid_of_the_task_is_equal(
     task: Task, chosen: list[Augmentation]
 ) -> None:
-    looks = Looks(task)
+    looks = Looks(map(as_cells, task.visible_grids))
     seen: dict[tuple[Grid, ...], set[tuple[int, ...]]] = defaultdict(set)
     for view in chosen:
         seen[drawn(task, view)].add(looks.key(view))

@@ -34,4 +34,5 @@ OF_THE_LAB = (
     "evaluation.trim", "evaluation.keep_candidates", "evaluation.trace_steps",
     "evaluation.sets.0.that_fit", "evaluation.search.most_decodes", "optimisation.freeze_steps",
     "objective.latent_learning_rate", "data.demonstrations_of", "data.max_demonstrations", "placement.",
+    "data.min_drawn_demonstrations", "data.max_drawn_demonstrations", "data.drawn_queries",
 )  # fmt: skip
