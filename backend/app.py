@@ -96,7 +96,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.stopping = asyncio.Event()
     sweeping = asyncio.create_task(_sweep_until(app.state.stopping, engine, app.state.settings.audit_days))
     app.state.live = live = _hub(app.state.settings)
-    app.state.parts = parts = Parts(checks(engine, app.state.settings.artifacts))
+    app.state.parts = Parts(checks(engine, app.state.settings.artifacts))
     app.state.compactor = compactor = Compactor(engine)
     ending = asyncio.create_task(_end_streams(app.state.stopping, live))
     url = app.state.settings.webhook_url
@@ -112,7 +112,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await sweeping
         await delivering
         await preparing
-        parts.close()
         await run_sync(compactor.close)
         await run_sync(engine.dispose)
 

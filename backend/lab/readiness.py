@@ -6,13 +6,14 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from backend.db.migrate import mismatch
 from backend.db.session import reading_scope
+from backend.kit.aside import aside
 from backend.kit.errors import Unavailable
 from backend.web import notify
 from backend.workers import service as workers
@@ -32,23 +33,18 @@ class Parts:
     def __init__(self, checks: Mapping[str, Check], patience: float = PATIENCE) -> None:
         self._checks = checks
         self._patience = patience
-        self._threads = ThreadPoolExecutor(len(checks), thread_name_prefix="readiness")
         self._asked: dict[str, asyncio.Future[str]] = {}
 
     async def ask(self) -> dict[str, str]:
         """Name -> what is wrong with it, WELL if nothing is."""
-        loop = asyncio.get_running_loop()
         for name, check in self._checks.items():
             if name not in self._asked or self._asked[name].done():
-                self._asked[name] = loop.run_in_executor(self._threads, _guarded, name, check)
+                answer = aside(partial(_guarded, name, check), f"readiness of {name}")
+                self._asked[name] = asyncio.wrap_future(answer)
         asked = dict(self._asked)
         await asyncio.wait(asked.values(), timeout=self._patience)
         silent = SILENT.format(seconds=self._patience)
         return {name: answer.result() if answer.done() else silent for name, answer in asked.items()}
-
-    def close(self) -> None:
-        """Ask no more; a part that is silent is not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _guarded(name: str, check: Check) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Coroutine
@@ -18,7 +20,7 @@ from backend.lab.readiness import Parts, checks
 from backend.workers import service as workers
 from backend.workers.service import WorkerBeat
 from tests.support.databases import PostgresDatabases, SqliteFiles
-from tests.support.processes import Lab
+from tests.support.processes import PATIENCE, Lab
 from tests.support.web import WebServer, events_of
 
 Found = TypeVar("Found")
@@ -96,6 +98,16 @@ def test_a_part_that_never_answers_is_told_within_the_bound_and_keeps_one_thread
     assert before == [{"silent": "No answer within 0.2 s.", "well": ""}] * 3
     assert after == {"silent": "", "well": ""}
     assert len(asked) == 1
+
+
+def test_a_part_that_never_answers_does_not_hold_up_the_end_of_the_server() -> None:
+    program = """
+import asyncio, threading
+from backend.lab.readiness import Parts
+print(asyncio.run(Parts({"silent": threading.Event().wait}, patience=0.05).ask()))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
+    assert "No answer" in ended.stdout
 
 
 def test_on_postgresql_without_broker_runs_are_kept_and_a_lost_database_is_told(

@@ -7,7 +7,6 @@ or a driver that hangs is itself what is wrong.
 from __future__ import annotations
 
 import os
-import queue
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.clock import HARMFUL_SKEW
 from backend.db.migrate import mismatch
+from backend.kit.aside import aside
 from backend.kit.disk import free_bytes
 from backend.kit.format import rough_duration
 from worker.service.machine import device_info
@@ -37,6 +37,12 @@ class Trouble:
 
     cause: str
     advice: str
+
+
+TORCH_IS_TRIED = Trouble(
+    "torch is being tried on the GPU of this machine.",
+    f"Wait: it may take {TORCH_PATIENCE:.0f} s. Longer means that driver and GPU do not work together.",
+)
 
 
 def folder(artifacts: Path) -> Trouble | None:
@@ -121,20 +127,4 @@ def _in_time(work: Callable[[], None]) -> None:
     """Do `work` in a thread of its own; TimeoutError if that hangs, or the one before still does."""
     if any(thread.name == PROBE for thread in threading.enumerate()):
         raise TimeoutError
-    answers: queue.Queue[OSError | None] = queue.Queue()
-
-    def attempt() -> None:
-        try:
-            work()
-        except OSError as error:
-            answers.put(error)
-        else:
-            answers.put(None)
-
-    threading.Thread(target=attempt, name=PROBE, daemon=True).start()
-    try:
-        error = answers.get(timeout=PATIENCE)
-    except queue.Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
+    aside(work, PROBE).result(timeout=PATIENCE)

@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 from sqlalchemy import Engine
 
 from backend.db import clock
 from backend.db.session import reading_scope
+from backend.kit.aside import aside
 from backend.kit.format import rough_duration
 from backend.kit.retry import pause_after
 from backend.settings import Settings
@@ -37,6 +39,7 @@ class Node:
         self._settings = settings
         self._one_at_a_time = threading.Lock()
         self._torch_works = False
+        self._probe: Future[Trouble | None] | None = None
         self._blamed: Trouble | None = None
         self._faults = 0  # in a row
         self._rests_until = 0.0  # by the monotonic clock
@@ -95,8 +98,15 @@ class Node:
         return fitness.device(self.device.kind) if self.device.kind != "cpu" else None
 
     def _torch(self) -> Trouble | None:
-        found = None if self._torch_works else fitness.torch_device(self.device.kind)
-        self._torch_works = found is None
+        """Waking a GPU can take longer than signs of life may be apart: then the next look has the answer."""
+        if self._torch_works:
+            return None
+        self._probe = self._probe or aside(lambda: fitness.torch_device(self.device.kind), "torch probe")
+        try:
+            found = self._probe.result(timeout=fitness.PATIENCE)
+        except TimeoutError:
+            return fitness.TORCH_IS_TRIED
+        self._probe, self._torch_works = None, found is None
         return found
 
     def _tell(self, found: Trouble | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from backend.db.session import make_engine
 from backend.kit.errors import DeviceMissing, InvalidConfig, StorageFull, TrainingDiverged
 from backend.settings import Settings
+from tests.support.processes import eventually
 from worker.service import fitness
 from worker.service.faults import is_of_the_node
 from worker.service.node import FIRST_REST, Node
@@ -102,6 +104,23 @@ def test_what_is_wrong_is_named_with_what_to_do(tmp_path: Path) -> None:
     assert "ahead of" in str(fitness.clock_of(600.0))
 
 
+def test_a_gpu_that_takes_long_to_wake_keeps_no_worker_from_reporting(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken, asked = threading.Event(), []
+
+    def slow(kind: str) -> None:
+        asked.append(kind)
+        woken.wait()
+
+    monkeypatch.setattr(fitness, "torch_device", slow)
+    monkeypatch.setattr(fitness, "PATIENCE", 0.05)
+    assert [node.prove(), node.prove()] == [fitness.TORCH_IS_TRIED] * 2
+    woken.set()
+    eventually(lambda: node.prove() is None, "the worker that is fit")
+    assert len(asked) == 1
+
+
 def test_a_gpu_that_torch_cannot_use_or_that_is_gone_takes_its_worker_out(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,8 +133,12 @@ def test_a_gpu_that_torch_cannot_use_or_that_is_gone_takes_its_worker_out(
     settings = Settings.load()
     with_gpu = Node(node._engine, settings)
     assert (with_gpu.offer.device, with_gpu.offer.memory_bytes) == ("cuda", 80 << 30)
-    trouble = with_gpu.prove()
-    assert trouble is not None
+
+    def answered() -> fitness.Trouble | None:
+        found = with_gpu.prove()
+        return None if found == fitness.TORCH_IS_TRIED else found
+
+    trouble = eventually(answered, "torch's answer")
     assert "torch cannot use the GPU" in trouble.cause  # CUDA_VISIBLE_DEVICES hides whatever there is
     tool.write_text("#!/bin/sh\nexit 9\n")
     gone = with_gpu.prove()
