@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-WIDTH, HEIGHT = 760, 400
-LEFT, RIGHT, TOP, BOTTOM = 56, 190, 28, 48  # margins; labels of lines stand on the right
+PLOT, HEIGHT = 514, 400  # width of what is drawn in, height of the whole
+LEFT, TOP, BOTTOM = 56, 28, 48  # margins; labels of lines stand on the right
+LETTER = 7.4  # width that a letter of a label takes at most, on average
 COLOURS = ("#2f6fde", "#d9480f", "#2b8a3e", "#9c36b5", "#0b7285", "#a61e4d", "#7a5c00", "#495057")
 BAR_GAP = 26  # from one row of a bar chart to the next
 LABEL_GAP = 16  # least distance of two labels
@@ -37,24 +38,25 @@ def draw(title: str, x_title: str, y_title: str, lines: Sequence[Line], *, log_x
 
     def place(x: float, y: float) -> tuple[float, float]:
         along = (scale(x) - low) / (high - low)
-        return LEFT + along * (WIDTH - LEFT - RIGHT), TOP + (1 - y) * (HEIGHT - TOP - BOTTOM)
+        return LEFT + along * PLOT, TOP + (1 - y) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_head(title, HEIGHT)]
+    end = LEFT + PLOT
+    parts = [_head(title, end + 24 + _width_of([line.label for line in lines]), HEIGHT)]
     for share in (0, 0.25, 0.5, 0.75, 1):
         x, y = place(first, share)
-        parts.append(f'<path d="M{x:.0f} {y:.1f}H{WIDTH - RIGHT}" stroke="{FAINT}" stroke-opacity=".35"/>')
+        parts.append(f'<path d="M{x:.0f} {y:.1f}H{end}" stroke="{FAINT}" stroke-opacity=".35"/>')
         parts.append(_text(x - 8, y + 4, f"{share:.0%}", "end", FAINT))
     for tick in ticks:
         x, y = place(tick, 0)
         parts.append(_text(x, y + 18, f"{tick:g}", "middle", FAINT))
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_title, "middle", INK))
+    parts.append(_text(LEFT + PLOT / 2, HEIGHT - 8, x_title, "middle", INK))
     parts.append(_text(8, 16, y_title, "start", INK))
     ends = [place(*line.points[-1][:2])[1] if line.points else 0.0 for line in lines]
     labels = _spread(ends)
     for number, line in enumerate(lines):
         colour = COLOURS[number % len(COLOURS)]
         parts += _line(line, colour, place)
-        parts.append(_text(WIDTH - RIGHT + 12, labels[number] + 4, line.label, "start", colour))
+        parts.append(_text(end + 12, labels[number] + 4, line.label, "start", colour))
     return "\n".join([*parts, "</svg>"])
 
 
@@ -71,8 +73,8 @@ class Row:
 def draw_shares(title: str, rows: Sequence[Row]) -> str:
     """Shares below one another as bars from 0 to 100 %, each with its interval and its number."""
     height = TOP + BAR_GAP * len(rows) + 12
-    left, width = LEFT + RIGHT / 2, WIDTH - LEFT - RIGHT * 1.2
-    parts = [_head(title, height)]
+    left, width = 20 + _width_of([row.label for row in rows]), PLOT
+    parts = [_head(title, left + width + 60, height)]
     for number, row in enumerate(rows):
         y = TOP + BAR_GAP * number
         low, high, end = (left + value * width for value in (row.low, row.high, row.share))
@@ -86,9 +88,13 @@ def draw_shares(title: str, rows: Sequence[Row]) -> str:
     return "\n".join([*parts, "</svg>"])
 
 
-def _head(title: str, height: float) -> str:
+def _width_of(labels: Sequence[str]) -> float:
+    return LETTER * max(map(len, labels), default=0)
+
+
+def _head(title: str, width: float, height: float) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:g}" role="img" '
         f'aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="13">'
         f"\n<title>{escape(title)}</title>"
     )

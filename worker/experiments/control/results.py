@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -201,8 +202,7 @@ def _fitted(folder: Path) -> float:
 
 
 def _training_seconds(training: Training) -> float:
+    """Of its steps, at its median speed: a training that was paused is not counted as slow."""
     settings = training.config.training
-    return math.fsum(
-        settings.log_every * settings.batch_size / point["samples_per_second"]
-        for point in _points(training.folder)
-    )
+    speed = statistics.median(point["samples_per_second"] for point in _points(training.folder))
+    return settings.steps * settings.batch_size / speed
