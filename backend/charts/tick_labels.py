@@ -29,7 +29,9 @@ _Write = Callable[[float, int], str]
 def y_labels(unit: str, ticks: Sequence[float], log: bool = False) -> list[str]:
     """The label of each tick on an axis of this unit: 'share' as percent, 'bytes' with prefixes."""
     if unit == "share":
-        labels = _percent([tick * 100 for tick in ticks], log)
+        percentages = [tick * 100 for tick in ticks]
+        fits = all(map(math.isfinite, percentages))  # else they are beyond what a float holds
+        labels = _percent(percentages, log) if fits else _labels(ticks, (_scientific,))
     elif unit == "bytes":
         labels = _labels(ticks, (_prefixed, _scientific))
     elif max(map(abs, ticks), default=0.0) >= LARGE and not (log and min(ticks) < 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -92,12 +92,24 @@ def _taken(engine: Engine, artifacts: Path, database: Path, folder: Path) -> _Sn
             folder.mkdir(mode=0o700)
             time.sleep(pause_after(number, FIRST_PAUSE, LONGEST_PAUSE))
             continue
-        missing = dict.fromkeys(away, "its files are not there")
+        gone = _removed_since(engine, away)
+        database_copy.forget_checkpoints(database, [each.id for each in gone])
+        checkpoints = [each for each in checkpoints if each not in gone]
+        missing = dict.fromkeys((each for each in away if each not in gone), "its files are not there")
         missing |= {
             each: why for each in checkpoints if each not in missing and (why := pinned.problem(folder, each))
         }
         return _Snapshot(database, folder, taken_at, revision, checkpoints, missing)
     raise AssertionError("the last try returns")
+
+
+def _removed_since(engine: Engine, away: Sequence[Listed]) -> list[Listed]:
+    """Those of them that the lab itself has let go since the snapshot: a backup need not have them."""
+    if not away:
+        return []
+    with reading_scope(engine) as session:
+        still = pinned.listed(session)
+    return [each for each in away if each not in still]
 
 
 def _add_files(writer: Writer, folder: Path, checkpoint: Listed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import time
 import zipfile
@@ -16,8 +17,10 @@ from sqlalchemy import Engine, delete, func, select, text
 
 from backend.db.migrate import newest, revision_of
 from backend.db.session import make_engine, reading_scope, session_scope
+from backend.operations import backup, pinned
 from backend.people import service as accounts
 from backend.people.tables import ApiToken, BrowserSession, LoginToken
+from backend.runs import checkpoints
 from backend.runs.tables import Checkpoint, Run
 from tests.support.commands import output, refusal
 from tests.support.records.recorded import record_checkpoint, record_run
@@ -106,6 +109,28 @@ def test_a_checkpoint_that_is_not_whole_is_refused_or_left_out_by_name(
     assert f"Left out: run {run_of(lab)}, step 40" in output(lab, "backup", "--incomplete", str(file))
     output(target, "restore", str(file))
     assert (rows(target, Run), rows(target, Checkpoint)) == (1, 0)
+
+
+def test_a_checkpoint_that_the_lab_lets_go_meanwhile_is_no_loss(
+    lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every try another one goes between the listing and the linking, as under a busy training."""
+    run, artifacts, pin = run_of(lab), lab / "artifacts", pinned.pin
+
+    def late(*given: Any) -> list[pinned.Listed]:
+        with session_scope(engine) as session:
+            oldest = pinned.listed(session)[0]
+            checkpoints.forget(session, run, [oldest.step])
+        shutil.rmtree(artifacts / oldest.path)
+        return pin(*given)
+
+    monkeypatch.setattr(backup, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(pinned, "pin", late)
+    with opened(lab) as engine:
+        for step in range(50, 50 + 10 * backup.TRIES, 10):
+            record_checkpoint(engine, artifacts, run, step)
+        made = backup.write(engine, artifacts, tmp_path / "lab.etrm", overwrite=False, incomplete=False)
+    assert (made.checkpoints, made.left_out) == (1, [])
 
 
 def test_a_lab_that_holds_something_is_replaced_only_if_asked(lab: Path, tmp_path: Path) -> None:
