@@ -17,12 +17,12 @@ from worker.experiments.control.document import Document, Section
 from worker.experiments.control.jobs import Training
 from worker.experiments.control.methods import EMBEDDINGS, METHODS, methods_of
 from worker.experiments.control.processes import ControlFailed, run_all
-from worker.experiments.control.report import Report
+from worker.experiments.control.report import Cost, Report
 from worker.experiments.control.thinking import thinking_sections
 from worker.experiments.control.variants import FULL, QUICK, Scale, trainings, variants
 from worker.training.stop import StopSignal
 
-TINY = Scale(steps=4, batch=8, test_tasks=3, evaluate_every=1, budgets=(12, 21), letters="ae", seeds=2)
+TINY = Scale(steps=6, batch=8, test_tasks=3, evaluate_every=1, budgets=(12, 21), letters="ae", seeds=2)
 
 
 def test_each_variant_differs_from_the_first_in_one_thing() -> None:
@@ -32,7 +32,7 @@ def test_each_variant_differs_from_the_first_in_one_thing() -> None:
     assert changed["b"] == {"optimisation.freeze", "optimisation.freeze_steps"}
     assert changed["c"] == {"model.reencode"}
     assert all(path.startswith(("model.encoder", "objective", "training")) for path in changed["e"])
-    assert all(path.startswith(("model", "data.first_tasks")) for path in changed["f"])
+    assert all(path.startswith(("model", "data.first_tasks", "training")) for path in changed["f"])
     assert all(path.startswith("model.encoder") for path in changed["g"])
     assert set(differences(by_letter["f"], by_letter["d"])) == {"name", "data.evaluation_demonstrations"}
     assert len(variants(QUICK)) == len(variants(FULL)) == 7
@@ -49,6 +49,12 @@ def test_every_method_takes_every_budget() -> None:
         for decodes in FULL.budgets:
             EvaluationConfig.model_validate(method.options(decodes))
     assert not methods_of("a")
+
+
+def test_a_method_is_not_measured_beyond_what_changes_nothing() -> None:
+    (embeddings,) = methods_of("f")
+    assert embeddings.budgets((24, 300, 301)) == [24, 300]
+    assert METHODS[0].budgets((24, 900)) == [24, 900]
 
 
 @pytest.mark.slow
@@ -101,6 +107,8 @@ def test_the_report_says_how_intervals_were_made_and_shows_every_pair() -> None:
     assert "Made by etrm control on 2 CPU cores" in markdown  # no wall time of a run that continued another
     assert "| gradient search - random search | +69 [" in markdown
     assert "not corrected for their number, 6" in markdown
+    timed = replace(report, cost=Cost(wall=3000, processor=5400)).document().markdown()
+    assert "Made by etrm control in 50 minutes, 90 of one processor's time, on 2 CPU cores" in timed
     assert thinking_sections([], []) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from worker.experiments.control.jobs import Training
 from worker.experiments.control.methods import methods_of
 from worker.experiments.control.processes import Job, run_all
-from worker.experiments.control.report import Report, write
+from worker.experiments.control.report import Cost, Report, write
 from worker.experiments.control.results import MethodResult, VariantResult, read_method, read_variant
 from worker.experiments.control.variants import Scale, Variant, trainings, variants
 from worker.kit.device import usable_cores
@@ -21,7 +22,7 @@ def run(scale: Scale, folder: Path, jobs: int | None, tell: Callable[[str], None
 
     Conflict where the folder holds the trainings of another scale.
     """
-    started, cores = time.monotonic(), usable_cores()
+    started, cores = _spent(), usable_cores()
     folder.mkdir(parents=True, exist_ok=True)
     chosen = trainings(scale)
     fresh = not any((folder / variant.folder).exists() for variant in chosen)
@@ -32,11 +33,17 @@ def run(scale: Scale, folder: Path, jobs: int | None, tell: Callable[[str], None
                 run_all(todo, jobs or cores, stop, tell)
     if stop.requested:
         return None
-    seconds = time.monotonic() - started if fresh else None
+    cost = _spent().since(started) if fresh else None
     by_letter = _by_letter(chosen, folder)
     results = [_variant(variant, by_letter[variant.letter]) for variant in variants(scale)]
     measured = _measured(scale, by_letter)
-    return write(Report(scale, results, measured, seconds, f"{cores} CPU cores"), folder)
+    return write(Report(scale, results, measured, cost, f"{cores} CPU cores"), folder)
+
+
+def _spent() -> Cost:
+    """Of the clock, and of the processors by children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(time.monotonic(), children.ru_utime + children.ru_stime)
 
 
 def _training_jobs(scale: Scale, folder: Path) -> list[Job]:
@@ -47,7 +54,11 @@ def _training_jobs(scale: Scale, folder: Path) -> list[Job]:
 def _measuring_jobs(scale: Scale, folder: Path) -> list[Job]:
     found = (
         _opened(variant, folder).measurement(
-            [method.options(decodes) for method in methods_of(variant.letter) for decodes in scale.budgets]
+            [
+                method.options(decodes)
+                for method in methods_of(variant.letter)
+                for decodes in method.budgets(scale.budgets)
+            ]
         )
         for variant in trainings(scale)
     )
@@ -75,5 +86,5 @@ def _measured(scale: Scale, by_letter: Mapping[str, Sequence[Training]]) -> list
         read_method(letter, method, decodes, seeds)
         for letter, seeds in by_letter.items()
         for method in methods_of(letter)
-        for decodes in scale.budgets
+        for decodes in method.budgets(scale.budgets)
     ]

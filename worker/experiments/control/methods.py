@@ -6,7 +6,7 @@ ends before the step that would exceed its cap, so the same cap is the same comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,11 @@ class Method:
     label: str  # in tables and charts
     options: Callable[[int], Options]  # decodes -> what the evaluation changes
     has_signal: bool = True  # whether it looks at how well demonstrations are explained
+    most: int | None = None  # decodes, where more were seen to change nothing
+
+    def budgets(self, all_of_them: Sequence[int]) -> list[int]:
+        """Those it is measured with."""
+        return [decodes for decodes in all_of_them if self.most is None or decodes <= self.most]
 
 
 def _more_act_steps(decodes: int) -> Options:
@@ -52,7 +57,7 @@ METHODS: tuple[Method, ...] = (
     Method("training", "test-time training", _learning(kind="all", learning_rate=1e-3)),
 )
 EMBEDDINGS = Method(
-    "embedding", "learning only the embedding", _learning(kind="embedding", learning_rate=0.05)
+    "embedding", "learning only the embedding", _learning(kind="embedding", learning_rate=0.05), most=300
 )
 BY_NAME: Mapping[str, Method] = {method.name: method for method in (*METHODS, EMBEDDINGS)}
 

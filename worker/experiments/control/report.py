@@ -12,10 +12,33 @@ from worker.experiments.control.chart import Line, draw
 from worker.experiments.control.document import Document, Figure, Section
 from worker.experiments.control.results import MethodResult, VariantResult
 from worker.experiments.control.thinking import thinking_sections
-from worker.experiments.control.variants import ACT_STEPS, TEST_SET, TRAINING_SET, TRM_TASKS, Scale
+from worker.experiments.control.variants import (
+    ACT_STEPS,
+    SHARES_OF_STEPS,
+    TEST_SET,
+    TRAINING_SET,
+    TRM_TASKS,
+    Scale,
+)
 
 PAGE_FILE, MARKDOWN_FILE = "report.html", "positive-control.md"
 CURVES_FILE = "positive-control-curves.svg"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took: seconds of the clock, and of all processors together, which other work on the
+    machine hardly changes."""
+
+    wall: float
+    processor: float
+
+    def __str__(self) -> str:
+        return f"in {self.wall / 60:.0f} minutes, {self.processor / 60:.0f} of one processor's time"
+
+    def since(self, start: Cost) -> Cost:
+        """From `start` to this."""
+        return Cost(self.wall - start.wall, self.processor - start.processor)
 
 
 @dataclass(frozen=True)
@@ -25,7 +48,7 @@ class Report:
     scale: Scale
     variants: Sequence[VariantResult]
     measured: Sequence[MethodResult]
-    wall_seconds: float | None  # of the command from start to end; None where it continued an earlier one
+    cost: Cost | None  # of the command from start to end; None where it continued an earlier one
     machine: str
 
     def bars(self) -> list[Bar]:
@@ -49,10 +72,9 @@ class Report:
             "three; those of a training task one, two or three. Every rule of "
             f"{TEST_SET} is missing from {TRAINING_SET}; a task counts as solved when its first attempt, "
             "from one view, is right in every cell.",
-            f"Every variant is trained {scale.seeds} times, with a seed of its own each: "
-            f"{scale.steps:,} steps of {scale.batch} samples (e: three fifths of them), {ACT_STEPS} ACT "
-            f"steps, EMA weights. d and f train on the first {TRM_TASKS} tasks, since an embedding must be "
-            "met often to be learned.",
+            f"Every variant is trained {scale.seeds} times, with a seed of its own each: {scale.steps:,} "
+            f"steps of {scale.batch} samples ({_shares()}), {ACT_STEPS} ACT steps, EMA weights. d and f "
+            f"train on the first {TRM_TASKS} tasks, since an embedding must be met often to be learned.",
             "Verdicts are those of hypotheses: a claim holds where the whole 95 % interval meets it, does "
             "not hold where none of it does, and is undecided in between. Intervals are over seeds: of a "
             "share, Wilson's with the effective number of trials that the scatter of the seeds leaves (Korn "
@@ -63,10 +85,10 @@ class Report:
     def _made(self) -> str:
         training = sum(each.seconds for each in self.variants) / 60
         scoring = sum(each.seconds for each in self.measured) / 60
-        wall = "" if self.wall_seconds is None else f" in {self.wall_seconds / 60:.0f} minutes"
+        cost = f" {self.cost}," if self.cost else ""
         return (
-            f"Made by etrm control{wall} on {self.machine}: {training:.0f} minutes of training steps and "
-            f"{scoring:.0f} of scoring, each on one core."
+            f"Made by etrm control{cost} on {self.machine}, one for each training: {training:.0f} minutes of "
+            f"training steps, counted at each training's median speed, and {scoring:.0f} of scoring."
         )
 
     def _variant_rows(self) -> list[tuple[str, ...]]:
@@ -96,6 +118,11 @@ class Report:
         ]
         svg = draw("Rules never trained on", "training steps", "held-out pass@1", lines)
         return Figure(CURVES_FILE, "Held-out pass@1 over training steps, mean and interval over seeds", svg)
+
+
+def _shares() -> str:
+    """Which variants take fewer steps: "d: 1/3 of them, …"."""
+    return ", ".join(f"{letter}: {share} of them" for letter, share in SHARES_OF_STEPS.items())
 
 
 _VARIANT_HEAD = (
