@@ -9,12 +9,14 @@ the model moves to later.
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 NORM_EPSILON = 1e-5
 ROPE_BASE = 10_000.0
@@ -114,7 +116,29 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         scores = query * head_width**-0.5 @ key.mT
         mixed: Tensor = scores.softmax(-1) @ value
         return mixed
-    return F.scaled_dot_product_attention(query, key, value)
+    return _attend(query, key, value)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """PyTorch's attention, by plain products where its fused kernel cannot run; bool `mask`, True is seen."""
+    on_cpu = query.device.type == "cpu" and query.dtype == torch.bfloat16
+    with nullcontext() if not on_cpu or _fused_cpu_takes_bf16() else sdpa_kernel(SDPBackend.MATH):
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+@lru_cache(maxsize=1)
+def _fused_cpu_takes_bf16() -> bool:
+    """Whether PyTorch's fused kernel computes in bf16 on this CPU.
+
+    It chooses how to by what the processor can do, and fails (PyTorch 2.13) where that has matrix units for
+    bf16 and ATEN_CPU_CAPABILITY, or a virtual machine, leaves out AVX-512. Only from 64 rows on.
+    """
+    rows = torch.zeros(1, 1, 64, 16, dtype=torch.bfloat16)
+    try:
+        F.scaled_dot_product_attention(rows, rows, rows)
+    except RuntimeError:
+        return False
+    return True
 
 
 class SelfAttention(nn.Module):
@@ -156,7 +180,7 @@ class CrossAttention(nn.Module):
             for x in (self.query(queries), self.key(members), self.value(members))
         )
         visible = (mask | ~mask.any(-1, keepdim=True))[:, None, None]  # an empty set must not give NaN
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+        mixed = _attend(query, key, value, visible)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
 
