@@ -87,6 +87,12 @@ def checkpoints_of(session: Session, run_id: str) -> Sequence[Checkpoint]:
     return session.scalars(query.execution_options(populate_existing=True)).all()
 
 
+def listed_checkpoints(session: Session) -> Sequence[Row[int, str, int, str, str]]:
+    """(id, run, step, path, sha256) of all checkpoints in the order of their ids: columns of every schema."""
+    columns = (Checkpoint.id, Checkpoint.run_id, Checkpoint.step, Checkpoint.path, Checkpoint.sha256)
+    return session.execute(select(*columns).order_by(Checkpoint.id)).all()
+
+
 def checkpoints_of_runs(session: Session, run_ids: Collection[str]) -> Sequence[Checkpoint]:
     """Of several runs, newest step first."""
     query = select(Checkpoint).where(Checkpoint.run_id.in_(run_ids)).order_by(Checkpoint.step.desc())
