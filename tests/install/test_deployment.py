@@ -164,10 +164,10 @@ def test_ports_and_probes_lead_to_the_web_server() -> None:
     assert (
         environment_of("web")["ETRM_HOST"] == "0.0.0.0"
     )  # published ports arrive from outside the container
-    [(asked, path)] = re.findall(
+    [(probed, path)] = re.findall(
         r"urlopen\('http://127\.0\.0\.1:(\d+)(/\w+)'\)", web["healthcheck"]["test"][-1]
     )
-    assert asked == str(port)
+    assert probed == str(port)
     assert path in PROBED
 
 

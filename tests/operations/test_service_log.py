@@ -132,9 +132,9 @@ def test_a_trace_id_leads_from_the_request_to_the_lines_of_its_run_and_evaluatio
         run_id = launched.json()["id"]
         lab.await_status(run_id, "finished")
 
-        asked = {"set": "arc-agi-1/evaluation", "first_tasks": 1, "that_fit": True, "views": 1}
+        small = {"set": "arc-agi-1/evaluation", "first_tasks": 1, "that_fit": True, "views": 1}
         address = f"/api/v1/runs/{run_id}/evaluations"
-        queued = running.client.post(address, json=asked, headers={"X-Request-ID": "proxy-17"})
+        queued = running.client.post(address, json=small, headers={"X-Request-ID": "proxy-17"})
         assert queued.status_code == 201, queued.text
         assert queued.headers["x-request-id"] == "proxy-17"
         evaluation_id = queued.json()["id"]

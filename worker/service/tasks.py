@@ -121,18 +121,18 @@ class Executor:
         work = self._claim(name, claiming)
         if work is None:
             return False
-        with service_log.about(**work.about):
-            log.info("%s: claimed", work.name.capitalize())
-            heartbeat.works_on(work.held.run_id)
-            _announce(work.held.run_id)
-            try:
+        heartbeat.works_on(work.held.run_id)
+        _announce(work.held.run_id)
+        try:
+            with service_log.about(**work.about):
+                log.info("%s: claimed", work.name.capitalize())
                 self._conclude(work, self._outcome(work))
-            finally:
-                if self.leaving.is_set():
-                    heartbeat.hand_over()
-                else:
-                    heartbeat.works_on(None)
-                _announce(work.held.run_id)
+        finally:
+            if self.leaving.is_set():
+                heartbeat.hand_over()
+            else:
+                heartbeat.works_on(None)
+            _announce(work.held.run_id)
         return True
 
     def _claim(self, name: str, claiming: Claiming) -> AnyWork | None:
