@@ -89,8 +89,8 @@ def checkpoints_of(session: Session, run_id: str) -> Sequence[Checkpoint]:
 
 def listed_checkpoints(session: Session) -> Sequence[Row[int, str, int, str, str]]:
     """(id, run, step, path, sha256) of all checkpoints in the order of their ids: columns of every schema."""
-    columns = (Checkpoint.id, Checkpoint.run_id, Checkpoint.step, Checkpoint.path, Checkpoint.sha256)
-    return session.execute(select(*columns).order_by(Checkpoint.id)).all()
+    query = select(Checkpoint.id, Checkpoint.run_id, Checkpoint.step, Checkpoint.path, Checkpoint.sha256)
+    return session.execute(query.order_by(Checkpoint.id)).all()
 
 
 def checkpoints_of_runs(session: Session, run_ids: Collection[str]) -> Sequence[Checkpoint]:

@@ -54,12 +54,12 @@ def stage(name: str) -> str:
 
 def command_of(service: str) -> list[str]:
     """What the container of a service starts: its own command, else its image's."""
-    own = services()[service].get("command")
-    if own:
-        return shlex.split(own) if isinstance(own, str) else own
-    [cmd] = re.findall(r"^CMD (\[.*\])$", stage(services()[service]["build"]["target"]), re.MULTILINE)
-    words: list[str] = yaml.safe_load(cmd)
-    return words
+    words: str | list[str] | None = services()[service].get("command")
+    if words is None:
+        [cmd] = re.findall(r"^CMD (\[.*\])$", stage(services()[service]["build"]["target"]), re.MULTILINE)
+        words = yaml.safe_load(cmd)
+    assert words
+    return shlex.split(words) if isinstance(words, str) else words
 
 
 def environment_of(service: str) -> dict[str, str]:
