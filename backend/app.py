@@ -39,6 +39,7 @@ from backend.web.assets import serve as serve_assets
 from backend.web.entrance.door import Door
 from backend.web.entrance.guard import Guard
 from backend.web.entrance.methods import Heads, Methods
+from backend.web.entrance.trace import Trace
 from backend.web.errors import ErrorResponder
 from backend.web.live.hub import Hub
 from backend.web.live.slots import Slots
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=[
+            Middleware(Trace),
             Middleware(Tally),
             Middleware(Guard, (settings.host, *settings.allowed_hosts), responder),
             Middleware(Heads),

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.kit.errors import InvalidInput
+from backend.kit.service_log import LogFormat
 
 PREFIX = "ETRM_"
 POSTGRES_DRIVER = "postgresql+psycopg://"
@@ -102,6 +103,9 @@ class Settings(BaseSettings):
     )
     audit_days: int = Field(
         365, ge=1, le=36_500, description="Days for which the audit trail remembers who did what."
+    )
+    log_format: LogFormat = Field(
+        "text", description="Log of the web server and the workers: text, or json with one object per line."
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

@@ -52,7 +52,9 @@ def web(
     import socket
 
     import uvicorn
+    from uvicorn.config import LOGGING_CONFIG
 
+    from backend.kit import service_log
     from backend.settings import Settings
     from backend.terminal.port import address_of, bind, local_address
     from backend.terminal.private import close_to_others
@@ -61,15 +63,17 @@ def web(
     _set("HOST", host)
     _set("PORT", port)
     settings = Settings.load()
+    service_log.set_up(settings.log_format)
     close_to_others(settings)
     bound = bind(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
     if fd is None:
-        print(f"Serving on {address_of(*local_address(bound))}", flush=True)
+        service_log.say(f"Serving on {address_of(*local_address(bound))}", settings.log_format)
     config = uvicorn.Config(
         "backend.app:create_app",
         factory=True,
         http=Connection,
-        access_log=False,
+        access_log=False,  # ours: backend.web.entrance.trace
+        log_config=LOGGING_CONFIG if settings.log_format == "text" else None,
         log_level="info",
         use_colors=False,  # what is printed is cleaned of them
         timeout_graceful_shutdown=3,  # event streams never end by themselves
@@ -83,13 +87,15 @@ def migrate() -> None:
     Brings it to the newest schema and fills in the built-in task sets.
     """
     from backend.embedded.database import prepare
+    from backend.kit import service_log
     from backend.settings import Settings
     from backend.terminal.private import close_to_others
 
     settings = Settings.load()
+    service_log.set_up(settings.log_format)
     close_to_others(settings)
     prepare(settings.database_url).dispose()
-    print("The database is up to date.")
+    service_log.say("The database is up to date.", settings.log_format)
 
 
 def _set(name: str, value: object) -> None:

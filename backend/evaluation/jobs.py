@@ -7,6 +7,7 @@ and after whatever interruptions, the outcomes are the same.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,8 @@ from backend.scores.tables import Evaluation, EvaluationJob
 from backend.scores.transition import transition_evaluation
 from backend.workers import lease
 from backend.workers.tables import EvaluationShare
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -230,8 +233,9 @@ def put_back_lost(
 ) -> None:
     """End the shares whose lease has lapsed, and those of workers that are known to be dead."""
     for share, how in lease.lost(session, EvaluationShare, is_dead, count_lapsed):
-        held = Share(share.id, share.evaluation_id)
-        interrupt(session, held, f"worker {worker_name(share.worker_id)} {how}")
+        held, cause = Share(share.id, share.evaluation_id), f"worker {worker_name(share.worker_id)} {how}"
+        log.info("Put back: %s", cause, extra={"evaluation_id": held.evaluation_id})
+        interrupt(session, held, cause)
 
 
 def _has_work(session: Session, job: EvaluationJob) -> bool:

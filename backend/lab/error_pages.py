@@ -6,9 +6,9 @@ from fastapi import Request, Response
 
 from backend.kit.errors import EtrmError, NotFound, Unauthorised
 from backend.lab.contexts import ErrorPage, LoginPage, OutsidePage
+from backend.web.pages import SHARED
 from backend.web.rendering import render
 
-SHARED = "/s/"  # share links of dashboards
 BEFORE_THE_DOOR = (SHARED, "/static/", "/login")  # pages for people without a login
 
 

@@ -9,12 +9,11 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
 from backend.db.session import reading_scope
 from backend.kit.disk import free_bytes
-from backend.runs.status import RunStatus
-from backend.runs.tables import Run
+from backend.runs import queries as runs
 from backend.settings import Settings
 from backend.web.tally import REGISTRY
 from backend.workers import service as workers
@@ -43,14 +42,13 @@ def page(engine: Engine, settings: Settings, streams: int) -> bytes:
 def read(engine: Engine) -> Stored:
     """The database's part."""
     with reading_scope(engine) as session:
-        counts = session.execute(select(Run.status, func.count()).group_by(Run.status)).all()
+        counts = runs.counts(session)
         listed = workers.listed(session)
     online = [each for each in listed if each.alive]
     idle = sum(each.is_idle for each in online)
     busy = sum(each.current_run_id is not None for each in online)
-    counted = {row[0]: row[1] for row in counts}
     return Stored(
-        {status.value: counted.get(status.value, 0) for status in RunStatus},
+        {status.value: count for status, count in counts.items()},
         idle,
         busy,
         len(online) - idle - busy,

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.runs import checkpoint_files
-from backend.runs.tables import Checkpoint
+from backend.runs import journal_queries as journal
 
 FOLDER = ".backup-"  # prefix, in the artifacts folder
 
@@ -37,9 +36,8 @@ class Listed:
 
 
 def listed(session: Session) -> list[Listed]:
-    """All checkpoints that the database lists; only columns that every schema has."""
-    columns = (Checkpoint.id, Checkpoint.run_id, Checkpoint.step, Checkpoint.path, Checkpoint.sha256)
-    return [Listed(*row) for row in session.execute(select(*columns).order_by(Checkpoint.id))]
+    """All checkpoints that the database lists."""
+    return [Listed(*row) for row in journal.listed_checkpoints(session)]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ The database is the truth and its clock the time; a message to a worker is only 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from backend.scores import queries as evaluations
 from backend.workers import lease
 from backend.workers.capability import Offer, needs
 
+log = logging.getLogger(__name__)
 VAIN = ("interrupted", "node_fault")  # kinds of events: the attempt ended before its run did
 ENDS = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -149,8 +151,9 @@ def put_back_lost(
     A worker knows it of the processes of its own host, so that nobody waits for their leases.
     """
     for run, how in lease.lost(session, Run, is_dead, count_lapsed):
-        held = Claim(run.id, run.attempt)
-        interrupt(session, held, f"worker {worker_name(run.worker_id or '')} {how}")
+        held, cause = Claim(run.id, run.attempt), f"worker {worker_name(run.worker_id or '')} {how}"
+        log.info("Put back: %s", cause, extra={"run_id": held.run_id, "attempt": held.attempt})
+        interrupt(session, held, cause)
 
 
 def _put_back(session: Session, held: Claim, kind: str, cause: str, **data: object) -> RunStatus | None:

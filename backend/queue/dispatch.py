@@ -17,6 +17,7 @@ EVALUATION_TASK = "worker.service.tasks.execute_evaluation"
 QUEUE = "etrm"
 PATIENCE = 1.0  # seconds to wait for the broker, for connecting and for its answer
 
+_FIELD = {TASK: "run_id", EVALUATION_TASK: "evaluation_id"}
 log = logging.getLogger(__name__)
 
 
@@ -42,6 +43,7 @@ def _send(task: str, job_id: str | int) -> bool:
     except (KombuError, OSError) as error:
         log.warning("The broker did not take %s (%s); it stays queued and is sent again.", job_id, error)
         return False
+    log.info("Sent to the workers: %s", job_id, extra={_FIELD[task]: job_id})
     return True
 
 

@@ -3,6 +3,7 @@ what should be sent."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from backend.workers import service as workers
 from backend.workers.capability import able, needs
 from backend.workers.service import WorkerState
 
+log = logging.getLogger(__name__)
 RENEWED_WITHIN = 20.0  # seconds after an outage: the longest wait for a database that hangs, and some
 RESEND_AFTER = 20.0  # seconds before a queued run's message counts as lost
 
@@ -40,6 +42,8 @@ class Unsent:
 
     def send(self) -> None:
         """Send all of it, up to what the broker does not take: the next sweep sends the rest."""
+        for run_id in self.lost:
+            log.info("Lost: its script is silent: %s", run_id, extra={"run_id": run_id})
         if changed := [*self.runs, *self.lost]:
             notify.changed(*changed)
         dispatch.send_all(self.runs)

@@ -15,3 +15,16 @@ add = journal.add_event
 def list(session: Session, run_id: str, after_id: int = 0) -> Sequence[RunEvent]:
     """The run's events, oldest first; `after_id` is the cursor of those already known."""
     return journal.events_of(session, run_id, after_id)
+
+
+def trace_of(session: Session, run_id: str) -> str:
+    """Trace id of the request that queued the run, or resumed it last; "" where no request did."""
+    queued = journal.events_of_kinds(session, run_id, ("queued", "resumed"))
+    return str(queued[0].data.get("trace_id", "")) if queued else ""
+
+
+def trace_of_evaluation(session: Session, run_id: str, evaluation_id: int) -> str:
+    """Trace id of the last request that concerned this evaluation of the run; "" where none did."""
+    noted = journal.events_of_kinds(session, run_id, ("evaluation",))
+    traces = (event.data.get("trace_id") for event in noted if event.data.get("evaluation") == evaluation_id)
+    return str(next(filter(None, traces), ""))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.db import clock
 from backend.db.upsert import insert_or
+from backend.kit import service_log
 from backend.runs.tables import Alarm, Checkpoint, LogLine, RunEvent
 
 
@@ -21,9 +22,14 @@ def add_event(
     data: Mapping[str, Any] | None = None,
     wall_time: float | None = None,
 ) -> None:
-    """Note that `kind` happened to the run, in words; now, unless `wall_time` says when."""
+    """Note that `kind` happened to the run, in words; now, unless `wall_time` says when.
+
+    The trace id of the request at hand goes with it.
+    """
     when = clock.now() if wall_time is None else wall_time
-    session.add(RunEvent(run_id=run_id, kind=kind, text=text, data=dict(data or {}), wall_time=when))
+    trace = service_log.trace_id()
+    kept = {**(data or {}), **({"trace_id": trace} if trace else {})}
+    session.add(RunEvent(run_id=run_id, kind=kind, text=text, data=kept, wall_time=when))
     session.flush()
 
 
@@ -79,6 +85,12 @@ def checkpoints_of(session: Session, run_id: str) -> Sequence[Checkpoint]:
     """All checkpoints, newest step first."""
     query = select(Checkpoint).where(Checkpoint.run_id == run_id).order_by(Checkpoint.step.desc())
     return session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def listed_checkpoints(session: Session) -> Sequence[Row[int, str, int, str, str]]:
+    """(id, run, step, path, sha256) of all checkpoints in the order of their ids: columns of every schema."""
+    query = select(Checkpoint.id, Checkpoint.run_id, Checkpoint.step, Checkpoint.path, Checkpoint.sha256)
+    return session.execute(query.order_by(Checkpoint.id)).all()
 
 
 def checkpoints_of_runs(session: Session, run_ids: Collection[str]) -> Sequence[Checkpoint]:

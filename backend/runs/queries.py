@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.runs.status import RunStatus
@@ -73,6 +73,18 @@ def by_status(session: Session, *statuses: RunStatus) -> Sequence[Run]:
     """All runs in one of `statuses`, oldest first."""
     query = select(Run).where(Run.status.in_(statuses)).order_by(Run.created_at, Run.id)
     return session.scalars(query).all()
+
+
+def counts(session: Session) -> dict[RunStatus, int]:
+    """How many runs have each status; one that no run has is 0."""
+    found = session.execute(select(Run.status, func.count()).group_by(Run.status)).all()
+    numbers = {row[0]: row[1] for row in found}
+    return {status: numbers.get(status, 0) for status in RunStatus}
+
+
+def recorded(session: Session, run_id: str) -> int:
+    """The number of the last batch that the run's trainings stored; 0: none."""
+    return session.scalar(select(Run.recorded).where(Run.id == run_id)) or 0
 
 
 def ended_since(session: Session, since: float, limit: int) -> Sequence[Run]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+SHARED = "/s/"  # share links: whoever has the rest of the address may read
+
 
 @dataclass(frozen=True)
 class Page:
@@ -100,7 +102,7 @@ PAGES = (
     ),
     Page(
         "shared",
-        "/s/{secret}",
+        f"{SHARED}{{secret}}",
         "Shared dashboard",
         "what a share link shows, without an account",
         "backend.dashboards.pages",

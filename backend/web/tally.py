@@ -32,7 +32,7 @@ KNOWN_METHODS = (*METHODS, "HEAD", "OPTIONS")
 
 
 class Tally:
-    """ASGI middleware, the outermost: counts every request, also those that are refused at the door."""
+    """ASGI middleware, near the outside: counts every request, also those that are refused at the door."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from backend.alerts import service as alarms
@@ -33,7 +33,7 @@ from backend.hypothesis import service as hypotheses
 from backend.keeping import service as keeping
 from backend.metrics import service as series
 from backend.runs import checkpoints, events, logs, trained_on
-from backend.runs.tables import Run
+from backend.runs import queries as runs
 from backend.workers import lease
 from worker.kit.recorder import LostRun
 from worker.recording.entries import Answered, Entry, Point, Released, Started
@@ -83,7 +83,7 @@ class Store:
         own = lease.of_run(self._run_id, self._writer)
         if not lease.write(session, own):
             raise LostRun(f"run {self._run_id}, attempt {self._writer}")
-        if (session.scalar(select(Run.recorded).where(Run.id == self._run_id)) or 0) >= number:
+        if runs.recorded(session, self._run_id) >= number:
             return False
         lease.write(session, own, recorded=number, **_progress_of(batch))
         return True

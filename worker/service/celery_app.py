@@ -14,6 +14,7 @@ from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
 from backend.db.session import make_engine
+from backend.kit import service_log
 from backend.kit.errors import Unavailable
 from backend.queue import dispatch
 from backend.settings import Settings
@@ -48,6 +49,7 @@ def make_app(broker_url: str) -> Celery:
 def main() -> NoReturn:
     """Work until SIGTERM or Ctrl-C; a second Ctrl-C does not wait for the checkpoint."""
     settings = Settings.load()
+    _set_up_log(settings.log_format)
     close_to_others(settings)
     if settings.broker_url is None:
         raise Unavailable(
@@ -66,6 +68,14 @@ def main() -> NoReturn:
         ["-q", "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     )
     sys.exit(0)
+
+
+def _set_up_log(format: service_log.LogFormat) -> None:
+    """As JSON it is ours alone: Celery sets up no log, and its remarks past every log are dropped."""
+    if format == "json":
+        service_log.set_up(format, worker_id=machine.worker_id())
+        signals.setup_logging.connect(lambda **_event: None, weak=False)
+        vars(sys)["__stdout__"] = None  # "worker: Warm shutdown", from the handlers of signals
 
 
 def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat) -> None:

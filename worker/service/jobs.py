@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -47,28 +48,31 @@ class Work(Generic[Held]):
     name: str  # in the worker's log
     command: list[str]  # what carries it out, in a process of its own
     console: Path  # where that process prints, below the artifacts folder
+    about: Mapping[str, object]  # what the worker's log says of it: run_id, …
 
 
 AnyWork = Work[Any]
 
 
-def run_work(claim: Claim) -> Work[Claim]:
-    """A run: training, then scoring."""
+def run_work(claim: Claim, trace_id: str = "") -> Work[Claim]:
+    """A run: training, then scoring. `trace_id`: of the request that queued it."""
     return Work(
         claim,
         queue,
         f"run {claim.run_id}, attempt {claim.attempt}",
         python_module("worker.service.train", claim.run_id, str(claim.attempt)),
         Path(claim.run_id, "console.txt"),
+        {"run_id": claim.run_id, "attempt": claim.attempt, "trace_id": trace_id},
     )
 
 
-def evaluation_work(share: Share) -> Work[Share]:
-    """A share of an evaluation."""
+def evaluation_work(share: Share, trace_id: str = "") -> Work[Share]:
+    """A share of an evaluation. `trace_id`: of the request that queued it."""
     return Work(
         share,
         evaluation_queue,
         f"evaluation {share.evaluation_id}, share {share.id}",
         python_module("worker.service.evaluate", str(share.evaluation_id), str(share.id)),
         Path(share.run_id, "evaluations", f"evaluation-{share.evaluation_id}-{share.id}.console.txt"),
+        {"run_id": share.run_id, "evaluation_id": share.evaluation_id, "trace_id": trace_id},
     )

@@ -6,6 +6,7 @@ Knows processes only. What an end means for the run is decided in `worker.servic
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -26,6 +27,8 @@ BY_OUR_SIGNALS = (-signal.SIGTERM, -signal.SIGKILL)
 GRACE = 30.0  # seconds between asking a child to stop and killing it
 POLL = 0.25  # seconds between two looks at the child and at its orders
 TAIL_BYTES = 16_384
+
+log = logging.getLogger(__name__)
 
 
 class Order(Enum):
@@ -81,12 +84,14 @@ def supervise(
             stderr=subprocess.STDOUT,
             process_group=0,  # a Ctrl-C in the terminal reaches the worker only
         )
+    log.info("Started process %d", child.pid)
     try:
         asked, peak = _watch(child, order, grace)
     finally:
         kill_group(child.pid)
         child.wait()
         _await_group(child.pid)
+    log.info("Process %d ended with exit status %d", child.pid, child.returncode)
     return Ending(
         status=child.returncode,
         stopped=child.returncode == STOPPED or (asked and child.returncode in BY_OUR_SIGNALS),
@@ -112,6 +117,7 @@ def _watch(child: subprocess.Popen[bytes], order: Callable[[], Order], grace: fl
             continue
         if asked_at is None:
             asked_at = time.monotonic()
+            log.info("Asked process %d to stop", child.pid)
             child.terminate()
         if wanted is Order.KILL or time.monotonic() - asked_at > grace:
             kill_group(child.pid)

@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 
 from backend.db.session import reading_scope, session_scope
 from backend.evaluation import jobs as evaluation_queue
+from backend.kit import service_log
 from backend.kit.errors import Unavailable
 from backend.kit.retry import pause_after, retry
 from backend.queue import claims as queue
 from backend.queue import dispatch
 from backend.queue import sweep as queue_sweep
+from backend.runs import events
 from backend.runs.status import RunStatus
 from backend.web import notify
 from worker.kit.recorder import LostRun
@@ -60,7 +62,7 @@ class Executor:
 
         def claim(session: Session) -> AnyWork | None:
             claimed = queue.claim(session, None, self._worker_id, self._node.offer)
-            return run_work(claimed) if claimed else None
+            return run_work(claimed, events.trace_of(session, claimed.run_id)) if claimed else None
 
         if self._is_fit(heartbeat, lambda: dispatch.send(run_id)):
             if self._carry_out("the next run", claim, heartbeat):
@@ -73,7 +75,9 @@ class Executor:
 
         def claim(session: Session) -> AnyWork | None:
             share = evaluation_queue.claim(session, evaluation_id, self._worker_id)
-            return evaluation_work(share) if share else None
+            if share is None:
+                return None
+            return evaluation_work(share, events.trace_of_evaluation(session, share.run_id, evaluation_id))
 
         if self._is_fit(heartbeat, lambda: dispatch.send_evaluation(evaluation_id)):
             self._carry_out(f"evaluation {evaluation_id}", claim, heartbeat)
@@ -120,7 +124,9 @@ class Executor:
         heartbeat.works_on(work.held.run_id)
         _announce(work.held.run_id)
         try:
-            self._conclude(work, self._outcome(work))
+            with service_log.about(**work.about):
+                log.info("%s: claimed", work.name.capitalize())
+                self._conclude(work, self._outcome(work))
         finally:
             if self.leaving.is_set():
                 heartbeat.hand_over()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
@@ -18,8 +18,8 @@ from backend.kit.format import counted
 from backend.operations import pinned
 from backend.operations.checks.finding import Finding, ok, problem, warning
 from backend.runs import checkpoint_files
+from backend.runs import queries as runs
 from backend.runs.status import RunStatus
-from backend.runs.tables import Run
 from backend.settings import Settings
 from backend.workers import service as workers
 from backend.workers.service import WorkerState
@@ -105,7 +105,7 @@ def _clock(session: Session) -> Iterator[Finding]:
 def _workers(session: Session) -> Iterator[Finding]:
     listed = workers.listed(session)
     online, offline = [each for each in listed if each.alive], [each for each in listed if not each.alive]
-    queued = session.scalar(select(func.count()).select_from(Run).where(Run.status == RunStatus.QUEUED)) or 0
+    queued = runs.counts(session)[RunStatus.QUEUED]
     if online:
         yield ok("workers", f"{counted(len(online), 'worker')} online: {_named(online)}")
         for each in online:

@@ -14,7 +14,11 @@ from backend.operations.checks.finding import Finding, ok, warning
 from backend.settings import PREFIX, Settings
 
 PART = "settings"
-OF_OTHERS = ("ETRM_TORCH", "ETRM_POSTGRES_PASSWORD", "ETRM_HYPOTHESIS")  # installer, compose file, tests
+OF_OTHERS = {  # variables that are no settings, and the file that reads them
+    "ETRM_TORCH": ".ci/install.py",
+    "ETRM_POSTGRES_PASSWORD": "docker-compose.yml",
+    "ETRM_HYPOTHESIS": "tests/conftest.py",
+}
 FILES_BESIDES = 200  # descriptors that the web server needs besides its streams
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Hashable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -118,17 +119,17 @@ class Hub:
         await asyncio.to_thread(self._snapshots.close)
 
     def _begin(self) -> None:
-        """What works behind the streams starts with the first of them."""
+        """What works behind the streams starts with the first of them, and is about no single request."""
         if self._own:
             return
         self._loop = asyncio.get_running_loop()
         notify.nearby.add(self._heard_nearby)
         works = (self._listen, self._poll, self._beat)
-        self._own = [asyncio.create_task(work()) for work in works]
+        self._own = [asyncio.create_task(work(), context=Context()) for work in works]
 
     def _new_topic(self, key: Hashable, source: Source[Any]) -> Topic:
         topic = self._topics[key] = Topic(source, self._snapshots)
-        self._tasks[topic] = asyncio.create_task(topic.live())
+        self._tasks[topic] = asyncio.create_task(topic.live(), context=Context())
         return topic
 
     def _ring(self, channel: str) -> None:
