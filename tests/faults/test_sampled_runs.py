@@ -1,4 +1,4 @@
-"""What is sampled beside a real training: it outlives a kill as all points do, and changes no number."""
+"""What is sampled beside a real training: it outlives a kill as all points do."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_an_interval_of_zero_takes_none(tmp_path: Path) -> None:
     assert memory.points == []
 
 
-def test_a_step_has_the_mean_of_its_samples_and_the_next_begins_anew(
+def test_a_step_has_the_mean_of_its_samples_and_the_next_step_starts_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = iter([{"a": 1.0}, {"a": 3.0, "b": 8.0}, {"a": 5.0}])
