@@ -79,6 +79,13 @@ class Settings(BaseSettings):
         (),
         description="What runs may ask of this machine's workers in placement.labels, separated by commas.",
     )
+    system_metrics_every: float = Field(
+        10,
+        ge=0,
+        le=3600,
+        description="Seconds between two samples of GPU, CPU, memory and disk that are recorded with a run. "
+        "0: none.",
+    )
     nodes: int = Field(
         1, ge=1, le=4096, description="Machines that share one run's batches; they meet at ETRM_RENDEZVOUS."
     )

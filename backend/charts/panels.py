@@ -42,7 +42,7 @@ def panel_of_one(name: str, panel: Panel) -> Panel:
     """A metric of `panel` in a chart of its own, under its own name."""
     own = metric(name)
     foreign = panel.title if len(panel.metrics) == 1 else f"{panel.title}: {own.short}"
-    title = own.title if name in _RANKS else foreign
+    title = own.title if own.panel or name in _RANKS else foreign
     return Panel(name, panel.section, title, (name,), own.unit, own.about, panel.log)
 
 
@@ -69,7 +69,7 @@ def _panel_id(each: Metric) -> str:
 def _panel(panel_id: str, members: Sequence[Metric]) -> Panel:
     first, names = members[0], tuple(dict.fromkeys(each.name for each in members))
     group = _GROUPS.get(panel_id)
-    if group is None and first.name in _RANKS:
+    if group is None and (first.panel or first.name in _RANKS):
         return Panel(panel_id, first.section, first.title, names, first.unit, first.about, first.log)
     if group is None:
         return Panel(panel_id, "Other", panel_id.removeprefix("other-"), names, first.unit, first.about)

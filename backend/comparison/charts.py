@@ -11,6 +11,7 @@ from backend.charts.lines import SHADES, Clock, Line, clock_of
 from backend.charts.panels import Panel
 from backend.comparison.service import Variation, over_seeds, variations
 from backend.domain.looks import look_of
+from backend.domain.metrics.metric import SYSTEM
 from backend.metrics.service import Curve
 from backend.run_view.views import RunView
 
@@ -28,9 +29,15 @@ class Style:
 
 
 def panels_of(metrics: Iterable[str]) -> list[Panel]:
-    """One chart per metric, in the order and the sections of a run's page."""
+    """One chart per metric of the trainings, in the order and the sections of a run's page.
+
+    What was sampled of their machines says nothing of what was learned.
+    """
     return [
-        panels.panel_of_one(metric, panel) for panel in panels.arranged(metrics) for metric in panel.metrics
+        panels.panel_of_one(metric, panel)
+        for panel in panels.arranged(metrics)
+        if panel.section != SYSTEM
+        for metric in panel.metrics
     ]
 
 

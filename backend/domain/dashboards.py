@@ -18,7 +18,11 @@ MAX_OWN = 24  # curves of a comparison whose runs have no metric that we know
 # What bars can be of: pass@k, and the last value of a metric that is a share.
 MEASURES = (
     *(f"pass@{k}" for k in (1, 2, 5)),
-    *(each.name for each in registry.METRICS if each.unit == "share" and each.charted),
+    *(
+        each.name
+        for each in registry.METRICS
+        if each.unit == "share" and each.charted and not each.is_of_system
+    ),
 )
 Table = Literal["results", "significance", "published", "encoder", "config"]
 At = Literal["newest", "common", "all"]
@@ -233,7 +237,7 @@ def of_comparison(runs: Sequence[str], by: Literal["run", "seed"], metrics: Coll
         lined = isinstance(panel, CurvesPanel | TablePanel)
         panels.append(panel.model_copy(update={"by": by}) if lined else panel)
     if not any(isinstance(panel, CurvesPanel) for panel in panels):
-        own = sorted(metrics)[:MAX_OWN]
+        own = sorted(name for name in metrics if not registry.metric(name).is_of_system)[:MAX_OWN]
         panels = [
             CurvesPanel(id=f"metric-{at}", title=name, metric=name, by=by) for at, name in enumerate(own)
         ]

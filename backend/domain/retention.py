@@ -68,7 +68,7 @@ def goal_of(measure: str, direction: Direction = "auto") -> Goal:
         raise ValueError("must be one measure at one step: pass@1, pass@1 on SET, or a recorded series")
     if term.k:
         return Goal(term, direction != "lower")
-    if term.series not in metrics.NAMES:
+    if term.series not in metrics.OF_TRAINING:
         raise ValueError(f"names no recorded series {term.series!r}: {metrics.suggestion(term.series)}")
     better = metrics.metric(term.series).better if direction == "auto" else direction
     if not better:

@@ -218,7 +218,7 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         problems=draft.problems,
         unplaced=forms.unplaced(sections, draft.problems),
         sets=[each.name for each in datasets.available(session)],
-        series=metrics.NAMES,
+        series=metrics.OF_TRAINING,
         baselines=run_search.find(session, limit=BASELINES_OFFERED, metrics=()).runs,
         wait=queue_wait.of(session, needs_of(draft.values)),
         sweep=_sweep(session, draft),

@@ -32,5 +32,5 @@ class Figures(Response):
 def read_metrics(
     engine: Database, settings: Configured, streams: Annotated[int, Depends(_open_streams)]
 ) -> Response:
-    """Requests, runs by status, workers, points, live connections and memory, for Prometheus."""
+    """Requests, runs by status, workers, their devices, points, live connections and memory."""
     return Response(figures.page(engine, settings, streams), headers={"Content-Type": figures.CONTENT_TYPE})

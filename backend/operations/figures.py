@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -30,6 +30,9 @@ class Stored:
     busy: int
     out: int  # of service
     offline: int
+    utilisation: dict[str, float]  # worker id -> of its device; those online that tell it
+    memory_used: dict[str, float]  # worker id -> bytes of its device
+    memory: dict[str, float]  # worker id -> bytes that its device has
 
 
 def page(engine: Engine, settings: Settings, streams: int) -> bytes:
@@ -53,6 +56,9 @@ def read(engine: Engine) -> Stored:
         busy,
         len(online) - idle - busy,
         len(listed) - len(online),
+        {each.id: each.utilisation for each in online if each.utilisation is not None},
+        {each.id: each.memory_used for each in online if each.memory_used is not None},
+        {each.id: each.memory_bytes for each in online},
     )
 
 
@@ -78,11 +84,17 @@ def _of_database(stored: Stored) -> Iterator[Metric]:
     yield _gauge("etrm_runs", "Runs by status.", stored.runs, "status")
     states = {"idle": stored.idle, "busy": stored.busy, "out": stored.out, "offline": stored.offline}
     yield _gauge("etrm_workers", "Workers by state; out: of service.", states, "state")
+    for name, text, values in (
+        ("utilisation", "Of the device of each worker online, 0 to 1.", stored.utilisation),
+        ("memory_used_bytes", "Memory in use on its device, by any process.", stored.memory_used),
+        ("memory_bytes", "Memory of its device.", stored.memory),
+    ):
+        yield _gauge(f"etrm_worker_{name}", text, values, "worker")
 
 
-def _gauge(name: str, text: str, value: float | dict[str, int], label: str = "") -> GaugeMetricFamily:
+def _gauge(name: str, text: str, value: float | Mapping[str, float], label: str = "") -> GaugeMetricFamily:
     """A gauge of one value, or of one for each value of a label."""
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         return GaugeMetricFamily(name, text, value=float(value))
     family = GaugeMetricFamily(name, text, labels=[label])
     for each, number in value.items():

@@ -25,6 +25,10 @@ class WorkerView(BaseModel):
     out_cause: str = Field("", description="Why it takes no work until that is put right; empty: it does.")
     out_advice: str = Field("", description="What to do about that.")
     out_since: float | None = Field(None, description="Since when it is out of service.")
+    utilisation: float | None = Field(
+        None, description="Of the device, 0 to 1, at the last heartbeat; null: it does not tell."
+    )
+    memory_used: int | None = Field(None, description="Bytes of `memory_bytes` in use, by any process.")
     current_run_id: str | None
     started_at: float
     heartbeat_at: float

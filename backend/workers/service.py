@@ -31,6 +31,8 @@ class WorkerBeat:
     clock_ahead: float = 0.0  # seconds by which the host's clock leads the database's
     out_cause: str = ""  # why it takes no work for now; empty: it does
     out_advice: str = ""  # what to do about that
+    utilisation: float | None = None  # of the device, 0 to 1; None: it does not tell
+    memory_used: int | None = None  # bytes of `memory_bytes`, whoever uses them
 
     @property
     def is_out(self) -> bool:
@@ -94,6 +96,8 @@ def _state(worker: Worker, now: float) -> WorkerState:
         clock_ahead=worker.clock_ahead,
         out_cause=worker.out_cause,
         out_advice=worker.out_advice,
+        utilisation=worker.utilisation,
+        memory_used=worker.memory_used,
         out_since=worker.out_since,
         heartbeat_at=worker.heartbeat_at,
         alive=now - worker.heartbeat_at <= LOST_AFTER,

@@ -19,6 +19,8 @@ class Worker(Base):
     device: Mapped[str]  # cpu, cuda
     device_name: Mapped[str] = mapped_column(default="")
     memory_bytes: Mapped[int] = mapped_column(default=0)
+    utilisation: Mapped[float | None]  # of the device, 0 to 1; NULL: it does not tell
+    memory_used: Mapped[int | None]  # bytes, of `memory_bytes`
     labels: Mapped[list[str]] = mapped_column(default=list)
     clock_ahead: Mapped[float] = mapped_column(default=0.0)  # seconds by which its clock leads the database's
     out_cause: Mapped[str] = mapped_column(default="")  # why it takes no work; empty: it does

@@ -102,6 +102,30 @@ def test_points_runs_and_workers_are_those_of_the_lab(
     assert value(after, "etrm_artifacts_free_bytes") > 0
 
 
+def test_the_use_of_a_workers_device_is_a_gauge_and_stands_on_the_queue_page(
+    server: WebServer, client: httpx.Client
+) -> None:
+    told = WorkerBeat(
+        "gpu-1", "gpu", 1, "cuda", "", 80 << 30, None, time.time(), utilisation=0.74, memory_used=20 << 30
+    )
+    silent = WorkerBeat("gpu-2", "gpu", 2, "cuda", "", 80 << 30, None, time.time())  # of before, or no NVML
+    with session_scope(server.engine) as session:
+        for beat in (told, silent):
+            workers.beat(session, beat)
+    samples = scraped(client)
+    page = client.get("/queue").text
+    listed = {each["id"]: each for each in client.get("/api/v1/workers").json()}
+    with session_scope(server.engine) as session:
+        for beat in (told, silent):
+            workers.sign_off(session, beat.id)
+    assert value(samples, "etrm_worker_utilisation", worker="gpu-1") == 0.74
+    assert value(samples, "etrm_worker_memory_used_bytes", worker="gpu-1") == 20 << 30
+    assert value(samples, "etrm_worker_memory_bytes", worker="gpu-2") == 80 << 30
+    assert ("etrm_worker_utilisation", frozenset({("worker", "gpu-2")})) not in samples
+    assert "74 %" in page.replace("\u202f", " ").replace("\xa0", " ")
+    assert (listed["gpu-1"]["utilisation"], listed["gpu-2"]["utilisation"]) == (0.74, None)
+
+
 def test_open_streams_are_counted_while_they_are_open(client: httpx.Client, external: str) -> None:
     def open_streams(expected: float) -> Callable[[], bool]:
         return lambda: value(scraped(client), "etrm_streams_open") == expected

@@ -106,3 +106,19 @@ def test_a_megabyte_of_points_is_written_at_once(client: httpx.Client, external:
     log(client, external, step=steps, values={"loss": [0.5] * len(steps)})
     assert time.monotonic() - begin < 60  # a second or two on a free machine; a row each takes minutes
     assert read(client, external)["series"]["loss"]["points"] == 50_000
+
+
+def test_what_was_sampled_of_the_machine_is_no_data_of_the_training_yet(
+    client: httpx.Client, external: str
+) -> None:
+    def page(**values: list[float]) -> str:
+        body = {"step": [1], "values": values}
+        assert client.post(f"/api/v1/runs/{external}/metrics", json=body).status_code == 200
+        return client.get(f"/runs/{external}").text
+
+    sampled = page(**{"system/cpu_utilisation": [0.5], "system/gpu_power/1": [250.0]})
+    assert "<h2>System</h2>" in sampled
+    assert "No data yet" in sampled
+    learning = page(loss=[1.0])
+    assert "No data yet" not in learning
+    assert learning.index("<h2>Learning</h2>") < learning.index("<h2>System</h2>")

@@ -27,7 +27,9 @@ from backend.evaluation_page.options import (
 )
 from backend.kit.arguments import check_arguments
 from backend.kit.errors import Conflict, EtrmError, InvalidInput
+from backend.kit.format import counted
 from backend.kit.streams import cleaned
+from backend.settings import Settings
 from worker.cli.checkpoint import app as checkpoint_app
 from worker.kit.recorder import NullRecorder, Recorder
 from worker.service import parallel
@@ -187,13 +189,51 @@ def worker(
             metavar="A,B", help="What runs may ask of this worker in placement.labels. Default: ETRM_LABELS."
         ),
     ] = "",
+    slurm_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slurm",
+            metavar="NAME=VALUE,…",
+            help="Submit workers to Slurm: partition=gpu,gpus_per_node=1,timeout_min=240. Repeatable.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --slurm: how many, one per job. Default: 1.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the workers' jobs on Slurm.")] = False,
+    cancel: Annotated[
+        bool,
+        typer.Option("--cancel", help="Cancel them: each saves a checkpoint and gives its run back."),
+    ] = False,
 ) -> None:
-    """Train queued runs, one at a time."""
-    from worker.service.celery_app import main as serve
-
+    """Train queued runs, one at a time; with --slurm, submit workers to a cluster."""
     if labels:
         os.environ["ETRM_LABELS"] = labels
-    serve()
+    if sum((slurm_options is not None, listed, cancel)) > 1:
+        raise typer.BadParameter("choose one", param_hint="--slurm, --list or --cancel")
+    if workers is not None and slurm_options is None:
+        raise typer.BadParameter("is for --slurm", param_hint="--workers")
+    if slurm_options is not None or listed or cancel:
+        return _on_slurm(slurm_options, workers or 1, cancel)
+    from worker.service.celery_app import main as serve
+
+    return serve()
+
+
+def _on_slurm(options: list[str] | None, workers: int, cancels: bool) -> None:
+    """Submit workers, cancel them, or list them."""
+    from backend.terminal.tables import show
+    from worker.service import slurm
+
+    settings = Settings.load()
+    if options is not None:
+        ids = slurm.submit(settings, slurm.parameters(options), workers, settings.labels)
+        print(f"Submitted {counted(len(ids), 'worker')}: {', '.join(ids)}. See them: etrm worker --list")
+    elif cancels:
+        print(f"Cancelled {counted(len(slurm.cancel(settings)), 'worker')}.")
+    else:
+        empty = "No workers on Slurm. Submit one: etrm worker --slurm partition=NAME"
+        show(("job", "state", "for", "of", "node or reason"), slurm.jobs(settings), empty=empty)
 
 
 def _train(config: ExperimentConfig, folder: Path) -> None:

@@ -51,6 +51,7 @@ class DbRecorder:
         self._store = Store(engine, artifacts, run_id, attempt)
         self._table_told_at = 0.0
         self._phase = ""
+        self.step: int | None = None  # of the training, as recorded last; None: it has not begun
         self._remove: Callable[[str], None] | None = None
         self._queue: WriteBehind[Entry] = WriteBehind(
             self._write, journal or Journal(artifacts / run_id, attempt)
@@ -65,6 +66,8 @@ class DbRecorder:
         self._queue.put(Point(step, time.time(), dict(values)))
 
     def progress(self, progress: Progress) -> None:
+        if progress.phase == "training":
+            self.step = progress.done
         self._queue.put(progress)
 
     def log(self, text: str, level: str = "info") -> None:

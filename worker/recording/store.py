@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from backend.alerts import service as alarms
 from backend.db.session import session_scope
+from backend.domain.metrics.system import is_of_system
 from backend.domain.records import (
     Alarm,
     Checkpoint,
@@ -132,8 +133,9 @@ class Store:
 def _progress_of(batch: _Batch) -> dict[str, Any]:
     """The columns of the run's row that follow a batch."""
     values: dict[str, Any] = {}
-    if batch.points:
-        values["step"] = batch.points[-1].step
+    trained = (point.step for point in reversed(batch.points) if not is_of_system(point.values))
+    if (step := next(trained, None)) is not None:
+        values["step"] = step
     if batch.progress is not None:
         values |= {
             "phase": batch.progress.phase,

@@ -18,6 +18,7 @@ from backend.web import notify
 from backend.workers import service as workers
 from worker.service import machine
 from worker.service.node import Node
+from worker.service.use import DeviceUse
 
 EVERY = 10.0  # seconds
 
@@ -33,6 +34,7 @@ class Heartbeat:
         self._started_at = time.time()
         self._current_run_id: str | None = None
         self._outage = queue_sweep.Outage()
+        self._use = DeviceUse(node.device.kind)
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
@@ -99,6 +101,7 @@ class Heartbeat:
 
     def _sign(self) -> workers.WorkerBeat:
         trouble = self._node.trouble
+        utilisation, memory_used = self._use.read()
         return workers.WorkerBeat(
             id=machine.worker_id(),
             host=machine.worker_id().rsplit(".", 3)[0],
@@ -110,6 +113,8 @@ class Heartbeat:
             clock_ahead=self._node.clock_ahead,
             out_cause=trouble.cause if trouble else "",
             out_advice=trouble.advice if trouble else "",
+            utilisation=utilisation,
+            memory_used=memory_used,
             current_run_id=self._current_run_id,
             started_at=self._started_at,
         )

@@ -13,6 +13,10 @@ from pathlib import Path
 import psutil
 
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
+_MEMORY_FILES = (  # what a control group uses, and the counter of what of it is to spare
+    ("memory.current", "inactive_file"),
+    ("memory.usage_in_bytes", "total_inactive_file"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def _pid_namespace() -> str:
 
 def device_info() -> DeviceInfo:
     """The first visible GPU, as its driver's tool tells, else the CPU with its usable memory."""
-    return _gpu() or DeviceInfo("cpu", f"{_cpu_name()}, {_usable_cores()} cores", memory_limit())
+    return _gpu() or DeviceInfo("cpu", f"{_cpu_name()}, {usable_cores()} cores", memory_limit())
 
 
 def _gpu() -> DeviceInfo | None:
@@ -89,7 +93,8 @@ def _cpu_name() -> str:
     return next(named, platform.processor() or platform.machine())
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -103,14 +108,32 @@ def memory_limit() -> int:
     return int(min(limits))
 
 
+def memory_in_use() -> int:
+    """Bytes that all processes use, or where memory is limited those of this control group."""
+    machine = psutil.virtual_memory()
+    if memory_limit() < machine.total:
+        for folder in _own_control_groups():
+            for used, idle in _MEMORY_FILES:
+                if (text := _read(folder / used).strip()).isdecimal():
+                    return int(text) - _counter(folder / "memory.stat", idle)  # files read before are no use
+    return int(machine.total - machine.available)
+
+
 def out_of_memory_kills() -> int:
     """How many processes of this process's control group the kernel has killed for memory; 0 if unknown."""
     for folder in _own_control_groups():
         for name in ("memory.events", "memory.oom_control"):
-            for line in _read(folder / name).splitlines():
-                key, _, count = line.partition(" ")
-                if key == "oom_kill":
-                    return int(count)
+            if kills := _counter(folder / name, "oom_kill"):
+                return kills
+    return 0
+
+
+def _counter(file: Path, name: str) -> int:
+    """The number behind a name in a file of counters; 0 where there is none."""
+    for line in _read(file).splitlines():
+        key, _, count = line.partition(" ")
+        if key == name:
+            return int(count)
     return 0
 
 

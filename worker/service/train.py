@@ -35,6 +35,7 @@ from worker.recording.replay import replay
 from worker.service import parallel
 from worker.service.faults import NODE_FAULT, is_of_the_node
 from worker.service.supervision import STOPPED
+from worker.service.system_metrics import sampled
 from worker.training.stop import StopSignal
 
 FAILED = 1
@@ -104,7 +105,8 @@ def _carry_out(
 
             waited_out(lambda: forget_unwritten(engine, folder, run_id, warn), stop)
             tasks = PatientTasks(DbTasks(engine), stop)
-            result = train(config, tasks, recorder, folder, stop, True, attempt, settings.min_free_bytes)
+            with sampled(recorder, folder, settings.system_metrics_every):
+                result = train(config, tasks, recorder, folder, stop, True, attempt, settings.min_free_bytes)
         except EtrmError as error:
             recorder.log(str(error), "error")
             raise

@@ -106,7 +106,7 @@ def parse(text: str) -> Measure:
 def unknown_series(measure: Measure) -> Iterator[str]:
     """What stands against its series in a training, with what each was probably meant to be."""
     for name in measure.series:
-        if name not in metrics.NAMES:
+        if name not in metrics.OF_TRAINING:
             yield f"names no recorded series {name!r}: {metrics.suggestion(name)}"
 
 

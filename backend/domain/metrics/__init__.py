@@ -5,9 +5,12 @@ A metric that nobody registered (a script may log any) is a plain number in a ch
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from backend.domain.metrics.groups import GROUPS
 from backend.domain.metrics.metric import Better, Group, Metric, Section, Unit
 from backend.domain.metrics.registry import METRICS
+from backend.domain.metrics.system import GPU
 from backend.kit.problems import nearest
 from backend.kit.text import trimmed
 
@@ -16,6 +19,7 @@ __all__ = [
     "MAX_NAME_LENGTH",
     "METRICS",
     "NAMES",
+    "OF_TRAINING",
     "Better",
     "Group",
     "Metric",
@@ -28,12 +32,13 @@ __all__ = [
 
 _BY_NAME = {each.name: each for each in METRICS}
 NAMES: tuple[str, ...] = tuple(_BY_NAME)
+OF_TRAINING = tuple(each.name for each in METRICS if not each.is_of_system)
 MAX_NAME_LENGTH = 200  # characters
 
 
 def metric(name: str) -> Metric:
     """What is known about a metric; of one that is not registered that it is a number."""
-    found = _BY_NAME.get(name)
+    found = _BY_NAME.get(name) or _of_further_gpu(name)
     return found or Metric(name, name, "Logged by the run itself.", label=_last_part(name))
 
 
@@ -48,10 +53,19 @@ def is_well_formed(name: str) -> bool:
 
 
 def suggestion(name: str) -> str:
-    """What an unknown name was probably meant to be."""
-    by_end = {each.rpartition("/")[2]: each for each in NAMES}
-    close = nearest(name.lower(), [*NAMES, *by_end])
-    return f"did you mean {by_end.get(close, close)!r}?" if close else f"known are {', '.join(NAMES)}"
+    """What a name that no training records was probably meant to be."""
+    by_end = {each.rpartition("/")[2]: each for each in OF_TRAINING}
+    close = nearest(name.lower(), [*OF_TRAINING, *by_end])
+    return f"did you mean {by_end.get(close, close)!r}?" if close else f"known are {', '.join(OF_TRAINING)}"
+
+
+def _of_further_gpu(name: str) -> Metric | None:
+    """`system/gpu_power/1` is the same of the run's second GPU, in the same chart."""
+    base, _, number = name.rpartition("/")
+    if base not in GPU or not number.isdecimal():
+        return None
+    first = _BY_NAME[base]
+    return replace(first, name=name, title=f"{first.title}: GPU {number}", label=f"GPU {number}")
 
 
 def _last_part(name: str) -> str:

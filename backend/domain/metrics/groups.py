@@ -35,4 +35,5 @@ GROUPS = (
     Group("similarity", "Encoder", "Puzzle retrieval"),
     Group("latent", "Encoder", "Latent refinement", log=True),
     Group("gradients", "Optimisation", "Gradient norms", log=True),
+    Group("system_memory", "System", "Memory of the machine"),
 )

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 Unit = Literal["share", "bytes", "number"]
-Section = Literal["Learning", "Encoder", "Optimisation", "Machine", "Other"]
+Section = Literal["Learning", "Encoder", "Optimisation", "Machine", "System", "Other"]
 Better = Literal["higher", "lower", ""]
 
 EVERY_INTERVAL = "every logging interval"
 EVERY_PROBE = "every probe"
+EVERY_SAMPLE = "every 10 s (ETRM_SYSTEM_METRICS_EVERY)"
+SYSTEM: Section = "System"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Metric:
     def bounds(self) -> tuple[float, float]:
         """The least and the greatest value that it can have; infinite where nothing is known."""
         return self.limits or ((0.0, 1.0) if self.unit == "share" else (-math.inf, math.inf))
+
+    @property
+    def is_of_system(self) -> bool:
+        """Whether it is sampled of the machine: nothing is concluded from it about the training."""
+        return self.section == SYSTEM
 
     @property
     def short(self) -> str:

@@ -27,6 +27,7 @@ from backend.domain.metrics.names import (
     TOKEN,
     WITHIN,
 )
+from backend.domain.metrics.system import SYSTEM_METRICS
 
 METRICS = (
     Metric(
@@ -347,4 +348,5 @@ METRICS = (
         recorded="once, with the first point",
         charted=False,
     ),
+    *SYSTEM_METRICS,
 )

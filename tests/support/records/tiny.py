@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from backend.domain.config.presets import quick
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.metrics import metric
 
 STEPS = 100
 CHECKPOINT_EVERY = 10
@@ -43,4 +44,8 @@ def tiny() -> ExperimentConfig:
 
 def numbers(points: Mapping[str, dict[int, float]]) -> dict[str, dict[int, float]]:
     """The points that depend on the experiment alone."""
-    return {name: curve for name, curve in points.items() if name not in MACHINE_DEPENDENT}
+    return {
+        name: curve
+        for name, curve in points.items()
+        if name not in MACHINE_DEPENDENT and not metric(name).is_of_system
+    }

@@ -281,3 +281,16 @@ def test_recording_costs_a_step_less_than_a_tenth_of_a_millisecond(
     recorder.close()
     assert statistics.median(calls) < 1e-4
     assert len(points(engine, "metric0")) == step
+
+
+def test_a_sample_of_the_machine_is_stored_and_moves_the_run_to_no_step(
+    recorder: DbRecorder, engine: Engine
+) -> None:
+    recorder.metrics(10, {"loss": 1.0})
+    recorder.metrics(9, {"system/cpu_utilisation": 0.5})  # it looked at the step just before
+    recorder.close()
+    with reading_scope(engine) as session:
+        row = runs.get(session, RUN)
+        assert row is not None
+        assert row.step == 10
+        assert series.read(session, RUN)["system/cpu_utilisation"].steps.tolist() == [9]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.metrics import NAMES
+from backend.domain.metrics import OF_TRAINING
 from backend.domain.records import Ruling
 from tests.support.records.tiny_runs import WALL_CLOCK, Memory, StopAfter, tiny
 from worker.data.sets import BuiltinTasks
@@ -126,7 +126,7 @@ def test_every_series_of_a_training_may_be_measured(tmp_path: Path) -> None:
     objective = {"kl_annealing_steps": 4, "contrast": {"kind": "supcon"}, "latent_steps": 1}
     run(tiny("etrm_variational", 8, objective=objective, **probed), memory, tmp_path)
     names = {name for point in memory.points.values() for name in point} | WALL_CLOCK
-    assert names == set(NAMES) - {"loss/kl"}  # that only runs of before have
+    assert names == set(OF_TRAINING) - {"loss/kl"}  # that only runs of before have
 
 
 def test_the_memory_of_another_rule_is_left_behind() -> None:
