@@ -81,6 +81,13 @@ def queued(session: Session, lock: bool = False) -> list[Standing]:
     return [Standing(*row) for row in rows]
 
 
+def new(session: Session, owner_id: int | None, name: str, order: Sequence[Standing]) -> Standing:
+    """Where one more run of a person would stand, of normal priority and behind the others of its priority."""
+    own = sum(each.owner_id == (owner_id or NOBODY) and each.priority >= 0 for each in order)
+    running, most = count(session, owner_id, *HELD), limits_of(session, owner_id)[0]
+    return Standing("", 0, clock.read(session), owner_id or NOBODY, name, running, most, own + 1)
+
+
 def take(session: Session, run_id: str) -> Row[str, int] | None:
     """(run, its attempt so far) of a run that waits: passed over by everybody else until this transaction
     ends. None where it does not wait, or its person has as many that run as may."""

@@ -30,6 +30,18 @@ def turns(order: Sequence[Standing]) -> dict[str, Turn]:
     }
 
 
+def ahead_of(new: Standing, order: Sequence[Standing]) -> list[str]:
+    """The runs that are taken before a new one. Where it would be the turn of several people at once, the new
+    run comes last."""
+    level = new.running + new.nth
+    return [
+        run.id
+        for run in order
+        if not run.is_held
+        and (run.priority > new.priority or (run.priority == new.priority and run.running + run.nth <= level))
+    ]
+
+
 def limit_words(run: Standing) -> str:
     """`ana may have 2 runs at once: 1 running, 1 ahead`; empty where the limit does not keep it back."""
     if run.limit is None or not run.is_held:
