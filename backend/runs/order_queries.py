@@ -82,7 +82,7 @@ def queued(session: Session, lock: bool = False) -> list[Standing]:
 
 
 def new(session: Session, owner_id: int | None, name: str, order: Sequence[Standing]) -> Standing:
-    """Where one more run of a person would stand, of normal priority and behind the others of its priority."""
+    """Where one more run of a person would stand, of normal priority, behind their others of it."""
     own = sum(each.owner_id == (owner_id or NOBODY) and each.priority >= 0 for each in order)
     running, most = count(session, owner_id, *HELD), limits_of(session, owner_id)[0]
     return Standing("", 0, clock.read(session), owner_id or NOBODY, name, running, most, own + 1)
