@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AutoId, Base, MaybeNan, OfRun
@@ -39,7 +39,7 @@ class Run(Base):
     phase: Mapped[str] = mapped_column(default="")  # loading, training, evaluating
     config: Mapped[dict[str, Any]]
     owner_id: Mapped[int | None] = mapped_column(
-        ForeignKey("person.id", ondelete="SET NULL")
+        BigInteger, ForeignKey("person.id", ondelete="SET NULL")
     )  # whoever launched it; null: the lab's owner, somebody who was removed, or nobody knows
     project: Mapped[str] = mapped_column(default="")
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("run.id", ondelete="SET NULL"), index=True)
