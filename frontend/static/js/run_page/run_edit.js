@@ -25,7 +25,7 @@ export function editRow(row, saved) {
   const keep = Object.assign(document.createElement("button"), { className: "button is-small is-quiet", textContent: "Leave" });
   keep.type = "button";
   buttons.append(save, keep);
-  form.append(tags, project, notes, buttons);
+  form.append(tags, notes, project, buttons);
   place.append(form);
   tags.focus();
 
