@@ -22,8 +22,6 @@ from backend.runs_table.search import in_order, matching
 ALWAYS = (
     "id",
     "name",
-    "owner",
-    "project",
     "variant",
     "seed",
     "status",
@@ -31,6 +29,8 @@ ALWAYS = (
     "created",
     "finished",
     "duration",
+    "owner",
+    "project",
 )
 CURVES: Head = {"metric": "text", "step": "int", "wall_time": "float", "value": "float"}
 
