@@ -67,7 +67,7 @@ def claim(session: Session, run_id: str | None, worker_id: str, offer: Offer | N
     return held if taken else None
 
 
-def _first(session: Session, offer: Offer | None) -> Row[str, int] | None:
+def _first(session: Session, offer: Offer | None) -> Row[str, int, int | None] | None:
     """As `order_queries.take`, the first of those that ask for no more than is offered."""
     for run_id, device, placement in queue_order.asked(session):
         may = offer is None or not needs(device, placement).missing(offer)

@@ -88,8 +88,8 @@ def new(session: Session, owner_id: int | None, name: str, order: Sequence[Stand
     return Standing("", 0, clock.read(session), owner_id or NOBODY, name, running, most, own + 1)
 
 
-def take(session: Session, run_id: str) -> Row[str, int] | None:
-    """(run, its attempt so far) of a run that waits: passed over by everybody else until this transaction
+def take(session: Session, run_id: str) -> Row[str, int, int | None] | None:
+    """(run, its attempt so far, its owner) of a run that waits: passed over by everybody else until this transaction
     ends. None where it does not wait, or its person has as many that run as may."""
     query = select(Run.id, Run.attempt, Run.owner_id).where(_QUEUED, Run.id == run_id)
     found = session.execute(query.with_for_update(skip_locked=True)).one_or_none()
@@ -170,9 +170,9 @@ def _turns() -> Subquery:
     between it and the highest (`between`), else more above (`above`); if none has any, the past decides.
     """
     people = _people()
-    own = {"partition_by": _OWNER, "order_by": OWN_ORDER}
-    nth = func.row_number().over(**own)
+    nth = func.row_number().over(partition_by=_OWNER, order_by=OWN_ORDER)
     same = func.row_number().over(partition_by=(_OWNER, Run.priority), order_by=OWN_ORDER)
+    first = func.first_value(Run.queue_position).over(partition_by=_OWNER, order_by=OWN_ORDER)
     normal = func.sum(case((Run.priority == 0, 1), else_=0)).over(partition_by=_OWNER)
     return (
         select(
@@ -185,7 +185,7 @@ def _turns() -> Subquery:
             same.label("same"),
             case((Run.priority < 0, normal), else_=0).label("between"),
             (nth - same).label("above"),
-            func.first_value(Run.queue_position).over(**own).label("first"),
+            first.label("first"),
         )
         .join(people, people.c.owner == _OWNER)
         .where(_QUEUED)
