@@ -93,6 +93,15 @@ class Settings(BaseSettings):
         None,
         description="HOST:PORT of the machine where the processes of several machines meet (torchrun, c10d).",
     )
+    limit_running: int = Field(
+        0,
+        ge=0,
+        description="Most runs of one person that run at once; 0: no limit. Set the same for the web server "
+        "and all workers; etrm people limit sets another for one person.",
+    )
+    limit_queued: int = Field(
+        0, ge=0, description="Most runs of one person that wait in the queue; 0: no limit. As above."
+    )
     webhook_url: str | None = Field(
         None,
         repr=False,

@@ -28,6 +28,7 @@ class Action(StrEnum):
     PERSON_ADDED = "person added"
     PERSON_REMOVED = "person removed"
     ROLE_CHANGED = "role changed"
+    LIMIT_CHANGED = "limit changed"
     INVITED = "login link created"
     TOKEN_CREATED = "token created"
     TOKEN_REVOKED = "token revoked"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from backend.terminal.options import Overrides
+from backend.terminal.options import Overrides, Project
 from backend.terminal.worker import become_worker
 
 
@@ -32,11 +32,14 @@ def train(
         typer.Option(metavar="FOLDER", help="Output folder. Default: runs/NAME-TIME."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the checkpoints in --out.")] = False,
+    project: Project = "",
 ) -> None:
     """Train here and now, or --queue the run.
 
     Training here needs no server and no database.
     """
+    if project and not queue:
+        raise typer.BadParameter("is for runs that --queue queues", param_hint="--project")
     if not queue:
         options = [part for each in overrides or [] for part in ("--set", each)]
         options += ["--out", out] if out else []
@@ -45,7 +48,7 @@ def train(
         raise typer.BadParameter(
             "needs a CONFIG and cannot be combined with --out or --resume", param_hint="--queue"
         )
-    print(f"Queued run {_queue(config, overrides or [])}. Watch it: etrm runs")
+    print(f"Queued run {_queue(config, overrides or [], project)}. Watch it: etrm runs")
 
 
 def checkpoint(context: typer.Context) -> None:
@@ -63,7 +66,7 @@ def parity(context: typer.Context) -> None:
     become_worker("parity", *context.args)
 
 
-def _queue(source: str, assignments: list[str]) -> str:
+def _queue(source: str, assignments: list[str], project: str) -> str:
     """Create the run and tell the workers; its id."""
     from backend.domain.config.files import read_experiment
     from backend.lifecycle import service as runs
@@ -72,6 +75,6 @@ def _queue(source: str, assignments: list[str]) -> str:
 
     config = read_experiment(source, assignments)
     with writing() as session:
-        run_id = runs.create(session, config).id
+        run_id = runs.create(session, config, project=project).id
     dispatch.send(run_id)
     return run_id

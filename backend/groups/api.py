@@ -47,6 +47,7 @@ class NewGroup(Input):
         default={}, description="Overrides to the config or preset: nested, or by dotted paths."
     )
     name: str = Field("", description="Name of the group. Default: what varies.")
+    project: str = Field("", description="Project of its runs; empty: none.", examples=["arc-2"])
 
 
 class PlannedRun(BaseModel):
@@ -75,12 +76,12 @@ class GroupPage(BaseModel):
     next_cursor: str | None
 
 
-@router.post("", status_code=201, responses=responses(401, 413, 422), openapi_extra=BODY)
+@router.post("", status_code=201, responses=responses(401, 409, 413, 422), openapi_extra=BODY)
 def create_group(body: NewGroup, response: Response, engine: Database) -> GroupView:
     """Queue every run of a sweep, all or none."""
     config, sweep = _config(body), parse_sweep(body.sweep)
     with session_scope(engine) as session:
-        group = groups.create(session, config, sweep, body.name)
+        group = groups.create(session, config, sweep, body.name, project=body.project)
     dispatch.send_all(run.id for run in group.runs)
     announce()
     response.headers["Location"] = f"/api/v1/groups/{group.id}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from backend.kit.format import counted
-from backend.terminal.options import Overrides
+from backend.terminal.options import Overrides, Project
 
 if TYPE_CHECKING:
     from backend.domain.sweeps import Confound, Sweep, Variation
@@ -43,6 +43,7 @@ def sweep(
         ),
     ] = False,
     name: Annotated[str, typer.Option(help="Name of the group. Default: what varies.")] = "",
+    project: Project = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs without queueing them.")] = False,
 ) -> None:
     """Queue a group of runs: seeds, a grid of values, or random draws.
@@ -70,7 +71,7 @@ def sweep(
         print(f"{counted(len(planned), 'run')}. Nothing was queued.")
         return
     with writing() as session:
-        group = groups.create(session, config, asked, name)
+        group = groups.create(session, config, asked, name, project=project)
     dispatch.send_all(run.id for run in group.runs)
     notify.runs_changed()
     print(f"Queued {counted(len(group.runs), 'run')} as group {group.id}: {group.name}.")

@@ -20,8 +20,9 @@ from backend.kit.errors import Conflict
 from backend.kit.format import counted
 from backend.kit.problems import invalid, invalid_query, unknown_id
 from backend.kit.text import trimmed
+from backend.lifecycle import limits
 from backend.lifecycle import service as runs
-from backend.lifecycle.input import MAX_NAME_LENGTH, check_names, hold_starts
+from backend.lifecycle.input import MAX_NAME_LENGTH, check_names, checked_project, hold_starts
 from backend.run_view import learning
 from backend.run_view.facts import Facts
 from backend.run_view.views import RunView
@@ -30,6 +31,7 @@ from backend.runs import group_queries as rows
 from backend.runs.group_tables import RunGroup
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
+from backend.web.visitor import who
 
 __all__ = ["GroupList", "GroupView", "cancel", "create", "find", "get", "place", "planned", "summary"]
 
@@ -54,13 +56,21 @@ def planned(session: Session, config: ExperimentConfig, sweep: Sweep) -> tuple[V
 
 
 def create(
-    session: Session, config: ExperimentConfig, sweep: Sweep, name: str = "", parent_id: str | None = None
+    session: Session,
+    config: ExperimentConfig,
+    sweep: Sweep,
+    name: str = "",
+    parent_id: str | None = None,
+    project: str = "",
 ) -> GroupView:
-    """Queue every run of a sweep as one group, all or none. InvalidInput as `planned`.
+    """Queue every run of a sweep as one group of whoever asks, all or none. InvalidInput as `planned` and for
+    the project, Conflict where more of their runs would wait than may.
 
     An empty name is made from the config's and from what varies. `parent_id`: the run that all are clones of.
     """
     variations = planned(session, config, sweep)
+    common = {"parent_id": parent_id, "project": checked_project(project, "The group was not created.")}
+    limits.check_queued(session, who.get().person_id, len(variations))
     now = time.time()
     group = RunGroup(
         id=runs.new_id(),
@@ -71,7 +81,7 @@ def create(
     )
     rows.add(session, group)
     made = [
-        runs.new_run(each.config, group_id=group.id, parent_id=parent_id, created_at=now + at * BETWEEN_RUNS)
+        runs.new_run(each.config, group_id=group.id, created_at=now + at * BETWEEN_RUNS, **common)
         for at, each in enumerate(variations)
     ]
     rows.add_runs(session, made)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.alerts.webhook import Deliveries
@@ -28,6 +28,7 @@ class SettingsPage(Context):
     is_admin: bool
     sessions: Sequence[SessionView]  # of who asks
     people: Sequence[PersonView]
+    lab_limits: Mapping[str, int]  # most runs of a person that run, and that are queued; 0: no limit
     tokens: Sequence[TokenView]
     storage: Storage
     webhook: str  # the host that alarms are sent to; "" for none

@@ -33,6 +33,7 @@ def settings_page(engine: Database, settings: Configured) -> HTMLResponse:
             is_admin=is_admin,
             sessions=sessions.own(session, identity),
             people=accounts.people(session) if is_admin else (),
+            lab_limits={"running": settings.limit_running, "queued": settings.limit_queued},
             tokens=accounts.tokens(session) if is_admin else (),
             storage=storage.read(session, settings.artifacts, settings.min_free_bytes),
             webhook=urlsplit(settings.webhook_url or "").hostname or "",

@@ -29,6 +29,8 @@ class LaunchPage(Context):
     parent: RunView | None
     sections: Sequence[Group]
     changes: Sequence[Part]  # what differs from the preset or parent
+    project: str
+    projects: Sequence[str]  # that there are
     config_json: str
     mode: str  # form, json
     problems: Sequence[FieldProblem]

@@ -26,7 +26,7 @@ from backend.domain.sweeps import Sweep, sweepable
 from backend.groups import service as groups
 from backend.keeping import service as keeping
 from backend.kit import json_text
-from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
+from backend.kit.errors import Conflict, FieldProblem, InvalidConfig, InvalidInput, NotFound
 from backend.kit.problems import invalid
 from backend.launch import forms, sweep_form, training_tasks
 from backend.launch.contexts import LaunchPage, SweepPreview
@@ -38,6 +38,7 @@ from backend.lifecycle import service as runs
 from backend.queue import dispatch
 from backend.queue import wait as queue_wait
 from backend.run_view import estimates
+from backend.run_view import queries as run_facts
 from backend.run_view.views import RunView
 from backend.runs_table import search as run_search
 from backend.web.deps import Database, announce
@@ -70,6 +71,7 @@ class Draft:
     mode: str = "form"
     problems: Sequence[FieldProblem] = field(default=())
     sweep: SweepForm = field(default_factory=SweepForm)
+    project: str = ""
 
 
 async def _typed(request: Request) -> dict[str, str]:
@@ -98,7 +100,8 @@ def launch_page(
         if start.parent and checkpoint is not None:
             step = keeping.step_of(session, start.parent.id, checkpoint)
             values = runs.forked(start.parent.id, values, step, weights)
-        return _page(session, start, Draft(values, _pretty(values)))
+        project = start.parent.project if start.parent else ""
+        return _page(session, start, Draft(values, _pretty(values), project=project))
 
 
 @router.post("/runs/new")
@@ -113,17 +116,23 @@ def launch(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) 
             return _page(session, start, replace(draft, problems=kept))
         try:
             config = _config(session, draft)
-        except InvalidConfig as error:
+            run_input.checked_project(draft.project)
+        except InvalidInput as error:
             refused = replace(draft, problems=error.problems)
             return _page(session, start, refused, HTTPStatus.UNPROCESSABLE_ENTITY)
         asked = sweep_form.checked(draft.sweep, config, partial(groups.planned, session))
         if asked.problems:
             return _page(session, start, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
     parent_id = start.parent.id if start.parent else None
-    if asked.sweep:
-        return _launch_group(engine, config, asked.sweep, asked.name, parent_id)
-    with session_scope(engine) as session:
-        run = runs.create(session, config, parent_id=parent_id)
+    try:
+        if asked.sweep:
+            return _launch_group(engine, config, asked.sweep, asked.name, parent_id, draft.project)
+        with session_scope(engine) as session:
+            run = runs.create(session, config, parent_id, draft.project)
+    except Conflict as error:  # more than may wait
+        full = replace(draft, problems=(FieldProblem("", error.message, error.hint),))
+        with reading_scope(engine) as session:
+            return _page(session, start, full, HTTPStatus.CONFLICT)
     dispatch.send(run.id)
     announce(run.id)
     return RedirectResponse(f"/runs/{run.id}", HTTPStatus.SEE_OTHER)
@@ -138,11 +147,11 @@ def preview(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)])
 
 
 def _launch_group(
-    engine: Engine, config: ExperimentConfig, sweep: Sweep, name: str, parent_id: str | None
+    engine: Engine, config: ExperimentConfig, sweep: Sweep, name: str, parent_id: str | None, project: str
 ) -> Response:
     """Make the runs of a sweep, and go to the table of them."""
     with session_scope(engine) as session:
-        group = groups.create(session, config, sweep, name, parent_id)
+        group = groups.create(session, config, sweep, name, parent_id, project)
     dispatch.send_all(run.id for run in group.runs)
     announce()
     query = urlencode({"filter": f'group == "{group.id}"'})
@@ -153,7 +162,7 @@ def _draft(typed: Mapping[str, str]) -> Draft:
     """What was sent, as it stands in the form."""
     as_json = typed.get("mode") == "json"
     draft = _from_json(typed.get("config_json", "")) if as_json else _from_form(typed)
-    return replace(draft, sweep=sweep_form.read(typed))
+    return replace(draft, sweep=sweep_form.read(typed), project=typed.get("project", ""))
 
 
 def _config(session: Session, draft: Draft) -> ExperimentConfig:
@@ -213,6 +222,8 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         parent=start.parent,
         sections=sections,
         changes=[part for section in sections for part in forms.walk(section) if forms.is_changed(part)],
+        project=draft.project,
+        projects=run_facts.projects(session),
         config_json=draft.config_json,
         mode=draft.mode,
         problems=draft.problems,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from backend.kit.errors import Conflict, FieldProblem
 
-FIELDS = ("name", "tags", "notes", "archived")
+FIELDS = ("name", "tags", "notes", "archived", "project")
 
 
 class Base(NamedTuple):

@@ -24,7 +24,7 @@ from backend.domain.experiment import (
 from backend.domain.hypothesis.measure import parse
 from backend.kit.errors import FieldProblem, InvalidConfig, InvalidInput
 from backend.kit.problems import invalid, nearest_ids, one_of
-from backend.kit.text import trimmed
+from backend.kit.text import fault, trimmed
 from backend.lifecycle.start_files import START, outside
 from backend.run_view import queries as run_facts
 from backend.runs import journal_queries as journal
@@ -35,6 +35,7 @@ LISTED_BY = "List runs on the runs page or with `etrm runs`."  # the hint for an
 _invalid = partial(invalid, "The run was not changed.")
 
 MAX_NAME_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NOTES_LENGTH = 120, 60, 50, 100_000
+MAX_PROJECT_LENGTH = MAX_TAG_LENGTH
 
 
 def checked_name(name: str) -> str:
@@ -53,6 +54,18 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
     if len(kept) > MAX_TAGS or any(len(tag) > MAX_TAG_LENGTH for tag in kept):
         raise _invalid("tags", f"at most {MAX_TAGS} tags of at most {MAX_TAG_LENGTH} characters.")
     return kept
+
+
+def checked_project(project: str, summary: str = "The run was not changed.") -> str:
+    """`project` without spaces around it; empty: the run belongs to none."""
+    name = trimmed(project)
+    if project and not name:
+        raise invalid(summary, "project", "must have a character that can be seen, or be empty.")
+    if len(name) > MAX_PROJECT_LENGTH:
+        raise invalid(summary, "project", f"must be at most {MAX_PROJECT_LENGTH} characters long.")
+    if problem := fault(name):
+        raise invalid(summary, "project", problem)
+    return name
 
 
 def checked_notes(notes: str) -> str:

@@ -24,7 +24,7 @@ from backend.keeping.service import Ref
 from backend.keeping.uses import from_outside
 from backend.kit.errors import Conflict
 from backend.kit.problems import invalid, unknown_id
-from backend.lifecycle import edits, heartbeat
+from backend.lifecycle import edits, heartbeat, limits
 from backend.lifecycle.end import end
 from backend.lifecycle.input import (
     LISTED_BY,
@@ -34,6 +34,7 @@ from backend.lifecycle.input import (
     checked_hypothesis,
     checked_name,
     checked_notes,
+    checked_project,
     checked_tags,
     hold_starts,
 )
@@ -47,17 +48,23 @@ from backend.runs.status import LOGGING, RunStatus
 from backend.runs.tables import Run
 from backend.runs.transition import transition_run
 from backend.scores import job_queries as jobs
+from backend.web.visitor import who
 
 ID_LETTERS = string.ascii_lowercase + string.digits
 ID_LENGTH = 10
+NOT_CREATED = "The run was not created."
 OVER = tuple(status for status in RunStatus if status.is_over)
 
 
-def create(session: Session, config: ExperimentConfig, parent_id: str | None = None) -> RunView:
-    """Queue a run. InvalidConfig where it names a task set, run or checkpoint that does not exist."""
+def create(
+    session: Session, config: ExperimentConfig, parent_id: str | None = None, project: str = ""
+) -> RunView:
+    """Queue a run of whoever asks. InvalidConfig where it names a task set, run or checkpoint that does not
+    exist, InvalidInput for the project, Conflict where as many of their runs wait as may."""
     hold_starts(session, config)
     check_names(session, config)
-    run = new_run(config, parent_id=parent_id)
+    run = new_run(config, parent_id=parent_id, project=checked_project(project, NOT_CREATED))
+    limits.check_queued(session, run.owner_id)
     rows.add(session, run)
     said = "Queued." if parent_id is None else f"Cloned from {parent_id}."
     events.add(session, run.id, "queued", said, audit.actor())
@@ -88,6 +95,7 @@ def create_external(
     config: Mapping[str, Any],
     hypothesis: BarHypothesis | None = None,
     beat_seconds: float = heartbeat.DEFAULT_SECONDS,
+    project: str = "",
 ) -> RunView:
     """A run that a script of the user's own logs into; it runs until the script says that it ended, and is
     lost where the script is not heard at least every `beat_seconds`.
@@ -99,6 +107,7 @@ def create_external(
     stored = {**checked_config(config), **stated}
     run = _new_run(
         name=checked_name(name),
+        project=checked_project(project, NOT_CREATED),
         origin="external",
         status=RunStatus.RUNNING,
         phase="training",
@@ -198,13 +207,16 @@ def stop(session: Session, run: Run) -> bool:
     return False
 
 
-def clone(session: Session, run_id: str, overrides: Mapping[str, Any] | None = None) -> RunView:
-    """Queue a new run with the config of another, changed by `overrides`: nested, or by dotted paths."""
+def clone(
+    session: Session, run_id: str, overrides: Mapping[str, Any] | None = None, project: str | None = None
+) -> RunView:
+    """Queue a new run with the config of another, changed by `overrides`: nested, or by dotted paths; it
+    belongs to `project`, or (None) to that of the other. Errors as `create`."""
     parent = _row(session, run_id)
     if parent.origin == "external":
         raise Conflict(f"Run {run_id} is an external run and cannot be trained by the lab.")
     config = parse_experiment(apply_overrides(parent.config, list(assignments(overrides or {}))))
-    return create(session, config, parent_id=run_id)
+    return create(session, config, run_id, parent.project if project is None else project)
 
 
 def fork(
@@ -214,12 +226,13 @@ def fork(
     weights: str = "ema",
     part: str = "all",
     overrides: Mapping[str, Any] | None = None,
+    project: str | None = None,
 ) -> RunView:
     """Queue a clone whose first weights are those of a checkpoint of its parent, named by its step or an
     alias; errors as `clone`, and NotFound."""
     check_exists(session, run_id)
     step = keeping.step_of(session, run_id, ref)
-    return clone(session, run_id, _start(run_id, step, weights, part) | dict(overrides or {}))
+    return clone(session, run_id, _start(run_id, step, weights, part) | dict(overrides or {}), project)
 
 
 def forked(
@@ -239,7 +252,8 @@ def resume(session: Session, run_id: str, ref: Ref | None = None) -> RunView:
 
     With `ref`, a step or an alias, it resumes from that checkpoint and those after it are discarded: the
     worker removes the files of checkpoints that the database does not know. Conflict where something needs
-    one of them. `status_cause` of the result says from which step.
+    one of them, and where as many runs of its owner wait as may. `status_cause` of the result says from
+    which step.
     """
     run = _row(session, run_id)
     if run.origin == "external":
@@ -247,6 +261,7 @@ def resume(session: Session, run_id: str, ref: Ref | None = None) -> RunView:
     kept = checkpoints.latest(session, run_id) if ref is None else keeping.find(session, run_id, ref)
     if ref is not None and kept is not None:
         keeping.check_not_needed_after(session, run_id, kept.step)
+    limits.check_queued(session, run.owner_id)
     where = f"resumes from step {kept.step}" if kept else "no checkpoint, starts at step 0"
     resumed = transition_run(
         session,
@@ -277,6 +292,7 @@ def edit(
     notes: str | None = None,
     archived: bool | None = None,
     base: edits.Base = edits.Base(),  # noqa: B008 — it is immutable
+    project: str | None = None,
 ) -> RunView:
     """Change what people wrote about a run, or put it away; None leaves a field as it is.
 
@@ -284,7 +300,7 @@ def edit(
     """
     run = _row(session, run_id)
     session.refresh(run, with_for_update=True)  # two at once: the second one sees what the first one wrote
-    changes = {"name": name, "tags": tags, "notes": notes, "archived": archived}
+    changes = {"name": name, "tags": tags, "notes": notes, "archived": archived, "project": project}
     before = written(run)
     edits.check(before, {key: each for key, each in changes.items() if each is not None}, base)
     if name is not None:
@@ -293,6 +309,8 @@ def edit(
         run.tags = checked_tags(tags)
     if notes is not None:
         run.notes = checked_notes(notes)
+    if project is not None:
+        run.project = checked_project(project)
     if archived is not None:
         run.archived_at = (run.archived_at or time.time()) if archived else None
     session.flush()
@@ -304,7 +322,13 @@ def edit(
 def written(run: Run) -> dict[str, Any]:
     """The fields that `edit` changes."""
     archived = run.archived_at is not None
-    return {"name": run.name, "tags": list(run.tags), "notes": run.notes, "archived": archived}
+    return {
+        "name": run.name,
+        "tags": list(run.tags),
+        "notes": run.notes,
+        "archived": archived,
+        "project": run.project,
+    }
 
 
 def text_version(session: Session, run_id: str) -> str:
@@ -353,6 +377,7 @@ def _new_run(**values: Any) -> Run:
     own = {
         "id": new_id(),
         "created_at": time.time(),
+        "owner_id": who.get().person_id,
         "verdict": hypotheses.opened(values["config"]),
     }
     return Run(**(own | values))

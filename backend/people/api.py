@@ -17,6 +17,7 @@ from backend.web.visitor import who
 
 router = Router(reads=ADMIN, writes=ADMIN, tags=["people"], responses=responses(401, 403))
 Name = Annotated[str, Path(max_length=200)]
+LIMIT = "Most of their runs at once; 0: no limit, null: that of the lab (ETRM_LIMIT_RUNNING)."
 ROLE = "viewer: read-only; editor: also launch, cancel, import; admin: also people, tokens, storage."
 
 
@@ -41,6 +42,8 @@ class PersonView(BaseModel):
     role: str = Field(description=ROLE)
     created_at: float
     last_seen_at: float | None
+    limit_running: int | None = Field(None, description=LIMIT)
+    limit_queued: int | None = Field(None, description="Most of their runs that wait; as above.")
 
 
 class NewPerson(Input):
@@ -50,10 +53,12 @@ class NewPerson(Input):
     role: str = Field(description=ROLE, examples=["editor"])
 
 
-class RoleChange(Input):
-    """Another role."""
+class PersonChange(Input):
+    """Another role, other limits; what is left out stays."""
 
-    role: str = Field(description=ROLE)
+    role: str | None = Field(None, description=ROLE)
+    limit_running: int | None = Field(None, description=LIMIT)
+    limit_queued: int | None = Field(None, description="Most of their runs that wait; as above.")
 
 
 class Invitation(BaseModel):
@@ -117,10 +122,14 @@ def add_person(body: NewPerson, engine: Database) -> Invitation:
 
 
 @router.patch("/people/{name}", status_code=204, responses=responses(404, 422))
-def change_role(name: Name, body: RoleChange, engine: Database) -> None:
-    """Give somebody another role, from their next request on."""
+def change_person(name: Name, body: PersonChange, engine: Database) -> None:
+    """Give somebody another role, from their next request on, or other limits."""
+    given = body.model_dump(exclude_unset=True)
+    limits = {what: given[f"limit_{what}"] for what in ("running", "queued") if f"limit_{what}" in given}
     with session_scope(engine) as session:
-        accounts.change_role(session, name, body.role)
+        if body.role is not None:
+            accounts.change_role(session, name, body.role)
+        accounts.limit(session, name, limits)
 
 
 @router.delete("/people/{name}", status_code=204, responses=responses(404))

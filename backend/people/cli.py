@@ -9,9 +9,10 @@ import typer
 from backend.kit.clock import to_the_minute
 
 app = typer.Typer(
-    help="People and their roles: list, add, invite, role, remove.", invoke_without_command=True
+    help="People and their roles: list, add, invite, role, limit, remove.", invoke_without_command=True
 )
 Name = Annotated[str, typer.Argument(help="Name of the person.")]
+LIMIT = "0: no limit; -1: that of the lab."
 Role = Annotated[str, typer.Argument(metavar="viewer|editor|admin")]
 
 
@@ -26,11 +27,17 @@ def listed(context: typer.Context) -> None:
         return
     with reading() as session:
         rows = [
-            (each.name, each.role.value, to_the_minute(each.last_seen_at, "never"))
+            (
+                each.name,
+                each.role.value,
+                to_the_minute(each.last_seen_at, "never"),
+                _limit(each.limit_running),
+                _limit(each.limit_queued),
+            )
             for each in accounts.people(session)
         ]
     said = "Only the owner has access. Add a person: etrm people add NAME ROLE"
-    show(("name", "role", "last seen"), rows, empty=said)
+    show(("name", "role", "last seen", "max running", "max queued"), rows, empty=said)
 
 
 @app.command()
@@ -66,6 +73,22 @@ def change_role(name: Name, role: Role) -> None:
 
 
 @app.command()
+def limit(
+    name: Name,
+    running: Annotated[int | None, typer.Option(min=-1, help=f"Most runs at once. {LIMIT}")] = None,
+    queued: Annotated[int | None, typer.Option(min=-1, help=f"Most runs that wait. {LIMIT}")] = None,
+) -> None:
+    """Limit how many runs of a person run, or wait, at once."""
+    from backend.people import service as accounts
+    from backend.terminal.lab import writing
+
+    given = [(what, most) for what, most in (("running", running), ("queued", queued)) if most is not None]
+    with writing() as session:
+        accounts.limit(session, name, {what: None if most < 0 else most for what, most in given})
+    print(f"Saved the limits of {name}.")
+
+
+@app.command()
 def remove(name: Name) -> None:
     """Remove somebody with their tokens and sessions; what they made stays."""
     from backend.people import service as accounts
@@ -74,3 +97,8 @@ def remove(name: Name) -> None:
     with writing() as session:
         accounts.remove_person(session, name)
     print(f"Removed {name}.")
+
+
+def _limit(most: int | None) -> str:
+    """Empty where the lab's counts."""
+    return "" if most is None else str(most or "none")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -31,6 +31,7 @@ INVITE_SECONDS = 24 * 3600.0
 SESSION_SECONDS = 30 * 24 * 3600.0
 NOTED_EVERY = 60.0  # seconds between two writes of when a token was last used
 MAX_NAME_LENGTH = 100
+MAX_LIMIT = 1_000_000  # runs of one person
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,29 @@ class PersonView:
     role: Role
     created_at: float
     last_seen_at: float | None  # logged in, or used a token
+    limit_running: int | None = None  # most of their runs at once; 0: no limit, None: the lab's
+    limit_queued: int | None = None  # most of them that wait
 
 
 def people(session: Session) -> list[PersonView]:
     """Everybody but the owner, by name."""
     seen = access.last_seen(session)
     return [
-        PersonView(each.name, Role(each.role), each.created_at, seen.get(each.id))
+        PersonView(
+            each.name,
+            Role(each.role),
+            each.created_at,
+            seen.get(each.id),
+            each.limit_running,
+            each.limit_queued,
+        )
         for each in access.people(session)
     ]
+
+
+def names(session: Session) -> dict[int, str]:
+    """Person -> their name, of everybody."""
+    return {each.id: each.name for each in access.people(session)}
 
 
 def add_person(session: Session, name: str, role: str) -> None:
@@ -89,8 +104,23 @@ def change_role(session: Session, name: str, role: str) -> None:
         audit.note(session, Action.ROLE_CHANGED, Subject("person", name), f"from {before} to {role}")
 
 
+def limit(session: Session, name: str, limits: Mapping[str, int | None]) -> None:
+    """How many runs of a person may run, or wait, at once: `running` and `queued`, where given; 0 is no
+    limit, None that of the lab."""
+    person = _person(session, name)
+    for what, most in limits.items():
+        if most is not None and not 0 <= most <= MAX_LIMIT:
+            message = f"must be 0 (no limit) to {MAX_LIMIT:,}, not {most:,}."
+            raise invalid("The limit was not changed.", f"limit_{what}", message)
+        if getattr(person, f"limit_{what}") != most:
+            setattr(person, f"limit_{what}", most)
+            word = "the lab's" if most is None else most or "none"
+            audit.note(session, Action.LIMIT_CHANGED, Subject("person", name), f"{what} runs: {word}")
+    session.flush()
+
+
 def remove_person(session: Session, name: str) -> None:
-    """Remove somebody with all their tokens and sessions; what they made stays."""
+    """Remove somebody with all their tokens and sessions; what they made stays, their runs as nobody's."""
     session.delete(_person(session, name))
     session.flush()
     audit.note(session, Action.PERSON_REMOVED, Subject("person", name))

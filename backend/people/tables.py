@@ -24,6 +24,8 @@ class Person(Base):
     name: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str]
     created_at: Mapped[float]
+    limit_running: Mapped[int | None]  # most runs at once; 0: no limit, null: the lab's
+    limit_queued: Mapped[int | None]
 
 
 class ApiToken(Base):

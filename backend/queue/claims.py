@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from backend.db import clock
 from backend.hypothesis import service as hypotheses
 from backend.kit.format import worker_name
 from backend.lifecycle import end as run_end
@@ -43,7 +44,7 @@ class Claim:
 def claim(session: Session, run_id: str | None, worker_id: str, offer: Offer | None = None) -> Claim | None:
     """Take a queued run, or (None) the first in the queue that asks for no more than the worker's `offer`;
     None if there is nothing to take (a duplicate message, another worker was first)."""
-    waiting = queue_order.first(session, run_id) if offer is None or run_id else _suited(session, offer)
+    waiting = queue_order.take(session, run_id) if run_id else _first(session, offer)
     if waiting is None:
         return None
     held = Claim(waiting.id, waiting.attempt + 1, worker_id)
@@ -62,15 +63,17 @@ def claim(session: Session, run_id: str | None, worker_id: str, offer: Offer | N
         attempt=held.attempt,
         phase="loading",
         traceback="",
+        claimed_at=clock.now(),
         **lease.granted(worker_id),
     )
     return held if taken else None
 
 
-def _suited(session: Session, offer: Offer) -> Row[str, int] | None:
-    """As `order_queries.first`, of those that ask for no more than is offered."""
+def _first(session: Session, offer: Offer | None) -> Row[str, int, int | None] | None:
+    """As `order_queries.take`, the first of those that ask for no more than is offered."""
     for run_id, device, placement in queue_order.asked(session):
-        if not needs(device, placement).missing(offer) and (free := queue_order.first(session, run_id)):
+        may = offer is None or not needs(device, placement).missing(offer)
+        if may and (free := queue_order.take(session, run_id)):
             return free
     return None
 

@@ -19,12 +19,12 @@ from backend.run_view.estimates import Estimates
 from backend.runs import order_queries as queue_order
 from backend.runs import queries as rows
 from backend.runs.tables import Run
+from backend.runs.turns import ahead_of, limit_words
+from backend.web.visitor import who
 from backend.workers import service as workers
 from backend.workers.capability import ANYTHING, Needs, able
 from backend.workers.service import WorkerState
 from backend.workers.waiting import Fleet, Job, nobody_able, out_of_service
-
-NORMAL = 0  # the priority that a launched run has
 
 
 class WaitView(BaseModel):
@@ -41,12 +41,17 @@ class WaitView(BaseModel):
 
 
 def of(session: Session, needed: Needs = ANYTHING) -> WaitView:
-    """The wait of a run of normal priority that asks a machine for `needed`, the last of its priority."""
+    """The wait of a run of whoever asks, of normal priority, that asks a machine for `needed`."""
     online = [worker for worker in workers.listed(session) if worker.alive]
     alive = [worker for worker in able(needed, online) if not worker.is_out]
-    ahead = [row.id for row in queue_order.queued(session) if row.priority >= NORMAL]
+    order = queue_order.queued(session)
+    new = queue_order.new(session, who.get().person_id, who.get().name, order)
+    ahead = ahead_of(new, order)
     if online and not alive:
         return _nobody(len(ahead), needed, online)
+    if new.is_held:
+        words = f"Waiting: {limit_words(new)}."
+        return _view(len(ahead), len(alive), 0, None, False).model_copy(update={"words": words})
     idle = sum(worker.current_run_id is None for worker in alive)
     if not alive:
         return _view(len(ahead), 0, 0, None, False)

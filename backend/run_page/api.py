@@ -29,6 +29,7 @@ from backend.web.inputs import CONFIG, Input
 from backend.web.routing import EDITOR, LOG, VIEWER, Router, needs
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs", tags=["runs"])
+PROJECT = "What the run belongs to: any short name; empty: nothing."
 
 
 class RunList(BaseModel):
@@ -68,6 +69,7 @@ class ExternalRun(Input):
     hypothesis: BarHypothesis | None = Field(
         None, description="A bar on a series that the script logs, judged when it says `finished`."
     )
+    project: str = Field("", description=PROJECT, examples=["arc-2"])
 
 
 class End(Input):
@@ -81,6 +83,7 @@ class CloneOf(Input):
     """How the clone differs from its parent: nested, or by dotted paths."""
 
     overrides: dict[str, Any] = Field(default={}, examples=[{"seed": 1, "training": {"steps": 300}}])
+    project: str | None = Field(None, description="Project of the clone; null: that of the parent.")
 
 
 class Seen(Input):
@@ -90,6 +93,7 @@ class Seen(Input):
     tags: list[str] | None = None
     notes: str | None = None
     archived: bool | None = None
+    project: str | None = None
 
 
 class Edit(Input):
@@ -99,6 +103,7 @@ class Edit(Input):
     tags: list[str] | None = Field(None, examples=[["baseline", "keep"]])
     notes: str | None = None
     archived: bool | None = Field(None, description="Archived runs are hidden from lists by default.")
+    project: str | None = Field(None, description=PROJECT, examples=["arc-2"])
     seen: Seen | None = Field(
         None,
         description="The fields as you saw them: 409, with both texts, where one has changed since.",
@@ -124,14 +129,19 @@ class Tagged(BaseModel):
     "",
     status_code=201,
     response_model=RunView,
-    responses=responses(401, 413, 422),
+    responses=responses(401, 409, 413, 422),
     openapi_extra=json_body(CONFIG, preset={"preset": "quick", "seed": 1}),
 )
-def create_run(body: RawBody, response: Response, engine: Database) -> RunView:
+def create_run(
+    body: RawBody,
+    response: Response,
+    engine: Database,
+    project: Annotated[str, Query(description=PROJECT, max_length=2000)] = "",
+) -> RunView:
     """Queue a run. The body is an experiment config; with `preset`, its other keys change that preset."""
     config = parse_json(body)
     with session_scope(engine) as session:
-        run = runs.create(session, config)
+        run = runs.create(session, config, project=project)
     return _queued(run, response)
 
 
@@ -167,7 +177,9 @@ def list_runs(
 def create_external_run(body: ExternalRun, response: Response, engine: Database) -> RunView:
     """Create a run that an external script logs into, by `POST /api/v1/runs/{id}/metrics`."""
     with session_scope(engine) as session:
-        run = runs.create_external(session, body.name, body.config, body.hypothesis, body.heartbeat_seconds)
+        run = runs.create_external(
+            session, body.name, body.config, body.hypothesis, body.heartbeat_seconds, body.project
+        )
     announce(run.id)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return run
@@ -242,8 +254,9 @@ def cancel_run(run_id: RunId, engine: Database) -> RunView:
 @router.post("/{run_id}/clone", status_code=201, responses=responses(401, 404, 409, 422))
 def clone_run(run_id: RunId, response: Response, engine: Database, body: CloneOf | None = None) -> RunView:
     """Queue a new run with this run's config, changed by `overrides`."""
+    asked = body or CloneOf()
     with session_scope(engine) as session:
-        run = runs.clone(session, run_id, body.overrides if body else {})
+        run = runs.clone(session, run_id, asked.overrides, asked.project)
     return _queued(run, response)
 
 
@@ -278,13 +291,13 @@ def edit_run(
         str, Header(max_length=200, description="The `ETag` of the run as you saw it: 409 if it has changed.")
     ] = "",
 ) -> RunView:
-    """Change name, tags or notes; archive, or take out of the archive.
+    """Change name, tags, notes or project; archive, or take out of the archive.
 
     With `If-Match` or `seen`, what somebody else wrote meanwhile is not written over: 409 has both texts.
     """
     base = Base(body.seen.model_dump(exclude_none=True) if body.seen else {}, if_match.strip('W/"* '))
     with session_scope(engine) as session:
-        run = runs.edit(session, run_id, body.name, body.tags, body.notes, body.archived, base)
+        run = runs.edit(session, run_id, body.name, body.tags, body.notes, body.archived, base, body.project)
         response.headers["ETag"] = f'"{runs.text_version(session, run_id)}"'
     announce(run_id)
     return run

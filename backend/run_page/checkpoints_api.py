@@ -86,6 +86,7 @@ class ForkOf(Input):
     weights: Weights = Field("ema", description="Moving average, or raw.")
     part: Literal["all", "decoder"] = Field("all", description="Every weight, or the core and its heads.")
     overrides: dict[str, Any] = Field(default={}, examples=[{"seed": 1, "training": {"steps": 300}}])
+    project: str | None = Field(None, description="Project of the fork; null: that of the parent.")
 
 
 @router.get("")
@@ -194,7 +195,7 @@ def fork_from_checkpoint(
     """Queue a new run with this run's config whose first weights are those of this checkpoint."""
     asked = body or ForkOf()
     with session_scope(engine) as session:
-        run = runs.fork(session, run_id, step, asked.weights, asked.part, asked.overrides)
+        run = runs.fork(session, run_id, step, asked.weights, asked.part, asked.overrides, asked.project)
     dispatch.send(run.id)
     announce(run.id)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"

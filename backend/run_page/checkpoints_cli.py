@@ -11,7 +11,7 @@ import typer
 
 from backend.evaluation_page.options import Ref
 from backend.kit.format import size
-from backend.terminal.options import AsJson, Overrides, RunId
+from backend.terminal.options import AsJson, OtherProject, Overrides, RunId
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -91,6 +91,7 @@ def fork(
     weights: Weights = "ema",
     part: Annotated[str, typer.Option(metavar="all|decoder", help="What is taken.")] = "all",
     overrides: Overrides = None,
+    project: OtherProject = None,
 ) -> None:
     """Queue a new run with this run's config that starts from one of its checkpoints, changed by --set."""
     from backend.domain.config.problems import apply_overrides, parse_experiment
@@ -103,7 +104,7 @@ def fork(
         step = _checkpoint(session, run_id, checkpoint).step
         values = runs.forked(run_id, parent.config, step, weights, part)
         config = parse_experiment(apply_overrides(values, overrides or []))
-        new_id = runs.create(session, config, parent_id=run_id).id
+        new_id = runs.create(session, config, run_id, parent.project if project is None else project).id
     dispatch.send(new_id)
     print(f"Queued run {new_id}, forked from step {step} of {run_id}.")
 

@@ -10,7 +10,7 @@ import typer
 from backend.kit.clock import clock, time_of_day
 from backend.kit.format import duration, short_number
 from backend.kit.streams import one_line
-from backend.terminal.options import AsJson, Overrides, RunId, score_text
+from backend.terminal.options import AsJson, OtherProject, Overrides, RunId, score_text
 
 if TYPE_CHECKING:
     from backend.run_view.health import HealthView
@@ -91,7 +91,7 @@ def resume(
 
 
 @app.command()
-def clone(run_id: RunId, overrides: Overrides = None) -> None:
+def clone(run_id: RunId, overrides: Overrides = None, project: OtherProject = None) -> None:
     """Queue a new run with the config of another one, changed by --set."""
     from backend.domain.config.problems import apply_overrides, parse_experiment
     from backend.lifecycle import service
@@ -101,7 +101,7 @@ def clone(run_id: RunId, overrides: Overrides = None) -> None:
     with writing() as session:
         parent = service.get(session, run_id)
         config = parse_experiment(apply_overrides(parent.config, overrides or []))
-        new_id = service.create(session, config, parent_id=run_id).id
+        new_id = service.create(session, config, run_id, parent.project if project is None else project).id
     dispatch.send(new_id)
     print(f"Queued run {new_id}, cloned from {run_id}.")
 
@@ -111,6 +111,8 @@ def _lines(run: RunView) -> list[str]:
     cause = f": {run.status_cause}" if run.status_cause else ""
     lines = [f"{run.name}  {run.id}  {run.variant}  seed {run.seed}", f"status    {run.status}{cause}"]
     lines += [f"waits     {reason}" for reason in run.waiting_reasons]
+    lines += [f"owner     {run.owner}"] if run.owner else []
+    lines += [f"project   {run.project}"] if run.project else []
     if run.heartbeat and run.heartbeat.silent_since is not None and run.status == "running":
         lines.append(f"silent    since {clock(run.heartbeat.silent_since)}")
     left = run.progress.seconds_left

@@ -18,6 +18,7 @@ from backend.domain.trained_on import Standing
 from backend.kit.boundary import Broken, shielded
 from backend.kit.format import counted, finite
 from backend.metrics import service as series
+from backend.people import service as accounts
 from backend.run_view import queries as rows
 from backend.run_view.views import (
     AlarmView,
@@ -35,6 +36,7 @@ from backend.runs import order_queries as queue_order
 from backend.runs import trained_on
 from backend.runs.status import LOGGING, RunStatus
 from backend.runs.tables import Alarm, Run
+from backend.runs.turns import Turn, turns
 from backend.scores.measured import embedding_fields, passed, standing_fields, view_fields
 from backend.scores.standing import standings
 from backend.scores.tables import Evaluation
@@ -76,6 +78,8 @@ class Facts:
             progress=_progress(run),
             step=run.step,
             config=run.config if run.origin == "external" else complete(run.config),
+            owner=self._owner_names.get(run.owner_id) if run.owner_id is not None else None,
+            project=run.project,
             tags=run.tags,
             notes=run.notes,
             archived=run.archived_at is not None,
@@ -148,18 +152,23 @@ class Facts:
         return group_rows.names(self._session, {run.group_id for run in self._runs if run.group_id})
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        """Run id -> how many wait before it."""
-        return {row.id: place for place, row in enumerate(queue_order.queued(self._session))}
+    def _turns(self) -> dict[str, Turn]:
+        return turns(queue_order.queued(self._session))
+
+    @cached_property
+    def _owner_names(self) -> dict[int, str]:
+        owned = any(run.owner_id is not None for run in self._runs)
+        return accounts.names(self._session) if owned else {}
 
     @cached_property
     def _fleet(self) -> waiting.Fleet:
         return waiting.fleet_of(self._session)
 
     def _waiting_reasons(self, run: Run) -> list[str]:
-        if run.status != RunStatus.QUEUED or run.id not in self._places:  # taken since its row was read
+        if run.status != RunStatus.QUEUED or run.id not in self._turns:  # taken since its row was read
             return []
-        return waiting.reasons_for(waiting.Job(self._places[run.id], run), self._fleet)
+        turn = self._turns[run.id]
+        return waiting.reasons_for(waiting.Job(turn.ahead, run, turn=turn), self._fleet)
 
     def _group(self, run: Run) -> GroupName | None:
         name = self._group_names.get(run.group_id) if run.group_id else None

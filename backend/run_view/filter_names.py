@@ -10,6 +10,8 @@
 | variation | the same for runs that differ in name and seed alone |
 | variant, encoder | `trm`, or the kind of the encoder |
 | model | `trm` or `etrm` |
+| owner | the name of the person who launched it |
+| project | its project |
 | group | the id or the name of the group of runs that a sweep made |
 | created, started, finished | a time; write "2026-01-31", "2026-01-31T14:00" (UTC) or "3d ago" (also h, m) |
 | duration | seconds |
@@ -72,6 +74,8 @@ TEXTS = (
     "model",
     "tag",
     "group",
+    "owner",
+    "project",
     "notes",
     "alarm",
     "verdict",

@@ -41,6 +41,12 @@ def all_ids(session: Session) -> list[str]:
     return list(session.scalars(select(Run.id)))
 
 
+def projects(session: Session) -> Sequence[str]:
+    """Names of all projects, in order."""
+    query = select(Run.project).where(Run.project != "").distinct()
+    return session.scalars(query.order_by(Run.project)).all()
+
+
 def metric_names(session: Session, run_ids: Collection[str] | None = None) -> list[str]:
     """Names of the metrics that any of these runs (None: any run at all) has."""
     query = select(Series.name).distinct()

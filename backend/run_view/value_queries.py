@@ -25,6 +25,8 @@ COLUMNS: Mapping[str, InstrumentedAttribute[Any] | ColumnElement[Any]] = {
     "verdict": Run.verdict,
     "tag": Run.tags,
     "notes": Run.notes,
+    "owner_id": Run.owner_id,
+    "project": Run.project,
     "seed": Run.seed,
     "step": Run.step,
     "created": Run.created_at,

@@ -22,6 +22,7 @@ from backend.domain.records import Score
 from backend.kit.boundary import or_else, shielded
 from backend.kit.filters.tree import Value
 from backend.kit.format import finite
+from backend.people import service as accounts
 from backend.run_view import value_queries as rows
 from backend.run_view.filter_names import (
     CONFIG_PATHS,
@@ -54,6 +55,8 @@ _NEEDS = {
     "encoder": ("variant",),
     "tag": ("tag",),
     "group": ("group_id",),
+    "owner": ("owner_id",),
+    "project": ("project",),
     "duration": ("started", "stopped"),
     "learning": ("status", "step", "scores"),
     **dict.fromkeys(PASSES, ("scores",)),
@@ -126,6 +129,11 @@ class RunValues:
             case "group":
                 names = rows.group_names(self._session)
                 return lambda line: _group(line.columns["group_id"], names)
+            case "owner":
+                people = accounts.names(self._session)
+                return lambda line: people.get(line.columns["owner_id"])
+            case "project":  # empty outside of all
+                return lambda line: line.columns["project"] or None
             case "duration":
                 return lambda line: _duration(line, self._now)
             case "learning":

@@ -137,6 +137,10 @@ class RunView(BaseModel):
     progress: ProgressView
     step: int = Field(description="Last step recorded.")
     config: dict[str, Any]
+    owner: str | None = Field(
+        None, description="Who launched it; null: the lab's owner, a removed person, or nobody knows."
+    )
+    project: str = Field("", description="What it belongs to; empty: nothing.", examples=["arc-2"])
     tags: list[str]
     notes: str
     archived: bool = Field(False, description="Put away: lists leave it out.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.runs.status import RunStatus
@@ -49,12 +49,11 @@ def newest(
 
 
 def called(session: Session, text: str, limit: int) -> Sequence[Run]:
-    """The newest runs with `text` in their name or id, in any case."""
+    """The newest runs with `text` in their name, id or project, in any case."""
     query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
     if text:
-        query = query.where(
-            Run.name.icontains(text, autoescape=True) | Run.id.icontains(text, autoescape=True)
-        )
+        texts = (Run.name, Run.id, Run.project)
+        query = query.where(or_(*(each.icontains(text, autoescape=True) for each in texts)))
     return session.scalars(query).all()
 
 

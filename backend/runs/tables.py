@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AutoId, Base, MaybeNan, OfRun
@@ -23,6 +23,7 @@ class Run(Base):
     __table_args__ = (
         Index(None, "created_at", "id"),  # the table of runs, newest first
         Index(None, "status", "lease_until"),  # the sweep
+        Index(None, "owner_id", "claimed_at"),  # whose turn it is in the queue
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)  # 10 lower-case letters and digits
@@ -37,6 +38,10 @@ class Run(Base):
     status_cause: Mapped[str] = mapped_column(default="")
     phase: Mapped[str] = mapped_column(default="")  # loading, training, evaluating
     config: Mapped[dict[str, Any]]
+    owner_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("person.id", ondelete="SET NULL")
+    )  # whoever launched it; null: the lab's owner, somebody who was removed, or nobody knows
+    project: Mapped[str] = mapped_column(default="")
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("run.id", ondelete="SET NULL"), index=True)
     fork_of: Mapped[str | None] = mapped_column(index=True)  # the run whose checkpoint its first weights are,
     fork_step: Mapped[int | None]  # and of which step: as its config says
@@ -57,6 +62,7 @@ class Run(Base):
     priority: Mapped[int] = mapped_column(default=0)  # 1 high, 0 normal, -1 low
     queue_position: Mapped[float] = mapped_column(default=_when_created)  # smallest first
     created_at: Mapped[float]
+    claimed_at: Mapped[float | None]  # when a worker last took it
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
     traceback: Mapped[str] = mapped_column(default="")

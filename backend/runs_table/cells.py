@@ -42,6 +42,8 @@ RISING_FIRST = (
     "tag",
     "notes",
     "group",
+    "owner",
+    "project",
     "verdict",
     "learning",
 )

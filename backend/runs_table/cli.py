@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from backend.kit.filters.tree import Value
     from backend.run_view.views import RunView
 
-app = typer.Typer(help="Runs: list, archive, restore, tag, note, export.", invoke_without_command=True)
+app = typer.Typer(
+    help="Runs: list, archive, restore, tag, note, project, export.", invoke_without_command=True
+)
 view_app = typer.Typer(help="Saved views of the runs: list, save, delete.", no_args_is_help=True)
 HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "hypothesis", "started")
 RunIds = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs.")]
@@ -116,6 +118,23 @@ def note(
     if before and before != text:
         print(f"Replaced: {before}", file=sys.stderr)
     print(f"Saved the notes of run {run_id}.")
+
+
+@app.command()
+def project(
+    name: Annotated[str, typer.Argument(metavar="NAME", help='Project; "" takes the runs out of theirs.')],
+    run_ids: RunIds,
+) -> None:
+    """Put runs into a project, all or none."""
+    from backend.lifecycle import service
+    from backend.terminal.lab import writing
+
+    with writing() as session:
+        for run_id in run_ids:
+            service.edit(session, run_id, project=name)
+    _announce(run_ids)
+    where = f"Project {name}" if name.strip() else "No project"
+    print(f"{where}: {counted(len(set(run_ids)), 'run')}.")
 
 
 @view_app.command(name="list")

@@ -19,7 +19,19 @@ from backend.run_view.values import RunLine, RunValues, score_of
 from backend.run_view.views import RunView
 from backend.runs_table.search import in_order, matching
 
-ALWAYS = ("id", "name", "variant", "seed", "status", "step", "created", "finished", "duration")
+ALWAYS = (
+    "id",
+    "name",
+    "variant",
+    "seed",
+    "status",
+    "step",
+    "created",
+    "finished",
+    "duration",
+    "owner",
+    "project",
+)
 CURVES: Head = {"metric": "text", "step": "int", "wall_time": "float", "value": "float"}
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from backend.scores.oracle import OracleView
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+Project = Annotated[str, typer.Option(metavar="NAME", help="Project that the run belongs to.")]
+OtherProject = Annotated[
+    str | None, typer.Option("--project", metavar="NAME", help="Project. Default: that of the other run.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Overrides = Annotated[
     list[str] | None,

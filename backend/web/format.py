@@ -50,6 +50,7 @@ FILTERS = {
         adaptation_words,
         search_words,
         lists.as_text,
+        lists.quoted,
         grid_shape,
         grid_box,
         worker_name,

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from backend.kit.format import counted
 from backend.runs import queries as runs
 from backend.runs.tables import Run
+from backend.runs.turns import AT_ONCE, Turn
 from backend.workers import lease
 from backend.workers import service as workers
 from backend.workers.capability import ANYTHING, Needs, able, needs_of, offer_of
@@ -62,6 +63,7 @@ class Job:
     ahead: int
     run: Run | None = None
     asked: Needs = ANYTHING  # of a machine, where there is no run yet; evaluations run anywhere
+    turn: Turn = AT_ONCE  # of a run among those of all people
 
     @property
     def needs(self) -> Needs:
@@ -87,6 +89,11 @@ def nobody_able(job: Job, fleet: Fleet) -> str:
     return f"no worker online has {' and '.join(lacking)}"
 
 
+def above_limit(job: Job, fleet: Fleet) -> str:
+    """Its person has as many runs as may run at once."""
+    return job.turn.limit
+
+
 def out_of_service(job: Job, fleet: Fleet) -> str:
     """Workers that would help are broken."""
     if not fleet.out or _gets_a_worker(job, fleet):
@@ -108,6 +115,11 @@ def others_ahead(job: Job, fleet: Fleet) -> str:
     return f"{job.ahead} ahead in queue" if job.ahead else ""
 
 
+def not_its_turn(job: Job, fleet: Fleet) -> str:
+    """Some of those were queued later, by people with fewer runs."""
+    return job.turn.others
+
+
 def workers_offline(job: Job, fleet: Fleet) -> str:
     """Workers that would help have not reported for a while."""
     if not fleet.offline or _gets_a_worker(job, fleet):
@@ -123,9 +135,11 @@ def about_to_start(job: Job, fleet: Fleet) -> str:
 REASONS: tuple[Reason, ...] = (
     no_worker,
     nobody_able,
+    above_limit,
     out_of_service,
     all_busy,
     others_ahead,
+    not_its_turn,
     workers_offline,
     about_to_start,
 )
@@ -155,7 +169,7 @@ def fleet_of(session: Session) -> Fleet:
 
 def _gets_a_worker(job: Job, fleet: Fleet) -> bool:
     """Whether an idle worker is left once those ahead have theirs."""
-    return len(fleet.idle) > job.ahead
+    return len(fleet.idle) > job.ahead and not job.turn.limit
 
 
 def _name(held: Mapping[str, Run], run_id: str) -> str:

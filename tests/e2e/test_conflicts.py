@@ -35,7 +35,7 @@ def test_notes_that_somebody_else_saved_are_shown_beside_mine(
 
     context.request.patch(address, data={"notes": "theirs", "tags": ["a", "b"]})
     form.get_by_role("button", name="Save").click()
-    expect(form.get_by_role("alert")).to_contain_text("Somebody else changed these notes or tags")
+    expect(form.get_by_role("alert")).to_contain_text("Somebody else changed this run")
     expect(form.get_by_label("Their notes")).to_have_value("theirs")
     expect(form.get_by_label("Notes", exact=True)).to_have_value("mine")
     assert context.request.get(address).json()["notes"] == "theirs"

@@ -79,7 +79,7 @@ def test_a_run_that_somebody_else_is_taking_is_passed_over(engine: Engine) -> No
     if engine.dialect.name == "sqlite":
         pytest.skip("on SQLite one writes at a time")
     with session_scope(engine) as session:
-        assert order_queries.first(session, ON_CUDA)
+        assert order_queries.take(session, ON_CUDA)
         assert claim(engine, GPU) == ON_LABEL
 
 

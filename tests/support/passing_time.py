@@ -16,6 +16,7 @@ SIGNS_OF_LIFE = (Run.lease_until, EvaluationShare.lease_until, Worker.heartbeat_
 STORED = (
     *SIGNS_OF_LIFE,
     Run.created_at,
+    Run.claimed_at,
     Run.started_at,
     Run.finished_at,
     Run.dispatched_at,

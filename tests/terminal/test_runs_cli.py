@@ -34,6 +34,21 @@ def test_the_queue_as_json_is_that_of_the_api(home: Path) -> None:
     assert shown["wait"]["words"]
 
 
+def test_runs_are_put_into_projects_and_people_have_limits(home: Path) -> None:
+    one = queue(home, "train", "quick", "--queue", "--set", "seed=61", "--project", "arc-2")
+    clone = queue(home, "run", "clone", one, "--set", "seed=62")
+    listed = json.loads(output(home, "runs", "--filter", 'project == "arc-2"', "--json"))
+    assert [(each["id"], each["owner"]) for each in listed] == [(clone, None), (one, None)]
+    assert output(home, "runs", "project", "other", one, clone) == "Project other: 2 runs.\n"
+    assert "project   other" in output(home, "run", "show", one)
+    assert "--queue" in refusal(home, "train", "quick", "--project", "arc-2", status=2)
+    output(home, "people", "add", "ana", "editor")
+    output(home, "people", "limit", "ana", "--running", "2", "--queued", "0")
+    assert re.search(r"^ana +editor +never +2 +none", output(home, "people"), re.MULTILINE)
+    output(home, "people", "limit", "ana", "--running", "-1")
+    assert re.search(r"^ana +editor +never +none", output(home, "people"), re.MULTILINE)
+
+
 def test_the_table_of_runs_and_curves_are_written_into_files(home: Path, tmp_path: Path) -> None:
     run = queue(home, "train", "quick", "--queue", "--set", "seed=52")
     table, curves = tmp_path / "runs.csv", tmp_path / "curves.parquet"

@@ -13,6 +13,9 @@ export function editRow(row, saved) {
   const tags = Object.assign(document.createElement("input"), { className: "input", value: row.dataset.tags ?? "" });
   tags.setAttribute("aria-label", "Tags, separated by commas");
   tags.placeholder = "tags, separated by commas";
+  const project = Object.assign(document.createElement("input"), { className: "input", value: row.dataset.project ?? "" });
+  project.setAttribute("aria-label", "Project");
+  project.placeholder = "project";
   const notes = Object.assign(document.createElement("textarea"), { className: "area" });
   notes.value = row.dataset.notes ?? "";
   notes.setAttribute("aria-label", "Notes");
@@ -22,7 +25,7 @@ export function editRow(row, saved) {
   const keep = Object.assign(document.createElement("button"), { className: "button is-small is-quiet", textContent: "Leave" });
   keep.type = "button";
   buttons.append(save, keep);
-  form.append(tags, notes, buttons);
+  form.append(tags, notes, project, buttons);
   place.append(form);
   tags.focus();
 
@@ -37,10 +40,10 @@ export function editRow(row, saved) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
   const address = `/api/v1/runs/${row.dataset.id}`;
-  let seen = { tags: itemsOf(tags.value), notes: notes.value };
+  let seen = { tags: itemsOf(tags.value), notes: notes.value, project: project.value };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const body = { tags: itemsOf(tags.value), notes: notes.value, seen };
+    const body = { tags: itemsOf(tags.value), notes: notes.value, project: project.value, seen };
     let isTaken = false;
     const isSaved = await attempt(async () => {
       try {
@@ -49,7 +52,7 @@ export function editRow(row, saved) {
         if (problem.status !== 409) throw problem;
         isTaken = true;
         const now = await ask(address);
-        seen = { tags: now.tags, notes: now.notes };
+        seen = { tags: now.tags, notes: now.notes, project: now.project };
         showOther(form, seen, notes, tags);
       }
     });
@@ -65,11 +68,11 @@ function showOther(form, other, notes, tags) {
   const box = Object.assign(document.createElement("div"), { className: "other-text small" });
   box.setAttribute("role", "alert");
   const said = Object.assign(document.createElement("p"), { className: "problem" });
-  said.textContent = "Somebody else changed these notes or tags meanwhile. Nothing was saved. Save again to replace theirs with yours.";
+  said.textContent = "Somebody else changed this run meanwhile. Nothing was saved. Save again to replace theirs with yours.";
   const theirs = Object.assign(document.createElement("textarea"), { className: "area", readOnly: true, value: other.notes });
   theirs.setAttribute("aria-label", "Their notes");
   const theirTags = Object.assign(document.createElement("p"), { className: "soft" });
-  theirTags.textContent = `Theirs (tags: ${other.tags.join(", ") || "none"}); yours are below.`;
+  theirTags.textContent = `Theirs (tags: ${other.tags.join(", ") || "none"}; project: ${other.project || "none"}); yours are below.`;
   const both = Object.assign(document.createElement("button"), { type: "button", className: "button is-small", textContent: "Keep both" });
   both.addEventListener("click", () => {
     notes.value = [other.notes, notes.value].filter(Boolean).join("\n\n");
