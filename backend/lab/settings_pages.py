@@ -34,7 +34,7 @@ def settings_page(engine: Database, settings: Configured) -> HTMLResponse:
             sessions=sessions.own(session, identity),
             people=accounts.people(session) if is_admin else (),
             tokens=accounts.tokens(session) if is_admin else (),
-            storage=storage.read(session, settings.artifacts, settings.min_free_bytes),
+            storage=storage.read(session, settings),
             webhook=urlsplit(settings.webhook_url or "").hostname or "",
             deliveries=webhook.state(session),
             roles=tuple(Role),
