@@ -188,7 +188,7 @@ class ObjectStore:
 
 
 def of(settings: Settings, seconds: float = SECONDS) -> ObjectStore | None:
-    """The object store of the settings, None where the folder is all there is; for requests of so many seconds.
+    """The object store of the settings, None where there is none; a request may take so long.
 
     InvalidInput if its package is not installed.
     """
