@@ -105,9 +105,7 @@ def test_an_upload_that_was_killed_is_seen_by_nobody_and_goes_on(
     raw = Bucket(s3_settings.artifacts_url, 60.0)
     source = str(tmp_path / "here" / PATH)
     command = [sys.executable, "-c", SLOW_UPLOAD, s3_settings.artifacts_url, source, PATH]
-    with subprocess.Popen(
-        [sys.executable, "-c", SLOW_UPLOAD, s3_settings.artifacts_url, source, PATH]
-    ) as upload:
+    with subprocess.Popen(command) as upload:
         eventually(lambda: len(raw.sizes(PATH)) > 3, "some parts")
         upload.send_signal(signal.SIGKILL)
     sent = raw.sizes(PATH).keys()

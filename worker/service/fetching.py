@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -12,8 +13,12 @@ from backend.db.session import reading_scope
 from backend.domain.experiment import ExperimentConfig, RunStart
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing
 from backend.runs import checkpoints
+from backend.runs import journal_queries as journal
+from backend.runs import queries as runs
+from backend.runs.status import RunStatus
 from backend.runs.tables import Checkpoint
 from backend.settings import Settings
+from worker.recording.journal import FOLDER
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +48,23 @@ def fetch_step(engine: Engine, settings: Settings, run_id: str, step: int) -> No
 
 
 def sweep(engine: Engine, settings: Settings, run_id: str, attempt: int) -> None:
-    """Remove from the store what earlier attempts left there and nobody sees. StoreAway."""
-    if store := objects.of(settings):
-        with reading_scope(engine) as session:
-            listed = [each.path for each in checkpoints.list(session, run_id)]
-        for path in store.sweep(run_id, listed, attempt):
-            log.info("Removed from the object store, for the database does not list it: %s", path)
+    """Remove what the database does not list: from the store, of this run's earlier attempts; from this disk,
+    of runs that are over. StoreAway."""
+    store = objects.of(settings)
+    if store is None:
+        return
+    copies = list(settings.artifacts.glob("*/checkpoints/step-*"))
+    with reading_scope(engine) as session:
+        known = runs.with_ids(session, {run_id, *(copy.parents[1].name for copy in copies)})
+        listed = {each.path for each in journal.checkpoints_of_runs(session, [run.id for run in known])}
+    over = {run.id for run in known if RunStatus(run.status).is_over}
+    for copy in copies:
+        folder = copy.parents[1]
+        waits = (folder / FOLDER).exists()  # for the store, or for the database
+        if folder.name in over and not waits and str(copy.relative_to(settings.artifacts)) not in listed:
+            shutil.rmtree(copy, ignore_errors=True)
+    for path in store.sweep(run_id, listed, attempt):
+        log.info("Removed from the object store, for the database does not list it: %s", path)
 
 
 def _of_step(session: Session, run_id: str, step: int) -> list[Checkpoint]:
