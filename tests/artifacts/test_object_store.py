@@ -19,15 +19,27 @@ from backend.artifacts.service import ObjectStore
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing
 from backend.settings import Settings
 from tests.support.object_store import S3Server
-from tests.support.processes import eventually
 
 PATH = "run/checkpoints/step-000000010"
-SLOW_UPLOAD = """
-import sys
+PARTS = 10
+SENT = 4  # before the kill
+KILLED_UPLOAD = f"""
+import os, signal, sys
 from pathlib import Path
 from backend.artifacts import service
+from backend.artifacts.bucket import Bucket
 from backend.settings import Settings
-service.PART_BYTES = 1 << 10
+
+service.PART_BYTES = 1000
+sent, put = [], Bucket.put
+
+def put_or_die(self, key, content):
+    if len(sent) == {SENT}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    sent.append(key)
+    put(self, key, content)
+
+Bucket.put = put_or_die
 service.of(Settings(artifacts_url=sys.argv[1]), 60.0).publish(Path(sys.argv[2]), sys.argv[3])
 """
 
@@ -100,23 +112,21 @@ def test_what_is_not_what_was_published_is_not_taken(
 def test_an_upload_that_was_killed_is_seen_by_nobody_and_goes_on(
     store: ObjectStore, s3_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sha256 = saved(tmp_path / "here", weights=os.urandom(400 << 10))
-    assert s3_settings.artifacts_url
-    raw = Bucket(s3_settings.artifacts_url, 60.0)
-    source = str(tmp_path / "here" / PATH)
-    command = [sys.executable, "-c", SLOW_UPLOAD, s3_settings.artifacts_url, source, PATH]
-    with subprocess.Popen(command) as upload:
-        eventually(lambda: len(raw.sizes(PATH)) > 3, "some parts")
-        upload.send_signal(signal.SIGKILL)
-    sent = raw.sizes(PATH).keys()
-    assert 3 < len(sent) < 400
+    sha256 = saved(tmp_path / "here", weights=os.urandom(1000 * PARTS))
+    source, url = str(tmp_path / "here" / PATH), s3_settings.artifacts_url
+    assert url
+    killed = subprocess.run([sys.executable, "-c", KILLED_UPLOAD, url, source, PATH], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    sent = Bucket(url, 60.0).sizes(PATH).keys()
+    assert len(sent) == SENT
     assert store.published() == []
 
-    monkeypatch.setattr(service, "PART_BYTES", 1 << 10)
+    monkeypatch.setattr(service, "PART_BYTES", 1000)
     put: list[str] = []
     monkeypatch.setattr(bucket.Bucket, "put", _noting(put))
     store.publish(tmp_path / "here" / PATH, PATH)
     assert not sent & set(put)
+    assert store.published() == [PATH]
     assert contents(store.fetch(PATH, sha256, tmp_path / "there")) == contents(tmp_path / "here" / PATH)
 
 
