@@ -28,7 +28,7 @@ from backend.settings import Settings
 from worker.service.machine import device_info
 
 PATIENCE = 10.0  # seconds that a folder or a driver may take to answer
-STORE_PATIENCE = 3.0  # seconds for each of its answers
+STORE_PATIENCE = 5.0  # seconds for each of its answers
 PROBE = "folder probe"  # name of the thread that may hang
 GIB = 2**30
 TORCH_PATIENCE = 120.0  # seconds: torch is read from disk, and the device woken
