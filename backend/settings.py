@@ -64,6 +64,11 @@ class Settings(BaseSettings):
         default_factory=lambda data: data.get("home", Path()) / "artifacts",
         description="Folder of checkpoints and other files of runs. Unset: HOME/artifacts.",
     )
+    artifacts_url: str | None = Field(
+        None,
+        description="s3://BUCKET/PREFIX of an S3-compatible store that checkpoints are published to; "
+        "ETRM_ARTIFACTS is then each machine's own copy. Unset: the folder alone.",
+    )
     checkpoint_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
         default_factory=lambda data: (data.get("home", Path()) / "checkpoints",),
         description="Folders, separated by commas, in which runs may start from a checkpoint file; "
@@ -169,6 +174,16 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(BROKER_SCHEMES):
             raise ValueError("must be redis://HOST:PORT/NUMBER")
         return url
+
+    @field_validator("artifacts_url")
+    @classmethod
+    def _known_store(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        scheme, _, place = url.partition("://")
+        if scheme != "s3" or not place.strip("/") or place.startswith("/") or "@" in place or "?" in place:
+            raise ValueError("must be s3://BUCKET or s3://BUCKET/PREFIX; credentials go into AWS_ variables")
+        return url.rstrip("/")
 
     @field_validator("webhook_url")
     @classmethod

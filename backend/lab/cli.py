@@ -22,14 +22,13 @@ def storage(
     from backend.terminal.tables import show
 
     lab = settings()
-    artifacts = lab.artifacts
     if free:
         with writing() as session:
             paths = service.forget_old(session, free)
-        checkpoint_files.remove(artifacts, paths)
+        checkpoint_files.remove(lab, paths)
         print(f"Removed {counted(len(paths), 'checkpoint')}.")
     with reading() as session:
-        found = service.read(session, artifacts, lab.min_free_bytes)
+        found = service.read(session, lab)
     rows = [
         (each.run_id, each.name, each.status.value, str(each.checkpoints), size(each.checkpoint_bytes))
         for each in found.runs
@@ -39,5 +38,7 @@ def storage(
         f"Database {size(found.database_bytes)}, checkpoints {size(found.checkpoint_bytes)}, "
         f"free disk space {size(found.disk_free_bytes)}."
     )
+    if found.object_store:
+        print(f"All checkpoints are in {found.object_store}; the disk has copies of those in use.")
     if found.disk_is_low:
         print(f"Uploads and checkpoints are refused: {size(lab.min_free_bytes)} are kept free.")

@@ -35,7 +35,7 @@ def settings_page(engine: Database, settings: Configured) -> HTMLResponse:
             people=accounts.people(session) if is_admin else (),
             lab_limits={"running": settings.limit_running, "queued": settings.limit_queued},
             tokens=accounts.tokens(session) if is_admin else (),
-            storage=storage.read(session, settings.artifacts, settings.min_free_bytes),
+            storage=storage.read(session, settings),
             webhook=urlsplit(settings.webhook_url or "").hostname or "",
             deliveries=webhook.state(session),
             roles=tuple(Role),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -19,11 +18,12 @@ from backend.runs import checkpoints
 from backend.runs import journal_queries as journal
 from backend.runs import queries as rows
 from backend.runs.status import RunStatus
+from backend.settings import Settings
 
 
 @dataclass(frozen=True)
 class RunStorage:
-    """What one run keeps on disk."""
+    """What one run keeps."""
 
     run_id: str
     name: str
@@ -43,14 +43,15 @@ class Storage:
 
     database_bytes: int
     checkpoint_bytes: int
-    disk_free_bytes: int | None  # where checkpoints go; None if nobody can say
+    object_store: str | None  # its URL, where there is one: it has every checkpoint, the disk what is in use
+    disk_free_bytes: int | None  # of the artifacts folder; None if nobody can say
     disk_is_low: bool  # less than is to be kept free: uploads and checkpoints are refused
     runs: tuple[RunStorage, ...]
 
 
-def read(session: Session, artifacts: Path, least_free: int) -> Storage:
-    """What takes room, and whether fewer than `least_free` bytes are free where checkpoints go."""
-    free = free_bytes(artifacts)
+def read(session: Session, settings: Settings) -> Storage:
+    """What takes room, where checkpoints lie, and whether there is room for more."""
+    free = free_bytes(settings.artifacts)
     sizes = {run_id: (number, size) for run_id, number, size in journal.checkpoint_sizes(session)}
     kept = rows.with_ids(session, sizes)
     several = [run for run in kept if RunStatus(run.status).is_over and sizes[run.id][0] > 1]
@@ -69,8 +70,9 @@ def read(session: Session, artifacts: Path, least_free: int) -> Storage:
     return Storage(
         database_bytes=database_size.size_bytes(session),
         checkpoint_bytes=sum(each.checkpoint_bytes for each in runs),
+        object_store=settings.artifacts_url,
         disk_free_bytes=free,
-        disk_is_low=free is not None and free < least_free,
+        disk_is_low=free is not None and free < settings.min_free_bytes,
         runs=tuple(runs),
     )
 

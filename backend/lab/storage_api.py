@@ -40,6 +40,9 @@ class StorageView(BaseModel):
 
     database_bytes: int
     checkpoint_bytes: int
+    object_store: str | None = Field(
+        description="Where all checkpoints are; the disk has copies of those in use. Null: the disk has all."
+    )
     disk_free_bytes: int | None = Field(description="Where checkpoints go; null if unknown.")
     disk_is_low: bool = Field(
         description="Less than ETRM_MIN_FREE_GIB is free: uploads and checkpoints are refused."
@@ -57,7 +60,7 @@ class Freed(Input):
 def read_storage(engine: Database, settings: Configured) -> StorageView:
     """What takes room."""
     with reading_scope(engine) as session:
-        return StorageView.model_validate(storage.read(session, settings.artifacts, settings.min_free_bytes))
+        return StorageView.model_validate(storage.read(session, settings))
 
 
 @router.post("/free", responses=responses(404, 409, 422))
@@ -66,5 +69,5 @@ def free_storage(body: Freed, engine: Database, settings: Configured) -> Storage
     alias, a fork, an evaluation or a dashboard needs."""
     with session_scope(engine) as session:
         paths = storage.forget_old(session, body.runs)
-    checkpoint_files.remove(settings.artifacts, paths)
+    checkpoint_files.remove(settings, paths)
     return read_storage(engine, settings)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import shutil
 import string
 import time
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.artifacts import service as objects
+from backend.artifacts.bucket import StoreAway
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
 from backend.db import clock
@@ -48,8 +50,10 @@ from backend.runs.status import LOGGING, RunStatus
 from backend.runs.tables import Run
 from backend.runs.transition import transition_run
 from backend.scores import job_queries as jobs
+from backend.settings import Settings
 from backend.web.visitor import who
 
+log = logging.getLogger(__name__)
 ID_LETTERS = string.ascii_lowercase + string.digits
 ID_LENGTH = 10
 NOT_CREATED = "The run was not created."
@@ -358,9 +362,14 @@ def delete(session: Session, run_id: str) -> None:
     audit.note(session, Action.DELETED, subject(run))
 
 
-def remove_artifacts(artifacts: Path, run_id: str) -> None:
+def remove_artifacts(settings: Settings, run_id: str) -> None:
     """Remove the files of a run whose row is gone (and committed)."""
-    shutil.rmtree(artifacts / run_id, ignore_errors=True)
+    shutil.rmtree(settings.artifacts / run_id, ignore_errors=True)
+    try:
+        if store := objects.of(settings):
+            store.remove_run(run_id)
+    except StoreAway as error:
+        log.warning("The objects of run %s stay in the object store: %s", run_id, error)
 
 
 def subject(run: Run) -> Subject:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from backend.artifacts import service as objects
 from backend.db.session import reading_scope
 from backend.kit.errors import Conflict
 from backend.kit.format import counted
@@ -20,6 +21,7 @@ from backend.kit.retry import pause_after
 from backend.operations import archive, database_copy, pinned
 from backend.operations.archive import ARTIFACTS, DATABASE, Manifest, Writer
 from backend.operations.pinned import Listed
+from backend.settings import Settings
 
 TRIES = 5  # to find all that a snapshot lists: a training may remove files before they are linked
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0  # seconds between them
@@ -38,17 +40,17 @@ class _Snapshot:
     missing: dict[Listed, str]  # and what is wrong
 
 
-def write(engine: Engine, artifacts: Path, path: Path, overwrite: bool, incomplete: bool) -> Manifest:
+def write(engine: Engine, settings: Settings, path: Path, overwrite: bool, incomplete: bool) -> Manifest:
     """Back the lab up to `path`; what it holds.
 
     Conflict if the file exists, or if a checkpoint that the database lists is missing or damaged: with
     `incomplete` such are left out instead, and named in the manifest.
     """
     path = path.absolute()
-    with archive.writing(path, overwrite) as writer, _snapshot(engine, artifacts, path.parent) as snapshot:
+    with archive.writing(path, overwrite) as writer, _snapshot(engine, settings, path.parent) as snapshot:
         missing = snapshot.missing
         if missing and not incomplete:
-            raise _incomplete(missing, artifacts)
+            raise _incomplete(missing, settings.artifacts)
         database_copy.forget_checkpoints(snapshot.database, [each.id for each in missing])
         kept = [each for each in snapshot.checkpoints if each not in missing]
         for checkpoint in kept:
@@ -69,22 +71,23 @@ def write(engine: Engine, artifacts: Path, path: Path, overwrite: bool, incomple
 
 
 @contextmanager
-def _snapshot(engine: Engine, artifacts: Path, beside: Path) -> Iterator[_Snapshot]:
+def _snapshot(engine: Engine, settings: Settings, beside: Path) -> Iterator[_Snapshot]:
     """A snapshot whose files are all there, if one of several tries finds one; its files go at the end."""
     work = Path(tempfile.mkdtemp(prefix=".etrm-backup-", dir=beside))
     try:
-        with pinned.place(artifacts, work) as folder:
-            yield _taken(engine, artifacts, work / DATABASE, folder)
+        with pinned.place(settings.artifacts, work) as folder:
+            yield _taken(engine, settings, work / DATABASE, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _taken(engine: Engine, artifacts: Path, database: Path, folder: Path) -> _Snapshot:
+def _taken(engine: Engine, settings: Settings, database: Path, folder: Path) -> _Snapshot:
+    store = objects.of(settings)
     for number in range(1, TRIES + 1):
         with reading_scope(engine) as session:
             taken_at = time.time()
             checkpoints = pinned.listed(session)  # the first query: the snapshot is of this moment
-            away = pinned.pin(artifacts, checkpoints, folder)
+            away = pinned.pin(settings.artifacts, checkpoints, folder, store)
             complete = not away or number == TRIES
             revision = database_copy.snapshot(session, database) if complete else ""
         if not complete:

@@ -34,7 +34,7 @@ def backup(
 
     engine = make_engine(database_url())
     try:
-        manifest = service.write(engine, settings().artifacts, file, overwrite, incomplete)
+        manifest = service.write(engine, settings(), file, overwrite, incomplete)
     finally:
         engine.dispose()
     print(f"Wrote {file}: {_described(manifest)}.")

@@ -20,6 +20,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "database": database.check,
         "broker": services.check_broker,
         "web server": services.check_web,
+        "object store": services.check_store,
         "artifacts": machine.check_artifacts,
         "devices": machine.check_devices,
         "packages": machine.check_packages,

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 from sqlalchemy.orm import Session
 
+from backend.artifacts.service import ObjectStore
+from backend.kit.errors import CheckpointCorrupt, CheckpointMissing
 from backend.runs import checkpoint_files
 from backend.runs import journal_queries as journal
 
@@ -58,9 +60,19 @@ def place(artifacts: Path, elsewhere: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def pin(artifacts: Path, checkpoints: Sequence[Listed], folder: Path) -> list[Listed]:
-    """Hold the files of these checkpoints under their paths in `folder`; those whose files are not there."""
-    return [each for each in checkpoints if not _pinned(artifacts / each.path, folder / each.path)]
+def pin(
+    artifacts: Path, checkpoints: Sequence[Listed], folder: Path, store: ObjectStore | None = None
+) -> list[Listed]:
+    """Hold the files of these checkpoints under their paths in `folder`; those whose files are not there.
+
+    What is only in the object store is fetched from it.
+    """
+    return [
+        each
+        for each in checkpoints
+        if not _pinned(artifacts / each.path, folder / each.path)
+        and (store is None or not _fetched(store, each, folder))
+    ]
 
 
 def problem(folder: Path, checkpoint: Listed) -> str:
@@ -91,6 +103,14 @@ def _pinned(source: Path, target: Path) -> bool:
         shutil.rmtree(target, ignore_errors=True)
         return False
     return (target / checkpoint_files.MANIFEST).is_file()
+
+
+def _fetched(store: ObjectStore, checkpoint: Listed, folder: Path) -> bool:
+    try:
+        store.fetch(checkpoint.path, checkpoint.sha256, folder)
+    except (CheckpointMissing, CheckpointCorrupt):
+        return False
+    return True
 
 
 def _link(source: str, target: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import make_url
 
+from backend.artifacts import service as objects
 from backend.db import clock
 from backend.db.migrate import is_known, refuse_newer
 from backend.db.session import make_engine, reading_scope
@@ -19,6 +20,7 @@ from backend.kit.errors import Conflict, StorageFull
 from backend.kit.format import size
 from backend.operations import archive, database_copy
 from backend.operations.archive import ARTIFACTS, DATABASE, Manifest, Reader, cannot_write
+from backend.runs.checkpoint_files import MANIFEST
 from backend.settings import Settings
 
 # What a lab has before anybody has used it is nobody's: built-in task sets, the first login link.
@@ -48,10 +50,19 @@ def read(settings: Settings, path: Path, replace: bool) -> Manifest:
             with _staged(reader, settings) as (database, files):
                 database_copy.migrate(database)
                 with _put_in_place(files, settings.artifacts):
+                    _publish(settings, reader.manifest)
                     database_copy.load(database, settings.database_url)
         except OSError as error:
             raise cannot_write(error, settings.artifacts) from error
     return reader.manifest
+
+
+def _publish(settings: Settings, manifest: Manifest) -> None:
+    """Bring the checkpoints that were restored into the object store, if there is one."""
+    if store := objects.of(settings):
+        files = [part.name.removeprefix(ARTIFACTS) for part in manifest.parts]
+        for path in (name.removesuffix(f"/{MANIFEST}") for name in files if name.endswith(f"/{MANIFEST}")):
+            store.publish(settings.artifacts / path, path)
 
 
 def check(path: Path) -> Manifest:

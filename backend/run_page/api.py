@@ -308,7 +308,7 @@ def delete_run(run_id: RunId, engine: Database, settings: Configured) -> None:
     """Delete a run that is over, with its curves, predictions, log and files."""
     with session_scope(engine) as session:
         runs.delete(session, run_id)
-    runs.remove_artifacts(settings.artifacts, run_id)
+    runs.remove_artifacts(settings, run_id)
     announce(run_id)
 
 

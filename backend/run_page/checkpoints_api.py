@@ -103,7 +103,7 @@ def list_checkpoints(run_id: RunId, engine: Database, settings: Configured) -> l
                 created_at=each.created_at,
                 files=[
                     WeightsFileView.model_validate(file, from_attributes=True)
-                    for file in checkpoint_files.of(settings.artifacts, each)
+                    for file in checkpoint_files.of(settings, each)
                 ],
                 aliases=list(kept.aliases),
                 score=kept.verdict.score,
@@ -121,7 +121,7 @@ def delete_checkpoint(run_id: RunId, step: Step, engine: Database, settings: Con
     with session_scope(engine) as session:
         runs.check_exists(session, run_id)
         path = keeping.remove(session, run_id, step)
-    checkpoint_files.remove(settings.artifacts, [path])
+    checkpoint_files.remove(settings, [path])
     announce(run_id)
 
 
@@ -168,7 +168,7 @@ def download_weights(
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
         found = keeping.find(session, run_id, step)
-        file = checkpoint_files.get(settings.artifacts, found, weights)
+        file = checkpoint_files.get(settings, found, weights)
     digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
     return FileResponse(
         file.path,

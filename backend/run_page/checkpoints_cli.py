@@ -33,13 +33,13 @@ def checkpoints(run_id: RunId, as_json: AsJson = False) -> None:
         runs.check_exists(session, run_id)
         kept = keeping.kept_of(session, run_id)
     if as_json:
-        artifacts = settings().artifacts
+        lab = settings()
         told = [
             {
                 "step": each.row.step,
                 "size_bytes": each.row.size_bytes,
                 "path": each.row.path,
-                "sha256": {file.weights: file.sha256 for file in checkpoint_files.of(artifacts, each.row)},
+                "sha256": {file.weights: file.sha256 for file in checkpoint_files.of(lab, each.row)},
                 "aliases": each.aliases,
                 "score": each.verdict.score,
                 "kept_because": each.verdict.reasons,
@@ -124,7 +124,7 @@ def weights(
         raise typer.BadParameter("must be ema or raw", param_hint="--weights")
     with reading() as session:
         found = _checkpoint(session, run_id, checkpoint)
-        source = checkpoint_files.get(settings().artifacts, found, which)
+        source = checkpoint_files.get(settings(), found, which)
     try:
         shutil.copyfile(source.path, file)
     except OSError as error:

@@ -70,7 +70,7 @@ def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) 
             of_parent=_texts(parent) if parent else {},
             kept=kept,
             best_by=str(keeping.goal_of(run.config)),
-            weights={each.row.step: checkpoint_files.of(settings.artifacts, each.row) for each in kept},
+            weights={each.row.step: checkpoint_files.of(settings, each.row) for each in kept},
             log=logs.tail(session, run_id, limit=LOG_LINES),
             events=events.list(session, run_id),
             worker=next((worker for worker in listed if worker.id == run.worker_id), None),

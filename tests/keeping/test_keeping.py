@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -17,6 +18,7 @@ from backend.lab import storage
 from backend.lifecycle import service as runs
 from backend.runs import checkpoints
 from backend.runs.status import RunStatus
+from backend.settings import Settings
 from tests.support.records.rows import HELD_OUT, create, end, evaluate
 
 STEPS = (100, 200, 300, 400, 500)
@@ -47,7 +49,7 @@ def test_a_clean_up_leaves_the_newest_the_best_and_what_is_needed(engine: Engine
     with session_scope(engine) as session:
         keeping.set_alias(session, run, "paper", 300)
         fork = runs.fork(session, run, 400).id
-        (of_run,) = storage.read(session, storage.Path("/nowhere"), least_free=0).runs
+        (of_run,) = storage.read(session, Settings(artifacts=Path("/nowhere"), min_free_gib=0)).runs
         assert of_run.spare == 1
         assert storage.forget_old(session, [run]) == [f"{run}/100"]
     assert steps(engine, run) == [500, 400, 300, 200]

@@ -22,6 +22,7 @@ from backend.runs import checkpoints, events, logs
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
 from backend.runs_table import search as run_search
+from backend.settings import Settings
 from backend.workers import service as workers
 from backend.workers.service import WorkerBeat
 from tests.support.records.rows import HELD_OUT, TRAINED_ON, create, end, evaluate, record
@@ -274,7 +275,7 @@ def test_a_run_that_is_over_is_deleted_with_rows_and_files(engine: Engine, tmp_p
         child = runs.clone(session, run.id)
         runs.request_cancel(session, run.id)
         runs.delete(session, run.id)
-    runs.remove_artifacts(tmp_path, run.id)
+    runs.remove_artifacts(Settings(artifacts=tmp_path), run.id)
     with reading_scope(engine) as session:
         assert [each.id for each in run_search.find(session).runs] == [child.id]
         assert runs.get(session, child.id).parent_id is None

@@ -22,6 +22,7 @@ from backend.people import service as accounts
 from backend.people.tables import ApiToken, BrowserSession, LoginToken
 from backend.runs import checkpoints
 from backend.runs.tables import Checkpoint, Run
+from backend.settings import Settings
 from tests.support.commands import output, refusal
 from tests.support.records.recorded import record_checkpoint, record_run
 from tests.support.releases.kept import releases
@@ -129,7 +130,9 @@ def test_a_checkpoint_that_the_lab_lets_go_meanwhile_is_no_loss(
     with opened(lab) as engine:
         for step in range(50, 50 + 10 * backup.TRIES, 10):
             record_checkpoint(engine, artifacts, run, step)
-        made = backup.write(engine, artifacts, tmp_path / "lab.etrm", overwrite=False, incomplete=False)
+        made = backup.write(
+            engine, Settings(artifacts=artifacts), tmp_path / "lab.etrm", overwrite=False, incomplete=False
+        )
     assert (made.checkpoints, made.left_out) == (1, [])
 
 

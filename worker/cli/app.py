@@ -265,7 +265,7 @@ def _evaluate(run: str, step: int | None, changes: dict[str, object]) -> None:
     from worker.training.scoring import score_checkpoint
     from worker.training.stop import StopSignal
 
-    folder = folder_of_run(run)
+    folder = folder_of_run(run, step)
     recorder = ConsoleRecorder()
     try:
         with StopSignal().on_signals() as stop:

@@ -89,7 +89,7 @@ def export(
     from worker.models.importing import export_weights
     from worker.training.checkpoints import checkpoint
 
-    found = checkpoint.find(folder_of_run(run), step)
+    found = checkpoint.find(folder_of_run(run, step), step)
     snapshot = checkpoint.load(found)
     state = dict(snapshot.ema if weights is Averaged.EMA else snapshot.weights)
     table = state.get("context.table")

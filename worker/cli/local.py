@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from backend.artifacts import service as objects
 from backend.domain.arc.task import Task
 from backend.domain.experiment import BUILT_IN_SETS, GENERATED_SETS
 from backend.kit.errors import NotFound
@@ -28,9 +29,15 @@ class LocalTasks:
         return source.tasks(set_name)
 
 
-def folder_of_run(run: str) -> Path:
-    """The folder of a run given by itself or by its id; NotFound says where was looked."""
-    artifacts = Settings.load().artifacts
+def folder_of_run(run: str, step: int | None = None) -> Path:
+    """The folder of a run given by itself or by its id; NotFound says where was looked.
+
+    Of a run in an object store, the checkpoint of this step, or the newest one, is fetched.
+    """
+    settings = Settings.load()
+    artifacts = settings.artifacts
+    if not Path(run).is_dir():
+        _fetch(settings, run, step)
     for folder in (Path(run), artifacts / run):
         if folder.is_dir():
             return folder
@@ -38,3 +45,13 @@ def folder_of_run(run: str) -> Path:
         f"Run {run} not found: no such folder, and no such run in {artifacts}.",
         "Give a folder made by etrm train, or a run id as etrm runs shows it.",
     )
+
+
+def _fetch(settings: Settings, run_id: str, step: int | None) -> None:
+    store = objects.of(settings)
+    if store is None:
+        return
+    by_step = {int(path.rpartition("/step-")[2].partition("-")[0]): path for path in store.published(run_id)}
+    wanted = max(by_step, default=None) if step is None else step
+    if wanted in by_step:
+        store.fetch(by_step[wanted], None, settings.artifacts)

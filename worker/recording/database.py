@@ -1,7 +1,7 @@
 """What a training emits, into the database: the only bridge between the loop and what people see.
 
 A checkpoint's row is written together with, never before, the points that precede it: what a restart resumes
-from is what the database knows.
+from is what the database knows. With an object store, it is written once that has the checkpoint.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal, cast
 
 from sqlalchemy import Engine
 
+from backend.artifacts.service import ObjectStore
 from backend.domain.records import (
     Alarm,
     Checkpoint,
@@ -28,6 +29,7 @@ from backend.web import notify
 from worker.recording.entries import Answered, Entry, Point, Released, Started
 from worker.recording.journal import Journal
 from worker.recording.store import Store
+from worker.recording.uploads import Publisher, Uploads, parted
 from worker.recording.write_behind import Keeper, WriteBehind
 
 TABLE_EVERY = 2.0  # seconds between two notifications to the table of runs
@@ -46,6 +48,7 @@ class DbRecorder:
         attempt: int,
         artifacts: Path,
         journal: Keeper[Entry] | None = None,
+        objects: ObjectStore | None = None,
     ) -> None:
         self._run_id = run_id
         self._store = Store(engine, artifacts, run_id, attempt)
@@ -53,9 +56,12 @@ class DbRecorder:
         self._phase = ""
         self.step: int | None = None  # of the training, as recorded last; None: it has not begun
         self._remove: Callable[[str], None] | None = None
-        self._queue: WriteBehind[Entry] = WriteBehind(
-            self._write, journal or Journal(artifacts / run_id, attempt)
-        )
+        journal = journal or Journal(artifacts / run_id, attempt)
+        self._uploads: Uploads | None = None
+        if objects is not None:
+            publisher = Publisher(objects, artifacts, self._store, self._remove_files)
+            journal = self._uploads = Uploads(publisher, journal, self.log, self._announce)
+        self._queue: WriteBehind[Entry] = WriteBehind(self._write, journal)
 
     def trained_on(self, record: TrainedOn) -> TrainedOn:
         self._queue.put(record)
@@ -103,16 +109,32 @@ class DbRecorder:
         self._queue.flush()
 
     def close(self) -> None:
-        self._queue.close()
+        """Wait until everything is durable: also the checkpoints in the object store."""
+        try:
+            self._queue.flush()
+            if self._uploads is not None:
+                self._uploads.flush()
+        finally:
+            self._queue.close()
 
     def _write(self, entries: Sequence[Entry], number: int) -> None:
         """Store a batch, then tell whoever is looking."""
+        if self._uploads is not None:
+            entries, of_checkpoints = parted(entries)
         progress, gone = self._store.write(entries, number)
+        if self._uploads is not None:
+            self._uploads.take(of_checkpoints)
         for path in dict.fromkeys(gone):
-            if self._remove is not None:
-                self._remove(path)
-        notify.run_changed(self._run_id)
+            self._remove_files(path)
+        self._announce()
         self._tell_table(progress)
+
+    def _remove_files(self, path: str) -> None:
+        if self._remove is not None:
+            self._remove(path)
+
+    def _announce(self) -> None:
+        notify.run_changed(self._run_id)
 
     def _tell_table(self, progress: Progress | None) -> None:
         """The table of runs hears of progress now and then, and of a new phase at once."""

@@ -1,4 +1,4 @@
-"""Wait out a database that is away, hangs, is locked or takes no writes."""
+"""Wait out a database that is away, hangs, is locked or takes no writes; and an object store."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from backend.artifacts.bucket import StoreAway
 from backend.domain.arc.task import Task
 from backend.kit.errors import Unavailable
 from backend.kit.retry import retry
@@ -23,7 +24,8 @@ def waited_out(work: Callable[[], Result], stop: StopSignal) -> Result:
     """What `work` returns once it no longer raises Unavailable, which it does once a stop is requested."""
 
     def wait(error: Unavailable, pause: float) -> bool:
-        log.warning("Waiting for the database: %s", error)
+        what = "object store" if isinstance(error, StoreAway) else "database"
+        log.warning("Waiting for the %s: %s", what, error)
         time.sleep(pause)
         return not stop.requested
 

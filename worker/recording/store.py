@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Update
 from sqlalchemy.orm import Session
 
 from backend.alerts import service as alarms
-from backend.db.session import session_scope
+from backend.db.session import reading_scope, session_scope
 from backend.domain.metrics.system import is_of_system
 from backend.domain.records import (
     Alarm,
@@ -38,6 +38,7 @@ from backend.runs import queries as runs
 from backend.workers import lease
 from worker.kit.recorder import LostRun
 from worker.recording.entries import Answered, Entry, Point, Released, Started
+from worker.recording.journal import ATTEMPT_BITS
 
 
 @dataclass
@@ -78,12 +79,34 @@ class Store:
                 gone = self._put(session, batch)
         return batch.progress, gone
 
-    def _hold(self, session: Session, batch: _Batch, number: int) -> bool:
-        """Take the run's row and write the progress; whether the batch is new. LostRun if the attempt no
-        longer has the run."""
+    def list_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """List a checkpoint that the object store has; LostRun, Unavailable as of `write`."""
+        with session_scope(self._engine) as session:
+            self._fence(session)
+            checkpoints.add(session, self._run_id, checkpoint)
+
+    def release(self, paths: Sequence[str]) -> list[str]:
+        """Drop the rows of those checkpoints that nothing needs; their paths. Errors as of `write`."""
+        with session_scope(self._engine) as session:
+            self._fence(session)
+            return keeping.release(session, self._run_id, paths)
+
+    def is_newest(self) -> bool:
+        """Whether no later attempt than the one that emitted this has stored anything."""
+        with reading_scope(self._engine) as session:
+            recorded = runs.recorded(session, self._run_id)
+        return recorded >> ATTEMPT_BITS <= self._attempt
+
+    def _fence(self, session: Session) -> Update:
         own = lease.of_run(self._run_id, self._writer)
         if not lease.write(session, own):
             raise LostRun(f"run {self._run_id}, attempt {self._writer}")
+        return own
+
+    def _hold(self, session: Session, batch: _Batch, number: int) -> bool:
+        """Take the run's row and write the progress; whether the batch is new. LostRun if the attempt no
+        longer has the run."""
+        own = self._fence(session)
         if runs.recorded(session, self._run_id) >= number:
             return False
         lease.write(session, own, recorded=number, **_progress_of(batch))

@@ -61,7 +61,7 @@ def main() -> NoReturn:
     with suppress(OSError):  # the first check of the machine says what is wrong with it
         settings.artifacts.mkdir(parents=True, exist_ok=True)
     node = Node(engine, settings)
-    executor = Executor(engine, settings.artifacts, machine.worker_id(), node)
+    executor = Executor(engine, settings, machine.worker_id(), node)
     _connect(app, executor, Heartbeat(engine, node))
     warnings.simplefilter("ignore", SecurityWarning)  # about root and pickle: only JSON is accepted here
     app.worker_main(

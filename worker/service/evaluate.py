@@ -37,6 +37,7 @@ from backend.web import notify
 from worker.recording.database_tasks import DbTasks
 from worker.recording.patience import PatientTasks, waited_out
 from worker.service.faults import NODE_FAULT, is_of_the_node
+from worker.service.fetching import fetch_step
 from worker.service.supervision import STOPPED
 from worker.service.train import FAILED, cause_of
 from worker.training.stop import StopSignal
@@ -91,6 +92,7 @@ class _Work:
         key, run_id, options, recorded = waited_out(self._job, self.stop)
         source = PatientTasks(DbTasks(self.engine), self.stop)
         folder = self.settings.artifacts / run_id
+        waited_out(lambda: fetch_step(self.engine, self.settings, run_id, key.step), self.stop)
         loaded = load_checkpoint(folder, key.step, _changes(key, options), source, recorded)
         wanted = set(key.task_ids)
         tasks = [task for task in source.tasks(key.set_name) if task.id in wanted]

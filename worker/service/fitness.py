@@ -17,14 +17,18 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from backend.artifacts import service as objects
 from backend.db.clock import HARMFUL_SKEW
 from backend.db.migrate import mismatch
 from backend.kit.aside import aside
 from backend.kit.disk import free_bytes
+from backend.kit.errors import EtrmError
 from backend.kit.format import rough_duration
+from backend.settings import Settings
 from worker.service.machine import device_info
 
 PATIENCE = 10.0  # seconds that a folder or a driver may take to answer
+STORE_PATIENCE = 5.0  # seconds for each of its answers
 PROBE = "folder probe"  # name of the thread that may hang
 GIB = 2**30
 TORCH_PATIENCE = 120.0  # seconds: torch is read from disk, and the device woken
@@ -55,6 +59,16 @@ def folder(artifacts: Path) -> Trouble | None:
     except OSError as error:
         cause = f"The artifacts folder {artifacts} cannot be written: {error.strerror or error}."
         return Trouble(cause, "Mount it again, or set ETRM_ARTIFACTS to a folder that can be written.")
+    return None
+
+
+def object_store(settings: Settings) -> Trouble | None:
+    """Whether the object store, if there is one, takes, shows and removes an object."""
+    try:
+        if store := objects.of(settings, STORE_PATIENCE):
+            store.probe()
+    except EtrmError as error:
+        return Trouble(error.message, error.hint)
     return None
 
 

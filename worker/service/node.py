@@ -22,6 +22,7 @@ from worker.service.fitness import Trouble
 
 FIRST_REST = 30.0  # seconds out of service after a fault that no check sees; doubled with each in a row
 LONGEST_REST = 900.0
+STORE_INTERVAL = 60.0  # seconds between two looks at an object store that is well
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Node:
         self.schema_fits = False  # nothing may be written to tables of another version
         self._engine = engine
         self._settings = settings
+        self._store_is_well_until = 0.0  # by the monotonic clock
         self._one_at_a_time = threading.Lock()
         self._torch_works = False
         self._probe: Future[Trouble | None] | None = None
@@ -75,7 +77,8 @@ class Node:
         self._faults = 0
 
     def _troubles(self) -> Iterator[Trouble]:
-        checks = (self._database, self._rest, self._folder, self._room, self._device, self._torch)
+        of_storage = (self._folder, self._room, self._store)
+        checks = (self._database, self._rest, *of_storage, self._device, self._torch)
         return (found for check in checks if (found := check()))
 
     def _database(self) -> Trouble | None:
@@ -93,6 +96,15 @@ class Node:
 
     def _room(self) -> Trouble | None:
         return fitness.room(self._settings.artifacts, self._settings.min_free_gib)
+
+    def _store(self) -> Trouble | None:
+        """Asked seldom while it is well: four requests each time."""
+        if time.monotonic() < self._store_is_well_until:
+            return None
+        found = fitness.object_store(self._settings)
+        if found is None:
+            self._store_is_well_until = time.monotonic() + STORE_INTERVAL
+        return found
 
     def _device(self) -> Trouble | None:
         return fitness.device(self.device.kind) if self.device.kind != "cpu" else None

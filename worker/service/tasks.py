@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from backend.artifacts import service as objects
+from backend.artifacts.bucket import StoreAway
 from backend.db.session import reading_scope, session_scope
 from backend.evaluation import jobs as evaluation_queue
 from backend.kit import service_log
@@ -22,6 +23,7 @@ from backend.queue import dispatch
 from backend.queue import sweep as queue_sweep
 from backend.runs import events
 from backend.runs.status import RunStatus
+from backend.settings import Settings
 from backend.web import notify
 from worker.kit.recorder import LostRun
 from worker.recording.replay import replay
@@ -48,11 +50,12 @@ class Executor:
     `leaving` asks the child to keep what it has and leave; `hurry` does not wait for that.
     """
 
-    def __init__(self, engine: Engine, artifacts: Path, worker_id: str, node: Node) -> None:
+    def __init__(self, engine: Engine, settings: Settings, worker_id: str, node: Node) -> None:
         self.leaving = threading.Event()
         self.hurry = threading.Event()
         self._engine = engine
-        self._artifacts = artifacts
+        self._artifacts = settings.artifacts
+        self._settings = settings
         self._worker_id = worker_id
         self._node = node
         self._passed_on = 0  # messages in a row that were for other workers
@@ -196,9 +199,14 @@ class Executor:
         """Store what a killed child left in its journal: nobody may come after it who would."""
         if isinstance(work.held, queue.Claim):
             try:
-                replay(self._engine, self._artifacts, work.held.run_id, work.held.attempt)
+                store = objects.of(self._settings)
+                replay(self._engine, self._artifacts, work.held.run_id, work.held.attempt, store)
             except LostRun:
                 pass  # it is the next attempt's, which replays it first
+            except StoreAway as error:
+                log.warning(
+                    "A checkpoint of run %s waits for its next attempt here: %s", work.held.run_id, error
+                )
             except OSError as error:  # how the run ended must be written although its folder is broken
                 log.warning("The journal of run %s stays for the next attempt: %s", work.held.run_id, error)
 

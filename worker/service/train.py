@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from backend.artifacts import service as objects
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
@@ -34,6 +35,7 @@ from worker.recording.patience import PatientTasks, waited_out
 from worker.recording.replay import replay
 from worker.service import parallel
 from worker.service.faults import NODE_FAULT, is_of_the_node
+from worker.service.fetching import fetch_start, sweep
 from worker.service.supervision import STOPPED
 from worker.service.system_metrics import sampled
 from worker.training.stop import StopSignal
@@ -74,6 +76,7 @@ def _is_about_another_process(error: Exception) -> bool:
 
 def _attempt(engine: Engine, settings: Settings, run_id: str, attempt: int, stop: StopSignal) -> int:
     config = waited_out(lambda: _config(engine, run_id), stop)
+    waited_out(lambda: fetch_start(engine, settings, run_id, config), stop)
     check_start(config, settings, run_id)
     if config.training.processes * settings.nodes > 1 and not parallel.is_one_of_several():
         engine.dispose()
@@ -91,8 +94,9 @@ def _carry_out(
 ) -> int:
     """Train and record."""
     folder = settings.artifacts / run_id
-    waited_out(lambda: replay(engine, settings.artifacts, run_id, attempt), stop)
-    recorder = DbRecorder(engine, run_id, attempt, settings.artifacts)
+    store = objects.of(settings)
+    waited_out(lambda: replay(engine, settings.artifacts, run_id, attempt, store), stop)
+    recorder = DbRecorder(engine, run_id, attempt, settings.artifacts, objects=store)
     warn = _level(recorder, "warning")
     with (
         redirect_stdout(LineWriter(sys.stdout, _level(recorder, "info"))),
@@ -104,6 +108,7 @@ def _carry_out(
             from worker.training.trainer import train  # takes seconds: torch
 
             waited_out(lambda: forget_unwritten(engine, folder, run_id, warn), stop)
+            waited_out(lambda: sweep(engine, settings, run_id, attempt), stop)
             tasks = PatientTasks(DbTasks(engine), stop)
             with sampled(recorder, folder, settings.system_metrics_every):
                 result = train(config, tasks, recorder, folder, stop, True, attempt, settings.min_free_bytes)

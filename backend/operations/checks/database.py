@@ -10,6 +10,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from backend.artifacts import service as objects
+from backend.artifacts.bucket import StoreAway
 from backend.db import clock
 from backend.db.migrate import is_known, newest, revision_of
 from backend.db.session import make_engine, reading_scope
@@ -17,8 +19,8 @@ from backend.kit.errors import Unavailable
 from backend.kit.format import counted
 from backend.operations import pinned
 from backend.operations.checks.finding import Finding, ok, problem, warning
-from backend.runs import checkpoint_files
 from backend.runs import queries as runs
+from backend.runs.checkpoint_files import MANIFEST
 from backend.runs.status import RunStatus
 from backend.settings import Settings
 from backend.workers import service as workers
@@ -26,6 +28,7 @@ from backend.workers.service import WorkerState
 
 MIN_POSTGRES = 13
 NAMED = 3
+STORE_SECONDS = 3.0
 
 
 def check(settings: Settings) -> Iterator[Finding]:
@@ -129,16 +132,23 @@ def _named(listed: list[WorkerState]) -> str:
 
 
 def _checkpoints(session: Session, settings: Settings) -> Iterator[Finding]:
-    listed = pinned.listed(session)
-    away = [
-        each for each in listed if not (settings.artifacts / each.path / checkpoint_files.MANIFEST).is_file()
-    ]
+    listed, store = pinned.listed(session), objects.of(settings, STORE_SECONDS)
+    if store is None:
+        place = str(settings.artifacts)
+        away = [each for each in listed if not (settings.artifacts / each.path / MANIFEST).is_file()]
+    else:
+        try:
+            place, published = store.url, set(store.published())
+        except StoreAway:
+            return  # the check of the store says why
+        away = [each for each in listed if each.path not in published]
     if away:
         yield warning(
             "checkpoints",
-            f"{len(away)} of {len(listed)} that the database lists are not in {settings.artifacts}: "
+            f"{len(away)} of {len(listed)} that the database lists are not in {place}: "
             f"{'; '.join(map(str, away[:NAMED]))}{' …' if len(away) > NAMED else ''}.",
-            "Set ETRM_ARTIFACTS to the folder that web server and workers share.",
+            "Set ETRM_ARTIFACTS to the folder that web server and workers share, "
+            "or ETRM_ARTIFACTS_URL to the store that they were published to.",
         )
     else:
         yield ok("checkpoints", f"{counted(len(listed), 'checkpoint')}, all with their files")

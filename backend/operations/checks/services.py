@@ -1,4 +1,4 @@
-"""What answers on the network: broker and web server."""
+"""What answers on the network: broker, web server and object store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import redis
 
+from backend.artifacts import service as objects
 from backend.operations.checks.finding import Finding, ok, problem, warning
 from backend.settings import Settings
 from backend.terminal.home import holder_of
@@ -36,6 +37,13 @@ def check_broker(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok("broker", f"{place} answers, version {version}")
+
+
+def check_store(settings: Settings) -> Iterator[Finding]:
+    """Whether the object store takes, shows and removes an object; nothing where there is none."""
+    if store := objects.of(settings, PATIENCE):
+        store.probe()
+        yield ok("object store", f"{store.url} can be read and written")
 
 
 def check_web(settings: Settings) -> Iterator[Finding]:
