@@ -1,7 +1,8 @@
 """`make faults`: break a real lab in every way, at random moments, and write down what came of it.
 
-`python -m tests.faults.long` runs tries and adds them to the results file; `… render` writes the table of
-docs/reliability.md from it; `… list` names the kinds.
+`python -m tests.faults.long` runs tries, adds them to the results file and writes the table of
+docs/reliability.md from it; `… render` only writes the table; `… list` names the kinds. What a session has
+tried and found kept is not tried again with the same seed, so `--minutes` spreads a long run over several.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ def main() -> int:
     if asked.what == "list":
         print("\n".join(f"{name:18} {kind.fault}" for name, kind in KINDS.items()))
         return 0
-    if asked.what == "run":
-        return _run(asked)
+    broken = _run(asked) if asked.what == "run" else 0
     (asked.out / DOCUMENT).write_text(document(read(asked.out)))
-    return 0
+    return int(broken > 0)
 
 
 def _run(asked: argparse.Namespace) -> int:
+    """Carry the tries out; how many promises were broken."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # leaves no process behind
     names = asked.kinds.split(",") if asked.kinds else list(KINDS)
     if unknown := [name for name in names if name not in KINDS]:
@@ -70,7 +71,7 @@ def _run(asked: argparse.Namespace) -> int:
                 f"  {result.verdict} in {took:.0f} s, on after {result.seconds} s: {result.cause}", flush=True
             )
     print(f"{broken} promises broken; repeat with --seed {asked.seed}")
-    return int(broken > 0)
+    return broken
 
 
 if __name__ == "__main__":
