@@ -97,6 +97,9 @@ class Script(threading.Thread):
                 step += 1
 
     def end(self) -> None:
+        """Send no more; the second time nothing is left to do."""
+        if self._over.is_set():
+            return
         self._over.set()
         self.join()
         with suppress(httpx.HTTPError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import time
 from collections.abc import Mapping
@@ -151,7 +152,10 @@ class Trial:
                     f"run {each.run_id} is {row.status}, not {each.ends}: {row.status_cause}"
                 )
             if each.seconds is None or each.seconds > LIMIT:
-                self.findings.append(f"run {each.run_id} went on {each.seconds} s after healing")
+                load = f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+                self.findings.append(
+                    f"run {each.run_id} went on only {each.seconds} s after the fault was over ({load})"
+                )
             self._check_found(each)
         if self.script:
             self._check_script(self.script)
@@ -189,10 +193,13 @@ class Trial:
             each.step_at_heal = self._row(each.run_id).step
 
         def all_go_on() -> bool:
+            rows = {each.run_id: self._row(each.run_id) for each in self.runs}
+            running = any(row.status == RunStatus.RUNNING for row in rows.values())
             for each in (run for run in self.runs if run.seconds is None):
-                row = self._row(each.run_id)
+                row = rows[each.run_id]
                 works = row.status == RunStatus.RUNNING and row.step > each.step_at_heal
-                if works or RunStatus(row.status).is_over:
+                waits = row.status == RunStatus.QUEUED and running and not row.attempt  # its turn comes
+                if works or waits or RunStatus(row.status).is_over:
                     each.seconds = round(time.monotonic() - began, 1)
             return all(each.seconds is not None for each in self.runs)
 
