@@ -12,7 +12,7 @@ from tests.faults.long import kinds  # noqa: F401 — registers them
 from tests.faults.long.__main__ import DOCS
 from tests.faults.long.lab import Labs
 from tests.faults.long.registry import KINDS, SQLITE
-from tests.faults.long.results import DOCUMENT, FILE, KEPT, append, document, read
+from tests.faults.long.results import DOCUMENT, FILE, KEPT, Result, append, document, read
 from tests.faults.long.tries import Tries
 
 QUICK = ("kill-child", "cancel-queued")
@@ -36,7 +36,7 @@ def test_a_promise_is_kept_and_written_down(tries: Tries, name: str, tmp_path: P
 
 
 def test_a_try_made_again_replaces_the_first(tmp_path: Path) -> None:
-    first = read(DOCS)[0]
+    first = Result("kill-child", SQLITE, SEED, 0, 3.0, KEPT, "killed (SIGKILL)")
     append(tmp_path, first)
     append(tmp_path, replace(first, verdict="broken", cause="it is gone"))
     [newest] = read(tmp_path)

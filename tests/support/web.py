@@ -37,7 +37,11 @@ class WebServer:
                 stderr=log,
                 text=True,
             )
-        self.url = self._address()
+        try:
+            self.url = self._address()
+        except BaseException:  # told to end meanwhile
+            self.process.kill()
+            raise
         with session_scope(self.engine) as session:
             self.token = accounts.create_token(session, f"test-{self.process.pid}")
 
