@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import psutil
 import psycopg
 from sqlalchemy import make_url
 
-from tests.support.processes import eventually
+from tests.support.processes import PATIENCE, eventually
 
 CUT_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 READ_ONLY = "default_transaction_read_only"
@@ -31,19 +32,25 @@ class Server:
         )
         with psycopg.connect(self._address, autocommit=True) as connection:
             (folder,) = connection.execute("SHOW data_directory").fetchone() or ("",)
-        self._pid = int((Path(folder) / "postmaster.pid").read_text().splitlines()[0])
+        self._folder = Path(folder)
+        self._pid = self._read_pid()
+        running = psutil.Process(self._pid)
+        self._command, self._user, self._group = running.cmdline(), running.uids().real, running.gids().real
+        self._restarted: subprocess.Popen[bytes] | None = None
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """SIGSTOP to the server and to every process of it, for the block."""
-        processes = [self._pid, *(child.pid for child in psutil.Process(self._pid).children(recursive=True))]
+        processes = [each.pid for each in self._processes()]
         try:
             for pid in processes:
-                os.kill(pid, signal.SIGSTOP)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
             yield
         finally:
             for pid in processes:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # a client that left took its own with it
+                    os.kill(pid, signal.SIGCONT)
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
@@ -80,6 +87,54 @@ class Server:
             os.kill(killed.info.backend_pid, signal.SIGKILL)
             eventually(lambda: not _answers(other), "the crash")
         eventually(self._accepts, "the restart")
+
+    def down(self, number: signal.Signals, patience: float = PATIENCE) -> None:
+        """Send the signal to the server and wait for the end of all its processes.
+
+        SIGTERM waits for everybody to leave: those who have not after `patience` seconds are cut off, as
+        `pg_ctl stop` does.
+        """
+        processes = self._processes()
+        os.kill(self._pid, number)
+        _, alive = psutil.wait_procs(processes[:1], timeout=patience)
+        if alive:
+            os.kill(self._pid, signal.SIGINT)
+        if self._restarted:
+            self._restarted.wait(timeout=PATIENCE)
+        psutil.wait_procs(processes, timeout=PATIENCE)
+
+    def start(self) -> None:
+        """Start it again as it was started first; returns once it takes connections."""
+        with (self._folder / "log").open("ab") as log:
+            self._restarted = subprocess.Popen(
+                self._command, user=self._user, group=self._group, cwd=self._folder, stdout=log, stderr=log
+            )
+        self._pid = self._restarted.pid
+        eventually(self._accepts, "the restart")
+
+    def end(self) -> None:
+        """Stop it if `start` has started it: whoever started it first does not know that one."""
+        if self._restarted and self._restarted.poll() is None:
+            self.down(signal.SIGINT)
+
+    @property
+    def database_name(self) -> str:
+        return self._database or ""
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        with psycopg.connect(self._address, autocommit=True) as connection:
+            (folder,) = connection.execute("SHOW unix_socket_directories").fetchone() or ("",)
+            (port,) = connection.execute("SHOW port").fetchone() or ("",)
+        return Path(folder.strip()) / f".s.PGSQL.{port}"
+
+    def _processes(self) -> list[psutil.Process]:
+        server = psutil.Process(self._pid)
+        return [server, *server.children(recursive=True)]
+
+    def _read_pid(self) -> int:
+        return int((self._folder / "postmaster.pid").read_text().splitlines()[0])
 
     def _accepts(self) -> bool:
         try:

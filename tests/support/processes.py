@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,25 +68,27 @@ class Lab:
             stdin.write(self._broker_settings.config)
         eventually(lambda: valkey.answers(self._broker_settings.url), "the broker's answer")
 
-    def start_worker(self) -> None:
-        """Start `python -m worker worker`."""
+    def start_worker(self, prefix: Sequence[str] = ()) -> None:
+        """Start `python -m worker worker`, behind the words of a `prefix` such as `ip netns exec`."""
         with (self.folder / "worker.log").open("ab") as log:
             self.worker = subprocess.Popen(
-                [sys.executable, "-m", "worker", "worker"],
+                [*prefix, sys.executable, "-m", "worker", "worker"],
                 env=os.environ | self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
 
-    def submit(self, config: ExperimentConfig, **raw: Any) -> str:
-        """Create a run as the API does and tell the workers; `raw` goes into the stored config unchecked."""
+    def submit(self, config: ExperimentConfig, tell: bool = True, /, **raw: Any) -> str:
+        """Create a run as the API does and, unless told not to, tell the workers; `raw` goes into the stored
+        config unchecked."""
         with session_scope(self.engine) as session:
             run_id = runs.create(session, config).id
             row = run_rows.get(session, run_id)
             assert row is not None
             row.config = row.config | raw
-        dispatch.send(run_id)
+        if tell:
+            dispatch.send(run_id)
         return run_id
 
     def cancel(self, run_id: str) -> None:

@@ -24,20 +24,24 @@ SILENCE_SECONDS = 120.0
 
 
 class WebServer:
-    """`etrm web` on a free port with the settings in `environment`."""
+    """`etrm web` with the settings in `environment`, on a free port unless it is given one."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], port: int = 0) -> None:
         self.log = folder / "web.log"
         self.engine = make_engine(environment["ETRM_DATABASE_URL"])
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "backend.cli", "web", "--port", "0"],
+                [sys.executable, "-m", "backend.cli", "web", "--port", str(port)],
                 env=os.environ | dict(environment),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
             )
-        self.url = self._address()
+        try:
+            self.url = self._address()
+        except BaseException:  # told to end meanwhile
+            self.process.kill()
+            raise
         with session_scope(self.engine) as session:
             self.token = accounts.create_token(session, f"test-{self.process.pid}")
 

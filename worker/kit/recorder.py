@@ -23,7 +23,7 @@ class LostRun(Exception):
 
 class Recorder(Protocol):
     """Receives everything a run emits. Methods return at once; `trained_on` and `flush` wait until all that
-    came before is durable."""
+    came before is durable, `settle` until it would survive a kill of this process."""
 
     def trained_on(self, record: TrainedOn) -> TrainedOn:
         """Take what a start of the run trains on, and return it with all that is known of the run it starts
@@ -52,6 +52,8 @@ class Recorder(Protocol):
     def outcome(self, key: EvaluationKey, outcome: TestOutcome) -> None: ...
 
     def evaluation_finished(self, summary: EvaluationSummary) -> None: ...
+
+    def settle(self) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -93,6 +95,9 @@ class NullRecorder:
         pass
 
     def evaluation_finished(self, summary: EvaluationSummary) -> None:
+        pass
+
+    def settle(self) -> None:
         pass
 
     def flush(self) -> None:

@@ -111,6 +111,9 @@ class ConsoleRecorder:
         if modes:
             self.console.print(f"  wrong first attempts: {modes}", highlight=False)
 
+    def settle(self) -> None:
+        pass
+
     def flush(self) -> None:
         pass
 

@@ -105,6 +105,9 @@ class DbRecorder:
     def evaluation_finished(self, summary: EvaluationSummary) -> None:
         self._queue.put(summary)
 
+    def settle(self) -> None:
+        self._queue.settle()
+
     def flush(self) -> None:
         self._queue.flush()
 

@@ -55,6 +55,7 @@ class WriteBehind(Generic[Entry]):
         self._number = 0
         self._changed = threading.Condition()
         self._put = 0
+        self._in_journal = 0
         self._written = 0
         self._hurried = False
         self._closing = False
@@ -76,6 +77,16 @@ class WriteBehind(Generic[Entry]):
                 self._raise_error()
             self._entries.append(entry)
             self._put += 1
+
+    def settle(self) -> None:
+        """Wait until the journal has had everything put so far, which takes as long as a write to a file."""
+        with self._changed:
+            target = self._put
+            self._hurried = True
+            self._changed.notify_all()
+            while self._in_journal < target:
+                self._raise_error()
+                self._changed.wait()
 
     def flush(self) -> None:
         """Wait until everything put so far is written, however long the store is away."""
@@ -119,6 +130,7 @@ class WriteBehind(Generic[Entry]):
                 with self._changed:
                     self._kept += batch
                     self._number = number
+                    self._in_journal += len(batch)
                     self._changed.notify_all()
         with self._changed:
             self._all_kept = True

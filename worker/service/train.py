@@ -147,10 +147,11 @@ def check_start(config: ExperimentConfig, settings: Settings, run_id: str) -> No
 def forget_unwritten(engine: Engine, folder: Path, run_id: str, warn: Callable[[str], None]) -> None:
     """Remove checkpoints that the database does not know.
 
-    A kill right after a checkpoint can take the points before it, which had not reached the journal, with it.
-    Resuming from it would leave a gap in the curves; the checkpoint before it has none. One that is older was
-    being let go when the kill came. If the database was away so long that no checkpoint it knows is left,
-    hours of training weigh more than the gap.
+    A kill right after a checkpoint can come before its note is in the journal. The points before it are,
+    unless the journal had no room: resuming from it could leave a gap in the curves; the checkpoint before it
+    has none. One that is older was being let go when the kill came. If no checkpoint that the database knows
+    is left, because the kill came right after the first or the database was away so long, hours of training
+    weigh more than a gap.
     """
     from worker.training.checkpoints.checkpoint import list_checkpoints
 

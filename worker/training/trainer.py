@@ -238,6 +238,7 @@ class _Run:
         if self.ranks.is_first:
             self.keeper.before_saving(self.saved_step)
             check_room(self.folder, self.least_free, f"The checkpoint of step {self.learner.step}")
+            self.recorder.settle()  # whoever resumes from it must not miss a point before it
             self.recorder.checkpoint(checkpoint.save(self.folder, snapshot, self.attempt))
             self.keeper.make_room(self.saved_step)
 

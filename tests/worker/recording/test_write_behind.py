@@ -80,3 +80,14 @@ def test_a_loop_much_faster_than_its_store_waits_and_nothing_is_dropped() -> Non
     looping.join(timeout=30)
     queue.close()
     assert stored == list(range(50))
+
+
+def test_settling_waits_for_the_journal_and_not_for_the_store() -> None:
+    may_write = threading.Event()
+    journal = Memory()
+    queue = WriteBehind(lambda _batch, _number: may_write.wait() and None, journal)
+    queue.put(1)
+    queue.settle()
+    assert journal.kept == 1
+    may_write.set()
+    queue.close()

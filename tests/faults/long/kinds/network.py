@@ -1,0 +1,183 @@
+"""A host cut off from the others, and hosts whose clock is wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from backend.db.session import reading_scope
+from backend.runs.status import RunStatus
+from backend.workers import service as workers
+from tests.faults.long.lab import end
+from tests.faults.long.registry import POSTGRES, Skipped, fault
+from tests.faults.long.trial import Trial
+from tests.support.processes import eventually, kill
+from tests.support.records.tiny import STEPS
+
+HERE, THERE = "10.213.7.1", "10.213.7.2"
+WRONG = 120  # seconds
+LIBRARY = "libfaketime.so.1"
+RIGHT_TIME = "is shown with it, takes no live worker's run, and carries its own like any other"
+AFTERWARDS = 5.0  # seconds at most between the takeover and the return of the host
+
+
+@fault(
+    "partition",
+    "a host is cut off from database and broker (network namespace) and returns",
+    "another worker takes its run; what the cut-off training still writes counts for nothing, and it leaves",
+    (POSTGRES,),
+)
+def partition(trial: Trial) -> Iterator[None]:
+    lab = trial.lab
+    assert lab.server
+    space = _namespace(trial)
+    database, broker = (
+        make_url(lab.environment["ETRM_DATABASE_URL"]),
+        make_url(lab.environment["ETRM_BROKER_URL"]),
+    )
+    there = {
+        "ETRM_DATABASE_URL": database.set(
+            host=HERE, port=_forwarded(trial, lab.server.socket), query={}
+        ).render_as_string(hide_password=False),
+        "ETRM_BROKER_URL": broker.set(
+            host=HERE, port=_forwarded(trial, (broker.host or "", broker.port or 0))
+        ).render_as_string(hide_password=False),
+    }
+    assert lab.worker
+    end(lab.worker)
+    far = lab.beside(prefix=("ip", "netns", "exec", space.name), **there)
+    trial.stack.callback(kill, far)
+    run_id = trial.submit()
+    eventually(lambda: lab.row(run_id).status == RunStatus.RUNNING, "the claim of the far host")
+    lab.start_worker()
+    trial.reach(run_id, last=STEPS // 2)
+    zombie = trial.child(run_id)
+    space.cut()
+    eventually(lambda: lab.row(run_id).attempt == 2, "the takeover")
+    trial.pause(AFTERWARDS)
+    space.join()
+    yield
+    trial.expect(run_id, "interrupted", "has not answered")
+    eventually(lambda: not zombie.is_running() or zombie.status() == "zombie", "the end of the old training")
+
+
+class _Namespace:
+    """A network of its own, joined to this one by a pair of virtual cables."""
+
+    def __init__(self) -> None:
+        self.name = f"etrm-{os.getpid()}"
+        self._near, self._far = f"en{os.getpid()}", f"ef{os.getpid()}"
+        _ip("netns", "add", self.name)
+        _ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self.name)
+        _ip("addr", "add", f"{HERE}/30", "dev", self._near)
+        _ip("link", "set", self._near, "up")
+        for command in (f"addr add {THERE}/30 dev {self._far}", f"link set {self._far} up", "link set lo up"):
+            _ip("-n", self.name, *command.split())
+
+    def cut(self) -> None:
+        _ip("link", "set", self._near, "down")
+
+    def join(self) -> None:
+        _ip("link", "set", self._near, "up")
+
+    def remove(self) -> None:
+        _ip("netns", "del", self.name)
+
+
+def _namespace(trial: Trial) -> _Namespace:
+    if not sys.platform.startswith("linux") or os.geteuid() != 0 or not shutil.which("ip"):
+        raise Skipped("needs root on Linux and `ip`, to make a network namespace")
+    space = _Namespace()
+    trial.stack.callback(space.remove)
+    return space
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+def _forwarded(trial: Trial, target: Path | tuple[str, int]) -> int:
+    """A port at `HERE` that leads to a server which listens on this host only."""
+    listener = socket.create_server((HERE, 0))
+    trial.stack.callback(listener.close)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.socket(socket.AF_UNIX if isinstance(target, Path) else socket.AF_INET)
+                far.connect(str(target) if isinstance(target, Path) else target)
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=_pump, args=[source, sink], daemon=True).start()
+
+    threading.Thread(target=accept, name="forward", daemon=True).start()
+    return int(listener.getsockname()[1])
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(2**16):
+            sink.sendall(data)
+    for end_of in (source, sink):
+        with suppress(OSError):
+            end_of.shutdown(socket.SHUT_RDWR)
+
+
+@fault(
+    "clock-ahead",
+    "a host whose clock is 120 s ahead joins",
+    "takes no live worker's run; its own run is like any other",
+)
+def clock_ahead(trial: Trial) -> Iterator[None]:
+    yield from _wrong_clock(trial, WRONG)
+
+
+@fault(
+    "clock-behind",
+    "a host whose clock is 120 s behind joins",
+    "takes no live worker's run; its own run is like any other",
+)
+def clock_behind(trial: Trial) -> Iterator[None]:
+    yield from _wrong_clock(trial, -WRONG)
+
+
+def _wrong_clock(trial: Trial, seconds: int) -> Iterator[None]:
+    """A second worker with a wrong clock joins while the first trains; then it has the lab to itself."""
+    library = _fake_time()
+    lab = trial.lab
+    first_run = trial.submit()
+    trial.reach(first_run)
+    odd = lab.beside(LD_PRELOAD=library, FAKETIME=f"{seconds:+d}s", DONT_FAKE_MONOTONIC="1")
+    trial.stack.callback(kill, odd)
+
+    def shown() -> bool:
+        with reading_scope(lab.engine) as session:
+            found = [each for each in workers.listed(session) if each.pid == odd.pid]
+        return any(abs(each.clock_ahead - seconds) < WRONG / 4 for each in found)
+
+    eventually(shown, "the wrong clock on the workers' list")
+    eventually(lambda: RunStatus(lab.row(first_run).status).is_over, "the end of the first run")
+    assert lab.worker
+    end(lab.worker)
+    second_run = trial.submit()
+    eventually(lambda: lab.row(second_run).attempt == 1, "the claim of the odd host")
+    lab.start_worker()
+    yield
+    trial.expect_attempts(first_run, 1)
+    trial.expect_attempts(second_run, 1)
+
+
+def _fake_time() -> str:
+    for folder in (Path("/usr/lib"), Path("/usr/local/lib")):
+        if found := next(folder.rglob(LIBRARY), None):
+            return str(found)
+    raise Skipped("needs libfaketime (`apt-get install faketime`)")
