@@ -26,7 +26,8 @@ WITHOUT_DISK = 3.0  # seconds at most before the folder is mended after the run 
 CONTROL_GROUPS = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 LIMIT_FILES = "memory.limit_in_bytes", "memory.max"
 MARGIN = (60, 220)  # MiB that a training may take: importing torch alone takes more
-EXPLODES = 1e9  # learning rate
+# With a learning rate of 1, weights grow by this factor less one at every step, with changing sign.
+EXPLODES = (6.0, 10.0)  # weight decay
 
 PUT_BACK = (
     "put back with the cause; the worker is out of service until the folder can be written, then resumes"
@@ -241,12 +242,15 @@ def _remove_group(group: Path) -> None:
     "failed with the step and advice; points and checkpoints stay",
 )
 def nan(trial: Trial) -> Iterator[None]:
-
     config = tiny()
-    optimisation = config.optimisation.model_copy(update={"learning_rate": EXPLODES, "gradient_clip": None})
-    run_id = trial.submit(
-        config.model_copy(update={"optimisation": optimisation, "seed": trial.draw.randrange(2**16)})
-    )
+    explodes = {
+        "learning_rate": 1.0,
+        "weight_decay": trial.draw.uniform(*EXPLODES),
+        "warmup_steps": 0,
+        "gradient_clip": None,
+    }
+    optimisation = config.optimisation.model_copy(update=explodes)
+    run_id = trial.submit(config.model_copy(update={"optimisation": optimisation}))
     trial.ends_as(run_id, RunStatus.FAILED, compared=False)
     yield
     cause = trial.lab.row(run_id).status_cause
