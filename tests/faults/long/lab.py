@@ -81,6 +81,7 @@ class Script(threading.Thread):
 
     def __init__(self, lab: FaultedLab) -> None:
         super().__init__(name="script", daemon=True)
+        self.lab = lab
         self._client = lab.client()
         made = self._client.post("/api/v1/runs/external", json={"name": "script", "config": {}})
         made.raise_for_status()
@@ -156,8 +157,8 @@ class Labs:
 
     def drop(self, database: str) -> None:
         """Stop the lab on this database: the next one is new."""
-        if found := self._open.pop(database, None):
-            found[1].close()
+        if opened := self._open.pop(database, None):
+            opened[1].close()
 
     @contextmanager
     def _started(self, database: str) -> Iterator[FaultedLab]:
