@@ -89,8 +89,8 @@ def new(session: Session, owner_id: int | None, name: str, order: Sequence[Stand
 
 
 def take(session: Session, run_id: str) -> Row[str, int, int | None] | None:
-    """(run, its attempt so far, its owner) of a run that waits: passed over by everybody else until this transaction
-    ends. None where it does not wait, or its person has as many that run as may."""
+    """(run, its attempt so far, its owner) of a run that waits: passed over by everybody else until this
+    transaction ends. None where it does not wait, or its person has as many that run as may."""
     query = select(Run.id, Run.attempt, Run.owner_id).where(_QUEUED, Run.id == run_id)
     found = session.execute(query.with_for_update(skip_locked=True)).one_or_none()
     if found is None:
