@@ -37,7 +37,10 @@ def train(
 
     Training here needs no server and no database.
     """
+    from backend.terminal.lab import here
+
     if not queue:
+        here()
         options = [part for each in overrides or [] for part in ("--set", each)]
         options += ["--out", out] if out else []
         become_worker("train", *([config] if config else []), *options, *(["--resume"] if resume else []))
@@ -66,12 +69,8 @@ def parity(context: typer.Context) -> None:
 def _queue(source: str, assignments: list[str]) -> str:
     """Create the run and tell the workers; its id."""
     from backend.domain.config.files import read_experiment
-    from backend.lifecycle import service as runs
-    from backend.queue import dispatch
-    from backend.terminal.lab import writing
+    from backend.run_page import api as runs
+    from backend.terminal.calls import call
 
     config = read_experiment(source, assignments)
-    with writing() as session:
-        run_id = runs.create(session, config).id
-    dispatch.send(run_id)
-    return run_id
+    return call(runs.create_run, body=config.model_dump_json().encode()).id

@@ -16,22 +16,17 @@ def storage(
     ] = None,
 ) -> None:
     """Say what takes room; --free makes some."""
-    from backend.lab import storage as service
-    from backend.runs import checkpoint_files
-    from backend.terminal.lab import reading, settings, writing
+    from backend.lab import storage_api as api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show
 
-    lab = settings()
-    artifacts = lab.artifacts
     if free:
-        with writing() as session:
-            paths = service.forget_old(session, free)
-        checkpoint_files.remove(artifacts, paths)
-        print(f"Removed {counted(len(paths), 'checkpoint')}.")
-    with reading() as session:
-        found = service.read(session, artifacts, lab.min_free_bytes)
+        found = call(api.free_storage, body=api.Freed(runs=free))
+        print(f"Removed {counted(found.removed, 'checkpoint')}.")
+    else:
+        found = call(api.read_storage)
     rows = [
-        (each.run_id, each.name, each.status.value, str(each.checkpoints), size(each.checkpoint_bytes))
+        (each.run_id, each.name, each.status, str(each.checkpoints), size(each.checkpoint_bytes))
         for each in found.runs
     ]
     show(("run", "name", "status", "checkpoints", "size"), rows, empty="No checkpoints.")
@@ -40,4 +35,4 @@ def storage(
         f"free disk space {size(found.disk_free_bytes)}."
     )
     if found.disk_is_low:
-        print(f"Uploads and checkpoints are refused: {size(lab.min_free_bytes)} are kept free.")
+        print(f"Uploads and checkpoints are refused: {size(found.min_free_bytes)} are kept free.")

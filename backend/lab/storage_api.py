@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.db.session import reading_scope, session_scope
@@ -44,6 +46,8 @@ class StorageView(BaseModel):
     disk_is_low: bool = Field(
         description="Less than ETRM_MIN_FREE_GIB is free: uploads and checkpoints are refused."
     )
+    min_free_bytes: int = Field(description="ETRM_MIN_FREE_GIB in bytes.")
+    removed: int = Field(0, description="Checkpoints that this request removed.")
     runs: list[RunStorageView] = Field(description="That have a checkpoint, the largest first.")
 
 
@@ -57,7 +61,8 @@ class Freed(Input):
 def read_storage(engine: Database, settings: Configured) -> StorageView:
     """What takes room."""
     with reading_scope(engine) as session:
-        return StorageView.model_validate(storage.read(session, settings.artifacts, settings.min_free_bytes))
+        found = storage.read(session, settings.artifacts, settings.min_free_bytes)
+    return StorageView(**asdict(found), min_free_bytes=settings.min_free_bytes)
 
 
 @router.post("/free", responses=responses(404, 409, 422))
@@ -67,4 +72,4 @@ def free_storage(body: Freed, engine: Database, settings: Configured) -> Storage
     with session_scope(engine) as session:
         paths = storage.forget_old(session, body.runs)
     checkpoint_files.remove(settings.artifacts, paths)
-    return read_storage(engine, settings)
+    return read_storage(engine, settings).model_copy(update={"removed": len(paths)})
