@@ -35,4 +35,4 @@ def storage(
         f"free disk space {size(found.disk_free_bytes)}."
     )
     if found.disk_is_low:
-        print(f"Uploads and checkpoints are refused: {size(found.min_free_bytes)} are kept free.")
+        print(f"Uploads and checkpoints are refused: {size(found.least_free_bytes)} are kept free.")

@@ -44,7 +44,8 @@ class Storage:
     database_bytes: int
     checkpoint_bytes: int
     disk_free_bytes: int | None  # where checkpoints go; None if nobody can say
-    disk_is_low: bool  # less than is to be kept free: uploads and checkpoints are refused
+    least_free_bytes: int  # to be kept free
+    disk_is_low: bool  # less than that is free: uploads and checkpoints are refused
     runs: tuple[RunStorage, ...]
 
 
@@ -70,6 +71,7 @@ def read(session: Session, artifacts: Path, least_free: int) -> Storage:
         database_bytes=database_size.size_bytes(session),
         checkpoint_bytes=sum(each.checkpoint_bytes for each in runs),
         disk_free_bytes=free,
+        least_free_bytes=least_free,
         disk_is_low=free is not None and free < least_free,
         runs=tuple(runs),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.db.session import reading_scope, session_scope
@@ -46,7 +44,7 @@ class StorageView(BaseModel):
     disk_is_low: bool = Field(
         description="Less than ETRM_MIN_FREE_GIB is free: uploads and checkpoints are refused."
     )
-    min_free_bytes: int = Field(description="ETRM_MIN_FREE_GIB in bytes.")
+    least_free_bytes: int = Field(description="ETRM_MIN_FREE_GIB in bytes.")
     removed: int = Field(0, description="Checkpoints that this request removed.")
     runs: list[RunStorageView] = Field(description="That have a checkpoint, the largest first.")
 
@@ -62,7 +60,7 @@ def read_storage(engine: Database, settings: Configured) -> StorageView:
     """What takes room."""
     with reading_scope(engine) as session:
         found = storage.read(session, settings.artifacts, settings.min_free_bytes)
-    return StorageView(**asdict(found), min_free_bytes=settings.min_free_bytes)
+    return StorageView.model_validate(found)
 
 
 @router.post("/free", responses=responses(404, 409, 422))

@@ -9,7 +9,7 @@ import hashlib
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import IO, Any, Protocol
@@ -97,13 +97,18 @@ class RemoteLab:
         address = f"{self.url}{prefix}{_filled(route.path, values)}"
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
-        with self._told(), httpx.Client(timeout=timeout, follow_redirects=False) as client:
-            body = _body(route.dependant, values)
-            headers |= body.pop("headers", {})
-            parameters = _query(route.dependant, values)
-            with client.stream(method, address, params=parameters, headers=headers, **body) as response:
-                self._check(response)
-                yield response
+        body, parameters = _body(route.dependant, values), _query(route.dependant, values)
+        headers |= body.pop("headers", {})
+        with ExitStack() as opened:
+            for _, (_, file) in body.get("files", ()):
+                opened.callback(getattr(file, "close", bool))
+            client = opened.enter_context(httpx.Client(timeout=timeout, follow_redirects=False))
+            with self._told():
+                request = client.build_request(method, address, params=parameters, headers=headers, **body)
+                response = client.send(request, stream=True)
+            opened.callback(response.close)
+            self._check(response)
+            yield response
 
     def _check(self, response: httpx.Response) -> None:
         """Raise what the lab refuses, and what no lab answers."""
