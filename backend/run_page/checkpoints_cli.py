@@ -82,7 +82,8 @@ def fork(
 
     _check_one_of(weights, "--weights", "ema", "raw")
     _check_one_of(part, "--part", "all", "decoder")
-    body = api.ForkOf(weights=weights, part=part, overrides=changes_of(overrides or []))
+    asked = {"weights": weights, "part": part, "overrides": changes_of(overrides or [])}
+    body = api.ForkOf.model_validate(asked)
     ref = checkpoint or _newest(run_id)
     run = call(api.fork_from_checkpoint, run_id=run_id, step=ref, body=body)
     step = run.config["training"]["initialise_from"]["step"]
