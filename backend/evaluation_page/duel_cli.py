@@ -30,13 +30,14 @@ def duel(
     """Evaluate two runs with more views only while it is undecided which one solves more."""
     from backend.domain.evaluation_request import parse_request
     from backend.evaluation_page import api
+    from backend.sequential.service import SequentialRequest
     from backend.terminal.calls import call
 
     numbers = [each.strip() for each in views.split(",")]
     if not all(each.isdecimal() for each in numbers):
         raise typer.BadParameter("must be numbers, separated by commas", param_hint="--views")
     asked = parse_request({"set": set_name, "first_tasks": first, "weights": weights, "workers": workers})
-    request = api.SequentialRequest(a=a, b=b, k=k, views=tuple(map(int, numbers)), evaluation=asked)
+    request = SequentialRequest(a=a, b=b, k=k, views=tuple(map(int, numbers)), evaluation=asked)
     view = call(api.create_duel, asked=request)
     said = 0
     while view.status == "running":

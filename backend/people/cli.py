@@ -63,7 +63,7 @@ def change_role(name: Name, role: Role) -> None:
     from backend.people import api
     from backend.terminal.calls import call
 
-    call(api.change_role, name=name, body=api.RoleChange(role=role))
+    call(api.change_person, name=name, body=api.PersonChange(role=role))
     print(f"{name} now has the role {role}.")
 
 

@@ -28,6 +28,7 @@ from backend.web.errors import ErrorModel
 API = "/api/v1"
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 150.0  # longer than the server lets a statement of its database take
+_Value = str | int | float | bool | None  # of a query, as httpx takes it
 _PLACEHOLDER = re.compile(r"\{(\w+)(:path)?\}")
 
 Copy = Callable[[IO[bytes]], None]
@@ -92,7 +93,7 @@ class RemoteLab:
 
     @contextmanager
     def _answer(self, route: APIRoute, values: Mapping[str, Any]) -> Iterator[httpx.Response]:
-        (method,) = route.methods - {"HEAD"}
+        (method,) = (route.methods or set()) - {"HEAD"}
         prefix = API if route.include_in_schema else ""  # pages are in no schema
         address = f"{self.url}{prefix}{_filled(route.path, values)}"
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
@@ -190,9 +191,9 @@ def _filled(path: str, values: Mapping[str, Any]) -> str:
     return _PLACEHOLDER.sub(value, path)
 
 
-def _query(dependant: Dependant, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _query(dependant: Dependant, values: Mapping[str, Any]) -> list[tuple[str, _Value]]:
     """The query of a request, with that of what the endpoint depends on."""
-    found = []
+    found: list[tuple[str, _Value]] = []
     for each in dependant.query_params:
         value = values.get(each.name)
         several = value if isinstance(value, list | tuple) else [] if value is None else [value]

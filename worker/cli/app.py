@@ -214,10 +214,11 @@ def worker(
     if workers is not None and slurm_options is None:
         raise typer.BadParameter("is for --slurm", param_hint="--workers")
     if slurm_options is not None or listed or cancel:
-        return _on_slurm(slurm_options, workers or 1, cancel)
+        _on_slurm(slurm_options, workers or 1, cancel)
+        return
     from worker.service.celery_app import main as serve
 
-    return serve()
+    serve()
 
 
 def _on_slurm(options: list[str] | None, workers: int, cancels: bool) -> None:

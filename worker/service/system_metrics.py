@@ -138,4 +138,4 @@ def _processes() -> list[psutil.Process]:
     """This process, or all that share its batches on this machine."""
     if not parallel.is_one_of_several():
         return [psutil.Process()]
-    return psutil.Process(os.getppid()).children()
+    return list(psutil.Process(os.getppid()).children())
