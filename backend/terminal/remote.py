@@ -203,7 +203,8 @@ def _query(dependant: Dependant, values: Mapping[str, Any]) -> list[tuple[str, _
 
 def _body(dependant: Dependant, values: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a request as httpx takes it: a model or bytes as JSON, or a form with files."""
-    names = [each.name for each in (*dependant.body_params, *dependant.dependencies)]
+    fields = [field.name for field in dependant.body_params]
+    names = [*fields, *(each.name for each in dependant.dependencies if each.name)]
     given = next((values[name] for name in names if name in values), None)
     if given is None:
         return {}
