@@ -38,7 +38,6 @@ from backend.lifecycle import service as runs
 from backend.queue import dispatch
 from backend.queue import wait as queue_wait
 from backend.run_view import estimates
-from backend.run_view import queries as run_facts
 from backend.run_view.views import RunView
 from backend.runs_table import search as run_search
 from backend.web.deps import Database, announce
@@ -223,7 +222,7 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         sections=sections,
         changes=[part for section in sections for part in forms.walk(section) if forms.is_changed(part)],
         project=draft.project,
-        projects=run_facts.projects(session),
+        projects=run_search.projects(session),
         config_json=draft.config_json,
         mode=draft.mode,
         problems=draft.problems,

@@ -42,7 +42,7 @@ class WeightsFile:
 
 
 def of(settings: Settings, checkpoint: Checkpoint) -> Sequence[WeightsFile]:
-    """The averaged and the raw weights; empty where the files cannot be had from here, or are damaged."""
+    """The averaged and the raw weights; empty where the files are unavailable here, or damaged."""
     folder = settings.artifacts / checkpoint.path
     try:
         return _read(folder, checkpoint.sha256)
@@ -51,7 +51,7 @@ def of(settings: Settings, checkpoint: Checkpoint) -> Sequence[WeightsFile]:
 
 
 def get(settings: Settings, checkpoint: Checkpoint, weights: str) -> WeightsFile:
-    """The file of `weights`, ema or raw; NotFound where it cannot be had from here, Conflict if it changed.
+    """The file of `weights`, ema or raw; NotFound where it is unavailable here, Conflict if it changed.
 
     Unavailable while it is in an object store that is away.
     """

@@ -115,6 +115,11 @@ def values_of(
     return {line.id: {name: values.value(line, name) for name in names} for line in values.lines}
 
 
+def projects(session: Session) -> Sequence[str]:
+    """Names of all projects, in order."""
+    return facts_rows.projects(session)
+
+
 def check_filter(session: Session, filter_text: str) -> None:
     """InvalidInput for a filter that `find` would refuse."""
     _expression(session, filter_text, None)
