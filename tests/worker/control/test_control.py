@@ -22,7 +22,7 @@ from worker.experiments.control.thinking import thinking_sections
 from worker.experiments.control.variants import FULL, QUICK, Scale, trainings, variants
 from worker.training.stop import StopSignal
 
-TINY = Scale(steps=6, batch=8, test_tasks=3, evaluate_every=1, budgets=(12, 21), letters="ae", seeds=2)
+TINY = Scale(steps=5, batch=8, test_tasks=3, evaluate_every=1, budgets=(12, 21), letters="ae", seeds=2)
 
 
 def test_each_variant_differs_from_the_first_in_one_thing() -> None:
@@ -82,7 +82,7 @@ def test_the_command_trains_searches_reports_and_keeps_what_was_finished(tmp_pat
     assert rewritten.splitlines()[9:] == markdown.splitlines()[9:]
 
     with pytest.raises(Conflict, match=r"training\.steps"):
-        run(replace(TINY, steps=5), tmp_path, 2, again.append)
+        run(replace(TINY, steps=6), tmp_path, 2, again.append)
 
 
 @pytest.mark.slow

@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from worker.experiments.control.jobs import Training
@@ -27,10 +29,7 @@ def run(scale: Scale, folder: Path, jobs: int | None, tell: Callable[[str], None
     chosen = trainings(scale)
     fresh = not any((folder / variant.folder).exists() for variant in chosen)
     with StopSignal().on_signals() as stop:
-        for pending in (_training_jobs, _measuring_jobs):
-            if not stop.requested:
-                todo = pending(scale, folder)
-                run_all(todo, jobs or cores, stop, tell)
+        run_all(_jobs(scale, folder), jobs or cores, stop, tell)
     if stop.requested:
         return None
     cost = _spent().since(started) if fresh else None
@@ -46,23 +45,24 @@ def _spent() -> Cost:
     return Cost(time.monotonic(), children.ru_utime + children.ru_stime)
 
 
-def _training_jobs(scale: Scale, folder: Path) -> list[Job]:
-    found = (_opened(variant, folder).job() for variant in trainings(scale))
+def _jobs(scale: Scale, folder: Path) -> list[Job]:
+    """What is still to be trained, each followed by its measurement; measurements of what is trained."""
+    found = []
+    for variant in trainings(scale):
+        measurement = partial(_measurement, variant, scale, folder)
+        training = _opened(variant, folder).job()
+        found.append(replace(training, then=measurement) if training else measurement())
     return [job for job in found if job]
 
 
-def _measuring_jobs(scale: Scale, folder: Path) -> list[Job]:
-    found = (
-        _opened(variant, folder).measurement(
-            [
-                method.options(decodes)
-                for method in methods_of(variant.letter)
-                for decodes in method.budgets(scale.budgets)
-            ]
-        )
-        for variant in trainings(scale)
+def _measurement(variant: Variant, scale: Scale, folder: Path) -> Job | None:
+    return _opened(variant, folder).measurement(
+        [
+            method.options(decodes)
+            for method in methods_of(variant.letter)
+            for decodes in method.budgets(scale.budgets)
+        ]
     )
-    return [job for job in found if job]
 
 
 def _opened(variant: Variant, folder: Path) -> Training:

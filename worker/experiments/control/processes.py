@@ -30,10 +30,12 @@ class Job:
     title: str
     folder: Path  # its console goes there
     arguments: Sequence[str]  # of python
+    then: Callable[[], Job | None] | None = None  # what can run once it has ended
 
 
 def run_all(jobs: Sequence[Job], at_a_time: int, stop: StopSignal, tell: Callable[[str], None]) -> None:
-    """Run every job to its end, some at a time; a stop asks those that run to save and leave.
+    """Run every job and what follows it to the end, some at a time; a stop asks those that run to save and
+    leave.
 
     One thread each: processes that wait for each other's threads would stand still on a busy machine.
     Raises ControlFailed with the end of the console of the first that fails.
@@ -46,6 +48,8 @@ def run_all(jobs: Sequence[Job], at_a_time: int, stop: StopSignal, tell: Callabl
             time.sleep(_POLL_INTERVAL)
             for child in [each for each in running if each.has_ended()]:
                 running.remove(child)
+                if following := child.job.then and child.job.then():
+                    waiting.append(following)
                 tell(f"{child.job.title}: {child.seconds:.0f} s, {len(waiting) + len(running)} left")
     finally:
         for child in running:

@@ -121,7 +121,7 @@ class Report:
 
 
 def _shares() -> str:
-    """Which variants take fewer steps: "d: 1/3 of them, …"."""
+    """Which variants take fewer steps: "d: 2/5 of them, …"."""
     return ", ".join(f"{letter}: {share} of them" for letter, share in SHARES_OF_STEPS.items())
 
 
