@@ -62,13 +62,16 @@ def tiled(engine: Engine, run_id: str) -> int:
 
 
 def shown_by_size(points: Points, before: int, max_points: int) -> Iterator[list[int]]:
-    """The steps that a thinned read may show: from buckets of any size that the levels allow. `before`
-    points of the series lie before these."""
+    """The steps that a thinned read may show: from buckets of any size that the levels allow and that leaves
+    at least half as many as there is room for. `before` points of the series lie before these."""
+    most = (max_points - 2) // (2 if np.isfinite(points.values).all() else 4)
     if len(points) <= max_points:
         yield points.steps.tolist()
     yield thin(points, max_points).steps.tolist()
     for size in range(buckets.BASE, len(points) + buckets.BASE, buckets.BASE):
-        yield extremes(points, (before + np.arange(len(points))) // size)
+        numbers = (before + np.arange(len(points))) // size
+        if most // 2 <= len(np.unique(numbers)) <= most:
+            yield extremes(points, numbers)
 
 
 def extremes(points: Points, numbers: NDArray[np.int64]) -> list[int]:

@@ -78,6 +78,8 @@ def tiles(
 
 def points_in(session: Session, ranges: Mapping[int, Sequence[StepRange]]) -> dict[int, list[Points]]:
     """Per series the segments that reach into any of its ranges, oldest version first."""
+    if not ranges:
+        return {}
     chosen = or_(*(_reaches(id_, *steps) for id_, every in ranges.items() for steps in every))
     query = (
         select(Segment.series_id, Segment.points, Segment.count)

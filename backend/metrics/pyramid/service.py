@@ -24,7 +24,9 @@ from backend.metrics.pyramid.queries import StepRange
 from backend.metrics.queries import Line
 
 AT_ONCE = 32  # segments in memory while tiles are made of them
-SPARE = 1.5  # buckets read for each that is drawn, at least: groups of them come out nearly as many
+SPARE = (
+    1.5  # buckets read per pair drawn, at least, so that equal groups of them are nearly as many as the pairs
+)
 
 
 def extend(session: Session, series_id: int, tiled: int, segment_ids: Sequence[int]) -> None:
@@ -49,16 +51,17 @@ def read(
 ) -> dict[int, tuple[Points, int]]:
     """Per series, thinned points from step `first` to `last` and how many there are; a series that has few
     points there, or no tiles, is left out."""
-    levels = _levels(session, lines, max_points, first, last)
+    pairs = (max_points - 2) // 2  # of extremes, to draw
+    levels = _levels(session, lines, SPARE * pairs, first, last)
     if not levels:
         return {}
     windows = {
         series_id: _Window(pyramid.concatenated(tiles), levels[series_id], first, last)
         for series_id, tiles in queries.tiles(session, levels, first, last).items()
     }
-    windows = {series_id: window for series_id, window in windows.items() if len(window.whole)}
-    ranges = {series_id: window.ranges for series_id, window in windows.items() if window.ranges}
-    parts = queries.points_in(session, ranges) if ranges else {}
+    # The level was chosen by whole tiles: where the window cuts most of them off, it has too few buckets.
+    windows = {series_id: window for series_id, window in windows.items() if len(window.whole) >= pairs}
+    parts = queries.points_in(session, {series_id: window.ranges for series_id, window in windows.items()})
     answer = {}
     for series_id, window in windows.items():
         every = window.buckets(joined(parts[series_id]) if series_id in parts else NONE)
@@ -67,10 +70,9 @@ def read(
 
 
 def _levels(
-    session: Session, lines: Sequence[Line], max_points: int, first: int | None, last: int | None
+    session: Session, lines: Sequence[Line], enough: float, first: int | None, last: int | None
 ) -> dict[int, int]:
     """Per series the coarsest level that still has enough buckets."""
-    enough = SPARE * ((max_points - 2) // 2)
     points = {line.id: line.tiled for line in lines if line.tiled >= enough * pyramid.size_of(0)}
     if points and (first, last) != (None, None):
         points = queries.points_near(session, points, first, last)
