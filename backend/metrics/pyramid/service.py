@@ -134,7 +134,8 @@ def _extend(session: Session, series_id: int, before: int, points: Points) -> No
     sizes = [pyramid.size_of(level) for level in range(pyramid.LEVELS)]
     open_tiles = {level: before // (size * pyramid.TILE) for level, size in enumerate(sizes)}
     old = queries.take(session, series_id, open_tiles) if before else {}
-    buckets, rows = pyramid.of_points(points, before), []
+    buckets = pyramid.of_points(points, before)
+    rows: list[dict[str, Any]] = []
     for level, size in enumerate(sizes):
         buckets = pyramid.grouped(buckets, pyramid.FACTOR if level else pyramid.BASE)
         # Where the old tiles end inside a bucket, its other points are in the first of the new ones.
