@@ -10,11 +10,13 @@ down_revision = "pair_pools"
 branch_labels = None
 depends_on = None
 
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
         "series_tile",
-        sa.Column("series_id", sa.BigInteger(), nullable=False),
+        sa.Column("series_id", BIG, nullable=False),
         sa.Column("level", sa.BigInteger(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("points", sa.BigInteger(), nullable=False),
