@@ -6,7 +6,7 @@ from backend.audit.tables import AuditEntry
 from backend.dashboards.tables import Dashboard, DashboardShare
 from backend.data.tables import Task, TaskSet
 from backend.keeping.tables import CheckpointAlias, DashboardRun
-from backend.metrics.tables import RunCursor, Segment, Series
+from backend.metrics.tables import RunCursor, Segment, Series, Tile
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
 from backend.runs.group_tables import RunGroup
 from backend.runs.tables import Alarm, Checkpoint, LogLine, Run, RunEvent, TrainedOn
@@ -52,6 +52,7 @@ __all__ = [
     "Series",
     "Task",
     "TaskSet",
+    "Tile",
     "TrainedOn",
     "Worker",
 ]

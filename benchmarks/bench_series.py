@@ -10,9 +10,11 @@ import json
 import statistics
 import tempfile
 import time
+import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,9 @@ START = 1_790_000_000.0
 METRICS = [f"metric {number}" for number in range(20)]
 LIVE_METRICS = METRICS[:15]
 LIVE_APPENDS = 2_000
+LENGTHS = (10_000, 100_000, 1_000_000)
+AT_ONCE = 50_000  # points of a curve in one append of a long run
+TABLES = ["series_segment", "series_tile", "series"]
 
 point_row = Table(
     "point_row",
@@ -93,13 +98,13 @@ def bytes_on_disk(engine: Engine, tables: list[str]) -> int:
 def measure_bulk(engine: Engine) -> dict[str, Any]:
     """1,000,000 points in one transaction, and their weight, for both kinds of numbers."""
     figures: dict[str, Any] = {}
-    empty = bytes_on_disk(engine, ["series_segment", "series"])
+    empty = bytes_on_disk(engine, TABLES)
     for kind in ("float64", "float32"):
         written = frame(50_000, METRICS, float32=kind == "float32")
         run_id = add_run(engine, f"bulk{kind}")
         taken = seconds(lambda run_id=run_id, written=written: append(engine, run_id, written))  # type: ignore[misc]
         figures[f"bulk_{kind}_million_points_per_s"] = round(1 / taken, 2)
-        full = bytes_on_disk(engine, ["series_segment", "series"])
+        full = bytes_on_disk(engine, TABLES)
         figures[f"{kind}_bytes_per_point"] = round((full - empty) / 1e6, 2)
         empty = full
     return figures
@@ -125,7 +130,7 @@ def measure_live(engine: Engine) -> dict[str, Any]:
     """A trainer's appends of 15 metrics x 1 point, the reading of them, and their weight once compacted."""
     run_id = add_run(engine, "live")
     whole = frame(LIVE_APPENDS, LIVE_METRICS, float32=True)
-    before = bytes_on_disk(engine, ["series_segment", "series"])
+    before = bytes_on_disk(engine, TABLES)
     taken = []
     for at in range(LIVE_APPENDS):
         values = {name: [points[at]] for name, points in whole.values.items()}
@@ -148,9 +153,59 @@ def measure_live(engine: Engine) -> dict[str, Any]:
     }
     with session_scope(engine) as session:
         figures["live_compact_ms"] = round(1000 * seconds(lambda: series.compact(session, run_id)), 1)
-    after = bytes_on_disk(engine, ["series_segment", "series"])
+    after = bytes_on_disk(engine, TABLES)
     figures["live_bytes_per_point"] = round((after - before) / (15 * LIVE_APPENDS), 2)
     return figures
+
+
+def measure_lengths(engine: Engine) -> dict[str, Any]:
+    """20 curves of several lengths, each thinned to 1,000 points: as they are written, when the run is over
+    and its tiles are there, and in a window of a tenth; times as ratios to the shortest curve, too."""
+    figures: dict[str, Any] = {}
+    for length in LENGTHS:
+        run_id, before = add_run(engine, f"length{length}"), bytes_on_disk(engine, ["series_tile"])
+        written = long_frames(length)
+        figures[f"write_20x{length}_s"] = round(
+            sum(seconds(partial(append, engine, run_id, f)) for f in written), 2
+        )
+        figures[f"compact_20x{length}_s"] = round(seconds(partial(compact, engine, run_id)), 2)
+        tiles = bytes_on_disk(engine, ["series_tile"]) - before
+        figures[f"tiles_20x{length}_bytes_per_point"] = round(tiles / (20 * length), 2)
+    shortest = f"length{LENGTHS[0]}"
+    for length in LENGTHS:
+        run_id, tenth = f"length{length}", (length * 4, length * 5)
+        shown, base, part = [], [], []
+        for _ in range(9):  # by turns: whatever else the machine does falls on all of them
+            base.append(seconds(partial(read_thinned, engine, shortest)))
+            shown.append(seconds(partial(read_thinned, engine, run_id)))
+            part.append(seconds(partial(read_thinned, engine, run_id, *tenth)))
+        figures[f"thinned_20x{length}_ms"] = round(1000 * statistics.median(shown), 1)
+        figures[f"thinned_20x{length}_ratio"] = round(statistics.median(shown) / statistics.median(base), 2)
+        figures[f"thinned_20x{length}_tenth_ms"] = round(1000 * statistics.median(part), 1)
+        tracemalloc.start()
+        read_thinned(engine, run_id)
+        figures[f"thinned_20x{length}_peak_mb"] = round(tracemalloc.get_traced_memory()[1] / 1e6, 1)
+        tracemalloc.stop()
+    return figures
+
+
+def long_frames(length: int) -> Iterator[MetricFrame]:
+    """A run's metrics, `AT_ONCE` points of each at a time."""
+    for first in range(0, length, AT_ONCE):
+        part = frame(min(AT_ONCE, length - first), METRICS, float32=True, seed=first)
+        steps = [step + first * 10 for step in part.steps]
+        yield MetricFrame(steps, [at + first for at in part.wall_times], part.values)
+
+
+def compact(engine: Engine, run_id: str) -> None:
+    with session_scope(engine) as session:
+        series.compact(session, run_id)
+
+
+def read_thinned(engine: Engine, run_id: str, first: int | None = None, last: int | None = None) -> None:
+    with reading_scope(engine) as session:
+        curves = series.read(session, run_id, METRICS, 1_000, first, last)
+        assert all(500 < len(curve.steps) <= 1_000 for curve in curves.values())
 
 
 def measure_row_per_point(engine: Engine) -> dict[str, Any]:
@@ -201,7 +256,9 @@ def main() -> None:
         for name, url in urls.items():
             upgrade(url)
             engine = make_engine(url)
-            ours = measure_bulk(engine) | measure_read(engine) | measure_live(engine)
+            ours = (
+                measure_bulk(engine) | measure_read(engine) | measure_live(engine) | measure_lengths(engine)
+            )
             print(json.dumps({"database": name, "storage": "segments"} | ours), flush=True)
             rows = measure_row_per_point(engine)
             print(json.dumps({"database": name, "storage": "row per point"} | rows), flush=True)

@@ -17,22 +17,58 @@ from sqlalchemy.orm import Session
 
 from backend.metrics import queries as segments
 from backend.metrics.points import Points, encode_axis, joined
+from backend.metrics.pyramid import service as pyramid
 from backend.metrics.queries import Extent
 from backend.metrics.segment_rows import FULL, chunks_of, segment_row
 
 EVERY = 16  # versions between two compactions; also the fewest small segments worth a merge
 FRESH = 16  # newest versions that a running compaction leaves alone
+TILED_FROM = 2 * FULL  # points; a shorter curve is read from its segments as fast
 
 Group = list[Extent]  # segments that share steps, directly or through others
 
 
-def compact(session: Session, run_id: str, up_to_version: int, fewest: int = EVERY) -> None:
-    """Merge the run's segments up to this version: overlapping ones, and stretches of >= `fewest` small
-    ones. The caller holds the run's cursor."""
-    extents = segments.extents_of(session, run_id, up_to_version)
-    for _, of_series in groupby(extents, key=lambda extent: extent.series_id):
+def compact(session: Session, run_id: str, up_to_version: int, is_over: bool = False) -> None:
+    """Merge the run's segments up to this version: overlapping ones, and stretches of small ones, which must
+    have gathered unless the run is over. Then sum them up in tiles. The caller holds the run's cursor."""
+    fewest = 2 if is_over else EVERY
+    # A long curve must not be looked through every time: what is in tiles is seldom worth a merge.
+    extents = segments.extents_of(session, run_id, up_to_version, beyond_tiles=not is_over)
+    for _, of_series in groupby(extents, key=_series_of):
         for stretch in _worth_merging(list(of_series), fewest):
             _merge(session, stretch)
+    if any(_is_worth_tiles(list(of_series)) for _, of_series in groupby(extents, key=_series_of)):
+        _extend_tiles(session, run_id, up_to_version)
+
+
+def _extend_tiles(session: Session, run_id: str, up_to_version: int) -> None:
+    """Sum up, of each series, what is merged and followed by no older step."""
+    extents = segments.extents_of(session, run_id, beyond_tiles=True)
+    for series_id, of_series in groupby(extents, key=_series_of):
+        closed = _closed(list(of_series), up_to_version)
+        if _is_worth_tiles(closed):
+            pyramid.extend(session, series_id, closed[0].tiled, [extent.id for extent in closed])
+
+
+def _closed(extents: Sequence[Extent], up_to_version: int) -> list[Extent]:
+    """The first extents by step, up to the last large one, that share no steps with any other."""
+    settled: list[Extent] = []
+    for group in _groups(extents):
+        if len(group) > 1 or group[0].version > up_to_version:
+            break
+        settled += group
+    while settled and _is_loose(settled[-1:]):
+        settled.pop()
+    return settled
+
+
+def _is_worth_tiles(extents: Sequence[Extent]) -> bool:
+    points = sum(extent.points for extent in extents)
+    return points >= (FULL // 2 if extents and extents[0].tiled else TILED_FROM)
+
+
+def _series_of(extent: Extent) -> int:
+    return extent.series_id
 
 
 def _worth_merging(extents: Sequence[Extent], fewest: int) -> Iterator[list[Extent]]:

@@ -95,10 +95,17 @@ def joined(parts: Sequence[Points]) -> Points:
     """Parts of one series, oldest first, as one in order: the newest part wins."""
     if len(parts) == 1:
         return parts[0]
-    steps = np.concatenate([part.steps for part in parts])
-    times = np.concatenate([part.times for part in parts])
-    values = np.concatenate([part.values for part in parts])
-    return Points(steps, times, values)[order_of(steps)]
+    points = chained(parts)
+    return points[order_of(points.steps)]
+
+
+def chained(parts: Sequence[Points]) -> Points:
+    """Parts one after the other, as they come."""
+    return Points(
+        np.concatenate([part.steps for part in parts]),
+        np.concatenate([part.times for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
 
 
 NONE = Points(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))

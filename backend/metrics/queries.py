@@ -13,8 +13,16 @@ from backend.metrics.points import Points, decode
 from backend.metrics.tables import Segment, Series
 
 
+class Line(NamedTuple):
+    """A series, and how many of its points are in tiles."""
+
+    id: int
+    name: str
+    tiled: int
+
+
 class Extent(NamedTuple):
-    """Where a segment lies, without its points."""
+    """Where a segment lies, without its points; and how many points of its series are in tiles."""
 
     id: int
     series_id: int
@@ -22,6 +30,7 @@ class Extent(NamedTuple):
     points: int
     first_step: int
     last_step: int
+    tiled: int
 
 
 class Summary(NamedTuple):
@@ -38,6 +47,14 @@ class Summary(NamedTuple):
 def names_of(session: Session, run_id: str) -> Sequence[str]:
     """Names of the run's series, sorted."""
     return session.scalars(select(Series.name).where(Series.run_id == run_id).order_by(Series.name)).all()
+
+
+def lines_of(session: Session, run_id: str, names: Collection[str] | None) -> list[Line]:
+    """The run's series called `names` (None: all), sorted by name."""
+    query = select(Series.id, Series.name, Series.tiled).where(Series.run_id == run_id).order_by(Series.name)
+    if names is not None:
+        query = query.where(Series.name.in_(names))
+    return [Line(*row) for row in session.execute(query)]
 
 
 def ids_of(session: Session, run_id: str, names: Collection[str]) -> dict[str, int]:
@@ -64,8 +81,11 @@ def remove(session: Session, ids: Collection[int]) -> None:
     session.execute(delete(Segment).where(Segment.id.in_(ids)))
 
 
-def extents_of(session: Session, run_id: str, up_to_version: int) -> list[Extent]:
-    """Segments of all series of the run that were written by `up_to_version`, by series and first step."""
+def extents_of(
+    session: Session, run_id: str, up_to_version: int | None = None, beyond_tiles: bool = False
+) -> list[Extent]:
+    """Segments of all series of the run by series and first step: those that were written by
+    `up_to_version` (None: all), or of them those that lie beyond the tiles of their series."""
     query = (
         select(
             Segment.id,
@@ -74,11 +94,16 @@ def extents_of(session: Session, run_id: str, up_to_version: int) -> list[Extent
             Segment.count,
             Segment.first_step,
             Segment.last_step,
+            Series.tiled,
         )
         .join(Series, Series.id == Segment.series_id)
-        .where(Series.run_id == run_id, Segment.version <= up_to_version)
+        .where(Series.run_id == run_id)
         .order_by(Segment.series_id, Segment.first_step)
     )
+    if up_to_version is not None:
+        query = query.where(Segment.version <= up_to_version)
+    if beyond_tiles:
+        query = query.where(Segment.last_step > Series.tiled_to)
     return [Extent(*row) for row in session.execute(query)]
 
 
@@ -93,12 +118,20 @@ def points_of(session: Session, ids: Collection[int]) -> list[Points]:
 
 
 def between(
-    session: Session, run_id: str, names: Collection[str] | None, first: int | None, last: int | None
+    session: Session,
+    run_id: str,
+    names: Collection[str] | None,
+    first: int | None,
+    last: int | None,
+    without: Collection[int] = (),
 ) -> dict[str, list[Points]]:
-    """Per name the segments that reach into steps first to last (both inclusive), oldest version first."""
+    """Per name the segments that reach into steps first to last (both inclusive), oldest version first; not
+    of the series with the ids `without`."""
     query = _points_by_name(run_id)
     if names is not None:
         query = query.where(Series.name.in_(names))
+    if without:
+        query = query.where(Series.id.not_in(without))
     if first is not None:
         query = query.where(Segment.last_step >= first)
     if last is not None:

@@ -22,6 +22,7 @@ from backend.metrics import cursor_queries as run_cursors
 from backend.metrics import queries as segments
 from backend.metrics.frames import Column, columns_of
 from backend.metrics.points import NONE, Points, Steps, Values, joined
+from backend.metrics.pyramid import service as pyramid
 from backend.metrics.thinning import MIN_POINTS, thin
 
 COURSE = 48  # points of a course
@@ -102,7 +103,7 @@ def compact_older(session: Session, run_id: str) -> None:
 
 def compact(session: Session, run_id: str) -> None:
     """Store the run's points in as few bytes as they take: for a run that is over."""
-    compaction.compact(session, run_id, up_to_version=run_cursors.hold(session, run_id), fewest=2)
+    compaction.compact(session, run_id, up_to_version=run_cursors.hold(session, run_id), is_over=True)
     _keep_sketches(session, run_id)
 
 
@@ -136,10 +137,17 @@ def read(
     """
     if max_points is not None and max_points < MIN_POINTS:
         raise invalid_query("max_points", f"must be at least {MIN_POINTS}, not {max_points}.")
-    known = segments.names_of(session, run_id)
-    found = segments.between(session, run_id, names, first, last)
-    asked = [name for name in known if names is None or name in names]
-    return {name: _curve(_within(found.get(name), first, last), max_points) for name in asked}
+    lines = segments.lines_of(session, run_id, names)
+    coarse = {} if max_points is None else pyramid.read(session, lines, max_points, first, last)
+    found = {}
+    if len(coarse) < len(lines):
+        found = segments.between(session, run_id, names, first, last, without=coarse)
+    return {
+        line.name: _thinned(*coarse[line.id])
+        if line.id in coarse
+        else _curve(_within(found.get(line.name), first, last), max_points)
+        for line in lines
+    }
 
 
 def of_runs(
@@ -200,6 +208,10 @@ def _keep_sketches(session: Session, run_id: str) -> None:
 def _summarise(session: Session, run_id: str, columns: Mapping[int, Column]) -> None:
     """Bring the lines that tables read up to date with points just written."""
     before = segments.summarised(session, columns)
+    rewritten = {id_: int(column.axis.steps[0]) for id_, column in columns.items()}
+    rewritten = {id_: step for id_, step in rewritten.items() if step <= before[id_].last_step}
+    if rewritten:
+        pyramid.forget(session, rewritten)
     rows = []
     for id_, column in columns.items():
         old = before[id_]
@@ -233,5 +245,8 @@ def _within(parts: list[Points] | None, first: int | None, last: int | None) -> 
 
 
 def _curve(points: Points, max_points: int | None) -> Curve:
-    shown = points if max_points is None else thin(points, max_points)
-    return Curve(shown.steps, shown.times / 1000, shown.values, total=len(points))
+    return _thinned(points if max_points is None else thin(points, max_points), len(points))
+
+
+def _thinned(shown: Points, total: int) -> Curve:
+    return Curve(shown.steps, shown.times / 1000, shown.values, total)

@@ -32,6 +32,8 @@ class Series(Base):
     min_value: Mapped[float | None]  # of the finite values; NULL where there is none
     max_value: Mapped[float | None]
     sketch: Mapped[bytes | None]  # its course in a few points, once the run is over
+    tiled: Mapped[int] = mapped_column(default=0)  # how many of its points, from the first on, are in tiles
+    tiled_to: Mapped[int] = mapped_column(default=-1)  # step of the last of them
 
 
 class Segment(Base):
@@ -39,7 +41,7 @@ class Segment(Base):
     greater version holds the truth."""
 
     __tablename__ = "series_segment"
-    __table_args__ = (Index(None, "series_id", "version"),)
+    __table_args__ = (Index(None, "series_id", "version"), Index(None, "series_id", "last_step"))
 
     id: Mapped[AutoId]
     series_id: Mapped[int] = mapped_column(ForeignKey("series.id", ondelete="CASCADE"))
@@ -48,3 +50,17 @@ class Segment(Base):
     first_step: Mapped[int]
     last_step: Mapped[int]
     points: Mapped[bytes]
+
+
+class Tile(Base):
+    """Consecutive points of one series at one resolution: least, greatest and mean of each bucket of them."""
+
+    __tablename__ = "series_tile"
+
+    series_id: Mapped[int] = mapped_column(ForeignKey("series.id", ondelete="CASCADE"), primary_key=True)
+    level: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # of the level, from 0
+    points: Mapped[int]  # summed up here
+    first_step: Mapped[int]
+    last_step: Mapped[int]
+    buckets: Mapped[bytes]
