@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "series_tiles"
-down_revision = "pair_pools"
+down_revision = "owners_of_runs"
 branch_labels = None
 depends_on = None
 
