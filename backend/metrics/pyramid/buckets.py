@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from itertools import pairwise
 
 import numpy as np
@@ -69,7 +70,7 @@ class Buckets:
 
 def size_of(level: int) -> int:
     """Points of a bucket of the level."""
-    return BASE * FACTOR**level
+    return int(BASE * FACTOR**level)
 
 
 def of_points(points: Points, first_number: int) -> Buckets:
@@ -115,14 +116,15 @@ def concatenated(parts: Sequence[Buckets]) -> Buckets:
     """Buckets of consecutive stretches, at least one, as one; at a seam a number may stand twice."""
     if len(parts) == 1:
         return parts[0]
-    return Buckets(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS),
-        *(chained([getattr(part, name) for part in parts]) for name in ("least", "greatest", "marks")),
-        chained([parts[0].ends[:1], parts[-1].ends[1:]]),
-    )
+    members: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS
+    }
+    members |= {name: chained([getattr(part, name) for part in parts]) for name in _POINTS}
+    return Buckets(**members, ends=chained([parts[0].ends[:1], parts[-1].ends[1:]]))
 
 
 _ARRAYS = ("numbers", "counts", "finite", "first_steps", "means")
+_POINTS = ("least", "greatest", "marks")
 
 
 def drawn(buckets: Buckets, max_points: int) -> Points:
