@@ -11,8 +11,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
