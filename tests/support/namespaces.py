@@ -70,11 +70,11 @@ class Host:
 
     def lose(self, address: str) -> None:
         """From here one address is not reached any more."""
-        ip("-n", self._space, "route", "add", "blackhole", f"{address}/32")
+        ip("-n", self._space, "route", "add", "unreachable", f"{address}/32")
 
     def find(self, address: str) -> None:
         """It is reached again."""
-        ip("-n", self._space, "route", "del", "blackhole", f"{address}/32")
+        ip("-n", self._space, "route", "del", "unreachable", f"{address}/32")
 
     def remove(self) -> None:
         ip("netns", "del", self._space)

@@ -52,7 +52,6 @@ class FleetResult:
     cores: int
     away: list[float]  # seconds, of each cut
     store_first: list[bool]  # whether the host lost the object store first
-    over_at_return: list[bool]  # whether the run had ended elsewhere when the host returned
     zombie_checkpoints: int  # that were written on a host that was cut off
     checkpoints: int  # that the database lists
     claims: int
@@ -146,7 +145,8 @@ _TWO_HOSTS = """
 namespaces) that share nothing else. Three people launch short runs at once, of unequal number. While they
 run, a host is cut off in the middle of a training, which goes on as a zombie and saves checkpoints; it
 returns after its run was taken over elsewhere. Every other time the host loses the object store before it
-loses everything, so that the zombie has something to upload when it returns. Promised is that
+loses everything, returns once the run has ended elsewhere, and reaches the store before the database: so
+the zombie uploads a checkpoint of a run that is over. Promised is that
 
 - every run finishes exactly once, with each step once; only runs of a host that was cut off take a second
   attempt, and the run says why;

@@ -20,7 +20,7 @@ from tests.faults.long.trial import CAUSES, Found, found_of
 from tests.faults.long.two_hosts import fair_order
 from tests.faults.long.two_hosts.fair_order import Happening, Judgement
 from tests.faults.long.two_hosts.lab import TwoHosts
-from tests.faults.long.two_hosts.scenario import STEPS, Course, Cut
+from tests.faults.long.two_hosts.scenario import STEPS, Course, Cut, unlisted
 from tests.support.records.tiny import numbers
 
 SILENT = "has not answered"  # of the event that puts a run back
@@ -77,8 +77,8 @@ def kept_out(lab: TwoHosts, cut: Cut, noted: Sequence[RunEvent]) -> Iterator[str
     for row in _listed(lab, cut.run_id):
         if "-attempt-" not in row.path and row.created_at > replaced_at:
             yield f"the checkpoint {row.path} was listed by an attempt that had been replaced"
-    if not cut.zombie_left:
-        yield f"the training of run {cut.run_id} on {cut.host} still lives"
+    if not cut.saved:
+        yield f"the training of run {cut.run_id} on {cut.host} saved nothing while it was cut off"
 
 
 def stored(lab: TwoHosts, course: Course, elsewhere: Path) -> Iterator[str]:
@@ -91,8 +91,8 @@ def stored(lab: TwoHosts, course: Course, elsewhere: Path) -> Iterator[str]:
             store.fetch(row.path, row.sha256, elsewhere)
         except EtrmError as error:
             yield str(error)
-    if unlisted := sorted(set(store.published()) - {row.path for row in rows}):
-        yield f"the store has checkpoints that the database does not list: {unlisted}"
+    if others := unlisted(lab):
+        yield f"the store has checkpoints that the database does not list: {others}"
 
 
 def _listed(lab: TwoHosts, run_id: str) -> Sequence[Checkpoint]:

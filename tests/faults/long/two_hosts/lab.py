@@ -91,6 +91,7 @@ class TwoHosts(Lab):
     ) -> None:
         super().__init__(folder, database_url)
         self._broker_settings = _Broker(folder, host=bridge.address(1))
+        self.middle = bridge.address(1)  # of database and broker
         self.store_address = bridge.address(2)
         self.environment |= store.environment | {
             "ETRM_BROKER_URL": self._broker_settings.url,

@@ -14,11 +14,14 @@ import httpx
 import psutil
 from sqlalchemy import func, select
 
+from backend.artifacts import service as objects
 from backend.db.session import reading_scope
 from backend.domain.experiment import ExperimentConfig
 from backend.runs.status import RunStatus
-from backend.runs.tables import Run
+from backend.runs.tables import Checkpoint, Run
+from backend.settings import Settings
 from backend.workers import service as workers
+from tests.faults.long.trial import EVALUATING
 from tests.faults.long.two_hosts.lab import HOSTS, TwoHosts, Worker, host_of
 from tests.support.processes import eventually
 from tests.support.records.tiny import tiny
@@ -28,7 +31,6 @@ STEPS, CHECKPOINT_EVERY = 60, 20
 API = "/api/v1"
 TAKEOVER_SECONDS = 600.0  # the lease, until a worker is free, and a busy machine
 AWAY_AFTER = 10.0  # seconds at most between the takeover and the return
-UPLOAD_WAITS = "until the object store answers"  # in the log of a run
 RUN_SECONDS = 120.0  # that one run may take on a very busy machine
 
 
@@ -41,9 +43,7 @@ class Cut:
     store_first: bool  # whether it lost the object store before it lost everything
     step: int  # that the database had of the run
     seconds: float = 0.0  # for which it was away
-    zombie_checkpoints: list[str] = field(default_factory=list)  # that it wrote without a network
-    zombie_left: bool = False  # its process ended once it was back
-    over_at_return: bool = False  # whether the run had ended elsewhere by then
+    saved: list[str] = field(default_factory=list)  # checkpoints that its training saved meanwhile
 
 
 @dataclass
@@ -119,20 +119,18 @@ def _cut_off(
 ) -> Cut:
     """Once so many runs are over, cut a host off that trains; it returns after its run was taken over.
 
-    Every other time it first loses the object store alone, so that it has something to upload when it
-    returns.
+    Every other time it first loses the object store alone, so that it has something to upload, and returns
+    only once the run has ended elsewhere; it then reaches the store before the database.
     """
     worker = lab.workers[draw.choice(HOSTS)]
     eventually(lambda: _over(lab) >= moment, f"{moment:.0f} ended runs", RUN_SECONDS * (moment + 1), 0.2)
     store_first = number % 2 == 0
-    cut, child = _caught(lab, worker, draw.randint(1, STEPS // 2), store_first)
+    cut, child = _caught(lab, worker, draw.randint(1, STEPS // 3), store_first)
     before = worker.checkpoints(cut.run_id)
     if store_first:
         worker.host.lose(lab.store_address)
         child.resume()
-        seen = draw.randint(cut.step // CHECKPOINT_EVERY + 1, STEPS // CHECKPOINT_EVERY) * CHECKPOINT_EVERY
-        eventually(lambda: lab.row(cut.run_id).step >= seen, f"step {seen} of run {cut.run_id}", every=0.02)
-        eventually(lambda: UPLOAD_WAITS in lab.log_text(cut.run_id), "an upload that waits")
+        eventually(lambda: _upload_waits(lab, worker, cut.run_id, before), "an upload that waits", every=0.02)
         child.suspend()
         cut.step = lab.row(cut.run_id).step
     worker.host.cut()
@@ -140,34 +138,70 @@ def _cut_off(
     child.resume()
     say(f"{worker.name} is cut off at step {cut.step} of run {cut.run_id}")
     eventually(lambda: lab.row(cut.run_id).attempt > 1, "the takeover", TAKEOVER_SECONDS, 0.1)
-    time.sleep(draw.uniform(0, AWAY_AFTER))
-    cut.zombie_checkpoints = sorted(worker.checkpoints(cut.run_id) - before)
-    cut.over_at_return = RunStatus(lab.row(cut.run_id).status).is_over
     if store_first:
+        eventually(lambda: RunStatus(lab.row(cut.run_id).status).is_over, "the end of the run", RUN_SECONDS)
+        worker.host.lose(lab.middle)
         worker.host.find(lab.store_address)
+    else:
+        time.sleep(draw.uniform(0, AWAY_AFTER))
+    cut.saved = sorted(worker.checkpoints(cut.run_id) - before)
     worker.host.join()
+    if store_first:
+        uploaded = eventually(lambda: unlisted(lab, cut.run_id), "what the zombie uploads")
+        say(f"{worker.name} uploads what nobody waits for: {', '.join(uploaded)}")
+        worker.host.find(lab.middle)
     cut.seconds = round(time.monotonic() - went, 1)
     say(f"{worker.name} is back after {cut.seconds:.0f} s")
     eventually(lambda: _has_ended(child), "the end of the zombie")
-    cut.zombie_left = True
+    eventually(lambda: _has_moved_on(lab, cut), f"{worker.name} to leave run {cut.run_id}")
     return cut
 
 
+def _upload_waits(lab: TwoHosts, worker: Worker, run_id: str, before: set[str]) -> bool:
+    """Whether the database has what came before a checkpoint that was saved after `before`: so the training
+    uploads it as soon as the store is reached, whatever becomes of the database."""
+    row = lab.row(run_id)
+    steps = [_step_of(name) for name in worker.checkpoints(run_id) - before]
+    return any(step < row.step or row.phase == EVALUATING for step in steps)
+
+
+def _step_of(checkpoint: str) -> int:
+    """`step-000000060`, or with `-attempt-0002` behind it."""
+    return int(checkpoint.split("-")[1])
+
+
+def unlisted(lab: TwoHosts, run_id: str = "") -> list[str]:
+    """The checkpoints of a run, or of all, that the store has and the database does not list."""
+    store = objects.of(Settings.load(), RUN_SECONDS)
+    assert store
+    published = store.published(run_id)
+    with reading_scope(lab.engine) as session:
+        return sorted(set(published) - set(session.scalars(select(Checkpoint.path))))
+
+
+def _has_moved_on(lab: TwoHosts, cut: Cut) -> bool:
+    """Whether the host's worker says that it no longer has the run."""
+    with reading_scope(lab.engine) as session:
+        [state] = [each for each in workers.listed(session) if host_of(each.id) == cut.host]
+    return state.alive and state.current_run_id != cut.run_id
+
+
 def _caught(lab: TwoHosts, worker: Worker, step: int, store_first: bool) -> tuple[Cut, psutil.Process]:
-    """A first attempt that the worker trains, and its process, stopped after that step and before its last:
-    so what comes after the cut is what it does without a network."""
-    before_last = STEPS - CHECKPOINT_EVERY
+    """A first attempt that the worker trains, and its process, stopped after that step and before its last
+    checkpoint: so it saves that without a network."""
+
+    def is_early(run: Run) -> bool:
+        saved = {_step_of(name) for name in worker.checkpoints(run.id)}
+        return run.status == RunStatus.RUNNING and run.attempt == 1 and STEPS not in saved
 
     def caught() -> tuple[Cut, psutil.Process] | None:
         run = lab.running_on(worker.name)
-        if run is None or run.attempt > 1 or not step <= run.step < before_last:
-            return None
-        child = worker.child(run.id)
-        if child is None:
+        child = worker.child(run.id) if run and run.step >= step and is_early(run) else None
+        if run is None or child is None:
             return None
         child.suspend()
         row = lab.row(run.id)
-        if row.status == RunStatus.RUNNING and row.step < before_last:
+        if is_early(row):
             return Cut(worker.name, run.id, store_first, row.step), child
         child.resume()
         return None
