@@ -126,8 +126,9 @@ def host_of(worker_id: str | None) -> str:
 
 
 @contextmanager
-def two_hosts(folder: Path) -> Iterator[TwoHosts]:
-    """All of it, started; Skipped where this machine cannot make hosts."""
+def database_between() -> Iterator[tuple[Bridge, str]]:
+    """A network without hosts yet, and the URL of a seeded PostgreSQL database in its middle; Skipped where
+    this machine cannot make hosts."""
     if why := why_not():
         raise Skipped(why)
     with ExitStack() as stack:
@@ -137,7 +138,14 @@ def two_hosts(folder: Path) -> Iterator[TwoHosts]:
         seed(url)
         server = Server(url)
         stack.callback(server.end)
-        url = server.listen_on(bridge.address(1), bridge.network)
+        yield bridge, server.listen_on(bridge.address(1), bridge.network)
+
+
+@contextmanager
+def two_hosts(folder: Path) -> Iterator[TwoHosts]:
+    """All of it, started; Skipped where this machine cannot make hosts."""
+    with ExitStack() as stack:
+        bridge, url = stack.enter_context(database_between())
         store = S3Server(folder / "s3.log", bridge.address(2))
         stack.callback(store.stop)
         lab = TwoHosts(folder, url, bridge, store, stack.enter_context(ExitStack()))

@@ -31,7 +31,8 @@ STEPS, CHECKPOINT_EVERY = 60, 20
 API = "/api/v1"
 TAKEOVER_SECONDS = 600.0  # the lease, until a worker is free, and a busy machine
 AWAY_AFTER = 10.0  # seconds at most between the takeover and the return
-RUN_SECONDS = 120.0  # that one run may take on a very busy machine
+RUN_SECONDS = 300.0  # that one run, or one answer, may take on a very busy machine
+STALLED_SECONDS = 600.0  # without the end of any run: a lease, and several runs on a very busy machine
 
 
 @dataclass
@@ -74,8 +75,7 @@ def carry_out(
         total = sum(bursts)
         moments = [total * (number + draw.uniform(0.2, 0.7)) / (cuts + 1) for number in range(cuts)]
         done = [_cut_off(lab, moment, number, draw, say) for number, moment in enumerate(moments)]
-        eventually(lambda: len(owners) == total, "the launches", RUN_SECONDS * total)
-        eventually(lambda: _over(lab) == total, f"the end of {total} runs", RUN_SECONDS * total, every=0.5)
+    _await_over(lab, total)
     return Course(owners, done, time.monotonic() - began)
 
 
@@ -123,7 +123,7 @@ def _cut_off(
     only once the run has ended elsewhere; it then reaches the store before the database.
     """
     worker = lab.workers[draw.choice(HOSTS)]
-    eventually(lambda: _over(lab) >= moment, f"{moment:.0f} ended runs", RUN_SECONDS * (moment + 1), 0.2)
+    _await_over(lab, moment)
     store_first = number % 2 == 0
     cut, child = _caught(lab, worker, draw.randint(1, STEPS // 3), store_first)
     before = worker.checkpoints(cut.run_id)
@@ -211,6 +211,12 @@ def _caught(lab: TwoHosts, worker: Worker, step: int, store_first: bool) -> tupl
 
 def _has_ended(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def _await_over(lab: TwoHosts, count: float) -> None:
+    """Wait until at least so many runs have ended, as long as one does now and then."""
+    while (over := _over(lab)) < count:
+        eventually(lambda over=over: _over(lab) > over, f"run {over + 1} to end", STALLED_SECONDS, 0.2)
 
 
 def _over(lab: TwoHosts) -> int:
