@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -128,6 +130,16 @@ class Settings(BaseSettings):
     log_format: LogFormat = Field(
         "text", description="Log of the web server and the workers: text, or json with one object per line."
     )
+    url: str | None = Field(
+        None,
+        description="http:// or https:// address of a lab elsewhere that commands work on (--url). "
+        "Unset: the database of this machine.",
+    )
+    token: str | None = Field(
+        None,
+        repr=False,
+        description="API token for ETRM_URL (--token). Unset: the one that etrm login stored.",
+    )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Further Host names the web server answers to, separated by commas; "
@@ -192,6 +204,18 @@ class Settings(BaseSettings):
             raise ValueError("must be http://… or https://…")
         return url
 
+    @field_validator("url")
+    @classmethod
+    def _origin(cls, url: str | None) -> str | None:
+        return None if url is None else origin_of(url)
+
+    @field_validator("token")
+    @classmethod
+    def _one_word(cls, token: str | None) -> str | None:
+        if token is not None and not re.fullmatch("[!-~]+", token):
+            raise ValueError("must be one word of ASCII characters, as etrm token create prints it")
+        return token
+
     @field_validator("rendezvous")
     @classmethod
     def _machines_can_meet(cls, endpoint: str | None, info: ValidationInfo) -> str | None:
@@ -210,6 +234,18 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute_folders(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
         return tuple(folder.expanduser().absolute() for folder in folders)
+
+
+def origin_of(url: str) -> str:
+    """`https://host:port` of an address that says no more than that; ValueError."""
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        raise ValueError("must be http://HOST:PORT or https://HOST, without a path")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must be http://HOST:PORT or https://HOST, without a name, a token or a query")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    is_usual = parts.port in (None, {"http": 80, "https": 443}[parts.scheme])
+    return f"{parts.scheme}://{host}" + ("" if is_usual else f":{parts.port}")
 
 
 @lru_cache(maxsize=8)

@@ -50,6 +50,8 @@ def test_allowed_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) 
         ("PORT", "70000"),
         ("DATABASE_URL", "mysql://lab:secret@db/etrm"),
         ("DATABASE_URL", "sqlite:///:memory:"),
+        ("ARTIFACTS_URL", "https://bucket.s3.example/lab"),
+        ("ARTIFACTS_URL", "s3://key:secret@bucket/lab"),
         ("BROKER_URL", "amqp://lab:secret@mq"),
     ],
 )

@@ -160,7 +160,8 @@ class ObjectStore:
             raise self._corrupt(key, "", "does not read as it was written")
 
     def _put_file(self, file: Path, path: str, present: Mapping[str, int]) -> StoredFile:
-        whole, parts, size = hashlib.sha256(), [], 0
+        whole, size = hashlib.sha256(), 0
+        parts: list[str] = []
         with file.open("rb") as content:
             while data := content.read(PART_BYTES):
                 whole.update(data)

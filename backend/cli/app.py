@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from backend.cli import serve, work
@@ -19,12 +21,13 @@ from backend.launch import cli as config
 from backend.metrics import cli as metrics
 from backend.operations import cli as operations
 from backend.people import cli as people
+from backend.people import login_cli as login
 from backend.people import token_cli as token
 from backend.queue import cli as queue
 from backend.run_page import checkpoints_cli as checkpoints
 from backend.run_page import cli as run
-from backend.runs_table import cli as runs
-from backend.runs_table import exports_cli as exports
+from backend.run_page import exports_cli as exports
+from backend.run_page import table_cli as runs
 
 evaluation.app.command()(duel.duel)
 evaluation.app.command()(learning.learning)
@@ -36,7 +39,6 @@ run.app.command()(exports.curves)
 runs.app.command(name="export")(exports.runs)
 
 app = typer.Typer(
-    help="ETRM Lab: train tiny recursive models on ARC-AGI, watch them, and find out why they fail.",
     epilog="Settings come from ETRM_HOME, ETRM_HOST, ETRM_PORT, ETRM_DATABASE_URL, ETRM_BROKER_URL and "
     "ETRM_ARTIFACTS; unset means embedded, with everything in ./.etrm. Start with: etrm up",
     no_args_is_help=True,
@@ -46,10 +48,29 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+@app.callback()
+def choose(
+    url: Annotated[
+        str | None,
+        typer.Option(help="Work on the lab at this address through its API. Default: ETRM_URL, else here."),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(help="API token for it. Default: ETRM_TOKEN, else the one that etrm login stored."),
+    ] = None,
+) -> None:
+    """ETRM Lab: train tiny recursive models on ARC-AGI, watch them, and find out why they fail."""
+    serve.set_variable("URL", url)
+    serve.set_variable("TOKEN", token)
+
+
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 app.command()(serve.up)
-app.command()(serve.login)
+app.command()(login.login)
+app.command()(login.logout)
+app.command()(login.whoami)
 app.command()(serve.web)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.worker)
 app.command()(serve.migrate)

@@ -1,4 +1,4 @@
-"""`etrm up`, `login`, `web` and `migrate`: what serves."""
+"""`etrm up`, `web` and `migrate`: what serves."""
 
 from __future__ import annotations
 
@@ -19,28 +19,10 @@ def up(
     Broker, database, web server and one worker; what is missing is created.
     """
     from backend.embedded.up import up as start
-    from backend.settings import Settings
+    from backend.terminal.lab import here
 
-    _set("PORT", port)
-    start(Settings.load(), demo)
-
-
-def login() -> None:
-    """Print an address that logs a browser in.
-
-    It works once, within ten minutes.
-    """
-    from backend.db.session import make_engine
-    from backend.embedded.database import login_address
-    from backend.kit.errors import NotFound
-    from backend.terminal.home import holder_of
-    from backend.terminal.lab import address
-    from backend.terminal.lab import settings as load
-
-    settings = load()
-    if holder_of(settings.home) is None and "ETRM_DATABASE_URL" not in os.environ:
-        raise NotFound(f"No lab is running on {settings.home}.", "Start it with etrm up.")
-    print(login_address(make_engine(settings.database_url), address()))
+    set_variable("PORT", port)
+    start(here(), demo)
 
 
 def web(
@@ -55,14 +37,14 @@ def web(
     from uvicorn.config import LOGGING_CONFIG
 
     from backend.kit import service_log
-    from backend.settings import Settings
+    from backend.terminal.lab import here
     from backend.terminal.port import address_of, bind, local_address
     from backend.terminal.private import close_to_others
     from backend.web.entrance.connection import Connection
 
-    _set("HOST", host)
-    _set("PORT", port)
-    settings = Settings.load()
+    set_variable("HOST", host)
+    set_variable("PORT", port)
+    settings = here()
     service_log.set_up(settings.log_format)
     close_to_others(settings)
     bound = bind(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
@@ -88,17 +70,17 @@ def migrate() -> None:
     """
     from backend.embedded.database import prepare
     from backend.kit import service_log
-    from backend.settings import Settings
+    from backend.terminal.lab import here
     from backend.terminal.private import close_to_others
 
-    settings = Settings.load()
+    settings = here()
     service_log.set_up(settings.log_format)
     close_to_others(settings)
     prepare(settings.database_url).dispose()
     service_log.say("The database is up to date.", settings.log_format)
 
 
-def _set(name: str, value: object) -> None:
+def set_variable(name: str, value: object) -> None:
     """An option on the command line goes before the environment, for this process and its children."""
     if value is not None:
         os.environ[f"ETRM_{name}"] = str(value)

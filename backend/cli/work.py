@@ -38,9 +38,12 @@ def train(
 
     Training here needs no server and no database.
     """
+    from backend.terminal.lab import here
+
     if project and not queue:
         raise typer.BadParameter("is for runs that --queue queues", param_hint="--project")
     if not queue:
+        here()
         options = [part for each in overrides or [] for part in ("--set", each)]
         options += ["--out", out] if out else []
         become_worker("train", *([config] if config else []), *options, *(["--resume"] if resume else []))
@@ -69,12 +72,8 @@ def parity(context: typer.Context) -> None:
 def _queue(source: str, assignments: list[str], project: str) -> str:
     """Create the run and tell the workers; its id."""
     from backend.domain.config.files import read_experiment
-    from backend.lifecycle import service as runs
-    from backend.queue import dispatch
-    from backend.terminal.lab import writing
+    from backend.run_page import api as runs
+    from backend.terminal.calls import call
 
     config = read_experiment(source, assignments)
-    with writing() as session:
-        run_id = runs.create(session, config, project=project).id
-    dispatch.send(run_id)
-    return run_id
+    return call(runs.create_run, body=config.model_dump_json().encode(), project=project).id

@@ -10,8 +10,7 @@ import typer
 from backend.terminal.options import AsJson, score_text
 
 if TYPE_CHECKING:
-    from backend.comparison.replicates import VariationPair
-    from backend.comparison.service import Pair
+    from backend.comparison.api import CompareView
     from backend.run_view.views import RunView
 
 
@@ -23,39 +22,35 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare runs: results, differing config fields, and whether the difference is significant."""
-    from backend.comparison import replicates, service
+    from backend.comparison import api
     from backend.domain.config.messages import shown
-    from backend.terminal.lab import reading
+    from backend.terminal.calls import call
     from backend.terminal.tables import show
 
-    with reading() as session:
-        found = service.chosen(session, run_ids)
-        pairs = service.pairs(session, found, found[0].id, k)
-        variations = service.variations(found)
-        seeds = replicates.pairs(replicates.replicates(session, variations, k), variations[0].key)
-        differing = service.differing(found)
+    compared = call(api.compare_runs, runs=",".join(run_ids), k=k)
+    found = compared.runs
     if as_json:
-        print(json.dumps(_as_json(found, pairs, seeds), indent=2))
+        print(json.dumps(_as_json(compared), indent=2))
         return
     show(
         ("run", "name", "variant", "seed", f"pass@{k}", "measured on"),
         [_row(run, k) for run in found],
         empty="",
     )
-    if differing:
+    if compared.differing:
         print("\nConfig differences")
         rows = [
-            (row.path, *(shown(row.values[run.id]) if run.id in row.values else "" for run in found))
-            for row in differing
+            (path, *(shown(values[run.id]) if run.id in values else "" for run in found))
+            for path, values in compared.differing.items()
         ]
         show(("field", *(run.id for run in found)), rows, empty="")
-    if pairs:
+    if compared.significance:
         print(f"\nAgainst {found[0].id} ({found[0].name}): a is the baseline, b the run")
-        for pair in pairs:
-            print(f"{pair.run_id}  {pair.view.words if pair.view else pair.reason}")
-    if seeds and len(variations) < len(found):
-        print(f"\nOver seeds, against {variations[0].label}")
-        for each in seeds:
+        for pair in compared.significance:
+            print(f"{pair.run}  {pair.comparison.words if pair.comparison else pair.reason}")
+    if compared.over_seeds and len(compared.variations) < len(found):
+        print(f"\nOver seeds, against {compared.variations[0].label}")
+        for each in compared.over_seeds:
             print(f"{each.label}  {each.words}")
 
 
@@ -67,16 +62,6 @@ def _row(run: RunView, k: int) -> tuple[str, ...]:
     return (run.id, run.name, run.variant, seed, score_text(result.pass_at(k) if result else None), measured)
 
 
-def _as_json(found: list[RunView], pairs: list[Pair], seeds: list[VariationPair]) -> dict[str, object]:
-    return {
-        "runs": [run.model_dump(mode="json") for run in found],
-        "significance": [
-            {
-                "run": pair.run_id,
-                "comparison": pair.view.model_dump(mode="json") if pair.view else None,
-                "reason": pair.reason,
-            }
-            for pair in pairs
-        ],
-        "over_seeds": [each.model_dump(mode="json") for each in seeds],
-    }
+def _as_json(compared: CompareView) -> dict[str, object]:
+    view = compared.model_dump(mode="json", include={"runs", "significance", "over_seeds"})
+    return {name: view[name] for name in ("runs", "significance", "over_seeds")}

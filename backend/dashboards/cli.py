@@ -18,24 +18,21 @@ Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Slug of the dashboard
 @app.command(name="list")
 def list_all() -> None:
     """List the dashboards, the last changed first."""
-    from backend.dashboards import service as dashboards
-    from backend.terminal.lab import reading
+    from backend.dashboards import api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show as show_table
 
-    with reading() as session:
-        found = dashboards.find(session)
-    rows = [(each.slug, each.name, str(len(each.content.panels))) for each in found]
+    rows = [(each.slug, each.name, str(each.panels)) for each in call(api.list_dashboards)]
     show_table(("slug", "name", "panels"), rows, empty="")
 
 
 @app.command()
 def show(slug: Slug) -> None:
     """Print a dashboard as JSON; `etrm dashboard create` reads it."""
-    from backend.dashboards import service as dashboards
-    from backend.terminal.lab import reading
+    from backend.dashboards import api
+    from backend.terminal.calls import call
 
-    with reading() as session:
-        print(dashboards.get(session, slug).model_dump_json(indent=2))
+    print(call(api.read_dashboard, slug=slug).model_dump_json(indent=2))
 
 
 @app.command()
@@ -47,12 +44,12 @@ def create(
     ] = None,
 ) -> None:
     """Make a dashboard, empty or from a file."""
-    from backend.dashboards import service as dashboards
-    from backend.terminal.lab import writing
+    from backend.dashboards import api
+    from backend.terminal.calls import call
 
     read = _content(content) if content else {}
-    with writing() as session:
-        made = dashboards.create(session, name, read.get("content", read))
+    body = api.NewDashboard(name=name, content=read.get("content", read))
+    made = call(api.create_dashboard, body=body)
     print(f"Created dashboard {made.slug}: /d/{made.slug}")
 
 
@@ -78,23 +75,21 @@ def _content(file: Path) -> Any:
 @app.command()
 def duplicate(slug: Slug, name: Annotated[str, typer.Option(help="Name of the copy.")] = "") -> None:
     """Make another dashboard with the same panels."""
-    from backend.dashboards import service as dashboards
-    from backend.terminal.lab import writing
+    from backend.dashboards import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        made = dashboards.duplicate(session, slug, name)
+    made = call(api.duplicate_dashboard, slug=slug, body=api.CopyName(name=name))
     print(f"Created dashboard {made.slug}: /d/{made.slug}")
 
 
 @app.command()
 def share(slug: Slug) -> None:
     """Create a link that shows this dashboard, and nothing else, without a login."""
-    from backend.dashboards import service as dashboards
-    from backend.terminal.lab import address, writing
+    from backend.dashboards import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        made, secret = dashboards.share(session, slug)
-    print(f"Share link {made.id}, shown only once: {address()}/s/{secret}")
+    made = call(api.share_dashboard, slug=slug)
+    print(f"Share link {made.id}, shown only once: {made.url}")
 
 
 @app.command()
@@ -102,15 +97,15 @@ def shares(
     slug: Annotated[str, typer.Argument(metavar="[SLUG]", help="Left out: all that open something.")] = "",
 ) -> None:
     """List the share links of a dashboard, or those of all."""
-    from backend.dashboards import service as dashboards
-    from backend.terminal.lab import reading
+    from backend.dashboards import api, shares_api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show as show_table
 
-    with reading() as session:
-        if slug:
-            found = [(slug, each) for each in dashboards.shares(session, slug)]
-        else:
-            found = [(each.slug, each.link) for each in dashboards.live_shares(session)]
+    found: list[tuple[str, api.Share]]
+    if slug:
+        found = [(slug, each) for each in call(api.list_shares, slug=slug)]
+    else:
+        found = [(each.slug, each) for each in call(shares_api.list_live_shares)]
     rows = [
         (
             str(each.id), where, each.made_by, to_the_minute(each.created_at),
@@ -127,11 +122,10 @@ def revoke(
     slug: Slug, share_id: Annotated[int, typer.Argument(metavar="LINK", help="Number of the share link.")]
 ) -> None:
     """Revoke a share link."""
-    from backend.dashboards import service as dashboards
-    from backend.terminal.lab import writing
+    from backend.dashboards import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        dashboards.revoke(session, slug, share_id)
+    call(api.revoke_share, slug=slug, share_id=share_id)
     print(f"Revoked share link {share_id}.")
 
 
@@ -144,23 +138,18 @@ def export(
     ] = None,
 ) -> None:
     """Write a dashboard as one HTML file that needs nothing else."""
-    from backend.dashboards import service as dashboards
-    from backend.dashboards.pages import exported
-    from backend.terminal.lab import reading
+    from backend.dashboards import pages
+    from backend.terminal.calls import save
 
-    with reading() as session:
-        html = exported(session, dashboards.get(session, slug))
-    target = out or Path(f"{slug}.html")
-    target.write_text(html)
-    print(f"Wrote {target} ({len(html.encode()) / 1000:.0f} kB).")
+    file = save(pages.export, out, slug=slug)
+    print(f"Wrote {file.path} ({file.size / 1000:.0f} kB).")
 
 
 @app.command()
 def delete(slug: Slug) -> None:
     """Delete a dashboard with its share links."""
-    from backend.dashboards import service as dashboards
-    from backend.terminal.lab import writing
+    from backend.dashboards import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        dashboards.delete(session, slug)
+    call(api.delete_dashboard, slug=slug)
     print(f"Deleted dashboard {slug}.")

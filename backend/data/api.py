@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from backend.data import service as datasets
-from backend.data.archives import File
+from backend.data.archives import File, Source, opened
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
@@ -48,7 +48,8 @@ class SetView(BaseModel):
         "drawn from; null where tasks have no pool.",
         examples=[[1000, 1000]],
     )
-    created_at: float
+    created_at: float | None = Field(description="null: generated, and not used by a run yet.")
+    pairs_words: str = Field(description="`pairs` in words; empty for null.", examples=["1,000 pairs a task"])
 
 
 class PairView(BaseModel):
@@ -91,12 +92,19 @@ class ImportCheck(BaseModel):
 
 @dataclass(frozen=True)
 class Import:
-    """What is to be imported under which name."""
+    """What is to be imported under which name; files may be given by their paths on this machine."""
 
     name: str
-    files: tuple[File, ...]
+    files: tuple[Source, ...]
     solutions: File | None
     replace: bool
+
+    def form(self) -> dict[str, Any]:
+        """The request that asks for it, as httpx takes it; `posted_import` reads it back."""
+        packed = [("file", (name, content)) for content, name in opened(self.files)]
+        solutions = [("solutions", (self.solutions[1], self.solutions[0]))] if self.solutions else []
+        data = {"name": self.name, "replace": "true" if self.replace else "false"}
+        return {"data": data, "files": [*packed, *solutions]}
 
 
 async def posted_import(request: Request) -> Import:
@@ -145,10 +153,16 @@ def _invalid(*found: FieldProblem) -> InvalidInput:
 
 
 @router.get("", responses=responses(401))
-def list_sets(engine: Database) -> list[SetView]:
+def list_sets(
+    engine: Database,
+    generated: Annotated[
+        bool, Query(description="Also those that are generated when a run first uses them.")
+    ] = False,
+) -> list[SetView]:
     """All task sets by name."""
     with reading_scope(engine) as session:
-        return [SetView.model_validate(each) for each in datasets.sets(session)]
+        found = datasets.available(session) if generated else datasets.sets(session)
+    return [SetView.model_validate(each) for each in found]
 
 
 @router.post(

@@ -52,6 +52,17 @@ def unpacked(sources: Iterable[Source]) -> Iterator[File]:
                 yield from _of_stream(stream, name)
 
 
+def opened(sources: Iterable[Source]) -> Iterator[tuple[bytes | IO[bytes], str]]:
+    """The sources as they are to be sent elsewhere: archives as they are, folders as their task files."""
+    for content, name in sources:
+        if isinstance(content, bytes):
+            yield content, name
+        elif content.is_dir():
+            yield from _of_folder(content)
+        else:
+            yield _opened(content), name
+
+
 def _of_stream(stream: IO[bytes], name: str) -> Iterator[File]:
     start = stream.read(_TAR_AT + len(_TAR))
     stream.seek(0)

@@ -14,8 +14,7 @@ from backend.kit.format import counted
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from backend.domain.arc.grid import Grid
-    from backend.domain.arc.task import Task
+    from backend.data.api import TaskView
 
 app = typer.Typer(help="Task sets: list, import, fetch, remove, leaks, show.", no_args_is_help=True)
 LIGHT_INK_ON = (0, 1, 9)  # colours of cells whose digit is read better in white
@@ -24,15 +23,12 @@ LIGHT_INK_ON = (0, 1, 9)  # colours of cells whose digit is read better in white
 @app.command(name="list")
 def list_sets() -> None:
     """List the task sets."""
-    from backend.data import service as datasets
-    from backend.terminal.lab import reading
+    from backend.data import api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show as show_table
 
-    with reading() as session:
-        rows = [
-            (each.name, each.origin, str(each.tasks), each.pairs_words)
-            for each in datasets.available(session)
-        ]
+    found = call(api.list_sets, generated=True)
+    rows = [(each.name, each.origin, str(each.tasks), each.pairs_words) for each in found]
     show_table(
         ("set", "origin", "tasks", "pairs"),
         rows,
@@ -55,17 +51,16 @@ def import_files(
     replace: Annotated[bool, typer.Option("--replace", help="Replace an existing set of this name.")] = False,
 ) -> None:
     """Import tasks as a new set; nothing is kept unless every file is right."""
-    from backend.data import service as datasets
-    from backend.terminal.lab import writing
+    from backend.data import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        made = datasets.import_files(
-            session,
-            name,
-            [(file, file.name) for file in files],
-            (_read(solutions), solutions.name) if solutions else None,
-            replace,
-        )
+    given = api.Import(
+        name,
+        tuple((file, file.name) for file in files),
+        (_read(solutions), solutions.name) if solutions else None,
+        replace,
+    )
+    made = call(api.import_set, given=given)
     print(f"Imported {counted(made.tasks, 'task')} as {made.name}.")
 
 
@@ -81,8 +76,9 @@ def fetch(
     from backend.data import fetching
     from backend.domain.arc.fetched import FETCHED
     from backend.kit.problems import unknown
-    from backend.terminal.lab import writing
+    from backend.terminal.lab import here, writing
 
+    here()
     if name not in FETCHED:
         raise unknown("set to fetch", name, FETCHED)
     files = fetching.read(FETCHED[name], folder)
@@ -94,11 +90,10 @@ def fetch(
 @app.command()
 def remove(name: Annotated[str, typer.Argument(metavar="SET", help="Name of an imported set.")]) -> None:
     """Remove an imported set; results on it stay, without their grids."""
-    from backend.data import service as datasets
-    from backend.terminal.lab import writing
+    from backend.data import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        datasets.remove(session, name)
+    call(api.remove_set, name=name)
     print(f"Removed {name}.")
 
 
@@ -112,13 +107,12 @@ def leaks(
     ],
 ) -> None:
     """Say what training on one set would tell of another, in any augmentation."""
-    from backend.data import leaks as service
-    from backend.terminal.lab import reading
+    from backend.data import leaks_api as api
+    from backend.terminal.calls import call
 
-    with reading() as session:
-        report = service.check(session, training, evaluated)
+    report = call(api.check_leaks, training=training, evaluated=evaluated)
     for leak in report.leaks:
-        print(leak)
+        print(f"{leak.training_task} of {training} holds {leak.what} of {leak.evaluated_task} of {evaluated}")
     if report.rules:
         print(
             f"They share {len(report.rules.shared)} rules, of {report.rules.training} trained on and "
@@ -137,21 +131,20 @@ def show(
     task_id: Annotated[str, typer.Argument(metavar="TASK", help="For example 007bbfb7.")],
 ) -> None:
     """Draw a task's demonstrations and tests."""
-    from backend.data import service as datasets
+    from backend.data import api
     from backend.kit.streams import console as open_console
-    from backend.terminal.lab import reading
+    from backend.terminal.calls import call
 
-    with reading() as session:
-        task = datasets.task(session, set_name, task_id)
+    task = call(api.read_task, name=set_name, task_id=task_id)
     console = open_console(highlight=False, soft_wrap=True)
     for line in _drawn(task):
         console.print(line)
 
 
-def _drawn(task: Task) -> Iterator[Text | str]:
+def _drawn(task: TaskView) -> Iterator[Text | str]:
     """A task line by line: each pair's input beside its output."""
-    if task.pool:
-        yield f"drawn for evaluations from the pool of {len(task.pool):,} pairs"
+    if task.pairs:
+        yield f"drawn for evaluations from the pool of {task.pairs:,} pairs"
     for number, pair in enumerate(task.demonstrations, 1):
         yield f"demonstration {number}"
         yield from _side_by_side(pair.input, pair.output)
@@ -160,26 +153,27 @@ def _drawn(task: Task) -> Iterator[Text | str]:
         yield from _side_by_side(test.input, test.output)
 
 
-def _side_by_side(left: Grid, right: Grid | None) -> Iterator[Text]:
-    """Rows of two grids with an arrow between them in the first row."""
+def _side_by_side(left: str, right: str | None) -> Iterator[Text]:
+    """Rows of two grids, as the API writes them, with an arrow between them in the first row."""
     from rich.text import Text
 
-    for number, (one, other) in enumerate(zip_longest(left.rows, right.rows if right else ())):
-        line = _row(one) if one else Text(" " * 2 * left.width)
+    rows = left.split("/")
+    for number, (one, other) in enumerate(zip_longest(rows, right.split("/") if right else ())):
+        line = _row(one) if one else Text(" " * 2 * len(rows[0]))
         line.append("  →  " if number == 0 and right else "     ")
-        line.append_text(_row(other or ()))
+        line.append_text(_row(other or ""))
         yield line
     yield Text()
 
 
-def _row(colours: tuple[int, ...]) -> Text:
+def _row(digits: str) -> Text:
     """One row of a grid: two characters a cell, with its digit for those without colours."""
     from rich.text import Text
 
     from backend.domain.arc.grid import PALETTE
 
     line = Text()
-    for colour in colours:
+    for colour in map(int, digits):
         ink = "#ffffff" if colour in LIGHT_INK_ON else "#000000"
         line.append(f"{colour} ", style=f"{ink} on {PALETTE[colour]}")
     return line

@@ -29,12 +29,11 @@ def ensemble(
     Nothing is computed on a worker: the stored votes are counted again, equal grids as one candidate.
     Members that were measured otherwise are refused by name.
     """
-    from backend.ensembles import service
-    from backend.terminal.lab import reading
+    from backend.ensembles import api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show
 
-    with reading() as session:
-        found = service.ensemble(session, members, k)
+    found = call(api.read_ensemble, members=",".join(members), k=k)
     if as_json:
         print(found.model_dump_json(indent=2))
         return

@@ -74,12 +74,13 @@ def create_evaluation(
 def list_all_evaluations(
     engine: Database,
     status: Annotated[str, Query(description="Only these, separated by commas.", examples=["running"])] = "",
+    run: Annotated[str, Query(description="Only those of this run, in training as well.")] = "",
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
 ) -> EvaluationList:
     """Evaluations that were queued as jobs, newest first."""
     wanted = [each.strip() for each in status.split(",") if each.strip()]
     with reading_scope(engine) as session:
-        return EvaluationList(evaluations=evaluations.find(session, None, wanted or None, limit))
+        return EvaluationList(evaluations=evaluations.find(session, run or None, wanted or None, limit))
 
 
 class SequentialList(BaseModel):

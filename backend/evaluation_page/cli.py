@@ -99,12 +99,11 @@ def list_(
     """List evaluations, newest first."""
     import json
 
-    from backend.evaluation import service as evaluations
-    from backend.terminal.lab import reading
+    from backend.evaluation_page import api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show as show_table
 
-    with reading() as session:
-        found = evaluations.find(session, run or None, limit=limit)
+    found = call(api.list_all_evaluations, run=run, limit=limit).evaluations
     if as_json:
         print(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
         return
@@ -123,26 +122,20 @@ def show(evaluation_id: EvaluationId, as_json: AsJson = False) -> None:
 @app.command()
 def cancel(evaluation_id: EvaluationId) -> None:
     """Stop an evaluation; what it has computed stays."""
-    from backend.evaluation import service as evaluations
-    from backend.terminal.lab import writing
-    from backend.web import notify
+    from backend.evaluation_page import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        view = evaluations.cancel(session, evaluation_id)
-    notify.run_changed(view.run_id)
+    view = call(api.cancel_evaluation, evaluation_id=evaluation_id)
     print(f"Evaluation {evaluation_id} is {view.status}.")
 
 
 @app.command()
 def resume(evaluation_id: EvaluationId) -> None:
     """Queue a failed or cancelled evaluation again; it resumes where it stopped."""
-    from backend.evaluation import service as evaluations
-    from backend.queue import dispatch
-    from backend.terminal.lab import writing
+    from backend.evaluation_page import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        view = evaluations.resume(session, evaluation_id)
-    dispatch.send_evaluation(view.id, view.max_workers or 1)
+    call(api.resume_evaluation, evaluation_id=evaluation_id)
     print(f"Evaluation {evaluation_id} is queued.")
 
 
@@ -159,42 +152,37 @@ def export(
     out: Out = None,
 ) -> None:
     """Write what an evaluation found into a file."""
-    from backend.evaluation_page import exports
-    from backend.terminal.lab import reading
+    from backend.evaluation_page import api
 
-    with reading() as session:
-        file = exports.export(session, evaluation_id, what, as_)
-    write(file, out)
+    write(out, api.export_evaluation, evaluation_id=evaluation_id, what=what, format=as_)
 
 
 @app.command()
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
     b: Annotated[str, typer.Argument(metavar="B", help=SIDE)],
-    k: Annotated[int, typer.Option("-k", help="Compare pass@k.")] = 1,
+    k: Annotated[int, typer.Option("-k", min=1, max=100, help="Compare pass@k.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compare two evaluations task by task: McNemar's exact test and the paired bootstrap.
 
     Only tasks that both evaluated count. Refused, with the reasons, where the two are not comparable.
     """
-    from backend.evaluation import comparison
-    from backend.terminal.lab import reading
+    from backend.evaluation_page import api
+    from backend.terminal.calls import call
 
-    with reading() as session:
-        found = comparison.compare(session, a, b, k)
+    found = call(api.compare_evaluations, a=a, b=b, k=k)
     print(found.model_dump_json(indent=2) if as_json else "\n".join(_compared(found)))
 
 
 @app.command()
 def strata(evaluation_id: EvaluationId, as_json: AsJson = False) -> None:
     """Show the scores by size, colours, demonstrations, and by whether the size changes."""
-    from backend.evaluation_page import strata as by_stratum
-    from backend.terminal.lab import reading
+    from backend.evaluation_page import api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show as show_table
 
-    with reading() as session:
-        found = by_stratum.strata(session, evaluation_id)
+    found = call(api.read_strata, evaluation_id=evaluation_id)
     if as_json:
         print(found.model_dump_json(indent=2))
         return
@@ -208,11 +196,14 @@ def strata(evaluation_id: EvaluationId, as_json: AsJson = False) -> None:
 
 
 def _lab_knows(run: str) -> bool:
-    """Whether a lab with a broker is there and has this run."""
+    """Whether a lab with a broker is there and has this run; one elsewhere says so itself."""
     from backend.kit.errors import NotFound
     from backend.lifecycle import service as runs
+    from backend.settings import Settings
     from backend.terminal.lab import reading, settings
 
+    if Settings.current().url:
+        return True
     if settings().broker_url is None:
         return False
     try:
@@ -241,24 +232,17 @@ def _here(
 
 
 def _queued(run: str, request: EvaluationRequest) -> EvaluationView:
-    from backend.evaluation import service as evaluations
-    from backend.queue import dispatch
-    from backend.terminal.lab import writing
-    from backend.web import notify
+    from backend.evaluation_page import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        view = evaluations.request(session, run, request)
-    dispatch.send_evaluation(view.id, request.workers)
-    notify.run_changed(run)
-    return view
+    return call(api.create_evaluation, run_id=run, asked=request)
 
 
 def _read(evaluation_id: int) -> EvaluationView:
-    from backend.evaluation import service as evaluations
-    from backend.terminal.lab import reading
+    from backend.evaluation_page import api
+    from backend.terminal.calls import call
 
-    with reading() as session:
-        return evaluations.get(session, evaluation_id)
+    return call(api.read_evaluation, evaluation_id=evaluation_id)
 
 
 def _follow(evaluation_id: int) -> None:

@@ -24,29 +24,24 @@ def duel(
     ] = "",
     first: Annotated[int | None, typer.Option(min=1, help="Only the first n tasks of the set.")] = None,
     weights: Annotated[str, typer.Option(metavar="ema|raw", help="Which weights.")] = "ema",
-    k: Annotated[int, typer.Option("-k", help="Compare pass@k.")] = 1,
+    k: Annotated[int, typer.Option("-k", min=1, max=100, help="Compare pass@k.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers per evaluation.")] = 1,
 ) -> None:
     """Evaluate two runs with more views only while it is undecided which one solves more."""
     from backend.domain.evaluation_request import parse_request
-    from backend.queue import dispatch
-    from backend.sequential import service as sequential
-    from backend.terminal.lab import reading, writing
+    from backend.evaluation_page import api
+    from backend.terminal.calls import call
 
     numbers = [each.strip() for each in views.split(",")]
     if not all(each.isdecimal() for each in numbers):
         raise typer.BadParameter("must be numbers, separated by commas", param_hint="--views")
     asked = parse_request({"set": set_name, "first_tasks": first, "weights": weights, "workers": workers})
-    request = sequential.SequentialRequest(a=a, b=b, k=k, views=tuple(map(int, numbers)), evaluation=asked)
-    with writing() as session:
-        view, started = sequential.request(session, request)
-    for evaluation_id, most in started:
-        dispatch.send_evaluation(evaluation_id, most)
+    request = api.SequentialRequest(a=a, b=b, k=k, views=tuple(map(int, numbers)), evaluation=asked)
+    view = call(api.create_duel, asked=request)
     said = 0
     while view.status == "running":
         time.sleep(POLL_INTERVAL)
-        with reading() as session:
-            view = sequential.get(session, view.id)
+        view = call(api.read_duel, duel_id=view.id)
         told = [each for each in view.rounds if each.words]
         for each in told[said:]:
             print(f"{counted(each.views, 'view')}: {each.words}")

@@ -75,6 +75,7 @@ class AnswerView(BaseModel):
     outcome: int = Field(description="Id, for the address of its votes on the task's page.")
     source: SourceView
     truth_rank: int | None = Field(description="Among all candidates; null without a vote.")
+    views: int = Field(description="How many voted.")
     note: str
     candidates: list[CandidateView]
 
@@ -159,6 +160,7 @@ def _answer(answer: Answer) -> AnswerView:
         ),
         outcome=answer.outcome_id,
         truth_rank=answer.outcome.truth_rank,
+        views=answer.outcome.views,
         note=answer.outcome.note,
         candidates=[candidate_view(each) for each in answer.outcome.candidates],
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from backend.gallery.service import Answer, Item
+    from backend.gallery.api import AnswerView, GalleryItem
 
 
 def gallery(
@@ -24,48 +24,49 @@ def gallery(
     mode: Annotated[str, typer.Option(help="Of the first attempt (of A), or correct.")] = "",
     size: Annotated[str, typer.Option(help="small, medium or large: by the task's longest side.")] = "",
     change: Annotated[str, typer.Option(help="a_only, b_only, both, neither or differ: A against B.")] = "",
-    attempts: Annotated[int, typer.Option(min=1, help="Within which a test input counts as solved.")] = 1,
+    attempts: Annotated[
+        int, typer.Option(min=1, max=1000, help="Within which a test input counts as solved.")
+    ] = 1,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Maximum number of test inputs to list.")] = 50,
 ) -> None:
     """List test inputs with the first attempts at them, newest evaluation first."""
-    from backend.gallery import service
-    from backend.terminal.lab import reading
+    from backend.gallery import api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show
 
-    wanted = service.Filter(
-        tuple(evaluation or ()), set_name, tuple(run or ()), variant, task, mode, size, change, attempts
-    )
-    with reading() as session:
-        page = service.page(session, wanted, limit)
-        counted = service.modes(session, wanted)
-        reasons = service.obstacles_of(session, wanted.evaluations)
-    several = max(1, len(wanted.evaluations))
+    evaluations = evaluation or []
+    page = call(
+        api.read_gallery,
+        evaluation=[str(each) for each in evaluations], run=run or [], set=set_name, variant=variant,
+        task=task, mode=mode, size=size, change=change, attempts=attempts, limit=limit,
+    )  # fmt: skip
+    several = max(1, len(evaluations))
     heads = ("task", "test", *(f"{letter}  run, first attempt" for letter in "ABCDEF"[:several]))
     show(heads, [_row(item) for item in page.items], empty="No predictions match.")
-    print(" · ".join(f"{mode} {number}" for mode, number in counted.items()))
-    for evaluation_id, reason in reasons.items():
-        letter = "ABCDEF"[wanted.evaluations.index(evaluation_id)]
+    print(" · ".join(f"{mode} {number}" for mode, number in page.modes.items()))
+    for evaluation_id, reason in page.not_comparable.items():
+        letter = "ABCDEF"[evaluations.index(evaluation_id)]
         print(f"{letter} is not comparable with A: {reason}.")
     if page.next_cursor:
         print(f"The first {limit}; --limit shows more.")
 
 
-def _row(item: Item) -> tuple[str, ...]:
+def _row(item: GalleryItem) -> tuple[str, ...]:
     return (item.task_id, str(item.test_index + 1), *(_said(answer) for answer in item.answers))
 
 
-def _said(answer: Answer | None) -> str:
+def _said(answer: AnswerView | None) -> str:
     """`quick 0, step 600: nearly right, 76 % of cells, 3/8 votes, correct answer ranked #3`."""
     if answer is None:
         return "not evaluated"
-    source, outcome = answer.source, answer.outcome
-    where = f"{source.run_name}, step {source.step}, {source.settings.weights}"
-    if not outcome.candidates:
-        return f"{where}: {outcome.note or 'no answer'}"
-    first = outcome.candidates[0]
+    source = answer.source
+    where = f"{source.run_name}, step {source.step}, {source.weights}"
+    if not answer.candidates:
+        return f"{where}: {answer.note or 'no answer'}"
+    first = answer.candidates[0]
     verdict = "correct" if first.correct else (first.failure_mode or "correct answer unknown")
     rank = (
-        f"correct answer ranked #{outcome.truth_rank}" if outcome.truth_rank else "correct answer got 0 votes"
+        f"correct answer ranked #{answer.truth_rank}" if answer.truth_rank else "correct answer got 0 votes"
     )
     cells = f"{first.cell_accuracy:.0%} of cells"
-    return f"{where}: {verdict}, {cells}, {first.votes}/{outcome.views} votes, {rank}"
+    return f"{where}: {verdict}, {cells}, {first.votes}/{answer.views} votes, {rank}"

@@ -22,13 +22,13 @@ def learning(
 ) -> None:
     """Show, task by task, the rank of the right answer at every evaluated checkpoint."""
     from backend.gallery import learning as by_task
-    from backend.terminal.lab import reading
+    from backend.gallery import learning_api as api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show
 
     if state and state not in by_task.STATES:
         raise typer.BadParameter(f"{state!r} is none of {', '.join(by_task.STATES)}", param_hint="--state")
-    with reading() as session:
-        found = by_task.required(by_task.learning(session, run, k), run)
+    found = call(api.read_learning, run_id=run, k=k)
     if as_json:
         print(found.model_dump_json(indent=2))
         return

@@ -61,6 +61,7 @@ class Plan(BaseModel):
     """What a sweep would make; where it is not valid, one problem for each mistake and no runs."""
 
     valid: bool
+    message: str = Field("", description="What is wrong, in short; empty if valid.")
     problems: list[ErrorField]
     count: int = Field(description="Number of runs.")
     runs: list[PlannedRun]
@@ -98,7 +99,7 @@ def preview_group(body: NewGroup, engine: Database) -> Plan:
             planned = groups.planned(session, config, sweep)
     except InvalidInput as error:
         found = [ErrorField(field=p.field, message=p.message, hint=p.hint) for p in error.problems]
-        return Plan(valid=False, problems=found, count=0, runs=[])
+        return Plan(valid=False, message=error.message, problems=found, count=0, runs=[])
     listed = [PlannedRun(name=each.config.name, changes=dict(each.changes)) for each in planned]
     also = confounds([each.config.model_dump(mode="json") for each in planned], sweep)
     return Plan(valid=True, problems=[], count=len(listed), runs=listed, also_differs=also)

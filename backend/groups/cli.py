@@ -11,7 +11,8 @@ from backend.kit.format import counted
 from backend.terminal.options import Overrides, Project
 
 if TYPE_CHECKING:
-    from backend.domain.sweeps import Confound, Sweep, Variation
+    from backend.domain.sweeps import Confound
+    from backend.groups.api import PlannedRun
 
 
 def sweep(
@@ -51,29 +52,33 @@ def sweep(
     At most 256 runs at once; nothing is queued if one of them is not valid.
     """
     from backend.domain.config.files import read_experiment
-    from backend.domain.sweeps import confounds, parse_sweep
-    from backend.groups import service as groups
-    from backend.queue import dispatch
-    from backend.terminal.lab import reading, writing
-    from backend.web import notify
+    from backend.domain.sweeps import parse_sweep
+    from backend.groups import api
+    from backend.kit.errors import FieldProblem, InvalidInput
+    from backend.terminal.calls import call
 
     config = read_experiment(source, overrides or [])
-    asked: Sweep = parse_sweep(
+    asked = parse_sweep(
         {"seeds": seeds, "draw_seed": draw_seed, "same_depth": same_depth}
         | ({"count": count} if count is not None else {})
         | {"grid": _axes("grid", grid), "random": _axes("random", random)}
     )
+    body = api.NewGroup(
+        sweep=asked.model_dump(mode="json"),
+        config=config.model_dump(mode="json"),
+        name=name,
+        project=project,
+    )
     if dry_run:
-        with reading() as session:
-            planned = groups.planned(session, config, asked)
-        _list(planned)
-        _warn(confounds([each.config.model_dump(mode="json") for each in planned], asked))
-        print(f"{counted(len(planned), 'run')}. Nothing was queued.")
+        plan = call(api.preview_group, body=body)
+        if not plan.valid:
+            problems = [FieldProblem(each.field, each.message, each.hint) for each in plan.problems]
+            raise InvalidInput(plan.message, problems=problems)
+        _list(plan.runs)
+        _warn(plan.also_differs)
+        print(f"{counted(plan.count, 'run')}. Nothing was queued.")
         return
-    with writing() as session:
-        group = groups.create(session, config, asked, name, project=project)
-    dispatch.send_all(run.id for run in group.runs)
-    notify.runs_changed()
+    group = call(api.create_group, body=body)
     print(f"Queued {counted(len(group.runs), 'run')} as group {group.id}: {group.name}.")
     _warn(group.also_differs)
     print(f"Watch them: etrm runs --filter 'group == \"{group.id}\"'")
@@ -107,10 +112,10 @@ def _warn(confounds: Sequence[Confound]) -> None:
             print(f"  {each.path}: {each.words}")
 
 
-def _list(planned: tuple[Variation, ...]) -> None:
+def _list(planned: Sequence[PlannedRun]) -> None:
     from backend.domain.config.messages import shown
     from backend.terminal.tables import show
 
     paths = list(planned[0].changes)
-    rows = [(each.config.name, *(shown(each.changes[path]) for path in paths)) for each in planned]
+    rows = [(each.name, *(shown(each.changes[path]) for path in paths)) for each in planned]
     show(("run", *paths), rows, empty="")

@@ -18,12 +18,22 @@ def check_arguments(arguments: Sequence[str]) -> None:
 
 
 def _problems(arguments: Sequence[str]) -> Iterator[FieldProblem]:
-    before = ""
+    before, command = "", _command(arguments)
     for number, argument in enumerate(arguments, 1):
         option, sign, _ = argument.partition("=")
         name = option if argument.startswith("-") and sign else before
-        lines = list(arguments[:2]) == _NOTE or name == _JSON
+        lines = command == _NOTE or name == _JSON
         if said := fault(argument, lines):
             known_as = name if name.startswith("-") else f"argument {number}"
             yield FieldProblem(writable(known_as), said)
         before = argument
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    """The words of the command, after the options of `etrm` itself."""
+    at = 0
+    while at < len(arguments) and arguments[at] in ("--url", "--token"):
+        at += 2
+    while at < len(arguments) and arguments[at].startswith(("--url=", "--token=")):
+        at += 1
+    return list(arguments[at : at + 2])

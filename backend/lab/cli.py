@@ -16,21 +16,17 @@ def storage(
     ] = None,
 ) -> None:
     """Say what takes room; --free makes some."""
-    from backend.lab import storage as service
-    from backend.runs import checkpoint_files
-    from backend.terminal.lab import reading, settings, writing
+    from backend.lab import storage_api as api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show
 
-    lab = settings()
     if free:
-        with writing() as session:
-            paths = service.forget_old(session, free)
-        checkpoint_files.remove(lab, paths)
-        print(f"Removed {counted(len(paths), 'checkpoint')}.")
-    with reading() as session:
-        found = service.read(session, lab)
+        found = call(api.free_storage, body=api.Freed(runs=free))
+        print(f"Removed {counted(found.removed, 'checkpoint')}.")
+    else:
+        found = call(api.read_storage)
     rows = [
-        (each.run_id, each.name, each.status.value, str(each.checkpoints), size(each.checkpoint_bytes))
+        (each.run_id, each.name, each.status, str(each.checkpoints), size(each.checkpoint_bytes))
         for each in found.runs
     ]
     show(("run", "name", "status", "checkpoints", "size"), rows, empty="No checkpoints.")
@@ -41,4 +37,4 @@ def storage(
     if found.object_store:
         print(f"All checkpoints are in {found.object_store}; the disk has copies of those in use.")
     if found.disk_is_low:
-        print(f"Uploads and checkpoints are refused: {size(lab.min_free_bytes)} are kept free.")
+        print(f"Uploads and checkpoints are refused: {size(found.least_free_bytes)} are kept free.")

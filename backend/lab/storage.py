@@ -44,8 +44,9 @@ class Storage:
     database_bytes: int
     checkpoint_bytes: int
     object_store: str | None  # its URL, where there is one: it has every checkpoint, the disk what is in use
-    disk_free_bytes: int | None  # of the artifacts folder; None if nobody can say
-    disk_is_low: bool  # less than is to be kept free: uploads and checkpoints are refused
+    disk_free_bytes: int | None  # where checkpoints go; None if nobody can say
+    least_free_bytes: int  # to be kept free
+    disk_is_low: bool  # less than that is free: uploads and checkpoints are refused
     runs: tuple[RunStorage, ...]
 
 
@@ -72,6 +73,7 @@ def read(session: Session, settings: Settings) -> Storage:
         checkpoint_bytes=sum(each.checkpoint_bytes for each in runs),
         object_store=settings.artifacts_url,
         disk_free_bytes=free,
+        least_free_bytes=settings.min_free_bytes,
         disk_is_low=free is not None and free < settings.min_free_bytes,
         runs=tuple(runs),
     )

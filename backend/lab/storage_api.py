@@ -47,6 +47,8 @@ class StorageView(BaseModel):
     disk_is_low: bool = Field(
         description="Less than ETRM_MIN_FREE_GIB is free: uploads and checkpoints are refused."
     )
+    least_free_bytes: int = Field(description="ETRM_MIN_FREE_GIB in bytes.")
+    removed: int = Field(0, description="Checkpoints that this request removed.")
     runs: list[RunStorageView] = Field(description="That have a checkpoint, the largest first.")
 
 
@@ -60,7 +62,8 @@ class Freed(Input):
 def read_storage(engine: Database, settings: Configured) -> StorageView:
     """What takes room."""
     with reading_scope(engine) as session:
-        return StorageView.model_validate(storage.read(session, settings))
+        found = storage.read(session, settings)
+    return StorageView.model_validate(found)
 
 
 @router.post("/free", responses=responses(404, 409, 422))
@@ -70,4 +73,4 @@ def free_storage(body: Freed, engine: Database, settings: Configured) -> Storage
     with session_scope(engine) as session:
         paths = storage.forget_old(session, body.runs)
     checkpoint_files.remove(settings, paths)
-    return read_storage(engine, settings)
+    return read_storage(engine, settings).model_copy(update={"removed": len(paths)})

@@ -56,13 +56,13 @@ def restore(
     SQLite or PostgreSQL, whichever the backup came from; an older schema is migrated.
     """
     from backend.operations import restore as service
-    from backend.settings import Settings
+    from backend.terminal.lab import here
     from backend.terminal.private import close_to_others
 
     if check:
         print(f"{file} is complete: {_described(service.check(file))}.")
         return
-    settings = Settings.load()
+    settings = here()
     close_to_others(settings)
     print(f"Restored {_described(service.read(settings, file, replace))}.")
     print("People log in again; tokens and share links work as they did. Restart a running web server.")
@@ -74,10 +74,14 @@ def doctor(as_json: AsJson = False) -> None:
     Waits for no part longer than some seconds. Exits with 1 if there is a problem.
     """
     import json
+    import os
     from dataclasses import asdict
 
     from backend.operations import doctor as service
+    from backend.terminal.lab import here
 
+    if os.environ.get("ETRM_URL"):  # else a setting that is wrong is a finding
+        here()
     findings = service.look()
     well = service.is_well(findings)
     if as_json:

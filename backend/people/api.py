@@ -77,6 +77,7 @@ class TokenView(BaseModel):
     created_at: float
     last_used_at: float | None
     expires_at: float | None = Field(description="null: never")
+    has_expired: bool
     revoked_at: float | None
 
 
@@ -159,6 +160,7 @@ def list_tokens(engine: Database) -> list[TokenView]:
                 created_at=each.created_at,
                 last_used_at=each.last_used_at,
                 expires_at=each.expires_at,
+                has_expired=each.has_expired,
                 revoked_at=each.revoked_at,
             )
             for each in accounts.tokens(session)

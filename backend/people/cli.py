@@ -19,23 +19,22 @@ Role = Annotated[str, typer.Argument(metavar="viewer|editor|admin")]
 @app.callback()
 def listed(context: typer.Context) -> None:
     """List who may log in."""
-    from backend.people import service as accounts
-    from backend.terminal.lab import reading
+    from backend.people import api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show
 
     if context.invoked_subcommand:
         return
-    with reading() as session:
-        rows = [
-            (
-                each.name,
-                each.role.value,
-                to_the_minute(each.last_seen_at, "never"),
-                _limit(each.limit_running),
-                _limit(each.limit_queued),
-            )
-            for each in accounts.people(session)
-        ]
+    rows = [
+        (
+            each.name,
+            each.role,
+            to_the_minute(each.last_seen_at, "never"),
+            _limit(each.limit_running),
+            _limit(each.limit_queued),
+        )
+        for each in call(api.list_people)
+    ]
     said = "Only the owner has access. Add a person: etrm people add NAME ROLE"
     show(("name", "role", "last seen", "max running", "max queued"), rows, empty=said)
 
@@ -43,32 +42,28 @@ def listed(context: typer.Context) -> None:
 @app.command()
 def add(name: Name, role: Role) -> None:
     """Let somebody in and print what to append to the lab's address to log in."""
-    from backend.people import service as accounts
-    from backend.terminal.lab import writing
+    from backend.people import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        accounts.add_person(session, name, role)
-        print(f"/login?token={accounts.invite(session, name.strip())}")
+    print(call(api.add_person, body=api.NewPerson(name=name, role=role)).path)
 
 
 @app.command()
 def invite(name: Name) -> None:
     """Print a new link, valid once within a day: append it to the lab's address."""
-    from backend.people import service as accounts
-    from backend.terminal.lab import writing
+    from backend.people import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        print(f"/login?token={accounts.invite(session, name)}")
+    print(call(api.invite, name=name).path)
 
 
 @app.command(name="role")
 def change_role(name: Name, role: Role) -> None:
     """Give somebody another role."""
-    from backend.people import service as accounts
-    from backend.terminal.lab import writing
+    from backend.people import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        accounts.change_role(session, name, role)
+    call(api.change_role, name=name, body=api.RoleChange(role=role))
     print(f"{name} now has the role {role}.")
 
 
@@ -79,23 +74,22 @@ def limit(
     queued: Annotated[int | None, typer.Option(min=-1, help=f"Most runs that wait. {LIMIT}")] = None,
 ) -> None:
     """Limit how many runs of a person run, or wait, at once."""
-    from backend.people import service as accounts
-    from backend.terminal.lab import writing
+    from backend.people import api
+    from backend.terminal.calls import call
 
-    given = [(what, most) for what, most in (("running", running), ("queued", queued)) if most is not None]
-    with writing() as session:
-        accounts.limit(session, name, {what: None if most < 0 else most for what, most in given})
+    given = {"limit_running": running, "limit_queued": queued}
+    limits = {what: None if most < 0 else most for what, most in given.items() if most is not None}
+    call(api.change_person, name=name, body=api.PersonChange.model_validate(limits))
     print(f"Saved the limits of {name}.")
 
 
 @app.command()
 def remove(name: Name) -> None:
     """Remove somebody with their tokens and sessions; what they made stays."""
-    from backend.people import service as accounts
-    from backend.terminal.lab import writing
+    from backend.people import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        accounts.remove_person(session, name)
+    call(api.remove_person, name=name)
     print(f"Removed {name}.")
 
 

@@ -27,34 +27,32 @@ def create(
     expires: Annotated[str, typer.Option(help="When it expires: 12h, 30d, 4w. Default: never.")] = "",
 ) -> None:
     """Make a token and print its secret, which is shown only now."""
-    from backend.people import service as accounts
-    from backend.terminal.lab import writing
+    from backend.people import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        secret = accounts.create_token(session, name, person, scope, expires)
-    print(secret)
+    body = api.NewToken(name=name, person=person, scope=scope, expires=expires)
+    print(call(api.create_token, body=body).secret)
 
 
 @app.command(name="list")
 def list_tokens() -> None:
     """List the tokens, without their secrets."""
-    from backend.people import service as accounts
-    from backend.terminal.lab import reading
+    from backend.people import api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show
 
-    with reading() as session:
-        rows = [
-            (
-                each.name,
-                each.identity.name,
-                each.identity.scope.value,
-                to_the_minute(each.created_at, "never"),
-                to_the_minute(each.last_used_at, "never"),
-                to_the_minute(each.expires_at, "never"),
-                "revoked" if each.revoked_at else "expired" if each.has_expired else "",
-            )
-            for each in accounts.tokens(session)
-        ]
+    rows = [
+        (
+            each.name,
+            each.person,
+            each.scope,
+            to_the_minute(each.created_at, "never"),
+            to_the_minute(each.last_used_at, "never"),
+            to_the_minute(each.expires_at, "never"),
+            "revoked" if each.revoked_at else "expired" if each.has_expired else "",
+        )
+        for each in call(api.list_tokens)
+    ]
     show(
         ("name", "acts as", "scope", "created", "last used", "expires", ""),
         rows,
@@ -65,9 +63,8 @@ def list_tokens() -> None:
 @app.command()
 def revoke(name: Name) -> None:
     """Revoke the token."""
-    from backend.people import service as accounts
-    from backend.terminal.lab import writing
+    from backend.people import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        accounts.revoke_token(session, name)
+    call(api.revoke_token, name=name)
     print(f"Revoked token {name}.")

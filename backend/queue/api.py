@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -34,7 +32,7 @@ class Move(Input):
 class Priority(Input):
     """How urgent a waiting run is."""
 
-    priority: Literal["high", "normal", "low"]
+    priority: str = Field(json_schema_extra={"enum": [*queue_order.PRIORITIES]})
 
 
 @router.get("/workers")

@@ -22,10 +22,8 @@ EVALUATION_HEADS = ("evaluation", "run", "tasks", "status", "")
 @app.callback()
 def listed(context: typer.Context, as_json: AsJson = False) -> None:
     """List what runs and what waits, the next one first, and why; then evaluations and who shares them."""
-    from backend.queue import board as queue_board
-    from backend.queue import views as queue_view
-    from backend.queue import wait as queue_wait
-    from backend.terminal.lab import reading
+    from backend.queue import api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show
 
     def evaluation_row(view: EvaluationView) -> tuple[str, ...]:
@@ -36,17 +34,15 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
 
     if context.invoked_subcommand:
         return
-    with reading() as session:
-        board = queue_board.read(session)
-        wait = queue_wait.of(session)
+    board, wait = call(api.read_queue), call(api.read_wait)
     if as_json:
-        shown = {**queue_view.view_of(board).model_dump(mode="json"), "wait": wait.model_dump(mode="json")}
+        shown = {**board.model_dump(mode="json"), "wait": wait.model_dump(mode="json")}
         print(json.dumps(shown, indent=2))
         return
     rows = [("runs", run.id, run.name, "", run.progress.phase) for run in board.running]
     rows += [
-        (str(each.place), each.run.id, each.run.name, each.priority, each.run.waiting_reason)
-        for each in board.waiting
+        (str(place), run.id, run.name, priority, run.waiting_reason)
+        for place, (run, priority) in enumerate(zip(board.runs, board.priorities, strict=True), 1)
     ]
     show(("place", "run", "name", "priority", ""), rows, empty="Queue is empty.")
     jobs = board.evaluations
@@ -56,7 +52,7 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
     alive = [each for each in board.workers if each.alive]
     print(f"{counted(len(alive), 'worker')} online.")
     for each in alive:
-        if each.is_out:
+        if each.out_cause:
             since = f" since {clock(each.out_since)}" if each.out_since is not None else ""
             said = f"{each.out_cause} {each.out_advice} It comes back by itself."
             print(f"Out of service{since}: {worker_name(each.id)}. {said}")
@@ -66,24 +62,19 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def move(run_id: RunId, place: Annotated[int, typer.Argument(min=1, help="1 is next.")]) -> None:
     """Put a waiting run at another place."""
-    from backend.queue import order as queue_order
-    from backend.terminal.lab import writing
-    from backend.web import notify
+    from backend.queue import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        got = queue_order.move(session, run_id, place)
-    notify.runs_changed()
+    board = call(api.move_run, run_id=run_id, body=api.Move(position=place))
+    got = next((at for at, run in enumerate(board.runs, 1) if run.id == run_id), place)
     print(f"Run {run_id} is at position {got}.")
 
 
 @app.command()
 def priority(run_id: RunId, priority: Annotated[str, typer.Argument(metavar="high|normal|low")]) -> None:
     """Give a waiting run another priority."""
-    from backend.queue import order as queue_order
-    from backend.terminal.lab import writing
-    from backend.web import notify
+    from backend.queue import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        queue_order.prioritise(session, run_id, priority)
-    notify.runs_changed()
+    call(api.prioritise_run, run_id=run_id, body=api.Priority(priority=priority))
     print(f"Run {run_id} has priority {priority}.")

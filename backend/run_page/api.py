@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.problems import parse_json
 from backend.domain.experiment import BarHypothesis
+from backend.kit.filters.tree import Value
+from backend.kit.format import sayable
 from backend.kit.lists import items_of
 from backend.lifecycle import service as runs
 from backend.lifecycle import tags as run_tags
@@ -21,8 +23,10 @@ from backend.run_view.health import HealthView
 from backend.run_view.views import RunView
 from backend.runs.status import RunStatus
 from backend.runs_table import exports as run_exports
+from backend.runs_table import saved_views
 from backend.runs_table import search as run_search
-from backend.runs_table.search import HEADLINES, MAX_LIMIT, NEWEST_FIRST
+from backend.runs_table.search import HEADLINES, MAX_LIMIT, NEWEST_FIRST, STORED
+from backend.runs_table.state import RICH
 from backend.web.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
 from backend.web.errors import responses
 from backend.web.inputs import CONFIG, Input
@@ -32,6 +36,9 @@ router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs", tags=["runs"])
 PROJECT = "What the run belongs to: any short name; empty: nothing."
 
 
+Cell = bool | int | float | str | list[str] | None
+
+
 class RunList(BaseModel):
     """A page of runs; pass `next_cursor` as `cursor` for the next one."""
 
@@ -39,6 +46,11 @@ class RunList(BaseModel):
     next_cursor: str | None
     notes: list[str] = Field(
         description="Names in the query that no run has recorded: they match nothing and sort nothing."
+    )
+    columns: list[str] = Field(description="Names asked for in `columns`, and those of the view.")
+    values: dict[str, list[Cell]] = Field(
+        description="Run -> its value of each of `columns`; null where it has none, and text where JSON has "
+        "no such number: NaN, Infinity, -Infinity."
     )
 
 
@@ -125,6 +137,19 @@ class Tagged(BaseModel):
     changed: list[str] = Field(description="Ids of the runs whose tags changed.")
 
 
+class Archiving(Input):
+    """Runs to put away, or to take out of the archive."""
+
+    runs: list[str] = Field(description="Ids.", examples=[["k3v9x0q2ab"]])
+    archived: bool = True
+
+
+class Archived(BaseModel):
+    """What came of it."""
+
+    runs: list[str] = Field(description="Ids.")
+
+
 @router.post(
     "",
     status_code=201,
@@ -154,12 +179,24 @@ def list_runs(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
     cursor: str | None = None,
     status: str | None = None,
-    sort: Annotated[str, Query(description="Any name of the filter language; -name: descending.")] = (
-        NEWEST_FIRST
-    ),
+    sort: Annotated[
+        str,
+        Query(
+            description="Any name of the filter language; -name: descending. Default: the view's, or -created"
+        ),
+    ] = "",
     metrics: Annotated[
         str, Query(description="Names of the metrics to include, separated by commas.")
     ] = ",".join(HEADLINES),
+    view: Annotated[
+        str, Query(max_length=200, description="Name of a saved view: its filter, order and columns.")
+    ] = "",
+    columns: Annotated[
+        str,
+        Query(
+            max_length=4000, description="Names of the filter language whose values to include, by commas."
+        ),
+    ] = "",
 ) -> RunList:
     """List runs that match a filter, newest first unless `sort` says otherwise.
 
@@ -167,9 +204,24 @@ def list_runs(
     """
     names = items_of(metrics)
     with reading_scope(engine) as session:
-        page = run_search.find(session, filter, limit, cursor, status=status, sort=sort, metrics=names)
-        notes = run_search.without_values(session, filter, [sort.removeprefix("-")])
-    return RunList(runs=page.runs, next_cursor=page.next_cursor, notes=notes)
+        kept = saved_views.read(session, view) if view else saved_views.Parts()
+        wanted = f"({kept.filter}) and ({filter})" if kept.filter and filter else kept.filter or filter
+        order = sort or kept.sort or NEWEST_FIRST
+        more = [*(each for each in kept.columns if each not in RICH), *items_of(columns)]
+        lenient = STORED if view else ()
+        page = run_search.find(
+            session, wanted, limit, cursor, status=status, sort=order, metrics=names, lenient=lenient
+        )
+        ids = [run.id for run in page.runs] if more else []
+        values = run_search.values_of(session, ids, more, lenient)
+        notes = run_search.without_values(session, wanted, [order.removeprefix("-"), *more])
+    return RunList(
+        runs=page.runs,
+        next_cursor=page.next_cursor,
+        notes=notes,
+        columns=more,
+        values={run_id: [_cell(found[name]) for name in more] for run_id, found in values.items()},
+    )
 
 
 @router.post("/external", status_code=201, responses=responses(401, 413, 422))
@@ -199,7 +251,7 @@ def export_runs(
     format: Annotated[str, Query(description="`json`, `csv` or `parquet`.")] = "csv",
 ) -> Response:
     """A file with every run that matches: facts, pass@k and how it was measured, the columns asked for."""
-    asked = [name.strip() for name in columns.split(",") if name.strip()]
+    asked = items_of(columns)
     with reading_scope(engine) as session:
         return attached(run_exports.table(session, filter, asked, sort, format))
 
@@ -240,6 +292,16 @@ def tag_runs(body: Tagging, engine: Database) -> Tagged:
         changed = run_tags.change(session, body.runs, body.add, body.remove)
     announce(*changed)
     return Tagged(changed=changed)
+
+
+@router.post("/archived", responses=responses(401, 404, 422))
+def archive_runs(body: Archiving, engine: Database) -> Archived:
+    """Put many runs away, or take them out of the archive, all or none."""
+    with session_scope(engine) as session:
+        for run_id in body.runs:
+            runs.edit(session, run_id, archived=body.archived)
+    announce(*body.runs)
+    return Archived(runs=body.runs)
 
 
 @router.post("/{run_id}/cancel", responses=responses(401, 404, 409))
@@ -310,6 +372,12 @@ def delete_run(run_id: RunId, engine: Database, settings: Configured) -> None:
         runs.delete(session, run_id)
     runs.remove_artifacts(settings, run_id)
     announce(run_id)
+
+
+def _cell(value: Value) -> Cell:
+    if isinstance(value, tuple):
+        return list(map(str, value))
+    return sayable(value) if isinstance(value, float) else value
 
 
 def _queued(run: RunView, response: Response) -> RunView:

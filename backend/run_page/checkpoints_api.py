@@ -57,6 +57,7 @@ class CheckpointView(BaseModel):
     score: float | None = Field(
         description="By the measure that the best are chosen by (training.best_by); null where it has none."
     )
+    score_text: str = Field(description="The score as people read it; empty without one.", examples=["8.0 %"])
     kept_because: list[str] = Field(
         description="Why it stays; empty where it goes at the next clean-up.",
         examples=[["newest", "alias paper"]],
@@ -107,6 +108,7 @@ def list_checkpoints(run_id: RunId, engine: Database, settings: Configured) -> l
                 ],
                 aliases=list(kept.aliases),
                 score=kept.verdict.score,
+                score_text=kept.score_text,
                 kept_because=list(kept.verdict.reasons),
             )
             for kept in keeping.kept_of(session, run_id)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,36 +12,26 @@ from backend.evaluation_page.options import Ref
 from backend.kit.format import size
 from backend.terminal.options import AsJson, OtherProject, Overrides, RunId
 
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from backend.runs.tables import Checkpoint
-
 Weights = Annotated[str, typer.Option(metavar="ema|raw", help="Moving average, or raw.")]
 
 
 def checkpoints(run_id: RunId, as_json: AsJson = False) -> None:
     """List a run's checkpoints, newest first: what they are called, how good they are, why they stay."""
-    from backend.keeping import service as keeping
-    from backend.lifecycle import service as runs
-    from backend.runs import checkpoint_files
-    from backend.terminal.lab import reading, settings
+    from backend.run_page import checkpoints_api as api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show
 
-    with reading() as session:
-        runs.check_exists(session, run_id)
-        kept = keeping.kept_of(session, run_id)
+    kept = call(api.list_checkpoints, run_id=run_id)
     if as_json:
-        lab = settings()
         told = [
             {
-                "step": each.row.step,
-                "size_bytes": each.row.size_bytes,
-                "path": each.row.path,
-                "sha256": {file.weights: file.sha256 for file in checkpoint_files.of(lab, each.row)},
+                "step": each.step,
+                "size_bytes": each.size_bytes,
+                "path": each.path,
+                "sha256": {file.weights: file.sha256 for file in each.files},
                 "aliases": each.aliases,
-                "score": each.verdict.score,
-                "kept_because": each.verdict.reasons,
+                "score": each.score,
+                "kept_because": each.kept_because,
             }
             for each in kept
         ]
@@ -50,8 +39,8 @@ def checkpoints(run_id: RunId, as_json: AsJson = False) -> None:
         return
     rows = [
         (
-            str(each.row.step), ", ".join(each.aliases), each.score_text, size(each.row.size_bytes),
-            "; ".join(each.verdict.reasons) or "nothing needs it", each.row.path,
+            str(each.step), ", ".join(each.aliases), each.score_text, size(each.size_bytes),
+            "; ".join(each.kept_because) or "nothing needs it", each.path,
         )
         for each in kept
     ]  # fmt: skip
@@ -65,24 +54,18 @@ def alias(
     remove: Annotated[bool, typer.Option("--remove", help="Take the name away.")] = False,
 ) -> None:
     """Name a checkpoint of a run, or move the name to another. What has a name is kept."""
-    from backend.keeping import service as keeping
-    from backend.lifecycle import service as runs
-    from backend.terminal.lab import writing
-    from backend.web import notify
+    from backend.run_page import checkpoints_api as api
+    from backend.terminal.calls import call
 
     if remove and checkpoint is not None:
         raise typer.BadParameter("is not for --remove", param_hint="--checkpoint")
-    with writing() as session:
-        runs.check_exists(session, run_id)
-        if remove:
-            keeping.remove_alias(session, run_id, name)
-            said = f"Removed the alias {name} of run {run_id}."
-        else:
-            found = keeping.find(session, run_id, checkpoint)
-            keeping.set_alias(session, run_id, name, found.step)
-            said = f"{name} is step {found.step} of run {run_id}."
-    notify.run_changed(run_id)
-    print(said)
+    if remove:
+        call(api.remove_alias, run_id=run_id, name=name)
+        print(f"Removed the alias {name} of run {run_id}.")
+        return
+    body = api.Named(checkpoint=checkpoint or _newest(run_id))
+    found = call(api.set_alias, run_id=run_id, name=name, body=body)
+    print(f"{name} is step {found.step} of run {run_id}.")
 
 
 def fork(
@@ -94,19 +77,18 @@ def fork(
     project: OtherProject = None,
 ) -> None:
     """Queue a new run with this run's config that starts from one of its checkpoints, changed by --set."""
-    from backend.domain.config.problems import apply_overrides, parse_experiment
-    from backend.lifecycle import service as runs
-    from backend.queue import dispatch
-    from backend.terminal.lab import writing
+    from backend.domain.config.problems import changes_of
+    from backend.run_page import checkpoints_api as api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        parent = runs.get(session, run_id)
-        step = _checkpoint(session, run_id, checkpoint).step
-        values = runs.forked(run_id, parent.config, step, weights, part)
-        config = parse_experiment(apply_overrides(values, overrides or []))
-        new_id = runs.create(session, config, run_id, parent.project if project is None else project).id
-    dispatch.send(new_id)
-    print(f"Queued run {new_id}, forked from step {step} of {run_id}.")
+    _check_one_of(weights, "--weights", "ema", "raw")
+    _check_one_of(part, "--part", "all", "decoder")
+    asked = {"weights": weights, "part": part, "overrides": changes_of(overrides or []), "project": project}
+    body = api.ForkOf.model_validate(asked)
+    ref = checkpoint or _newest(run_id)
+    run = call(api.fork_from_checkpoint, run_id=run_id, step=ref, body=body)
+    step = run.config["training"]["initialise_from"]["step"]
+    print(f"Queued run {run.id}, forked from step {step} of {run_id}.")
 
 
 def weights(
@@ -116,26 +98,27 @@ def weights(
     which: Annotated[str, typer.Option("--weights", metavar="ema|raw", help="Which ones.")] = "ema",
 ) -> None:
     """Write a checkpoint's weights as safetensors, by our names, and say their SHA-256."""
-    from backend.kit.errors import InvalidInput
-    from backend.runs import checkpoint_files
-    from backend.terminal.lab import reading, settings
+    from backend.run_page import checkpoints_api as api
+    from backend.terminal.calls import save
 
-    if which not in checkpoint_files.NAMES:
-        raise typer.BadParameter("must be ema or raw", param_hint="--weights")
-    with reading() as session:
-        found = _checkpoint(session, run_id, checkpoint)
-        source = checkpoint_files.get(settings(), found, which)
-    try:
-        shutil.copyfile(source.path, file)
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror}.", "Name another FILE.") from error
-    print(f"Wrote {file}: {which} weights of step {found.step}, SHA-256 {source.sha256}.")
+    _check_one_of(which, "--weights", "ema", "raw")
+    ref = checkpoint or _newest(run_id)
+    written = save(api.download_weights, file, run_id=run_id, step=ref, weights=which)
+    step = written.name.split("-")[2]  # RUN-step-STEP-WEIGHTS.safetensors
+    print(f"Wrote {file}: {which} weights of step {step}, SHA-256 {written.sha256}.")
 
 
-def _checkpoint(session: Session, run_id: str, ref: str | None) -> Checkpoint:
-    """The checkpoint of a step or an alias, or the newest; NotFound."""
-    from backend.keeping import service as keeping
-    from backend.lifecycle import service as runs
+def _newest(run_id: str) -> str:
+    """The step of the newest checkpoint; NotFound."""
+    from backend.kit.errors import NotFound
+    from backend.run_page import checkpoints_api as api
+    from backend.terminal.calls import call
 
-    runs.check_exists(session, run_id)
-    return keeping.find(session, run_id, ref)
+    if kept := call(api.list_checkpoints, run_id=run_id):
+        return str(kept[0].step)
+    raise NotFound(f"Run {run_id} has no checkpoint yet.", "Wait for its first checkpoint.")
+
+
+def _check_one_of(value: str, option: str, *known: str) -> None:
+    if value not in known:
+        raise typer.BadParameter(f"must be {' or '.join(known)}", param_hint=option)

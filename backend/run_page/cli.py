@@ -25,12 +25,11 @@ app = typer.Typer(
 @app.command()
 def show(run_id: RunId, as_json: AsJson = False) -> None:
     """Show a run's status, results, newest metrics, alarms and the verdict on its encoder."""
-    from backend.lifecycle import service
+    from backend.run_page import api
     from backend.run_view import health
-    from backend.terminal.lab import reading
+    from backend.terminal.calls import call
 
-    with reading() as session:
-        run = service.get(session, run_id)
+    run = call(api.read_run, run_id=run_id)
     verdict = health.view(run)
     if as_json:
         print(json.dumps(run.model_dump(mode="json") | {"health": verdict.model_dump(mode="json")}, indent=2))
@@ -41,29 +40,25 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
 @app.command()
 def log(
     run_id: RunId,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="Number of newest lines to print.")] = 50,
+    lines: Annotated[
+        int, typer.Option("-n", "--lines", min=1, max=10_000, help="Number of newest lines to print.")
+    ] = 50,
 ) -> None:
     """Print the newest lines of a run's log."""
-    from backend.lifecycle import service
-    from backend.runs import logs
-    from backend.terminal.lab import reading
+    from backend.run_page import logs_api as api
+    from backend.terminal.calls import call
 
-    with reading() as session:
-        service.get(session, run_id)
-        for line in logs.tail(session, run_id, None, lines):
-            print(f"{time_of_day(line.wall_time)} {line.level:7} {one_line(line.text)}")
+    for line in call(api.read_log, run_id=run_id, limit=lines).lines:
+        print(f"{time_of_day(line.wall_time)} {line.level:7} {one_line(line.text)}")
 
 
 @app.command()
 def cancel(run_id: RunId) -> None:
     """Stop a run; it is cancelled once its process and its memory are gone."""
-    from backend.lifecycle import service
-    from backend.terminal.lab import writing
-    from backend.web import notify
+    from backend.run_page import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        run = service.request_cancel(session, run_id)
-    notify.run_changed(run_id)
+    run = call(api.cancel_run, run_id=run_id)
     print(f"Run {run_id} is {run.status}.")
 
 
@@ -80,30 +75,25 @@ def resume(
     ] = None,
 ) -> None:
     """Queue a failed or cancelled run again, from its newest checkpoint or an older one."""
-    from backend.lifecycle import service
-    from backend.queue import dispatch
-    from backend.terminal.lab import writing
+    from backend.run_page import api, checkpoints_api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        run = service.resume(session, run_id, checkpoint)
-    dispatch.send(run_id)
+    if checkpoint is None:
+        run = call(api.resume_run, run_id=run_id)
+    else:
+        run = call(checkpoints_api.resume_from_checkpoint, run_id=run_id, step=checkpoint)
     print(f"Run {run_id} is queued: {run.status_cause}.")
 
 
 @app.command()
 def clone(run_id: RunId, overrides: Overrides = None, project: OtherProject = None) -> None:
     """Queue a new run with the config of another one, changed by --set."""
-    from backend.domain.config.problems import apply_overrides, parse_experiment
-    from backend.lifecycle import service
-    from backend.queue import dispatch
-    from backend.terminal.lab import writing
+    from backend.domain.config.problems import changes_of
+    from backend.run_page import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        parent = service.get(session, run_id)
-        config = parse_experiment(apply_overrides(parent.config, overrides or []))
-        new_id = service.create(session, config, run_id, parent.project if project is None else project).id
-    dispatch.send(new_id)
-    print(f"Queued run {new_id}, cloned from {run_id}.")
+    body = api.CloneOf(overrides=changes_of(overrides or []), project=project)
+    print(f"Queued run {call(api.clone_run, run_id=run_id, body=body).id}, cloned from {run_id}.")
 
 
 def _lines(run: RunView) -> list[str]:

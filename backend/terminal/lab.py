@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from backend.kit.errors import NotFound
+from backend.kit.errors import InvalidInput, NotFound
 from backend.settings import PREFIX, Settings
 from backend.terminal.home import holder_of
 
@@ -17,9 +17,20 @@ if TYPE_CHECKING:
 BROKER = f"{PREFIX}BROKER_URL"
 
 
-def settings() -> Settings:
-    """The settings; where no broker is set, that of the lab running on the same folder, if there is one."""
+def here() -> Settings:
+    """The settings, for a command that works on this machine; InvalidInput where a URL names another lab."""
     found = Settings.load()
+    if found.url:
+        raise InvalidInput(
+            f"This command works on the machine of the lab only, not through {found.url}.",
+            "Run it there, or leave out --url and unset ETRM_URL.",
+        )
+    return found
+
+
+def settings() -> Settings:
+    """As `here`; where no broker is set, with that of the lab running on the same folder, if there is one."""
+    found = here()
     if found.broker_url is None and (holder := holder_of(found.home)):
         os.environ[BROKER] = holder.broker_url
         found = Settings.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,9 @@ import typer
 from backend.kit.format import counted
 
 if TYPE_CHECKING:
+    from fastapi import Response
+
     from backend.evaluation.views import EvaluationView
-    from backend.kit.exports.table_files import File
     from backend.scores.measured import PassView
     from backend.scores.oracle import OracleView
 
@@ -47,16 +49,11 @@ def oracle_text(oracle: OracleView | None) -> str:
     return f"{score_text(oracle.score)}: the truth is among the candidates of {found}"
 
 
-def write(file: File, out: Path | None) -> None:
-    """Save the file and say where."""
-    from backend.kit.errors import InvalidInput
+def write(out: Path | None, endpoint: Callable[..., Response], **values: object) -> None:
+    """Save the file that an endpoint gives and say where."""
+    from backend.terminal.calls import save
 
-    path = out or Path(file.name)
-    try:
-        path.write_bytes(file.content)
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be written: {error.strerror}.", "Choose another --out.") from error
-    print(f"Wrote {path}.")
+    print(f"Wrote {save(endpoint, out, **values).path}.")
 
 
 def progress_text(view: EvaluationView) -> str:

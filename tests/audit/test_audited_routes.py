@@ -231,6 +231,10 @@ CASES: dict[str, tuple[Prepare, str]] = {
         "moved in the queue",
     ),
     "POST /api/v1/runs": (sends("POST", lambda _: "/api/v1/runs", {"preset": "quick"}), "launched"),
+    "POST /api/v1/runs/archived": (
+        sends("POST", lambda _: "/api/v1/runs/archived", lambda t: {"runs": [t.external()]}),
+        "edited",
+    ),
     "POST /api/v1/runs/tags": (
         sends("POST", lambda _: "/api/v1/runs/tags", lambda t: {"runs": [t.external()], "add": ["x"]}),
         "edited",

@@ -18,11 +18,12 @@ from backend.evaluation import outcomes as predictions
 from backend.evaluation import service as evaluations
 from backend.evaluation.jobs import Share, ShareLost
 from backend.evaluation.views import EvaluationView
+from backend.kit import service_log
 from backend.kit.errors import Conflict, InvalidInput, NotFound
 from backend.lifecycle import service as runs
 from backend.queue import board as queue_board
 from backend.queue import sweep as queue_sweep
-from backend.runs import checkpoints
+from backend.runs import checkpoints, events
 from backend.runs.status import MAX_ATTEMPTS, RunStatus
 from backend.workers import lease
 from backend.workers import service as workers
@@ -312,3 +313,13 @@ def test_the_run_of_an_active_evaluation_is_not_deleted(engine: Engine) -> None:
         runs.delete(session, RUN)
     with reading_scope(engine) as session, pytest.raises(NotFound):
         evaluations.get(session, view.id)
+
+
+def test_a_job_has_the_trace_id_of_the_request_that_queued_it(engine: Engine) -> None:
+    with service_log.about(trace_id="of-a-request"):
+        view = ask(engine)
+    by_command = ask(engine, views=16)
+    begun(engine, view)
+    with reading_scope(engine) as session:
+        assert events.trace_of_evaluation(session, RUN, view.id) == "of-a-request"
+        assert events.trace_of_evaluation(session, RUN, by_command.id) == ""

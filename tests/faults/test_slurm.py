@@ -16,7 +16,7 @@ from backend.db.session import make_engine, reading_scope, session_scope
 from backend.settings import Settings
 from backend.workers import service as workers
 from tests.support.databases import SqliteFiles
-from tests.support.processes import Lab, eventually
+from tests.support.processes import Lab, eventually, kill
 from tests.support.records.tiny import CHECKPOINT_EVERY, STEPS, tiny
 from worker.service import slurm
 
@@ -83,8 +83,8 @@ def test_a_job_that_has_to_leave_drains_its_worker_and_runs_again(
             process.send_signal(slurm.NOTICE)
         assert_it_went_on(lab, run_id)
     finally:
-        subprocess.Popen(["pkill", "-KILL", "-P", job.job_id]).wait()
-        job.cancel(check=False)
+        controller = psutil.Process(int(job.job_id))
+        kill(controller, *controller.children())  # their workers die with them
 
 
 @pytest.mark.skipif(not has_cluster(), reason="sbatch is not here, or no cluster answers it")

@@ -118,7 +118,7 @@ def lab(tmp_path: Path, sqlite_files: SqliteFiles) -> Iterator[Lab]:
             lab.stop()
 
 
-def test_a_trace_id_leads_from_the_request_to_the_lines_of_its_run_and_evaluation(lab: Lab) -> None:
+def test_a_trace_id_leads_from_the_request_to_the_lines_of_its_run(lab: Lab) -> None:
     done = etrm(lab.folder, "migrate", **lab.environment)
     assert done.returncode == 0, done.stderr
     migrated = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
@@ -130,16 +130,11 @@ def test_a_trace_id_leads_from_the_request_to_the_lines_of_its_run_and_evaluatio
         assert launched.status_code == 201, launched.text
         assert launched.headers["x-request-id"] == TRACE
         run_id = launched.json()["id"]
-        lab.await_status(run_id, "finished")
-
-        small = {"set": "arc-agi-1/evaluation", "first_tasks": 1, "that_fit": True, "views": 1}
-        address = f"/api/v1/runs/{run_id}/evaluations"
-        queued = running.client.post(address, json=small, headers={"X-Request-ID": "proxy-17"})
-        assert queued.status_code == 201, queued.text
-        assert queued.headers["x-request-id"] == "proxy-17"
-        evaluation_id = queued.json()["id"]
-        ended = {"evaluation_id": str(evaluation_id), "message": r".*: (finished|failed)"}
-        eventually(lambda: running.find(running.worker(), **ended), "the end of the evaluation")
+        begun = {"run_id": run_id, "message": "Started process .*"}
+        eventually(lambda: running.find(running.worker(), **begun), "the training's process")
+        assert running.client.post(f"/api/v1/runs/{run_id}/cancel").status_code == 200
+        ended = {"run_id": run_id, "message": ".*: cancelled"}
+        eventually(lambda: running.find(running.worker(), **ended), "the end of the run")
         assert running.client.get("/s/a-secret").status_code == 404
 
     web, worker = running.web(), running.worker()
@@ -155,11 +150,8 @@ def test_a_trace_id_leads_from_the_request_to_the_lines_of_its_run_and_evaluatio
     of_run = running.find(worker, trace_id=TRACE)
     assert {(line["run_id"], line["attempt"]) for line in of_run} == {(run_id, 1)}
     assert {line["logger"] for line in of_run} >= {"worker.service.tasks", "worker.service.supervision"}
-    assert running.find(of_run, message=".*: finished")
+    assert running.find(of_run, **ended)
     assert len({line["worker_id"] for line in worker}) == 1
-    of_evaluation = running.find(worker, trace_id="proxy-17")
-    assert {line["evaluation_id"] for line in of_evaluation} == {evaluation_id}
-    assert running.find(of_evaluation, message=".*: finished")
 
 
 @pytest.mark.parametrize(

@@ -213,8 +213,8 @@ def test_beyond_a_limit_runs_wait_and_the_reason_names_it(people: Engine) -> Non
     add(people, BO, "x")
     assert take(people) == "a"
     assert order(people) == "xbc"
-    assert reasons(people)["b"][0] == "ana may have 1 run at once: 1 running"
-    assert reasons(people)["c"][0] == "ana may have 1 run at once: 1 running, 1 ahead"
+    assert "ana may have 1 run at once: 1 running" in reasons(people)["b"]
+    assert "ana may have 1 run at once: 1 running, 1 ahead" in reasons(people)["c"]
     assert not any("will start" in reason for reason in reasons(people)["b"])
     assert [take(people), take(people)] == ["x", None]
     elapse(people, 60)
@@ -223,6 +223,7 @@ def test_beyond_a_limit_runs_wait_and_the_reason_names_it(people: Engine) -> Non
         assert queue_sweep.sweep(session, count_lapsed=False).runs == []  # no worker is woken for nothing
     finish(people, "a")
     with session_scope(people) as session:
+        workers.beat(session, sign)
         assert queue_sweep.sweep(session, count_lapsed=False).runs == ["b"]
     assert take(people) == "b"
 

@@ -36,9 +36,9 @@ def typed(home: Path, *arguments: str, **variables: str) -> CompletedProcess[str
             patch.delenv(name)
         for name, value in environment(home, **variables).items():
             patch.setenv(name, value)
-        if "ETRM_BROKER_URL" not in variables:
-            patch.setenv("ETRM_BROKER_URL", "")  # a command may set it, and what was patched is undone
-            patch.delenv("ETRM_BROKER_URL")
+        for name in {"ETRM_BROKER_URL", "ETRM_URL", "ETRM_TOKEN"} - variables.keys():
+            patch.setenv(name, "")  # a command may set it, and what was patched is undone
+            patch.delenv(name)
         patch.setattr(os, "execv", replace)
         patch.setattr(sys, "argv", ["etrm", *arguments])
         try:

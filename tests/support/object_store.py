@@ -42,7 +42,10 @@ class S3Server:
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
-        eventually(lambda: self._answers("/bucket"), f"the S3 server ({log})", every=0.2)
+
+    def create_bucket(self) -> None:
+        """Wait until it answers, which takes seconds to start."""
+        eventually(lambda: self._answers("/bucket"), "the S3 server", every=0.2)
 
     def new_url(self) -> str:
         """A place of its own in the bucket."""
@@ -74,8 +77,11 @@ class S3Server:
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     server = S3Server(tmp_path_factory.mktemp("s3") / "log")
-    yield server
-    server.stop()
+    try:
+        server.create_bucket()
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture

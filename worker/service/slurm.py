@@ -18,9 +18,11 @@ from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Any, NamedTuple
 
+from backend.kit import die_with_parent
 from backend.kit.errors import FieldProblem, InvalidInput, Unavailable
 from backend.kit.problems import not_valid
 from backend.settings import Settings
+from worker.service.supervision import python_module
 
 OPTION = "--slurm"
 JOB_NAME = "etrm-worker"
@@ -75,11 +77,13 @@ class SlurmWorker:
     def __call__(self) -> None:
         """Work until Slurm wants the node back. An error where the worker ends by itself."""
         signal.signal(signal.SIGTERM, self._leave)
+        labels = ",".join((*self._labels, job_label()))
         worker = subprocess.Popen(
-            [sys.executable, "-m", "worker", "worker", "--labels", ",".join((*self._labels, job_label()))],
+            [sys.executable, "-I", "-S", str(die_with_parent.__file__), str(os.getpid()),
+             *python_module("worker", "worker", "--labels", labels)],
             # Slurm signals every process of a job: here the notice means nothing, and would kill.
             preexec_fn=lambda: signal.signal(NOTICE, signal.SIG_IGN),
-        )
+        )  # fmt: skip
         self._pid = worker.pid
         self._await_its_end()
         status = worker.wait()

@@ -80,6 +80,12 @@ def apply_overrides(raw: object, assignments: Iterable[str]) -> dict[str, Any]:
     Values are JSON, or text where they are none. Members of lists go by position (`evaluation.sets.0.name`).
     The order does not matter: a changed kind never undoes an assignment beside it.
     """
+    merged: dict[str, Any] = _merge(_expand(raw), changes_of(assignments), ExperimentConfig)
+    return merged
+
+
+def changes_of(assignments: Iterable[str]) -> dict[str, Any]:
+    """The nested overrides that `apply_overrides` reads in assignments; InvalidConfig."""
     changes: dict[str, Any] = {}
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
@@ -94,8 +100,7 @@ def apply_overrides(raw: object, assignments: Iterable[str]) -> dict[str, Any]:
                 inner[key] = {}
             inner = inner[key]
         inner[keys[-1]] = _value(text.strip())
-    merged: dict[str, Any] = _merge(_expand(raw), changes, ExperimentConfig)
-    return merged
+    return changes
 
 
 def flatten(config: ExperimentConfig | Mapping[str, Any]) -> dict[str, Any]:

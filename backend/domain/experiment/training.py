@@ -51,7 +51,7 @@ class RunStart(Config):
     run: str = field(
         "",
         "Run",
-        "Id of the run. Its checkpoints must be in the same artifacts folder.",
+        "Id of the run. Its checkpoints must be in the same artifacts folder or object store.",
         min_length=1,
         max_length=120,
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",

@@ -2,7 +2,7 @@
 
 `python -m tests.faults.long` runs tries, adds them to the results file and writes the table of
 docs/reliability.md from it; `… render` only writes the table; `… list` names the kinds. What a session has
-tried and found kept is not tried again with the same seed, so `--minutes` spreads a long run over several.
+tried and was kept is not tried again with the same seed, so `--minutes` spreads a long run over several.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _run(asked: argparse.Namespace) -> int:
         for name in names
         if (name, asked.seed, number) not in done
     ]
-    plan.sort(key=lambda each: each[:2])  # a lab is started once for all tries on its database
+    plan.sort(key=lambda planned: planned[:2])  # a lab is started once for all tries on its database
     began, broken = time.monotonic(), 0
     with Labs() as labs:
         tries = Tries(labs)
@@ -68,7 +68,8 @@ def _run(asked: argparse.Namespace) -> int:
             broken += result.verdict == BROKEN
             took = time.monotonic() - started
             print(
-                f"  {result.verdict} in {took:.0f} s, on after {result.seconds} s: {result.cause}", flush=True
+                f"  {result.verdict} in {took:.0f} s, continued after {result.seconds} s: {result.cause}",
+                flush=True,
             )
     print(f"{broken} promises broken; repeat with --seed {asked.seed}")
     return broken

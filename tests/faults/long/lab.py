@@ -24,7 +24,7 @@ from tests.support.processes import PATIENCE, Lab, eventually, kill
 from tests.support.web import WebServer
 
 KEPT_FREE = 0.01  # GiB: the disks that a fault fills are small
-BETWEEN_POINTS = 0.2  # seconds
+BETWEEN_POINTS = 0.5  # seconds
 ANSWER_SECONDS = 5.0  # for which the script waits before it sends a point again
 
 
@@ -81,11 +81,12 @@ class Script(threading.Thread):
 
     def __init__(self, lab: FaultedLab) -> None:
         super().__init__(name="script", daemon=True)
+        self.lab = lab
         self._client = lab.client()
-        self._client.timeout = httpx.Timeout(ANSWER_SECONDS)
         made = self._client.post("/api/v1/runs/external", json={"name": "script", "config": {}})
         made.raise_for_status()
         self.run_id = str(made.json()["id"])
+        self._client.timeout = httpx.Timeout(ANSWER_SECONDS)
         self.acknowledged: dict[int, float] = {}
         self._over = threading.Event()
 
@@ -156,8 +157,8 @@ class Labs:
 
     def drop(self, database: str) -> None:
         """Stop the lab on this database: the next one is new."""
-        if found := self._open.pop(database, None):
-            found[1].close()
+        if opened := self._open.pop(database, None):
+            opened[1].close()
 
     @contextmanager
     def _started(self, database: str) -> Iterator[FaultedLab]:

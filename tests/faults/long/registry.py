@@ -6,14 +6,14 @@ strikes and heals; after it, once the runs have ended, it may check what only th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.faults.long.trial import Trial
 
-Course = Callable[["Trial"], Iterator[None]]
+Course = Generator[None, None, None]
 SQLITE, POSTGRES = "sqlite", "postgres"
 EITHER = (SQLITE, POSTGRES)
 
@@ -34,7 +34,7 @@ class Kind:
     fault: str  # in the table
     promise: str
     databases: tuple[str, ...]
-    course: Course
+    course: Callable[[Trial], Course]
 
 
 KINDS: dict[str, Kind] = {}
@@ -42,10 +42,10 @@ KINDS: dict[str, Kind] = {}
 
 def fault(
     name: str, words: str, promise: str, databases: tuple[str, ...] = EITHER
-) -> Callable[[Course], Course]:
+) -> Callable[[Callable[[Trial], Course]], Callable[[Trial], Course]]:
     """Register a kind: its name, the fault and the promise in words."""
 
-    def register(course: Course) -> Course:
+    def register(course: Callable[[Trial], Course]) -> Callable[[Trial], Course]:
         KINDS[name] = Kind(name, words, promise, databases, course)
         return course
 

@@ -94,7 +94,7 @@ def document(results: Sequence[Result], fleets: Sequence[FleetResult] = ()) -> s
     kept = sum(result.verdict == KEPT for result in tried)
     slowest = max((result.seconds for result in tried), default=0.0)
     rows = [
-        f"| {kind.fault} | {kind.promise} | {_outcome([each for each in results if each.kind == name])} |"
+        f"| {kind.fault} | {kind.promise} | {_outcome(result for result in results if result.kind == name)} |"
         for name, kind in KINDS.items()
     ]
     return _TEXT.format(tries=len(tried), kept=kept, slowest=slowest, rows="\n".join(rows)) + _two_hosts(
@@ -167,14 +167,14 @@ _TEXT = """\
 What the lab promises when something breaks, and how often that was tried. This page is made of
 [reliability.jsonl](reliability.jsonl), one line a try; `make faults` adds tries and writes it again.
 
-**{tries} faults so far, {kept} promises kept. The slowest run ended or went on {slowest:.0f} s after
+**{tries} faults so far, {kept} promises kept. The slowest run ended or continued {slowest:.0f} s after
 its fault was over.**
 
 Each try is a real lab (web server, broker, worker, SQLite or PostgreSQL) with a training of
 100 steps that saves every 10 and is evaluated. The fault strikes at a random moment, drawn from a
 seed, and is then healed. A promise is kept if, besides what the table says,
 
-- every run ends or goes on within 90 s after the fault is over, with the status and the cause that
+- every run ends or continues within 90 s after the fault is over, with the status and the cause that
   the fault should have;
 - nothing that the API had acknowledged before the fault is lost or doubled: points, predictions,
   checkpoints, and the points that a script keeps logging through the API during the fault;

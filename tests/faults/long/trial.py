@@ -28,7 +28,7 @@ from tests.faults.long.registry import Missed
 from tests.support.processes import Lab, eventually
 from tests.support.records.tiny import STEPS, numbers, tiny
 
-LIMIT = 90.0  # seconds after healing within which a run ends or goes on
+LIMIT = 90.0  # seconds after healing within which a run ends or continues
 JITTER = 0.4  # seconds at most between the step that is waited for and the fault
 EVALUATING = "evaluating"
 CAUSES = ("interrupted", "released", "node_fault")  # events that say why an attempt ended
@@ -38,7 +38,7 @@ Curves = Mapping[str, Mapping[int, float]]
 
 
 @dataclass(frozen=True)
-class Found:
+class Content:
     """What a run has: its points, what it answered, and its checkpoints."""
 
     points: Curves
@@ -56,14 +56,14 @@ class Started:
     points: dict[str, dict[int, float]] = field(default_factory=dict)
     predictions: dict[tuple[int, str, int], Any] = field(default_factory=dict)
     step_at_heal: int = 0
-    seconds: float | None = None  # from healing until it ended or went on
+    seconds: float | None = None  # from healing until it ended or continued
 
 
 class Trial:
     """What a kind works with. `draw` is the only source of chance; `stack` undoes what must be undone."""
 
     def __init__(
-        self, labs: Labs, lab: FaultedLab, expected: Found | None, draw: random.Random, stack: ExitStack
+        self, labs: Labs, lab: FaultedLab, expected: Content | None, draw: random.Random, stack: ExitStack
     ) -> None:
         self.labs = labs
         self.lab = lab
@@ -123,14 +123,14 @@ class Trial:
             }
             for name, curve in curves.items()
         }
-        started.predictions = {_key(each): each["candidates"] for each in answered}
+        started.predictions = {_key(one): one["candidates"] for one in answered}
 
     def child(self, run_id: str) -> psutil.Process:
         """The training process of a run; Missed if it has ended."""
-        found = self.lab.child(run_id)
-        if found is None:
+        child = self.lab.child(run_id)
+        if child is None:
             raise Missed(f"the process of run {run_id} had ended")
-        return found
+        return child
 
     def ends_as(self, run_id: str, status: RunStatus, compared: bool = True) -> None:
         """The run is to end so, and not finished; `compared` with the undisturbed run as far as it went."""
@@ -138,25 +138,24 @@ class Trial:
         started.ends, started.compared = status, compared
 
     def started(self, run_id: str) -> Started:
-        return next(each for each in self.runs if each.run_id == run_id)
+        return next(started for started in self.runs if started.run_id == run_id)
 
     # --- after it
 
     def check(self) -> None:
         """The one check of every kind. What is wrong is added to `findings`; returns once all runs ended."""
-        self._await_going_on()
-        for each in self.runs:
-            row = self._ended(each.run_id)
-            if row.status != each.ends:
+        self._await_progress()
+        for started in self.runs:
+            row = self._ended(started.run_id)
+            if row.status != started.ends:
                 self.findings.append(
-                    f"run {each.run_id} is {row.status}, not {each.ends}: {row.status_cause}"
+                    f"run {started.run_id} is {row.status}, not {started.ends}: {row.status_cause}"
                 )
-            if each.seconds is None or each.seconds > LIMIT:
+            if started.seconds is None or started.seconds > LIMIT:
                 load = f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
-                self.findings.append(
-                    f"run {each.run_id} went on only {each.seconds} s after the fault was over ({load})"
-                )
-            self._check_found(each)
+                late = f"continued only {started.seconds} s after the fault was over ({load})"
+                self.findings.append(f"run {started.run_id} {late}")
+            self._check_content(started)
         if self.script:
             self._check_script(self.script)
 
@@ -166,12 +165,14 @@ class Trial:
 
     def told_cause(self) -> str:
         """The last word on why a run of this try stopped, for the results file."""
-        for each in self.runs:
+        for started in self.runs:
             with reading_scope(self.lab.engine) as session:
-                told = [event.text for event in events.list(session, each.run_id) if event.kind in CAUSES]
+                told = [event.text for event in events.list(session, started.run_id) if event.kind in CAUSES]
             if told:
                 return told[-1]
-        return next((cause for each in self.runs if (cause := self.lab.row(each.run_id).status_cause)), "")
+        return next(
+            (cause for started in self.runs if (cause := self.lab.row(started.run_id).status_cause)), ""
+        )
 
     def expect(self, run_id: str, kind: str, words: str = "") -> None:
         """The run has an event of this kind with these words: the right cause."""
@@ -182,28 +183,28 @@ class Trial:
 
     def expect_attempts(self, run_id: str, count: int) -> None:
         """The run needed so many attempts."""
-        found = self.lab.row(run_id).attempt
-        if found != count:
-            self.findings.append(f"run {run_id} took {found} attempts, not {count}")
+        attempts = self.lab.row(run_id).attempt
+        if attempts != count:
+            self.findings.append(f"run {run_id} took {attempts} attempts, not {count}")
 
-    def _await_going_on(self) -> None:
+    def _await_progress(self) -> None:
         """Wait until each run has ended or recorded a step beyond those it had, and note after how long."""
         began = time.monotonic()
-        for each in self.runs:
-            each.step_at_heal = self._row(each.run_id).step
+        for started in self.runs:
+            started.step_at_heal = self._row(started.run_id).step
 
-        def all_go_on() -> bool:
-            rows = {each.run_id: self._row(each.run_id) for each in self.runs}
+        def all_continue() -> bool:
+            rows = {started.run_id: self._row(started.run_id) for started in self.runs}
             running = any(row.status == RunStatus.RUNNING for row in rows.values())
-            for each in (run for run in self.runs if run.seconds is None):
-                row = rows[each.run_id]
-                works = row.status == RunStatus.RUNNING and row.step > each.step_at_heal
+            for started in (run for run in self.runs if run.seconds is None):
+                row = rows[started.run_id]
+                works = row.status == RunStatus.RUNNING and row.step > started.step_at_heal
                 waits = row.status == RunStatus.QUEUED and running and not row.attempt  # its turn comes
                 if works or waits or RunStatus(row.status).is_over:
-                    each.seconds = round(time.monotonic() - began, 1)
-            return all(each.seconds is not None for each in self.runs)
+                    started.seconds = round(time.monotonic() - began, 1)
+            return all(started.seconds is not None for started in self.runs)
 
-        eventually(all_go_on, "every run to go on")
+        eventually(all_continue, "every run to continue")
 
     def _ended(self, run_id: str) -> Run:
         def ended() -> Run | None:
@@ -223,16 +224,16 @@ class Trial:
 
         return eventually(read, "the database")
 
-    def _check_found(self, started: Started) -> None:
+    def _check_content(self, started: Started) -> None:
         run_id = started.run_id
-        found = found_of(self.lab, run_id)
-        points = numbers(found.points)  # type: ignore[arg-type]
+        content = content_of(self.lab, run_id)
+        points = numbers(content.points)  # type: ignore[arg-type]
         for name, curve in numbers(started.points).items():
             if not _equal(curve, {step: points.get(name, {}).get(step) for step in curve}):
                 self.findings.append(f"run {run_id} lost acknowledged points of {name}")
         with self.lab.client() as client:
             answered = _answer(client, f"{API}/{run_id}/predictions?limit=100")["predictions"]
-        now = {_key(each): each["candidates"] for each in answered}
+        now = {_key(one): one["candidates"] for one in answered}
         if len(now) != len(answered):
             self.findings.append(f"run {run_id} has predictions twice")
         for key, candidates in started.predictions.items():
@@ -242,32 +243,34 @@ class Trial:
         if steps != list(range(1, len(steps) + 1)):
             self.findings.append(f"run {run_id} has a gap in its steps: {steps}")
         if self._expected and started.compared:
-            self._compare(started, points, found, self._expected)
-        self._check_checkpoints(run_id, found)
+            self._compare(started, points, content, self._expected)
+        self._check_checkpoints(run_id)
 
-    def _compare(self, started: Started, points: Curves, found: Found, expected: Found) -> None:
+    def _compare(self, started: Started, points: Curves, content: Content, expected: Content) -> None:
         """With the undisturbed run: all of it, or of a run that was not to finish the beginning."""
         run_id = started.run_id
         whole = started.ends is RunStatus.FINISHED
+        if whole and points.keys() != expected.points.keys():
+            self.findings.append(f"run {run_id} has other series: {points.keys() ^ expected.points.keys()}")
         for name, curve in expected.points.items():
             own = points.get(name, {})
             wanted = curve if whole else {step: curve[step] for step in own if step in curve}
             if not _equal(wanted, own):
                 wrong = sorted(step for step in {*wanted, *own} if not _same(wanted.get(step), own.get(step)))
                 self.findings.append(f"run {run_id} has other points of {name} at steps {wrong[:9]}")
-        if whole and found.outcomes != expected.outcomes:
+        if whole and content.outcomes != expected.outcomes:
             self.findings.append(f"run {run_id} has other predictions than the undisturbed run")
-        if whole and found.checkpoints != expected.checkpoints:
+        if whole and content.checkpoints != expected.checkpoints:
             self.findings.append(
-                f"run {run_id} has checkpoints of steps {found.checkpoints}, not {expected.checkpoints}"
+                f"run {run_id} has checkpoints of steps {content.checkpoints}, not {expected.checkpoints}"
             )
 
-    def _check_checkpoints(self, run_id: str, found: Found) -> None:
+    def _check_checkpoints(self, run_id: str) -> None:
         """Every checkpoint that the database lists is there and whole, and there is no other."""
         from worker.training.checkpoints import checkpoint
 
         with reading_scope(self.lab.engine) as session:
-            listed = {self.lab.artifacts / each.path for each in checkpoints.list(session, run_id)}
+            listed = {self.lab.artifacts / row.path for row in checkpoints.list(session, run_id)}
         present = set(checkpoint.list_checkpoints(self.lab.artifacts / run_id))
         for path in sorted(listed):
             try:
@@ -280,7 +283,7 @@ class Trial:
     def _check_script(self, script: Script) -> None:
         """Every point that the API has acknowledged is there, once."""
         script.end()
-        stored = self.lab.points(script.run_id).get("loss", {})
+        stored = script.lab.points(script.run_id).get("loss", {})
         lost = [step for step, value in script.acknowledged.items() if stored.get(step) != value]
         if lost:
             self.findings.append(f"the script lost acknowledged points of steps {lost[:9]}")
@@ -288,32 +291,32 @@ class Trial:
             self.findings.append("the API acknowledged nothing that the script sent")
 
 
-def found_of(lab: Lab, run_id: str) -> Found:
+def content_of(lab: Lab, run_id: str) -> Content:
     """What a run has; fails where a step or an evaluation is there twice."""
     with reading_scope(lab.engine) as session:
         done = predictions.evaluations(session, run_id)
         outcomes = tuple(
             sorted(
-                (outcome for each in done for outcome in predictions.outcomes(session, each.id)),
+                (outcome for evaluation in done for outcome in predictions.outcomes(session, evaluation.id)),
                 key=lambda outcome: (outcome.task_id, outcome.test_index),
             )
         )
-        steps = tuple(each.step for each in checkpoints.list(session, run_id))
+        steps = tuple(row.step for row in checkpoints.list(session, run_id))
         curves = series.read(session, run_id)
     points = {}
     for name, curve in curves.items():
         taken = curve.steps.tolist()
         assert len(set(taken)) == len(taken), f"{name} has a step twice"
         points[name] = dict(zip(taken, curve.values.tolist(), strict=True))
-    return Found(points, outcomes, steps)
+    return Content(points, outcomes, steps)
 
 
-def undisturbed(lab: FaultedLab) -> Found:
+def undisturbed(lab: FaultedLab) -> Content:
     """What a run has that nothing happens to."""
     run_id = lab.submit(tiny())
     lab.await_status(run_id, RunStatus.FINISHED)
-    found = found_of(lab, run_id)
-    return Found(numbers(found.points), found.outcomes, found.checkpoints)  # type: ignore[arg-type]
+    content = content_of(lab, run_id)
+    return Content(numbers(content.points), content.outcomes, content.checkpoints)  # type: ignore[arg-type]
 
 
 def _answer(client: httpx.Client, path: str) -> Any:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
+from backend.kit.errors import EtrmError
 from tests.faults.long.lab import FaultedLab, Labs
 from tests.faults.long.registry import Kind, Missed, Skipped
 from tests.faults.long.results import BROKEN, KEPT, SKIPPED, Result
-from tests.faults.long.trial import Found, Trial, undisturbed
+from tests.faults.long.trial import Content, Trial, undisturbed
 
 MISSES = 5  # tries in which the fault may come too late before that counts as broken
 
@@ -21,7 +23,7 @@ class Tries:
 
     def __init__(self, labs: Labs) -> None:
         self._labs = labs
-        self._expected: Found | None = None
+        self._expected: Content | None = None
 
     def carry_out(self, kind: Kind, seed: int, number: int) -> Result:
         """One try; whatever goes wrong in it is its result."""
@@ -58,20 +60,20 @@ class Tries:
             stack.callback(_leave_nothing, trial)
             trial.script_logs()
             course = kind.course(trial)
+            stack.callback(course.close)
             next(course)
             trial.check()
             if next(course, "over") != "over":
                 raise AssertionError(f"{kind.name} yields twice")
-            seconds = max((each.seconds or 0.0 for each in trial.runs), default=0.0)
+            seconds = max((started.seconds or 0.0 for started in trial.runs), default=0.0)
             return seconds, trial.findings, trial.told_cause()
 
 
 def _leave_nothing(trial: Trial) -> None:
     """A try that was given up leaves no run to the next one."""
-    for each in trial.runs:
-        row = trial.lab.row(each.run_id)
-        if row.finished_at is None:
-            trial.lab.cancel(each.run_id)
+    for started in trial.runs:
+        with suppress(EtrmError, SQLAlchemyError):  # it has ended, or the lab is beyond that
+            trial.lab.cancel(started.run_id)
 
 
 def database_of(kind: Kind, seed: int, number: int) -> str:

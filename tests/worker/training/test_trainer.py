@@ -155,6 +155,26 @@ def test_a_stop_asked_before_the_first_step_leaves_at_once_with_a_checkpoint(tmp
     assert checkpoint.load(checkpoint.find(tmp_path)).step == 0
 
 
+class Settling(Memory):
+    """Notes what there was whenever the trainer waited for the journal: points, and checkpoints on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.settled: list[tuple[list[int], list[int]]] = []
+        self._folder = folder
+
+    def settle(self) -> None:
+        saved = [checkpoint.step_of(path) for path in checkpoint.list_checkpoints(self._folder)]
+        self.settled.append((list(self.points), saved))
+
+
+def test_points_are_in_the_journal_before_the_checkpoint_that_follows_them(tmp_path: Path) -> None:
+    recorder = Settling(tmp_path)
+    often = {"log_every": 2, "checkpoint_every": 4}
+    run(tiny(steps=8, evaluation=NO_EVALUATION, training=often), tmp_path, recorder)
+    assert recorder.settled == [([2, 4], []), ([2, 4, 6, 8], [4])]
+
+
 def test_numbers_that_are_no_numbers_end_the_run_with_the_way_back(tmp_path: Path) -> None:
     config = tiny(steps=20, evaluation=NO_EVALUATION)
     run(tiny(steps=10, evaluation=NO_EVALUATION), tmp_path)

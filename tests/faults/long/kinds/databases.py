@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 import pytest
@@ -12,7 +11,7 @@ from sqlalchemy import text
 
 from backend.db.migrate import upgrade
 from tests.faults.long.lab import FaultedLab, seed
-from tests.faults.long.registry import POSTGRES, SQLITE, fault
+from tests.faults.long.registry import POSTGRES, SQLITE, Course, fault
 from tests.faults.long.trial import Trial
 from tests.support.processes import eventually
 
@@ -27,7 +26,7 @@ AN_OLDER_REVISION = "search_depth"  # the last one at which no worker says wheth
     "waited out in the same attempt; scripts that log are told so",
     (POSTGRES,),
 )
-def read_only(trial: Trial) -> Iterator[None]:
+def read_only(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id)
     assert trial.lab.server
@@ -38,7 +37,7 @@ def read_only(trial: Trial) -> Iterator[None]:
 
 
 @fault("locked", "SQLite locked for 30 s by another program", "waited out in the same attempt", (SQLITE,))
-def locked(trial: Trial) -> Iterator[None]:
+def locked(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id)
     with closing(sqlite3.connect(str(trial.lab.engine.url.database), isolation_level=None)) as other:
@@ -55,7 +54,7 @@ def locked(trial: Trial) -> Iterator[None]:
     "the database becomes newer than the program",
     "nothing is claimed and the worker says so; claimed once the versions fit again",
 )
-def schema_newer(trial: Trial) -> Iterator[None]:
+def schema_newer(trial: Trial) -> Course:
     training = trial.submit()
     trial.reach(training)
     waiting = trial.submit()
@@ -63,8 +62,8 @@ def schema_newer(trial: Trial) -> Iterator[None]:
         kept = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
         connection.execute(text("UPDATE alembic_version SET version_num = 'of_the_future'"))
     try:
-        said = "newer than this program"
-        eventually(lambda: said in trial.worker_said(), "the worker's words")
+        words = "newer than this program"
+        eventually(lambda: words in trial.worker_said(), "the worker's words")
         trial.pause(AWAY[0])
         if trial.lab.row(waiting).attempt:
             trial.findings.append("a worker claimed a run in tables of another version")
@@ -81,7 +80,7 @@ def schema_newer(trial: Trial) -> Iterator[None]:
     "waits and says so; works once it is migrated",
     (SQLITE,),
 )
-def schema_older(trial: Trial) -> Iterator[None]:
+def schema_older(trial: Trial) -> Course:
     yield from _before_tables(trial, AN_OLDER_REVISION, "older than this program")
 
 
@@ -91,11 +90,11 @@ def schema_older(trial: Trial) -> Iterator[None]:
     "waits and says so; works once there are tables",
     (SQLITE,),
 )
-def schema_empty(trial: Trial) -> Iterator[None]:
+def schema_empty(trial: Trial) -> Course:
     yield from _before_tables(trial, "", "The database has no tables yet.")
 
 
-def _before_tables(trial: Trial, revision: str, said: str) -> Iterator[None]:
+def _before_tables(trial: Trial, revision: str, words: str) -> Course:
     """A lab of its own, whose worker is there before the tables."""
     folder, url = trial.labs.bare("tables")
     if revision:
@@ -108,7 +107,7 @@ def _before_tables(trial: Trial, revision: str, said: str) -> Iterator[None]:
             patch.setenv(name, value)
         lab.start_broker()
         lab.start_worker()
-        eventually(lambda: said in lab.worker_log(), "the worker's words")
+        eventually(lambda: words in lab.worker_log(), "the worker's words")
         trial.pause(AWAY[0])
         upgrade(url)
         seed(url)

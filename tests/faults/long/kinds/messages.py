@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import redis
 
 from backend.queue import dispatch
 from backend.runs.status import RunStatus
-from tests.faults.long.registry import fault
+from tests.faults.long.registry import Course, fault
 from tests.faults.long.trial import Trial
 from tests.support.processes import eventually
 
@@ -17,7 +15,7 @@ LATE = 5.0  # seconds at most
 
 
 @fault("messages-doubled", "messages doubled", "each run is trained once")
-def doubled(trial: Trial) -> Iterator[None]:
+def doubled(trial: Trial) -> Course:
     first, second = trial.submit(), trial.submit()
     for _ in range(COPIES):
         dispatch.send(trial.draw.choice((first, second)))
@@ -30,7 +28,7 @@ def doubled(trial: Trial) -> Iterator[None]:
 
 
 @fault("messages-lost", "messages lost (the broker is emptied)", "sent again by the next sweep")
-def lost(trial: Trial) -> Iterator[None]:
+def lost(trial: Trial) -> Course:
     first, second = trial.submit(), trial.submit()
     trial.reach(first)
     with redis.Redis.from_url(trial.lab.environment["ETRM_BROKER_URL"]) as broker:
@@ -41,7 +39,7 @@ def lost(trial: Trial) -> Iterator[None]:
 
 
 @fault("messages-late", "messages late: while the run trains, and after its end", "they change nothing")
-def late(trial: Trial) -> Iterator[None]:
+def late(trial: Trial) -> Course:
     run_id = trial.submit(tell=False)
     trial.pause(LATE)
     dispatch.send(run_id)

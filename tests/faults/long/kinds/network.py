@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from backend.db.session import reading_scope
 from backend.runs.status import RunStatus
 from backend.workers import service as workers
 from tests.faults.long.lab import end
-from tests.faults.long.registry import POSTGRES, Skipped, fault
+from tests.faults.long.registry import POSTGRES, Course, Skipped, fault
 from tests.faults.long.trial import Trial
 from tests.support.namespaces import ip, why_not
 from tests.support.processes import eventually, kill
@@ -24,7 +23,7 @@ from tests.support.records.tiny import STEPS
 HERE, THERE = "10.213.7.1", "10.213.7.2"
 WRONG = 120  # seconds
 LIBRARY = "libfaketime.so.1"
-RIGHT_TIME = "is shown with it, takes no live worker's run, and carries its own like any other"
+RIGHT_TIME = "takes no live worker's run; its own run is like any other"
 AFTERWARDS = 5.0  # seconds at most between the takeover and the return of the host
 
 
@@ -34,7 +33,7 @@ AFTERWARDS = 5.0  # seconds at most between the takeover and the return of the h
     "another worker takes its run; what the cut-off training still writes counts for nothing, and it leaves",
     (POSTGRES,),
 )
-def partition(trial: Trial) -> Iterator[None]:
+def partition(trial: Trial) -> Course:
     lab = trial.lab
     assert lab.server
     space = _namespace(trial)
@@ -129,22 +128,22 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 @fault(
     "clock-ahead",
     "a host whose clock is 120 s ahead joins",
-    "takes no live worker's run; its own run is like any other",
+    RIGHT_TIME,
 )
-def clock_ahead(trial: Trial) -> Iterator[None]:
+def clock_ahead(trial: Trial) -> Course:
     yield from _wrong_clock(trial, WRONG)
 
 
 @fault(
     "clock-behind",
     "a host whose clock is 120 s behind joins",
-    "takes no live worker's run; its own run is like any other",
+    RIGHT_TIME,
 )
-def clock_behind(trial: Trial) -> Iterator[None]:
+def clock_behind(trial: Trial) -> Course:
     yield from _wrong_clock(trial, -WRONG)
 
 
-def _wrong_clock(trial: Trial, seconds: int) -> Iterator[None]:
+def _wrong_clock(trial: Trial, seconds: int) -> Course:
     """A second worker with a wrong clock joins while the first trains; then it has the lab to itself."""
     library = _fake_time()
     lab = trial.lab
@@ -155,8 +154,8 @@ def _wrong_clock(trial: Trial, seconds: int) -> Iterator[None]:
 
     def shown() -> bool:
         with reading_scope(lab.engine) as session:
-            found = [each for each in workers.listed(session) if each.pid == odd.pid]
-        return any(abs(each.clock_ahead - seconds) < WRONG / 4 for each in found)
+            listed = [worker for worker in workers.listed(session) if worker.pid == odd.pid]
+        return any(abs(worker.clock_ahead - seconds) < WRONG / 4 for worker in listed)
 
     eventually(shown, "the wrong clock on the workers' list")
     eventually(lambda: RunStatus(lab.row(first_run).status).is_over, "the end of the first run")
@@ -172,6 +171,6 @@ def _wrong_clock(trial: Trial, seconds: int) -> Iterator[None]:
 
 def _fake_time() -> str:
     for folder in (Path("/usr/lib"), Path("/usr/local/lib")):
-        if found := next(folder.rglob(LIBRARY), None):
-            return str(found)
+        if library := next(folder.rglob(LIBRARY), None):
+            return str(library)
     raise Skipped("needs libfaketime (`apt-get install faketime`)")

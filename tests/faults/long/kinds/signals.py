@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 
 from backend.workers import lease
 from tests.faults.long.lab import FaultedLab, end
@@ -25,7 +26,7 @@ LEAVES_IN = 3.0  # seconds that clients of PostgreSQL have before they are cut o
 @fault(
     "kill-child", "`kill -9` of the training process", "resumes from its newest checkpoint; the run says why"
 )
-def kill_child(trial: Trial) -> Iterator[None]:
+def kill_child(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id)
     kill(trial.child(run_id))
@@ -34,7 +35,7 @@ def kill_child(trial: Trial) -> Iterator[None]:
 
 
 @fault("term-child", "SIGTERM to the training process", "saves, leaves and is queued again")
-def term_child(trial: Trial) -> Iterator[None]:
+def term_child(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id)
     trial.child(run_id).terminate()
@@ -42,8 +43,8 @@ def term_child(trial: Trial) -> Iterator[None]:
     _check_released(trial, run_id, "stop requested")
 
 
-@fault("stop-child", "SIGSTOP of the training process beyond the lease", "goes on in the same attempt")
-def stop_child(trial: Trial) -> Iterator[None]:
+@fault("stop-child", "SIGSTOP of the training process beyond the lease", "continues in the same attempt")
+def stop_child(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id)
     _freeze(trial, trial.child(run_id).pid)
@@ -57,7 +58,7 @@ def stop_child(trial: Trial) -> Iterator[None]:
 @fault(
     "kill-worker", "`kill -9` of the worker", "takes its training with it; the next worker resumes the run"
 )
-def kill_worker(trial: Trial) -> Iterator[None]:
+def kill_worker(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id)
     child = trial.child(run_id)
@@ -70,7 +71,7 @@ def kill_worker(trial: Trial) -> Iterator[None]:
 
 
 @fault("term-worker", "SIGTERM to the worker", "saves its run and puts it back; the next worker resumes it")
-def term_worker(trial: Trial) -> Iterator[None]:
+def term_worker(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id)
     trial.child(run_id)
@@ -86,7 +87,7 @@ def term_worker(trial: Trial) -> Iterator[None]:
     "SIGSTOP of the worker alone beyond the lease",
     "another worker takes the run; what the first one still writes counts for nothing",
 )
-def stop_worker(trial: Trial) -> Iterator[None]:
+def stop_worker(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id)
     trial.child(run_id)
@@ -101,7 +102,7 @@ def stop_worker(trial: Trial) -> Iterator[None]:
     "SIGSTOP of worker and training beyond the lease (a host that freezes)",
     "another worker takes the run; the old training writes nothing more and leaves",
 )
-def stop_host(trial: Trial) -> Iterator[None]:
+def stop_host(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id)
     child = trial.child(run_id)
@@ -120,8 +121,8 @@ def _of_part(
 ) -> None:
     """The three faults of a part that trainings do without for a while."""
 
-    def killed(number: signal.Signals) -> Course:
-        def course(trial: Trial) -> Iterator[None]:
+    def killed(number: signal.Signals) -> Callable[[Trial], Course]:
+        def course(trial: Trial) -> Course:
             run_id = trial.submit()
             trial.reach(run_id)
             _end_part(trial.lab, part, number)
@@ -132,7 +133,7 @@ def _of_part(
 
         return course
 
-    def stopped(trial: Trial) -> Iterator[None]:
+    def stopped(trial: Trial) -> Course:
         run_id = trial.submit()
         trial.reach(run_id)
         if part == "postgres":
@@ -144,7 +145,7 @@ def _of_part(
         yield
         trial.expect_attempts(run_id, 1)
 
-    promise = "the training goes on in the same attempt; scripts that log are answered again"
+    promise = "the training continues in the same attempt; scripts that log are answered again"
     fault(f"kill-{part}", f"`kill -9` of {title}", promise, databases)(killed(signal.SIGKILL))
     fault(f"term-{part}", f"SIGTERM to {title}", promise, databases)(killed(signal.SIGTERM))
     fault(f"stop-{part}", f"SIGSTOP of {title} beyond the lease", promise, databases)(stopped)
@@ -200,4 +201,5 @@ def _freeze(trial: Trial, *pids: int) -> None:
         time.sleep(trial.draw.uniform(*BEYOND))
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)

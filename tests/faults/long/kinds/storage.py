@@ -6,7 +6,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from backend.lifecycle import service as lifecycle
 from backend.queue import dispatch
 from backend.runs import checkpoints, events
 from backend.runs.status import RunStatus
-from tests.faults.long.registry import Missed, Skipped, fault
+from tests.faults.long.registry import Course, Missed, Skipped, fault
 from tests.faults.long.trial import Trial
 from tests.support.processes import eventually, kill
 from tests.support.records.tiny import CHECKPOINT_EVERY, STEPS, tiny
@@ -26,7 +26,8 @@ WITHOUT_DISK = 3.0  # seconds at most before the folder is mended after the run 
 CONTROL_GROUPS = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 LIMIT_FILES = "memory.limit_in_bytes", "memory.max"
 MARGIN = (60, 220)  # MiB that a training may take: importing torch alone takes more
-EXPLODES = 1e9  # learning rate
+# With a learning rate of 1, weights grow by this factor less one at every step, with changing sign.
+EXPLODES = (6.0, 10.0)  # weight decay
 
 PUT_BACK = (
     "put back with the cause; the worker is out of service until the folder can be written, then resumes"
@@ -35,7 +36,7 @@ BEFORE_IT = "resumes from the checkpoint before it and says so"
 
 
 @fault("disk-full", "the disk of the artifacts folder fills up (tmpfs)", PUT_BACK)
-def disk_full(trial: Trial) -> Iterator[None]:
+def disk_full(trial: Trial) -> Course:
     folder = trial.lab.artifacts
     _mount(trial, "-t", "tmpfs", "-o", f"size={SMALL_DISK}m", "etrm-faults", str(folder))
     run_id = trial.submit()
@@ -51,12 +52,12 @@ def disk_full(trial: Trial) -> Iterator[None]:
 
 
 @fault("disk-read-only", "the artifacts folder becomes read-only (bind mount)", PUT_BACK)
-def disk_read_only(trial: Trial) -> Iterator[None]:
+def disk_read_only(trial: Trial) -> Course:
     folder = str(trial.lab.artifacts)
-    trial.lab.artifacts.mkdir(exist_ok=True)
-    _mount(trial, "--bind", folder, folder)
     run_id = trial.submit()
     trial.reach(run_id, LAST)
+    # Mounted now: what is open for writing on a mount keeps it from becoming read-only.
+    _mount(trial, "--bind", folder, folder)
     _run("mount", "-o", "remount,bind,ro", folder)
     _await_put_back(trial, run_id)
     _run("mount", "-o", "remount,bind,rw", folder)
@@ -65,7 +66,7 @@ def disk_read_only(trial: Trial) -> Iterator[None]:
 
 
 @fault("disk-vanished", "the artifacts folder vanishes", PUT_BACK)
-def disk_vanished(trial: Trial) -> Iterator[None]:
+def disk_vanished(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id, LAST)
     folder = trial.lab.artifacts
@@ -110,9 +111,9 @@ def _run(*command: str) -> None:
 @fault(
     "damaged-bytes",
     "bytes of the newest checkpoint flipped",
-    "resumes from the checkpoint before it and says so",
+    BEFORE_IT,
 )
-def damaged_bytes(trial: Trial) -> Iterator[None]:
+def damaged_bytes(trial: Trial) -> Course:
     def flip(file: Path) -> None:
         content = bytearray(file.read_bytes())
         for _ in range(8):
@@ -125,17 +126,19 @@ def damaged_bytes(trial: Trial) -> Iterator[None]:
 @fault(
     "damaged-short",
     "a file of the newest checkpoint cut off",
-    "resumes from the checkpoint before it and says so",
+    BEFORE_IT,
 )
-def damaged_short(trial: Trial) -> Iterator[None]:
+def damaged_short(trial: Trial) -> Course:
     def cut(file: Path) -> None:
         os.truncate(file, trial.draw.randrange(file.stat().st_size))
 
     yield from _damaged(trial, cut)
 
 
-def _damaged(trial: Trial, damage: Callable[[Path], None]) -> Iterator[None]:
+def _damaged(trial: Trial, damage: Callable[[Path], None]) -> Course:
     """Damage the newest checkpoint while no worker lives, so that the next attempt meets it."""
+    from worker.training.checkpoints import checkpoint  # takes seconds: torch
+
     lab = trial.lab
     run_id = trial.submit()
     trial.reach(run_id, first=2 * CHECKPOINT_EVERY + 2)
@@ -144,10 +147,17 @@ def _damaged(trial: Trial, damage: Callable[[Path], None]) -> Iterator[None]:
     kill(lab.worker)
     eventually(lambda: not child.is_running(), "the end of its training")
     with reading_scope(lab.engine) as session:
-        newest = checkpoints.latest(session, run_id)
-    assert newest
-    files = sorted(file for file in (lab.artifacts / newest.path).iterdir() if file.stat().st_size)
-    damage(trial.draw.choice(files))
+        known = checkpoints.latest(session, run_id)
+    if known is None:
+        raise Missed(f"run {run_id} has no checkpoint in the database yet")
+    # Newer ones may be in the journal only, or nowhere: the next attempt resumes from these or from that one.
+    newest = [
+        path
+        for path in checkpoint.list_checkpoints(lab.artifacts / run_id)
+        if checkpoint.step_of(path) >= known.step
+    ]
+    for folder in newest:
+        damage(trial.draw.choice(sorted(file for file in folder.iterdir() if file.stat().st_size)))
     lab.start_worker()
     yield
     text = lab.log_text(run_id)
@@ -163,15 +173,19 @@ def _damaged(trial: Trial, damage: Callable[[Path], None]) -> Iterator[None]:
     "out of memory: the address space of the training is limited (`RLIMIT_AS`)",
     "failed with memory as the cause and advice; resumed by hand, it is as if nothing had happened",
 )
-def memory_limit(trial: Trial) -> Iterator[None]:
+def memory_limit(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id, LAST)
     child = trial.child(run_id)
     held = child.memory_info().vms
     resource.prlimit(child.pid, resource.RLIMIT_AS, (held, held))
-    row = eventually(
-        lambda: row if RunStatus((row := trial.lab.row(run_id)).status).is_over else None, "its end"
+    eventually(
+        lambda: RunStatus(trial.lab.row(run_id).status).is_over or _was_interrupted(trial, run_id),
+        "the end of its process",
     )
+    row = trial.lab.row(run_id)
+    if _was_interrupted(trial, run_id):
+        raise AssertionError(f"it died instead of failing: {row.status_cause}")
     if row.status != RunStatus.FAILED:
         raise Missed(f"the training took no more memory: {row.status}")
     if "memory" not in row.status_cause.lower():
@@ -187,7 +201,7 @@ def memory_limit(trial: Trial) -> Iterator[None]:
     "out of memory: the kernel kills the training in its control group",
     "interrupted with memory as the cause, and resumed",
 )
-def memory_group(trial: Trial) -> Iterator[None]:
+def memory_group(trial: Trial) -> Course:
     lab = trial.lab
     group, limit = _control_group()
     trial.stack.callback(_remove_group, group)
@@ -207,7 +221,7 @@ def memory_group(trial: Trial) -> Iterator[None]:
 
 def _was_interrupted(trial: Trial, run_id: str) -> bool:
     with reading_scope(trial.lab.engine) as session:
-        return any(each.kind == "interrupted" for each in events.list(session, run_id))
+        return any(event.kind == "interrupted" for event in events.list(session, run_id))
 
 
 def _control_group() -> tuple[Path, Path]:
@@ -237,16 +251,19 @@ def _remove_group(group: Path) -> None:
 
 @fault(
     "nan",
-    "the loss becomes NaN (learning rate 1e9)",
+    "the loss becomes NaN (weights that grow several times over at every step)",
     "failed with the step and advice; points and checkpoints stay",
 )
-def nan(trial: Trial) -> Iterator[None]:
-
+def nan(trial: Trial) -> Course:
     config = tiny()
-    optimisation = config.optimisation.model_copy(update={"learning_rate": EXPLODES, "gradient_clip": None})
-    run_id = trial.submit(
-        config.model_copy(update={"optimisation": optimisation, "seed": trial.draw.randrange(2**16)})
-    )
+    explodes = {
+        "learning_rate": 1.0,
+        "weight_decay": trial.draw.uniform(*EXPLODES),
+        "warmup_steps": 0,
+        "gradient_clip": None,
+    }
+    optimisation = config.optimisation.model_copy(update=explodes)
+    run_id = trial.submit(config.model_copy(update={"optimisation": optimisation}))
     trial.ends_as(run_id, RunStatus.FAILED, compared=False)
     yield
     cause = trial.lab.row(run_id).status_cause

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from backend.runs.status import RunStatus
-from tests.faults.long.registry import Missed, fault
+from tests.faults.long.registry import Course, Missed, fault
 from tests.faults.long.trial import API, EVALUATING, Trial
 from tests.support.processes import eventually
 from tests.support.records.tiny import STEPS
@@ -14,7 +12,7 @@ PROMISE = "cancelled by the user, no process left; what was recorded stays"
 
 
 @fault("cancel-queued", "cancel while queued", PROMISE)
-def cancel_queued(trial: Trial) -> Iterator[None]:
+def cancel_queued(trial: Trial) -> Course:
     before = trial.submit()
     run_id = trial.submit()
     eventually(lambda: trial.lab.row(before).status == RunStatus.RUNNING, "the run before it")
@@ -23,7 +21,7 @@ def cancel_queued(trial: Trial) -> Iterator[None]:
 
 
 @fault("cancel-starting", "cancel while starting", PROMISE)
-def cancel_starting(trial: Trial) -> Iterator[None]:
+def cancel_starting(trial: Trial) -> Course:
     run_id = trial.submit()
     eventually(lambda: trial.lab.row(run_id).status == RunStatus.RUNNING, "the claim", every=0.02)
     trial.pause(2.0)
@@ -31,14 +29,14 @@ def cancel_starting(trial: Trial) -> Iterator[None]:
 
 
 @fault("cancel-training", "cancel while training", PROMISE)
-def cancel_training(trial: Trial) -> Iterator[None]:
+def cancel_training(trial: Trial) -> Course:
     run_id = trial.submit()
     trial.reach(run_id, last=STEPS)
     yield from _cancelled(trial, run_id)
 
 
 @fault("cancel-evaluating", "cancel while evaluating", PROMISE)
-def cancel_evaluating(trial: Trial) -> Iterator[None]:
+def cancel_evaluating(trial: Trial) -> Course:
     run_id = trial.submit()
 
     def evaluating() -> bool:
@@ -51,7 +49,7 @@ def cancel_evaluating(trial: Trial) -> Iterator[None]:
     yield from _cancelled(trial, run_id)
 
 
-def _cancelled(trial: Trial, run_id: str) -> Iterator[None]:
+def _cancelled(trial: Trial, run_id: str) -> Course:
     with trial.lab.client() as client:
         answer = client.post(f"{API}/{run_id}/cancel")
     if answer.status_code == 409:

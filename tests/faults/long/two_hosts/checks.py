@@ -16,7 +16,7 @@ from backend.runs import checkpoints
 from backend.runs.status import RunStatus
 from backend.runs.tables import Checkpoint, RunEvent
 from backend.settings import Settings
-from tests.faults.long.trial import CAUSES, Found, found_of
+from tests.faults.long.trial import CAUSES, Content, content_of
 from tests.faults.long.two_hosts import fair_order
 from tests.faults.long.two_hosts.fair_order import Happening, Judgement
 from tests.faults.long.two_hosts.lab import TwoHosts
@@ -57,16 +57,16 @@ def recorded_once(lab: TwoHosts, course: Course) -> Iterator[str]:
 
     They all have one config, so what a zombie had added would be a difference.
     """
-    found = {run_id: found_of(lab, run_id) for run_id in course.owners}
-    usual, _ = Counter(_comparable(each) for each in found.values()).most_common(1)[0]
-    for run_id, each in found.items():
+    contents = {run_id: content_of(lab, run_id) for run_id in course.owners}
+    usual, _ = Counter(_comparable(each) for each in contents.values()).most_common(1)[0]
+    for run_id, each in contents.items():
         if list(each.points.get("loss", {})) != list(range(1, STEPS + 1)):
             yield f"run {run_id} has the steps {list(each.points.get('loss', {}))}"
         if _comparable(each) != usual:
             yield f"run {run_id} has other points, answers or checkpoints than most others"
 
 
-def _comparable(found: Found) -> str:
+def _comparable(found: Content) -> str:
     points = numbers({name: dict(curve) for name, curve in found.points.items()})
     return json.dumps([points, repr(found.outcomes), found.checkpoints], sort_keys=True)
 

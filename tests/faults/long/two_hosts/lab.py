@@ -106,7 +106,7 @@ class TwoHosts(Lab):
     def start(self) -> None:
         self.start_broker()
         self.web = WebServer(self.folder, self.environment)
-        self._stack.callback(kill, self.web.process)
+        self._stack.callback(self.web.stop)
         for number, name in enumerate(HOSTS, 1):
             host = Host(self._bridge, name, number)
             self._stack.callback(host.remove)
@@ -148,6 +148,7 @@ def two_hosts(folder: Path) -> Iterator[TwoHosts]:
         bridge, url = stack.enter_context(database_between())
         store = S3Server(folder / "s3.log", bridge.address(2))
         stack.callback(store.stop)
+        store.create_bucket()
         lab = TwoHosts(folder, url, bridge, store, stack.enter_context(ExitStack()))
         stack.callback(lab.stop)
         patch = stack.enter_context(pytest.MonkeyPatch.context())

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx
@@ -199,11 +199,12 @@ def _caught(lab: TwoHosts, worker: Worker, step: int, store_first: bool) -> tupl
         child = worker.child(run.id) if run and run.step >= step and is_early(run) else None
         if run is None or child is None:
             return None
-        child.suspend()
-        row = lab.row(run.id)
-        if is_early(row):
-            return Cut(worker.name, run.id, store_first, row.step), child
-        child.resume()
+        with suppress(psutil.NoSuchProcess):  # it ends at this moment
+            child.suspend()
+            row = lab.row(run.id)
+            if is_early(row):
+                return Cut(worker.name, run.id, store_first, row.step), child
+            child.resume()
         return None
 
     return eventually(caught, f"a run on {worker.name} at step {step}", every=0.02)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from backend.terminal.options import Format, Out, RunId, write
-
-if TYPE_CHECKING:
-    pass
 
 
 def runs(
@@ -22,12 +19,11 @@ def runs(
     out: Out = None,
 ) -> None:
     """Write every run that matches into a file: facts, pass@k with tasks and interval, columns."""
-    from backend.runs_table import exports as run_exports
-    from backend.terminal.lab import reading
+    from backend.kit.lists import as_text
+    from backend.run_page import api
 
-    with reading() as session:
-        file = run_exports.table(session, filter_text, columns or [], sort, as_)
-    write(file, out)
+    asked = {"filter": filter_text, "columns": as_text(columns or []), "sort": sort, "format": as_}
+    write(out, api.export_runs, **asked)
 
 
 def curves(
@@ -39,9 +35,7 @@ def curves(
     out: Out = None,
 ) -> None:
     """Write every recorded point of a run's metrics into a file."""
-    from backend.runs_table import exports as run_exports
-    from backend.terminal.lab import reading
+    from backend.kit.lists import as_text
+    from backend.run_page import series_api as api
 
-    with reading() as session:
-        file = run_exports.curves(session, run_id, metrics, as_)
-    write(file, out)
+    write(out, api.export_series, run_id=run_id, names=as_text(metrics or []), format=as_)

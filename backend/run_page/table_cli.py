@@ -13,7 +13,7 @@ from backend.kit.format import counted, short_number
 from backend.terminal.options import AsJson, score_text
 
 if TYPE_CHECKING:
-    from backend.kit.filters.tree import Value
+    from backend.run_page.api import Cell
     from backend.run_view.views import RunView
 
 app = typer.Typer(
@@ -44,31 +44,23 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first; archived ones are left out unless the filter says something about them."""
-    from backend.runs_table import saved_views
-    from backend.runs_table import search as run_search
-    from backend.runs_table.search import STORED, values_of, without_values
-    from backend.runs_table.state import RICH
-    from backend.terminal.lab import reading
+    from backend.kit.lists import as_text
+    from backend.run_page import api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show as show_table
 
     if context.invoked_subcommand:
         return
-    with reading() as session:
-        kept = saved_views.read(session, view) if view else saved_views.Parts()
-        both = kept.filter and filter_text
-        wanted = f"({kept.filter}) and ({filter_text})" if both else kept.filter or filter_text
-        lenient, order = STORED if view else (), sort or kept.sort
-        page = run_search.find(session, wanted, limit, None, sort=order, lenient=lenient)
-        more = [*(each for each in kept.columns if each not in RICH), *(columns or [])]
-        values = values_of(session, [run.id for run in page.runs], more, lenient)
-        notes = without_values(session, wanted, [order.removeprefix("-"), *more])
+    asked = {"filter": filter_text, "view": view, "sort": sort, "columns": as_text(columns or [])}
+    page = call(api.list_runs, **asked, limit=limit)
     if as_json:
         print(json.dumps([run.model_dump(mode="json") for run in page.runs], indent=2))
         return
-    none = "No runs match." if wanted else "No runs yet. Start one: etrm train quick --queue"
-    rows = [(*_row(run), *(_text(values[run.id][name]) for name in more)) for run in page.runs]
-    show_table((*HEADS, *more), rows, empty=none)
-    for note in notes:
+    is_narrowed = filter_text or view
+    none = "No runs match." if is_narrowed else "No runs yet. Start one: etrm train quick --queue"
+    rows = [(*_row(run), *map(_text, page.values.get(run.id, []))) for run in page.runs]
+    show_table((*HEADS, *page.columns), rows, empty=none)
+    for note in page.notes:
         print(note, file=sys.stderr)
     if page.next_cursor:
         print(f"There are more than {limit}: --limit or --filter.", file=sys.stderr)
@@ -93,12 +85,11 @@ def tag(
     remove: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Repeatable.")] = None,
 ) -> None:
     """Add tags to runs and remove others, all or none."""
-    from backend.lifecycle import tags as run_tags
-    from backend.terminal.lab import writing
+    from backend.run_page import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        changed = run_tags.change(session, run_ids, add or [], remove or [])
-    _announce(changed)
+    body = api.Tagging(runs=run_ids, add=add or [], remove=remove or [])
+    changed = call(api.tag_runs, body=body).changed
     print(f"Updated tags on {len(changed)} of {counted(len(set(run_ids)), 'run')}.")
 
 
@@ -108,13 +99,11 @@ def note(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Replace the existing notes.")],
 ) -> None:
     """Write a run's notes."""
-    from backend.lifecycle import service
-    from backend.terminal.lab import writing
+    from backend.run_page import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        before = service.get(session, run_id).notes
-        service.edit(session, run_id, notes=text)
-    _announce([run_id])
+    before = call(api.read_run, run_id=run_id).notes
+    call(api.edit_run, run_id=run_id, body=api.Edit(notes=text))
     if before and before != text:
         print(f"Replaced: {before}", file=sys.stderr)
     print(f"Saved the notes of run {run_id}.")
@@ -125,14 +114,12 @@ def project(
     name: Annotated[str, typer.Argument(metavar="NAME", help='Project; "" takes the runs out of theirs.')],
     run_ids: RunIds,
 ) -> None:
-    """Put runs into a project, all or none."""
-    from backend.lifecycle import service
-    from backend.terminal.lab import writing
+    """Put runs into a project."""
+    from backend.run_page import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        for run_id in run_ids:
-            service.edit(session, run_id, project=name)
-    _announce(run_ids)
+    for run_id in run_ids:
+        call(api.edit_run, run_id=run_id, body=api.Edit(project=name))
     where = f"Project {name}" if name.strip() else "No project"
     print(f"{where}: {counted(len(set(run_ids)), 'run')}.")
 
@@ -140,12 +127,11 @@ def project(
 @view_app.command(name="list")
 def list_views(as_json: AsJson = False) -> None:
     """List the saved views, by name."""
-    from backend.runs_table import saved_views
-    from backend.terminal.lab import reading
+    from backend.runs_table import saved_views, views_api
+    from backend.terminal.calls import call
     from backend.terminal.tables import show as show_table
 
-    with reading() as session:
-        found = saved_views.views(session)
+    found = call(views_api.list_views)
     if as_json:
         print(json.dumps([each.model_dump() for each in found], indent=2))
         return
@@ -167,45 +153,32 @@ def save(
     ] = None,
 ) -> None:
     """Save a view for everybody, or give the one of this name another filter, order and columns."""
-    from backend.runs_table import saved_views
-    from backend.terminal.lab import writing
+    from backend.runs_table import saved_views, views_api
+    from backend.terminal.calls import call
 
     parts = saved_views.Parts(filter_text, sort, tuple(columns or ()))
-    with writing() as session:
-        kept = saved_views.save(session, name, parts.query)
+    kept = call(views_api.save_view, name=name, body=views_api.Query(query=parts.query))
     print(f"Saved view {kept.name}: /?{kept.query}")
 
 
 @view_app.command()
 def delete(name: ViewName) -> None:
     """Forget a view; the runs stay."""
-    from backend.runs_table import saved_views
-    from backend.terminal.lab import writing
+    from backend.runs_table import views_api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        saved_views.remove(session, name)
+    call(views_api.delete_view, name=name)
     print(f"Deleted view {name}.")
 
 
 def _put_away(run_ids: list[str], archived: bool) -> None:
     """All or none."""
-    from backend.lifecycle import service
-    from backend.terminal.lab import writing
+    from backend.run_page import api
+    from backend.terminal.calls import call
 
-    with writing() as session:
-        for run_id in run_ids:
-            service.edit(session, run_id, archived=archived)
-    _announce(run_ids)
+    call(api.archive_runs, body=api.Archiving(runs=run_ids, archived=archived))
     number = counted(len(run_ids), "run")
     print(f"Archived {number}." if archived else f"Restored {number}.")
-
-
-def _announce(run_ids: list[str]) -> None:
-    from backend.web import notify
-
-    for run_id in run_ids:
-        notify.run_changed(run_id)
-    notify.runs_changed()
 
 
 def _row(run: RunView) -> tuple[str, ...]:
@@ -217,10 +190,10 @@ def _row(run: RunView) -> tuple[str, ...]:
     return (run.id, run.name, run.variant, run.status, progress, score_text(score), verdict, started)
 
 
-def _text(value: Value) -> str:
+def _text(value: Cell) -> str:
     """A value of a column; empty where a run has none."""
     if value is None:
         return ""
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
+    if isinstance(value, list):
+        return ", ".join(value)
     return short_number(value, 4) if isinstance(value, float) else str(value)
