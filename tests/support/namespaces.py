@@ -77,6 +77,7 @@ class Host:
         ip("-n", self._space, "route", "del", "unreachable", f"{address}/32")
 
     def remove(self) -> None:
+        ip("link", "del", self._near)  # at once, and with it the far end: a dying process may hold the rest
         ip("netns", "del", self._space)
 
 
