@@ -6,7 +6,7 @@ BIN := .venv/bin
 # SQLAlchemy and torch again: a second or two each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev up test check lint fuzz faults bench bench-series bench-train bench-eval bench-pages bench-live published screenshots lock pin-images
+.PHONY: help install install-dev up test check lint fuzz faults two-hosts bench bench-series bench-train bench-eval bench-pages bench-live published screenshots lock pin-images
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ fuzz: install-dev ## send the lab what nobody should; options: make fuzz ARGS="a
 
 faults: install-dev ## break a lab in every way and write docs/reliability.md; options: make faults ARGS="--tries 3 --kinds kill-child --minutes 60"
 	@$(BIN)/python -m tests.faults.long $(ARGS)
+
+two-hosts: install-dev ## 100 runs on two hosts of which one is cut off, as root on Linux; options: make two-hosts ARGS="--seed 14"
+	@$(BIN)/python -m tests.faults.long.two_hosts $(ARGS)
 
 # Three processes keep two cores busy while tests wait for servers and browsers. A file stays in one process,
 # because its tests share servers; files go out in the order of tests/conftest.py.

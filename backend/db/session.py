@@ -25,6 +25,14 @@ from backend.kit.text import cleaned
 
 READING, IN_PASSING, TURNS, WRITER_WAIT = "etrm_reading", "etrm_in_passing", "etrm_turns", "etrm_writer_wait"
 KEPT_CONNECTIONS = 10  # open while nobody needs them
+# PostgreSQL ends the transaction of a client that was cut off after 25 s instead of two hours, for which its
+# locks would keep everybody from taking its run over.
+CLIENT_GONE = {
+    "tcp_keepalives_idle": 10,  # seconds
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds, for what it was sent and has not acknowledged
+}
 
 
 class Writes(Enum):
@@ -68,8 +76,12 @@ def make_engine(url: str, waits: Waits = PATIENT) -> Engine:
     )  # by name: foreign keys must find their tables, and tables lie in features
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite_engine(url, waits)
-    bounds = {"lock_timeout": waits.lock * 1000, "statement_timeout": (waits.statement or 0) * 1000}
-    options = " ".join(f"-c {name}={milliseconds:.0f}" for name, milliseconds in bounds.items())
+    bounds = {
+        "lock_timeout": waits.lock * 1000,
+        "statement_timeout": (waits.statement or 0) * 1000,
+        **CLIENT_GONE,
+    }
+    options = " ".join(f"-c {name}={number:.0f}" for name, number in bounds.items())
     engine = create_engine(
         url,
         pool_size=min(KEPT_CONNECTIONS, waits.connections),

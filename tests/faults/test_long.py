@@ -12,7 +12,7 @@ from tests.faults.long import kinds  # noqa: F401 — registers them
 from tests.faults.long.__main__ import DOCS
 from tests.faults.long.lab import Labs
 from tests.faults.long.registry import KINDS, SQLITE
-from tests.faults.long.results import DOCUMENT, FILE, KEPT, Result, append, document, read
+from tests.faults.long.results import DOCUMENT, FILE, KEPT, Result, append, document, read, read_fleets
 from tests.faults.long.tries import Tries
 
 QUICK = ("kill-child", "cancel-queued")
@@ -45,6 +45,6 @@ def test_a_try_made_again_replaces_the_first(tmp_path: Path) -> None:
 
 
 def test_the_page_is_made_of_the_results() -> None:
-    assert (DOCS / DOCUMENT).read_text() == document(read(DOCS)), (
+    assert (DOCS / DOCUMENT).read_text() == document(read(DOCS), read_fleets(DOCS)), (
         f"make faults has not written {DOCUMENT}, or {FILE} was edited"
     )

@@ -24,19 +24,20 @@ from tests.support.processes import eventually, kill
 class S3Server:
     """moto's server. It can be paused, which keeps what is in it, and hangs whoever asks."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, host: str = "127.0.0.1") -> None:
+        self._host = host
         with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((host, 0))
             self.port: int = free.getsockname()[1]
         self._numbers = count()
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+                [sys.executable, "-m", "moto.server", "-H", host, "-p", str(self.port)],
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
         self.environment = {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+            "AWS_ENDPOINT_URL": f"http://{host}:{self.port}",
             "AWS_ACCESS_KEY_ID": "key",
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_DEFAULT_REGION": "us-east-1",
@@ -63,7 +64,7 @@ class S3Server:
         kill(self.process)
 
     def _answers(self, path: str) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection(self._host, self.port, timeout=60)
         try:
             connection.request("PUT", path)
             return connection.getresponse().status == http.HTTPStatus.OK

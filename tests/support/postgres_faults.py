@@ -24,11 +24,10 @@ class Server:
     """The server of a database's URL, which must be on this machine."""
 
     def __init__(self, database_url: str) -> None:
-        self._database = make_url(database_url).database
-        self._address = (
-            make_url(database_url)
-            .set(drivername="postgresql", database="postgres")
-            .render_as_string(hide_password=False)
+        self._url = make_url(database_url)
+        self._database = self._url.database
+        self._address = self._url.set(drivername="postgresql", database="postgres").render_as_string(
+            hide_password=False
         )
         with psycopg.connect(self._address, autocommit=True) as connection:
             (folder,) = connection.execute("SHOW data_directory").fetchone() or ("",)
@@ -111,6 +110,18 @@ class Server:
             )
         self._pid = self._restarted.pid
         eventually(self._accepts, "the restart")
+
+    def listen_on(self, address: str, network: str) -> str:
+        """Restart it within reach of that network, at this address; the database's URL there."""
+        with (self._folder / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} trust\n")
+        self._command = [*self._command, "-h", address]  # of two the last one counts
+        self.down(signal.SIGINT)
+        self.start()
+        with psycopg.connect(self._address, autocommit=True) as connection:
+            (port,) = connection.execute("SHOW port").fetchone() or ("",)
+        there = self._url.set(host=address, port=int(port), query={})
+        return there.render_as_string(hide_password=False)
 
     def end(self) -> None:
         """Stop it if `start` has started it: whoever started it first does not know that one."""

@@ -18,7 +18,7 @@ from backend.runs import queries as runs
 from backend.runs.status import RunStatus
 from backend.runs.tables import Checkpoint
 from backend.settings import Settings
-from worker.recording.journal import FOLDER
+from worker.recording.journal import ATTEMPT_BITS, FOLDER
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,20 @@ def sweep(engine: Engine, settings: Settings, run_id: str, attempt: int) -> None
             shutil.rmtree(copy, ignore_errors=True)
     for path in store.sweep(run_id, listed, attempt):
         log.info("Removed from the object store, for the database does not list it: %s", path)
+
+
+def sweep_replaced(engine: Engine, settings: Settings, run_id: str, attempt: int) -> None:
+    """Remove what an attempt of this machine has uploaded, once a later one has gone on without it or the run
+    is deleted. StoreAway.
+
+    Until the later one has stored something, it may list what this one uploaded, and then sweeps by itself.
+    """
+    if objects.of(settings) is None:
+        return
+    with reading_scope(engine) as session:
+        run = runs.get(session, run_id)
+    if run is None or run.recorded >> ATTEMPT_BITS > attempt:
+        sweep(engine, settings, run_id, attempt)
 
 
 def _of_step(session: Session, run_id: str, step: int) -> list[Checkpoint]:

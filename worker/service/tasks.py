@@ -28,6 +28,7 @@ from backend.web import notify
 from worker.kit.recorder import LostRun
 from worker.recording.replay import replay
 from worker.service.faults import NODE_FAULT
+from worker.service.fetching import sweep_replaced
 from worker.service.fitness import Trouble
 from worker.service.heartbeat import Heartbeat
 from worker.service.jobs import AnyWork, evaluation_work, run_work
@@ -186,10 +187,12 @@ class Executor:
             self._replay(work)
             with session_scope(self._engine) as session:
                 status = write(session)
+            if status is None and isinstance(work.held, queue.Claim):
+                sweep_replaced(self._engine, self._settings, work.held.run_id, work.held.attempt)
             log.info("%s: %s", work.name.capitalize(), status or "lost to another")
 
         def wait(error: Unavailable, pause: float) -> bool:
-            log.warning("Its end is not written yet: %s: %s", work.name, error)
+            log.warning("Not concluded yet: %s: %s", work.name, error)
             return not self.leaving.wait(pause)
 
         with suppress(Unavailable):  # leaving: the lease is freed by the next worker to start, or lapses

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.faults.long import kinds  # noqa: F401 — registers them
 from tests.faults.long.lab import Labs
 from tests.faults.long.registry import KINDS
-from tests.faults.long.results import BROKEN, DOCUMENT, append, document, read
+from tests.faults.long.results import BROKEN, DOCUMENT, append, document, read, read_fleets
 from tests.faults.long.tries import Tries, database_of
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -37,7 +37,7 @@ def main() -> int:
         print("\n".join(f"{name:18} {kind.fault}" for name, kind in KINDS.items()))
         return 0
     broken = _run(asked) if asked.what == "run" else 0
-    (asked.out / DOCUMENT).write_text(document(read(asked.out)))
+    (asked.out / DOCUMENT).write_text(document(read(asked.out), read_fleets(asked.out)))
     return int(broken > 0)
 
 

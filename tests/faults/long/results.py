@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.faults.long.registry import KINDS
 
@@ -30,22 +31,64 @@ class Result:
         """A try is repeated under its key: the newest line counts."""
         return self.kind, self.seed, self.number
 
+    @property
+    def line(self) -> dict[str, Any]:
+        """As it is written down."""
+        return asdict(self)
 
-def append(folder: Path, result: Result) -> None:
+
+TWO_HOSTS = "two-hosts"  # the kind of these lines
+
+
+@dataclass(frozen=True)
+class FleetResult:
+    """What came of many runs on two hosts of which one was cut off (`tests.faults.long.two_hosts`)."""
+
+    seed: int
+    runs: list[int]  # of each person
+    by_host: dict[str, int]  # claims
+    minutes: float  # from the first launch to the last end
+    load: float  # of the machine
+    cores: int
+    away: list[float]  # seconds, of each cut
+    store_first: list[bool]  # whether the host lost the object store first
+    zombie_checkpoints: int  # that were written on a host that was cut off
+    checkpoints: int  # that the database lists
+    claims: int
+    certain: int  # claims at whose moment nothing else happened
+    broken: list[str]  # what is wrong; empty: every promise was kept
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """As it is written down."""
+        return {"kind": TWO_HOSTS, **asdict(self)}
+
+
+def append(folder: Path, result: Result | FleetResult) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / FILE).open("a") as file:
-        file.write(json.dumps(asdict(result)) + "\n")
+        file.write(json.dumps(result.line) + "\n")
 
 
 def read(folder: Path) -> list[Result]:
     """The newest result of every try."""
-    path = folder / FILE
-    lines = path.read_text().splitlines() if path.exists() else []
-    results = [Result(**json.loads(line)) for line in lines]
+    results = [Result(**line) for line in _lines(folder) if line["kind"] != TWO_HOSTS]
     return list({result.key: result for result in results}.values())
 
 
-def document(results: Sequence[Result]) -> str:
+def read_fleets(folder: Path) -> list[FleetResult]:
+    """What came of two hosts, the newest of each seed and number of runs."""
+    lines = [line for line in _lines(folder) if line.pop("kind") == TWO_HOSTS]
+    results = [FleetResult(**line) for line in lines]
+    return list({(result.seed, sum(result.runs)): result for result in results}.values())
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    path = folder / FILE
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def document(results: Sequence[Result], fleets: Sequence[FleetResult] = ()) -> str:
     """docs/reliability.md."""
     tried = [result for result in results if result.verdict != SKIPPED]
     kept = sum(result.verdict == KEPT for result in tried)
@@ -54,7 +97,9 @@ def document(results: Sequence[Result]) -> str:
         f"| {kind.fault} | {kind.promise} | {_outcome(result for result in results if result.kind == name)} |"
         for name, kind in KINDS.items()
     ]
-    return _TEXT.format(tries=len(tried), kept=kept, slowest=slowest, rows="\n".join(rows))
+    return _TEXT.format(tries=len(tried), kept=kept, slowest=slowest, rows="\n".join(rows)) + _two_hosts(
+        fleets
+    )
 
 
 def _outcome(results: Iterable[Result]) -> str:
@@ -68,6 +113,53 @@ def _outcome(results: Iterable[Result]) -> str:
     broken = "".join(f"; broken: {result.cause}" for result in tried if result.verdict == BROKEN)
     return f"{len(tried)} | kept in {len(kept)}, slowest {slowest:.0f} s{broken}".replace("\n", " ")
 
+
+def _two_hosts(fleets: Sequence[FleetResult]) -> str:
+    if not fleets:
+        return ""
+    return _TWO_HOSTS + "\n".join(_row(each) for each in fleets) + "\n"
+
+
+def _row(fleet: FleetResult) -> str:
+    runs = f"{sum(fleet.runs)} ({' + '.join(map(str, fleet.runs))})"
+    away = ", ".join(f"{seconds:.0f} s" for seconds in fleet.away)
+    turns = f"{fleet.claims}, {fleet.certain} of them with nothing else at that moment"
+    outcome = "; ".join(fleet.broken).replace("\n", " ")
+    cells = [
+        runs,
+        " / ".join(map(str, fleet.by_host.values())),
+        away,
+        str(fleet.zombie_checkpoints),
+        str(fleet.checkpoints),
+        turns,
+        f"{fleet.minutes:.1f} min (load {fleet.load:.0f} on {fleet.cores} cores)",
+        f"broken: {outcome}" if outcome else "kept",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+_TWO_HOSTS = """
+## Two hosts
+
+`make two-hosts` puts PostgreSQL, Valkey, an S3 server and the web server between two hosts (network
+namespaces) that share nothing else. Three people launch short runs at once, of unequal number. While they
+run, a host is cut off in the middle of a training, which goes on as a zombie and saves checkpoints; it
+returns after its run was taken over elsewhere. Every other time the host loses the object store before it
+loses everything, returns once the run has ended elsewhere, and reaches the store before the database: so
+the zombie uploads a checkpoint of a run that is over. Promised is that
+
+- every run finishes exactly once, with each step once; only runs of a host that was cut off take a second
+  attempt, and the run says why;
+- all runs, which have one config, have the same numbers, answers and checkpoints: what the zombie
+  wrote counts for nothing, and it leaves;
+- every claim was the turn of that person, as a replay of all launches, claims and ends with the rule
+  in plain Python tells (what happened within 2 s of each other may have happened in either order);
+- every checkpoint that the database lists is in the store and passes its checksums, and the store
+  has no other.
+
+| runs | claims by host | cut off for | saved by zombies | listed checkpoints | claims | time | result |
+| --- | --- | --- | ---: | ---: | --- | --- | --- |
+"""
 
 _TEXT = """\
 # Reliability

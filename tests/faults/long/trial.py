@@ -25,7 +25,7 @@ from backend.runs.status import RunStatus
 from backend.runs.tables import Run
 from tests.faults.long.lab import FaultedLab, Labs, Script
 from tests.faults.long.registry import Missed
-from tests.support.processes import eventually
+from tests.support.processes import Lab, eventually
 from tests.support.records.tiny import STEPS, numbers, tiny
 
 LIMIT = 90.0  # seconds after healing within which a run ends or continues
@@ -291,7 +291,7 @@ class Trial:
             self.findings.append("the API acknowledged nothing that the script sent")
 
 
-def content_of(lab: FaultedLab, run_id: str) -> Content:
+def content_of(lab: Lab, run_id: str) -> Content:
     """What a run has; fails where a step or an evaluation is there twice."""
     with reading_scope(lab.engine) as session:
         done = predictions.evaluations(session, run_id)

@@ -27,7 +27,7 @@ from worker.recording.database import DbRecorder
 from worker.recording.entries import Point, Released
 from worker.recording.journal import Journal, path_of
 from worker.recording.replay import replay
-from worker.service.fetching import sweep
+from worker.service.fetching import sweep, sweep_replaced
 
 RUN = "aaaaaaaaaa"
 
@@ -147,6 +147,11 @@ def test_what_a_run_did_not_go_on_from_is_not_listed(
     with pytest.raises(LostRun):  # noqa: PT012 — from whichever call comes after the first write
         cut_off.checkpoint(zombie)
         cut_off.close()
+    store.publish(artifacts / zombie.path, zombie.path)
+    sweep_replaced(engine, s3_settings, RUN, second)  # it was not
+    assert store.published() == [newer.path, zombie.path]
+    sweep_replaced(engine, s3_settings, RUN, attempt)  # as its worker does that hears of the second
+    assert store.published() == [newer.path]
     store.publish(artifacts / zombie.path, zombie.path)
 
     third = claimed(engine)

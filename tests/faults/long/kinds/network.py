@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import subprocess
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +16,7 @@ from backend.workers import service as workers
 from tests.faults.long.lab import end
 from tests.faults.long.registry import POSTGRES, Course, Skipped, fault
 from tests.faults.long.trial import Trial
+from tests.support.namespaces import ip, why_not
 from tests.support.processes import eventually, kill
 from tests.support.records.tiny import STEPS
 
@@ -75,33 +73,29 @@ class _Namespace:
     def __init__(self) -> None:
         self.name = f"etrm-{os.getpid()}"
         self._near, self._far = f"en{os.getpid()}", f"ef{os.getpid()}"
-        _ip("netns", "add", self.name)
-        _ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self.name)
-        _ip("addr", "add", f"{HERE}/30", "dev", self._near)
-        _ip("link", "set", self._near, "up")
+        ip("netns", "add", self.name)
+        ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self.name)
+        ip("addr", "add", f"{HERE}/30", "dev", self._near)
+        ip("link", "set", self._near, "up")
         for command in (f"addr add {THERE}/30 dev {self._far}", f"link set {self._far} up", "link set lo up"):
-            _ip("-n", self.name, *command.split())
+            ip("-n", self.name, *command.split())
 
     def cut(self) -> None:
-        _ip("link", "set", self._near, "down")
+        ip("link", "set", self._near, "down")
 
     def join(self) -> None:
-        _ip("link", "set", self._near, "up")
+        ip("link", "set", self._near, "up")
 
     def remove(self) -> None:
-        _ip("netns", "del", self.name)
+        ip("netns", "del", self.name)
 
 
 def _namespace(trial: Trial) -> _Namespace:
-    if not sys.platform.startswith("linux") or os.geteuid() != 0 or not shutil.which("ip"):
-        raise Skipped("needs root on Linux and `ip`, to make a network namespace")
+    if why := why_not():
+        raise Skipped(why)
     space = _Namespace()
     trial.stack.callback(space.remove)
     return space
-
-
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
 def _forwarded(trial: Trial, target: Path | tuple[str, int]) -> int:
