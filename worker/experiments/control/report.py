@@ -22,7 +22,6 @@ from worker.experiments.control.variants import (
     Scale,
 )
 
-
 PAGE_FILE, MARKDOWN_FILE = "report.html", "positive-control.md"
 CURVES_FILE = "positive-control-curves.svg"
 
