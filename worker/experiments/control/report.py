@@ -14,7 +14,8 @@ from worker.experiments.control.results import MethodResult, VariantResult
 from worker.experiments.control.thinking import thinking_sections
 from worker.experiments.control.variants import (
     ACT_STEPS,
-    SHARES_OF_STEPS,
+    SHARE_OF_STEPS,
+    SHORTER,
     TEST_SET,
     TRAINING_SET,
     TRM_TASKS,
@@ -73,8 +74,9 @@ class Report:
             f"{TEST_SET} is missing from {TRAINING_SET}; a task counts as solved when its first attempt, "
             "from one view, is right in every cell.",
             f"Every variant is trained {scale.seeds} times, with a seed of its own each: {scale.steps:,} "
-            f"steps of {scale.batch} samples ({_shares()}), {ACT_STEPS} ACT steps, EMA weights. d and f "
-            f"train on the first {TRM_TASKS} tasks, since an embedding must be met often to be learned.",
+            f"steps of {scale.batch} samples ({', '.join(SHORTER)}: {SHARE_OF_STEPS} of them), {ACT_STEPS} "
+            f"ACT steps, EMA weights. d and f train on the first {TRM_TASKS} tasks, since an embedding must "
+            "be met often to be learned.",
             "Verdicts are those of hypotheses: a claim holds where the whole 95 % interval meets it, does "
             "not hold where none of it does, and is undecided in between. Intervals are over seeds: of a "
             "share, Wilson's with the effective number of trials that the scatter of the seeds leaves (Korn "
@@ -118,11 +120,6 @@ class Report:
         ]
         svg = draw("Rules never trained on", "training steps", "held-out pass@1", lines)
         return Figure(CURVES_FILE, "Held-out pass@1 over training steps, mean and interval over seeds", svg)
-
-
-def _shares() -> str:
-    """Which variants take fewer steps: "d: 2/5 of them, …"."""
-    return ", ".join(f"{letter}: {share} of them" for letter, share in SHARES_OF_STEPS.items())
 
 
 _VARIANT_HEAD = (

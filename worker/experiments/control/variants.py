@@ -5,7 +5,6 @@ A variant is a config, so everything it does a user's run can do as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -34,14 +33,14 @@ ACT_STEPS = 2
 TRM_TASKS = 256  # so few that TRM can learn each one's embedding in the time it has
 # TRM knows its tasks after 200 steps. A step of (e) costs twice as much, and a search needs the latents, not
 # the answers.
-SHARES_OF_STEPS: Mapping[str, Fraction] = dict.fromkeys("def", Fraction(2, 5))
+SHORTER, SHARE_OF_STEPS = "def", Fraction(2, 5)
 
 
 @dataclass(frozen=True)
 class Scale:
     """How long the control takes."""
 
-    steps: int  # of a variant that SHARES_OF_STEPS does not name
+    steps: int  # of a variant that is not among the SHORTER
     batch: int
     test_tasks: int
     evaluate_every: int
@@ -99,8 +98,10 @@ def variants(scale: Scale) -> tuple[Variant, ...]:
 
 def _shortened(variant: Variant) -> Variant:
     """With its share of the steps."""
+    if variant.letter not in SHORTER:
+        return variant
     training = variant.config.training
-    steps = max(1, int(training.steps * SHARES_OF_STEPS.get(variant.letter, 1)))
+    steps = max(1, int(training.steps * SHARE_OF_STEPS))
     changed = training.model_copy(update={"steps": steps, "checkpoint_every": steps})
     return replace(variant, config=variant.config.model_copy(update={"training": changed}))
 
