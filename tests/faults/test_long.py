@@ -26,6 +26,7 @@ def tries() -> Iterator[Tries]:
 
 
 @pytest.mark.faults
+@pytest.mark.long
 @pytest.mark.parametrize("name", QUICK)
 def test_a_promise_is_kept_and_written_down(tries: Tries, name: str, tmp_path: Path) -> None:
     result = tries.carry_out(replace(KINDS[name], databases=(SQLITE,)), SEED, 0)

@@ -20,7 +20,7 @@ from tests.support.processes import Lab, eventually, kill
 from tests.support.records.tiny import CHECKPOINT_EVERY, STEPS, tiny
 from worker.service import slurm
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.long]
 
 MID = 2 * CHECKPOINT_EVERY + 5  # a step with two checkpoints behind it
 

@@ -63,7 +63,7 @@ def between() -> Iterator[tuple[Bridge, str]]:
 
 
 @pytest.mark.faults
-@pytest.mark.slow
+@pytest.mark.long
 def test_runs_end_once_and_in_fair_order_while_a_host_is_cut_off(lab: TwoHosts, tmp_path: Path) -> None:
     result = carry_out_and_check(lab, BURSTS, cuts=1, seed=SEED)
     assert not result.broken
