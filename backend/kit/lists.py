@@ -12,15 +12,16 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-_QUOTED = r'\s*(?:metric\()?(?P<quoted>"(?:[^"\\\n]|\\.)*")\)?\s*'
+_QUOTED = r'\s*(?P<metric>metric\()?(?P<quoted>"(?:[^"\\\n]|\\.)*")\)?\s*'
 _PLAIN = r"\s*(?P<plain>.*?)\s*"
 _MARKS = frozenset('"[]')  # a member with one of them stands in quotes
 _ENDS = {False: r"(?:[,\n]|\Z)", True: r"(?:,(?=\s|\Z)|\n|\Z)"}
 _ITEM = {spaced: re.compile(f"(?:{_QUOTED}{end}|{_PLAIN}{end})") for spaced, end in _ENDS.items()}
 
 
-def items_of(text: str, spaced: bool = False) -> list[str]:
-    """`loss, "a,b"` -> [`loss`, `a,b`]; a JSON list of texts is one too. `metric("a")` is the name in it."""
+def items_of(text: str, spaced: bool = False, columns: bool = False) -> list[str]:
+    """`loss, "a,b"` -> [`loss`, `a,b`]; a JSON list of texts is one too. `metric("a")` is the name in it; among
+    `columns`, where it says that a metric is meant and not a fact of that name, it stays what it is."""
     if (whole := _json(text)) is not None:
         return whole
     found, at, text = [], 0, text.strip().removeprefix("[").removesuffix("]")
@@ -29,7 +30,8 @@ def items_of(text: str, spaced: bool = False) -> list[str]:
         assert match, "the pattern matches any text"
         at = max(match.end(), at + 1)
         if match["quoted"] is not None:
-            found.append(unquoted(match["quoted"]))
+            is_column = columns and match["metric"]
+            found.append(f"metric({match['quoted']})" if is_column else unquoted(match["quoted"]))
         elif match["plain"]:
             found.append(match["plain"])
     return found

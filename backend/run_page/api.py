@@ -207,7 +207,7 @@ def list_runs(
         kept = saved_views.read(session, view) if view else saved_views.Parts()
         wanted = f"({kept.filter}) and ({filter})" if kept.filter and filter else kept.filter or filter
         order = sort or kept.sort or NEWEST_FIRST
-        more = [*(each for each in kept.columns if each not in RICH), *items_of(columns)]
+        more = [*(each for each in kept.columns if each not in RICH), *items_of(columns, columns=True)]
         lenient = STORED if view else ()
         page = run_search.find(
             session, wanted, limit, cursor, status=status, sort=order, metrics=names, lenient=lenient
@@ -251,7 +251,7 @@ def export_runs(
     format: Annotated[str, Query(description="`json`, `csv` or `parquet`.")] = "csv",
 ) -> Response:
     """A file with every run that matches: facts, pass@k and how it was measured, the columns asked for."""
-    asked = items_of(columns)
+    asked = items_of(columns, columns=True)
     with reading_scope(engine) as session:
         return attached(run_exports.table(session, filter, asked, sort, format))
 

@@ -28,6 +28,7 @@ from backend.lifecycle import service as runs
 from backend.lifecycle import tags
 from backend.people import service as accounts
 from backend.people import sessions
+from backend.people.tables import Person
 from backend.queue import order
 from backend.runs import events
 from backend.runs_table import saved_views
@@ -45,6 +46,7 @@ def _asked_by_ines(engine: Engine) -> Iterator[None]:
     before = who.set(INES)
     with session_scope(engine) as session:
         datasets.seed_built_in(session)
+        session.add(Person(id=INES.person_id, name=INES.name, role=INES.role.value, created_at=0.0))
     yield
     who.reset(before)
 
