@@ -20,8 +20,8 @@ _ITEM = {spaced: re.compile(f"(?:{_QUOTED}{end}|{_PLAIN}{end})") for spaced, end
 
 
 def items_of(text: str, spaced: bool = False, columns: bool = False) -> list[str]:
-    """`loss, "a,b"` -> [`loss`, `a,b`]; a JSON list of texts is one too. `metric("a")` is the name in it; among
-    `columns`, where it says that a metric is meant and not a fact of that name, it stays what it is."""
+    """`loss, "a,b"` -> [`loss`, `a,b`]; a JSON list of texts is one too. `metric("a")` is the name in it;
+    among `columns`, where it says that a metric is meant and not a fact of that name, it stays as it is."""
     if (whole := _json(text)) is not None:
         return whole
     found, at, text = [], 0, text.strip().removeprefix("[").removesuffix("]")
