@@ -83,6 +83,7 @@ class JsonLab:
         self.client.close()
 
     def kill(self) -> None:
+        self.client.close()
         kill(self._web)
 
 
@@ -125,7 +126,7 @@ def test_a_trace_id_leads_from_the_request_to_the_lines_of_its_run(lab: Lab) -> 
     assert "The database is up to date." in [line["message"] for line in migrated]
 
     with started(lab) as running:
-        body = {"config": tiny().model_dump(mode="json")}
+        body = tiny().model_dump(mode="json")
         launched = running.client.post("/api/v1/runs", json=body, headers={"traceparent": PARENT})
         assert launched.status_code == 201, launched.text
         assert launched.headers["x-request-id"] == TRACE
