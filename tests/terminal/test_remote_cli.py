@@ -146,6 +146,7 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
     "evaluate": ("evaluate {ended} --no-follow --first 4", "evaluate nosuchrun1 --no-follow"),
     "runs archive": ("runs archive {queued} {ended}", "runs archive {queued} nosuchrun1"),
     "runs restore": ("runs restore {queued}",),
+    "runs project": ("runs project arc-2 {queued} {ended}", "runs project arc-2 nosuchrun1"),
     "runs tag": ("runs tag {queued} {ended} --add good --add old", "runs tag nosuchrun1 --add good"),
     "runs note": ("runs note {queued} 'Two lines:\nhere.'", "runs note {noted} Another."),
     "run cancel": ("run cancel {queued}", "run cancel {ended}"),
@@ -190,6 +191,7 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
     "people add": ("people add {new} viewer", "people add {new} king"),
     "people invite": ("people invite {person}", "people invite nobody"),
     "people role": ("people role {person} admin", "people role {person} king"),
+    "people limit": ("people limit {person} --running 2 --queued 0", "people limit nobody --running 1"),
     "people remove": ("people remove {person}", "people remove nobody"),
     "token create": (
         "token create {new} --person {person} --scope read --expires 30d",
