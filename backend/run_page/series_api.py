@@ -20,6 +20,7 @@ from backend.kit.problems import did_you_mean
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.metrics.compactor import Compactor
+from backend.metrics.frames import MAX_STEP
 from backend.metrics.service import Curve
 from backend.metrics.thinning import MIN_POINTS
 from backend.runs_table import exports as run_exports
@@ -95,8 +96,10 @@ def read_series(
     max_points: Annotated[
         int, Query(ge=MIN_POINTS, le=100_000, description="Maximum number of points per curve.")
     ] = 1000,
-    first: Annotated[int | None, Query(alias="from", ge=0, description="First step.")] = None,
-    last: Annotated[int | None, Query(alias="to", ge=0, description="Last step, inclusive.")] = None,
+    first: Annotated[int | None, Query(alias="from", ge=0, le=MAX_STEP, description="First step.")] = None,
+    last: Annotated[
+        int | None, Query(alias="to", ge=0, le=MAX_STEP, description="Last step, inclusive.")
+    ] = None,
 ) -> JSONResponse:
     """Curves, each thinned to `max_points` so that every extreme survives."""
     asked = items_of(names) or None
