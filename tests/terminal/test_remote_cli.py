@@ -208,6 +208,8 @@ HERE_ONLY = (
 )  # fmt: skip
 OF_LOGINS = {"login", "logout"}
 
+ATTEMPTS = 3
+
 
 def every_command() -> set[str]:
     """`runs`, `runs export`, `queue move`: what can be typed after `etrm` and does something."""
@@ -290,19 +292,33 @@ def furnished(server: WebServer, settings: Mapping[str, str], folder: Path) -> L
 
 def read_both(labs: Labs, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Type a line by URL and here; the same is printed, and the same file is written."""
-    found = []
-    for way, ask in (("url", labs.by_url), ("here", labs.here)):
-        folder = tmp_path / way
-        folder.mkdir(parents=True)
-        monkeypatch.chdir(folder)
-        done = ask(line.format(**labs.names, file="written"))
-        assert "Traceback" not in done.stderr
-        files = {path.name: written_at_once(path.read_bytes()) for path in folder.iterdir()}
-        found.append((done.returncode, steady(done.stdout), steady(done.stderr), files))
+    for attempt in range(ATTEMPTS):  # a worker may go offline, or a second pass, between the two
+        found = [
+            outcome(labs, ask, line, tmp_path / f"{way}-{attempt}", monkeypatch)
+            for way, ask in (("url", labs.by_url), ("here", labs.here))
+        ]
+        if found[0] == found[1]:
+            break
     assert found[0] == found[1]
     status, _, _, files = found[0]
     assert status in (0, 1, 2)
     assert status or not files or all(files.values())
+
+
+def outcome(
+    labs: Labs,
+    ask: Callable[[str], CompletedProcess[str]],
+    line: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[int, str, str, dict[str, bytes]]:
+    """What a line ends with, prints, and writes into a folder."""
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    done = ask(line.format(**labs.names, file="written"))
+    assert "Traceback" not in done.stderr
+    files = {path.name: written_at_once(path.read_bytes()) for path in folder.iterdir()}
+    return done.returncode, steady(done.stdout), steady(done.stderr), files
 
 
 def written_at_once(content: bytes) -> bytes:
@@ -389,7 +405,7 @@ def of_its_subject(text: str, subject: Mapping[str, str]) -> str:
     for name, value in sorted(subject.items(), key=lambda item: -len(item[1])):
         text = text.replace(value, f"<{name}>")
     text = re.sub(r"(?:etrm_|token=|/s/)[\w-]{20,}", "<secret>", text)
-    text = re.sub(r"\b(?=[a-z]*\d)[a-z0-9]{10}\b", "<id>", text)
+    text = re.sub(r"\b[a-z0-9]{10}\b", "<id>", text)  # one in 26 ids has no digit
     text = re.sub(r"\b(evaluation|link) \d+", r"\1 <number>", text)
     return steady(text)
 
@@ -647,7 +663,7 @@ def test_an_evaluation_is_followed_by_url(labs: Labs) -> None:
                 evaluations.cancel(session, job)
         else:
             following.send_signal(signal.SIGINT)
-        printed, rest = following.communicate(timeout=120)
+        printed, rest = following.communicate(timeout=300)
         assert f"Queued evaluation {job} of run {run}" in printed
         assert following.returncode == (1 if ends else 130)
         assert "status    cancelled" in printed if ends else "Still running" in rest
