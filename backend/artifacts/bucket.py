@@ -33,7 +33,7 @@ class Bucket:
         except ImportError as error:
             raise InvalidInput(
                 "ETRM_ARTIFACTS_URL is set, and the package obstore is not installed.",
-                "Install it: pip install 'etrm-lab[s3]'.",
+                "Install the extra s3: pip install 'obstore>=0.8,<1'.",
             ) from error
         self.url = url
         self._obstore = obstore

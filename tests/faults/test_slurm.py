@@ -1,4 +1,4 @@
-"""Workers as jobs of a cluster: a node is taken back, the run goes on elsewhere, and nothing is lost."""
+"""Workers as jobs of a cluster: a node is taken back, the run resumes elsewhere, and nothing is lost."""
 
 from __future__ import annotations
 

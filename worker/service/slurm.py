@@ -210,7 +210,7 @@ def _submitit() -> Any:
         import submitit
     except ImportError as error:
         raise Unavailable(
-            "submitit is not installed.", "Install it with: pip install 'etrm-lab[slurm]'"
+            "submitit is not installed.", "Install the extra slurm: pip install 'submitit>=1.5,<2'."
         ) from error
     return submitit
 

@@ -143,7 +143,7 @@ _TWO_HOSTS = """
 
 `make two-hosts` puts PostgreSQL, Valkey, an S3 server and the web server between two hosts (network
 namespaces) that share nothing else. Three people launch short runs at once, of unequal number. While they
-run, a host is cut off in the middle of a training, which goes on as a zombie and saves checkpoints; it
+run, a host is cut off in the middle of a training, which continues as a zombie and saves checkpoints; it
 returns after its run was taken over elsewhere. Every other time the host loses the object store before it
 loses everything, returns once the run has ended elsewhere, and reaches the store before the database: so
 the zombie uploads a checkpoint of a run that is over. Promised is that
@@ -152,8 +152,8 @@ the zombie uploads a checkpoint of a run that is over. Promised is that
   attempt, and the run says why;
 - all runs, which have one config, have the same numbers, answers and checkpoints: what the zombie
   wrote counts for nothing, and it leaves;
-- every claim was the turn of that person, as a replay of all launches, claims and ends with the rule
-  in plain Python tells (what happened within 2 s of each other may have happened in either order);
+- every claim was that person's turn, checked by replaying all launches, claims and ends with the rule
+  in plain Python (what happened within 2 s of each other may have happened in either order);
 - every checkpoint that the database lists is in the store and passes its checksums, and the store
   has no other.
 
@@ -167,8 +167,8 @@ _TEXT = """\
 What the lab promises when something breaks, and how often that was tried. This page is made of
 [reliability.jsonl](reliability.jsonl), one line a try; `make faults` adds tries and writes it again.
 
-**{tries} faults so far, {kept} promises kept. The slowest run ended or continued {slowest:.0f} s after
-its fault was over.**
+**Tries so far: {tries}. Promises kept: {kept}. The slowest run ended or continued {slowest:.0f} s after its
+fault was over.**
 
 Each try is a real lab (web server, broker, worker, SQLite or PostgreSQL) with a training of
 100 steps that saves every 10 and is evaluated. The fault strikes at a random moment, drawn from a

@@ -28,8 +28,7 @@ CURVES_FILE = "positive-control-curves.svg"
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took: seconds of the clock, and of all processors together, which other work on the
-    machine hardly changes."""
+    """What a command took: seconds of the clock, and of all processors together."""
 
     wall: float
     processor: float
