@@ -103,11 +103,15 @@ class Settings(BaseSettings):
     limit_running: int = Field(
         0,
         ge=0,
+        le=1_000_000,
         description="Most runs of one person that run at once; 0: no limit. Set the same for the web server "
         "and all workers; etrm people limit sets another for one person.",
     )
     limit_queued: int = Field(
-        0, ge=0, description="Most runs of one person that wait in the queue; 0: no limit. As above."
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Most runs of one person that wait in the queue; 0: no limit. As ETRM_LIMIT_RUNNING.",
     )
     webhook_url: str | None = Field(
         None,

@@ -14,6 +14,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -63,8 +64,9 @@ class ObjectStore:
         manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
         present = self._bucket.sizes(path)
         if f"{path}/{PUBLISHED}" in present:
-            if self.contents(path)[MANIFEST].sha256 == manifest:
-                return
+            with suppress(CheckpointCorrupt, CheckpointMissing, KeyError):  # then it is uploaded again
+                if self.contents(path)[MANIFEST].sha256 == manifest:
+                    return
             self._bucket.delete([f"{path}/{PUBLISHED}"])
         local = sorted(file for file in folder.iterdir() if file.is_file())
         files = {file.name: self._put_file(file, path, present) for file in local}
@@ -226,5 +228,6 @@ def _is_whole(folder: Path, sha256: str | None) -> bool:
 def _remove_left(folder: Path) -> None:
     """Remove what downloads that were killed long ago have left."""
     for left in folder.glob(f"{FETCHING}*"):
-        if time.time() - left.stat().st_mtime > LEFT_AFTER:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process was faster
+            if time.time() - left.stat().st_mtime > LEFT_AFTER:
+                shutil.rmtree(left, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -61,6 +62,8 @@ def choose(
     ] = None,
 ) -> None:
     """ETRM Lab: train tiny recursive models on ARC-AGI, watch them, and find out why they fail."""
+    if url and token is None and os.environ.get("ETRM_URL", url).rstrip("/") != url.rstrip("/"):
+        os.environ.pop("ETRM_TOKEN", None)  # it is that of another lab
     serve.set_variable("URL", url)
     serve.set_variable("TOKEN", token)
 

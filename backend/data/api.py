@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from backend.data import service as datasets
-from backend.data.archives import File, Source, opened
+from backend.data.archives import MAX_MEMBERS, File, Source, opened
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
@@ -110,7 +110,7 @@ class Import:
 async def posted_import(request: Request) -> Import:
     """What a request asks to import, as a form with files or as JSON."""
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        async with request.form() as form:
+        async with request.form(max_files=MAX_MEMBERS + 1) as form:  # and solutions
             return await _from_form(form)
     return _from_json(await request.body())
 

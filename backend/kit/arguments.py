@@ -32,8 +32,6 @@ def _problems(arguments: Sequence[str]) -> Iterator[FieldProblem]:
 def _command(arguments: Sequence[str]) -> list[str]:
     """The words of the command, after the options of `etrm` itself."""
     at = 0
-    while at < len(arguments) and arguments[at] in ("--url", "--token"):
-        at += 2
-    while at < len(arguments) and arguments[at].startswith(("--url=", "--token=")):
-        at += 1
+    while at < len(arguments) and (option := arguments[at].partition("="))[0] in ("--url", "--token"):
+        at += 1 if option[1] else 2
     return list(arguments[at : at + 2])

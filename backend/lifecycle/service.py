@@ -24,7 +24,7 @@ from backend.hypothesis import service as hypotheses
 from backend.keeping import service as keeping
 from backend.keeping.service import Ref
 from backend.keeping.uses import from_outside
-from backend.kit.errors import Conflict
+from backend.kit.errors import Conflict, InvalidInput
 from backend.kit.problems import invalid, unknown_id
 from backend.lifecycle import edits, heartbeat, limits
 from backend.lifecycle.end import end
@@ -368,7 +368,7 @@ def remove_artifacts(settings: Settings, run_id: str) -> None:
     try:
         if store := objects.of(settings):
             store.remove_run(run_id)
-    except StoreAway as error:
+    except (StoreAway, InvalidInput) as error:
         log.warning("The objects of run %s stay in the object store: %s", run_id, error)
 
 

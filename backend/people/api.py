@@ -18,6 +18,7 @@ from backend.web.visitor import who
 router = Router(reads=ADMIN, writes=ADMIN, tags=["people"], responses=responses(401, 403))
 Name = Annotated[str, Path(max_length=200)]
 LIMIT = "Most of their runs at once; 0: no limit, null: that of the lab (ETRM_LIMIT_RUNNING)."
+QUEUED_LIMIT = "Most of their runs that wait; 0: no limit, null: that of the lab (ETRM_LIMIT_QUEUED)."
 ROLE = "viewer: read-only; editor: also launch, cancel, import; admin: also people, tokens, storage."
 
 
@@ -43,7 +44,7 @@ class PersonView(BaseModel):
     created_at: float
     last_seen_at: float | None
     limit_running: int | None = Field(None, description=LIMIT)
-    limit_queued: int | None = Field(None, description="Most of their runs that wait; as above.")
+    limit_queued: int | None = Field(None, description=QUEUED_LIMIT)
 
 
 class NewPerson(Input):
@@ -58,7 +59,7 @@ class PersonChange(Input):
 
     role: str | None = Field(None, description=ROLE)
     limit_running: int | None = Field(None, description=LIMIT)
-    limit_queued: int | None = Field(None, description="Most of their runs that wait; as above.")
+    limit_queued: int | None = Field(None, description=QUEUED_LIMIT)
 
 
 class Invitation(BaseModel):

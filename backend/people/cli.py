@@ -79,6 +79,8 @@ def limit(
 
     given = {"limit_running": running, "limit_queued": queued}
     limits = {what: None if most < 0 else most for what, most in given.items() if most is not None}
+    if not limits:
+        raise typer.BadParameter("give at least one", param_hint="--running or --queued")
     call(api.change_person, name=name, body=api.PersonChange.model_validate(limits))
     print(f"Saved the limits of {name}.")
 

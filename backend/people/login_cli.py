@@ -27,8 +27,9 @@ def login(url: Url = "") -> None:
     if lab is None:
         _print_browser_login()
         return
+    known = Settings.current()
+    token = (known.token if known.url in (None, lab) else None) or _read_token(lab)  # never another lab's
     os.environ["ETRM_URL"] = lab
-    token = Settings.current().token or _asked(lab)
     os.environ["ETRM_TOKEN"] = token
     found = call(api.read_me)
     file = logins.store(lab, token)
@@ -66,7 +67,7 @@ def _origin(url: str) -> str | None:
         raise InvalidInput(f"{url} is not the address of a lab: it {error}.") from error
 
 
-def _asked(lab: str) -> str:
+def _read_token(lab: str) -> str:
     """The token that is typed without being shown, or comes through a pipe."""
     from getpass import getpass
 

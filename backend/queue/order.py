@@ -104,7 +104,12 @@ def _placed(moved: Standing, before: Sequence[Standing], behind: Sequence[Standi
 
 
 def _priority(moved: Standing, before: Sequence[Standing], behind: Sequence[Standing]) -> int:
-    """The moved run's own, unless its neighbours leave no room for it."""
+    """The moved run's own, unless its neighbours leave no room for it. Runs that a limit holds stand last,
+    whatever their priority, so they leave room for others', and others' for them."""
+    before, behind = (
+        [each for each in part if each.is_held == moved.is_held or each.owner_id == moved.owner_id]
+        for part in (before, behind)
+    )
     if before and before[-1].priority < moved.priority:
         return before[-1].priority
     if behind and behind[0].priority > moved.priority:

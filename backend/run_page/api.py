@@ -182,7 +182,7 @@ def list_runs(
     sort: Annotated[
         str,
         Query(
-            description="Any name of the filter language; -name: descending. Default: the view's, or -created"
+            description="A name of the filter language; -name: descending. Default: the view's, or -created."
         ),
     ] = "",
     metrics: Annotated[
@@ -298,7 +298,7 @@ def tag_runs(body: Tagging, engine: Database) -> Tagged:
 def archive_runs(body: Archiving, engine: Database) -> Archived:
     """Put many runs away, or take them out of the archive, all or none."""
     with session_scope(engine) as session:
-        for run_id in body.runs:
+        for run_id in sorted(set(body.runs)):  # in one order: two that overlap must not wait for each other
             runs.edit(session, run_id, archived=body.archived)
     announce(*body.runs)
     return Archived(runs=body.runs)

@@ -170,7 +170,7 @@ def download_weights(
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
         found = keeping.find(session, run_id, step)
-        file = checkpoint_files.get(settings, found, weights)
+    file = checkpoint_files.get(settings, found, weights)  # it may have to be fetched from the object store
     digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
     return FileResponse(
         file.path,

@@ -104,7 +104,7 @@ def weights(
     _check_one_of(which, "--weights", "ema", "raw")
     ref = checkpoint or _newest(run_id)
     written = save(api.download_weights, file, run_id=run_id, step=ref, weights=which)
-    step = written.name.split("-")[2]  # RUN-step-STEP-WEIGHTS.safetensors
+    step = written.name.partition("-step-")[2].partition("-")[0] or ref  # RUN-step-STEP-WEIGHTS.safetensors
     print(f"Wrote {file}: {which} weights of step {step}, SHA-256 {written.sha256}.")
 
 

@@ -114,7 +114,7 @@ def project(
     name: Annotated[str, typer.Argument(metavar="NAME", help='Project; "" takes the runs out of theirs.')],
     run_ids: RunIds,
 ) -> None:
-    """Put runs into a project."""
+    """Put runs into a project, one after the other."""
     from backend.run_page import api
     from backend.terminal.calls import call
 

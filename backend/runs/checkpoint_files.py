@@ -26,6 +26,7 @@ NAMES = {"ema": "ema.safetensors", "raw": "weights.safetensors"}
 MANIFEST = "manifest.json"
 PAGE_SECONDS = 2.0  # that a page waits for the object store
 SILENCE = 10.0  # seconds for which one that was away is not asked again
+SLOW = 0.5  # seconds after which it counts as away for pages: they show many checkpoints
 
 log = logging.getLogger(__name__)
 _ask_again_at: dict[str, float] = {}  # by store, by the monotonic clock
@@ -99,11 +100,12 @@ def remove_published(store: ObjectStore, paths: Sequence[str]) -> None:
 
 
 def _published(settings: Settings, folder: Path, checkpoint: Checkpoint) -> Sequence[WeightsFile]:
-    """What the object store has of it; nothing for a while after it was away: a page would wait for it once
-    for each checkpoint."""
+    """What the object store has of it; nothing for a while after it was away or slow: a page would wait for
+    it once for each checkpoint."""
     store = objects.of(settings, PAGE_SECONDS)
     if store is None or time.monotonic() < _ask_again_at.get(store.url, 0.0):
         return ()
+    began = time.monotonic()
     try:
         return _read_published(store, folder, checkpoint.path, checkpoint.sha256)
     except StoreAway as error:
@@ -111,6 +113,9 @@ def _published(settings: Settings, folder: Path, checkpoint: Checkpoint) -> Sequ
         _ask_again_at[store.url] = time.monotonic() + SILENCE
     except (EtrmError, LookupError, ValueError):
         pass
+    finally:
+        if time.monotonic() - began > SLOW:
+            _ask_again_at[store.url] = time.monotonic() + SILENCE
     return ()
 
 

@@ -27,7 +27,7 @@ from backend.web.errors import ErrorModel
 
 API = "/api/v1"
 CONNECT_SECONDS = 10.0
-SILENCE_SECONDS = 150.0  # longer than the server lets a statement of its database take
+SILENCE_SECONDS = 150.0  # longer than the default of ETRM_DATABASE_STATEMENT
 _Value = str | int | float | bool | None  # of a query, as httpx takes it
 _PLACEHOLDER = re.compile(r"\{(\w+)(:path)?\}")
 
@@ -78,6 +78,8 @@ class RemoteLab:
     def file(self, route: APIRoute, values: Mapping[str, Any]) -> Iterator[tuple[Headers, Copy]]:
         """The headers of a route's file, and what copies it into a file; its digest, if any, is checked."""
         with self._answer(route, values) as response:
+            if "Content-Disposition" not in response.headers:
+                raise self._stranger("it sends no file", response)
 
             def copy_to(file: IO[bytes]) -> None:
                 digest = hashlib.sha256()
@@ -102,7 +104,8 @@ class RemoteLab:
         headers |= body.pop("headers", {})
         with ExitStack() as opened:
             for _, (_, file) in body.get("files", ()):
-                opened.callback(getattr(file, "close", bool))
+                if not isinstance(file, bytes):
+                    opened.callback(file.close)
             client = opened.enter_context(httpx.Client(timeout=timeout, follow_redirects=False))
             with self._told():
                 request = client.build_request(method, address, params=parameters, headers=headers, **body)
@@ -159,7 +162,10 @@ class RemoteLab:
             ) from error
         except httpx.ConnectError as error:
             raise self._unreachable(error) from error
-        except httpx.TransportError as error:
+        except httpx.InvalidURL as error:
+            said = f"{self.url} is not an address: {error}."
+            raise Unavailable(said, "Check --url or ETRM_URL.") from error
+        except (httpx.TransportError, httpx.DecodingError) as error:
             raise Unavailable(
                 f"The connection to {self.url} was lost: {error}.",
                 "Try again; a change may have been made: look before you repeat it.",

@@ -204,6 +204,22 @@ def test_a_move_changes_the_order_among_ones_own_runs(people: Engine) -> None:
     assert order(people) == "aycxb"
 
 
+def test_runs_that_a_limit_holds_and_others_move_past_each_other_without_a_priority(people: Engine) -> None:
+    with session_scope(people) as session:
+        accounts.limit(session, "ana", {"running": 1})
+    add(people, ANA, "a")
+    assert take(people) == "a"
+    add(people, BO, "x", "y")
+    add(people, ANA, "h", priority=1)
+    assert order(people) == "xyh"
+    with session_scope(people) as session:
+        queue_order.move(session, "x", 2)
+        queue_order.move(session, "h", 3)
+    assert order(people) == "yxh"
+    with reading_scope(people) as session:
+        assert [each.priority for each in order_queries.queued(session)] == [0, 0, 1]
+
+
 def test_beyond_a_limit_runs_wait_and_the_reason_names_it(people: Engine) -> None:
     sign = workers.WorkerBeat("host.1.1.1", "host", 1, "cpu", "a CPU", 2**34, None, 0.0)
     with session_scope(people) as session:

@@ -41,6 +41,8 @@ class WebServer:
             self.url = self._address()
         except BaseException:  # told to end meanwhile
             self.process.kill()
+            self.process.wait()
+            self.close()
             raise
         with session_scope(self.engine) as session:
             self.token = accounts.create_token(session, f"test-{self.process.pid}")
@@ -58,6 +60,10 @@ class WebServer:
         """SIGTERM, and wait for the end."""
         self.process.terminate()
         self.process.wait(timeout=START_SECONDS)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what is open for a server that has ended."""
         assert self.process.stdout
         self.process.stdout.close()
         self.engine.dispose()
@@ -68,7 +74,6 @@ class WebServer:
         readable, _, _ = select.select([self.process.stdout], [], [], START_SECONDS)
         line = self.process.stdout.readline() if readable else ""
         if "http://" not in line:
-            self.process.kill()
             raise AssertionError(f"the web server did not start: {line} {self.log.read_text()}")
         address = line.split()[-1]
         transport = httpx.HTTPTransport(retries=10)  # bound already, but it may not listen yet

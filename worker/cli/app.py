@@ -234,7 +234,7 @@ def _on_slurm(options: list[str] | None, workers: int, cancels: bool) -> None:
         print(f"Cancelled {counted(len(slurm.cancel(settings)), 'worker')}.")
     else:
         empty = "No workers on Slurm. Submit one: etrm worker --slurm partition=NAME"
-        show(("job", "state", "for", "of", "node or reason"), slurm.jobs(settings), empty=empty)
+        show(("job", "state", "run time", "time limit", "node or reason"), slurm.jobs(settings), empty=empty)
 
 
 def _train(config: ExperimentConfig, folder: Path) -> None:

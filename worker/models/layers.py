@@ -120,7 +120,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-    """PyTorch's attention, by plain products where its fused kernel cannot run; bool `mask`, True is seen."""
+    """PyTorch's attention, by plain products where its fused kernel cannot run; bool `mask`, True is seen.
+
+    There from one thread only: what chooses the kernel is a flag of the process.
+    """
     on_cpu = query.device.type == "cpu" and query.dtype == torch.bfloat16
     with nullcontext() if not on_cpu or _fused_cpu_takes_bf16() else sdpa_kernel(SDPBackend.MATH):
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)

@@ -15,7 +15,7 @@ from backend.web import notify
 from worker.kit.recorder import LostRun
 from worker.recording import journal
 from worker.recording.store import Store
-from worker.recording.uploads import OfCheckpoints, Publisher, parted
+from worker.recording.uploads import OfCheckpoints, Publisher, in_safe_order, parted
 
 log = logging.getLogger(__name__)
 REFUSED = ".refused"  # appended to the name of a journal that cannot be stored
@@ -52,7 +52,7 @@ def replay(
         with _putting_aside(run_id, path):
             if objects is not None and store.is_newest():
                 publisher = Publisher(objects, artifacts, store, lambda _path: None)
-                for entry in of_checkpoints:
+                for entry in in_safe_order(of_checkpoints):
                     publisher.carry_out(entry)
             path.unlink(missing_ok=True)
     if stored:

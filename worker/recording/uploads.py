@@ -40,6 +40,11 @@ def parted(entries: Sequence[Entry]) -> tuple[list[Entry], list[OfCheckpoints]]:
     return others, of_checkpoints
 
 
+def in_safe_order(entries: Sequence[OfCheckpoints]) -> list[OfCheckpoints]:
+    """What is let go leaves only once what replaces it is there, however much waited for the store."""
+    return sorted(entries, key=lambda entry: isinstance(entry, Released))
+
+
 class Publisher:
     """Publishes one attempt's checkpoints, and removes those that nothing needs."""
 
@@ -52,7 +57,7 @@ class Publisher:
         self.remove = remove  # from the disk
 
     def carry_out(self, entry: OfCheckpoints) -> None:
-        """Twice is as good as once. StoreAway, Unavailable: try again; LostRun."""
+        """Safe to repeat. StoreAway, Unavailable: try again; LostRun."""
         if isinstance(entry, Released):
             going = self._store.release(entry.paths)
             for path in going:
@@ -62,7 +67,7 @@ class Publisher:
         try:
             self._objects.publish(self._artifacts / entry.path, entry.path)
         except FileNotFoundError:
-            log.info("Not uploaded, for it is kept no longer: %s", entry.path)
+            log.info("Not uploaded, because it is no longer kept: %s", entry.path)
         else:
             self._store.list_checkpoint(entry)
 
@@ -70,7 +75,7 @@ class Publisher:
 class Uploads:
     """A Keeper around the journal: batches count as stored once their checkpoints are published, too.
 
-    `say` tells people of the run, once an outage, why a checkpoint waits. An error other than Unavailable
+    `say` reports in the run's log, once per outage, why a checkpoint waits. An error other than Unavailable
     ends uploading, and is raised by `take` and `flush`.
     """
 
@@ -121,6 +126,7 @@ class Uploads:
             self._waiting = [
                 each for each in self._waiting if not (isinstance(each, Checkpoint) and each.path in let_go)
             ]
+            self._waiting = in_safe_order(self._waiting)
             self._changed.notify_all()
         for path in let_go:  # the database never listed it
             self._publisher.remove(path)

@@ -1,4 +1,4 @@
-"""Have here what an attempt or an evaluation begins from, where checkpoints are in an object store."""
+"""Fetch what an attempt or an evaluation starts from, where checkpoints are in an object store."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def sweep(engine: Engine, settings: Settings, run_id: str, attempt: int) -> None
 
 
 def sweep_replaced(engine: Engine, settings: Settings, run_id: str, attempt: int) -> None:
-    """Remove what an attempt of this machine has uploaded, once a later one has gone on without it or the run
-    is deleted. StoreAway.
+    """Remove what an attempt of this machine has uploaded, once a later one has continued without it or the
+    run is deleted. StoreAway.
 
     Until the later one has stored something, it may list what this one uploaded, and then sweeps by itself.
     """

@@ -62,7 +62,7 @@ def _opened() -> Any:
     """NVML, ready; None without its package or a driver."""
     try:
         nvml = import_module("pynvml")
-    except ImportError:
+    except (ImportError, OSError):
         return None
     try:
         nvml.nvmlInit()

@@ -80,8 +80,9 @@ class Heartbeat:
                     self._node.prove()
                 if not self._node.schema_fits:
                     return self._report_to_foreign_tables()
+                beat = self._sign()  # a driver that hangs must not hold up other writers
                 with session_scope(self._engine) as session:
-                    workers.beat(session, self._sign())
+                    workers.beat(session, beat)
                     unsent = queue_sweep.sweep(session, machine.is_dead, resend_after, self._outage.is_over)
         except Unavailable as error:
             self._outage.note()
@@ -94,8 +95,9 @@ class Heartbeat:
     def _report_to_foreign_tables(self) -> None:
         """To tables of another version nothing is written but why this worker is out, if they take that."""
         try:
+            beat = self._sign()
             with session_scope(self._engine) as session:
-                workers.beat(session, self._sign())
+                workers.beat(session, beat)
         except Exception as error:  # noqa: BLE001 — whatever the other version made of this table
             log.info("Not on the workers' list: %s", error)
 

@@ -115,7 +115,8 @@ def memory_in_use() -> int:
         for folder in _own_control_groups():
             for used, idle in _MEMORY_FILES:
                 if (text := _read(folder / used).strip()).isdecimal():
-                    return int(text) - _counter(folder / "memory.stat", idle)  # files read before are no use
+                    idle_bytes = _counter(folder / "memory.stat", idle) or 0  # files read before are no use
+                    return int(text) - idle_bytes
     return int(machine.total - machine.available)
 
 
@@ -123,18 +124,18 @@ def out_of_memory_kills() -> int:
     """How many processes of this process's control group the kernel has killed for memory; 0 if unknown."""
     for folder in _own_control_groups():
         for name in ("memory.events", "memory.oom_control"):
-            if kills := _counter(folder / name, "oom_kill"):
+            if (kills := _counter(folder / name, "oom_kill")) is not None:
                 return kills
     return 0
 
 
-def _counter(file: Path, name: str) -> int:
-    """The number behind a name in a file of counters; 0 where there is none."""
+def _counter(file: Path, name: str) -> int | None:
+    """The number behind a name in a file of counters; None where there is none."""
     for line in _read(file).splitlines():
         key, _, count = line.partition(" ")
         if key == name:
             return int(count)
-    return 0
+    return None
 
 
 def _own_control_groups() -> list[Path]:

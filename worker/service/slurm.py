@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Any, NamedTuple
@@ -85,6 +86,8 @@ class SlurmWorker:
             preexec_fn=lambda: signal.signal(NOTICE, signal.SIG_IGN),
         )  # fmt: skip
         self._pid = worker.pid
+        if self._told_to_leave:  # while it was being started
+            self._tell_worker()
         self._await_its_end()
         status = worker.wait()
         self._pid = None
@@ -94,24 +97,28 @@ class SlurmWorker:
             raise RuntimeError(f"The worker ended with exit status {status}; its output says why.")
 
     def checkpoint(self) -> Any:
-        """Let the worker leave in good order; what submitit puts into the queue again."""
+        """Stop the worker cleanly; what submitit puts into the queue again."""
         from submitit.helpers import DelayedSubmission
 
-        if self._pid is not None:
-            os.kill(self._pid, signal.SIGTERM)
-            self._await_its_end()
+        self._tell_worker()
+        self._await_its_end()
         return DelayedSubmission(SlurmWorker(self._labels))
 
     def _leave(self, _number: int, _frame: FrameType | None) -> None:
         """Pre-empted or cancelled."""
         self._told_to_leave = True
+        self._tell_worker()
+
+    def _tell_worker(self) -> None:
         if self._pid is not None:
-            os.kill(self._pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self._pid, signal.SIGTERM)
 
     def _await_its_end(self) -> None:
         """Without reaping it, so that a signal handler may wait as well: `Popen.wait` holds a lock."""
         if self._pid is not None:
-            os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
+            with suppress(ChildProcessError):  # reaped meanwhile
+                os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
 
 
 def parameters(options: Sequence[str]) -> dict[str, Any]:

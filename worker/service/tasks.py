@@ -165,11 +165,14 @@ class Executor:
     def _node_fault(self, work: AnyWork, cause: str, traceback: str) -> Conclusion:
         """The work goes back; this machine rests if no check sees what is wrong with it."""
         trouble = self._trouble()
+        blamed = False
 
         def write(session: Session) -> RunStatus | None:
+            nonlocal blamed
             said = work.queue.reported(session, work.held) or cause
-            if trouble is None:
+            if trouble is None and not blamed:  # once, however often this is tried
                 self._node.blame(said)
+                blamed = True
             return work.queue.node_fault(session, work.held, trouble.cause if trouble else said, traceback)
 
         return write
@@ -208,7 +211,9 @@ class Executor:
                 pass  # it is the next attempt's, which replays it first
             except StoreAway as error:
                 log.warning(
-                    "A checkpoint of run %s waits for its next attempt here: %s", work.held.run_id, error
+                    "A checkpoint of run %s will be uploaded by its next attempt on this machine: %s",
+                    work.held.run_id,
+                    error,
                 )
             except OSError as error:  # how the run ended must be written although its folder is broken
                 log.warning("The journal of run %s stays for the next attempt: %s", work.held.run_id, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 
 import psutil
@@ -12,6 +13,7 @@ from worker.service import machine
 from worker.service.gpus import Gpus
 
 PATIENCE = 1.0  # seconds: a driver that hangs must not hold up a sign of life
+log = logging.getLogger(__name__)
 Use = tuple[float | None, int | None]  # utilisation from 0 to 1, bytes of memory
 
 
@@ -33,6 +35,9 @@ class DeviceUse:
             found = self._answer.result(timeout=PATIENCE)
         except TimeoutError:
             return None, None
+        except Exception:  # whatever a driver makes of it: figures are no reason to report nothing
+            log.exception("No GPU figures.")
+            found = (None, None)
         self._answer = None
         return found
 

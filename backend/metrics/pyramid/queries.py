@@ -14,6 +14,8 @@ from backend.metrics.tables import Segment, Series, Tile
 
 StepRange = tuple[int, int | None]  # first and last step, both inclusive; None: to the end
 
+AT_ONCE = 400  # series of one query, with two ranges each: SQLite takes no more than 1,000 ORs
+
 
 def add(session: Session, rows: list[dict[str, Any]]) -> None:
     """Insert tiles."""
@@ -78,17 +80,17 @@ def tiles(
 
 def points_in(session: Session, ranges: Mapping[int, Sequence[StepRange]]) -> dict[int, list[Points]]:
     """Per series the segments that reach into any of its ranges, oldest version first."""
-    if not ranges:
-        return {}
-    chosen = or_(*(_reaches(id_, *steps) for id_, every in ranges.items() for steps in every))
-    query = (
-        select(Segment.series_id, Segment.points, Segment.count)
-        .where(chosen)
-        .order_by(Segment.version, Segment.first_step)
-    )
     answer: dict[int, list[Points]] = {}
-    for series_id, data, count in session.execute(query):
-        answer.setdefault(series_id, []).append(decode(data, count))
+    series = list(ranges)
+    for at in range(0, len(series), AT_ONCE):
+        chosen = (_reaches(id_, *steps) for id_ in series[at : at + AT_ONCE] for steps in ranges[id_])
+        query = (
+            select(Segment.series_id, Segment.points, Segment.count)
+            .where(or_(*chosen))
+            .order_by(Segment.version, Segment.first_step)
+        )
+        for series_id, data, count in session.execute(query):
+            answer.setdefault(series_id, []).append(decode(data, count))
     return answer
 
 

@@ -24,9 +24,8 @@ from backend.metrics.pyramid.queries import StepRange
 from backend.metrics.queries import Line
 
 AT_ONCE = 32  # segments in memory while tiles are made of them
-SPARE = (
-    1.5  # buckets read per pair drawn, at least, so that equal groups of them are nearly as many as the pairs
-)
+# Buckets read per pair drawn, at least, so that equal groups of them are nearly as many as the pairs.
+SPARE = 1.5
 
 
 def extend(session: Session, series_id: int, tiled: int, segment_ids: Sequence[int]) -> None:

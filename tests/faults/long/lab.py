@@ -46,7 +46,7 @@ class FaultedLab(Lab):
     def start_web(self) -> None:
         """Start the web server on the port of its predecessor."""
         if self.web:
-            self.web.engine.dispose()
+            self.web.close()
         self.web = WebServer(self.folder, self.environment, self._port)
 
     def beside(self, prefix: Sequence[str] = (), **environment: str) -> subprocess.Popen[bytes]:
@@ -71,8 +71,10 @@ class FaultedLab(Lab):
         return all(part and part.poll() is None for part in parts)
 
     def stop(self) -> None:
-        if self.web and self.web.process.poll() is None:
-            kill(self.web.process)
+        if self.web:
+            if self.web.process.poll() is None:
+                kill(self.web.process)
+            self.web.close()
         super().stop()
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from worker.service import machine
 
@@ -43,3 +46,15 @@ def test_the_device_is_named_without_loading_torch() -> None:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "DeviceInfo(kind=" in said
     assert machine.device_info().memory_bytes > 2**28
+
+
+def test_a_counter_at_zero_is_the_process_groups_own_and_not_that_of_the_group_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, above = tmp_path / "own", tmp_path
+    own.mkdir()
+    (above / "memory.events").write_text("oom 5\noom_kill 3\n")
+    monkeypatch.setattr(machine, "_own_control_groups", lambda: [own, above])
+    assert machine.out_of_memory_kills() == 3
+    (own / "memory.events").write_text("oom 0\noom_kill 0\n")
+    assert machine.out_of_memory_kills() == 0

@@ -50,7 +50,7 @@ def test_the_figures_of_this_process_are_those_of_the_system(tmp_path: Path) -> 
     assert values.keys() == {PROCESS_CPU, PROCESS_MEMORY, MACHINE_MEMORY, DISK_FREE}
     assert 0 < values[PROCESS_CPU] <= 1
     assert values[PROCESS_MEMORY] == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
-    assert values[PROCESS_MEMORY] < values[MACHINE_MEMORY] < psutil.virtual_memory().total
+    assert 0 < values[MACHINE_MEMORY] < psutil.virtual_memory().total
     assert values[DISK_FREE] == pytest.approx(psutil.disk_usage(str(tmp_path)).free, rel=0.2)
 
 

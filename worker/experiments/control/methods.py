@@ -26,7 +26,7 @@ class Method:
     label: str  # in tables and charts
     options: Callable[[int], Options]  # decodes -> what the evaluation changes
     has_signal: bool = True  # whether it looks at how well demonstrations are explained
-    most: int | None = None  # decodes, where more were seen to change nothing
+    most: int | None = None  # decodes, above which more made no difference
 
     def budgets(self, all_of_them: Sequence[int]) -> list[int]:
         """Those it is measured with."""

@@ -40,7 +40,7 @@ function addToTokenForm({ name, role }) {
 
 document.addEventListener("change", (event) => {
   const { limit, of } = event.target.dataset;
-  if (limit) change(() => ask(named("people", of), { method: "PATCH", body: { [limit]: event.target.value === "" ? null : Number(event.target.value) } }));
+  if (limit && event.target.reportValidity()) change(() => ask(named("people", of), { method: "PATCH", body: { [limit]: event.target.value === "" ? null : Number(event.target.value) } }));
   const name = event.target.dataset.roleOf;
   if (name) change(() => ask(named("people", name), { method: "PATCH", body: { role: event.target.value } }));
 });
