@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,8 +20,15 @@ from tests.support.web import WebServer
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Lab]:
-    """Database with the built-in task sets, and broker."""
-    lab = Lab(tmp_path_factory.mktemp("api"), sqlite_files.new())
+    """A lab that tests of many files share: it holds what any of them made."""
+    with started_lab(tmp_path_factory.mktemp("api"), sqlite_files.new()) as lab:
+        yield lab
+
+
+@contextmanager
+def started_lab(folder: Path, database_url: str) -> Iterator[Lab]:
+    """A database with the built-in task sets, and a broker."""
+    lab = Lab(folder, database_url)
     with session_scope(lab.engine) as session:
         datasets.seed_built_in(session)
     try:

@@ -38,14 +38,16 @@ from backend.runs.tables import Run
 from backend.runs_table import saved_views
 from backend.terminal.port import free_local_port
 from tests.support.commands import typed
+from tests.support.databases import SqliteFiles
 from tests.support.lab import environment
-from tests.support.processes import Lab, eventually
+from tests.support.processes import eventually
 from tests.support.records.recorded import (
     record_checkpoint,
     record_evaluation,
     record_evaluation_job,
     record_run,
 )
+from tests.support.servers import started_lab
 from tests.support.web import WebServer
 
 TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]], "output": [[4]]}]}
@@ -258,8 +260,15 @@ class Labs:
 
 
 @pytest.fixture(scope="module")
-def labs(lab: Lab, server: WebServer, tmp_path_factory: pytest.TempPathFactory) -> Labs:
-    return furnished(server, lab.environment, tmp_path_factory.mktemp("remote"))
+def labs(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Labs]:
+    """A lab of its own: where another test's run goes on, its duration differs from command to command."""
+    folder = tmp_path_factory.mktemp("remote")
+    with started_lab(folder, sqlite_files.new()) as lab:
+        server = WebServer(lab.folder, lab.environment)
+        try:
+            yield furnished(server, lab.environment, folder)
+        finally:
+            server.stop()
 
 
 def furnished(server: WebServer, settings: Mapping[str, str], folder: Path) -> Labs:
