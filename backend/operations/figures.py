@@ -85,9 +85,9 @@ def _of_database(stored: Stored) -> Iterator[Metric]:
     states = {"idle": stored.idle, "busy": stored.busy, "out": stored.out, "offline": stored.offline}
     yield _gauge("etrm_workers", "Workers by state; out: of service.", states, "state")
     for name, text, values in (
-        ("utilisation", "Of the device of each worker online, 0 to 1.", stored.utilisation),
-        ("memory_used_bytes", "Memory in use on its device, by any process.", stored.memory_used),
-        ("memory_bytes", "Memory of its device.", stored.memory),
+        ("utilisation", "How busy the device of each worker online is, 0 to 1.", stored.utilisation),
+        ("memory_used_bytes", "Memory in use on that device, by any process.", stored.memory_used),
+        ("memory_bytes", "All memory of that device.", stored.memory),
     ):
         yield _gauge(f"etrm_worker_{name}", text, values, "worker")
 

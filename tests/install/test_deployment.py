@@ -67,8 +67,8 @@ def environment_of(service: str) -> dict[str, str]:
     target = services()[service]["build"]["target"]
     lines = re.findall(r"^ENV (.*)$", stage("base") + stage(target), re.MULTILINE)
     of_image = dict(word.split("=", 1) for line in lines for word in shlex.split(line))
-    own = services()[service]["environment"].items()
-    return of_image | {name: re.sub(r"\$\{\w+(?::-(.*?))?\}", r"\1", value) for name, value in own}
+    own = {name: value for name, value in services()[service]["environment"].items() if value is not None}
+    return of_image | {name: re.sub(r"\$\{\w+(?::-(.*?))?\}", r"\1", value) for name, value in own.items()}
 
 
 def unit_of(path: Path) -> dict[str, list[tuple[str, str]]]:
