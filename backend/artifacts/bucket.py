@@ -60,7 +60,8 @@ class Bucket:
         try:
             return self._asked(lambda: bytes(self._obstore.get(self._client, key).bytes()))
         except StoreAway as error:
-            if isinstance(error.__cause__, FileNotFoundError):
+            cause = error.__cause__
+            if isinstance(cause, FileNotFoundError) and "NoSuchBucket" not in str(cause):
                 return None
             raise
 

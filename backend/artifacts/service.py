@@ -20,13 +20,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from backend.artifacts.bucket import Bucket
+from backend.artifacts.manifest import MANIFEST, problem
 from backend.kit.disk import check_room
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing
 from backend.settings import Settings
 
 FORMAT = 1
 PUBLISHED = "published.json"
-MANIFEST = "manifest.json"  # of the checkpoint itself
 PART_BYTES = 16 << 20
 SECONDS = 30.0  # for one request: a part needs half a MiB a second
 FETCHING = ".fetching-"  # prefix of folders that a kill may leave
@@ -103,7 +103,7 @@ class ObjectStore:
         StorageFull if there is no room.
         """
         target = root / path
-        if _is_whole(target, sha256):
+        if not problem(target, sha256):
             return target
         contents = self.contents(path)
         if sha256 not in (None, contents[MANIFEST].sha256):
@@ -123,7 +123,7 @@ class ObjectStore:
                 target.rename(damaged)
             coming.rename(target)
         except OSError:
-            if not _is_whole(target, sha256):  # else another process was faster
+            if problem(target, sha256):  # else another process was faster
                 raise
         finally:
             shutil.rmtree(coming, ignore_errors=True)
@@ -208,21 +208,6 @@ def _attempt_of(path: str) -> int:
     """The attempt that a checkpoint belongs to, by its folder's name."""
     named = _ATTEMPT.search(path)
     return int(named[1]) if named else 1
-
-
-def _is_whole(folder: Path, sha256: str | None) -> bool:
-    """Whether a checkpoint's files are what its manifest says, and the manifest is the one that is wanted."""
-    try:
-        manifest = (folder / MANIFEST).read_bytes()
-        if sha256 not in (None, hashlib.sha256(manifest).hexdigest()):
-            return False
-        for name, digest in json.loads(manifest)["sha256"].items():
-            with (folder / name).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                    return False
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return False
-    return True
 
 
 def _remove_left(folder: Path) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.votes import OutcomeTrace
@@ -19,6 +19,9 @@ NO_EMBEDDING = "no embedding: TRM was not trained on this task's demonstrations"
 UNCOUNTED = (TRUTH_UNKNOWN, NO_EMBEDDING)
 # In the extras of an evaluation: {"tasks": ids, "passes": {"k": [solved, n]}} of those without an embedding.
 WITHOUT_EMBEDDING = "without_embedding"
+
+Level = Literal["info", "warning", "error"]  # of a line of a log
+LEVELS: tuple[Level, ...] = get_args(Level)  # from the least to the gravest
 
 
 class FailureMode(StrEnum):
@@ -59,7 +62,7 @@ class LogLine:
     """One line of a run's log."""
 
     wall_time: float
-    level: Literal["info", "warning", "error"]
+    level: Level
     text: str
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from backend.artifacts import service as objects
+from backend.artifacts.manifest import problem
 from backend.db.session import reading_scope
 from backend.kit.errors import Conflict
 from backend.kit.format import counted
@@ -82,17 +83,19 @@ def _snapshot(engine: Engine, settings: Settings, beside: Path) -> Iterator[_Sna
 
 
 def _taken(engine: Engine, settings: Settings, database: Path, folder: Path) -> _Snapshot:
-    store = objects.of(settings)
+    store, held = objects.of(settings), set[Listed]()
     for number in range(1, TRIES + 1):
         with reading_scope(engine) as session:
             taken_at = time.time()
             checkpoints = pinned.listed(session)  # the first query: the snapshot is of this moment
-            away = pinned.pin(settings.artifacts, checkpoints, folder, store)
+            pinned.let_go(folder, held.difference(checkpoints))
+            away = pinned.pin(
+                settings.artifacts, [each for each in checkpoints if each not in held], folder, store
+            )
+            held = set(checkpoints).difference(away)
             complete = not away or number == TRIES
             revision = database_copy.snapshot(session, database) if complete else ""
         if not complete:
-            shutil.rmtree(folder)
-            folder.mkdir(mode=0o700)
             time.sleep(pause_after(number, FIRST_PAUSE, LONGEST_PAUSE))
             continue
         gone = _removed_since(engine, away)
@@ -100,7 +103,9 @@ def _taken(engine: Engine, settings: Settings, database: Path, folder: Path) -> 
         checkpoints = [each for each in checkpoints if each not in gone]
         missing = dict.fromkeys((each for each in away if each not in gone), "its files are not there")
         missing |= {
-            each: why for each in checkpoints if each not in missing and (why := pinned.problem(folder, each))
+            each: why
+            for each in checkpoints
+            if each not in missing and (why := problem(folder / each.path, each.sha256))
         }
         return _Snapshot(database, folder, taken_at, revision, checkpoints, missing)
     raise AssertionError("the last try returns")

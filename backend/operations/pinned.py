@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +13,9 @@ from pathlib import Path
 import psutil
 from sqlalchemy.orm import Session
 
+from backend.artifacts.manifest import MANIFEST
 from backend.artifacts.service import ObjectStore
 from backend.kit.errors import CheckpointCorrupt, CheckpointMissing
-from backend.runs import checkpoint_files
 from backend.runs import journal_queries as journal
 
 FOLDER = ".backup-"  # prefix, in the artifacts folder
@@ -75,20 +73,10 @@ def pin(
     ]
 
 
-def problem(folder: Path, checkpoint: Listed) -> str:
-    """What is wrong with a pinned checkpoint: its manifest or a file is not what was written; else empty."""
-    manifest = folder / checkpoint.path / checkpoint_files.MANIFEST
-    try:
-        content = manifest.read_bytes()
-        if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
-            return "its manifest is not the one that was written"
-        for name, digest in json.loads(content)["sha256"].items():
-            with (manifest.parent / name).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                    return f"the checksum of {name} differs"
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return "a file is missing or cannot be read"
-    return ""
+def let_go(folder: Path, checkpoints: Collection[Listed]) -> None:
+    """Hold these no longer."""
+    for each in checkpoints:
+        shutil.rmtree(folder / each.path, ignore_errors=True)
 
 
 def files(folder: Path, checkpoint: Listed) -> list[Path]:
@@ -102,7 +90,7 @@ def _pinned(source: Path, target: Path) -> bool:
     except (OSError, shutil.Error):  # removed meanwhile
         shutil.rmtree(target, ignore_errors=True)
         return False
-    return (target / checkpoint_files.MANIFEST).is_file()
+    return (target / MANIFEST).is_file()
 
 
 def _fetched(store: ObjectStore, checkpoint: Listed, folder: Path) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import make_url
 
 from backend.artifacts import service as objects
+from backend.artifacts.manifest import MANIFEST
 from backend.db import clock
 from backend.db.migrate import is_known, refuse_newer
 from backend.db.session import make_engine, reading_scope
@@ -20,7 +21,6 @@ from backend.kit.errors import Conflict, StorageFull
 from backend.kit.format import size
 from backend.operations import archive, database_copy
 from backend.operations.archive import ARTIFACTS, DATABASE, Manifest, Reader, cannot_write
-from backend.runs.checkpoint_files import MANIFEST
 from backend.settings import Settings
 
 # What a lab has before anybody has used it is nobody's: built-in task sets, the first login link.

@@ -10,7 +10,7 @@ import typer
 from backend.kit.clock import clock, time_of_day
 from backend.kit.format import duration, short_number
 from backend.kit.streams import one_line
-from backend.terminal.options import AsJson, OtherProject, Overrides, RunId, score_text
+from backend.terminal.options import AsJson, Contains, Least, OtherProject, Overrides, RunId, score_text
 
 if TYPE_CHECKING:
     from backend.run_view.health import HealthView
@@ -43,12 +43,14 @@ def log(
     lines: Annotated[
         int, typer.Option("-n", "--lines", min=1, max=10_000, help="Number of newest lines to print.")
     ] = 50,
+    contains: Contains = "",
+    level: Least = "info",
 ) -> None:
-    """Print the newest lines of a run's log."""
+    """Print the newest lines of a run's log, or of those that hold a text."""
     from backend.run_page import logs_api as api
     from backend.terminal.calls import call
 
-    for line in call(api.read_log, run_id=run_id, limit=lines).lines:
+    for line in call(api.read_log, run_id=run_id, limit=lines, contains=contains, level=level).lines:
         print(f"{time_of_day(line.wall_time)} {line.level:7} {one_line(line.text)}")
 
 

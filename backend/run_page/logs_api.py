@@ -1,4 +1,4 @@
-"""/api/v1/runs/{id}/log, /history: what a run left behind line by line."""
+"""/api/v1/runs/{id}/log, /history: what a run left behind line by line; /api/v1/log: the logs of all runs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.db.session import reading_scope
+from backend.domain.records import Level
 from backend.lifecycle import service as runs
 from backend.runs import events, logs
 from backend.web.deps import Database, RunId
 from backend.web.errors import responses
 from backend.web.routing import VIEWER, Router
 
-router = Router(reads=VIEWER, prefix="/runs/{run_id}", tags=["runs"], responses=responses(401, 404))
+router = Router(reads=VIEWER, tags=["runs"], responses=responses(401, 404))
+
+Text = Annotated[
+    str, Query(max_length=200, description="Only lines that hold this text, in upper or lower case.")
+]
+Least = Annotated[Level, Query(description="Only lines at least as grave: info, warning, error.")]
 
 
 class Row(BaseModel):
@@ -39,6 +45,20 @@ class LogPage(BaseModel):
     last_id: int
 
 
+class FoundLine(LogLineView):
+    """A line, and the run whose it is."""
+
+    run_id: str
+    run_name: str
+
+
+class FoundLines(BaseModel):
+    """Lines of all runs, newest first; pass `next` as `before` for older ones. None: there are no more."""
+
+    lines: list[FoundLine]
+    next: int | None
+
+
 class EventView(Row):
     """Something that happened to a run: queued, claimed, interrupted, resumed, cancelled."""
 
@@ -50,20 +70,41 @@ class EventView(Row):
 
 
 @router.get("/log")
+def search_logs(
+    engine: Database,
+    contains: Text = "",
+    level: Least = "info",
+    before: Annotated[int | None, Query(ge=0, description="Id of the last line already known.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> FoundLines:
+    """The newest lines of all runs' logs that hold a text."""
+    with reading_scope(engine) as session:
+        found = logs.of_all_runs(session, contains, level, before, limit)
+        lines = [
+            FoundLine(**LogLineView.model_validate(line).model_dump(), run_id=line.run_id, run_name=name)
+            for line, name in found
+        ]
+    return FoundLines(lines=lines, next=lines[-1].id if len(lines) == limit else None)
+
+
+@router.get("/runs/{run_id}/log")
 def read_log(
     run_id: RunId,
     engine: Database,
     after: Annotated[int | None, Query(ge=0, description="Id of the last line already known.")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 500,
+    contains: Text = "",
+    level: Least = "info",
 ) -> LogPage:
-    """The newest lines of the log, or those after a line."""
+    """The newest lines of the log, or those after a line; of all, or of those that hold a text."""
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
-        lines = [LogLineView.model_validate(line) for line in logs.tail(session, run_id, after, limit)]
+        found = logs.tail(session, run_id, after, limit, contains, level)
+        lines = [LogLineView.model_validate(line) for line in found]
     return LogPage(lines=lines, last_id=lines[-1].id if lines else after or 0)
 
 
-@router.get("/history")
+@router.get("/runs/{run_id}/history")
 def read_history(run_id: RunId, engine: Database) -> list[EventView]:
     """What happened to the run, oldest first."""
     with reading_scope(engine) as session:

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.kit.clock import time_or_date
+from backend.kit.clock import clock, time_or_date
 from backend.kit.format import counted, short_number
-from backend.terminal.options import AsJson, score_text
+from backend.kit.streams import one_line
+from backend.terminal.options import AsJson, Least, score_text
 
 if TYPE_CHECKING:
     from backend.run_page.api import Cell
     from backend.run_view.views import RunView
 
 app = typer.Typer(
-    help="Runs: list, archive, restore, tag, note, project, export.", invoke_without_command=True
+    help="Runs: list, archive, restore, tag, note, project, log, export.", invoke_without_command=True
 )
 view_app = typer.Typer(help="Saved views of the runs: list, save, delete.", no_args_is_help=True)
 HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "hypothesis", "started")
@@ -159,6 +160,23 @@ def save(
     parts = saved_views.Parts(filter_text, sort, tuple(columns or ()))
     kept = call(views_api.save_view, name=name, body=views_api.Query(query=parts.query))
     print(f"Saved view {kept.name}: /?{kept.query}")
+
+
+@app.command("log")
+def search_logs(
+    contains: Annotated[str, typer.Argument(metavar="TEXT", help="What the lines hold, in any case.")],
+    level: Least = "info",
+    limit: Annotated[int, typer.Option("-n", "--lines", min=1, max=1000, help="Most lines to print.")] = 50,
+) -> None:
+    """Search the logs of all runs; the newest lines that hold a text, newest first."""
+    from backend.run_page import logs_api as api
+    from backend.terminal.calls import call
+
+    found = call(api.search_logs, contains=contains, level=level, limit=limit).lines
+    for line in found:
+        print(f"{line.run_id} {clock(line.wall_time)} {line.level:7} {one_line(line.text)}")
+    if not found:
+        print(f"No log has a line with {contains!r}.")
 
 
 @view_app.command()

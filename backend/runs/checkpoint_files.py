@@ -17,13 +17,13 @@ from pathlib import Path
 
 from backend.artifacts import service as objects
 from backend.artifacts.bucket import StoreAway
+from backend.artifacts.manifest import MANIFEST
 from backend.artifacts.service import ObjectStore
 from backend.kit.errors import CheckpointMissing, Conflict, EtrmError, NotFound
 from backend.runs.tables import Checkpoint
 from backend.settings import Settings
 
 NAMES = {"ema": "ema.safetensors", "raw": "weights.safetensors"}
-MANIFEST = "manifest.json"
 PAGE_SECONDS = 2.0  # that a page waits for the object store
 SILENCE = 10.0  # seconds for which one that was away is not asked again
 SLOW = 0.5  # seconds after which it counts as away for pages: they show many checkpoints

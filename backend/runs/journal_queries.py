@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, true
 from sqlalchemy.orm import Session
 
 from backend.db import clock
 from backend.db.upsert import insert_or
 from backend.kit import service_log
-from backend.runs.tables import Alarm, Checkpoint, LogLine, RunEvent
+from backend.runs.tables import Alarm, Checkpoint, LogLine, Run, RunEvent
 
 
 def add_event(
@@ -49,16 +49,35 @@ def add_log_lines(session: Session, rows: list[dict[str, Any]]) -> None:
     session.execute(insert(LogLine), rows)
 
 
-def log_lines_after(session: Session, run_id: str, after_id: int, limit: int) -> Sequence[LogLine]:
-    """The first `limit` lines after `after_id`, oldest first."""
-    query = select(LogLine).where(LogLine.run_id == run_id, LogLine.id > after_id)
+def log_lines_after(
+    session: Session, run_id: str, after_id: int, limit: int, wanted: ColumnElement[bool]
+) -> Sequence[LogLine]:
+    """The first `limit` wanted lines after `after_id`, oldest first."""
+    query = select(LogLine).where(LogLine.run_id == run_id, LogLine.id > after_id, wanted)
     return session.scalars(query.order_by(LogLine.id).limit(limit)).all()
 
 
-def last_log_lines(session: Session, run_id: str, limit: int) -> Sequence[LogLine]:
-    """The newest `limit` lines, oldest first."""
-    query = select(LogLine).where(LogLine.run_id == run_id).order_by(LogLine.id.desc()).limit(limit)
-    return session.scalars(query).all()[::-1]
+def last_log_lines(
+    session: Session, run_id: str, limit: int, wanted: ColumnElement[bool]
+) -> Sequence[LogLine]:
+    """The newest `limit` wanted lines, oldest first."""
+    query = select(LogLine).where(LogLine.run_id == run_id, wanted)
+    return session.scalars(query.order_by(LogLine.id.desc()).limit(limit)).all()[::-1]
+
+
+def log_lines_of_all(
+    session: Session, before_id: int | None, limit: int, wanted: ColumnElement[bool]
+) -> Sequence[Row[LogLine, str]]:
+    """The newest `limit` wanted lines of all runs before `before_id`, with the runs' names; newest first."""
+    query = select(LogLine, Run.name).join(Run, Run.id == LogLine.run_id).where(wanted)
+    if before_id is not None:
+        query = query.where(LogLine.id < before_id)
+    return session.execute(query.order_by(LogLine.id.desc()).limit(limit)).all()
+
+
+def log_lines_with(text: str, levels: Collection[str]) -> ColumnElement[bool]:
+    """Whether a line has one of the levels and holds the text, in any case."""
+    return and_(LogLine.level.in_(levels), LogLine.text.icontains(text, autoescape=True) if text else true())
 
 
 def add_alarm_once(session: Session, **values: Any) -> bool:

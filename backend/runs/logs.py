@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
-from backend.domain.records import LogLine
+from backend.domain.records import LEVELS, Level, LogLine
 from backend.metrics import cursor_queries as run_cursors
 from backend.runs import journal_queries as journal
 from backend.runs.tables import LogLine as LogLineRow
@@ -27,9 +28,30 @@ def append(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
 
 
 def tail(
-    session: Session, run_id: str, after_id: int | None = None, limit: int = 500
+    session: Session,
+    run_id: str,
+    after_id: int | None = None,
+    limit: int = 500,
+    text: str = "",
+    least: Level = "info",
 ) -> Sequence[LogLineRow]:
-    """Up to `limit` lines, oldest first: those after the line `after_id`, or the newest ones if None."""
+    """Up to `limit` lines, oldest first: those after the line `after_id`, or the newest ones if None.
+
+    Only lines that hold `text`, in any case, and are at least as grave as `least`.
+    """
+    wanted = _wanted(text, least)
     if after_id is None:
-        return journal.last_log_lines(session, run_id, limit)
-    return journal.log_lines_after(session, run_id, after_id, limit)
+        return journal.last_log_lines(session, run_id, limit, wanted)
+    return journal.log_lines_after(session, run_id, after_id, limit, wanted)
+
+
+def of_all_runs(
+    session: Session, text: str, least: Level = "info", before_id: int | None = None, limit: int = 100
+) -> Sequence[tuple[LogLineRow, str]]:
+    """Such lines of all runs, newest first, before the line `before_id`; each with the name of its run."""
+    found = journal.log_lines_of_all(session, before_id, limit, _wanted(text, least))
+    return [(line, name) for line, name in found]
+
+
+def _wanted(text: str, least: Level) -> ColumnElement[bool]:
+    return journal.log_lines_with(text, LEVELS[LEVELS.index(least) :])

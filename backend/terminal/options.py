@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.domain.records import Level
 from backend.kit.format import counted
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change a field: --set training.steps=100. Repeatable."),
 ]
+Contains = Annotated[
+    str, typer.Option("--contains", metavar="TEXT", help="Only lines that hold this text, in any case.")
+]
+Least = Annotated[Level, typer.Option("--level", help="Only lines at least as grave.")]
 Format = Annotated[str, typer.Option("--format", metavar="FORMAT", help="json, csv or parquet.")]
 Out = Annotated[
     Path | None,

@@ -161,6 +161,8 @@ def test_a_store_that_cannot_be_used_is_named_with_what_to_do(
     with pytest.raises(StoreAway, match="s3://no-such-bucket cannot be used") as away:
         gone.probe()
     assert "ETRM_ARTIFACTS_URL" in away.value.hint
+    with pytest.raises(StoreAway):  # not: there is no such checkpoint
+        gone.contents(PATH)
     impatient = service.of(s3_settings, 1.0)
     assert impatient is not None
     with s3_server.paused(), pytest.raises(StoreAway):

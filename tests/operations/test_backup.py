@@ -15,9 +15,9 @@ import httpx
 import pytest
 from sqlalchemy import Engine, delete, select
 
+from backend.artifacts.manifest import MANIFEST
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.runs import checkpoints
-from backend.runs.checkpoint_files import MANIFEST
 from backend.runs.tables import Checkpoint, Run
 from tests.support.databases import PostgresDatabases
 from tests.support.lab import etrm

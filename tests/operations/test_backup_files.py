@@ -115,25 +115,30 @@ def test_a_checkpoint_that_is_not_whole_is_refused_or_left_out_by_name(
 def test_a_checkpoint_that_the_lab_lets_go_meanwhile_is_no_loss(
     lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At every try another one goes between the listing and the linking, as under a busy training."""
+    """At every try a new one goes between the listing and the linking, as under a busy training; what an
+    earlier try holds is not linked again."""
     run, artifacts, pin = run_of(lab), lab / "artifacts", pinned.pin
+    asked: list[list[int]] = []
 
-    def late(*given: Any) -> list[pinned.Listed]:
+    def late(artifacts: Path, wanted: list[pinned.Listed], *others: Any) -> list[pinned.Listed]:
+        asked.append([each.step for each in wanted])
+        newest = wanted[-1]
         with session_scope(engine) as session:
-            oldest = pinned.listed(session)[0]
-            checkpoints.forget(session, run, [oldest.step])
-        shutil.rmtree(artifacts / oldest.path)
-        return pin(*given)
+            checkpoints.forget(session, run, [newest.step])
+        shutil.rmtree(artifacts / newest.path)
+        record_checkpoint(engine, artifacts, run, newest.step + 10)
+        return pin(artifacts, wanted, *others)
 
     monkeypatch.setattr(backup, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(pinned, "pin", late)
     with opened(lab) as engine:
-        for step in range(50, 50 + 10 * backup.TRIES, 10):
+        for step in (50, 60):
             record_checkpoint(engine, artifacts, run, step)
         made = backup.write(
             engine, Settings(artifacts=artifacts), tmp_path / "lab.etrm", overwrite=False, incomplete=False
         )
-    assert (made.checkpoints, made.left_out) == (1, [])
+    assert (made.checkpoints, made.left_out) == (2, [])
+    assert asked == [[40, 50, 60], [70], [80], [90], [100]]
 
 
 def test_a_lab_that_holds_something_is_replaced_only_if_asked(lab: Path, tmp_path: Path) -> None:

@@ -84,7 +84,13 @@ READING: Mapping[str, tuple[str, ...]] = {
         "runs export --format xls --out {file}",
     ),
     "run show": ("run show {run}", "run show {run} --json", "run show {diverged} --json", "run show nosuch"),
-    "run log": ("run log {run}", "run log {run} -n 2", "run log nosuchrun1"),
+    "run log": (
+        "run log {run}",
+        "run log {run} -n 2",
+        "run log {run} --contains STEP --level info",
+        "run log nosuchrun1",
+    ),
+    "runs log": ("runs log step", "runs log 'nothing like it' --level error", "runs log step --level grave"),
     "run checkpoints": ("run checkpoints {bare}", "run checkpoints {bare} --json"),
     "run weights": (
         "run weights {bare} {file} --weights raw",

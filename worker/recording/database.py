@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from sqlalchemy import Engine
 
@@ -19,6 +19,7 @@ from backend.domain.records import (
     Checkpoint,
     EvaluationKey,
     EvaluationSummary,
+    Level,
     LogLine,
     Progress,
     Ruling,
@@ -77,7 +78,7 @@ class DbRecorder:
         self._queue.put(progress)
 
     def log(self, text: str, level: str = "info") -> None:
-        known = cast(Literal["info", "warning", "error"], level)
+        known = cast(Level, level)
         self._queue.put(LogLine(time.time(), known, text))
 
     def alarm(self, alarm: Alarm) -> None:

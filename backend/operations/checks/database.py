@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.artifacts import service as objects
 from backend.artifacts.bucket import StoreAway
+from backend.artifacts.manifest import MANIFEST
 from backend.db import clock
 from backend.db.migrate import is_known, newest, revision_of
 from backend.db.session import make_engine, reading_scope
@@ -20,7 +21,6 @@ from backend.kit.format import counted
 from backend.operations import pinned
 from backend.operations.checks.finding import Finding, ok, problem, warning
 from backend.runs import queries as runs
-from backend.runs.checkpoint_files import MANIFEST
 from backend.runs.status import RunStatus
 from backend.settings import Settings
 from backend.workers import service as workers

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from backend.alerts import service as alarms
+from backend.artifacts.manifest import MANIFEST
 from backend.data import service as datasets
 from backend.db.session import session_scope
 from backend.domain.arc.failure_modes import cell_accuracy, failure_mode
@@ -184,7 +185,7 @@ def record_checkpoint(engine: Engine, artifacts: Path, run_id: str, step: int) -
         (artifacts / path / name).write_bytes(content[weights])
         digests[name] = hashlib.sha256(content[weights]).hexdigest()
     manifest = json.dumps({"sha256": digests}).encode()
-    (artifacts / path / checkpoint_files.MANIFEST).write_bytes(manifest)
+    (artifacts / path / MANIFEST).write_bytes(manifest)
     with session_scope(engine) as session:
         kept = Checkpoint(step, path, hashlib.sha256(manifest).hexdigest(), 7_340_032)
         checkpoints.add(session, run_id, kept)

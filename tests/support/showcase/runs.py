@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from backend.alerts import service as alarms
+from backend.artifacts.manifest import MANIFEST
 from backend.db.session import session_scope
 from backend.domain.config.presets import PRESETS
 from backend.domain.experiment import ExperimentConfig
@@ -296,5 +297,5 @@ def add_weights(engine: Engine, artifacts: Path, run_id: str) -> None:
                 for name in checkpoint_files.NAMES.values()
             }
             manifest = json.dumps({"sha256": digests}).encode()
-            (folder / checkpoint_files.MANIFEST).write_bytes(manifest)
+            (folder / MANIFEST).write_bytes(manifest)
             each.sha256 = hashlib.sha256(manifest).hexdigest()

@@ -16,7 +16,7 @@ class RunPage {
     this.id = root.dataset.run;
     this.board = this.newBoard();
     this.predictions = new Predictions(document.getElementById("predictions"));
-    this.log = new Log(document.getElementById("log"));
+    this.log = new Log(document.getElementById("log"), this.id);
     this.version = Number(root.dataset.version);
     this.known = root.dataset.state; // what the page shows, until something else is told
     this.alarms = Number(root.dataset.alarms);
