@@ -6,7 +6,6 @@ nothing to invalidate: new points mean a new version, hence another key, and wha
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from functools import cached_property, partial
@@ -19,6 +18,7 @@ from backend.charts.figures import Figure
 from backend.charts.panels import Panel
 from backend.charts.view import ChartView, drawn
 from backend.kit.boundary import Broken, shielded
+from backend.kit.fast_json import dumped
 from backend.web.drawn import Drawn
 
 Curves = Mapping[str, Any]  # by metric; of several runs by run
@@ -47,8 +47,8 @@ class Chart:
     def json(self) -> bytes:
         """As Plotly gets it; `{"problem": text}` where there is none."""
         figure = self._whole()
-        made = figure if isinstance(figure, Broken) else self._shielded(lambda: _json(figure))
-        return _json({"problem": made.text}) if isinstance(made, Broken) else made
+        made = figure if isinstance(figure, Broken) else self._shielded(lambda: dumped(figure))
+        return dumped({"problem": made.text}) if isinstance(made, Broken) else made
 
     def _drawn(self, figure: Figure) -> Drawn:
         return drawn(self._panel, figure, self._view)
@@ -130,10 +130,6 @@ def _figure_of(
     return figure(panel, together)
 
 
-def _json(value: Figure) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
 def database_of(session: Session) -> Hashable:
     """What tells the session's database from others."""
     return session.get_bind().engine.url
@@ -141,7 +137,7 @@ def database_of(session: Session) -> Hashable:
 
 def as_json(charts: Mapping[str, Chart]) -> bytes:
     """The figures of several panels by their ids."""
-    parts = [json.dumps(panel).encode() + b":" + chart.json for panel, chart in charts.items()]
+    parts = [dumped(panel) + b":" + chart.json for panel, chart in charts.items()]
     for chart in charts.values():
         chart.slim()
     return b'{"figures":{' + b",".join(parts) + b"}}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Query
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,9 @@ from backend.comparison.curves_csv import curves_csv
 from backend.comparison.replicates import VariationPair
 from backend.db.session import reading_scope
 from backend.domain.published import CAVEATS, PUBLISHED, PublishedResult
+from backend.kit.fast_json import dumped
 from backend.kit.lists import items_of
+from backend.metrics.frames import MAX_STEP
 from backend.metrics.thinning import MIN_POINTS
 from backend.run_page.series_api import CurveView, shipped
 from backend.run_view.views import RunView
@@ -153,16 +155,18 @@ def read_series_of_runs(
     max_points: Annotated[
         int, Query(ge=MIN_POINTS, le=100_000, description="Maximum number of points per curve.")
     ] = 1000,
-    first: Annotated[int | None, Query(alias="from", ge=0, description="First step.")] = None,
-    last: Annotated[int | None, Query(alias="to", ge=0, description="Last step, inclusive.")] = None,
-) -> JSONResponse:
+    first: Annotated[int | None, Query(alias="from", ge=0, le=MAX_STEP, description="First step.")] = None,
+    last: Annotated[
+        int | None, Query(alias="to", ge=0, le=MAX_STEP, description="Last step, inclusive.")
+    ] = None,
+) -> Response:
     """Curves of several runs, each thinned to `max_points` so that every extreme survives."""
     ids = compare.checked_ids(runs.split(","))
     asked = items_of(names) or None
     with reading_scope(engine) as session:
         found = compare.curves(session, ids, asked, max_points, first, last)
     body = {run_id: {name: shipped(c) for name, c in by_name.items()} for run_id, by_name in found.items()}
-    return JSONResponse({"series": body})
+    return Response(dumped({"series": body}), media_type="application/json")
 
 
 @router.get("/series/export", response_class=Response, responses=responses(401, 404, 422))

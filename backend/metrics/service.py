@@ -45,13 +45,6 @@ class Curve:
         steps: list[int] = self.steps[~np.isfinite(self.values)].tolist()
         return steps
 
-    @property
-    def drawable_values(self) -> list[float | None]:
-        """The values with None for NaN and infinity, as JSON and charts want them."""
-        values: list[float] = self.values.tolist()
-        finite: list[bool] = np.isfinite(self.values).tolist()
-        return [value if ok else None for value, ok in zip(values, finite, strict=True)]
-
 
 @dataclass(frozen=True)
 class Change:

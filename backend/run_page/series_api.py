@@ -6,7 +6,7 @@ import time
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain import metrics
 from backend.domain.records import MetricFrame
 from backend.kit.errors import FieldProblem, InvalidInput, NotFound
+from backend.kit.fast_json import dumped
 from backend.kit.format import NOT_FINITE
 from backend.kit.lists import items_of
 from backend.kit.problems import did_you_mean
@@ -100,7 +101,7 @@ def read_series(
     last: Annotated[
         int | None, Query(alias="to", ge=0, le=MAX_STEP, description="Last step, inclusive.")
     ] = None,
-) -> JSONResponse:
+) -> Response:
     """Curves, each thinned to `max_points` so that every extreme survives."""
     asked = items_of(names) or None
     with reading_scope(engine) as session:
@@ -109,7 +110,7 @@ def read_series(
         version = series.version(session, run_id)
         curves = series.read(session, run_id, asked, max_points, first, last)
     body = {"run": run_id, "version": version, "series": {name: shipped(c) for name, c in curves.items()}}
-    return JSONResponse(body)
+    return Response(dumped(body), media_type="application/json")
 
 
 @router.get("/series/export", response_class=Response, responses=responses(401, 404, 422))
@@ -154,11 +155,11 @@ def log_metrics(run_id: RunId, body: RawBody, engine: Database, compactor: Compa
 
 
 def shipped(curve: Curve) -> dict[str, Any]:
-    """A curve as JSON has it."""
+    """A curve as `dumped` takes it."""
     return {
-        "step": curve.steps.tolist(),
-        "value": curve.drawable_values,
-        "wall_time": curve.wall_times.tolist(),
+        "step": curve.steps,
+        "value": curve.values,
+        "wall_time": curve.wall_times,
         "points": curve.total,
         "nan_steps": curve.nan_steps,
     }

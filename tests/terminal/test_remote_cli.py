@@ -267,7 +267,7 @@ class Labs:
 
 @pytest.fixture(scope="module")
 def labs(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Labs]:
-    """A lab of its own: where another test's run goes on, its duration differs from command to command."""
+    """A lab of its own: where another test's run continues, its duration differs from command to command."""
     folder = tmp_path_factory.mktemp("remote")
     with started_lab(folder, sqlite_files.new()) as lab:
         server = WebServer(lab.folder, lab.environment)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from backend.kit.fast_json import dumped
 
 RETRY = 2000  # milliseconds a browser waits before it connects again
 
@@ -11,7 +12,7 @@ RETRY = 2000  # milliseconds a browser waits before it connects again
 def packet(event: str, data: Any, id: str = "") -> bytes:
     """One server-sent event; `data` is written as JSON, which escapes every line end."""
     head = f"id: {id}\n" if id else ""
-    return f"{head}event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+    return f"{head}event: {event}\ndata: ".encode() + dumped(data) + b"\n\n"
 
 
 OPEN = f": open\nretry: {RETRY}\n\n".encode()
