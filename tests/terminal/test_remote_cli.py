@@ -669,6 +669,16 @@ def test_a_login_is_stored_for_its_address_alone(
     assert "No token of" in at(f"logout {url}").stderr
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """What is started hears Ctrl-C, as in a terminal: a suite that runs in the background would hand down
+    that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_evaluation_is_followed_by_url(labs: Labs) -> None:
     """Ctrl-C ends the following, not the evaluation; the end of the evaluation ends the following."""
     by_url = {"ETRM_URL": labs.server.url, "ETRM_TOKEN": labs.server.token}
