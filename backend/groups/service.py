@@ -23,6 +23,7 @@ from backend.kit.text import trimmed
 from backend.lifecycle import limits
 from backend.lifecycle import service as runs
 from backend.lifecycle.input import MAX_NAME_LENGTH, check_names, checked_project, hold_starts
+from backend.people import service as accounts
 from backend.run_view import learning
 from backend.run_view.facts import Facts
 from backend.run_view.views import RunView
@@ -64,10 +65,12 @@ def create(
     project: str = "",
 ) -> GroupView:
     """Queue every run of a sweep as one group of whoever asks, all or none. InvalidInput as `planned` and for
-    the project, Conflict where more of their runs would wait than may.
+    the project, Conflict where more of their runs would wait than may, Unauthorised where they were removed
+    meanwhile.
 
     An empty name is made from the config's and from what varies. `parent_id`: the run that all are clones of.
     """
+    accounts.hold(session, who.get())
     variations = planned(session, config, sweep)
     common = {"parent_id": parent_id, "project": checked_project(project, "The group was not created.")}
     limits.check_queued(session, who.get().person_id, len(variations))

@@ -41,6 +41,7 @@ from backend.lifecycle.input import (
     hold_starts,
 )
 from backend.lifecycle.start_files import START
+from backend.people import service as accounts
 from backend.run_view import queries as facts_rows
 from backend.run_view.facts import Facts
 from backend.run_view.views import RunView
@@ -58,13 +59,16 @@ ID_LETTERS = string.ascii_lowercase + string.digits
 ID_LENGTH = 10
 NOT_CREATED = "The run was not created."
 OVER = tuple(status for status in RunStatus if status.is_over)
+ENDED_EARLY = (RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 def create(
     session: Session, config: ExperimentConfig, parent_id: str | None = None, project: str = ""
 ) -> RunView:
     """Queue a run of whoever asks. InvalidConfig where it names a task set, run or checkpoint that does not
-    exist, InvalidInput for the project, Conflict where as many of their runs wait as may."""
+    exist, InvalidInput for the project, Conflict where as many of their runs wait as may, Unauthorised where
+    they were removed meanwhile."""
+    accounts.hold(session, who.get())
     hold_starts(session, config)
     check_names(session, config)
     run = new_run(config, parent_id=parent_id, project=checked_project(project, NOT_CREATED))
@@ -105,8 +109,9 @@ def create_external(
     lost where the script is not heard at least every `beat_seconds`.
 
     A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log, and for a
-    config that goes too deep or is too large.
+    config that goes too deep or is too large; Unauthorised as `create`.
     """
+    accounts.hold(session, who.get())
     stated = {"hypothesis": checked_hypothesis(hypothesis)} if hypothesis else {}
     stored = {**checked_config(config), **stated}
     run = _new_run(
@@ -265,12 +270,13 @@ def resume(session: Session, run_id: str, ref: Ref | None = None) -> RunView:
     kept = checkpoints.latest(session, run_id) if ref is None else keeping.find(session, run_id, ref)
     if ref is not None and kept is not None:
         keeping.check_not_needed_after(session, run_id, kept.step)
-    limits.check_queued(session, run.owner_id)
+    if run.status in ENDED_EARLY:  # else its status, and not a limit, is why it stays as it is
+        limits.check_queued(session, run.owner_id)
     where = f"resumes from step {kept.step}" if kept else "no checkpoint, starts at step 0"
     resumed = transition_run(
         session,
         run_id,
-        (RunStatus.FAILED, RunStatus.CANCELLED),
+        ENDED_EARLY,
         RunStatus.QUEUED,
         f"Resumed by the user; {where}.",
         kind="resumed",

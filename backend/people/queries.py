@@ -72,6 +72,12 @@ def person(session: Session, person_id: int | None) -> Person | None:
     return None if person_id is None else session.get(Person, person_id)
 
 
+def hold_person(session: Session, person_id: int) -> bool:
+    """Whether there is this person, whom nobody removes until the transaction ends."""
+    query = select(Person.id).where(Person.id == person_id)
+    return session.scalar(query.with_for_update(read=True, key_share=True)) is not None
+
+
 def last_seen(session: Session) -> dict[int, float]:
     """Person -> when a browser of theirs, or a token, was last used."""
     seen: dict[int, float] = {}

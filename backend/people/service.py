@@ -126,6 +126,13 @@ def remove_person(session: Session, name: str) -> None:
     audit.note(session, Action.PERSON_REMOVED, Subject("person", name))
 
 
+def hold(session: Session, identity: Identity) -> None:
+    """Keep whoever asks from being removed until the transaction ends; Unauthorised if they were removed
+    since they were let in. Before any other lock: a removal takes those of all that is the person's."""
+    if identity.person_id is not None and not access.hold_person(session, identity.person_id):
+        raise Unauthorised("Your account was removed.", "Ask an admin to add you again.")
+
+
 def invite(session: Session, name: str) -> str:
     """A one-time token that logs one browser in as this person within a day."""
     secret = _issue(session, INVITE_SECONDS, _person(session, name).id)

@@ -58,7 +58,7 @@ def get(settings: Settings, checkpoint: Checkpoint, weights: str) -> WeightsFile
     """
     folder = settings.artifacts / checkpoint.path
     store = objects.of(settings)
-    if store is not None and not (folder / MANIFEST).is_file():
+    if store is not None and not all((folder / name).is_file() for name in (MANIFEST, NAMES[weights])):
         try:
             store.fetch(checkpoint.path, checkpoint.sha256, settings.artifacts)
         except CheckpointMissing as error:

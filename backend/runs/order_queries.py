@@ -90,17 +90,29 @@ def new(session: Session, owner_id: int | None, name: str, order: Sequence[Stand
 
 def take(session: Session, run_id: str) -> Row[str, int, int | None] | None:
     """(run, its attempt so far, its owner) of a run that waits: passed over by everybody else until this
-    transaction ends. None where it does not wait, or its person has as many that run as may."""
+    transaction ends. None where it does not wait, or its person has as many that run as may.
+
+    What is not taken is let go at once, with the lock of its person: two workers that look at the runs of
+    several people in different orders would otherwise wait for each other.
+    """
     query = select(Run.id, Run.attempt, Run.owner_id).where(_QUEUED, Run.id == run_id)
-    found = session.execute(query.with_for_update(skip_locked=True)).one_or_none()
-    if found is None:
+    trying = session.begin_nested()
+    waiting = session.execute(query.with_for_update(skip_locked=True)).one_or_none()
+    if waiting is None or _has_enough(session, waiting.owner_id):
+        trying.rollback()
         return None
-    most = limits_of(session, found.owner_id)[0]
-    if most is not None:
-        one_at_a_time(session, found.owner_id)
-        if count(session, found.owner_id, *HELD) >= most:
-            return None
-    return found
+    trying.commit()
+    return waiting
+
+
+def _has_enough(session: Session, owner_id: int | None) -> bool:
+    """Whether as many runs of a person run as may; with a limit nobody else counts them until the savepoint
+    is given up or the transaction ends."""
+    most = limits_of(session, owner_id)[0]
+    if most is None:
+        return False
+    one_at_a_time(session, owner_id)
+    return count(session, owner_id, *HELD) >= most
 
 
 def asked(session: Session, unsent_for: float | None = None) -> Sequence[Row[str, Any, Any]]:

@@ -10,6 +10,7 @@ import pytest
 from backend.db.session import reading_scope, session_scope
 from backend.domain.experiment import ExperimentConfig
 from backend.queue import board as queue_board
+from backend.queue.pages import queue_page
 from backend.workers import service as workers
 from tests.faults.test_nodes import await_worker, broker_on, seed
 from tests.support.processes import Lab, eventually
@@ -61,6 +62,9 @@ def test_fifty_cuda_runs_never_touch_a_cpu_worker_and_each_says_why_it_waits(lab
         with reading_scope(lab.engine) as session:
             waiting = queue_board.read(session).waiting
         assert [each.run.waiting_reasons[0] for each in waiting] == [why] * CUDA_RUNS
+        rows = bytes(queue_page(lab.engine).body).decode().split("<tr ")
+        told = [row for row in rows if f'<span class="queue-reason">{why}</span>' in row]
+        assert [run_id for run_id in cuda if any(f'id="wait-{run_id}"' in row for row in told)] == cuda
 
     assert_all_wait("no worker online has a GPU (training.device cuda)")
     busy_gpu(lab, first)

@@ -41,6 +41,7 @@ OPEN = text(
 )
 
 OWNERS = {"a0": "ana", "a1": "ana", "a2": "ana", "a3": "ana", "b0": "bo", "b1": "bo", "c0": "cy"}
+PLACES = {run: float(at) for at, run in enumerate(OWNERS)}
 WORKERS = ("north", "south")
 
 
@@ -114,17 +115,16 @@ def holding(host: Host, url: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def history(choose: Callable[[Lab], str]) -> list[Happening]:
     """All launch at once; two workers take what `choose` says, and each run takes 7 s."""
-    happened = [Happening(float(at), QUEUED, run) for at, run in enumerate(OWNERS)]
-    queued_at = {each.run: each.at for each in happened}
+    happened = [Happening(at, QUEUED, run) for run, at in PLACES.items()]
     lab, busy = Lab(OWNERS), dict.fromkeys(WORKERS, "")
     at = 100.0
 
     def happen(what: Happening) -> None:
         happened.append(what)
-        lab.happen(what, queued_at)
+        lab.happen(what, PLACES)
 
     for each in happened:
-        lab.happen(each, queued_at)
+        lab.happen(each, PLACES)
     while lab.waiting:
         for worker in WORKERS:
             if busy[worker]:
@@ -137,13 +137,13 @@ def history(choose: Callable[[Lab], str]) -> list[Happening]:
 
 
 def test_a_replay_finds_a_fair_order_fair() -> None:
-    judgement = judge(history(Lab.next), OWNERS)
+    judgement = judge(history(Lab.next), OWNERS, PLACES)
     assert judgement.unfair == []
     assert judgement.certain == len(OWNERS)
 
 
 def test_a_replay_tells_whose_turn_it_was() -> None:
-    judgement = judge(history(lambda lab: min(lab.waiting, key=lab.waiting.__getitem__)), OWNERS)
+    judgement = judge(history(lambda lab: min(lab.waiting, key=lab.waiting.__getitem__)), OWNERS, PLACES)
     assert "south took run a1 of ana although b0 of bo was next (running: {'ana': 1})" in judgement.unfair
 
 
@@ -159,4 +159,15 @@ def test_what_happens_at_once_may_have_happened_in_either_order(ended: float, is
         Happening(99.0, CLAIMED, "a1", "south"),
         Happening(ended, ENDED, "a0", "north"),
     ]
-    assert (not judge([*queued, *happened], owners).unfair) == is_fair
+    assert (not judge([*queued, *happened], owners, PLACES).unfair) == is_fair
+
+
+def test_who_comes_first_may_be_stored_last() -> None:
+    owners = {"a0": "ana", "b0": "bo"}
+    happened = [
+        Happening(1.0, QUEUED, "b0"),
+        Happening(1.1, QUEUED, "a0"),
+        Happening(9.0, CLAIMED, "a0", "north"),
+    ]
+    assert not judge(happened, owners, {"a0": 0.1, "b0": 0.2}).unfair
+    assert judge(happened, owners, {"a0": 0.2, "b0": 0.1}).unfair

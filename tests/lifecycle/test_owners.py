@@ -5,21 +5,35 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from backend.db.session import session_scope
+from backend.db.session import make_engine, session_scope
+from backend.domain.config.presets import quick
+from backend.domain.people import OWNER
+from backend.domain.sweeps import parse_sweep
+from backend.groups import service as groups
+from backend.kit.errors import Conflict, Unauthorised
 from backend.lifecycle import service as runs
 from backend.people import service as accounts
 from backend.runs.status import RunStatus
+from backend.web.visitor import who
+from tests.support.processes import eventually
 from tests.support.records.rows import add_run, end
 from tests.support.web import WebServer
 
 ANA = "ana of the owners"
 EXTERNAL = {"name": "by a script"}
+
+
+@pytest.fixture(autouse=True)
+def asked_by_the_owner() -> Iterator[None]:
+    yield
+    who.set(OWNER)
 
 
 @pytest.fixture
@@ -134,6 +148,65 @@ def test_beyond_the_limit_of_queued_runs_nothing_is_queued_and_words_say_what_to
     assert (listed["limit_running"], listed["limit_queued"]) == (None, 2)
     client.patch(person, json={"limit_queued": None})
     made(ana.post("/api/v1/runs", json={"preset": "quick"}))
+
+
+def test_what_cannot_be_resumed_is_refused_by_its_status_and_not_by_a_limit(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETRM_LIMIT_QUEUED", "1")
+    add_run(engine, "waiting")
+    add_run(engine, "running", status="running")
+    add_run(engine, "failed", status="failed")
+    for run_id, why in (("running", "is running and cannot be resumed"), ("failed", "1 already waits")):
+        with session_scope(engine) as session, pytest.raises(Conflict, match=why):
+            runs.resume(session, run_id)
+
+
+@pytest.mark.usefixtures("set_names")
+def test_who_is_removed_after_they_were_let_in_makes_nothing(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        accounts.add_person(session, ANA, "editor")
+        token = accounts.check_token(session, accounts.create_token(session, "of ana", ANA))
+    assert token is not None
+    with session_scope(engine) as session:
+        accounts.remove_person(session, ANA)
+    who.set(token.identity)
+    for make in (
+        lambda session: runs.create(session, quick()),
+        lambda session: runs.create_external(session, "by a script", {}),
+        lambda session: groups.create(session, quick(), parse_sweep({"seeds": 2})),
+    ):
+        with session_scope(engine) as session, pytest.raises(Unauthorised, match="account was removed"):
+            make(session)
+
+
+@pytest.mark.postgres
+def test_a_removal_waits_for_the_run_that_its_person_is_making(postgres_url: str) -> None:
+    engine = make_engine(postgres_url)
+    with session_scope(engine) as session:
+        accounts.add_person(session, ANA, "editor")
+        token = accounts.check_token(session, accounts.create_token(session, "of ana", ANA))
+    assert token is not None
+
+    def remove() -> None:
+        with session_scope(engine) as session:
+            accounts.remove_person(session, ANA)
+
+    with ThreadPoolExecutor(1) as pool:
+        with session_scope(engine) as session:
+            who.set(token.identity)
+            run_id = runs.create_external(session, "by a script", {}).id
+            removing = pool.submit(remove)
+            eventually(lambda: _waits_for_a_lock(engine), "the removal to wait")
+        removing.result()
+    with session_scope(engine) as session:
+        assert runs.get(session, run_id).owner is None
+    engine.dispose()
+
+
+def _waits_for_a_lock(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_the_limits_of_the_lab_are_everybodys(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

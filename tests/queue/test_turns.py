@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
-from backend.db.session import reading_scope, session_scope
+from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.people import Identity, Role
 from backend.people import service as accounts
 from backend.people.tables import Person
@@ -300,3 +300,27 @@ def test_many_workers_at_once_take_each_run_once_and_keep_to_limits(people: Engi
     assert Counter(run_id[0] for run_id in taken) == {"a": 2, "b": 6, "c": 6}
     assert {each for each in names[ANA] if each in taken} == {"a0", "a1"}
     assert take(people) is None
+
+
+@pytest.mark.postgres
+def test_workers_that_look_at_people_in_different_orders_do_not_wait_for_each_other(
+    postgres_url: str,
+) -> None:
+    engine = make_engine(postgres_url)
+    with session_scope(engine) as session:
+        add_people(session, {ANA: 1, BO: 1})
+    for person, letter in ((ANA, "a"), (BO, "b")):
+        add(engine, person, f"{letter}1", f"{letter}2")
+        add_run(engine, f"{letter}0", owner_id=person, status="running")
+    together = threading.Barrier(2, timeout=60)
+
+    def look(first: str, second: str) -> None:
+        with session_scope(engine) as session:
+            assert order_queries.take(session, first) is None
+            together.wait()
+            assert order_queries.take(session, second) is None
+
+    with ThreadPoolExecutor(2) as pool:
+        for looking in [pool.submit(look, "a1", "b2"), pool.submit(look, "b1", "a2")]:
+            looking.result()
+    engine.dispose()

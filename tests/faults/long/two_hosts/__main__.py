@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=DOCS, help="folder of the results; default: docs")
     parser.add_argument("--keep", type=Path, help="folder for the lab's files; default: a temporary one")
     asked = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # what happens is told at once, into a file too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # leaves no process behind
     with tempfile.TemporaryDirectory(prefix="etrm-hosts-") as temporary:
         folder = asked.keep or Path(temporary)

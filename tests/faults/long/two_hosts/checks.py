@@ -14,7 +14,7 @@ from backend.db.session import reading_scope
 from backend.kit.errors import EtrmError
 from backend.runs import checkpoints
 from backend.runs.status import RunStatus
-from backend.runs.tables import Checkpoint, RunEvent
+from backend.runs.tables import Checkpoint, Run, RunEvent
 from backend.settings import Settings
 from tests.faults.long.trial import CAUSES, Content, content_of
 from tests.faults.long.two_hosts import fair_order
@@ -105,19 +105,25 @@ def count_listed(lab: TwoHosts, course: Course) -> int:
     return sum(len(_listed(lab, run_id)) for run_id in course.owners)
 
 
-def in_turn(owners: Mapping[str, str], noted: Sequence[RunEvent]) -> Judgement:
+def in_turn(lab: TwoHosts, owners: Mapping[str, str], noted: Sequence[RunEvent]) -> Judgement:
     """Whether it was the turn of whoever owned the run, at each claim."""
-    return fair_order.judge(list(_history(noted)), owners)
+    rows = {run_id: lab.row(run_id) for run_id in owners}
+    places = {run_id: row.queue_position for run_id, row in rows.items()}
+    return fair_order.judge(list(_history(noted, rows)), owners, places)
 
 
-def _history(noted: Sequence[RunEvent]) -> Iterator[Happening]:
+def _history(noted: Sequence[RunEvent], rows: Mapping[str, Run]) -> Iterator[Happening]:
+    """What the events tell. A claim is at the time that decides who was served last, where the run still has
+    it: its event comes later, and of two claims at once perhaps in the other order."""
     holder: dict[str, str] = {}
     for event in noted:
         if event.kind == QUEUED:
             yield Happening(event.wall_time, fair_order.QUEUED, event.run_id)
         elif event.kind == CLAIMED:
             holder[event.run_id] = event.text.partition(" by ")[2].partition(":")[0]
-            yield Happening(event.wall_time, fair_order.CLAIMED, event.run_id, holder[event.run_id])
+            row = rows[event.run_id]
+            at = row.claimed_at if row.attempt == event.data["attempt"] else event.wall_time
+            yield Happening(at or event.wall_time, fair_order.CLAIMED, event.run_id, holder[event.run_id])
         elif event.kind in CAUSES:
             yield Happening(event.wall_time, fair_order.LEFT, event.run_id)
         elif event.kind in {status.value for status in RunStatus if status.is_over}:

@@ -31,13 +31,13 @@ class Lab:
     """Who waits and who runs at a moment."""
 
     owners: Mapping[str, str]  # run -> person
-    waiting: dict[str, float] = field(default_factory=dict)  # run -> when it was queued
+    waiting: dict[str, float] = field(default_factory=dict)  # run -> its place in the queue
     running: set[str] = field(default_factory=set)
     served: dict[str, float] = field(default_factory=dict)  # person -> when last
 
-    def happen(self, what: Happening, queued_at: Mapping[str, float]) -> None:
+    def happen(self, what: Happening, places: Mapping[str, float]) -> None:
         if what.kind in (QUEUED, LEFT):
-            self.waiting[what.run] = queued_at[what.run]
+            self.waiting[what.run] = places[what.run]
             self.running.discard(what.run)
         elif what.kind == CLAIMED:
             self.waiting.pop(what.run, None)
@@ -49,13 +49,13 @@ class Lab:
     def next(self) -> str:
         """The run whose turn it is."""
         count = Counter(self.owners[run] for run in self.running)
-        firsts = {self.owners[run]: run for run in sorted(self.waiting, key=self._queued_at, reverse=True)}
+        firsts = {self.owners[run]: run for run in sorted(self.waiting, key=self._place, reverse=True)}
         person = min(
-            firsts, key=lambda each: (count[each], self.served.get(each, 0.0), self._queued_at(firsts[each]))
+            firsts, key=lambda each: (count[each], self.served.get(each, 0.0), self._place(firsts[each]))
         )
         return firsts[person]
 
-    def _queued_at(self, run: str) -> float:
+    def _place(self, run: str) -> float:
         return self.waiting[run]
 
 
@@ -66,19 +66,22 @@ class Judgement(NamedTuple):
     certain: int  # claims at whose moment nothing else happened
 
 
-def judge(history: Sequence[Happening], owners: Mapping[str, str]) -> Judgement:
-    """Replay what happened; a claim is fair if it was so in some order of what happened at the same time."""
+def judge(history: Sequence[Happening], owners: Mapping[str, str], places: Mapping[str, float]) -> Judgement:
+    """Replay what happened; a claim is fair if it was so in some order of what happened at the same time.
+
+    A run's place in the queue is not the time at which it was queued: of launches at the same moment, the
+    one that comes first may be stored last.
+    """
     ordered = sorted(history)
-    queued_at = {each.run: each.at for each in ordered if each.kind == QUEUED}
     unfair, certain = list[str](), 0
     for claim in (each for each in ordered if each.kind == CLAIMED):
         surely = [each for each in ordered if _is_before(each, claim)]
         perhaps = [each for each in ordered if _is_at_once(each, claim) and each not in surely]
         certain += not perhaps
         if not any(
-            _lab(surely, some, claim, owners, queued_at).next() == claim.run for some in _subsets(perhaps)
+            _lab(surely, some, claim, owners, places).next() == claim.run for some in _subsets(perhaps)
         ):
-            before = _lab(surely, (), claim, owners, queued_at)
+            before = _lab(surely, (), claim, owners, places)
             person, running = owners[claim.run], Counter(owners[run] for run in before.running)
             unfair.append(
                 f"{claim.worker} took run {claim.run} of {person} although {before.next()} of "
@@ -109,12 +112,12 @@ def _lab(
     perhaps: Sequence[Happening],
     claim: Happening,
     owners: Mapping[str, str],
-    queued_at: Mapping[str, float],
+    places: Mapping[str, float],
 ) -> Lab:
     """The lab as the worker may have seen it when it took the run, which waits in it."""
     lab = Lab(owners)
     for each in sorted((*surely, *perhaps)):
-        lab.happen(each, queued_at)
+        lab.happen(each, places)
     lab.running.discard(claim.run)
-    lab.waiting[claim.run] = queued_at[claim.run]
+    lab.waiting[claim.run] = places[claim.run]
     return lab

@@ -31,7 +31,7 @@ STEPS, CHECKPOINT_EVERY = 60, 20
 API = "/api/v1"
 TAKEOVER_SECONDS = 600.0  # the lease, until a worker is free, and a busy machine
 AWAY_AFTER = 10.0  # seconds at most between the takeover and the return
-RUN_SECONDS = 300.0  # that one run, or one answer, may take on a very busy machine
+ANSWER_SECONDS = 300.0  # that one answer may take on a very busy machine
 STALLED_SECONDS = 600.0  # without the end of any run: a lease, and several runs on a very busy machine
 
 
@@ -100,7 +100,7 @@ def _launched(lab: TwoHosts, tokens: Mapping[str, str], bursts: Sequence[int]) -
 
     def launch(person: str, count: int) -> None:
         headers = {"Authorization": f"Bearer {tokens[person]}", "Content-Type": "application/json"}
-        with httpx.Client(base_url=lab.web.url, headers=headers, timeout=RUN_SECONDS) as client:
+        with httpx.Client(base_url=lab.web.url, headers=headers, timeout=ANSWER_SECONDS) as client:
             together.wait()
             for _ in range(count):
                 answer = client.post(f"{API}/runs", content=body)
@@ -139,7 +139,7 @@ def _cut_off(
     say(f"{worker.name} is cut off at step {cut.step} of run {cut.run_id}")
     eventually(lambda: lab.row(cut.run_id).attempt > 1, "the takeover", TAKEOVER_SECONDS, 0.1)
     if store_first:
-        eventually(lambda: RunStatus(lab.row(cut.run_id).status).is_over, "the end of the run", RUN_SECONDS)
+        eventually(lambda: RunStatus(lab.row(cut.run_id).status).is_over, "its end", STALLED_SECONDS)
         worker.host.lose(lab.middle)
         worker.host.find(lab.store_address)
     else:
@@ -172,7 +172,7 @@ def _step_of(checkpoint: str) -> int:
 
 def unlisted(lab: TwoHosts, run_id: str = "") -> list[str]:
     """The checkpoints of a run, or of all, that the store has and the database does not list."""
-    store = objects.of(Settings.load(), RUN_SECONDS)
+    store = objects.of(Settings.load(), ANSWER_SECONDS)
     assert store
     published = store.published(run_id)
     with reading_scope(lab.engine) as session:

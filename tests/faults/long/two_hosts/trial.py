@@ -15,7 +15,7 @@ def carry_out_and_check(lab: TwoHosts, bursts: Sequence[int], cuts: int, seed: i
     """What came of so many runs of each person and so many cuts."""
     course = carry_out(lab, bursts, cuts, seed)
     noted = checks.events(lab)
-    order = checks.in_turn(course.owners, noted)
+    order = checks.in_turn(lab, course.owners, noted)
     broken = [
         *checks.ended_once(lab, course, noted),
         *checks.recorded_once(lab, course),
