@@ -15,6 +15,7 @@ import httpx
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
+from backend.artifacts import service as objects
 from backend.db.session import reading_scope
 from backend.domain.experiment import ExperimentConfig
 from backend.evaluation import outcomes as predictions
@@ -23,6 +24,7 @@ from backend.metrics import service as series
 from backend.runs import checkpoints, events
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
+from backend.settings import Settings
 from tests.faults.long.lab import FaultedLab, Labs, Script
 from tests.faults.long.registry import Missed
 from tests.support.processes import Lab, eventually
@@ -270,14 +272,20 @@ class Trial:
         from worker.training.checkpoints import checkpoint
 
         with reading_scope(self.lab.engine) as session:
-            listed = {self.lab.artifacts / row.path for row in checkpoints.list(session, run_id)}
-        present = set(checkpoint.list_checkpoints(self.lab.artifacts / run_id))
-        for path in sorted(listed):
+            listed = {row.path: row.sha256 for row in checkpoints.list(session, run_id)}
+        root = self.lab.artifacts
+        present = {str(path.relative_to(root)) for path in checkpoint.list_checkpoints(root / run_id)}
+        store = objects.of(Settings.load()) if self.lab.store else None
+        if store:
+            root, present = self.labs.folder("fetched"), set(store.published(run_id))
+        for path, sha256 in sorted(listed.items()):
             try:
-                checkpoint.load(path)
+                if store:
+                    store.fetch(path, sha256, root)
+                checkpoint.load(root / path)
             except EtrmError as error:
                 self.findings.append(f"run {run_id}: {error}")
-        if unknown := sorted(path.name for path in present - listed):
+        if unknown := sorted(present - listed.keys()):
             self.findings.append(f"run {run_id} has checkpoints that the database does not list: {unknown}")
 
     def _check_script(self, script: Script) -> None:

@@ -100,7 +100,7 @@ def _before_tables(trial: Trial, revision: str, words: str) -> Course:
     if revision:
         upgrade(url, revision)
     with ExitStack() as stack:
-        lab = FaultedLab(folder, url, None)
+        lab = FaultedLab(folder, url)
         stack.callback(lab.stop)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in lab.environment.items():

@@ -8,10 +8,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from backend.workers import lease
 from tests.faults.long.lab import FaultedLab, end
-from tests.faults.long.registry import EITHER, POSTGRES, Course, Missed, fault
+from tests.faults.long.registry import EITHER, POSTGRES, STORED, Course, Missed, fault
 from tests.faults.long.trial import Trial
 from tests.support.processes import eventually, kill
 
@@ -113,11 +114,19 @@ def stop_host(trial: Trial) -> Course:
     eventually(lambda: not child.is_running() or child.status() == "zombie", "the end of the old training")
 
 
-# --- web server, broker, PostgreSQL: none of them ends a training
+# --- web server, broker, PostgreSQL, object store: none of them ends a training
+
+
+ANSWERED_AGAIN = "the training continues in the same attempt; scripts that log are answered again"
+PUBLISHED_LATER = "the training continues in the same attempt; its checkpoints are published once it is back"
 
 
 def _of_part(
-    part: str, title: str, databases: tuple[str, ...], restart: Callable[[FaultedLab], None]
+    part: str,
+    title: str,
+    databases: tuple[str, ...],
+    restart: Callable[[FaultedLab], None],
+    promise: str = ANSWERED_AGAIN,
 ) -> None:
     """The three faults of a part that trainings do without for a while."""
 
@@ -145,16 +154,20 @@ def _of_part(
         yield
         trial.expect_attempts(run_id, 1)
 
-    promise = "the training continues in the same attempt; scripts that log are answered again"
     fault(f"kill-{part}", f"`kill -9` of {title}", promise, databases)(killed(signal.SIGKILL))
     fault(f"term-{part}", f"SIGTERM to {title}", promise, databases)(killed(signal.SIGTERM))
     fault(f"stop-{part}", f"SIGSTOP of {title} beyond the lease", promise, databases)(stopped)
 
 
 def _process(lab: FaultedLab, part: str) -> subprocess.Popen[bytes]:
-    process = lab.broker if part == "broker" else lab.web and lab.web.process
+    parts: dict[str, subprocess.Popen[Any] | None] = {
+        "broker": lab.broker,
+        "web": lab.web and lab.web.process,
+        "store": lab.store and lab.store.process,
+    }
+    process = parts[part]
     assert process
-    return process  # type: ignore[return-value]
+    return process
 
 
 def _end_part(lab: FaultedLab, part: str, number: signal.Signals) -> None:
@@ -172,9 +185,15 @@ def _start_server(lab: FaultedLab) -> None:
     lab.server.start()
 
 
+def _start_store(lab: FaultedLab) -> None:
+    assert lab.store
+    lab.store.start()
+
+
 _of_part("web", "the web server", EITHER, FaultedLab.start_web)
 _of_part("broker", "the broker", EITHER, FaultedLab.start_broker)
 _of_part("postgres", "PostgreSQL", (POSTGRES,), _start_server)
+_of_part("store", "the object store", (STORED,), _start_store, PUBLISHED_LATER)
 
 
 def _check_released(trial: Trial, run_id: str, words: str) -> None:
