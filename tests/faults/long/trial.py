@@ -108,6 +108,12 @@ class Trial:
         self.acknowledge(run_id)
         self.pause()
 
+    def midway(self, last: int = STEPS + 15, first: int = 1) -> str:
+        """Queue a run and `reach` a random moment of it; its id."""
+        run_id = self.submit()
+        self.reach(run_id, last, first)
+        return run_id
+
     def pause(self, most: float = JITTER) -> None:
         """A random bit of time."""
         time.sleep(self.draw.uniform(0, most))

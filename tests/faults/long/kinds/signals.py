@@ -28,8 +28,7 @@ LEAVES_IN = 3.0  # seconds that clients of PostgreSQL have before they are cut o
     "kill-child", "`kill -9` of the training process", "resumes from its newest checkpoint; the run says why"
 )
 def kill_child(trial: Trial) -> Course:
-    run_id = trial.submit()
-    trial.reach(run_id)
+    run_id = trial.midway()
     kill(trial.child(run_id))
     yield
     trial.expect(run_id, "interrupted", "killed (SIGKILL)")
@@ -37,8 +36,7 @@ def kill_child(trial: Trial) -> Course:
 
 @fault("term-child", "SIGTERM to the training process", "saves, leaves and is queued again")
 def term_child(trial: Trial) -> Course:
-    run_id = trial.submit()
-    trial.reach(run_id)
+    run_id = trial.midway()
     trial.child(run_id).terminate()
     yield
     _check_released(trial, run_id, "stop requested")
@@ -46,8 +44,7 @@ def term_child(trial: Trial) -> Course:
 
 @fault("stop-child", "SIGSTOP of the training process beyond the lease", "continues in the same attempt")
 def stop_child(trial: Trial) -> Course:
-    run_id = trial.submit()
-    trial.reach(run_id)
+    run_id = trial.midway()
     _freeze(trial, trial.child(run_id).pid)
     yield
     trial.expect_attempts(run_id, 1)
@@ -60,8 +57,7 @@ def stop_child(trial: Trial) -> Course:
     "kill-worker", "`kill -9` of the worker", "takes its training with it; the next worker resumes the run"
 )
 def kill_worker(trial: Trial) -> Course:
-    run_id = trial.submit()
-    trial.reach(run_id)
+    run_id = trial.midway()
     child = trial.child(run_id)
     kill(_worker(trial.lab))
     eventually(lambda: not child.is_running(), "the end of its training")
@@ -73,8 +69,7 @@ def kill_worker(trial: Trial) -> Course:
 
 @fault("term-worker", "SIGTERM to the worker", "saves its run and puts it back; the next worker resumes it")
 def term_worker(trial: Trial) -> Course:
-    run_id = trial.submit()
-    trial.reach(run_id)
+    run_id = trial.midway()
     trial.child(run_id)
     end(_worker(trial.lab))
     trial.pause(AWAY)
@@ -89,8 +84,7 @@ def term_worker(trial: Trial) -> Course:
     "another worker takes the run; what the first one still writes counts for nothing",
 )
 def stop_worker(trial: Trial) -> Course:
-    run_id = trial.submit()
-    trial.reach(run_id)
+    run_id = trial.midway()
     trial.child(run_id)
     _beside(trial)
     _freeze(trial, _worker(trial.lab).pid)
@@ -104,8 +98,7 @@ def stop_worker(trial: Trial) -> Course:
     "another worker takes the run; the old training writes nothing more and leaves",
 )
 def stop_host(trial: Trial) -> Course:
-    run_id = trial.submit()
-    trial.reach(run_id)
+    run_id = trial.midway()
     child = trial.child(run_id)
     _beside(trial)
     _freeze(trial, _worker(trial.lab).pid, child.pid)
@@ -132,8 +125,7 @@ def _of_part(
 
     def killed(number: signal.Signals) -> Callable[[Trial], Course]:
         def course(trial: Trial) -> Course:
-            run_id = trial.submit()
-            trial.reach(run_id)
+            run_id = trial.midway()
             _end_part(trial.lab, part, number)
             trial.pause(AWAY)
             restart(trial.lab)
@@ -143,8 +135,7 @@ def _of_part(
         return course
 
     def stopped(trial: Trial) -> Course:
-        run_id = trial.submit()
-        trial.reach(run_id)
+        run_id = trial.midway()
         if part == "postgres":
             assert trial.lab.server
             with trial.lab.server.stopped():
