@@ -31,6 +31,7 @@ from tests.support.processes import Lab, eventually
 from tests.support.records.tiny import STEPS, numbers, tiny
 
 LIMIT = 90.0  # seconds after healing within which a run ends or continues
+POLL, SLOW_POLL = 0.1, 0.5  # seconds between two looks: before a fault, after it; looks take processor time
 JITTER = 0.4  # seconds at most between the step that is waited for and the fault
 EVALUATING = "evaluating"
 CAUSES = ("interrupted", "released", "node_fault")  # events that say why an attempt ended
@@ -104,7 +105,7 @@ class Trial:
                 raise Missed(f"run {run_id} was over before step {step} was seen")
             return row.phase == EVALUATING if step > STEPS else row.step >= step
 
-        eventually(reached, f"step {step}", every=0.02)
+        eventually(reached, f"step {step}", every=POLL)
         self.acknowledge(run_id)
         self.pause()
 
@@ -212,14 +213,15 @@ class Trial:
                     started.seconds = round(time.monotonic() - began, 1)
             return all(started.seconds is not None for started in self.runs)
 
-        eventually(all_continue, "every run to continue")
+        eventually(all_continue, "every run to continue", every=SLOW_POLL)
 
     def _ended(self, run_id: str) -> Run:
         def ended() -> Run | None:
             row = self._row(run_id)
             return row if RunStatus(row.status).is_over else None
 
-        return eventually(ended, f"the end of run {run_id} (worker: {self.lab.worker_log()[-2000:]})")
+        what = f"the end of run {run_id} (worker: {self.lab.worker_log()[-2000:]})"
+        return eventually(ended, what, every=SLOW_POLL)
 
     def _row(self, run_id: str) -> Run:
         """As the lab's, when a connection that the fault has cut must first be replaced."""
