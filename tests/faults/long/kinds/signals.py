@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from backend.workers import lease
@@ -87,7 +87,8 @@ def stop_worker(trial: Trial) -> Course:
     run_id = trial.midway()
     trial.child(run_id)
     _beside(trial)
-    _freeze(trial, _worker(trial.lab).pid)
+    with _frozen(_worker(trial.lab).pid):
+        _await_takeover(trial, run_id)
     yield
     trial.expect(run_id, "interrupted", "has not answered")
 
@@ -101,7 +102,8 @@ def stop_host(trial: Trial) -> Course:
     run_id = trial.midway()
     child = trial.child(run_id)
     _beside(trial)
-    _freeze(trial, _worker(trial.lab).pid, child.pid)
+    with _frozen(_worker(trial.lab).pid, child.pid):
+        _await_takeover(trial, run_id)
     yield
     trial.expect(run_id, "interrupted", "has not answered")
     eventually(lambda: not child.is_running() or child.status() == "zombie", "the end of the old training")
@@ -203,12 +205,26 @@ def _beside(trial: Trial) -> None:
     trial.stack.callback(kill, trial.lab.beside())
 
 
-def _freeze(trial: Trial, *pids: int) -> None:
-    """SIGSTOP for longer than a lease, then SIGCONT."""
+def _freeze(trial: Trial, pid: int) -> None:
+    """SIGSTOP for longer than a lease."""
+    with _frozen(pid):
+        time.sleep(trial.draw.uniform(*BEYOND))
+
+
+def _await_takeover(trial: Trial, run_id: str) -> None:
+    """Nobody takes a run on the second at which its lease lapses: the next sweep does, which is up to ten
+    seconds later."""
+    eventually(lambda: trial.lab.row(run_id).attempt > 1, "the takeover")
+    trial.pause(AWAY)
+
+
+@contextmanager
+def _frozen(*pids: int) -> Iterator[None]:
+    """SIGSTOP for the block, then SIGCONT."""
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(trial.draw.uniform(*BEYOND))
+        yield
     finally:
         for pid in pids:
             with suppress(ProcessLookupError):
