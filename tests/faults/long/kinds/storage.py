@@ -25,7 +25,7 @@ LAST = STEPS - 2 * CHECKPOINT_EVERY  # a step after which checkpoints are still 
 WITHOUT_DISK = 3.0  # seconds at most before the folder is mended after the run was put back
 CONTROL_GROUPS = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 LIMIT_FILES = "memory.limit_in_bytes", "memory.max"
-MARGIN = (150, 210)  # MiB: less than a training needs, and more than the worker has: the kernel kills the largest
+MARGIN = (150, 210)  # MiB: less than a training takes, more than its worker: the kernel kills the largest
 # With a learning rate of 1, weights grow by this factor less one at every step, with changing sign.
 EXPLODES = (6.0, 10.0)  # weight decay
 
