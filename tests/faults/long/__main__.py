@@ -52,13 +52,11 @@ def _run(asked: argparse.Namespace) -> int:
     names = asked.kinds.split(",") if asked.kinds else list(KINDS)
     if unknown := [name for name in names if name not in KINDS]:
         sys.exit(f"Unknown kinds: {', '.join(unknown)}. `python -m tests.faults.long list` names them.")
-    done = {result.key for result in read(asked.out) if result.verdict != BROKEN}
     plan = [
         (number, database, KINDS[name])
         for number in range(asked.tries)
         for name in names
-        if (name, asked.seed, number) not in done
-        and (database := database_of(KINDS[name], asked.seed, number)) in asked.databases.split(",")
+        if (database := database_of(KINDS[name], asked.seed, number)) in asked.databases.split(",")
     ]
     plan.sort(key=lambda planned: planned[:2])  # a lab is started once for all tries on its database
     began, broken = time.monotonic(), 0
@@ -67,6 +65,8 @@ def _run(asked: argparse.Namespace) -> int:
         for number, database, kind in plan:
             if asked.minutes and time.monotonic() - began > 60 * asked.minutes:
                 break
+            if (kind.name, asked.seed, number) in _done(asked.out):
+                continue
             print(f"{kind.name} on {database}, try {number}", flush=True)
             started = time.monotonic()
             result = tries.carry_out(kind, asked.seed, number)
@@ -79,6 +79,11 @@ def _run(asked: argparse.Namespace) -> int:
             )
     print(f"{broken} promises broken; repeat with --seed {asked.seed}")
     return broken
+
+
+def _done(folder: Path) -> set[tuple[str, int, int]]:
+    """The tries that need not be made again: also those of other processes."""
+    return {result.key for result in read(folder) if result.verdict != BROKEN}
 
 
 if __name__ == "__main__":
