@@ -1,4 +1,4 @@
-"""The long form of the fault tests, with two of its quick kinds; `make faults` goes through all of them."""
+"""The long form of the fault tests, with three of its quick kinds; `make faults` goes through all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.faults.long.registry import KINDS, SQLITE
 from tests.faults.long.results import DOCUMENT, FILE, KEPT, Result, append, document, read, read_fleets
 from tests.faults.long.tries import Tries
 
-QUICK = ("kill-child", "cancel-queued")
+QUICK = ("kill-child", "cancel-queued", "kill-store")
 SEED = 14
 
 
@@ -29,7 +29,8 @@ def tries() -> Iterator[Tries]:
 @pytest.mark.long
 @pytest.mark.parametrize("name", QUICK)
 def test_a_promise_is_kept_and_written_down(tries: Tries, name: str, tmp_path: Path) -> None:
-    result = tries.carry_out(replace(KINDS[name], databases=(SQLITE,)), SEED, 0)
+    kind = replace(KINDS[name], databases=KINDS[name].databases[:1])  # no PostgreSQL
+    result = tries.carry_out(kind, SEED, 0)
     append(tmp_path, result)
     [written] = read(tmp_path)
     assert (written, written.verdict) == (result, KEPT), written.cause

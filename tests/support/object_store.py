@@ -1,4 +1,4 @@
-"""An S3-compatible server of its own process, with buckets in its memory."""
+"""An S3-compatible server of its own process."""
 
 from __future__ import annotations
 
@@ -22,20 +22,19 @@ from tests.support.processes import eventually, kill
 
 
 class S3Server:
-    """moto's server. It can be paused, which keeps what is in it, and hangs whoever asks."""
+    """moto's server, which can be paused, killed and started again: each keeps what is in it.
+
+    While paused it takes connections and hangs whoever asks.
+    """
 
     def __init__(self, log: Path, host: str = "127.0.0.1") -> None:
+        self._log = log
         self._host = host
         with closing(socket.socket()) as free:
             free.bind((host, 0))
             self.port: int = free.getsockname()[1]
         self._numbers = count()
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", host, "-p", str(self.port)],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        self.process = self._started()
         self.environment = {
             "AWS_ENDPOINT_URL": f"http://{host}:{self.port}",
             "AWS_ACCESS_KEY_ID": "key",
@@ -46,6 +45,11 @@ class S3Server:
     def create_bucket(self) -> None:
         """Wait until it answers, which takes seconds to start."""
         eventually(lambda: self._answers("/bucket"), "the S3 server", every=0.2)
+
+    def start(self) -> None:
+        """Start it again on its port; returns once it answers."""
+        self.process = self._started()
+        self.create_bucket()
 
     def new_url(self) -> str:
         """A place of its own in the bucket."""
@@ -62,6 +66,16 @@ class S3Server:
 
     def stop(self) -> None:
         kill(self.process)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        requests = self._log.with_name(f"{self._log.name}-requests")
+        with self._log.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tests.support.lasting_s3", self._host, str(self.port), str(requests)],
+                cwd=Path(__file__).parents[2],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
 
     def _answers(self, path: str) -> bool:
         connection = http.client.HTTPConnection(self._host, self.port, timeout=60)

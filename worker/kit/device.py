@@ -83,7 +83,8 @@ def make_cpu_reproducible() -> None:
     `OMP_NUM_THREADS` and an earlier `torch.set_num_threads` are kept where they ask for fewer.
     """
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
-    torch.use_deterministic_algorithms(True)
+    # As `use_deterministic_algorithms`, but without importing the compiler, which takes seconds.
+    torch.set_deterministic_debug_mode("error")
     # Filling new memory costs time and hides no randomness of ours.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 

@@ -41,6 +41,7 @@ from worker.service.system_metrics import sampled
 from worker.training.stop import StopSignal
 
 FAILED = 1
+TORCH_WITHOUT_MEMORY = "DefaultCPUAllocator: can't allocate memory"
 
 
 def main(run_id: str, attempt: int) -> int:
@@ -182,9 +183,15 @@ def cause_of(error: Exception) -> str:
     if isinstance(error, EtrmError):
         return " ".join(line.strip() for line in str(error).splitlines())
     cause = f"{type(error).__name__}: {error}".splitlines()[0]
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return f"{cause} Lower training.batch_size or data.canvas_sizes."
+    if _is_out_of_memory(error):
+        return f"Out of memory: {cause} Lower training.batch_size or data.canvas_sizes."
     return cause
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Of Python, of a GPU, or of the processor: there torch has no class of its own for it."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and TORCH_WITHOUT_MEMORY in str(error))
 
 
 def _level(recorder: DbRecorder, level: str) -> Callable[[str], None]:

@@ -270,6 +270,8 @@ class Learner:
 
 def _compile_blocks(reasoner: Reasoner) -> None:
     """Compile each block at its first use; names of weights stay as they are."""
+    if torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(True)  # the compiler is to know it, too
     for module in reasoner.modules():
         if isinstance(module, Block):
             module.compile()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.faults.long import kinds  # noqa: F401 — registers them
 from tests.faults.long.lab import Labs
-from tests.faults.long.registry import KINDS
+from tests.faults.long.registry import KINDS, POSTGRES, SQLITE, STORED
 from tests.faults.long.results import BROKEN, DOCUMENT, append, document, read, read_fleets
 from tests.faults.long.tries import Tries, database_of
 
@@ -30,6 +30,11 @@ def main() -> int:
     parser.add_argument("--tries", type=int, default=1, help="tries of each kind")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--kinds", default="", help=f"comma-separated; default: all of {', '.join(KINDS)}")
+    parser.add_argument(
+        "--databases",
+        default=",".join((SQLITE, POSTGRES, STORED)),
+        help="only the tries that are on these; default: all",
+    )
     parser.add_argument("--minutes", type=float, default=0, help="start no try after so long; 0: no limit")
     parser.add_argument("--out", type=Path, default=DOCS, help="folder of the results; default: docs")
     asked = parser.parse_args()
@@ -47,12 +52,11 @@ def _run(asked: argparse.Namespace) -> int:
     names = asked.kinds.split(",") if asked.kinds else list(KINDS)
     if unknown := [name for name in names if name not in KINDS]:
         sys.exit(f"Unknown kinds: {', '.join(unknown)}. `python -m tests.faults.long list` names them.")
-    done = {result.key for result in read(asked.out) if result.verdict != BROKEN}
     plan = [
-        (number, database_of(KINDS[name], asked.seed, number), KINDS[name])
+        (number, database, KINDS[name])
         for number in range(asked.tries)
         for name in names
-        if (name, asked.seed, number) not in done
+        if (database := database_of(KINDS[name], asked.seed, number)) in asked.databases.split(",")
     ]
     plan.sort(key=lambda planned: planned[:2])  # a lab is started once for all tries on its database
     began, broken = time.monotonic(), 0
@@ -61,6 +65,8 @@ def _run(asked: argparse.Namespace) -> int:
         for number, database, kind in plan:
             if asked.minutes and time.monotonic() - began > 60 * asked.minutes:
                 break
+            if (kind.name, asked.seed, number) in _done(asked.out):
+                continue
             print(f"{kind.name} on {database}, try {number}", flush=True)
             started = time.monotonic()
             result = tries.carry_out(kind, asked.seed, number)
@@ -73,6 +79,11 @@ def _run(asked: argparse.Namespace) -> int:
             )
     print(f"{broken} promises broken; repeat with --seed {asked.seed}")
     return broken
+
+
+def _done(folder: Path) -> set[tuple[str, int, int]]:
+    """The tries that need not be made again: also those of other processes."""
+    return {result.key for result in read(folder) if result.verdict != BROKEN}
 
 
 if __name__ == "__main__":

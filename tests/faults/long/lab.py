@@ -17,8 +17,9 @@ import pytest
 from backend.data import service as datasets
 from backend.db.session import make_engine, session_scope
 from backend.terminal.port import free_local_port
-from tests.faults.long.registry import POSTGRES, SQLITE
+from tests.faults.long.registry import POSTGRES, SQLITE, STORED
 from tests.support.databases import PostgresDatabases, SqliteFiles, postgres_server
+from tests.support.object_store import S3Server
 from tests.support.postgres_faults import Server
 from tests.support.processes import PATIENCE, Lab, eventually, kill
 from tests.support.web import WebServer
@@ -29,12 +30,17 @@ ANSWER_SECONDS = 5.0  # for which the script waits before it sends a point again
 
 
 class FaultedLab(Lab):
-    """A lab with a web server on a port that a restart keeps, and, on PostgreSQL, its own server."""
+    """A lab with a web server on a port that a restart keeps; its own PostgreSQL server; its object store."""
 
-    def __init__(self, folder: Path, database_url: str, server: Server | None) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, server: Server | None = None, store: S3Server | None = None
+    ) -> None:
         super().__init__(folder, database_url)
         self.environment |= {"ETRM_MIN_FREE_GIB": str(KEPT_FREE)}
         self.server = server
+        self.store = store
+        if store:
+            self.environment |= store.environment | {"ETRM_ARTIFACTS_URL": store.new_url()}
         self._port = free_local_port()
         self.web: WebServer | None = None
 
@@ -167,7 +173,7 @@ class Labs:
         with ExitStack() as stack:
             url, server = self._new_database(database, stack)
             seed(url)
-            lab = FaultedLab(self.folder(database), url, server)
+            lab = FaultedLab(self.folder(database), url, server, self._new_store(database, stack))
             patch = stack.enter_context(pytest.MonkeyPatch.context())
             for name, value in lab.environment.items():
                 patch.setenv(name, value)
@@ -176,7 +182,7 @@ class Labs:
             yield lab
 
     def _new_database(self, database: str, stack: ExitStack) -> tuple[str, Server | None]:
-        if database == SQLITE:
+        if database in (SQLITE, STORED):
             if SQLITE not in self._databases:
                 self._databases[SQLITE] = SqliteFiles(self.folder("files"))
             files = self._databases[SQLITE]
@@ -187,6 +193,14 @@ class Labs:
         server = Server(url)
         stack.callback(server.end)
         return url, server
+
+    def _new_store(self, database: str, stack: ExitStack) -> S3Server | None:
+        if database != STORED:
+            return None
+        store = S3Server(self.folder("store") / "log")
+        stack.callback(lambda: store.stop())
+        store.create_bucket()
+        return store
 
 
 def seed(database_url: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Course = Generator[None, None, None]
 SQLITE, POSTGRES = "sqlite", "postgres"
+STORED = "sqlite+s3"  # with checkpoints in an object store
 EITHER = (SQLITE, POSTGRES)
 
 

@@ -170,9 +170,10 @@ What the lab promises when something breaks, and how often that was tried. This 
 **Tries so far: {tries}. Promises kept: {kept}. The slowest run ended or continued {slowest:.0f} s after its
 fault was over.**
 
-Each try is a real lab (web server, broker, worker, SQLite or PostgreSQL) with a training of
-100 steps that saves every 10 and is evaluated. The fault strikes at a random moment, drawn from a
-seed, and is then healed. A promise is kept if, besides what the table says,
+Each try is a real lab (web server, broker, worker, SQLite or PostgreSQL; for faults of the object
+store an S3 server, too) with a training of 100 steps that saves every 10 and is evaluated. The fault
+strikes at a random moment, drawn from a seed, and is then healed. A promise is kept
+if, besides what the table says,
 
 - every run ends or continues within 90 s after the fault is over, with the status and the cause that
   the fault should have;
@@ -180,8 +181,8 @@ seed, and is then healed. A promise is kept if, besides what the table says,
   checkpoints, and the points that a script keeps logging through the API during the fault;
 - the finished run equals, to the last bit, one that nothing happened to: each step once, each
   prediction once, the same checkpoints;
-- every checkpoint that the database lists is on disk and passes its checksums, and there is no
-  other.
+- every checkpoint that the database lists is on disk, or in the object store, and passes its
+  checksums, and there is no other.
 
 | fault | promise | tries | result |
 | --- | --- | ---: | --- |

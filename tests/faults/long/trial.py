@@ -15,6 +15,7 @@ import httpx
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
+from backend.artifacts import service as objects
 from backend.db.session import reading_scope
 from backend.domain.experiment import ExperimentConfig
 from backend.evaluation import outcomes as predictions
@@ -23,12 +24,14 @@ from backend.metrics import service as series
 from backend.runs import checkpoints, events
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
+from backend.settings import Settings
 from tests.faults.long.lab import FaultedLab, Labs, Script
 from tests.faults.long.registry import Missed
 from tests.support.processes import Lab, eventually
 from tests.support.records.tiny import STEPS, numbers, tiny
 
 LIMIT = 90.0  # seconds after healing within which a run ends or continues
+POLL, SLOW_POLL = 0.1, 0.5  # seconds between two looks: before a fault, after it; looks take processor time
 JITTER = 0.4  # seconds at most between the step that is waited for and the fault
 EVALUATING = "evaluating"
 CAUSES = ("interrupted", "released", "node_fault")  # events that say why an attempt ended
@@ -102,9 +105,15 @@ class Trial:
                 raise Missed(f"run {run_id} was over before step {step} was seen")
             return row.phase == EVALUATING if step > STEPS else row.step >= step
 
-        eventually(reached, f"step {step}", every=0.02)
+        eventually(reached, f"step {step}", every=POLL)
         self.acknowledge(run_id)
         self.pause()
+
+    def midway(self, last: int = STEPS + 15, first: int = 1) -> str:
+        """Queue a run and `reach` a random moment of it; its id."""
+        run_id = self.submit()
+        self.reach(run_id, last, first)
+        return run_id
 
     def pause(self, most: float = JITTER) -> None:
         """A random bit of time."""
@@ -204,14 +213,15 @@ class Trial:
                     started.seconds = round(time.monotonic() - began, 1)
             return all(started.seconds is not None for started in self.runs)
 
-        eventually(all_continue, "every run to continue")
+        eventually(all_continue, "every run to continue", every=SLOW_POLL)
 
     def _ended(self, run_id: str) -> Run:
         def ended() -> Run | None:
             row = self._row(run_id)
             return row if RunStatus(row.status).is_over else None
 
-        return eventually(ended, f"the end of run {run_id} (worker: {self.lab.worker_log()[-2000:]})")
+        what = f"the end of run {run_id} (worker: {self.lab.worker_log()[-2000:]})"
+        return eventually(ended, what, every=SLOW_POLL)
 
     def _row(self, run_id: str) -> Run:
         """As the lab's, when a connection that the fault has cut must first be replaced."""
@@ -270,14 +280,20 @@ class Trial:
         from worker.training.checkpoints import checkpoint
 
         with reading_scope(self.lab.engine) as session:
-            listed = {self.lab.artifacts / row.path for row in checkpoints.list(session, run_id)}
-        present = set(checkpoint.list_checkpoints(self.lab.artifacts / run_id))
-        for path in sorted(listed):
+            listed = {row.path: row.sha256 for row in checkpoints.list(session, run_id)}
+        root = self.lab.artifacts
+        present = {str(path.relative_to(root)) for path in checkpoint.list_checkpoints(root / run_id)}
+        store = objects.of(Settings.load()) if self.lab.store else None
+        if store:
+            root, present = self.labs.folder("fetched"), set(store.published(run_id))
+        for path, sha256 in sorted(listed.items()):
             try:
-                checkpoint.load(path)
+                if store:
+                    store.fetch(path, sha256, root)
+                checkpoint.load(root / path)
             except EtrmError as error:
                 self.findings.append(f"run {run_id}: {error}")
-        if unknown := sorted(path.name for path in present - listed):
+        if unknown := sorted(present - listed.keys()):
             self.findings.append(f"run {run_id} has checkpoints that the database does not list: {unknown}")
 
     def _check_script(self, script: Script) -> None:

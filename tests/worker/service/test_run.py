@@ -75,6 +75,13 @@ def test_a_run_without_checkpoints_starts_without_a_word(database: Engine, tmp_p
     assert saved(database, tmp_path / RUN, on_disk=[], known=[]) == []
 
 
+LESS = "Lower training.batch_size or data.canvas_sizes."
+TORCH_SAYS = (  # on a processor, of torch 2
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to "
+    "allocate 400000000 bytes. Error code 12 (Cannot allocate memory)"
+)
+
+
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
@@ -85,7 +92,8 @@ def test_a_run_without_checkpoints_starts_without_a_word(database: Engine, tmp_p
         ),
         (ValueError("bad\nluck"), "ValueError: bad"),
         (KeyError(), "KeyError:"),
-        (MemoryError("80 GiB"), "MemoryError: 80 GiB Lower training.batch_size or data.canvas_sizes."),
+        (MemoryError("80 GiB"), f"Out of memory: MemoryError: 80 GiB {LESS}"),
+        (RuntimeError(TORCH_SAYS), f"Out of memory: RuntimeError: {TORCH_SAYS} {LESS}"),
     ],
 )
 def test_the_cause_is_one_line_for_a_person(error: Exception, cause: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +114,12 @@ def test_weights_of_unknown_kind_are_taken_with_a_warning(published: Path, tmp_p
     config = starting_from(published, weights="unknown")
     train(config, BuiltinTasks(), memory, tmp_path / "run", StopSignal())
     assert any(each.startswith("warning: Weights from ") for each in memory.lines)
+
+
+def test_a_cpu_is_reproducible_without_the_seconds_that_the_compiler_takes_to_import() -> None:
+    asked = (
+        "import sys, torch; from worker.kit.device import make_cpu_reproducible; make_cpu_reproducible();"
+        "print(torch.are_deterministic_algorithms_enabled(), 'torch._inductor' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]

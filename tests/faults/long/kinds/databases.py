@@ -27,8 +27,7 @@ AN_OLDER_REVISION = "search_depth"  # the last one at which no worker says wheth
     (POSTGRES,),
 )
 def read_only(trial: Trial) -> Course:
-    run_id = trial.submit()
-    trial.reach(run_id)
+    run_id = trial.midway()
     assert trial.lab.server
     with trial.lab.server.read_only():
         time.sleep(trial.draw.uniform(*AWAY))
@@ -38,8 +37,7 @@ def read_only(trial: Trial) -> Course:
 
 @fault("locked", "SQLite locked for 30 s by another program", "waited out in the same attempt", (SQLITE,))
 def locked(trial: Trial) -> Course:
-    run_id = trial.submit()
-    trial.reach(run_id)
+    run_id = trial.midway()
     with closing(sqlite3.connect(str(trial.lab.engine.url.database), isolation_level=None)) as other:
         other.execute("PRAGMA busy_timeout = 60000")
         other.execute("BEGIN IMMEDIATE")
@@ -55,8 +53,7 @@ def locked(trial: Trial) -> Course:
     "nothing is claimed and the worker says so; claimed once the versions fit again",
 )
 def schema_newer(trial: Trial) -> Course:
-    training = trial.submit()
-    trial.reach(training)
+    trial.midway()
     waiting = trial.submit()
     with trial.lab.engine.begin() as connection:
         kept = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
@@ -100,7 +97,7 @@ def _before_tables(trial: Trial, revision: str, words: str) -> Course:
     if revision:
         upgrade(url, revision)
     with ExitStack() as stack:
-        lab = FaultedLab(folder, url, None)
+        lab = FaultedLab(folder, url)
         stack.callback(lab.stop)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in lab.environment.items():

@@ -147,8 +147,7 @@ def _wrong_clock(trial: Trial, seconds: int) -> Course:
     """A second worker with a wrong clock joins while the first trains; then it has the lab to itself."""
     library = _fake_time()
     lab = trial.lab
-    first_run = trial.submit()
-    trial.reach(first_run)
+    first_run = trial.midway()
     odd = lab.beside(LD_PRELOAD=library, FAKETIME=f"{seconds:+d}s", DONT_FAKE_MONOTONIC="1")
     trial.stack.callback(kill, odd)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.runs.status import RunStatus
 from tests.faults.long.registry import Course, Missed, fault
-from tests.faults.long.trial import API, EVALUATING, Trial
+from tests.faults.long.trial import API, EVALUATING, POLL, Trial
 from tests.support.processes import eventually
 from tests.support.records.tiny import STEPS
 
@@ -23,15 +23,14 @@ def cancel_queued(trial: Trial) -> Course:
 @fault("cancel-starting", "cancel while starting", PROMISE)
 def cancel_starting(trial: Trial) -> Course:
     run_id = trial.submit()
-    eventually(lambda: trial.lab.row(run_id).status == RunStatus.RUNNING, "the claim", every=0.02)
+    eventually(lambda: trial.lab.row(run_id).status == RunStatus.RUNNING, "the claim", every=POLL)
     trial.pause(2.0)
     yield from _cancelled(trial, run_id)
 
 
 @fault("cancel-training", "cancel while training", PROMISE)
 def cancel_training(trial: Trial) -> Course:
-    run_id = trial.submit()
-    trial.reach(run_id, last=STEPS)
+    run_id = trial.midway(last=STEPS)
     yield from _cancelled(trial, run_id)
 
 
@@ -45,7 +44,7 @@ def cancel_evaluating(trial: Trial) -> Course:
             raise Missed("its evaluation was over")
         return row.phase == EVALUATING
 
-    eventually(evaluating, "its evaluation", every=0.02)
+    eventually(evaluating, "its evaluation", every=POLL)
     yield from _cancelled(trial, run_id)
 
 
