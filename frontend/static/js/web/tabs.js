@@ -12,6 +12,8 @@ export function watchTabs(root, onOpen = () => {}) {
       tab.tabIndex = tab === chosen ? 0 : -1;
       document.getElementById(tab.hash.slice(1)).classList.toggle("is-open", tab === chosen);
     }
+    // Where there is no room for all of them, the chosen one is seen.
+    nav.scrollLeft = chosen.offsetLeft - (nav.clientWidth - chosen.offsetWidth) / 2;
     onOpen(chosen.hash.slice(1));
   }
 
