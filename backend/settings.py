@@ -6,7 +6,7 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from backend.kit.errors import InvalidInput
 from backend.kit.service_log import LogFormat
+
+Cloud = Literal["aws", "gcp", "azure"]
 
 PREFIX = "ETRM_"
 POSTGRES_DRIVER = "postgresql+psycopg://"
@@ -85,6 +87,11 @@ class Settings(BaseSettings):
     labels: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="What runs may ask of this machine's workers in placement.labels, separated by commas.",
+    )
+    spot: Cloud | None = Field(
+        None,
+        description="aws, gcp or azure: this is a spot machine of that cloud. At its notice the worker saves "
+        "a checkpoint, gives its run back and leaves.",
     )
     system_metrics_every: float = Field(
         10,

@@ -5,6 +5,8 @@ The task runs in a thread that watches a child process; the main loop beside it 
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import warnings
 from contextlib import suppress
@@ -22,6 +24,7 @@ from backend.terminal.private import close_to_others
 from worker.service import machine
 from worker.service.heartbeat import Heartbeat
 from worker.service.node import Node
+from worker.service.spot import SpotNotice
 from worker.service.tasks import Executor
 
 
@@ -63,11 +66,19 @@ def main() -> NoReturn:
     node = Node(engine, settings)
     executor = Executor(engine, settings, machine.worker_id(), node)
     _connect(app, executor, Heartbeat(engine, node))
+    if settings.spot:
+        SpotNotice(settings.spot, lambda: _drain(executor)).start()
     warnings.simplefilter("ignore", SecurityWarning)  # about root and pickle: only JSON is accepted here
     app.worker_main(
         ["-q", "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     )
     sys.exit(0)
+
+
+def _drain(executor: Executor) -> None:
+    """Leave as at SIGTERM, which Celery's own handler hears."""
+    executor.why_leaving = "the cloud takes the machine back"
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _set_up_log(format: service_log.LogFormat) -> None:

@@ -48,12 +48,14 @@ log = logging.getLogger(__name__)
 class Executor:
     """Carries runs and evaluations through their child processes, one at a time.
 
-    `leaving` asks the child to keep what it has and leave; `hurry` does not wait for that.
+    `leaving` asks the child to keep what it has and leave; `hurry` does not wait for that. `why_leaving` is
+    what the run then says.
     """
 
     def __init__(self, engine: Engine, settings: Settings, worker_id: str, node: Node) -> None:
         self.leaving = threading.Event()
         self.hurry = threading.Event()
+        self.why_leaving = "the worker was stopped"
         self._engine = engine
         self._artifacts = settings.artifacts
         self._settings = settings
@@ -223,7 +225,7 @@ class Executor:
         if ending.status == 0:
             return work.queue.finish(session, work.held)
         if ending.stopped:
-            why = "the worker was stopped" if self.leaving.is_set() else "stop requested"
+            why = self.why_leaving if self.leaving.is_set() else "stop requested"
             return work.queue.release(session, work.held, why)
         if ending.status < 0:
             return work.queue.interrupt(session, work.held, ending.cause, ending.tail)
