@@ -180,7 +180,7 @@ if, besides what the table says,
 - nothing that the API had acknowledged before the fault is lost or doubled: points, predictions,
   checkpoints, and the points that a script keeps logging through the API during the fault;
 - the finished run equals, to the last bit, one that nothing happened to: each step once, each
-  prediction once, the same checkpoints;
+  prediction once, the same checkpoints, besides those of the steps at which it was told to leave;
 - every checkpoint that the database lists is on disk, or in the object store, and passes its
   checksums, and there is no other.
 
