@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.votes import OutcomeTrace
+from backend.domain.log_levels import Level
 from backend.domain.measurement import digest_of
 
 NORMAL = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
@@ -19,9 +20,6 @@ NO_EMBEDDING = "no embedding: TRM was not trained on this task's demonstrations"
 UNCOUNTED = (TRUTH_UNKNOWN, NO_EMBEDDING)
 # In the extras of an evaluation: {"tasks": ids, "passes": {"k": [solved, n]}} of those without an embedding.
 WITHOUT_EMBEDDING = "without_embedding"
-
-Level = Literal["info", "warning", "error"]  # of a line of a log
-LEVELS: tuple[Level, ...] = get_args(Level)  # from the least to the gravest
 
 
 class FailureMode(StrEnum):

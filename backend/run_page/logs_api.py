@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.db.session import reading_scope
-from backend.domain.records import Level
+from backend.domain.log_levels import Level
 from backend.lifecycle import service as runs
 from backend.runs import events, logs
 from backend.web.deps import Database, RunId

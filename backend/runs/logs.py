@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
-from backend.domain.records import LEVELS, Level, LogLine
+from backend.domain.log_levels import LEVELS, Level
+from backend.domain.records import LogLine
 from backend.metrics import cursor_queries as run_cursors
 from backend.runs import journal_queries as journal
 from backend.runs.tables import LogLine as LogLineRow

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.domain.records import Level
+from backend.domain.log_levels import Level
 from backend.kit.format import counted
 
 if TYPE_CHECKING:

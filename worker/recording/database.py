@@ -14,12 +14,12 @@ from typing import cast
 from sqlalchemy import Engine
 
 from backend.artifacts.service import ObjectStore
+from backend.domain.log_levels import Level
 from backend.domain.records import (
     Alarm,
     Checkpoint,
     EvaluationKey,
     EvaluationSummary,
-    Level,
     LogLine,
     Progress,
     Ruling,
