@@ -15,7 +15,7 @@ from tests.faults.long.registry import Kind, Missed, Skipped
 from tests.faults.long.results import BROKEN, KEPT, SKIPPED, Result
 from tests.faults.long.trial import Content, Trial, undisturbed
 
-MISSES = 5  # tries in which the fault may come too late before that counts as broken
+MISSES = 5  # tries in which the fault may come too late before it is given up
 
 
 class Tries:
@@ -28,7 +28,7 @@ class Tries:
     def carry_out(self, kind: Kind, seed: int, number: int) -> Result:
         """One try; whatever goes wrong in it is its result."""
         database = database_of(kind, seed, number)
-        seconds, verdict, cause = 0.0, BROKEN, f"the fault came too late {MISSES} times"
+        seconds, verdict, cause = 0.0, SKIPPED, f"fault came too late {MISSES} times"
         for miss in range(MISSES):
             draw = random.Random(f"{kind.name} {seed} {number} {miss}")
             try:
