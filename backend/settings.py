@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         (),
         description="What runs may ask of this machine's workers in placement.labels, separated by commas.",
     )
-    spot: Cloud | None = Field(
+    spot_cloud: Cloud | None = Field(
         None,
         description="aws, gcp or azure: this is a spot machine of that cloud. At its notice the worker saves "
         "a checkpoint, gives its run back and leaves.",

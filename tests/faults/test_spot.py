@@ -16,7 +16,7 @@ def test_a_worker_gives_its_run_back_at_the_notice(lab: Lab, monkeypatch: pytest
     lab.worker.terminate()
     lab.worker.wait(timeout=PATIENCE)
     with metadata("aws") as server:
-        monkeypatch.setenv("ETRM_SPOT", "aws")
+        monkeypatch.setenv("ETRM_SPOT_CLOUD", "aws")
         monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url)
         lab.start_worker()
         config = tiny()

@@ -66,8 +66,8 @@ def main() -> NoReturn:
     node = Node(engine, settings)
     executor = Executor(engine, settings, machine.worker_id(), node)
     _connect(app, executor, Heartbeat(engine, node))
-    if settings.spot:
-        SpotNotice(settings.spot, lambda: _drain(executor)).start()
+    if settings.spot_cloud:
+        SpotNotice(settings.spot_cloud, lambda: _drain(executor)).start()
     warnings.simplefilter("ignore", SecurityWarning)  # about root and pickle: only JSON is accepted here
     app.worker_main(
         ["-q", "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
