@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -22,6 +23,12 @@ from tests.support.records.tiny import STEPS
 WRONG = 120  # seconds
 LIBRARY = "libfaketime.so.1"
 LATE_SLEEP = "[Errno 22] Invalid argument"
+# Python sleeps until a moment, and libfaketime refuses one that has passed meanwhile, as happens on a busy
+# machine. A `sitecustomize` that sleeps for a time instead:
+SLEEP = """import select, time
+
+time.sleep = lambda seconds: select.select([], [], [], seconds)
+"""
 RIGHT_TIME = "takes no live worker's run; its own run is like any other"
 OF_HOSTS = (POSTGRES,)  # what shares an SQLite file is on one host and has one clock
 AFTERWARDS = 5.0  # seconds at most between the takeover and the return of the host
@@ -126,7 +133,15 @@ def _wrong_clock(trial: Trial, seconds: int) -> Course:
     library = _fake_time()
     lab = trial.lab
     first_run = trial.midway()
-    odd = lab.beside(LD_PRELOAD=library, FAKETIME=f"{seconds:+d}s", DONT_FAKE_MONOTONIC="1")
+    patience = lab.folder / "patience"
+    patience.mkdir(exist_ok=True)
+    (patience / "sitecustomize.py").write_text(SLEEP)
+    odd = lab.beside(
+        LD_PRELOAD=library,
+        FAKETIME=f"{seconds:+d}s",
+        DONT_FAKE_MONOTONIC="1",
+        PYTHONPATH=os.pathsep.join(filter(None, [str(patience), os.environ.get("PYTHONPATH")])),
+    )
     trial.stack.callback(kill, odd)
 
     def shown() -> bool:
