@@ -28,3 +28,6 @@ def test_a_worker_gives_its_run_back_at_the_notice(lab: Lab, monkeypatch: pytest
     row = lab.row(run_id)
     assert row.status == "queued"
     assert row.status_cause.startswith("the cloud takes the machine back; resumes from step")
+    said = (lab.folder / "worker.log").read_text()
+    assert said.count("The cloud takes this machine back") == 1
+    assert "HTTP Request" not in said

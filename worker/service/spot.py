@@ -19,7 +19,7 @@ from backend.settings import Cloud
 
 EVERY = 5.0  # seconds
 TIMEOUT = 2.0  # seconds for each answer
-LATE = 60.0  # seconds: Azure takes as long to answer a machine's first question
+LATE = 130.0  # seconds: Azure may take two minutes to answer a machine's first question
 
 # The variables that name another metadata service, of which AWS's and Google's own programs know theirs, too;
 # and where it is without them.
@@ -44,12 +44,13 @@ class SpotNotice:
 
     def start(self) -> None:
         """Ask now, and again and again."""
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every request
         self._thread.start()
 
     def _watch(self) -> None:
         answers = True
         # Not through a proxy: the service answers only who asks it from this machine.
-        timeout = httpx.Timeout(TIMEOUT, read=LATE)
+        timeout = httpx.Timeout(TIMEOUT, read=LATE if self._cloud == "azure" else TIMEOUT)
         with httpx.Client(base_url=self._place, timeout=timeout, trust_env=False) as client:
             while True:
                 try:
