@@ -1,20 +1,10 @@
-"""Commands by URL and token: the same bytes as on the database, the same refusals, and nothing else sent."""
+"""Commands by URL and on the database: the same bytes, files, changes and refusals."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import shlex
-import signal
-import stat
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -22,35 +12,24 @@ from uuid import uuid4
 
 import pytest
 import typer
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from backend.cli.app import app as etrm_app
 from backend.dashboards import service as dashboards
 from backend.data import service as datasets
 from backend.db.session import reading_scope, session_scope
-from backend.domain.config.presets import PRESETS
 from backend.evaluation import service as evaluations
-from backend.keeping import service as keeping
 from backend.lifecycle import service as runs
 from backend.people import service as accounts
 from backend.runs.group_tables import RunGroup
 from backend.runs.tables import Run
 from backend.runs_table import saved_views
-from backend.terminal.port import free_local_port
-from tests.support.commands import typed
-from tests.support.databases import SqliteFiles
-from tests.support.lab import environment
-from tests.support.processes import eventually
 from tests.support.records.recorded import (
-    record_checkpoint,
-    record_evaluation,
     record_evaluation_job,
     record_run,
 )
-from tests.support.servers import started_lab
+from tests.support.remote_labs import TASK, Labs, ended, furnished
 from tests.support.web import WebServer
-
-TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]], "output": [[4]]}]}
 
 # Command -> what is typed. Each is run by URL and on the database: what it prints and writes is the same.
 READING: Mapping[str, tuple[str, ...]] = {
@@ -242,71 +221,6 @@ def test_every_command_works_by_url_or_refuses() -> None:
     assert here_only & {*READING, *CHANGING} == {"train"}
 
 
-@dataclass
-class Labs:
-    """One lab, reached by its URL from a machine that has nothing of it, and on its database."""
-
-    server: WebServer
-    settings: Mapping[str, str]
-    folder: Path
-    names: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def engine(self) -> Engine:
-        return self.server.engine
-
-    def by_url(self, line: str, token: str | None = None, **variables: str) -> CompletedProcess[str]:
-        by_token = {"ETRM_URL": self.server.url, "ETRM_TOKEN": token or self.server.token}
-        return typed(self.folder / "elsewhere", *shlex.split(line), **by_token | variables)
-
-    def here(self, line: str) -> CompletedProcess[str]:
-        # A token's use is noted once in a while: that is no matter of how the command came.
-        variables = dict(self.settings, ETRM_PORT=self.server.url.rpartition(":")[2])
-        return typed(Path(variables.pop("ETRM_HOME")), *shlex.split(line), **variables)
-
-
-@pytest.fixture(scope="module")
-def labs(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Labs]:
-    """A lab of its own: where another test's run continues, its duration differs from command to command."""
-    folder = tmp_path_factory.mktemp("remote")
-    with started_lab(folder, sqlite_files.new()) as lab:
-        server = WebServer(lab.folder, lab.environment)
-        try:
-            yield furnished(server, lab.environment, folder)
-        finally:
-            server.stop()
-
-
-def furnished(server: WebServer, settings: Mapping[str, str], folder: Path) -> Labs:
-    """A lab with something to show under the names that READING uses."""
-    labs = Labs(server, settings, folder)
-    engine, artifacts = labs.engine, Path(settings["ETRM_ARTIFACTS"])
-    run, other = (record_run(engine, points=20, tasks=6, seed=901 + at, name=f"run {at}") for at in range(2))
-    diverged = record_run(engine, points=20, nan_from=12, seed=903)
-    bare = record_run(engine, status="failed", points=0, total=600, seed=904)
-    for step in (100, 200):
-        record_checkpoint(engine, artifacts, bare, step)
-    with session_scope(engine) as session:
-        config = PRESETS["quick"].make().model_copy(update={"seed": 901})
-        earlier = config.training.model_copy(update={"steps": 300})
-        record_evaluation(session, run, config.model_copy(update={"training": earlier}), 6, 5)
-        keeping.set_alias(session, bare, "mine", 100)
-        saved_views.save(session, "remote view", "filter=seed+%3E+900&sort=-seed&column=training.steps")
-        slug = dashboards.create(session, "Remote board", {}).slug
-        dashboards.share(session, slug)
-        accounts.add_person(session, "Ines Remote", "viewer")
-        task = (json.dumps(TASK).encode(), "one.json")
-        datasets.import_files(session, "remote-small", [task])
-    with reading_scope(engine) as session:
-        results = [runs.get(session, each).results for each in (run, other)]
-    labs.names = {
-        "run": run, "other": other, "diverged": diverged, "bare": bare, "view": "'remote view'",
-        "evaluation": str(results[0][0].id), "other_evaluation": str(results[1][0].id), "slug": slug,
-        "small": "remote-small",
-    }  # fmt: skip
-    return labs
-
-
 def read_both(labs: Labs, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Type a line by URL and here; the same is printed, and the same file is written."""
     for attempt in range(ATTEMPTS):  # a worker may go offline, or a second pass, between the two
@@ -385,16 +299,6 @@ def changed(labs: Labs, change: Callable[[Any, str], object]) -> str:
 
 def import_one(session: Any, name: str) -> None:
     datasets.import_files(session, name, [(json.dumps(TASK).encode(), "one.json")])
-
-
-def ended(labs: Labs) -> str:
-    """A failed run with checkpoints of steps 100 and 200, the older one called mine."""
-    run = record_run(labs.engine, status="failed", points=0, total=600)
-    for step in (100, 150, 200):
-        record_checkpoint(labs.engine, Path(labs.settings["ETRM_ARTIFACTS"]), run, step)
-    with session_scope(labs.engine) as session:
-        keeping.set_alias(session, run, "mine", 100)
-    return run
 
 
 def noted(labs: Labs) -> str:
@@ -489,223 +393,3 @@ def test_on_postgres_it_is_the_same(
         change_both(labs, "train quick --queue")
     finally:
         server.stop()
-
-
-def token_of(labs: Labs, role: str, scope: str = "admin") -> str:
-    with session_scope(labs.engine) as session:
-        name = f"{role} {uuid4().hex[:6]}"
-        accounts.add_person(session, name, role)
-        return accounts.create_token(session, name, name, scope)
-
-
-def test_a_token_may_do_what_its_person_may(labs: Labs) -> None:
-    viewer, editor = token_of(labs, "viewer"), token_of(labs, "editor")
-    run = record_run(labs.engine, status="queued", points=0)
-    assert labs.by_url(f"run show {run}", viewer).returncode == 0
-    refused = labs.by_url(f"runs note {run} mine", viewer)
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert "is a viewer, and this takes an editor" in refused.stderr
-    assert labs.by_url(f"runs note {run} mine", editor).returncode == 0
-    assert "takes an admin" in labs.by_url("token list", editor).stderr
-    reader = token_of(labs, "editor", "read")
-    assert "has the scope read" in labs.by_url(f"runs note {run} mine", reader).stderr
-    assert "role viewer  scope admin" in labs.by_url("whoami", viewer).stdout
-
-
-@pytest.mark.parametrize(
-    ("token", "said"),
-    [("etrm_wrong-token-that-nobody-made", "does not know the token"), ("two words", "ETRM_TOKEN: must be")],
-)
-def test_a_wrong_token_is_refused_and_not_repeated(labs: Labs, token: str, said: str) -> None:
-    done = labs.by_url("runs", token)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert said in done.stderr
-    assert token not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("url", "said"),
-    [
-        ("ftp://lab.example", "ETRM_URL: must be http://HOST:PORT"),
-        ("http://ines:secret@lab.example", "ETRM_URL: must be"),
-        ("https://lab.example/?token=secret", "ETRM_URL: must be"),
-    ],
-)
-def test_what_is_no_address_of_a_lab_is_refused(labs: Labs, url: str, said: str) -> None:
-    done = labs.by_url("runs", ETRM_URL=url)
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert "secret" not in done.stderr
-
-
-def test_options_go_before_the_environment(labs: Labs) -> None:
-    options = f"--url {labs.server.url} --token {labs.server.token}"
-    elsewhere = f"http://127.0.0.1:{free_local_port()}"
-    done = labs.by_url(f"{options} whoami", "etrm_wrong", ETRM_URL=elsewhere)
-    assert done.stdout == "the owner  role admin  scope admin\n"
-    assert "cannot be reached" in labs.by_url("whoami", ETRM_URL=elsewhere).stderr
-    tls = labs.server.url.replace("http:", "https:")
-    assert "does not speak TLS" in labs.by_url("whoami", ETRM_URL=tls).stderr
-
-
-class Stranger(BaseHTTPRequestHandler):
-    """A server that is no lab: remembers what it is asked and answers what the test says."""
-
-    asked: list[dict[str, str]]
-    answer: tuple[int, dict[str, str], bytes]
-
-    def do_GET(self) -> None:
-        self.asked.append(dict(self.headers))
-        status, headers, body = self.answer
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextmanager
-def stranger(
-    status: int, headers: dict[str, str], body: bytes = b""
-) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """Its address and the headers of the requests that come."""
-    asked: list[dict[str, str]] = []
-    kind = type("Handler", (Stranger,), {"asked": asked, "answer": (status, headers, body)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", asked
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.mark.parametrize("line", ["--url {url} runs", "login {url}"])
-def test_a_token_is_not_sent_to_another_lab_than_its_own(
-    labs: Labs, line: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("etrm_of-the-other-lab\n"))
-    with stranger(200, {}) as (url, asked):
-        done = labs.by_url(line.format(url=url))
-    assert done.returncode == 1
-    assert labs.server.token not in json.dumps(asked)
-
-
-def test_a_redirect_does_not_get_the_token(labs: Labs) -> None:
-    with stranger(200, {}) as (target, asked), stranger(307, {"Location": f"{target}/x"}) as (url, _):
-        done = labs.by_url("runs", ETRM_URL=url)
-    assert done.returncode == 1
-    assert f"sends to another address: {target}/x" in done.stderr
-    assert asked == []
-
-
-def test_what_is_no_lab_is_told_apart(labs: Labs) -> None:
-    with stranger(200, {"Content-Type": "text/html"}, b"<p>Welcome") as (url, _):
-        assert "does not answer as this version" in labs.by_url("runs", ETRM_URL=url).stderr
-    with stranger(502, {"Content-Type": "text/html"}, b"<p>Bad gateway") as (url, _):
-        assert "it answers 502 (text/html)" in labs.by_url("runs", ETRM_URL=url).stderr
-
-
-@pytest.mark.parametrize(
-    ("headers", "said"),
-    [
-        ({"Content-Length": "1000"}, "The connection to"),
-        ({"Repr-Digest": "sha-256=:AAAA:"}, "damaged on its way"),
-    ],
-)
-def test_a_file_that_does_not_arrive_whole_is_not_left(
-    labs: Labs, tmp_path: Path, headers: dict[str, str], said: str
-) -> None:
-    target = tmp_path / "mine"
-    target.write_text("before")
-    named = {"Content-Disposition": 'attachment; filename="../../.profile"'}
-    with stranger(200, named | headers, b"half of it") as (url, _):
-        done = labs.by_url(f"runs export --out {target}", ETRM_URL=url)
-    assert said in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
-    assert target.read_text() == "before"
-
-
-def test_a_lab_does_not_choose_the_folder_of_a_file(
-    labs: Labs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    named = {"Content-Disposition": 'attachment; filename="../../.profile"'}
-    with stranger(200, named, b"rm -rf") as (url, _):
-        assert labs.by_url("runs export", ETRM_URL=url).stdout == "Wrote profile.\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["profile"]
-
-
-def test_a_login_is_stored_for_its_address_alone(
-    labs: Labs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def at(line: str, typed_in: str = "", url: str = "") -> CompletedProcess[str]:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed_in))
-        variables = {"XDG_CONFIG_HOME": str(tmp_path), "ETRM_TOKEN": "", "ETRM_URL": url}
-        return labs.by_url(line, **variables)
-
-    url, token, file = labs.server.url, labs.server.token, tmp_path / "etrm" / "logins.json"
-    assert "No token is known" in at("whoami", url=url).stderr
-    assert "does not know the token" in at(f"login {url}", "etrm_wrong\n").stderr
-    assert not file.exists()
-    done = at(f"login {url}/", f"{token}\n")
-    assert f"Logged in to {url} as the owner, admin" in done.stdout
-    assert token not in done.stdout + done.stderr
-    assert json.loads(file.read_text()) == {url: token}
-    assert [stat.S_IMODE(path.stat().st_mode) for path in (file, file.parent)] == [0o600, 0o700]
-    assert at("whoami", url=url).stdout == "the owner  role admin  scope admin\n"
-    with stranger(200, {}) as (other, asked):
-        assert f"No token is known for {other}" in at("whoami", url=other).stderr
-        assert asked == []
-    file.chmod(0o644)
-    assert "Others can read" in at("whoami", url=url).stderr
-    file.chmod(0o600)
-    assert "Logged out" in at("logout", url=url).stdout
-    assert json.loads(file.read_text()) == {}
-    assert "No token of" in at(f"logout {url}").stderr
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """What is started hears Ctrl-C, as in a terminal: a suite that runs in the background would hand down
-    that it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
-def test_an_evaluation_is_followed_by_url(labs: Labs) -> None:
-    """Ctrl-C ends the following, not the evaluation; the end of the evaluation ends the following."""
-    by_url = {"ETRM_URL": labs.server.url, "ETRM_TOKEN": labs.server.token}
-    for ends in (True, False):
-        run = ended(labs)
-        following = subprocess.Popen(
-            [sys.executable, "-m", "backend.cli", "evaluate", run, "--first", "4"],
-            env=environment(labs.folder / "elsewhere", **by_url),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-        def queued(run: str = run) -> list[int]:
-            with reading_scope(labs.engine) as session:
-                return [each.id for each in evaluations.find(session, run)]
-
-        (job,) = eventually(queued, "the evaluation")
-        assert following.stderr
-        first = following.stderr.readline()
-        assert first.startswith("queued")
-        if ends:
-            with session_scope(labs.engine) as session:
-                evaluations.cancel(session, job)
-        else:
-            following.send_signal(signal.SIGINT)
-        printed, rest = following.communicate(timeout=300)
-        assert f"Queued evaluation {job} of run {run}" in printed
-        assert following.returncode == (1 if ends else 130)
-        assert "status    cancelled" in printed if ends else "Still running" in rest
