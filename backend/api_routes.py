@@ -31,6 +31,7 @@ from backend.run_page import checkpoints_api as checkpoints
 from backend.run_page import events_api as events
 from backend.run_page import heartbeat_api as heartbeat
 from backend.run_page import logs_api as logs
+from backend.run_page import provenance_api as provenance
 from backend.run_page import series_api as series
 from backend.run_page import trained_on_api as trained_on
 from backend.runs_table import views_api as views
@@ -39,6 +40,7 @@ from backend.web.entrance import repeated_keys
 V1 = (
     runs,
     trained_on,
+    provenance,
     checkpoints,
     groups,
     compare,

@@ -9,7 +9,7 @@ from backend.keeping.tables import CheckpointAlias, DashboardRun
 from backend.metrics.tables import RunCursor, Segment, Series, Tile
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
 from backend.runs.group_tables import RunGroup
-from backend.runs.tables import Alarm, Checkpoint, LogLine, Run, RunEvent, TrainedOn
+from backend.runs.tables import Alarm, Checkpoint, LogLine, Provenance, Run, RunEvent, TrainedOn
 from backend.runs_table.tables import SavedView
 from backend.scores.tables import (
     Evaluation,
@@ -42,6 +42,7 @@ __all__ = [
     "OutcomeTrace",
     "Person",
     "Prediction",
+    "Provenance",
     "Run",
     "RunCursor",
     "RunEvent",

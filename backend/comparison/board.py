@@ -61,7 +61,7 @@ class Board:
     """The compared runs with their looks, and the charts of their metrics."""
 
     def __init__(self, session: Session, found: Sequence[RunView], by: By = "run") -> None:
-        self._session = session
+        self.session = session
         self.by = by
         self.runs = found
         self.variations = compare.variations(found)
@@ -85,21 +85,21 @@ class Board:
             shown,
             (*self._drawn_from, view),
             view,
-            lambda names: series.of_runs(self._session, ids, names),
+            lambda names: series.of_runs(self.session, ids, names),
             lambda panel, curves: self._figure(panel, view, curves),
         )
 
     @cached_property
     def _drawn_from(self) -> tuple[Hashable, ...]:
         """What its charts depend on besides view and panel."""
-        versions = series.versions(self._session, [run.id for run in self.runs])
+        versions = series.versions(self.session, [run.id for run in self.runs])
         runs = [
             (run.id, versions.get(run.id, 0), run.started_at or run.created_at, clock_of(run, self.sizes))
             for run in self.runs
         ]
         members = [(each.key, *(run.id for run in each.runs)) for each in self.variations]
         styles = tuple(self.styles.items())
-        return database_of(self._session), self.by, tuple(runs), tuple(members), styles
+        return database_of(self.session), self.by, tuple(runs), tuple(members), styles
 
     def _figure(self, panel: Panel, view: ChartView, curves: Curves) -> Figure:
         """One metric of all runs."""

@@ -113,6 +113,7 @@ class CompareSignificance(Context):
     base: str
     k: int
     pairs: Sequence[Pair]
+    code: str  # that it differs; else empty
 
     @property
     def page_title(self) -> str:
@@ -132,6 +133,7 @@ class CompareVariations(Context):
     pairs: Sequence[VariationPair]
     protocol: Protocol | None  # that most runs share
     left_out: str  # which runs lack it; else empty
+    code: str  # that it differs; else empty
 
     @property
     def page_title(self) -> str:

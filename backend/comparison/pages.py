@@ -174,11 +174,12 @@ def significance(engine: Database, asked: Asked) -> HTMLResponse:
     with reading_scope(engine) as session:
         board = Board(session, compare.chosen(session, asked.ids), asked.by)
         base, columns = _base(board, asked), {each.key: each for each in columns_of(board)}
+        code = compare.warning_of_code(session, [run.id for run in board.runs])
         if asked.by == "run":
             pairs = compare.pairs(session, board.runs, base, asked.k)
-            return render(CompareSignificance(columns, base, asked.k, pairs))
+            return render(CompareSignificance(columns, base, asked.k, pairs, code))
         found = replicates.replicates(session, board.variations, asked.k)
         over_seeds = replicates.pairs(found, base)
         protocol = replicates.common_protocol(board.runs)
         left_out = replicates.left_out(board.runs, protocol)
-    return render(CompareVariations(columns, base, asked.k, over_seeds, protocol, left_out))
+    return render(CompareVariations(columns, base, asked.k, over_seeds, protocol, left_out, code))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from backend.comparison import service as compare
 from backend.comparison.board import Board
-from backend.comparison.service import Variation
+from backend.comparison.service import Variation, computed_with
 from backend.domain.config.messages import shown
 from backend.domain.dashboards import At
 from backend.domain.health import CROSS_SAMPLE, TOKEN, Health
@@ -228,10 +228,15 @@ def _reading(those: Sequence[Evidence]) -> Reading:
 
 
 def config_rows(board: Board) -> list[ConfigRow]:
-    """The fields that differ between the runs; or between variations, by their keys, ignoring the seed."""
+    """What differs between the runs: code and machine, then fields of their configs; or between variations,
+    by their keys, ignoring the seed."""
     over_seeds = board.by == "seed"
     found = [each.runs[0] for each in board.variations] if over_seeds else board.runs
-    return [
+    computed = [
+        ConfigRow(aspect, values)
+        for aspect, values in computed_with(board.session, [run.id for run in found]).items()
+    ]
+    return computed + [
         ConfigRow(row.path, {run: shown(value) for run, value in row.values.items()})
         for row in compare.differing(found)
         if not (over_seeds and row.path == "seed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,14 +14,17 @@ from sqlalchemy.orm import Session
 from backend.domain.config.problems import flatten
 from backend.domain.experiment.identity import is_shared
 from backend.domain.measurement import paired_differences
+from backend.domain.provenance import aspects, differences
 from backend.domain.statistics import task_scores
 from backend.evaluation import comparison
 from backend.kit.errors import Conflict, NotFound
+from backend.kit.format import counted
 from backend.kit.problems import invalid_query
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.metrics.service import Curve
 from backend.run_view.views import ResultView, RunView
+from backend.runs import provenance
 from backend.scores import queries as evaluation_rows
 from backend.scores.paired import ComparisonView, together
 
@@ -187,6 +191,29 @@ def differing(found: Sequence[RunView]) -> list[Differing]:
     return [
         row for row in rows if len(row.values) < len(found) or len({repr(v) for v in row.values.values()}) > 1
     ]
+
+
+def computed_with(session: Session, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What may move numbers besides the config and is known to differ between the runs' last starts, `code`
+    first: aspect -> run id -> its value in words. A run without a record is left out."""
+    records = provenance.newest_of(session, run_ids)
+    differing = differences(list(records.values()))
+    words = {run_id: aspects(record) for run_id, record in records.items()}
+    found = {aspect: {run: values[aspect] for run, values in words.items()} for aspect in differing}
+    if "code" in found and len(set(found["code"].values())) < len({each.code for each in records.values()}):
+        found["code"] = {run: f"{text} ({records[run].code[:6]})" for run, text in found["code"].items()}
+    return found
+
+
+def warning_of_code(session: Session, run_ids: Sequence[str]) -> str:
+    """What a reader of scores has to know where the runs were computed with different code; else empty."""
+    differing = computed_with(session, run_ids)
+    if "code" not in differing:
+        return ""
+    versions = Counter(differing["code"].values())
+    listed = ", ".join(f"{text} ({counted(number, 'run')})" for text, number in versions.most_common(4))
+    more = f" and {len(versions) - 4} more" if len(versions) > 4 else ""
+    return f"Code differs: {listed}{more}. A difference may come from it instead of from the configs."
 
 
 def matrix(session: Session, found: Sequence[RunView], k: int) -> TaskMatrix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from backend.run_view.views import RunView
 
 app = typer.Typer(
-    help="One run: show, log, cancel, resume, clone, fork, checkpoints, weights, curves.",
+    help="One run: show, log, provenance, cancel, resume, clone, fork, checkpoints, weights, curves.",
     no_args_is_help=True,
 )
 
@@ -96,6 +97,27 @@ def clone(run_id: RunId, overrides: Overrides = None, project: OtherProject = No
 
     body = api.CloneOf(overrides=changes_of(overrides or []), project=project)
     print(f"Queued run {call(api.clone_run, run_id=run_id, body=body).id}, cloned from {run_id}.")
+
+
+@app.command("provenance")
+def show_provenance(run_id: RunId, as_json: AsJson = False) -> None:
+    """Show which code, packages and machine a run was computed with, and the commands that train it again."""
+    from backend.run_page import provenance_api as api
+    from backend.terminal.calls import call
+
+    found = call(api.read_provenance, run_id=run_id)
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        return
+    for start in found.starts:
+        torch = f"PyTorch {start.packages['torch']}" if "torch" in start.packages else ""
+        facts = (start.code_name, f"Python {start.python}", torch, start.device, f"on {start.host}")
+        print(f"start     {start.attempt}: {', '.join(filter(None, facts))}")
+    if not found.starts:
+        print(f"Run {run_id} has no record: it has not started, or is older than these records.")
+    print("\n".join(["", *found.commands]) if found.commands else "", end="\n" if found.commands else "")
+    for note in found.notes:
+        print(note, file=sys.stderr)
 
 
 def _lines(run: RunView) -> list[str]:

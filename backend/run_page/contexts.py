@@ -13,6 +13,7 @@ from backend.evaluation_page.failure_modes import ModeCourse
 from backend.groups.views import GroupPlace
 from backend.keeping.service import Kept
 from backend.launch.forms import Group
+from backend.run_page.reproduce import Recipe, Start
 from backend.run_view.views import RunView
 from backend.runs.checkpoint_files import WeightsFile
 from backend.runs.tables import LogLine, RunEvent
@@ -41,6 +42,8 @@ class RunPage(Context):
     config_json: str
     parent: RunView | None
     of_parent: Mapping[str, str]  # path -> text in the parent's config
+    starts: Sequence[Start]  # what it was computed with, oldest first; none of an older run
+    recipe: Recipe | None  # how to compute it again
     kept: Sequence[Kept]  # its checkpoints, newest first
     best_by: str  # what the best of them are best at
     weights: Mapping[int, Sequence[WeightsFile]]  # step -> files to download; none where they are elsewhere

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
@@ -28,6 +29,7 @@ from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.metrics.service import Curve
 from backend.run_page.contexts import RunPage
+from backend.run_page.reproduce import recipe, starts_of
 from backend.run_view.health import of_run as health_of
 from backend.run_view.learning import of_run as learning_of
 from backend.run_view.views import RunView
@@ -43,7 +45,9 @@ LOG_LINES = 200
 
 
 @router.get("/runs/{run_id}")
-def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) -> HTMLResponse:
+def run_page(
+    run_id: RunId, engine: Database, settings: Configured, view: View, request: Request
+) -> HTMLResponse:
     """The whole page but its predictions; curves are drawn here and wake up in the browser."""
     with reading_scope(engine) as session:
         run = runs.get(session, run_id)
@@ -51,6 +55,7 @@ def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) 
         parent = _parent(session, run)
         health = health_of(run)
         version = series.version(session, run_id)
+        starts = starts_of(session, run_id)
         kept = keeping.kept_of(session, run_id)
         arranged = panels.arranged(series.names(session, run_id))
         context = RunPage(
@@ -68,6 +73,8 @@ def run_page(run_id: RunId, engine: Database, settings: Configured, view: View) 
             config_json=json.dumps(run.config, indent=2, ensure_ascii=False),
             parent=parent,
             of_parent=_texts(parent) if parent else {},
+            starts=starts,
+            recipe=recipe(run, starts, str(request.base_url)),
             kept=kept,
             best_by=str(keeping.goal_of(run.config)),
             weights={each.row.step: checkpoint_files.of(settings, each.row) for each in kept},

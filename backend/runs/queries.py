@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.runs.status import RunStatus
-from backend.runs.tables import Run, TrainedOn
+from backend.runs.tables import Provenance, Run, TrainedOn
 
 
 def get(session: Session, run_id: str) -> Run | None:
@@ -115,5 +115,17 @@ def counts_trained_on(session: Session, run_ids: Collection[str]) -> Sequence[Tr
 
 def put_trained_on(session: Session, row: TrainedOn) -> None:
     """Insert the record of a run, or replace the one it has."""
+    session.merge(row)
+    session.flush()
+
+
+def provenance(session: Session, run_ids: Collection[str]) -> Sequence[Provenance]:
+    """The records of all starts of the runs, without their diffs, each run's oldest first."""
+    query = select(Provenance).where(Provenance.run_id.in_(run_ids))
+    return session.scalars(query.order_by(Provenance.run_id, Provenance.attempt)).all()
+
+
+def put_provenance(session: Session, row: Provenance) -> None:
+    """Insert the record of a start, or replace the one it has."""
     session.merge(row)
     session.flush()

@@ -88,6 +88,19 @@ class TrainedOn(Base):
     packed: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # the tasks themselves
 
 
+class Provenance(Base):
+    """What a start of a run was computed with (`backend.domain.provenance`); none of older ones."""
+
+    __tablename__ = "provenance"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)  # 0: the script of an external run
+    record: Mapped[dict[str, Any]]
+    hidden: Mapped[int] = mapped_column(default=0)  # secrets taken out of the diff
+    is_cut: Mapped[bool] = mapped_column(default=False)  # the diff is its beginning only
+    diff: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # zlib of what was not committed
+
+
 class RunEvent(Base):
     """Something that happened to a run: queued, claimed, lease lapsed, resumed, cancelled."""
 

@@ -70,6 +70,7 @@ READING: Mapping[str, tuple[str, ...]] = {
         "run log nosuchrun1",
     ),
     "runs log": ("runs log step", "runs log 'nothing like it' --level error", "runs log step --level grave"),
+    "run provenance": ("run provenance {run}", "run provenance {run} --json", "run provenance nosuchrun1"),
     "run checkpoints": ("run checkpoints {bare}", "run checkpoints {bare} --json"),
     "run weights": (
         "run weights {bare} {file} --weights raw",

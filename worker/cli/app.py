@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -33,6 +34,9 @@ from backend.settings import Settings
 from worker.cli.checkpoint import app as checkpoint_app
 from worker.kit.recorder import NullRecorder, Recorder
 from worker.service import parallel
+
+if TYPE_CHECKING:
+    from worker.service.provenance import ReadAhead
 
 CONFIG_FILE = "config.json"  # in the folder of a run
 INTERRUPTED = 130  # exit status of what Ctrl-C ended
@@ -240,14 +244,18 @@ def _on_slurm(options: list[str] | None, workers: int, cancels: bool) -> None:
 def _train(config: ExperimentConfig, folder: Path) -> None:
     from worker.cli.local import LocalTasks
     from worker.recording.console import ConsoleRecorder, recorded
+    from worker.service.provenance import ReadAhead
     from worker.training.stop import StopSignal
     from worker.training.trainer import train as run_training
     from worker.training.verdict import verdict
 
     recorder: Recorder = ConsoleRecorder(folder=folder) if parallel.is_first() else NullRecorder()
+    tasks = ReadAhead(LocalTasks())
+    if parallel.is_first():
+        _keep_provenance(config, tasks, folder)
     try:
         with StopSignal().on_signals() as stop:
-            result = run_training(config, LocalTasks(), recorder, folder, stop)
+            result = run_training(config, tasks, recorder, folder, stop)
     finally:
         recorder.close()
     if not parallel.is_first():
@@ -280,6 +288,17 @@ def _evaluate(run: str, step: int | None, changes: dict[str, object]) -> None:
 
 def _new_folder(config: ExperimentConfig) -> Path:
     return Path("runs") / f"{config.name or config.variant}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _keep_provenance(config: ExperimentConfig, tasks: ReadAhead, folder: Path) -> None:
+    """Write what the training is computed with beside its config, and what of the code was not committed."""
+    from worker.service.provenance import collect
+
+    found, changes = collect(config, tasks)
+    if changes:
+        found = found.model_copy(update={"diff": hashlib.sha256(changes.encode()).hexdigest()})
+        (folder / "changes.diff").write_text(changes)
+    (folder / "provenance.json").write_text(found.model_dump_json(indent=1) + "\n")
 
 
 def write_config(config: ExperimentConfig, folder: Path) -> None:

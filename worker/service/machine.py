@@ -67,7 +67,7 @@ def _pid_namespace() -> str:
 
 def device_info() -> DeviceInfo:
     """The first visible GPU, as its driver's tool tells, else the CPU with its usable memory."""
-    return _gpu() or DeviceInfo("cpu", f"{_cpu_name()}, {usable_cores()} cores", memory_limit())
+    return _gpu() or DeviceInfo("cpu", f"{cpu_name()}, {usable_cores()} cores", memory_limit())
 
 
 def _gpu() -> DeviceInfo | None:
@@ -84,7 +84,8 @@ def _gpu() -> DeviceInfo | None:
         return None
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The model of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -20,11 +20,12 @@ from backend.artifacts import service as objects
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.provenance import Provenance
 from backend.domain.records import Progress
 from backend.kit.errors import EtrmError, InvalidConfig, NotFound, Unavailable
 from backend.lifecycle.start_files import outside
 from backend.queue import claims as queue
-from backend.runs import checkpoints
+from backend.runs import checkpoints, provenance
 from backend.runs import queries as runs
 from backend.settings import Settings
 from worker.kit.recorder import LostRun, NullRecorder
@@ -36,6 +37,7 @@ from worker.recording.replay import replay
 from worker.service import parallel
 from worker.service.faults import NODE_FAULT, is_of_the_node
 from worker.service.fetching import fetch_start, sweep
+from worker.service.provenance import ReadAhead, collect
 from worker.service.supervision import STOPPED
 from worker.service.system_metrics import sampled
 from worker.training.stop import StopSignal
@@ -110,7 +112,9 @@ def _carry_out(
 
             waited_out(lambda: forget_unwritten(engine, folder, run_id, warn), stop)
             waited_out(lambda: sweep(engine, settings, run_id, attempt), stop)
-            tasks = PatientTasks(DbTasks(engine), stop)
+            tasks = ReadAhead(PatientTasks(DbTasks(engine), stop))
+            found, changes = collect(config, tasks)
+            waited_out(lambda: _keep(engine, run_id, attempt, found, changes), stop)
             with sampled(recorder, folder, settings.system_metrics_every):
                 result = train(config, tasks, recorder, folder, stop, True, attempt, settings.min_free_bytes)
         except EtrmError as error:
@@ -127,6 +131,11 @@ def _work_along(config: ExperimentConfig, engine: Engine, folder: Path, stop: St
 
     result = train(config, PatientTasks(DbTasks(engine), stop), NullRecorder(), folder, stop, resume=True)
     return STOPPED if result.stopped else 0
+
+
+def _keep(engine: Engine, run_id: str, attempt: int, found: Provenance, changes: str) -> None:
+    with session_scope(engine) as session:
+        provenance.record(session, run_id, attempt, found, changes)
 
 
 def _config(engine: Engine, run_id: str) -> ExperimentConfig:

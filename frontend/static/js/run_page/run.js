@@ -177,8 +177,8 @@ class RunPage {
       show();
     }
     document.addEventListener("click", async (event) => {
-      const text = event.target.closest("[data-copy-text]")?.dataset.copyText;
-      if (text && (await attempt(() => navigator.clipboard.writeText(text)))) tell("Copied the checksum.");
+      const { copyText: text, copied = "the checksum" } = event.target.closest("[data-copy-text]")?.dataset ?? {};
+      if (text && (await attempt(() => navigator.clipboard.writeText(text)))) tell(`Copied ${copied}.`);
     });
     document.querySelector("[data-copy]")?.addEventListener("click", async (event) => {
       const text = document.getElementById(event.currentTarget.dataset.copy).textContent;

@@ -1,0 +1,42 @@
+"""Take passwords, tokens and keys out of text that people will read: a diff, a command line, an address."""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "***"
+_NAME = (
+    r"[\w.-]*(?:password|passwd|passphrase|secret|token|api_?key|access_?key|private_?key|credential)[\w.-]*"
+)
+_PATTERNS = (
+    # A whole private key, in a diff with a sign before each line.
+    re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?=-----END)", re.IGNORECASE),
+    # user:password@ of an address.
+    re.compile(r"(\w://)[^\s/@:'\"]*:[^\s/@'\"]+(?=@)"),
+    # name = "value" and "name": "value"; a value without quotes may be code and stays.
+    re.compile(rf"(\b{_NAME}[\"']?\s*[:=]\s*[\"'])[^\"'\s]{{4,}}(?=[\"'])", re.IGNORECASE),
+    # NAME=value and name: value where it is the whole line, as in .env and YAML files.
+    re.compile(
+        rf"(^[+ -]?\s*(?:export )?{_NAME}(?:=|: ))(?![\"'])[^\s()\[\],]{{6,}}$", re.IGNORECASE | re.MULTILINE
+    ),
+    # --token value and --token=value of a command.
+    re.compile(r"(--[\w-]*(?:password|secret|token|key)[= ])[^\s\"'-][^\s\"']*", re.IGNORECASE),
+    re.compile(r"(\b[Bb]earer )[\w.~+/=-]{8,}"),
+    # Tokens that their makers give a form of their own.
+    re.compile(r"()\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|github_pat_\w{20,}|hf_\w{20,}|sk-[\w-]{20,})\b"),
+    re.compile(r"()\b(?:xox[abeprs]-[\w-]{10,}|glpat-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})"),
+)
+
+
+def without_secrets(text: str) -> tuple[str, int]:
+    """The text with each secret as ***, and how many there were.
+
+    What looks like one is taken for one: a value in quotes whose name says password, secret, token or key,
+    the value of such a line of a settings file or option of a command, the password of an address, a private
+    key, and tokens known by their form.
+    """
+    hidden = 0
+    for pattern in _PATTERNS:
+        text, count = pattern.subn(rf"\g<1>{HIDDEN}", text)
+        hidden += count
+    return text, hidden
