@@ -74,8 +74,10 @@ def read_provenance(run_id: RunId, engine: Database, request: Request) -> Proven
 @router.get(
     "/provenance/{attempt}/diff",
     response_class=Response,
-    responses={200: {"content": {"text/x-diff": {}}, "description": "A diff; empty: none."}}
-    | responses(401, 404),
+    responses={
+        200: {"content": {"text/x-diff": {}}, "description": "A diff; empty: none."},
+        **responses(401, 404),
+    },
 )
 def read_diff(run_id: RunId, attempt: Attempt, engine: Database) -> Response:
     """What was not committed when a run started, for `git apply`."""
@@ -106,8 +108,10 @@ def tell_provenance(run_id: RunId, body: Told, engine: Database) -> StartView:
 @router.get(
     "/config",
     response_class=Response,
-    responses={200: {"content": {"application/json": {}}, "description": "The config."}}
-    | responses(401, 404),
+    responses={
+        200: {"content": {"application/json": {}}, "description": "The config."},
+        **responses(401, 404),
+    },
 )
 def read_config(run_id: RunId, engine: Database) -> Response:
     """A run's config as a file, which `etrm train` and POST /api/v1/runs take."""
@@ -117,9 +121,8 @@ def read_config(run_id: RunId, engine: Database) -> Response:
 
 
 def _view(start: Start) -> StartView:
-    fields = start.record.model_dump()
     return StartView(
-        **fields,
+        **start.record.model_dump(),
         attempt=start.attempt,
         packages_sha256=start.record.lock,
         hidden=start.hidden,

@@ -37,6 +37,7 @@ NOT_RECORDED = {
     "POST /runs/new/preview",
     "POST /api/v1/runs/{run_id}/heartbeat",
     "POST /api/v1/runs/{run_id}/metrics",
+    "PUT /api/v1/runs/{run_id}/provenance",
 }
 
 
