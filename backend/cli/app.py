@@ -37,6 +37,8 @@ run.app.command()(checkpoints.alias)
 run.app.command()(checkpoints.fork)
 run.app.command()(checkpoints.weights)
 run.app.command()(exports.curves)
+run.app.command()(operations.pack)
+run.app.command()(operations.unpack)
 runs.app.command(name="export")(exports.runs)
 
 app = typer.Typer(

@@ -44,6 +44,7 @@ class Manifest(BaseModel):
     created_at: float  # when its snapshot was taken; seconds since the epoch
     checkpoints: int
     left_out: list[str] = []  # checkpoints without their files, in words
+    run: str = ""  # id of the run of which this is all; empty: a whole lab
     parts: list[Part]
 
     def size_of(self, prefix: str) -> int:

@@ -1,13 +1,14 @@
-"""`etrm backup`, `etrm restore` and `etrm doctor`."""
+"""`etrm backup`, `etrm restore`, `etrm run pack` and `unpack`, and `etrm doctor`."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.terminal.options import AsJson
+from backend.terminal.options import AsJson, RunId
 
 if TYPE_CHECKING:
     from backend.operations.archive import Manifest
@@ -66,6 +67,45 @@ def restore(
     close_to_others(settings)
     print(f"Restored {_described(service.read(settings, file, replace))}.")
     print("People log in again; tokens and share links work as they did. Restart a running web server.")
+
+
+def pack(
+    run_id: RunId,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Where to; default: RUN.etrm in this folder.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")] = False,
+    weights: Annotated[
+        bool, typer.Option("--weights/--no-weights", help="With its checkpoints, or without.")
+    ] = True,
+) -> None:
+    """Write a run that is over to one file: curves, predictions, log, config, checkpoints, imported sets."""
+    from backend.db.session import make_engine
+    from backend.operations import packing as service
+    from backend.terminal.lab import database_url, settings
+
+    target, engine = file or Path(f"{run_id}.etrm"), make_engine(database_url())
+    try:
+        manifest = service.pack(engine, settings(), run_id, target, overwrite, weights)
+    finally:
+        engine.dispose()
+    print(f"Wrote {target}: {_described(manifest)}.")
+
+
+def unpack(file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of etrm run pack.")]) -> None:
+    """Add a packed run to this lab, under its own id."""
+    from backend.db.session import make_engine
+    from backend.operations import packing as service
+    from backend.terminal.lab import database_url, settings
+
+    engine = make_engine(database_url())
+    try:
+        run_id, known = service.unpack(engine, settings(), file)
+    finally:
+        engine.dispose()
+    print(f"Added run {run_id}.")
+    for name in known:
+        print(f"The lab has a task set {name}, which stays as it is.", file=sys.stderr)
 
 
 def doctor(as_json: AsJson = False) -> None:

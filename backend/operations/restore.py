@@ -17,7 +17,7 @@ from backend.artifacts.manifest import MANIFEST
 from backend.db import clock
 from backend.db.migrate import is_known, refuse_newer
 from backend.db.session import make_engine, reading_scope
-from backend.kit.errors import Conflict, StorageFull
+from backend.kit.errors import Conflict, InvalidInput, StorageFull
 from backend.kit.format import size
 from backend.operations import archive, database_copy
 from backend.operations.archive import ARTIFACTS, DATABASE, Manifest, Reader, cannot_write
@@ -44,20 +44,22 @@ def read(settings: Settings, path: Path, replace: bool) -> Manifest:
     """
     with archive.reading(path) as reader:
         refuse_unknown_schema(path, reader.manifest)
+        if reader.manifest.run:
+            raise InvalidInput(f"{path} is one run.", "Add it to this lab: etrm run unpack.")
         _check_target(settings, replace)
         settings.artifacts.mkdir(parents=True, exist_ok=True)
         try:
-            with _staged(reader, settings) as (database, files):
+            with staged(reader, settings) as (database, files):
                 database_copy.migrate(database)
                 with _put_in_place(files, settings.artifacts):
-                    _publish(settings, reader.manifest)
+                    publish(settings, reader.manifest)
                     database_copy.load(database, settings.database_url)
         except OSError as error:
             raise cannot_write(error, settings.artifacts) from error
     return reader.manifest
 
 
-def _publish(settings: Settings, manifest: Manifest) -> None:
+def publish(settings: Settings, manifest: Manifest) -> None:
     """Bring the checkpoints that were restored into the object store, if there is one."""
     if store := objects.of(settings):
         files = [part.name.removeprefix(ARTIFACTS) for part in manifest.parts]
@@ -132,7 +134,7 @@ def _refuse_if_at_work(engine: Engine) -> None:
 
 
 @contextmanager
-def _staged(reader: Reader, settings: Settings) -> Iterator[tuple[Path, Path]]:
+def staged(reader: Reader, settings: Settings) -> Iterator[tuple[Path, Path]]:
     """Everything of a backup, verified: its database file, and the folder of its artifacts."""
     manifest = reader.manifest
     folder = Path(tempfile.mkdtemp(prefix=".restore-", dir=settings.artifacts))

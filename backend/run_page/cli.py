@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from backend.run_view.views import RunView
 
 app = typer.Typer(
-    help="One run: show, log, provenance, cancel, resume, clone, fork, checkpoints, weights, curves.",
+    help="One run: show, log, provenance, cancel, resume, clone, fork, checkpoints, weights, curves, pack.",
     no_args_is_help=True,
 )
 

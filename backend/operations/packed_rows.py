@@ -1,0 +1,201 @@
+"""The rows of one run: out of a lab into an SQLite file, and from there into another lab under new numbers.
+
+Which tables are a run's own follows from their foreign keys: they refer to the run, or to rows that do, and
+go when it is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Connection, ForeignKey, Table, func, insert, select, text, true
+from sqlalchemy.orm import Session
+
+from backend.data.tables import Task, TaskSet
+from backend.db.base import Base
+from backend.db.migrate import upgrade
+from backend.db.session import make_engine
+from backend.kit.errors import Conflict
+from backend.runs import trained_on
+from backend.runs.tables import Run
+from backend.scores.tables import Evaluation
+
+# Of two runs, or of a worker's moment: neither belongs to the run alone.
+NOT_ITS_OWN = ("duel", "evaluation_share", "evaluation_batch")
+BATCH = 1000  # rows that are in memory at once
+_RUN: Table = Base.metadata.tables[Run.__tablename__]
+_SETS: Table = Base.metadata.tables[TaskSet.__tablename__]
+_TASKS: Table = Base.metadata.tables[Task.__tablename__]
+
+Numbers = Mapping[str, Mapping[int, int]]  # table -> its number in the file -> its number in the lab
+
+
+def copy_out(session: Session, run_id: str, target: Path) -> None:
+    """Write what this reading session sees of the run, and the imported sets it used, into a new file."""
+    upgrade(f"sqlite:///{target}")
+    engine = make_engine(f"sqlite:///{target}")
+    try:
+        with engine.connect() as copy:
+            # The run's parent, group and the like stay named in it: the other lab may have them.
+            cast(Any, copy.connection.driver_connection).execute("PRAGMA foreign_keys=OFF")
+            for table in (_SETS, _TASKS):
+                _copy(session.connection(), copy, table, _of_sets(session, table, run_id))
+            for table in _tables():
+                _copy(session.connection(), copy, table, _owned(table, run_id), _outside(table))
+            copy.commit()
+    finally:
+        engine.dispose()
+
+
+def copy_in(session: Session, source: Path, owner_id: int | None) -> list[str]:
+    """Add the run of a file to this lab, as `owner_id`'s; the names of its sets that were here already.
+
+    Conflict where the lab has a run of this id. Rows get new numbers, in their old order. What the run
+    refers to outside of itself, its parent and its group, is kept where the lab has it.
+    """
+    engine = make_engine(f"sqlite:///{source}")
+    try:
+        with engine.connect() as packed:
+            known = _add_sets(session, packed)
+            numbers = {table.name: _numbers(session.connection(), packed, table) for table in _tables()}
+            for table in _tables():
+                _add(session, packed, table, numbers, {"owner_id": owner_id} if table is _RUN else {})
+            return known
+    finally:
+        engine.dispose()
+
+
+def _tables() -> list[Table]:
+    """The tables of a run, those referred to first."""
+    owned: list[Table] = []
+    for table in Base.metadata.sorted_tables:
+        is_part = table is _RUN or _way(table, owned) is not None
+        if is_part and table.name not in NOT_ITS_OWN:
+            owned.append(table)
+    return owned
+
+
+def _way(table: Table, owned: Collection[Table]) -> ForeignKey | None:
+    """The reference by which a table's rows belong to those of the others."""
+    ways = (key for key in table.foreign_keys if key.ondelete == "CASCADE" and key.column.table in owned)
+    return min(ways, key=lambda key: (key.column.table is not _RUN, key.parent.name), default=None)
+
+
+def _owned(table: Table, run_id: str) -> ColumnElement[bool]:
+    """Which rows of a table are the run's."""
+    if table is _RUN:
+        return _RUN.c.id == run_id
+    way = _way(table, [each for each in _tables() if each is not table])
+    assert way
+    return way.parent.in_(select(way.column).where(_owned(way.column.table, run_id)))
+
+
+def _outside(table: Table) -> dict[str, None]:
+    """Columns that say something about the first lab alone: its people, its workers."""
+    return {"owner_id": None, "lease_until": None} if table is _RUN else {}
+
+
+def _of_sets(session: Session, table: Table, run_id: str) -> ColumnElement[bool]:
+    """Which rows of sets and tasks a run needs: another lab has the built-in and makes the generated ones."""
+    record = trained_on.of_run(session, run_id)
+    evaluated = session.scalars(select(Evaluation.set_name).where(Evaluation.run_id == run_id))
+    imported = select(TaskSet.name).where(
+        TaskSet.name.in_({*(record.sets if record else ()), *evaluated}), TaskSet.origin == "imported"
+    )
+    return (table.c.name if table is _SETS else table.c.set_name).in_(imported)
+
+
+def _copy(
+    source: Connection,
+    target: Connection,
+    table: Table,
+    which: ColumnElement[bool],
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    rows = source.execution_options(yield_per=BATCH).execute(select(*table.columns).where(which))
+    for batch in rows.mappings().partitions():
+        target.execute(insert(table), [{**row, **(changes or {})} for row in batch])
+
+
+def _add_sets(session: Session, packed: Connection) -> list[str]:
+    """Sets of the file that the lab does not have; the names of the others."""
+    known = set(session.scalars(select(TaskSet.name)))
+    names = list(packed.scalars(select(_SETS.c.name).order_by(_SETS.c.name)))
+    new = [name for name in names if name not in known]
+    _copy(packed, session.connection(), _SETS, _SETS.c.name.in_(new))
+    _copy(packed, session.connection(), _TASKS, _TASKS.c.set_name.in_(new))
+    return [name for name in names if name in known]
+
+
+def _add(
+    session: Session, packed: Connection, table: Table, numbers: Numbers, changes: Mapping[str, Any]
+) -> None:
+    """The rows of one table, with the numbers of this lab in them."""
+    target = session.connection()
+    rows = packed.execution_options(yield_per=BATCH).execute(select(*table.columns).where(true()))
+    for batch in rows.mappings().partitions():
+        target.execute(
+            insert(table), [_renumbered(session, table, dict(row) | changes, numbers) for row in batch]
+        )
+
+
+def _numbers(target: Connection, packed: Connection, table: Table) -> dict[int, int]:
+    """New numbers for a table's rows, in their order; none where the rows have none of their own."""
+    counted = table.autoincrement_column
+    if counted is None or counted.foreign_keys:
+        return {}
+    old = list(packed.scalars(select(counted).order_by(counted)))
+    return dict(zip(old, _reserved(target, table, len(old)), strict=True))
+
+
+def _reserved(target: Connection, table: Table, number: int) -> Collection[int]:
+    """So many numbers that no other row of the table has or gets."""
+    counted = table.autoincrement_column
+    assert counted is not None
+    if target.dialect.name == "sqlite":  # whose transaction keeps every other writer out
+        first = (target.scalar(select(func.max(counted))) or 0) + 1
+        return range(first, first + number)
+    drawn = text(
+        "SELECT nextval(pg_get_serial_sequence(:table, :column)) FROM generate_series(1, :number) ORDER BY 1"
+    )
+    given = {"table": table.name, "column": counted.name, "number": number}
+    return list(target.scalars(drawn, given))
+
+
+def _renumbered(session: Session, table: Table, row: dict[str, Any], numbers: Numbers) -> dict[str, Any]:
+    """A row as this lab has it."""
+    counted = table.autoincrement_column
+    if counted is not None and numbers[table.name]:
+        row[counted.name] = numbers[table.name][row[counted.name]]
+    for key in table.foreign_keys:
+        name, other = key.parent.name, key.column.table
+        if row[name] is None:
+            continue
+        if numbers.get(other.name):
+            row[name] = numbers[other.name][row[name]]
+        elif table is _RUN and not _is_here(session, key, row[name]):
+            row[name] = None
+    for name in ("data", "judgement"):  # JSON that names evaluations
+        if row.get(name):
+            row[name] = _with_evaluations(row[name], numbers[Evaluation.__tablename__])
+    if table is _RUN and session.scalar(select(_RUN.c.id).where(_RUN.c.id == row["id"])):
+        raise Conflict(f"This lab has a run {row['id']}.", "Delete it first, or keep the one that is here.")
+    return row
+
+
+def _is_here(session: Session, key: ForeignKey, value: Any) -> bool:
+    return session.scalar(select(key.column).where(key.column == value)) is not None
+
+
+def _with_evaluations(value: Any, numbers: Mapping[int, int]) -> Any:
+    """JSON in which `evaluation` is a number, with that of this lab."""
+    if isinstance(value, dict):
+        return {
+            key: numbers.get(each, each)
+            if key == "evaluation" and isinstance(each, int)
+            else _with_evaluations(each, numbers)
+            for key, each in value.items()
+        }
+    return [_with_evaluations(each, numbers) for each in value] if isinstance(value, list) else value
