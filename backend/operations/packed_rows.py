@@ -137,7 +137,7 @@ def _add(
     rows = packed.execution_options(yield_per=BATCH).execute(select(*table.columns).where(true()))
     for batch in rows.mappings().partitions():
         target.execute(
-            insert(table), [_renumbered(session, table, dict(row) | changes, numbers) for row in batch]
+            insert(table), [_renumbered(session, table, {**row, **changes}, numbers) for row in batch]
         )
 
 
