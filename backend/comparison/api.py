@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 from fastapi import Query
 from fastapi.responses import Response, StreamingResponse
@@ -12,10 +12,15 @@ from sqlalchemy.orm import Session
 
 from backend.comparison import replicates
 from backend.comparison import service as compare
+from backend.comparison.board import Board, By
 from backend.comparison.curves_csv import curves_csv
+from backend.comparison.paper_tables import What, paper_table
 from backend.comparison.replicates import VariationPair
 from backend.db.session import reading_scope
+from backend.domain.dashboards import At
 from backend.domain.published import CAVEATS, PUBLISHED, PublishedResult
+from backend.kit.exports.table_files import File, check
+from backend.kit.exports.typeset import ENDINGS, MEDIA_TYPES, Typesetting, typeset
 from backend.kit.fast_json import dumped
 from backend.kit.lists import items_of
 from backend.metrics.frames import MAX_STEP
@@ -23,7 +28,7 @@ from backend.metrics.thinning import MIN_POINTS
 from backend.run_page.series_api import CurveView, shipped
 from backend.run_view.views import RunView
 from backend.scores.paired import ComparisonView
-from backend.web.deps import Database
+from backend.web.deps import Database, attached
 from backend.web.errors import responses
 from backend.web.routing import VIEWER, Router
 
@@ -145,6 +150,34 @@ class SeriesOfRuns(BaseModel):
     """Curves by run and metric; a run without a metric leaves it out."""
 
     series: dict[str, dict[str, CurveView]]
+
+
+Named = Annotated[str, Query(max_length=40)]
+CHOICES = {"what": What, "by": By, "at": At, "format": Typesetting}
+
+
+@router.get("/table", response_class=Response, responses=responses(401, 404, 422))
+def typeset_table(
+    engine: Database,
+    runs: Runs,
+    what: Annotated[Named, Query(description="results or significance.")] = "results",
+    by: Annotated[Named, Query(description="A line per run, or over its seeds: run or seed.")] = "run",
+    base: Annotated[str, Query(description="Id of the baseline; left out: the first run.")] = "",
+    k: Annotated[int, Query(ge=1, le=100, description="The k of pass@k, for significance.")] = 1,
+    at: Annotated[Named, Query(description="Checkpoints of the results: newest, common or all.")] = "newest",
+    published: Annotated[bool, Query(description="With the published results below.")] = False,
+    format: Annotated[Named, Query(description="latex (booktabs), typst or markdown.")] = "latex",
+) -> Response:
+    """A table of the comparison for a paper: k/n, interval, and the conditions as notes beneath it."""
+    for (field, known), value in zip(CHOICES.items(), (what, by, at, format), strict=True):
+        check(field, value, get_args(known))
+    with reading_scope(engine) as session:
+        board = Board(session, compare.chosen(session, runs.split(",")), cast(By, by))
+        line = compare.baseline(board.runs, base)
+        key = compare.variation_of(board.variations, line).key if by == "seed" else line
+        table = paper_table(session, board, cast(What, what), key, k, cast(At, at), published)
+    source = typeset(table, cast(Typesetting, format))
+    return attached(File(f"{what}.{ENDINGS[format]}", MEDIA_TYPES[format], source.encode()))
 
 
 @router.get("/series", response_model=SeriesOfRuns, responses=responses(401, 404, 422))

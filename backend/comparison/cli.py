@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.terminal.options import AsJson, score_text
+from backend.terminal.options import AsJson, Out, score_text, write
 
 if TYPE_CHECKING:
     from backend.comparison.api import CompareView
@@ -20,6 +20,19 @@ def compare(
     ],
     k: Annotated[int, typer.Option(min=1, max=100, help="The k of pass@k.")] = 1,
     as_json: AsJson = False,
+    table: Annotated[
+        str, typer.Option(metavar="TABLE", help="Write one table for a paper: results or significance.")
+    ] = "",
+    typeset_as: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Of --table: latex, typst or markdown.")
+    ] = "latex",
+    by: Annotated[
+        str, typer.Option(metavar="LINE", help="Of --table: a line per run, or over its seeds: run, seed.")
+    ] = "run",
+    published: Annotated[
+        bool, typer.Option("--published", help="Of --table: with published results below.")
+    ] = False,
+    out: Out = None,
 ) -> None:
     """Compare runs: results, differing config fields, and whether the difference is significant."""
     from backend.comparison import api
@@ -27,6 +40,10 @@ def compare(
     from backend.terminal.calls import call
     from backend.terminal.tables import show
 
+    if table:
+        asked = {"what": table, "format": typeset_as, "by": by, "published": published}
+        write(out, api.typeset_table, runs=",".join(run_ids), k=k, **asked)
+        return
     compared = call(api.compare_runs, runs=",".join(run_ids), k=k)
     found = compared.runs
     if as_json:

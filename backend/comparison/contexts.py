@@ -58,6 +58,7 @@ class ComparePage(Context):
     config: Sequence[ConfigRow]
     config_fields: int  # that differ; `config` has the first of them
     problems: Mapping[str, str]  # section -> why it could not be shown
+    query: str  # of the address, for the tables of a paper
 
     @property
     def page_title(self) -> str:
@@ -114,6 +115,7 @@ class CompareSignificance(Context):
     k: int
     pairs: Sequence[Pair]
     code: str  # that it differs; else empty
+    query: str  # of the address, for the table of a paper
 
     @property
     def page_title(self) -> str:
@@ -134,6 +136,7 @@ class CompareVariations(Context):
     protocol: Protocol | None  # that most runs share
     left_out: str  # which runs lack it; else empty
     code: str  # that it differs; else empty
+    query: str  # of the address, for the table of a paper
 
     @property
     def page_title(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
+from urllib.parse import urlencode
 
 from fastapi import Depends, Query
 from fastapi.responses import HTMLResponse, Response
@@ -63,6 +64,13 @@ class Question:
         self.at: At = at
         self.hidden = frozenset(filter(None, hide.split(",")))
 
+    @property
+    def query(self) -> str:
+        """All of it but what is hidden, as a query."""
+        return urlencode(
+            {"runs": ",".join(self.ids), "by": self.by, "base": self.base, "k": self.k, "at": self.at}
+        )
+
 
 Asked = Annotated[Question, Depends()]
 
@@ -105,6 +113,7 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
             config=config[:MAX_CONFIG_ROWS],
             config_fields=len(config),
             problems=problems,
+            query=asked.query,
         )
     return render(context)
 
@@ -177,9 +186,11 @@ def significance(engine: Database, asked: Asked) -> HTMLResponse:
         code = compare.warning_of_code(session, [run.id for run in board.runs])
         if asked.by == "run":
             pairs = compare.pairs(session, board.runs, base, asked.k)
-            return render(CompareSignificance(columns, base, asked.k, pairs, code))
+            return render(CompareSignificance(columns, base, asked.k, pairs, code, asked.query))
         found = replicates.replicates(session, board.variations, asked.k)
         over_seeds = replicates.pairs(found, base)
         protocol = replicates.common_protocol(board.runs)
         left_out = replicates.left_out(board.runs, protocol)
-    return render(CompareVariations(columns, base, asked.k, over_seeds, protocol, left_out, code))
+    return render(
+        CompareVariations(columns, base, asked.k, over_seeds, protocol, left_out, code, asked.query)
+    )

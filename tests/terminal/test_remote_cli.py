@@ -34,7 +34,13 @@ from tests.support.web import WebServer
 # Command -> what is typed. Each is run by URL and on the database: what it prints and writes is the same.
 READING: Mapping[str, tuple[str, ...]] = {
     "whoami": ("whoami",),
-    "compare": ("compare {run} {other}", "compare {run} {other} --json -k 2", "compare {run} nosuchrun1"),
+    "compare": (
+        "compare {run} {other}",
+        "compare {run} {other} --json -k 2",
+        "compare {run} nosuchrun1",
+        "compare {run} {other} --table significance --format typst --out {file}",
+        "compare {run} {other} --table result --out {file}",
+    ),
     "ensemble": ("ensemble {run} {other}", "ensemble {run} {other} --json", "ensemble {run} {bare}"),
     "gallery": (
         "gallery --run {run}",

@@ -1,0 +1,60 @@
+"""Tables for papers: every cell and note is there, escaped, under the right letter."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from backend.kit.exports.typeset import Cell, Typeset, Typesetting, _letter, typeset
+
+TABLE = Typeset(
+    label="results",
+    caption="Tasks solved: k/n & interval",
+    head=("Run", "pass@1"),
+    groups=[
+        [(Cell("a_b", ("held out", "search")), "12/32, 37.5\u00a0% [22.9–54.7]"), ("plain", "–")],
+        [(Cell("TRM, published", ("search", "seeds")), "41.75\u00a0%")],
+    ],
+    notes={"nobody": "not shown", "seeds": "One seed.", "held out": "Held out.", "search": "With search."},
+    remarks=["Code differs."],
+)
+
+
+@pytest.mark.parametrize("as_", ["latex", "typst", "markdown"])
+def test_notes_have_letters_in_the_order_of_the_cells_and_stand_once(as_: Typesetting) -> None:
+    text = typeset(TABLE, as_)
+    assert TABLE.letters == {"held out": "a", "search": "b", "seeds": "c"}
+    assert "not shown" not in text
+    for note in ("Held out.", "With search.", "One seed.", "Code differs."):
+        assert text.count(note) == 1
+    marks = re.findall(r"(?:textsuperscript\{|super\[|<sup>)([a-z,]+)", text)
+    assert marks == ["a,b", "b,c", "a", "b", "c"]
+
+
+def test_latex_has_booktabs_rules_and_no_bare_special_letter() -> None:
+    text = typeset(TABLE, "latex")
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\label{tab:results}"):
+        assert rule in text
+    assert text.count(r"\midrule") == 2
+    assert r"a\_b\textsuperscript{a,b} & 12/32, 37.5~\% [22.9--54.7] \\" in text
+    assert r"k/n \& interval" in text
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert all(len(re.findall(r"(?<!\\)&", line)) == 1 for line in body)
+
+
+def test_typst_escapes_what_it_would_read_as_markup() -> None:
+    text = typeset(TABLE, "typst")
+    assert r"[a\_b#super[a,b]], [12\/32, 37.5~% \[22.9–54.7\]]," in text
+    assert "<tab:results>" in text
+
+
+def test_markdown_is_a_table_of_one_head_and_a_line_a_row() -> None:
+    lines = [line for line in typeset(TABLE, "markdown").splitlines() if line.startswith("|")]
+    assert len(lines) == 5
+    assert lines[1] == "|---|:-:|"
+    assert r"a\_b<sup>a,b</sup>" in lines[2]
+
+
+def test_letters_go_on_after_z() -> None:
+    assert [_letter(number) for number in (0, 25, 26, 27, 701, 702)] == ["a", "z", "aa", "ab", "zz", "aaa"]
