@@ -200,7 +200,7 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
 # What works on the machine of the lab, or on this one, and refuses where a URL names another.
 HERE_ONLY = (
     "up", "web", "worker", "migrate", "train quick", "checkpoint inspect x", "control", "parity x",
-    "backup x", "restore x", "doctor", "data fetch concept",
+    "backup x", "restore x", "run pack x", "run unpack x", "doctor", "data fetch concept",
 )  # fmt: skip
 OF_LOGINS = {"login", "logout"}
 
