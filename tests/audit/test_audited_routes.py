@@ -37,6 +37,10 @@ NOT_RECORDED = {
     "POST /runs/new/preview",
     "POST /api/v1/runs/{run_id}/heartbeat",
     "POST /api/v1/runs/{run_id}/metrics",
+    "POST /api/v1/runs/{run_id}/log",
+    "POST /api/v1/runs/{run_id}/predictions",
+    "POST /api/v1/runs/{run_id}/alarms",
+    "PUT /api/v1/runs/{run_id}/config",
 }
 
 
