@@ -113,19 +113,21 @@ class Run:
             raise TypeError(f"log takes a dict of names and numbers, not {type(values).__name__}.")
         at = self.step + 1 if step is None else self._checked_step(step)
         points: dict[str, float] = {}
-        others: list[tuple[str, Any]] = []
-        for name, value in flattened(values):
-            number = number_of(value)
-            if number is None:
-                others.append((name, value))
+        rest: dict[str, Any] = {}
+        for name, value in values.items():
+            known = self._names.get(name)
+            if known is not None and type(value) is float:  # nearly always: no call for each of them
+                points[known] = value
             else:
-                points[self._names.get(name) or self._name(name)] = number
+                rest[name] = value
+        others = self._add_numbers(points, rest) if rest else ()
         if points:
             journal.append({"kind": "points", "step": at, "wall_time": time.time(), "values": points})
             dict.update(self.summary, points)
         for name, value in others:
             self._log_other(name, value, at)
-        self.step = max(self.step, at)
+        if at > self.step:
+            self.step = at
 
     def log_text(self, text: object, level: Level = "info") -> None:
         """Add a line, or several, to the run's log."""
@@ -306,6 +308,17 @@ class Run:
         tell_once(f"step must be a whole number from 0 on, not {step!r}: the next step is taken.")
         return self.step + 1
 
+    def _add_numbers(self, points: dict[str, float], values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+        """Add what is a number to `points`; (name, value) of what is none."""
+        others = []
+        for name, value in flattened(values):
+            number = number_of(value)
+            if number is None:
+                others.append((name, value))
+            else:
+                points[self._names.get(name) or self._name(name)] = number
+        return others
+
     def _name(self, name: str) -> str:
         clean = self._names[name] = metric_name(name)
         return clean
@@ -324,7 +337,7 @@ class Run:
             else:
                 self.log_grid(f"{name} {picture.caption}".strip(), picture.data, step)
         else:
-            tell_once(f"{name} is not logged: a {type(value).__name__} is no number and no text.")
+            tell_once(f"{name} is not logged: {type(value).__name__} is neither a number nor a text.")
 
     def _log_summary(self, values: Mapping[str, Any]) -> None:
         if self.is_logging:

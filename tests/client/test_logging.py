@@ -68,7 +68,7 @@ def test_text_config_alerts_and_files_are_logged(
     """
     done = run_script(tmp_path, text, server)
     assert done.returncode == 0, done.stderr
-    assert "what is not logged: a object is no number and no text." in done.stderr
+    assert "what is not logged: object is neither a number nor a text." in done.stderr
     (run_id,) = run_ids(tmp_path)
     run = run_of(client, run_id)
     assert run["config"] == {"lr": 0.1, "depth": 2, "width": 3}
