@@ -21,11 +21,12 @@ from etrm_lab.start import Settings
 from etrm_lab.state import Config
 
 if TYPE_CHECKING:
-    from etrm_lab.query import Api
+    from etrm_lab.query import Api, Grid
 
 __all__ = [
     "Api",
     "Config",
+    "Grid",
     "Image",
     "Run",
     "Settings",
@@ -85,8 +86,8 @@ def _current() -> Run:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Api":  # what queries need is imported where somebody queries
-        from etrm_lab.query import Api
+    if name in ("Api", "Grid"):  # what queries need is imported where somebody queries
+        from etrm_lab import query
 
-        return Api
+        return getattr(query, name)
     raise AttributeError(f"etrm_lab has no {name!r}. What it has: {', '.join(__all__)}.")

@@ -9,7 +9,7 @@ import urllib.request
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 
-CONNECT_SECONDS, SEND_SECONDS = 10.0, 60.0
+SEND_SECONDS = 30.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 

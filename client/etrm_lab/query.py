@@ -10,10 +10,16 @@ from typing import Any
 
 from etrm_lab.connection import Lab, Refused
 from etrm_lab.logins import chosen
-from etrm_lab.values import flattened
+from etrm_lab.values import digits_of, flattened
 
 PAGE = 200
 SHOWN_ROWS = 50  # of a table, in a notebook
+CELL = 16  # pixels of a grid's cell, in a notebook
+# How ARC shows colours 0 to 9.
+PALETTE = (
+    "#000000", "#0074D9", "#FF4136", "#2ECC40", "#FFDC00",
+    "#AAAAAA", "#F012BE", "#FF851B", "#7FDBFF", "#870C25",
+)  # fmt: skip
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # The words of W&B for the status of a run.
 STATES = {"lost": "crashed", "cancelled": "killed", "cancelling": "killed", "queued": "pending"}
@@ -169,6 +175,44 @@ class RunRecord:
         return f"<p><b>{link}</b> {html.escape(self.project)}</p><table>{rows}</table>"
 
 
+class Comparison(dict[str, Any]):
+    """Runs side by side, as the lab compares them; a notebook shows who differs from the baseline."""
+
+    def _repr_html_(self) -> str:
+        names = {run["id"]: run["name"] for run in self["runs"]}
+        pairs = ((each["run"], each["comparison"], each["reason"]) for each in self["significance"])
+        rows = Rows(
+            {"run": names[run], f"beside {names[self['base']]}": compared["words"] if compared else reason}
+            for run, compared, reason in pairs
+        )
+        return rows._repr_html_()
+
+
+class Grid:
+    """An ARC grid, as lists, array or digits; a notebook draws it. ValueError for what is no grid."""
+
+    def __init__(self, grid: Any) -> None:
+        digits = digits_of(grid)
+        if digits is None:
+            raise ValueError("That is no grid: at most 30 rows of equal length with colours 0 to 9.")
+        self.digits = digits
+
+    def __repr__(self) -> str:
+        return self.digits.replace("/", "\n")
+
+    def _repr_html_(self) -> str:
+        rows = self.digits.split("/")
+        cells = "".join(
+            f'<rect x="{x}" y="{y}" width="1" height="1" fill="{PALETTE[int(digit)]}"/>'
+            for y, row in enumerate(rows)
+            for x, digit in enumerate(row)
+        )
+        width, height = len(rows[0]), len(rows)
+        size = f'width="{CELL * width}" height="{CELL * height}" viewBox="0 0 {width} {height}"'
+        edges = 'stroke="#555" stroke-width="0.05"'
+        return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {edges}>{cells}</svg>'
+
+
 class Api:
     """A lab, asked. Address and token as for `init`; ValueError where no address is known."""
 
@@ -220,11 +264,10 @@ class Api:
         except Refused as refusal:
             raise ValueError(str(refusal)) from None
 
-    def compare(self, *runs: str | RunRecord) -> Row:
+    def compare(self, *runs: str | RunRecord) -> Comparison:
         """The runs side by side as the lab compares them, the first as the baseline."""
         ids = [each if isinstance(each, str) else each.id for each in runs]
-        compared: Row = self._lab.get("/compare", runs=",".join(ids))
-        return compared
+        return Comparison(self._lab.get("/compare", runs=",".join(ids)))
 
 
 def _tests(filters: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:

@@ -13,7 +13,8 @@ INTERVAL = 1.0  # seconds between two looks at the journal
 BEAT_SECONDS = 15.0  # of silence before a heartbeat
 PROMISE_SECONDS = 60.0  # the lab is told to expect a sign of life at least so often
 MAX_PAUSE = 30.0  # seconds between two tries while the lab is away
-PATIENCE_AT_END = 5.0  # seconds that the end of a script waits for a lab that does not answer
+PATIENCE_AT_END = 5.0  # seconds that the end of a script waits for a lab that cannot be reached
+SILENCE_AT_END = 20.0  # and for the answer of one that can
 
 
 class Sender:
@@ -27,11 +28,15 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="etrm_lab", daemon=True)
         self._thread.start()
 
-    def close(self, timeout: float) -> None:
-        """Send what is left; gives up after `timeout` seconds, and sooner where the lab does not answer."""
+    def close(self) -> None:
+        """Send what is left, as long as the lab takes some of it now and then."""
         self._closing_at = time.monotonic()
         self._wake.set()
-        self._thread.join(timeout)
+        while self._thread.is_alive():
+            before = self._journal.acknowledged
+            self._thread.join(SILENCE_AT_END)
+            if self._journal.acknowledged == before:
+                return
 
     @property
     def is_alive(self) -> bool:

@@ -31,7 +31,6 @@ from etrm_lab.values import (
 
 Level = Literal["info", "warning", "error"]
 MAX_STEP = 2**53 - 1
-FINISH_SECONDS = 60.0  # that the end of a run takes at most to send what is left
 FILES_SECONDS = 30.0  # that it waits for files that are being hashed
 MAX_CODE_FILES = 2000
 
@@ -99,11 +98,14 @@ class Run:
         """Whether what is logged here and now is kept."""
         return self._journal is not None and self._pid == os.getpid()
 
-    def log(self, values: Mapping[str, Any], step: int | None = None, **_: Any) -> None:
+    def log(
+        self, values: Mapping[str, Any], step: int | None = None, commit: bool | None = None, **_: Any
+    ) -> None:
         """Log numbers at a step; the one after the newest, where none is given.
 
         Names of nested mappings are joined by `/`. NaN and infinity are kept. A point of the same name and
-        step replaces the one before. Of what is no number, text, tables and grids go to the run's log.
+        step replaces the one before. With `commit=False` the next call logs at the same step. Of what is no
+        number, text, tables and grids go to the run's log.
         TypeError where `values` is no mapping.
         """
         journal = self._journal
@@ -126,7 +128,7 @@ class Run:
             dict.update(self.summary, points)
         for name, value in others:
             self._log_other(name, value, at)
-        if at > self.step:
+        if at > self.step and commit is not False:
             self.step = at
 
     def log_text(self, text: object, level: Level = "info") -> None:
@@ -264,7 +266,7 @@ class Run:
         journal.append({"kind": "finish", "status": ended, "cause": why, "wall_time": time.time()})
         self._journal = None
         if self._sender is not None:
-            self._sender.close(FINISH_SECONDS)
+            self._sender.close()
             if self._sender.is_alive:
                 return  # it still reads the journal
             left = journal.size - journal.acknowledged

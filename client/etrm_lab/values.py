@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from etrm_lab.output import tell_once
@@ -97,7 +97,8 @@ def _members(value: Any) -> Mapping[Any, Any] | None:
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
     if type(value).__name__ == "Namespace":
-        return vars(value)
+        attributes: dict[str, Any] = vars(value)
+        return attributes
     return None
 
 
@@ -114,7 +115,7 @@ def _json_of(value: Any, path: str, depth: int) -> Any:
         return sayable(float(value))
     if (members := _members(value)) is not None:
         return {text_of(name): _json_of(each, f"{path}.{name}", depth + 1) for name, each in members.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, Sequence | Set) and not isinstance(value, bytes):
         return [_json_of(each, f"{path}.{at}", depth + 1) for at, each in enumerate(value)]
     if (number := number_of(value)) is not None:
         return _json_of(number, path, depth)

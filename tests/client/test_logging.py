@@ -146,7 +146,7 @@ def test_only_rank_0_of_a_distributed_training_logs(tmp_path: Path, server: WebS
         ({"RANK": "0", "LOCAL_RANK": "0"}, True),
     ):
         done = run_script(tmp_path, text, server, **variables)
-        assert (done.stdout, done.returncode) == (f"{logs}\n"), done.stderr
+        assert (done.stdout, done.returncode) == (f"{logs}\n", 0), done.stderr
         assert len(run_ids(tmp_path)) == logs
 
 

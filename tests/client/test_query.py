@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 
 import httpx
 import pytest
 
 import etrm_lab
+from backend.domain.arc.grid import PALETTE
 from tests.support.web import WebServer
 
 TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]], "output": [[4]]}]}
@@ -64,7 +66,7 @@ def test_curves_come_as_points_and_as_steps(api: etrm_lab.Api, queried: str) -> 
     assert run.summary == {"loss": 0.25, "accuracy": 0.5}
 
 
-def test_results_and_predictions_come_as_rows(api: etrm_lab.Api, queried: str) -> None:
+def test_results_and_predictions_come_as_rows(api: etrm_lab.Api, client: httpx.Client, queried: str) -> None:
     run = api.run(queried)
     (result,) = run.results()
     assert (result["set"], result["pass@1_solved"], result["pass@1_n"], result["pass@1"]) == (
@@ -78,3 +80,14 @@ def test_results_and_predictions_come_as_rows(api: etrm_lab.Api, queried: str) -
     assert (wrong["task_id"], wrong["candidates"][0]["grid"]) == ("two", "3")
     assert len(run.predictions()) == 2
     assert [each["id"] for each in api.compare(run)["runs"]] == [queried]
+    other = client.post("/api/v1/runs/external", json={"name": "<other>"}).json()["id"]
+    assert "&lt;other&gt;" in api.compare(run, other)._repr_html_()
+
+
+def test_a_grid_is_drawn_in_the_colours_of_the_lab() -> None:
+    drawn = etrm_lab.Grid([[0, 1], [2, 9]])
+    assert repr(drawn) == "01\n29"
+    colours = re.findall(r'<rect x="\d" y="\d" width="1" height="1" fill="(#\w+)"', drawn._repr_html_())
+    assert colours == [PALETTE[colour] for colour in (0, 1, 2, 9)]
+    with pytest.raises(ValueError, match="no grid"):
+        etrm_lab.Grid([[10]])
