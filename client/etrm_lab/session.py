@@ -88,10 +88,7 @@ class Run:
             self._sender = Sender(self._journal, url, token, self._stop)
             tell(f"logging run {self.id} to {self.url}")
         else:
-            tell(
-                f"logging run {self.id} to {self._journal.path} alone: no address of a lab is known. Set "
-                "ETRM_URL and ETRM_TOKEN, or run etrm login. Send it later: etrm-lab sync"
-            )
+            tell(f"logging run {self.id} to {self._journal.path} alone. Send it later: etrm-lab sync")
 
     @property
     def is_logging(self) -> bool:

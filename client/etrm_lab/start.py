@@ -112,6 +112,8 @@ def init(
         run = Run(run_id, title, group, plain)
     else:
         address, secret = chosen(url, token) if mode == "online" else ("", "")
+        if mode == "online" and not address:
+            tell("no address of a lab is known. Set ETRM_URL and ETRM_TOKEN, or run etrm login.")
         run = Run(run_id, title, group, plain, _journal(folder, run_id), address, secret)
         if is_known and run.step < 0 and address:
             run.step = _step_in_the_lab(address, secret, run_id)
