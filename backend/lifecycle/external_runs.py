@@ -144,8 +144,9 @@ def add_log_lines(session: Session, run_id: str, lines: Sequence[LogLine]) -> in
     """Add lines to the log, each once: one that has the time and the text of a line among the newest is that
     line, sent again. How many were new."""
     check_logs_here(session, run_id)
+    added = logs.append_once(session, run_id, lines)  # first: it takes the run's cursor, as points do
     hear(session, run_id)
-    return logs.append_once(session, run_id, lines)
+    return added
 
 
 def raise_alarm(session: Session, run_id: str, alarm: Alarm) -> bool:
