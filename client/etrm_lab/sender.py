@@ -24,7 +24,6 @@ class Sender:
         self._journal, self._url, self._token, self._on_over = journal, url, token, on_over
         self._wake = threading.Event()
         self._closing_at: float | None = None
-        self.is_over = False
         self._thread = threading.Thread(target=self._run, name="etrm_lab", daemon=True)
         self._thread.start()
 
@@ -72,7 +71,6 @@ class Sender:
                     return
                 pause = INTERVAL if self._closing_at is not None else min(2 * pause, MAX_PAUSE)
             except Over as over:
-                self.is_over = True
                 self._on_over(str(over))
                 return
             if self._closing_at is None:

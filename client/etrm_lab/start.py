@@ -112,6 +112,10 @@ def init(
         run = Run(run_id, title, group, plain)
     else:
         address, secret = chosen(url, token) if mode == "online" else ("", "")
+        if address and not address.startswith(("http://", "https://")):
+            raise ValueError(
+                f"url must be the address of a lab such as https://lab.example, not {address!r}."
+            )
         if mode == "online" and not address:
             tell("no address of a lab is known. Set ETRM_URL and ETRM_TOKEN, or run etrm login.")
         run = Run(run_id, title, group, plain, _journal(folder, run_id), address, secret)

@@ -118,6 +118,8 @@ def test_a_config_that_cannot_be_kept_is_refused_at_the_start(tmp_path: Path) ->
             start.init(config=config, dir=tmp_path, mode="offline")
     with pytest.raises(ValueError, match="mode must be"):
         start.init(mode="on")
+    with pytest.raises(ValueError, match="url must be the address of a lab"):
+        start.init(url="lab.example:8000", dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
