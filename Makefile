@@ -15,7 +15,7 @@ install: .venv/installed ## create .venv with what the lab needs (`up` does it t
 
 install-dev: .venv/installed-dev ## and what tests need (`test` and `lint` do it too)
 
-LOCKS := pyproject.toml $(wildcard .ci/locks/*.txt)
+LOCKS := pyproject.toml client/pyproject.toml $(wildcard .ci/locks/*.txt)
 
 .venv/installed: $(LOCKS)
 	@.ci/install worker

@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def install(locks: Sequence[str], project: bool) -> None:
-    """The locks, PyTorch if the worker is among them, and the project in place."""
+    """The locks, PyTorch if the worker is among them, and the project and its client in place."""
     build = choose_build(os.environ, platform.system(), has_nvidia_driver()) if "worker" in locks else None
     if build:
         say(
@@ -104,8 +104,9 @@ def install(locks: Sequence[str], project: bool) -> None:
     if build:
         install_torch(build)
     if project:
+        in_place = [option for folder in (ROOT, ROOT / "client") for option in ("--editable", str(folder))]
         run(
-            [*PIP_INSTALL, "--no-index", "--no-build-isolation", "--editable", str(ROOT)],
+            [*PIP_INSTALL, "--no-index", "--no-build-isolation", *in_place],
             "setting up the project itself",
         )
         writing = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -29,7 +29,7 @@ from backend.queue import api as queue
 from backend.run_page import api as runs
 from backend.run_page import checkpoints_api as checkpoints
 from backend.run_page import events_api as events
-from backend.run_page import heartbeat_api as heartbeat
+from backend.run_page import external_api as external
 from backend.run_page import logs_api as logs
 from backend.run_page import provenance_api as provenance
 from backend.run_page import series_api as series
@@ -45,7 +45,7 @@ V1 = (
     groups,
     compare,
     series,
-    heartbeat,
+    external,
     predictions,
     evaluations,
     ensembles,

@@ -1,14 +1,18 @@
-"""`etrm worker`, `train`, `checkpoint` and `parity`: what needs torch.
+"""`etrm worker`, `train`, `checkpoint` and `parity`, which need torch, and `sync`, which needs the client.
 
-The process becomes `python -m worker …`, so nothing here imports it.
+The process becomes `python -m worker …` or `python -m etrm_lab …`, so nothing here imports them.
 """
 
 from __future__ import annotations
 
+import os
+import sys
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
+from backend.kit.errors import NotFound
 from backend.terminal.options import Overrides, Project
 from backend.terminal.worker import become_worker
 
@@ -67,6 +71,23 @@ def control(context: typer.Context) -> None:
 def parity(context: typer.Context) -> None:
     """Check against fixtures: etrm parity DIR."""
     become_worker("parity", *context.args)
+
+
+def sync(
+    folder: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="With the journals of runs, or one journal.")
+    ] = "etrm-runs",
+) -> None:
+    """Send runs that scripts logged while the lab was away.
+
+    To the lab of --url or ETRM_URL, or the one that etrm login stored. Doing it again is safe.
+    """
+    if find_spec("etrm_lab") is None:
+        raise NotFound(
+            "The client is not installed.", "Install it: pip install ./client, in a clone of ETRM Lab."
+        )
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "etrm_lab", "sync", folder])
 
 
 def _queue(source: str, assignments: list[str], project: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -99,6 +99,13 @@ def neighbours(session: Session, set_name: str, task_id: str) -> tuple[str | Non
 def find_task(session: Session, set_name: str, task_id: str) -> Task | None:
     row = session.get(TaskRow, (set_name, task_id))
     return task_from(row.id, row.demonstrations, row.tests, row.pool) if row else None
+
+
+def tasks_with_ids(session: Session, set_name: str, ids: Collection[str]) -> dict[str, Task]:
+    """Those of a set's tasks that have one of these ids, by id; without their pools."""
+    query = select(TaskRow.id, TaskRow.demonstrations, TaskRow.tests)
+    query = query.where(TaskRow.set_name == set_name, TaskRow.id.in_(ids))
+    return {row.id: task_from(*row) for row in session.execute(query)}
 
 
 def called(session: Session, text: str, limit: int) -> Sequence[Row[str, str]]:

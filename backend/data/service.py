@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,6 +186,13 @@ def task(session: Session, set_name: str, task_id: str) -> Task:
             raise _no_set(session, set_name)
         raise NotFound(f"Task {task_id!r} not found in {set_name}.")
     return found
+
+
+def with_ids(session: Session, set_name: str, ids: Collection[str]) -> dict[str, Task]:
+    """Those of a set's tasks that have one of these ids; NotFound where there is no such set."""
+    if set_name not in (each.name for each in sets(session)):
+        raise _no_set(session, set_name)
+    return rows.tasks_with_ids(session, set_name, ids)
 
 
 def page(

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from backend.data.api import GRID, PairView
-from backend.db.session import reading_scope
-from backend.domain.arc.grid import Grid
+from backend.db.session import reading_scope, session_scope
+from backend.domain.arc.grid import COLOURS, MAX_SIDE, Grid
+from backend.domain.measurement import Settings
 from backend.domain.records import Prediction
+from backend.evaluation import logged
 from backend.evaluation import outcomes as predictions
 from backend.evaluation.outcomes import MAX_PAGE, PredictionItem
 from backend.lifecycle import service as runs
+from backend.metrics.frames import MAX_STEP
 from backend.run_view.views import ResultView
-from backend.web.deps import Database, RunId
+from backend.web.deps import Database, RunId, announce
 from backend.web.errors import responses
-from backend.web.routing import VIEWER, Router
+from backend.web.inputs import Input
+from backend.web.routing import EDITOR, LOG, VIEWER, Router, needs
 
-router = Router(reads=VIEWER, prefix="/runs/{run_id}", tags=["predictions"])
+router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["predictions"])
 
 
 class CandidateView(BaseModel):
@@ -58,6 +62,104 @@ class PredictionList(BaseModel):
 
     predictions: list[PredictionView]
     next_cursor: str | None
+
+
+def _checked_grid(given: Any) -> str:
+    """Digits of a grid that is given as digits or as lists; ValueError says what is wrong with it."""
+    if isinstance(given, str) and given.replace("/", "").isdecimal() and given.isascii():
+        given = [[int(cell) for cell in row] for row in given.split("/")]
+    if not isinstance(given, list) or not all(isinstance(row, list) for row in given):
+        if given == "":
+            return ""
+        raise ValueError("must be rows of digits joined by /, or a list of rows")
+    cells = [cell for row in given for cell in row]
+    if not all(type(cell) is int and 0 <= cell < COLOURS for cell in cells):
+        raise ValueError(f"has a cell that is no colour: colours are 0 to {COLOURS - 1}")
+    if len({len(row) for row in given}) > 1:
+        raise ValueError("has rows of different lengths")
+    if len(given) > MAX_SIDE or any(len(row) > MAX_SIDE for row in given):
+        raise ValueError(f"is larger than {MAX_SIDE} x {MAX_SIDE}")
+    return Grid.of(given).digits
+
+
+LoggedGrid = Annotated[
+    str,
+    BeforeValidator(_checked_grid),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^([0-9]+(/[0-9]+)*)?$"},
+                {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
+            ],
+            "description": f"{GRID} Or a list of rows. Empty: the model gave no grid.",
+            "examples": ["010/111/010"],
+        }
+    ),
+]
+
+
+class LoggedCandidate(Input):
+    """One answer of a script's model to a test input."""
+
+    grid: LoggedGrid
+    votes: int = Field(1, ge=1, le=1_000_000, description="How many views of the test input predict it.")
+    confidence: float = Field(0.0, ge=0, le=1, description="Mean halting probability of its votes.")
+
+
+class LoggedPrediction(Input):
+    """What a script's model makes of one test input."""
+
+    task: str = Field(min_length=1, max_length=200, examples=["00576224"])
+    test: int = Field(0, ge=0, le=1000, description="Which test input of the task, counted from 0.")
+    candidates: list[LoggedCandidate] = Field(
+        max_length=1000, description="Most votes first; equal ones in the order given. None: no answer."
+    )
+
+
+class LoggedPredictions(Input):
+    """Predictions of one state of a model on one set."""
+
+    set: str = Field(max_length=200, examples=["arc-agi-1/evaluation"])
+    step: int = Field(0, ge=0, le=MAX_STEP)
+    weights: Literal["ema", "raw"] = "raw"
+    views: int = Field(1, ge=1, le=1_000_000, description="Augmented forms of each test input that vote.")
+    act_steps: int = Field(1, ge=1, le=1_000_000, description="Steps of the recursion at each answer.")
+    predictions: list[LoggedPrediction] = Field(min_length=1, max_length=1000)
+
+
+class PredictionsWritten(BaseModel):
+    """What was written; it is committed."""
+
+    evaluation: int = Field(description="Id of the evaluation that they belong to.")
+
+
+@router.post("/predictions", responses=responses(401, 404, 409, 413, 422))
+@needs(LOG)
+def log_predictions(run_id: RunId, body: LoggedPredictions, engine: Database) -> PredictionsWritten:
+    """Log predictions of an external run. The lab judges them: an evaluation of the run has pass@k with its
+    interval, failure modes and cards in the gallery.
+
+    Predictions of one set, step, weights, views and ACT steps are one evaluation, whose score counts the
+    tasks logged so far with all their test inputs. A test input that is logged again is replaced. This is a
+    heartbeat, too.
+    """
+    settings = Settings(weights=body.weights, views=body.views, act_steps=body.act_steps)
+    answers = [
+        logged.Answer(
+            each.task,
+            each.test,
+            tuple(
+                logged.Candidate(Grid.from_digits(candidate.grid), candidate.votes, candidate.confidence)
+                for candidate in each.candidates
+            ),
+        )
+        for each in body.predictions
+    ]
+    with session_scope(engine) as session:
+        checkpoint = logged.Checkpoint(body.set, body.step, settings)
+        evaluation = logged.log(session, run_id, checkpoint, answers)
+    announce(run_id)
+    return PredictionsWritten(evaluation=evaluation)
 
 
 @router.get("/predictions", responses=responses(401, 404, 422))

@@ -16,24 +16,21 @@ from backend.artifacts import service as objects
 from backend.artifacts.bucket import StoreAway
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
-from backend.db import clock
 from backend.domain.config.problems import apply_overrides, parse_experiment
-from backend.domain.experiment import BarHypothesis, ExperimentConfig, RunStart
-from backend.domain.experiment.identity import configuration_key, key_of_json
+from backend.domain.experiment import ExperimentConfig, RunStart
+from backend.domain.experiment.identity import configuration_key
 from backend.hypothesis import service as hypotheses
 from backend.keeping import service as keeping
 from backend.keeping.service import Ref
 from backend.keeping.uses import from_outside
 from backend.kit.errors import Conflict, InvalidInput
-from backend.kit.problems import invalid, unknown_id
-from backend.lifecycle import edits, heartbeat, limits
+from backend.kit.problems import unknown_id
+from backend.lifecycle import edits, limits
 from backend.lifecycle.end import end
 from backend.lifecycle.input import (
     LISTED_BY,
     assignments,
     check_names,
-    checked_config,
-    checked_hypothesis,
     checked_name,
     checked_notes,
     checked_project,
@@ -77,14 +74,14 @@ def create(
     said = "Queued." if parent_id is None else f"Cloned from {parent_id}."
     events.add(session, run.id, "queued", said, audit.actor())
     audit.note(session, Action.LAUNCHED, subject(run), f"cloned from {parent_id}" if parent_id else "")
-    return _view(session, run)
+    return view_of(session, run)
 
 
 def new_run(config: ExperimentConfig, **columns: Any) -> Run:
     """A queued run of a config whose sets were checked; not added yet."""
     start = config.training.initialise_from
     forked_from = {"fork_of": start.run, "fork_step": start.step} if isinstance(start, RunStart) else {}
-    return _new_run(
+    return fresh_run(
         **forked_from,
         name=config.name or f"{config.variant}-seed{config.seed}",
         variant=config.variant,
@@ -97,60 +94,9 @@ def new_run(config: ExperimentConfig, **columns: Any) -> Run:
     )
 
 
-def create_external(
-    session: Session,
-    name: str,
-    config: Mapping[str, Any],
-    hypothesis: BarHypothesis | None = None,
-    beat_seconds: float = heartbeat.DEFAULT_SECONDS,
-    project: str = "",
-) -> RunView:
-    """A run that a script of the user's own logs into; it runs until the script says that it ended, and is
-    lost where the script is not heard at least every `beat_seconds`.
-
-    A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot log, and for a
-    config that goes too deep or is too large; Unauthorised as `create`.
-    """
-    accounts.hold(session, who.get())
-    stated = {"hypothesis": checked_hypothesis(hypothesis)} if hypothesis else {}
-    stored = {**checked_config(config), **stated}
-    run = _new_run(
-        name=checked_name(name),
-        project=checked_project(project, NOT_CREATED),
-        origin="external",
-        status=RunStatus.RUNNING,
-        phase="training",
-        config=stored,
-        variation=key_of_json(stored),
-        started_at=clock.now(),
-        **heartbeat.promised(beat_seconds),
-    )
-    rows.add(session, run)
-    events.add(session, run.id, "started", "Logging from outside.", audit.actor())
-    audit.note(session, Action.EXTERNAL_STARTED, subject(run))
-    return _view(session, run)
-
-
-def finish_external(
-    session: Session, run_id: str, status: RunStatus = RunStatus.FINISHED, cause: str = ""
-) -> RunView:
-    """The script that logs an external run says how it ended."""
-    run = _row(session, run_id)
-    if run.origin != "external":
-        raise Conflict(f"Run {run_id} is trained by the lab and ends on its own.", "To stop it, cancel it.")
-    if not status.is_over:
-        message = f"must be one of {', '.join(OVER)}, not {status.value}."
-        raise invalid("The run was not ended.", "status", message)
-    text = cause or "Reported by the script."
-    if not end(session, run_id, LOGGING, status, text, origin="external", status_cause=cause):
-        raise _wrong_state(run, "ended")
-    audit.note(session, Action.EXTERNAL_ENDED, subject(run), f"as {status.value}")
-    return get(session, run_id)
-
-
 def get(session: Session, run_id: str) -> RunView:
     """One run; NotFound suggests the nearest ids."""
-    return _view(session, _row(session, run_id))
+    return view_of(session, row_of(session, run_id))
 
 
 def several(
@@ -158,7 +104,7 @@ def several(
 ) -> list[RunView]:
     """Runs in the given order, with the metrics called `metrics` (None: all); NotFound as `get`."""
     found = rows.several(session, run_ids)
-    listed = [found.get(run_id) or _row(session, run_id) for run_id in run_ids]
+    listed = [found.get(run_id) or row_of(session, run_id) for run_id in run_ids]
     return Facts(session, listed, metrics).views()
 
 
@@ -170,30 +116,12 @@ def existing(session: Session, run_ids: Sequence[str]) -> list[RunView]:
 
 def check_exists(session: Session, run_id: str) -> None:
     """NotFound, with the nearest ids, if there is no such run."""
-    _row(session, run_id)
-
-
-def check_logs_here(session: Session, run_id: str) -> None:
-    """Conflict unless the run is an external one that has not ended."""
-    run = _row(session, run_id)
-    if run.origin != "external":
-        raise Conflict(
-            f"Run {run_id} is trained by the lab; its worker records its metrics.",
-            "Create an external run: POST /api/v1/runs/external.",
-        )
-    if run.status not in LOGGING:
-        raise _wrong_state(run, "logged to", "Create a new run: POST /api/v1/runs/external.")
-
-
-def hear(session: Session, run_id: str, within: float | None = None, step: int = 0) -> float:
-    """A sign of life from the script of an external run; by when the next is due (`heartbeat.hear`)."""
-    check_logs_here(session, run_id)
-    return heartbeat.hear(session, _row(session, run_id), within, step)
+    row_of(session, run_id)
 
 
 def request_cancel(session: Session, run_id: str) -> RunView:
     """Stop a run: a queued one at once, a running one as soon as its process and memory are gone."""
-    run = _row(session, run_id)
+    run = row_of(session, run_id)
     if stop(session, run):
         audit.note(session, Action.CANCELLED, subject(run))
     return get(session, run_id)
@@ -210,9 +138,9 @@ def stop(session: Session, run: Run) -> bool:
     cancelling = RunStatus.CANCELLING
     if transition_run(session, run.id, (RunStatus.RUNNING,), cancelling, text, data=audit.actor()):
         return True
-    now = _row(session, run.id)
+    now = row_of(session, run.id)
     if now.status != RunStatus.CANCELLING:
-        raise _wrong_state(now, "cancelled", "To run it again, resume or clone it.")
+        raise wrong_state(now, "cancelled", "To run it again, resume or clone it.")
     return False
 
 
@@ -221,7 +149,7 @@ def clone(
 ) -> RunView:
     """Queue a new run with the config of another, changed by `overrides`: nested, or by dotted paths; it
     belongs to `project`, or (None) to that of the other. Errors as `create`."""
-    parent = _row(session, run_id)
+    parent = row_of(session, run_id)
     if parent.origin == "external":
         raise Conflict(f"Run {run_id} is an external run and cannot be trained by the lab.")
     config = parse_experiment(apply_overrides(parent.config, list(assignments(overrides or {}))))
@@ -264,7 +192,7 @@ def resume(session: Session, run_id: str, ref: Ref | None = None) -> RunView:
     one of them, and where as many runs of its owner wait as may. `status_cause` of the result says from
     which step.
     """
-    run = _row(session, run_id)
+    run = row_of(session, run_id)
     if run.origin == "external":
         raise Conflict(f"Run {run_id} is an external run and cannot be trained by the lab.")
     kept = checkpoints.latest(session, run_id) if ref is None else keeping.find(session, run_id, ref)
@@ -287,7 +215,7 @@ def resume(session: Session, run_id: str, ref: Ref | None = None) -> RunView:
         judgement={},
     )
     if not resumed:
-        raise _wrong_state(run, "resumed", "Only a failed or cancelled run can; clone it to run it again.")
+        raise wrong_state(run, "resumed", "Only a failed or cancelled run can; clone it to run it again.")
     if ref is not None and kept is not None:
         checkpoints.forget_after(session, run_id, kept.step)
     audit.note(session, Action.RESUMED, subject(run), where)
@@ -308,7 +236,7 @@ def edit(
 
     Conflict, with both texts, where a field is no longer what the change builds on.
     """
-    run = _row(session, run_id)
+    run = row_of(session, run_id)
     session.refresh(run, with_for_update=True)  # two at once: the second one sees what the first one wrote
     changes = {"name": name, "tags": tags, "notes": notes, "archived": archived, "project": project}
     before = written(run)
@@ -326,7 +254,7 @@ def edit(
     session.flush()
     if changed := [field for field, text in written(run).items() if text != before[field]]:
         audit.note(session, Action.EDITED, subject(run), ", ".join(changed))
-    return _view(session, run)
+    return view_of(session, run)
 
 
 def written(run: Run) -> dict[str, Any]:
@@ -343,15 +271,15 @@ def written(run: Run) -> dict[str, Any]:
 
 def text_version(session: Session, run_id: str) -> str:
     """The version of what people wrote about a run; NotFound."""
-    return edits.version_of(written(_row(session, run_id)))
+    return edits.version_of(written(row_of(session, run_id)))
 
 
 def delete(session: Session, run_id: str) -> None:
     """Delete a run that is over, with all that was recorded. Its files: `remove_artifacts`, afterwards."""
     rows.hold(session, run_id)
-    run = _row(session, run_id)
+    run = row_of(session, run_id)
     if not RunStatus(run.status).is_over:
-        raise _wrong_state(run, "deleted", "Cancel it first.")
+        raise wrong_state(run, "deleted", "Cancel it first.")
     if (active := jobs.active_of(session, run_id)) is not None:
         raise Conflict(
             f"Run {run_id} is being evaluated: evaluation {active}.", "Cancel the evaluation first."
@@ -388,7 +316,8 @@ def new_id() -> str:
     return "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
 
 
-def _new_run(**values: Any) -> Run:
+def fresh_run(**values: Any) -> Run:
+    """A run of whoever asks, with an id unless `values` has one; not added yet."""
     own = {
         "id": new_id(),
         "created_at": time.time(),
@@ -398,16 +327,19 @@ def _new_run(**values: Any) -> Run:
     return Run(**(own | values))
 
 
-def _row(session: Session, run_id: str) -> Run:
+def row_of(session: Session, run_id: str) -> Run:
+    """The run; NotFound suggests the nearest ids."""
     run = rows.get(session, run_id)
     if run is None:
         raise unknown_id("run", run_id, facts_rows.all_ids(session), LISTED_BY)
     return run
 
 
-def _view(session: Session, run: Run) -> RunView:
+def view_of(session: Session, run: Run) -> RunView:
+    """The run as people see it."""
     return Facts(session, [run]).view(run)
 
 
-def _wrong_state(run: Run, what: str, hint: str = "") -> Conflict:
+def wrong_state(run: Run, what: str, hint: str = "") -> Conflict:
+    """`Run k3v9x0q2ab is finished and cannot be resumed.`"""
     return Conflict(f"Run {run.id} is {run.status} and cannot be {what}.", hint)

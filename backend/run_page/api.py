@@ -9,19 +9,16 @@ from pydantic import BaseModel, Field
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.problems import parse_json
-from backend.domain.experiment import BarHypothesis
 from backend.kit.filters.tree import Value
 from backend.kit.format import sayable
 from backend.kit.lists import items_of
 from backend.lifecycle import service as runs
 from backend.lifecycle import tags as run_tags
 from backend.lifecycle.edits import Base
-from backend.lifecycle.heartbeat import DEFAULT_SECONDS, MAX_SECONDS, MIN_SECONDS
 from backend.queue import dispatch
 from backend.run_view import health
 from backend.run_view.health import HealthView
 from backend.run_view.views import RunView
-from backend.runs.status import RunStatus
 from backend.runs_table import exports as run_exports
 from backend.runs_table import saved_views
 from backend.runs_table import search as run_search
@@ -30,7 +27,7 @@ from backend.runs_table.state import RICH
 from backend.web.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
 from backend.web.errors import responses
 from backend.web.inputs import CONFIG, Input
-from backend.web.routing import EDITOR, LOG, VIEWER, Router, needs
+from backend.web.routing import EDITOR, VIEWER, Router
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs", tags=["runs"])
 PROJECT = "What the run belongs to: any short name; empty: nothing."
@@ -61,34 +58,6 @@ class NameView(BaseModel):
     kind: Literal["run", "metric", "config"]
     title: str = Field(description="Of a metric that trainings record; empty for others.")
     values: list[str] = Field(description="What it can be, where that is one of a few texts.")
-
-
-class ExternalRun(Input):
-    """A run that an external script logs here."""
-
-    name: str = Field(min_length=1, max_length=120, examples=["baseline"])
-    config: dict[str, Any] = Field(
-        default={},
-        description="Any JSON object, at most 32 levels deep and 256 KiB; it means nothing to the lab.",
-        examples=[{"lr": 1e-3}],
-    )
-    heartbeat_seconds: float = Field(
-        DEFAULT_SECONDS,
-        ge=MIN_SECONDS,
-        le=MAX_SECONDS,
-        description="The script promises to log points or a heartbeat at least this often.",
-    )
-    hypothesis: BarHypothesis | None = Field(
-        None, description="A bar on a series that the script logs, judged when it says `finished`."
-    )
-    project: str = Field("", description=PROJECT, examples=["arc-2"])
-
-
-class End(Input):
-    """How an external run ended."""
-
-    status: Literal["finished", "failed", "cancelled"] = "finished"
-    cause: str = Field("", max_length=2000)
 
 
 class CloneOf(Input):
@@ -224,19 +193,6 @@ def list_runs(
     )
 
 
-@router.post("/external", status_code=201, responses=responses(401, 413, 422))
-@needs(LOG)
-def create_external_run(body: ExternalRun, response: Response, engine: Database) -> RunView:
-    """Create a run that an external script logs into, by `POST /api/v1/runs/{id}/metrics`."""
-    with session_scope(engine) as session:
-        run = runs.create_external(
-            session, body.name, body.config, body.hypothesis, body.heartbeat_seconds, body.project
-        )
-    announce(run.id)
-    response.headers["Location"] = f"/api/v1/runs/{run.id}"
-    return run
-
-
 @router.get("/export", response_class=Response, responses=responses(401, 422))
 def export_runs(
     engine: Database,
@@ -328,17 +284,6 @@ def resume_run(run_id: RunId, engine: Database) -> RunView:
     with session_scope(engine) as session:
         run = runs.resume(session, run_id)
     dispatch.send(run_id)
-    announce(run_id)
-    return run
-
-
-@router.post("/{run_id}/finish", responses=responses(401, 404, 409, 422))
-@needs(LOG)
-def finish_run(run_id: RunId, engine: Database, body: End | None = None) -> RunView:
-    """Say how an external run ended."""
-    end = body or End()
-    with session_scope(engine) as session:
-        run = runs.finish_external(session, run_id, RunStatus(end.status), end.cause)
     announce(run_id)
     return run
 

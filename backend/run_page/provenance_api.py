@@ -12,6 +12,7 @@ from backend.domain.provenance import Provenance
 from backend.kit.errors import NotFound
 from backend.kit.exports.table_files import File
 from backend.kit.fast_json import dumped
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.run_page.reproduce import Start, recipe, starts_of
 from backend.runs import provenance
@@ -98,7 +99,7 @@ def read_diff(run_id: RunId, attempt: Attempt, engine: Database) -> Response:
 def tell_provenance(run_id: RunId, body: Told, engine: Database) -> StartView:
     """Say what the script of an external run is computed with; what was said before is replaced."""
     with session_scope(engine) as session:
-        runs.check_logs_here(session, run_id)
+        external_runs.check_logs_here(session, run_id)
         found = Provenance.model_validate(body.model_dump(exclude={"changes"}))
         provenance.record(session, run_id, 0, found, body.changes)
         (start,) = (start for start in starts_of(session, run_id) if start.attempt == 0)

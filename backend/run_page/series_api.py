@@ -18,6 +18,7 @@ from backend.kit.fast_json import dumped
 from backend.kit.format import NOT_FINITE
 from backend.kit.lists import items_of
 from backend.kit.problems import did_you_mean
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.metrics.compactor import Compactor
@@ -145,9 +146,9 @@ def log_metrics(run_id: RunId, body: RawBody, engine: Database, compactor: Compa
     """
     frame = _frame(body)
     with session_scope(engine) as session:
-        runs.check_logs_here(session, run_id)
+        external_runs.check_logs_here(session, run_id)
         version = series.append(session, run_id, frame, compacts=False)
-        runs.hear(session, run_id, step=max(frame.steps, default=0))
+        external_runs.hear(session, run_id, step=max(frame.steps, default=0))
     POINTS.inc(sum(value is not None for column in frame.values.values() for value in column))
     compactor.note(run_id, version)
     notify.logged(run_id)

@@ -28,6 +28,17 @@ def append(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
         journal.add_log_lines(session, rows)
 
 
+def append_once(session: Session, run_id: str, lines: Sequence[LogLine], among: int = 5000) -> int:
+    """Add those lines that are not among the newest ones, by time and text: they may have been sent before.
+    How many were added."""
+    run_cursors.hold(session, run_id)
+    newest = journal.last_log_lines(session, run_id, max(among, len(lines)), _wanted("", "info"))
+    known = {(line.wall_time, line.text) for line in newest}
+    new = [line for line in lines if (line.wall_time, line.text[:MAX_LINE]) not in known]
+    append(session, run_id, new)
+    return len(new)
+
+
 def tail(
     session: Session,
     run_id: str,

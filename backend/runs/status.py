@@ -44,6 +44,9 @@ TRAINING: Life = {
 EXTERNAL: Life = {status: frozenset() for status in RunStatus} | {
     RUNNING: frozenset({FINISHED, FAILED, CANCELLED, LOST}),
     LOST: frozenset({FINISHED, FAILED, CANCELLED, RUNNING}),
+    FINISHED: frozenset({RUNNING}),  # the script was started again with the run's id
+    FAILED: frozenset({RUNNING}),
+    CANCELLED: frozenset({RUNNING}),
 }
 
 RUN_LIVES: Mapping[str, Life] = {"training": TRAINING, "external": EXTERNAL}  # by `Run.origin`

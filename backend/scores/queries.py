@@ -107,6 +107,15 @@ def of_key(session: Session, **key: Any) -> Evaluation | None:
     return session.scalars(select(Evaluation).filter_by(**key)).one_or_none()
 
 
+def with_settings(
+    session: Session, run_id: str, set_name: str, step: int, settings: Settings
+) -> Evaluation | None:
+    """The evaluation of a checkpoint on a set by these settings, whatever its tasks; the first of several."""
+    same = {field.name: getattr(settings, field.name) for field in fields(Settings)}
+    query = select(Evaluation).filter_by(run_id=run_id, set_name=set_name, step=step, **same)
+    return session.scalars(query.order_by(Evaluation.id).limit(1)).one_or_none()
+
+
 def delete_outcomes(session: Session, evaluation_id: int) -> None:
     session.execute(delete(Outcome).where(Outcome.evaluation_id == evaluation_id))
 

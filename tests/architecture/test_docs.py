@@ -30,7 +30,7 @@ EXAMPLES = {
     "backend/workers/pages.py",
 }  # of a reader, not of this tree
 CODE = r"\.(?:py|js|css|html|md|toml|yml|sh|txt|svg)"
-TOPS = r"(?:backend|worker|frontend|tests|docs|migrations|benchmarks|docker|\.ci)"
+TOPS = r"(?:backend|worker|frontend|tests|docs|migrations|benchmarks|docker|client|\.ci)"
 
 each_document = pytest.mark.parametrize("document", documents(), ids=lambda document: document.name)
 

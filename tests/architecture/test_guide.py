@@ -11,6 +11,8 @@ import httpx
 
 from tests.support.commands import output
 from tests.support.documents import ROOT
+from tests.support.scripts import points_of, run_ids, run_script
+from tests.support.web import WebServer
 
 GUIDE = (ROOT / "docs/user-guide.md").read_text()
 
@@ -21,15 +23,27 @@ def section(title: str) -> str:
 
 
 def test_a_script_logs_a_run_with_the_calls_of_the_guide(client: httpx.Client) -> None:
-    calls = re.findall(r"^\| `POST (\S+)` \| `(\{.*?\})`", section("Log from my own script"), re.MULTILINE)
-    assert len(calls) == 3
+    calls = re.findall(r"^\| `(POST|PUT) (\S+)` \| `(\{.*?\})`", section("Without the client"), re.MULTILINE)
+    assert len(calls) == 7
     run = ""
-    for path, body in calls:
-        answer = client.post(path.replace("{id}", run), json=json.loads(body))
+    for method, path, body in calls:
+        answer = client.request(method, path.replace("{id}", run), json=json.loads(body))
         assert answer.is_success, answer.text
         run = run or answer.json()["id"]
     assert client.get(f"/api/v1/runs/{run}").json()["status"] == "finished"
     assert set(client.get(f"/api/v1/runs/{run}/series").json()["series"]) == {"loss"}
+
+
+def test_a_script_logs_with_the_three_lines_of_the_guide(
+    tmp_path: Path, server: WebServer, client: httpx.Client
+) -> None:
+    logging, asking = re.findall(r"```python\n(.*?)```", section("Log from my own script"), re.DOTALL)
+    assert "runs.to_pandas()" in asking  # pandas is not installed here
+    for text in (logging, asking.replace("runs.to_pandas()", "runs.rows")):
+        done = run_script(tmp_path, text, server)
+        assert done.returncode == 0, done.stderr
+    (run_id,) = run_ids(tmp_path)
+    assert len(points_of(client, run_id)["loss"]) == 1000
 
 
 def test_the_tutorial_queues_a_run_with_a_claim(home: Path) -> None:

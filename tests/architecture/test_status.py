@@ -14,7 +14,7 @@ OTHERS = {
     "backend/sequential/service.py",  # its own status: running, decided, undecided, failed
     "backend/web/errors.py",  # the HTTP status of an answer
 }
-MAKES = {"_new_run", "add", "put"}  # a new row begins with a status; `put` leaves that of an old one
+MAKES = {"fresh_run", "add", "put"}  # a new row begins with a status; `put` leaves that of an old one
 
 
 def writes(tree: ast.AST) -> Iterator[int]:

@@ -24,8 +24,8 @@ from backend.domain.people import Identity, Role
 from backend.domain.sweeps import parse_sweep
 from backend.groups import service as groups
 from backend.kit.errors import Conflict, EtrmError, InvalidInput
+from backend.lifecycle import external_runs, tags
 from backend.lifecycle import service as runs
-from backend.lifecycle import tags
 from backend.people import service as accounts
 from backend.people import sessions
 from backend.people.tables import Person
@@ -66,7 +66,7 @@ def shared(session: Session) -> tuple[str, int]:
 
 
 def external(session: Session) -> str:
-    return runs.create_external(session, "mine", {}).id
+    return external_runs.create(session, "mine", {}).id
 
 
 def cancelled(session: Session) -> str:
@@ -111,7 +111,7 @@ DOINGS: dict[str, Doing] = {
     "move": (run_of, lambda s, run: order.move(s, str(run), 1), Action.MOVED, "run"),
     "prioritise": (run_of, lambda s, run: order.prioritise(s, str(run), "high"), Action.MOVED, "run"),
     "external": (lambda s: None, lambda s, _: external(s), Action.EXTERNAL_STARTED, "run"),
-    "end": (external, lambda s, run: runs.finish_external(s, str(run)), Action.EXTERNAL_ENDED, "run"),
+    "end": (external, lambda s, run: external_runs.finish(s, str(run)), Action.EXTERNAL_ENDED, "run"),
     "dashboard": (lambda s: None, lambda s, _: dashboards.create(s, "B"), Action.SAVED, "dashboard"),
     "save": (
         lambda s: dashboards.create(s, "Board"),

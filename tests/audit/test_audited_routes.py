@@ -38,6 +38,10 @@ NOT_RECORDED = {
     "POST /api/v1/runs/{run_id}/heartbeat",
     "POST /api/v1/runs/{run_id}/metrics",
     "PUT /api/v1/runs/{run_id}/provenance",
+    "POST /api/v1/runs/{run_id}/log",
+    "POST /api/v1/runs/{run_id}/predictions",
+    "POST /api/v1/runs/{run_id}/alarms",
+    "PUT /api/v1/runs/{run_id}/config",
 }
 
 

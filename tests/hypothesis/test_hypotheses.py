@@ -19,6 +19,7 @@ from backend.evaluation import outcomes as predictions
 from backend.groups import service as groups
 from backend.hypothesis import service as hypotheses
 from backend.kit.errors import InvalidConfig, InvalidInput
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.lifecycle.service import RunView
 from backend.metrics import service as series
@@ -261,9 +262,9 @@ def test_a_clone_keeps_the_hypothesis_and_is_judged_for_itself(engine: Engine) -
 def test_an_external_run_is_judged_by_what_its_script_logged(engine: Engine) -> None:
     stated = BarHypothesis(claim="Mine learns.", measure="reward:max", value=5.0)
     with session_scope(engine) as session:
-        run = runs.create_external(session, "mine", {"lr": 1}, stated)
+        run = external_runs.create(session, "mine", {"lr": 1}, stated)
         series.append(session, run.id, MetricFrame([1, 2], [1.0, 2.0], {"reward": [7.0, 1.0]}))
-        over = runs.finish_external(session, run.id)
+        over = external_runs.finish(session, run.id)
     assert over.hypothesis is not None
     assert (over.hypothesis.verdict, over.hypothesis.value) == ("supported", 7.0)
     assert over.config["lr"] == 1
@@ -278,11 +279,11 @@ def test_what_a_script_cannot_be_judged_by_is_refused(
 ) -> None:
     stated = BarHypothesis.model_validate({"claim": "x", "measure": "reward", **change})
     with session_scope(engine) as session, pytest.raises(InvalidInput) as refused:
-        runs.create_external(session, "mine", {}, stated)
+        external_runs.create(session, "mine", {}, stated)
     assert refused.value.problems[0].field == field
 
 
 def test_a_script_s_own_key_of_that_name_means_nothing(engine: Engine) -> None:
     with session_scope(engine) as session:
-        run = runs.create_external(session, "mine", {"hypothesis": "it works"})
+        run = external_runs.create(session, "mine", {"hypothesis": "it works"})
     assert run.hypothesis is None

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from backend.db.session import reading_scope, session_scope
 from backend.lab import finder
-from backend.lifecycle import service as runs
+from backend.lifecycle import external_runs
 
 
 def kinds(engine: Engine, text: str) -> list[tuple[str, str]]:
@@ -17,8 +17,8 @@ def kinds(engine: Engine, text: str) -> list[tuple[str, str]]:
 
 def test_everything_is_found_by_part_of_its_name_in_any_case(engine: Engine) -> None:
     with session_scope(engine) as session:
-        runs.create_external(session, "Wide_core 50%", {})
-        run_id = runs.create_external(session, "other", {}).id
+        external_runs.create(session, "Wide_core 50%", {})
+        run_id = external_runs.create(session, "other", {}).id
 
     assert kinds(engine, "wide_CORE") == [("run", "Wide_core 50%")]
     assert kinds(engine, "50%") == [("run", "Wide_core 50%")]

@@ -11,7 +11,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import quick
 from backend.domain.records import MetricFrame
 from backend.kit.errors import Conflict
-from backend.lifecycle import heartbeat
+from backend.lifecycle import external_runs, heartbeat
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.queue import sweep as queue_sweep
@@ -28,13 +28,13 @@ SLACK = 100.0
 
 def begin(engine: Engine, seconds: float = PROMISE) -> str:
     with session_scope(engine) as session:
-        return runs.create_external(session, "mine", {}, beat_seconds=seconds).id
+        return external_runs.create(session, "mine", {}, beat_seconds=seconds).id
 
 
 def hear(engine: Engine, run_id: str, within: float | None = None, step: int = 0) -> float:
     """How many seconds from now the next sign of life is due."""
     with session_scope(engine) as session:
-        return runs.hear(session, run_id, within, step) - clock.read(session)
+        return external_runs.hear(session, run_id, within, step) - clock.read(session)
 
 
 def sweep(engine: Engine, count_lapsed: bool = True) -> list[str]:
@@ -139,7 +139,7 @@ def test_a_lost_run_may_be_ended_and_then_hears_nothing(engine: Engine, status: 
         if status is RunStatus.CANCELLED:
             runs.request_cancel(session, run_id)
         else:
-            runs.finish_external(session, run_id, status)
+            external_runs.finish(session, run_id, status)
     assert (read(engine, run_id).status, read(engine, run_id).heartbeat) == (status, None)
     elapse(engine, 1000)
     assert sweep(engine) == []
@@ -157,7 +157,7 @@ def log_late(engine: Engine, run_id: str) -> None:
 def test_a_run_that_ends_while_it_is_logged_to_keeps_nothing_of_that_call(engine: Engine) -> None:
     run_id = begin(engine)
     with session_scope(engine) as session:
-        runs.finish_external(session, run_id)
+        external_runs.finish(session, run_id)
     with pytest.raises(Conflict, match="is finished"):
         log_late(engine, run_id)
     with reading_scope(engine) as session:
@@ -186,6 +186,6 @@ def test_a_run_of_the_lab_has_no_heartbeat(engine: Engine, set_names: None) -> N
     with session_scope(engine) as session:
         run_id = runs.create(session, quick()).id
         with pytest.raises(Conflict, match="its worker records"):
-            runs.hear(session, run_id)
+            external_runs.hear(session, run_id)
     elapse(engine, 10_000)
     assert sweep(engine) == []

@@ -18,6 +18,7 @@ from backend.domain.people import OWNER
 from backend.domain.sweeps import parse_sweep
 from backend.groups import service as groups
 from backend.kit.errors import Conflict, Unauthorised
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.people import service as accounts
 from backend.runs.status import RunStatus
@@ -173,7 +174,7 @@ def test_who_is_removed_after_they_were_let_in_makes_nothing(engine: Engine) -> 
     who.set(token.identity)
     for make in (
         lambda session: runs.create(session, quick()),
-        lambda session: runs.create_external(session, "by a script", {}),
+        lambda session: external_runs.create(session, "by a script", {}),
         lambda session: groups.create(session, quick(), parse_sweep({"seeds": 2})),
     ):
         with session_scope(engine) as session, pytest.raises(Unauthorised, match="account was removed"):
@@ -195,7 +196,7 @@ def test_a_removal_waits_for_the_run_that_its_person_is_making(postgres_url: str
     with ThreadPoolExecutor(1) as pool:
         with session_scope(engine) as session:
             who.set(token.identity)
-            run_id = runs.create_external(session, "by a script", {}).id
+            run_id = external_runs.create(session, "by a script", {}).id
             removing = pool.submit(remove)
             eventually(lambda: _waits_for_a_lock(engine), "the removal to wait")
         removing.result()

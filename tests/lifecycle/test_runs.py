@@ -15,6 +15,7 @@ from backend.domain.config.presets import quick
 from backend.domain.config.problems import parse_experiment
 from backend.domain.records import Alarm, Checkpoint, MetricFrame
 from backend.kit.errors import Conflict, InvalidConfig, InvalidInput, NotFound
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.queue import claims as queue
@@ -221,27 +222,27 @@ def test_a_queued_or_finished_run_cannot_be_resumed(engine: Engine) -> None:
 
 def test_an_external_run_is_logged_into_and_ends_as_its_script_says(engine: Engine) -> None:
     with session_scope(engine) as session:
-        run = runs.create_external(session, " mine ", {"any": ["thing", 1]})
+        run = external_runs.create(session, " mine ", {"any": ["thing", 1]})
         assert (run.name, run.origin, run.status, run.config) == (
             "mine",
             "external",
             "running",
             {"any": ["thing", 1]},
         )
-        runs.check_logs_here(session, run.id)
-        runs.hear(session, run.id, step=12)
+        external_runs.check_logs_here(session, run.id)
+        external_runs.hear(session, run.id, step=12)
         with pytest.raises(InvalidInput, match="must be one of"):
-            runs.finish_external(session, run.id, RunStatus.RUNNING)
-        ended = runs.finish_external(session, run.id, RunStatus.FAILED, "diverged")
+            external_runs.finish(session, run.id, RunStatus.RUNNING)
+        ended = external_runs.finish(session, run.id, RunStatus.FAILED, "diverged")
         assert (ended.status, ended.status_cause, ended.step) == ("failed", "diverged", 12)
-        for refused in (runs.finish_external, runs.check_logs_here, runs.resume, runs.clone):
+        for refused in (external_runs.finish, external_runs.check_logs_here, runs.resume, runs.clone):
             with pytest.raises(Conflict):
                 refused(session, run.id)
 
 
 def test_an_external_run_can_be_cancelled_since_no_process_of_ours_is_behind_it(engine: Engine) -> None:
     with session_scope(engine) as session:
-        run = runs.create_external(session, "mine", {})
+        run = external_runs.create(session, "mine", {})
         assert runs.request_cancel(session, run.id).status == "cancelled"
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, func, select, update
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.records import MetricFrame
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.metrics.points import Points
@@ -210,10 +211,10 @@ def test_what_a_resumed_run_writes_over_leaves_the_tiles_at_once(engine: Engine,
 
 def test_a_deleted_run_leaves_no_tile(engine: Engine, small: None) -> None:
     with session_scope(engine) as session:
-        run_id = runs.create_external(session, "logged by a script", {}).id
+        run_id = external_runs.create(session, "logged by a script", {}).id
     append(engine, run_id, dict.fromkeys(range(200), 1.0))
     with session_scope(engine) as session:
-        runs.finish_external(session, run_id)
+        external_runs.finish(session, run_id)
     with session_scope(engine) as session:
         assert session.scalar(select(func.count()).select_from(Tile))
         runs.delete(session, run_id)

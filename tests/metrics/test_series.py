@@ -15,7 +15,7 @@ from sqlalchemy import Engine, func, select
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.records import MetricFrame
 from backend.kit.errors import InvalidInput
-from backend.lifecycle import service as runs
+from backend.lifecycle import external_runs
 from backend.metrics import service as series
 from backend.metrics.tables import Segment
 from tests.support.databases import SqliteFiles
@@ -116,10 +116,10 @@ def test_live_points_are_gathered_into_few_segments(engine: Engine) -> None:
 
 def test_a_run_that_is_over_is_stored_in_one_segment_per_metric(engine: Engine) -> None:
     with session_scope(engine) as session:
-        run_id = runs.create_external(session, "logged by a script", {}).id
+        run_id = external_runs.create(session, "logged by a script", {}).id
         for step in range(20):
             series.append(session, run_id, frame([step], loss=[1.0], accuracy=[0.5]))
-        runs.finish_external(session, run_id)
+        external_runs.finish(session, run_id)
     assert segments_in(engine) == 2
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from backend.db.session import session_scope
 from backend.domain.records import EvaluationKey, EvaluationSummary, LogLine, MetricFrame, Score, TestOutcome
 from backend.evaluation import outcomes as predictions
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.people import service as people
@@ -46,7 +47,7 @@ def say(engine: Engine, run: str, *lines: str) -> None:
 
 def finish(engine: Engine, run: str) -> None:
     with session_scope(engine) as session:
-        runs.finish_external(session, run)
+        external_runs.finish(session, run)
     notify.run_changed(run)
 
 
@@ -214,7 +215,7 @@ def test_a_deleted_run_ends_its_stream(client: httpx.Client, external: str, data
         events = events_of(response)
         until(events, "status")
         with session_scope(database) as session:
-            runs.finish_external(session, external)
+            external_runs.finish(session, external)
             runs.delete(session, external)
         notify.run_changed(external)
         assert until(events, "end")[-1].data == {"deleted": True}

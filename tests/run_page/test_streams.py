@@ -16,6 +16,7 @@ from backend.db.session import make_engine, session_scope
 from backend.domain.people import Role
 from backend.domain.records import LogLine, MetricFrame
 from backend.kit.errors import NotFound, TooManyRequests
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.people import service as people
@@ -86,7 +87,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 def external(engine: Engine) -> str:
     with session_scope(engine) as session:
-        return runs.create_external(session, "mine", {}).id
+        return external_runs.create(session, "mine", {}).id
 
 
 def write(engine: Engine, run_id: str, step: int) -> None:
@@ -103,7 +104,7 @@ def say(engine: Engine, run_id: str, *texts: str) -> None:
 
 def finish(engine: Engine, run_id: str) -> None:
     with session_scope(engine) as session:
-        runs.finish_external(session, run_id)
+        external_runs.finish(session, run_id)
     notify.changed(run_id)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import quick, trm_arc1
 from backend.kit.errors import InvalidInput
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.runs_table import search as run_search
 from tests.support.records.rows import HELD_OUT, TRAINED_ON, create, evaluate, record
@@ -30,7 +31,7 @@ def test_a_filter_finds_runs_by_field_config_result_and_metric(engine: Engine) -
         record(session, good.id, **{"accuracy/token": 0.9})
         record(session, bad.id, **{"accuracy/token": 0.2})
         runs.edit(session, good.id, tags=["keep"])
-        runs.create_external(session, "theirs", {"optimiser": {"lr": 0.1}})
+        external_runs.create(session, "theirs", {"optimiser": {"lr": 0.1}})
     with reading_scope(engine) as session:
         assert names(session) == ["theirs", "trm-arc1", "bad", "good"]
         assert names(session, "pass1 > 10%") == ["good"]
@@ -51,7 +52,7 @@ def test_runs_are_sorted_by_any_value_and_those_without_it_come_last(engine: Eng
     for seed in (3, 1, 2):
         create(engine, name=f"s{seed}", seed=seed)
     with session_scope(engine) as session:
-        runs.create_external(session, "none", {})
+        external_runs.create(session, "none", {})
     with reading_scope(engine) as session:
         assert names(session, sort="seed") == ["s1", "s2", "s3", "none"]
         assert names(session, sort="-seed") == ["s3", "s2", "s1", "none"]

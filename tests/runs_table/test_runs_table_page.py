@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from backend.comparison import service as compare
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import quick
-from backend.lifecycle import service as runs
+from backend.lifecycle import external_runs
 from backend.runs_table.cells import Cell, columns_of
 from backend.runs_table.configurations import VariationRow, told_apart, variations
 from tests.comparison.test_compare import evaluate, queued
@@ -28,7 +28,7 @@ def test_rows_differ_in_what_somebody_chose_and_not_in_how_their_configs_are_wri
     add_run(engine, "older", variant="deterministic", config=older, variation="a")
     changed = queued(engine, optimisation=quick().optimisation.model_copy(update={"learning_rate": 0.5}))
     with session_scope(engine) as session:
-        theirs = runs.create_external(session, "theirs", {"lr": 0.1}).id
+        theirs = external_runs.create(session, "theirs", {"lr": 0.1}).id
         found = told_apart(session, variations(session, "", "created", columns_of(["pass1"]), baseline=""))
     differs = {row.runs[0]: row.differs for row in found}
     assert set(differs) == {"older", changed, theirs}

@@ -10,7 +10,7 @@ import pytest
 
 from backend.db.session import session_scope
 from backend.domain.metrics import NAMES
-from backend.lifecycle import service as runs
+from backend.lifecycle import external_runs
 from tests.support.databases import SqliteFiles
 from tests.support.web import WebServer
 
@@ -21,7 +21,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> 
     folder: Path = tmp_path_factory.mktemp("unrecorded")
     server = WebServer(folder, {"ETRM_HOME": str(folder), "ETRM_DATABASE_URL": sqlite_files.new()})
     with session_scope(server.engine) as session:
-        runs.create_external(session, "theirs", {})
+        external_runs.create(session, "theirs", {})
     yield server
     server.stop()
 

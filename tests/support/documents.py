@@ -63,6 +63,17 @@ def anchors(text: str) -> set[str]:
 @cache
 def files() -> frozenset[str]:
     """Every file of the product, as a path from the root."""
-    tops = ("backend", "worker", "frontend", "tests", "docs", "migrations", "benchmarks", "docker", ".ci")
+    tops = (
+        "backend",
+        "worker",
+        "frontend",
+        "tests",
+        "docs",
+        "migrations",
+        "benchmarks",
+        "docker",
+        "client",
+        ".ci",
+    )
     inside = (path for top in tops for path in (ROOT / top).rglob("*") if "__pycache__" not in path.parts)
     return frozenset(str(path.relative_to(ROOT)) for path in [*inside, *ROOT.glob("*.*")] if path.is_file())

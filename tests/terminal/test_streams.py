@@ -15,6 +15,7 @@ from backend.db.session import make_engine, session_scope
 from backend.domain.records import LogLine
 from backend.embedded.database import prepare
 from backend.kit.streams import cleaned, console, one_line, printable
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.runs import logs
 from backend.terminal.tables import show
@@ -62,7 +63,7 @@ def hostile_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     prepare(url).dispose()
     engine = make_engine(url)
     with session_scope(engine) as session:
-        run = runs.create_external(session, f"name{CLEAR}", {"key": TITLE})
+        run = external_runs.create(session, f"name{CLEAR}", {"key": TITLE})
         runs.edit(session, run.id, tags=[f"tag{LINK}"], notes=CLEAR)
         logs.append(session, run.id, [LogLine(0.0, "info", f"line{CLEAR}\nforged")])
     engine.dispose()

@@ -16,6 +16,7 @@ from backend.domain.arc.grid import Grid
 from backend.domain.config.presets import quick
 from backend.domain.records import Alarm, EvaluationKey, Prediction, TestOutcome
 from backend.evaluation import outcomes as predictions
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.people import service as accounts
 from tests.support.pages.forms import Form
@@ -137,7 +138,7 @@ def test_a_run_page_stands_in_every_status(page_client: httpx.Client, page_db: E
 
 def test_an_external_run_has_a_page_of_its_own(page_client: httpx.Client, page_db: Engine) -> None:
     with session_scope(page_db) as session:
-        run_id = runs.create_external(session, "mine", {"lr": 0.1, "nested": {"a": [1, 2]}}).id
+        run_id = external_runs.create(session, "mine", {"lr": 0.1, "nested": {"a": [1, 2]}}).id
 
     page = page_client.get(f"/runs/{run_id}").text
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from backend.db.session import session_scope
 from backend.domain.records import MetricFrame
-from backend.lifecycle import service as runs
+from backend.lifecycle import external_runs
 from backend.metrics import service as series
 from tests.e2e.results.test_charts import SHIFTS
 from tests.support.lab import StartedLab
@@ -33,10 +33,10 @@ def spiky(database: Engine) -> list[str]:
         values = 1.0 + 0.05 * draw.normal(size=POINTS)
         values[1 + int(draw.integers(POINTS - 2))] = 1.5
         with session_scope(database) as session:
-            run_id = runs.create_external(session, f"spiky {number}", {}).id
+            run_id = external_runs.create(session, f"spiky {number}", {}).id
             times = (time.time() + steps * 0.1).tolist()
             series.append(session, run_id, MetricFrame(steps.tolist(), times, {"loss": values.tolist()}))
-            runs.finish_external(session, run_id)
+            external_runs.finish(session, run_id)
         ids.append(run_id)
     return ids
 

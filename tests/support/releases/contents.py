@@ -19,7 +19,7 @@ from backend.domain.experiment import BarHypothesis
 from backend.domain.records import Alarm, MetricFrame
 from backend.domain.sweeps import parse_sweep
 from backend.groups import service as groups
-from backend.lifecycle import service as runs
+from backend.lifecycle import external_runs
 from backend.metrics import service as series
 from backend.people import service as accounts
 from backend.queue import claims as queue
@@ -125,11 +125,11 @@ def _external(session: Session) -> None:
     """A run of somebody's own script, with a hypothesis and a config of its own making."""
     bar = BarHypothesis(kind="bar", claim="It learns.", measure="loss", comparison="<=", value=0.5)
     config = {"lr": 0.1, "layers": [64, 64], "sampler": {"name": "none", "p": None}, "seed": 3}
-    run = runs.create_external(session, "mine", config, bar)
+    run = external_runs.create(session, "mine", config, bar)
     values = {"loss": [1.0, 0.5, 0.25], "val/acc": [0.1, None, 0.75]}
     series.append(session, run.id, MetricFrame([10, 20, 30], [1.7e9, 1.7e9 + 1, 1.7e9 + 2], values))
-    runs.hear(session, run.id, step=30)
-    runs.finish_external(session, run.id)
+    external_runs.hear(session, run.id, step=30)
+    external_runs.finish(session, run.id)
 
 
 def _rest(session: Session) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from backend.db.session import session_scope
 from backend.domain.arc.files import read_built_in
 from backend.domain.provenance import Provenance
-from backend.lifecycle import service as runs
+from backend.lifecycle import external_runs
 from backend.runs import provenance
 from tests.support.commands import typed
 from tests.support.processes import Lab
@@ -197,6 +197,6 @@ def test_a_script_says_what_it_runs_and_its_secrets_stay_with_it(
     assert refused.status_code == 422
     assert "commit" in refused.text
     with session_scope(database) as session:
-        runs.finish_external(session, run_id)
+        external_runs.finish(session, run_id)
     assert client.put(f"/api/v1/runs/{run_id}/provenance", json={}).status_code == 409
     assert client.get(f"/api/v1/runs/{run_id}/provenance/7/diff").status_code == 404

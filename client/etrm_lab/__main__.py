@@ -1,0 +1,5 @@
+"""`python -m etrm_lab`."""
+
+from etrm_lab.command import main
+
+main()

@@ -1,0 +1,134 @@
+"""The journal of a run: one append-only file of JSON lines, written before anything is sent.
+
+Beside `ID.jsonl` lie `ID.sent`, how many of its bytes the lab has acknowledged, and `ID.lock`, which is
+locked while a process logs or sends it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from etrm_lab.output import tell_once
+
+Record = dict[str, Any]
+SUFFIX = ".jsonl"
+DIGITS = 20  # of the acknowledged bytes in `.sent`: of fixed length, so that a write replaces it whole
+
+encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+class Busy(Exception):
+    """Another process logs or sends this run."""
+
+
+class Journal:
+    """A run's journal, open for appending. Raises Busy, and OSError where its folder cannot be written."""
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / f"{run_id}{SUFFIX}"
+        self._lock_file = os.open(folder / f"{run_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _lock(self._lock_file)
+        except OSError as error:
+            os.close(self._lock_file)
+            raise Busy(f"Run {run_id} is being logged by another process.") from error
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._sent = os.open(folder / f"{run_id}.sent", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = threading.RLock()  # a signal's handler may log while the same thread does
+        self._unwritten = b""
+        self.size = os.fstat(self._file).st_size
+        if self.size and os.pread(self._file, 1, self.size - 1) != b"\n":
+            self._write(b"\n")  # the line before was cut off: it is no record
+
+    def append(self, record: Record) -> None:
+        """Write a record. On a full disk it waits in memory for the next one."""
+        line = encode(record).encode("utf-8", "replace") + b"\n"
+        with self._lock:
+            self._write(line)
+
+    def _write(self, line: bytes) -> None:
+        data = self._unwritten + line if self._unwritten else line
+        try:
+            written = os.write(self._file, data)
+        except OSError as error:
+            written = 0
+            tell_once(f"{self.path} cannot be written: {error.strerror}.")
+        self._unwritten = data[written:]
+        self.size += written
+
+    @property
+    def acknowledged(self) -> int:
+        """How many bytes the lab has acknowledged."""
+        with suppress(ValueError):
+            return min(int(os.pread(self._sent, DIGITS, 0)), self.size)
+        return 0
+
+    @acknowledged.setter
+    def acknowledged(self, size: int) -> None:
+        with suppress(OSError):  # then it is sent again, which is safe
+            os.pwrite(self._sent, f"{size:0{DIGITS}}".encode(), 0)
+
+    def read(self, start: int, most: int) -> list[tuple[Record, int]]:
+        """(record, where it ends) of the whole lines from `start` on, about `most` bytes; at least one."""
+        data = os.pread(self._file, most, start)
+        while data and b"\n" not in data and start + len(data) < self.size:
+            data += os.pread(self._file, most, start + len(data))
+        found, end = [], start
+        for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
+            end += len(line)
+            record = _record(line)
+            found.append((record or {}, end))
+        return found
+
+    def records(self) -> Iterator[tuple[Record, int]]:
+        """All records, with where each ends."""
+        at = 0
+        while chunk := self.read(at, 1 << 20):
+            yield from chunk
+            at = chunk[-1][1]
+
+    def close(self) -> None:
+        """Let another process log the run."""
+        for descriptor in (self._file, self._sent, self._lock_file):
+            with suppress(OSError):
+                os.close(descriptor)
+
+
+def journals(folder: Path) -> list[Path]:
+    """The journals in a folder, oldest first; one that is named itself is the only one."""
+    if folder.suffix == SUFFIX and folder.is_file():
+        return [folder]
+    return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime)
+
+
+def first_record(path: Path) -> Record:
+    """The record that a journal begins with; empty where it cannot be read."""
+    try:
+        with path.open("rb") as opened:
+            return _record(opened.readline()) or {}
+    except OSError:
+        return {}
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:  # cut off when the machine stopped
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _lock(descriptor: int) -> None:
+    """Lock for this process alone, children that it forks not included; OSError where another one has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,53 @@
+"""Values of W&B scripts that are no numbers: what of them a run keeps is text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+MAX_ROWS = 200  # of a table, in the log
+
+
+class Table:
+    """Rows under columns. Logged, it is a table of text in the run's log."""
+
+    def __init__(
+        self,
+        columns: Sequence[Any] | None = None,
+        data: Iterable[Sequence[Any]] | None = None,
+        dataframe: Any = None,
+        **_: Any,
+    ) -> None:
+        if dataframe is not None:
+            columns, data = list(dataframe.columns), dataframe.values.tolist()
+        self.columns = [str(name) for name in columns or ["Input", "Output", "Expected"]]
+        self.data = [list(row) for row in data or ()]
+
+    def add_data(self, *row: Any) -> None:
+        """Add a row; TypeError where it has another number of values than there are columns."""
+        if len(row) != len(self.columns):
+            raise TypeError(f"the table has {len(self.columns)} columns, the row {len(row)} values.")
+        self.data.append(list(row))
+
+    def text(self) -> str:
+        """The table with columns of equal width."""
+        rows = [self.columns, *([_cell(value) for value in row] for row in self.data[:MAX_ROWS])]
+        widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(len(self.columns))]
+        lines = [
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) for row in rows
+        ]
+        more = len(self.data) - MAX_ROWS
+        return "\n".join(
+            line.rstrip() for line in [*lines, *([f"… and {more} more rows"] if more > 0 else [])]
+        )
+
+
+class Image:
+    """A picture. A run keeps it where it is an ARC grid: rows of colours 0 to 9."""
+
+    def __init__(self, data_or_path: Any, caption: str | None = None, **_: Any) -> None:
+        self.data, self.caption = data_or_path, caption or ""
+
+
+def _cell(value: Any) -> str:
+    return " ".join((f"{value:.6g}" if isinstance(value, float) else str(value)).split())[:60]

@@ -1,0 +1,156 @@
+"""What scripts log, as JSON holds it: numbers, names, configs, grids."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Any
+
+from etrm_lab.output import tell_once
+
+MAX_NAME = 200  # characters of a metric's name, as the lab takes them
+MAX_DEPTH, MAX_BYTES = 28, 250_000  # of a config; the lab takes a little more
+MAX_SIDE, COLOURS = 30, 10  # of a grid
+_NO_NAME = re.compile("[,`\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def number_of(value: Any) -> float | int | None:
+    """A number for what is one: Python's, NumPy's, a tensor of one element. None for anything else."""
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int) and -(2**53) < value < 2**53:
+        return int(value)
+    if isinstance(value, str | bytes):
+        return None
+    try:
+        plain = value.item() if hasattr(value, "item") else value
+        return float(plain) if hasattr(plain, "__float__") else None
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # a tensor of several elements
+        return None
+
+
+def sayable(value: float | None) -> float | str | None:
+    """A number as JSON holds it: what is not finite is a text."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def flattened(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(name, value) of every leaf; the names of nested mappings are joined by /."""
+    for name, value in values.items():
+        whole = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{whole}/")
+        else:
+            yield whole, value
+
+
+def metric_name(name: str) -> str:
+    """The name, if the lab takes it; else the nearest that it takes, which is told once."""
+    clean = _NO_NAME.sub("_", name).strip()[:MAX_NAME].strip() or "_"
+    clean = "".join(mark if mark.isprintable() else "_" for mark in clean)
+    if clean != name:
+        tell_once(
+            f"the metric {name[:40]!r} is logged as {clean[:40]!r}: names have no commas or line breaks."
+        )
+    return clean
+
+
+def text_of(value: Any, most: int = 20_000) -> str:
+    """Text without control characters, cut to `most` characters."""
+    return _NO_TEXT.sub("\ufffd", str(value))[:most]
+
+
+def one_line(value: Any, most: int) -> str:
+    """Text on one line."""
+    return " ".join(text_of(value, most).split())
+
+
+def config_of(config: Any) -> dict[str, Any]:
+    """A config as JSON: of a mapping, a namespace, a dataclass or a pydantic model.
+
+    TypeError for something else; ValueError for what is too deep or too large. A value that JSON does not
+    have is kept as its text, which is told once.
+    """
+    if config is None:
+        return {}
+    found = _members(config)
+    if found is None:
+        raise TypeError(f"config must be a dict or something like one, not {type(config).__name__}.")
+    made = {text_of(name): _json_of(value, f"config.{name}", 1) for name, value in found.items()}
+    size = len(json.dumps(made, ensure_ascii=False).encode(errors="replace"))
+    if size > MAX_BYTES:
+        raise ValueError(f"config has {size:,} bytes as JSON; the lab keeps {MAX_BYTES:,}.")
+    return made
+
+
+def _members(value: Any) -> Mapping[Any, Any] | None:
+    if isinstance(value, Mapping):
+        return value
+    if hasattr(value, "model_dump") and not isinstance(value, type):
+        dumped: Mapping[Any, Any] = value.model_dump()
+        return dumped
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if type(value).__name__ == "Namespace":
+        attributes: dict[str, Any] = vars(value)
+        return attributes
+    return None
+
+
+def _json_of(value: Any, path: str, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"{path} is nested too deeply: at most {MAX_DEPTH} levels.")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return text_of(value)
+    if isinstance(value, int) and abs(value) < 2**63:
+        return int(value)
+    if isinstance(value, float):
+        return sayable(float(value))
+    if (members := _members(value)) is not None:
+        return {text_of(name): _json_of(each, f"{path}.{name}", depth + 1) for name, each in members.items()}
+    if isinstance(value, Sequence | Set) and not isinstance(value, bytes):
+        return [_json_of(each, f"{path}.{at}", depth + 1) for at, each in enumerate(value)]
+    if (number := number_of(value)) is not None:
+        return _json_of(number, path, depth)
+    if not hasattr(value, "__fspath__") and type(value).__module__ != "enum":
+        tell_once(f"{path} is no JSON value ({type(value).__name__}); its text is kept.")
+    return text_of(value, 1000)
+
+
+def digits_of(grid: Any) -> str | None:
+    """Rows of digits joined by /, of a grid as lists, array, tensor or digits; None for what is no grid."""
+    if isinstance(grid, str):
+        return grid if re.fullmatch(r"([0-9]+(/[0-9]+)*)?", grid) and _fits(grid.split("/")) else None
+    rows = grid.tolist() if hasattr(grid, "tolist") else grid
+    try:
+        cells = [[int(cell) for cell in row] for row in rows]
+    except (TypeError, ValueError):
+        return None
+    if any(not 0 <= cell < COLOURS for row in cells for cell in row):
+        return None
+    lines = ["".join(map(str, row)) for row in cells]
+    return "/".join(lines) if _fits(lines) else None
+
+
+def _fits(lines: list[str]) -> bool:
+    return len({len(line) for line in lines}) <= 1 and max(len(lines), *map(len, lines), 0) <= MAX_SIDE
+
+
+def grids_of(grid: Any) -> list[Any]:
+    """The candidates, best first: of one grid itself, or of several in a list."""
+    if grid is None:
+        return []
+    if isinstance(grid, str):
+        return [grid]
+    if hasattr(grid, "tolist"):
+        grid = grid.tolist()
+    first = next(iter(grid), None)
+    is_row = isinstance(first, list | tuple) and not any(hasattr(cell, "__len__") for cell in first)
+    return [grid] if is_row else list(grid)
