@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.data.api import GRID, PairView
 from backend.db.session import reading_scope
@@ -14,6 +14,7 @@ from backend.domain.arc.grid import Grid
 from backend.domain.records import Prediction
 from backend.evaluation import outcomes as predictions
 from backend.evaluation.outcomes import MAX_PAGE, PredictionItem
+from backend.kit.model import Model
 from backend.lifecycle import service as runs
 from backend.run_view.views import ResultView
 from backend.web.deps import Database, RunId
@@ -23,7 +24,7 @@ from backend.web.routing import VIEWER, Router
 router = Router(reads=VIEWER, prefix="/runs/{run_id}", tags=["predictions"])
 
 
-class CandidateView(BaseModel):
+class CandidateView(Model):
     """One candidate answer, by votes."""
 
     rank: int = Field(description="1 is the first attempt.")
@@ -35,7 +36,7 @@ class CandidateView(BaseModel):
     failure_mode: str | None
 
 
-class PredictionView(BaseModel):
+class PredictionView(Model):
     """What an evaluation made of one test input, with all it takes to draw it."""
 
     evaluation: int
@@ -53,7 +54,7 @@ class PredictionView(BaseModel):
     candidates: list[CandidateView]
 
 
-class PredictionList(BaseModel):
+class PredictionList(Model):
     """A page of predictions; pass `next_cursor` as `cursor` for the next one."""
 
     predictions: list[PredictionView]

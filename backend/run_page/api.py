@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.problems import parse_json
@@ -13,6 +13,7 @@ from backend.domain.experiment import BarHypothesis
 from backend.kit.filters.tree import Value
 from backend.kit.format import sayable
 from backend.kit.lists import items_of
+from backend.kit.model import Model
 from backend.lifecycle import service as runs
 from backend.lifecycle import tags as run_tags
 from backend.lifecycle.edits import Base
@@ -39,7 +40,7 @@ PROJECT = "What the run belongs to: any short name; empty: nothing."
 Cell = bool | int | float | str | list[str] | None
 
 
-class RunList(BaseModel):
+class RunList(Model):
     """A page of runs; pass `next_cursor` as `cursor` for the next one."""
 
     runs: list[RunView]
@@ -54,7 +55,7 @@ class RunList(BaseModel):
     )
 
 
-class NameView(BaseModel):
+class NameView(Model):
     """A name of the filter language."""
 
     name: str = Field(examples=["accuracy/token"])
@@ -131,7 +132,7 @@ class Tagging(Input):
     remove: list[str] = Field(default=[])
 
 
-class Tagged(BaseModel):
+class Tagged(Model):
     """What came of it."""
 
     changed: list[str] = Field(description="Ids of the runs whose tags changed.")
@@ -144,7 +145,7 @@ class Archiving(Input):
     archived: bool = True
 
 
-class Archived(BaseModel):
+class Archived(Model):
     """What came of it."""
 
     runs: list[str] = Field(description="Ids.")

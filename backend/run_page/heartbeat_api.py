@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.db.session import session_scope
+from backend.kit.model import Model
 from backend.lifecycle import service as runs
 from backend.lifecycle.heartbeat import MAX_SECONDS, MIN_SECONDS
 from backend.web import notify
@@ -29,7 +30,7 @@ class Beat(Input):
     )
 
 
-class Heard(BaseModel):
+class Heard(Model):
     """The heartbeat is committed."""
 
     due_at: float = Field(description="By when the next one is promised, in seconds since the Unix epoch.")
