@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import make_url
 
+from backend.db.revisions import MIGRATIONS, is_known, is_newest, newest
 from backend.db.session import make_engine
 from backend.db.trouble import translated
 from backend.kit.errors import Conflict, Unavailable
 
-MIGRATIONS = Path(str(files("migrations")))  # a folder of the clone, or of the installed wheel
 ONE_AT_A_TIME = 0x6574726D  # key of the PostgreSQL advisory lock: "etrm"
-_LINK = re.compile(r'^(revision|down_revision) = (?:"(\w+)"|None)$', re.MULTILINE)
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -28,7 +24,7 @@ def upgrade(url: str, revision: str = "head") -> None:
     Alembic, and with it every migration, is loaded only where one is missing.
     """
     _make_folder(url)
-    if revision == "head" and _is_newest(url):
+    if revision == "head" and is_newest(url):
         return
     from alembic import command
     from alembic.config import Config
@@ -67,40 +63,11 @@ def mismatch(connection: Connection) -> Mismatch | None:
     )
 
 
-def newest() -> str:
-    """The revision that `upgrade` brings a database to."""
-    return _revisions()[1]
-
-
-def is_known(revision: str) -> bool:
-    """Whether this code can read, or migrate, a database at `revision`."""
-    return revision in _revisions()[0]
-
-
 def revision_of(connection: Connection) -> str:
     """The revision that a database is at; empty for one without a schema."""
     if not inspect(connection).has_table("alembic_version"):
         return ""
     return ", ".join(sorted(connection.scalars(text("SELECT version_num FROM alembic_version"))))
-
-
-@lru_cache(maxsize=1)
-def _revisions() -> tuple[frozenset[str], str]:
-    """Every revision that this program knows, and the newest, as the files say it: importing all of them
-    takes a good part of a second."""
-    links = [dict(_LINK.findall(path.read_text())) for path in (MIGRATIONS / "versions").glob("*.py")]
-    known = frozenset(each["revision"] for each in links)
-    (head,) = known - {each["down_revision"] for each in links}
-    return known, head
-
-
-def _is_newest(url: str) -> bool:
-    engine = make_engine(url)
-    try:
-        with translated(), engine.connect() as connection:
-            return revision_of(connection) == newest()
-    finally:
-        engine.dispose()
 
 
 def refuse_newer(connection: Connection) -> None:
