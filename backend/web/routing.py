@@ -84,11 +84,11 @@ class Route(routing.Route):
         """The same below `prefix`, where requests pass `dependencies` first."""
         options = {**self._options, "dependencies": [*dependencies, *self._options.get("dependencies", ())]}
         path = f"{prefix}{self.path}"
-        return Route(path, self.endpoint, self.access, self.methods, self.include_in_schema, **options)
+        return Route(path, self.endpoint, self.access, self.methods or (), self.include_in_schema, **options)
 
     async def handle(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         """Answer a request that `matches`; 405 for another method."""
-        if scope["method"] in self.methods:
+        if scope["method"] in (self.methods or ()):
             scope["route"] = self.api
             await self.api.app(scope, receive, send)
         else:
