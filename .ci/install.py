@@ -31,13 +31,18 @@ TORCH_INDEX = "https://download.pytorch.org/whl"  # PyTorch's own index; one fol
 BUILD = re.compile(r"default|cpu|cu\d{3}|rocm\d+(\.\d+)*|xpu")
 # Imported once after the install, so that processes that start together do not each compile them.
 USED = (
+    "alembic.command",
     "backend.app",
     "backend.cli.app",
     "backend.embedded.database",
+    "backend.web.broker",
+    "markdown_it",
+    "psycopg",
     "worker.service.tasks",
     "worker.service.train",
     "worker.cli.app",
 )
+OWN = ("backend", "worker", "frontend", "migrations")  # whole: much of it is loaded with its first use
 REPORT_INTERVAL = 15.0  # seconds between two signs of life
 PIP = (sys.executable, "-m", "pip")
 PIP_INSTALL = (*PIP, "install", "--no-input", "--disable-pip-version-check", "--no-compile", "--no-deps")
@@ -111,6 +116,8 @@ def install(locks: Sequence[str], project: bool) -> None:
         )
         writing = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         run([sys.executable, "-c", f"import {', '.join(USED)}"], "compiling what is used", writing)
+        folders = [str(ROOT / name) for name in OWN]
+        run([sys.executable, "-m", "compileall", "-q", *folders], "compiling the project", writing)
 
 
 def choose_build(environ: Mapping[str, str], system: str, driver: bool) -> Build:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from backend.alerts import api as webhook
 from backend.audit import api as audit
@@ -68,9 +68,9 @@ V1 = (
     webhook,
 )
 
-router = APIRouter()
-for _part in V1:
-    router.include_router(_part.router, prefix="/api/v1", dependencies=[Depends(repeated_keys.check)])
-router.include_router(health.router)
-router.include_router(figures.router)
-router.include_router(docs.router)
+ROUTES = [
+    *(route.under("/api/v1", [Depends(repeated_keys.check)]) for part in V1 for route in part.router.routes),
+    *health.router.routes,
+    *figures.router.routes,
+    *docs.router.routes,
+]

@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from backend.alerts import webhook
-from backend.api_routes import router as api_router
+from backend.api_routes import ROUTES as API_ROUTES
 from backend.audit import service as audit
 from backend.db import waits as waiting
 from backend.db.session import make_engine, session_scope
@@ -28,7 +28,7 @@ from backend.lab.docs_api import document
 from backend.lab.error_pages import error_page
 from backend.lab.readiness import Parts, checks
 from backend.metrics.compactor import Compactor
-from backend.page_routes import router as pages_router
+from backend.page_routes import ROUTES as PAGE_ROUTES
 from backend.people.auth import Authentication
 from backend.people.streams import still_valid
 from backend.queue import sweep as queue_sweep
@@ -82,8 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.add_route(ASSETS, serve_assets, methods=["GET"], include_in_schema=False)  # first: asked for most
-    app.include_router(api_router)
-    app.include_router(pages_router)
+    app.router.routes += [*API_ROUTES, *PAGE_ROUTES]
     app.state.addresses = Addresses(app.routes)
     responder.install(app)
     document(app)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from fastapi import APIRouter
-
 from backend.evaluation_page import predictions_pages as predictions
 from backend.web import assets
 from backend.web.pages import PAGES
 
-router = APIRouter()
-for module in (
-    assets,
-    *(import_module(name) for name in dict.fromkeys(page.module for page in PAGES) if name),
-):
-    router.include_router(module.router)
-router.include_router(predictions.router)
+MODULES = dict.fromkeys(page.module for page in PAGES if page.module)
+ROUTES = [
+    *assets.router.routes,
+    *(route for module in MODULES for route in import_module(module).router.routes),
+    *predictions.router.routes,
+]

@@ -6,11 +6,10 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from backend.kit.errors import InvalidInput
 from backend.kit.service_log import LogFormat
@@ -28,12 +27,10 @@ class InvalidSettings(InvalidInput):
     code = "invalid_settings"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Where state lives and where to listen. Unset means embedded: one folder, no server to install."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore", validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
     home: Path = Field(
         Path(".etrm"),
@@ -73,7 +70,7 @@ class Settings(BaseSettings):
         description="s3://BUCKET/PREFIX of an S3-compatible store that checkpoints are published to; "
         "ETRM_ARTIFACTS is then each machine's own copy. Unset: the folder alone.",
     )
-    checkpoint_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
+    checkpoint_folders: tuple[Path, ...] = Field(
         default_factory=lambda data: (data.get("home", Path()) / "checkpoints",),
         description="Folders, separated by commas, in which runs may start from a checkpoint file; "
         "the artifacts folder always is one. Unset: HOME/checkpoints.",
@@ -84,7 +81,7 @@ class Settings(BaseSettings):
         description="GiB of disk space to keep free: with less, a worker takes no work, and uploads and "
         "checkpoints are refused. 0: never.",
     )
-    labels: Annotated[tuple[str, ...], NoDecode] = Field(
+    labels: tuple[str, ...] = Field(
         (),
         description="What runs may ask of this machine's workers in placement.labels, separated by commas.",
     )
@@ -151,11 +148,17 @@ class Settings(BaseSettings):
         repr=False,
         description="API token for ETRM_URL (--token). Unset: the one that etrm login stored.",
     )
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_hosts: tuple[str, ...] = Field(
         (),
         description="Further Host names the web server answers to, separated by commas; "
         "the loopback names and ETRM_HOST always are.",
     )
+
+    def __init__(self, **values: Any) -> None:
+        """`values` by name; what is left out is read from the environment, where empty is unset."""
+        names = ((name.upper().removeprefix(PREFIX), name) for name in os.environ if is_ours(name))
+        environment = {name.lower(): os.environ[variable] for name, variable in names}
+        super().__init__(**{name: text for name, text in environment.items() if text} | values)
 
     @property
     def min_free_bytes(self) -> int:
@@ -173,7 +176,7 @@ class Settings(BaseSettings):
     @staticmethod
     def current() -> Settings:
         """As `load`, but read again only when the environment has changed."""
-        named = (item for item in os.environ.items() if item[0].upper().startswith(PREFIX))
+        named = (item for item in os.environ.items() if is_ours(item[0]))
         return _loaded(os.getcwd(), tuple(named))
 
     @field_validator("home", "artifacts")
@@ -245,6 +248,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute_folders(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
         return tuple(folder.expanduser().absolute() for folder in folders)
+
+
+def is_ours(variable: str) -> bool:
+    """Whether an environment variable is one of the lab's settings; case does not matter."""
+    return variable.upper().startswith(PREFIX)
 
 
 def origin_of(url: str) -> str:

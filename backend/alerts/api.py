@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from backend.alerts import webhook
 from backend.db.session import reading_scope
+from backend.kit.model import Model
 from backend.web.deps import Configured, Database
 from backend.web.errors import responses
 from backend.web.routing import VIEWER, Router
@@ -15,7 +16,7 @@ from backend.web.routing import VIEWER, Router
 router = Router(reads=VIEWER, prefix="/webhook", tags=["runs"], responses=responses(401))
 
 
-class DeliveriesView(BaseModel):
+class DeliveriesView(Model):
     """What became of all alarms; each says so itself among its run's `alarms`."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -28,7 +29,7 @@ class DeliveriesView(BaseModel):
     error_run_id: str
 
 
-class WebhookView(BaseModel):
+class WebhookView(Model):
     """Where alarms go."""
 
     host: str = Field(description="Host of ETRM_WEBHOOK_URL; empty if it is not set.")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.audit import service as audit
 from backend.db.session import reading_scope
 from backend.kit.exports.table_files import Format
+from backend.kit.model import Model
 from backend.web.deps import Database, attached
 from backend.web.errors import responses
 from backend.web.routing import ADMIN, Router
@@ -20,7 +21,7 @@ Person = Annotated[str, Query(max_length=audit.MAX_TEXT, description="Only of th
 Does = Annotated[str, Query(description="Only this action; empty for all.", examples=["launched"])]
 
 
-class AuditEntryView(BaseModel):
+class AuditEntryView(Model):
     """One action of one person."""
 
     id: int
@@ -35,7 +36,7 @@ class AuditEntryView(BaseModel):
     detail: str
 
 
-class AuditPageView(BaseModel):
+class AuditPageView(Model):
     """Entries, newest first; pass `next_cursor` as `cursor` for those before them."""
 
     entries: list[AuditEntryView]

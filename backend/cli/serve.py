@@ -41,6 +41,7 @@ def web(
     from backend.terminal.port import address_of, bind, local_address
     from backend.terminal.private import close_to_others
     from backend.web.entrance.connection import Connection
+    from backend.web.entrance.server import Server
 
     set_variable("HOST", host)
     set_variable("PORT", port)
@@ -54,13 +55,14 @@ def web(
         "backend.app:create_app",
         factory=True,
         http=Connection,
+        ws="none",
         access_log=False,  # ours: backend.web.entrance.trace
         log_config=LOGGING_CONFIG if settings.log_format == "text" else None,
         log_level="info",
         use_colors=False,  # what is printed is cleaned of them
         timeout_graceful_shutdown=3,  # event streams never end by themselves
     )
-    uvicorn.Server(config).run(sockets=[bound])
+    Server(config).run(sockets=[bound])
 
 
 def migrate() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast, get_args
 
 from fastapi import Query
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.comparison import replicates
@@ -23,6 +23,7 @@ from backend.kit.exports.table_files import File, check
 from backend.kit.exports.typeset import ENDINGS, MEDIA_TYPES, Typesetting, typeset
 from backend.kit.fast_json import dumped
 from backend.kit.lists import items_of
+from backend.kit.model import Model
 from backend.metrics.frames import MAX_STEP
 from backend.metrics.thinning import MIN_POINTS
 from backend.run_page.series_api import CurveView, shipped
@@ -40,7 +41,7 @@ Runs = Annotated[
 ]
 
 
-class VariationView(BaseModel):
+class VariationView(Model):
     """Runs that differ in their seed alone."""
 
     label: str = Field(examples=["deterministic · width 128"])
@@ -48,14 +49,14 @@ class VariationView(BaseModel):
     runs: list[str] = Field(description="Ids of the runs.")
 
 
-class TaskView(BaseModel):
+class TaskView(Model):
     """One task; the share of its test inputs that each run solves, null where it was not evaluated."""
 
     task: str
     scores: dict[str, float | None]
 
 
-class PairView(BaseModel):
+class PairView(Model):
     """A run beside the baseline on the same tasks."""
 
     run: str
@@ -63,7 +64,7 @@ class PairView(BaseModel):
     reason: str = Field(description="Why there is no comparison; else empty.")
 
 
-class PublishedView(BaseModel):
+class PublishedView(Model):
     """A published result, as printed; never measured here."""
 
     model: str
@@ -76,7 +77,7 @@ class PublishedView(BaseModel):
     caveats: list[str]
 
 
-class CompareView(BaseModel):
+class CompareView(Model):
     """Runs side by side: their results stand in `runs`, their curves come from `/compare/series`."""
 
     runs: list[RunView]
@@ -146,7 +147,7 @@ def _published(row: PublishedResult) -> PublishedView:
     )
 
 
-class SeriesOfRuns(BaseModel):
+class SeriesOfRuns(Model):
     """Curves by run and metric; a run without a metric leaves it out."""
 
     series: dict[str, dict[str, CurveView]]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.comparison.service import Solved, TaskMatrix, Variation
@@ -15,6 +15,7 @@ from backend.domain.crossed import CrossedDifference, Table, unpaired_difference
 from backend.domain.measurement import Protocol
 from backend.domain.statistics import Difference, Mean, holm, mean_of_shares, task_scores
 from backend.kit.format import counted, interval, percent
+from backend.kit.model import Model
 from backend.run_view.views import ResultView, RunView
 from backend.scores import queries as rows
 from backend.scores.measured import common_protocol as common
@@ -52,7 +53,7 @@ class Replicates:
         return sum(asked) / len(asked) if asked else None
 
 
-class ReplicatesView(BaseModel):
+class ReplicatesView(Model):
     """A variation's score over its seeds."""
 
     key: str = Field(description="Id of its first run.")
@@ -70,7 +71,7 @@ class ReplicatesView(BaseModel):
     )
 
 
-class VariationPairView(BaseModel):
+class VariationPairView(Model):
     """Two variations on the same tasks, over their seeds."""
 
     a: ReplicatesView
@@ -97,7 +98,7 @@ class VariationPairView(BaseModel):
         return VERDICTS[self.verdict]
 
 
-class VariationPair(BaseModel):
+class VariationPair(Model):
     """A variation beside the baseline, or why there is no comparison."""
 
     key: str = Field(description="Id of its first run.")

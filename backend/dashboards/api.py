@@ -6,11 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from backend.dashboards import service as dashboards
 from backend.dashboards.service import DashboardView
 from backend.db.session import reading_scope, session_scope
+from backend.kit.model import Model
 from backend.web.deps import Database
 from backend.web.errors import responses
 from backend.web.inputs import Input
@@ -41,7 +42,7 @@ class CopyName(Input):
     name: str = ""
 
 
-class DashboardLine(BaseModel):
+class DashboardLine(Model):
     """A dashboard in a list."""
 
     slug: str
@@ -51,7 +52,7 @@ class DashboardLine(BaseModel):
     updated_at: float
 
 
-class Share(BaseModel):
+class Share(Model):
     """A share link, without its secret."""
 
     model_config = ConfigDict(from_attributes=True)

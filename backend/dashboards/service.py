@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
@@ -22,6 +22,7 @@ from backend.domain.dashboards import Content, Source, encoder_variants, parse_c
 from backend.domain.people import OWNER
 from backend.keeping import service as keeping
 from backend.kit.errors import NotFound
+from backend.kit.model import Model
 from backend.kit.problems import invalid, unknown_id
 from backend.kit.text import trimmed
 from backend.lifecycle import service as runs
@@ -34,7 +35,7 @@ READY_MADE = "encoder-variants"  # there from the start; saved like any other on
 READY_MADE_NAME = "Encoder variants"
 
 
-class DashboardView(BaseModel):
+class DashboardView(Model):
     """A dashboard. `version` goes with a change of it: who changes an old one is told."""
 
     slug: str = Field(examples=["encoder-variants"])

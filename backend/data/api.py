@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from fastapi import Path as InPath
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from backend.data import service as datasets
@@ -26,6 +26,7 @@ from backend.kit.errors import (
     TooLarge,
 )
 from backend.kit.json_text import repeated_key, shown
+from backend.kit.model import Model
 from backend.web.deps import Database
 from backend.web.errors import problems, responses
 from backend.web.routing import EDITOR, VIEWER, Router, needs
@@ -35,7 +36,7 @@ SetName = Annotated[str, InPath(description="Name of a set.", examples=["arc-agi
 GRID = "Rows of digits joined by /."
 
 
-class SetView(BaseModel):
+class SetView(Model):
     """A task set in one line."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -52,14 +53,14 @@ class SetView(BaseModel):
     pairs_words: str = Field(description="`pairs` in words; empty for null.", examples=["1,000 pairs a task"])
 
 
-class PairView(BaseModel):
+class PairView(Model):
     """An input grid and the output its rule gives; null where the truth is not known."""
 
     input: str = Field(description=GRID, examples=["010/111/010"])
     output: str | None = Field(description=GRID)
 
 
-class TaskView(BaseModel):
+class TaskView(Model):
     """One ARC puzzle."""
 
     set: str
@@ -71,7 +72,7 @@ class TaskView(BaseModel):
     )
 
 
-class ImportBody(BaseModel):
+class ImportBody(Model):
     """An import as JSON."""
 
     model_config = ConfigDict(extra="forbid")
@@ -82,7 +83,7 @@ class ImportBody(BaseModel):
     replace: bool = False
 
 
-class ImportCheck(BaseModel):
+class ImportCheck(Model):
     """What an import would do."""
 
     valid: bool

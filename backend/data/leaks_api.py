@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from backend.data import leaks
 from backend.db.session import reading_scope
+from backend.kit.model import Model
 from backend.web.deps import Database
 from backend.web.errors import responses
 from backend.web.routing import VIEWER, Router
@@ -16,7 +17,7 @@ from backend.web.routing import VIEWER, Router
 router = Router(reads=VIEWER, tags=["sets"])
 
 
-class LeakView(BaseModel):
+class LeakView(Model):
     """A training task that gives away an evaluated one."""
 
     training_task: str
@@ -24,7 +25,7 @@ class LeakView(BaseModel):
     what: str = Field(examples=["test 1", "demonstration 2", "the id", "the rule"])
 
 
-class RulesView(BaseModel):
+class RulesView(Model):
     """Two generated sets by the rules that their tasks follow."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -38,7 +39,7 @@ class RulesView(BaseModel):
     )
 
 
-class LeakReportView(BaseModel):
+class LeakReportView(Model):
     """What training on one set would tell of another."""
 
     training_set: str

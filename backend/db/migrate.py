@@ -5,28 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import make_url
 
+from backend.db.revisions import MIGRATIONS, is_known, is_newest, newest
 from backend.db.session import make_engine
 from backend.db.trouble import translated
 from backend.kit.errors import Conflict, Unavailable
 
-MIGRATIONS = Path(str(files("migrations")))  # a folder of the clone, or of the installed wheel
 ONE_AT_A_TIME = 0x6574726D  # key of the PostgreSQL advisory lock: "etrm"
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Create the database file if there is none, and run what migrations are missing, all or nothing."""
+    """Create the database file if there is none, and run what migrations are missing, all or nothing.
+
+    Alembic, and with it every migration, is loaded only where one is missing.
+    """
     _make_folder(url)
+    if revision == "head" and is_newest(url):
+        return
+    from alembic import command
+    from alembic.config import Config
+
     with translated(), migrating_connection(url) as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -61,26 +63,11 @@ def mismatch(connection: Connection) -> Mismatch | None:
     )
 
 
-def newest() -> str:
-    """The revision that `upgrade` brings a database to."""
-    return _revisions()[1]
-
-
-def is_known(revision: str) -> bool:
-    """Whether this code can read, or migrate, a database at `revision`."""
-    return revision in _revisions()[0]
-
-
 def revision_of(connection: Connection) -> str:
     """The revision that a database is at; empty for one without a schema."""
-    return ", ".join(sorted(MigrationContext.configure(connection).get_current_heads()))
-
-
-@lru_cache(maxsize=1)
-def _revisions() -> tuple[frozenset[str], str]:
-    """Every revision that this program knows, and the newest."""
-    scripts = ScriptDirectory(str(MIGRATIONS))
-    return frozenset(each.revision for each in scripts.walk_revisions()), scripts.get_current_head() or ""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return ", ".join(sorted(connection.scalars(text("SELECT version_num FROM alembic_version"))))
 
 
 def refuse_newer(connection: Connection) -> None:

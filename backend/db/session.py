@@ -16,7 +16,6 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from backend.db import watch
 from backend.db.trouble import translated
 from backend.db.turns import Turns
 from backend.db.waits import PATIENT, Waits
@@ -92,6 +91,8 @@ def make_engine(url: str, waits: Waits = PATIENT) -> Engine:
         json_serializer=_as_json,
         json_deserializer=_from_json,
     )
+    from backend.db import watch  # and with it psycopg
+
     watch.install(engine, waits)
     return engine
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, OperationalError, TimeoutError
 
-from backend.db.watch import Silent
+from backend.db.waits import Silence
 from backend.kit.errors import InvalidInput, Unavailable
 
 # SQLSTATEs by which PostgreSQL says that a value does not fit: too long, out of range, not in its encoding.
@@ -60,7 +60,7 @@ def _passes(error: DBAPIError, writes: bool) -> bool:
 
 def _words(error: DBAPIError) -> tuple[str, str]:
     """(message, hint)."""
-    if isinstance(error.orig, Silent):
+    if isinstance(error.orig, Silence):
         return f"The database does not answer: {error.orig}.", BUSY_HINT
     if known := WORDS.get(_state(error)):
         return known

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+class Silence(Exception):
+    """A server does not answer, or not in time."""
+
+
 @dataclass(frozen=True)
 class Waits:
     """Bounds of one use of the database, in seconds."""

@@ -19,7 +19,7 @@ import psycopg
 from psycopg.waiting import Ready
 from sqlalchemy import Engine, event
 
-from backend.db.waits import Waits
+from backend.db.waits import Silence, Waits
 
 Result = TypeVar("Result")
 Check = Callable[[float], None]  # given when the wait began; raises Silent to end it
@@ -30,7 +30,7 @@ DOUBT = 0.4  # of the longest silence: from then on the server is asked
 NOTHING = "it is not responding"
 
 
-class Silent(psycopg.OperationalError):
+class Silent(Silence, psycopg.OperationalError):
     """The server does not answer, or not in time."""
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from backend.domain import metrics as registry
 from backend.kit.errors import FieldProblem, InvalidInput
+from backend.kit.model import Model
 
 COLUMNS = 12  # of the grid that panels lie on
 MAX_PANELS = 60
@@ -28,7 +29,7 @@ Table = Literal["results", "significance", "published", "encoder", "config"]
 At = Literal["newest", "common", "all"]
 
 
-class Part(BaseModel):
+class Part(Model):
     """Strict about unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

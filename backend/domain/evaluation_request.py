@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.retention import NAME
 from backend.kit.errors import FieldProblem, InvalidInput
+from backend.kit.model import Model
 
 MAX_WORKERS = 64
 
 
-class EvaluationRequest(BaseModel):
+class EvaluationRequest(Model):
     """Score one checkpoint of a run on tasks of one set."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=False)  # a body: see web.inputs
 
     set: str = Field(
         "", max_length=200, description="A built-in or imported set; empty means the run's first."

@@ -23,7 +23,7 @@ Hash = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$
 class Provenance(BaseModel):
     """What one start of a run was computed with. An empty text: not known, or there is none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     version: Short = Field("", description="Of ETRM Lab, or of the script's own package.", examples=["0.9.0"])
     source: Hash = Field("", description="SHA-256 over the files of the lab that train and score.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,10 +9,10 @@ from typing import Any, Literal
 
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.votes import OutcomeTrace
+from backend.domain.intervals import wilson_interval
 from backend.domain.log_levels import Level
 from backend.domain.measurement import digest_of
 
-NORMAL = 1.959963984540054  # 97.5 % quantile of the standard normal distribution
 # Notes of outcomes that no score counts.
 TRUTH_UNKNOWN = "the truth is not known"
 NO_EMBEDDING = "no embedding: TRM was not trained on this task's demonstrations"
@@ -176,13 +175,3 @@ class EvaluationSummary:
     failure_modes: Mapping[str, int] = field(default_factory=dict)  # of first attempts
     seconds: float = 0.0
     extras: Mapping[str, Any] = field(default_factory=dict)
-
-
-def wilson_interval(solved: float, n: float, z: float = NORMAL) -> tuple[float, float]:
-    """Wilson (1927) score interval of a share; (0, 1) when nothing was tried. n may be an effective one."""
-    if n == 0:
-        return 0.0, 1.0
-    share = solved / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from backend.domain.records import NORMAL, Score, wilson_interval
+from backend.domain.intervals import NORMAL, wilson_interval
+from backend.domain.records import Score
 
 MAX = sys.float_info.max
 SAFE_EXPONENT = 480  # of two: the squares of larger values are infinite

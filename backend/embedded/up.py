@@ -6,10 +6,12 @@ import http.client
 import os
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.db import revisions
 from backend.embedded.signals import Signals, listening
 from backend.embedded.supervisor import Service, Stopped, Supervisor
 from backend.kit.errors import Unavailable
@@ -67,17 +69,21 @@ class _Lab:
         say("Stopped.")
 
     def _start(self, demo: bool) -> None:
-        from backend.embedded import database
-
+        """Each part is started as soon as what it needs is there, not when the one before it answers."""
+        url = self._settings.database_url
         broker_url = self._settings.broker_url or self._start_broker()
-        check_broker(broker_url)
         os.environ.update(self._environment(broker_url))
-        engine = database.prepare(self._settings.database_url)
-        say(f"Starting the web server and the worker; data and logs are in {self._settings.home}")
+        if self._settings.broker_url:
+            check_broker(broker_url)
+        is_ready = revisions.is_newest(url)
+        wait = self._start_servers() if is_ready else None
+        from backend.embedded import database  # SQLAlchemy is loaded while the others start
+
+        engine = database.prepare(url)
         try:
             if demo:
                 database.queue_demo(engine)
-            self._start_servers(engine)
+            (wait or self._start_servers())(engine)
             home.announce(self._lock, Holder(os.getpid(), self._url, broker_url))
             say("Open this link in a browser to log in (works once, for ten minutes):")
             print(database.login_address(engine, self._url), flush=True)
@@ -105,20 +111,25 @@ class _Lab:
         folder.mkdir(exist_ok=True)
         broker = valkey.Broker(folder)
         child = self._supervisor.start(Service("broker", broker.command, stdin=broker.config))
-        self._supervisor.until(lambda: valkey.answers(broker.url), child)
+        self._supervisor.until(broker.answers, child)
         return broker.url
 
-    def _start_servers(self, engine: Engine) -> None:
-        """Web server and worker start side by side, since each takes a second or two."""
-        from backend.embedded import database
-
+    def _start_servers(self) -> Callable[[Engine], None]:
+        """Start web server and worker side by side; what waits until both answer."""
+        say(f"Starting the web server and the worker; data and logs are in {self._settings.home}")
         descriptor = self._web_socket.fileno()
         command = [sys.executable, "-m", "backend.cli", "web", "--fd", str(descriptor)]
         web = self._supervisor.start(Service("web server", command, descriptors=(descriptor,)))
         command = [sys.executable, "-m", "worker", "worker"]
         worker = self._supervisor.start(Service("worker", command, grace=WORKER_GRACE))
-        self._supervisor.until(lambda: _web_answers(self._web_socket), web)
-        self._supervisor.until(lambda: database.has_heartbeat(engine, worker.process.pid), worker)
+
+        def wait(engine: Engine) -> None:
+            from backend.embedded import database
+
+            self._supervisor.until(lambda: _web_answers(self._web_socket), web)
+            self._supervisor.until(lambda: database.has_heartbeat(engine, worker.process.pid), worker)
+
+        return wait
 
 
 def check_broker(url: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import socket
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,6 +44,17 @@ class Broker:
     def command(self) -> list[str]:
         """Reads its config from standard input: a password has no place in the process list."""
         return [str(server_program()), "-"]
+
+    def answers(self) -> bool:
+        """Whether it takes commands; asked without the redis package, which loads longer than it starts."""
+        question = f"AUTH {self.password}\r\nPING\r\n".encode()
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+                connection.sendall(question)
+                with connection.makefile("rb") as answers:
+                    return [answers.readline(), answers.readline()] == [b"+OK\r\n", b"+PONG\r\n"]
+        except OSError:
+            return False
 
     @property
     def config(self) -> bytes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from backend.kit.model import Model
 from backend.scores.measured import PassView, ProtocolView
 from backend.scores.oracle import OracleView
 from backend.scores.paired import DifferenceView, SideView
@@ -20,7 +21,7 @@ class MemberView(SideView):
     )
 
 
-class PooledInput(BaseModel):
+class PooledInput(Model):
     """The pooled ranking of one test input."""
 
     task_id: str
@@ -36,7 +37,7 @@ class PooledInput(BaseModel):
     note: str
 
 
-class AgainstBest(BaseModel):
+class AgainstBest(Model):
     """The ensemble beside its best member, on the same tasks."""
 
     evaluation: int = Field(description="The member that solves most; of equals the one of the least id.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.domain.records import Score
 from backend.domain.statistics import difference_of_shares, pass_at
+from backend.kit.model import Model
 from backend.runs.tables import Run
 from backend.scores import queries as rows
 from backend.scores.measured import PassView, passed
@@ -16,7 +17,7 @@ from backend.scores.standing import parts
 from backend.scores.tables import Evaluation
 
 
-class GapView(BaseModel):
+class GapView(Model):
     """The same weights on trained-on and on held-out tasks."""
 
     k: int

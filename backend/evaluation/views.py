@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, Field, computed_field
+from pydantic import Field, computed_field
 from sqlalchemy.orm import Session
 
 from backend.domain.arc.votes import DIHEDRAL_NAMES
@@ -15,6 +15,7 @@ from backend.domain.records import TRUTH_UNKNOWN
 from backend.domain.statistics import pass_curve
 from backend.domain.trained_on import Standing
 from backend.evaluation.gap import GapView, gap
+from backend.kit.model import Model
 from backend.runs import queries as run_rows
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
@@ -36,7 +37,7 @@ from backend.workers import waiting
 from backend.workers.tables import EvaluationShare
 
 
-class ShareView(BaseModel):
+class ShareView(Model):
     """One worker's part in an evaluation."""
 
     worker_id: str
@@ -46,7 +47,7 @@ class ShareView(BaseModel):
     seconds: float = Field(description="It computed.")
 
 
-class EvaluationProgress(BaseModel):
+class EvaluationProgress(Model):
     """How far an evaluation is."""
 
     scored: int = Field(description="Test inputs that have their outcome.")
@@ -59,7 +60,7 @@ class EvaluationProgress(BaseModel):
     seconds_left: float | None = Field(description="With as many workers as now.")
 
 
-class ComputeView(BaseModel):
+class ComputeView(Model):
     """What it cost."""
 
     seconds: float = Field(description="Of computing, summed over workers.")
@@ -80,7 +81,7 @@ class ComputeView(BaseModel):
     workers: list[ShareView]
 
 
-class SymmetryView(BaseModel):
+class SymmetryView(Model):
     """How the views of one symmetry vote, over all test inputs scored."""
 
     name: str = Field(examples=["quarter turn left"])
@@ -132,7 +133,7 @@ class EvaluationView(Measured):
         return self.status in ("queued", "running", "cancelling")
 
 
-class TestInputView(BaseModel):
+class TestInputView(Model):
     """What an evaluation made of one test input, in short."""
 
     __test__ = False  # not a pytest class

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Body, Path, Query, Response
-from pydantic import BaseModel
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.evaluation_request import EvaluationRequest
@@ -18,6 +17,7 @@ from backend.evaluation_page import exports, traces
 from backend.evaluation_page import strata as by_stratum
 from backend.evaluation_page.strata import StrataView
 from backend.evaluation_page.traces import AdaptationView, SearchView, StepsView, VotesView
+from backend.kit.model import Model
 from backend.queue import dispatch
 from backend.scores.paired import ComparisonView
 from backend.sequential import service as sequential
@@ -40,13 +40,13 @@ TestIndex = Annotated[int, Path(ge=0, le=2**31, description="Of the test input; 
 SIDE = "Id of an evaluation, or of a run: its held-out headline."
 
 
-class EvaluationList(BaseModel):
+class EvaluationList(Model):
     """Evaluations, newest first, without their curves."""
 
     evaluations: list[EvaluationView]
 
 
-class TestInputList(BaseModel):
+class TestInputList(Model):
     """What an evaluation made of each test input, in short."""
 
     __test__ = False  # not a pytest class
@@ -83,7 +83,7 @@ def list_all_evaluations(
         return EvaluationList(evaluations=evaluations.find(session, run or None, wanted or None, limit))
 
 
-class SequentialList(BaseModel):
+class SequentialList(Model):
     """Sequential comparisons, newest first."""
 
     duels: list[SequentialView]

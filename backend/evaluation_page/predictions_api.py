@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from backend.data.api import GRID, PairView
 from backend.db.session import reading_scope, session_scope
@@ -16,6 +16,7 @@ from backend.domain.records import Prediction
 from backend.evaluation import logged
 from backend.evaluation import outcomes as predictions
 from backend.evaluation.outcomes import MAX_PAGE, PredictionItem
+from backend.kit.model import Model
 from backend.lifecycle import service as runs
 from backend.metrics.frames import MAX_STEP
 from backend.run_view.views import ResultView
@@ -27,7 +28,7 @@ from backend.web.routing import EDITOR, LOG, VIEWER, Router, needs
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["predictions"])
 
 
-class CandidateView(BaseModel):
+class CandidateView(Model):
     """One candidate answer, by votes."""
 
     rank: int = Field(description="1 is the first attempt.")
@@ -39,7 +40,7 @@ class CandidateView(BaseModel):
     failure_mode: str | None
 
 
-class PredictionView(BaseModel):
+class PredictionView(Model):
     """What an evaluation made of one test input, with all it takes to draw it."""
 
     evaluation: int
@@ -57,7 +58,7 @@ class PredictionView(BaseModel):
     candidates: list[CandidateView]
 
 
-class PredictionList(BaseModel):
+class PredictionList(Model):
     """A page of predictions; pass `next_cursor` as `cursor` for the next one."""
 
     predictions: list[PredictionView]
@@ -127,7 +128,7 @@ class LoggedPredictions(Input):
     predictions: list[LoggedPrediction] = Field(min_length=1, max_length=1000)
 
 
-class PredictionsWritten(BaseModel):
+class PredictionsWritten(Model):
     """What was written; it is committed."""
 
     evaluation: int = Field(description="Id of the evaluation that they belong to.")

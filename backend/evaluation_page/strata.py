@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.data import queries as tasks
 from backend.domain.arc.strata import GONE, MEANINGS, STRATA, strata_of
 from backend.domain.statistics import Ranks
 from backend.kit.errors import NotFound
+from backend.kit.model import Model
 from backend.scores import queries as rows
 from backend.scores.measured import PassView, passes_of
 from backend.scores.oracle import OracleView, oracle_of
 
 
-class StratumView(BaseModel):
+class StratumView(Model):
     """The tasks of one stratum."""
 
     name: str = Field(examples=["11 to 15"])
@@ -25,7 +26,7 @@ class StratumView(BaseModel):
     oracle: OracleView | None = Field(description="What all their candidates hold.")
 
 
-class DimensionView(BaseModel):
+class DimensionView(Model):
     """One way to sort tasks; every task is in exactly one stratum."""
 
     name: str = Field(examples=["longest side"])
@@ -33,7 +34,7 @@ class DimensionView(BaseModel):
     strata: list[StratumView] = Field(description="Those that have tasks, in the order of their values.")
 
 
-class StrataView(BaseModel):
+class StrataView(Model):
     """An evaluation by kind of task. Only what a solver may see decides, never a test output."""
 
     evaluation: int

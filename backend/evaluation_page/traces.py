@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.data import queries as task_rows
@@ -24,13 +24,14 @@ from backend.domain.arc.votes import (
 )
 from backend.kit.errors import NotFound
 from backend.kit.format import finite
+from backend.kit.model import Model
 from backend.scores import queries as rows
 from backend.scores.tables import Evaluation, Outcome
 
 GRID = 'Rows of digits joined by "/".'
 
 
-class VoteView(BaseModel):
+class VoteView(Model):
     """The vote of one view."""
 
     view: int = Field(description="Number of the augmentation; 0 is the unchanged form.")
@@ -40,7 +41,7 @@ class VoteView(BaseModel):
     halting_probability: float | None
 
 
-class VotedCandidate(BaseModel):
+class VotedCandidate(Model):
     """A candidate with its voters."""
 
     rank: int
@@ -51,7 +52,7 @@ class VotedCandidate(BaseModel):
     views: list[int]
 
 
-class DihedralView(BaseModel):
+class DihedralView(Model):
     """How the views of one symmetry vote."""
 
     dihedral: int
@@ -61,7 +62,7 @@ class DihedralView(BaseModel):
     correct: int | None = Field(description="That vote for the truth; null where it is not known.")
 
 
-class OfTestInput(BaseModel):
+class OfTestInput(Model):
     """Which test input of which evaluation, and what was asked."""
 
     evaluation: int
@@ -83,7 +84,7 @@ class VotesView(OfTestInput):
     votes: list[VoteView] = Field(description="By view.")
 
 
-class ShownView(BaseModel):
+class ShownView(Model):
     """What the unchanged view shows at some moment, judged afterwards."""
 
     grid: str = Field(description=GRID)
@@ -140,7 +141,7 @@ class SearchView(OfTestInput):
     points: list[SearchPointView] = Field(description="At most 21, evenly over the steps.")
 
 
-class AdaptationPointView(BaseModel):
+class AdaptationPointView(Model):
     """While a task was learned."""
 
     step: int = Field(description="The first is 1.")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.data import service as datasets
 from backend.data.api import GRID, PairView, SetName
@@ -14,6 +14,7 @@ from backend.db.session import reading_scope
 from backend.evaluation_page.predictions_api import CandidateView, candidate_view
 from backend.gallery import service as gallery
 from backend.gallery.service import CHANGES, MAX_PAGE, SIZES, Answer, Filter, Item
+from backend.kit.model import Model
 from backend.kit.problems import invalid_query
 from backend.web.deps import Database
 from backend.web.errors import responses
@@ -51,7 +52,7 @@ def _filter(
 GalleryFilter = Annotated[Filter, Depends(_filter)]
 
 
-class SourceView(BaseModel):
+class SourceView(Model):
     """Which evaluation an answer comes from."""
 
     evaluation: int
@@ -69,7 +70,7 @@ class SourceView(BaseModel):
     distinct_views: bool = Field(description="Views that look alike vote once.")
 
 
-class AnswerView(BaseModel):
+class AnswerView(Model):
     """What one evaluation made of a test input."""
 
     outcome: int = Field(description="Id, for the address of its votes on the task's page.")
@@ -80,7 +81,7 @@ class AnswerView(BaseModel):
     candidates: list[CandidateView]
 
 
-class GalleryItem(BaseModel):
+class GalleryItem(Model):
     """A test input with one answer per evaluation; null where one has not asked it."""
 
     set: str
@@ -92,7 +93,7 @@ class GalleryItem(BaseModel):
     answers: list[AnswerView | None]
 
 
-class GalleryPage(BaseModel):
+class GalleryPage(Model):
     """A page of test inputs; pass `next_cursor` as `cursor` for the next one."""
 
     items: list[GalleryItem]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.domain.arc.votes import unpack_ballots
@@ -14,6 +14,7 @@ from backend.domain.measurement import Protocol
 from backend.domain.statistics import pass_at, ranks_by_task
 from backend.gallery import queries as rows
 from backend.kit.errors import InvalidInput, NotFound
+from backend.kit.model import Model
 from backend.kit.problems import not_valid
 from backend.lifecycle import service as runs
 from backend.run_view.headline import over_checkpoints
@@ -30,7 +31,7 @@ STATES: dict[State, str] = {
 }
 
 
-class CellView(BaseModel):
+class CellView(Model):
     """What one checkpoint made of a test input."""
 
     rank: int | None = Field(description="Of the right answer among all candidates; null without a vote.")
@@ -44,7 +45,7 @@ class CellView(BaseModel):
         return None if self.votes is None or not self.views else self.votes / self.views
 
 
-class CourseView(BaseModel):
+class CourseView(Model):
     """One test input over the checkpoints."""
 
     task_id: str
@@ -57,7 +58,7 @@ class CourseView(BaseModel):
     cells: list[CellView | None] = Field(description="By checkpoint; null where it was not scored.")
 
 
-class CheckpointView(BaseModel):
+class CheckpointView(Model):
     """An evaluated checkpoint: a column of the matrix."""
 
     evaluation: int

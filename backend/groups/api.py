@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.problems import apply_overrides, parse_experiment
@@ -14,6 +14,7 @@ from backend.domain.sweeps import Confound, confounds, parse_sweep
 from backend.groups import service as groups
 from backend.groups.views import GroupSummary, GroupView
 from backend.kit.errors import InvalidInput
+from backend.kit.model import Model
 from backend.kit.problems import invalid
 from backend.lifecycle.input import assignments
 from backend.queue import dispatch
@@ -50,14 +51,14 @@ class NewGroup(Input):
     project: str = Field("", description="Project of its runs; empty: none.", examples=["arc-2"])
 
 
-class PlannedRun(BaseModel):
+class PlannedRun(Model):
     """A run that a sweep would make."""
 
     name: str = Field(examples=["quick · width 64 · seed 0"])
     changes: dict[str, Any] = Field(examples=[{"model.core.width": 64, "seed": 0}])
 
 
-class Plan(BaseModel):
+class Plan(Model):
     """What a sweep would make; where it is not valid, one problem for each mistake and no runs."""
 
     valid: bool
@@ -70,7 +71,7 @@ class Plan(BaseModel):
     )
 
 
-class GroupPage(BaseModel):
+class GroupPage(Model):
     """Groups, newest first; pass `next_cursor` as `cursor` for the next page."""
 
     groups: list[GroupSummary]

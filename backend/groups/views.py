@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.domain.sweeps import Confound
+from backend.kit.model import Model
 from backend.kit.numbers import Number
 from backend.runs.status import RunStatus
 
@@ -25,7 +26,7 @@ def told(verdicts: Statuses, claims: int = 1) -> str:
     return ", ".join([stated, *others])
 
 
-class GroupRun(BaseModel):
+class GroupRun(Model):
     """One run of a group, in short; `GET /api/v1/runs/{id}` says the rest."""
 
     id: str
@@ -34,7 +35,7 @@ class GroupRun(BaseModel):
     status: RunStatus
 
 
-class MeanView(BaseModel):
+class MeanView(Model):
     """A mean over runs that differ in their seed alone."""
 
     n: int = Field(description="Runs that have the value.")
@@ -45,7 +46,7 @@ class MeanView(BaseModel):
     high: float | None
 
 
-class GroupScore(BaseModel):
+class GroupScore(Model):
     """pass@1 on one set: each run's newest finished evaluation by the protocol that most runs share."""
 
     set: str = Field(examples=["arc-agi-1/evaluation"])
@@ -65,7 +66,7 @@ class GroupScore(BaseModel):
     )
 
 
-class VariationView(BaseModel):
+class VariationView(Model):
     """The runs of a group that differ in their seed alone."""
 
     name: str = Field(description="How it differs from the others.", examples=["width 64"])
@@ -93,7 +94,7 @@ class VariationView(BaseModel):
         return next(sure, next((score for score in self.scores if score.maybe_held_out), None))
 
 
-class GroupSummary(BaseModel):
+class GroupSummary(Model):
     """A group in a list. Times are seconds since the Unix epoch."""
 
     id: str
@@ -128,7 +129,7 @@ class GroupView(GroupSummary):
         return [run for variation in self.variations for run in variation.runs]
 
 
-class GroupPlace(BaseModel):
+class GroupPlace(Model):
     """Where a run stands in its group: among the runs that differ from it in their seed alone."""
 
     id: str

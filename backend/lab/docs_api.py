@@ -20,7 +20,7 @@ from backend.domain.people import Scope
 from backend.domain.sweeps import Sweep
 from backend.run_page.series_api import MetricsBody
 from backend.web.errors import ErrorModel, responses
-from backend.web.routing import OPEN, VIEWER, Access, Router
+from backend.web.routing import OPEN, VIEWER, Access, Route, Router
 
 router = Router(reads=VIEWER, include_in_schema=False)
 OWN_MODELS: tuple[type[BaseModel], ...] = (
@@ -47,7 +47,10 @@ def document(app: FastAPI) -> None:
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
             described = get_openapi(
-                title=app.title, version=app.version, description=INTRODUCTION, routes=app.routes
+                title=app.title,
+                version=app.version,
+                description=INTRODUCTION,
+                routes=[each.api for each in app.routes if isinstance(each, Route)],
             )
             _, schemas = models_json_schema(
                 [(model, "validation") for model in OWN_MODELS], ref_template=REFERENCE

@@ -9,9 +9,10 @@ from http import HTTPStatus
 from typing import Literal
 
 from fastapi import Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.kit.errors import Unavailable
+from backend.kit.model import Model
 from backend.lab.readiness import Parts
 from backend.web.routing import OPEN, Router
 
@@ -19,20 +20,20 @@ router = Router(reads=OPEN, tags=["health"])
 NEEDED = ("database", "schema_version")  # without them no page can be shown
 
 
-class Alive(BaseModel):
+class Alive(Model):
     """The web server answers."""
 
     status: Literal["ok"] = "ok"
 
 
-class Part(BaseModel):
+class Part(Model):
     """One part of the lab."""
 
     ok: bool
     message: str = Field("", description="What is wrong and what that means; empty if nothing is.")
 
 
-class Readiness(BaseModel):
+class Readiness(Model):
     """ok: every part is well. degraded: pages work, but queued runs wait or cannot save (no broker, no
     worker, or no artifacts folder). down: no database, or one of another version."""
 

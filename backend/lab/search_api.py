@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from backend.db.session import reading_scope
+from backend.kit.model import Model
 from backend.lab import finder
 from backend.web.deps import Database
 from backend.web.errors import responses
@@ -16,7 +17,7 @@ from backend.web.routing import VIEWER, Router
 router = Router(reads=VIEWER, tags=["search"])
 
 
-class HitView(BaseModel):
+class HitView(Model):
     """Something that was found."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -27,7 +28,7 @@ class HitView(BaseModel):
     address: str = Field(description="Its page.", examples=["/runs/k3v9x0q2ab"])
 
 
-class Hits(BaseModel):
+class Hits(Model):
     """What was found, a few of each kind."""
 
     hits: list[HitView]

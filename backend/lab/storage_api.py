@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from backend.db.session import reading_scope, session_scope
+from backend.kit.model import Model
 from backend.lab import storage
 from backend.runs import checkpoint_files
 from backend.web.deps import Configured, Database
@@ -17,7 +18,7 @@ router = Router(
 )
 
 
-class RunStorageView(BaseModel):
+class RunStorageView(Model):
     """What one run keeps on disk."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -33,7 +34,7 @@ class RunStorageView(BaseModel):
     can_free: bool = Field(description="There are some.")
 
 
-class StorageView(BaseModel):
+class StorageView(Model):
     """What the lab keeps, in bytes."""
 
     model_config = ConfigDict(from_attributes=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.db.session import reading_scope
 from backend.domain.config.presets import PRESETS
 from backend.domain.config.problems import parse_json
 from backend.domain.experiment import ExperimentConfig
 from backend.kit.errors import InvalidConfig
+from backend.kit.model import Model
 from backend.launch import training_tasks
 from backend.lifecycle import input as run_input
 from backend.queue import wait as queue_wait
@@ -27,7 +28,7 @@ from backend.workers.capability import needs_of
 router = Router(reads=VIEWER, writes=EDITOR, tags=["config"])
 
 
-class PresetView(BaseModel):
+class PresetView(Model):
     """A named config to start from."""
 
     name: str = Field(examples=["quick"])
@@ -36,7 +37,7 @@ class PresetView(BaseModel):
     config: dict[str, Any]
 
 
-class Verdict(BaseModel):
+class Verdict(Model):
     """Whether a config can be run; where not, one problem for each mistake."""
 
     valid: bool

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from pydantic import BaseModel, ValidationError
+from pydantic import Field, ValidationError
 
 from backend.kit.errors import Conflict, EtrmError, InvalidInput, StorageFull, Unavailable
+from backend.kit.model import Model
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -26,7 +27,7 @@ QUICKLY = 1  # zlib's level: a database shrinks well even so, weights hardly at 
 UNREADABLE = (KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
-class Part(BaseModel):
+class Part(Model):
     """One member of the archive."""
 
     name: str
@@ -34,7 +35,7 @@ class Part(BaseModel):
     sha256: str
 
 
-class Manifest(BaseModel):
+class Manifest(Model):
     """What a backup says of itself."""
 
     format: int
@@ -43,7 +44,7 @@ class Manifest(BaseModel):
     engine: str  # sqlite or postgresql: where its database came from
     created_at: float  # when its snapshot was taken; seconds since the epoch
     checkpoints: int
-    left_out: list[str] = []  # checkpoints without their files, in words
+    left_out: list[str] = Field([])  # checkpoints without their files, in words
     run: str = ""  # id of the run of which this is all; empty: a whole lab
     parts: list[Part]
 

@@ -18,7 +18,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from backend.db.base import Base
-from backend.db.migrate import newest, refuse_newer, revision_of, upgrade
+from backend.db.migrate import refuse_newer, revision_of, upgrade
+from backend.db.revisions import newest
 from backend.db.session import make_engine, session_scope
 from backend.db.trouble import translated
 from backend.kit.errors import Conflict

@@ -15,7 +15,8 @@ from sqlalchemy.engine import make_url
 from backend.artifacts import service as objects
 from backend.artifacts.manifest import MANIFEST
 from backend.db import clock
-from backend.db.migrate import is_known, refuse_newer
+from backend.db.migrate import refuse_newer
+from backend.db.revisions import is_known
 from backend.db.session import make_engine, reading_scope
 from backend.kit.errors import Conflict, InvalidInput, StorageFull
 from backend.kit.format import size

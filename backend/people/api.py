@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
+from backend.kit.model import Model
 from backend.people import service as accounts
 from backend.web.deps import Database
 from backend.web.errors import responses
@@ -28,7 +29,7 @@ SCOPE = (
 )
 
 
-class Me(BaseModel):
+class Me(Model):
     """Who is asking."""
 
     name: str
@@ -36,7 +37,7 @@ class Me(BaseModel):
     scope: str = Field(description=f"Scope of the token; admin for a browser that a link logged in. {SCOPE}")
 
 
-class PersonView(BaseModel):
+class PersonView(Model):
     """Somebody who works with the lab. Times are seconds since the Unix epoch."""
 
     name: str
@@ -62,13 +63,13 @@ class PersonChange(Input):
     limit_queued: int | None = Field(None, description=QUEUED_LIMIT)
 
 
-class Invitation(BaseModel):
+class Invitation(Model):
     """A link that logs one browser in as this person, once, within a day."""
 
     path: str = Field(description="Append it to the address of the lab.", examples=["/login?token=…"])
 
 
-class TokenView(BaseModel):
+class TokenView(Model):
     """A token without its secret."""
 
     name: str
@@ -93,7 +94,7 @@ class NewToken(Input):
     )
 
 
-class Secret(BaseModel):
+class Secret(Model):
     """A new token; the secret is told only here."""
 
     name: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Path, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
+from backend.kit.model import Model
 from backend.people import auth, sessions
 from backend.web.deps import Database
 from backend.web.errors import responses
@@ -17,7 +18,7 @@ from backend.web.visitor import who
 router = Router(reads=VIEWER, writes=VIEWER, tags=["people"], responses=responses(401))
 
 
-class SessionView(BaseModel):
+class SessionView(Model):
     """A browser in which you are logged in. Times are seconds since the Unix epoch."""
 
     id: str
@@ -29,7 +30,7 @@ class SessionView(BaseModel):
     is_current: bool = Field(description="Whether it is the session of this request.")
 
 
-class Ended(BaseModel):
+class Ended(Model):
     """How many sessions were ended."""
 
     ended: int

@@ -6,11 +6,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import lru_cache
-
-from celery import Celery
-from kombu.exceptions import KombuError
+from typing import TYPE_CHECKING
 
 from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 TASK = "worker.service.tasks.execute_run"
 EVALUATION_TASK = "worker.service.tasks.execute_evaluation"
@@ -38,6 +39,8 @@ def _send(task: str, job_id: str | int) -> bool:
     url = Settings.load().broker_url
     if url is None:
         return False
+    from kombu.exceptions import KombuError
+
     try:
         producer(url).send_task(task, args=[job_id], queue=QUEUE, retry=False, ignore_result=True)
     except (KombuError, OSError) as error:
@@ -56,7 +59,9 @@ def send_all(run_ids: Iterable[str]) -> None:
 
 @lru_cache(maxsize=4)
 def producer(broker_url: str) -> Celery:
-    """A Celery app that only sends, and gives up soon."""
+    """A Celery app that only sends, and gives up soon. Celery is loaded here: reading needs none of it."""
+    from celery import Celery
+
     app = Celery("etrm", broker=celery_url(broker_url), set_as_current=False)
     app.conf.update(
         task_serializer="json",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from backend.evaluation.views import EvaluationView
+from backend.kit.model import Model
 from backend.queue.board import Board
 from backend.run_view.views import RunView
 
 
-class WorkerView(BaseModel):
+class WorkerView(Model):
     """A worker as of its last heartbeat. Times are seconds since the Unix epoch."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -35,7 +36,7 @@ class WorkerView(BaseModel):
     alive: bool
 
 
-class EvaluationQueueView(BaseModel):
+class EvaluationQueueView(Model):
     """Evaluation jobs: `compute.workers` says who shares one, `waiting_reasons` why it waits."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -45,7 +46,7 @@ class EvaluationQueueView(BaseModel):
     ended: list[EvaluationView] = Field(description="Failed or cancelled within a day.")
 
 
-class QueueView(BaseModel):
+class QueueView(Model):
     """Waiting runs, the next one first; each one's `waiting_reasons` say why it waits."""
 
     runs: list[RunView]

@@ -9,12 +9,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.domain.config.problems import parse_experiment
 from backend.kit.errors import InvalidConfig
 from backend.kit.format import counted, rough_duration
+from backend.kit.model import Model
 from backend.run_view.estimates import Estimates
 from backend.runs import order_queries as queue_order
 from backend.runs import queries as rows
@@ -27,7 +28,7 @@ from backend.workers.service import WorkerState
 from backend.workers.waiting import Fleet, Job, nobody_able, out_of_service
 
 
-class WaitView(BaseModel):
+class WaitView(Model):
     """Where a run launched now would stand."""
 
     ahead: int = Field(description="Queued runs ahead of it.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.problems import parse_json
 from backend.kit.filters.tree import Value
 from backend.kit.format import sayable
 from backend.kit.lists import items_of
+from backend.kit.model import Model
 from backend.lifecycle import service as runs
 from backend.lifecycle import tags as run_tags
 from backend.lifecycle.edits import Base
@@ -36,7 +37,7 @@ PROJECT = "What the run belongs to: any short name; empty: nothing."
 Cell = bool | int | float | str | list[str] | None
 
 
-class RunList(BaseModel):
+class RunList(Model):
     """A page of runs; pass `next_cursor` as `cursor` for the next one."""
 
     runs: list[RunView]
@@ -51,7 +52,7 @@ class RunList(BaseModel):
     )
 
 
-class NameView(BaseModel):
+class NameView(Model):
     """A name of the filter language."""
 
     name: str = Field(examples=["accuracy/token"])
@@ -100,7 +101,7 @@ class Tagging(Input):
     remove: list[str] = Field(default=[])
 
 
-class Tagged(BaseModel):
+class Tagged(Model):
     """What came of it."""
 
     changed: list[str] = Field(description="Ids of the runs whose tags changed.")
@@ -113,7 +114,7 @@ class Archiving(Input):
     archived: bool = True
 
 
-class Archived(BaseModel):
+class Archived(Model):
     """What came of it."""
 
     runs: list[str] = Field(description="Ids.")

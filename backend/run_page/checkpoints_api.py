@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.retention import REF
 from backend.keeping import service as keeping
+from backend.kit.model import Model
 from backend.lifecycle import service as runs
 from backend.queue import dispatch
 from backend.run_view.views import RunView
@@ -36,7 +37,7 @@ AliasName = Annotated[str, Path(max_length=200, description="Of the alias.", exa
 Weights = Literal["ema", "raw"]
 
 
-class WeightsFileView(BaseModel):
+class WeightsFileView(Model):
     """A file of weights, to be had from `/checkpoints/{step}/weights`."""
 
     weights: Weights
@@ -44,7 +45,7 @@ class WeightsFileView(BaseModel):
     sha256: str
 
 
-class CheckpointView(BaseModel):
+class CheckpointView(Model):
     """A checkpoint that is complete on disk."""
 
     step: int
@@ -64,7 +65,7 @@ class CheckpointView(BaseModel):
     )
 
 
-class AliasView(BaseModel):
+class AliasView(Model):
     """A name of a checkpoint."""
 
     model_config = ConfigDict(from_attributes=True)

@@ -6,12 +6,13 @@ import math
 from typing import Any, Literal
 
 from fastapi import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.db.session import session_scope
 from backend.domain import records
 from backend.domain.experiment import BarHypothesis
 from backend.domain.log_levels import Level
+from backend.kit.model import Model
 from backend.lifecycle import external_runs
 from backend.lifecycle.heartbeat import DEFAULT_SECONDS, MAX_SECONDS, MIN_SECONDS
 from backend.metrics.frames import MAX_STEP, MAX_WALL_TIME
@@ -73,7 +74,7 @@ class Beat(Input):
     )
 
 
-class Heard(BaseModel):
+class Heard(Model):
     """The heartbeat is committed."""
 
     due_at: float = Field(description="By when the next one is promised, in seconds since the Unix epoch.")
@@ -93,7 +94,7 @@ class Lines(Input):
     lines: list[Line] = Field(max_length=MAX_LINES)
 
 
-class Added(BaseModel):
+class Added(Model):
     """What was written; it is committed."""
 
     added: int = Field(description="How many lines are new; the others were there already.")
@@ -115,7 +116,7 @@ class NewAlarm(Input):
     threshold: float | None = Field(None, description="What it was compared with.")
 
 
-class Raised(BaseModel):
+class Raised(Model):
     """What came of it."""
 
     new: bool = Field(description="False: the run had an alarm of this name already, which stays.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from backend.db.session import reading_scope
 from backend.domain.log_levels import Level
+from backend.kit.model import Model
 from backend.lifecycle import service as runs
 from backend.runs import events, logs
 from backend.web.deps import Database, RunId
@@ -23,7 +24,7 @@ Text = Annotated[
 Least = Annotated[Level, Query(description="Only lines at least as grave: info, warning, error.")]
 
 
-class Row(BaseModel):
+class Row(Model):
     """Base of views that are read off a row."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -38,7 +39,7 @@ class LogLineView(Row):
     text: str
 
 
-class LogPage(BaseModel):
+class LogPage(Model):
     """Lines, oldest first; pass `last_id` as `after` for what comes next."""
 
     lines: list[LogLineView]
@@ -52,7 +53,7 @@ class FoundLine(LogLineView):
     run_name: str
 
 
-class FoundLines(BaseModel):
+class FoundLines(Model):
     """Lines of all runs, newest first; pass `next` as `before` for older ones. None: there are no more."""
 
     lines: list[FoundLine]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Path, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.provenance import Provenance
 from backend.kit.errors import NotFound
 from backend.kit.exports.table_files import File
 from backend.kit.fast_json import dumped
+from backend.kit.model import Model
 from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.run_page.reproduce import Start, recipe, starts_of
@@ -34,7 +35,7 @@ class StartView(Provenance):
     cut: bool = Field(description="Of the uncommitted changes only the beginning is kept.")
 
 
-class ProvenanceView(BaseModel):
+class ProvenanceView(Model):
     """What a run was computed with, and how to compute it again."""
 
     starts: list[StartView] = Field(description="Oldest first.")

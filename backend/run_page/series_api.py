@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import ConfigDict, Field, ValidationError, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from backend.db.session import reading_scope, session_scope
@@ -17,6 +17,7 @@ from backend.kit.errors import FieldProblem, InvalidInput, NotFound
 from backend.kit.fast_json import dumped
 from backend.kit.format import NOT_FINITE
 from backend.kit.lists import items_of
+from backend.kit.model import Model
 from backend.kit.problems import did_you_mean
 from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
@@ -53,7 +54,7 @@ Values = Annotated[
 ]
 
 
-class CurveView(BaseModel):
+class CurveView(Model):
     """One curve. NaN and infinity, which JSON does not have, are null and their steps are listed."""
 
     step: list[int]
@@ -63,7 +64,7 @@ class CurveView(BaseModel):
     nan_steps: list[int]
 
 
-class SeriesView(BaseModel):
+class SeriesView(Model):
     """Curves of one run; `version` is the cursor from which the event stream continues."""
 
     run: str
@@ -71,7 +72,7 @@ class SeriesView(BaseModel):
     series: dict[str, CurveView]
 
 
-class MetricsBody(BaseModel):
+class MetricsBody(Model):
     """Points of several metrics at the same steps, one value for each step."""
 
     model_config = ConfigDict(extra="forbid")
@@ -83,7 +84,7 @@ class MetricsBody(BaseModel):
     wall_time: Seconds | None = Field(None, description="Seconds since the Unix epoch; now, if left out.")
 
 
-class Written(BaseModel):
+class Written(Model):
     """What was written; it is committed."""
 
     version: int

@@ -11,16 +11,20 @@ import typer
 from backend.kit.clock import clock, time_or_date
 from backend.kit.format import counted, short_number
 from backend.kit.streams import one_line
-from backend.terminal.options import AsJson, Least, score_text
+from backend.terminal.options import AsJson, Least, score_text, share_text
+from backend.terminal.tables import show as show_table
 
 if TYPE_CHECKING:
     from backend.run_page.api import Cell
     from backend.run_view.views import RunView
+    from backend.runs.brief import Brief
 
 app = typer.Typer(
     help="Runs: list, archive, restore, tag, note, project, log, export.", invoke_without_command=True
 )
 view_app = typer.Typer(help="Saved views of the runs: list, save, delete.", no_args_is_help=True)
+NONE_YET = "No runs yet. Start one: etrm train quick --queue"
+MORE = "There are more than {limit}: --limit or --filter."
 HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "hypothesis", "started")
 RunIds = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs.")]
 ViewName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the view.")]
@@ -45,26 +49,26 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first; archived ones are left out unless the filter says something about them."""
+    if context.invoked_subcommand:
+        return
+    if not (filter_text or view or sort or columns or as_json) and _show_newest(limit):
+        return
     from backend.kit.lists import as_text
     from backend.run_page import api
     from backend.terminal.calls import call
-    from backend.terminal.tables import show as show_table
 
-    if context.invoked_subcommand:
-        return
     asked = {"filter": filter_text, "view": view, "sort": sort, "columns": as_text(columns or [])}
     page = call(api.list_runs, **asked, limit=limit)
     if as_json:
         print(json.dumps([run.model_dump(mode="json") for run in page.runs], indent=2))
         return
     is_narrowed = filter_text or view
-    none = "No runs match." if is_narrowed else "No runs yet. Start one: etrm train quick --queue"
     rows = [(*_row(run), *map(_text, page.values.get(run.id, []))) for run in page.runs]
-    show_table((*HEADS, *page.columns), rows, empty=none)
+    show_table((*HEADS, *page.columns), rows, empty="No runs match." if is_narrowed else NONE_YET)
     for note in page.notes:
         print(note, file=sys.stderr)
     if page.next_cursor:
-        print(f"There are more than {limit}: --limit or --filter.", file=sys.stderr)
+        print(MORE.format(limit=limit), file=sys.stderr)
 
 
 @app.command()
@@ -130,7 +134,6 @@ def list_views(as_json: AsJson = False) -> None:
     """List the saved views, by name."""
     from backend.runs_table import saved_views, views_api
     from backend.terminal.calls import call
-    from backend.terminal.tables import show as show_table
 
     found = call(views_api.list_views)
     if as_json:
@@ -199,13 +202,43 @@ def _put_away(run_ids: list[str], archived: bool) -> None:
     print(f"Archived {number}." if archived else f"Restored {number}.")
 
 
+def _show_newest(limit: int) -> bool:
+    """Print the newest runs of this machine's lab at once; False where that needs more of the program."""
+    from backend.runs import brief
+    from backend.settings import Settings
+    from backend.terminal.lab import settings
+
+    if Settings.current().url is not None:
+        return False
+    runs = brief.newest(settings().database_url, limit + 1)
+    if runs is None:
+        return False
+    show_table(HEADS, [_brief_row(run) for run in runs[:limit]], empty=NONE_YET)
+    if len(runs) > limit:
+        print(MORE.format(limit=limit), file=sys.stderr)
+    return True
+
+
+def _brief_row(run: Brief) -> tuple[str, ...]:
+    score = share_text(*run.score) if run.score else ""
+    progress, started = _progress(run.share, run.phase), _moment(run.started_at)
+    return (run.id, run.name, run.variant, run.status, progress, score, run.verdict, started)
+
+
 def _row(run: RunView) -> tuple[str, ...]:
     result = run.held_out
     score = result.pass_at(1) if result else None
-    progress = "" if run.progress.share is None else f"{run.progress.share:.0%} {run.progress.phase}"
-    started = "" if run.started_at is None else time_or_date(run.started_at)
+    progress, started = _progress(run.progress.share, run.progress.phase), _moment(run.started_at)
     verdict = run.hypothesis.verdict if run.hypothesis else ""
     return (run.id, run.name, run.variant, run.status, progress, score_text(score), verdict, started)
+
+
+def _progress(share: float | None, phase: str) -> str:
+    return "" if share is None else f"{share:.0%} {phase}"
+
+
+def _moment(moment: float | None) -> str:
+    return "" if moment is None else time_or_date(moment)
 
 
 def _text(value: Cell) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.db.session import reading_scope
 from backend.domain.trained_on import SetPart
 from backend.kit.errors import NotFound
+from backend.kit.model import Model
 from backend.lifecycle import service as runs
 from backend.runs import trained_on
 from backend.web.deps import Database, RunId
@@ -16,7 +17,7 @@ from backend.web.routing import VIEWER, Router
 router = Router(reads=VIEWER, prefix="/runs", tags=["runs"])
 
 
-class LeftOutTask(BaseModel):
+class LeftOutTask(Model):
     """A task that the config names and the training did not use."""
 
     task: str
@@ -24,7 +25,7 @@ class LeftOutTask(BaseModel):
     detail: str = Field(examples=["holds test 1 of 00576224 of arc-agi-1/evaluation"])
 
 
-class SetTrainedOn(BaseModel):
+class SetTrainedOn(Model):
     """What of one set a run was trained on, as task ids."""
 
     set: str = Field(examples=["arc-agi-1/training"])

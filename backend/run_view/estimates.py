@@ -8,11 +8,12 @@ from functools import lru_cache
 from statistics import median
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import canonical_json, deviations, read_stored
+from backend.kit.model import Model
 from backend.run_view.values import RunLine, RunValues
 
 SPEED, MEMORY = "samples_per_second", "memory_bytes:max"
@@ -28,7 +29,7 @@ TELLING: Mapping[str, tuple[str, ...] | None] = {
 }
 
 
-class EstimateView(BaseModel):
+class EstimateView(Model):
     """One run's training, evaluation not counted. All null where no run like it was measured."""
 
     measured_runs: int = Field(description="Runs with the same model, canvas, batch and device it rests on.")

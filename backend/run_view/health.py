@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.domain import health
 from backend.domain.experiment import HealthConfig
 from backend.domain.health import Findings, Health, HeldOut
 from backend.kit.boundary import Broken, shielded
+from backend.kit.model import Model
 from backend.run_view import learning
 from backend.run_view.learning import LearningView
 from backend.run_view.views import RunView
@@ -28,7 +29,7 @@ METRICS = (
 )
 
 
-class EvidenceView(BaseModel):
+class EvidenceView(Model):
     """One measure: what it is now, what it should be, what that means."""
 
     topic: str = Field(examples=["starvation"])
@@ -43,7 +44,7 @@ class EvidenceView(BaseModel):
     about: str = Field(description="What the measure is, and how to read it.")
 
 
-class HealthView(BaseModel):
+class HealthView(Model):
     """The verdict on a run's encoder and what it rests on, and whether the run learns."""
 
     level: str = Field(description="good, warning, bad or quiet; good only where the run generalises too.")

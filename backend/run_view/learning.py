@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.domain.learning import GAP, WORDS, Learning, Learnt, judge
 from backend.domain.metrics.names import BASELINE, EXACT, TOKEN
 from backend.domain.records import Score
 from backend.kit.boundary import Broken, shielded
 from backend.kit.format import finite
+from backend.kit.model import Model
 from backend.run_view.views import RunView
 
 METRICS = (TOKEN, EXACT, BASELINE)  # that it needs
 
 
-class LearningView(BaseModel):
+class LearningView(Model):
     """The verdict on a run's learning."""
 
     level: str = Field(description="good, warning, bad or quiet.")

@@ -7,19 +7,20 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, computed_field
+from pydantic import Field, computed_field
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import read_stored
 from backend.domain.hypothesis.view import HypothesisView
 from backend.domain.trained_on import Shortage
+from backend.kit.model import Model
 from backend.kit.numbers import Number
 from backend.run_view.headline import headlines
 from backend.runs.status import RunStatus
 from backend.scores.measured import Measured
 
 
-class ProgressView(BaseModel):
+class ProgressView(Model):
     """How far a run is."""
 
     phase: str = Field(examples=["training"])
@@ -36,7 +37,7 @@ class ResultView(Measured):
     seconds: float | None
 
 
-class MetricView(BaseModel):
+class MetricView(Model):
     """A metric in three numbers. A last value that is no finite number is a text: "NaN", "Infinity" or
     "-Infinity"; the least and the greatest are of the finite values, null where there is none."""
 
@@ -46,7 +47,7 @@ class MetricView(BaseModel):
     step: int = Field(description="Step of the last point.")
 
 
-class DeliveryView(BaseModel):
+class DeliveryView(Model):
     """What became of an alarm on its way to the webhook. Times are seconds since the Unix epoch."""
 
     state: Literal["delivered", "waiting", "given_up", "not_sent"]
@@ -57,7 +58,7 @@ class DeliveryView(BaseModel):
     words: str = Field(examples=["not delivered yet: the webhook answered 503; tried 3 times"])
 
 
-class AlarmView(BaseModel):
+class AlarmView(Model):
     """A diagnosis with its evidence."""
 
     name: str
@@ -68,7 +69,7 @@ class AlarmView(BaseModel):
     delivery: DeliveryView | None = None
 
 
-class TrainedOnView(BaseModel):
+class TrainedOnView(Model):
     """How many of the tasks that its config asks for a run was trained on."""
 
     tasks: int = Field(description="Trained on with every pair that may be asked.")
@@ -102,7 +103,7 @@ class TrainedOnView(BaseModel):
         return Shortage(self.tasks, self.asked, self.demonstrations, self.left_out, self.unknown_start)
 
 
-class HeartbeatView(BaseModel):
+class HeartbeatView(Model):
     """What is heard of the script of an external run. Times are seconds since the Unix epoch, by the
     database's clock."""
 
@@ -112,14 +113,14 @@ class HeartbeatView(BaseModel):
     silent_since: float | None = Field(description="Its last sign of life, once the next is overdue.")
 
 
-class GroupName(BaseModel):
+class GroupName(Model):
     """The group that a run is part of."""
 
     id: str = Field(examples=["w7c2m4k1zz"])
     name: str = Field(examples=["quick · width · 3 seeds"])
 
 
-class RunView(BaseModel):
+class RunView(Model):
     """One run. Times are seconds since the Unix epoch."""
 
     id: str

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import parse_qsl, urlencode
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
 from backend.kit.errors import Conflict, FieldProblem, NotFound
+from backend.kit.model import Model
 from backend.kit.problems import invalid, unknown
 from backend.kit.text import trimmed
 from backend.runs_table import queries as rows
@@ -25,7 +26,7 @@ MAX_NAME_LENGTH, MAX_QUERY_LENGTH = 60, 4000
 PARTS = ("filter", "sort", "column", "baseline", "group")  # of the address that make a view
 
 
-class SavedViewView(BaseModel):
+class SavedViewView(Model):
     """A kept view."""
 
     name: str = Field(examples=["encoders that learn"])

@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
 from backend.runs_table import saved_views
 from backend.runs_table.saved_views import SavedViewView
 from backend.web.deps import Database
 from backend.web.errors import responses
+from backend.web.inputs import Input
 from backend.web.routing import EDITOR, VIEWER, Router
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/views", tags=["runs"])
 ViewName = Annotated[str, Path(description="Name of a saved view.", examples=["encoders that learn"])]
 
 
-class Query(BaseModel):
+class Query(Input):
     """What the view shows."""
-
-    model_config = ConfigDict(extra="forbid")
 
     query: str = Field(
         description="What follows the `?` of the table's address: filter, sort, column, baseline, group.",

@@ -6,17 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.domain.hypothesis.measure import ATTEMPTS
 from backend.domain.measurement import COLUMNS, Protocol
 from backend.domain.records import WITHOUT_EMBEDDING, Score
 from backend.domain.statistics import Ranks, pass_at
 from backend.domain.trained_on import Standing
+from backend.kit.model import Model
 from backend.scores.tables import Evaluation
 
 
-class PassView(BaseModel):
+class PassView(Model):
     """pass@k of one evaluation, with its denominator and 95 % Wilson interval."""
 
     k: int
@@ -27,7 +28,7 @@ class PassView(BaseModel):
     high: float
 
 
-class ProtocolView(BaseModel):
+class ProtocolView(Model):
     """How a score was measured, as the API says it; `protocol` is the same for everything else."""
 
     set: str = Field(examples=["arc-agi-1/evaluation"])
@@ -55,7 +56,7 @@ def view_fields(protocol: Protocol) -> dict[str, Any]:
     }
 
 
-class WithoutEmbedding(BaseModel):
+class WithoutEmbedding(Model):
     """The tasks that TRM has no embedding for: it never learnt their demonstrations, so its answers to them
     say nothing, and its score does not count them."""
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from itertools import chain
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.domain.statistics import Ranks, pass_at
+from backend.kit.model import Model
 from backend.scores.measured import PassView, passed
 
 ATTEMPTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
-class OracleView(BaseModel):
+class OracleView(Model):
     """How far an evaluation would get if something picked the right one among all its candidates."""
 
     score: PassView = Field(

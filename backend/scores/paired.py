@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from backend.domain.measurement import paired_differences, protocol_of, scored_tasks
@@ -19,6 +19,7 @@ from backend.domain.statistics import (
 )
 from backend.kit.errors import Conflict
 from backend.kit.format import counted, interval
+from backend.kit.model import Model
 from backend.runs import queries as runs
 from backend.scores import queries as rows
 from backend.scores.measured import PassView, ProtocolView, passed, view_fields
@@ -28,7 +29,7 @@ LEVEL = 0.05  # of every test, for all the comparisons that are made together
 VERDICTS = {"a": "baseline is better", "b": "better", "undecided": "undecided"}  # a is the baseline
 
 
-class SideView(BaseModel):
+class SideView(Model):
     """One of the two evaluations."""
 
     evaluation: int = Field(description="Id of the evaluation.")
@@ -38,7 +39,7 @@ class SideView(BaseModel):
     score: PassView
 
 
-class DifferenceView(BaseModel):
+class DifferenceView(Model):
     """Mean difference of the task scores, a - b, by paired bootstrap."""
 
     mean: float

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
@@ -15,6 +15,7 @@ from backend.domain.evaluation_request import EvaluationRequest
 from backend.evaluation import comparison
 from backend.evaluation import service as evaluations
 from backend.kit.errors import EtrmError, NotFound
+from backend.kit.model import Model
 from backend.kit.problems import invalid
 from backend.scores import queries as evaluation_rows
 from backend.scores.paired import judged
@@ -27,10 +28,10 @@ VIEW_BUDGETS = (32, 100, 400)
 MAX_LIMIT = 200
 
 
-class SequentialRequest(BaseModel):
+class SequentialRequest(Model):
     """Two runs, what is asked of both, and how many views at most."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=False)  # a body: see web.inputs
 
     a: str = Field(description="Id of a run.", examples=["k3v9x0q2ab"])
     b: str = Field(description="Id of another run, or of the same at another step.")
@@ -48,7 +49,7 @@ class SequentialRequest(BaseModel):
     )
 
 
-class RoundView(BaseModel):
+class RoundView(Model):
     """Both evaluations at one number of views."""
 
     views: int
@@ -57,7 +58,7 @@ class RoundView(BaseModel):
     words: str = Field(description="What the comparison says; empty until both are finished.")
 
 
-class SequentialView(BaseModel):
+class SequentialView(Model):
     """Two checkpoints and the rounds so far."""
 
     id: int

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fastapi.dependencies.models import Dependant
     from fastapi.routing import APIRoute
 
+    from backend.web.routing import Route
+
 Answer = TypeVar("Answer")
 
 
@@ -104,10 +106,8 @@ def _request() -> Request:
 
 
 def _route(endpoint: Callable[..., Any]) -> APIRoute:
-    from fastapi.routing import APIRoute
-
-    router = sys.modules[endpoint.__module__].router
-    return next(each for each in router.routes if isinstance(each, APIRoute) and each.endpoint is endpoint)
+    routes: list[Route] = sys.modules[endpoint.__module__].router.routes
+    return next(each for each in routes if each.endpoint is endpoint).api
 
 
 def _chunks(response: Response) -> Iterator[bytes]:

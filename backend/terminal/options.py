@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.domain.intervals import wilson_interval
 from backend.domain.log_levels import Level
 from backend.kit.format import counted
 
@@ -43,7 +44,13 @@ def score_text(score: PassView | None) -> str:
     """`2/32 6 % [2–20]`: never a share without its denominator and interval."""
     if score is None or score.share is None:
         return ""
-    return f"{score.solved:g}/{score.n} {score.share:.0%} [{score.low * 100:.0f}–{score.high * 100:.0f}]"
+    return share_text(score.solved, score.n)
+
+
+def share_text(solved: float, n: int) -> str:
+    """The same of `solved` of `n`."""
+    low, high = wilson_interval(solved, n)
+    return f"{solved:g}/{n} {solved / n:.0%} [{low * 100:.0f}–{high * 100:.0f}]"
 
 
 def oracle_text(oracle: OracleView | None) -> str:

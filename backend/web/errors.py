@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
@@ -27,11 +27,12 @@ from backend.kit.errors import (
     TooManyRequests,
     Unavailable,
 )
+from backend.kit.model import Model
 
 log = logging.getLogger(__name__)
 
 
-class ErrorField(BaseModel):
+class ErrorField(Model):
     """One thing wrong with one named field."""
 
     field: str = Field(examples=["training.steps"])
@@ -39,16 +40,16 @@ class ErrorField(BaseModel):
     hint: str = ""
 
 
-class ErrorBody(BaseModel):
+class ErrorBody(Model):
     """What happened and why, and what to do about it."""
 
     code: str = Field(examples=["invalid_config"])
     message: str = Field(examples=["The config is not valid."])
     hint: str = ""
-    fields: list[ErrorField] = []
+    fields: list[ErrorField] = Field([])
 
 
-class ErrorModel(BaseModel):
+class ErrorModel(Model):
     """The body of every response with a status of 400 or more."""
 
     error: ErrorBody

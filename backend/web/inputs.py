@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from backend.kit.model import Model
 
 CONFIG = {"$ref": "#/components/schemas/ExperimentConfig"}
 
 
-class Input(BaseModel):
-    """Base of bodies: an unknown key is an error."""
+class Input(Model):
+    """Base of bodies: an unknown key is an error.
 
-    model_config = ConfigDict(extra="forbid")
+    Built at once: what FastAPI asks of a body that is built later makes pydantic warn.
+    """
+
+    model_config = ConfigDict(extra="forbid", defer_build=False)

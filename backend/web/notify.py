@@ -5,21 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import lru_cache
-
-from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
-from redis.asyncio.client import PubSub
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from backend.settings import Settings
 
 RUNS = "etrm:runs"  # the table of runs or of workers
 OF_RUN = "etrm:run:"  # and the run's id
-PATIENCE = 0.02  # seconds for connecting and for each answer: a page must not wait for a notification
-PAUSE = 2.0  # seconds without another try after a failure
 POLL_INTERVAL = 2.0  # seconds of silence after which a listener says so
 TABLE_EVERY = 2.0  # seconds between two notifications to the table of runs about points alone
 
@@ -57,7 +47,11 @@ def channel_of(run_id: str) -> str:
 def reachable() -> bool:
     """Whether the broker answers now."""
     url = Settings.current().broker_url
-    return url is not None and _Publisher.of(url).answers()
+    if url is None:
+        return False
+    from backend.web.broker import Publisher
+
+    return Publisher.of(url).answers()
 
 
 async def listen(every: float = POLL_INTERVAL) -> AsyncIterator[str | None]:
@@ -68,26 +62,12 @@ async def listen(every: float = POLL_INTERVAL) -> AsyncIterator[str | None]:
     url = Settings.current().broker_url
     while True:
         if url is not None:
-            async for channel in _heard(url, every):
+            from backend.web.broker import heard
+
+            async for channel in heard(url, every, RUNS, f"{OF_RUN}*"):
                 yield channel
         await asyncio.sleep(every)
         yield None
-
-
-async def _heard(url: str, every: float) -> AsyncIterator[str | None]:
-    """Notifications and timeouts until the connection is lost."""
-    client = AsyncRedis.from_url(_redis_url(url), socket_connect_timeout=1, retry=None)
-    subscription: PubSub = client.pubsub(ignore_subscribe_messages=True)
-    try:
-        await subscription.psubscribe(RUNS, f"{OF_RUN}*")
-        while True:
-            message = await subscription.get_message(timeout=every)
-            yield message["channel"].decode() if message else None
-    except (RedisError, OSError):
-        return
-    finally:
-        await subscription.aclose()  # type: ignore[no-untyped-call]
-        await client.aclose()
 
 
 class _Throttle:
@@ -108,57 +88,17 @@ class _Throttle:
 _table = _Throttle(TABLE_EVERY)
 
 
-class _Publisher:
-    """A connection that is given up for `PAUSE` seconds when it fails, so that nobody waits in a row."""
-
-    def __init__(self, url: str) -> None:
-        self._client = Redis.from_url(
-            _redis_url(url),
-            socket_connect_timeout=PATIENCE,
-            socket_timeout=PATIENCE,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._silent_until = 0.0
-
-    @staticmethod
-    @lru_cache(maxsize=4)
-    def of(url: str) -> _Publisher:
-        return _Publisher(url)
-
-    def publish(self, channels: Sequence[str]) -> bool:
-        """All in one round trip; whether the broker took them."""
-        if time.monotonic() < self._silent_until:
-            return False
-        try:
-            if len(channels) == 1:
-                self._client.publish(channels[0], b"1")
-            else:
-                self._publish_together(channels)
-        except (RedisError, OSError):
-            self._silent_until = time.monotonic() + PAUSE
-            return False
-        return True
-
-    def _publish_together(self, channels: Sequence[str]) -> None:
-        with self._client.pipeline(transaction=False) as pipeline:
-            for channel in channels:
-                pipeline.publish(channel, b"1")
-            pipeline.execute()
-
-    def answers(self) -> bool:
-        try:
-            return bool(self._client.ping())
-        except (RedisError, OSError):
-            return False
-
-
 def _publish(*channels: str) -> None:
-    url = Settings.current().broker_url
-    if url is None or not _Publisher.of(url).publish(channels):
+    if not _sent(channels):
         for channel in channels:
             for tell in tuple(nearby):
                 tell(channel)
 
 
-def _redis_url(url: str) -> str:
-    return url.replace("redis+socket://", "unix://", 1)
+def _sent(channels: Sequence[str]) -> bool:
+    url = Settings.current().broker_url
+    if url is None:
+        return False
+    from backend.web.broker import Publisher
+
+    return Publisher.of(url).publish(channels)

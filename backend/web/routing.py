@@ -7,12 +7,17 @@ people choose stand in addresses.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar
 
-from fastapi import APIRouter
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from starlette import routing
+from starlette.convertors import Convertor
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Send
+from starlette.types import Scope as HttpScope
 
 from backend.domain.people import Role, Scope
 
@@ -38,31 +43,133 @@ def needs(access: Access) -> Callable[[Endpoint], Endpoint]:
     return mark
 
 
-class Route(APIRoute):
-    """A route that knows who may use it."""
+class Route(routing.Route):
+    """An address, and who may use it.
 
-    access: Access | None = None
+    FastAPI's own route, of which each takes milliseconds to make, is made when the first request for the
+    address comes, or when the API is described: most starts of the lab need few of them.
+    """
+
+    # Set here, found out by Starlette's constructor, which is not called: it would compile a pattern for
+    # every copy of a route.
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        access: Access,
+        methods: Collection[str] = ("GET",),
+        include_in_schema: bool = True,
+        **options: Any,
+    ) -> None:
+        """`options` are those of FastAPI's routes."""
+        assert path.startswith("/"), f"The path {path!r} has no leading slash."
+        self.path, self.endpoint, self.access = path, endpoint, access
+        self.name = endpoint.__name__
+        self.methods = set(methods)
+        self.include_in_schema = include_in_schema
+        self._options = options
+
+    @cached_property
+    def api(self) -> APIRoute:
+        """FastAPI's route, with its parameters and its models."""
+        return APIRoute(
+            self.path,
+            self.endpoint,
+            methods=self.methods,
+            include_in_schema=self.include_in_schema,
+            **self._options,
+        )
+
+    def under(self, prefix: str, dependencies: Sequence[Any] = ()) -> Route:
+        """The same below `prefix`, where requests pass `dependencies` first."""
+        options = {**self._options, "dependencies": [*dependencies, *self._options.get("dependencies", ())]}
+        path = f"{prefix}{self.path}"
+        return Route(path, self.endpoint, self.access, self.methods or (), self.include_in_schema, **options)
+
+    async def handle(self, scope: HttpScope, receive: Receive, send: Send) -> None:
+        """Answer a request that `matches`; 405 for another method."""
+        if scope["method"] in (self.methods or ()):
+            scope["route"] = self.api
+            await self.api.app(scope, receive, send)
+        else:
+            await super().handle(scope, receive, send)
+
+    @cached_property
+    def path_regex(self) -> re.Pattern[str]:  # type: ignore[override]
+        return self._compiled[0]
+
+    @cached_property
+    def path_format(self) -> str:  # type: ignore[override]
+        return self._compiled[1]
+
+    @cached_property
+    def param_convertors(self) -> dict[str, Convertor[Any]]:  # type: ignore[override]
+        return self._compiled[2]
+
+    @cached_property
+    def _compiled(self) -> tuple[re.Pattern[str], str, dict[str, Convertor[Any]]]:
+        return routing.compile_path(self.path)
 
 
-class Router(APIRouter):
+class Router:
     """Routes of which each is for those that `reads` or `writes` names, by its method, or `needs` on its
     endpoint. TypeError for a route of which nothing says so."""
 
-    def __init__(self, *, reads: Access | None = None, writes: Access | None = None, **options: Any) -> None:
-        super().__init__(route_class=Route, **options)
+    def __init__(
+        self,
+        *,
+        reads: Access | None = None,
+        writes: Access | None = None,
+        prefix: str = "",
+        include_in_schema: bool = True,
+        tags: Sequence[str] = (),
+        responses: Mapping[int | str, Any] = MappingProxyType({}),
+    ) -> None:
+        self.routes: list[Route] = []
         self._reads, self._writes = reads, writes
+        self._prefix, self._include_in_schema = prefix, include_in_schema
+        self._tags, self._responses = tags, responses
 
-    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        """Register an endpoint with the access that it, or else this router, declares."""
-        methods = set(options.get("methods") or ["GET"])
-        access = getattr(endpoint, _ACCESS, self._reads if methods <= READING else self._writes)
+    def get(self, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """Marks an endpoint as what answers GET at `path`; `options` are those of FastAPI's routes."""
+        return self._at("GET", path, options)
+
+    def post(self, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """As `get`, for POST."""
+        return self._at("POST", path, options)
+
+    def put(self, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """As `get`, for PUT."""
+        return self._at("PUT", path, options)
+
+    def patch(self, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """As `get`, for PATCH."""
+        return self._at("PATCH", path, options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+        """As `get`, for DELETE."""
+        return self._at("DELETE", path, options)
+
+    def _at(self, method: str, path: str, options: dict[str, Any]) -> Callable[[Endpoint], Endpoint]:
+        def register(endpoint: Endpoint) -> Endpoint:
+            self._add(method, f"{self._prefix}{path}", endpoint, options)
+            return endpoint
+
+        return register
+
+    def _add(self, method: str, path: str, endpoint: Callable[..., Any], options: dict[str, Any]) -> None:
+        access = getattr(endpoint, _ACCESS, self._reads if method in READING else self._writes)
         if access is None:
-            said = f"{', '.join(sorted(methods))} {self.prefix}{path} does not say who may use it"
-            raise TypeError(f"{said}: give its router `reads` or `writes`, or its endpoint `needs`.")
-        super().add_api_route(path, endpoint, **options)
-        route = self.routes[-1]
-        assert isinstance(route, Route)
-        route.access = access
+            raise TypeError(
+                f"{method} {path} does not say who may use it: give its router `reads` or `writes`, or its "
+                "endpoint `needs`."
+            )
+        options = {
+            **options,
+            "tags": list(self._tags),
+            "responses": {**self._responses, **options.get("responses", {})},
+        }
+        self.routes.append(Route(path, endpoint, access, [method], self._include_in_schema, **options))
 
 
 class Addresses:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from fastapi.routing import APIRoute
 
 from backend.app import create_app
 from backend.settings import Settings
+from backend.web.routing import Route
 from tests.support.screenshots.guide import PICTURES
 from tests.support.screenshots.pages import NO_PAGES, SHOTS, is_of_pages
 
@@ -20,18 +19,14 @@ HAVE_NO_EMPTY_STATE = {"/login", "/api/docs", "/groups/{group_id}"}
 def routes(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Addresses that a browser can open, as the application declares them."""
     app = create_app(Settings(home=tmp_path_factory.mktemp("lab")))
-    return {route.path for route in _flat(app.routes) if "GET" in route.methods and _is_seen(route)}
+    return {
+        route.path
+        for route in app.routes
+        if isinstance(route, Route) and "GET" in route.methods and _is_seen(route)
+    }
 
 
-def _flat(routes: Iterable[object]) -> Iterator[APIRoute]:
-    for each in routes:
-        if isinstance(each, APIRoute):
-            yield each
-        elif included := getattr(each, "original_router", None):
-            yield from _flat(included.routes)
-
-
-def _is_seen(route: APIRoute) -> bool:
+def _is_seen(route: Route) -> bool:
     """It belongs to the pages, or answers with HTML elsewhere."""
     answer = str(route.endpoint.__annotations__.get("return"))
     return is_of_pages(route) or "HTMLResponse" in answer

@@ -133,8 +133,8 @@ def test_the_wheel_holds_every_file_of_the_product_and_no_other(wheel: Path) -> 
 
 
 def test_modules_templates_and_migrations_come_from_the_wheel(environment: Path, tmp_path: Path) -> None:
-    code = "import backend.db.migrate as m, backend.web.assets as a, worker; print(m.MIGRATIONS, a.FRONTEND)"
-    code += "; print(m.__file__, worker.__file__)"
+    code = "import backend.db.revisions as m, backend.web.assets as a, worker"
+    code += "; print(m.MIGRATIONS, a.FRONTEND, m.__file__, worker.__file__)"
     places = run([str(environment / "bin" / "python"), "-c", code], tmp_path, **bare(tmp_path)).split()
     assert len(places) == 4
     for place in places:

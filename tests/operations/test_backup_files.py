@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, func, select, text
 
-from backend.db.migrate import newest, revision_of
+from backend.db.migrate import revision_of
+from backend.db.revisions import newest
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.operations import backup, pinned
 from backend.people import service as accounts

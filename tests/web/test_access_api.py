@@ -133,7 +133,7 @@ def test_a_route_that_does_not_say_who_may_use_it_is_not_registered() -> None:
     router.post("/ask")(needs(VIEWER)(lambda: None))
 
     app, plain = FastAPI(openapi_url=None), APIRouter()
-    app.include_router(router)
+    app.router.routes += router.routes
     assert Addresses(app.routes).access("POST", "/ask") == VIEWER
     plain.get("/forgotten")(lambda: None)
     app.include_router(plain, prefix="/api")
@@ -162,7 +162,7 @@ def test_the_route_that_answers_decides() -> None:
     router.put("/things/{name:path}")(lambda: None)
     router.get("/open/{name}")(needs(OPEN)(lambda: None))
     app = FastAPI(openapi_url=None)
-    app.include_router(router)
+    app.router.routes += router.routes
     addresses = Addresses(app.routes)
     assert addresses.access("POST", "/things/preview") == VIEWER
     assert addresses.access("PUT", "/things/preview") == EDITOR

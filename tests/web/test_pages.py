@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from fastapi.routing import APIRoute
 from starlette.routing import Match
 
 from backend.app import create_app
 from backend.settings import Settings
 from backend.web import pages
 from backend.web.pages import NAVIGATION, PAGES, Page
+from backend.web.routing import Route
 from tests.support.screenshots.pages import NO_PAGES, is_of_pages
 
 ROOT = Path(__file__).parents[2]
@@ -21,27 +20,19 @@ STATIC_PAGES = [page for page in PAGES if page.is_static and page.module]
 
 
 @pytest.fixture(scope="module")
-def routes(tmp_path_factory: pytest.TempPathFactory) -> list[APIRoute]:
+def routes(tmp_path_factory: pytest.TempPathFactory) -> list[Route]:
     """The routes of the pages in the order in which they are tried."""
     app = create_app(Settings(home=tmp_path_factory.mktemp("lab")))
-    return [each for each in _flat(app.routes) if is_of_pages(each)]
+    return [each for each in app.routes if isinstance(each, Route) and is_of_pages(each)]
 
 
-def _flat(routes: Iterable[object]) -> Iterator[APIRoute]:
-    for each in routes:
-        if isinstance(each, APIRoute):
-            yield each
-        elif included := getattr(each, "original_router", None):
-            yield from _flat(included.routes)
-
-
-def test_every_address_of_the_pages_is_a_page_or_a_part_of_one(routes: list[APIRoute]) -> None:
+def test_every_address_of_the_pages_is_a_page_or_a_part_of_one(routes: list[Route]) -> None:
     seen = {each.path for each in routes if "GET" in each.methods}
     assert seen - NO_PAGES.keys() == {page.path for page in PAGES if page.module}
 
 
 @pytest.mark.parametrize("page", STATIC_PAGES, ids=lambda page: page.name)
-def test_a_page_is_reached_by_its_own_route(routes: list[APIRoute], page: Page) -> None:
+def test_a_page_is_reached_by_its_own_route(routes: list[Route], page: Page) -> None:
     scope = {"type": "http", "method": "GET", "path": page.path, "root_path": ""}
     first = next(each for each in routes if each.matches(scope)[0] is Match.FULL)
     assert first.path == page.path

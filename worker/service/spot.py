@@ -11,11 +11,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import httpx
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 from backend.settings import Cloud
+
+if TYPE_CHECKING:
+    import httpx
 
 EVERY = 5.0  # seconds
 TIMEOUT = 2.0  # seconds for each answer
@@ -50,6 +52,8 @@ class SpotNotice:
     def _watch(self) -> None:
         answers = True
         # Not through a proxy: the service answers only who asks it from this machine.
+        import httpx  # no worker elsewhere needs its eight megabytes
+
         timeout = httpx.Timeout(TIMEOUT, read=LATE if self._cloud == "azure" else TIMEOUT)
         with httpx.Client(base_url=self._place, timeout=timeout, trust_env=False) as client:
             while True:
@@ -70,7 +74,7 @@ def _aws(client: httpx.Client) -> bool:
     asked = client.put("/latest/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"})
     token = {"X-aws-ec2-metadata-token": asked.raise_for_status().text}
     answer = client.get("/latest/meta-data/spot/instance-action", headers=token)
-    return answer.status_code != httpx.codes.NOT_FOUND and bool(answer.raise_for_status().json()["action"])
+    return answer.status_code != HTTPStatus.NOT_FOUND and bool(answer.raise_for_status().json()["action"])
 
 
 def _gcp(client: httpx.Client) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from backend.kit.model import Model
 
 
 def field(
@@ -19,7 +21,7 @@ def field(
     return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)
 
 
-class Config(BaseModel):
+class Config(Model):
     """Frozen, and strict about unknown keys and types: a typo is an error, never a default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)

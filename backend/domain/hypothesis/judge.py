@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from backend.domain.experiment import BarHypothesis, Hypothesis
 from backend.domain.hypothesis.intervals import interval_of
@@ -19,12 +19,13 @@ from backend.domain.hypothesis.measure import Comparison, Measure, Term, holds, 
 from backend.domain.hypothesis.words import bar_words, number
 from backend.domain.records import Ruling, Score
 from backend.domain.statistics import Difference
+from backend.kit.model import Model
 
 Verdict = Literal["supported", "refuted", "undecided"]
 VERDICTS: tuple[str, ...] = ("open", "supported", "refuted", "undecided")  # open: the run is not over
 
 
-class Evidence(BaseModel):
+class Evidence(Model):
     """One number that a verdict rests on, with everything it must not be shown without."""
 
     model_config = ConfigDict(frozen=True)
@@ -41,7 +42,7 @@ class Evidence(BaseModel):
     evaluation: int | None = Field(None, description="Id of the evaluation; null for a series.")
 
 
-class Judgement(BaseModel):
+class Judgement(Model):
     """A verdict with its reason and its evidence."""
 
     model_config = ConfigDict(frozen=True)
@@ -55,7 +56,7 @@ class Judgement(BaseModel):
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    evidence: list[Evidence] = []
+    evidence: list[Evidence] = Field([])
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from backend.domain.hypothesis.judge import Evidence, Judgement
 from backend.domain.hypothesis.reading import hypothesis_of
 from backend.domain.hypothesis.words import stop_words, success_words
+from backend.kit.model import Model
 
 OPEN = "Judged when the run ends."
 
 
-class HypothesisView(BaseModel):
+class HypothesisView(Model):
     """What a run is to show, and the verdict once it is over."""
 
     claim: str
@@ -29,7 +30,7 @@ class HypothesisView(BaseModel):
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    evidence: list[Evidence] = []
+    evidence: list[Evidence] = Field([])
     baseline_id: str | None = Field(None, description="The run to beat, where it is about one.")
 
 

@@ -10,17 +10,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from backend.domain.config.messages import shown
 from backend.domain.config.problems import flatten
 from backend.domain.sweeps.definition import Sweep
 from backend.domain.sweeps.labels import SEPARATOR, changes_of, path_labels, value_label, variation_label
+from backend.kit.model import Model
 
 OF_ONE_RUN = ("name", "seed")
 
 
-class Confound(BaseModel):
+class Confound(Model):
     """A field that differs between the configurations of a sweep though nobody swept it."""
 
     path: str = Field(examples=["model.encoder.layers"])

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, ValidationError
+from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from backend.domain.config.messages import shown
 from backend.kit.errors import FieldProblem, InvalidInput
+from backend.kit.model import Model
 from backend.kit.problems import did_you_mean
 
 MAX_RUNS = 256
@@ -22,7 +23,7 @@ NOT_SWEPT = {
 }
 
 
-class _Part(BaseModel):
+class _Part(Model):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 

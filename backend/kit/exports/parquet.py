@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 Kind = Literal["bool", "int", "float", "text"]
 MAGIC = b"PAR1"
 PHYSICAL = {"bool": 0, "int": 2, "float": 5, "text": 6}  # BOOLEAN, INT64, DOUBLE, BYTE_ARRAY
@@ -77,12 +75,16 @@ def _page(column: Column) -> _Page:
 
 def _levels(there: Sequence[bool]) -> bytes:
     """Definition levels, one bit each, as one bit-packed run."""
+    import numpy as np
+
     bits = np.packbits(np.array(there, dtype=bool), bitorder="little").tobytes()
     run = _varint(len(bits) << 1 | 1) + bits
     return struct.pack("<I", len(run)) + run
 
 
 def _plain(kind: Kind, values: Sequence[Any]) -> bytes:
+    import numpy as np
+
     if kind == "int":
         return np.array(values, dtype="<i8").tobytes()
     if kind == "float":

@@ -14,7 +14,8 @@ from backend.artifacts import service as objects
 from backend.artifacts.bucket import StoreAway
 from backend.artifacts.manifest import MANIFEST
 from backend.db import clock
-from backend.db.migrate import is_known, newest, revision_of
+from backend.db.migrate import revision_of
+from backend.db.revisions import is_known, newest
 from backend.db.session import make_engine, reading_scope
 from backend.kit.errors import Unavailable
 from backend.kit.format import counted

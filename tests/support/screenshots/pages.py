@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fastapi.routing import APIRoute
 from playwright.sync_api import Page
 
 from backend.web.pages import NAVIGATION
+from backend.web.routing import Route
 
 Act = Callable[[Page], None]
 State = Literal["full", "empty"]
@@ -242,7 +242,7 @@ NO_PAGES = {
 }
 
 
-def is_of_pages(route: APIRoute) -> bool:
+def is_of_pages(route: Route) -> bool:
     """Whether the route belongs to a page or to what every page loads, and not to the API."""
     module = route.endpoint.__module__
     return module.endswith("pages") or module == "backend.web.assets"
