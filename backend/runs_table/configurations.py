@@ -16,7 +16,7 @@ from backend.domain.experiment.identity import complete, is_choice, is_shared
 from backend.domain.statistics import Mean, mean_of, mean_of_shares
 from backend.groups.views import told
 from backend.kit.boundary import Broken, shielded
-from backend.kit.filters.tree import Value
+from backend.kit.filters.tree import Value, in_order
 from backend.kit.format import NBSP, NO_VALUE, percent, significant, solved
 from backend.run_view.filter_names import PASSES
 from backend.run_view.values import RunLine, RunValues, score_of
@@ -31,7 +31,7 @@ from backend.runs_table.cells import (
     text_of,
     unit_of,
 )
-from backend.runs_table.search import in_order, matching
+from backend.runs_table.search import matching
 
 MAX_DIFFERENCES = 3  # that a row of a variation names
 CLAIM = "hypothesis.claim"

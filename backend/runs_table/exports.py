@@ -11,13 +11,13 @@ from backend.domain import metrics
 from backend.domain.records import Score
 from backend.kit.exports.parquet import Kind
 from backend.kit.exports.table_files import File, Head, table_file
-from backend.kit.filters.tree import Value
+from backend.kit.filters.tree import Value, in_order
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.run_view.filter_names import PASSES, metric_of
 from backend.run_view.values import RunLine, RunValues, score_of
 from backend.run_view.views import RunView
-from backend.runs_table.search import in_order, matching
+from backend.runs_table.search import matching
 
 ALWAYS = (
     "id",

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal as OneOf
-from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 from backend.domain import metrics as registry
 from backend.domain.config.messages import models_of
-from backend.domain.config.problems import flatten
 from backend.domain.experiment.model import EtrmModel
 from backend.domain.metrics.names import COVERAGE, EXACT, LOSS, SCALE_FREE, TOKEN
 from backend.kit import cursors
 from backend.kit.errors import InvalidInput
 from backend.kit.filters import tree as filters
 from backend.kit.filters.parser import parse
-from backend.kit.filters.tree import Comparison, Expression, Literal, Name, Value
+from backend.kit.filters.tree import Comparison, Expression, Literal, Name, Value, in_order
 from backend.kit.problems import invalid_query, not_valid
+from backend.run_view import configs, value_queries
 from backend.run_view import queries as facts_rows
+from backend.run_view.conditions import InSql, Unsayable
 from backend.run_view.facts import Facts
 from backend.run_view.filter_names import (
     BUILT_IN,
@@ -33,6 +32,7 @@ from backend.run_view.filter_names import (
     refusal,
     suggestion,
 )
+from backend.run_view.value_queries import Narrowed
 from backend.run_view.values import RunLine, RunValues, ids
 from backend.run_view.views import RunView
 from backend.runs import queries as rows
@@ -66,7 +66,6 @@ class RunPage:
 Part = OneOf["filter", "sort", "column"]
 STORED: tuple[Part, ...] = ("filter", "sort", "column")  # was checked when it was saved
 Found = tuple[Sequence[Run], str | None]
-Item = TypeVar("Item")
 
 
 def find(
@@ -111,7 +110,7 @@ def values_of(
     """Run id -> what it has under each name of the filter language; InvalidInput for a typing error."""
     for name in names if "column" not in lenient else ():
         _check_name(session, "column", name)
-    values = RunValues(session, names, only=run_ids)
+    values = RunValues.of_runs(session, names, run_ids)
     return {line.id: {name: values.value(line, name) for name in names} for line in values.lines}
 
 
@@ -167,7 +166,7 @@ def _extra_names(session: Session, wanted: Sequence[str]) -> set[str]:
     if not all(is_known(name, extra) for name in wanted):
         extra |= set(facts_rows.metric_names(session))
     if not all(is_known(name, extra) for name in wanted):
-        extra |= {path for config in facts_rows.external_configs(session) for path in flatten(config)}
+        extra |= configs.external_paths(session)
     return extra
 
 
@@ -178,11 +177,12 @@ def _values(
     before: tuple[float, str] | None = None,
 ) -> tuple[RunValues, list[RunLine]]:
     """The runs that match, newest first, and what is known of them."""
-    used = [*_names(expression), *more]
-    values = RunValues(session, used, _archived(expression), before)
-    if expression is None:
+    narrowed = Narrowed(_archived(expression), before)
+    left = InSql(session, narrowed).narrow(expression)
+    values = RunValues(session, [*_names(left), *more], narrowed)
+    if left is None:
         return values, values.lines
-    return values, [line for line in values.lines if filters.matches(expression, values.of(line))]
+    return values, [line for line in values.lines if filters.matches(left, values.of(line))]
 
 
 def _names(expression: Expression | None) -> list[str]:
@@ -196,51 +196,51 @@ def _archived(expression: Expression | None) -> bool | None:
 
 def _newest(session: Session, expression: Expression | None, limit: int, cursor: str | None) -> Found:
     before = cursors.read(cursor, float, str)
-    if expression is None:
-        found = rows.newest(session, limit + 1, before, archived=False)
-    else:
+    wanted = _in_sql(session, expression, (), 0, limit + 1, before)
+    if wanted is None:
         _, lines = _values(session, expression, before=before)
-        found = rows.of_ids(session, ids(lines[: limit + 1]))
-    return cursors.cut(found, limit, lambda run: (run.created_at, run.id))
+        wanted = ids(lines[: limit + 1])
+    return cursors.cut(rows.of_ids(session, wanted), limit, lambda run: (run.created_at, run.id))
 
 
 def _sorted(
     session: Session, expression: Expression | None, limit: int, cursor: str | None, sort: str
 ) -> Found:
     """All matching runs in the order of a value; runs without one come last whatever the direction."""
-    name = sort.removeprefix("-")
-    values, lines = _values(session, expression, [name])
-    ordered = ids(in_order([(values.value(line, name), line) for line in lines], sort.startswith("-")))
+    name, falling = sort.removeprefix("-"), sort.startswith("-")
     (start,) = cursors.read(cursor, int) or (0,)
-    shown = rows.of_ids(session, ordered[start : start + limit])
-    more = str(start + limit) if start + limit < len(ordered) else None
-    return shown, more
+    wanted = _in_sql(session, expression, (name, falling), start, limit + 1)
+    if wanted is None:
+        values, lines = _values(session, expression, [name])
+        ordered = in_order([(values.value(line, name), line) for line in lines], falling)
+        wanted = ids(ordered[start : start + limit + 1])
+    return rows.of_ids(session, wanted[:limit]), str(start + limit) if len(wanted) > limit else None
 
 
-def in_order(pairs: Sequence[tuple[Value, Item]], falling: bool) -> list[Item]:
-    """The items by their values; whatever the direction, those that are NaN come after all others, and those
-    without a value last."""
-    having = [pair for pair in pairs if pair[0] is not None and not _is_nan(pair[0])]
-    having.sort(key=lambda pair: _order(pair[0]), reverse=falling)
-    nan = [item for value, item in pairs if _is_nan(value)]
-    return [item for _, item in having] + nan + [item for value, item in pairs if value is None]
-
-
-def _is_nan(value: Value) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+def _in_sql(
+    session: Session,
+    expression: Expression | None,
+    order: tuple[str, bool] | tuple[()],
+    start: int,
+    limit: int,
+    before: tuple[float, str] | None = None,
+) -> list[str] | None:
+    """Ids of the runs that match by an order, (name, whether it falls) or newest first; None where SQL cannot
+    say the whole of it."""
+    runs = Narrowed(_archived(expression), before)
+    sql = InSql(session, runs)
+    try:
+        by = sql.order(*order) if order else []
+    except Unsayable:
+        return None
+    if sql.narrow(expression) is not None:
+        return None
+    return value_queries.ids(session, runs, by, start, limit)
 
 
 def _check_name(session: Session, field: str, name: str) -> None:
     if not is_known(name, _extra_names(session, [name])) and (refused := refusal(name)):
         raise invalid_query(field, *refused)
-
-
-def _order(value: Value) -> tuple[int, float, str]:
-    """Numbers before texts; a list by its first item."""
-    first = value[0] if isinstance(value, tuple) and value else value
-    if isinstance(first, int | float):
-        return 0, float(first), ""
-    return 1, 0.0, str(first).lower()
 
 
 def _status(text: str) -> str:
