@@ -14,7 +14,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Double, and_, case, false, func, literal, not_, or_, true
+from sqlalchemy import (
+    Alias,
+    BigInteger,
+    ColumnElement,
+    Double,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from backend.kit.filters.tree import (
@@ -139,17 +152,32 @@ class InSql:
             return not_(self._comparison(Comparison(left, "==" if sign == "!=" else "in", right)))
         if isinstance(left, Literal) and isinstance(right, Literal):
             return true() if matches(item, lambda _: None) else false()
+        name = left if isinstance(left, Name) else right
+        if not isinstance(name, Name) or (isinstance(left, Name) and isinstance(right, Name)):
+            raise Unsayable
+        if name.text == "owner":
+            return self._by_owner(item)
+        if is_config_name(name.text):
+            return self._by_configuration(item, self._in_configs(name.text))
+        if not is_metric_or_external(name.text) or not self._is_in_configs(name.text):
+            return self._with_value(item)
+        in_config = self._by_configuration(item, self._in_configs(name.text), also=_matches(item, None))
+        metric = metric_of(name.text)[0]
+        if not rows.has_series(self._session, metric):
+            return in_config
+        has = self._beside(metric).c.run_id.is_not(None)  # a run's series comes before its config
+        return case((has, self._with_value(item)), else_=in_config)
+
+    def _with_value(self, item: Comparison) -> Condition:
+        """A comparison of a name and a value."""
+        left, sign, right = item.left, item.operator, item.right
         if isinstance(left, Name) and isinstance(right, Literal):
-            if (by_key := self._by_key(left.text, item)) is not None:
-                return by_key
             if sign == "in":
                 if not isinstance(right.value, tuple):
                     raise Unsayable
                 sign = "=="
             return self._any(left.text, sign, right.value)
         if isinstance(left, Literal) and isinstance(right, Name):
-            if (by_key := self._by_key(right.text, item)) is not None:
-                return by_key
             if sign == "in":
                 return self._any(right.text, "contains", left.value)
             if sign in _MIRRORED:
@@ -200,21 +228,10 @@ class InSql:
             return rows.tagged(self._session, value)
         return rows.with_alarm(value) if name == "alarm" else _sure(rows.in_group(value))
 
-    def _by_key(self, name: str, item: Comparison) -> Condition | None:
-        """The comparison of what runs have by their owner or configuration, matched once for each; None where
-        the name means something else."""
-        if name == "owner":
-            people = accounts.names(self._session)
-            keys = [key for key, value in people.items() if _matches(item, value)]
-            owned = _sure(RUN.owner_id.in_(keys))
-            return or_(owned, RUN.owner_id.is_(None)) if _matches(item, None) else owned
-        if is_config_name(name):
-            return self._by_configuration(item, self._in_configs(name))
-        if is_metric_or_external(name) and self._is_in_configs(name):
-            if rows.has_series(self._session, metric_of(name)[0]):
-                raise Unsayable  # a run's series comes before its config
-            return self._by_configuration(item, self._in_configs(name), also=_matches(item, None))
-        return None
+    def _by_owner(self, item: Comparison) -> Condition:
+        people = accounts.names(self._session)
+        owned = _sure(RUN.owner_id.in_([key for key, value in people.items() if _matches(item, value)]))
+        return or_(owned, RUN.owner_id.is_(None)) if _matches(item, None) else owned
 
     def _in_configs(self, name: str) -> Mapping[str, Value]:
         """Configuration -> what it has under a name, of a script's that of a metric too."""
@@ -233,7 +250,7 @@ class InSql:
     def _by_configuration(
         self, item: Comparison, values: Mapping[str, Value], also: bool = False
     ) -> Condition:
-        """`also`: whether the runs of all other configurations match."""
+        """The comparison, matched once for each configuration; `also`: whether all others match."""
         answers: dict[Any, bool] = {}
         keys = []
         for key, value in values.items():
@@ -266,12 +283,14 @@ class InSql:
             raise Unsayable
         return self._metric(name)
 
+    def _beside(self, metric: str) -> Alias:
+        if len(self.runs.series) >= MAX_SERIES and metric not in self.runs.series:
+            raise Unsayable
+        return self.runs.beside(metric)
+
     def _metric(self, name: str) -> _Number:
         metric, summary = metric_of(name)
-        full = len(self.runs.series) >= MAX_SERIES and metric not in self.runs.series
-        if full or self._is_in_configs(name):
-            raise Unsayable
-        series = self.runs.beside(metric)
+        series = self._beside(metric)
         value = series.c[rows.SUMMARIES[summary]]
         has = series.c.run_id.is_not(None)
         if summary == "last":

@@ -51,12 +51,12 @@ def by_configuration(session: Session, path: str) -> dict[str, Value] | None:
 def external_paths(session: Session) -> set[str]:
     """Every path that the config of some script's run has."""
     keys = rows.configurations(session, external=True)
-    missing = [key for key in keys if key == "" or key not in _external_paths]
+    if "" in keys:
+        return {path for config in rows.external_configs(session).values() for path in flatten(config)}
+    missing = [key for key in keys if key not in _external_paths]
     unknown = rows.configs_of(session, missing, None, external=True) if missing else []
-    read = {key: frozenset(flatten(config)) for key, config in unknown}
-    with _lock:
-        _external_paths.update(read)
-        return set().union(*(_external_paths[key] for key in keys))
+    _external_paths.update({key: frozenset(flatten(config)) for key, config in unknown})
+    return set().union(*(_external_paths[key] for key in keys))
 
 
 def in_config(section: Any, path: str) -> Value:
