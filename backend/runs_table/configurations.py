@@ -13,7 +13,7 @@ from backend.domain.config.messages import shown
 from backend.domain.config.problems import flatten
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import complete, is_choice, is_shared
-from backend.domain.statistics import Mean, mean_of, mean_of_shares
+from backend.domain.statistics import Mean, average, mean_of, mean_of_shares
 from backend.groups.views import told
 from backend.kit.boundary import Broken, shielded
 from backend.kit.filters.tree import Value, in_order
@@ -55,31 +55,46 @@ class VariationRow:
 
 
 def variations(
-    session: Session, filter_text: str, sort: str, columns: Sequence[Column], baseline: str
+    session: Session,
+    filter_text: str,
+    sort: str,
+    columns: Sequence[Column],
+    baseline: str,
+    start: int = 0,
+    limit: int | None = None,
 ) -> list[VariationRow]:
-    """Matching runs by everything but the seed; the order goes by the mean over seeds."""
+    """Matching runs by everything but the seed; the order goes by the mean over seeds.
+
+    `limit` rows (None: all) from the place `start` on; of the others only what orders them is read.
+    """
     by = sort.removeprefix("-")
-    names = [column.measure for column in columns if not column.rich or column.name in MEASURED]
-    also = (CLAIM,) if "verdict" in names else ()
-    asked = list(dict.fromkeys((*GROUPED, *names, *also, by)))
-    values, lines = matching(session, filter_text, asked, lenient=("column",))
+    ordering = ["variation", *([] if by == "created" else [by])]
+    values, lines = matching(session, filter_text, ordering, lenient=("column",))
     found: dict[str, list[RunLine]] = {}
     for line in lines:
         found.setdefault(line.columns["variation"] or line.id, []).append(line)
-    base = next((those for those in found.values() if any(line.id == baseline for line in those)), None)
-    pairs = [(_order_of(values, those, by), those) for those in found.values()]
-    ordered = in_order(pairs, sort.startswith("-"))
-    return [_variation(values, those, columns, base) for those in ordered]
+    base = next((key for key, those in found.items() if any(line.id == baseline for line in those)), None)
+    ordered = in_order([(_order_of(values, those, by), key) for key, those in found.items()], sort[:1] == "-")
+    shown = ordered[start : None if limit is None else start + limit]
+    shows = {key: [line.id for line in found[key]] for key in [*shown, *([base] if base else [])]}
+    names = [column.measure for column in columns if not column.rich or column.name in MEASURED]
+    also = (CLAIM,) if "verdict" in names else ()
+    names = list(dict.fromkeys((*GROUPED, *names, *also)))
+    values = RunValues.of_runs(session, names, [run_id for ids in shows.values() for run_id in ids])
+    full = {line.id: line for line in values.lines}
+    groups = {key: [full[run_id] for run_id in ids] for key, ids in shows.items()}
+    other = groups[base] if base else None
+    return [_variation(values, groups[key], columns, None if key == base else other) for key in shown]
 
 
 def _order_of(values: RunValues, lines: Sequence[RunLine], name: str) -> Value:
     if name in PASSES and len(protocols_of(lines)) > 1:
         return None  # scores that are not comparable have no mean
-    found = [values.value(line, name) for line in lines]
     if name == "created":
         return lines[0].created_at  # of the newest
-    mean = mean_of([each for each in found if is_number(each)])  # type: ignore[misc]
-    return mean.mean if mean else found[0]
+    found = [values.value(line, name) for line in lines]
+    numbers = [each for each in found if is_number(each)]
+    return average(numbers) if numbers else found[0]  # type: ignore[arg-type]
 
 
 def _variation(
@@ -95,7 +110,7 @@ def _variation(
         when=newest.created_at,
         runs=[line.id for line in lines],
         alarms=Counter(name for line in lines for name in _alarms(values, line)),
-        cells=[_shielded(values, lines, column, None if base is lines else base) for column in columns],
+        cells=[_shielded(values, lines, column, base) for column in columns],
     )
 
 
@@ -161,7 +176,7 @@ def _basis(lines: Sequence[RunLine], name: str) -> str:
 def told_apart(session: Session, rows: Sequence[VariationRow]) -> list[VariationRow]:
     """The rows with how their configs differ from one another, where that is not their variant."""
     sections = [name for name in ExperimentConfig.model_fields if is_shared(name)]
-    lines = RunValues(session, [*sections, "origin"], only=[row.runs[0] for row in rows]).lines
+    lines = RunValues.of_runs(session, [*sections, "origin"], [row.runs[0] for row in rows]).lines
     configs = {
         line.id: {path: value for path, value in flatten(_config(line)).items() if is_choice(path)}
         for line in lines
