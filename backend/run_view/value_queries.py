@@ -115,7 +115,7 @@ def of_all(
     return session.execute(query.order_by(*NEWEST)).all()
 
 
-def ids(session: Session, runs: Narrowed, order: Sequence[Any], start: int, limit: int) -> list[str]:
+def ids(session: Session, runs: Narrowed, order: Sequence[Any], start: int, limit: int | None) -> list[str]:
     """Ids of these runs by `order` and then newest first, from the place `start` on."""
     query = runs.select(RUN.id).order_by(*order, *NEWEST).limit(limit).offset(start)
     return list(session.scalars(query))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal as OneOf
 
@@ -16,7 +17,7 @@ from backend.kit import cursors
 from backend.kit.errors import InvalidInput
 from backend.kit.filters import tree as filters
 from backend.kit.filters.parser import parse
-from backend.kit.filters.tree import Comparison, Expression, Literal, Name, Value, in_order
+from backend.kit.filters.tree import Comparison, Expression, Literal, Name, Value
 from backend.kit.problems import invalid_query, not_valid
 from backend.run_view import configs, value_queries
 from backend.run_view import queries as facts_rows
@@ -102,6 +103,13 @@ def matching(
     for name in names if "column" not in lenient else ():
         _check_name(session, "column", name)
     return _values(session, _expression(session, filter_text, None), names)
+
+
+def all_ids(session: Session, filter_text: str, sort: str, columns: Collection[str] = ()) -> list[str]:
+    """Ids of all runs that match a filter, in order. InvalidInput as `find`, and for unknown `columns`."""
+    for name in (*columns, *([sort.removeprefix("-")] if sort else [])):
+        _check_name(session, "column", name)
+    return _ordered(session, _expression(session, filter_text, None), sort, 0, None)
 
 
 def values_of(
@@ -196,46 +204,40 @@ def _archived(expression: Expression | None) -> bool | None:
 
 def _newest(session: Session, expression: Expression | None, limit: int, cursor: str | None) -> Found:
     before = cursors.read(cursor, float, str)
-    wanted = _in_sql(session, expression, (), 0, limit + 1, before)
-    if wanted is None:
-        _, lines = _values(session, expression, before=before)
-        wanted = ids(lines[: limit + 1])
+    wanted = _ordered(session, expression, NEWEST_FIRST, 0, limit + 1, before)
     return cursors.cut(rows.of_ids(session, wanted), limit, lambda run: (run.created_at, run.id))
 
 
 def _sorted(
     session: Session, expression: Expression | None, limit: int, cursor: str | None, sort: str
 ) -> Found:
-    """All matching runs in the order of a value; runs without one come last whatever the direction."""
-    name, falling = sort.removeprefix("-"), sort.startswith("-")
+    """Pages in the order of a value: the cursor is how many runs they have shown."""
     (start,) = cursors.read(cursor, int) or (0,)
-    wanted = _in_sql(session, expression, (name, falling), start, limit + 1)
-    if wanted is None:
-        values, lines = _values(session, expression, [name])
-        ordered = in_order([(values.value(line, name), line) for line in lines], falling)
-        wanted = ids(ordered[start : start + limit + 1])
+    wanted = _ordered(session, expression, sort, start, limit + 1)
     return rows.of_ids(session, wanted[:limit]), str(start + limit) if len(wanted) > limit else None
 
 
-def _in_sql(
+def _ordered(
     session: Session,
     expression: Expression | None,
-    order: tuple[str, bool] | tuple[()],
+    sort: str,
     start: int,
-    limit: int,
+    limit: int | None,
     before: tuple[float, str] | None = None,
-) -> list[str] | None:
-    """Ids of the runs that match by an order, (name, whether it falls) or newest first; None where SQL cannot
-    say the whole of it."""
-    runs = Narrowed(_archived(expression), before)
-    sql = InSql(session, runs)
-    try:
-        by = sql.order(*order) if order else []
-    except Unsayable:
-        return None
-    if sql.narrow(expression) is not None:
-        return None
-    return value_queries.ids(session, runs, by, start, limit)
+) -> list[str]:
+    """Ids of the runs that match, in order; runs without a value come last whatever the direction."""
+    name, falling = sort.removeprefix("-"), sort.startswith("-")
+    is_newest_first = sort in ("", NEWEST_FIRST)
+    narrowed = Narrowed(_archived(expression), before)
+    sql = InSql(session, narrowed)
+    with suppress(Unsayable):
+        order = [] if is_newest_first else sql.order(name, falling)
+        if sql.narrow(expression) is None:
+            return value_queries.ids(session, narrowed, order, start, limit)
+    values, lines = _values(session, expression, () if is_newest_first else [name], before)
+    if not is_newest_first:
+        lines = filters.in_order([(values.value(line, name), line) for line in lines], falling)
+    return ids(lines[start:][:limit])
 
 
 def _check_name(session: Session, field: str, name: str) -> None:

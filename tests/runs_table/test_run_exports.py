@@ -29,9 +29,8 @@ def two(engine: Engine) -> list[str]:
 
 
 def test_every_run_goes_out_with_its_scores_and_the_columns_asked_for(engine: Engine, two: list[str]) -> None:
-    with reading_scope(engine) as session:
-        file = run_exports.table(session, "", ["training.steps", "loss:min"], "name", "csv")
-    first, second = csv.DictReader(io.StringIO(file.content.decode()))
+    file = run_exports.table(engine, "", ["training.steps", "loss:min"], "name", "csv")
+    first, second = csv.DictReader(io.StringIO(b"".join(file.parts).decode()))
 
     assert file.name == "runs.csv"
     assert [first["id"], second["id"]] == two
@@ -57,8 +56,8 @@ def test_every_point_goes_out_nan_included(engine: Engine, two: list[str]) -> No
 def test_what_cannot_be_exported_is_told(engine: Engine, two: list[str]) -> None:
     with reading_scope(engine) as session:
         with pytest.raises(InvalidInput, match="exported"):
-            run_exports.table(session, "", [], "", "xlsx")
+            run_exports.table(engine, "", [], "", "xlsx")
         with pytest.raises(InvalidInput):
-            run_exports.table(session, "", ["training.stepz"], "", "csv")
+            run_exports.table(engine, "", ["training.stepz"], "", "csv")
         with pytest.raises(NotFound):
             run_exports.curves(session, "zzzzzzzzzz", None, "csv")
