@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
-    Alias,
     BigInteger,
     ColumnElement,
     Double,
+    FromClause,
     and_,
     case,
     false,
@@ -113,10 +113,10 @@ class InSql:
     def narrow(self, expression: Expression | None) -> Expression | None:
         """Leave the runs that match, as far as SQL can say it; what of the filter is left to be matched."""
         parts = expression.parts if isinstance(expression, All) else (expression,) if expression else ()
-        left = []
+        left: list[Expression] = []
         for part in parts:
             if isinstance(part, All):
-                left += filter(None, [self.narrow(part)])
+                left += [rest] if (rest := self.narrow(part)) else []
                 continue
             try:
                 self.runs.where.append(self._condition(part))
@@ -212,7 +212,7 @@ class InSql:
         if not value.isascii():
             raise Unsayable
         # The only other letters whose small ones are, or have in them, a letter of ASCII.
-        plain = func.replace(func.replace(column, "\u0130", "i\u0307"), "\u212a", "k")
+        plain: ColumnElement[Any] = func.replace(func.replace(column, "\u0130", "i\u0307"), "\u212a", "k")
         if not rows.is_sqlite(self._session):
             plain = plain.collate("C")  # another may have small letters of its own
         return _sure(func.lower(plain).contains(value.lower(), autoescape=True))
@@ -268,8 +268,8 @@ class InSql:
         if name == "archived":
             return _Number(case((RUN.archived_at.is_(None), 0), else_=1), true())
         if name == "duration":
-            seconds = func.coalesce(func.nullif(rows.COLUMNS["stopped"], 0.0), literal(self._now, Double()))
-            seconds = seconds - RUN.started_at
+            end = func.coalesce(func.nullif(rows.COLUMNS["stopped"], 0.0), literal(self._now, Double()))
+            seconds = end - RUN.started_at
             return _Number(
                 case((RUN.started_at.is_(None), None), (seconds > 0, seconds), else_=0.0),
                 RUN.started_at.is_not(None),
@@ -283,7 +283,7 @@ class InSql:
             raise Unsayable
         return self._metric(name)
 
-    def _beside(self, metric: str) -> Alias:
+    def _beside(self, metric: str) -> FromClause:
         if len(self.runs.series) >= MAX_SERIES and metric not in self.runs.series:
             raise Unsayable
         return self.runs.beside(metric)

@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from backend.db import clock
-from backend.domain.experiment.identity import complete, read_stored
+from backend.domain.experiment.identity import read_stored
 from backend.domain.hypothesis.view import view_of
 from backend.domain.measurement import protocol_of
 from backend.domain.trained_on import Standing
@@ -68,7 +68,8 @@ class Facts:
         return _bare(run, made) if isinstance(made, Broken) else made
 
     def _view(self, run: Run) -> RunView:
-        return RunView(
+        experiment = read_stored(run.config) if run.origin == "training" else None
+        view = RunView(
             id=run.id,
             name=run.name,
             origin=run.origin,
@@ -79,7 +80,7 @@ class Facts:
             waiting_reasons=self._waiting_reasons(run),
             progress=_progress(run),
             step=run.step,
-            config=run.config if run.origin == "external" else complete(run.config),
+            config=experiment.model_dump(mode="json") if experiment else run.config,
             owner=self._owner_names.get(run.owner_id) if run.owner_id is not None else None,
             project=run.project,
             tags=run.tags,
@@ -102,6 +103,8 @@ class Facts:
             worker_id=run.worker_id,
             traceback=run.traceback,
         )
+        view.__dict__["experiment"] = experiment  # that it would read again from the config
+        return view
 
     def held_out(self) -> dict[str, ResultView]:
         """Run id -> the result that `pass1` in a filter and a table means, of the runs that have one."""

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     JSON,
-    Alias,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Subquery,
@@ -70,9 +70,9 @@ class Narrowed:
     only: Collection[str] | None = None
     where: list[Condition] = field(default_factory=list)
     ranks: Subquery | None = None
-    series: dict[str, Alias] = field(default_factory=dict)  # by the metric's name
+    series: dict[str, FromClause] = field(default_factory=dict)  # by the metric's name
 
-    def beside(self, metric: str) -> Alias:
+    def beside(self, metric: str) -> FromClause:
         """The series of this name of every run, null where a run has none."""
         return self.series.setdefault(metric, Series.__table__.alias(f"series_{len(self.series)}"))
 

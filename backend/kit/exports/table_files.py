@@ -26,6 +26,7 @@ _FORMULA = re.compile(r"[\t\r]|[\s\u200b\ufeff]*[=+\-@＝＋－＠]")
 _NUMBER = re.compile(
     r"[+-]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?\s?%?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE
 )
+GROUP = 10_000  # rows of a group of a Parquet file
 Head = dict[str, Kind]  # name of a column -> what its values are
 
 
@@ -89,8 +90,19 @@ def _csv_parts(head: Head, tables: Iterable[Rows]) -> Iterator[bytes]:
 
 
 def _parquet_parts(head: Head, tables: Iterable[Rows]) -> Iterator[bytes]:
-    columns = (list(zip(*table, strict=True)) if table else [()] * len(head) for table in tables)
+    columns = (list(zip(*table, strict=True)) if table else [()] * len(head) for table in _longer(tables))
     return written(head, columns)
+
+
+def _longer(tables: Iterable[Rows]) -> Iterator[Rows]:
+    """The same rows in parts that are worth a group of their own."""
+    gathered: list[tuple[Any, ...]] = []
+    for table in tables:
+        gathered += table
+        if len(gathered) >= GROUP:
+            yield gathered
+            gathered = []
+    yield gathered
 
 
 def csv_text(rows: Iterable[Sequence[object]], line_end: str = "\r\n") -> str:
