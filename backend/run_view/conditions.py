@@ -93,7 +93,7 @@ class Unsayable(Exception):
 
 
 @dataclass(frozen=True)
-class _Number:
+class Number:
     """A number of every run; null where it is NaN, or where there is none."""
 
     value: ColumnElement[Any]
@@ -135,6 +135,12 @@ class InSql:
         number = self._number(name)
         last = case((not_(number.is_there), 2), (number.is_nan, 1), else_=0)
         return [last, number.value.desc() if falling else number.value.asc()]
+
+    def number(self, name: str) -> Number:
+        """A number of every run. Unsayable for what is none, and where a config may have it."""
+        if is_config_name(name) or (is_metric_or_external(name) and self._is_in_configs(name)):
+            raise Unsayable
+        return self._number(name)
 
     def _condition(self, expression: Expression) -> Condition:
         match expression:
@@ -262,15 +268,15 @@ class InSql:
         found = rows.among(self._session, RUN.variation, keys)
         return not_(found) if also else found
 
-    def _number(self, name: str) -> _Number:
+    def _number(self, name: str) -> Number:
         if name in _NUMBERS:
-            return _Number(_NUMBERS[name], _NUMBERS[name].is_not(None))
+            return Number(_NUMBERS[name], _NUMBERS[name].is_not(None))
         if name == "archived":
-            return _Number(case((RUN.archived_at.is_(None), 0), else_=1), true())
+            return Number(case((RUN.archived_at.is_(None), 0), else_=1), true())
         if name == "duration":
             end = func.coalesce(func.nullif(rows.COLUMNS["stopped"], 0.0), literal(self._now, Double()))
             seconds = end - RUN.started_at
-            return _Number(
+            return Number(
                 case((RUN.started_at.is_(None), None), (seconds > 0, seconds), else_=0.0),
                 RUN.started_at.is_not(None),
             )
@@ -278,7 +284,7 @@ class InSql:
             place = str(PASSES[name])
             solved, n = (RUN.scores[(place, at)].as_float() for at in (0, 1))
             share = solved * literal(1.0, Double()) / func.nullif(n, 0.0)
-            return _Number(share, share.is_not(None))
+            return Number(share, share.is_not(None))
         if not is_metric_or_external(name):
             raise Unsayable
         return self._metric(name)
@@ -288,14 +294,14 @@ class InSql:
             raise Unsayable
         return self.runs.beside(metric)
 
-    def _metric(self, name: str) -> _Number:
+    def _metric(self, name: str) -> Number:
         metric, summary = metric_of(name)
         series = self._beside(metric)
         value = series.c[rows.SUMMARIES[summary]]
         has = series.c.run_id.is_not(None)
         if summary == "last":
-            return _Number(value, has, and_(has, value.is_(None)))
-        return _Number(value, value.is_not(None))
+            return Number(value, has, and_(has, value.is_(None)))
+        return Number(value, value.is_not(None))
 
 
 def is_metric_or_external(name: str) -> bool:
@@ -316,7 +322,7 @@ def _flag(column: Condition, sign: str, value: Scalar) -> Condition:
     return column if value else not_(column)
 
 
-def _number(number: _Number, sign: str, value: Scalar) -> Condition:
+def _number(number: Number, sign: str, value: Scalar) -> Condition:
     if sign == "contains" or isinstance(value, str | bool):
         return false()
     if value is None:

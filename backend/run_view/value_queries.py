@@ -121,6 +121,14 @@ def ids(session: Session, runs: Narrowed, order: Sequence[Any], start: int, limi
     return list(session.scalars(query))
 
 
+def numbers(
+    session: Session, runs: Narrowed, value: ColumnElement[Any], is_there: Condition
+) -> list[tuple[str, str, Any]]:
+    """(id, configuration, value or None) of these runs, newest first."""
+    query = runs.select(RUN.id, RUN.variation, value, is_there).order_by(*NEWEST)
+    return [(run_id, key, of if there else None) for run_id, key, of, there in session.execute(query)]
+
+
 def among(session: Session, column: ColumnElement[str], texts: Collection[str]) -> Condition:
     """Whether a column is one of the texts, of which there may be more than a statement has parameters."""
     listed = json.dumps([*texts])

@@ -19,7 +19,7 @@ from backend.kit.boundary import Broken, shielded
 from backend.kit.filters.tree import Value, in_order
 from backend.kit.format import NBSP, NO_VALUE, percent, significant, solved
 from backend.run_view.filter_names import PASSES
-from backend.run_view.values import RunLine, RunValues, score_of
+from backend.run_view.values import RunLine, RunValues, ids, score_of
 from backend.runs_table.cells import (
     MEASURED,
     Cell,
@@ -31,7 +31,7 @@ from backend.runs_table.cells import (
     text_of,
     unit_of,
 )
-from backend.runs_table.search import matching
+from backend.runs_table.search import matching, numbers
 
 MAX_DIFFERENCES = 3  # that a row of a variation names
 CLAIM = "hypothesis.claim"
@@ -67,16 +67,11 @@ def variations(
 
     `limit` rows (None: all) from the place `start` on; of the others only what orders them is read.
     """
-    by = sort.removeprefix("-")
-    ordering = ["variation", *([] if by == "created" else [by])]
-    values, lines = matching(session, filter_text, ordering, lenient=("column",))
-    found: dict[str, list[RunLine]] = {}
-    for line in lines:
-        found.setdefault(line.columns["variation"] or line.id, []).append(line)
-    base = next((key for key, those in found.items() if any(line.id == baseline for line in those)), None)
-    ordered = in_order([(_order_of(values, those, by), key) for key, those in found.items()], sort[:1] == "-")
+    of_keys, runs = _by_configuration(session, filter_text, sort.removeprefix("-"))
+    base = next((key for key, ids in runs.items() if baseline in ids), None) if baseline else None
+    ordered = in_order([(value, key) for key, value in of_keys.items()], sort.startswith("-"))
     shown = ordered[start : None if limit is None else start + limit]
-    shows = {key: [line.id for line in found[key]] for key in [*shown, *([base] if base else [])]}
+    shows = {key: runs[key] for key in [*shown, *([base] if base else [])]}
     names = [column.measure for column in columns if not column.rich or column.name in MEASURED]
     also = (CLAIM,) if "verdict" in names else ()
     names = list(dict.fromkeys((*GROUPED, *names, *also)))
@@ -87,13 +82,35 @@ def variations(
     return [_variation(values, groups[key], columns, None if key == base else other) for key in shown]
 
 
+def _by_configuration(
+    session: Session, filter_text: str, by: str
+) -> tuple[dict[str, Value], dict[str, list[str]]]:
+    """What orders each of the configurations that match, and the ids of its runs, newest first."""
+    runs: dict[str, list[str]] = {}
+    found: dict[str, list[Value]] = {}
+    if by not in PASSES and (rows := numbers(session, filter_text, by)) is not None:
+        for run_id, key, value in rows:
+            runs.setdefault(key or run_id, []).append(run_id)
+            found.setdefault(key or run_id, []).append(value)
+        if by == "created":  # of the newest
+            return {key: of[0] for key, of in found.items()}, runs
+        return {key: _mean_or_first(of) for key, of in found.items()}, runs
+    values, lines = matching(session, filter_text, ["variation", by], lenient=("column",))
+    of_keys: dict[str, list[RunLine]] = {}
+    for line in lines:
+        of_keys.setdefault(line.columns["variation"] or line.id, []).append(line)
+    orders = {key: _order_of(values, those, by) for key, those in of_keys.items()}
+    return orders, {key: ids(those) for key, those in of_keys.items()}
+
+
 def _order_of(values: RunValues, lines: Sequence[RunLine], name: str) -> Value:
     if name in PASSES and len(protocols_of(lines)) > 1:
         return None  # scores that are not comparable have no mean
-    if name == "created":
-        return lines[0].created_at  # of the newest
-    found = [values.value(line, name) for line in lines]
-    numbers = [each for each in found if is_number(each)]
+    return _mean_or_first([values.value(line, name) for line in lines])
+
+
+def _mean_or_first(found: Sequence[Value]) -> Value:
+    numbers = [value for value in found if is_number(value)]
     return average(numbers) if numbers else found[0]  # type: ignore[arg-type]
 
 

@@ -105,6 +105,19 @@ def matching(
     return _values(session, _expression(session, filter_text, None), names)
 
 
+def numbers(session: Session, filter_text: str, name: str) -> Sequence[tuple[str, str, Value]] | None:
+    """(id, configuration, number under `name`) of all runs that match, newest first; None where the database
+    cannot say it. InvalidInput as `find`."""
+    expression = _expression(session, filter_text, None)
+    narrowed = Narrowed(_archived(expression))
+    sql = InSql(session, narrowed)
+    with suppress(Unsayable):
+        number = sql.number(name)
+        if sql.narrow(expression) is None:
+            return value_queries.numbers(session, narrowed, number.value, number.is_there)
+    return None
+
+
 def all_ids(session: Session, filter_text: str, sort: str, columns: Collection[str] = ()) -> list[str]:
     """Ids of all runs that match a filter, in order. InvalidInput as `find`, and for unknown `columns`."""
     for name in (*columns, *([sort.removeprefix("-")] if sort else [])):

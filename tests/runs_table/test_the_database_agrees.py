@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import quick, trm_arc1
 from backend.domain.experiment.identity import key_of_json, key_of_training
+from backend.domain.statistics import average
 from backend.kit.errors import InvalidInput
 from backend.kit.filters import tree
 from backend.kit.filters.parser import parse
@@ -27,6 +28,7 @@ from backend.run_view.values import RunValues
 from backend.runs.group_tables import RunGroup
 from backend.runs.tables import Alarm, Run
 from backend.runs_table import search as run_search
+from backend.runs_table.configurations import VariationRow, variations
 
 STEPS = (100, 300)
 LAST = (0.1, 0.5, 0.5, math.nan, math.inf, -math.inf)
@@ -188,20 +190,20 @@ SORTS = st.tuples(
 ).map(lambda pair: pair[0] + pair[1].strip("`"))
 
 
-def run_by_run(session: Session, every: list[str], filter_text: str, sort: str) -> list[str]:
-    """What the evaluator says of each run by its own row."""
+def run_by_run(
+    session: Session, every: list[str], filter_text: str, sort: str
+) -> list[tuple[str, str, tree.Value]]:
+    """(id, configuration, value) as the evaluator says of each run by its own row, newest first."""
     by, extra = sort.removeprefix("-"), run_search._extra_names(session, [])
     expression = bind(written, extra, lenient=True) if (written := parse(filter_text)) else None
     names = [name.text for name in tree.names(expression)] if expression else []
-    values = RunValues.of_runs(session, [*names, by, "archived"], every)
-    lines = [
-        line
+    values = RunValues.of_runs(session, [*names, by, "archived", "variation"], every)
+    return [
+        (line.id, line.columns["variation"] or line.id, values.value(line, by))
         for line in values.lines
         if (expression is None or tree.matches(expression, values.of(line)))
         and ({"archived", "id"} & set(names) or not values.value(line, "archived"))
     ]
-    pairs = [(values.value(line, by), line.id) for line in lines]
-    return tree.in_order(pairs, sort.startswith("-"))
 
 
 def pages(session: Session, filter_text: str, sort: str, limit: int) -> list[str]:
@@ -218,6 +220,31 @@ def pages(session: Session, filter_text: str, sort: str, limit: int) -> list[str
             return ids
 
 
+def over_seeds(session: Session, filter_text: str, sort: str) -> list[list[str]]:
+    """The runs of every row of the table of configurations, page by page."""
+    rows: list[VariationRow] = []
+    while page := variations(session, filter_text, sort, [], "", len(rows), 3):
+        rows += page
+    return [list(row.runs) for row in rows]
+
+
+def means(found: list[tuple[str, str, tree.Value]], sort: str) -> list[list[str]]:
+    """The same by the values of the runs."""
+    groups: dict[str, list[tuple[str, tree.Value]]] = {}
+    for run_id, key, value in found:
+        groups.setdefault(key, []).append((run_id, value))
+    pairs: list[tuple[tree.Value, list[str]]] = []
+    for runs in groups.values():
+        values = [value for _, value in runs]
+        numbers = [
+            value for value in values if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
+        is_mean = numbers and sort.removeprefix("-") != "created"
+        order = average(numbers) if is_mean else values[0]
+        pairs.append((order, [run_id for run_id, _ in runs]))
+    return tree.in_order(pairs, sort.startswith("-"))
+
+
 @pytest.mark.parametrize("keys", [True, False], ids=["keys", "some-without-a-key"])
 def test_filters_and_orders(engine: Engine, keys: bool) -> None:
     with session_scope(engine) as session:
@@ -231,10 +258,12 @@ def test_filters_and_orders(engine: Engine, keys: bool) -> None:
     def agree(filter_text: str, sort: str, limit: int) -> None:
         with reading_scope(engine) as session:
             try:
-                expected = run_by_run(session, every, filter_text, sort)
+                found = run_by_run(session, every, filter_text, sort)
             except InvalidInput:
                 return  # a value of another kind than the name: nobody is asked
+            expected = tree.in_order([(value, run_id) for run_id, _, value in found], sort.startswith("-"))
             assert pages(session, filter_text, sort, limit) == expected
+            assert over_seeds(session, filter_text, sort) == means(found, sort)
 
     agree()
 
