@@ -92,9 +92,7 @@ def _by_configuration(
         for run_id, key, value in rows:
             runs.setdefault(key or run_id, []).append(run_id)
             found.setdefault(key or run_id, []).append(value)
-        if by == "created":  # of the newest
-            return {key: of[0] for key, of in found.items()}, runs
-        return {key: _mean_or_first(of) for key, of in found.items()}, runs
+        return {key: _order(by, of) for key, of in found.items()}, runs
     values, lines = matching(session, filter_text, ["variation", by], lenient=("column",))
     of_keys: dict[str, list[RunLine]] = {}
     for line in lines:
@@ -106,10 +104,13 @@ def _by_configuration(
 def _order_of(values: RunValues, lines: Sequence[RunLine], name: str) -> Value:
     if name in PASSES and len(protocols_of(lines)) > 1:
         return None  # scores that are not comparable have no mean
-    return _mean_or_first([values.value(line, name) for line in lines])
+    return _order(name, [values.value(line, name) for line in lines])
 
 
-def _mean_or_first(found: Sequence[Value]) -> Value:
+def _order(name: str, found: Sequence[Value]) -> Value:
+    """The mean of the numbers; of texts, and of when the runs were made, that of the newest run."""
+    if name == "created":
+        return found[0]
     numbers = [value for value in found if is_number(value)]
     return average(numbers) if numbers else found[0]  # type: ignore[arg-type]
 
