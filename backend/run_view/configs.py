@@ -38,12 +38,8 @@ def by_configuration(session: Session, path: str) -> dict[str, Value] | None:
     keys = rows.configurations(session, external=not ours)
     if "" in keys or not is_shared(path):
         return None
-    known = _remembered(path)
-    missing = [key for key in keys if key not in known]
-    if missing:
-        if len(known) > KEPT_CONFIGURATIONS:
-            known.clear()
-            missing = list(keys)
+    known = _remembered(path)  # to which other threads may add, and from which none takes away
+    if missing := [key for key in keys if key not in known]:
         known.update(_read(session, path, missing, ours))
     return {key: known[key] for key in keys}
 
@@ -86,7 +82,10 @@ def _read(session: Session, path: str, keys: Sequence[str], ours: bool) -> dict[
 
 def _remembered(path: str) -> dict[str, Value]:
     with _lock:
-        known = _by_path.setdefault(path, {})
+        known = _by_path.get(path, {})
+        if len(known) > KEPT_CONFIGURATIONS:
+            known = {}
+        _by_path[path] = known
         _by_path.move_to_end(path)
         if len(_by_path) > KEPT_PATHS:
             _by_path.popitem(last=False)
