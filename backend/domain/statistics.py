@@ -45,13 +45,21 @@ def mean_of(values: Sequence[float]) -> Mean | None:
         return Mean(n, sum(values), None, None)
     scale = _safe_scale(values)
     scaled = [value * scale for value in values]
-    mean = math.fsum(scaled) / n
+    mean = average(values) * scale
     if n == 1:
         return Mean(n, values[0], None, None)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in scaled) / (n - 1))
     half = student_t(n - 1) * deviation / math.sqrt(n)
     low, high = (min(max(end / scale, -MAX), MAX) for end in (mean - half, mean + half))
     return Mean(n, mean / scale, low, high)
+
+
+def average(values: Sequence[float]) -> float:
+    """The mean of at least one value, without an interval."""
+    if len(values) == 1 or not all(map(math.isfinite, values)):
+        return sum(values)
+    scale = _safe_scale(values)
+    return math.fsum(value * scale for value in values) / len(values) / scale
 
 
 def _safe_scale(values: Sequence[float]) -> float:

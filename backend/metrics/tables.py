@@ -22,11 +22,15 @@ class Series(Base):
     """One metric of one run. What a table of runs asks of it stands here, so that no table reads points."""
 
     __tablename__ = "series"
-    __table_args__ = (UniqueConstraint("run_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("run_id", "name"),
+        # One metric of all runs: a filter, an order.
+        Index("ix_series_values", "name", "run_id", "last_step", "last_value", "min_value", "max_value"),
+    )
 
     id: Mapped[AutoId]
     run_id: Mapped[OfRun]
-    name: Mapped[str] = mapped_column(index=True)  # one metric of all runs: a filter, an order
+    name: Mapped[str]
     last_step: Mapped[int] = mapped_column(default=-1)
     last_value: Mapped[MaybeNan]
     min_value: Mapped[float | None]  # of the finite values; NULL where there is none

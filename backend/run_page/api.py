@@ -25,7 +25,7 @@ from backend.runs_table import saved_views
 from backend.runs_table import search as run_search
 from backend.runs_table.search import HEADLINES, MAX_LIMIT, NEWEST_FIRST, STORED
 from backend.runs_table.state import RICH
-from backend.web.deps import Configured, Database, RawBody, RunId, announce, attached, json_body
+from backend.web.deps import Configured, Database, InParts, RawBody, RunId, announce, json_body
 from backend.web.errors import responses
 from backend.web.inputs import CONFIG, Input
 from backend.web.routing import EDITOR, VIEWER, Router
@@ -209,8 +209,7 @@ def export_runs(
 ) -> Response:
     """A file with every run that matches: facts, pass@k and how it was measured, the columns asked for."""
     asked = items_of(columns, columns=True)
-    with reading_scope(engine) as session:
-        return attached(run_exports.table(session, filter, asked, sort, format))
+    return InParts(run_exports.table(engine, filter, asked, sort, format))
 
 
 @router.get("/names", responses=responses(401))

@@ -75,7 +75,7 @@ class Estimates:
     def _read(self, like: list[str]) -> tuple[int, float, float | None]:
         if not like:
             return 0, 0.0, None
-        values = RunValues(self._session, [SPEED, MEMORY], only=like)
+        values = RunValues.of_runs(self._session, [SPEED, MEMORY], like)
         return len(like), median(_numbers(values, SPEED)), max(_numbers(values, MEMORY), default=None)
 
 
@@ -92,7 +92,7 @@ def _measured(session: Session, variant: str) -> list[RunLine]:
         for line in values.lines
         if values.value(line, "variant") == variant and _is_speed(values.value(line, SPEED))
     ]
-    return RunValues(session, SECTIONS, only=ids[:LOOKED_AT]).lines
+    return RunValues.of_runs(session, SECTIONS, ids[:LOOKED_AT]).lines
 
 
 def _numbers(values: RunValues, name: str) -> list[float]:

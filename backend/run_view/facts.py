@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from backend.db import clock
-from backend.domain.experiment.identity import complete
+from backend.domain.experiment.identity import read_stored
 from backend.domain.hypothesis.view import view_of
 from backend.domain.measurement import protocol_of
 from backend.domain.trained_on import Standing
@@ -20,6 +20,7 @@ from backend.kit.format import counted, finite
 from backend.metrics import service as series
 from backend.people import service as accounts
 from backend.run_view import queries as rows
+from backend.run_view.headline import held_out
 from backend.run_view.views import (
     AlarmView,
     DeliveryView,
@@ -33,6 +34,7 @@ from backend.run_view.views import (
 )
 from backend.runs import group_queries as group_rows
 from backend.runs import order_queries as queue_order
+from backend.runs import queries as run_rows
 from backend.runs import trained_on
 from backend.runs.status import LOGGING, RunStatus
 from backend.runs.tables import Alarm, Run
@@ -66,7 +68,8 @@ class Facts:
         return _bare(run, made) if isinstance(made, Broken) else made
 
     def _view(self, run: Run) -> RunView:
-        return RunView(
+        experiment = read_stored(run.config) if run.origin == "training" else None
+        view = RunView(
             id=run.id,
             name=run.name,
             origin=run.origin,
@@ -77,7 +80,7 @@ class Facts:
             waiting_reasons=self._waiting_reasons(run),
             progress=_progress(run),
             step=run.step,
-            config=run.config if run.origin == "external" else complete(run.config),
+            config=experiment.model_dump(mode="json") if experiment else run.config,
             owner=self._owner_names.get(run.owner_id) if run.owner_id is not None else None,
             project=run.project,
             tags=run.tags,
@@ -100,6 +103,20 @@ class Facts:
             worker_id=run.worker_id,
             traceback=run.traceback,
         )
+        view.__dict__["experiment"] = experiment  # that it would read again from the config
+        return view
+
+    def held_out(self) -> dict[str, ResultView]:
+        """Run id -> the result that `pass1` in a filter and a table means, of the runs that have one."""
+        found = {}
+        for run in self._runs:
+            config = read_stored(run.config) if run.origin == "training" else None
+            result = shielded(
+                f"scores of run {run.id}", partial(held_out, config, self._results.get(run.id, []))
+            )
+            if isinstance(result, ResultView):
+                found[run.id] = result
+        return found
 
     @cached_property
     def _results(self) -> dict[str, list[ResultView]]:
@@ -195,6 +212,12 @@ class Facts:
             due_at=due,
             silent_since=run.beat_at if silent else None,
         )
+
+
+def held_out_of(session: Session, run_ids: Collection[str]) -> dict[str, ResultView]:
+    """The same of the runs with these ids, of which only those that were evaluated are loaded."""
+    evaluated = run_rows.with_ids(session, rows.evaluated(session, run_ids))
+    return Facts(session, evaluated, ()).held_out()
 
 
 def _bare(run: Run, broken: Broken) -> RunView:

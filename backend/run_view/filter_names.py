@@ -158,7 +158,17 @@ def is_explicit(name: str) -> bool:
 
 
 def _is_of_config(name: str) -> bool:
-    return name.startswith("config.") or without_numbers(name) in CONFIG_PATHS
+    return name.startswith("config.") or is_config_path(name)
+
+
+def is_config_path(name: str) -> bool:
+    """Whether it is a field, or a section, of our own configs."""
+    return name == "model" or without_numbers(name) in CONFIG_PATHS
+
+
+def config_path(name: str) -> str:
+    """The dotted path that a name means, in our own configs or another's."""
+    return "model.kind" if name == "model" else name.removeprefix("config.")
 
 
 def refusal(name: str) -> tuple[str, str] | None:

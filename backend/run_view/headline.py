@@ -51,6 +51,20 @@ def headlines(config: ExperimentConfig | None, results: Sequence[AnyMeasured]) -
     return {name: found[name] for name in sorted(found, key=place)}
 
 
+def held_out(config: ExperimentConfig | None, results: Sequence[AnyMeasured]) -> AnyMeasured | None:
+    """The result that `pass1` in a filter and a table means, or None.
+
+    Where none is known to be held out, one of which that is unknown, and its `standing` says so.
+    """
+    for some in (
+        [result for result in results if result.held_out],
+        [result for result in results if result.maybe_held_out],
+    ):
+        if some:
+            return next(iter(headlines(config, some).values()), None)
+    return None
+
+
 def over_checkpoints(results: Sequence[AnyMeasured]) -> dict[Protocol, list[AnyMeasured]]:
     """Protocol -> its finished results by step, the newest of each; of protocols that scored two or more."""
     by_protocol: dict[Protocol, dict[int, AnyMeasured]] = {}

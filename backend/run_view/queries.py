@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
@@ -18,6 +17,11 @@ def evaluations(session: Session, run_ids: Collection[str]) -> Sequence[Row[Eval
     scored = select(func.count()).where(Outcome.evaluation_id == Evaluation.id).scalar_subquery()
     query = select(Evaluation, scored).where(Evaluation.run_id.in_(run_ids)).order_by(Evaluation.id)
     return session.execute(query).all()
+
+
+def evaluated(session: Session, run_ids: Collection[str]) -> Sequence[str]:
+    """Those of the runs that have an evaluation."""
+    return session.scalars(select(Evaluation.run_id).where(Evaluation.run_id.in_(run_ids)).distinct()).all()
 
 
 def alarms(session: Session, run_ids: Collection[str]) -> Sequence[Alarm]:
@@ -51,8 +55,3 @@ def metric_names(session: Session, run_ids: Collection[str] | None = None) -> li
     """Names of the metrics that any of these runs (None: any run at all) has."""
     query = select(Series.name).distinct()
     return list(session.scalars(query if run_ids is None else query.where(Series.run_id.in_(run_ids))))
-
-
-def external_configs(session: Session) -> Sequence[dict[str, Any]]:
-    """Configs of the runs that were logged from outside."""
-    return session.scalars(select(Run.config).where(Run.origin == "external")).all()

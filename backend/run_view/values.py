@@ -6,16 +6,14 @@ column; the runs themselves are loaded only for the page that is shown.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any
+from functools import partial
+from itertools import filterfalse
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from backend.domain.experiment.identity import complete_section
 from backend.domain.learning import GAP, Learnt, judge
 from backend.domain.measurement import Protocol, from_json
 from backend.domain.records import Score
@@ -23,16 +21,11 @@ from backend.kit.boundary import or_else, shielded
 from backend.kit.filters.tree import Value
 from backend.kit.format import finite
 from backend.people import service as accounts
+from backend.run_view import configs
 from backend.run_view import value_queries as rows
-from backend.run_view.filter_names import (
-    CONFIG_PATHS,
-    PASSES,
-    at_path,
-    is_explicit,
-    metric_of,
-    without_numbers,
-)
+from backend.run_view.filter_names import PASSES, at_path, config_path, is_config_path, is_explicit, metric_of
 from backend.run_view.learning import METRICS
+from backend.run_view.value_queries import Narrowed
 from backend.runs.status import RunStatus
 
 _PLAIN = (
@@ -58,7 +51,7 @@ _NEEDS = {
     "owner": ("owner_id",),
     "project": ("project",),
     "duration": ("started", "stopped"),
-    "learning": ("status", "step", "scores"),
+    "learning": ("status", "step", "scores", "origin"),
     **dict.fromkeys(PASSES, ("scores",)),
     **{name: (name,) for name in _PLAIN},
 }
@@ -66,14 +59,13 @@ _NEEDS = {
 Read = Callable[["RunLine"], Value]
 
 
-@dataclass(frozen=True)
-class RunLine:
+class RunLine(NamedTuple):
     """One run, as far as it was asked for."""
 
     id: str
     created_at: float
-    columns: dict[str, Any]
-    sections: dict[str, Any]  # of its config
+    columns: Mapping[str, Any]
+    sections: Mapping[str, Any]  # of its config
 
 
 PROTOCOL = "protocol"  # in a run's scores, beside k -> [solved, n]
@@ -81,38 +73,54 @@ UNKNOWN = "unknown"  # beside them too: true where nobody knows whether the task
 
 
 class RunValues:
-    """All runs, or those whose ids are in `only`, newest first, with the values of `names`."""
+    """The runs that a condition leaves, newest first, with the values of `names`."""
 
-    def __init__(
-        self,
-        session: Session,
-        names: Collection[str],
-        archived: bool | None = None,
-        before: tuple[float, str] | None = None,
-        only: Collection[str] | None = None,
-    ) -> None:
+    def __init__(self, session: Session, names: Collection[str], runs: Narrowed | None = None) -> None:
+        runs = runs or Narrowed()
         self._session = session
         self._now = time.time()
-        columns = list(dict.fromkeys(each for name in names for each in _NEEDS.get(name, ())))
-        paths = [name for name in names if name not in _NEEDS and name != "alarm"]
+        self._only = runs.only
         needed = ["training.steps", "health.largest_gap"] if "learning" in names else []
-        sections = list(dict.fromkeys(_section(path) for path in [*paths, *needed] if _is_of_config(path)))
+        paths = [name for name in [*names, *needed] if name not in _NEEDS and name != "alarm"]
+        # Of all runs by configuration, which the process remembers; of a few, what lies in their rows.
+        self._configs = {
+            path: configs.by_configuration(session, path)
+            for path in map(config_path, filterfalse(is_explicit, paths))
+            if self._only is None
+        }
+        columns = [each for name in names for each in _NEEDS.get(name, ())]
+        if any(self._configs.values()):
+            columns.append("variation")
+        own = [
+            path
+            for path in map(config_path, filter(is_config_path, paths))
+            if self._configs.get(path) is None
+        ]
+        columns, sections = list(dict.fromkeys(columns)), list(dict.fromkeys(map(configs.section_of, own)))
+        middle = 2 + len(columns)
         self.lines = [
             RunLine(
                 row[0],
                 row[1],
-                dict(zip(columns, row[2 : 2 + len(columns)], strict=True)),
-                dict(zip(sections, row[2 + len(columns) :], strict=True)),
+                dict(zip(columns, row[2:middle], strict=True)) if columns else {},
+                dict(zip(sections, row[middle:], strict=True)) if sections else {},
             )
-            for row in rows.of_all(session, columns, sections, archived, before, only)
+            for row in rows.of_all(session, columns, sections, runs)
         ]
-        self._only = only
         self._external: dict[str, dict[str, Any]] | None = None
         self._reads: dict[str, Read] = {name: self._read(name) for name in names}
 
+    @classmethod
+    def of_runs(cls, session: Session, names: Collection[str], run_ids: Collection[str]) -> RunValues:
+        """Of these runs alone."""
+        return cls(session, names, Narrowed(only=run_ids))
+
     def value(self, line: RunLine, name: str) -> Value:
         """What a run has under one of the names; None where it has nothing, or nothing that can be read."""
-        return or_else(shielded(f"{name} of run {line.id}", partial(self._reads[name], line)), None)
+        try:
+            return self._reads[name](line)
+        except Exception:  # noqa: BLE001 — read once more, and told of in the log
+            return or_else(shielded(f"{name} of run {line.id}", partial(self._reads[name], line)), None)
 
     def of(self, line: RunLine) -> Callable[[str], Value]:
         """The values of one run, as `filters.matches` asks for them."""
@@ -150,44 +158,53 @@ class RunValues:
     def _learning(self) -> Read:
         """The verdict on learning, from the newest accuracies and the score that is kept with the run."""
         token, exact, baseline = (rows.metric(self._session, name, only=self._only) for name in METRICS)
-        planned, external = self._read("training.steps"), self._external_configs()
+        planned = self._read("training.steps")
         largest_gap = self._read("health.largest_gap")
 
         def read(line: RunLine) -> Value:
+            is_ours = line.columns["origin"] != "external"
             steps, score, largest = planned(line), score_of(line, 1), largest_gap(line)
             learnt = Learnt(
                 steps=line.columns["step"],
-                planned=steps if isinstance(steps, int) and line.id not in external else None,
+                planned=steps if isinstance(steps, int) and is_ours else None,
                 is_over=RunStatus(line.columns["status"]).is_over,
                 token=finite(token.get(line.id)),
                 exact=finite(exact.get(line.id)),
                 baseline=finite(baseline.get(line.id)),
                 held_out=Score(*score) if score and not line.columns["scores"].get(UNKNOWN) else None,
-                largest_gap=largest if isinstance(largest, int | float) and line.id not in external else GAP,
+                largest_gap=largest if isinstance(largest, int | float) and is_ours else GAP,
             )
             return judge(learnt).word
 
         return read
 
     def _metric_or_config(self, name: str) -> Read:
-        path = _path(name)
-        configs = self._external_configs()
-        if _is_of_config(name):
-            return lambda line: _in_config(line, path, configs)
+        if is_config_path(name):
+            return self._in_config(config_path(name))
         metric, summary = metric_of(name)
-        explicit = is_explicit(name)
         found = rows.metric(self._session, metric, summary, self._only)
+        if is_explicit(name):
+            return lambda line: found.get(line.id)
+        other = self._in_config(config_path(name))
+        return lambda line: found[line.id] if line.id in found else other(line)
+
+    def _in_config(self, path: str) -> Read:
+        shared = self._configs.get(path)
+        if shared is not None:
+            return (lambda line: shared.get(line.columns["variation"])) if shared else (lambda _: None)
+        external = self._external_configs()
+        section, ours = configs.section_of(path), is_config_path(path)
 
         def read(line: RunLine) -> Value:
-            if line.id in found:
-                return found[line.id]
-            return at_path(configs[line.id], path) if line.id in configs and not explicit else None
+            if line.id in external:
+                return at_path(external[line.id], path)
+            return configs.in_config(line.sections[section], path) if ours else None
 
         return read
 
     def _external_configs(self) -> dict[str, dict[str, Any]]:
         if self._external is None:
-            self._external = rows.external_configs(self._session)
+            self._external = rows.external_configs(self._session, self._only)
         return self._external
 
 
@@ -202,37 +219,8 @@ def protocol_of(line: RunLine) -> Protocol | None:
     return from_json(line.columns["scores"].get(PROTOCOL))
 
 
-def _in_config(line: RunLine, path: str, external: Mapping[str, dict[str, Any]]) -> Value:
-    """What is stored at a path, or what the field was before there was one: its default."""
-    if line.id in external:
-        return at_path(external[line.id], path)
-    found = at_path(line.sections, path)
-    if found is not None:
-        return found
-    section = _section(path)
-    stored = json.dumps(line.sections.get(section), sort_keys=True)
-    return at_path({section: _completed(section, stored)}, path)
-
-
-@lru_cache(maxsize=1024)  # seeds, and whole sweeps, share their sections
-def _completed(section: str, stored: str) -> Any:
-    return complete_section(section, json.loads(stored))
-
-
 def _share(score: tuple[float, int] | None) -> float | None:
     return score[0] / score[1] if score else None
-
-
-def _path(name: str) -> str:
-    return "model.kind" if name == "model" else name.removeprefix("config.")
-
-
-def _section(name: str) -> str:
-    return _path(name).partition(".")[0]
-
-
-def _is_of_config(name: str) -> bool:
-    return name == "model" or without_numbers(name) in CONFIG_PATHS
 
 
 def _group(group_id: str | None, names: dict[str, str]) -> Value:

@@ -15,7 +15,7 @@ from backend.domain.hypothesis.view import HypothesisView
 from backend.domain.trained_on import Shortage
 from backend.kit.model import Model
 from backend.kit.numbers import Number
-from backend.run_view.headline import headlines
+from backend.run_view.headline import headlines, held_out
 from backend.runs.status import RunStatus
 from backend.scores.measured import Measured
 
@@ -203,17 +203,8 @@ class RunView(Model):
 
     @cached_property
     def held_out(self) -> ResultView | None:
-        """The result that `pass1` in a filter and a table means, or None.
-
-        Where none is known to be held out, one of which that is unknown, and its `standing` says so.
-        """
-        for results in (
-            [result for result in self.results if result.held_out],
-            [result for result in self.results if result.maybe_held_out],
-        ):
-            if results:
-                return next(iter(headlines(self.experiment, results).values()), None)
-        return None
+        """The result that `pass1` in a filter and a table means, or None."""
+        return held_out(self.experiment, self.results)
 
     @property
     def surely_held_out(self) -> ResultView | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AutoId, Base, MaybeNan, OfRun
@@ -16,12 +16,21 @@ def _when_created(context: Any) -> float:
     return created
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """Of an index on some rows alone."""
+    return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
+
+
 class Run(Base):
     """One training, or one run that logs here from outside. `config` is the whole experiment."""
 
     __tablename__ = "run"
     __table_args__ = (
-        Index(None, "created_at", "id"),  # the table of runs, newest first
+        Index(  # the table of runs, newest first: what it asks of all of them, without their configs
+            "ix_run_listing",
+            *("created_at", "id", "archived_at", "variation", "variant", "status", "seed", "project", "name"),
+        ),
+        Index("ix_run_external", "variation", **_where("origin = 'external'")),  # configs of scripts
         Index(None, "status", "lease_until"),  # the sweep
         Index(None, "owner_id", "claimed_at"),  # whose turn it is in the queue
     )

@@ -115,7 +115,7 @@ def cells_of(
     if not names:
         return {}
     asked = [*runs, *([baseline] if baseline else [])]
-    values = RunValues(session, names, only=[run.id for run in asked])
+    values = RunValues.of_runs(session, names, [run.id for run in asked])
     lines = {line.id: line for line in values.lines}
     base = lines.get(baseline.id) if baseline else None
     return {

@@ -13,13 +13,13 @@ from backend.domain.config.messages import shown
 from backend.domain.config.problems import flatten
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import complete, is_choice, is_shared
-from backend.domain.statistics import Mean, mean_of, mean_of_shares
+from backend.domain.statistics import Mean, average, mean_of, mean_of_shares
 from backend.groups.views import told
 from backend.kit.boundary import Broken, shielded
-from backend.kit.filters.tree import Value
+from backend.kit.filters.tree import Value, in_order
 from backend.kit.format import NBSP, NO_VALUE, percent, significant, solved
 from backend.run_view.filter_names import PASSES
-from backend.run_view.values import RunLine, RunValues, score_of
+from backend.run_view.values import RunLine, RunValues, ids, score_of
 from backend.runs_table.cells import (
     MEASURED,
     Cell,
@@ -31,7 +31,7 @@ from backend.runs_table.cells import (
     text_of,
     unit_of,
 )
-from backend.runs_table.search import in_order, matching
+from backend.runs_table.search import matching, numbers
 
 MAX_DIFFERENCES = 3  # that a row of a variation names
 CLAIM = "hypothesis.claim"
@@ -55,31 +55,64 @@ class VariationRow:
 
 
 def variations(
-    session: Session, filter_text: str, sort: str, columns: Sequence[Column], baseline: str
+    session: Session,
+    filter_text: str,
+    sort: str,
+    columns: Sequence[Column],
+    baseline: str,
+    start: int = 0,
+    limit: int | None = None,
 ) -> list[VariationRow]:
-    """Matching runs by everything but the seed; the order goes by the mean over seeds."""
-    by = sort.removeprefix("-")
+    """Matching runs by everything but the seed; the order goes by the mean over seeds.
+
+    `limit` rows (None: all) from the place `start` on; of the others only what orders them is read.
+    """
+    of_keys, runs = _by_configuration(session, filter_text, sort.removeprefix("-"))
+    base = next((key for key, ids in runs.items() if baseline in ids), None) if baseline else None
+    ordered = in_order([(value, key) for key, value in of_keys.items()], sort.startswith("-"))
+    shown = ordered[start : None if limit is None else start + limit]
+    shows = {key: runs[key] for key in [*shown, *([base] if base else [])]}
     names = [column.measure for column in columns if not column.rich or column.name in MEASURED]
     also = (CLAIM,) if "verdict" in names else ()
-    asked = list(dict.fromkeys((*GROUPED, *names, *also, by)))
-    values, lines = matching(session, filter_text, asked, lenient=("column",))
-    found: dict[str, list[RunLine]] = {}
+    names = list(dict.fromkeys((*GROUPED, *names, *also)))
+    values = RunValues.of_runs(session, names, [run_id for ids in shows.values() for run_id in ids])
+    full = {line.id: line for line in values.lines}
+    groups = {key: [full[run_id] for run_id in ids] for key, ids in shows.items()}
+    other = groups[base] if base else None
+    return [_variation(values, groups[key], columns, None if key == base else other) for key in shown]
+
+
+def _by_configuration(
+    session: Session, filter_text: str, by: str
+) -> tuple[dict[str, Value], dict[str, list[str]]]:
+    """What orders each of the configurations that match, and the ids of its runs, newest first."""
+    runs: dict[str, list[str]] = {}
+    found: dict[str, list[Value]] = {}
+    if by not in PASSES and (rows := numbers(session, filter_text, by)) is not None:
+        for run_id, key, value in rows:
+            runs.setdefault(key or run_id, []).append(run_id)
+            found.setdefault(key or run_id, []).append(value)
+        return {key: _order(by, of) for key, of in found.items()}, runs
+    values, lines = matching(session, filter_text, ["variation", by], lenient=("column",))
+    of_keys: dict[str, list[RunLine]] = {}
     for line in lines:
-        found.setdefault(line.columns["variation"] or line.id, []).append(line)
-    base = next((those for those in found.values() if any(line.id == baseline for line in those)), None)
-    pairs = [(_order_of(values, those, by), those) for those in found.values()]
-    ordered = in_order(pairs, sort.startswith("-"))
-    return [_variation(values, those, columns, base) for those in ordered]
+        of_keys.setdefault(line.columns["variation"] or line.id, []).append(line)
+    orders = {key: _order_of(values, those, by) for key, those in of_keys.items()}
+    return orders, {key: ids(those) for key, those in of_keys.items()}
 
 
 def _order_of(values: RunValues, lines: Sequence[RunLine], name: str) -> Value:
     if name in PASSES and len(protocols_of(lines)) > 1:
         return None  # scores that are not comparable have no mean
-    found = [values.value(line, name) for line in lines]
+    return _order(name, [values.value(line, name) for line in lines])
+
+
+def _order(name: str, found: Sequence[Value]) -> Value:
+    """The mean of the numbers; of texts, and of when the runs were made, that of the newest run."""
     if name == "created":
-        return lines[0].created_at  # of the newest
-    mean = mean_of([each for each in found if is_number(each)])  # type: ignore[misc]
-    return mean.mean if mean else found[0]
+        return found[0]
+    numbers = [value for value in found if is_number(value)]
+    return average(numbers) if numbers else found[0]  # type: ignore[arg-type]
 
 
 def _variation(
@@ -95,7 +128,7 @@ def _variation(
         when=newest.created_at,
         runs=[line.id for line in lines],
         alarms=Counter(name for line in lines for name in _alarms(values, line)),
-        cells=[_shielded(values, lines, column, None if base is lines else base) for column in columns],
+        cells=[_shielded(values, lines, column, base) for column in columns],
     )
 
 
@@ -161,7 +194,7 @@ def _basis(lines: Sequence[RunLine], name: str) -> str:
 def told_apart(session: Session, rows: Sequence[VariationRow]) -> list[VariationRow]:
     """The rows with how their configs differ from one another, where that is not their variant."""
     sections = [name for name in ExperimentConfig.model_fields if is_shared(name)]
-    lines = RunValues(session, [*sections, "origin"], only=[row.runs[0] for row in rows]).lines
+    lines = RunValues.of_runs(session, [*sections, "origin"], [row.runs[0] for row in rows]).lines
     configs = {
         line.id: {path: value for path, value in flatten(_config(line)).items() if is_choice(path)}
         for line in lines

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from types import NoneType
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from backend.domain import metrics
+from backend.db.session import reading_scope
 from backend.domain.records import Score
 from backend.kit.exports.parquet import Kind
-from backend.kit.exports.table_files import File, Head, table_file
+from backend.kit.exports.table_files import File, Head, LongFile, check_format, long_table_file, table_file
 from backend.kit.filters.tree import Value
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
-from backend.run_view.filter_names import PASSES, metric_of
+from backend.run_view.facts import held_out_of
+from backend.run_view.filter_names import FLAGS, PASSES, TEXTS, TIMES, is_metric
 from backend.run_view.values import RunLine, RunValues, score_of
-from backend.run_view.views import RunView
-from backend.runs_table.search import in_order, matching
+from backend.run_view.views import ResultView
+from backend.runs_table.search import all_ids
 
 ALWAYS = (
     "id",
@@ -32,30 +35,71 @@ ALWAYS = (
     "owner",
     "project",
 )
+KINDS: Head = {
+    **dict.fromkeys(TEXTS, "text"),
+    **dict.fromkeys((*TIMES, "duration"), "float"),
+    **dict.fromkeys(FLAGS, "bool"),
+    **dict.fromkeys(("seed", "step"), "int"),
+}
+PART = 250  # runs that are read at once
 CURVES: Head = {"metric": "text", "step": "int", "wall_time": "float", "value": "float"}
 
 
-def table(session: Session, filter_text: str, columns: Sequence[str], sort: str, as_: str) -> File:
+def table(engine: Engine, filter_text: str, columns: Sequence[str], sort: str, as_: str) -> LongFile:
     """Every run that matches: facts, pass@k with its denominator, its 95 % Wilson interval and how it was
     measured (scores of equal `protocol` are comparable), and the columns asked for, by any name of the filter
     language. InvalidInput for an unknown one.
+
+    Which runs these are is decided now, and what they have is read while the file is taken along: a few
+    hundred runs at a time, so that any number of them fits in memory and other requests come between.
     """
+    check_format(as_)
     names = [*dict.fromkeys((*ALWAYS, *(name for name in columns if name not in PASSES)))]
-    by = sort.removeprefix("-") or "created"
-    values, lines = matching(session, filter_text, list(dict.fromkeys((*names, *PASSES, by))))
-    if sort not in ("", "-created"):  # they come newest first
-        lines = in_order([(values.value(line, by), line) for line in lines], sort.startswith("-"))
-    found = {name: [_plain(values.value(line, name)) for line in lines] for name in names}
-    head: Head = {name: _kind(name, of) for name, of in found.items()}
-    views = runs.several(session, [line.id for line in lines], metrics=())
-    passes = [(*_measured(run), *_passes(values, line)) for run, line in zip(views, lines, strict=True)]
+    with reading_scope(engine) as session:
+        run_ids = all_ids(session, filter_text, sort, names)
+    kinds = _kinds(engine, run_ids, names)
     scores: Head = {
         f"{name}{part}": "int" if part == "_tasks" else "float"
         for name in PASSES
         for part in ("", "_solved", "_tasks", "_low", "_high")
     }
-    rows = [(*(_as(head[name], found[name][at]) for name in names), *passes[at]) for at in range(len(lines))]
-    return table_file("runs", {**head, "measured_on": "text", "protocol": "text", **scores}, rows, as_)
+    head: Head = {**kinds, "measured_on": "text", "protocol": "text", **scores}
+    return long_table_file("runs", head, _rows(engine, run_ids, kinds), as_)
+
+
+def _rows(engine: Engine, run_ids: Sequence[str], kinds: Head) -> Iterator[list[tuple[Any, ...]]]:
+    """The lines, part by part; runs that have gone meanwhile are left out."""
+    for part in _parts(run_ids):
+        with reading_scope(engine) as session:
+            values = RunValues.of_runs(session, [*kinds, *PASSES], part)
+            measured = {run_id: _measured(of) for run_id, of in held_out_of(session, part).items()}
+            lines = {line.id: line for line in values.lines}
+            rows = [
+                (
+                    *(_as(kind, _plain(values.value(line, name))) for name, kind in kinds.items()),
+                    *measured.get(line.id, (None, None)),
+                    *_passes(values, line),
+                )
+                for run_id in part
+                if (line := lines.get(run_id))
+            ]
+        yield rows
+
+
+def _parts(run_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (run_ids[start : start + PART] for start in range(0, len(run_ids), PART))
+
+
+def _kinds(engine: Engine, run_ids: Sequence[str], names: Sequence[str]) -> Head:
+    """What the values of every column are, of all runs together; those of configs have to be looked at."""
+    kinds: dict[str, set[type]] = {name: set() for name in names if name not in KINDS and not is_metric(name)}
+    for part in _parts(run_ids) if kinds else ():
+        with reading_scope(engine) as session:
+            values = RunValues.of_runs(session, list(kinds), part)
+            for line in values.lines:
+                for name, of in kinds.items():
+                    of.add(_type(_plain(values.value(line, name))))
+    return {name: _kind(kinds[name]) if name in kinds else KINDS.get(name, "float") for name in names}
 
 
 def curves(session: Session, run_id: str, names: Collection[str] | None, as_: str) -> File:
@@ -71,11 +115,8 @@ def curves(session: Session, run_id: str, names: Collection[str] | None, as_: st
     return table_file(f"run-{run_id}-curves", CURVES, rows, as_)
 
 
-def _measured(run: RunView) -> tuple[str | None, str | None]:
-    """What the run's scores were measured on, and the key of that protocol."""
-    result = run.held_out
-    if result is None:
-        return (None, None)
+def _measured(result: ResultView) -> tuple[str, str]:
+    """What a run's scores were measured on, and the key of that protocol."""
     return (", ".join(filter(None, (result.set, result.caveat, result.measured_at))), result.protocol.key)
 
 
@@ -97,17 +138,19 @@ def _plain(value: Value) -> Any:
     return "; ".join(str(each) for each in value) if isinstance(value, tuple) else value
 
 
-def _kind(name: str, values: Sequence[Any]) -> Kind:
+def _type(value: Any) -> type:
+    """That of a value; one that no column of whole numbers can hold counts as a float."""
+    return float if isinstance(value, int) and abs(value) >= 2**63 else type(value)
+
+
+def _kind(types: Collection[type]) -> Kind:
     """What a column's values are, all of them together; text where they are of several kinds."""
-    kinds = {type(value) for value in values if value is not None}
+    kinds = {*types} - {NoneType}
     if kinds == {bool}:
         return "bool"
     if kinds == {int}:
-        return "int" if all(value is None or abs(value) < 2**63 for value in values) else "float"
-    if kinds and kinds <= {int, float}:
-        return "float"
-    is_metric = metrics.metric(metric_of(name)[0]) in metrics.METRICS
-    return "float" if is_metric or name in ("duration", "finished") else "text"
+        return "int"
+    return "float" if kinds and kinds <= {int, float} else "text"
 
 
 def _as(kind: Kind, value: Any) -> Any:

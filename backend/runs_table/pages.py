@@ -125,10 +125,11 @@ def _baseline(session: Session, run_id: str) -> RunView | None:
 def _variations(
     session: Session, state: TableState, columns: Sequence[Column]
 ) -> tuple[Sequence[VariationRow], str | None]:
-    found = configurations.variations(session, state.filter, state.sort, columns, state.baseline)
     (start,) = cursors.read(state.cursor, int) or (0,)
-    more = str(start + ROWS) if start + ROWS < len(found) else None
-    rows = found[start : start + ROWS]
+    found = configurations.variations(
+        session, state.filter, state.sort, columns, state.baseline, start, ROWS + 1
+    )
+    rows, more = found[:ROWS], str(start + ROWS) if len(found) > ROWS else None
     told = shielded("how the configurations differ", lambda: configurations.told_apart(session, rows))
     return or_else(told, rows), more
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal as OneOf
-from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 from backend.domain import metrics as registry
 from backend.domain.config.messages import models_of
-from backend.domain.config.problems import flatten
 from backend.domain.experiment.model import EtrmModel
 from backend.domain.metrics.names import COVERAGE, EXACT, LOSS, SCALE_FREE, TOKEN
 from backend.kit import cursors
@@ -21,7 +19,9 @@ from backend.kit.filters import tree as filters
 from backend.kit.filters.parser import parse
 from backend.kit.filters.tree import Comparison, Expression, Literal, Name, Value
 from backend.kit.problems import invalid_query, not_valid
+from backend.run_view import configs, value_queries
 from backend.run_view import queries as facts_rows
+from backend.run_view.conditions import InSql, Unsayable
 from backend.run_view.facts import Facts
 from backend.run_view.filter_names import (
     BUILT_IN,
@@ -33,6 +33,7 @@ from backend.run_view.filter_names import (
     refusal,
     suggestion,
 )
+from backend.run_view.value_queries import Narrowed
 from backend.run_view.values import RunLine, RunValues, ids
 from backend.run_view.views import RunView
 from backend.runs import queries as rows
@@ -66,7 +67,6 @@ class RunPage:
 Part = OneOf["filter", "sort", "column"]
 STORED: tuple[Part, ...] = ("filter", "sort", "column")  # was checked when it was saved
 Found = tuple[Sequence[Run], str | None]
-Item = TypeVar("Item")
 
 
 def find(
@@ -105,13 +105,33 @@ def matching(
     return _values(session, _expression(session, filter_text, None), names)
 
 
+def numbers(session: Session, filter_text: str, name: str) -> Sequence[tuple[str, str, Value]] | None:
+    """(id, configuration, number under `name`) of all runs that match, newest first; None where the database
+    cannot say it. InvalidInput as `find`."""
+    expression = _expression(session, filter_text, None)
+    narrowed = Narrowed(_archived(expression))
+    sql = InSql(session, narrowed)
+    with suppress(Unsayable):
+        number = sql.number(name)
+        if sql.narrow(expression) is None:
+            return value_queries.numbers(session, narrowed, number.value, number.is_there)
+    return None
+
+
+def all_ids(session: Session, filter_text: str, sort: str, columns: Collection[str] = ()) -> list[str]:
+    """Ids of all runs that match a filter, in order. InvalidInput as `find`, and for unknown `columns`."""
+    for name in (*columns, *([sort.removeprefix("-")] if sort else [])):
+        _check_name(session, "column", name)
+    return _ordered(session, _expression(session, filter_text, None), sort, 0, None)
+
+
 def values_of(
     session: Session, run_ids: Collection[str], names: Sequence[str], lenient: tuple[Part, ...] = ()
 ) -> dict[str, dict[str, Value]]:
     """Run id -> what it has under each name of the filter language; InvalidInput for a typing error."""
     for name in names if "column" not in lenient else ():
         _check_name(session, "column", name)
-    values = RunValues(session, names, only=run_ids)
+    values = RunValues.of_runs(session, names, run_ids)
     return {line.id: {name: values.value(line, name) for name in names} for line in values.lines}
 
 
@@ -167,7 +187,7 @@ def _extra_names(session: Session, wanted: Sequence[str]) -> set[str]:
     if not all(is_known(name, extra) for name in wanted):
         extra |= set(facts_rows.metric_names(session))
     if not all(is_known(name, extra) for name in wanted):
-        extra |= {path for config in facts_rows.external_configs(session) for path in flatten(config)}
+        extra |= configs.external_paths(session)
     return extra
 
 
@@ -178,11 +198,12 @@ def _values(
     before: tuple[float, str] | None = None,
 ) -> tuple[RunValues, list[RunLine]]:
     """The runs that match, newest first, and what is known of them."""
-    used = [*_names(expression), *more]
-    values = RunValues(session, used, _archived(expression), before)
-    if expression is None:
+    narrowed = Narrowed(_archived(expression), before)
+    left = InSql(session, narrowed).narrow(expression)
+    values = RunValues(session, [*_names(left), *more], narrowed)
+    if left is None:
         return values, values.lines
-    return values, [line for line in values.lines if filters.matches(expression, values.of(line))]
+    return values, [line for line in values.lines if filters.matches(left, values.of(line))]
 
 
 def _names(expression: Expression | None) -> list[str]:
@@ -196,51 +217,45 @@ def _archived(expression: Expression | None) -> bool | None:
 
 def _newest(session: Session, expression: Expression | None, limit: int, cursor: str | None) -> Found:
     before = cursors.read(cursor, float, str)
-    if expression is None:
-        found = rows.newest(session, limit + 1, before, archived=False)
-    else:
-        _, lines = _values(session, expression, before=before)
-        found = rows.of_ids(session, ids(lines[: limit + 1]))
-    return cursors.cut(found, limit, lambda run: (run.created_at, run.id))
+    wanted = _ordered(session, expression, NEWEST_FIRST, 0, limit + 1, before)
+    return cursors.cut(rows.of_ids(session, wanted), limit, lambda run: (run.created_at, run.id))
 
 
 def _sorted(
     session: Session, expression: Expression | None, limit: int, cursor: str | None, sort: str
 ) -> Found:
-    """All matching runs in the order of a value; runs without one come last whatever the direction."""
-    name = sort.removeprefix("-")
-    values, lines = _values(session, expression, [name])
-    ordered = ids(in_order([(values.value(line, name), line) for line in lines], sort.startswith("-")))
+    """Pages in the order of a value: the cursor is how many runs they have shown."""
     (start,) = cursors.read(cursor, int) or (0,)
-    shown = rows.of_ids(session, ordered[start : start + limit])
-    more = str(start + limit) if start + limit < len(ordered) else None
-    return shown, more
+    wanted = _ordered(session, expression, sort, start, limit + 1)
+    return rows.of_ids(session, wanted[:limit]), str(start + limit) if len(wanted) > limit else None
 
 
-def in_order(pairs: Sequence[tuple[Value, Item]], falling: bool) -> list[Item]:
-    """The items by their values; whatever the direction, those that are NaN come after all others, and those
-    without a value last."""
-    having = [pair for pair in pairs if pair[0] is not None and not _is_nan(pair[0])]
-    having.sort(key=lambda pair: _order(pair[0]), reverse=falling)
-    nan = [item for value, item in pairs if _is_nan(value)]
-    return [item for _, item in having] + nan + [item for value, item in pairs if value is None]
-
-
-def _is_nan(value: Value) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+def _ordered(
+    session: Session,
+    expression: Expression | None,
+    sort: str,
+    start: int,
+    limit: int | None,
+    before: tuple[float, str] | None = None,
+) -> list[str]:
+    """Ids of the runs that match, in order; runs without a value come last whatever the direction."""
+    name, falling = sort.removeprefix("-"), sort.startswith("-")
+    is_newest_first = sort in ("", NEWEST_FIRST)
+    narrowed = Narrowed(_archived(expression), before)
+    sql = InSql(session, narrowed)
+    with suppress(Unsayable):
+        order = [] if is_newest_first else sql.order(name, falling)
+        if sql.narrow(expression) is None:
+            return value_queries.ids(session, narrowed, order, start, limit)
+    values, lines = _values(session, expression, () if is_newest_first else [name], before)
+    if not is_newest_first:
+        lines = filters.in_order([(values.value(line, name), line) for line in lines], falling)
+    return ids(lines[start:][:limit])
 
 
 def _check_name(session: Session, field: str, name: str) -> None:
     if not is_known(name, _extra_names(session, [name])) and (refused := refusal(name)):
         raise invalid_query(field, *refused)
-
-
-def _order(value: Value) -> tuple[int, float, str]:
-    """Numbers before texts; a list by its first item."""
-    first = value[0] if isinstance(value, tuple) and value else value
-    if isinstance(first, int | float):
-        return 0, float(first), ""
-    return 1, 0.0, str(first).lower()
 
 
 def _status(text: str) -> str:

@@ -114,6 +114,11 @@ def _chunks(response: Response) -> Iterator[bytes]:
     """A response's bytes, those of a file as they lie on the disk."""
     from fastapi.responses import FileResponse
 
+    from backend.web.deps import InParts
+
+    if isinstance(response, InParts):
+        yield from response.parts
+        return
     if not isinstance(response, FileResponse):
         yield bytes(response.body)
         return

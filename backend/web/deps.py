@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 
-from backend.kit.exports.table_files import File
+from backend.kit.exports.table_files import File, LongFile
 from backend.settings import Settings
 from backend.web import notify
 
@@ -50,6 +51,15 @@ def attached(file: File) -> Response:
     """A file to save."""
     headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
     return Response(file.content, media_type=file.media_type, headers=headers)
+
+
+class InParts(StreamingResponse):
+    """A file to save that is made while it is sent: on threads, so that other requests go on."""
+
+    def __init__(self, file: LongFile) -> None:
+        self.parts = file.parts
+        headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+        super().__init__(file.parts, media_type=file.media_type, headers=headers)
 
 
 def announce(*run_ids: str) -> None:

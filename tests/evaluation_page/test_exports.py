@@ -20,7 +20,8 @@ from backend.domain.records import EvaluationKey, FailureMode, Prediction, TestO
 from backend.evaluation import outcomes as predictions
 from backend.evaluation_page import exports
 from backend.kit.errors import InvalidInput, NotFound
-from backend.kit.exports.parquet import Column, written
+from backend.kit.exports.parquet import written
+from backend.kit.exports.table_files import Head, table_file
 from tests.support.records.rows import add_run
 
 RUN = "aaaaaaaaaa"
@@ -103,17 +104,19 @@ def test_what_there_is_not_is_refused(engine: Engine, evaluation: int) -> None:
 
 
 def test_a_parquet_file_has_many_and_no_lines() -> None:
-    values = {
-        "flag": Column("bool", [None if at % 7 == 0 else at % 2 == 0 for at in range(1000)]),
-        "number": Column("int", [at * 2**40 - 5 for at in range(1000)]),
-        "share": Column("float", [at / 3 for at in range(1000)]),
-        "words": Column("text", [None if at % 3 else f"größe {at}" for at in range(1000)]),
-    }
-    lines = read_parquet(written(values))
-    assert lines == [{name: column.values[at] for name, column in values.items()} for at in range(1000)]
-    assert read_parquet(written({name: Column(column.kind, []) for name, column in values.items()})) == []
+    kinds: Head = {"flag": "bool", "number": "int", "share": "float", "words": "text"}
+    rows = [
+        (None if at % 7 == 0 else at % 2 == 0, at * 2**40 - 5, at / 3, None if at % 3 else f"größe {at}")
+        for at in range(1000)
+    ]
+    lines = [dict(zip(kinds, row, strict=True)) for row in rows]
+    assert read_parquet(table_file("t", kinds, rows, "parquet").content) == lines
+    assert read_parquet(table_file("t", kinds, [], "parquet").content) == []
+    groups = [list(zip(*rows[start : start + 60], strict=True)) for start in range(0, 1000, 60)]
+    assert read_parquet(b"".join(written(kinds, groups))) == lines
+    assert read_parquet(b"".join(written(kinds, []))) == []
     with pytest.raises(ValueError, match="different lengths"):
-        written({"a": Column("int", [1]), "b": Column("int", [])})
+        list(written({"a": "int", "b": "int"}, [([1], [])]))
 
 
 class Compact:
@@ -160,13 +163,18 @@ class Compact:
 
 
 def read_parquet(data: bytes) -> list[dict[str, Any]]:
-    """The lines of a file of one row group with one page per column."""
+    """The lines of a file whose row groups have one page per column."""
     assert data[:4] == data[-4:] == b"PAR1"
     (length,) = struct.unpack("<I", data[-8:-4])
     footer = Compact(data, len(data) - 8 - length).struct()
-    (group,) = footer[4]
+    lines = [line for group in footer[4] for line in read_group(data, group, footer[2][1:])]
+    assert len(lines) == footer[3]
+    return lines
+
+
+def read_group(data: bytes, group: Any, schema: list[Any]) -> list[dict[str, Any]]:
     table: dict[str, list[Any]] = {}
-    for chunk, element in zip(group[1], footer[2][1:], strict=True):
+    for chunk, element in zip(group[1], schema, strict=True):
         metadata = chunk[3]
         page = Compact(data, metadata[9])
         header = page.struct()
@@ -174,7 +182,7 @@ def read_parquet(data: bytes) -> list[dict[str, Any]]:
         assert len(content) == header[2]
         assert page.at + header[3] - metadata[9] == metadata[7]
         table[element[4].decode()] = column(content, header[5][1], metadata[1])
-    assert all(len(values) == footer[3] == group[3] for values in table.values())
+    assert all(len(values) == group[3] for values in table.values())
     return [dict(zip(table, line, strict=True)) for line in zip(*table.values(), strict=True)]
 
 

@@ -8,12 +8,13 @@ import json
 import math
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete, insert
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.records import MetricFrame
 from backend.kit.errors import InvalidInput, NotFound
 from backend.metrics import service as series
+from backend.runs.tables import Run
 from backend.runs_table import exports as run_exports
 from tests.comparison.test_compare import evaluate, queued
 
@@ -29,9 +30,8 @@ def two(engine: Engine) -> list[str]:
 
 
 def test_every_run_goes_out_with_its_scores_and_the_columns_asked_for(engine: Engine, two: list[str]) -> None:
-    with reading_scope(engine) as session:
-        file = run_exports.table(session, "", ["training.steps", "loss:min"], "name", "csv")
-    first, second = csv.DictReader(io.StringIO(file.content.decode()))
+    file = run_exports.table(engine, "", ["training.steps", "loss:min"], "name", "csv")
+    first, second = csv.DictReader(io.StringIO(b"".join(file.parts).decode()))
 
     assert file.name == "runs.csv"
     assert [first["id"], second["id"]] == two
@@ -57,8 +57,28 @@ def test_every_point_goes_out_nan_included(engine: Engine, two: list[str]) -> No
 def test_what_cannot_be_exported_is_told(engine: Engine, two: list[str]) -> None:
     with reading_scope(engine) as session:
         with pytest.raises(InvalidInput, match="exported"):
-            run_exports.table(session, "", [], "", "xlsx")
+            run_exports.table(engine, "", [], "", "xlsx")
         with pytest.raises(InvalidInput):
-            run_exports.table(session, "", ["training.stepz"], "", "csv")
+            run_exports.table(engine, "", ["training.stepz"], "", "csv")
         with pytest.raises(NotFound):
             run_exports.curves(session, "zzzzzzzzzz", None, "csv")
+
+
+def test_a_long_table_goes_out_part_by_part(engine: Engine) -> None:
+    made = {"origin": "training", "status": "finished", "config": {}, "created_at": 1.0}
+    ids = [f"run{number:04d}aaa" for number in range(2 * run_exports.PART + 1)]
+    with session_scope(engine) as session:
+        session.execute(
+            insert(Run), [{"id": run_id, "name": run_id, "seed": at, **made} for at, run_id in enumerate(ids)]
+        )
+    head, *parts = run_exports.table(engine, "", [], "-seed", "csv").parts
+
+    assert [len(part.splitlines()) for part in parts] == [run_exports.PART, run_exports.PART, 1]
+    lines = csv.DictReader(io.StringIO((head + b"".join(parts)).decode()))
+    assert [line["id"] for line in lines] == ids[::-1]
+
+    file = run_exports.table(engine, "", [], "seed", "json").parts
+    first = next(file) + next(file)
+    with session_scope(engine) as session:  # goes while the file is taken along
+        session.execute(delete(Run).where(Run.id == ids[-1]))
+    assert len(json.loads(first + b"".join(file))) == len(ids) - 1

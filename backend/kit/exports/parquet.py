@@ -1,11 +1,11 @@
-"""A table as a Parquet file: plain values, gzip, one row group. Just what exports need, without a library
+"""A table as a Parquet file: plain values, gzip. Just what exports need, without a library
 (docs/decisions/exports.md). The format: github.com/apache/parquet-format."""
 
 from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,36 +19,46 @@ I32, I64, BINARY, LIST, STRUCT = 5, 6, 8, 9, 12
 
 @dataclass(frozen=True)
 class Column:
-    """A column with its values; None is a missing one."""
+    """Values of a column; None is a missing one."""
 
     kind: Kind
     values: Sequence[Any]
 
 
-def written(columns: Mapping[str, Column]) -> bytes:
-    """The file. All columns have the same length."""
-    lengths = {len(column.values) for column in columns.values()}
-    if len(lengths) != 1:
-        raise ValueError(f"the columns have different lengths: {sorted(lengths)}")
-    (rows,) = lengths
-    content, chunks = bytearray(MAGIC), []
-    for name, column in columns.items():
-        page = _page(column)
-        place = len(content)
-        content += page.whole
-        chunks.append(_chunk(name, column, page, place))
-    size = sum(chunk.size for chunk in chunks)
-    group = _struct((1, LIST, (STRUCT, [chunk.metadata for chunk in chunks])), (2, I64, size), (3, I64, rows))
-    root = _struct((4, BINARY, b"table"), (5, I32, len(columns)))
-    schema = [root, *(_element(name, column.kind) for name, column in columns.items())]
+def written(kinds: Mapping[str, Kind], groups: Iterable[Sequence[Sequence[Any]]]) -> Iterator[bytes]:
+    """The parts of a file with columns of these kinds: one for each group of rows, which has the values of
+    every column, all of the same length. Only one group is held at a time."""
+    yield MAGIC
+    place, rows, described = len(MAGIC), 0, []
+    for values in groups:
+        columns = [Column(kind, of) for kind, of in zip(kinds.values(), values, strict=True)]
+        lengths = {len(column.values) for column in columns}
+        if len(lengths) != 1:
+            raise ValueError(f"the columns have different lengths: {sorted(lengths)}")
+        (length,) = lengths
+        content, chunks = bytearray(), []
+        for name, column in zip(kinds, columns, strict=True):
+            page = _page(column)
+            chunks.append(_chunk(name, column, page, place + len(content)))
+            content += page.whole
+        size = sum(chunk.size for chunk in chunks)
+        described.append(
+            _struct(
+                (1, LIST, (STRUCT, [chunk.metadata for chunk in chunks])), (2, I64, size), (3, I64, length)
+            )
+        )
+        place, rows = place + len(content), rows + length
+        yield bytes(content)
+    root = _struct((4, BINARY, b"table"), (5, I32, len(kinds)))
+    schema = [root, *(_element(name, kind) for name, kind in kinds.items())]
     footer = _struct(
         (1, I32, 1),
         (2, LIST, (STRUCT, schema)),
         (3, I64, rows),
-        (4, LIST, (STRUCT, [group])),
+        (4, LIST, (STRUCT, described)),
         (6, BINARY, b"etrm-lab"),
     )
-    return bytes(content + footer + struct.pack("<I", len(footer)) + MAGIC)
+    yield footer + struct.pack("<I", len(footer)) + MAGIC
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, TypeGuard
+from typing import NoReturn, TypeGuard, TypeVar
 
 from backend.kit import problems
 
 Scalar = str | int | float | bool | None
 Value = Scalar | tuple[Scalar, ...]
 Values = Callable[[str], Value]
+Item = TypeVar("Item")
+Key = TypeVar("Key")
 
 _ORDER: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -112,6 +114,33 @@ def names(expression: Expression) -> list[Name]:
     """Every name in the tree, from left to right."""
     sides = (side for item in comparisons(expression) for side in (item.left, item.right))
     return [side for side in sides if isinstance(side, Name)]
+
+
+def in_order(pairs: Sequence[tuple[Value, Item]], falling: bool) -> list[Item]:
+    """The items by their values; whatever the direction, those that are NaN come after all others, and those
+    without a value last."""
+    having = [(order, item) for value, item in pairs if (order := order_of(value)) is not None]
+    having.sort(key=lambda pair: pair[0], reverse=falling)
+    nan = [item for value, item in pairs if _is_nan(value)]
+    return [item for _, item in having] + nan + [item for value, item in pairs if value is None]
+
+
+def ranks(values: Mapping[Key, Value], falling: bool) -> dict[Key, int]:
+    """Where the values stand in that order, equal ones in the same place; without those that are None."""
+    orders = {key: order_of(value) for key, value in values.items() if value is not None}
+    places = sorted({order for order in orders.values() if order is not None}, reverse=falling)
+    place = {order: at for at, order in enumerate(places)}
+    return {key: len(place) if order is None else place[order] for key, order in orders.items()}
+
+
+def order_of(value: Value) -> tuple[int, float, str] | None:
+    """Numbers before texts; a list by its first item. None where there is nothing to order by."""
+    if value is None or _is_nan(value):
+        return None
+    first = value[0] if isinstance(value, tuple) and value else value
+    if isinstance(first, int | float):
+        return 0, float(first), ""
+    return 1, 0.0, str(first).lower()
 
 
 def _value(operand: Operand, values: Values) -> Value:

@@ -1,0 +1,97 @@
+"""What configs have at a path, by configuration: the seeds of one share it, and it never changes.
+
+A table of thousands of runs is filtered by fields of configs, which lie in JSON. Whoever asks reads what no
+run of a configuration has been asked for yet; the process remembers the answers of the last paths.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from threading import Lock
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.domain.config.problems import flatten
+from backend.domain.experiment.identity import complete_section, is_shared
+from backend.kit.boundary import or_else, shielded
+from backend.kit.filters.tree import Value
+from backend.run_view import value_queries as rows
+from backend.run_view.filter_names import at_path, is_config_path
+
+KEPT_PATHS = 64
+KEPT_CONFIGURATIONS = 200_000  # of a path, before what was forgotten by the database is forgotten here
+
+_by_path: OrderedDict[str, dict[str, Value]] = OrderedDict()
+_external_paths: dict[str, frozenset[str]] = {}  # configuration of a script -> the paths of its config
+_lock = Lock()
+
+
+def by_configuration(session: Session, path: str) -> dict[str, Value] | None:
+    """Configuration -> what its runs have at a path: of all, where the path is a field of our own configs;
+    of scripts' runs otherwise, which alone may have it. None where runs of one configuration may differ in
+    it, or where one has no key."""
+    ours = is_config_path(path)
+    keys = rows.configurations(session, external=not ours)
+    if "" in keys or not is_shared(path):
+        return None
+    known = _remembered(path)  # to which other threads may add, and from which none takes away
+    if missing := [key for key in keys if key not in known]:
+        known.update(_read(session, path, missing, ours))
+    return {key: known[key] for key in keys}
+
+
+def external_paths(session: Session) -> set[str]:
+    """Every path that the config of some script's run has."""
+    keys = rows.configurations(session, external=True)
+    if "" in keys:
+        return {path for config in rows.external_configs(session).values() for path in flatten(config)}
+    missing = [key for key in keys if key not in _external_paths]
+    unknown = rows.configs_of(session, missing, None, external=True) if missing else []
+    _external_paths.update({key: frozenset(flatten(config)) for key, config in unknown})
+    return set().union(*(_external_paths[key] for key in keys))
+
+
+def in_config(section: Any, path: str) -> Value:
+    """What a training's config has at a path, by the section that it is stored in: the value, or what the
+    field was before there was one: its default."""
+    name = section_of(path)
+    found = at_path({name: section}, path)
+    if found is not None:
+        return found
+    return at_path({name: _completed(name, json.dumps(section, sort_keys=True))}, path)
+
+
+def section_of(path: str) -> str:
+    return path.partition(".")[0]
+
+
+def _read(session: Session, path: str, keys: Sequence[str], ours: bool) -> dict[str, Value]:
+    found = dict.fromkeys(keys)
+    section = section_of(path)
+    reads = [(None, at_path)] + ([(section, in_config)] if ours else [])
+    for part, read in reads:
+        for key, stored in rows.configs_of(session, keys, part, external=part is None):
+            value = shielded(f"{path} of configuration {key}", partial(read, stored, path))
+            found[key] = or_else(value, None)
+    return found
+
+
+def _remembered(path: str) -> dict[str, Value]:
+    with _lock:
+        known = _by_path.get(path, {})
+        if len(known) > KEPT_CONFIGURATIONS:
+            known = {}
+        _by_path[path] = known
+        _by_path.move_to_end(path)
+        if len(_by_path) > KEPT_PATHS:
+            _by_path.popitem(last=False)
+        return known
+
+
+@lru_cache(maxsize=1024)  # seeds, and whole sweeps, share their sections
+def _completed(section: str, stored: str) -> Any:
+    return complete_section(section, json.loads(stored))
