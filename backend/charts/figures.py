@@ -18,7 +18,7 @@ from backend.charts.lines import TIMED, WHOLE, Clock, Line, Window, buckets_of, 
 from backend.charts.panels import Panel, title_of
 from backend.charts.smoothing import Average, Values, debiased_average, rounded
 from backend.domain.looks import HUES, look_of
-from backend.metrics.points import Points
+from backend.metrics.points import Points, chosen
 from backend.metrics.pyramid.buckets import Buckets
 from backend.metrics.service import Curve
 from backend.metrics.thinning import thin
@@ -86,8 +86,8 @@ def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) ->
 class _Trace:
     """One curve: a faint line through the raw points and a strong one through their average.
 
-    `points` are recorded ones, with every extreme among them. `means`, `least`, `greatest` and `counts` sum
-    up all finite points, each by itself unless the curve is long.
+    `points` are recorded ones, with every extreme among them. `least`, `greatest` and `counts` sum up all
+    finite points, each by itself unless the curve is long.
     """
 
     def __init__(self, line: Line, window: Window, most: int) -> None:
@@ -95,17 +95,18 @@ class _Trace:
         every, buckets = points_of(line.curve), buckets_of(line.curve)
         self.nan = _within(buckets.marks, line.clock, window)
         self.nan_count = _not_finite(buckets, self.nan)
-        points = every[np.isfinite(every.values)]
-        there = buckets.finite > 0
+        points = every[chosen(np.isfinite(every.values))]
+        there = chosen(buckets.finite > 0)
         least, greatest, counts = buckets.least[there], buckets.greatest[there], buckets.finite[there]
         means = buckets.means[there].clip(least.values, greatest.values)
-        self.average: Average = debiased_average(means, window.smoothing, counts)
+        alike = line.curve.buckets is None
+        self.average: Average = debiased_average(means, window.smoothing, None if alike else counts)
         ends = _later(least, greatest)
         ends.steps[-1:], ends.times[-1:] = points.steps[-1:], points.times[-1:]
-        shown = inside(ends, line.clock, window)
+        shown = chosen(inside(ends, line.clock, window))
         self.smoothed = Points(ends.steps, ends.times, self.average.values)[shown]
         self.points = _within(points, line.clock, window)
-        self.means, self.least, self.greatest = means[shown], least.values[shown], greatest.values[shown]
+        self.least, self.greatest = least.values[shown], greatest.values[shown]
         self.counts = counts[shown]
 
     @property
@@ -126,13 +127,13 @@ class _Trace:
         return int(np.where(whole, self.counts, reaching).sum())
 
     def usual(self) -> tuple[Values, Values]:
-        """(n,), (n,): between which values most points of each stretch lie. A few far points do not count."""
-        means, least, greatest = (
-            values.clip(-scale.LIMIT, scale.LIMIT) for values in (self.means, self.least, self.greatest)
-        )
-        if self.line.curve.buckets is None:
-            return means, means
-        return means - np.median(means - least), means + np.median(greatest - means)
+        """(n,), (n,): between which values the points of each bucket mostly lie. Where a far point moves one
+        of its ends, the other end and the usual length still tell."""
+        least, greatest = (each.clip(-scale.LIMIT, scale.LIMIT) for each in (self.least, self.greatest))
+        if self.line.curve.buckets is None or not len(least):
+            return least, greatest
+        length = np.median(greatest - least)
+        return greatest - length, least + length
 
     def traces(self) -> list[Figure]:
         return [*self._band(), self.raw(), self.smooth()]
@@ -258,14 +259,13 @@ def _y_range(panel: Panel, window: Window, drawn: Sequence[_Trace]) -> scale.Ran
         for edge in each.line.band or ():
             reached.append(_within(points_of(edge), each.line.clock, window).values)
     values: Values = np.concatenate(reached) if reached else np.zeros(0)
-    values = values[np.isfinite(values)]
     if window.log:
         values = np.log10(values[values > 0])
         if not len(values):
             return (-1.0, 1.0)
         reach = scale.flat_exponents(float(values.min()), float(values.max()))
         return scale.flat_exponents(*scale.padded(*reach))
-    near = values[np.abs(values) <= scale.LIMIT]
+    near = values[chosen(np.abs(values) <= scale.LIMIT)]
     values = near if len(near) else values.clip(-scale.LIMIT, scale.LIMIT)
     if not len(values):
         return (0.0, 1.0)
@@ -336,7 +336,7 @@ def _mark(alarm: AlarmView, curves: Mapping[str, Curve]) -> Figure:
 
 def _clipped_range(drawn: Sequence[_Trace], log: bool) -> tuple[float, float, int]:
     """(low, high, points outside) of an axis that a few far points must not squash; outside 0: show all."""
-    if log or sum(len(each.means) for each in drawn) < 200:
+    if log or sum(len(each.least) for each in drawn) < 200:
         return 0.0, 0.0, 0
     lows, highs = (np.concatenate(side) for side in zip(*(each.usual() for each in drawn), strict=True))
     low, high = float(np.percentile(lows, 1)), float(np.percentile(highs, 99))
@@ -370,7 +370,7 @@ def _beyond_limit(drawn: Sequence[_Trace], log: bool) -> int:
 
 
 def _within(points: Points, clock: Clock, window: Window) -> Points:
-    return points if window.low is None and window.high is None else points[inside(points, clock, window)]
+    return points[chosen(inside(points, clock, window))]
 
 
 def _colours(variant: str, n: int) -> list[str]:

@@ -34,20 +34,34 @@ def debiased_average(values: Values, decay: float, counts: NDArray[np.int64] | N
     """
     if decay == 0 or not len(values):
         return Average(values, float(values[-1]) if len(values) else 0.0, 1.0 if len(values) else 0.0)
-    counts = np.ones(len(values), np.int64) if counts is None else counts
     scale = LARGE_SCALE if np.abs(values).max() > LARGE else 1.0  # sums must not exceed the largest float
-    kept = decay**counts  # what is left of the mean before a value
-    means = values * scale * -np.expm1(math.log(decay) * counts)
+    alike = counts is None
+    if counts is None:
+        kept, shares = np.array([decay]), np.array([1 - decay])
+        short = -np.expm1(math.log(decay) * np.arange(1, 1 + min(len(values), _certain_after(decay))))
+        weights = np.ones(len(values))  # 1 - decay^n
+        weights[: len(short)] = short
+    else:
+        kept, shares = decay**counts, -np.expm1(math.log(decay) * counts)
+        weights = -np.expm1(math.log(decay) * np.cumsum(counts))
+    means = values * scale * shares  # `kept` is what is left of the mean before each
     reach = 1
-    while reach < len(values) and kept[reach:].max() > NOTHING:
-        means[reach:] += kept[reach:] * means[:-reach]
-        kept[reach:] *= kept[:-reach].copy()
+    while reach < len(values):
+        left = kept if alike else kept[reach:]
+        if left.max() < NOTHING:
+            break
+        means[reach:] += left * means[:-reach]
+        kept = kept * kept if alike else np.concatenate([kept[:reach], left * kept[:-reach]])
         reach *= 2
-    weights = -np.expm1(math.log(decay) * np.cumsum(counts))  # 1 - decay^n
     smoothed = means / weights / scale
     # A mean lies among what it averages; rounding must not draw a constant curve as a jagged one.
     smoothed = smoothed.clip(values.min(), values.max())
     return Average(smoothed, float(smoothed[-1] * weights[-1]), float(weights[-1]))
+
+
+def _certain_after(decay: float) -> int:
+    """How many values leave nothing of the zero that the average starts from."""
+    return int(math.log(NOTHING) / math.log(decay)) + 1
 
 
 def rounded(values: Values, digits: int = 7) -> Values:

@@ -119,14 +119,8 @@ def curves(
     last: int | None = None,
 ) -> dict[str, dict[str, Curve]]:
     """Run id -> metric -> curve, each thinned so that every extreme survives. NotFound for an unknown run."""
-    check_exist(session, run_ids)
+    runs.check_exists(session, *run_ids)
     return series.of_runs(session, run_ids, names, max_points, first, last)
-
-
-def check_exist(session: Session, run_ids: Sequence[str]) -> None:
-    """NotFound for an unknown run."""
-    for run_id in run_ids:
-        runs.check_exists(session, run_id)
 
 
 def variations(found: Sequence[RunView]) -> list[Variation]:

@@ -24,7 +24,7 @@ from backend.hypothesis import service as hypotheses
 from backend.keeping import service as keeping
 from backend.keeping.service import Ref
 from backend.keeping.uses import from_outside
-from backend.kit.errors import Conflict, InvalidInput
+from backend.kit.errors import Conflict, InvalidInput, NotFound
 from backend.kit.problems import invalid, unknown_id
 from backend.lifecycle import edits, heartbeat, limits
 from backend.lifecycle.end import end
@@ -168,9 +168,12 @@ def existing(session: Session, run_ids: Sequence[str]) -> list[RunView]:
     return Facts(session, [found[run_id] for run_id in run_ids if run_id in found]).views()
 
 
-def check_exists(session: Session, run_id: str) -> None:
+def check_exists(session: Session, *run_ids: str) -> None:
     """NotFound, with the nearest ids, if there is no such run."""
-    _row(session, run_id)
+    known = rows.known_ids(session, run_ids)
+    for run_id in run_ids:
+        if run_id not in known:
+            raise _unknown(session, run_id)
 
 
 def check_logs_here(session: Session, run_id: str) -> None:
@@ -401,8 +404,12 @@ def _new_run(**values: Any) -> Run:
 def _row(session: Session, run_id: str) -> Run:
     run = rows.get(session, run_id)
     if run is None:
-        raise unknown_id("run", run_id, facts_rows.all_ids(session), LISTED_BY)
+        raise _unknown(session, run_id)
     return run
+
+
+def _unknown(session: Session, run_id: str) -> NotFound:
+    return unknown_id("run", run_id, facts_rows.all_ids(session), LISTED_BY)
 
 
 def _view(session: Session, run: Run) -> RunView:

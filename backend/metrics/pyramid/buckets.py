@@ -81,10 +81,10 @@ def of_points(points: Points, first_number: int) -> Buckets:
         counts=np.ones(n, np.int64),
         finite=finite.astype(np.int64),
         first_steps=points.steps,
-        means=np.where(finite, points.values, 0.0),
+        means=points.values if finite.all() else np.where(finite, points.values, 0.0),
         least=points,
         greatest=points,
-        marks=points[~finite],
+        marks=points[np.flatnonzero(~finite)],
         ends=chained([points[:1], points[-1:]]),
     )
 

@@ -76,7 +76,7 @@ def summed(session: Session, windows: Windows, fewest: int) -> dict[int, Buckets
 
 
 def detailed(session: Session, windows: Windows, fewest: int) -> dict[int, Buckets]:
-    """The same for every series that has a point in its window: where there are too few, a bucket for each."""
+    """The same for every series that has a point in its window: of few a bucket each."""
     found = summed(session, windows, fewest)
     ranges = {series_id: [steps] for series_id, (_, steps) in windows.items() if series_id not in found}
     for series_id, parts in queries.points_in(session, ranges).items():
