@@ -29,6 +29,7 @@ from backend.metrics.pyramid.queries import StepRange
 from backend.metrics.queries import Line
 from backend.metrics.thinning import MIN_POINTS, thin
 
+SPAN = 65_536  # points of a range that is read at once, all metrics together
 COURSE = 48  # points of a course
 MAX_COURSE = 3e38  # what a float32 holds: a course keeps further values at its edge
 Course = NDArray[np.float32]  # (2, n): how far along from 0 to 1, and the value there
@@ -186,6 +187,21 @@ def overview(
     whole = _points_of(session, [line.id for line in lines if line.id not in coarse])
     curves |= {series_id: _curve(points, None) for series_id, points in whole.items()}
     return _by_run(run_ids, lines, curves)
+
+
+def spans(session: Session, run_id: str, names: Collection[str]) -> list[StepRange]:
+    """Step ranges, one after the other, that together hold all points of the run's metrics: about `SPAN`
+    each. Whoever reads one at a time needs no more memory for a long run than for a short one."""
+    wanted = {line.id for line in segments.lines_of(session, [run_id], names)}
+    extents = [extent for extent in segments.extents_of(session, run_id) if extent.series_id in wanted]
+    starts: list[int] = []
+    points = 0
+    for extent in sorted(extents, key=lambda extent: extent.first_step):
+        if points >= SPAN and extent.first_step > (starts[-1] if starts else 0):
+            starts.append(extent.first_step)
+            points = 0
+        points += extent.points
+    return list(zip([None, *starts], [*(start - 1 for start in starts), None], strict=True))
 
 
 def summed_up(buckets: Buckets) -> Curve:
