@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.charts import scale, tick_labels
-from backend.charts.lines import TIMED, WHOLE, Clock, Line, Window, points_of
+from backend.charts.lines import TIMED, WHOLE, Clock, Line, Window, buckets_of, inside, points_of
 from backend.charts.panels import Panel, title_of
 from backend.charts.smoothing import Average, Values, debiased_average, rounded
 from backend.domain.looks import HUES, look_of
-from backend.metrics.points import Points
+from backend.metrics.points import Points, chosen
+from backend.metrics.pyramid.buckets import Buckets
 from backend.metrics.service import Curve
 from backend.metrics.thinning import thin
 from backend.run_view.views import AlarmView
@@ -83,29 +84,63 @@ def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) ->
 
 
 class _Trace:
-    """One curve: a faint line through the raw points and a strong one through their average."""
+    """One curve: a faint line through the raw points and a strong one through their average.
+
+    `points` are recorded ones, with every extreme among them. `least`, `greatest` and `counts` sum up all
+    finite points, each by itself unless the curve is long.
+    """
 
     def __init__(self, line: Line, window: Window, most: int) -> None:
         self.line, self.window, self.most = line, window, most
-        points = points_of(line.curve)
-        finite = np.isfinite(points.values)
-        self.nan = _within(points[~finite], line.clock, window)
-        points = points[finite]
-        self.average: Average = debiased_average(points.values, window.smoothing)
-        smoothed = Points(points.steps, points.times, self.average.values)
+        every, buckets = points_of(line.curve), buckets_of(line.curve)
+        self.nan = _within(buckets.marks, line.clock, window)
+        self.nan_count = _not_finite(buckets, self.nan)
+        points = every[chosen(np.isfinite(every.values))]
+        there = chosen(buckets.finite > 0)
+        least, greatest, counts = buckets.least[there], buckets.greatest[there], buckets.finite[there]
+        means = buckets.means[there].clip(least.values, greatest.values)
+        alike = line.curve.buckets is None
+        self.average: Average = debiased_average(means, window.smoothing, None if alike else counts)
+        ends = _later(least, greatest)
+        ends.steps[-1:], ends.times[-1:] = points.steps[-1:], points.times[-1:]
+        shown = chosen(inside(ends, line.clock, window))
+        self.smoothed = Points(ends.steps, ends.times, self.average.values)[shown]
         self.points = _within(points, line.clock, window)
-        self.smoothed = _within(smoothed, line.clock, window)
+        self.least, self.greatest = least.values[shown], greatest.values[shown]
+        self.counts = counts[shown]
 
     @property
     def low(self) -> Points:
         """Points that a logarithmic axis has no place for."""
         return self.points[self.points.values <= 0] if self.window.log else self.points[:0]
 
+    @property
+    def low_count(self) -> int:
+        """How many there are."""
+        return self.outside(np.nextafter(0.0, 1.0), np.inf) if self.window.log else 0
+
+    def outside(self, low: float, high: float) -> int:
+        """How many values are less than `low` or greater than `high`: exact for single points; of a bucket
+        that reaches out its extremes are counted."""
+        whole = (self.least > high) | (self.greatest < low)
+        reaching = (self.least < low).astype(np.int64) + (self.greatest > high)
+        return int(np.where(whole, self.counts, reaching).sum())
+
+    def usual(self) -> tuple[Values, Values]:
+        """(n,), (n,): between which values the points of each bucket mostly lie. Where a far point moves one
+        of its ends, the other end and the usual length still tell."""
+        least, greatest = (each.clip(-scale.LIMIT, scale.LIMIT) for each in (self.least, self.greatest))
+        if self.line.curve.buckets is None or not len(least):
+            return least, greatest
+        length = np.median(greatest - least)
+        return greatest - length, least + length
+
     def traces(self) -> list[Figure]:
         return [*self._band(), self.raw(), self.smooth()]
 
     def raw(self) -> Figure:
-        thinned = len(self.points) > self.most
+        curve = self.line.curve
+        thinned = len(self.points) > self.most or curve.total > len(curve.steps)
         shown = thin(self.points, self.most)
         return self._line(shown, 1.0, {"role": "raw", "thinned": thinned}, opacity=RAW_OPACITY)
 
@@ -224,14 +259,13 @@ def _y_range(panel: Panel, window: Window, drawn: Sequence[_Trace]) -> scale.Ran
         for edge in each.line.band or ():
             reached.append(_within(points_of(edge), each.line.clock, window).values)
     values: Values = np.concatenate(reached) if reached else np.zeros(0)
-    values = values[np.isfinite(values)]
     if window.log:
         values = np.log10(values[values > 0])
         if not len(values):
             return (-1.0, 1.0)
         reach = scale.flat_exponents(float(values.min()), float(values.max()))
         return scale.flat_exponents(*scale.padded(*reach))
-    near = values[np.abs(values) <= scale.LIMIT]
+    near = values[chosen(np.abs(values) <= scale.LIMIT)]
     values = near if len(near) else values.clip(-scale.LIMIT, scale.LIMIT)
     if not len(values):
         return (0.0, 1.0)
@@ -241,10 +275,10 @@ def _y_range(panel: Panel, window: Window, drawn: Sequence[_Trace]) -> scale.Ran
 def _notes(drawn: Sequence[_Trace], clipped: int) -> Figure:
     """What the lines themselves cannot show: NaN, points off the axis, how much was thinned."""
     return {
-        "nan": sum(len(each.nan) for each in drawn),
+        "nan": sum(each.nan_count for each in drawn),
         "last_nan": {each.line.key: int(each.nan.steps[-1]) for each in drawn if len(each.nan)},
         "off_scale": clipped,
-        "not_positive": sum(len(each.low) for each in drawn),
+        "not_positive": sum(each.low_count for each in drawn),
     }
 
 
@@ -302,36 +336,41 @@ def _mark(alarm: AlarmView, curves: Mapping[str, Curve]) -> Figure:
 
 def _clipped_range(drawn: Sequence[_Trace], log: bool) -> tuple[float, float, int]:
     """(low, high, points outside) of an axis that a few far points must not squash; outside 0: show all."""
-    values: Values = np.concatenate([each.points.values for each in drawn]) if drawn else np.zeros(0)
-    values = values[np.isfinite(values)]
-    if log or len(values) < 200:
+    if log or sum(len(each.least) for each in drawn) < 200:
         return 0.0, 0.0, 0
-    low, high = (float(each) for each in np.percentile(values.clip(-scale.LIMIT, scale.LIMIT), (1, 99)))
+    lows, highs = (np.concatenate(side) for side in zip(*(each.usual() for each in drawn), strict=True))
+    low, high = float(np.percentile(lows, 1)), float(np.percentile(highs, 99))
     height = high - low
-    far: NDArray[np.bool_] = (values < low - FAR_OFF * height) | (values > high + FAR_OFF * height)
-    if not far.any() or height == 0:
+    far = sum(each.outside(low - FAR_OFF * height, high + FAR_OFF * height) for each in drawn)
+    if not far or height == 0:
         return 0.0, 0.0, 0
     low, high = scale.flat(low - 0.1 * height, high + 0.1 * height)
-    return low, high, int(((values < low) | (values > high)).sum())
+    return low, high, sum(each.outside(low, high) for each in drawn)
+
+
+def _not_finite(buckets: Buckets, shown: Points) -> int:
+    """How many points are NaN or infinite in the buckets that have some of their marks shown."""
+    own = np.searchsorted(buckets.first_steps, shown.steps, side="right") - 1
+    return int((buckets.counts - buckets.finite)[np.unique(own)].sum())
+
+
+def _later(a: Points, b: Points) -> Points:
+    """Of each pair of points the later."""
+    is_later = b.steps > a.steps
+    return Points(
+        np.where(is_later, b.steps, a.steps),
+        np.where(is_later, b.times, a.times),
+        np.where(is_later, b.values, a.values),
+    )
 
 
 def _beyond_limit(drawn: Sequence[_Trace], log: bool) -> int:
     """How many points no linear axis can reach."""
-    return 0 if log else sum(int((np.abs(each.points.values) > scale.LIMIT).sum()) for each in drawn)
+    return 0 if log else sum(each.outside(-scale.LIMIT, scale.LIMIT) for each in drawn)
 
 
 def _within(points: Points, clock: Clock, window: Window) -> Points:
-    """The window's points, and those beyond its edges that lines into it start from. Moments may go back."""
-    if (window.low is None and window.high is None) or not len(points):
-        return points
-    xs = clock.xs(window.axis, points)
-    low = -np.inf if window.low is None else window.low
-    high = np.inf if window.high is None else window.high
-    crosses = (np.minimum(xs[:-1], xs[1:]) <= high) & (np.maximum(xs[:-1], xs[1:]) >= low)
-    keep = (xs >= low) & (xs <= high)
-    keep[:-1] |= crosses
-    keep[1:] |= crosses
-    return points[keep]
+    return points[chosen(inside(points, clock, window))]
 
 
 def _colours(variant: str, n: int) -> list[str]:

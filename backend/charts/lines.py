@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.charts.smoothing import Values
 from backend.metrics.points import Points
+from backend.metrics.pyramid.buckets import Buckets, of_points, recorded
+from backend.metrics.pyramid.queries import StepRange
 from backend.metrics.service import Curve
 from backend.run_view.views import RunView
 
@@ -79,6 +82,39 @@ class Window:
 
 
 WHOLE = Window()
+
+
+def inside(points: Points, clock: Clock, window: Window) -> NDArray[np.bool_]:
+    """(n,) which points are in the window, with those beyond its edges that lines into it start from.
+    Moments may go back."""
+    keep = np.ones(len(points), dtype=bool)
+    if (window.low is None and window.high is None) or not len(points):
+        return keep
+    xs = clock.xs(window.axis, points)
+    low = -np.inf if window.low is None else window.low
+    high = np.inf if window.high is None else window.high
+    crosses = (np.minimum(xs[:-1], xs[1:]) <= high) & (np.maximum(xs[:-1], xs[1:]) >= low)
+    keep = (xs >= low) & (xs <= high)
+    keep[:-1] |= crosses
+    keep[1:] |= crosses
+    return keep
+
+
+def buckets_of(curve: Curve) -> Buckets:
+    """The curve in buckets; one for each point, unless it was read in larger ones."""
+    return of_points(points_of(curve), 0) if curve.buckets is None else curve.buckets
+
+
+def steps_shown(buckets: Buckets, clock: Clock, window: Window) -> StepRange | None:
+    """The steps of those buckets that the window shows, from the first of one on; None for all or none."""
+    steps = np.append(buckets.first_steps, buckets.ends.steps[1:])
+    points = recorded(buckets)
+    moments = np.interp(steps, points.steps, points.times)
+    shown = np.flatnonzero(inside(Points(steps, moments.astype(np.int64), moments), clock, window))
+    if not len(shown) or len(shown) == len(steps):
+        return None
+    first, after = int(shown[0]), int(shown[-1]) + 1
+    return int(steps[first]), int(steps[after]) - 1 if after < len(buckets) else None
 
 
 def points_of(curve: Curve) -> Points:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
-SAFE_EXPONENT = 780  # of two; a block's sum exceeds its values by at most 2^200 * 4096
+LARGE, LARGE_SCALE = 1e300, 2.0**-8
+NOTHING = 1e-20  # a share so small of a mean changes no digit of it
 SMALLEST = 1e-290  # a value below it is left as it is: its digits have no scale
 
 
@@ -25,36 +26,42 @@ class Average:
     weight: float
 
 
-def debiased_average(values: Values, decay: float) -> Average:
+def debiased_average(values: Values, decay: float, counts: NDArray[np.int64] | None = None) -> Average:
     """Exponential moving average of finite `values` (n,), without the pull towards the zero it starts from.
 
-    Block by block with powers of the decay, so that a million points take milliseconds.
+    A value counts as often as `counts` (n,) says, once where it is not given. Every pass doubles how many
+    values each mean reaches back over, so that there are as many passes as the number of values has digits.
     """
     if decay == 0 or not len(values):
         return Average(values, float(values[-1]) if len(values) else 0.0, 1.0 if len(values) else 0.0)
-    scale = _safe_scale(values)
-    values = values * scale
-    block = max(1, min(4096, int(-200 / math.log2(decay)), len(values)))  # decay^-block: far from overflow
-    blocks = -(-len(values) // block)
-    padded = np.zeros((blocks, block))
-    padded.reshape(-1)[: len(values)] = values
-    powers = decay ** np.arange(1, block + 1)
-    alone = powers * ((1 - decay) * np.cumsum(padded / powers, axis=1))  # each block as if it were the first
-    before = np.zeros(blocks)  # the mean that each block continues from
-    for number in range(1, blocks):
-        before[number] = before[number - 1] * powers[-1] + alone[number - 1, -1]
-    means = (alone + before[:, None] * powers).reshape(-1)[: len(values)]
-    weights = -np.expm1(math.log(decay) * np.arange(1, len(values) + 1))  # 1 - decay^n
-    smoothed = means / weights
-    mean, weight = float(means[-1]), float(weights[-1])
+    scale = LARGE_SCALE if np.abs(values).max() > LARGE else 1.0  # sums must not exceed the largest float
+    alike = counts is None
+    if counts is None:
+        kept, shares = np.array([decay]), np.array([1 - decay])
+        short = -np.expm1(math.log(decay) * np.arange(1, 1 + min(len(values), _certain_after(decay))))
+        weights = np.ones(len(values))  # 1 - decay^n
+        weights[: len(short)] = short
+    else:
+        kept, shares = decay**counts, -np.expm1(math.log(decay) * counts)
+        weights = -np.expm1(math.log(decay) * np.cumsum(counts))
+    means = values * scale * shares  # `kept` is what is left of the mean before each
+    reach = 1
+    while reach < len(values):
+        left = kept if alike else kept[reach:]
+        if left.max() < NOTHING:
+            break
+        means[reach:] += left * means[:-reach]
+        kept = kept * kept if alike else np.concatenate([kept[:reach], left * kept[:-reach]])
+        reach *= 2
+    smoothed = means / weights / scale
     # A mean lies among what it averages; rounding must not draw a constant curve as a jagged one.
-    return Average(smoothed.clip(values.min(), values.max()) / scale, mean / scale, weight)
+    smoothed = smoothed.clip(values.min(), values.max())
+    return Average(smoothed, float(smoothed[-1] * weights[-1]), float(weights[-1]))
 
 
-def _safe_scale(values: Values) -> float:
-    """The power of two that keeps sums over `values` finite; 1 unless they come near the largest float."""
-    exponent = int(np.frexp(np.abs(values).max())[1])
-    return 2.0 ** min(0, SAFE_EXPONENT - exponent)
+def _certain_after(decay: float) -> int:
+    """How many values leave nothing of the zero that the average starts from."""
+    return int(math.log(NOTHING) / math.log(decay)) + 1
 
 
 def rounded(values: Values, digits: int = 7) -> Values:

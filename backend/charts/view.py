@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
+from sqlalchemy.orm import Session
 
 from backend.charts import figures as charts
-from backend.charts.lines import Axis, Window
+from backend.charts.lines import Axis, Clock, Window, steps_shown
 from backend.charts.panels import Panel
 from backend.charts.static_chart import still, swatch
 from backend.kit.format import percent, significant, size
+from backend.metrics import service as series
+from backend.metrics.pyramid.buckets import Buckets
+from backend.metrics.pyramid.queries import StepRange
+from backend.metrics.service import Curve
 from backend.web.drawn import Drawn, LegendEntry
 
 SMOOTHING = 0.6
@@ -53,6 +58,18 @@ def chart_view(
 
 View = Annotated[ChartView, Depends(chart_view)]
 PanelIds = Annotated[list[str], Query(alias="panel", min_length=1, max_length=100)]
+
+
+def curves_of(
+    session: Session, names: Collection[str], clocks: Mapping[str, Clock], view: ChartView
+) -> dict[str, dict[str, Curve]]:
+    """Metrics of the runs that have `clocks`, by run and name, as finely as the view shows them."""
+    window = Window(view.low, view.high, axis=view.axis)
+
+    def in_detail(run_id: str, buckets: Buckets) -> StepRange | None:
+        return steps_shown(buckets, clocks[run_id], window)
+
+    return series.overview(session, list(clocks), names, charts.MAX_POINTS // 2, in_detail)
 
 
 def _last(panel: Panel, raw: charts.Figure, last_nan: Mapping[str, int]) -> str:

@@ -24,6 +24,7 @@ from backend.kit.exports.typeset import ENDINGS, MEDIA_TYPES, Typesetting, types
 from backend.kit.fast_json import dumped
 from backend.kit.lists import items_of
 from backend.kit.model import Model
+from backend.lifecycle import service as lifecycle
 from backend.metrics.frames import MAX_STEP
 from backend.metrics.thinning import MIN_POINTS
 from backend.run_page.series_api import CurveView, shipped
@@ -217,5 +218,5 @@ def export_series_of_runs(
     """
     ids = compare.checked_ids(runs.split(","))
     with reading_scope(engine) as session:
-        compare.check_exist(session, ids)
+        lifecycle.check_exists(session, *ids)
     return StreamingResponse(curves_csv(engine, ids, items_of(names)), media_type="text/csv")

@@ -15,7 +15,7 @@ from backend.charts.figures import Figure, lines_figure
 from backend.charts.lines import clock_of
 from backend.charts.panels import Panel
 from backend.charts.static_chart import swatch
-from backend.charts.view import ChartView
+from backend.charts.view import ChartView, curves_of
 from backend.comparison import service as compare
 from backend.comparison.charts import (
     Curves,
@@ -80,12 +80,12 @@ class Board:
 
     def charts(self, shown: Sequence[Panel], view: ChartView) -> dict[str, Chart]:
         """Panel id -> its chart, drawn now or before."""
-        ids = [run.id for run in self.runs]
+        clocks = {run.id: clock_of(run, self.sizes) for run in self.runs}
         return charts_of(
             shown,
             (*self._drawn_from, view),
             view,
-            lambda names: series.of_runs(self.session, ids, names),
+            lambda names: curves_of(self.session, names, clocks, view),
             lambda panel, curves: self._figure(panel, view, curves),
         )
 

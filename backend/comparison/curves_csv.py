@@ -20,7 +20,7 @@ BEFORE = ("run", "step", "wall_time")  # seconds since the Unix epoch
 
 
 def curves_csv(engine: Engine, run_ids: Sequence[str], names: Collection[str]) -> Iterator[str]:
-    """A line for each run and step, a column for each metric, part by part; one run is held at a time.
+    """A line for each run and step, a column for each metric, part by part: memory holds a part of one run.
 
     An empty cell: no point at that step. `NaN`, `Infinity` and `-Infinity` are values.
     """
@@ -28,10 +28,13 @@ def curves_csv(engine: Engine, run_ids: Sequence[str], names: Collection[str]) -
     yield csv_text([(*BEFORE, *columns)])
     for run_id in run_ids:
         with reading_scope(engine) as session:
-            found = series.read(session, run_id, columns)
-        rows = _rows(run_id, [found.get(name) for name in columns])
-        while part := list(islice(rows, ROWS)):
-            yield csv_text(part)
+            spans = series.spans(session, run_id, columns)
+        for first, last in spans:
+            with reading_scope(engine) as session:
+                found = series.read(session, run_id, columns, first=first, last=last)
+            rows = _rows(run_id, [found.get(name) for name in columns])
+            while part := list(islice(rows, ROWS)):
+                yield csv_text(part)
 
 
 def _rows(run_id: str, curves: Sequence[Curve | None]) -> Iterator[tuple[Any, ...]]:

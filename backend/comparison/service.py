@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
+from backend.charts.lines import buckets_of, points_of
 from backend.domain.config.problems import flatten
 from backend.domain.experiment.identity import is_shared
 from backend.domain.measurement import paired_differences
@@ -22,6 +23,7 @@ from backend.kit.format import counted
 from backend.kit.problems import invalid_query
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
+from backend.metrics.pyramid.buckets import Buckets, of_points
 from backend.metrics.service import Curve
 from backend.run_view.views import ResultView, RunView
 from backend.runs import provenance
@@ -121,14 +123,8 @@ def curves(
     last: int | None = None,
 ) -> dict[str, dict[str, Curve]]:
     """Run id -> metric -> curve, each thinned so that every extreme survives. NotFound for an unknown run."""
-    check_exist(session, run_ids)
-    return {run_id: series.read(session, run_id, names, max_points, first, last) for run_id in run_ids}
-
-
-def check_exist(session: Session, run_ids: Sequence[str]) -> None:
-    """NotFound for an unknown run."""
-    for run_id in run_ids:
-        runs.check_exists(session, run_id)
+    runs.check_exists(session, *run_ids)
+    return series.of_runs(session, run_ids, names, max_points, first, last)
 
 
 def variations(found: Sequence[RunView]) -> list[Variation]:
@@ -268,32 +264,66 @@ class SeedBand:
 
 
 def over_seeds(members: Sequence[Curve], starts: Sequence[float]) -> SeedBand:
-    """Mean and range over the seeds at every step that one of them has.
+    """Mean and range over the seeds at every step that one of them has, of a long curve at every bucket.
 
     Between its own steps a curve is read off its line; before its first and after its last step it does not
     count. The moments are those of the first seed's clock.
     """
-    steps = np.unique(np.concatenate([each.steps for each in members]))
+    parts = [_finite(buckets_of(each)) for each in members]
+    steps = np.unique(np.concatenate([part.first_steps for part in parts]))
     scale = 1 / 16 if any((np.abs(each.values) > LARGE).any() for each in members) else 1.0
-    table = np.full((len(members), len(steps)), np.nan)
-    moments = np.full_like(table, np.nan)
-    for row, (curve, start) in enumerate(zip(members, starts, strict=True)):
-        finite = np.isfinite(curve.values)
-        if not finite.any():
+    table = np.full((3, len(members), len(steps)), np.nan)  # means, least and greatest
+    moments = np.full_like(table[0], np.nan)
+    for row, (curve, part, start) in enumerate(zip(members, parts, starts, strict=True)):
+        if not len(part):
             continue
-        inside = (steps >= curve.steps[finite][0]) & (steps <= curve.steps[finite][-1])
-        table[row, inside] = np.interp(steps[inside], curve.steps[finite], curve.values[finite] * scale)
-        moments[row, inside] = np.interp(steps[inside], curve.steps, curve.wall_times) - start
-    some = np.isfinite(table).any(axis=0)
-    steps, table, moments = steps[some], table[:, some], moments[:, some]
+        own = part.first_steps
+        of_row = (steps >= own[0]) & (steps <= own[-1])
+        for side, values in zip(table, (part.means, part.least.values, part.greatest.values), strict=True):
+            side[row, of_row] = np.interp(steps[of_row], own, values * scale)
+        moments[row, of_row] = np.interp(steps[of_row], curve.steps, curve.wall_times) - start
+    some = np.isfinite(table[0]).any(axis=0)
+    steps, table, moments = steps[some], table[:, :, some], moments[:, some]
     if not len(steps):
         nothing = Curve(steps, np.zeros(0), np.zeros(0), 0)
         return SeedBand(nothing, nothing, nothing)
     times = np.nanmean(moments, axis=0) + starts[0]
-    least, greatest = np.nanmin(table, axis=0), np.nanmax(table, axis=0)
-    share = table / np.isfinite(table).sum(axis=0)  # divided before it is added up: a sum may overflow
+    least, greatest = np.nanmin(table[1], axis=0), np.nanmax(table[2], axis=0)
+    share = table[0] / np.isfinite(table[0]).sum(axis=0)  # divided before it is added up: a sum may overflow
     middle = np.nansum(share, axis=0).clip(least, greatest)
     mean, low, high = (
         Curve(steps, times, values / scale, len(steps)) for values in (middle, least, greatest)
     )
+    if any(each.buckets is not None for each in members):
+        mean = _counting(mean, parts)
     return SeedBand(mean, low, high)
+
+
+def _finite(buckets: Buckets) -> Buckets:
+    """The buckets that have a finite value."""
+    there = buckets.finite > 0
+    least, greatest = buckets.least[there], buckets.greatest[there]
+    return replace(
+        buckets,
+        numbers=buckets.numbers[there],
+        counts=buckets.counts[there],
+        finite=buckets.finite[there],
+        first_steps=buckets.first_steps[there],
+        means=buckets.means[there].clip(least.values, greatest.values),
+        least=least,
+        greatest=greatest,
+    )
+
+
+def _counting(curve: Curve, parts: Sequence[Buckets]) -> Curve:
+    """The curve with how many points of its longest part lie between one of its points and the next."""
+    before = [
+        np.interp(curve.steps, part.first_steps, np.cumsum(part.finite) - part.finite)
+        for part in parts
+        if len(part)
+    ]
+    last = max(int(part.finite[-1]) for part in parts if len(part))
+    counts = np.diff(np.max(before, axis=0), append=np.max(before) + last)
+    buckets = of_points(points_of(curve), 0)
+    counts = np.maximum(counts.round().astype(np.int64), 1)
+    return replace(curve, buckets=replace(buckets, counts=counts, finite=counts), total=int(counts.sum()))

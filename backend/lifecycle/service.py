@@ -23,7 +23,7 @@ from backend.hypothesis import service as hypotheses
 from backend.keeping import service as keeping
 from backend.keeping.service import Ref
 from backend.keeping.uses import from_outside
-from backend.kit.errors import Conflict, InvalidInput
+from backend.kit.errors import Conflict, InvalidInput, NotFound
 from backend.kit.problems import unknown_id
 from backend.lifecycle import edits, limits
 from backend.lifecycle.end import end
@@ -114,9 +114,12 @@ def existing(session: Session, run_ids: Sequence[str]) -> list[RunView]:
     return Facts(session, [found[run_id] for run_id in run_ids if run_id in found]).views()
 
 
-def check_exists(session: Session, run_id: str) -> None:
+def check_exists(session: Session, *run_ids: str) -> None:
     """NotFound, with the nearest ids, if there is no such run."""
-    row_of(session, run_id)
+    known = rows.known_ids(session, run_ids)
+    for run_id in run_ids:
+        if run_id not in known:
+            raise _unknown(session, run_id)
 
 
 def request_cancel(session: Session, run_id: str) -> RunView:
@@ -331,8 +334,12 @@ def row_of(session: Session, run_id: str) -> Run:
     """The run; NotFound suggests the nearest ids."""
     run = rows.get(session, run_id)
     if run is None:
-        raise unknown_id("run", run_id, facts_rows.all_ids(session), LISTED_BY)
+        raise _unknown(session, run_id)
     return run
+
+
+def _unknown(session: Session, run_id: str) -> NotFound:
+    return unknown_id("run", run_id, facts_rows.all_ids(session), LISTED_BY)
 
 
 def view_of(session: Session, run: Run) -> RunView:

@@ -108,6 +108,18 @@ def chained(parts: Sequence[Points]) -> Points:
     )
 
 
+def chosen(mask: NDArray[np.bool_]) -> slice | NDArray[np.int64]:
+    """What picks the points that a mask marks, and copies none where it marks all."""
+    return slice(None) if mask.all() else np.flatnonzero(mask)
+
+
+def within(points: Points, first: int | None, last: int | None) -> Points:
+    """The points, which are in order, from step `first` to `last`, both inclusive."""
+    low = 0 if first is None else int(np.searchsorted(points.steps, first, side="left"))
+    high = len(points) if last is None else int(np.searchsorted(points.steps, last, side="right"))
+    return points[low:high]
+
+
 NONE = Points(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -12,11 +12,14 @@ from backend.db.upsert import insert_or
 from backend.metrics.points import Points, decode
 from backend.metrics.tables import Segment, Series
 
+Key = TypeVar("Key", int, str)
+
 
 class Line(NamedTuple):
     """A series, and how many of its points are in tiles."""
 
     id: int
+    run_id: str
     name: str
     tiled: int
 
@@ -49,12 +52,12 @@ def names_of(session: Session, run_id: str) -> Sequence[str]:
     return session.scalars(select(Series.name).where(Series.run_id == run_id).order_by(Series.name)).all()
 
 
-def lines_of(session: Session, run_id: str, names: Collection[str] | None) -> list[Line]:
-    """The run's series called `names` (None: all), sorted by name."""
-    query = select(Series.id, Series.name, Series.tiled).where(Series.run_id == run_id).order_by(Series.name)
+def lines_of(session: Session, run_ids: Collection[str], names: Collection[str] | None) -> list[Line]:
+    """The series of the runs called `names` (None: all), sorted by name."""
+    query = select(Series.id, Series.run_id, Series.name, Series.tiled).where(Series.run_id.in_(run_ids))
     if names is not None:
         query = query.where(Series.name.in_(names))
-    return [Line(*row) for row in session.execute(query)]
+    return [Line(*row) for row in session.execute(query.order_by(Series.name))]
 
 
 def ids_of(session: Session, run_id: str, names: Collection[str]) -> dict[str, int]:
@@ -118,20 +121,14 @@ def points_of(session: Session, ids: Collection[int]) -> list[Points]:
 
 
 def between(
-    session: Session,
-    run_id: str,
-    names: Collection[str] | None,
-    first: int | None,
-    last: int | None,
-    without: Collection[int] = (),
-) -> dict[str, list[Points]]:
-    """Per name the segments that reach into steps first to last (both inclusive), oldest version first; not
-    of the series with the ids `without`."""
-    query = _points_by_name(run_id)
-    if names is not None:
-        query = query.where(Series.name.in_(names))
-    if without:
-        query = query.where(Series.id.not_in(without))
+    session: Session, series_ids: Collection[int], first: int | None, last: int | None
+) -> dict[int, list[Points]]:
+    """Per series the segments that reach into steps first to last (both inclusive), oldest version first."""
+    query = (
+        select(Segment.series_id, Segment.points, Segment.count)
+        .where(Segment.series_id.in_(series_ids))
+        .order_by(Segment.version, Segment.first_step)
+    )
     if first is not None:
         query = query.where(Segment.last_step >= first)
     if last is not None:
@@ -139,40 +136,21 @@ def between(
     return _grouped(session, query)
 
 
-def of_runs(
-    session: Session, run_ids: Collection[str], names: Collection[str]
-) -> dict[tuple[str, str], list[Points]]:
-    """Per run and name all segments, oldest version first."""
-    query = (
-        select(Series.run_id, Series.name, Segment.points, Segment.count)
-        .join(Segment, Segment.series_id == Series.id)
-        .where(Series.run_id.in_(run_ids), Series.name.in_(names))
-        .order_by(Segment.version, Segment.first_step)
-    )
-    grouped: dict[tuple[str, str], list[Points]] = {}
-    for run_id, name, data, count in session.execute(query):
-        grouped.setdefault((run_id, name), []).append(decode(data, count))
-    return grouped
-
-
 def after(session: Session, run_id: str, version: int) -> dict[str, list[Points]]:
     """Per name the segments written after `version`, oldest version first."""
-    return _grouped(session, _points_by_name(run_id).where(Segment.version > version))
-
-
-def _points_by_name(run_id: str) -> Select[str, bytes, int]:
-    return (
+    query = (
         select(Series.name, Segment.points, Segment.count)
         .join(Segment, Segment.series_id == Series.id)
-        .where(Series.run_id == run_id)
+        .where(Series.run_id == run_id, Segment.version > version)
         .order_by(Segment.version, Segment.first_step)
     )
+    return _grouped(session, query)
 
 
-def _grouped(session: Session, query: Select[str, bytes, int]) -> dict[str, list[Points]]:
-    grouped: dict[str, list[Points]] = {}
-    for name, data, count in session.execute(query):
-        grouped.setdefault(name, []).append(decode(data, count))
+def _grouped(session: Session, query: Select[Key, bytes, int]) -> dict[Key, list[Points]]:
+    grouped: dict[Key, list[Points]] = {}
+    for key, data, count in session.execute(query):
+        grouped.setdefault(key, []).append(decode(data, count))
     return grouped
 
 

@@ -7,8 +7,8 @@ point again (after points were moved together), never lose one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,15 @@ from backend.metrics import compaction
 from backend.metrics import cursor_queries as run_cursors
 from backend.metrics import queries as segments
 from backend.metrics.frames import Column, columns_of
-from backend.metrics.points import NONE, Points, Steps, Values, joined
+from backend.metrics.points import NONE, Points, Steps, Values, joined, within
+from backend.metrics.pyramid import buckets as summary
 from backend.metrics.pyramid import service as pyramid
+from backend.metrics.pyramid.buckets import Buckets
+from backend.metrics.pyramid.queries import StepRange
+from backend.metrics.queries import Line
 from backend.metrics.thinning import MIN_POINTS, thin
 
+SPAN = 65_536  # points of a range that is read at once, all metrics together
 COURSE = 48  # points of a course
 MAX_COURSE = 3e38  # what a float32 holds: a course keeps further values at its edge
 Course = NDArray[np.float32]  # (2, n): how far along from 0 to 1, and the value there
@@ -32,12 +37,16 @@ Course = NDArray[np.float32]  # (2, n): how far along from 0 to 1, and the value
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of one metric by step. Values may be NaN or infinite; `nan_steps` says where."""
+    """Points of one metric by step. Values may be NaN or infinite; `nan_steps` says where.
+
+    Where `buckets` are there, they sum up all points of the curve, and its points are those that they keep.
+    """
 
     steps: NDArray[np.int64]
     wall_times: NDArray[np.float64]  # seconds since the Unix epoch, exact to 1 ms
     values: NDArray[np.float64]
     total: int  # points before thinning
+    buckets: Buckets | None = None
 
     @property
     def nan_steps(self) -> list[int]:
@@ -128,28 +137,93 @@ def read(
     With `max_points`, each curve is thinned so that every extreme survives. Unknown names are left out;
     a known one without a point in the window gives an empty curve.
     """
-    if max_points is not None and max_points < MIN_POINTS:
-        raise invalid_query("max_points", f"must be at least {MIN_POINTS}, not {max_points}.")
-    lines = segments.lines_of(session, run_id, names)
-    coarse = {} if max_points is None else pyramid.read(session, lines, max_points, first, last)
-    found = {}
-    if len(coarse) < len(lines):
-        found = segments.between(session, run_id, names, first, last, without=coarse)
-    return {
-        line.name: _thinned(*coarse[line.id])
-        if line.id in coarse
-        else _curve(_within(found.get(line.name), first, last), max_points)
-        for line in lines
-    }
+    return of_runs(session, [run_id], names, max_points, first, last)[run_id]
 
 
 def of_runs(
-    session: Session, run_ids: Collection[str], names: Collection[str]
+    session: Session,
+    run_ids: Collection[str],
+    names: Collection[str] | None = None,
+    max_points: int | None = None,
+    first: int | None = None,
+    last: int | None = None,
 ) -> dict[str, dict[str, Curve]]:
-    """Run id -> name -> the whole curve, of many runs in one query; what a run does not have is left out."""
+    """Run id -> name -> curve, as `read`, of many runs in as many queries as of one."""
+    if max_points is not None and max_points < MIN_POINTS:
+        raise invalid_query("max_points", f"must be at least {MIN_POINTS}, not {max_points}.")
+    lines = segments.lines_of(session, run_ids, names)
+    windows = {line.id: (line.tiled, (first, last)) for line in lines}
+    curves = {}
+    if max_points is not None:
+        curves = {
+            series_id: _thinned(points, total)
+            for series_id, (points, total) in pyramid.read(session, windows, max_points).items()
+        }
+    whole = _points_of(session, [line.id for line in lines if line.id not in curves], first, last)
+    curves |= {series_id: _curve(points, max_points) for series_id, points in whole.items()}
+    return _by_run(run_ids, lines, curves)
+
+
+def overview(
+    session: Session,
+    run_ids: Collection[str],
+    names: Collection[str],
+    fewest: int,
+    in_detail: Callable[[str, Buckets], StepRange | None] = lambda _run_id, _buckets: None,
+) -> dict[str, dict[str, Curve]]:
+    """Run id -> name -> the whole curve, for charts: a long one in `fewest` or more buckets, others with
+    all points. `in_detail` gives, for a run and the buckets of a curve of it, the steps to be read as finely
+    as if the curve were no longer; they begin and end where buckets do."""
+    lines = segments.lines_of(session, run_ids, names)
+    coarse = pyramid.summed(session, {line.id: (line.tiled, pyramid.WHOLE) for line in lines}, fewest)
+    windows = {
+        line.id: (line.tiled, steps)
+        for line in lines
+        if line.id in coarse and (steps := in_detail(line.run_id, coarse[line.id]))
+    }
+    fine = pyramid.detailed(session, windows, fewest)
+    coarse |= {series_id: summary.with_detail(coarse[series_id], part) for series_id, part in fine.items()}
+    curves = {series_id: summed_up(buckets) for series_id, buckets in coarse.items()}
+    whole = _points_of(session, [line.id for line in lines if line.id not in coarse])
+    curves |= {series_id: _curve(points, None) for series_id, points in whole.items()}
+    return _by_run(run_ids, lines, curves)
+
+
+def spans(session: Session, run_id: str, names: Collection[str]) -> list[StepRange]:
+    """Step ranges, one after the other, that together hold all points of the run's metrics: about `SPAN`
+    each. Whoever reads one at a time needs no more memory for a long run than for a short one."""
+    wanted = {line.id for line in segments.lines_of(session, [run_id], names)}
+    extents = [extent for extent in segments.extents_of(session, run_id) if extent.series_id in wanted]
+    starts: list[int] = []
+    points = 0
+    for extent in sorted(extents, key=lambda extent: extent.first_step):
+        if points >= SPAN and extent.first_step > (starts[-1] if starts else 0):
+            starts.append(extent.first_step)
+            points = 0
+        points += extent.points
+    return list(zip([None, *starts], [*(start - 1 for start in starts), None], strict=True))
+
+
+def summed_up(buckets: Buckets) -> Curve:
+    """A curve by its buckets."""
+    points = summary.recorded(buckets)
+    return replace(_thinned(points, int(buckets.counts.sum())), buckets=buckets)
+
+
+def _points_of(
+    session: Session, series_ids: Sequence[int], first: int | None = None, last: int | None = None
+) -> dict[int, Points]:
+    """All points of the series from step `first` to `last`, from their segments."""
+    parts = segments.between(session, series_ids, first, last) if series_ids else {}
+    return {id_: within(joined(parts[id_]), first, last) if id_ in parts else NONE for id_ in series_ids}
+
+
+def _by_run(
+    run_ids: Collection[str], lines: Sequence[Line], curves: Mapping[int, Curve]
+) -> dict[str, dict[str, Curve]]:
     answer: dict[str, dict[str, Curve]] = {run_id: {} for run_id in run_ids}
-    for (run_id, name), parts in segments.of_runs(session, run_ids, names).items():
-        answer[run_id][name] = _curve(joined(parts), None)
+    for line in lines:
+        answer[line.run_id][line.name] = curves[line.id]
     return answer
 
 
@@ -228,13 +302,6 @@ def _line(steps: Steps, values: Values, *others: float | None) -> dict[str, Any]
         "min_value": min(ends, default=None),
         "max_value": max(ends, default=None),
     }
-
-
-def _within(parts: list[Points] | None, first: int | None, last: int | None) -> Points:
-    points = joined(parts) if parts else NONE
-    lower = 0 if first is None else int(np.searchsorted(points.steps, first, side="left"))
-    upper = len(points) if last is None else int(np.searchsorted(points.steps, last, side="right"))
-    return points[lower:upper]
 
 
 def _curve(points: Points, max_points: int | None) -> Curve:

@@ -31,7 +31,7 @@ def thin(points: Points, max_points: int) -> Points:
         place = np.arange(n, dtype=np.float64)
         keep[_least_of_each(place, ~finite, size)] = True
         keep[_least_of_each(-place, ~finite, size)] = True
-    return points[keep]
+    return points[np.flatnonzero(keep)]
 
 
 def _least_of_each(values: Values, eligible: NDArray[np.bool_], size: int) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
@@ -14,7 +14,7 @@ from backend.charts import panels
 from backend.charts.cache import Chart, as_json, charts_of, database_of
 from backend.charts.lines import Clock, clock_of
 from backend.charts.sparklines import sparkline
-from backend.charts.view import MAX_STILLS, ChartView, PanelIds, View
+from backend.charts.view import MAX_STILLS, ChartView, PanelIds, View, curves_of
 from backend.data import service as datasets
 from backend.db.session import reading_scope
 from backend.domain.config.problems import parse_experiment
@@ -117,7 +117,10 @@ def _charts(
         made = charts.figure(panel, curves, run.variant, view.window(panel), run.alarms, clock, run.id)
         return {"version": version, **made}
 
-    return charts_of(shown, of_all, view, lambda names: series.read(session, run.id, names), figure)
+    def read(names: Collection[str]) -> Mapping[str, Curve]:
+        return curves_of(session, names, {run.id: clock}, view)[run.id]
+
+    return charts_of(shown, of_all, view, read, figure)
 
 
 def _clock(session: Session, run: RunView) -> Clock:

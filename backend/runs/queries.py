@@ -26,6 +26,11 @@ def several(session: Session, run_ids: Collection[str]) -> dict[str, Run]:
     return {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}
 
 
+def known_ids(session: Session, run_ids: Collection[str]) -> set[str]:
+    """Those of the ids that a run has."""
+    return set(session.scalars(select(Run.id).where(Run.id.in_(run_ids))))
+
+
 def add(session: Session, run: Run) -> Run:
     """Insert `run`."""
     session.add(run)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "provenance"
-down_revision = "series_tiles"
+down_revision = "indexes_of_tables"
 branch_labels = None
 depends_on = None
 

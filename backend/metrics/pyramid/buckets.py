@@ -74,18 +74,18 @@ def size_of(level: int) -> int:
 
 
 def of_points(points: Points, first_number: int) -> Buckets:
-    """One bucket per point (in order, at least one), numbered from `first_number`."""
+    """One bucket per point (in order), numbered from `first_number`."""
     n, finite = len(points), np.isfinite(points.values)
     return Buckets(
         numbers=first_number + np.arange(n),
         counts=np.ones(n, np.int64),
         finite=finite.astype(np.int64),
         first_steps=points.steps,
-        means=np.where(finite, points.values, 0.0),
+        means=points.values if finite.all() else np.where(finite, points.values, 0.0),
         least=points,
         greatest=points,
-        marks=points[~finite],
-        ends=points[np.array([0, -1])],
+        marks=points[np.flatnonzero(~finite)],
+        ends=chained([points[:1], points[-1:]]),
     )
 
 
@@ -127,6 +127,20 @@ _ARRAYS = ("numbers", "counts", "finite", "first_steps", "means")
 _POINTS = ("least", "greatest", "marks")
 
 
+def recorded(buckets: Buckets) -> Points:
+    """All points of the series that the buckets keep."""
+    finite = buckets.finite > 0
+    every = chained([buckets.least[finite], buckets.greatest[finite], buckets.marks, buckets.ends])
+    return every[order_of(every.steps)]
+
+
+def with_detail(buckets: Buckets, fine: Buckets) -> Buckets:
+    """The buckets with finer ones in the place of those that begin between the ends of `fine`."""
+    low, high = np.searchsorted(buckets.first_steps, [fine.ends.steps[0], fine.ends.steps[-1] + 1]).tolist()
+    parts = [part for part in (buckets[:low], fine, buckets[high:]) if len(part)]
+    return concatenated(parts)
+
+
 def drawn(buckets: Buckets, max_points: int) -> Points:
     """At most `max_points` (>= 10) points: the ends, and of each of equal groups of buckets its least and its
     greatest point and the first and the last that is NaN or infinite."""
@@ -136,10 +150,7 @@ def drawn(buckets: Buckets, max_points: int) -> Points:
     factor = max(1, (last - first + 1) // most)
     while last // factor - first // factor + 1 > most:
         factor += 1
-    groups = grouped(buckets, factor)
-    finite = groups.finite > 0
-    every = chained([groups.least[finite], groups.greatest[finite], groups.marks, groups.ends])
-    return every[order_of(every.steps)]
+    return recorded(grouped(buckets, factor))
 
 
 def encoded(tile: Buckets) -> bytes:

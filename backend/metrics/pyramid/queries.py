@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from backend.metrics.points import Points, decode
 from backend.metrics.pyramid.buckets import Buckets, decoded
 from backend.metrics.tables import Segment, Series, Tile
 
-StepRange = tuple[int, int | None]  # first and last step, both inclusive; None: to the end
+StepRange = tuple[int | None, int | None]  # first and last step, both inclusive; None: no limit
 
-AT_ONCE = 400  # series of one query, with two ranges each: SQLite takes no more than 1,000 ORs
+AT_ONCE = 400  # groups of series in one query, with two ranges each: SQLite takes no more than 1,000 ORs
 
 
 def add(session: Session, rows: list[dict[str, Any]]) -> None:
@@ -49,44 +49,40 @@ def remove(session: Session, series_ids: Collection[int]) -> None:
     session.execute(update(Series).where(Series.id.in_(series_ids)).values(tiled=0, tiled_to=-1))
 
 
-def points_near(
-    session: Session, series_ids: Collection[int], first: int | None, last: int | None
-) -> dict[int, int]:
-    """Per series the points of the tiles of level 0 that reach into steps first to last."""
-    query = select(Tile.series_id, func.sum(Tile.points)).where(
-        Tile.series_id.in_(series_ids), Tile.level == 0, *_window(first, last)
-    )
-    return {series_id: int(points) for series_id, points in session.execute(query.group_by(Tile.series_id))}
+def points_near(session: Session, windows: Mapping[int, StepRange]) -> dict[int, int]:
+    """Per series the points of the tiles of level 0 that reach into its window."""
+    answer: dict[int, int] = {}
+    for chosen in _reaching(Tile, {series_id: (window,) for series_id, window in windows.items()}):
+        query = select(Tile.series_id, func.sum(Tile.points)).where(Tile.level == 0, chosen)
+        answer |= {id_: int(points) for id_, points in session.execute(query.group_by(Tile.series_id))}
+    return answer
 
 
 def tiles(
-    session: Session, levels: Mapping[int, int], first: int | None, last: int | None
+    session: Session, levels: Mapping[int, int], windows: Mapping[int, StepRange]
 ) -> dict[int, list[Buckets]]:
-    """Per series the tiles of its level that reach into steps first to last, in order."""
-    by_level: dict[int, list[int]] = {}
-    for series_id, level in levels.items():
-        by_level.setdefault(level, []).append(series_id)
-    chosen = or_(*(and_(Tile.level == level, Tile.series_id.in_(ids)) for level, ids in by_level.items()))
-    query = (
-        select(Tile.series_id, Tile.level, Tile.number, Tile.buckets)
-        .where(chosen, *_window(first, last))
-        .order_by(Tile.series_id, Tile.number)
-    )
+    """Per series the tiles of its level that reach into its window, in order."""
     answer: dict[int, list[Buckets]] = {}
-    for series_id, level, number, data in session.execute(query):
-        answer.setdefault(series_id, []).append(decoded(data, level, number))
+    for level in sorted(set(levels.values())):
+        ranges = {series_id: (windows[series_id],) for series_id, own in levels.items() if own == level}
+        for chosen in _reaching(Tile, ranges):
+            query = (
+                select(Tile.series_id, Tile.number, Tile.buckets)
+                .where(Tile.level == level, chosen)
+                .order_by(Tile.series_id, Tile.number)
+            )
+            for series_id, number, data in session.execute(query):
+                answer.setdefault(series_id, []).append(decoded(data, level, number))
     return answer
 
 
 def points_in(session: Session, ranges: Mapping[int, Sequence[StepRange]]) -> dict[int, list[Points]]:
     """Per series the segments that reach into any of its ranges, oldest version first."""
     answer: dict[int, list[Points]] = {}
-    series = list(ranges)
-    for at in range(0, len(series), AT_ONCE):
-        chosen = (_reaches(id_, *steps) for id_ in series[at : at + AT_ONCE] for steps in ranges[id_])
+    for chosen in _reaching(Segment, {series_id: tuple(steps) for series_id, steps in ranges.items()}):
         query = (
             select(Segment.series_id, Segment.points, Segment.count)
-            .where(or_(*chosen))
+            .where(chosen)
             .order_by(Segment.version, Segment.first_step)
         )
         for series_id, data, count in session.execute(query):
@@ -94,13 +90,23 @@ def points_in(session: Session, ranges: Mapping[int, Sequence[StepRange]]) -> di
     return answer
 
 
-def _reaches(series_id: int, first: int, last: int | None) -> Any:
-    reaches = and_(Segment.series_id == series_id, Segment.last_step >= first)
-    return reaches if last is None else and_(reaches, Segment.first_step <= last)
-
-
-def _window(first: int | None, last: int | None) -> list[Any]:
-    return [
-        *([] if first is None else [Tile.last_step >= first]),
-        *([] if last is None else [Tile.first_step <= last]),
+def _reaching(
+    table: type[Tile] | type[Segment], ranges: Mapping[int, tuple[StepRange, ...]]
+) -> Iterator[ColumnElement[bool]]:
+    """Conditions that choose, each for many series, the rows that reach into any range of their series."""
+    series: dict[tuple[StepRange, ...], list[int]] = {}  # by their ranges, which are mostly the same
+    for series_id, steps in ranges.items():
+        series.setdefault(steps, []).append(series_id)
+    conditions = [
+        and_(table.series_id.in_(ids), or_(*(_reaches(table, *limits) for limits in steps)))
+        for steps, ids in series.items()
     ]
+    for at in range(0, len(conditions), AT_ONCE):
+        yield or_(*conditions[at : at + AT_ONCE])
+
+
+def _reaches(table: type[Tile] | type[Segment], first: int | None, last: int | None) -> ColumnElement[bool]:
+    return and_(
+        true() if first is None else table.last_step >= first,
+        true() if last is None else table.first_step <= last,
+    )

@@ -16,12 +16,14 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.metrics import queries as segments
-from backend.metrics.points import NONE, Points, chained, joined
+from backend.metrics.points import NONE, Points, chained, joined, within
 from backend.metrics.pyramid import buckets as pyramid
 from backend.metrics.pyramid import queries
 from backend.metrics.pyramid.buckets import Buckets
 from backend.metrics.pyramid.queries import StepRange
-from backend.metrics.queries import Line
+
+WHOLE: StepRange = (None, None)
+Windows = Mapping[int, tuple[int, StepRange]]  # per series its points in tiles, and the steps to read
 
 AT_ONCE = 32  # segments in memory while tiles are made of them
 # Buckets read per pair drawn, at least, so that equal groups of them are nearly as many as the pairs.
@@ -45,36 +47,52 @@ def forget(session: Session, first_steps: Mapping[int, int]) -> None:
         queries.remove(session, stale)
 
 
-def read(
-    session: Session, lines: Sequence[Line], max_points: int, first: int | None, last: int | None
-) -> dict[int, tuple[Points, int]]:
-    """Per series, thinned points from step `first` to `last` and how many there are; a series that has few
-    points there, or no tiles, is left out."""
+def read(session: Session, windows: Windows, max_points: int) -> dict[int, tuple[Points, int]]:
+    """Per series, thinned points of its window and how many there are; a series that has few points there,
+    or no tiles, is left out."""
     pairs = (max_points - 2) // 2  # of extremes, to draw
-    levels = _levels(session, lines, SPARE * pairs, first, last)
+    found = summed(session, windows, pairs)
+    return {id_: (pyramid.drawn(each, max_points), int(each.counts.sum())) for id_, each in found.items()}
+
+
+def summed(session: Session, windows: Windows, fewest: int) -> dict[int, Buckets]:
+    """Per series its window in buckets, mostly of one size: at least `fewest`, about 1.5 to 6 times as many.
+    A series that has too few points there, or no tiles, is left out."""
+    levels = _levels(session, windows, SPARE * fewest)
     if not levels:
         return {}
-    windows = {
-        series_id: _Window(pyramid.concatenated(tiles), levels[series_id], first, last)
-        for series_id, tiles in queries.tiles(session, levels, first, last).items()
+    steps = {series_id: windows[series_id][1] for series_id in levels}
+    parts = {
+        series_id: _Window(pyramid.concatenated(tiles), levels[series_id], *steps[series_id])
+        for series_id, tiles in queries.tiles(session, levels, steps).items()
     }
     # The level was chosen by whole tiles: where the window cuts most of them off, it has too few buckets.
-    windows = {series_id: window for series_id, window in windows.items() if len(window.whole) >= pairs}
-    parts = queries.points_in(session, {series_id: window.ranges for series_id, window in windows.items()})
-    answer = {}
-    for series_id, window in windows.items():
-        every = window.buckets(joined(parts[series_id]) if series_id in parts else NONE)
-        answer[series_id] = pyramid.drawn(every, max_points), int(every.counts.sum())
-    return answer
+    parts = {series_id: part for series_id, part in parts.items() if len(part.whole) >= fewest}
+    points = queries.points_in(session, {series_id: part.ranges for series_id, part in parts.items()})
+    return {
+        series_id: part.buckets(joined(points[series_id]) if series_id in points else NONE)
+        for series_id, part in parts.items()
+    }
 
 
-def _levels(
-    session: Session, lines: Sequence[Line], enough: float, first: int | None, last: int | None
-) -> dict[int, int]:
+def detailed(session: Session, windows: Windows, fewest: int) -> dict[int, Buckets]:
+    """The same for every series that has a point in its window: of few a bucket each."""
+    found = summed(session, windows, fewest)
+    ranges = {series_id: [steps] for series_id, (_, steps) in windows.items() if series_id not in found}
+    for series_id, parts in queries.points_in(session, ranges).items():
+        points = within(joined(parts), *ranges[series_id][0])
+        if len(points):
+            found[series_id] = pyramid.of_points(points, 0)
+    return found
+
+
+def _levels(session: Session, windows: Windows, enough: float) -> dict[int, int]:
     """Per series the coarsest level that still has enough buckets."""
-    points = {line.id: line.tiled for line in lines if line.tiled >= enough * pyramid.size_of(0)}
-    if points and (first, last) != (None, None):
-        points = queries.points_near(session, points, first, last)
+    points = {id_: tiled for id_, (tiled, _) in windows.items() if tiled >= enough * pyramid.size_of(0)}
+    cut = {series_id: windows[series_id][1] for series_id in points if windows[series_id][1] != WHOLE}
+    if cut:
+        near = queries.points_near(session, cut)
+        points |= {series_id: near.get(series_id, 0) for series_id in cut}
     return {
         series_id: max(level for level in range(pyramid.LEVELS) if n >= enough * pyramid.size_of(level))
         for series_id, n in points.items()
@@ -108,8 +126,8 @@ class _Window:
 
     def buckets(self, points: Points) -> Buckets:
         """All buckets of the window, from the points of the segments that reach into `ranges`."""
-        left = _between(points, *self._left) if self._left else NONE
-        right = _between(points, *self._right)
+        left = within(points, *self._left) if self._left else NONE
+        right = within(points, *self._right)
         begins = int(self.whole.numbers[0]) * self._size
         ends = int(self.whole.numbers[-1]) * self._size + int(self.whole.counts[-1])
         parts = [
@@ -121,12 +139,6 @@ class _Window:
 
     def _summed(self, points: Points, first_number: int) -> Buckets:
         return pyramid.grouped(pyramid.of_points(points, first_number), self._size)
-
-
-def _between(points: Points, first: int, last: int | None) -> Points:
-    low = int(np.searchsorted(points.steps, first, side="left"))
-    high = len(points) if last is None else int(np.searchsorted(points.steps, last, side="right"))
-    return points[low:high]
 
 
 def _extend(session: Session, series_id: int, before: int, points: Points) -> None:
