@@ -19,9 +19,12 @@ def chunks_of(n: int) -> list[slice]:
 
 def segment_row(series_id: int, version: int, points: Points, axis: bytes) -> dict[str, Any]:
     """The columns of a segment of these points (in order, at least one); `axis` is their encoded axis."""
+    return {"series_id": series_id, "version": version} | packed(points, axis)
+
+
+def packed(points: Points, axis: bytes) -> dict[str, Any]:
+    """What `segment_row` gives, but for whose segment it is and its version."""
     return {
-        "series_id": series_id,
-        "version": version,
         "count": len(points),
         "first_step": int(points.steps[0]),
         "last_step": int(points.steps[-1]),

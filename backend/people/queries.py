@@ -22,6 +22,16 @@ def valid_tokens(session: Session, hashes: Collection[str], now: float) -> set[s
     return set(session.scalars(query))
 
 
+def rights_of(session: Session, hashes: Collection[str], now: float) -> list[tuple[str, str, str | None]]:
+    """(hash, scope, role of its person, or None for the owner's) of those that an API token has which opens
+    the lab."""
+    query = select(ApiToken.token_hash, ApiToken.scope, Person.role).outerjoin(
+        Person, Person.id == ApiToken.person_id
+    )
+    found = session.execute(query.where(ApiToken.token_hash.in_(hashes), _opens(now)))
+    return [(row[0], row[1], row[2]) for row in found]
+
+
 def valid_sessions(session: Session, hashes: Collection[str], now: float) -> set[str]:
     """Those of the hashes that a browser session has which is open."""
     query = open_sessions(now).where(BrowserSession.token_hash.in_(hashes))
