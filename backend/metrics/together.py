@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from backend.domain.records import MetricFrame
 from backend.metrics import together_queries as rows
-from backend.metrics.frames import Column, columns_of
-from backend.metrics.points import Points
-from backend.metrics.segment_rows import packed
+from backend.metrics.frames import Axis, Column, check_names, checked_axis, columns_of
+from backend.metrics.points import encode, encode_each
+from backend.metrics.segment_rows import extent_of
 from backend.metrics.together_queries import State
 
 
@@ -60,7 +60,8 @@ class Addition:
     @classmethod
     def of(cls, run_id: str, frame: MetricFrame) -> Addition:
         """InvalidInput names what is wrong with the frame."""
-        return cls(run_id, [_packed(column) for column in columns_of(frame)])
+        even = _even(frame)
+        return cls(run_id, [_packed(column) for column in columns_of(frame)] if even is None else even)
 
 
 def append(session: Session, additions: Sequence[Addition]) -> list[int | None]:
@@ -104,15 +105,45 @@ def _comes_after(
     )
 
 
+def _even(frame: MetricFrame) -> list[PackedColumn] | None:
+    """The columns of a frame as most are, all at once: a finite number of each metric at every step, in
+    order. None for any other."""
+    kinds = {kind for column in frame.values.values() for kind in set(map(type, column))}
+    steps, times = checked_axis(frame)
+    check_names(frame)
+    if not kinds <= {int, float} or not len(steps) or not bool(np.all(np.diff(steps) > 0)):
+        return None
+    try:
+        values = np.array(list(frame.values.values()), np.float64)
+    except (ValueError, OverflowError):  # columns of several lengths, a number beyond all floats
+        return None
+    if values.shape != (len(frame.values), len(steps)) or not np.isfinite(values).all():
+        return None
+    segments: list[list[dict[str, Any]]] = [[] for _ in values]
+    for part, axis in Axis(steps, times).chunks:
+        extent = extent_of(steps[part])
+        for own, data in zip(segments, encode_each(axis, values[:, part]), strict=True):
+            own.append(extent | {"points": data})
+    first, last = int(steps[0]), int(steps[-1])
+    ends = zip(values[:, -1].tolist(), values.min(axis=1).tolist(), values.max(axis=1).tolist(), strict=True)
+    return [
+        PackedColumn(name, first, last, *of_column, own)
+        for name, of_column, own in zip(frame.values, ends, segments, strict=True)
+    ]
+
+
 def _packed(column: Column) -> PackedColumn:
-    points = Points(column.axis.steps, column.axis.times, column.values)
+    steps = column.axis.steps
     finite = column.values if np.isfinite(column.values).all() else column.values[np.isfinite(column.values)]
     return PackedColumn(
         column.name,
-        int(points.steps[0]),
-        int(points.steps[-1]),
-        float(points.values[-1]),
+        int(steps[0]),
+        int(steps[-1]),
+        float(column.values[-1]),
         float(finite.min()) if len(finite) else None,
         float(finite.max()) if len(finite) else None,
-        [packed(points[part], axis) for part, axis in column.axis.chunks],
+        [
+            extent_of(steps[part]) | {"points": encode(axis, column.values[part])}
+            for part, axis in column.axis.chunks
+        ],
     )

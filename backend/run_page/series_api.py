@@ -33,6 +33,7 @@ from backend.run_page.plain_frame import plain_frame
 from backend.runs_table import exports as run_exports
 from backend.web import notify
 from backend.web.deps import Database, RawBody, RunId, attached, json_body
+from backend.web.entrance import repeated_keys
 from backend.web.errors import problems, responses
 from backend.web.routing import EDITOR, LOG, VIEWER, Router, asks_again, needs
 from backend.web.tally import POINTS
@@ -140,6 +141,7 @@ def export_series(
 )
 @needs(LOG)
 @asks_again
+@repeated_keys.checked_inside
 async def log_metrics(run_id: RunId, request: Request, body: RawBody) -> Response:
     """Log points of an external run. Idempotent: the same run, name and step is written over.
 
@@ -193,6 +195,7 @@ def _log_alone(request: Request, run_id: str, body: bytes) -> Written:
     engine, compactor = request.app.state.engine, request.app.state.compactor
     if auth.REMEMBERED in request.scope:
         auth.check(request, engine, LOG)
+    repeated_keys.refuse(body)
     frame = _frame(body)
     with session_scope(engine) as session:
         runs.check_logs_here(session, run_id)
