@@ -33,6 +33,16 @@ def _promised() -> ColumnElement[float]:
     return case((Run.beat_due > due, Run.beat_due), else_=due)
 
 
+_HOLD = (
+    select(Run.id)
+    .where(
+        Run.id.in_(bindparam("run_ids", expanding=True)),
+        Run.origin == "external",
+        Run.status == RunStatus.RUNNING,
+    )
+    .order_by(Run.id)  # everybody in one order: no two wait for each other
+    .with_for_update(skip_locked=True)
+)
 _HEARD = (
     update(Run.__table__)
     .where(Run.__table__.c.id == bindparam("run"))
@@ -78,10 +88,7 @@ def hear(session: Session, run: Run, within: float | None = None, step: int = 0)
 def hold_running(session: Session, run_ids: Collection[str]) -> set[str]:
     """Those of the runs that are external and running, and stay so until the transaction ends; one that
     somebody else changes now is left out rather than waited for."""
-    query = select(Run.id).where(
-        Run.id.in_(run_ids), Run.origin == "external", Run.status == RunStatus.RUNNING
-    )
-    return set(session.scalars(query.order_by(Run.id).with_for_update(skip_locked=True)))
+    return set(session.connection().scalars(_HOLD, {"run_ids": list(run_ids)}))
 
 
 def hear_running(session: Session, steps: Mapping[str, int]) -> None:
