@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from types import FrameType
 from typing import Any
@@ -28,15 +29,18 @@ from backend.kit.errors import Unavailable
 from backend.lab.docs_api import document
 from backend.lab.error_pages import error_page
 from backend.lab.readiness import Parts, checks
+from backend.lifecycle.intake import Intake
 from backend.metrics.compactor import Compactor
 from backend.page_routes import ROUTES as PAGE_ROUTES
 from backend.people.auth import Authentication
 from backend.people.streams import still_valid
 from backend.queue import sweep as queue_sweep
+from backend.run_page import series_api
 from backend.settings import Settings
 from backend.web.assets import ADDRESSES as ASSETS
 from backend.web.assets import prepare as prepare_assets
 from backend.web.assets import serve as serve_assets
+from backend.web.direct import Direct
 from backend.web.entrance.door import Door
 from backend.web.entrance.guard import Guard
 from backend.web.entrance.methods import Heads, Methods
@@ -85,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route(ASSETS, serve_assets, methods=["GET"], include_in_schema=False)  # first: asked for most
     app.router.routes += [*API_ROUTES, *PAGE_ROUTES]
     app.state.addresses = Addresses(app.routes)
+    app.router.routes.insert(0, Direct(app.state.addresses))
     responder.install(app)
     document(app)
     return app
@@ -100,6 +105,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.live = live = _hub(app.state.settings)
     app.state.parts = Parts(checks(engine, app.state.settings.artifacts))
     app.state.compactor = compactor = Compactor(engine)
+    app.state.intake = intake = Intake(engine, partial(series_api.tell, compactor))
     ending = asyncio.create_task(_end_streams(app.state.stopping, live))
     url = app.state.settings.webhook_url
     preparing = asyncio.create_task(run_sync(prepare_assets))
@@ -115,6 +121,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await sweeping
         await delivering
         await preparing
+        await run_sync(intake.close)
         await run_sync(compactor.close)
         await run_sync(engine.dispose)
 

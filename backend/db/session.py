@@ -70,6 +70,14 @@ def writes() -> Writes:
     return Writes.ROLLED_BACK if ledger.rolled_back else Writes.NONE
 
 
+def note_writes(outcome: Writes) -> None:
+    """Count for this task what became of a transaction in which another thread wrote for it, too."""
+    ledger = _ledger.get() or _Ledger()
+    ledger.unknown |= outcome is Writes.UNKNOWN
+    ledger.committed |= outcome is Writes.COMMITTED
+    ledger.rolled_back |= outcome is Writes.ROLLED_BACK
+
+
 def make_engine(url: str, waits: Waits = PATIENT) -> Engine:
     """An engine for SQLite (a file) or PostgreSQL, set up for many processes at once."""
     import_module(

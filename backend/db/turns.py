@@ -2,14 +2,16 @@
 
 SQLite lets one transaction write and has the others try again and again, in no order: of many threads that
 wait for another process's lock, each would take up a thread of the server. Here only the thread whose turn it
-is tries. The rest wait for their turn, in order as threads go, and give up as soon as the one before them has
-tried in vain for a while: then it is another process that writes, and waiting in a row helps nobody.
+is tries. The rest wait for their turn in the order in which they came, so that one who writes again and again
+keeps nobody out, and give up as soon as the one before them has tried in vain for a while: then it is another
+process that writes, and waiting in a row helps nobody.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +28,7 @@ class Turns:
     def __init__(self, wait: float) -> None:
         self._wait = wait
         self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
         self._holder: int | None = None  # a thread; it may take its turn again within it
         self._depth = 0
         self._trying_since: float | None = None
@@ -49,13 +52,19 @@ class Turns:
             self._trying_since = None
 
     def _take(self) -> None:
-        me = threading.get_ident()
+        me, place = threading.get_ident(), object()
         until = time.monotonic() + self._wait
         with self._changed:
-            while self._holder not in (None, me):
-                if self._is_stuck() or time.monotonic() > until:
-                    raise Unavailable(LOCKED, LOCKED_HINT)
-                self._changed.wait(0.1)
+            if self._holder != me:
+                self._waiting.append(place)
+                try:
+                    while self._holder is not None or self._waiting[0] is not place:
+                        if self._is_stuck() or time.monotonic() > until:
+                            raise Unavailable(LOCKED, LOCKED_HINT)
+                        self._changed.wait(0.1)
+                finally:
+                    self._waiting.remove(place)
+                    self._changed.notify_all()
             self._holder, self._depth = me, self._depth + 1
 
     def _is_stuck(self) -> bool:
@@ -67,4 +76,4 @@ class Turns:
             self._depth -= 1
             if not self._depth:
                 self._holder = None
-                self._changed.notify()
+                self._changed.notify_all()

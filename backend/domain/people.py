@@ -69,6 +69,11 @@ class Identity:
             each for each in reversed(Role) if self.person_role.covers(each) and self.scope.covers(each)
         )
 
+    def may(self, needed: Need) -> bool:
+        """Whether this person's role, and the token's scope, cover what is needed."""
+        role = needed.role if isinstance(needed, Scope) else needed
+        return self.person_role.covers(role) and self.scope.covers(needed)
+
     def check(self, needed: Need) -> None:
         """Forbidden unless this person's role, and the token's scope, cover what is needed."""
         role = needed.role if isinstance(needed, Scope) else needed

@@ -6,9 +6,10 @@ promise of when the next one follows. All by the database's clock.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.alerts import service as alerts
@@ -27,6 +28,32 @@ MIN_SECONDS, MAX_SECONDS = 1.0, 3600.0
 LOST_AFTER = 60.0  # seconds past the promise; a sweep comes every 10 s, so it is lost well within 90 s
 
 
+def _promised() -> ColumnElement[float]:
+    due = clock.now() + func.coalesce(Run.beat_seconds, DEFAULT_SECONDS)
+    return case((Run.beat_due > due, Run.beat_due), else_=due)
+
+
+_HOLD = (
+    select(Run.id)
+    .where(
+        Run.id.in_(bindparam("run_ids", expanding=True)),
+        Run.origin == "external",
+        Run.status == RunStatus.RUNNING,
+    )
+    .order_by(Run.id)  # everybody in one order: no two wait for each other
+    .with_for_update(skip_locked=True)
+)
+_HEARD = (
+    update(Run.__table__)
+    .where(Run.__table__.c.id == bindparam("run"))
+    .values(
+        beat_at=clock.now(),
+        beat_due=_promised(),
+        step=case((Run.step < bindparam("reached"), bindparam("reached")), else_=Run.step),
+    )
+)
+
+
 def promised(seconds: float) -> dict[str, Any]:
     """The columns of a run whose script is heard from now on at least every `seconds`."""
     return {"beat_seconds": seconds, "beat_at": clock.now(), "beat_due": clock.now() + seconds}
@@ -39,9 +66,7 @@ def hear(session: Session, run: Run, within: float | None = None, step: int = 0)
     earlier heartbeat promised. A lost run is running again. Conflict once the run is over.
     """
     silent_from = run.beat_at
-    due: ColumnElement[float] = clock.now() + (within or func.coalesce(Run.beat_seconds, DEFAULT_SECONDS))
-    if within is None:
-        due = case((Run.beat_due > due, Run.beat_due), else_=due)
+    due = _promised() if within is None else clock.now() + within
     heard = (
         update(Run)
         .where(Run.id == run.id, Run.origin == "external", Run.status.in_(LOGGING))
@@ -58,6 +83,19 @@ def hear(session: Session, run: Run, within: float | None = None, step: int = 0)
         _resume(session, run.id, f"Heard again after {silence} of silence.")
     by: float = row.beat_due
     return by
+
+
+def hold_running(session: Session, run_ids: Collection[str]) -> set[str]:
+    """Those of the runs that are external and running, and stay so until the transaction ends; one that
+    somebody else changes now is left out rather than waited for."""
+    return set(session.connection().scalars(_HOLD, {"run_ids": list(run_ids)}))
+
+
+def hear_running(session: Session, steps: Mapping[str, int]) -> None:
+    """A sign of life from each of these runs, which the session holds, at its step: as `hear`."""
+    found = [{"run": run_id, "reached": step} for run_id, step in sorted(steps.items())]
+    if found:
+        session.connection().execute(_HEARD, found)
 
 
 def mark_lost(session: Session) -> list[str]:

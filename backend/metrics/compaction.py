@@ -10,7 +10,7 @@ seen all of them. Leaving the newest alone keeps that rare: a follower is seldom
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from sqlalchemy.orm import Session
@@ -23,9 +23,11 @@ from backend.metrics.segment_rows import FULL, chunks_of, segment_row
 
 EVERY = 16  # versions between two compactions; also the fewest small segments worth a merge
 FRESH = 16  # newest versions that a running compaction leaves alone
+MERGED_POINTS, MERGED_SEGMENTS = 64 * FULL, 5000
 TILED_FROM = 2 * FULL  # points; a shorter curve is read from its segments as fast
 
 Group = list[Extent]  # segments that share steps, directly or through others
+Stretch = list[Extent]  # segments of one series that become one, or a few full ones
 
 
 def compact(session: Session, run_id: str, up_to_version: int, is_over: bool = False) -> None:
@@ -34,9 +36,13 @@ def compact(session: Session, run_id: str, up_to_version: int, is_over: bool = F
     fewest = 2 if is_over else EVERY
     # A long curve must not be looked through every time: what is in tiles is seldom worth a merge.
     extents = segments.extents_of(session, run_id, up_to_version, beyond_tiles=not is_over)
-    for _, of_series in groupby(extents, key=_series_of):
-        for stretch in _worth_merging(list(of_series), fewest):
-            _merge(session, stretch)
+    stretches = [
+        stretch
+        for _, of_series in groupby(extents, key=_series_of)
+        for stretch in _worth_merging(list(of_series), fewest)
+    ]
+    for several in _together(stretches):
+        _merge(session, several)
     if any(_is_worth_tiles(list(of_series)) for _, of_series in groupby(extents, key=_series_of)):
         _extend_tiles(session, run_id, up_to_version)
 
@@ -71,7 +77,7 @@ def _series_of(extent: Extent) -> int:
     return extent.series_id
 
 
-def _worth_merging(extents: Sequence[Extent], fewest: int) -> Iterator[list[Extent]]:
+def _worth_merging(extents: Sequence[Extent], fewest: int) -> Iterator[Stretch]:
     for loose, stretch in groupby(_groups(extents), key=_is_loose):
         groups = list(stretch)
         if loose and (len(groups) >= fewest or any(len(group) > 1 for group in groups)):
@@ -95,14 +101,35 @@ def _is_loose(group: Group) -> bool:
     return len(group) > 1 or group[0].points < FULL // 2
 
 
-def _merge(session: Session, extents: Sequence[Extent]) -> None:
-    ids = [extent.id for extent in extents]
-    version = max(extent.version for extent in extents)
-    points = joined(segments.points_of(session, ids))
+def _together(stretches: Sequence[Stretch]) -> Iterator[list[Stretch]]:
+    """The stretches in parts that are read at once: each within `MERGED_POINTS` and `MERGED_SEGMENTS`, or of
+    a single stretch."""
+    part, points, count = list[Stretch](), 0, 0
+    for stretch in stretches:
+        size = sum(extent.points for extent in stretch)
+        if part and (points + size > MERGED_POINTS or count + len(stretch) > MERGED_SEGMENTS):
+            yield part
+            part, points, count = [], 0, 0
+        part.append(stretch)
+        points, count = points + size, count + len(stretch)
+    if part:
+        yield part
+
+
+def _merge(session: Session, stretches: Sequence[Stretch]) -> None:
+    """Merge each stretch, all with the same few statements."""
+    ids = [extent.id for stretch in stretches for extent in stretch]
+    points = segments.points_by_id(session, ids)
     segments.remove(session, ids)
-    segments.add(
-        session, [_row(extents[0].series_id, version, points[chunk]) for chunk in chunks_of(len(points))]
-    )
+    segments.add(session, [row for stretch in stretches for row in _merged(stretch, points)])
+
+
+def _merged(stretch: Stretch, points: Mapping[int, Points]) -> Iterator[dict[str, object]]:
+    version = max(extent.version for extent in stretch)
+    oldest_first = sorted(stretch, key=lambda extent: (extent.version, extent.first_step))
+    whole = joined([points[extent.id] for extent in oldest_first])
+    for chunk in chunks_of(len(whole)):
+        yield _row(stretch[0].series_id, version, whole[chunk])
 
 
 def _row(series_id: int, version: int, points: Points) -> dict[str, object]:

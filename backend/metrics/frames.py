@@ -30,8 +30,9 @@ MAX_NAMES = 1000
 class Axis:
     """Steps in order and their times, encoded chunk by chunk: once for all metrics logged together."""
 
-    def __init__(self, steps: Steps, times: Times, present: NDArray[np.bool_]) -> None:
-        places = np.flatnonzero(present)
+    def __init__(self, steps: Steps, times: Times, present: NDArray[np.bool_] | None = None) -> None:
+        """`present` says at which steps there is a point; None: at all of them."""
+        places = np.arange(len(steps)) if present is None else np.flatnonzero(present)
         self.places = places[order_of(steps[places])]  # where in the frame the points stand
         self.steps, self.times = steps[self.places], times[self.places]
         self.chunks = [(part, encode_axis(self.steps[part], self.times[part])) for part in self._parts()]
@@ -57,8 +58,8 @@ class Column:
 
 def columns_of(frame: MetricFrame) -> list[Column]:
     """The frame's metrics that have any point. InvalidInput names the field and what is wrong with it."""
-    steps, times = _checked_axis(frame)
-    _check_names(frame)
+    steps, times = checked_axis(frame)
+    check_names(frame)
     axes: dict[bytes, Axis] = {}
     columns = []
     for name, given in frame.values.items():
@@ -70,7 +71,8 @@ def columns_of(frame: MetricFrame) -> list[Column]:
     return columns
 
 
-def _checked_axis(frame: MetricFrame) -> tuple[Steps, Times]:
+def checked_axis(frame: MetricFrame) -> tuple[Steps, Times]:
+    """Steps (n,) and times in milliseconds (n,) of a frame. InvalidInput."""
     steps = _numbers("step", frame.steps)
     seconds = _numbers("wall_time", frame.wall_times).astype(np.float64)
     if len(seconds) != len(steps):
@@ -84,7 +86,8 @@ def _checked_axis(frame: MetricFrame) -> tuple[Steps, Times]:
     return steps.astype(np.int64), np.round(seconds * 1000).astype(np.int64)
 
 
-def _check_names(frame: MetricFrame) -> None:
+def check_names(frame: MetricFrame) -> None:
+    """InvalidInput for what cannot name a metric, and for too many of them."""
     if len(frame.values) > MAX_NAMES:
         raise _invalid("values", f"has {len(frame.values)} metrics; one request takes {MAX_NAMES}.")
     for name in frame.values:

@@ -67,6 +67,15 @@ def encode(axis: bytes, values: Values) -> bytes:
     return axis + PACKED + zlib.compress(_byte_planes(plain).tobytes(), level=1)
 
 
+def encode_each(axis: bytes, values: Values) -> list[bytes]:
+    """The bytes of a segment of each row of values (m, n), which share an axis."""
+    width = values.shape[1] * values.itemsize
+    if width >= PACK_FROM:
+        return [encode(axis, row) for row in values]
+    head, plain = axis + PLAIN, values.astype("<f8", copy=False).tobytes()
+    return [head + plain[at : at + width] for at in range(0, len(plain), width)]
+
+
 def decode(data: bytes, count: int) -> Points:
     """The `count` points that `encode` wrote, in order."""
     step_width, time_width, packed, length, first_step, first_time = HEADER.unpack_from(data)

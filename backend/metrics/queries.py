@@ -120,6 +120,12 @@ def points_of(session: Session, ids: Collection[int]) -> list[Points]:
     return [decode(data, count) for data, count in session.execute(query)]
 
 
+def points_by_id(session: Session, ids: Collection[int]) -> dict[int, Points]:
+    """The points of these segments."""
+    query = select(Segment.id, Segment.points, Segment.count).where(Segment.id.in_(ids))
+    return {id_: decode(data, count) for id_, data, count in session.execute(query)}
+
+
 def between(
     session: Session, series_ids: Collection[int], first: int | None, last: int | None
 ) -> dict[int, list[Points]]:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Select, and_, delete, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CursorResult,
+    Double,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
@@ -20,6 +33,13 @@ def valid_tokens(session: Session, hashes: Collection[str], now: float) -> set[s
     """Those of the hashes that an API token has which opens the lab."""
     query = select(ApiToken.token_hash).where(ApiToken.token_hash.in_(hashes), _opens(now))
     return set(session.scalars(query))
+
+
+def rights_of(session: Session, hashes: Collection[str], now: float) -> list[tuple[str, str, str | None]]:
+    """(hash, scope, role of its person, or None for the owner's) of those that an API token has which opens
+    the lab."""
+    found = session.connection().execute(_RIGHTS, {"hashes": list(hashes), "now": now})
+    return [(row[0], row[1], row[2]) for row in found]
 
 
 def valid_sessions(session: Session, hashes: Collection[str], now: float) -> set[str]:
@@ -37,10 +57,19 @@ def open_sessions(now: float) -> Select[BrowserSession]:
     return query.where(BrowserSession.expires_at > now, or_(by_a_link, _opens(now)))
 
 
-def _opens(now: float) -> ColumnElement[bool]:
+def _opens(now: float | BindParameter[float]) -> ColumnElement[bool]:
     """Whether a token opens the lab."""
     is_early = or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > now)
     return and_(ApiToken.revoked_at.is_(None), is_early)
+
+
+_RIGHTS = (
+    select(ApiToken.token_hash, ApiToken.scope, Person.role)
+    .outerjoin(Person, Person.id == ApiToken.person_id)
+    .where(
+        ApiToken.token_hash.in_(bindparam("hashes", expanding=True)), _opens(bindparam("now", type_=Double))
+    )
+)
 
 
 def token_named(session: Session, name: str) -> ApiToken | None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
-from backend.domain.people import OWNER, Identity, Role, Scope
+from backend.domain.people import OWNER, Identity, Need, Role, Scope
 from backend.kit.errors import Conflict, FieldProblem, InvalidInput, NotFound, Unauthorised
 from backend.kit.problems import invalid, not_valid
 from backend.kit.text import trimmed
@@ -297,6 +297,17 @@ def valid_credentials(session: Session, credentials: Collection[str]) -> set[str
     open_tokens = access.valid_tokens(session, tokens, now) if tokens else set()
     open_sessions = access.valid_sessions(session, sessions, now) if sessions else set()
     return {f"{OF_TOKEN}{each}" for each in open_tokens} | {f"{OF_SESSION}{each}" for each in open_sessions}
+
+
+def covering(session: Session, credentials: Collection[str], needed: Need) -> set[str]:
+    """Those of the credentials of API tokens that may do what is needed, in one query for all."""
+    hashes = {each.removeprefix(OF_TOKEN) for each in credentials}
+    found = access.rights_of(session, hashes, time.time()) if hashes else []
+    return {
+        f"{OF_TOKEN}{token_hash}"
+        for token_hash, scope, role in found
+        if replace(OWNER, person_role=Role(role or OWNER.person_role), scope=Scope(scope)).may(needed)
+    }
 
 
 def _new_session(

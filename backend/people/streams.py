@@ -19,10 +19,8 @@ from backend.web.visitor import who
 
 def credential_of(request: Request) -> str:
     """What the request was let in by, without its secret."""
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer":
-        return accounts.token_credential(token.strip())
-    return accounts.session_credential(request.cookies.get(auth.cookie_name(request), ""))
+    of_token = auth.token_credential(request)
+    return of_token or accounts.session_credential(request.cookies.get(auth.cookie_name(request), ""))
 
 
 def still_valid(session: Session, credentials: Collection[str]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,7 @@ from backend.web.live.source import First
 
 LINES = 1000  # most log lines of one event
 WAITING_AGES = 15.0  # seconds: why a run waits changes when a worker falls silent, unwritten
+VIEW_EVERY = 1.0  # seconds between two readings of a run while points come, which are sent meanwhile
 SILENT_AGES = 5.0  # seconds: a script that misses its heartbeat is silent, unwritten
 
 
@@ -65,9 +67,10 @@ class RunSource:
         self.channel = notify.channel_of(run_id)
         self.over = self.has_more = False
         self._cursor = Cursor()
-        self._run: RunView | None = None  # at the last look
+        self._run: RunView | None = None  # when it was last read
+        self._read_at = 0.0  # by the monotonic clock
         self._sent: dict[str, Any] = {}  # the parts of it, each as it was told
-        self._was_there = False
+        self._was_there = self._points_came = False
 
     @property
     def ages(self) -> float | None:
@@ -79,7 +82,16 @@ class RunSource:
         return WAITING_AGES if self._run.status == RunStatus.QUEUED else None
 
     def look(self, session: Session) -> list[bytes]:
-        """What one snapshot of the database has that was not told."""
+        """What one snapshot of the database has that was not told.
+
+        While points come, a reading of all that is known of the run waits for a pause, at most for a second:
+        it takes many times as long as the points.
+        """
+        events = self._news(session) if self._was_there else []
+        if self._points_came and time.monotonic() - self._read_at < VIEW_EVERY:
+            self.has_more = True
+            return events
+        self._read_at = time.monotonic()
         try:
             run = runs.get(session, self._run_id)
         except NotFound:
@@ -89,9 +101,6 @@ class RunSource:
         if is_first:
             last = logs.tail(session, self._run_id, limit=1)
             self._cursor = Cursor(series.version(session, self._run_id), last[-1].id if last else 0)
-            events = []
-        else:
-            events = self._news(session)
         changed = self._changed_parts(run)
         self._run = run
         self.over = run.status.is_over and not self.has_more
@@ -119,6 +128,7 @@ class RunSource:
         last_line = lines[-1].id if lines else self._cursor.log_id
         self._cursor = Cursor(max(change.version, self._cursor.version), last_line)
         self.has_more = len(lines) == LINES
+        self._points_came = bool(change.curves)
         return _events(change, lines, self._cursor)
 
     def _changed_parts(self, run: RunView) -> list[bytes]:

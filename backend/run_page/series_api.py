@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+from anyio.to_thread import run_sync
+from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import ConfigDict, Field, ValidationError, WithJsonSchema
 from sqlalchemy.orm import Session
@@ -21,27 +23,27 @@ from backend.kit.model import Model
 from backend.kit.problems import did_you_mean
 from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
+from backend.lifecycle.intake import Call
 from backend.metrics import service as series
 from backend.metrics.compactor import Compactor
 from backend.metrics.frames import MAX_STEP
 from backend.metrics.service import Curve
 from backend.metrics.thinning import MIN_POINTS
+from backend.metrics.together import Addition
+from backend.people import auth
+from backend.run_page.plain_frame import plain_frame
 from backend.runs_table import exports as run_exports
 from backend.web import notify
 from backend.web.deps import Database, RawBody, RunId, attached, json_body
+from backend.web.entrance import repeated_keys
 from backend.web.errors import problems, responses
-from backend.web.routing import EDITOR, LOG, VIEWER, Router, needs
+from backend.web.routing import EDITOR, LOG, VIEWER, Router, asks_again, needs
 from backend.web.tally import POINTS
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["series"])
 
 
-async def _compactor(request: Request) -> Compactor:
-    compactor: Compactor = request.app.state.compactor
-    return compactor
-
-
-Compaction = Annotated[Compactor, Depends(_compactor)]
+LONG = 64 * 1024  # bytes that are parsed beside the event loop
 
 # What is in the lists is checked by the series themselves, all at once rather than number by number.
 Steps = Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 0}})]
@@ -140,20 +142,30 @@ def export_series(
     ),
 )
 @needs(LOG)
-def log_metrics(run_id: RunId, body: RawBody, engine: Database, compactor: Compaction) -> Written:
+@asks_again
+@repeated_keys.checked_inside
+async def log_metrics(run_id: RunId, request: Request, body: RawBody) -> Response:
     """Log points of an external run. Idempotent: the same run, name and step is written over.
 
     This is a heartbeat, too: a run that was lost is running again.
     """
-    frame = _frame(body)
-    with session_scope(engine) as session:
-        external_runs.check_logs_here(session, run_id)
-        version = series.append(session, run_id, frame, compacts=False)
-        external_runs.hear(session, run_id, step=max(frame.steps, default=0))
-    POINTS.inc(sum(value is not None for column in frame.values.values() for value in column))
-    compactor.note(run_id, version)
-    notify.logged(run_id)
-    return Written(version=version, steps=len(frame.steps))
+    parse = partial(_call, run_id, body, request.scope.get(auth.REMEMBERED, ""))
+    call = await run_sync(parse) if len(body) > LONG else parse()
+    version = None if call is None else await request.app.state.intake.add(call)
+    if call is None or version is None:
+        written = await run_sync(_log_alone, request, run_id, body)
+    else:
+        POINTS.inc(call.addition.points)
+        written = Written(version=version, steps=call.steps)
+    return Response(dumped(written.model_dump()), media_type="application/json")
+
+
+def tell(compactor: Compactor, versions: dict[str, list[int]]) -> None:
+    """Points of these runs were written, which got these versions."""
+    for run_id, reached in versions.items():
+        for version in reached:
+            compactor.note(run_id, version)
+    notify.logged(*versions)
 
 
 def shipped(curve: Curve) -> dict[str, Any]:
@@ -165,6 +177,35 @@ def shipped(curve: Curve) -> dict[str, Any]:
         "points": curve.total,
         "nan_steps": curve.nan_steps,
     }
+
+
+def _call(run_id: str, body: bytes, credential: str) -> Call | None:
+    """What a body asks to log; None if anything about it is not as it should be."""
+    frame = plain_frame(body)
+    if frame is None:
+        return None
+    try:
+        addition = Addition.of(run_id, frame)
+    except InvalidInput:
+        return None
+    return Call(addition, max(frame.steps, default=0), len(frame.steps), credential)
+
+
+def _log_alone(request: Request, run_id: str, body: bytes) -> Written:
+    """Log points in a transaction of their own: whatever is not only points at the end of known series, or is
+    wrong and gets its refusal here."""
+    engine, compactor = request.app.state.engine, request.app.state.compactor
+    if auth.REMEMBERED in request.scope:
+        auth.check(request, engine, LOG)
+    repeated_keys.refuse(body)
+    frame = _frame(body)
+    with session_scope(engine) as session:
+        external_runs.check_logs_here(session, run_id)
+        version = series.append(session, run_id, frame, compacts=False)
+        external_runs.hear(session, run_id, step=max(frame.steps, default=0))
+    POINTS.inc(sum(value is not None for column in frame.values.values() for value in column))
+    tell(compactor, {run_id: [version]})
+    return Written(version=version, steps=len(frame.steps))
 
 
 def _frame(body: bytes) -> MetricFrame:

@@ -33,10 +33,10 @@ def changed(*run_ids: str) -> None:
     _publish(*map(channel_of, run_ids), RUNS)
 
 
-def logged(run_id: str) -> None:
-    """Points of this run were written: the table, which shows no more than the last ones, hears of it at
+def logged(*run_ids: str) -> None:
+    """Points of these runs were written: the table, which shows no more than the last ones, hears of it at
     most every two seconds. Never raises."""
-    _publish(channel_of(run_id), *([RUNS] if _table.is_due() else []))
+    _publish(*map(channel_of, run_ids), *([RUNS] if _table.is_due() else []))
 
 
 def channel_of(run_id: str) -> str:

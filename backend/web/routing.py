@@ -27,7 +27,7 @@ VIEWER, EDITOR, ADMIN = Role.VIEWER, Role.EDITOR, Role.ADMIN
 LOG: Final = Scope.LOG  # editors, by a token that may do no more than log
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_ACCESS = "needed_access"
+_ACCESS, _ASKS_AGAIN = "needed_access", "asks_again"
 _NAMED_GROUP = re.compile(r"\(\?P<\w+>")
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -41,6 +41,13 @@ def needs(access: Access) -> Callable[[Endpoint], Endpoint]:
         return endpoint
 
     return mark
+
+
+def asks_again(endpoint: Endpoint) -> Endpoint:
+    """Marks an endpoint that asks, in the transaction in which it writes, whether the token that let the
+    request in may still do so: so that what was found out a moment ago lets it in."""
+    setattr(endpoint, _ASKS_AGAIN, True)
+    return endpoint
 
 
 class Route(routing.Route):
@@ -192,6 +199,16 @@ class Addresses:
             OPEN if any(each.find(path) == OPEN for each in self._of_method.values()) else VIEWER
         )
 
+    def asks_again(self, method: str, path: str) -> bool:
+        """Whether the endpoint that answers `method` of the decoded `path` is one that `asks_again`."""
+        context = self.context(method, path)
+        return context is not None and getattr(context.endpoint, _ASKS_AGAIN, False)
+
+    def context(self, method: str, path: str) -> RouteContext | None:
+        """The route that answers `method` of the decoded `path`."""
+        table = self._of_method.get(method)
+        return table.context(path) if table else None
+
     def route(self, method: str, path: str) -> str:
         """The declared path of the route that answers `method` of the decoded `path`, else `other`."""
         table = self._of_method.get("GET" if method == "HEAD" else method)
@@ -206,7 +223,7 @@ class _Table:
     """All paths of one method as one pattern, in the order in which the application tries its routes."""
 
     def __init__(self, contexts: Sequence[RouteContext], method: str) -> None:
-        found = [each for each in contexts if method in (each.methods or ())]
+        found = self._contexts = [each for each in contexts if method in (each.methods or ())]
         self._accesses = [_declared(each) for each in found]
         self._routes = [each.path or "" for each in found]
         patterns = (_NAMED_GROUP.sub("(?:", each.path_regex.pattern) for each in found)
@@ -219,6 +236,10 @@ class _Table:
     def route(self, path: str) -> str:
         at = self._index(path)
         return "" if at is None else self._routes[at]
+
+    def context(self, path: str) -> RouteContext | None:
+        at = self._index(path)
+        return None if at is None else self._contexts[at]
 
     def _index(self, path: str) -> int | None:
         matched = self._pattern.match(path)

@@ -177,11 +177,36 @@ def test_a_change_costs_the_same_for_one_reader_and_for_many(engine: Engine, dat
             streams.asked.clear()
             write(engine, run_id, 1)
             for reader in followers:
-                assert steps_in(await told(reader)) == [1]
+                events = await until(reader, lambda seen: bool(seen) and seen[-1][0] == "status")
+                assert [kind for kind, _, _ in events] == ["points", "status"]
             return len(streams.asked)
 
     async def live() -> None:
         assert await asked(1) == await asked(READERS) > 0
+
+    run(live())
+
+
+def test_points_are_told_before_the_run_is_read(
+    engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunSource, "pause", 1.0)
+    monkeypatch.setattr(run_stream, "VIEW_EVERY", 3600.0)
+
+    async def live() -> None:
+        run_id = external(engine)
+        async with opened(database_url) as streams:
+            reader = await streams.of_run(run_id)
+            await told(reader)
+            streams.asked.clear()
+            write(engine, run_id, 1)
+            assert [kind for kind, _, _ in await told(reader)] == ["points"]
+            assert len(streams.asked) == 3  # its version, its points, its log
+            (status,) = await told(reader)  # in the first pause
+            assert (status[0], status[1]["metrics"]["loss"]["step"]) == ("status", 1)
+            finish(engine, run_id)
+            events = await until(reader, lambda seen: bool(seen) and seen[-1][0] == "end")
+            assert events[-2][1]["status"] == "finished"
 
     run(live())
 

@@ -21,6 +21,7 @@ class RunPage {
     this.known = root.dataset.state; // what the page shows, until something else is told
     this.alarms = Number(root.dataset.alarms);
     this.refresh = throttled(() => attempt(() => this.renew()), 1000);
+    this.keepUp = throttled(() => attempt(() => this.renew()), 5000);
     this.rearrange = throttled(() => attempt(() => this.replaceCurves()), 500);
     watchTabs(root, (section) => this.openTab(section));
     document.addEventListener("keydown", (event) => {
@@ -61,12 +62,19 @@ class RunPage {
     this.refresh();
   }
 
+  /** The run got on, and nothing else: the curves show that at once, and numbers beside them need no new page every
+   * second. */
+  gotOn() {
+    this.known = "";
+    this.keepUp();
+  }
+
   takePoints({ version, series }) {
     this.version = version;
     this.board.extend(version, series);
     const known = this.board.metrics;
     if (!Object.keys(series).every((name) => known.has(name))) this.rearrange();
-    this.changed();
+    this.gotOn();
   }
 
   /** Charts for metrics that have none yet: take the server's arrangement, if it knows of them by now. */
@@ -85,7 +93,10 @@ class RunPage {
     const alarms = run.alarms.length;
     if (alarms > this.alarms) this.board.reload();
     this.alarms = alarms;
-    this.changed();
+    const before = this.steady;
+    this.steady = steadyPart(run);
+    if (before === this.steady) this.gotOn();
+    else this.changed();
   }
 
   end(data) {
@@ -209,6 +220,11 @@ function configOf(form, part, kind) {
     else if (field.value) config[name] = field.type === "number" ? Number(field.value) : field.value;
   }
   return config;
+}
+
+/** A run without what moves as it gets on. */
+function steadyPart({ step, duration, progress, metrics, heartbeat, ...rest }) {
+  return JSON.stringify([rest, progress.phase, Object.keys(metrics), heartbeat?.silent_since]);
 }
 
 function metricsBelow(root) {
