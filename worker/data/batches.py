@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backend.domain.experiment import ExperimentConfig, TrmModel
 from worker.data.augment import DIHEDRALS, Augmentation, augmentation
 from worker.data.order import EveryPair, OnePairPerTask, Order
-from worker.data.tokens import COLOUR_TOKENS, Cells, Tokens, as_labels, draw
+from worker.data.tokens import Cells, Tokens, as_labels, draw, token_table
 from worker.data.training_data import TrainingData, TrainingTask
 from worker.kit.batch import PAD, Batch, Region
 
@@ -28,7 +28,7 @@ class Canvases(NamedTuple):
     demo_inputs: Tokens  # (B, K, side, side)
     demo_outputs: Tokens  # (B, K, side, side)
     demo_mask: NDArray[np.bool_]  # (B, K)
-    puzzle: Tokens  # (B,)
+    puzzle: NDArray[np.int64]  # (B,)
     region: Region | None = None
 
     @classmethod
@@ -37,10 +37,10 @@ class Canvases(NamedTuple):
         single = (size, side, side) if region is None else (size, region.height, region.width)
         many = (size, demonstrations, side, side)
         return cls(
-            inputs=np.full(single, PAD, dtype=np.int64),
-            outputs=np.full(single, PAD, dtype=np.int64),
-            demo_inputs=np.full(many, PAD, dtype=np.int64),
-            demo_outputs=np.full(many, PAD, dtype=np.int64),
+            inputs=np.full(single, PAD, dtype=np.uint8),
+            outputs=np.full(single, PAD, dtype=np.uint8),
+            demo_inputs=np.full(many, PAD, dtype=np.uint8),
+            demo_outputs=np.full(many, PAD, dtype=np.uint8),
             demo_mask=np.zeros((size, demonstrations), dtype=np.bool_),
             puzzle=np.zeros(size, dtype=np.int64),
             region=region,
@@ -76,11 +76,11 @@ class View:
 
     def __init__(self, augmented: Augmentation) -> None:
         self._turn = DIHEDRALS[augmented.dihedral]
-        self._colours = COLOUR_TOKENS[list(augmented.colours)]
+        self._tokens = token_table(bytes(augmented.colours))
 
     def draw(self, canvas: Tokens, cells: Cells, offset: tuple[int, int] = (0, 0)) -> None:
         """`cells` (h, w) of the original, recoloured and turned, onto `canvas` (side, side)."""
-        draw(canvas, self._turn(cells), offset, self._colours)
+        draw(canvas, self._turn(cells), offset, self._tokens)
 
     def draw_pair(
         self, canvases: tuple[Tokens, Tokens], pair: tuple[Cells, Cells], draws: NDArray[np.float64] | None
