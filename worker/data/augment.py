@@ -109,6 +109,13 @@ class Drawn(NamedTuple):
         return cls(dihedrals, colours.reshape(-1, COLOURS))
 
     @property
+    def tokens(self) -> list[Table]:
+        """For each the token that every colour of the original is shown as."""
+        tables = np.zeros((len(self.colours), _BYTES), dtype=np.uint8)
+        tables[:, :COLOURS] = self.colours + FIRST_COLOUR
+        return _rows(tables)
+
+    @property
     def recolourings(self) -> list[Table]:
         """For each what every token of the original is shown as; PAD and EOS stay."""
         tables = np.tile(np.arange(_BYTES, dtype=np.uint8), (len(self.colours), 1))

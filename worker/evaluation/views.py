@@ -188,7 +188,7 @@ def _turned(
     """The tokens of a question's canvases in one orientation, in the original colours: the input, the inputs
     and the outputs of the demonstrations, with `room` for more."""
     canvases = Canvases.empty(1, room, side, region)
-    view = View(Augmentation(dihedral))
+    view = View.of(Augmentation(dihedral))
     asked, pairs = question.cells
     view.draw(canvases.inputs[0], asked)
     for place, (given, answer) in enumerate(pairs):

@@ -69,8 +69,22 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> Batch:
         """On `device`, sent without a wait."""
-        places = None if self.places is None else _send(self.places, device)
-        return self.map(lambda tensor: _send(tensor, device))._replace(places=places)
+        places = None if self.places is None else send(self.places, device)
+        return self.map(lambda tensor: send(tensor, device))._replace(places=places)
+
+    def narrowed(self) -> Batch:
+        """In the dtypes of today: earlier versions kept tokens as int64 in their checkpoints."""
+        tokens = {
+            name: getattr(self, name).to(torch.uint8) for name in ("inputs", "demo_inputs", "demo_outputs")
+        }
+        return self._replace(**tokens, labels=self.labels.to(torch.int8))
+
+    def with_rows(self, rows: Tensor, new: Batch) -> Batch:
+        """These samples with those of `new` (n, ...) in the rows (n,), on the same device."""
+        return Batch.of(
+            old.index_copy(0, rows, taken.to(old.dtype))
+            for old, taken in zip(self.rows, new.rows, strict=True)
+        )
 
 
 def labels_of(outputs: Tensor) -> Tensor:
@@ -78,6 +92,7 @@ def labels_of(outputs: Tensor) -> Tensor:
     return outputs.to(torch.int8).masked_fill(outputs == PAD, IGNORE)
 
 
-def _send(tensor: Tensor, device: torch.device) -> Tensor:
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """On `device`, without a wait."""
     # Only pinned memory is copied while the program runs.
     return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
