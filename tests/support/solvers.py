@@ -45,7 +45,7 @@ class KnownSolver(nn.Module):
         assert not self.training
         self.batches.append(batch)
         self.steps += act_steps
-        logits = nn.functional.one_hot(self.answer(batch.inputs), VOCABULARY).float()
+        logits = nn.functional.one_hot(self.answer(batch.inputs).long(), VOCABULARY).float()
         return _Output(logits, torch.full((len(logits),), float(self.steps)))
 
     @property

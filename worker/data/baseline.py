@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from worker.data.tokens import Cells, Tokens, as_labels, draw
+from worker.data.tokens import Cells, Labels, Tokens, as_labels, draw
 from worker.kit.batch import IGNORE, PAD
 
 PAIRS_OF_A_TASK = 10  # of a set in RE-ARC's form there are thousands
@@ -29,16 +29,16 @@ def token_baseline(tasks: Iterable[tuple[int, Iterable[tuple[Cells, Cells]]]]) -
 
 
 def _canvas(side: int, cells: Cells) -> Tokens:
-    canvas = np.full((side, side), PAD, dtype=np.int64)
+    canvas = np.full((side, side), PAD, dtype=np.uint8)
     draw(canvas, cells)
     return canvas
 
 
-def _one_token(labels: Tokens) -> float:
+def _one_token(labels: Labels) -> float:
     scored = labels[labels != IGNORE]
     return float(np.unique(scored, return_counts=True)[1].max() / scored.size)
 
 
-def _copied(shown: Tokens, labels: Tokens) -> float:
+def _copied(shown: Tokens, labels: Labels) -> float:
     scored = labels != IGNORE
     return float((shown[scored] == labels[scored]).mean())

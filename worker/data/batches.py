@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from hashlib import blake2b
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from backend.domain.experiment import ExperimentConfig, TrmModel
-from worker.data.augment import DIHEDRALS, Augmentation, augmentation
-from worker.data.order import EveryPair, OnePairPerTask, Order
-from worker.data.tokens import COLOUR_TOKENS, Cells, Tokens, as_labels, draw
+from worker.data.augment import DIHEDRALS, Augmentation, augmentations
+from worker.data.order import EveryPair, OnePairPerTask, Order, Visit
+from worker.data.tokens import Cells, Table, Tokens, as_labels, draw, token_table
 from worker.data.training_data import TrainingData, TrainingTask
-from worker.kit.batch import PAD, Batch, Region
+from worker.kit.batch import PAD, Batch, Region, labels_of
 
 _ALL = slice(None)
+_PUZZLE = 8  # bytes of a row of the puzzle table
 
 
 class Canvases(NamedTuple):
@@ -28,7 +31,7 @@ class Canvases(NamedTuple):
     demo_inputs: Tokens  # (B, K, side, side)
     demo_outputs: Tokens  # (B, K, side, side)
     demo_mask: NDArray[np.bool_]  # (B, K)
-    puzzle: Tokens  # (B,)
+    puzzle: NDArray[np.int64]  # (B,)
     region: Region | None = None
 
     @classmethod
@@ -37,10 +40,10 @@ class Canvases(NamedTuple):
         single = (size, side, side) if region is None else (size, region.height, region.width)
         many = (size, demonstrations, side, side)
         return cls(
-            inputs=np.full(single, PAD, dtype=np.int64),
-            outputs=np.full(single, PAD, dtype=np.int64),
-            demo_inputs=np.full(many, PAD, dtype=np.int64),
-            demo_outputs=np.full(many, PAD, dtype=np.int64),
+            inputs=np.full(single, PAD, dtype=np.uint8),
+            outputs=np.full(single, PAD, dtype=np.uint8),
+            demo_inputs=np.full(many, PAD, dtype=np.uint8),
+            demo_outputs=np.full(many, PAD, dtype=np.uint8),
             demo_mask=np.zeros((size, demonstrations), dtype=np.bool_),
             puzzle=np.zeros(size, dtype=np.int64),
             region=region,
@@ -71,16 +74,68 @@ class Canvases(NamedTuple):
         )
 
 
+class Layout(NamedTuple):
+    """How a sample lies in one row of bytes, so that many are sent to a device in one piece."""
+
+    side: int
+    demonstrations: int
+
+    @property
+    def stride(self) -> int:
+        """Bytes of a sample: canvases of input and output, of the demonstrations, their mask, the puzzle."""
+        return 2 * (1 + self.demonstrations) * self.side**2 + self.demonstrations + _PUZZLE
+
+    def canvases(self, packed: NDArray[np.uint8]) -> Canvases:
+        """The arrays of samples (n, stride), which may be written to."""
+        count = len(packed)
+        inputs, outputs, demo_inputs, demo_outputs, mask, puzzle = np.split(packed, self._ends, axis=1)
+        single = count, self.side, self.side
+        many = count, self.demonstrations, self.side, self.side
+        return Canvases(
+            inputs=inputs.reshape(single),
+            outputs=outputs.reshape(single),
+            demo_inputs=demo_inputs.reshape(many),
+            demo_outputs=demo_outputs.reshape(many),
+            demo_mask=mask.view(np.bool_),
+            puzzle=puzzle.view(np.int64)[:, 0],
+        )
+
+    def batch(self, packed: Tensor) -> Batch:
+        """The samples (n, stride) as a batch, on the device where they are."""
+        inputs, outputs, demo_inputs, demo_outputs, mask, puzzle = packed.tensor_split(self._ends, dim=1)
+        many = len(packed), self.demonstrations, self.side**2
+        return Batch(
+            inputs=inputs,
+            labels=labels_of(outputs),
+            demo_inputs=demo_inputs.reshape(many),
+            demo_outputs=demo_outputs.reshape(many),
+            demo_mask=mask.bool(),
+            puzzle=puzzle.contiguous().view(torch.int64)[:, 0],
+        )
+
+    @property
+    def _ends(self) -> list[int]:
+        """Where every part but the last ends in a row."""
+        cells = self.side**2
+        shown = self.demonstrations * cells
+        return list(accumulate((cells, cells, shown, shown, self.demonstrations)))
+
+
 class View:
     """Draws the grids of one task as one augmentation shows them."""
 
-    def __init__(self, augmented: Augmentation) -> None:
-        self._turn = DIHEDRALS[augmented.dihedral]
-        self._colours = COLOUR_TOKENS[list(augmented.colours)]
+    def __init__(self, dihedral: int, tokens: Table) -> None:
+        """`tokens` says as which token every colour is shown."""
+        self._turn = DIHEDRALS[dihedral]
+        self._tokens = tokens
+
+    @classmethod
+    def of(cls, augmented: Augmentation) -> View:
+        return cls(augmented.dihedral, token_table(bytes(augmented.colours)))
 
     def draw(self, canvas: Tokens, cells: Cells, offset: tuple[int, int] = (0, 0)) -> None:
         """`cells` (h, w) of the original, recoloured and turned, onto `canvas` (side, side)."""
-        draw(canvas, self._turn(cells), offset, self._colours)
+        draw(canvas, self._turn(cells), offset, self._tokens)
 
     def draw_pair(
         self, canvases: tuple[Tokens, Tokens], pair: tuple[Cells, Cells], draws: NDArray[np.float64] | None
@@ -141,34 +196,56 @@ class BatchStream:
         self._draws = 3 + shown + 2 * (1 + self.demonstrations)
         order = EveryPair if config.data.query in ("each", "each_test") else OnePairPerTask
         self._order: Order = order(self._tasks, config.seed, side)
+        self.layout = Layout(side, self.demonstrations)
+
+    def draw(self, first: int, count: int) -> NDArray[np.uint8]:
+        """Samples `first` to `first + count - 1`, laid out as `layout` says: (count, stride)."""
+        packed = np.zeros((count, self.layout.stride), dtype=np.uint8)
+        canvases = self.layout.canvases(packed)
+        drawn = [self._visit(index) for index in range(first, first + count)]
+        views = augmentations(self._seed, ((visit.task.id, form) for visit, form, _ in drawn))
+        for row, (dihedral, table) in enumerate(zip(views.dihedrals.tolist(), views.tokens, strict=True)):
+            self._write(row, *drawn[row], View(dihedral, table), canvases)
+        return packed
 
     def next(self, wanted: NDArray[np.bool_], rows: slice = _ALL) -> Batch:
-        """New samples in the rows where `wanted` (B,) is True, in order; the other rows are empty.
+        """New samples in the rows where `wanted` (B,) is True, in order; the other rows are empty. All int64.
 
         Of a batch shared with other processes only these `rows` are drawn; all count as drawn.
         """
-        first, last, _ = rows.indices(len(wanted))
-        canvases = Canvases.empty(last - first, self.demonstrations, self._side)
-        for number, row in enumerate(np.flatnonzero(wanted)):
-            if first <= row < last:
-                self._write(self.position + number, int(row) - first, canvases)
+        mine = wanted[rows]
+        before = int(wanted[: rows.indices(len(wanted))[0]].sum())
+        packed = np.zeros((len(mine), self.layout.stride), dtype=np.uint8)
+        packed[mine] = self.draw(self.position + before, int(mine.sum()))
         self.position += int(wanted.sum())
-        return canvases.batch()
+        batch = self.layout.batch(torch.from_numpy(packed))
+        return batch.map(lambda tensor: tensor if tensor.dtype == torch.bool else tensor.long())
 
-    def _write(self, index: int, row: int, canvases: Canvases) -> None:
-        """Sample `index` into `row`: a pair of a task is asked, others are shown, all in one view."""
+    def _visit(self, index: int) -> tuple[Visit, int, NDArray[np.float64]]:
+        """What sample `index` is of, the number of its augmentation, and what else is drawn for it."""
         # A counter-based generator: any sample can be drawn without those before it.
         philox = np.random.Philox(key=[self._seed, self._side], counter=[0, index, 0, 0])
         draws = np.random.Generator(philox).random(self._draws)
-        task, asked, share, beside = self._order.visit(index, draws)
-        form = form_of(task, share, self._config)
-        view = View(augmentation(self._seed, task.id, form))
+        visit = self._order.visit(index, draws)
+        return visit, form_of(visit.task, visit.form, self._config), draws
+
+    def _write(
+        self,
+        row: int,
+        visit: Visit,
+        form: int,
+        draws: NDArray[np.float64],
+        view: View,
+        canvases: Canvases,
+    ) -> None:
+        """A sample into `row`: a pair of a task is asked, others are shown, all in one view."""
+        task = visit.task
         canvases.puzzle[row] = self._puzzles.row(task.id, form)
         offsets = draws[-2 * (1 + self.demonstrations) :].reshape(-1, 2)
         still = in_the_corner(task, form, self._config)
         asked_canvases = canvases.inputs[row], canvases.outputs[row]
-        view.draw_pair(asked_canvases, task.pairs[asked], None if asked in still else offsets[0])
-        for place, pair in enumerate(self._shown(beside, draws[2:])):
+        view.draw_pair(asked_canvases, task.pairs[visit.asked], None if visit.asked in still else offsets[0])
+        for place, pair in enumerate(self._shown(visit.beside, draws[2:])):
             canvases.show(view, row, place, task.pairs[pair], None if pair in still else offsets[place + 1])
 
     def _shown(self, others: Sequence[int], draws: NDArray[np.float64]) -> list[int]:

@@ -6,17 +6,19 @@ What it looks like is told by what a solver may see: demonstrations and test inp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
 from backend.domain.arc.grid import COLOURS
 from backend.domain.arc.task import Task
-from worker.data.augment import DIHEDRALS, Augmentation, augmentation
+from worker.data.augment import DIHEDRALS, Drawn, augmentations
 from worker.data.tokens import Cells, as_cells
 
 FEW = 16  # grids that tell most turns apart; the others are looked at where these do not
 TRIES = 5  # augmentations drawn per distinct form wanted, at most, as published
+TOGETHER = 256  # augmentations that are drawn at once
 
 Mapped = tuple[int, tuple[int, ...]]  # a turn, and for each colour seen the colour that has its place there
 
@@ -32,15 +34,21 @@ class Looks:
         grids = list(grids)
         turned = [[turn(cells) for cells in grids] for turn in DIHEDRALS]
         self._seen = tuple(np.unique(np.concatenate([cells.ravel() for cells in grids])).tolist())
-        self._as: list[Mapped] = []
+        mapped: list[Mapped] = []
         for dihedral, these in enumerate(turned):
             joined = (self._joined(turned[first], these, first) for first in range(dihedral))
-            self._as.append(next((each for each in joined if each), (dihedral, self._seen)))
+            mapped.append(next((each for each in joined if each), (dihedral, self._seen)))
+        self._as = np.array([dihedral for dihedral, _ in mapped])  # (8,)
+        self._sources = np.array([sources for _, sources in mapped])  # (8, colours seen)
 
-    def key(self, view: Augmentation) -> tuple[int, ...]:
+    def keys(self, views: Drawn) -> list[int]:
         """Equal for augmentations that look alike, and for no others."""
-        dihedral, sources = self._as[view.dihedral]
-        return (dihedral, *(view.colours[colour] for colour in sources))
+        shown = views.colours[np.arange(len(views.dihedrals))[:, None], self._sources[views.dihedrals]]
+        keys = self._as[views.dihedrals]
+        for place in range(shown.shape[1]):
+            keys = keys * COLOURS + shown[:, place]
+        found: list[int] = keys.tolist()
+        return found
 
     def _joined(self, first: list[Cells], other: list[Cells], number: int) -> Mapped | None:
         """How `other`, recoloured, is `first`: for each colour of `first` the one that `other` has there."""
@@ -58,21 +66,20 @@ class Looks:
         return number, tuple(mapping.get(colour, colour) for colour in self._seen)
 
 
-def distinct(task: Task, seed: int, numbers: Iterable[int]) -> Iterator[tuple[int, Augmentation]]:
-    """Those of the augmentations with these numbers that look like none before them."""
+def distinct(task: Task, seed: int, numbers: Sequence[int]) -> Iterator[int]:
+    """Those of these numbers whose augmentations look like none before them."""
     return _distinct(task.id, map(as_cells, task.visible_grids), seed, numbers)
 
 
-def _distinct(
-    task_id: str, grids: Iterable[Cells], seed: int, numbers: Iterable[int]
-) -> Iterator[tuple[int, Augmentation]]:
+def _distinct(task_id: str, grids: Iterable[Cells], seed: int, numbers: Sequence[int]) -> Iterator[int]:
     looks, met = Looks(grids), set()
-    for number in numbers:
-        view = augmentation(seed, task_id, number)
-        key = looks.key(view)
-        if key not in met:
-            met.add(key)
-            yield number, view
+    for first in range(0, len(numbers), TOGETHER):
+        some = numbers[first : first + TOGETHER]
+        views = augmentations(seed, ((task_id, number) for number in some))
+        for number, key in zip(some, looks.keys(views), strict=True):
+            if key not in met:
+                met.add(key)
+                yield number
 
 
 def distinct_forms(task: Task, seed: int, wanted: int) -> tuple[int, ...]:
@@ -83,11 +90,6 @@ def distinct_forms(task: Task, seed: int, wanted: int) -> tuple[int, ...]:
 
 def distinct_forms_of(task_id: str, grids: Iterable[Cells], seed: int, wanted: int) -> tuple[int, ...]:
     """The same of a task that looks like these grids; none wanted, none looked at."""
-    found: list[int] = []
     if not wanted:
         return ()
-    for number, _ in _distinct(task_id, grids, seed, range(TRIES * wanted)):
-        found.append(number)
-        if len(found) == wanted:
-            break
-    return tuple(found)
+    return tuple(islice(_distinct(task_id, grids, seed, range(TRIES * wanted)), wanted))

@@ -69,7 +69,7 @@ class Twins:
         for number, place_of_form in enumerate(drawn.tolist()):
             row, form = first + number, forms[place_of_form]
             still = in_the_corner(task, form, self._config)
-            view = View(augmentation(self._seed, task.id, form))
+            view = View.of(augmentation(self._seed, task.id, form))
             canvases.puzzle[row] = self._puzzles.row(task.id, form)
             for place, shown in enumerate(order.tolist()):
                 offset = None if among[shown] in still else offsets[number, place]

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.votes import SearchLoss, SearchPoint, SearchTrace
-from backend.domain.experiment import NoSearch, SearchConfig
-from worker.data.tokens import crop
+from backend.domain.experiment import SearchConfig
+from worker.data.tokens import Tokens, crop, extents
 from worker.kit.batch import Batch, Region
 from worker.kit.device import Device
 from worker.models.reasoner import Reasoner, StepOutput
@@ -28,6 +29,19 @@ class ViewPrediction(NamedTuple):
     halting_probability: float
 
 
+class Shown(NamedTuple):
+    """What all B views of a batch show, in their own colours and orientation."""
+
+    tokens: Tokens  # (B, height, width) of the canvases, or of their region
+    extents: list[tuple[int, int]]  # (B,) rows and columns of the grid in the corner, as `crop` reads it
+    halting_probabilities: list[float]  # (B,)
+
+    def grid(self, row: int) -> Tokens:
+        """The tokens (rows, columns) of the grid that a view shows; none where it is empty."""
+        rows, columns = self.extents[row]
+        return self.tokens[row, :rows, :columns]
+
+
 class Searching(NamedTuple):
     """How the latents of a batch of views are refined before they are decoded."""
 
@@ -38,7 +52,7 @@ class Searching(NamedTuple):
 class Decoded(NamedTuple):
     """The predictions for one batch of views."""
 
-    final: list[ViewPrediction]  # of every view, after the last ACT step
+    final: Shown  # after the last ACT step
     steps: dict[int, list[ViewPrediction]]  # of the traced rows, after every ACT step
     searches: list[SearchTrace]  # of every view, with points where asked for; none without a search
 
@@ -65,7 +79,7 @@ def decode(
     reasoner.eval()
     try:
         with torch.inference_mode(), device.autocast():
-            if searching is not None and not isinstance(searching.search, NoSearch):
+            if searching is not None:
                 refined = refine(reasoner, batch, *searching, act_steps)
                 searches = _traces(reasoner, refined, act_steps, watched)
             if traced or refined:
@@ -75,7 +89,7 @@ def decode(
                         steps[row].append(shown)
             else:
                 output = reasoner.run(batch, act_steps)
-            final = _predictions(output, range(len(batch.inputs)), batch.region)
+            final = _shown(output.logits, output.halt_logits, batch.region)
     finally:
         reasoner.train(was_training)
     return Decoded(final, steps, searches)
@@ -119,11 +133,18 @@ def _known(loss: float) -> float | None:
 def _predictions(output: StepOutput, rows: Sequence[int], region: Region | None) -> list[ViewPrediction]:
     """What these rows show after this step; the crop reads no test output."""
     chosen = list(rows)
-    side = math.isqrt(output.logits.shape[1])
-    shape = (side, side) if region is None else (region.height, region.width)
-    tokens = output.logits[chosen].argmax(dim=-1).cpu().numpy()
-    probabilities = output.halt_logits[chosen].double().sigmoid().tolist()
+    few = _shown(output.logits[chosen], output.halt_logits[chosen], region)
     return [
-        ViewPrediction(crop(row, *shape), probability)
-        for row, probability in zip(tokens, probabilities, strict=True)
+        ViewPrediction(crop(tokens, *tokens.shape), probability)
+        for tokens, probability in zip(few.tokens, few.halting_probabilities, strict=True)
     ]
+
+
+def _shown(logits: Tensor, halt_logits: Tensor, region: Region | None) -> Shown:
+    """What every row shows."""
+    side = math.isqrt(logits.shape[1])
+    shape = (side, side) if region is None else (region.height, region.width)
+    tokens = logits.argmax(dim=-1).to(torch.uint8).cpu().numpy().reshape(-1, *shape)
+    heights, widths = extents(tokens)
+    probabilities: list[float] = halt_logits.double().sigmoid().tolist()
+    return Shown(tokens, list(zip(heights.tolist(), widths.tolist(), strict=True)), probabilities)

@@ -9,8 +9,8 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 from backend.domain.arc.task import Task
-from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, ViewVote, cost_of_adaptation, tally
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, cost_of_adaptation, tally
+from backend.domain.experiment import ExperimentConfig, NoSearch
 from backend.domain.records import (
     NO_EMBEDDING,
     TRUTH_UNKNOWN,
@@ -23,9 +23,10 @@ from backend.domain.records import (
 from backend.domain.statistics import pass_at, ranks_by_task
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.adapting import Adapter, answering
-from worker.evaluation.decoding import Searching, ViewPrediction, decode
+from worker.evaluation.decoding import Searching, decode
 from worker.evaluation.judging import gathered, judge, not_fitting, together
 from worker.evaluation.plan import Plan, PlannedBatch
+from worker.evaluation.undoing import votes_of
 from worker.evaluation.views import Question, QuestionView
 from worker.kit.device import Device
 from worker.models.reasoner import Reasoner
@@ -96,13 +97,12 @@ def answer(
     reasoner, adaptation = answering(reasoner, config, planned, adapter)
     first = [row for row, view in enumerate(planned.views) if view.views[0].number == 0]
     traced = first if config.evaluation.trace_steps else []
-    searching = Searching(config.evaluation.search, [_seed_of(view, config) for view in planned.views])
+    searching = _searching(config, planned)
     decoded = decode(reasoner, planned.batch(), act_steps, device, traced, searching, first)
-    votes: dict[Question, list[ViewVote]] = {}
+    votes = votes_of(planned.views, decoded.final)
     steps: dict[Question, tuple[ActStep, ...]] = {}
     searches: dict[Question, list[SearchTrace]] = {}
-    for row, (view, shown) in enumerate(zip(planned.views, decoded.final, strict=True)):
-        votes.setdefault(view.question, []).extend(_votes(view, shown))
+    for row, view in enumerate(planned.views):
         if decoded.searches:
             searches.setdefault(view.question, []).append(decoded.searches[row])
         if row in decoded.steps:
@@ -180,22 +180,16 @@ def _cost_of_search(outcomes: Sequence[TestOutcome], seconds: float) -> dict[str
     return {"search_decodes_per_task": sum(decodes) / tasks, "seconds_per_task": seconds / tasks}
 
 
+def _searching(config: ExperimentConfig, planned: PlannedBatch) -> Searching | None:
+    """How the latents of a batch are refined; None where they are not."""
+    search = config.evaluation.search
+    if isinstance(search, NoSearch):
+        return None
+    return Searching(search, [_seed_of(view, config) for view in planned.views])
+
+
 def _seed_of(view: QuestionView, config: ExperimentConfig) -> int:
     """Of what a search draws for a view: the same whatever else is in its batch."""
     question = view.question
     name = f"{config.seed}/{question.task.id}/{question.test_index}/{view.views[0].number}"
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
-
-
-def _votes(view: QuestionView, shown: ViewPrediction) -> list[ViewVote]:
-    """One vote per augmentation that looks like this view, each undone in its own way."""
-    return [
-        ViewVote(
-            view=number,
-            dihedral=augmentation.dihedral,
-            colours="".join(map(str, augmentation.colours)),
-            grid=augmentation.undo(shown.grid),
-            halting_probability=shown.halting_probability,
-        )
-        for number, augmentation in view.views
-    ]

@@ -11,7 +11,7 @@ from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, trace_
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import TRUTH_UNKNOWN, Prediction, TestOutcome
 from worker.evaluation.views import Question
-from worker.evaluation.voting import Ballot, Candidate, truth_rank, vote
+from worker.evaluation.voting import Candidate, truth_rank, vote
 
 
 def gathered(question: Question, parts: Sequence[QuestionVotes]) -> QuestionVotes:
@@ -39,7 +39,7 @@ def judge(question: Question, whole: QuestionVotes, keep: int, room: tuple[int, 
     `room` is the height and width of what can be answered on the question's canvas.
     """
     votes = whole.votes
-    candidates = vote(Ballot(each.grid, each.halting_probability) for each in votes)
+    candidates = vote(votes)
     test = question.test
     return TestOutcome(
         task_id=question.task.id,

@@ -11,10 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 
+import numpy as np
+
 from backend.domain.arc.task import Task
 from backend.domain.experiment import ExperimentConfig, NoAdaptation
+from worker.data.augment import DIHEDRALS, ON_ITS_SIDE
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.views import (
+    DrawnViews,
     Question,
     QuestionView,
     batch_of,
@@ -87,7 +91,7 @@ class Plan:
         self._asked = views
         self._views_of = distinct_views_of if config.evaluation.distinct_views else views_of
         self._puzzles = puzzles
-        self._at_hand: dict[Question, tuple[QuestionView, ...]] = {}
+        self._at_hand: dict[Question, DrawnViews] = {}
         self._canvases: list[_Canvas] = []
         self._places: dict[Question, list[tuple[_Canvas, int]]] = {}
         self.batches = 0
@@ -139,7 +143,9 @@ class Plan:
         while first < last:
             start = canvas.ends[at - 1] if at else 0
             end = min(last, canvas.ends[at])
-            views += self._views_on(canvas.region, canvas.questions[at])[first - start : end - start]
+            question = canvas.questions[at]
+            places = self._places_on(canvas.region, question)[first - start : end - start]
+            views += self._views(question).at(places)
             first, at = end, at + 1
         return PlannedBatch(number, canvas.side, canvas.region, tuple(views))
 
@@ -178,31 +184,38 @@ class Plan:
         """The questions by what their views fill of the canvas: the small regions first."""
         found: dict[Region | None, list[Question]] = {}
         for question in questions:
-            for region in dict.fromkeys(self._region(view, side) for view in self._views(question)):
+            regions = self._regions(question, side)
+            turns = dict.fromkeys(self._views(question).dihedrals.tolist())
+            for region in dict.fromkeys(regions[dihedral] for dihedral in turns):
                 found.setdefault(region, []).append(question)
         return dict(sorted(found.items(), key=lambda item: (item[0].cells, item[0]) if item[0] else ()))
 
-    def _region(self, view: QuestionView, side: int) -> Region | None:
+    def _regions(self, question: Question, side: int) -> list[Region | None]:
+        """What a view of a question fills of its canvas, by dihedral."""
         if self._margin is None:
-            return None
-        return region_of(view.question.task, side, self._margin, view.views[0].augmentation.dihedral)
+            return [None] * len(DIHEDRALS)
+        upright, lying = (
+            region_of(question.task, side, self._margin, turn) for turn in (0, min(ON_ITS_SIDE))
+        )
+        return [lying if dihedral in ON_ITS_SIDE else upright for dihedral in range(len(DIHEDRALS))]
 
     def _add(self, side: int, region: Region | None, questions: Sequence[Question]) -> None:
-        ends = accumulate(len(self._views_on(region, question)) for question in questions)
+        ends = accumulate(len(self._places_on(region, question)) for question in questions)
         canvas = _Canvas(side, region, tuple(questions), tuple(ends), self.batches)
         self._canvases.append(canvas)
         for at, question in enumerate(canvas.questions):
             self._places.setdefault(question, []).append((canvas, at))
         self.batches += -(-canvas.views // self._size)
 
-    def _views_on(self, region: Region | None, question: Question) -> tuple[QuestionView, ...]:
-        """The views of a question on a canvas that is trimmed to this region."""
+    def _places_on(self, region: Region | None, question: Question) -> Sequence[int]:
+        """Which of its views, by place, a question has on a canvas that is trimmed to this region."""
         views = self._views(question)
         if region is None:
-            return views
-        return tuple(view for view in views if self._region(view, region.side) == region)
+            return range(len(views))
+        fills = np.array([each == region for each in self._regions(question, region.side)])
+        return np.flatnonzero(fills[views.dihedrals]).tolist()
 
-    def _views(self, question: Question) -> tuple[QuestionView, ...]:
+    def _views(self, question: Question) -> DrawnViews:
         found = self._at_hand.get(question)
         if found is None:
             if len(self._at_hand) >= KEPT:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from backend.domain.arc.task import Pair, Task, TestPair, choose_canvas
 from backend.domain.experiment import ExperimentConfig, NoSearch
-from worker.data.augment import ON_ITS_SIDE, Augmentation, augmentation
+from worker.data.augment import ON_ITS_SIDE, Augmentation, Drawn, augmentations
 from worker.data.batches import Canvases, View, most_demonstrations
 from worker.data.forms import TRIES, distinct
 from worker.data.puzzles import UNKNOWN_ROW, PuzzleTable
-from worker.data.tokens import as_cells
+from worker.data.tokens import Cells, Tokens, as_cells
 from worker.kit.batch import Batch, Region
 
 
@@ -33,6 +37,12 @@ class Question:
     @property
     def test(self) -> TestPair:
         return self.task.tests[self.test_index]
+
+    @cached_property
+    def cells(self) -> tuple[Cells, tuple[tuple[Cells, Cells], ...]]:
+        """The test input and the demonstrations as arrays."""
+        pairs = tuple((as_cells(pair.input), as_cells(pair.output)) for pair in self.demonstrations)
+        return as_cells(self.test.input), pairs
 
 
 class IndexedView(NamedTuple):
@@ -61,9 +71,53 @@ def questions_by_canvas(tasks: Iterable[Task], config: ExperimentConfig) -> dict
     return found
 
 
-def distinct_views_of(
-    question: Question, views: int, seed: int, puzzles: PuzzleTable
-) -> tuple[QuestionView, ...]:
+class DrawnViews(Sequence[QuestionView]):
+    """The distinct views of a question as arrays; a view is put together when it is asked for."""
+
+    def __init__(
+        self, question: Question, alike: Sequence[Sequence[int]], drawn: Drawn, rows: Sequence[int]
+    ) -> None:
+        """`alike` are the numbers of the augmentations of each view, `drawn` these augmentations in the same
+        order, `rows` the view's row of the puzzle table."""
+        self.question = question
+        self._alike, self._drawn, self._rows = alike, drawn, rows
+        self._starts = np.cumsum([0, *map(len, alike)])  # of each view in what is drawn
+
+    @property
+    def dihedrals(self) -> NDArray[np.uint8]:
+        """Of each view (n,): those that look alike have the same, or the first's counts."""
+        return self._drawn.dihedrals[self._starts[:-1]]
+
+    def __len__(self) -> int:
+        return len(self._alike)
+
+    @overload
+    def __getitem__(self, place: int) -> QuestionView: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[QuestionView, ...]: ...
+    def __getitem__(self, place: int | slice) -> QuestionView | tuple[QuestionView, ...]:
+        if isinstance(place, slice):
+            return self.at(range(len(self))[place])
+        return self.at((range(len(self))[place],))[0]
+
+    def at(self, places: Iterable[int]) -> tuple[QuestionView, ...]:
+        """The views at these places, in their order."""
+        dihedrals, colours = self._drawn
+        found = []
+        for place in places:
+            numbers = self._alike[place]
+            start = self._starts[place]
+            end = start + len(numbers)
+            drawn = zip(numbers, dihedrals[start:end].tolist(), colours[start:end].tolist(), strict=True)
+            views = tuple(
+                IndexedView(number, Augmentation(dihedral, tuple(images)))
+                for number, dihedral, images in drawn
+            )
+            found.append(QuestionView(self.question, views, self._rows[place]))
+        return tuple(found)
+
+
+def distinct_views_of(question: Question, views: int, seed: int, puzzles: PuzzleTable) -> DrawnViews:
     """The first `views` augmentations of a question's task that all look different, fewer where it has fewer.
 
     Each is a view of its own and casts one vote. Where the puzzle table knows the task, the forms of it that
@@ -71,30 +125,31 @@ def distinct_views_of(
     """
     task = question.task
     numbers = puzzles.forms(task.id) or range(TRIES * views)
-    found = islice(distinct(task, seed, numbers), views)
-    return tuple(
-        QuestionView(question, (IndexedView(number, view),), puzzles.row(task.id, number))
-        for number, view in found
-    )
+    chosen = list(islice(distinct(task, seed, numbers), views))
+    drawn = augmentations(seed, ((task.id, number) for number in chosen))
+    rows = [puzzles.row(task.id, number) for number in chosen]
+    return DrawnViews(question, [(number,) for number in chosen], drawn, rows)
 
 
-def views_of(question: Question, views: int, seed: int, puzzles: PuzzleTable) -> tuple[QuestionView, ...]:
+def views_of(question: Question, views: int, seed: int, puzzles: PuzzleTable) -> DrawnViews:
     """The distinct views among the augmentations 0 to `views` - 1 of a question's task, by first index.
 
     Where the puzzle table knows the task, forms of it that were never trained on are left out.
     """
     task_id = question.task.id
-    known = puzzles.row(task_id, 0) != UNKNOWN_ROW
-    colours = _colours(question)
-    alike: dict[tuple[int, ...], list[IndexedView]] = {}
-    for index in range(views):
-        row = puzzles.row(task_id, index)
-        if known and row == UNKNOWN_ROW:
-            break
-        view = augmentation(seed, task_id, index)
-        looks = (row, view.dihedral, *(view.colours[colour] for colour in colours))
-        alike.setdefault(looks, []).append(IndexedView(index, view))
-    return tuple(QuestionView(question, tuple(group), looks[0]) for looks, group in alike.items())
+    rows = [puzzles.row(task_id, number) for number in range(views)]
+    if puzzles.row(task_id, 0) != UNKNOWN_ROW and UNKNOWN_ROW in rows:
+        rows = rows[: rows.index(UNKNOWN_ROW)]
+    drawn = augmentations(seed, ((task_id, number) for number in range(len(rows))))
+    looks = np.column_stack((drawn.dihedrals, drawn.colours[:, _colours(question)]))
+    packed, width = looks.tobytes(), looks.shape[1]
+    alike: dict[tuple[int, bytes], list[int]] = {}
+    for number, row in enumerate(rows):
+        look = row, packed[number * width : (number + 1) * width]
+        alike.setdefault(look, []).append(number)
+    order = [number for together in alike.values() for number in together]
+    ordered = Drawn(drawn.dihedrals[order], drawn.colours[order])
+    return DrawnViews(question, list(alike.values()), ordered, [row for row, _ in alike])
 
 
 def region_of(task: Task, side: int, margin: int, dihedral: int = 0) -> Region:
@@ -106,16 +161,45 @@ def region_of(task: Task, side: int, margin: int, dihedral: int = 0) -> Region:
 def batch_of(group: Sequence[QuestionView], side: int, region: Region | None = None) -> Batch:
     """Every grid in the corner of its canvas, where `crop` reads the answer."""
     room = max(len(each.question.demonstrations) for each in group)
-    canvases = Canvases.empty(len(group), room, side, region)
-    for row, each in enumerate(group):
-        view = View(each.views[0].augmentation)
-        view.draw(canvases.inputs[row], as_cells(each.question.test.input))
-        for place, pair in enumerate(each.question.demonstrations):
-            view.draw(canvases.demo_inputs[row, place], as_cells(pair.input))
-            view.draw(canvases.demo_outputs[row, place], as_cells(pair.output))
-            canvases.demo_mask[row, place] = True
-        canvases.puzzle[row] = each.puzzle_row
-    return canvases.batch()
+    turned: dict[tuple[Question, int], tuple[bytes, ...]] = {}
+    inputs, demo_inputs, demo_outputs = [], [], []  # bytes of each view
+    shown = [each.views[0].augmentation for each in group]
+    for each, view, table in zip(group, shown, Drawn.of(shown).recolourings, strict=True):
+        key = each.question, view.dihedral
+        canvases = turned.get(key) or turned.setdefault(key, _turned(*key, side, room, region))
+        inputs.append(canvases[0].translate(table))
+        demo_inputs.append(canvases[1].translate(table))
+        demo_outputs.append(canvases[2].translate(table))
+    empty = Canvases.empty(len(group), 0, side, region)
+    shape = (len(group), room, side, side)
+    places = np.array([len(each.question.demonstrations) for each in group])
+    return empty._replace(
+        inputs=_tokens(inputs).reshape(empty.inputs.shape),
+        demo_inputs=_tokens(demo_inputs).reshape(shape),
+        demo_outputs=_tokens(demo_outputs).reshape(shape),
+        demo_mask=np.arange(room) < places[:, None],
+        puzzle=np.array([each.puzzle_row for each in group], dtype=np.int64),
+    ).batch()
+
+
+def _turned(
+    question: Question, dihedral: int, side: int, room: int, region: Region | None
+) -> tuple[bytes, bytes, bytes]:
+    """The tokens of a question's canvases in one orientation, in the original colours: the input, the inputs
+    and the outputs of the demonstrations, with `room` for more."""
+    canvases = Canvases.empty(1, room, side, region)
+    view = View.of(Augmentation(dihedral))
+    asked, pairs = question.cells
+    view.draw(canvases.inputs[0], asked)
+    for place, (given, answer) in enumerate(pairs):
+        view.draw(canvases.demo_inputs[0, place], given)
+        view.draw(canvases.demo_outputs[0, place], answer)
+    return canvases.inputs.tobytes(), canvases.demo_inputs.tobytes(), canvases.demo_outputs.tobytes()
+
+
+def _tokens(drawn: Iterable[bytes]) -> Tokens:
+    """One after the other, as an array that may be written to."""
+    return np.frombuffer(bytearray().join(drawn), np.uint8)
 
 
 def _most_shown(config: ExperimentConfig) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backend.domain.arc.ballots import ranked
 from backend.domain.arc.grid import Grid
+from backend.domain.arc.votes import ViewVote
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Candidate:
     confidence: float  # mean halting probability of its votes
 
 
-def vote(ballots: Iterable[Ballot]) -> tuple[Candidate, ...]:
+def vote(ballots: Iterable[Ballot | ViewVote]) -> tuple[Candidate, ...]:
     """All different grids, most votes first, then the surest; of equals the one that was seen first."""
     standings = ranked((ballot.grid, ballot.halting_probability) for ballot in ballots)
     return tuple(Candidate(each.answer, each.votes, each.confidence) for each in standings)

@@ -35,14 +35,18 @@ class Region(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """B samples on one square canvas of S cells, with up to K demonstrations each. Token ids, int64."""
+    """B samples on one square canvas of S cells, with up to K demonstrations each.
+
+    Token ids are uint8 and labels int8, so that little is kept and sent; models widen them where they look
+    them up. Any other integer dtype gives the same numbers.
+    """
 
     inputs: Tensor  # (B, S); of a region its cells alone
     labels: Tensor  # (B, S), IGNORE where nothing is scored; of a region its cells alone
     demo_inputs: Tensor  # (B, K, S)
     demo_outputs: Tensor  # (B, K, S), PAD where nothing is
     demo_mask: Tensor  # (B, K) bool, True for real demonstrations
-    puzzle: Tensor  # (B,) row of the puzzle table, 0 where the puzzle is unknown
+    puzzle: Tensor  # (B,) int64, row of the puzzle table, 0 where the puzzle is unknown
     # (N,) int64: where among the B x K places the N demonstrations lie that are to be encoded in this step,
     # after halted slots took their samples. None: look for them on the device, which waits for it.
     places: Tensor | None = None
@@ -65,10 +69,30 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> Batch:
         """On `device`, sent without a wait."""
-        places = None if self.places is None else _send(self.places, device)
-        return self.map(lambda tensor: _send(tensor, device))._replace(places=places)
+        places = None if self.places is None else send(self.places, device)
+        return self.map(lambda tensor: send(tensor, device))._replace(places=places)
+
+    def narrowed(self) -> Batch:
+        """In the dtypes of today: earlier versions kept tokens as int64 in their checkpoints."""
+        tokens = {
+            name: getattr(self, name).to(torch.uint8) for name in ("inputs", "demo_inputs", "demo_outputs")
+        }
+        return self._replace(**tokens, labels=self.labels.to(torch.int8))
+
+    def with_rows(self, rows: Tensor, new: Batch) -> Batch:
+        """These samples with those of `new` (n, ...) in the rows (n,), on the same device."""
+        return Batch.of(
+            old.index_copy(0, rows, taken.to(old.dtype))
+            for old, taken in zip(self.rows, new.rows, strict=True)
+        )
 
 
-def _send(tensor: Tensor, device: torch.device) -> Tensor:
+def labels_of(outputs: Tensor) -> Tensor:
+    """Output tokens as labels, int8: PAD becomes IGNORE."""
+    return outputs.to(torch.int8).masked_fill(outputs == PAD, IGNORE)
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """On `device`, without a wait."""
     # Only pinned memory is copied while the program runs.
     return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)

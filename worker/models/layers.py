@@ -69,7 +69,7 @@ class TokenEmbedding(nn.Module):
         self.weight = nn.Parameter(truncated_normal((tokens, width), width**-0.5, generator))
 
     def forward(self, ids: Tensor) -> Tensor:
-        return F.embedding(ids, self.weight.to(compute_dtype(self.weight)))
+        return F.embedding(ids.long(), self.weight.to(compute_dtype(self.weight)))
 
 
 def rms_norm(x: Tensor) -> Tensor:

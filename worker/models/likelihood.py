@@ -22,7 +22,7 @@ def log_stablemax(logits: Tensor) -> Tensor:
 def prediction_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy (B,) float64 over the labelled tokens, of logits (B, S, V) and labels (B, S)."""
     labelled = labels != IGNORE
-    targets = labels.masked_fill(~labelled, 0)
+    targets = labels.masked_fill(~labelled, 0).long()
     cross_entropy = -log_stablemax(logits).gather(-1, targets[..., None])[..., 0]
     return (cross_entropy * labelled).sum(-1) / labelled.sum(-1).clamp(min=1)
 

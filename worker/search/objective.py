@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from worker.kit.batch import IGNORE, PAD, Batch
+from worker.kit.batch import Batch, labels_of
 from worker.models.context.deterministic import Pairs
 from worker.models.likelihood import prediction_loss
 from worker.models.reasoner import Encoded, Reasoner
@@ -88,7 +88,7 @@ def _asked(pairs: Pairs) -> Batch:
         inputs, outputs = region.cut(inputs), region.cut(outputs)
     return Batch(
         inputs=inputs,
-        labels=outputs.masked_fill(outputs == PAD, IGNORE),
+        labels=labels_of(outputs),
         demo_inputs=none,
         demo_outputs=none,
         demo_mask=pairs.mask.new_zeros(count, 0),

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from backend.domain.experiment import EtrmModel, ExperimentConfig
-from worker.data.batches import BatchStream
+from worker.data.batches import BatchStream, Layout
+from worker.data.loader import Loader, Packed, Sender
 from worker.data.training_data import TrainingData
-from worker.kit.batch import Batch
+from worker.kit.batch import Batch, send
 from worker.kit.device import Device
 from worker.kit.noise import Noise
 from worker.models.build import build_reasoner
@@ -75,6 +77,8 @@ class Learner:
         self.parts = [slice(first, first + size) for first in range(0, count, size)]
         self.streams = {side: BatchStream(data, config, side) for side in data.by_canvas}
         self.slots = {side: Slots(count, stream.demonstrations) for side, stream in self.streams.items()}
+        self._loader = Loader(self.streams, ahead=count)
+        self._sender = Sender(device.torch)
         self.carries: dict[int, list[Carry]] = {}  # side -> one per part
         self.sums = Sums()
         self.objectives = Objectives(config, self.reasoner, self.sums)
@@ -205,18 +209,32 @@ class Learner:
         return list(self.streams)[index]
 
     def _next_batches(self, side: int) -> list[Batch]:
-        """New samples for the free slots of a canvas, per part; the other slots hold nothing of use."""
-        slots = self.slots[side]
-        free = slots.free()
-        batch = self.streams[side].next(self.ranks.exchange(free), self.rows)
-        slots.admit(free, batch.demo_mask.numpy())
+        """The samples in the slots of a canvas, per part, after new ones took the free slots.
+
+        Only the new ones are sent: the others lie on the device already.
+        """
+        slots, layout = self.slots[side], self.streams[side].layout
+        free = slots.free().copy()  # it is written to again by the step that begins here
+        new = self._loader.take(side, self.ranks.exchange(free), self.rows)
+        slots.admit(free, layout.canvases(new).demo_mask)
         only = None if self._encodes_all else free
-        return [
-            batch.map(lambda tensor, part=part: tensor[part])  # type: ignore[misc]
-            ._replace(places=slots.indices(part, only))
-            .to(self.device.torch)
-            for part in self.parts
-        ]
+        batches = []
+        ends = np.cumsum([np.count_nonzero(free[part]) for part in self.parts])
+        for number, (part, of_part) in enumerate(zip(self.parts, np.split(new, ends[:-1]), strict=True)):
+            old = self.carries[side][number].batch if side in self.carries else None
+            batch = self._placed(layout, old, free[part], of_part)
+            places = send(slots.indices(part, only), self.device.torch)
+            batches.append(batch._replace(places=places))
+        return batches
+
+    def _placed(self, layout: Layout, old: Batch | None, free: NDArray[np.bool_], new: Packed) -> Batch:
+        """The samples of a part: `new` ones (n, stride) in its n free slots, the old ones elsewhere."""
+        if old is not None and not len(new):
+            return old
+        taken = layout.batch(self._sender.send(new))
+        if old is None or free.all():
+            return taken
+        return old.with_rows(send(torch.from_numpy(np.flatnonzero(free)), self.device.torch), taken)
 
     @property
     def _encodes_all(self) -> bool:
@@ -281,4 +299,4 @@ def _carry(parts: Any) -> Carry:
     """A carry from the plain tuples that a checkpoint holds."""
     states, steps, halted, batch, context_state, context = parts
     rows = batch[: len(Batch._fields) - 2]  # the other fields are of one step alone
-    return Carry(States(*states), steps, halted, Batch.of(rows), context_state, context)
+    return Carry(States(*states), steps, halted, Batch.of(rows).narrowed(), context_state, context)

@@ -30,8 +30,8 @@ class Slots:
         return free
 
     def admit(self, free: NDArray[np.bool_], demonstrations: NDArray[np.bool_]) -> None:
-        """New samples with these demonstrations (B, K) take the free slots."""
-        self.demonstrations[free] = demonstrations[free]
+        """New samples with these demonstrations (n, K) take the n free slots, in order."""
+        self.demonstrations[free] = demonstrations
 
     def indices(self, rows: slice, only: NDArray[np.bool_] | None) -> Tensor:
         """Indices (N,) int64 among (rows x K) where demonstrations lie, of all slots or of `only` (B,)."""

@@ -9,7 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from backend.domain.arc.grid import Grid
 
@@ -26,8 +26,7 @@ DIHEDRAL_NAMES = (
 TRACED_GRIDS = 1000  # candidates of a test input whose grids a trace keeps, by rank; older traces: 50
 
 
-@dataclass(frozen=True, slots=True)
-class ViewVote:
+class ViewVote(NamedTuple):
     """The vote of one view, in the colours and the orientation of the original."""
 
     view: int  # index of the augmentation; 0 is the identity

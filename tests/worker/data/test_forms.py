@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backend.domain.arc.files import read_built_in
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Pair, Task, TestPair
-from worker.data.augment import Augmentation, augmentation
+from worker.data.augment import Augmentation, Drawn, augmentation
 from worker.data.forms import Looks, distinct_forms
 from worker.data.tokens import as_cells
 
@@ -49,9 +49,9 @@ def test_augmentations_have_one_key_just_where_every_grid_of_the_task_is_equal(
     task: Task, chosen: list[Augmentation]
 ) -> None:
     looks = Looks(map(as_cells, task.visible_grids))
-    seen: dict[tuple[Grid, ...], set[tuple[int, ...]]] = defaultdict(set)
-    for view in chosen:
-        seen[drawn(task, view)].add(looks.key(view))
+    seen: dict[tuple[Grid, ...], set[int]] = defaultdict(set)
+    for view, key in zip(chosen, looks.keys(Drawn.of(chosen)), strict=True):
+        seen[drawn(task, view)].add(key)
     assert all(len(keys) == 1 for keys in seen.values())
     assert len({key for keys in seen.values() for key in keys}) == len(seen)
 

@@ -16,6 +16,7 @@ from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ENCODERS
 from tests.support.records.tiny_runs import Memory, tiny
 from worker.data import training_data
+from worker.data.batches import BatchStream
 from worker.data.sets import BuiltinTasks
 from worker.kit.batch import Batch
 from worker.kit.device import open_device
@@ -122,3 +123,41 @@ def test_blocks_are_compiled_only_where_that_computes_right(
     ]
     assert blocks
     assert [each._compiled_call_impl is not None for each in blocks] == [compiles] * len(blocks)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_slots_hold_what_whole_batches_would_have_put_there(
+    accumulate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New samples alone are sent; kept ones stay on the device, for every step and part."""
+    learner = learner_of("deterministic", accumulate=accumulate)
+    config = learner.config
+    data = training_data.build(config, BuiltinTasks())
+    simple = {side: BatchStream(data, config, side) for side in learner.streams}
+    held: dict[int, Batch] = {}
+    kept_some = 0
+
+    def checked(side: int) -> list[Batch]:
+        nonlocal kept_some
+        free = torch.from_numpy(learner.slots[side].free().copy())
+        dense, old = simple[side].next(free.numpy()), held.get(side)
+        rows = dense.rows if old is None else _merged(free, dense, old)
+        held[side] = Batch.of(rows)
+        kept_some += old is not None and not free.all()
+        batches = next_batches(side)
+        for at, fields in enumerate(zip(*(batch.rows for batch in batches), strict=True)):
+            assert torch.equal(torch.cat(fields).to(rows[at].dtype), rows[at]), Batch._fields[at]
+        return batches
+
+    next_batches = learner._next_batches
+    monkeypatch.setattr(learner, "_next_batches", checked)
+    for _ in range(40):
+        learner.advance()
+    assert kept_some > 20
+
+
+def _merged(free: torch.Tensor, new: Batch, old: Batch) -> tuple[torch.Tensor, ...]:
+    return tuple(
+        torch.where(free.view(-1, *(1,) * (kept.dim() - 1)), taken, kept)
+        for taken, kept in zip(new.rows, old.rows, strict=True)
+    )

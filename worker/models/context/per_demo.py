@@ -64,7 +64,7 @@ class GridEmbedding(nn.Module):
         side = round(inputs.shape[1] ** 0.5)
         position = (self.row[:side, None] + self.column[:side]).flatten(0, 1)
         grids = (
-            F.embedding(grid, self.colour) + position + channel
+            F.embedding(grid.long(), self.colour) + position + channel
             for grid, channel in zip((inputs, outputs), self.channel, strict=True)
         )
         return torch.cat(tuple(grids), dim=1).to(compute_dtype(self.colour))
