@@ -155,7 +155,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     length, head_width = query.shape[-2:]
     learns = query.requires_grad and query.device.type == "cpu" and query.dtype == torch.bfloat16
-    if learns and head_width <= MAX_NARROW_HEAD and len(query) and _fused_cpu_takes_bf16():
+    is_narrow = head_width <= MAX_NARROW_HEAD and len(query) > 0 and not torch.compiler.is_compiling()
+    if learns and is_narrow and _fused_cpu_takes_bf16():
         narrow: Tensor = _WideBackward.apply(query, key, value)  # type: ignore[no-untyped-call]
         return narrow
     if learns and length <= MAX_BY_PRODUCTS * head_width:
