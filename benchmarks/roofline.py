@@ -38,8 +38,8 @@ LAUNCH_SECONDS = 5e-6  # of the host, per operator: a usual figure, not measured
 # Operators that only give another view or fresh memory, or ask where a tensor is.
 FREE = {
     "alias", "as_strided", "detach", "device", "empty", "empty_like", "empty_strided", "expand", "permute",
-    "select", "slice", "split", "split_with_sizes", "squeeze", "t", "transpose", "unbind", "unsqueeze", "view",
-    "_unsafe_view", "_reshape_alias", "new_empty", "new_empty_strided", "resize_", "set_",
+    "select", "slice", "split", "split_with_sizes", "squeeze", "t", "transpose", "unbind", "unsqueeze",
+    "view", "_unsafe_view", "_reshape_alias", "new_empty", "new_empty_strided", "resize_", "set_",
 }  # fmt: skip
 PRODUCTS = {"mm", "addmm", "bmm", "baddbmm"}
 
@@ -195,8 +195,8 @@ def page(config: ExperimentConfig, encoded: int) -> str:
         "",
         f"One step of the deterministic encoder, D = {width}, {samples} samples on {SIDE} x {SIDE},",
         f"{encoded} demonstrations, bf16, forward, backward and optimiser; counted by",
-        f"`python -m benchmarks.roofline` with PyTorch {torch.__version__.partition('+')[0]} on tensors without",
-        f"content. The times are bounds for one {CARD} ({CARD_FLOPS / 1e12:.0f} TFLOP/s dense bf16,",
+        f"`python -m benchmarks.roofline` with PyTorch {torch.__version__.partition('+')[0]} on tensors",
+        f"without content. The times are bounds for one {CARD} ({CARD_FLOPS / 1e12:.0f} TFLOP/s dense bf16,",
         f"{CARD_BYTES / 1e12:.2f} TB/s by its data sheet); nothing was measured on one.",
         "",
         "| | counted | bound on the card |",
@@ -220,8 +220,8 @@ def page(config: ExperimentConfig, encoded: int) -> str:
         f"  the rest one after the other: {fused:.2f} s, {samples / fused:,.0f} samples/s, "
         f"{by_products / fused:.0%} of the peak.",
         "  Expect `training.compile` between the two.",
-        f"- Launching takes the host {launches * LAUNCH_SECONDS / fused:.0%} of the fused step: at this size CUDA",
-        "  graphs have next to nothing to win. Parts of a batch (`training.accumulate`) each launch again.",
+        f"- Launching takes the host {launches * LAUNCH_SECONDS / fused:.0%} of the fused step: at this size",
+        "  CUDA graphs have next to nothing to win. Parts of a batch (`training.accumulate`) each launch again.",
         "- Attention going backward computes its scores again: counted here, not in the formula.",
         "",
         "The operators launched most: "

@@ -17,7 +17,6 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 NORM_EPSILON = 1e-5
@@ -155,8 +154,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     length, head_width = query.shape[-2:]
     learns = query.requires_grad and query.device.type == "cpu" and query.dtype == torch.bfloat16
-    is_narrow = head_width <= MAX_NARROW_HEAD and len(query) > 0 and not torch.compiler.is_compiling()
-    if learns and is_narrow and _fused_cpu_takes_bf16():
+    if learns and head_width <= MAX_NARROW_HEAD and len(query) and _fused_cpu_takes_bf16():
         narrow: Tensor = _WideBackward.apply(query, key, value)  # type: ignore[no-untyped-call]
         return narrow
     if learns and length <= MAX_BY_PRODUCTS * head_width:
@@ -176,8 +174,7 @@ class _WideBackward(torch.autograd.Function):
         return mixed  # type: ignore[no-any-return]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
         *tensors, log_sum = ctx.saved_tensors
         query, key, value, mixed = (tensor.float() for tensor in tensors)
         gradients = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
