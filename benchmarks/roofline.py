@@ -221,7 +221,7 @@ def page(config: ExperimentConfig, encoded: int) -> str:
         f"{by_products / fused:.0%} of the peak.",
         "  Expect `training.compile` between the two.",
         f"- Launching takes the host {launches * LAUNCH_SECONDS / fused:.0%} of the fused step: at this size",
-        "  CUDA graphs have next to nothing to win. Parts of a batch (`training.accumulate`) each launch again.",
+        "  CUDA graphs have next to nothing to win. Parts of a batch (`training.accumulate`) launch again.",
         "- Attention going backward computes its scores again: counted here, not in the formula.",
         "",
         "The operators launched most: "

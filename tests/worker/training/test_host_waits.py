@@ -39,6 +39,8 @@ HANDING_OVER = {
     Tensor.cpu, Tensor.item, Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__bool__, Tensor.__float__,
     Tensor.__index__, Tensor.__int__,
 }  # fmt: skip
+# A copy of numbers of the host's, from memory that is not pinned: the device is waited for.
+FILLING = {Tensor.new_tensor, torch.as_tensor, torch.tensor}
 INDEXING = {"aten.index", "aten.index_put", "aten.index_put_", "aten._index_put_impl_"}
 
 
@@ -64,7 +66,7 @@ class _Methods(TorchFunctionMode):
         self.note = note
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in HANDING_OVER:
+        if func in HANDING_OVER or func in FILLING:
             self.note(func.__name__)
         return func(*args, **(kwargs or {}))
 
