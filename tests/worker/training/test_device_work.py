@@ -122,3 +122,9 @@ def test_blocks_are_compiled_only_where_that_computes_right(
     ]
     assert blocks
     assert [each._compiled_call_impl is not None for each in blocks] == [compiles] * len(blocks)
+
+
+def test_nothing_is_compiled_on_a_cpu_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert not open_device(tiny("etrm").training).can_compile
