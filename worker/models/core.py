@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -52,8 +51,7 @@ class Recursion(nn.Module):
 
     def forward(self, states: States, x: Tensor, rope: Rope, whole_gradient: bool = False) -> States:
         """States after one ACT step on input x (B, L, D)."""
-        is_compiled = any(block._compiled_call_impl is not None for block in self.blocks)
-        with nullcontext() if is_compiled else cast_once(self.blocks, x.dtype):
+        with cast_once(self.blocks, x.dtype):
             with torch.set_grad_enabled(whole_gradient and torch.is_grad_enabled()):
                 for _ in range(self.h_cycles - 1):
                     states = self._cycle(states, x, rope)
