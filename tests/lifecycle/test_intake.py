@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from backend.db.session import Writes, reading_scope, session_scope, watch_writes, writes
 from backend.domain.records import MetricFrame
 from backend.kit.errors import Unavailable
+from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.lifecycle.intake import Call, Intake
 from backend.metrics import service as series
@@ -50,7 +51,7 @@ def opened(engine: Engine, told: Told) -> Iterator[Intake]:
 def external(engine: Engine, *metrics: str) -> str:
     """A run that logs, at step 0 of these metrics."""
     with session_scope(engine) as session:
-        run_id = runs.create_external(session, "mine", {}).id
+        run_id = external_runs.create(session, "mine", {}).id
         if metrics:
             series.append(session, run_id, frame(0, *metrics))
     return run_id
@@ -114,7 +115,7 @@ def test_what_is_wrong_with_a_call_is_its_own_affair(engine: Engine, told: Told)
     good, other, over, fresh = (external(engine, *METRICS) for _ in range(4))
     unstarted = external(engine)
     with session_scope(engine) as session:
-        runs.finish_external(session, over)
+        external_runs.finish(session, over)
     calls = [
         call(good, 1),
         call("nobodyhere", 1),

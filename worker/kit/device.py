@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -31,10 +32,13 @@ class Device:
 
     @property
     def can_compile(self) -> bool:
-        """Whether torch.compile can be trusted. With PyTorch 2.13, x86 CPUs without AVX-512 compute NaN
-        (AVX2) or cannot build it (older)."""
+        """Whether torch.compile can be used. On a CPU it wants a C++ compiler, and with PyTorch 2.13 x86 CPUs
+        without AVX-512 compute NaN (AVX2) or cannot build it (older)."""
+        if self.torch.type != "cpu":
+            return True
         is_x86 = platform.machine().lower() in ("x86_64", "amd64")
-        return self.torch.type != "cpu" or not is_x86 or "AVX512" in torch.backends.cpu.get_cpu_capability()
+        is_right = not is_x86 or "AVX512" in torch.backends.cpu.get_cpu_capability()
+        return is_right and shutil.which(os.environ.get("CXX", "g++")) is not None
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context every forward pass runs in."""

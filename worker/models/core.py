@@ -14,6 +14,7 @@ from worker.models.layers import (
     Block,
     Rope,
     TokenEmbedding,
+    cast_once,
     compute_dtype,
     embedding_scale,
     rope_table,
@@ -50,10 +51,11 @@ class Recursion(nn.Module):
 
     def forward(self, states: States, x: Tensor, rope: Rope, whole_gradient: bool = False) -> States:
         """States after one ACT step on input x (B, L, D)."""
-        with torch.set_grad_enabled(whole_gradient and torch.is_grad_enabled()):
-            for _ in range(self.h_cycles - 1):
-                states = self._cycle(states, x, rope)
-        return self._cycle(states, x, rope)
+        with cast_once(self.blocks, x.dtype):
+            with torch.set_grad_enabled(whole_gradient and torch.is_grad_enabled()):
+                for _ in range(self.h_cycles - 1):
+                    states = self._cycle(states, x, rope)
+            return self._cycle(states, x, rope)
 
     def _cycle(self, states: States, x: Tensor, rope: Rope) -> States:
         y, z = states

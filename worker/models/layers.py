@@ -9,9 +9,10 @@ the model moves to later.
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ NORM_EPSILON = 1e-5
 ROPE_BASE = 10_000.0
 INNER_MULTIPLE = 256
 MAX_BY_PRODUCTS = 10  # head widths; measured, see `attend`
+MAX_NARROW_HEAD = 32  # numbers; measured at 16 and 64, see `attend`
 # Standard deviation of a standard normal cut off at -2 and 2.
 TRUNCATED_STD = 0.87962566103423978
 
@@ -55,10 +57,50 @@ class Linear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(truncated_normal((outputs, inputs), inputs**-0.5, generator))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.cast: Tensor | None = None  # the weight in the dtype of x, inside `cast_once`
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        return F.linear(x, self.weight.to(x.dtype), bias)
+        return F.linear(x, self._weight(x.dtype), bias)
+
+    def _weight(self, dtype: torch.dtype) -> Tensor:
+        if self.cast is None:
+            return self.weight.to(dtype)
+        if not (self.weight.requires_grad and torch.is_grad_enabled()):
+            return self.cast
+        weight: Tensor = _CastBefore.apply(self.weight, self.cast)  # type: ignore[no-untyped-call]
+        return weight
+
+
+class _CastBefore(torch.autograd.Function):
+    """A weight's copy in another dtype, made before. Each use passes its gradient on in the weight's dtype,
+    as a cast of its own would."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, cast: Tensor) -> Tensor:
+        ctx.dtype = weight.dtype
+        return cast.view_as(cast)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        return gradient.to(ctx.dtype), None
+
+
+@contextmanager
+def cast_once(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Inside, the linear maps of `module`, used many times, share one copy of each weight in `dtype`.
+
+    No number changes. The weights must not change inside.
+    """
+    linears = [each for each in module.modules() if isinstance(each, Linear) and each.weight.dtype != dtype]
+    try:
+        with torch.no_grad():
+            for linear in linears:
+                linear.cast = linear.weight.to(dtype)
+        yield
+    finally:
+        for linear in linears:
+            linear.cast = None
 
 
 class TokenEmbedding(nn.Module):
@@ -107,16 +149,38 @@ def rotate(x: Tensor, rope: Rope) -> Tensor:
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Scaled dot-product attention without a mask, each (B, heads, L, head width).
 
-    On a CPU in bf16, forward and backward together are faster by plain products than in the fused kernel
-    while the scores are small; forward alone never is. See docs/decisions/speed.md.
+    On a CPU in bf16 the fused kernel is fast forward and slow backward: narrow heads take it backward in
+    float32, wide ones are faster by plain products while the scores are small. See docs/decisions/speed.md.
     """
     length, head_width = query.shape[-2:]
-    learns = query.requires_grad and length <= MAX_BY_PRODUCTS * head_width
-    if learns and query.device.type == "cpu" and query.dtype == torch.bfloat16:
+    learns = query.requires_grad and query.device.type == "cpu" and query.dtype == torch.bfloat16
+    if learns and head_width <= MAX_NARROW_HEAD and len(query) and _fused_cpu_takes_bf16():
+        narrow: Tensor = _WideBackward.apply(query, key, value)  # type: ignore[no-untyped-call]
+        return narrow
+    if learns and length <= MAX_BY_PRODUCTS * head_width:
         scores = query * head_width**-0.5 @ key.mT
         mixed: Tensor = scores.softmax(-1) @ value
         return mixed
     return _attend(query, key, value)
+
+
+class _WideBackward(torch.autograd.Function):
+    """PyTorch's fused attention on a CPU: forward in the dtype of its inputs, backward in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        mixed, log_sum = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, key, value)
+        ctx.save_for_backward(query, key, value, mixed, log_sum)
+        return mixed  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        *tensors, log_sum = ctx.saved_tensors
+        query, key, value, mixed = (tensor.float() for tensor in tensors)
+        gradients = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
+            gradient.float(), query, key, value, mixed, log_sum, 0.0, False
+        )
+        return tuple(each.to(gradient.dtype) for each in gradients)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:

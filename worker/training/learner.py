@@ -39,6 +39,7 @@ from worker.training.ranks import ALONE, Ranks
 from worker.training.slots import Slots
 from worker.training.sums import Sums
 
+MAX_COMPILED = 64  # forms of one block: canvases, each with and without gradient
 _SIDE_SALT = 0x51DE  # keeps the choice of canvases apart from other draws of the same seed
 
 
@@ -287,12 +288,19 @@ class Learner:
 
 
 def _compile_blocks(reasoner: Reasoner) -> None:
-    """Compile each block at its first use; names of weights stay as they are."""
+    """Compile each block at its first use; names of weights stay as they are.
+
+    The core's blocks are compiled for each canvas, with and without gradient; an encoder's for any number of
+    demonstrations, which changes from step to step.
+    """
     if torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(True)  # the compiler is to know it, too
+    # By default a function of more than 8 shapes is no longer compiled: 5 canvases already have 10.
+    torch._dynamo.config.recompile_limit = MAX_COMPILED
+    of_core = set(reasoner.core.modules())
     for module in reasoner.modules():
         if isinstance(module, Block):
-            module.compile()
+            module.compile(dynamic=False if module in of_core else None)
 
 
 def _carry(parts: Any) -> Carry:

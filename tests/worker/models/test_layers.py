@@ -7,6 +7,7 @@ from worker.models.layers import (
     Linear,
     Residual,
     SwiGLU,
+    cast_once,
     rms_norm,
     rope_table,
     rotate,
@@ -94,3 +95,25 @@ def test_norm_stands_after_the_sum_or_before_the_branch() -> None:
     assert torch.equal(post.after(x, branch), rms_norm(x + branch))
     assert torch.equal(pre.before(x), rms_norm(x))
     assert torch.allclose(pre.after(x, branch), x + 0.5 * branch)
+
+
+def test_sharing_one_copy_of_the_weights_changes_no_number() -> None:
+    layer, x = SwiGLU(32, 4, generator()), torch.randn(3, 32, generator=generator()).bfloat16()
+
+    def results() -> list[torch.Tensor]:
+        layer.zero_grad()
+        with torch.no_grad():
+            first = layer(x)
+        twice = layer(layer(first))
+        twice.sum().backward()
+        gradients = [parameter.grad for parameter in layer.parameters() if parameter.grad is not None]
+        assert len(gradients) == 2
+        return [first, twice, *gradients]
+
+    alone = results()
+    with cast_once(layer, torch.bfloat16):
+        together = results()
+    assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
+    assert layer.down.cast is None
+    layer.down.weight.data.zero_()
+    assert not layer(x).any()

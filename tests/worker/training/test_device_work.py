@@ -94,18 +94,23 @@ def test_rounding_is_to_a_neighbour_and_right_in_the_mean(value: float, seed: in
     assert torch.equal(rounded, round_stochastically(values, seed).double())
 
 
-# Both are of torch about itself.
+# All are of torch about itself.
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
-def test_compiled_blocks_compute_the_same() -> None:
-    plain, compiled = learner_of("deterministic"), learner_of("deterministic", compile=True)
+@pytest.mark.filterwarnings("ignore:(?s).*lru_cache:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*autograd.function.Function:DeprecationWarning")
+@pytest.mark.parametrize(("precision", "close"), [("fp32", 1e-4), ("bf16", 1e-2)])
+def test_compiled_blocks_compute_the_same(precision: str, close: float) -> None:
+    plain = learner_of("deterministic", precision=precision)
+    compiled = learner_of("deterministic", precision=precision, compile=True)
     if not compiled.device.can_compile:
         pytest.skip("nothing is compiled on this CPU")
     for learner in (plain, compiled):
         for _ in range(4):
             learner.advance()
     one, other = plain.read(), compiled.read()
-    assert other["loss"] == pytest.approx(one["loss"], rel=1e-4)
+    for name in ("loss", "gradient_norm/all"):
+        assert other[name] == pytest.approx(one[name], rel=close if name == "loss" else 10 * close)
     assert list(plain.reasoner.state_dict()) == list(compiled.reasoner.state_dict())
 
 
@@ -161,3 +166,9 @@ def _merged(free: torch.Tensor, new: Batch, old: Batch) -> tuple[torch.Tensor, .
         torch.where(free.view(-1, *(1,) * (kept.dim() - 1)), taken, kept)
         for taken, kept in zip(new.rows, old.rows, strict=True)
     )
+
+
+def test_nothing_is_compiled_on_a_cpu_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert not open_device(tiny("etrm").training).can_compile

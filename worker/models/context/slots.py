@@ -7,6 +7,7 @@ tells context tokens apart by their place, and the same task should get the same
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backend.domain.experiment import CoreConfig
@@ -97,5 +98,6 @@ def _places(canvas: Tensor) -> Tensor:
     side = round(canvas.shape[1] ** 0.5)
     along = torch.arange(side, device=canvas.device) * (2 / (MAX_SIDE - 1)) - 1
     rows, columns = torch.meshgrid(along, along, indexing="ij")
-    cells = torch.stack((rows.flatten(), columns.flatten(), torch.ones_like(rows).flatten()), dim=-1)
-    return torch.cat((cells * cells.new_tensor((1, 1, -1)), cells))
+    places = torch.stack((rows.flatten(), columns.flatten()), dim=-1)
+    # Filled on the device: to send a number of the host's there would wait for it.
+    return torch.cat([F.pad(places, (0, 1), value=side_of_pair) for side_of_pair in (-1.0, 1.0)])
