@@ -1,18 +1,14 @@
-"""How fast training is: a plain transcription, the faithful mode, the efficient one. JSON lines.
+"""Training: samples a second of a plain transcription, the faithful mode and the efficient one.
 
-plain: benchmarks/plain.py. faithful: the lab as published (30 x 30, every place for a demonstration
+plain: benchmarks/model/plain.py. faithful: the lab as published (30 x 30, every place for a demonstration
 encoded). efficient: the lab with the smallest canvas that holds a task, the demonstrations there are, and
 bf16 where it is faster on this device. All in one run, in turns; medians. A mode of several canvases gives
 each its turns, and its seconds per step are their mean, weighted by how often training draws each canvas.
-
-    python -m benchmarks.bench_train [--extra FOLDER_OR_FILE] [--size published] [--batch 4] [--rounds 3]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -21,8 +17,10 @@ from typing import Any
 import torch
 
 from benchmarks.flops import peak_of
-from benchmarks.profile_step import profile_step
-from benchmarks.training_modes import (
+from benchmarks.kit.question import Question, run
+from benchmarks.kit.records import OURS
+from benchmarks.model.profile_step import profile_step
+from benchmarks.model.training_modes import (
     BUCKETS,
     PUBLISHED_CANVAS,
     Mode,
@@ -53,7 +51,6 @@ def efficient(tasks: Tasks, size: str, batch: int, gpu: bool) -> Product:
         timed(racer, PROBED)
     laps = [(timed(racers[0], PROBED), timed(racers[1], PROBED)) for _ in range(3)]
     fp32, bf16 = (statistics.median(column) for column in zip(*laps, strict=True))
-    emit({"size": size, "probe": "precision", "canvas": PROBED, "bf16_over_fp32": round(fp32 / bf16, 2)})
     return racers[int(bf16 < fp32)]
 
 
@@ -72,7 +69,9 @@ def modes(tasks: Tasks, size: str, batch: int, gpu: bool) -> list[Mode]:
     ]
 
 
-def measure(tasks: Tasks, size: str, batch: int, rounds: int, gpu: bool, with_profile: bool) -> None:
+def measure_size(
+    question: Question, tasks: Tasks, size: str, batch: int, rounds: int, gpu: bool, with_profile: bool
+) -> None:
     """All modes of one size, in turns."""
     contenders = modes(tasks, size, batch, gpu)
     seconds: dict[tuple[str, int], list[float]] = defaultdict(list)
@@ -85,54 +84,38 @@ def measure(tasks: Tasks, size: str, batch: int, rounds: int, gpu: bool, with_pr
                 memory[mode.name] = max(memory[mode.name], *peak)
                 if not (gpu and each == 0):  # the first round compiles
                     seconds[mode.name, side].append(taken)
-    rates: dict[str, float] = {}
     for mode in contenders:
-        medians = {side: statistics.median(seconds[mode.name, side]) for side in mode.shares}
-        mean = sum(share * medians[side] for side, share in mode.shares.items())
-        rates[mode.name] = mode.batch_size / mean
-        line = describe(mode, size) | {
-            "samples_per_s": round(rates[mode.name], 3),
-            "seconds_per_step": round(mean, 4),
-            "seconds_per_step_by_canvas": {side: round(each, 4) for side, each in medians.items()},
-            "ratio_to_plain": round(rates[mode.name] / rates["plain"], 2),
-            "ratio_to_faithful": round(rates[mode.name] / rates.get("faithful", rates[mode.name]), 2),
-            "peak_memory_bytes": memory[mode.name],
-            **work(mode, mean, gpu),
-        }
-        if mode.name == "plain":
-            del line["ratio_to_faithful"]
-        emit(line)
+        turns = zip(*(seconds[mode.name, side] for side in mode.shares), strict=True)
+        shares = list(mode.shares.values())
+        steps = [sum(share * taken for share, taken in zip(shares, turn, strict=True)) for turn in turns]
+        case, name = f"{size} size", subject(mode)
+        samples = [mode.batch_size / step for step in steps]
+        question.add(case, "samples/s", samples, name, note=describe(mode))
+        question.add(f"{case}, a step", "ms", [1000 * step for step in steps], name)
+        done = sum(share * mode.flops(side) for side, share in mode.shares.items())
+        rates = [done / step / 1e12 for step in steps]
+        question.add(f"{case}, products", "TFLOP/s", rates, name)
+        peak = peak_of(torch.cuda.get_device_name()) if gpu else None
+        if peak:
+            question.add(f"{case}, share of the peak", "%", [1e14 * rate / peak for rate in rates], name)
+        question.add(f"{case}, memory", "MB", [memory[mode.name] / 1e6], name)
     if with_profile or gpu:
         for mode in contenders[1:]:
             side = max(mode.shares, key=lambda side, mode=mode: mode.shares[side])  # type: ignore[misc]
-            emit(describe(mode, size) | {"profile_of_canvas": side} | profile_step(lambda: mode.step(side)))  # noqa: B023
+            profile = profile_step(lambda: mode.step(side))  # noqa: B023
+            for kind, share in profile["shares_by_kind"].items():
+                case = f"{size} size, canvas {side}: {kind}"
+                question.add(case, "% of a step", [100 * share], subject(mode))
 
 
-def describe(mode: Mode, size: str) -> dict[str, Any]:
+def subject(mode: Mode) -> str:
+    return "floor: plain transcription" if mode.name == "plain" else f"{OURS}, {mode.name}"
+
+
+def describe(mode: Mode) -> str:
     device = open_device(_training(mode))
-    return {
-        "mode": mode.name,
-        "size": size,
-        "device": device.name if device.torch.type == "cuda" else f"{device.name}, {platform.machine()}",
-        "threads": torch.get_num_threads(),
-        "batch": mode.batch_size,
-        "precision": mode.precision,
-        "canvas_shares": {side: round(share, 3) for side, share in mode.shares.items()},
-    }
-
-
-def work(mode: Mode, seconds: float, gpu: bool) -> dict[str, Any]:
-    """Operations per second, and on a GPU their share of the card's peak."""
-    done = sum(share * mode.flops(side) for side, share in mode.shares.items()) / seconds
-    peak = peak_of(torch.cuda.get_device_name()) if gpu else None
-    return {
-        "tflop_per_s": round(done / 1e12, 3),
-        "share_of_peak": None if peak is None else round(done / peak, 3),
-    }
-
-
-def emit(line: dict[str, Any]) -> None:
-    print(json.dumps(line), flush=True)
+    on = device.name if device.torch.type == "cuda" else f"{torch.get_num_threads()} threads"
+    return f"{on}, batch {mode.batch_size}, {mode.precision}"
 
 
 def _training(mode: Mode) -> Any:
@@ -143,25 +126,24 @@ def _update_training(config: Any, **values: object) -> Any:
     return config.model_copy(update={"training": config.training.model_copy(update=values)})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--extra", type=Path, help="more tasks, in Kaggle's form: a file or a folder")
-    parser.add_argument("--size", choices=SIZES, action="append", help="default: both")
-    parser.add_argument("--batch", type=int, help="samples per step; default: 2 and 16, on a GPU 256")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of every mode on each of its canvases")
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--extra", type=Path, help="More tasks, in Kaggle's form: a file or a folder.")
+    parser.add_argument("--size", choices=SIZES, action="append", help="Default: both; with --quick: quick.")
+    parser.add_argument("--batch", type=int, help="Samples per step; default: 2 and 16, on a GPU 256.")
+    parser.add_argument("--rounds", type=int, help="Turns of every mode on each of its canvases; default 3.")
     parser.add_argument(
-        "--profile", action="store_true", help="what a step spends its time on; always on a GPU"
+        "--profile", action="store_true", help="What a step spends its time on; always on a GPU."
     )
-    chosen = parser.parse_args()
+
+
+def measure(question: Question, chosen: argparse.Namespace) -> None:
     gpu = torch.cuda.is_available()
     tasks = Tasks(chosen.extra)
-    emit({"mix": {name: len(tasks.source.tasks(name)) for name in tasks.training_sets}, "gpu": gpu})
-    for size in chosen.size or SIZES:
+    for size in chosen.size or (SIZES[1:] if question.quick else SIZES):
         batch = chosen.batch or (GPU_BATCH if gpu else CPU_BATCH[size])
-        measure(tasks, size, batch, chosen.rounds, gpu, chosen.profile)
+        rounds = chosen.rounds or (1 if question.quick else 3)
+        measure_size(question, tasks, size, batch, rounds, gpu, chosen.profile)
 
 
 if __name__ == "__main__":
-    main()
+    run(__file__, __doc__, measure, options)
