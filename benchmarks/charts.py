@@ -1,6 +1,6 @@
 """Charts: one call for 20 curves of any length, 1,000 points of each drawn.
 
-20 runs with one metric of 1,000 to 1,000,000 points, by `GET /api/v1/compare/series`, over an open connection.
+20 runs with one metric of 1,000 to 1,000,000 points, by `GET /api/v1/compare/series` over an open connection.
 One point of each run stands out: a chart that lost it would be wrong. Memory is the most that the server held
 during a call, less what it held before. Peers: the call that their own page makes for the same chart.
 Floor: the least and the greatest value of 500 buckets of each curve, in one query over a row for each point.
@@ -44,7 +44,7 @@ def measure(question: Question, options: argparse.Namespace) -> None:
     with databases() as urls:
         for database, url in urls.items():
             engine = make_engine(url)
-            shown = lengths if database == SQLITE else lengths[:3]
+            shown = lengths if database == SQLITE else lengths[: 2 if question.quick else 3]
             ids = {length: [add_run(engine, length, number) for number in range(RUNS)] for length in shown}
             engine.dispose()
             of_lengths(question, url, database, ids)
@@ -133,7 +133,8 @@ def floor(question: Question, length: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         connection = sqlite3.connect(Path(folder) / "rows.sqlite3")
         connection.execute(
-            "CREATE TABLE point (run integer, step integer, value real, PRIMARY KEY (run, step)) WITHOUT ROWID"
+            "CREATE TABLE point (run integer, step integer, value real, "
+            "PRIMARY KEY (run, step)) WITHOUT ROWID"
         )
         rows = ((number, step, 1 / (1 + step)) for number in range(RUNS) for step in range(length))
         connection.executemany("INSERT INTO point VALUES (?, ?, ?)", rows)

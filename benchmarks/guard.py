@@ -2,11 +2,11 @@
 
     python -m benchmarks.guard        prints the ratios and their limits
 
-`tests/benchmarks/test_guard.py` holds them to it in every run of the tests. Both sides of a ratio take turns and
-are measured in the processor's time, so a busy machine slows both and waiting counts for neither; the median of
-the turns counts, so single disturbed turns do not. What remains are caches that others empty and other
-processors: over ten runs, idle and at a load of 9, no ratio moved by more than its `why` says. The factor is
-2 or more everywhere: the guard is for what makes something several times slower, the report for the rest.
+`tests/benchmarks/test_guard.py` holds them to it in every run of the tests. Both sides of a ratio take turns
+and are measured in the processor's time, so a busy machine slows both and waiting counts for neither; the
+median of the turns counts, so single disturbed turns do not. What remains are caches that others empty, and
+other processors. The factor is 2 or more everywhere: the guard is for what becomes several times slower, the
+report for the rest.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Ratio:
 
 
 class Bench:
-    """A migrated SQLite file with two runs of ten curves, a short and a long one, and a file of plain rows."""
+    """A migrated SQLite file with two runs of ten curves, a short and a long one; and a file of rows."""
 
     def __init__(self, folder: Path) -> None:
         url = f"sqlite:///{folder / 'guard.sqlite3'}"

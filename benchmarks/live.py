@@ -65,7 +65,7 @@ def measure(question: Question, chosen: argparse.Namespace) -> None:
         for database in DATABASES:
             with lab(urls[database], lambda url: many_runs(url, 200)) as running:
                 # Five minutes for the slope of the memory once; half a minute tells the rest.
-                seconds = lasting if database == DATABASES[0] else min(lasting, 60.0)
+                seconds = lasting if database == DATABASES[0] else min(lasting, 30.0)
                 of_database(question, running, subject(database), chosen, seconds)
 
 

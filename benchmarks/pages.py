@@ -37,6 +37,7 @@ from tests.support.pages.browser import ARGUMENTS, executable
 Found = dict[str, float | None]
 
 QUICK = {"run", "runs"}
+SHOWN = {"run", "compare 20", "runs", "gallery"}  # unless told otherwise
 UNITS = {"cls": "layout shift", "bytes": "bytes", "requests": "requests"}
 BARS = {  # of the page of a run
     ("cold", "visible"): at_most(500),
@@ -110,13 +111,15 @@ SCROLL = """() => new Promise((resolve) => {
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--times", type=int, help="Visits of each page; default 5, with --quick 1.")
-    parser.add_argument("--pages", default="", help="Only these, separated by commas.")
+    parser.add_argument("--times", type=int, help="Visits of each page; default 3, with --quick 1.")
+    parser.add_argument("--pages", default="", help="Only these, separated by commas; all: every one.")
 
 
 def measure(question: Question, chosen: argparse.Namespace) -> None:
-    wanted = {name for name in chosen.pages.split(",") if name} or (QUICK if question.quick else set())
-    times = chosen.times or (1 if question.quick else 5)
+    wanted = {name for name in chosen.pages.split(",") if name} or (QUICK if question.quick else SHOWN)
+    if "all" in wanted:
+        wanted = set()
+    times = chosen.times or (1 if question.quick else 3)
     with databases([SQLITE]) as urls, floor_server() as floor:
         ids = busy_year(urls[SQLITE], 200 if question.quick else 2_000, 3 if question.quick else 50)
         with lab(urls[SQLITE]) as running:

@@ -1,9 +1,9 @@
 """Recorder: points a second until they can be read, how long a call blocks, bytes on disk.
 
-In process: 1,000,000 points in one append; and calls of one step with 10 metrics, as fast as a loop can, by the
-recorder of trainings with its journal, until all is stored. Over HTTP: calls of 1, 100, 1,000 and 10,000 steps
-with 10 metrics, one after the other, each answered once its points are stored. Peers: the call of one step
-that their guide shows, until their reader returns the last point. Floors: a row for each point.
+In process: 1,000,000 points in one append; and calls of one step with 10 metrics, as fast as a loop can, by
+the recorder of trainings with its journal, until all is stored. Over HTTP: calls of 1, 100, 1,000 and 10,000
+steps with 10 metrics, one after the other, each answered once its points are stored. Peers: the call of one
+step that their guide shows, until their reader returns the last point. Floors: a row for each point.
 """
 
 from __future__ import annotations

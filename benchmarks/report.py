@@ -2,8 +2,8 @@
 
     python -m benchmarks.report [QUESTION ...] [--quick] [--out FOLDER] [--render]
 
-Each question is a process of its own. Its lines replace those of its last run in `benchmarks.jsonl`, once it has
-come to its end; of one that failed nothing is written. Quick runs go to `--out` alone: they are no figures.
+Each question is a process of its own. Its lines replace those of its last run in `benchmarks.jsonl`, once it
+has come to its end; of one that failed nothing is written.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _order(question: str) -> int:
 
 
 def document(lines: Iterable[Line]) -> str:
-    """docs/benchmarks.md: a section for each question, its figures beside those of others in the same run."""
+    """docs/benchmarks.md: a section for each question, its figures beside those of others in one run."""
     sections: dict[str, list[Line]] = {}
     for line in lines:
         sections.setdefault(line.question, []).append(line)
@@ -180,8 +180,6 @@ def main() -> int:
     chosen = parser.parse_args()
     if unknown := [name for name in chosen.questions if name not in (*QUESTIONS, *ALONE)]:
         parser.error(f"unknown question {unknown[0]!r}; there are {', '.join((*QUESTIONS, *ALONE))}")
-    if chosen.quick and chosen.out is None:
-        parser.error("--quick needs --out: its figures do not belong into docs")
     folder: Path = chosen.out or DOCS
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
@@ -209,13 +207,13 @@ _RULE = "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |"
 _HEAD = """\
 # Benchmarks
 
-How fast the lab is, beside other trackers in their default set-up and beside floors, all of one section in one
-run on one machine. This page is made of [benchmarks.jsonl](benchmarks.jsonl); `make bench-report` measures
-again and writes it. Of absolute figures of another machine only the comparisons mean something.
+How fast the lab is, beside other trackers in their default set-up and beside floors, all of one section in
+one run on one machine. This page is made of [benchmarks.jsonl](benchmarks.jsonl); `make bench-report`
+measures again and writes it. On another machine compare the ratios, not the figures.
 
-Peers are installed by the benchmark into environments of their own. "Worse" and "better" are by the medians, of
-what is desired: less time, memory and bytes, higher rates. p95 and p99 are nearest ranks, of 20 and of 100 values
-or more, or where the bar is set for them.
+Peers are installed by the benchmark into environments of their own. "Worse" and "better" are by the medians:
+better is less time, less memory, fewer bytes, higher rates. p95 and p99 are nearest ranks, shown of at least
+20 and 100 values, or where the bar is set for them.
 """
 _QUICK = """\
 **At least one section comes from a quick run with small sizes, and perhaps on a busy machine: it shows that

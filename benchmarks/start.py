@@ -38,7 +38,7 @@ REST = 5.0  # seconds without work
 
 
 def measure(question: Question, options: argparse.Namespace) -> None:
-    times = 2 if question.quick else 7
+    times = 2 if question.quick else 5
     with tempfile.TemporaryDirectory(prefix="etrm-bench-") as folder:
         home = Path(folder)
         url = f"sqlite:///{home / 'etrm.sqlite3'}"
@@ -50,7 +50,7 @@ def measure(question: Question, options: argparse.Namespace) -> None:
         servers(question, environment, times)
         whole_lab(question, environment, times)
     for peer in PEERS:
-        of_peer(question, peer, times)
+        of_peer(question, peer, min(times, 3))
 
 
 def commands(question: Question, environment: dict[str, str], times: int) -> None:

@@ -130,7 +130,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--extra", type=Path, help="More tasks, in Kaggle's form: a file or a folder.")
     parser.add_argument("--size", choices=SIZES, action="append", help="Default: both; with --quick: quick.")
     parser.add_argument("--batch", type=int, help="Samples per step; default: 2 and 16, on a GPU 256.")
-    parser.add_argument("--rounds", type=int, help="Turns of every mode on each of its canvases; default 3.")
+    parser.add_argument("--rounds", type=int, help="Turns of every mode on its canvases; default 2 and 5.")
     parser.add_argument(
         "--profile", action="store_true", help="What a step spends its time on; always on a GPU."
     )
@@ -139,9 +139,10 @@ def options(parser: argparse.ArgumentParser) -> None:
 def measure(question: Question, chosen: argparse.Namespace) -> None:
     gpu = torch.cuda.is_available()
     tasks = Tasks(chosen.extra)
+    usual = {"published": 2, "quick": 5}  # a step of the first takes half a minute on two cores
     for size in chosen.size or (SIZES[1:] if question.quick else SIZES):
         batch = chosen.batch or (GPU_BATCH if gpu else CPU_BATCH[size])
-        rounds = chosen.rounds or (1 if question.quick else 3)
+        rounds = chosen.rounds or (1 if question.quick else usual[size])
         measure_size(question, tasks, size, batch, rounds, gpu, chosen.profile)
 
 
