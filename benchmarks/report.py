@@ -99,10 +99,9 @@ def _of_machine(machine: Machine, end: End | None) -> str:
     load = f"{machine.load:.1f}" + (f" before and {end.load:.1f} after" if end else " before")
     took = f", in {end.seconds:,.0f} s" if end else ""
     size = "quick run, small sizes; " if machine.quick else ""
-    return (
-        f"`python -m benchmarks.{machine.question}`, {machine.at}{took}; {size}{machine.cpu}, {machine.cores} "
-        f"cores, {machine.memory_gb:.0f} GB, {machine.system}; load {load}; {versions}."
-    )
+    hardware = f"{machine.cpu}, {machine.cores} cores, {machine.memory_gb:.0f} GB, {machine.system}"
+    asked = f"`python -m benchmarks.{machine.question}`, {machine.at}{took}"
+    return f"{asked}; {size}{hardware}; load {load}; {versions}."
 
 
 def reference(figure: Figure, figures: Sequence[Figure]) -> Figure | None:

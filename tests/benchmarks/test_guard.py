@@ -22,7 +22,7 @@ def filled() -> Iterator[Bench]:
 @pytest.mark.parametrize("ratio", RATIOS, ids=lambda ratio: ratio.name)
 def test_a_ratio_stays_below_its_limit(ratio: Ratio, filled: Bench) -> None:
     measured = ratio.measure(filled)
-    assert measured <= ratio.limit, f"usually {ratio.usual}; {ratio.why}"
+    assert measured <= ratio.limit, f"usually {ratio.usual} ({ratio.spread})"
 
 
 def test_the_guard_sees_what_has_become_slower(filled: Bench) -> None:
@@ -34,5 +34,5 @@ def test_the_guard_sees_what_has_become_slower(filled: Bench) -> None:
     def sides(times: float) -> Sides:
         return lambda: spin(0.02 * times), lambda: spin(0.02)
 
-    same, slower = (Ratio("", lambda _, n=n: sides(n), usual=1.0, factor=2.0, why="") for n in (1, 4))
+    same, slower = (Ratio("", lambda _, n=n: sides(n), usual=1.0, factor=2.0, spread="") for n in (1, 4))
     assert same.measure(filled) <= same.limit < slower.measure(filled)
