@@ -26,7 +26,7 @@ from backend.embedded.database import prepare
 from backend.terminal.port import free_local_port
 from benchmarks.kit.filled import many_runs
 from benchmarks.kit.lab import SQLITE, subject
-from benchmarks.kit.peers import PEERS, Peer, PeerFailed
+from benchmarks.kit.peers import PEERS, TRACKIO, Peer, PeerFailed
 from benchmarks.kit.question import Question, run
 from benchmarks.kit.records import at_most
 from benchmarks.kit.timing import resident_mb, seconds, until
@@ -62,6 +62,15 @@ def commands(question: Question, environment: dict[str, str], times: int) -> Non
     question.add(LIST, "s", taken, subject(SQLITE), at_most(0.4))
     bare = [seconds(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True)) for _ in range(times)]
     question.add(LIST, "s", bare, "floor: a Python that does nothing")
+    try:
+        with TRACKIO.at_home() as folder:
+            TRACKIO.run_in(folder, "record", 10)
+            words = ("trackio", "list", "projects")
+            taken = [seconds(lambda: TRACKIO.command_in(folder, *words)) for _ in range(times + 1)]
+    except PeerFailed as error:
+        question.missing(LIST, "s", TRACKIO.title, str(error))
+    else:
+        question.add(LIST, "s", taken[1:], TRACKIO.name, note="`trackio list projects`")
 
 
 def servers(question: Question, environment: dict[str, str], times: int) -> None:

@@ -73,6 +73,10 @@ class Peer:
         lines = _checked(command, RUN_SECONDS, folder).splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
+    def command_in(self, folder: Path, *words: str) -> None:
+        """Run a command of its own. PeerFailed if it fails."""
+        _checked([str(self.python.parent / words[0]), *words[1:]], RUN_SECONDS, folder)
+
     @contextmanager
     def at_home(self) -> Iterator[Path]:
         """An empty folder for its data."""

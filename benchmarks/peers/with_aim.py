@@ -27,8 +27,7 @@ def record(steps):
     repo = Repo.from_path(".")
     RepoIndexManager.get_index_manager(repo).index(run.hash)
     metric = Repo.from_path(".").get_run(run.hash).get_metric("metric 9", Context({}))
-    last = metric.last_step()
-    assert last == steps - 1, last
+    assert len(metric.data.indices_list()) == steps
     taken = time.perf_counter() - began
     size = sum(path.stat().st_size for path in Path(".aim").rglob("*") if path.is_file())
     rate, weight = 10 * steps / taken, size / steps / 10
