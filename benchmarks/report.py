@@ -81,6 +81,8 @@ def _section(lines: Sequence[Line]) -> str:
     machine = next((line for line in lines if isinstance(line, Machine)), None)
     end = next((line for line in lines if isinstance(line, End)), None)
     figures = [line for line in lines if isinstance(line, Figure)]
+    cases = list(dict.fromkeys(figure.case for figure in figures))
+    figures.sort(key=lambda figure: cases.index(figure.case))  # whoever did the same stands together
     rows = ["| case | who | median | low to high | p95 | p99 | bar | compared with ours |", _RULE]
     rows += [_row(figure, reference(figure, figures)) for figure in figures]
     notes = dict.fromkeys(
