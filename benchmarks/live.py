@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import multiprocessing
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.queues import Queue
@@ -31,7 +31,7 @@ from benchmarks.kit.timing import resident_mb
 
 METRICS = [f"metric {number}" for number in range(10)]
 WITHIN = 60.0  # seconds for all streams to open
-TAIL = 3.0  # seconds for the last steps to be heard
+TAIL = 10.0  # seconds for the last steps to be heard
 
 
 @dataclass
@@ -80,8 +80,11 @@ def of_database(
         client.get("/")
     sent, heard, read = meanwhile(running, ids, chosen, seconds)
     spread, case = f"{chosen.pages} pages, {chosen.runs} runs × {chosen.rate:g} calls/s", "{}: {}".format
-    heard_at = [1000 * (max(heard.at[key]) - at) for key, at in sent.at.items() if key in heard.at]
-    unheard = sum(key not in heard.at for key in sent.at if key[0] in followed(ids, chosen.pages))
+    pages_of = Counter(followed(ids, chosen.pages))
+    shown = {key: at for key, at in sent.at.items() if pages_of[key[0]]}
+    told = {key for key in shown if len(heard.at.get(key, ())) == pages_of[key[0]]}
+    heard_at = [1000 * (max(heard.at[key]) - shown[key]) for key in told]
+    unheard = len(shown) - len(told)
     errors = sent.errors + heard.errors + read.errors + (chosen.pages - heard.opened)
     wanted = chosen.runs * chosen.rate
     question.add(
@@ -92,7 +95,7 @@ def of_database(
     question.add(case(spread, "a page read meanwhile"), "ms", read.pages, name, at_most(300, "p99"))
     question.add(case(spread, "an API read meanwhile"), "ms", read.api, name, at_most(300, "p99"))
     question.add(case(spread, "errors"), "errors", [errors], name, at_most(0))
-    question.add(case(spread, "steps that no page heard"), "steps", [unheard], name, at_most(0))
+    question.add(case(spread, "steps that some page missed"), "steps", [unheard], name, at_most(0))
     question.add(case(spread, "web server"), "% of a core", [100 * read.cpu / read.lasted], name)
     note = f"over {read.lasted:.0f} s"
     question.add(case(spread, "memory"), "MB/min", [read.slope()], name, note=note, more_is_better=False)

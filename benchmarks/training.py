@@ -141,7 +141,7 @@ def measure(question: Question, chosen: argparse.Namespace) -> None:
     tasks = Tasks(chosen.extra)
     usual = {"published": 2, "quick": 5}  # a step of the first takes half a minute on two cores
     for size in chosen.size or (SIZES[1:] if question.quick else SIZES):
-        batch = chosen.batch or (GPU_BATCH if gpu else CPU_BATCH[size])
+        batch = chosen.batch or (2 if question.quick else GPU_BATCH if gpu else CPU_BATCH[size])
         rounds = chosen.rounds or (1 if question.quick else usual[size])
         measure_size(question, tasks, size, batch, rounds, gpu, chosen.profile)
 
