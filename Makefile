@@ -6,7 +6,7 @@ BIN := .venv/bin
 # SQLAlchemy and torch again: a second or two each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev up test check lint fuzz faults two-hosts bench bench-series bench-train bench-eval bench-pages bench-live published screenshots lock pin-images
+.PHONY: help install install-dev up test check lint fuzz faults two-hosts bench bench-report bench-guard published screenshots lock pin-images
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -58,22 +58,14 @@ TEST_PROCESSES ?= -n 3 --dist loadfile --no-loadscope-reorder
 .venv/browser: .venv/installed-dev
 	@.ci/browser
 
-bench: bench-series bench-train bench-eval ## measure what the figures in docs/ come from; minutes to an hour
+bench: install-dev .venv/browser ## answer one question of benchmarks/ as JSON lines: make bench ARGS="charts --quick"
+	@$(BIN)/python -m benchmarks.$(or $(ARGS),report --help)
 
-bench-series: install-dev ## storing and reading curves
-	@$(BIN)/python benchmarks/bench_series.py $(ARGS)
+bench-report: install-dev .venv/browser ## measure and write docs/benchmarks.md, half an hour; options: make bench-report ARGS="charts start"
+	@$(BIN)/python -m benchmarks.report $(ARGS)
 
-bench-train: install-dev ## speed of training against a plain transcription; options: make bench-train ARGS="--size quick"
-	@$(BIN)/python -m benchmarks.bench_train $(ARGS)
-
-bench-pages: install-dev .venv/browser ## how fast the pages are in a browser, on 2,000 runs; options: make bench-pages ARGS="--times 9"
-	@$(BIN)/python -m benchmarks.bench_pages $(ARGS)
-
-bench-live: install-dev ## what open event streams cost, and how soon they hear; options: make bench-live ARGS="--against main"
-	@$(BIN)/python -m benchmarks.bench_live $(ARGS)
-
-bench-eval: install-dev ## views/s of evaluation at D = 512: faithful, exact savings, smaller canvas; options in ARGS
-	@$(BIN)/python -m benchmarks.bench_eval $(ARGS)
+bench-guard: install-dev ## print the ratios that tests/benchmarks hold to their limits
+	@$(BIN)/python -m benchmarks.guard
 
 published: install ## write docs/published.md, presets against published values, to be committed
 	@$(BIN)/python -m worker.experiments.published

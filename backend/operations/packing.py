@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from backend.artifacts import service as objects
 from backend.artifacts.manifest import problem
-from backend.db.migrate import newest
+from backend.db.revisions import newest
 from backend.db.session import reading_scope, session_scope
 from backend.kit.errors import Conflict, InvalidInput
 from backend.lifecycle import service as runs

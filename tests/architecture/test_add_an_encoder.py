@@ -29,7 +29,8 @@ from backend.db.migrate import upgrade
 from backend.db.session import session_scope
 from backend.people import service as accounts
 from backend.settings import Settings
-from benchmarks import encoders_learn, overfit, pages_data
+from benchmarks.kit import filled
+from benchmarks.learning import encoders_learn, overfit
 from tests.support.records.recorded import record_run
 from tests.support.records.tiny_runs import Memory, tiny
 from worker.data.sets import BuiltinTasks
@@ -77,7 +78,7 @@ def test_it_is_everywhere(tmp_path):
         assert f"stroke:var(--{HUE});stroke-dasharray:{DASH}" in compared, "no line in a comparison"
 
     known = f"quick_{KIND}"
-    assert encoders_learn.PRESETS[KIND] == overfit.VARIANTS[KIND][0] == known and known in pages_data.VARIANTS
+    assert encoders_learn.PRESETS[KIND] == overfit.VARIANTS[KIND][0] == known and known in filled.VARIANTS
 """
 
 

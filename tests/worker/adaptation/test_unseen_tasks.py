@@ -1,6 +1,6 @@
 """Acceptance of test-time training: TRM solves tasks it was trained without after learning their rows.
 
-`benchmarks/unseen_tasks.py` measures the same at the control's full length.
+`benchmarks/learning/unseen_tasks.py` measures the same at the control's full length.
 """
 
 from __future__ import annotations

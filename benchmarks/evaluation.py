@@ -1,4 +1,4 @@
-"""How fast evaluation is at D = 512: the faithful way, the exact savings, and smaller canvases. JSON lines.
+"""Evaluation: seconds a view at D = 512, the faithful way, with exact savings, on smaller canvases.
 
 faithful: 30 x 30, every place for a demonstration encoded again at each ACT step, every view computed.
 exact: 30 x 30, the context once per view, only the demonstrations there are, views that look alike once:
@@ -11,20 +11,15 @@ fewer (`--measured-steps`) are timed on a CPU and multiplied. Of the hundreds of
 are timed, the others lie between them by their cells. How many views there are of which canvas, and
 which of them look alike, is counted over all 400 tasks. Hours are projections from these numbers; those of
 an H100 where there is none are operations over its peak at assumed shares.
-
-    python -m benchmarks.bench_eval [--views 1000] [--steps 16] [--measured-steps 2] [--batch 1] [--rounds 1]
-        [--canvases 12]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +31,13 @@ from backend.domain.arc.files import read_built_in
 from backend.domain.config.presets import etrm_deterministic_arc1
 from backend.domain.experiment import EtrmModel, ExperimentConfig
 from benchmarks.flops import PEAKS, peak_of, view_flops
+from benchmarks.kit.question import Question, run
+from benchmarks.kit.records import OURS
 from worker.data.augment import ON_ITS_SIDE
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.plan import Plan
-from worker.evaluation.views import Question, batch_of, region_of, views_of
+from worker.evaluation.views import Question as TestInput
+from worker.evaluation.views import batch_of, region_of, views_of
 from worker.kit.batch import Batch, Region
 from worker.kit.device import Device, open_device
 from worker.models.build import build_reasoner
@@ -127,7 +125,7 @@ class Bench:
         return time.process_time()
 
 
-def sample(plan: Plan, canvas: Canvas) -> Question:
+def sample(plan: Plan, canvas: Canvas) -> TestInput:
     """The question of this canvas with the median number of demonstrations."""
     held = [each for each in plan.questions if canvas in plan.canvases_of(each)]
     return sorted(held, key=lambda each: len(each.demonstrations))[len(held) // 2]
@@ -146,7 +144,7 @@ def cells_of(canvas: Canvas) -> int:
     return region.cells if region else side**2
 
 
-def batch_on(question: Question, canvas: Canvas, views: int, places: int) -> Batch:
+def batch_on(question: TestInput, canvas: Canvas, views: int, places: int) -> Batch:
     """The first views of a question that lie so; `places` for demonstrations, the rest of them empty."""
     side, region = canvas
     all_views = views_of(question, 16 * views, 0, PuzzleTable())
@@ -174,15 +172,6 @@ def batch_on(question: Question, canvas: Canvas, views: int, places: int) -> Bat
     )
 
 
-def identical(a: StepOutput, b: StepOutput) -> dict[str, Any]:
-    """Whether two ways predict the same tokens, and how far their numbers are apart."""
-    return {
-        "same_predictions": bool(torch.equal(a.logits.argmax(-1), b.logits.argmax(-1))),
-        "max_abs_difference_of_logits": float((a.logits - b.logits).abs().max()),
-        "max_abs_difference_of_halting_logits": float((a.halt_logits - b.halt_logits).abs().max()),
-    }
-
-
 def median_of(spent: list[Spent]) -> Spent:
     return Spent(
         statistics.median(each.encoding for each in spent), statistics.median(each.step for each in spent)
@@ -206,7 +195,7 @@ class Times:
         return float(np.average(each, weights=list(counts.values())))
 
 
-def measure(bench: Bench, plans: dict[str, Plan], rounds: int, most: int) -> Times:
+def timed_in_turns(question: Question, bench: Bench, plans: dict[str, Plan], rounds: int, most: int) -> Times:
     """Time every way in turns, `rounds` times; of each plan up to `most` canvases."""
     square = plans["canvas"]
     by_side = sorted(square.questions, key=square.side_of)
@@ -222,7 +211,9 @@ def measure(bench: Bench, plans: dict[str, Plan], rounds: int, most: int) -> Tim
         spent, output = bench.run(EXACT, narrow)
         whole[EXACT.name] += [spent] * timing
         if turn == 0:
-            emit({"identical_to_faithful": "exact"} | identical(reference, output))
+            same = float((reference.logits.argmax(-1) == output.logits.argmax(-1)).float().mean())
+            case = "predicted tokens equal to the faithful way's"
+            question.add(case, "%", [100 * same], subject("exact"), more_is_better=True)
         for name, plan in plans.items():
             for canvas in chosen(plan, most):
                 spent, _ = bench.run(EXACT, batch_on(sample(plan, canvas), canvas, size, 0))
@@ -237,51 +228,29 @@ def measure(bench: Bench, plans: dict[str, Plan], rounds: int, most: int) -> Tim
 
 
 def report(
-    bench: Bench, plans: dict[str, Plan], times: Times, views: int, steps: int
-) -> Iterator[dict[str, Any]]:
-    """Views per second of each way, and what the whole evaluation would take."""
+    question: Question, bench: Bench, plans: dict[str, Plan], times: Times, views: int, steps: int
+) -> None:
+    """Seconds per view of each way, and what the whole evaluation would take."""
     square = plans["canvas"]
     asked, distinct = views * len(square.questions), square.views
-    ways, faithful = times.whole, steps * (times.whole["faithful"].encoding + times.whole["faithful"].step)
-    yield {
-        "views_asked": asked,
-        "views_distinct": distinct,
-        "does_not_fit": len(square.fitting_none),
-        "cells_per_view": {
-            "faithful": PUBLISHED**2,
-            **{name: round(plan.cells / plan.views) for name, plan in plans.items()},
-        },
-        "canvases": {name: len(plan.views_by_canvas) for name, plan in plans.items()},
-    }
-    per_view = {"exact": ways["exact"].encoding + steps * ways["exact"].step}
+    per_view = {name: spent.encoding + steps * spent.step for name, spent in times.whole.items()}
     per_view |= {name: times.per_view(name, plan, steps) for name, plan in plans.items()}
-    for name, seconds, computed in (
-        ("faithful", faithful, asked),
-        *((name, seconds, distinct) for name, seconds in per_view.items()),
-    ):
-        yield {
-            "way": name,
-            "act_steps": steps,
-            "measured_act_steps": bench.steps,
-            "seconds_per_view": round(seconds, 4),
-            "views_per_s": round(1 / seconds, 4),
-            "times_faithful": round(faithful * asked / (seconds * computed), 2),
-            "of_it_by_equal_views": 1.0 if name == "faithful" else round(asked / distinct, 3),
-            "projected_hours_here": round(seconds * computed / 3600, 1),
-        }
-    for name, timed in times.canvases.items():
-        yield {
-            "way": name,
-            "seconds_per_view_by_cells": {
-                cells_of(canvas): round(spent.encoding + steps * spent.step, 4)
-                for canvas, spent in timed.items()
-            },
-        }
-    yield from projected(bench, plans["trimmed"], asked, steps, per_view["trimmed"])
+    for name, seconds in per_view.items():
+        computed = asked if name == "faithful" else distinct
+        note = f"{steps} ACT steps of which {bench.steps} were timed, batch {bench.batch_size}"
+        question.add("a view", "s", [seconds], subject(name), note=note)
+        hours = seconds * computed / 3600
+        case = f"{len(square.questions)} test inputs × {views:,} views, projected"
+        question.add(case, "h", [hours], subject(name), note=f"{computed:,} views computed")
+    projected(question, bench, plans["trimmed"], asked, steps, per_view["trimmed"])
 
 
-def projected(bench: Bench, plan: Plan, asked: int, steps: int, seconds: float) -> Iterator[dict[str, Any]]:
-    """Operations of the whole, and hours of an H100."""
+def subject(way: str) -> str:
+    return f"{OURS}, {way}"
+
+
+def projected(question: Question, bench: Bench, plan: Plan, asked: int, steps: int, seconds: float) -> None:
+    """Operations per second, and hours of an H100."""
     model = bench.config.model
     assert isinstance(model, EtrmModel)
     total = sum(
@@ -291,38 +260,24 @@ def projected(bench: Bench, plan: Plan, asked: int, steps: int, seconds: float) 
         for shown in (len(sample(plan, canvas).demonstrations),)
     )
     faithful = asked * view_flops(model, PUBLISHED**2, PLACES, steps, encodings=steps)
-    yield {
-        "whole_evaluation_tflop": {"faithful": round(faithful / 1e12), "trimmed": round(total / 1e12)},
-        "tflop_per_s_here": round(total / plan.views / seconds / 1e12, 4),
-    }
+    rate = total / plan.views / seconds
+    question.add("products", "TFLOP/s", [rate / 1e12], subject("trimmed"))
     peak = peak_of(torch.cuda.get_device_name()) if bench.gpu else None
     if peak:
-        yield {"share_of_peak_measured": round(total / plan.views / seconds / peak, 3)}
+        question.add("share of the peak", "%", [100 * rate / peak], subject("trimmed"))
         return
     for share in ASSUMED_SHARES:
-        rate = PEAKS["H100"] * share
-        yield {
-            "projection": f"one H100 at an assumed {share:.0%} of its bf16 peak",
-            "hours": {
-                name: round(work / rate / 3600, 2)
-                for name, work in (("faithful", faithful), ("trimmed", total))
-            },
-        }
+        case = f"projected: one H100 at an assumed {share:.0%} of its bf16 peak"
+        for name, work in (("faithful", faithful), ("trimmed", total)):
+            question.add(case, "h", [work / (PEAKS["H100"] * share) / 3600], subject(name))
 
 
-def emit(line: dict[str, Any]) -> None:
-    print(json.dumps(line), flush=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def options(parser: argparse.ArgumentParser) -> None:
     gpu = torch.cuda.is_available()
     parser.add_argument("--views", type=int, default=1000, help="of each test input, in the projection")
     parser.add_argument("--steps", type=int, default=16, help="ACT steps, in the projection")
     parser.add_argument(
-        "--measured-steps", type=int, default=16 if gpu else 2, help="ACT steps that are timed"
+        "--measured-steps", type=int, help="ACT steps that are timed; 2, on a GPU 16, with --quick 1"
     )
     parser.add_argument("--batch", type=int, default=256 if gpu else 1, help="views per forward pass")
     parser.add_argument("--rounds", type=int, default=3 if gpu else 1, help="turns of every way")
@@ -330,36 +285,28 @@ def main() -> None:
         "--threads", type=int, default=1, help="of the CPU; several spin while they wait, which counts"
     )
     parser.add_argument("--canvases", type=int, default=12, help="timed of each plan, at most")
-    parser.add_argument("--tasks", type=int, help="only the first n, for a quick look")
-    given = parser.parse_args()
+    parser.add_argument("--tasks", type=int, help="only the first n; with --quick 10")
+
+
+def measure(question: Question, given: argparse.Namespace) -> None:
+    gpu = torch.cuda.is_available()
     torch.set_num_threads(given.threads)
     base = etrm_deterministic_arc1()
     training = base.training.model_copy(update={"device": "auto", "precision": "bf16" if gpu else "fp32"})
     data = base.data.model_copy(update={"canvas_sizes": BUCKETS})
     evaluation = base.evaluation.model_copy(update={"batch_size": 64})
     config = base.model_copy(update={"training": training, "data": data, "evaluation": evaluation})
-    bench = Bench(config, given.measured_steps, given.batch)
+    measured = given.measured_steps or (1 if question.quick else 16 if gpu else 2)
+    bench = Bench(config, measured, given.batch)
     trimming = config.model_copy(update={"evaluation": evaluation.model_copy(update={"trim": TRIM})})
-    tasks = read_built_in(HELD_OUT)[: given.tasks]
+    tasks = read_built_in(HELD_OUT)[: given.tasks or (10 if question.quick else None)]
     plans = {
         name: Plan(tasks, each, given.views, PuzzleTable())
         for name, each in (("canvas", config), ("trimmed", trimming))
     }
-    emit(
-        {
-            "bench": "eval",
-            "width": config.model.core.width,
-            "device": bench.device.name if gpu else f"{bench.device.name}, {platform.machine()}",
-            "precision": training.precision,
-            "batch": given.batch,
-            "clock": "wall" if gpu else "processor time",
-            "test_inputs": len(plans["canvas"].questions),
-        }
-    )
-    times = measure(bench, plans, given.rounds, given.canvases)
-    for line in report(bench, plans, times, given.views, given.steps):
-        emit(line)
+    times = timed_in_turns(question, bench, plans, given.rounds, 1 if question.quick else given.canvases)
+    report(question, bench, plans, times, given.views, given.steps)
 
 
 if __name__ == "__main__":
-    main()
+    run(__file__, __doc__, measure, options)

@@ -4,7 +4,7 @@ JSON lines: the loss at the start and at the end (means over the first and the l
 coverage of parameters and samples (means over the run), and the alarms. Two modes must starve: a detached
 context (as published) and a cached one, whose sample coverage is about 1 / (mean ACT steps).
 
-    python -m benchmarks.encoders_learn [--steps 300] [--batch 8] [--only NAME]
+    python -m benchmarks.learning.encoders_learn [--steps 300] [--batch 8] [--only NAME]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from backend.domain.config.presets import preset, preset_of_encoder
 from backend.domain.experiment import ENCODERS, ExperimentConfig
-from benchmarks.trained import Points, changed, emit, trained
+from benchmarks.learning.trained import Points, changed, emit, trained
 
 INTERVAL = 5  # steps
 SPAN = 6  # points at either end

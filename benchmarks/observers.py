@@ -1,12 +1,10 @@
-"""What recording and observers add to a training step, at the default intervals. JSON lines.
+"""Observers: what recording and diagnostics add to a training step, at the default intervals.
 
 In one run on the same weights: the time inside the observers of each step, with the gradient norm that
 clipping needs anyway, and its share of a reading (`log_every`) and of a probe (`health.probe_every`), all
 over a step without them. As a check, steps with and without observers take turns, and their difference is
 printed; it is within the noise of the steps. On a CPU the processor's time is measured, by one thread, so
 that other work on the machine does not count; medians.
-
-    python -m benchmarks.bench_observers [--size quick --size published] [--batch N] [--steps 20]
 """
 
 from __future__ import annotations
@@ -23,7 +21,8 @@ import torch
 
 from backend.domain.config.presets import etrm_deterministic_arc1, quick
 from backend.domain.experiment import ExperimentConfig
-from benchmarks.trained import changed, emit
+from benchmarks.kit.question import Question, run
+from benchmarks.learning.trained import changed
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
 from worker.kit.device import open_device
@@ -97,7 +96,7 @@ def seconds(work: Any) -> float:
     return clock() - started
 
 
-def measure(size: str, batch: int, steps: int) -> dict[str, Any]:
+def of_size(question: Question, size: str, batch: int, steps: int) -> None:
     """The parts of the cost, and their sum as a share of a bare step."""
     config = config_of(size, batch)
     learner = Learner(config, training_data.build(config, BuiltinTasks()), open_device(config.training))
@@ -125,33 +124,25 @@ def measure(size: str, batch: int, steps: int) -> dict[str, Any]:
         "reading": reading / config.training.log_every / step,
         "probe": probe / probe_every / step,
     }
-    return {
-        "size": size,
-        "width": config.model.core.width,
-        "batch": batch,
-        "canvas": CANVAS[size],
-        "log_every": config.training.log_every,
-        "probe_every": probe_every,
-        "seconds_per_step": round(step, 4),
-        "seconds_per_probe": round(probe, 4),
-        "share_added": {name: round(share, 4) for name, share in parts.items()},
-        "share_added_in_all": round(sum(parts.values()), 4),
-        "difference_of_turns": round(statistics.median(observed) / step - 1, 4),
-    }
+    case = f"{size} size, batch {batch}, canvas {CANVAS[size]}"
+    question.add(f"{case}: a bare step", "ms", [1000 * taken for taken in plain])
+    for name, share in (*parts.items(), ("in all", sum(parts.values()))):
+        question.add(f"{case}: added {name.replace('_', ' ')}", "% of a step", [100 * share])
+    by_turns = 100 * (statistics.median(observed) / step - 1)
+    question.add(f"{case}: difference of turns", "% of a step", [by_turns])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--size", choices=BATCH, action="append", help="default: both")
-    parser.add_argument("--batch", type=int, help="samples per step; default: 16 and 4")
-    parser.add_argument("--steps", type=int, default=20, help="pairs of steps")
-    chosen = parser.parse_args()
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--size", choices=BATCH, action="append", help="Default: both; with --quick: quick.")
+    parser.add_argument("--batch", type=int, help="Samples per step; default: 16 and 4.")
+    parser.add_argument("--steps", type=int, help="Pairs of steps; default 20, with --quick 5.")
+
+
+def measure(question: Question, chosen: argparse.Namespace) -> None:
     torch.set_num_threads(1)
-    for size in chosen.size or BATCH:
-        emit(measure(size, chosen.batch or BATCH[size], chosen.steps))
+    for size in chosen.size or (["quick"] if question.quick else BATCH):
+        of_size(question, size, chosen.batch or BATCH[size], chosen.steps or (5 if question.quick else 20))
 
 
 if __name__ == "__main__":
-    main()
+    run(__file__, __doc__, measure, options)

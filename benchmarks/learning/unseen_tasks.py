@@ -6,7 +6,8 @@ of decodes, after learning adapters or all weights. JSON lines: tasks solved wit
 learning a task took, and the paired difference from the model as it is, with its 95 % bootstrap interval. It
 ends with status 1 where that of the embeddings is not above zero.
 
-    python -m benchmarks.unseen_tasks [--steps 900] [--tasks 100] [--learning-steps 50] [--out FOLDER]
+    python -m benchmarks.learning.unseen_tasks [--steps 900] [--tasks 100] [--learning-steps 50]
+        [--out FOLDER]
 
 A training of 900 steps and, for each task, some seconds a row. With `--out` the training is kept, and
 continued the next time.
@@ -31,7 +32,7 @@ from backend.domain.experiment import (
 )
 from backend.domain.records import Score
 from backend.domain.statistics import paired_bootstrap, task_scores
-from benchmarks.trained import changed, emit
+from benchmarks.learning.trained import changed, emit
 from worker.data.sets import BuiltinTasks
 from worker.experiments.control.variants import FULL, TEST_SET, variants
 from worker.kit.device import make_cpu_reproducible

@@ -17,8 +17,8 @@ from backend.domain.arc.files import merge_solutions, parse_tasks
 from backend.domain.arc.task import Task
 from backend.domain.config.presets import etrm_deterministic_arc1, quick
 from backend.domain.experiment import EtrmModel, ExperimentConfig
-from benchmarks import plain
 from benchmarks.flops import step_flops
+from benchmarks.model import plain
 from worker.data import training_data
 from worker.data.batches import BatchStream
 from worker.data.sets import BuiltinTasks, TasksInMemory

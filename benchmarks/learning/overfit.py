@@ -6,7 +6,7 @@ accuracy (mean over the samples that halted in an interval) is at least 95 % thr
 it is out of steps. The loss and the coverage are those of the first 300 steps. Two modes must starve: a
 detached context (as published) and a cached one, whose sample coverage is about 1 / (mean ACT steps).
 
-    python -m benchmarks.overfit [--steps 1500] [--only NAME]
+    python -m benchmarks.learning.overfit [--steps 1500] [--only NAME]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from backend.domain.config.presets import preset, preset_of_encoder
 from backend.domain.experiment import ENCODERS, ExperimentConfig
-from benchmarks.trained import Points, changed, emit, trained
+from benchmarks.learning.trained import Points, changed, emit, trained
 
 GOAL, IN_A_ROW = 0.95, 3
 SHORTEST = 300  # steps

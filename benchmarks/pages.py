@@ -1,7 +1,7 @@
-"""How fast the pages are in a real browser, on a database of a busy year.
+"""Pages: in a real browser, on a database of a busy year.
 
 2,000 runs, 50 of them with 10 metrics of 10,000 points, and 20,000 predictions; web server and Chromium on
-this machine. Prints one JSON line per page: medians in milliseconds unless said otherwise.
+this machine.
 
 visible      the first curve (or row, or card) is painted
 complete     every curve, row and grid in sight is painted
@@ -11,37 +11,39 @@ settled      Plotly has taken over every chart in sight
 cls          layout shift, summed (a number without unit)
 
 cold: a new browser profile, nothing cached. warm: the same page for the third time in that profile; from
-then on the browser has Plotly's compiled code. server_first: processor time of the server for a page it
-never drew, server_again: for one it drew before; server_cpu: for all that one visit asks.
+then on the browser has Plotly's compiled code. server: processor time of the server for the HTML of a page it
+never drew, or drew before; server_cpu: for all that one visit asks.
 
-The machine may be busy with other things. `floor` is a bare page with one chart by Plotly, measured just
-before each page, and `load` the number of processes that wanted a processor: compare with them, not with a
-clock. x_floor: interactive as a multiple of that floor.
+Floor: a bare page with one chart by Plotly, measured just before each page.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import statistics
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-from backend.db.session import session_scope
-from backend.people import service as accounts
-from benchmarks.pages_data import filled
-from benchmarks.pages_floor import floor_server
+from benchmarks.kit.filled import busy_year
+from benchmarks.kit.floor import floor_server
+from benchmarks.kit.lab import SQLITE, Lab, databases, lab
+from benchmarks.kit.question import Question, run
+from benchmarks.kit.records import OURS, at_most
 from tests.support.pages.browser import ARGUMENTS, executable
-from tests.support.web import WebServer
 
 Found = dict[str, float | None]
 
+QUICK = {"run", "runs"}
+SHOWN = {"run", "compare 20", "runs", "gallery"}  # unless told otherwise
+UNITS = {"cls": "layout shift", "bytes": "bytes", "requests": "requests"}
+BARS = {  # of the page of a run
+    ("cold", "visible"): at_most(500),
+    ("cold", "interactive"): at_most(1_600),
+    ("warm", "interactive"): at_most(500),
+}
 WINDOW = {"width": 1440, "height": 900}
 # Runs in the page from its first moment and writes down when things were first on the screen.
 WATCH = """
@@ -108,36 +110,31 @@ SCROLL = """() => new Promise((resolve) => {
 })"""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, help="Keep the database here, and use the one that is there.")
-    parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--pages", default="", help="Only these, separated by commas.")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        home = options.home or Path(temporary)
-        home.mkdir(parents=True, exist_ok=True)
-        url = f"sqlite:///{home / 'pages.sqlite3'}"
-        ids = filled(url, home / "ids.json")
-        server = WebServer(home, {"ETRM_HOME": str(home), "ETRM_DATABASE_URL": url})
-        try:
-            wanted = {name for name in options.pages.split(",") if name}
-            with floor_server() as floor:
-                Bench(server, floor, options.times).pages(ids, wanted)
-        finally:
-            server.stop()
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--times", type=int, help="Visits of each page; default 3, with --quick 1.")
+    parser.add_argument("--pages", default="", help="Only these, separated by commas; all: every one.")
+
+
+def measure(question: Question, chosen: argparse.Namespace) -> None:
+    wanted = {name for name in chosen.pages.split(",") if name} or (QUICK if question.quick else SHOWN)
+    if "all" in wanted:
+        wanted = set()
+    times = chosen.times or (1 if question.quick else 3)
+    with databases([SQLITE]) as urls, floor_server() as floor:
+        ids = busy_year(urls[SQLITE], 200 if question.quick else 2_000, 3 if question.quick else 50)
+        with lab(urls[SQLITE]) as running:
+            Bench(question, running, floor, times).pages(ids, wanted)
 
 
 class Bench:
     """Visits the pages of one server, and the bare page beside them."""
 
-    def __init__(self, server: WebServer, floor: str, times: int) -> None:
-        self.server, self.floor, self.times = server, floor, times
-        with session_scope(server.engine) as session:
-            self._secret = accounts.log_in_with_token(session, server.token)
+    def __init__(self, question: Question, running: Lab, floor: str, times: int) -> None:
+        self.question, self.lab, self.floor, self.times = question, running, floor, times
+        self._secret = running.browser_session()
 
     def pages(self, ids: list[str], wanted: set[str]) -> None:
-        """Print a line for each page."""
+        """Each page in turn, or those that are wanted."""
         pages = {
             "run": f"/runs/{ids[0]}",
             "compare 20": f"/compare?runs={','.join(ids[:20])}",
@@ -152,43 +149,52 @@ class Bench:
             # Another page of the same kind: what the first one of all costs is the start's.
             self._processor_time(path.replace(ids[0], ids[-1]))
             if not wanted or name in wanted:
-                first = self._processor_time(path)
-                again = statistics.median(self._processor_time(path) for _ in range(self.times))
-                found = [self._visit(path) for _ in range(self.times)]
-                line = {"page": name, "server_first": round(first), "server_again": round(again)}
-                print(json.dumps(line | medians(found)), flush=True)
+                self._add(name, "server, never drawn", [self._processor_time(path)])
+                again = [self._processor_time(path) for _ in range(self.times)]
+                self._add(name, "server, drawn before", again)
+                visits = [self._visit(path) for _ in range(self.times)]
+                for figure in visits[0]:
+                    self._add(name, figure, [visit[figure] for visit in visits])
         if not wanted or "scroll" in wanted:
-            print(json.dumps({"page": "gallery, scrolled for 3 s"} | self._scroll()), flush=True)
+            for figure, value in self._scroll().items():
+                self._add("gallery, scrolled for 3 s", figure, [value])
+
+    def _add(self, page: str, figure: str, values: list[float | None]) -> None:
+        """Write down a figure of a page; nothing where the page has no such thing."""
+        way, _, what = figure.partition(" ")
+        measured = [value for value in values if value is not None]
+        if measured:
+            subject, case = OURS, f"{page}, {figure}"
+            if figure.startswith("floor"):
+                subject, case = "floor: bare Plotly", f"{page}, {what} interactive"
+            bar = BARS.get((way, what)) if page == "run" and subject == OURS else None
+            self.question.add(case, UNITS.get(what, "ms"), measured, subject, bar)
 
     def _processor_time(self, path: str) -> float:
         """Milliseconds that the server computes for one page, asked without a browser."""
-        with self.server.client(headers={"Accept": "text/html"}) as client:
+        with self.lab.client(headers={"Accept": "text/html"}) as client:
             before = self._used()
             client.get(path).raise_for_status()
             return self._used() - before
 
     def _used(self) -> float:
         """Milliseconds of processor time that the server has taken so far, in steps of 10."""
-        fields = Path(f"/proc/{self.server.process.pid}/stat").read_text().rpartition(")")[2].split()
-        ticks = int(fields[11]) + int(fields[12])  # user and system, of all its threads
-        return 1000 * ticks / os.sysconf("SC_CLK_TCK")
+        return 1000 * self.lab.cpu_seconds()
 
     def _visit(self, path: str) -> Found:
         """The bare page and this one, each with a new profile and again."""
         found: Found = {}
         with self._browser() as context:
             for way in ("cold", "second", "warm"):
-                found[f"floor_{way}"] = self._bare(context)
+                found[f"floor {way}"] = self._bare(context)
         with self._browser() as context:
             context.add_init_script(WATCH)
             for way in ("cold", "second", "warm"):
                 looked = self._look(context, path)
                 if way != "second":
-                    found |= {f"{way}_{name}": value for name, value in looked.items()}
-        for way in ("cold", "warm"):
-            taken, floor = found[f"{way}_interactive"], found[f"floor_{way}"]
-            found[f"{way}_x_floor"] = taken / floor if taken and floor else None
-        return found | {"load": os.getloadavg()[0]}
+                    found |= {f"{way} {name}": value for name, value in looked.items()}
+        del found["floor second"]
+        return found
 
     @contextmanager
     def _browser(self) -> Iterator[BrowserContext]:
@@ -198,12 +204,12 @@ class Bench:
                 profile,
                 executable_path=executable(playwright),
                 args=list(ARGUMENTS),
-                base_url=self.server.url,
+                base_url=self.lab.url,
                 viewport=WINDOW,  # type: ignore[arg-type]
             )
-            port = self.server.url.rpartition(":")[2]
+            port = self.lab.url.rpartition(":")[2]
             context.add_cookies(
-                [{"name": f"etrm_session_{port}", "value": self._secret, "url": self.server.url}]
+                [{"name": f"etrm_session_{port}", "value": self._secret, "url": self.lab.url}]
             )
             try:
                 yield context
@@ -254,23 +260,13 @@ class Bench:
         for name, least in late.items():
             found[name] = sum(gap > least for gap in gaps)
             found[f"empty_{name}"] = sum(gap > least for gap in empty)
-        return found | {"load": os.getloadavg()[0]}
+        return found
 
 
 def _rest(page: Page) -> None:
     """Until the page has nothing to do: only then does the browser keep compiled scripts."""
     page.evaluate("() => new Promise((rested) => requestIdleCallback(rested, { timeout: 5000 }))")
     page.wait_for_load_state("load")
-
-
-def medians(found: list[Found]) -> dict[str, float | None]:
-    """Whole milliseconds; ratios, layout shift and load with two places."""
-    line: dict[str, float | None] = {}
-    for key in sorted(found[0]):
-        values = [value for each in found if (value := each[key]) is not None]
-        places = 2 if key.endswith(("x_floor", "cls", "load")) else None
-        line[key] = round(statistics.median(values), places) if values else None
-    return line
 
 
 class Wire:
@@ -291,4 +287,4 @@ class Wire:
 
 
 if __name__ == "__main__":
-    main()
+    run(__file__, __doc__, measure, options)
