@@ -44,8 +44,8 @@ _HOLD = (
     .with_for_update(skip_locked=True)
 )
 _HEARD = (
-    update(Run.__table__)
-    .where(Run.__table__.c.id == bindparam("run"))
+    update(Run)
+    .where(Run.id == bindparam("run"))
     .values(
         beat_at=clock.now(),
         beat_due=_promised(),

@@ -31,7 +31,7 @@ class PackedColumn:
     last_value: float
     least: float | None  # of the finite values; None where there is none
     greatest: float | None
-    segments: Sequence[Mapping[str, Any]]
+    segments: Sequence[dict[str, Any]]
 
     def after(self, state: State) -> State:
         """The series with these points at its end."""

@@ -10,30 +10,28 @@ from sqlalchemy.orm import Session
 
 from backend.metrics.tables import RunCursor, Segment, Series
 
-_cursors, _series, _segments = RunCursor.__table__, Series.__table__, Segment.__table__
-
 _HOLD = (
-    select(_cursors.c.run_id, _cursors.c.version)
-    .where(_cursors.c.run_id.in_(bindparam("run_ids", expanding=True)))
-    .order_by(_cursors.c.run_id)  # everybody in one order: no two wait for each other
+    select(RunCursor.run_id, RunCursor.version)
+    .where(RunCursor.run_id.in_(bindparam("run_ids", expanding=True)))
+    .order_by(RunCursor.run_id)  # everybody in one order: no two wait for each other
     .with_for_update(skip_locked=True)
 )
 _STATES = select(
-    _series.c.id,
-    _series.c.run_id,
-    _series.c.name,
-    _series.c.last_step,
-    _series.c.last_value,
-    _series.c.min_value,
-    _series.c.max_value,
+    Series.id,
+    Series.run_id,
+    Series.name,
+    Series.last_step,
+    Series.last_value,
+    Series.min_value,
+    Series.max_value,
 ).where(
-    _series.c.run_id.in_(bindparam("run_ids", expanding=True)),
-    _series.c.name.in_(bindparam("names", expanding=True)),
+    Series.run_id.in_(bindparam("run_ids", expanding=True)),
+    Series.name.in_(bindparam("names", expanding=True)),
 )
-_ADD = insert(_segments)
+_ADD = insert(Segment)
 _KEEP = (
-    update(_series)
-    .where(_series.c.id == bindparam("series_id"))
+    update(Series)
+    .where(Series.id == bindparam("series_id"))
     .values(
         last_step=bindparam("step"),
         last_value=bindparam("value"),
@@ -42,7 +40,7 @@ _KEEP = (
         sketch=None,
     )
 )
-_MOVE = update(_cursors).where(_cursors.c.run_id == bindparam("run")).values(version=bindparam("reached"))
+_MOVE = update(RunCursor).where(RunCursor.run_id == bindparam("run")).values(version=bindparam("reached"))
 
 
 class State(NamedTuple):

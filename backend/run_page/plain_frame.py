@@ -35,7 +35,7 @@ def plain_frame(body: bytes) -> MetricFrame | None:
 def _has_repeated_keys(body: bytes, parsed: Mapping[str, Any]) -> bool:
     """Whether there may be a key that stands twice: more colons than the keys that are left account for."""
     colons = len(parsed) + len(parsed["values"]) + sum(name.count(":") for name in parsed["values"])
-    return body.count(b":") != colons
+    return bool(body.count(b":") != colons)
 
 
 def _numbers(column: list[Any]) -> list[Any]:
