@@ -110,7 +110,7 @@ class Layout(NamedTuple):
             demo_inputs=demo_inputs.reshape(many),
             demo_outputs=demo_outputs.reshape(many),
             demo_mask=mask.bool(),
-            puzzle=puzzle.contiguous().view(torch.int64)[:, 0],
+            puzzle=puzzle.clone(memory_format=torch.contiguous_format).view(torch.int64)[:, 0],  # aligned
         )
 
     @property

@@ -86,7 +86,8 @@ class DrawnViews(Sequence[QuestionView]):
     @property
     def dihedrals(self) -> NDArray[np.uint8]:
         """Of each view (n,): those that look alike have the same, or the first's counts."""
-        return self._drawn.dihedrals[self._starts[:-1]]
+        dihedrals: NDArray[np.uint8] = self._drawn.dihedrals[self._starts[:-1]]
+        return dihedrals
 
     def __len__(self) -> int:
         return len(self._alike)

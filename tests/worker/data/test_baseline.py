@@ -42,7 +42,7 @@ def test_on_real_tasks_it_is_what_the_training_would_record_of_these_predictions
             inputs, labels = map(torch.from_numpy, encode_pair(shown, answer, task.side))
             common = labels[labels != IGNORE].mode().values
             predictions = torch.stack([inputs, torch.full_like(inputs, int(common))])
-            logits = torch.nn.functional.one_hot(predictions, 12).float()
+            logits = torch.nn.functional.one_hot(predictions.long(), 12).float()
             shares.append(accuracies(logits, labels.expand(2, -1))[0].max().item())
 
     found = token_baseline((t.side, (t.pairs[place] for place in t.asked)) for t in tasks)

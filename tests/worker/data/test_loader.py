@@ -38,9 +38,15 @@ def masks(steps: int, seed: int = 0) -> list[NDArray[np.bool_]]:
     return [generator.random(SLOTS) < shares[step % len(shares)] for step in range(steps)]
 
 
-def assert_same(batch: Batch, dense: Batch) -> None:
-    for name, packed, whole in zip(Batch._fields, batch.rows, dense.rows, strict=False):
+def assert_same(batch: Batch, expected: Batch) -> None:
+    for name, packed, whole in zip(Batch._fields, batch.rows, expected.rows, strict=False):
         assert torch.equal(packed.to(whole.dtype), whole), name
+
+
+def dense(stream: BatchStream, wanted: NDArray[np.bool_]) -> Batch:
+    """The wanted rows of a whole batch."""
+    chosen = torch.from_numpy(wanted)
+    return stream.next(wanted).map(lambda rows: rows[chosen])
 
 
 def taken(loader: Loader, wanted: NDArray[np.bool_], rows: slice = slice(0, SLOTS)) -> Batch:
@@ -54,8 +60,7 @@ def test_new_samples_are_those_of_whole_batches_however_many_are_drawn_ahead(
 ) -> None:
     loader, simple = loader_of(data, ahead=ahead), BatchStream(data, quick(), SIDE)
     for wanted in masks(15):
-        chosen = torch.from_numpy(wanted)
-        assert_same(taken(loader, wanted), simple.next(wanted).map(lambda rows, chosen=chosen: rows[chosen]))
+        assert_same(taken(loader, wanted), dense(simple, wanted))
         assert loader.streams[SIDE].position == simple.position, "what was drawn ahead does not count"
 
 
@@ -75,8 +80,7 @@ def test_processes_that_share_a_batch_take_its_samples_between_them(data: Traini
     for wanted in masks(8, seed=1):
         parts = [taken(loader, wanted, rows) for loader, rows in zip(loaders, halves, strict=True)]
         together = Batch.of(torch.cat(each) for each in zip(*(part.rows for part in parts), strict=True))
-        chosen = torch.from_numpy(wanted)
-        assert_same(together, simple.next(wanted).map(lambda rows, chosen=chosen: rows[chosen]))
+        assert_same(together, dense(simple, wanted))
         assert {loader.streams[SIDE].position for loader in loaders} == {simple.position}
 
 
@@ -98,8 +102,7 @@ def test_a_gpu_gets_the_samples_through_pinned_memory(data: TrainingData) -> Non
     sent, expected = [], []
     for wanted in masks(40):
         sent.append(sender.send(loader.take(SIDE, wanted, slice(0, SLOTS))))
-        chosen = torch.from_numpy(wanted)
-        expected.append(simple.next(wanted).map(lambda rows, chosen=chosen: rows[chosen]))
-    for packed, dense in zip(sent, expected, strict=True):
+        expected.append(dense(simple, wanted))
+    for packed, whole in zip(sent, expected, strict=True):
         assert packed.device.type == "cuda"
-        assert_same(loader.streams[SIDE].layout.batch(packed).to(torch.device("cpu")), dense)
+        assert_same(loader.streams[SIDE].layout.batch(packed).to(torch.device("cpu")), whole)
