@@ -1,4 +1,4 @@
-"""Every encoder: the gradient reaches all of it, and the loss falls. The figures: benchmarks/learning/overfit.py."""
+"""Every encoder: the gradient reaches all of it, the loss falls. Figures: benchmarks/learning/overfit.py."""
 
 from __future__ import annotations
 
