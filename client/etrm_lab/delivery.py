@@ -96,6 +96,8 @@ class Delivery:
             by_kind.setdefault(record.get("kind", ""), []).append(record)
         for config in by_kind.get("config", [])[-1:]:
             self._each([config], lambda one: self._ask("PUT", "config", {"config": one[0]["config"]}))
+        for found in by_kind.get("provenance", [])[-1:]:
+            self._each([found], lambda one: self._ask("PUT", "provenance", _bare(one[0])))
         for part in parts_of_points(by_kind.get("points", [])):
             self._each(part, lambda some: self._ask("POST", "metrics", metrics_body(some)))
         for part in cut(by_kind.get("text", []), MAX_LINES):

@@ -128,6 +128,16 @@ class Run:
         if at > self.step and commit is not False:
             self.step = at
 
+    def note_provenance(self) -> None:
+        """Note which code, packages and machine this process is computed with, beside the script's work."""
+        if self.is_logging:
+            self._in_background(self._note_provenance)
+
+    def _note_provenance(self) -> None:
+        from etrm_lab.provenance import collect
+
+        self._append({"kind": "provenance", **collect()})
+
     def log_text(self, text: object, level: Level = "info") -> None:
         """Add a line, or several, to the run's log."""
         if not self.is_logging:

@@ -122,6 +122,7 @@ def init(
         if is_known and run.step < 0 and address:
             run.step = _step_in_the_lab(address, secret, run_id)
         _ending.watch(run)
+        run.note_provenance()
     return run
 
 
@@ -174,6 +175,7 @@ def _step_in_the_lab(url: str, token: str, run_id: str) -> int:
     from etrm_lab.connection import Away, Lab, Refused
 
     try:
-        return int(Lab(url, token).ask("GET", f"/runs/{run_id}", timeout=LOOK_SECONDS)["step"])
+        run = Lab(url, token).ask("GET", f"/runs/{run_id}", timeout=LOOK_SECONDS)
+        return int(run["step"]) if run["metrics"] else -1  # a run without a point is at step 0, too
     except (Away, Refused, LookupError, TypeError, ValueError):
         return -1

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+import subprocess
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -199,6 +202,39 @@ def test_without_a_lab_all_stays_in_the_journal(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "no address of a lab is known" in done.stderr
     (run_id,) = run_ids(tmp_path)
-    lines = (tmp_path / "etrm-runs" / f"{run_id}.jsonl").read_text().splitlines()
-    assert len(lines) == 1 + 201 + 1
-    assert json.loads(lines[1])["values"] == {"loss": 9.0, "even/step": 0}
+    journal = (tmp_path / "etrm-runs" / f"{run_id}.jsonl").read_text().splitlines()
+    kinds = [json.loads(line)["kind"] for line in journal]
+    assert Counter(kinds) == {"start": 1, "provenance": 1, "points": 201, "finish": 1}
+    assert json.loads(journal[kinds.index("points")])["values"] == {"loss": 9.0, "even/step": 0}
+
+
+def test_a_run_says_which_code_it_is_of(tmp_path: Path, server: WebServer, client: httpx.Client) -> None:
+    """A script in a repository with something that is not committed, and a secret in it."""
+
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    (tmp_path / "model.py").write_text("width = 64\n")
+    git("init", "-q")
+    git("add", "model.py")
+    git("commit", "-qm", "First")
+    git("remote", "add", "origin", "https://me:pa55word@example.org/mine.git")
+    (tmp_path / "model.py").write_text("width = 128\nAPI_KEY = 'abcdefgh1234'\n")
+    (tmp_path / "new.py").write_text("depth = 2\n")
+
+    done = run_script(tmp_path, LOOP, server)
+
+    assert done.returncode == 0, done.stderr
+    (run_id,) = run_ids(tmp_path)
+    (start,) = client.get(f"/api/v1/runs/{run_id}/provenance").json()["starts"]
+    assert start["commit"] == git("rev-parse", "HEAD")
+    assert start["remote"] == "https://***@example.org/mine.git"
+    assert start["python"] == platform.python_version()
+    assert start["packages"]["httpx"]
+    assert (start["hidden"], start["cut"], len(start["diff"])) == (1, False, 64)
+    diff = client.get(f"/api/v1/runs/{run_id}/provenance/0/diff").text
+    assert "+width = 128" in diff
+    assert "+depth = 2" in diff
+    assert "abcdefgh1234" not in diff
