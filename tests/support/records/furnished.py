@@ -18,17 +18,19 @@ from backend.dashboards import service as dashboards
 from backend.data import service as datasets
 from backend.db.session import session_scope
 from backend.domain.config.problems import parse_experiment
+from backend.domain.provenance import Provenance
 from backend.domain.records import Alarm
 from backend.domain.sweeps.definition import parse_sweep
 from backend.groups import service as groups
 from backend.lifecycle import service as runs
 from backend.people import service as accounts
+from backend.runs import provenance
 from backend.runs_table import queries as saved_views
 from backend.web.pages import NAVIGATION
 from backend.workers import service as workers
 from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
-from tests.support.records.recorded import record_checkpoint, record_evaluation_job, record_run
+from tests.support.records.recorded import HELD_OUT, record_checkpoint, record_evaluation_job, record_run
 from tests.support.web import WebServer
 
 ALARM = Alarm("starvation", 45, 0.02, 0.5, "Starvation: only 2 % of the encoder receives a gradient.")
@@ -36,7 +38,17 @@ SET = "arc-agi-1/evaluation"
 TASK = "0692e18c"  # the first small one of the set
 WORKER = "elsewhere.1.22.3"
 LATER = 3600.0  # seconds for which leases hold and the worker counts as alive
-SECTIONS = ("curves", "encoder", "predictions", "evaluations", "config", "checkpoints", "log", "machine")
+SECTIONS = (
+    "curves",
+    "encoder",
+    "predictions",
+    "evaluations",
+    "config",
+    "reproduce",
+    "checkpoints",
+    "log",
+    "machine",
+)
 PARTS = ("curves", "results", "encoder", "significance", "tasks", "ensemble", "config")
 PANELS = [
     {"id": "one", "kind": "curves", "title": "Tokens", "width": 6, "height": 4, "metric": "accuracy/token"},
@@ -88,12 +100,33 @@ EMPTY_PAGES = NAVIGATED | {
 }
 
 
+def _record_provenance(engine: Engine, *run_ids: str) -> None:
+    """Of each run another commit, so that they differ where they are compared; with changes and a secret."""
+    for number, run_id in enumerate(run_ids):
+        found = Provenance(
+            version="0.1.0",
+            source=f"{number}" * 64,
+            commit=f"{number}a" * 20,
+            remote="https://git.example.org/lab/etrm.git",
+            python="3.11.7",
+            packages={"numpy": "2.2.0", "torch": "2.7.1"},
+            processor="AMD EPYC",
+            platform="Linux-6.8-x86_64",
+            host="lab",
+            command="python -m worker.service.train",
+            sets={SET: "e" * 64, HELD_OUT: "f" * 64},
+        )
+        with session_scope(engine) as session:
+            provenance.record(session, run_id, 1, found, "+KEY = 1\n+API_KEY = 'abcdefgh'\n")
+
+
 def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
     """Record what every page shows; the addresses of the pages."""
     run = record_run(engine, alarm=ALARM, nan_from=110, tasks=13, name="first", tags=["kept"], notes="odd")
     record_checkpoint(engine, artifacts, run, 200)
     beside = record_run(engine, tasks=13, seed=1, name="second", parent_id=run)
     other = record_run(engine, "quick_etrm_iterative", tasks=13, name="third")
+    _record_provenance(engine, run, beside)
     failed = record_run(
         engine,
         status="failed",

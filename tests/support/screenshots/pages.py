@@ -107,7 +107,17 @@ def _add_panel(page: Page) -> None:
     page.locator("#add").click()
 
 
-RUN_TABS = ("curves", "encoder", "predictions", "evaluations", "config", "checkpoints", "log", "machine")
+RUN_TABS = (
+    "curves",
+    "encoder",
+    "predictions",
+    "evaluations",
+    "config",
+    "reproduce",
+    "checkpoints",
+    "log",
+    "machine",
+)
 COMPARE_TABS = ("curves", "results", "encoder", "significance", "tasks", "ensemble", "config")
 RUN = "/runs/{run_id}"
 TASK = "/tasks/{set_name:path}/{task_id}"
