@@ -20,7 +20,7 @@ import httpx
 import orjson
 
 from backend.db.session import make_engine, session_scope
-from backend.lifecycle import service as runs
+from backend.lifecycle import external_runs
 from backend.metrics import service as series
 from benchmarks.kit.filled import frames
 from benchmarks.kit.lab import SQLITE, databases, lab, subject
@@ -60,7 +60,7 @@ def case(length: int) -> str:
 def add_run(engine: object, length: int, number: int) -> str:
     """A finished run whose curve has one point far above the others."""
     with session_scope(engine) as session:  # type: ignore[arg-type]
-        run_id = runs.create_external(session, f"{length} {number}", {}).id
+        run_id = external_runs.create(session, f"{length} {number}", {}).id
     progress(f"Writing {length:,} points of run {number + 1}")
     for written in frames(length, [NAME], number):
         spike = (length // 2 + number) * 10

@@ -31,7 +31,7 @@ from sqlalchemy import Engine
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.records import MetricFrame
-from backend.lifecycle import service as runs
+from backend.lifecycle import external_runs
 from backend.metrics import service as series
 from benchmarks.kit.filled import frame, frames
 
@@ -91,7 +91,7 @@ class Bench:
 
     def new_run(self) -> str:
         with session_scope(self.engine) as session:
-            return runs.create_external(session, "guard", {}).id
+            return external_runs.create(session, "guard", {}).id
 
     def append(self, run_id: str, written: MetricFrame) -> None:
         with session_scope(self.engine) as session:
