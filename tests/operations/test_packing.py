@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -220,8 +221,10 @@ def test_a_damaged_file_adds_nothing(lab: tuple[Engine, Settings, str], tmp_path
     with session_scope(engine) as session:
         runs.delete(session, run_id)
     runs.remove_artifacts(settings, run_id)
+    with zipfile.ZipFile(file) as archive:
+        database = archive.getinfo("database.sqlite3")
     content = bytearray(file.read_bytes())
-    content[len(content) // 3] ^= 0xFF
+    content[database.header_offset + 100 + database.compress_size // 2] ^= 0xFF  # well inside of it
     file.write_bytes(content)
 
     with pytest.raises(EtrmError, match=r"is damaged|not a complete backup"):
