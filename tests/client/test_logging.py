@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -238,3 +239,15 @@ def test_a_run_says_which_code_it_is_of(tmp_path: Path, server: WebServer, clien
     assert "+width = 128" in diff
     assert "+depth = 2" in diff
     assert "abcdefgh1234" not in diff
+
+
+def test_the_script_of_the_user_guide_runs_as_it_stands(
+    tmp_path: Path, server: WebServer, client: httpx.Client
+) -> None:
+    guide = (Path(__file__).parents[2] / "docs/user-guide.md").read_text()
+    script = next(block for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "init(" in block)
+    done = run_script(tmp_path, script, server)
+    assert done.returncode == 0, done.stderr
+    (run_id,) = run_ids(tmp_path)
+    run = run_of(client, run_id)
+    assert (run["status"], run["step"]) == ("finished", 999)

@@ -218,7 +218,7 @@ def test_other_denominators_and_truths_are_refused_by_name(engine: Engine) -> No
     right = [ViewVote(view, 0, "0123456789", Grid.of([[0]]), 0.5) for view in range(VIEWS)]
     of_changed = [judged(changed, 0, right), *outcomes_of(1)[1:]]
     another = store(engine, RUNS[1], of_changed, replace(KEY, step=8))
-    solved = [judged(TASKS[0], 0, [replace(v, grid=TASKS[0].tests[0].output) for v in right]), *whole[1:]]  # type: ignore[arg-type]
+    solved = [judged(TASKS[0], 0, [v._replace(grid=TASKS[0].tests[0].output) for v in right]), *whole[1:]]  # type: ignore[arg-type]
     sure = store(engine, RUNS[2], solved)
     said = refused(engine, sure, another)
     assert f"evaluation {max(sure, another)} " in said

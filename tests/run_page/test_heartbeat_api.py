@@ -5,10 +5,6 @@ The server sweeps alone; no worker is there.
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,27 +75,6 @@ def test_a_dead_script_is_silent_then_lost_then_heard_again_and_nothing_is_lost_
         refused = client.post(f"{read}/heartbeat")
         assert refused.status_code == 409
         assert "is failed and cannot be logged to" in refused.json()["error"]["message"]
-
-
-def test_the_script_of_the_user_guide_runs_as_it_stands(
-    server: WebServer, client: httpx.Client, tmp_path: Path
-) -> None:
-    guide = (Path(__file__).parents[2] / "docs/user-guide.md").read_text()
-    [script] = [
-        block for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "heartbeat" in block
-    ]
-    (tmp_path / "script.py").write_text(script + "print(run)\n")
-    done = subprocess.run(
-        [sys.executable, "script.py"],
-        cwd=tmp_path,
-        env=os.environ | {"LAB": server.url, "TOKEN": server.token},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    run = client.get(done.stdout.strip()).json()
-    assert (run["status"], run["step"]) == ("finished", 99)
 
 
 def test_a_heartbeat_says_when_the_next_is_due_within_bounds(
