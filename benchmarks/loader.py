@@ -8,6 +8,7 @@ Floor: copying as many cells, of eight bytes each.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable
 
@@ -50,9 +51,9 @@ def config_of(kind: str, tasks: int | None = None) -> ExperimentConfig:
 def drawing(config: ExperimentConfig, size: int) -> tuple[Callable[[], object], int]:
     """What draws a batch of new samples, and how many cells of canvases are in one."""
     stream = BatchStream(training_data.build(config, BuiltinTasks()), config, SIDE)
-    wanted = np.ones(size, dtype=np.bool_)
+    firsts = itertools.count(0, size)
     canvases = 2 * (1 + stream.demonstrations)
-    return lambda: stream.next(wanted), size * canvases * SIDE**2
+    return lambda: stream.draw(next(firsts), size), size * canvases * SIDE**2
 
 
 def cpu_seconds(action: Callable[[], object], times: int = 1) -> float:
