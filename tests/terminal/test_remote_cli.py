@@ -203,6 +203,7 @@ HERE_ONLY = (
     "backup x", "restore x", "run pack x", "run unpack x", "doctor", "data fetch concept",
 )  # fmt: skip
 OF_LOGINS = {"login", "logout"}
+OF_CLIENT = {"sync", "import"}  # tests/client
 
 ATTEMPTS = 3
 
@@ -224,7 +225,7 @@ def every_command() -> set[str]:
 def test_every_command_works_by_url_or_refuses() -> None:
     commands = every_command()
     here_only = {next(each for each in commands if f"{line} ".startswith(f"{each} ")) for line in HERE_ONLY}
-    assert {*READING, *CHANGING, *OF_LOGINS} | here_only == commands
+    assert {*READING, *CHANGING, *OF_LOGINS, *OF_CLIENT} | here_only == commands
     assert here_only & {*READING, *CHANGING} == {"train"}
 
 
