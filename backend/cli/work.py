@@ -1,4 +1,5 @@
-"""`etrm worker`, `train`, `checkpoint` and `parity`, which need torch, and `sync`, which needs the client.
+"""`etrm worker`, `train`, `checkpoint` and `parity`, which need torch, and `sync` and `import`,
+which need the client.
 
 The process becomes `python -m worker …` or `python -m etrm_lab …`, so nothing here imports them.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -82,12 +83,21 @@ def sync(
 
     To the lab of --url or ETRM_URL, or the one that etrm login stored. Doing it again is safe.
     """
+    _become_client("sync", folder)
+
+
+def import_runs(context: typer.Context) -> None:
+    """Import runs of TensorBoard, W&B, MLflow or Trackio."""
+    _become_client("import", *context.args)
+
+
+def _become_client(*arguments: str) -> NoReturn:
     if find_spec("etrm_lab") is None:
         raise NotFound(
             "The client is not installed.", "Install it: pip install ./client, in a clone of ETRM Lab."
         )
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "etrm_lab", "sync", folder])
+    os.execv(sys.executable, [sys.executable, "-m", "etrm_lab", *arguments])
 
 
 def _queue(source: str, assignments: list[str], project: str) -> str:

@@ -1,4 +1,4 @@
-"""`etrm-lab sync`: send what scripts could not send."""
+"""`etrm-lab sync` sends what scripts could not send; `etrm-lab import` brings in runs of other trackers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from etrm_lab.connection import Away, Lab
 from etrm_lab.delivery import Delivery, Over
+from etrm_lab.imports import add_command, import_runs
 from etrm_lab.journal import Busy, Journal, journals
 from etrm_lab.logins import chosen
 from etrm_lab.start import FOLDER
@@ -25,7 +26,10 @@ def main() -> None:
     sync.add_argument("folder", nargs="?", type=Path, default=Path(FOLDER), help=f"default: {FOLDER}")
     sync.add_argument("--url", help="address of the lab; default: ETRM_URL, or that of etrm login")
     sync.add_argument("--token", help="default: ETRM_TOKEN, or that of etrm login")
+    add_command(commands)
     asked = parser.parse_args()
+    if asked.command == "import":
+        sys.exit(import_runs(asked))
     sys.exit(sync_runs(asked.folder, asked.url, asked.token))
 
 

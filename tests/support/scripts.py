@@ -65,8 +65,21 @@ def running_script(folder: Path, text: str, url: str, token: str) -> Iterator[su
 
 def sync(folder: Path, url: str, token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`etrm-lab sync` in this folder."""
+    return client_command(folder, url, token, "sync", *arguments)
+
+
+def bring_in(
+    folder: Path, server: WebServer | None, *arguments: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """`etrm-lab import` in this folder; without a server into journals alone."""
+    url, token = (server.url, server.token) if server else ("", "")
+    return client_command(folder, url, token, "import", *map(str, arguments))
+
+
+def client_command(folder: Path, url: str, token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`etrm-lab` in this folder."""
     return subprocess.run(
-        [sys.executable, "-m", "etrm_lab", "sync", *arguments],
+        [sys.executable, "-m", "etrm_lab", *arguments],
         cwd=folder,
         env=environment(folder, url, token),
         capture_output=True,

@@ -202,8 +202,8 @@ HERE_ONLY = (
     "up", "web", "worker", "migrate", "train quick", "checkpoint inspect x", "control", "parity x",
     "backup x", "restore x", "run pack x", "run unpack x", "doctor", "data fetch concept",
 )  # fmt: skip
-# What speaks to a lab by its URL alone.
-BY_URL_ONLY = {"login", "logout", "sync"}
+OF_LOGINS = {"login", "logout"}
+OF_CLIENT = {"sync", "import"}  # tests/client
 
 ATTEMPTS = 3
 
@@ -225,7 +225,7 @@ def every_command() -> set[str]:
 def test_every_command_works_by_url_or_refuses() -> None:
     commands = every_command()
     here_only = {next(each for each in commands if f"{line} ".startswith(f"{each} ")) for line in HERE_ONLY}
-    assert {*READING, *CHANGING, *BY_URL_ONLY} | here_only == commands
+    assert {*READING, *CHANGING, *OF_LOGINS, *OF_CLIENT} | here_only == commands
     assert here_only & {*READING, *CHANGING} == {"train"}
 
 

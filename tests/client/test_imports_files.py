@@ -1,0 +1,196 @@
+"""Runs of W&B, MLflow and Trackio come into a lab from their files, written here in the documented form."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+
+from tests.support.scripts import bring_in, log_of, points_of, run_ids, run_of, sync
+from tests.support.web import WebServer
+
+START = 1_700_000_000
+
+
+def mlflow_run(root: Path, run_id: str, status: int = 3, **metrics: str) -> Path:
+    """A run of a file store, with its metrics as they stand in the files."""
+    folder = root / "123" / run_id
+    (folder / "params").mkdir(parents=True)
+    (folder / "tags").mkdir()
+    (root / "123/meta.yaml").write_text(
+        "experiment_id: '123'\nlifecycle_stage: active\nname: 'arc: it''s 2'\n"
+    )
+    (folder / "meta.yaml").write_text(
+        f"artifact_uri: file:///x/{run_id}/artifacts\nend_time: null\nlifecycle_stage: active\n"
+        f"run_id: {run_id}\nrun_name: swift-{run_id[:2]}\nstart_time: {START}000\nstatus: {status}\n"
+    )
+    (folder / "params/lr").write_text("0.001")
+    (folder / "params/model.name").write_text("trm")
+    (folder / "tags/mlflow.user").write_text("ana")
+    (folder / "tags/group").write_text("first")
+    for name, text in metrics.items():
+        file = folder / "metrics" / name.replace("__", "/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder
+
+
+def test_a_file_store_of_mlflow_comes_in_once(
+    tmp_path: Path, server: WebServer, client: httpx.Client
+) -> None:
+    root = tmp_path / "mlruns"
+    lines = "".join(f"{START + step}500 {step / 2} {step}\n" for step in range(300))
+    folder = mlflow_run(
+        root, "a" * 32, loss=lines, eval__acc=f"{START}000 nan 0\n{START}001 1.0 7\n{START}002 inf 7\n"
+    )
+    mlflow_run(root, "b" * 32, status=4, loss=f"{START}000 1.0 0\n")
+    done = bring_in(tmp_path, server, "mlflow", root)
+    assert done.returncode == 0, done.stderr
+    ids = run_ids(tmp_path)
+    assert len(ids) == 2
+    (whole,) = [run_id for run_id in ids if run_of(client, run_id)["name"] == "swift-aa"]
+    (failed,) = set(ids) - {whole}
+    assert points_of(client, whole) == {
+        "loss": {step: step / 2 for step in range(300)},
+        "eval/acc": {0: None, 7: None},  # NaN and infinity
+    }
+    run = run_of(client, whole)
+    assert (run["status"], run["config"]) == ("finished", {"lr": 0.001, "model.name": "trm"})
+    assert run["project"] == "arc: it's 2"
+    assert log_of(client, whole) == ["Tags: group = first"]
+    assert run_of(client, failed)["status"] == "failed"
+
+    again = bring_in(tmp_path, server, "mlflow", root)
+    assert again.stdout.count("unchanged in") == 2
+    with (folder / "metrics/loss").open("a") as opened:
+        opened.write(f"{START + 300}500 7.0 300\n")
+    assert bring_in(tmp_path, server, "mlflow", root).returncode == 0
+    assert points_of(client, whole)["loss"] == {**{step: step / 2 for step in range(300)}, 300: 7.0}
+    assert log_of(client, whole) == ["Tags: group = first"]
+    assert run_of(client, whole)["status"] == "finished"
+
+
+def test_a_damaged_run_leaves_nothing_behind(tmp_path: Path, server: WebServer) -> None:
+    root = tmp_path / "mlruns"
+    mlflow_run(root, "c" * 32, loss=f"{START}000 1.0 0\n")
+    folder = mlflow_run(root, "d" * 32, loss=f"{START}000 1.0 0\nnonsense\n")
+    done = bring_in(tmp_path, server, "mlflow", root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{folder / 'metrics/loss'}, line 2 is not a line of a metric" in done.stderr
+    assert list((tmp_path / "etrm-runs").iterdir()) == []
+
+
+def test_what_is_no_file_of_a_tracker_is_refused_by_name(tmp_path: Path) -> None:
+    file, empty = tmp_path / "some.db", tmp_path / "empty.csv"
+    file.write_bytes(b"nothing of the kind" * 100)
+    empty.touch()
+    for kind, path, text in (
+        ("mlflow", file, "is no SQLite file that can be read"),
+        ("trackio", file, "is no SQLite file that can be read"),
+        ("wandb", file, "is none of .csv"),
+        ("wandb", empty, "holds no run with numbers or text"),
+        ("mlflow", tmp_path, "has no runs of MLflow"),
+        ("wandb", tmp_path / "nowhere", "does not exist"),
+    ):
+        done = bring_in(tmp_path, None, kind, path)
+        assert (done.returncode, done.stdout) == (1, ""), kind
+        assert f"{path} {text}" in done.stderr
+    assert run_ids(tmp_path) == []
+
+
+def test_a_database_of_mlflow_comes_in(tmp_path: Path, server: WebServer, client: httpx.Client) -> None:
+    file = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.executescript(
+            "CREATE TABLE experiments (experiment_id INTEGER, name TEXT);"
+            "CREATE TABLE runs (run_uuid TEXT, name TEXT, status TEXT, start_time BIGINT,"
+            " lifecycle_stage TEXT, experiment_id INTEGER);"
+            "CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT);"
+            "CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT);"
+            "CREATE TABLE metrics (key TEXT, value FLOAT, timestamp BIGINT, run_uuid TEXT, step BIGINT,"
+            " is_nan BOOLEAN);"
+            "INSERT INTO experiments VALUES (0, 'Default');"
+            "INSERT INTO runs VALUES ('r1', 'calm', 'KILLED', 1700000000000, 'active', 0),"
+            " ('r2', 'gone', 'FINISHED', 1700000000000, 'deleted', 0);"
+            "INSERT INTO params VALUES ('depth', '3', 'r1');"
+            "INSERT INTO metrics VALUES ('loss', 0, 1700000000000, 'r1', 0, 1),"
+            " ('loss', 1.7976931348623157e308, 1700000000001, 'r1', 1, 0),"
+            " ('loss', 0.5, 1700000000002, 'r1', 2, 0);"
+        )
+        database.commit()
+    done = bring_in(tmp_path, server, "mlflow", file, "--name", "mine", "--project", "other")
+    assert done.returncode == 0, done.stderr
+    (run_id,) = run_ids(tmp_path)
+    run = run_of(client, run_id)
+    assert (run["name"], run["project"], run["status"]) == ("mine", "other", "cancelled")
+    assert run["config"] == {"depth": 3}
+    assert points_of(client, run_id) == {"loss": {0: None, 1: None, 2: 0.5}}
+    assert '"values":{"loss":Infinity}' in (tmp_path / f"etrm-runs/{run_id}.jsonl").read_text()
+
+
+def test_a_project_of_trackio_comes_in(tmp_path: Path, server: WebServer, client: httpx.Client) -> None:
+    file = tmp_path / "arc.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.executescript(
+            "CREATE TABLE metrics (id INTEGER PRIMARY KEY, run_id TEXT, timestamp TEXT, run_name TEXT,"
+            " step INTEGER, metrics TEXT);"
+            "CREATE TABLE configs (id INTEGER PRIMARY KEY, run_id TEXT, run_name TEXT, config TEXT,"
+            " created_at TEXT);"
+        )
+        rows = [
+            ({"loss": step, "eval": {"acc": "NaN"}} if step else {"loss": "Infinity"}) for step in range(50)
+        ]
+        for run_id in ("r1", "r2"):  # two runs of one name
+            for step, row in enumerate(rows):
+                stamp = f"2026-01-02T03:04:{step:02}+00:00"
+                values = (run_id, stamp, "lively", step, json.dumps(row))
+                database.execute("INSERT INTO metrics VALUES (NULL, ?, ?, ?, ?, ?)", values)
+        config = json.dumps({"lr": 0.1, "_Username": "ana"})
+        database.execute("INSERT INTO configs VALUES (NULL, 'r1', 'lively', ?, '')", (config,))
+        database.commit()
+    assert bring_in(tmp_path, None, "trackio", file).returncode == 0  # no lab is known
+    ids = run_ids(tmp_path)
+    assert len(ids) == 2
+    assert sync(tmp_path, server.url, server.token).returncode == 0
+    assert [run_of(client, run_id)["config"] for run_id in ids].count({"lr": 0.1}) == 1
+    for run_id in ids:
+        expected = {step: float(step) if step else None for step in range(50)}
+        assert points_of(client, run_id) == {"loss": expected, "eval/acc": dict.fromkeys(range(1, 50))}
+        assert run_of(client, run_id)["project"] == "arc"
+
+
+def test_histories_of_wandb_come_in(tmp_path: Path, server: WebServer, client: httpx.Client) -> None:
+    table = tmp_path / "baseline.csv"
+    table.write_text(
+        ",_step,_runtime,_timestamp,loss,note\n"
+        f"0,0,1,{START},0.5,\n1,10,2,{START + 1},,hello\n2,20,3,{START + 2},nan,\n3,20,3,{START + 3},0.25,\n"
+    )
+    lines = tmp_path / "run-1" / "wandb-history.jsonl"
+    lines.parent.mkdir()
+    history = [
+        {"_step": step, "_timestamp": START + step, "eval": {"acc": step}, "a,b": math.inf} for step in (0, 5)
+    ]
+    lines.write_text("\n".join(map(json.dumps, history)))
+    (lines.parent / "config.yaml").write_text("wandb_version: 1\nlr:\n  desc: null\n  value: 0.1\n")
+    chart = tmp_path / "chart.csv"
+    chart.write_text(
+        '"Step","one - loss","one - loss__MIN","two - loss"\n"0","1.0","0.0",""\n"5","","","2.0"\n'
+    )
+    found = {}
+    for path, names in ((table, ["baseline"]), (lines, ["run-1"]), (chart, ["one", "two"])):
+        before = set(run_ids(tmp_path))
+        done = bring_in(tmp_path, server, "wandb", path)
+        assert done.returncode == 0, done.stderr
+        ids = set(run_ids(tmp_path)) - before
+        found.update({run_of(client, run_id)["name"]: run_id for run_id in ids})
+        assert {*names} <= {*found}
+    assert points_of(client, found["baseline"]) == {"loss": {0: 0.5, 20: 0.25}}
+    assert log_of(client, found["baseline"]) == ["note at step 10: hello"]
+    assert points_of(client, found["run-1"]) == {"eval/acc": {0: 0.0, 5: 5.0}, "a_b": {0: None, 5: None}}
+    assert run_of(client, found["run-1"])["config"] == {"lr": 0.1}
+    assert points_of(client, found["one"]) == {"loss": {0: 1.0}}
+    assert points_of(client, found["two"]) == {"loss": {5: 2.0}}
