@@ -50,7 +50,7 @@ def lines(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
     add_run(engine, RUN)
     numbers = np.random.default_rng(0)
     sizes = [sign * 10.0**power / 3 for power in range(-320, 309) for sign in (1, -1)]
-    sizes += [0.0, -0.0, 1e-4, 9.999e-5, 1e15, 1e16, 2**53, math.nan, math.inf, -math.inf]
+    sizes += [0.0, -0.0, 1e-4, 9.999e-5, 1e15, 1e16, 2.0**53, math.nan, math.inf, -math.inf]
     return [
         *append(engine, 'a%s "=1+1"', range(3), [1.5, math.nan, 2.0]),
         *append(engine, "b", range(0, 4_000, 2), numbers.normal(size=2_000).tolist()),
