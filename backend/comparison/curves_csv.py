@@ -39,7 +39,7 @@ def _columns(run_id: str, curves: Sequence[Curve | None]) -> Columns:
     """Those of one run, by step. A step has one moment: that of the first metric logged there."""
     steps = np.unique(np.concatenate([curve.steps for curve in curves if curve is not None]))
     moments = np.zeros(len(steps))
-    columns = [np.ma.masked_all(len(steps)) for _ in curves]
+    columns = [np.ma.MaskedArray(np.zeros(len(steps)), True) for _ in curves]
     for column, curve in reversed(list(zip(columns, curves, strict=True))):
         if curve is not None:
             places = np.searchsorted(steps, curve.steps)

@@ -13,6 +13,7 @@ from backend.domain.records import Score
 from backend.kit.exports.parquet import Kind
 from backend.kit.exports.table_files import (
     FORMATS,
+    Columns,
     Head,
     LongFile,
     check,
@@ -130,7 +131,7 @@ def curves(engine: Engine, run_id: str, names: Collection[str] | None, as_: str)
             for name, curve in _curve_parts(engine, run_id, parts)
         )
         return LongFile(f"events.out.tfevents.run-{run_id}", EVENTS_TYPE, event_parts(points))
-    tables = (
+    tables: Iterator[Columns] = (
         [[name] * len(curve.steps), curve.steps, curve.wall_times, curve.values]
         for name, curve in _curve_parts(engine, run_id, parts)
     )

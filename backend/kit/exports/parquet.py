@@ -85,6 +85,7 @@ def _page(column: Column) -> _Page:
     import numpy as np
 
     values = column.values
+    present: Sequence[Any] | NDArray[Any]
     if isinstance(values, np.ndarray):
         there = ~np.ma.getmaskarray(values)
         present = values.compressed() if isinstance(values, np.ma.MaskedArray) else values

@@ -133,11 +133,13 @@ def _joined(parts: Sequence[Values]) -> Values:
 
     if len(parts) == 1:
         return parts[0]
-    if not all(isinstance(part, np.ndarray) for part in parts):
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) < len(parts):
         return list(chain.from_iterable(parts))
-    masked = any(isinstance(part, np.ma.MaskedArray) for part in parts)
-    whole: Values = np.ma.concatenate(parts) if masked else np.concatenate(parts)
-    return whole
+    whole = np.concatenate([np.ma.getdata(array) for array in arrays])
+    if not any(isinstance(array, np.ma.MaskedArray) for array in arrays):
+        return whole
+    return np.ma.MaskedArray(whole, np.concatenate([np.ma.getmaskarray(array) for array in arrays]))
 
 
 def _in_csv(values: Values) -> Sequence[str]:
