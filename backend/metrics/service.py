@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from backend.metrics.pyramid import buckets as summary
 from backend.metrics.pyramid import service as pyramid
 from backend.metrics.pyramid.buckets import Buckets
 from backend.metrics.pyramid.queries import StepRange
-from backend.metrics.queries import Line
+from backend.metrics.queries import Extent, Line
 from backend.metrics.thinning import MIN_POINTS, thin
 
 SPAN = 65_536  # points of a range that is read at once, all metrics together
@@ -71,6 +72,14 @@ class Latest:
     value: float  # may be NaN
     min: float | None
     max: float | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a run's series to be read at once: metrics, and the steps (both inclusive) of all of them."""
+
+    names: Sequence[str]
+    steps: StepRange
 
 
 def append(session: Session, run_id: str, frame: MetricFrame, compacts: bool = True) -> int:
@@ -193,7 +202,35 @@ def spans(session: Session, run_id: str, names: Collection[str]) -> list[StepRan
     """Step ranges, one after the other, that together hold all points of the run's metrics: about `SPAN`
     each. Whoever reads one at a time needs no more memory for a long run than for a short one."""
     wanted = {line.id for line in segments.lines_of(session, [run_id], names)}
-    extents = [extent for extent in segments.extents_of(session, run_id) if extent.series_id in wanted]
+    return _ranges([extent for extent in segments.extents_of(session, run_id) if extent.series_id in wanted])
+
+
+def parts(session: Session, run_id: str, names: Collection[str] | None = None) -> list[Part]:
+    """The same for whoever wants the points of the metrics (None: all) metric by metric. Parts come by name,
+    then by step; short metrics share one."""
+    lines = segments.lines_of(session, [run_id], names)
+    extents = segments.extents_of(session, run_id)
+    of_series = {id_: list(own) for id_, own in groupby(extents, key=lambda extent: extent.series_id)}
+    cut: list[Part] = []
+    short: list[str] = []
+    points = 0  # of the short ones
+    last = max((extent.last_step for extent in extents), default=None)
+    for line in lines:
+        own = of_series.get(line.id, [])
+        size = sum(extent.points for extent in own)
+        if short and points + size > SPAN:
+            cut.append(Part(short, (None, last)))
+            short, points = [], 0
+        if size > SPAN:
+            cut += [Part([line.name], steps) for steps in _ranges(own)]
+        else:
+            short, points = [*short, line.name], points + size
+    return [*cut, Part(short, (None, last))] if short else cut
+
+
+def _ranges(extents: Sequence[Extent]) -> list[StepRange]:
+    """Step ranges of about `SPAN` points. They end with the last step that there is now: what is logged
+    beyond it while they are read belongs to none."""
     starts: list[int] = []
     points = 0
     for extent in sorted(extents, key=lambda extent: extent.first_step):
@@ -201,7 +238,8 @@ def spans(session: Session, run_id: str, names: Collection[str]) -> list[StepRan
             starts.append(extent.first_step)
             points = 0
         points += extent.points
-    return list(zip([None, *starts], [*(start - 1 for start in starts), None], strict=True))
+    last = max((extent.last_step for extent in extents), default=None)
+    return list(zip([None, *starts], [*(start - 1 for start in starts), last], strict=True))
 
 
 def summed_up(buckets: Buckets) -> Curve:

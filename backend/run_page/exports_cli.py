@@ -31,7 +31,9 @@ def curves(
     metrics: Annotated[
         list[str] | None, typer.Option("--metric", metavar="NAME", help="Repeatable; default: all.")
     ] = None,
-    as_: Format = "csv",
+    as_: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="json, csv, parquet or tensorboard.")
+    ] = "csv",
     out: Out = None,
 ) -> None:
     """Write every recorded point of a run's metrics into a file."""

@@ -34,7 +34,7 @@ from backend.people import auth
 from backend.run_page.plain_frame import plain_frame
 from backend.runs_table import exports as run_exports
 from backend.web import notify
-from backend.web.deps import Database, RawBody, RunId, attached, json_body
+from backend.web.deps import Database, InParts, RawBody, RunId, json_body
 from backend.web.entrance import repeated_keys
 from backend.web.errors import problems, responses
 from backend.web.routing import EDITOR, LOG, VIEWER, Router, asks_again, needs
@@ -122,14 +122,17 @@ def export_series(
     run_id: RunId,
     engine: Database,
     names: Annotated[str, Query(description="Comma-separated; empty means all.", examples=["loss"])] = "",
-    format: Annotated[str, Query(description="`json`, `csv` or `parquet`.")] = "csv",
-) -> Response:
-    """A file with every recorded point, one a line: metric, step, wall_time, value. Nothing is thinned."""
+    format: Annotated[str, Query(description="`json`, `csv`, `parquet` or `tensorboard`.")] = "csv",
+) -> InParts:
+    """A file with every recorded point, one a line: metric, step, wall_time, value. Nothing is thinned.
+
+    `tensorboard` is an events file, whose values have single precision.
+    """
     asked = items_of(names) or None
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
         _check_known(session, run_id, asked or [])
-        return attached(run_exports.curves(session, run_id, asked, format))
+    return InParts(run_exports.curves(engine, run_id, asked, format))
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""The table of runs and the curves of one, to take along as JSON, CSV or Parquet."""
+"""The table of runs and the curves of one as files, written while they are taken along."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ from types import NoneType
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session
 
 from backend.db.session import reading_scope
 from backend.domain.records import Score
 from backend.kit.exports.parquet import Kind
-from backend.kit.exports.table_files import File, Head, LongFile, check_format, long_table_file, table_file
+from backend.kit.exports.table_files import (
+    FORMATS,
+    Columns,
+    Head,
+    LongFile,
+    check,
+    check_format,
+    columns_of,
+    long_table_file,
+)
+from backend.kit.exports.tensorboard import MEDIA_TYPE as EVENTS_TYPE
+from backend.kit.exports.tensorboard import event_parts
 from backend.kit.filters.tree import Value
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
@@ -42,6 +52,7 @@ KINDS: Head = {
     **dict.fromkeys(("seed", "step"), "int"),
 }
 PART = 250  # runs that are read at once
+CURVE_FORMATS = (*FORMATS, "tensorboard")
 CURVES: Head = {"metric": "text", "step": "int", "wall_time": "float", "value": "float"}
 
 
@@ -64,7 +75,8 @@ def table(engine: Engine, filter_text: str, columns: Sequence[str], sort: str, a
         for part in ("", "_solved", "_tasks", "_low", "_high")
     }
     head: Head = {**kinds, "measured_on": "text", "protocol": "text", **scores}
-    return long_table_file("runs", head, _rows(engine, run_ids, kinds), as_)
+    tables = (columns_of(head, rows) for rows in _rows(engine, run_ids, kinds))
+    return long_table_file("runs", head, tables, as_)
 
 
 def _rows(engine: Engine, run_ids: Sequence[str], kinds: Head) -> Iterator[list[tuple[Any, ...]]]:
@@ -102,17 +114,39 @@ def _kinds(engine: Engine, run_ids: Sequence[str], names: Sequence[str]) -> Head
     return {name: _kind(kinds[name]) if name in kinds else KINDS.get(name, "float") for name in names}
 
 
-def curves(session: Session, run_id: str, names: Collection[str] | None, as_: str) -> File:
-    """Every recorded point of the metrics (None: all), one a line; NotFound."""
-    runs.check_exists(session, run_id)
-    rows = [
-        (name, step, moment, value)
-        for name, curve in series.read(session, run_id, names).items()
-        for step, moment, value in zip(
-            curve.steps.tolist(), curve.wall_times.tolist(), curve.values.tolist(), strict=True
+def curves(engine: Engine, run_id: str, names: Collection[str] | None, as_: str) -> LongFile:
+    """Every recorded point of the metrics (None: all), one a line, also as an events file; NotFound.
+
+    Which steps these are is decided now, and the points are read while the file is taken along: tens of
+    thousands at a time. Points of later steps are left out, and those of a run that is deleted meanwhile
+    end where that is noticed.
+    """
+    check("format", as_, CURVE_FORMATS)
+    with reading_scope(engine) as session:
+        runs.check_exists(session, run_id)
+        parts = series.parts(session, run_id, names)
+    if as_ == "tensorboard":
+        points = (
+            (name, curve.steps, curve.wall_times, curve.values)
+            for name, curve in _curve_parts(engine, run_id, parts)
         )
-    ]
-    return table_file(f"run-{run_id}-curves", CURVES, rows, as_)
+        return LongFile(f"events.out.tfevents.run-{run_id}", EVENTS_TYPE, event_parts(points))
+    tables: Iterator[Columns] = (
+        [[name] * len(curve.steps), curve.steps, curve.wall_times, curve.values]
+        for name, curve in _curve_parts(engine, run_id, parts)
+    )
+    return long_table_file(f"run-{run_id}-curves", CURVES, tables, as_)
+
+
+def _curve_parts(
+    engine: Engine, run_id: str, parts: Sequence[series.Part]
+) -> Iterator[tuple[str, series.Curve]]:
+    """The points by name and step, part by part."""
+    for part in parts:
+        first, last = part.steps
+        with reading_scope(engine) as session:
+            found = series.read(session, run_id, part.names, first=first, last=last)
+        yield from ((name, curve) for name, curve in found.items() if len(curve.steps))
 
 
 def _measured(result: ResultView) -> tuple[str, str]:

@@ -32,7 +32,7 @@ def test_points_written_over_and_metrics_of_other_steps_stand_once(
     append(engine, run_id, "own", range(0, 9_000, 3), 2.0)
     append(engine, run_id, "loss", range(1_000, 3_000), 3.0)
 
-    head, *lines = "".join(curves_csv(engine, [run_id], ["loss", "own"])).splitlines()
+    head, *lines = b"".join(curves_csv(engine, [run_id], ["loss", "own"])).decode().splitlines()
 
     loss = dict.fromkeys(range(0, 6_000, 2), 1.0) | dict.fromkeys(range(1_000, 3_000), 3.0)
     own = dict.fromkeys(range(0, 9_000, 3), 2.0)
@@ -49,7 +49,7 @@ def test_a_long_curve_takes_no_more_memory_than_a_short_one(engine: Engine) -> N
         add_run(engine, run_id)
         append(engine, run_id, "loss", range(points), 1.0)
         tracemalloc.start()
-        lines = sum(part.count("\n") for part in curves_csv(engine, [run_id], ["loss"]))
+        lines = sum(part.count(b"\n") for part in curves_csv(engine, [run_id], ["loss"]))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert lines == points + 1

@@ -51,7 +51,11 @@ def _pages(lab: FuzzedLab, made: list[str]) -> list[str]:
     """Addresses that show or export what was just logged, and the dashboard with everything newest on it."""
     several, board = ",".join(made[:6]), f"/d/{lab.ids['slug']}"
     tables = [f"/api/v1/runs/export?format={each}" for each in EXPORTS]
-    tables += [f"/api/v1/runs/{run}/series/export?format={each}" for run in made[:3] for each in EXPORTS]
+    tables += [
+        f"/api/v1/runs/{run}/series/export?format={each}"
+        for run in made[:3]
+        for each in (*EXPORTS, "tensorboard")
+    ]
     tables += [f"/api/v1/compare/series/export?runs={several}&names=loss", f"/api/v1/compare?runs={several}"]
     panels = [f"{board}/panels/{panel['id']}.csv" for panel in PANELS if panel["kind"] in ("curves", "table")]
     own = [f"/runs/{run}{x}" for run in made for x in ("", "?x=time")]

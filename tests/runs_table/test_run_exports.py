@@ -10,7 +10,7 @@ import math
 import pytest
 from sqlalchemy import Engine, delete, insert
 
-from backend.db.session import reading_scope, session_scope
+from backend.db.session import session_scope
 from backend.domain.records import MetricFrame
 from backend.kit.errors import InvalidInput, NotFound
 from backend.metrics import service as series
@@ -29,6 +29,10 @@ def two(engine: Engine) -> list[str]:
     return [first, second]
 
 
+def exported(engine: Engine, run_id: str, as_: str) -> bytes:
+    return b"".join(run_exports.curves(engine, run_id, None, as_).parts)
+
+
 def test_every_run_goes_out_with_its_scores_and_the_columns_asked_for(engine: Engine, two: list[str]) -> None:
     file = run_exports.table(engine, "", ["training.steps", "loss:min"], "name", "csv")
     first, second = csv.DictReader(io.StringIO(b"".join(file.parts).decode()))
@@ -43,10 +47,9 @@ def test_every_run_goes_out_with_its_scores_and_the_columns_asked_for(engine: En
 
 
 def test_every_point_goes_out_nan_included(engine: Engine, two: list[str]) -> None:
-    with reading_scope(engine) as session:
-        told = json.loads(run_exports.curves(session, two[0], None, "json").content)
-        lines = run_exports.curves(session, two[0], ["loss"], "csv").content.decode().splitlines()
-        nothing = run_exports.curves(session, two[1], None, "parquet").content
+    told = json.loads(exported(engine, two[0], "json"))
+    lines = exported(engine, two[0], "csv").decode().splitlines()
+    nothing = exported(engine, two[1], "parquet")
 
     assert told[0] == {"metric": "loss", "step": 5, "wall_time": 1.0, "value": 0.5}
     assert told[1]["value"] == "NaN"
@@ -55,13 +58,14 @@ def test_every_point_goes_out_nan_included(engine: Engine, two: list[str]) -> No
 
 
 def test_what_cannot_be_exported_is_told(engine: Engine, two: list[str]) -> None:
-    with reading_scope(engine) as session:
-        with pytest.raises(InvalidInput, match="exported"):
-            run_exports.table(engine, "", [], "", "xlsx")
-        with pytest.raises(InvalidInput):
-            run_exports.table(engine, "", ["training.stepz"], "", "csv")
-        with pytest.raises(NotFound):
-            run_exports.curves(session, "zzzzzzzzzz", None, "csv")
+    with pytest.raises(InvalidInput, match="exported"):
+        run_exports.table(engine, "", [], "", "xlsx")
+    with pytest.raises(InvalidInput):
+        run_exports.table(engine, "", ["training.stepz"], "", "csv")
+    with pytest.raises(InvalidInput):
+        run_exports.curves(engine, two[0], None, "xlsx")
+    with pytest.raises(NotFound):
+        run_exports.curves(engine, "zzzzzzzzzz", None, "csv")
 
 
 def test_a_long_table_goes_out_part_by_part(engine: Engine) -> None:

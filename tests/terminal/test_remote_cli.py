@@ -88,6 +88,7 @@ READING: Mapping[str, tuple[str, ...]] = {
     "run curves": (
         "run curves {run} --metric loss --out {file}",
         "run curves {diverged} --format parquet --out {file}",
+        "run curves {diverged} --format tensorboard --out {file}",
         "run curves nosuchrun1 --out {file}",
     ),
     "evaluation list": ("evaluation list --limit 5", "evaluation list --run {run} --json"),

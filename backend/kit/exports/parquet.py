@@ -7,10 +7,15 @@ import gzip
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Kind = Literal["bool", "int", "float", "text"]
 MAGIC = b"PAR1"
+LEVEL = 1  # of gzip: of curves, a file 3 % larger than at level 6 in a fifth of the time
 PHYSICAL = {"bool": 0, "int": 2, "float": 5, "text": 6}  # BOOLEAN, INT64, DOUBLE, BYTE_ARRAY
 OPTIONAL, UTF8, GZIP, PLAIN, RLE, DATA_PAGE = 1, 0, 2, 0, 3, 0
 # Types of the compact protocol that its metadata is written in.
@@ -19,13 +24,15 @@ I32, I64, BINARY, LIST, STRUCT = 5, 6, 8, 9, 12
 
 @dataclass(frozen=True)
 class Column:
-    """Values of a column; None is a missing one."""
+    """Values of a column; None, or what an array masks, is a missing one."""
 
     kind: Kind
-    values: Sequence[Any]
+    values: Sequence[Any] | NDArray[Any]
 
 
-def written(kinds: Mapping[str, Kind], groups: Iterable[Sequence[Sequence[Any]]]) -> Iterator[bytes]:
+def written(
+    kinds: Mapping[str, Kind], groups: Iterable[Sequence[Sequence[Any] | NDArray[Any]]]
+) -> Iterator[bytes]:
     """The parts of a file with columns of these kinds: one for each group of rows, which has the values of
     every column, all of the same length. Only one group is held at a time."""
     yield MAGIC
@@ -75,34 +82,44 @@ class _Chunk:
 
 def _page(column: Column) -> _Page:
     """All values of a column: which are there, then those."""
-    there = [value is not None for value in column.values]
-    content = _levels(there) + _plain(column.kind, [value for value in column.values if value is not None])
-    packed = gzip.compress(content, compresslevel=6, mtime=0)
+    import numpy as np
+
+    values = column.values
+    present: Sequence[Any] | NDArray[Any]
+    if isinstance(values, np.ndarray):
+        there = ~np.ma.getmaskarray(values)
+        present = values.compressed() if isinstance(values, np.ma.MaskedArray) else values
+    else:
+        there = np.fromiter((value is not None for value in values), bool, len(values))
+        present = [value for value in values if value is not None]
+    content = _levels(there) + _plain(column.kind, present)
+    packed = gzip.compress(content, compresslevel=LEVEL, mtime=0)
     data = _struct((1, I32, len(there)), (2, I32, PLAIN), (3, I32, RLE), (4, I32, RLE))
     header = _struct((1, I32, DATA_PAGE), (2, I32, len(content)), (3, I32, len(packed)), (5, STRUCT, data))
     return _Page(header + packed, len(header) + len(content))
 
 
-def _levels(there: Sequence[bool]) -> bytes:
+def _levels(there: NDArray[np.bool_]) -> bytes:
     """Definition levels, one bit each, as one bit-packed run."""
     import numpy as np
 
-    bits = np.packbits(np.array(there, dtype=bool), bitorder="little").tobytes()
+    bits = np.packbits(there, bitorder="little").tobytes()
     run = _varint(len(bits) << 1 | 1) + bits
     return struct.pack("<I", len(run)) + run
 
 
-def _plain(kind: Kind, values: Sequence[Any]) -> bytes:
+def _plain(kind: Kind, values: Sequence[Any] | NDArray[Any]) -> bytes:
     import numpy as np
 
     if kind == "int":
-        return np.array(values, dtype="<i8").tobytes()
+        return np.asarray(values, dtype="<i8").tobytes()
     if kind == "float":
-        return np.array(values, dtype="<f8").tobytes()
+        return np.asarray(values, dtype="<f8").tobytes()
     if kind == "bool":
-        return np.packbits(np.array(values, dtype=bool), bitorder="little").tobytes()
-    encoded = [str(value).encode() for value in values]
-    return b"".join(struct.pack("<I", len(each)) + each for each in encoded)
+        return np.packbits(np.asarray(values, dtype=bool), bitorder="little").tobytes()
+    texts = {value: str(value).encode() for value in values}  # most repeat, often
+    encoded = {value: struct.pack("<I", len(text)) + text for value, text in texts.items()}
+    return b"".join(map(encoded.__getitem__, values))
 
 
 def _chunk(name: str, column: Column, page: _Page, place: int) -> _Chunk:

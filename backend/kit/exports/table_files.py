@@ -1,4 +1,8 @@
-"""Tables as files that other programs read: JSON, CSV or Parquet."""
+"""Tables as files that other programs read: JSON, CSV or Parquet.
+
+A long table comes in parts, of which one is held at a time, and a part comes column by column: a column of
+numbers as an array is written without a Python object for each of them.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,19 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from backend.kit.errors import InvalidInput
 from backend.kit.exports.parquet import Kind, written
 from backend.kit.format import sayable
 from backend.kit.problems import not_valid
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Format = Literal["json", "csv", "parquet"]
+FORMATS: tuple[str, ...] = get_args(Format)
 MEDIA_TYPES: dict[str, str] = {
     "json": "application/json",
     "csv": "text/csv",
@@ -28,9 +37,10 @@ _NUMBER = re.compile(
 )
 GROUP = 10_000  # rows of a group of a Parquet file
 Head = dict[str, Kind]  # name of a column -> what its values are
-
-
 Rows = Sequence[tuple[Any, ...]]
+# One column: whole numbers or floats as an array (masked where values are missing), or any values and None.
+Values: TypeAlias = "Sequence[Any] | NDArray[Any]"
+Columns = Sequence[Values]
 
 
 @dataclass(frozen=True)
@@ -58,51 +68,127 @@ def table_file(name: str, head: Head, table: Rows, as_: str) -> File:
     has no such numbers, and the numbers themselves in Parquet.
     InvalidInput for another format.
     """
-    file = long_table_file(name, head, [table], as_)
+    file = long_table_file(name, head, [columns_of(head, table)], as_)
     return File(file.name, file.media_type, b"".join(file.parts))
 
 
-def long_table_file(name: str, head: Head, tables: Iterable[Rows], as_: str) -> LongFile:
+def long_table_file(name: str, head: Head, tables: Iterable[Columns], as_: str) -> LongFile:
     """The same of a table that comes in parts, of which one is held at a time."""
     check_format(as_)
-    parts = {"json": _json_parts, "csv": _csv_parts, "parquet": _parquet_parts}[as_]
+    parts = {"json": _json_parts, "csv": csv_parts, "parquet": _parquet_parts}[as_]
     return LongFile(f"{name}.{as_}", MEDIA_TYPES[as_], parts(head, tables))
 
 
+def columns_of(head: Head, rows: Rows) -> Columns:
+    """Rows as columns."""
+    return list(zip(*rows, strict=True)) if rows else [()] * len(head)
+
+
 def check_format(as_: str) -> None:
-    check("format", as_, get_args(Format))
+    check("format", as_, FORMATS)
 
 
-def _json_parts(head: Head, tables: Iterable[Rows]) -> Iterator[bytes]:
+def _json_parts(head: Iterable[str], tables: Iterable[Columns]) -> Iterator[bytes]:
+    members = (f"{json.dumps(name)}: ".replace("%", "%%") + "%s" for name in head)
+    line = "{" + ", ".join(members) + "}"
     yield b"["
     before = ""
-    for table in filter(None, tables):
-        lines = (json.dumps(dict(zip(head, map(_said, line), strict=True))) for line in table)
-        yield (before + ", ".join(lines)).encode()
-        before = ", "
+    for columns in tables:
+        lines = ", ".join(map(line.__mod__, zip(*map(_in_json, columns), strict=True)))
+        if lines:
+            yield (before + lines).encode()
+            before = ", "
     yield b"]"
 
 
-def _csv_parts(head: Head, tables: Iterable[Rows]) -> Iterator[bytes]:
+def csv_parts(head: Iterable[str], tables: Iterable[Columns]) -> Iterator[bytes]:
+    """A table as CSV: the line of names, then the lines of each part."""
     yield csv_text([tuple(head)]).encode()
-    for table in tables:
-        yield csv_text(table).encode()
+    for columns in tables:
+        lines = map(",".join, zip(*map(_in_csv, columns), strict=True))
+        yield "".join([f"{line}\r\n" for line in lines]).encode()
 
 
-def _parquet_parts(head: Head, tables: Iterable[Rows]) -> Iterator[bytes]:
-    columns = (list(zip(*table, strict=True)) if table else [()] * len(head) for table in _longer(tables))
-    return written(head, columns)
+def _parquet_parts(head: Head, tables: Iterable[Columns]) -> Iterator[bytes]:
+    return written(head, _longer(head, tables))
 
 
-def _longer(tables: Iterable[Rows]) -> Iterator[Rows]:
+def _longer(head: Head, tables: Iterable[Columns]) -> Iterator[Columns]:
     """The same rows in parts that are worth a group of their own."""
-    gathered: list[tuple[Any, ...]] = []
-    for table in tables:
-        gathered += table
-        if len(gathered) >= GROUP:
-            yield gathered
-            gathered = []
-    yield gathered
+    gathered: list[Columns] = []
+    rows, is_empty = 0, True
+    for columns in tables:
+        gathered.append(columns)
+        rows += len(columns[0])
+        if rows >= GROUP:
+            yield [_joined(values) for values in zip(*gathered, strict=True)]
+            gathered, rows, is_empty = [], 0, False
+    if rows or is_empty:
+        yield [_joined(values) for values in zip(*gathered, strict=True)] or [()] * len(head)
+
+
+def _joined(parts: Sequence[Values]) -> Values:
+    """The parts of a column as one."""
+    import numpy as np
+
+    if len(parts) == 1:
+        return parts[0]
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if len(arrays) < len(parts):
+        return list(chain.from_iterable(parts))
+    whole = np.concatenate([np.ma.getdata(array) for array in arrays])
+    if not any(isinstance(array, np.ma.MaskedArray) for array in arrays):
+        return whole
+    return np.ma.MaskedArray(whole, np.concatenate([np.ma.getmaskarray(array) for array in arrays]))
+
+
+def _in_csv(values: Values) -> Sequence[str]:
+    """The cells of a column, ready to be joined by commas."""
+    import numpy as np
+
+    if isinstance(values, np.ndarray):
+        return _numbers(values, missing="", quote="")
+    texts = {value for value in values if isinstance(value, str)}  # of which most repeat, often
+    cells = {text: csv_text([(text, "")]).removesuffix(",\r\n") for text in texts}
+    return [
+        cells[value] if isinstance(value, str) else "" if value is None else str(_said(value))
+        for value in values
+    ]
+
+
+def _in_json(values: Values) -> Sequence[str]:
+    """The values of a column as JSON."""
+    import numpy as np
+
+    if isinstance(values, np.ndarray):
+        return _numbers(values, missing="null", quote='"')
+    texts = {value: json.dumps(value) for value in values if isinstance(value, str)}
+    return [texts[value] if isinstance(value, str) else json.dumps(_said(value)) for value in values]
+
+
+def _numbers(values: NDArray[Any], missing: str, quote: str) -> list[str]:
+    """Numbers as Python writes them; NaN and infinity by their names, in quotes."""
+    import numpy as np
+
+    if isinstance(values, np.ma.MaskedArray):
+        texts = np.full(len(values), missing, dtype=object)
+        texts[~np.ma.getmaskarray(values)] = _numbers(values.compressed(), missing, quote)
+        whole: list[str] = texts.tolist()
+        return whole
+    if not len(values):
+        return []
+    import orjson
+
+    plain = np.ascontiguousarray(values)
+    written_out = orjson.dumps(plain, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
+    if plain.dtype.kind == "f":
+        # The digits are the same; small and large numbers have their exponent in another form.
+        size = np.abs(plain)
+        usual = (size >= 1e-4) & (size < 1e16) | (size == 0)
+        for place in np.flatnonzero(~usual).tolist():
+            said = sayable(float(plain[place]))
+            written_out[place] = f"{quote}{said}{quote}" if isinstance(said, str) else repr(said)
+    return written_out
 
 
 def csv_text(rows: Iterable[Sequence[object]], line_end: str = "\r\n") -> str:
