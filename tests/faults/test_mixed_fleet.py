@@ -48,13 +48,13 @@ def busy_gpu(lab: Lab, run_id: str | None) -> None:
 
 def test_fifty_cuda_runs_never_touch_a_cpu_worker_and_each_says_why_it_waits(lab: Lab) -> None:
     cuda = [lab.submit(on_cuda()) for _ in range(CUDA_RUNS)]
-    labelled, first = lab.submit(asking(labels=("here",))), lab.submit(tiny())
     lab.start_worker()
 
-    for run_id in (labelled, first):  # behind them in the queue, and not held up by them
-        lab.await_status(run_id, "running")
-        lab.cancel(run_id)
-        lab.await_status(run_id, "cancelled")
+    for config in (asking(labels=("here",)), tiny()):  # behind them in the queue, and not held up by them
+        last = lab.submit(config)
+        lab.await_status(last, "running")
+        lab.cancel(last)
+        lab.await_status(last, "cancelled")
     eventually(lambda: lab.worker_log().count("succeeded") >= CUDA_RUNS, "every message taken")
 
     def assert_all_wait(why: str) -> None:
@@ -67,8 +67,8 @@ def test_fifty_cuda_runs_never_touch_a_cpu_worker_and_each_says_why_it_waits(lab
         assert [run_id for run_id in cuda if any(f'id="wait-{run_id}"' in row for row in told)] == cuda
 
     assert_all_wait("no worker online has a GPU (training.device cuda)")
-    busy_gpu(lab, first)
-    assert_all_wait(f"1 worker busy with {lab.row(first).name}")
+    busy_gpu(lab, last)
+    assert_all_wait(f"1 worker busy with {lab.row(last).name}")
 
 
 def test_a_message_that_reaches_the_wrong_worker_goes_on_to_the_right_one(lab: Lab) -> None:
