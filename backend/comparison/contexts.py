@@ -19,6 +19,16 @@ from backend.run_view.views import RunView
 from backend.web.contexts import Context
 from backend.web.drawn import Drawn
 
+TABS = {
+    "curves": "Curves",
+    "results": "Results",
+    "encoder": "Encoder health",
+    "significance": "Significance",
+    "tasks": "Tasks",
+    "ensemble": "Ensemble",
+    "config": "Config",
+}  # id -> title, in order
+
 
 @dataclass(frozen=True)
 class CompareChoice(Context):
@@ -59,6 +69,7 @@ class ComparePage(Context):
     config_fields: int  # that differ; `config` has the first of them
     problems: Mapping[str, str]  # section -> why it could not be shown
     query: str  # of the address, for the tables of a paper
+    tabs: Mapping[str, str] = field(default_factory=lambda: TABS)
 
     @property
     def page_title(self) -> str:

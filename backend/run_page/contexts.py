@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backend.charts.panels import Panel
 from backend.charts.view import ChartView
@@ -20,6 +20,18 @@ from backend.runs.tables import LogLine, RunEvent
 from backend.web.contexts import Context
 from backend.web.drawn import Drawn
 from backend.workers.service import WorkerState
+
+TABS = {
+    "curves": "Curves",
+    "encoder": "Encoder health",
+    "predictions": "Predictions",
+    "evaluations": "Evaluations",
+    "config": "Config",
+    "reproduce": "Reproduce",
+    "checkpoints": "Checkpoints",
+    "log": "Log",
+    "machine": "Machine",
+}  # id -> title, in order
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,7 @@ class RunPage(Context):
     courses_of_modes: Sequence[ModeCourse]
     meanings: Mapping[str, str]  # failure mode -> what it means
     version: int  # of the series; the event stream continues from here
+    tabs: Mapping[str, str] = field(default_factory=lambda: TABS)
 
     @property
     def page_title(self) -> str:

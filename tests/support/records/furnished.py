@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from backend.comparison.contexts import TABS as COMPARE_TABS
 from backend.dashboards import service as dashboards
 from backend.data import service as datasets
 from backend.db.session import session_scope
@@ -24,6 +25,7 @@ from backend.domain.sweeps.definition import parse_sweep
 from backend.groups import service as groups
 from backend.lifecycle import service as runs
 from backend.people import service as accounts
+from backend.run_page.contexts import TABS as RUN_TABS
 from backend.runs import provenance
 from backend.runs_table import queries as saved_views
 from backend.web.pages import NAVIGATION
@@ -38,18 +40,6 @@ SET = "arc-agi-1/evaluation"
 TASK = "0692e18c"  # the first small one of the set
 WORKER = "elsewhere.1.22.3"
 LATER = 3600.0  # seconds for which leases hold and the worker counts as alive
-SECTIONS = (
-    "curves",
-    "encoder",
-    "predictions",
-    "evaluations",
-    "config",
-    "reproduce",
-    "checkpoints",
-    "log",
-    "machine",
-)
-PARTS = ("curves", "results", "encoder", "significance", "tasks", "ensemble", "config")
 PANELS = [
     {"id": "one", "kind": "curves", "title": "Tokens", "width": 6, "height": 4, "metric": "accuracy/token"},
     {"id": "two", "kind": "bars", "title": "", "width": 6, "height": 4, "measure": "pass@1"},
@@ -150,13 +140,13 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "means over seeds": "/?group=seed",
         "archive": "/?filter=archived == true",
         "a pinned run": f"/?baseline={beside}&column=status&column=loss:min&sort=-loss:min",
-        **{f"run, {part}": f"/runs/{run}#{part}" for part in SECTIONS},
+        **{f"run, {part}": f"/runs/{run}#{part}" for part in RUN_TABS},
         "failed run": f"/runs/{failed}#checkpoints",
         "live run": f"/runs/{live}#log",
         "clone's config": f"/runs/{beside}#config",
         "learning by task": f"/runs/{run}/learning",
         "group": f"/groups/{group}",
-        **{f"compare, {part}": f"/compare?runs={run},{beside},{other}#{part}" for part in PARTS},
+        **{f"compare, {part}": f"/compare?runs={run},{beside},{other}#{part}" for part in COMPARE_TABS},
         "dashboard": f"/d/{slug}",
         "edited dashboard": f"/d/{slug}?edit=1",
         "shared": f"/s/{secret}",

@@ -8,6 +8,8 @@ from typing import Literal
 
 from playwright.sync_api import Page
 
+from backend.comparison.contexts import TABS as COMPARE_TABS
+from backend.run_page.contexts import TABS as RUN_TABS
 from backend.web.pages import NAVIGATION
 from backend.web.routing import Route
 
@@ -107,18 +109,6 @@ def _add_panel(page: Page) -> None:
     page.locator("#add").click()
 
 
-RUN_TABS = (
-    "curves",
-    "encoder",
-    "predictions",
-    "evaluations",
-    "config",
-    "reproduce",
-    "checkpoints",
-    "log",
-    "machine",
-)
-COMPARE_TABS = ("curves", "results", "encoder", "significance", "tasks", "ensemble", "config")
 RUN = "/runs/{run_id}"
 TASK = "/tasks/{set_name:path}/{task_id}"
 
