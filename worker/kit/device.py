@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sysconfig
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import torch
@@ -32,10 +34,14 @@ class Device:
 
     @property
     def can_compile(self) -> bool:
-        """Whether torch.compile can be used. On a CPU it wants a C++ compiler, and with PyTorch 2.13 x86 CPUs
-        without AVX-512 compute NaN (AVX2) or cannot build it (older)."""
+        """Whether torch.compile can be used. It builds extensions of Python: for a CPU in C++, for a GPU in C
+        that start its kernels. With PyTorch 2.13 x86 CPUs without AVX-512 compute NaN (AVX2) or cannot build
+        it (older)."""
+        if not _has_python_headers():
+            return False
         if self.torch.type != "cpu":
-            return True
+            compilers = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"]
+            return any(map(shutil.which, compilers))
         is_x86 = platform.machine().lower() in ("x86_64", "amd64")
         is_right = not is_x86 or "AVX512" in torch.backends.cpu.get_cpu_capability()
         return is_right and shutil.which(os.environ.get("CXX", "g++")) is not None
@@ -91,6 +97,14 @@ def make_cpu_reproducible() -> None:
     torch.set_deterministic_debug_mode("error")
     # Filling new memory costs time and hides no randomness of ours.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _has_python_headers() -> bool:
+    """Whether extensions of Python can be built: a distribution may keep the headers in another package."""
+    if platform.system() == "Darwin":
+        return True  # a framework's headers lie elsewhere, and always come with it
+    folders = sysconfig.get_path("include"), sysconfig.get_path("include", "posix_prefix")
+    return any(Path(folder, "Python.h").exists() for folder in folders)
 
 
 def usable_cores() -> int:

@@ -292,7 +292,11 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
         f"{counted(len(data.tasks), 'task')}: {canvases} cells."
     )
     if learner.config.training.compile and not learner.device.can_compile:
-        recorder.log("Training without torch.compile: on a CPU it needs g++ and, on x86, AVX-512.", "warning")
+        recorder.log(
+            "Training without torch.compile: it needs Python's headers (python3-dev), gcc on a GPU, "
+            "g++ on a CPU and, on x86, AVX-512.",
+            "warning",
+        )
     if leaking := _leaking(data):
         recorder.log(f"Excluded from training (overlaps evaluation tasks): {', '.join(leaking)}.", "warning")
     if data.trained_on.shortage.is_large:

@@ -122,8 +122,8 @@ class TrainingConfig(Config):
     compile: bool = field(
         False,
         "Compile",
-        "Let torch.compile fuse the blocks: slower to start, then faster. On a CPU it needs g++ and, on x86, "
-        "AVX-512. Numbers differ by rounding.",
+        "Let torch.compile fuse the blocks: slower to start, then faster. It needs Python's headers "
+        "(python3-dev), gcc on a GPU, g++ on a CPU and, on x86, AVX-512. Numbers differ by rounding.",
         advanced=True,
     )
     initialise_from: StartConfig = field(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTenso
 
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ENCODERS
+from tests.support.dense import dense_batch
 from tests.support.records.tiny_runs import Memory, tiny
 from worker.data import training_data
 from worker.data.batches import BatchStream
 from worker.data.sets import BuiltinTasks
 from worker.kit.batch import Batch
-from worker.kit.device import open_device
+from worker.kit.device import Device, open_device
 from worker.kit.noise import Noise
 from worker.models.layers import Block
 from worker.training.learner import Learner
@@ -115,11 +118,19 @@ def test_compiled_blocks_compute_the_same(precision: str, close: float) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="about x86")
-@pytest.mark.parametrize(("capability", "compiles"), [("DEFAULT", False), ("AVX2", False), ("AVX512", True)])
+@pytest.mark.parametrize(
+    ("machine", "capability", "compiles"),
+    [
+        ("x86_64", "DEFAULT", False),
+        ("x86_64", "AVX2", False),
+        ("x86_64", "AVX512", True),
+        ("aarch64", "DEFAULT", True),
+    ],
+)
 def test_blocks_are_compiled_only_where_that_computes_right(
-    monkeypatch: pytest.MonkeyPatch, capability: str, compiles: bool
+    machine: str, capability: str, compiles: bool, able_to_build: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     blocks = [
         each
@@ -145,7 +156,7 @@ def test_slots_hold_what_whole_batches_would_have_put_there(
     def checked(side: int) -> list[Batch]:
         nonlocal kept_some
         free = torch.from_numpy(learner.slots[side].free().copy())
-        dense, old = simple[side].next(free.numpy()), held.get(side)
+        dense, old = dense_batch(simple[side], free.numpy()), held.get(side)
         rows = dense.rows if old is None else _merged(free, dense, old)
         held[side] = Batch.of(rows)
         kept_some += old is not None and not free.all()
@@ -168,7 +179,25 @@ def _merged(free: torch.Tensor, new: Batch, old: Batch) -> tuple[torch.Tensor, .
     )
 
 
-def test_nothing_is_compiled_on_a_cpu_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def able_to_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins for a compiler and Python's headers, so that what is tested is not what this machine has."""
+    monkeypatch.setenv("CXX", sys.executable)
+    monkeypatch.setenv("CC", sys.executable)
+    (tmp_path / "Python.h").touch()
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(sysconfig, "get_path", lambda *name: str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+@pytest.mark.parametrize("lacks", ["nothing", "compiler", "headers"])
+def test_nothing_is_compiled_without_a_compiler_or_pythons_headers(
+    kind: str, lacks: str, able_to_build: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    assert not open_device(tiny("etrm").training).can_compile
+    if lacks == "compiler":
+        monkeypatch.delenv("CXX" if kind == "cpu" else "CC")
+        monkeypatch.setenv("PATH", str(tmp_path))
+    elif lacks == "headers":
+        (tmp_path / "Python.h").unlink()
+    assert Device(torch.device(kind), "fp32").can_compile == (lacks == "nothing")
