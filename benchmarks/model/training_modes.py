@@ -19,6 +19,7 @@ from backend.domain.config.presets import etrm_deterministic_arc1, quick
 from backend.domain.experiment import EtrmModel, ExperimentConfig
 from benchmarks.flops import step_flops
 from benchmarks.model import plain
+from tests.support.dense import dense_batch
 from worker.data import training_data
 from worker.data.batches import BatchStream
 from worker.data.sets import BuiltinTasks, TasksInMemory
@@ -91,7 +92,7 @@ class Plain:
         self.trainer = plain.Trainer(sizes_of(config), self.device.torch, bf16=self.precision == "bf16")
 
     def step(self, side: int) -> None:
-        self.trainer.step(self.stream.next(self.trainer.free(self.batch_size).cpu().numpy()))
+        self.trainer.step(dense_batch(self.stream, self.trainer.free(self.batch_size).cpu().numpy()))
         _wait(self.device)
 
     def flops(self, side: int) -> float:

@@ -19,7 +19,6 @@ from worker.data.tokens import Cells, Table, Tokens, as_labels, draw, token_tabl
 from worker.data.training_data import TrainingData, TrainingTask
 from worker.kit.batch import PAD, Batch, Region, labels_of
 
-_ALL = slice(None)
 _PUZZLE = 8  # bytes of a row of the puzzle table
 
 
@@ -207,19 +206,6 @@ class BatchStream:
         for row, (dihedral, table) in enumerate(zip(views.dihedrals.tolist(), views.tokens, strict=True)):
             self._write(row, *drawn[row], View(dihedral, table), canvases)
         return packed
-
-    def next(self, wanted: NDArray[np.bool_], rows: slice = _ALL) -> Batch:
-        """New samples in the rows where `wanted` (B,) is True, in order; the other rows are empty. All int64.
-
-        Of a batch shared with other processes only these `rows` are drawn; all count as drawn.
-        """
-        mine = wanted[rows]
-        before = int(wanted[: rows.indices(len(wanted))[0]].sum())
-        packed = np.zeros((len(mine), self.layout.stride), dtype=np.uint8)
-        packed[mine] = self.draw(self.position + before, int(mine.sum()))
-        self.position += int(wanted.sum())
-        batch = self.layout.batch(torch.from_numpy(packed))
-        return batch.map(lambda tensor: tensor if tensor.dtype == torch.bool else tensor.long())
 
     def _visit(self, index: int) -> tuple[Visit, int, NDArray[np.float64]]:
         """What sample `index` is of, the number of its augmentation, and what else is drawn for it."""

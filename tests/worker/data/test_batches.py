@@ -15,6 +15,7 @@ from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Pair, Task, TestPair
 from backend.domain.config.presets import quick, trm_arc1
 from backend.domain.experiment import ExperimentConfig
+from tests.support.dense import dense_batch
 from worker.data.augment import Augmentation, augmentation
 from worker.data.batches import BatchStream
 from worker.data.sets import BuiltinTasks, TasksInMemory
@@ -34,7 +35,7 @@ def data() -> TrainingData:
 
 
 def first(stream: BatchStream, count: int) -> Batch:
-    return stream.next(np.ones(count, dtype=bool))
+    return dense_batch(stream, np.ones(count, dtype=bool))
 
 
 def same(one: Batch, other: Batch) -> bool:
@@ -127,7 +128,7 @@ def test_a_sample_is_a_function_of_seed_and_number(data: TrainingData) -> None:
 def test_only_wanted_rows_are_filled_and_counted(data: TrainingData) -> None:
     stream = BatchStream(data, quick(), 10)
     wanted = np.array([False, True, True, False, True])
-    batch = stream.next(wanted)
+    batch = dense_batch(stream, wanted)
     assert stream.position == 3
     dense = first(BatchStream(data, quick(), 10), 3)
     assert same(batch.map(lambda tensor: tensor[torch.from_numpy(wanted)]), dense)

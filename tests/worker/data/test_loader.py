@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from concurrent.futures import wait
+from threading import current_thread
 
 import numpy as np
 import pytest
@@ -10,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from backend.domain.config.presets import quick
+from tests.support.dense import dense_batch
 from worker.data.batches import BatchStream
-from worker.data.loader import Loader, Sender
+from worker.data.loader import Loader, Packed, Sender
 from worker.data.sets import BuiltinTasks
 from worker.data.training_data import TrainingData, build
 from worker.kit.batch import Batch
@@ -46,7 +49,7 @@ def assert_same(batch: Batch, expected: Batch) -> None:
 def dense(stream: BatchStream, wanted: NDArray[np.bool_]) -> Batch:
     """The wanted rows of a whole batch."""
     chosen = torch.from_numpy(wanted)
-    return stream.next(wanted).map(lambda rows: rows[chosen])
+    return dense_batch(stream, wanted).map(lambda rows: rows[chosen])
 
 
 def taken(loader: Loader, wanted: NDArray[np.bool_], rows: slice = slice(0, SLOTS)) -> Batch:
@@ -85,14 +88,32 @@ def test_processes_that_share_a_batch_take_its_samples_between_them(data: Traini
 
 
 def test_a_fault_while_drawing_ahead_is_raised_where_the_sample_is_taken(data: TrainingData) -> None:
-    loader = loader_of(data)
+    loader, everything = loader_of(data), np.ones(SLOTS, dtype=bool)
+    threads = []
 
-    def fails(first: int, count: int) -> Sequence[int]:
+    def fails(first: int, count: int) -> Packed:
+        threads.append(current_thread())
         raise OSError("the disk is gone")
 
-    loader.streams[SIDE].draw = fails  # type: ignore[method-assign, assignment]
-    with pytest.raises(OSError, match="the disk is gone"):
-        loader.take(SIDE, np.ones(SLOTS, dtype=bool), slice(0, SLOTS))
+    loader.streams[SIDE].draw = fails  # type: ignore[method-assign]
+    loader.take(SIDE, np.zeros(SLOTS, dtype=bool), slice(0, SLOTS))  # the next are drawn ahead
+    wait(loader._drawn[SIDE].values())
+    with pytest.raises(OSError, match="the disk is gone") as caught:
+        loader.take(SIDE, everything, slice(0, SLOTS))
+    assert caught.traceback[-1].name == "fails", "the traceback is the thread's own"
+    assert threads
+    assert current_thread() not in threads
+
+
+def test_the_thread_ends_with_the_training(data: TrainingData) -> None:
+    loader = loader_of(data)
+    loader.take(SIDE, np.zeros(SLOTS, dtype=bool), slice(0, SLOTS))
+    (thread,) = loader._thread._threads
+    assert thread.is_alive()
+    del loader
+    gc.collect()
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -19,6 +19,7 @@ from backend.domain.config.presets import quick, trm_arc1
 from backend.domain.experiment import DataConfig, ExperimentConfig
 from backend.domain.experiment.identity import configuration_key
 from backend.domain.trained_on import TrainedOn
+from tests.support.dense import dense_batch
 from tests.support.pair_archives import TASK_IDS, tasks
 from tests.support.records.arc import augmentations, grids
 from worker.data import given_away
@@ -155,7 +156,7 @@ def changed(config: ExperimentConfig, **data: Any) -> ExperimentConfig:
 def batches(config: ExperimentConfig, data: TrainingData, first: int, last: int) -> Any:
     stream = BatchStream(data, config, 8)
     stream.position = first
-    return stream.next(np.ones(last - first, dtype=bool))
+    return dense_batch(stream, np.ones(last - first, dtype=bool))
 
 
 def known_pairs() -> dict[str, set[Grids]]:
