@@ -16,7 +16,7 @@ from torch import Tensor
 
 from backend.domain.experiment import EtrmModel, ExperimentConfig
 from worker.data.batches import BatchStream, Layout
-from worker.data.loader import Loader, Packed, Sender
+from worker.data.loader import Loader, Sender
 from worker.data.training_data import TrainingData
 from worker.kit.batch import Batch, send
 from worker.kit.device import Device
@@ -212,7 +212,7 @@ class Learner:
     def _next_batches(self, side: int) -> list[Batch]:
         """The samples in the slots of a canvas, per part, after new ones took the free slots.
 
-        Only the new ones are sent: the others lie on the device already.
+        Only the new ones are sent, in one piece: the others lie on the device already.
         """
         slots, layout = self.slots[side], self.streams[side].layout
         free = slots.free().copy()  # it is written to again by the step that begins here
@@ -220,19 +220,19 @@ class Learner:
         slots.admit(free, layout.canvases(new).demo_mask)
         only = None if self._encodes_all else free
         batches = []
-        ends = np.cumsum([np.count_nonzero(free[part]) for part in self.parts])
-        for number, (part, of_part) in enumerate(zip(self.parts, np.split(new, ends[:-1]), strict=True)):
+        pieces = self._sender.send(new).split([np.count_nonzero(free[part]) for part in self.parts])
+        for number, (part, of_part) in enumerate(zip(self.parts, pieces, strict=True)):
             old = self.carries[side][number].batch if side in self.carries else None
             batch = self._placed(layout, old, free[part], of_part)
             places = send(slots.indices(part, only), self.device.torch)
             batches.append(batch._replace(places=places))
         return batches
 
-    def _placed(self, layout: Layout, old: Batch | None, free: NDArray[np.bool_], new: Packed) -> Batch:
+    def _placed(self, layout: Layout, old: Batch | None, free: NDArray[np.bool_], new: Tensor) -> Batch:
         """The samples of a part: `new` ones (n, stride) in its n free slots, the old ones elsewhere."""
         if old is not None and not len(new):
             return old
-        taken = layout.batch(self._sender.send(new))
+        taken = layout.batch(new)
         if old is None or free.all():
             return taken
         return old.with_rows(send(torch.from_numpy(np.flatnonzero(free)), self.device.torch), taken)
