@@ -85,6 +85,28 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_numbers_stay(tmp_path: Path
     assert checkpoint.load_newest(tmp_path, pytest.fail) is not None
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_checkpoint_of_a_version_that_kept_tokens_as_int64_resumes(model: str, tmp_path: Path) -> None:
+    memory = Memory()
+    run(config(model, 20), memory, tmp_path, StopSignal())
+    before = dict(memory.points)
+    shutil.rmtree(checkpoint.find(tmp_path))  # step 20
+    saved = checkpoint.load(checkpoint.find(tmp_path))
+    carries = {}
+    for side, (states, steps, halted, batch, *rest) in saved.state["carries"].items():
+        wide = tuple(
+            tensor.long() if isinstance(tensor, torch.Tensor) and tensor.dtype != torch.bool else tensor
+            for tensor in batch
+        )
+        carries[side] = (states, steps, halted, wide, *rest)
+    checkpoint.save(tmp_path, replace(saved, state=saved.state | {"carries": carries}))
+    run(config(model, 20), memory, tmp_path, StopSignal())
+    assert "info: Resuming from the checkpoint of step 10." in memory.lines
+    assert memory.points == before
+    now = checkpoint.load(checkpoint.find(tmp_path)).state["carries"].values()
+    assert {tensor.dtype for carry in now for tensor in carry[3][:2]} == {torch.uint8, torch.int8}
+
+
 def test_an_evaluation_stopped_halfway_goes_on_with_the_rest(tmp_path: Path) -> None:
     whole = Memory()
     run(config("etrm", 8), whole, tmp_path / "whole", StopSignal())
