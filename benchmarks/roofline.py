@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from backend.domain.config.presets import etrm_deterministic_arc1
 from backend.domain.experiment import EtrmModel, ExperimentConfig
 from benchmarks.flops import peak_of, step_flops
-from worker.kit.batch import Batch
+from worker.kit.batch import Batch, labels_of
 from worker.models.build import build_reasoner
 from worker.models.reasoner import Reasoner
 from worker.training.objective.losses import act_loss
@@ -133,10 +133,10 @@ def step(reasoner: Reasoner, optimisers: Any, carry: Any, batch: Batch) -> None:
 
 def blank_batch(samples: int, encoded: int) -> Batch:
     cells = SIDE**2
-    tokens = torch.ones(samples, cells, dtype=torch.int64)
+    tokens = torch.ones(samples, cells, dtype=torch.uint8)
     return Batch(
         inputs=tokens,
-        labels=tokens,
+        labels=labels_of(tokens),
         demo_inputs=tokens[:, None].expand(-1, PLACES, -1),
         demo_outputs=tokens[:, None].expand(-1, PLACES, -1),
         demo_mask=torch.ones(samples, PLACES, dtype=torch.bool),

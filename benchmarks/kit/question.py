@@ -18,6 +18,7 @@ import psutil
 
 from benchmarks.kit import records
 from benchmarks.kit.records import OURS, Bar, End, Line, Machine
+from worker.service.machine import cpu_name, usable_cores
 
 SHOWN = ("numpy", "orjson", "sqlalchemy", "psycopg", "pydantic", "fastapi", "uvicorn", "torch", "plotly")
 
@@ -84,18 +85,9 @@ def machine(question: Question) -> Machine:
         datetime.now(UTC).isoformat(timespec="seconds"),
         question.quick,
         cpu=cpu_name(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=usable_cores(),
         memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
         system=f"{platform.system()} {platform.release()}",
         load=round(os.getloadavg()[0], 2),
         versions=versions,
     )
-
-
-def cpu_name() -> str:
-    """As Linux names it, else what the platform says."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
