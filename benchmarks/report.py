@@ -164,6 +164,8 @@ def _compared(figure: Figure, ours: Figure) -> str:
     ratio = figure.times_worse_than(ours)
     if ratio is None:
         return ""
+    if number(ratio) == "1":
+        return "the same"
     if ratio >= 1:
         return f"{number(ratio)} × worse"
     return f"{number(1 / ratio)} × better"

@@ -107,6 +107,13 @@ def test_of_rates_more_is_better() -> None:
     assert cells[0][6] == "≥ 300, **missed**"
 
 
+def test_what_is_equal_to_three_digits_is_neither_better_nor_worse() -> None:
+    ours, theirs = (
+        figure("charts", CASE, name, "ms", [value]) for name, value in ((OURS, 20.0), ("a", 20.01))
+    )
+    assert [row[7] for row in rows(document([ours, theirs]))] == ["", "the same"]
+
+
 def test_a_bar_on_a_percentile_shows_it_however_few_values_there_are() -> None:
     values = [float(value) for value in range(1, 101)]
     few = figure("charts", CASE, OURS, "ms", values[:5], at_most(4, "p95"))
