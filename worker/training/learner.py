@@ -220,7 +220,7 @@ class Learner:
         slots.admit(free, layout.canvases(new).demo_mask)
         only = None if self._encodes_all else free
         batches = []
-        counts = [np.count_nonzero(free[part]) for part in self.parts]
+        counts = [int(free[part].sum()) for part in self.parts]
         pieces = torch.split(self._sender.send(new), counts)
         for number, (part, of_part) in enumerate(zip(self.parts, pieces, strict=True)):
             old = self.carries[side][number].batch if side in self.carries else None
