@@ -27,8 +27,8 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
+from benchmarks.kit.bare_plotly import floor_server
 from benchmarks.kit.filled import busy_year
-from benchmarks.kit.floor import floor_server
 from benchmarks.kit.lab import SQLITE, Lab, databases, lab
 from benchmarks.kit.question import Question, run
 from benchmarks.kit.records import OURS, at_most
