@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 MAX_CALLS = 200  # of one transaction
 GATHERING = 0.01  # seconds that a transaction waits for more after one that several callers shared
-STOPPING = "The server is stopping."
 
 
 @dataclass(frozen=True)
@@ -129,9 +128,7 @@ class Intake:
         except Unavailable as error:
             outcome = _Outcome(error=error, writes=writes())
             return [outcome] * len(calls)
-        except (
-            Exception
-        ):  # a run that is deleted just now, a point that cannot be stored: not all of them pay
+        except Exception:  # something in one call that the database refuses: not all of them pay
             log.exception("%d calls that log points are written one by one", len(calls))
             return [_Outcome()] * len(calls)
         return [_Outcome(each, None, Writes.NONE if each is None else Writes.COMMITTED) for each in versions]
