@@ -1,7 +1,7 @@
 """What scripts log over HTTP, gathered: what came while one transaction was written makes the next.
 
-A transaction costs as much for one call as for many, and so does its commit. Whoever logs is answered once
-the transaction that holds the points is committed, as if it had been alone.
+Most of what one call costs is its transaction, and calls can share one. Whoever logs is answered once the
+transaction that holds the points is committed, as if it had been alone.
 """
 
 from __future__ import annotations
