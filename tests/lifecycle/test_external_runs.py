@@ -28,7 +28,7 @@ def test_requests_at_once_for_one_id_make_one_run(engine: Engine) -> None:
     everybody = Barrier(AT_ONCE)
 
     def ask(_: int) -> str:
-        everybody.wait()
+        everybody.wait(60)
         return create(engine)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
