@@ -91,23 +91,23 @@ class Intake:
             if shared and first is not None:
                 time.sleep(GATHERING)
             gathered = [first, *self._waiting()]
-            calls = [each for each in gathered if each is not None]
+            calls = [waiting for waiting in gathered if waiting is not None]
             is_open = len(calls) == len(gathered)
             shared = len(calls) > 1
             for at in range(0, len(calls), MAX_CALLS):
                 self._write(calls[at : at + MAX_CALLS])
 
     def _waiting(self) -> list[_Waiting | None]:
-        found: list[_Waiting | None] = []
+        waiting: list[_Waiting | None] = []
         try:
             while True:
-                found.append(self._queue.get_nowait())
+                waiting.append(self._queue.get_nowait())
         except Empty:
-            return found
+            return waiting
 
     def _write(self, waiting: Sequence[_Waiting]) -> None:
-        outcomes = self._outcomes([each.call for each in waiting])
-        for loop in {each.loop for each in waiting}:
+        outcomes = self._outcomes([one.call for one in waiting])
+        for loop in {one.loop for one in waiting}:
             own = [(one.answer, out) for one, out in zip(waiting, outcomes, strict=True) if one.loop is loop]
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_settle, own)
@@ -131,7 +131,10 @@ class Intake:
         except Exception:  # something in one call that the database refuses: not all of them pay
             log.exception("%d calls that log points are written one by one", len(calls))
             return [_Outcome()] * len(calls)
-        return [_Outcome(each, None, Writes.NONE if each is None else Writes.COMMITTED) for each in versions]
+        return [
+            _Outcome() if version is None else _Outcome(version, writes=Writes.COMMITTED)
+            for version in versions
+        ]
 
     def _versions(self, calls: Sequence[Call]) -> list[int | None]:
         """What `add` gives for each."""
@@ -141,8 +144,8 @@ class Intake:
             running = heartbeat.hold_running(session, {call.addition.run_id for call in calls})
             chosen = [call.addition.run_id in running and call.credential in allowed for call in calls]
             plain = [call for call, is_plain in zip(calls, chosen, strict=True) if is_plain]
-            found = iter(together.append(session, [call.addition for call in plain]) if plain else ())
-            versions = [next(found) if is_plain else None for is_plain in chosen]
+            written = iter(together.append(session, [call.addition for call in plain]) if plain else ())
+            versions = [next(written) if is_plain else None for is_plain in chosen]
             steps: dict[str, int] = {}
             for call, version in zip(calls, versions, strict=True):
                 if version is not None:

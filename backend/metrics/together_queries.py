@@ -39,14 +39,14 @@ _MOVE = update(RunCursor).where(RunCursor.run_id == bindparam("run")).values(ver
 def hold_cursors(session: Session, run_ids: Collection[str]) -> dict[str, int]:
     """The versions of these runs, whose other writers wait from now on; a run without a cursor, or whose
     cursor somebody else holds, is left out."""
-    found = session.connection().execute(_HOLD, {"run_ids": list(run_ids)})
-    return {row[0]: row[1] for row in found}
+    cursors = session.connection().execute(_HOLD, {"run_ids": list(run_ids)})
+    return {row.run_id: row.version for row in cursors}
 
 
 def summarised(session: Session, run_ids: Collection[str], names: Collection[str]) -> dict[int, Summary]:
     """What is kept of the series of these runs that have one of the names, by id."""
-    found = session.connection().execute(_SUMMARISED, {"run_ids": list(run_ids), "names": list(names)})
-    return {row[0]: Summary(*row[1:]) for row in found}
+    rows = session.connection().execute(_SUMMARISED, {"run_ids": list(run_ids), "names": list(names)})
+    return {row[0]: Summary(*row[1:]) for row in rows}
 
 
 def add(session: Session, segments: Sequence[dict[str, Any]]) -> None:
@@ -71,5 +71,5 @@ def keep(session: Session, summaries: Mapping[int, Summary]) -> None:
 
 def move_cursors(session: Session, reached: Mapping[str, int]) -> None:
     """Set the versions of runs."""
-    found = [{"run": run_id, "reached": version} for run_id, version in sorted(reached.items())]
-    session.connection().execute(_MOVE, found)
+    changes = [{"run": run_id, "reached": version} for run_id, version in sorted(reached.items())]
+    session.connection().execute(_MOVE, changes)
