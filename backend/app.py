@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import threading
@@ -111,7 +110,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     preparing = asyncio.create_task(run_sync(prepare_assets))
     delivering = asyncio.create_task(_deliver_until(app.state.stopping, engine, url))
     try:
-        gc.freeze()  # a long table makes many objects: what stays is not looked through again for each
         with _told_of_signals(app.state.stopping):
             yield
     finally:

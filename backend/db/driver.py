@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 3  # seconds to connect; who gets no rows here asks in the usual way
+PATIENCE = 3  # seconds to connect, and for the rows; who gets none here asks in the usual way
 _SQLITE, _POSTGRES = "sqlite:///", "postgresql+psycopg://"
 
 Rows = list[tuple[Any, ...]]
@@ -37,7 +37,8 @@ def _of_postgres(url: str, query: str) -> Rows | None:
     import psycopg
 
     try:
-        with psycopg.connect(url, connect_timeout=PATIENCE) as connection:
+        options = f"-c statement_timeout={PATIENCE * 1000}"
+        with psycopg.connect(url, connect_timeout=PATIENCE, options=options) as connection:
             connection.read_only = True
             return connection.execute(query.encode()).fetchall()
     except psycopg.Error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from backend.db import driver
 
 MIGRATIONS = Path(str(files("migrations")))  # a folder of the clone, or of the installed wheel
-_LINK = re.compile(r'^(revision|down_revision) = (?:"(\w+)"|None)$', re.MULTILINE)
+_LINK = re.compile(r"""^(revision|down_revision) = (?:["'](\w+)["']|None)$""", re.MULTILINE)
 
 
 def newest() -> str:

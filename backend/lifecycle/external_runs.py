@@ -67,7 +67,7 @@ def create(
     if run_id and not ID.fullmatch(run_id):
         text = f"must be {ID_LENGTH} lower-case letters and digits, not {run_id!r}."
         raise invalid(NOT_CREATED, "id", text)
-    if run_id and rows.get(session, run_id):
+    if run_id and rows.known_ids(session, [run_id]):
         return _continue(session, run_id, beat_seconds)
     run = fresh_run(
         **({"id": run_id} if run_id else {}),
@@ -81,14 +81,15 @@ def create(
         started_at=clock.now(),
         **heartbeat.promised(beat_seconds),
     )
-    rows.add(session, run)
+    if not rows.add_unless_known(session, run):  # it asked twice, and the other request was first
+        return _continue(session, run_id, beat_seconds)
     events.add(session, run.id, "started", "Logging from outside.", audit.actor())
     audit.note(session, Action.EXTERNAL_STARTED, subject(run))
     return view_of(session, run)
 
 
 def _continue(session: Session, run_id: str, beat_seconds: float) -> RunView:
-    """The script of a run is heard again; one that was over is running again."""
+    """The script of a run is heard again, with a new promise; one that was over is running again."""
     run = row_of(session, run_id)
     _check_external(run)
     again = transition_run(
@@ -109,6 +110,7 @@ def _continue(session: Session, run_id: str, beat_seconds: float) -> RunView:
     if again:
         audit.note(session, Action.EXTERNAL_STARTED, subject(run), "again")
     else:
+        run.beat_seconds = beat_seconds
         heartbeat.hear(session, run)
     session.refresh(run)
     return view_of(session, run)
@@ -135,7 +137,7 @@ def set_config(session: Session, run_id: str, config: Mapping[str, Any]) -> RunV
     run = row_of(session, run_id)
     stated = {HYPOTHESIS: run.config[HYPOTHESIS]} if HYPOTHESIS in run.config else {}
     run.config = {**checked_config(config), **stated}
-    run.variation = key_of_json(run.config)
+    run.variation, run.verdict = key_of_json(run.config), hypotheses.opened(run.config)
     hear(session, run_id)
     return view_of(session, run)
 

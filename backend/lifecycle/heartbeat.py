@@ -93,9 +93,9 @@ def hold_running(session: Session, run_ids: Collection[str]) -> set[str]:
 
 def hear_running(session: Session, steps: Mapping[str, int]) -> None:
     """A sign of life from each of these runs, which the session holds, at its step: as `hear`."""
-    found = [{"run": run_id, "reached": step} for run_id, step in sorted(steps.items())]
-    if found:
-        session.connection().execute(_HEARD, found)
+    changes = [{"run": run_id, "reached": step} for run_id, step in sorted(steps.items())]
+    if changes:
+        session.connection().execute(_HEARD, changes)
 
 
 def mark_lost(session: Session) -> list[str]:

@@ -1,7 +1,7 @@
 """What scripts log over HTTP, gathered: what came while one transaction was written makes the next.
 
-A transaction costs as much for one call as for many, and so does its commit. Whoever logs is answered once
-the transaction that holds the points is committed, as if it had been alone.
+Most of what one call costs is its transaction, and calls can share one. Whoever logs is answered once the
+transaction that holds the points is committed, as if it had been alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 MAX_CALLS = 200  # of one transaction
 GATHERING = 0.01  # seconds that a transaction waits for more after one that several callers shared
-STOPPING = "The server is stopping."
 
 
 @dataclass(frozen=True)
@@ -92,23 +91,23 @@ class Intake:
             if shared and first is not None:
                 time.sleep(GATHERING)
             gathered = [first, *self._waiting()]
-            calls = [each for each in gathered if each is not None]
+            calls = [waiting for waiting in gathered if waiting is not None]
             is_open = len(calls) == len(gathered)
             shared = len(calls) > 1
             for at in range(0, len(calls), MAX_CALLS):
                 self._write(calls[at : at + MAX_CALLS])
 
     def _waiting(self) -> list[_Waiting | None]:
-        found: list[_Waiting | None] = []
+        waiting: list[_Waiting | None] = []
         try:
             while True:
-                found.append(self._queue.get_nowait())
+                waiting.append(self._queue.get_nowait())
         except Empty:
-            return found
+            return waiting
 
     def _write(self, waiting: Sequence[_Waiting]) -> None:
-        outcomes = self._outcomes([each.call for each in waiting])
-        for loop in {each.loop for each in waiting}:
+        outcomes = self._outcomes([one.call for one in waiting])
+        for loop in {one.loop for one in waiting}:
             own = [(one.answer, out) for one, out in zip(waiting, outcomes, strict=True) if one.loop is loop]
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_settle, own)
@@ -129,12 +128,13 @@ class Intake:
         except Unavailable as error:
             outcome = _Outcome(error=error, writes=writes())
             return [outcome] * len(calls)
-        except (
-            Exception
-        ):  # a run that is deleted just now, a point that cannot be stored: not all of them pay
+        except Exception:  # something in one call that the database refuses: not all of them pay
             log.exception("%d calls that log points are written one by one", len(calls))
             return [_Outcome()] * len(calls)
-        return [_Outcome(each, None, Writes.NONE if each is None else Writes.COMMITTED) for each in versions]
+        return [
+            _Outcome() if version is None else _Outcome(version, writes=Writes.COMMITTED)
+            for version in versions
+        ]
 
     def _versions(self, calls: Sequence[Call]) -> list[int | None]:
         """What `add` gives for each."""
@@ -144,8 +144,8 @@ class Intake:
             running = heartbeat.hold_running(session, {call.addition.run_id for call in calls})
             chosen = [call.addition.run_id in running and call.credential in allowed for call in calls]
             plain = [call for call, is_plain in zip(calls, chosen, strict=True) if is_plain]
-            found = iter(together.append(session, [call.addition for call in plain]) if plain else ())
-            versions = [next(found) if is_plain else None for is_plain in chosen]
+            written = iter(together.append(session, [call.addition for call in plain]) if plain else ())
+            versions = [next(written) if is_plain else None for is_plain in chosen]
             steps: dict[str, int] = {}
             for call, version in zip(calls, versions, strict=True):
                 if version is not None:

@@ -37,7 +37,7 @@ class Extent(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """One series in a line of a table."""
+    """What the row of a series says of its points: a line of a table."""
 
     run_id: str
     name: str
@@ -45,6 +45,9 @@ class Summary(NamedTuple):
     last_value: float
     min_value: float | None
     max_value: float | None
+
+
+SUMMARY = tuple(getattr(Series, name) for name in Summary._fields)
 
 
 def names_of(session: Session, run_id: str) -> Sequence[str]:
@@ -162,28 +165,13 @@ def _grouped(session: Session, query: Select[Key, bytes, int]) -> dict[Key, list
 
 def summaries(session: Session, run_ids: Collection[str], names: Collection[str]) -> list[Summary]:
     """One line per series of these runs and names."""
-    query = select(
-        Series.run_id,
-        Series.name,
-        Series.last_step,
-        Series.last_value,
-        Series.min_value,
-        Series.max_value,
-    ).where(Series.run_id.in_(run_ids), Series.name.in_(names), Series.last_step >= 0)
+    query = select(*SUMMARY).where(Series.run_id.in_(run_ids), Series.name.in_(names), Series.last_step >= 0)
     return [Summary(*row) for row in session.execute(query)]
 
 
 def summarised(session: Session, ids: Collection[int]) -> dict[int, Summary]:
     """What is kept of these series, by id."""
-    query = select(
-        Series.id,
-        Series.run_id,
-        Series.name,
-        Series.last_step,
-        Series.last_value,
-        Series.min_value,
-        Series.max_value,
-    ).where(Series.id.in_(ids))
+    query = select(Series.id, *SUMMARY).where(Series.id.in_(ids))
     return {row[0]: Summary(*row[1:]) for row in session.execute(query)}
 
 

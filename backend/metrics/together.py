@@ -17,8 +17,8 @@ from backend.domain.records import MetricFrame
 from backend.metrics import together_queries as rows
 from backend.metrics.frames import Axis, Column, check_names, checked_axis, columns_of
 from backend.metrics.points import encode, encode_each
+from backend.metrics.queries import Summary
 from backend.metrics.segment_rows import extent_of
-from backend.metrics.together_queries import State
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class PackedColumn:
     greatest: float | None
     segments: Sequence[dict[str, Any]]
 
-    def after(self, state: State) -> State:
+    def after(self, summary: Summary) -> Summary:
         """The series with these points at its end."""
-        ends = [each for each in (state.min_value, self.least) if each is not None]
-        tops = [each for each in (state.max_value, self.greatest) if each is not None]
-        return state._replace(
+        ends = [each for each in (summary.min_value, self.least) if each is not None]
+        tops = [each for each in (summary.max_value, self.greatest) if each is not None]
+        return summary._replace(
             last_step=self.last_step,
             last_value=self.last_value,
             min_value=min(ends, default=None),
@@ -72,37 +72,42 @@ def append(session: Session, additions: Sequence[Addition]) -> list[int | None]:
     """
     versions = rows.hold_cursors(session, {each.run_id for each in additions})
     names = {column.name for each in additions for column in each.columns}
-    states = rows.states(session, versions, names)
-    reached, changed = dict(versions), set[tuple[str, str]]()
+    summaries = rows.summarised(session, versions, names)
+    ids = {(summary.run_id, summary.name): series_id for series_id, summary in summaries.items()}
+    reached, changed = dict(versions), set[int]()
     segments: list[dict[str, Any]] = []
     answer: list[int | None] = []
     for each in additions:
-        keys = [(each.run_id, column.name) for column in each.columns]
-        if each.run_id not in reached or not _comes_after(each, keys, states):
+        columns = _at_the_end(each, ids, summaries)
+        if not columns:
             answer.append(None)
             continue
         version = reached[each.run_id] = reached[each.run_id] + 1
-        for key, column in zip(keys, each.columns, strict=True):
-            own = {"series_id": states[key].id, "version": version}
-            segments += [own | segment for segment in column.segments]
-            states[key] = column.after(states[key])
-        changed.update(keys)
+        for series_id, column in columns.items():
+            place = {"series_id": series_id, "version": version}
+            segments += [place | segment for segment in column.segments]
+            summaries[series_id] = column.after(summaries[series_id])
+        changed.update(columns)
         answer.append(version)
     if segments:
         rows.add(session, segments)
-        rows.keep(session, [states[key] for key in sorted(changed)])
+        rows.keep(session, {series_id: summaries[series_id] for series_id in sorted(changed)})
         moved = {run_id: version for run_id, version in reached.items() if version != versions[run_id]}
         rows.move_cursors(session, moved)
     return answer
 
 
-def _comes_after(
-    addition: Addition, keys: Sequence[tuple[str, str]], states: Mapping[tuple[str, str], State]
-) -> bool:
-    return bool(addition.columns) and all(
-        key in states and column.first_step > states[key].last_step
-        for key, column in zip(keys, addition.columns, strict=True)
-    )
+def _at_the_end(
+    addition: Addition, ids: Mapping[tuple[str, str], int], summaries: Mapping[int, Summary]
+) -> dict[int, PackedColumn]:
+    """Series -> what comes at its end; empty unless all columns come at the end of a known one."""
+    columns: dict[int, PackedColumn] = {}
+    for column in addition.columns:
+        series_id = ids.get((addition.run_id, column.name))
+        if series_id is None or column.first_step <= summaries[series_id].last_step:
+            return {}
+        columns[series_id] = column
+    return columns
 
 
 def _even(frame: MetricFrame) -> list[PackedColumn] | None:

@@ -21,9 +21,7 @@ from backend.people.service import TokenView
 from backend.web.routing import OPEN, Addresses
 from backend.web.visitor import who
 
-REMEMBERED = (
-    "remembered_credential"  # in the scope of a request that was let in by what was known of its token
-)
+REMEMBERED = "remembered_credential"  # in the scope of a request let in by what was known of its token
 REMEMBERED_SECONDS = 5.0
 MAX_REMEMBERED = 1000  # tokens
 
@@ -67,8 +65,8 @@ class Authentication:
 
 def token_credential(request: Request) -> str:
     """What the API token of a request is known by; "" without one."""
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    return accounts.token_credential(token.strip()) if kind.lower() == "bearer" else ""
+    secret = _bearer(request)
+    return "" if secret is None else accounts.token_credential(secret)
 
 
 def check(request: Request, engine: Engine, needed: Need) -> Identity:
@@ -80,9 +78,9 @@ def check(request: Request, engine: Engine, needed: Need) -> Identity:
 
 
 def _identify(request: Request, engine: Engine) -> Identity:
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer":
-        found = _token(engine, token.strip())
+    secret = _bearer(request)
+    if secret is not None:
+        found = _token(engine, secret)
         if found is None:
             raise Unauthorised(
                 "The token in the Authorization header is unknown, revoked or expired.",
@@ -102,6 +100,12 @@ def _identify(request: Request, engine: Engine) -> Identity:
     if cookie and is_stale:
         write_in_passing(engine, lambda session: accounts.note_seen(session, cookie))
     return identity
+
+
+def _bearer(request: Request) -> str | None:
+    """The secret of the token in the Authorization header, which may be empty; None without a token."""
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else None
 
 
 def _token(engine: Engine, secret: str) -> TokenView | None:

@@ -28,7 +28,7 @@ def plain_frame(body: bytes) -> MetricFrame | None:
         return None
     if not all(isinstance(column, list) for column in values.values()) or _has_repeated_keys(body, parsed):
         return None
-    columns = {name: _numbers(column) for name, column in values.items()}
+    columns = {name: numbers(column) for name, column in values.items()}
     return MetricFrame(steps, [time.time()] * len(steps) if times is None else times, columns)
 
 
@@ -38,8 +38,8 @@ def _has_repeated_keys(body: bytes, parsed: Mapping[str, Any]) -> bool:
     return bool(body.count(b":") != colons)
 
 
-def _numbers(column: list[Any]) -> list[Any]:
-    """The column with NaN and infinity for their names."""
+def numbers(column: list[Any]) -> list[Any]:
+    """A column of a body, with NaN and infinity for their names."""
     if str not in set(map(type, column)):
         return column
     return [NOT_FINITE.get(each, each) if isinstance(each, str) else each for each in column]

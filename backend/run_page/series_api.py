@@ -31,7 +31,7 @@ from backend.metrics.service import Curve
 from backend.metrics.thinning import MIN_POINTS
 from backend.metrics.together import Addition
 from backend.people import auth
-from backend.run_page.plain_frame import plain_frame
+from backend.run_page.plain_frame import numbers, plain_frame
 from backend.runs_table import exports as run_exports
 from backend.web import notify
 from backend.web.deps import Database, InParts, RawBody, RunId, json_body
@@ -41,9 +41,6 @@ from backend.web.routing import EDITOR, LOG, VIEWER, Router, asks_again, needs
 from backend.web.tally import POINTS
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/runs/{run_id}", tags=["series"])
-
-
-LONG = 64 * 1024  # bytes that are parsed beside the event loop
 
 # What is in the lists is checked by the series themselves, all at once rather than number by number.
 Steps = Annotated[list[Any], WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 0}})]
@@ -153,7 +150,7 @@ async def log_metrics(run_id: RunId, request: Request, body: RawBody) -> Respons
     This is a heartbeat, too: a run that was lost is running again.
     """
     parse = partial(_call, run_id, body, request.scope.get(auth.REMEMBERED, ""))
-    call = await run_sync(parse) if len(body) > LONG else parse()
+    call = await run_sync(parse) if len(body) > repeated_keys.LONG else parse()
     version = None if call is None else await request.app.state.intake.add(call)
     if call is None or version is None:
         written = await run_sync(_log_alone, request, run_id, body)
@@ -217,12 +214,8 @@ def _frame(body: bytes) -> MetricFrame:
     except ValidationError as error:
         raise _refused(*problems(error.errors(include_url=False))) from error
     times = [time.time()] * len(parsed.step) if parsed.wall_time is None else parsed.wall_time
-    values = {name: [_number(each) for each in column] for name, column in parsed.values.items()}
+    values = {name: numbers(column) for name, column in parsed.values.items()}
     return MetricFrame(parsed.step, times, values)
-
-
-def _number(value: Any) -> Any:
-    return NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
 
 def _refused(*found: FieldProblem) -> InvalidInput:

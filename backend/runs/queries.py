@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.runs.status import RunStatus
@@ -36,6 +37,19 @@ def add(session: Session, run: Run) -> Run:
     session.add(run)
     session.flush()
     return run
+
+
+def add_unless_known(session: Session, run: Run) -> bool:
+    """Insert `run`; False where there is one of its id by now, which another transaction may have added
+    while this one waited for it."""
+    try:
+        with session.begin_nested():
+            add(session, run)
+    except IntegrityError:
+        if not known_ids(session, [run.id]):
+            raise
+        return False
+    return True
 
 
 def newest(

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Engine, event, select, text
 from sqlalchemy.orm import Session
 
 from backend.db.session import Writes, reading_scope, session_scope, watch_writes, writes
@@ -17,6 +17,7 @@ from backend.kit.errors import Unavailable
 from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.lifecycle.intake import Call, Intake
+from backend.metrics import queries as series_rows
 from backend.metrics import service as series
 from backend.metrics.together import Addition
 from backend.people import service as accounts
@@ -172,6 +173,45 @@ def test_a_run_that_somebody_holds_keeps_no_other_waiting(engine: Engine, told: 
         holder.scalar(select(Run).where(Run.id == held).with_for_update())
         with opened(engine, told) as intake:
             assert add(intake, [call(held, 1), call(free, 1)]) == [None, 2]
+
+
+@contextmanager
+def refusing(engine: Engine, run_id: str) -> Iterator[None]:
+    """Meanwhile the database itself takes no points of this run's series."""
+    with reading_scope(engine) as session:
+        ids = ", ".join(str(line.id) for line in series_rows.lines_of(session, [run_id], None))
+    if engine.dialect.name == "postgresql":
+        refuse = f"ALTER TABLE series_segment ADD CONSTRAINT no CHECK (series_id NOT IN ({ids})) NOT VALID"
+        allow = "ALTER TABLE series_segment DROP CONSTRAINT no"
+    else:
+        refuse = (
+            f"CREATE TRIGGER no BEFORE INSERT ON series_segment WHEN NEW.series_id IN ({ids}) "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        allow = "DROP TRIGGER no"
+    with engine.begin() as connection:
+        connection.execute(text(refuse))
+    try:
+        yield
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text(allow))
+
+
+def test_of_what_the_database_refuses_nothing_is_written_and_each_goes_alone(
+    engine: Engine, told: Told
+) -> None:
+    good, bad = external(engine, *METRICS), external(engine, *METRICS)
+
+    async def add_both() -> tuple[list[int | None], Writes]:
+        watch_writes()
+        return await asyncio.gather(intake.add(call(good, 1)), intake.add(call(bad, 1))), writes()
+
+    with refusing(engine, bad), opened(engine, told) as intake:
+        assert asynchronous.run(add_both()) == ([None, None], Writes.NONE)
+        assert (steps(engine, good), steps(engine, bad), told) == ([0], [0], [])
+        assert add(intake, [call(good, 1)]) == [2]  # its thread lives
+    assert steps(engine, good) == [0, 1]
 
 
 def test_what_a_request_is_told_of_its_write_is_what_became_of_it(engine: Engine, told: Told) -> None:

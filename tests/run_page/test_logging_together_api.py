@@ -5,18 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from backend.db.session import session_scope
+from backend.kit.errors import NotFound
 from backend.people import service as accounts
+from tests.lifecycle.test_intake import refusing
 from tests.support.web import WebServer
 
 SCRIPTS, CALLS = 8, 25
 RETRIES = 20
+NAME = "somebody who logs"
 ENOUGH = 40  # calls answered before the server is killed
 
 
@@ -87,6 +92,27 @@ def test_scripts_of_two_servers_lose_and_double_nothing(tmp_path: Path, database
                 assert steps(client, run_id) == list(range(2 * CALLS))
 
 
+def test_a_run_whose_points_the_database_refuses_costs_no_other_a_point(
+    tmp_path: Path, engine: Engine, database_url: str
+) -> None:
+    with served(tmp_path, database_url) as start:
+        server = start()
+        with server.client() as client:
+            bad, *good = [created(client) for _ in range(SCRIPTS)]
+            assert log(client, bad, 0).status_code == 200
+
+        def script(run_id: str) -> set[int]:
+            with server.client() as client:
+                return {log(client, run_id, step).status_code for step in range(1, CALLS)}
+
+        with refusing(engine, bad), ThreadPoolExecutor(SCRIPTS) as pool:
+            statuses = list(pool.map(script, [bad, *good]))
+        assert statuses == [{500}, *([{200}] * len(good))]
+        with server.client() as client:
+            assert steps(client, bad) == [0]
+            assert [steps(client, run_id) for run_id in good] == [list(range(1, CALLS))] * len(good)
+
+
 def test_what_was_answered_is_there_after_a_kill(tmp_path: Path, database_url: str) -> None:
     answered: dict[str, list[int]] = {}
     enough = threading.Semaphore(0)
@@ -131,6 +157,33 @@ def test_a_revoked_token_logs_nothing_more(tmp_path: Path, client: httpx.Client,
         refused = log(script, run_id, 3)
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "unauthorised")
     assert steps(client, run_id) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda session: accounts.remove_person(session, NAME), 401),
+        (lambda session: accounts.change_role(session, NAME, "viewer"), 403),
+    ],
+    ids=["removed", "a viewer now"],
+)
+def test_whoever_may_no_longer_log_logs_nothing_more(
+    client: httpx.Client, server: WebServer, change: Callable[[Session], None], code: int
+) -> None:
+    with session_scope(server.engine) as session:
+        accounts.add_person(session, NAME, "editor")
+        secret = accounts.create_token(session, NAME, NAME)
+    try:
+        with server.client(headers={"Authorization": f"Bearer {secret}"}) as script:
+            run_id = created(script)
+            assert [log(script, run_id, step).status_code for step in range(3)] == [200] * 3
+            with session_scope(server.engine) as session:  # at once, and in another process
+                change(session)
+            assert log(script, run_id, 3).status_code == code
+        assert steps(client, run_id) == [0, 1, 2]
+    finally:
+        with session_scope(server.engine) as session, suppress(NotFound):
+            accounts.remove_person(session, NAME)
 
 
 @pytest.mark.parametrize(
