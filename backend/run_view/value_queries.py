@@ -85,7 +85,7 @@ class Narrowed:
         self.ranks = select(pairs.c.key, pairs.c.value).limit(max(1, len(places))).subquery()
         return cast(self.ranks.c.value, Integer)
 
-    def select(self, *columns: Any) -> Select[Any]:
+    def select(self, session: Session, *columns: Any) -> Select[Any]:
         """The columns of these runs."""
         tables = Run.__table__
         for name, series in self.series.items():
@@ -97,7 +97,7 @@ class Narrowed:
         if self.archived is not None:
             query = query.where(RUN.archived_at.is_not(None) if self.archived else RUN.archived_at.is_(None))
         if self.only is not None:
-            query = query.where(RUN.id.in_(self.only))
+            query = query.where(among(session, RUN.id, self.only))
         if self.before is not None:
             query = query.where(tuple_(RUN.created_at, RUN.id) < self.before)
         return query
@@ -111,13 +111,15 @@ def of_all(
 ) -> Sequence[Sequence[Any]]:
     """Per run, newest first: its id and when it was made, these columns, these sections of its config."""
     wanted: list[Any] = [COLUMNS[name] for name in columns]
-    query = runs.select(RUN.id, RUN.created_at, *wanted, *(RUN.config[section] for section in sections))
+    query = runs.select(
+        session, RUN.id, RUN.created_at, *wanted, *(RUN.config[section] for section in sections)
+    )
     return session.execute(query.order_by(*NEWEST)).all()
 
 
 def ids(session: Session, runs: Narrowed, order: Sequence[Any], start: int, limit: int | None) -> list[str]:
     """Ids of these runs by `order` and then newest first, from the place `start` on."""
-    query = runs.select(RUN.id).order_by(*order, *NEWEST).limit(limit).offset(start)
+    query = runs.select(session, RUN.id).order_by(*order, *NEWEST).limit(limit).offset(start)
     return list(session.scalars(query))
 
 
@@ -125,7 +127,7 @@ def numbers(
     session: Session, runs: Narrowed, value: ColumnElement[Any], is_there: Condition
 ) -> list[tuple[str, str, Any]]:
     """(id, configuration, value or None) of these runs, newest first."""
-    query = runs.select(RUN.id, RUN.variation, value, is_there).order_by(*NEWEST)
+    query = runs.select(session, RUN.id, RUN.variation, value, is_there).order_by(*NEWEST)
     return [(run_id, key, of if there else None) for run_id, key, of, there in session.execute(query)]
 
 
@@ -185,7 +187,7 @@ def external_configs(session: Session, only: Collection[str] | None = None) -> d
     """Run id -> config of the runs, of all or of these, that were logged from outside."""
     query = select(RUN.id, RUN.config).where(RUN.origin == "external")
     if only is not None:
-        query = query.where(RUN.id.in_(only))
+        query = query.where(among(session, RUN.id, only))
     return {run_id: config for run_id, config in session.execute(query)}  # noqa: C416
 
 
@@ -197,7 +199,7 @@ def metric(
         SERIES.name == name, SERIES.last_step >= 0
     )
     if only is not None:
-        query = query.where(SERIES.run_id.in_(only))
+        query = query.where(among(session, SERIES.run_id, only))
     return {run_id: value for run_id, value in session.execute(query)}  # noqa: C416
 
 

@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from backend.db.session import reading_scope
 from backend.domain.records import Score
@@ -26,8 +27,9 @@ from backend.kit.exports.tensorboard import event_parts
 from backend.kit.filters.tree import Value
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
+from backend.run_view import configs
 from backend.run_view.facts import held_out_of
-from backend.run_view.filter_names import FLAGS, PASSES, TEXTS, TIMES, is_metric
+from backend.run_view.filter_names import FLAGS, PASSES, TEXTS, TIMES, config_path, is_explicit, is_metric
 from backend.run_view.values import RunLine, RunValues, score_of
 from backend.run_view.views import ResultView
 from backend.runs_table.search import all_ids
@@ -104,7 +106,10 @@ def _parts(run_ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _kinds(engine: Engine, run_ids: Sequence[str], names: Sequence[str]) -> Head:
     """What the values of every column are, of all runs together; those of configs have to be looked at."""
-    kinds: dict[str, set[type]] = {name: set() for name in names if name not in KINDS and not is_metric(name)}
+    with reading_scope(engine) as session:
+        kinds: dict[str, set[type]] = {
+            name: set() for name in names if name not in KINDS and not _is_number(session, name)
+        }
     for part in _parts(run_ids) if kinds else ():
         with reading_scope(engine) as session:
             values = RunValues.of_runs(session, list(kinds), part)
@@ -112,6 +117,14 @@ def _kinds(engine: Engine, run_ids: Sequence[str], names: Sequence[str]) -> Head
                 for name, of in kinds.items():
                     of.add(_type(_plain(values.value(line, name))))
     return {name: _kind(kinds[name]) if name in kinds else KINDS.get(name, "float") for name in names}
+
+
+def _is_number(session: Session, name: str) -> bool:
+    """Whether all runs have a number there, or nothing: `loss` may be a text in a script's config."""
+    if is_explicit(name) or not is_metric(name):
+        return is_explicit(name)
+    of_scripts = configs.by_configuration(session, config_path(name))
+    return of_scripts is not None and all(value is None for value in of_scripts.values())
 
 
 def curves(engine: Engine, run_id: str, names: Collection[str] | None, as_: str) -> LongFile:

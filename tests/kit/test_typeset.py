@@ -56,5 +56,28 @@ def test_markdown_is_a_table_of_one_head_and_a_line_a_row() -> None:
     assert r"a\_b<sup>a,b</sup>" in lines[2]
 
 
+NAMES = ("[ablation] a", "* b", "1. c|d", "two\n\nlines", "e &amp; f")
+
+
+@pytest.mark.parametrize(
+    ("as_", "cells"),
+    [
+        ("latex", ("{}[ablation] a", "{}* b", r"1. c\textbar{}d", "two lines", r"e \&amp; f")),
+        ("typst", (r"[\[ablation\] a]", r"[\* b]", r"[1\. c|d]", "[two lines]", "[e &amp; f]")),
+        ("markdown", (r"\[ablation\] a", r"\* b", r"1. c\|d", "two lines", r"e \&amp; f")),
+    ],
+)
+def test_no_name_is_taken_for_markup(as_: Typesetting, cells: tuple[str, ...]) -> None:
+    """LaTeX reads `[` and `*` after a row as options of its end, and no lines in a caption."""
+    table = Typeset("runs", NAMES[3], ("Run", "n"), [[(name, "7") for name in NAMES]], {})
+    text = typeset(table, as_)
+    between = {"latex": " & 7 ", "typst": ", [7],", "markdown": " | 7 |"}[as_]
+    rows = [
+        line.partition(between)[0].removeprefix("| ").strip() for line in text.splitlines() if between in line
+    ]
+    assert tuple(rows) == cells
+    assert "\n\nlines" not in text
+
+
 def test_letters_go_on_after_z() -> None:
     assert [_letter(number) for number in (0, 25, 26, 27, 701, 702)] == ["a", "z", "aa", "ab", "zz", "aaa"]

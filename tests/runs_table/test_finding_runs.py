@@ -97,3 +97,14 @@ def test_a_table_of_many_runs_takes_as_many_queries_as_one_of_few(engine: Engine
         event.remove(engine, "before_cursor_execute", count)
         counts.append(len(statements))
     assert counts[0] == counts[1] <= 15
+
+
+def test_values_are_read_of_more_runs_than_a_statement_has_parameters(engine: Engine) -> None:
+    """A configuration may have so many seeds; PostgreSQL takes 65,535 parameters, SQLite often fewer."""
+    run = create(engine, seed=7)
+    with session_scope(engine) as session:
+        record(session, run.id, loss=0.5)
+    with reading_scope(engine) as session:
+        wanted = [*(f"{at:010}" for at in range(66_000)), run.id]
+        found = run_search.values_of(session, wanted, ["seed", "loss", "training.steps"])
+    assert found == {run.id: {"seed": 7, "loss": 0.5, "training.steps": 600}}

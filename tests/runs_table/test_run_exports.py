@@ -13,6 +13,7 @@ from sqlalchemy import Engine, delete, insert
 from backend.db.session import session_scope
 from backend.domain.records import MetricFrame
 from backend.kit.errors import InvalidInput, NotFound
+from backend.lifecycle import external_runs
 from backend.metrics import service as series
 from backend.runs.tables import Run
 from backend.runs_table import exports as run_exports
@@ -66,6 +67,14 @@ def test_what_cannot_be_exported_is_told(engine: Engine, two: list[str]) -> None
         run_exports.curves(engine, two[0], None, "xlsx")
     with pytest.raises(NotFound):
         run_exports.curves(engine, "zzzzzzzzzz", None, "csv")
+
+
+def test_a_script_may_call_a_field_as_trainings_call_a_metric(engine: Engine, two: list[str]) -> None:
+    with session_scope(engine) as session:
+        external_runs.create(session, "mine", {"loss": "mse"})
+    file = run_exports.table(engine, "", ["loss:min", "loss"], "-loss:min", "csv")
+    lines = csv.DictReader(io.StringIO(b"".join(file.parts).decode()))
+    assert [(line["loss:min"], line["loss"]) for line in lines] == [("0.5", "nan"), ("", "mse"), ("", "")]
 
 
 def test_a_long_table_goes_out_part_by_part(engine: Engine) -> None:

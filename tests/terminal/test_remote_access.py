@@ -20,7 +20,9 @@ from uuid import uuid4
 import pytest
 
 from backend.db.session import reading_scope, session_scope
+from backend.domain.records import MetricFrame
 from backend.evaluation import service as evaluations
+from backend.metrics import service as series
 from backend.people import service as accounts
 from backend.terminal.port import free_local_port
 from tests.support.lab import environment
@@ -29,6 +31,7 @@ from tests.support.records.recorded import (
     record_run,
 )
 from tests.support.remote_labs import Labs, ended
+from tests.support.web import WebServer
 
 
 def token_of(labs: Labs, role: str, scope: str = "admin") -> str:
@@ -167,6 +170,44 @@ def test_a_file_that_does_not_arrive_whole_is_not_left(
         done = labs.by_url(f"runs export --out {target}", ETRM_URL=url)
     assert said in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert target.read_text() == "before"
+
+
+@pytest.mark.parametrize("as_", ["csv", "tensorboard"])
+def test_a_file_whose_server_is_killed_is_not_left(labs: Labs, tmp_path: Path, as_: str) -> None:
+    """A file that is made while it is sent has no length to be held against."""
+    run, number = record_run(labs.engine, points=0), 2_000_000  # more than any buffer on the way holds
+    steps, values = list(range(number)), [0.1] * number
+    with session_scope(labs.engine) as session:
+        series.append(session, run, MetricFrame(steps, [1e9] * number, {"loss": values}))
+    server = WebServer(tmp_path, labs.settings)
+    target = tmp_path / "here" / "curves"
+    target.parent.mkdir()
+    target.write_text("before")
+    getting = subprocess.Popen(
+        [sys.executable, "-m", "backend.cli", "run", "curves", run, "--format", as_, "--out", str(target)],
+        env=environment(labs.folder / "elsewhere", ETRM_URL=server.url, ETRM_TOKEN=server.token),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        eventually(
+            lambda: any(part.stat().st_size for part in target.parent.glob("*.part")), "the first bytes"
+        )
+        getting.send_signal(signal.SIGSTOP)  # until the server is dead
+        server.process.kill()
+        server.process.wait()
+        getting.send_signal(signal.SIGCONT)
+        printed, told = getting.communicate(timeout=300)
+    finally:
+        getting.kill()
+        server.process.kill()
+        server.process.wait()
+        server.close()
+    assert (getting.returncode, printed) == (1, "")
+    assert f"The connection to {server.url} was lost" in told
+    assert [path.name for path in target.parent.iterdir()] == ["curves"]
     assert target.read_text() == "before"
 
 

@@ -19,9 +19,11 @@ _LATEX: Mapping[str, str] = {
     "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$",
     "−": "$-$", "–": "--", "·": r"$\cdot$", "×": r"$\times$", "→": r"$\to$", "±": r"$\pm$", "≥": r"$\geq$",
     "≤": r"$\leq$", "\u00a0": "~", "\u202f": r"\,", "…": r"\dots{}",
+    "|": r"\textbar{}",
 }  # fmt: skip
 _TYPST = re.compile(r"([\\#$*_`<>@~\[\]=/+-])")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~&])")
+_LINE_BREAKS = re.compile(r"[\t\n\r\v\f\u2028\u2029]+")
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,16 @@ def _parts(cell: Cell | str, letters: Mapping[str, str]) -> tuple[str, str]:
     )
 
 
+def _one_line(text: str) -> str:
+    """A script's config may have lines in what tells its runs apart; a line would end a cell."""
+    return _LINE_BREAKS.sub(" ", text)
+
+
 def in_latex(text: str) -> str:
     """Text as LaTeX prints it; a file is UTF-8."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    # After the end of a row a star, or a bracket, would be taken for an option of it.
+    before = "{}" if text.startswith(("[", "*")) else ""
+    return before + "".join(_LATEX.get(letter, letter) for letter in _one_line(text))
 
 
 def _latex(table: Typeset) -> str:
@@ -120,7 +129,8 @@ def _typst(table: Typeset) -> str:
     letters = table.letters
 
     def text_of(text: str) -> str:
-        return _TYPST.sub(r"\\\1", text).replace("\u00a0", "~")
+        escaped = _TYPST.sub(r"\\\1", _one_line(text)).replace("\u00a0", "~")
+        return re.sub(r"^(\d+)\.", r"\1\\.", escaped)  # no list
 
     def cell(of: Cell | str) -> str:
         text, marks = _parts(of, letters)
@@ -155,7 +165,7 @@ def _markdown(table: Typeset) -> str:
     letters = table.letters
 
     def text_of(text: str) -> str:
-        return _MARKDOWN.sub(r"\\\1", text)
+        return _MARKDOWN.sub(r"\\\1", _one_line(text))
 
     def cell(of: Cell | str) -> str:
         text, marks = _parts(of, letters)
