@@ -9,8 +9,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from backend.data import service as datasets
-from backend.domain.arc.failure_modes import cell_accuracy, failure_mode
-from backend.domain.arc.grid import Grid
+from backend.domain.arc.judging import Candidate, judged
 from backend.domain.arc.task import Task, TestPair
 from backend.domain.hypothesis.measure import ATTEMPTS
 from backend.domain.measurement import Settings, digest_of
@@ -18,7 +17,6 @@ from backend.domain.records import (
     TRUTH_UNKNOWN,
     EvaluationKey,
     EvaluationSummary,
-    Prediction,
     TestOutcome,
 )
 from backend.domain.statistics import pass_at, ranks_by_task
@@ -32,15 +30,6 @@ from backend.scores import queries as rows
 
 _invalid = partial(invalid, "The predictions were not written.")
 NOT_LOGGED = "no prediction was logged"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One answer to a test input, with what speaks for it."""
-
-    grid: Grid
-    votes: int = 1
-    confidence: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,7 +131,7 @@ def _unanswered(tasks: Mapping[str, Task], answered: frozenset[tuple[str, int]])
 
 def _outcome(answer: Answer, test: TestPair, views: int) -> TestOutcome:
     by_votes = sorted(answer.candidates, key=lambda each: -each.votes)  # equal ones stay in their order
-    candidates = tuple(_prediction(rank, each, test) for rank, each in enumerate(by_votes, 1))
+    candidates = tuple(judged(rank, each, test) for rank, each in enumerate(by_votes, 1))
     return TestOutcome(
         task_id=answer.task_id,
         test_index=answer.test_index,
@@ -150,19 +139,6 @@ def _outcome(answer: Answer, test: TestPair, views: int) -> TestOutcome:
         truth_rank=next((each.rank for each in candidates if each.correct), None),
         candidates=candidates,
         note="" if test.output else TRUTH_UNKNOWN,
-    )
-
-
-def _prediction(rank: int, candidate: Candidate, test: TestPair) -> Prediction:
-    grid, truth = candidate.grid, test.output
-    return Prediction(
-        rank=rank,
-        grid=grid,
-        votes=candidate.votes,
-        confidence=candidate.confidence,
-        correct=grid == truth,
-        cell_accuracy=0.0 if truth is None else cell_accuracy(grid, truth),
-        failure_mode=None if truth is None else failure_mode(grid, truth, test.input),
     )
 
 

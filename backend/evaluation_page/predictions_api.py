@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from backend.data.api import GRID, PairView
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import COLOURS, MAX_SIDE, Grid
+from backend.domain.arc.judging import Candidate
 from backend.domain.measurement import Settings
 from backend.domain.records import Prediction
 from backend.evaluation import logged
@@ -150,7 +151,7 @@ def log_predictions(run_id: RunId, body: LoggedPredictions, engine: Database) ->
             each.task,
             each.test,
             tuple(
-                logged.Candidate(Grid.from_digits(candidate.grid), candidate.votes, candidate.confidence)
+                Candidate(Grid.from_digits(candidate.grid), candidate.votes, candidate.confidence)
                 for candidate in each.candidates
             ),
         )

@@ -5,26 +5,34 @@ from __future__ import annotations
 import re
 
 HIDDEN = "***"
-_NAME = (
-    r"[\w.-]*(?:password|passwd|passphrase|secret|token|api_?key|access_?key|private_?key|credential)[\w.-]*"
-)
+_NAMES = "password|passwd|passphrase|secret|token|api_?key|access_?key|private_?key|credential"
+# Of the whole name, from its first letter to its last: tried once, however long it is.
+_NAME = rf"(?<![\w.-])(?=[\w.-]*?(?:{_NAMES}))[\w.-]++"
+_KEY_END = "-----END"
+_KEY = re.compile(rf"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?:[^-]|-(?!{_KEY_END[1:]}))*+")
+# Whoever may log can send any text: what a pattern does must grow as the text does, and no faster.
 _PATTERNS = (
-    # A whole private key, in a diff with a sign before each line.
-    re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?=-----END)", re.IGNORECASE),
     # user:password@ of an address.
-    re.compile(r"(\w://)[^\s/@:'\"]*:[^\s/@'\"]+(?=@)"),
+    re.compile(r"(\w://)[^\s/@:'\"]*:[^\s/@'\"]++(?=@)"),
     # name = "value" and "name": "value"; a value without quotes may be code and stays.
-    re.compile(rf"(\b{_NAME}[\"']?\s*[:=]\s*[\"'])[^\"'\s]{{4,}}(?=[\"'])", re.IGNORECASE),
+    re.compile(rf"({_NAME}[\"']?\s*+[:=]\s*+[\"'])[^\"'\s]{{4,}}+(?=[\"'])", re.IGNORECASE),
     # NAME=value and name: value where it is the whole line, as in .env and YAML files.
     re.compile(
-        rf"(^[+ -]?\s*(?:export )?{_NAME}(?:=|: ))(?![\"'])[^\s()\[\],]{{6,}}$", re.IGNORECASE | re.MULTILINE
+        rf"(^[+ -]?[^\S\n]*+(?:export )?+(?=[\w.-]*?(?:{_NAMES}))[\w.-]++(?:=|: ))(?![\"'])"
+        r"[^\s()\[\],]{6,}+$",
+        re.IGNORECASE | re.MULTILINE,
     ),
     # --token value and --token=value of a command.
-    re.compile(r"(--[\w-]*(?:password|secret|token|key)[= ])[^\s\"'-][^\s\"']*", re.IGNORECASE),
+    re.compile(
+        r"((?<![\w-])(?=[\w-]*?--)[\w-]++(?:(?<=password)|(?<=secret)|(?<=token)|(?<=key))[= ])"
+        r"[^\s\"'-][^\s\"']*",
+        re.IGNORECASE,
+    ),
     re.compile(r"(\b[Bb]earer )[\w.~+/=-]{8,}"),
     # Tokens that their makers give a form of their own.
     re.compile(r"()\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|github_pat_\w{20,}|hf_\w{20,}|sk-[\w-]{20,})\b"),
-    re.compile(r"()\b(?:xox[abeprs]-[\w-]{10,}|glpat-[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})"),
+    re.compile(r"()\b(?:xox[abeprs]-[\w-]{10,}|glpat-[\w-]{16,})"),
+    re.compile(r"((?<![\w-])(?>[\w-]*?\b(?=eyJ)))[\w-]{11,}+\.[\w-]{8,}+\.[\w-]{8,}"),
 )
 
 
@@ -35,7 +43,10 @@ def without_secrets(text: str) -> tuple[str, int]:
     the value of such a line of a settings file or option of a command, the password of an address, a private
     key, and tokens known by their form.
     """
-    hidden = 0
+    # A private key, in a diff with a sign before each line: whatever begins before the last end is one.
+    head, end, tail = text.rpartition(_KEY_END)
+    head, hidden = _KEY.subn(rf"\g<1>{HIDDEN}", head)
+    text = f"{head}{end}{tail}"
     for pattern in _PATTERNS:
         text, count = pattern.subn(rf"\g<1>{HIDDEN}", text)
         hidden += count

@@ -102,7 +102,7 @@ class Reader:
     """A backup that is being read."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
-        self._path = path
+        self.path = path
         self._archive = archive
         self.manifest = self._read_manifest()
 
@@ -127,34 +127,35 @@ class Reader:
             with self._archive.open(part.name) as reading:
                 yield reading
         except UNREADABLE as error:
-            raise self._damaged(f"its part {part.name} is missing or cannot be read") from error
+            raise self.damaged(f"its part {part.name} is missing or cannot be read") from error
 
     def _compare(self, part: Part, copied: tuple[int, str]) -> None:
         if copied != (part.size, part.sha256):
-            raise self._damaged(f"the checksum of {part.name} differs")
+            raise self.damaged(f"the checksum of {part.name} differs")
 
     def _read_manifest(self) -> Manifest:
         try:
             read = json.loads(self._archive.read(MANIFEST))
         except KeyError as error:
-            raise _not_a_backup(self._path) from error
+            raise _not_a_backup(self.path) from error
         except (ValueError, *UNREADABLE) as error:
-            raise self._damaged("its manifest cannot be read") from error
+            raise self.damaged("its manifest cannot be read") from error
         if isinstance(read, dict) and isinstance(read.get("format"), int) and read["format"] > FORMAT:
             raise Conflict(
-                f"{self._path} was written by a newer version of this program (format {read['format']}).",
+                f"{self.path} was written by a newer version of this program (format {read['format']}).",
                 "Update the program, then restore.",
             )
         try:
             manifest = Manifest.model_validate(read)
         except ValidationError as error:
-            raise self._damaged("its manifest is not one of a backup") from error
-        if not all(_is_ours(part.name) for part in manifest.parts):
-            raise self._damaged("its manifest names files outside the lab")
+            raise self.damaged("its manifest is not one of a backup") from error
+        if not all(_is_ours(part.name, manifest.run) for part in manifest.parts):
+            raise self.damaged(f"its manifest names files outside the {'run' if manifest.run else 'lab'}")
         return manifest
 
-    def _damaged(self, what: str) -> EtrmError:
-        return InvalidInput(f"{self._path} is damaged: {what}.", "Nothing was changed. Use another backup.")
+    def damaged(self, what: str) -> EtrmError:
+        """The refusal of this file."""
+        return InvalidInput(f"{self.path} is damaged: {what}.", "Nothing was changed. Use another backup.")
 
 
 @contextmanager
@@ -196,11 +197,13 @@ def _copied(reading: IO[bytes], writing: IO[bytes] | None) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _is_ours(name: str) -> bool:
-    """Whether a part is the database, or a file below the artifacts folder."""
+def _is_ours(name: str, run_id: str) -> bool:
+    """Whether a part is the database, or a file below the artifacts folder: that of the run, if it is one."""
     path = PurePosixPath(name)
-    inside = name.startswith(ARTIFACTS) and ".." not in path.parts and "\\" not in name
-    return name == DATABASE or (inside and len(path.parts) > 2)
+    inside = name.startswith(f"{ARTIFACTS}{run_id and f'{run_id}/'}")
+    return name == DATABASE or (
+        inside and ".." not in path.parts and "\\" not in name and len(path.parts) > 2
+    )
 
 
 def _for_owner_alone(path: str, flags: int) -> int:

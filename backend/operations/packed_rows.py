@@ -7,7 +7,7 @@ go when it is deleted.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, ForeignKey, Table, func, insert, select, text, true
@@ -19,13 +19,15 @@ from backend.db.migrate import upgrade
 from backend.db.session import make_engine
 from backend.kit.errors import Conflict
 from backend.runs import trained_on
-from backend.runs.tables import Run
+from backend.runs.status import RunStatus
+from backend.runs.tables import Checkpoint, Run
 from backend.scores.tables import Evaluation
 
 # Of two runs, or of a worker's moment: neither belongs to the run alone.
 NOT_ITS_OWN = ("duel", "evaluation_share", "evaluation_batch")
 BATCH = 1000  # rows that are in memory at once
 _RUN: Table = Base.metadata.tables[Run.__tablename__]
+_CHECKPOINTS: Table = Base.metadata.tables[Checkpoint.__tablename__]
 _SETS: Table = Base.metadata.tables[TaskSet.__tablename__]
 _TASKS: Table = Base.metadata.tables[Task.__tablename__]
 
@@ -49,22 +51,33 @@ def copy_out(session: Session, run_id: str, target: Path) -> None:
         engine.dispose()
 
 
-def copy_in(session: Session, source: Path, owner_id: int | None) -> list[str]:
+def check_is_new(session: Session, run_id: str) -> None:
+    """Conflict where the lab has a run of this id."""
+    if session.get(Run, run_id) is not None:
+        raise Conflict(f"This lab has a run {run_id}.", "Delete it first, or keep the one that is here.")
+
+
+def copy_in(session: Session, source: Path, run_id: str, owner_id: int | None) -> list[str]:
     """Add the run of a file to this lab, as `owner_id`'s; the names of its sets that were here already.
 
-    Conflict where the lab has a run of this id. Rows get new numbers, in their old order. What the run
-    refers to outside of itself, its parent and its group, is kept where the lab has it.
+    Conflict where the lab has a run of this id. LookupError and ValueError where the file holds anything but
+    this run, for example rows or files of another one: it may come from anybody. Rows get new numbers, in
+    their old order. What the run refers to outside of itself, its parent and its group, is kept where the lab
+    has it.
     """
+    check_is_new(session, run_id)
     engine = make_engine(f"sqlite:///{source}")
     try:
         with engine.connect() as packed:
             known = _add_sets(session, packed)
             numbers = {table.name: _numbers(session.connection(), packed, table) for table in _tables()}
             for table in _tables():
-                _add(session, packed, table, numbers, {"owner_id": owner_id} if table is _RUN else {})
-            return known
+                _add(session, packed, table, run_id, numbers, {"owner_id": owner_id} if table is _RUN else {})
     finally:
         engine.dispose()
+    if session.get(Run, run_id) is None:
+        raise LookupError("no run")
+    return known
 
 
 def _tables() -> list[Table]:
@@ -122,7 +135,8 @@ def _copy(
 def _add_sets(session: Session, packed: Connection) -> list[str]:
     """Sets of the file that the lab does not have; the names of the others."""
     known = set(session.scalars(select(TaskSet.name)))
-    names = list(packed.scalars(select(_SETS.c.name).order_by(_SETS.c.name)))
+    imported = select(_SETS.c.name).where(_SETS.c.origin == "imported").order_by(_SETS.c.name)
+    names = list(packed.scalars(imported))
     new = [name for name in names if name not in known]
     _copy(packed, session.connection(), _SETS, _SETS.c.name.in_(new))
     _copy(packed, session.connection(), _TASKS, _TASKS.c.set_name.in_(new))
@@ -130,14 +144,22 @@ def _add_sets(session: Session, packed: Connection) -> list[str]:
 
 
 def _add(
-    session: Session, packed: Connection, table: Table, numbers: Numbers, changes: Mapping[str, Any]
+    session: Session,
+    packed: Connection,
+    table: Table,
+    run_id: str,
+    numbers: Numbers,
+    changes: Mapping[str, Any],
 ) -> None:
     """The rows of one table, with the numbers of this lab in them."""
     target = session.connection()
     rows = packed.execution_options(yield_per=BATCH).execute(select(*table.columns).where(true()))
     for batch in rows.mappings().partitions():
+        for row in batch:
+            _check(run_id, table, row)
         target.execute(
-            insert(table), [_renumbered(session, table, {**row, **changes}, numbers) for row in batch]
+            insert(table),
+            [_renumbered(session, table, {**row, **changes}, run_id, numbers) for row in batch],
         )
 
 
@@ -164,8 +186,20 @@ def _reserved(target: Connection, table: Table, number: int) -> Collection[int]:
     return list(target.scalars(drawn, given))
 
 
-def _renumbered(session: Session, table: Table, row: dict[str, Any], numbers: Numbers) -> dict[str, Any]:
-    """A row as this lab has it."""
+def _check(run_id: str, table: Table, row: Mapping[str, Any]) -> None:
+    """ValueError for another run than this one, one that is not over, and files that are not its own."""
+    if table is _RUN and (row["id"] != run_id or not RunStatus(row["status"]).is_over):
+        raise ValueError("another run, or one that is not over")
+    if table is _CHECKPOINTS:
+        path = PurePosixPath(row["path"])
+        if path.parts[0] != run_id or ".." in path.parts:
+            raise ValueError("a checkpoint outside the run's folder")
+
+
+def _renumbered(
+    session: Session, table: Table, row: dict[str, Any], run_id: str, numbers: Numbers
+) -> dict[str, Any]:
+    """A row as this lab has it; LookupError or ValueError where it belongs to something else than the run."""
     counted = table.autoincrement_column
     if counted is not None and numbers[table.name]:
         row[counted.name] = numbers[table.name][row[counted.name]]
@@ -173,15 +207,15 @@ def _renumbered(session: Session, table: Table, row: dict[str, Any], numbers: Nu
         name, other = key.parent.name, key.column.table
         if row[name] is None:
             continue
-        if numbers.get(other.name):
+        if table is _RUN:
+            row[name] = row[name] if _is_here(session, key, row[name]) else None
+        elif other is not _RUN:
             row[name] = numbers[other.name][row[name]]
-        elif table is _RUN and not _is_here(session, key, row[name]):
-            row[name] = None
+        elif row[name] != run_id:
+            raise ValueError(f"a row of {table.name} of another run")
     for name in ("data", "judgement"):  # JSON that names evaluations
         if row.get(name):
             row[name] = _with_evaluations(row[name], numbers[Evaluation.__tablename__])
-    if table is _RUN and session.scalar(select(_RUN.c.id).where(_RUN.c.id == row["id"])):
-        raise Conflict(f"This lab has a run {row['id']}.", "Delete it first, or keep the one that is here.")
     return row
 
 

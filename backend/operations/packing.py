@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from backend.artifacts import service as objects
 from backend.artifacts.manifest import problem
@@ -17,7 +17,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.kit.errors import Conflict, InvalidInput
 from backend.lifecycle import service as runs
 from backend.operations import archive, database_copy, packed_rows, pinned
-from backend.operations.archive import ARTIFACTS, DATABASE, Manifest
+from backend.operations.archive import ARTIFACTS, DATABASE, Manifest, Reader
 from backend.operations.restore import publish, refuse_unknown_schema, staged
 from backend.runs import events
 from backend.runs.status import RunStatus
@@ -79,8 +79,8 @@ def unpack(engine: Engine, settings: Settings, path: Path) -> tuple[str, list[st
     """Add the run of a file that `pack` wrote to this lab; its id, and the names of its task sets that the
     lab had already, whatever they hold.
 
-    InvalidInput for another file or a damaged one, Conflict where the lab has the run, and for a file of a
-    newer version. All or nothing.
+    InvalidInput for another file, a damaged one, and one that holds more than its run; Conflict where the
+    lab has the run, and for a file of a newer version. All or nothing.
     """
     with archive.reading(path) as reader:
         run_id = reader.manifest.run
@@ -88,23 +88,38 @@ def unpack(engine: Engine, settings: Settings, path: Path) -> tuple[str, list[st
             raise InvalidInput(f"{path} is a backup of a whole lab.", "Restore it: etrm restore.")
         refuse_unknown_schema(path, reader.manifest)
         settings.artifacts.mkdir(parents=True, exist_ok=True)
-        with staged(reader, settings) as (database, files):
-            database_copy.migrate(database)
-            coming, place = files / run_id, settings.artifacts / run_id
-            if coming.exists() and place.exists():
-                raise Conflict(f"{place} exists.", "Move it away, then unpack again.")
-            try:
-                with session_scope(engine) as session:
-                    known = packed_rows.copy_in(session, database, who.get().person_id)
-                    events.add(session, run_id, "unpacked", f"Unpacked from {path.name}.")
-                    if coming.exists():
-                        coming.rename(place)
-                        publish(settings, reader.manifest)
-            except BaseException:
-                if reader.manifest.checkpoints and not coming.exists():
-                    shutil.rmtree(place, ignore_errors=True)
-                raise
-    return run_id, known
+        try:
+            prefix = pinned.prefix_here(settings.artifacts, ".unpack-")
+            with staged(reader, settings, prefix) as (database, files):
+                database_copy.migrate(database)
+                return run_id, _add(engine, settings, reader, database, files)
+        except OSError as error:
+            raise archive.cannot_write(error, settings.artifacts) from error
+
+
+def _add(engine: Engine, settings: Settings, reader: Reader, database: Path, files: Path) -> list[str]:
+    """Add what is verified: its checkpoints to the object store, then its rows, with its files in place."""
+    run_id = reader.manifest.run
+    with reading_scope(engine) as session:
+        packed_rows.check_is_new(session, run_id)
+    coming, place = files / run_id, settings.artifacts / run_id
+    with_files = coming.exists()
+    if with_files and place.exists():
+        raise Conflict(f"{place} exists.", "Move it away, then unpack again.")
+    publish(settings, reader.manifest, files)  # takes long: not while the database waits
+    try:
+        with session_scope(engine) as session:
+            known = packed_rows.copy_in(session, database, run_id, who.get().person_id)
+            events.add(session, run_id, "unpacked", f"Unpacked from {reader.path.name}.")
+            if with_files:
+                coming.rename(place)
+    except BaseException as error:
+        if with_files and not coming.exists():
+            place.rename(coming)
+        if isinstance(error, LookupError | TypeError | ValueError | IntegrityError):
+            raise reader.damaged("its database is not that of one run") from error
+        raise
+    return known
 
 
 def _missing(checkpoint: str, why: str) -> Conflict:

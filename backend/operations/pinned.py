@@ -40,14 +40,19 @@ def listed(session: Session) -> list[Listed]:
     return [Listed(*row) for row in journal.listed_checkpoints(session)]
 
 
+def prefix_here(artifacts: Path, kind: str) -> str:
+    """For the name of a folder of this process in the artifacts; those of killed ones are removed."""
+    for left in artifacts.glob(f"{kind}*"):
+        number = left.name.removeprefix(kind).partition("-")[0]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+    return f"{kind}{os.getpid()}-"
+
+
 @contextmanager
 def place(artifacts: Path, elsewhere: Path) -> Iterator[Path]:
     """A folder for the links, gone afterwards: in the artifacts, or `elsewhere` if these are read-only."""
-    for left in artifacts.glob(f"{FOLDER}*"):  # of a backup that was killed
-        number = left.name.removeprefix(FOLDER).partition("-")[0]
-        if number.isdecimal() and not psutil.pid_exists(int(number)):
-            shutil.rmtree(left, ignore_errors=True)
-    prefix = f"{FOLDER}{os.getpid()}-"
+    prefix = prefix_here(artifacts, FOLDER)
     try:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=artifacts))
     except OSError:

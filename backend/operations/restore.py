@@ -50,22 +50,22 @@ def read(settings: Settings, path: Path, replace: bool) -> Manifest:
         _check_target(settings, replace)
         settings.artifacts.mkdir(parents=True, exist_ok=True)
         try:
-            with staged(reader, settings) as (database, files):
+            with staged(reader, settings, ".restore-") as (database, files):
                 database_copy.migrate(database)
                 with _put_in_place(files, settings.artifacts):
-                    publish(settings, reader.manifest)
+                    publish(settings, reader.manifest, settings.artifacts)
                     database_copy.load(database, settings.database_url)
         except OSError as error:
             raise cannot_write(error, settings.artifacts) from error
     return reader.manifest
 
 
-def publish(settings: Settings, manifest: Manifest) -> None:
-    """Bring the checkpoints that were restored into the object store, if there is one."""
+def publish(settings: Settings, manifest: Manifest, folder: Path) -> None:
+    """Bring a backup's checkpoints, whose files lie in `folder`, into the object store, if there is one."""
     if store := objects.of(settings):
         files = [part.name.removeprefix(ARTIFACTS) for part in manifest.parts]
         for path in (name.removesuffix(f"/{MANIFEST}") for name in files if name.endswith(f"/{MANIFEST}")):
-            store.publish(settings.artifacts / path, path)
+            store.publish(folder / path, path)
 
 
 def check(path: Path) -> Manifest:
@@ -135,10 +135,11 @@ def _refuse_if_at_work(engine: Engine) -> None:
 
 
 @contextmanager
-def staged(reader: Reader, settings: Settings) -> Iterator[tuple[Path, Path]]:
-    """Everything of a backup, verified: its database file, and the folder of its artifacts."""
+def staged(reader: Reader, settings: Settings, prefix: str) -> Iterator[tuple[Path, Path]]:
+    """Everything of a backup, verified: its database file, and the folder of its artifacts. They lie in a
+    folder of the artifacts whose name begins with `prefix`, and which is removed afterwards."""
     manifest = reader.manifest
-    folder = Path(tempfile.mkdtemp(prefix=".restore-", dir=settings.artifacts))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=settings.artifacts))
     try:
         free, needed = shutil.disk_usage(folder).free, manifest.size_of("")
         if free < needed:

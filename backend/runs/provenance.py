@@ -14,11 +14,13 @@ from backend.runs import queries as rows
 from backend.runs.tables import Provenance as Row
 
 
-def record(session: Session, run_id: str, attempt: int, found: Provenance, changes: str = "") -> Provenance:
+def record(
+    session: Session, run_id: str, attempt: int, found: Provenance, changes: str = "", is_cut: bool = False
+) -> Provenance:
     """Keep what an attempt is computed with, and return it as kept; an earlier record of the attempt goes.
 
     `changes` is the diff of what was not committed: its digest is of all of it, kept are its first 256 KiB
-    without secrets.
+    without secrets. `is_cut` where it is not whole as it comes.
     """
     command, _ = without_secrets(found.command)
     remote, _ = without_secrets(found.remote)
@@ -31,7 +33,7 @@ def record(session: Session, run_id: str, attempt: int, found: Provenance, chang
         attempt=attempt,
         record=found.model_dump(mode="json"),
         hidden=hidden,
-        is_cut=len(kept) < len(shown.encode()),
+        is_cut=is_cut or len(kept) < len(shown.encode()),
         diff=zlib.compress(kept),
     )
     rows.put_provenance(session, row)

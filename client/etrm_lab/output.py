@@ -9,7 +9,7 @@ _told: set[str] = set()
 
 
 def tell(text: str) -> None:
-    """Print one line. A script whose standard error is closed goes on."""
+    """Print one line. A script whose standard error is closed continues."""
     with suppress(Exception):  # whatever became of it: a training must not end for a message
         print(f"etrm_lab: {text}", file=sys.stderr, flush=True)
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 MAX_CHANGES = 1 << 20  # characters of a diff that are sent; the lab keeps less
-_PATIENCE = 10.0  # seconds for one call of git
+_PATIENCE = 10.0  # seconds for all that git is asked: the end of a script waits for it
+# As `git apply` reads it, whatever the settings of this machine are.
+_DIFF = (
+    "diff",
+    *("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"),
+    *("--submodule=short", "--ignore-submodules=dirty"),
+)
 _DRIVER = Path("/proc/driver/nvidia")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # the lab refuses these in a text
 
@@ -20,12 +31,14 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # the l
 def collect() -> dict[str, Any]:
     """The body of `PUT /runs/{id}/provenance`. Never starts CUDA, and never raises."""
     folder = _script_folder()
-    commit = _git(folder, "rev-parse", "HEAD").strip()
-    changes = _changes(folder) if commit else ""
+    git = _Git(folder)
+    commit = git.ask("rev-parse", "HEAD").strip()
+    remote = git.ask("remote", "get-url", "origin").strip()[:1000] if commit else ""
+    changes = _changes(git, folder) if commit else ""
     torch = sys.modules.get("torch")
     found = {
         "commit": commit,
-        "remote": _git(folder, "remote", "get-url", "origin").strip()[:1000] if commit else "",
+        "remote": remote,
         "diff": hashlib.sha256(changes.encode()).hexdigest() if changes else "",
         "changes": changes[:MAX_CHANGES],
         "python": platform.python_version(),
@@ -50,28 +63,64 @@ def _script_folder() -> Path:
     return script.resolve().parent if script.is_file() else Path.cwd()
 
 
-def _changes(folder: Path) -> str:
+def _changes(git: _Git, folder: Path) -> str:
     """A diff of what is not committed, with the new Python files."""
-    top = Path(_git(folder, "rev-parse", "--show-toplevel").strip() or folder)
-    added = _git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.py").split("\0")
-    as_new = ("diff", "--no-index", "/dev/null")
-    new = "".join(_git(top, *as_new, name, expect=(0, 1)) for name in added[:200] if name)
-    return _plain(_git(top, "diff", "--binary", "HEAD") + new)
+    git.folder = Path(git.ask("rev-parse", "--show-toplevel").strip() or folder)
+    parts = [git.ask(*_DIFF, "HEAD")]
+    added = git.ask("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py").split("\0")
+    parts += [git.ask(*_DIFF, "--no-index", "/dev/null", name, expect=(0, 1)) for name in added[:200] if name]
+    return _plain("".join(parts))
 
 
 def _plain(text: str) -> str:
     return _UNPRINTABLE.sub("", text.replace("\r\n", "\n"))
 
 
-def _git(folder: Path, *arguments: str, expect: tuple[int, ...] = (0,)) -> str:
-    command = ["git", "-C", str(folder), "-c", "core.quotepath=off", *arguments]
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode(errors="replace") if done.returncode in expect else ""
+class _Git:
+    """Git in a folder. All that it is asked for together takes `_PATIENCE` seconds at most."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ends = time.monotonic() + _PATIENCE
+
+    def ask(self, *arguments: str, expect: tuple[int, ...] = (0,)) -> str:
+        """What git prints, as much of it as is sent; empty where it fails or is late."""
+        seconds = self._ends - time.monotonic()
+        if seconds <= 0:
+            return ""
+        options = ("--no-optional-locks", "-c", "core.quotepath=off", "-c", "core.fsmonitor=false")
+        command = ["git", "-C", str(self.folder), *options, *arguments]
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError:
+            return ""
+        assert process.stdout
+        late = threading.Timer(seconds, _kill, [process])
+        late.daemon = True  # the script may end meanwhile
+        late.start()
+        with process:
+            content = process.stdout.read(MAX_CHANGES + 1)
+            is_long = len(content) > MAX_CHANGES
+            if is_long:
+                _kill(process)
+            status = process.wait()
+        late.cancel()
+        return content.decode(errors="replace") if is_long or status in expect else ""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """With what git has started: a filter would keep its output open."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _packages() -> dict[str, str]:

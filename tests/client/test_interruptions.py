@@ -124,7 +124,8 @@ def test_a_lab_that_is_away_for_a_while_gets_all_of_it(tmp_path: Path, lab_of_it
             script.stdin.flush()
             assert script.stdout.readline() == "99\n"
             eventually(
-                lambda: "The script goes on" in (tmp_path / "errors.txt").read_text(), "the lab to be missed"
+                lambda: "The script continues" in (tmp_path / "errors.txt").read_text(),
+                "the lab to be missed",
             )
             with serving(lab_of_its_own, port) as again, again.client() as client:
                 script.communicate("50\n")

@@ -222,6 +222,8 @@ def test_a_run_says_which_code_it_is_of(tmp_path: Path, server: WebServer, clien
     git("add", "model.py")
     git("commit", "-qm", "First")
     git("remote", "add", "origin", "https://me:pa55word@example.org/mine.git")
+    git("config", "diff.noprefix", "true")  # of the user's: such a diff would not apply
+    git("config", "color.ui", "always")
     (tmp_path / "model.py").write_text("width = 128\nAPI_KEY = 'abcdefgh1234'\n")
     (tmp_path / "new.py").write_text("depth = 2\n")
 
@@ -237,6 +239,7 @@ def test_a_run_says_which_code_it_is_of(tmp_path: Path, server: WebServer, clien
     assert (start["hidden"], start["cut"], len(start["diff"])) == (1, False, 64)
     diff = client.get(f"/api/v1/runs/{run_id}/provenance/0/diff").text
     assert "+width = 128" in diff
+    assert "+++ b/new.py" in diff
     assert "+depth = 2" in diff
     assert "abcdefgh1234" not in diff
 

@@ -10,10 +10,11 @@ from sqlalchemy import Engine
 from backend.data import service as datasets
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import Grid
+from backend.domain.arc.judging import Candidate
 from backend.domain.measurement import Settings
 from backend.domain.records import TRUTH_UNKNOWN, LogLine
 from backend.evaluation import logged, outcomes
-from backend.evaluation.logged import Answer, Candidate, Checkpoint
+from backend.evaluation.logged import Answer, Checkpoint
 from backend.kit.errors import Conflict
 from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs

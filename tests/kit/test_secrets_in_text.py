@@ -49,3 +49,23 @@ def test_a_secret_is_hidden_and_counted(text: str, shown: str) -> None:
 )
 def test_code_that_only_speaks_of_them_stays(text: str) -> None:
     assert without_secrets(text) == (text, 0)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "token", "--token", "a.b-", "-", "--a", "sk-", "eyJ-", " \n", "token   ", "token='", "a://b:",
+        "-----BEGIN PRIVATE KEY-----", "-----END",
+    ],
+)  # fmt: skip
+def test_a_long_line_takes_no_longer_than_many_short_ones(part: str) -> None:
+    """In time that grows with the square of a text, or its cube, these would take minutes to days."""
+    text = part * (2**18 // len(part))
+    without_secrets(text)
+    assert without_secrets(f"{text}\n+API_KEY = 's3cr3t-value'\n")[1] >= 1
+
+
+def test_a_key_that_does_not_end_leaves_what_follows_as_it_is() -> None:
+    text = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+    code = "if '-----BEGIN PRIVATE KEY-----' in text:\n"
+    assert without_secrets(text + code) == (text.replace("\nAAAA\n", "***") + code, 1)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
+import sqlite3
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +164,7 @@ def test_a_deleted_run_comes_back_whole(lab: tuple[Engine, Settings, str], tmp_p
     file = tmp_path / "run.etrm"
     manifest = packing.pack(engine, settings, run_id, file, overwrite=False, weights=True)
     assert (manifest.run, manifest.checkpoints) == (run_id, 1)
-    with pytest.raises(Conflict, match=f"This lab has a run {run_id}|exists"):
+    with pytest.raises(Conflict, match=f"This lab has a run {run_id}"):
         packing.unpack(engine, settings, file)
     assert (rows_of(engine, run_id), files_of(settings, run_id)) == (rows, files)
     with session_scope(engine) as session:
@@ -235,6 +238,91 @@ def test_a_damaged_file_adds_nothing(lab: tuple[Engine, Settings, str], tmp_path
     assert not (settings.artifacts / run_id).exists()
 
 
+def rewritten(file: Path, statement: str = "", extra: str = "", with_files: bool = True) -> Path:
+    """The file as somebody else could have made it: other rows, other files, and sums that fit."""
+    target = file.with_name("crafted.etrm")
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(parts.pop("manifest.json"))
+    database = file.with_name("crafted.sqlite3")
+    database.write_bytes(parts["database.sqlite3"])
+    with closing(sqlite3.connect(database)) as connection, connection:
+        assert connection.execute(statement or "SELECT 1").rowcount
+    parts["database.sqlite3"] = database.read_bytes()
+    if not with_files:
+        parts = {"database.sqlite3": parts["database.sqlite3"]}
+    if extra:
+        parts[extra] = b"of somebody else"
+    manifest["parts"] = [
+        {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in parts.items()
+    ]
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+        archive.writestr("manifest.json", json.dumps(manifest))
+    return target
+
+
+CRAFTED = (
+    # (statement, another file)
+    ("UPDATE log_line SET run_id = 'OTHER'", ""),
+    ("UPDATE run SET status = 'running'", ""),
+    ("UPDATE run SET id = 'aaaaaaaaaa'", ""),
+    ("DELETE FROM run", ""),
+    ("DELETE FROM evaluation", ""),  # its outcomes would be those of the evaluation of this number here
+    ("DELETE FROM series WHERE id = (SELECT min(id) FROM series)", ""),
+    ("UPDATE checkpoint SET path = 'OTHER/checkpoints/step-0000000040'", ""),
+    ("UPDATE checkpoint SET path = run_id || '/../OTHER/checkpoints/step-0000000040'", ""),
+    ("UPDATE run SET config = 'no JSON'", ""),
+    ("", "artifacts/OTHER/checkpoints/step-0000000040/raw.safetensors"),
+    ("", "artifacts/RUN/../OTHER/file"),
+    ("", "artifacts/RUN.sqlite3"),
+)
+
+
+def test_a_file_that_holds_more_than_its_run_adds_nothing(
+    lab: tuple[Engine, Settings, str], tmp_path: Path
+) -> None:
+    """It may come from anybody: it must not write rows or files of another run."""
+    engine, settings, run_id = lab
+    other = record_run(engine, points=20, tasks=2)
+    file = tmp_path / "run.etrm"
+    packing.pack(engine, settings, run_id, file, overwrite=False, weights=True)
+    with session_scope(engine) as session:
+        runs.delete(session, run_id)
+    runs.remove_artifacts(settings, run_id)
+    before = rows_of(engine, other)
+    (settings.artifacts / f".unpack-{2**31 - 1}-left" / "artifacts").mkdir(parents=True)  # of a killed one
+    for statement, extra in CRAFTED:
+        extra_here = extra.replace("OTHER", other).replace("RUN", run_id)
+        crafted = rewritten(file, statement.replace("OTHER", other), extra_here)
+
+        with pytest.raises(InvalidInput, match=r"is damaged: its (database|manifest) .* run"):
+            packing.unpack(engine, settings, crafted)
+
+        assert rows_of(engine, other) == before, statement
+        assert not any(settings.artifacts.iterdir()), extra
+        with reading_scope(engine) as session:
+            assert list(session.scalars(select(Run.id))) == [other], statement
+    packing.unpack(engine, settings, file)
+    assert files_of(settings, run_id)
+
+
+def test_a_file_that_is_refused_removes_no_file_of_the_run_that_is_here(
+    lab: tuple[Engine, Settings, str], tmp_path: Path
+) -> None:
+    """One whose manifest counts a checkpoint that it does not bring."""
+    engine, settings, run_id = lab
+    file, files = tmp_path / "run.etrm", files_of(settings, run_id)
+    packing.pack(engine, settings, run_id, file, overwrite=False, weights=True)
+
+    with pytest.raises(Conflict, match=f"This lab has a run {run_id}"):
+        packing.unpack(engine, settings, rewritten(file, with_files=False))
+
+    assert files_of(settings, run_id) == files
+
+
 def test_what_cannot_be_packed_says_why(lab: tuple[Engine, Settings, str], tmp_path: Path) -> None:
     engine, settings, run_id = lab
     file = tmp_path / "run.etrm"
@@ -281,4 +369,4 @@ def test_the_commands(lab: tuple[Engine, Settings, str], tmp_path: Path) -> None
     assert f"{run_id}" in etrm(other, "runs").stdout
     done = etrm(other, "run", "unpack", str(file))
     assert done.returncode == 1
-    assert "exists" in done.stderr
+    assert f"This lab has a run {run_id}." in done.stderr

@@ -294,10 +294,12 @@ def _keep_provenance(config: ExperimentConfig, tasks: ReadAhead, folder: Path) -
     """Write what the training is computed with beside its config, and what of the code was not committed."""
     from worker.service.provenance import collect
 
-    found, changes = collect(config, tasks)
-    if changes:
-        found = found.model_copy(update={"diff": hashlib.sha256(changes.encode()).hexdigest()})
-        (folder / "changes.diff").write_text(changes)
+    found, code = collect(config, tasks)
+    if code.changes:
+        found = found.model_copy(update={"diff": hashlib.sha256(code.changes.encode()).hexdigest()})
+        (folder / "changes.diff").write_text(code.changes)
+    if code.is_cut:
+        print("Too much of the code is not committed: changes.diff holds its beginning.", file=sys.stderr)
     (folder / "provenance.json").write_text(found.model_dump_json(indent=1) + "\n")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backend.domain.arc.failure_modes import cell_accuracy, failure_mode
+from backend.domain.arc.judging import judged
 from backend.domain.arc.task import TestPair
 from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, trace_of
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.records import TRUTH_UNKNOWN, Prediction, TestOutcome
+from backend.domain.records import TRUTH_UNKNOWN, TestOutcome
 from worker.evaluation.views import Question
-from worker.evaluation.voting import Candidate, truth_rank, vote
+from worker.evaluation.voting import truth_rank, vote
 
 
 def gathered(question: Question, parts: Sequence[QuestionVotes]) -> QuestionVotes:
@@ -46,7 +46,7 @@ def judge(question: Question, whole: QuestionVotes, keep: int, room: tuple[int, 
         test_index=question.test_index,
         views=len(votes),
         truth_rank=None if test.output is None else truth_rank(candidates, test.output),
-        candidates=tuple(_prediction(rank, each, test) for rank, each in enumerate(candidates[:keep], 1)),
+        candidates=tuple(judged(rank, each, test) for rank, each in enumerate(candidates[:keep], 1)),
         note=_note(test, room),
         trace=trace_of(
             votes, whole.steps, [each.grid for each in candidates], whole.search, whole.adaptation
@@ -61,19 +61,6 @@ def not_fitting(question: Question, config: ExperimentConfig) -> TestOutcome:
     if question.test.output is None:
         note = TRUTH_UNKNOWN
     return TestOutcome(question.task.id, question.test_index, 0, None, (), note)
-
-
-def _prediction(rank: int, candidate: Candidate, test: TestPair) -> Prediction:
-    grid, truth = candidate.grid, test.output
-    return Prediction(
-        rank=rank,
-        grid=grid,
-        votes=candidate.votes,
-        confidence=candidate.confidence,
-        correct=grid == truth,
-        cell_accuracy=0.0 if truth is None else cell_accuracy(grid, truth),
-        failure_mode=None if truth is None else failure_mode(grid, truth, test.input),
-    )
 
 
 def _note(test: TestPair, room: tuple[int, int]) -> str:

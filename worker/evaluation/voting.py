@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backend.domain.arc.ballots import ranked
 from backend.domain.arc.grid import Grid
+from backend.domain.arc.judging import Candidate
 from backend.domain.arc.votes import ViewVote
 
 
@@ -16,15 +17,6 @@ class Ballot:
 
     grid: Grid
     halting_probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A grid with all its votes."""
-
-    grid: Grid
-    votes: int
-    confidence: float  # mean halting probability of its votes
 
 
 def vote(ballots: Iterable[Ballot | ViewVote]) -> tuple[Candidate, ...]:

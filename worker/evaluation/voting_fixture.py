@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backend.domain.arc.grid import Grid
+from backend.domain.arc.judging import Candidate
 from worker.data.augment import parse_identifier
 from worker.data.tokens import crop
-from worker.evaluation.voting import Ballot, Candidate, share_solved, truth_rank, vote
+from worker.evaluation.voting import Ballot, share_solved, truth_rank, vote
 
 BLANK = "<blank>"  # the identifier of rows that only fill up a batch
 ATTEMPTS = 2

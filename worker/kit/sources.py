@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import subprocess
+import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,16 +20,25 @@ import worker
 _FOLDERS = tuple(Path(package.__path__[0]) for package in (backend, worker))
 ROOT = _FOLDERS[0].parent
 _COMPUTING = ("backend/domain", "worker")  # what trains and scores; pages and commands move no number
-_PATIENCE = 10.0  # seconds for one call of git; a repository may lie on a slow disk
+MAX_CHANGES = 1 << 20  # bytes of a diff that are read; less is kept
+_PATIENCE = 10.0  # seconds for all that git is asked: a training waits for it
+# As `git apply` reads it, whatever the settings of this machine are.
+_DIFF = (
+    "diff",
+    *("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"),
+    *("--submodule=short", "--ignore-submodules=dirty"),
+)
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """The git repository of the code. `changes` is a diff that `git apply` takes, new files included."""
+    """The git repository of the code. `changes` is a diff that `git apply` takes, new files included, unless
+    it is cut: too long, or too much work for git."""
 
-    commit: str
-    remote: str
-    changes: str
+    commit: str = ""
+    remote: str = ""
+    changes: str = ""
+    is_cut: bool = False
 
 
 @cache
@@ -40,23 +54,72 @@ def digest() -> str:
 
 def checkout(root: Path = ROOT) -> Checkout | None:
     """The repository whose top is `root`; None where it is none, or without git."""
-    top = _git(root, "rev-parse", "--show-toplevel").strip()
-    commit = _git(root, "rev-parse", "HEAD").strip()
+    git = _Git(root)
+    top = git.ask("rev-parse", "--show-toplevel").strip()
+    commit = git.ask("rev-parse", "HEAD").strip()
     if not commit or Path(top).resolve() != root.resolve():
         return None  # an installed package may lie in somebody else's repository
-    remote = _git(root, "remote", "get-url", "origin").strip()
-    changed = _git(root, "diff", "--binary", "HEAD")
-    added = _git(root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
-    as_new = ("diff", "--binary", "--no-index", "/dev/null")
-    new = "".join(_git(root, *as_new, name, expect=(0, 1)) for name in added if name)
-    return Checkout(commit, remote, changed + new)
+    remote = git.ask("remote", "get-url", "origin").strip()
+    parts = [git.ask(*_DIFF, "HEAD")]
+    for name in git.ask("ls-files", "--others", "--exclude-standard", "-z").split("\0"):
+        if git.is_cut:
+            break
+        if name and not _is_large(root / name):
+            parts.append(git.ask(*_DIFF, "--no-index", "/dev/null", name, expect=(0, 1)))
+        elif name:
+            git.is_cut = True
+    return Checkout(commit, remote, "".join(parts), git.is_cut)
 
 
-def _git(root: Path, *arguments: str, expect: Sequence[int] = (0,)) -> str:
-    """What git prints; empty where it fails."""
-    command = ["git", "-C", str(root), "-c", "core.quotepath=off", *arguments]
+def _is_large(file: Path) -> bool:
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode(errors="replace") if done.returncode in expect else ""
+        return file.lstat().st_size > MAX_CHANGES
+    except OSError:  # gone meanwhile
+        return False
+
+
+class _Git:
+    """Git in one repository. `is_cut`: an answer is not whole, because there was too much or no time left."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._ends = time.monotonic() + _PATIENCE
+        self._room = MAX_CHANGES
+        self.is_cut = False
+
+    def ask(self, *arguments: str, expect: Sequence[int] = (0,)) -> str:
+        """What git prints; empty where it fails."""
+        options = ("--no-optional-locks", "-c", "core.quotepath=off", "-c", "core.fsmonitor=false")
+        command = ["git", "-C", str(self._root), *options, *arguments]
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError:
+            return ""
+        assert process.stdout
+        late = threading.Timer(max(self._ends - time.monotonic(), 0), _kill, [process])
+        late.start()
+        with process:
+            content = process.stdout.read(self._room + 1)
+            is_long = len(content) > self._room
+            if is_long:
+                _kill(process)
+            status = process.wait()
+        late.cancel()
+        if is_long or status < 0:
+            self.is_cut = True
+        elif status not in expect:
+            return ""
+        self._room = max(self._room - len(content), 0)
+        return content.decode(errors="replace")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """With what git has started: a filter would keep its output open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -14,6 +14,7 @@ from backend.domain.arc.task import Task
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.provenance import Provenance
 from backend.kit.errors import EtrmError
+from backend.kit.secrets_in_text import without_secrets
 from worker.data.sets import TaskSource
 from worker.kit import sources
 from worker.service import machine
@@ -37,12 +38,12 @@ class ReadAhead:
         return self._ahead.pop(set_name, None) or self._source.tasks(set_name)
 
 
-def collect(config: ExperimentConfig, source: ReadAhead) -> tuple[Provenance, str]:
-    """What a training of `config` is computed with by this process, and the diff of uncommitted code.
+def collect(config: ExperimentConfig, source: ReadAhead) -> tuple[Provenance, sources.Checkout]:
+    """What a training of `config` is computed with by this process, and where its code comes from.
 
     Loads torch. What cannot be found out is left empty: it must not keep a training from its work.
     """
-    code = sources.checkout() or sources.Checkout("", "", "")
+    code = sources.checkout() or sources.Checkout()
     names = dict.fromkeys((*config.data.training_sets, *(each.name for each in config.evaluation.sets)))
     packages = _packages()
     cuda, devices = _gpus()
@@ -50,7 +51,7 @@ def collect(config: ExperimentConfig, source: ReadAhead) -> tuple[Provenance, st
         version=packages.get("etrm-lab", ""),
         source=sources.digest(),
         commit=code.commit,
-        remote=code.remote[:1000],
+        remote=without_secrets(code.remote)[0][:1000],
         python=platform.python_version(),
         packages=packages,
         cuda=cuda,
@@ -59,10 +60,16 @@ def collect(config: ExperimentConfig, source: ReadAhead) -> tuple[Provenance, st
         processor=machine.cpu_name(),
         platform=platform.platform()[:200],
         host=socket.gethostname()[:200],
-        command=" ".join(sys.orig_argv)[:4000],
+        command=_command(),
         sets={name: digest for name in names if (digest := _digest_of(name, source))},
     )
-    return found, code.changes
+    return found, code
+
+
+def _command() -> str:
+    """As it was typed, without secrets; a letter that is not UTF-8 as a question mark."""
+    typed = " ".join(sys.orig_argv).encode(errors="replace").decode()
+    return without_secrets(typed)[0][:4000]
 
 
 def digest_of(tasks: Sequence[Task]) -> str:

@@ -29,6 +29,7 @@ from backend.runs import checkpoints, provenance
 from backend.runs import queries as runs
 from backend.settings import Settings
 from worker.kit.recorder import LostRun, NullRecorder
+from worker.kit.sources import Checkout
 from worker.recording.database import DbRecorder
 from worker.recording.database_tasks import DbTasks
 from worker.recording.line_writer import LineWriter
@@ -113,8 +114,8 @@ def _carry_out(
             waited_out(lambda: forget_unwritten(engine, folder, run_id, warn), stop)
             waited_out(lambda: sweep(engine, settings, run_id, attempt), stop)
             tasks = ReadAhead(PatientTasks(DbTasks(engine), stop))
-            found, changes = collect(config, tasks)
-            waited_out(lambda: _keep(engine, run_id, attempt, found, changes), stop)
+            found, code = collect(config, tasks)
+            waited_out(lambda: _keep(engine, run_id, attempt, found, code), stop)
             with sampled(recorder, folder, settings.system_metrics_every):
                 result = train(config, tasks, recorder, folder, stop, True, attempt, settings.min_free_bytes)
         except EtrmError as error:
@@ -133,9 +134,9 @@ def _work_along(config: ExperimentConfig, engine: Engine, folder: Path, stop: St
     return STOPPED if result.stopped else 0
 
 
-def _keep(engine: Engine, run_id: str, attempt: int, found: Provenance, changes: str) -> None:
+def _keep(engine: Engine, run_id: str, attempt: int, found: Provenance, code: Checkout) -> None:
     with session_scope(engine) as session:
-        provenance.record(session, run_id, attempt, found, changes)
+        provenance.record(session, run_id, attempt, found, code.changes, code.is_cut)
 
 
 def _config(engine: Engine, run_id: str) -> ExperimentConfig:

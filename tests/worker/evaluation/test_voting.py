@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.domain.arc.grid import Grid
-from worker.evaluation.voting import Ballot, Candidate, share_solved, truth_rank, vote
+from backend.domain.arc.judging import Candidate
+from worker.evaluation.voting import Ballot, share_solved, truth_rank, vote
 from worker.evaluation.voting_fixture import check_voting
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "voting"

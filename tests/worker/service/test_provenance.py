@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -66,6 +67,65 @@ def test_a_diff_brings_a_clone_to_the_state_of_the_folder(tmp_path: Path) -> Non
     assert files == {
         each.name: each.read_bytes() for each in mine.iterdir() if each.is_file() and each.name != "ignored"
     }
+
+
+def test_a_diff_is_the_same_whatever_git_is_set_to(tmp_path: Path) -> None:
+    """And what a tool of the user's would print instead is not run."""
+    git(tmp_path, "init", "-q")
+    (tmp_path / "model.py").write_text("width = 64\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "First")
+    (tmp_path / "model.py").write_text("width = 128\n")
+    (tmp_path / "new.py").write_text("depth = 2\n")
+    plain = sources.checkout(tmp_path)
+    for name, value in (
+        ("color.ui", "always"),
+        ("diff.noprefix", "true"),
+        ("diff.mnemonicPrefix", "true"),
+        ("diff.external", "false"),
+    ):
+        git(tmp_path, "config", name, value)
+    assert plain is not None
+    assert "+++ b/new.py" in plain.changes
+    assert sources.checkout(tmp_path) == plain
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_of_large_changes_the_beginning_is_read(tmp_path: Path, committed: bool) -> None:
+    """They would take a training's memory and time: of many new files, of a large one, of a large change."""
+    git(tmp_path, "init", "-q")
+    (tmp_path / "a.txt").write_text("1\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "First")
+    large = "".join(f"line {number}\n" for number in range(400_000))
+    (tmp_path / ("a.txt" if committed else "new.txt")).write_text(large)
+
+    found = sources.checkout(tmp_path)
+
+    assert found is not None
+    assert found.is_cut
+    assert len(found.changes) <= sources.MAX_CHANGES + 1
+
+
+def test_git_that_does_not_answer_holds_no_training_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does what it has started: a filter that reads for ever."""
+    git(tmp_path, "init", "-q")
+    (tmp_path / "a.txt").write_text("1\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "First")
+    (tmp_path / ".gitattributes").write_text("*.txt filter=slow\n")
+    git(tmp_path, "config", "filter.slow.clean", "sleep 1000")
+    (tmp_path / "a.txt").write_text("22\n")
+    (tmp_path / "new.py").write_text("depth = 2\n")
+    monkeypatch.setattr(sources, "_PATIENCE", 2.0)
+    started = time.monotonic()
+
+    found = sources.checkout(tmp_path)
+
+    assert time.monotonic() - started < 60
+    assert found is None or found.is_cut
 
 
 def test_a_folder_inside_somebody_else_s_repository_is_not_taken_for_it(tmp_path: Path) -> None:
