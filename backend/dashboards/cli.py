@@ -64,9 +64,9 @@ def _content(file: Path) -> Any:
     except json_text.RepeatedKey as error:
         raise InvalidInput(f"{file} {error}.", "Remove one of the two.") from error
     except (ValueError, RecursionError, OSError) as error:
-        raise InvalidInput(f"{file} is not JSON.", "Give a file that `etrm dashboard show` wrote.") from error
+        raise InvalidInput(f"{file} is not JSON.", "Give a file that etrm dashboard show wrote.") from error
     if not isinstance(read, dict):
-        raise InvalidInput(f"{file} is not a JSON object.", "Give a file that `etrm dashboard show` wrote.")
+        raise InvalidInput(f"{file} is not a JSON object.", "Give a file that etrm dashboard show wrote.")
     if found := problems(read):
         raise InvalidInput(f"{file} holds what is no text.", problems=found)
     return read

@@ -51,7 +51,7 @@ def mismatch(connection: Connection) -> Mismatch | None:
     if at == newest():
         return None
     if not at:
-        return Mismatch("The database has no tables yet.", "Run `etrm migrate`.")
+        return Mismatch("The database has no tables yet.", "Run etrm migrate.")
     if not is_known(at):
         return Mismatch(
             f"The database is newer than this program: it is at revision {at}.",
@@ -59,7 +59,7 @@ def mismatch(connection: Connection) -> Mismatch | None:
         )
     return Mismatch(
         f"The database is older than this program: it is at revision {at}, not {newest()}.",
-        "Run `etrm migrate`.",
+        "Run etrm migrate.",
     )
 
 

@@ -149,7 +149,7 @@ def resume(session: Session, evaluation_id: int) -> EvaluationView:
 def _existing(session: Session, evaluation_id: int) -> Evaluation:
     found = rows.get(session, evaluation_id)
     if found is None:
-        raise NotFound(f"Evaluation {evaluation_id} not found.", "`etrm evaluation list` shows all.")
+        raise NotFound(f"Evaluation {evaluation_id} not found.", "etrm evaluation list shows all.")
     return found
 
 

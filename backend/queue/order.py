@@ -78,9 +78,7 @@ def _waiting(session: Session, waiting: Sequence[Standing], run_id: str) -> Stan
         return found
     run = run_rows.get(session, run_id)
     if run is None:
-        raise NotFound(
-            f"Run {run_id!r} not found.", "List queued runs on the queue page or with `etrm queue`."
-        )
+        raise NotFound(f"Run {run_id!r} not found.", "List queued runs on the queue page or with etrm queue.")
     raise Conflict(f"Run {run_id} is {run.status}: only queued runs have a position in the queue.")
 
 

@@ -58,8 +58,3 @@ class TableState:
     @property
     def is_default_columns(self) -> bool:
         return self.columns == RICH
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is the table as it comes."""
-        return not self.query()

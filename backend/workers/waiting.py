@@ -78,7 +78,7 @@ def no_worker(job: Job, fleet: Fleet) -> str:
     """Nothing starts without a worker."""
     if fleet.online or fleet.out or fleet.unable:
         return ""
-    return "no worker is online: start one with `etrm worker`"
+    return "no worker is online: start one with etrm worker"
 
 
 def nobody_able(job: Job, fleet: Fleet) -> str:

@@ -173,7 +173,7 @@ def grouped_predictions(records: Iterable[Record]) -> list[list[Record]]:
 
 
 def cut(records: list[Record], most: int) -> list[list[Record]]:
-    """Parts of at most so many."""
+    """Parts of `most` records, the last with what is left."""
     return [records[at : at + most] for at in range(0, len(records), most)]
 
 

@@ -3,14 +3,28 @@ other. Rows of `STILTED`: a pattern, and what to write instead."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from backend.kit import errors
+
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("backend", "worker", "frontend", "migrations", "benchmarks", "tests", "docker", "docs", ".ci")
+FOLDERS = (
+    "backend",
+    "worker",
+    "client",
+    "frontend",
+    "migrations",
+    "benchmarks",
+    "tests",
+    "docker",
+    "docs",
+    ".ci",
+)
 SUFFIXES = {".py", ".html", ".js", ".css", ".md", ".toml", ".yml", ".sh", ""}
 LEFT_OUT = (
     ROOT / "tests" / "golden",  # answers of earlier versions
@@ -77,3 +91,20 @@ def test_no_stilted_phrase_comes_back() -> None:
 )
 def test_a_stilted_phrase_is_found_in_any_text(text: str) -> None:
     assert [line for line, *_ in stilted(f"# first line\n{text}\n")] == [2]
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """(place, text) of what is said by errors: pages and terminals show it as it is, not as Markdown."""
+    classes = {name for name, kind in vars(errors).items() if isinstance(kind, type)} | {"Mismatch"}
+    for path in sorted([*(ROOT / "backend").rglob("*.py"), *(ROOT / "worker").rglob("*.py")]):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in classes:
+                for part in ast.walk(call):
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                        yield f"{path.relative_to(ROOT)}:{part.lineno}", part.value
+
+
+def test_no_error_is_written_in_markdown() -> None:
+    said = list(messages())
+    assert len(said) > 300
+    assert [place for place, text in said if "`" in text] == []

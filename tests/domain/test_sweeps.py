@@ -191,7 +191,7 @@ def test_names_stay_short_and_different() -> None:
         ({"grid": {WIDTH: [64, 64.0]}}, "values 1 and 2 make the same run. Remove one of them."),
         ({"grid": {WIDTH: []}}, f"sweep.grid.{WIDTH}: has no value."),
         ({"grid": {WIDTH: 64}}, "must be a list of values, not 64."),
-        ({"grid": {"seed": [1, 2]}, "seeds": 2}, "is what `seeds` repeats."),
+        ({"grid": {"seed": [1, 2]}, "seeds": 2}, "is what seeds repeats."),
         ({"grid": {"name": ["a", "b"]}}, "cannot be swept. The runs are named after what varies."),
         ({"grid": {"model.encoder": [{"kind": "slots"}], KIND: ["graph"]}}, "lies inside model.encoder"),
         ({"grid": {"model..core": [1, 2]}}, "is not a field path."),

@@ -193,7 +193,7 @@ def test_shares_take_each_batch_once_and_progress_has_a_time_left(engine: Engine
 def test_the_queue_shows_who_shares_what_and_why_the_rest_waits(engine: Engine) -> None:
     running, waiting, later = ask(engine), ask(engine, step=100), ask(engine, weights="raw")
     assert read(engine, waiting).waiting_reason == (
-        "no worker is online: start one with `etrm worker`; 1 ahead in queue"
+        "no worker is online: start one with etrm worker; 1 ahead in queue"
     )
     begun(engine, running, "here.1.22.3")
     beat = WorkerBeat("here.1.22.3", "here", 22, "cpu", "CPU", 1, RUN, 0.0)

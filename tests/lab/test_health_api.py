@@ -57,8 +57,8 @@ def in_a_loop(work: Coroutine[Any, Any, Found]) -> Found:
     ("change", "words"),
     [
         ("UPDATE alembic_version SET version_num = 'from-the-future'", "newer than this program"),
-        ("UPDATE alembic_version SET version_num = 'audit_trail'", "Run `etrm migrate`"),
-        ("DELETE FROM alembic_version", "Run `etrm migrate`"),
+        ("UPDATE alembic_version SET version_num = 'audit_trail'", "Run etrm migrate"),
+        ("DELETE FROM alembic_version", "Run etrm migrate"),
     ],
 )
 def test_another_schema_is_not_ready_and_the_words_say_what_to_do(

@@ -312,7 +312,7 @@ def test_a_queued_run_says_its_position_and_why_it_waits(engine: Engine) -> None
     def waits() -> str:
         return commit(engine, lambda session: run_service.get(session, RUN)).waiting_reason
 
-    assert waits() == "no worker is online: start one with `etrm worker`; 1 ahead in queue"
+    assert waits() == "no worker is online: start one with etrm worker; 1 ahead in queue"
     beat(engine, "one", run_id="rrrrrrrrrr")
     assert waits() == "1 worker busy with run 0; 1 ahead in queue"
     beat(engine, "two")
@@ -321,7 +321,7 @@ def test_a_queued_run_says_its_position_and_why_it_waits(engine: Engine) -> None
     assert waits() == "1 ahead in queue; a worker is idle and will start it within seconds"
     elapse(engine, workers.LOST_AFTER + 1)
     assert waits() == (
-        "no worker is online: start one with `etrm worker`; 1 ahead in queue; "
+        "no worker is online: start one with etrm worker; 1 ahead in queue; "
         "3 workers offline: host, host, host"
     )
     claim(engine)

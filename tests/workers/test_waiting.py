@@ -18,7 +18,7 @@ def fleet(*workers: WorkerState) -> Fleet:
     return Fleet(online, [each for each in workers if not each.alive], work)
 
 
-NO_WORKER = "no worker is online: start one with `etrm worker`"
+NO_WORKER = "no worker is online: start one with etrm worker"
 SOON = "a worker is idle and will start it within seconds"
 
 

@@ -57,7 +57,7 @@ def main() -> NoReturn:
     if settings.broker_url is None:
         raise Unavailable(
             "No broker to take runs from.",
-            "Set ETRM_BROKER_URL to redis://HOST:PORT/0, or run `etrm up`, which starts one.",
+            "Set ETRM_BROKER_URL to redis://HOST:PORT/0, or run etrm up, which starts one.",
         )
     app = make_app(settings.broker_url)
     engine = make_engine(settings.database_url)

@@ -146,7 +146,7 @@ def _rules_of_path(field: str, path: str, sweep: Sweep) -> Iterator[FieldProblem
         yield FieldProblem(field, "cannot be swept.", NOT_SWEPT[section])
     elif path == "seed" and sweep.seeds > 1:
         yield FieldProblem(
-            field, "is what `seeds` repeats.", "Set seeds to 1, or leave seed out of what is swept."
+            field, "is what seeds repeats.", "Set seeds to 1, or leave seed out of what is swept."
         )
     for other in sweep.paths:
         if path.startswith(f"{other}."):
