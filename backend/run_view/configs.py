@@ -41,7 +41,7 @@ def by_configuration(session: Session, path: str) -> dict[str, Value] | None:
     known = _remembered(path)  # to which other threads may add, and from which none takes away
     if missing := [key for key in keys if key not in known]:
         known.update(_read(session, path, missing, ours))
-    return {key: known[key] for key in keys}
+    return {key: known.get(key) for key in keys}  # none of a run that is deleted meanwhile
 
 
 def external_paths(session: Session) -> set[str]:
@@ -52,7 +52,7 @@ def external_paths(session: Session) -> set[str]:
     missing = [key for key in keys if key not in _external_paths]
     unknown = rows.configs_of(session, missing, None, external=True) if missing else []
     _external_paths.update({key: frozenset(flatten(config)) for key, config in unknown})
-    return set().union(*(_external_paths[key] for key in keys))
+    return set().union(*(_external_paths.get(key, ()) for key in keys))
 
 
 def in_config(section: Any, path: str) -> Value:
@@ -70,7 +70,7 @@ def section_of(path: str) -> str:
 
 
 def _read(session: Session, path: str, keys: Sequence[str], ours: bool) -> dict[str, Value]:
-    found = dict.fromkeys(keys)
+    found: dict[str, Value] = {}
     section = section_of(path)
     reads = [(None, at_path)] + ([(section, in_config)] if ours else [])
     for part, read in reads:
