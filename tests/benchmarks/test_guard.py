@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.guard import RATIOS, Bench, Ratio, Sides, bench
+from benchmarks.guard import FACTOR, RATIOS, Bench, Ratio, Sides, bench
 
 
 @pytest.fixture(scope="module")
@@ -34,5 +34,5 @@ def test_the_guard_sees_what_has_become_slower(filled: Bench) -> None:
     def sides(times: float) -> Sides:
         return lambda: spin(0.02 * times), lambda: spin(0.02)
 
-    same, slower = (Ratio("", lambda _, n=n: sides(n), usual=1.0, factor=2.0, spread="") for n in (1, 4))
+    same, slower = (Ratio("", lambda _, n=n: sides(n), usual=1.0, spread="") for n in (1, 2 * FACTOR))
     assert same.measure(filled) <= same.limit < slower.measure(filled)
