@@ -17,7 +17,7 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES
 
 from backend.alerts import webhook
 from backend.api_routes import ROUTES as API_ROUTES
@@ -39,6 +39,7 @@ from backend.settings import Settings
 from backend.web.assets import ADDRESSES as ASSETS
 from backend.web.assets import prepare as prepare_assets
 from backend.web.assets import serve as serve_assets
+from backend.web.compression import Compression
 from backend.web.direct import Direct
 from backend.web.entrance.door import Door
 from backend.web.entrance.guard import Guard
@@ -77,9 +78,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             Middleware(Methods),
             Middleware(Door),
             Middleware(
-                GZipMiddleware,
+                Compression,
                 minimum_size=PACKED_BYTES,
-                compresslevel=1,  # a table of runs to a tenth, in a millisecond
                 exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream"),
             ),
         ],

@@ -15,14 +15,15 @@ docs/decisions/series-storage.md).
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from isal import isal_zlib  # zlib's format, written in a tenth of its time and read in half
 from numpy.typing import NDArray
 
 HEADER = struct.Struct("<BB?Iqq")
+LEVEL = 1  # of ISA-L's 0 to 3: higher ones save nothing here
 PACK_FROM = 64  # bytes; below, deflate saves nothing worth its call
 WIDTHS = (1, 2, 4, 8)
 PLAIN, PACKED = b"\x00", b"\x01"
@@ -54,7 +55,7 @@ def encode_axis(steps: Steps, times: Times) -> bytes:
     deltas = step_deltas + time_deltas
     packed = len(deltas) >= PACK_FROM
     if packed:
-        deltas = zlib.compress(deltas, level=1)
+        deltas = isal_zlib.compress(deltas, level=LEVEL)
     header = HEADER.pack(step_width, time_width, packed, len(deltas), int(steps[0]), int(times[0]))
     return header + deltas
 
@@ -64,7 +65,7 @@ def encode(axis: bytes, values: Values) -> bytes:
     plain = values.astype("<f8", copy=False)
     if plain.nbytes < PACK_FROM:
         return axis + PLAIN + plain.tobytes()
-    return axis + PACKED + zlib.compress(_byte_planes(plain).tobytes(), level=1)
+    return axis + PACKED + isal_zlib.compress(_byte_planes(plain).tobytes(), level=LEVEL)
 
 
 def encode_each(axis: bytes, values: Values) -> list[bytes]:
@@ -81,7 +82,7 @@ def decode(data: bytes, count: int) -> Points:
     step_width, time_width, packed, length, first_step, first_time = HEADER.unpack_from(data)
     deltas = data[HEADER.size : HEADER.size + length]
     if packed:
-        deltas = zlib.decompress(deltas)
+        deltas = isal_zlib.decompress(deltas)
     middle = step_width * (count - 1)
     return Points(
         _summed(first_step, deltas[:middle], step_width),
@@ -90,10 +91,10 @@ def decode(data: bytes, count: int) -> Points:
     )
 
 
-def order_of(steps: Steps) -> NDArray[np.int64]:
-    """Indices that put points in order: by step, and of several at one step the last."""
-    if bool(np.all(np.diff(steps) > 0)):
-        return np.arange(len(steps))
+def order_of(steps: Steps) -> slice | NDArray[np.int64]:
+    """What puts points in order, by step, and of several at one step takes the last."""
+    if bool(np.all(steps[1:] > steps[:-1])):
+        return slice(None)  # which copies nothing
     by_step = np.argsort(steps, kind="stable")
     last_of_step = np.append(np.diff(steps[by_step]) > 0, True)
     order: NDArray[np.int64] = by_step[last_of_step]
@@ -140,7 +141,7 @@ def _byte_planes(values: Values) -> NDArray[np.uint8]:
 def _decode_values(data: bytes, offset: int, count: int) -> Values:
     if data[offset : offset + 1] == PLAIN:
         return np.frombuffer(data, dtype="<f8", count=count, offset=offset + 1)
-    planes = np.frombuffer(zlib.decompress(memoryview(data)[offset + 1 :]), np.uint8).reshape(8, count)
+    planes = np.frombuffer(isal_zlib.decompress(memoryview(data)[offset + 1 :]), np.uint8).reshape(8, count)
     return np.ascontiguousarray(planes.T).view("<f8").reshape(count)
 
 

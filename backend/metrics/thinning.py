@@ -38,7 +38,7 @@ def _least_of_each(values: Values, eligible: NDArray[np.bool_], size: int) -> ND
     """Index of the least eligible value of each bucket of `size`; buckets without one give none."""
     n = len(values)
     padded = np.full(-(-n // size) * size, np.inf)
-    padded[:n][eligible] = values[eligible]
+    np.copyto(padded[:n], values, where=eligible)
     buckets = padded.reshape(-1, size)
     least: NDArray[np.int64] = buckets.argmin(axis=1) + np.arange(len(buckets)) * size
     found: NDArray[np.int64] = least[np.isfinite(padded[least])]

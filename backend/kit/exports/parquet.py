@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gzip
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["bool", "int", "float", "text"]
 MAGIC = b"PAR1"
-LEVEL = 1  # of gzip: of curves, a file 3 % larger than at level 6 in a fifth of the time
+LEVEL = 1  # of ISA-L's 0 to 3
 PHYSICAL = {"bool": 0, "int": 2, "float": 5, "text": 6}  # BOOLEAN, INT64, DOUBLE, BYTE_ARRAY
 OPTIONAL, UTF8, GZIP, PLAIN, RLE, DATA_PAGE = 1, 0, 2, 0, 3, 0
 # Types of the compact protocol that its metadata is written in.
@@ -83,6 +82,7 @@ class _Chunk:
 def _page(column: Column) -> _Page:
     """All values of a column: which are there, then those."""
     import numpy as np
+    from isal import igzip
 
     values = column.values
     present: Sequence[Any] | NDArray[Any]
@@ -93,7 +93,7 @@ def _page(column: Column) -> _Page:
         there = np.fromiter((value is not None for value in values), bool, len(values))
         present = [value for value in values if value is not None]
     content = _levels(there) + _plain(column.kind, present)
-    packed = gzip.compress(content, compresslevel=LEVEL, mtime=0)
+    packed = igzip.compress(content, compresslevel=LEVEL, mtime=0)
     data = _struct((1, I32, len(there)), (2, I32, PLAIN), (3, I32, RLE), (4, I32, RLE))
     header = _struct((1, I32, DATA_PAGE), (2, I32, len(content)), (3, I32, len(packed)), (5, STRUCT, data))
     return _Page(header + packed, len(header) + len(content))
