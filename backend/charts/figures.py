@@ -235,7 +235,7 @@ def _layout(
 def _x_range(drawn: Sequence[_Trace], window: Window) -> scale.Range:
     """From the least place to the greatest, points included that are no number; or the window.
 
-    The last point need not lie farthest: a resumed run may go on where the clock is behind.
+    The last point need not lie farthest: a resumed run may continue where the clock is behind.
     """
     places = [
         each.line.clock.xs(window.axis, points)

@@ -124,7 +124,7 @@ def _contents(engine: Engine) -> list[str]:
 
 
 def _refuse_if_at_work(engine: Engine) -> None:
-    """A worker that holds a lease would go on writing, under numbers that the restored rows may have too."""
+    """A worker that holds a lease would keep writing, under numbers that the restored rows may have too."""
     with reading_scope(engine) as session:
         tables = set(inspect(session.connection()).get_table_names())
         now = clock.read(session)

@@ -107,7 +107,7 @@ class RunSource:
         return [] if is_first else [*events, *changed, *self._end(run)]
 
     def first(self, session: Session, start: RunStart) -> First:
-        """What the reader has not seen; of a long log, a part and where to go on. NotFound."""
+        """What the reader has not seen; of a long log, a part and where to continue. NotFound."""
         run = self._run or runs.get(session, self._run_id)
         change, lines = None, list[LogLine]()
         if start.cursor.version < self._cursor.version:

@@ -54,7 +54,7 @@ def attached(file: File) -> Response:
 
 
 class InParts(StreamingResponse):
-    """A file to save that is made while it is sent: on threads, so that other requests go on."""
+    """A file to save that is made while it is sent: on threads, so that others need not wait."""
 
     def __init__(self, file: LongFile) -> None:
         self.parts = file.parts

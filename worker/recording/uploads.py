@@ -1,7 +1,7 @@
 """Checkpoints on their way into the object store, behind the batches that are stored.
 
 A checkpoint comes here once the database has everything that was recorded before it, and is listed there once
-it is published. Meanwhile points go on being stored. The journal keeps what waits here: a killed process's
+it is published. Meanwhile points are still stored. The journal keeps what waits here: a killed process's
 successor uploads it (`worker.recording.replay`).
 """
 
