@@ -27,6 +27,7 @@ from backend.web.live.source import First
 LINES = 1000  # most log lines of one event
 WAITING_AGES = 15.0  # seconds: why a run waits changes when a worker falls silent, unwritten
 VIEW_EVERY = 1.0  # seconds between two readings of a run while points come, which are sent meanwhile
+VIEW_REST = 20.0  # times as long as a reading took, at least: a busy server reads more seldom
 SILENT_AGES = 5.0  # seconds: a script that misses its heartbeat is silent, unwritten
 
 
@@ -68,7 +69,7 @@ class RunSource:
         self.over = self.has_more = False
         self._cursor = Cursor()
         self._run: RunView | None = None  # when it was last read
-        self._read_at = 0.0  # by the monotonic clock
+        self._read_again = 0.0  # from when on, by the monotonic clock
         self._sent: dict[str, Any] = {}  # the parts of it, each as it was told
         self._was_there = self._points_came = False
 
@@ -84,14 +85,14 @@ class RunSource:
     def look(self, session: Session) -> list[bytes]:
         """What one snapshot of the database has that was not told.
 
-        While points come, a reading of all that is known of the run waits for a pause, at most for a second:
-        it takes many times as long as the points.
+        While points come, a reading of all that is known of the run waits for a pause, for a second or for
+        twenty times as long as it takes: that is many times as long as the points take.
         """
         events = self._news(session) if self._was_there else []
-        if self._points_came and time.monotonic() - self._read_at < VIEW_EVERY:
+        started = time.monotonic()
+        if self._points_came and started < self._read_again:
             self.has_more = True
             return events
-        self._read_at = time.monotonic()
         try:
             run = runs.get(session, self._run_id)
         except NotFound:
@@ -103,6 +104,7 @@ class RunSource:
             self._cursor = Cursor(series.version(session, self._run_id), last[-1].id if last else 0)
         changed = self._changed_parts(run)
         self._run = run
+        self._read_again = started + max(VIEW_EVERY, VIEW_REST * (time.monotonic() - started))
         self.over = run.status.is_over and not self.has_more
         return [] if is_first else [*events, *changed, *self._end(run)]
 
