@@ -1,7 +1,8 @@
 """Charts drawn before. A chart is drawn once for as long as nothing that it is drawn from has changed.
 
-Who asks gives all of that as a key: the version of each run's series, the window, the colours. So there is
-nothing to invalidate: new points mean a new version, hence another key, and what is old falls out by age.
+Who asks says which chart it is, and gives all that it is drawn from: the version of each run's series, the
+clocks, the colours. So there is nothing to invalidate: new points mean a new version, and a chart of another
+version is drawn again, in the place of the old one. What was not asked for the longest falls out.
 """
 
 from __future__ import annotations
@@ -67,29 +68,31 @@ class Chart:
 
 
 class Kept:
-    """The charts used last, by what they are drawn from."""
+    """The charts used last, each as it was drawn last."""
 
     def __init__(self, most_numbers: int = MAX_NUMBERS) -> None:
         self._most = most_numbers
-        self._charts: OrderedDict[Hashable, Chart] = OrderedDict()
+        self._charts: OrderedDict[Hashable, tuple[Hashable, Chart]] = OrderedDict()
         self._numbers = 0
         self._lock = Lock()
 
-    def get(self, key: Hashable) -> Chart | None:
-        """The chart of exactly this key."""
+    def get(self, key: Hashable, drawn_from: Hashable) -> Chart | None:
+        """The chart of this key, if it was drawn from exactly this."""
         with self._lock:
             if key in self._charts:
                 self._charts.move_to_end(key)
-            return self._charts.get(key)
+            before, chart = self._charts.get(key, (None, None))
+            return chart if before == drawn_from else None
 
-    def keep(self, key: Hashable, chart: Chart) -> Chart:
-        """Keep a chart, and let those go that were not asked for the longest. Returns the chart."""
+    def keep(self, key: Hashable, drawn_from: Hashable, chart: Chart) -> Chart:
+        """Keep a chart in the place of what it was drawn from before, and let those go that were not asked
+        for the longest. Returns the chart."""
         with self._lock:
-            before = self._charts.pop(key, None)
-            self._charts[key] = chart
+            _, before = self._charts.pop(key, (None, None))
+            self._charts[key] = drawn_from, chart
             self._numbers += chart.numbers - (before.numbers if before else 0)
             while self._numbers > self._most and len(self._charts) > 1:
-                _, oldest = self._charts.popitem(last=False)
+                _, (_, oldest) = self._charts.popitem(last=False)
                 self._numbers -= oldest.numbers
         return chart
 
@@ -99,23 +102,27 @@ KEPT = Kept()  # of this process
 
 def charts_of(
     shown: Sequence[Panel],
-    drawn_from: tuple[Hashable, ...],
+    of: tuple[Hashable, ...],
+    drawn_from: Hashable,
     view: ChartView,
     read: Callable[[Collection[str]], Curves],
     figure: Callable[[Panel, Curves], Figure],
 ) -> dict[str, Chart]:
     """Panel id -> its chart, drawn now or before. One that fails says so in its place.
 
-    `read` gives the curves of some metrics; they are read at once, and chart by chart where that fails.
+    `of` tells these charts from others; with `view` and a panel it names one. `drawn_from` is all that may
+    change about it. `read` gives the curves of some metrics; they are read at once, and chart by chart where
+    that fails.
     """
-    found = {panel.id: KEPT.get((*drawn_from, panel)) for panel in shown}
+    found = {panel.id: KEPT.get((*of, view, panel), drawn_from) for panel in shown}
     missing = [panel for panel in shown if found[panel.id] is None]
     names = list(dict.fromkeys(name for panel in missing for name in panel.metrics))
     together = shielded("the curves", lambda: read(names)) if names else None
     for panel in missing:
         made = shielded(f"chart {panel.title!r}", partial(_figure_of, panel, together, read, figure))
         chart = Chart(panel, made, view)
-        found[panel.id] = chart if isinstance(made, Broken) else KEPT.keep((*drawn_from, panel), chart)
+        is_broken = isinstance(made, Broken)
+        found[panel.id] = chart if is_broken else KEPT.keep((*of, view, panel), drawn_from, chart)
     return {panel_id: chart for panel_id, chart in found.items() if chart}
 
 

@@ -36,7 +36,7 @@ def web(
     import uvicorn
     from uvicorn.config import LOGGING_CONFIG
 
-    from backend.kit import service_log
+    from backend.kit import memory, service_log
     from backend.terminal.lab import here
     from backend.terminal.port import address_of, bind, local_address
     from backend.terminal.private import close_to_others
@@ -45,6 +45,7 @@ def web(
 
     set_variable("HOST", host)
     set_variable("PORT", port)
+    memory.share()
     settings = here()
     service_log.set_up(settings.log_format)
     close_to_others(settings)

@@ -83,7 +83,8 @@ class Board:
         clocks = {run.id: clock_of(run, self.sizes) for run in self.runs}
         return charts_of(
             shown,
-            (*self._drawn_from, view),
+            (database_of(self.session), self.by, *sorted(clocks)),
+            self._drawn_from,
             view,
             lambda names: curves_of(self.session, names, clocks, view),
             lambda panel, curves: self._figure(panel, view, curves),
@@ -99,7 +100,7 @@ class Board:
         ]
         members = [(each.key, *(run.id for run in each.runs)) for each in self.variations]
         styles = tuple(self.styles.items())
-        return database_of(self.session), self.by, tuple(runs), tuple(members), styles
+        return tuple(runs), tuple(members), styles
 
     def _figure(self, panel: Panel, view: ChartView, curves: Curves) -> Figure:
         """One metric of all runs."""

@@ -10,7 +10,18 @@ from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, ForeignKey, Table, func, insert, select, text, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    RowMapping,
+    Table,
+    func,
+    insert,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from backend.data.tables import Task, TaskSet
@@ -186,7 +197,7 @@ def _reserved(target: Connection, table: Table, number: int) -> Collection[int]:
     return list(target.scalars(drawn, given))
 
 
-def _check(run_id: str, table: Table, row: Mapping[str, Any]) -> None:
+def _check(run_id: str, table: Table, row: RowMapping) -> None:
     """ValueError for another run than this one, one that is not over, and files that are not its own."""
     if table is _RUN and (row["id"] != run_id or not RunStatus(row["status"]).is_over):
         raise ValueError("another run, or one that is not over")

@@ -111,7 +111,7 @@ def _charts(
     """Panel id -> its chart, drawn now or before."""
     clock, version = _clock(session, run), series.version(session, run.id)
     alarms = tuple((alarm.name, alarm.step, alarm.text) for alarm in run.alarms)
-    of_all = (database_of(session), run.id, version, run.variant, clock, alarms, view)
+    drawn_from = (version, run.variant, clock, alarms)
 
     def figure(panel: panels.Panel, curves: Mapping[str, Curve]) -> charts.Figure:
         made = charts.figure(panel, curves, run.variant, view.window(panel), run.alarms, clock, run.id)
@@ -120,7 +120,7 @@ def _charts(
     def read(names: Collection[str]) -> Mapping[str, Curve]:
         return curves_of(session, names, {run.id: clock}, view)[run.id]
 
-    return charts_of(shown, of_all, view, read, figure)
+    return charts_of(shown, (database_of(session), run.id), drawn_from, view, read, figure)
 
 
 def _clock(session: Session, run: RunView) -> Clock:

@@ -29,14 +29,26 @@ def chart(title: str = "A", points: int = 100) -> Chart:
 def test_the_chart_that_was_not_asked_for_the_longest_goes_first() -> None:
     kept = Kept(most_numbers=500)
     for key in ("a", "b"):
-        kept.keep(key, chart(key))
-    assert kept.get("a")
-    kept.keep("c", chart("c"))
-    assert [key for key in "abc" if kept.get(key)] == ["a", "c"]
-    kept.keep("c", chart("again"))  # in its own place: nothing else has to go
-    assert [key for key in "abc" if kept.get(key)] == ["a", "c"]
-    kept.keep("large", chart("large", points=1000))
-    assert kept.get("large")  # one always stays, however large
+        kept.keep(key, 1, chart(key))
+    assert kept.get("a", 1)
+    kept.keep("c", 1, chart("c"))
+    assert [key for key in "abc" if kept.get(key, 1)] == ["a", "c"]
+    kept.keep("c", 1, chart("again"))  # in its own place: nothing else has to go
+    assert [key for key in "abc" if kept.get(key, 1)] == ["a", "c"]
+    kept.keep("large", 1, chart("large", points=1000))
+    assert kept.get("large", 1)  # one always stays, however large
+
+
+def test_a_chart_of_another_version_takes_the_place_of_the_old_one() -> None:
+    """A page that is looked at while its run trains leaves one chart behind, not one for each version."""
+    kept = Kept(most_numbers=500)
+    kept.keep("other", 1, chart())
+    for version in range(10):
+        assert kept.get("a", version) is None
+        kept.keep("a", version, chart())
+    assert kept.get("a", 9)
+    assert kept.get("a", 8) is None
+    assert kept.get("other", 1)
 
 
 def test_figures_are_told_by_panel() -> None:

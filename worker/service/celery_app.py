@@ -16,7 +16,7 @@ from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
 from backend.db.session import make_engine
-from backend.kit import service_log
+from backend.kit import memory, service_log
 from backend.kit.errors import Unavailable
 from backend.queue import dispatch
 from backend.settings import Settings
@@ -51,6 +51,7 @@ def make_app(broker_url: str) -> Celery:
 
 def main() -> NoReturn:
     """Work until SIGTERM or Ctrl-C; a second Ctrl-C does not wait for the checkpoint."""
+    memory.share()
     settings = Settings.load()
     _set_up_log(settings.log_format)
     close_to_others(settings)
