@@ -22,6 +22,11 @@ def hold(session: Session, run_id: str) -> None:
     session.execute(select(Run.id).where(Run.id == run_id).with_for_update())
 
 
+def any_run(session: Session) -> bool:
+    """Whether the lab has a run, archived or not."""
+    return session.scalars(select(Run.id).limit(1)).first() is not None
+
+
 def several(session: Session, run_ids: Collection[str]) -> dict[str, Run]:
     """Those of the runs that there are, by id."""
     return {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}

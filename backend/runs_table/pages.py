@@ -25,7 +25,6 @@ from backend.run_view import health, learning
 from backend.run_view.views import RunView
 from backend.runs_table import cells as runs_table
 from backend.runs_table import configurations, saved_views
-from backend.runs_table import queries as table_queries
 from backend.runs_table import search as run_search
 from backend.runs_table.cells import Column
 from backend.runs_table.configurations import VariationRow
@@ -104,7 +103,7 @@ def _page(session: Session, state: TableState) -> RunsPage:
         problem=None,
         notes=notes,
         next_cursor=more,
-        any_runs=bool(page.runs) or table_queries.any_run(session),
+        any_runs=bool(page.runs) or run_search.any_run(session),
         group=_group(session, state.filter),
         views=saved_views.views(session),
     )

@@ -1,4 +1,4 @@
-"""Whether there is any run, and the views of their table that people keep."""
+"""Views of the table of runs that people keep."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from backend.db.upsert import insert_or
-from backend.runs.tables import Run
 from backend.runs_table.tables import SavedView
-
-
-def any_run(session: Session) -> bool:
-    """Whether the lab has a run, archived or not."""
-    return session.scalars(select(Run.id).limit(1)).first() is not None
 
 
 def all_views(session: Session) -> Sequence[SavedView]:

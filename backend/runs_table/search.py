@@ -135,6 +135,11 @@ def values_of(
     return {line.id: {name: values.value(line, name) for name in names} for line in values.lines}
 
 
+def any_run(session: Session) -> bool:
+    """Whether the lab has a run, archived or not."""
+    return rows.any_run(session)
+
+
 def projects(session: Session) -> Sequence[str]:
     """Names of all projects, in order."""
     return facts_rows.projects(session)
