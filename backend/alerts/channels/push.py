@@ -1,0 +1,106 @@
+"""Web push to a browser: the optional extra `push`.
+
+The lab has one key pair (VAPID), made when it is first asked for. The message is encrypted for the browser;
+its push service only carries it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from backend.alerts.channels.notice import Notice, Sent
+from backend.alerts.channels.posting import post
+from backend.kit.errors import InvalidInput
+from backend.kit.problems import invalid
+
+KEY_FILE = "push-key.pem"  # in ETRM_HOME
+KEPT_SECONDS = 24 * 3600  # for which the push service keeps it for a phone that is off
+MAX_TEXT = 2000  # characters: push services take 4 kB
+
+
+def check_installed() -> None:
+    """InvalidInput that names the extra."""
+    if find_spec("pywebpush") is None:
+        raise InvalidInput(
+            "The package pywebpush is not installed where the lab runs.",
+            "Install the extra push: pip install 'pywebpush>=2.0.3,<3', and restart the lab.",
+        )
+
+
+def public_key(home: Path) -> str:
+    """The lab's key as browsers ask for it: an uncompressed point, base64url. InvalidInput without the extra."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    point = _key(home).public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return base64.urlsafe_b64encode(point).rstrip(b"=").decode()
+
+
+def address_of(endpoint: str, p256dh: str, auth: str) -> tuple[str, str]:
+    """(what is stored of a browser's subscription, what may be shown of it). InvalidInput."""
+    check_installed()
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise invalid("The subscription was not saved.", "push.endpoint", "must be https://…")
+    for name, text, size in (("p256dh", p256dh, 65), ("auth", auth, 16)):
+        if len(_decoded(text)) != size:
+            raise invalid("The subscription was not saved.", f"push.{name}", f"must be {size} bytes, base64url.")
+    stored = {"endpoint": endpoint, "keys": {"p256dh": p256dh, "auth": auth}}
+    return json.dumps(stored), parts.hostname
+
+
+def send(address: str, notice: Notice, reaches_private: bool, home: Path, contact: str) -> Sent:
+    """Encrypt the notice for its browser and hand it to the push service. `contact`: whom the service may ask."""
+    try:
+        check_installed()
+    except InvalidInput as error:
+        return Sent(False, str(error))
+    from pywebpush import WebPusher
+
+    browser: dict[str, Any] = json.loads(address)
+    shown = {"title": notice.title, "body": notice.text[:MAX_TEXT], "url": notice.url or notice.payload.get("path")}
+    parts = urlsplit(browser["endpoint"])
+    claims = {"aud": f"{parts.scheme}://{parts.netloc}", "sub": contact}
+    try:
+        body = WebPusher(browser).encode(json.dumps(shown), content_encoding="aes128gcm")["body"]
+    except Exception as error:  # noqa: BLE001 - keys that are none: the library raises what its parts raise
+        return Sent(False, f"the browser's keys cannot be used: {type(error).__name__}", is_gone=True)
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Encoding": "aes128gcm",
+        "TTL": str(KEPT_SECONDS),
+        **_key(home).sign(claims),
+    }
+    return post(browser["endpoint"], body, headers, reaches_private, "the browser's push service")
+
+
+def _key(home: Path) -> Any:
+    """The lab's key pair, made if there is none."""
+    check_installed()
+    from py_vapid import Vapid02
+
+    file = home / KEY_FILE
+    if not file.exists():
+        made = Vapid02()
+        made.generate_keys()
+        draft = home / f".{KEY_FILE}.{secrets.token_hex(4)}"
+        with open(draft, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
+            out.write(made.private_pem())
+        with suppress(FileExistsError):  # another process was first: its key counts
+            os.link(draft, file)
+        draft.unlink()
+    return Vapid02.from_pem(file.read_bytes())
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        return b""
