@@ -40,5 +40,8 @@ def tell(session: Session, event: Event, run_id: str, text: str, evaluation_id: 
         happened = {"happened_at": time.time(), "attempts": 0}
         rows.add_messages(
             session,
-            [{"subscription_id": each, "key": secrets.token_hex(8), **shared, **happened} for each in wanting],
+            [
+                {"subscription_id": each, "key": secrets.token_hex(8), **shared, **happened}
+                for each in wanting
+            ],
         )

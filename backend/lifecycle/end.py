@@ -14,7 +14,6 @@ from backend.metrics import service as series
 from backend.runs.status import RunStatus
 from backend.runs.transition import transition_run
 
-
 # Whoever cancels a run knows.
 TOLD = {RunStatus.FINISHED: Event.FINISHED, RunStatus.FAILED: Event.FAILED}
 

@@ -132,7 +132,11 @@ def _prepare(
 ) -> _Try | None:
     """What to send, and to whom; None where its run is gone or does not match, or it is paused."""
     runs = run_rows.of_ids(session, [message.run_id])
-    if not subscription.is_active or not runs or not service.matches(session, message.run_id, subscription.filter):
+    if (
+        not subscription.is_active
+        or not runs
+        or not service.matches(session, message.run_id, subscription.filter)
+    ):
         return None
     (run,) = Facts(session, runs, ()).views()
     happened = messages.Happened(

@@ -74,7 +74,9 @@ def _child(job: dict[str, Any]) -> dict[str, Any]:
     """What the process answers: `service` and, after a try, `arrived` and `log`; or a `problem`."""
     command = [sys.executable, "-m", "backend.alerts.channels.apprise_child"]
     try:
-        done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(
+            command, input=json.dumps(job), capture_output=True, text=True, timeout=PATIENCE
+        )
         answer: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         return {"problem": f"got no answer within {PATIENCE:.0f} s"}

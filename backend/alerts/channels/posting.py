@@ -20,9 +20,7 @@ class Refused(OSError):
 
 def post(url: str, body: bytes, headers: Mapping[str, str], reaches_private: bool, receiver: str) -> Sent:
     """Send `body`; `receiver` is what to call the other side in the answer. What it says is not read."""
-    request = urllib.request.Request(
-        url, body, {**headers, "User-Agent": "etrm-lab"}, method="POST"
-    )
+    request = urllib.request.Request(url, body, {**headers, "User-Agent": "etrm-lab"}, method="POST")
     try:
         with _opener(reaches_private).open(request, timeout=PATIENCE) as response:
             return Sent(True, f"{receiver} answered {response.status}")

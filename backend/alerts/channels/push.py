@@ -51,7 +51,9 @@ def address_of(endpoint: str, p256dh: str, auth: str) -> tuple[str, str]:
         raise invalid("The subscription was not saved.", "push.endpoint", "must be https://…")
     for name, text, size in (("p256dh", p256dh, 65), ("auth", auth, 16)):
         if len(_decoded(text)) != size:
-            raise invalid("The subscription was not saved.", f"push.{name}", f"must be {size} bytes, base64url.")
+            raise invalid(
+                "The subscription was not saved.", f"push.{name}", f"must be {size} bytes, base64url."
+            )
     stored = {"endpoint": endpoint, "keys": {"p256dh": p256dh, "auth": auth}}
     return json.dumps(stored), parts.hostname
 
@@ -65,7 +67,11 @@ def send(address: str, notice: Notice, reaches_private: bool, home: Path, contac
     from pywebpush import WebPusher
 
     browser: dict[str, Any] = json.loads(address)
-    shown = {"title": notice.title, "body": notice.text[:MAX_TEXT], "url": notice.url or notice.payload.get("path")}
+    shown = {
+        "title": notice.title,
+        "body": notice.text[:MAX_TEXT],
+        "url": notice.url or notice.payload.get("path"),
+    }
     parts = urlsplit(browser["endpoint"])
     claims = {"aud": f"{parts.scheme}://{parts.netloc}", "sub": contact}
     try:

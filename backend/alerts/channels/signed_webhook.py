@@ -28,7 +28,9 @@ def shown(url: str) -> str:
     except ValueError:
         parts, port = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise invalid("The subscription was not saved.", "url", "must be http://… or https://…, without a name.")
+        raise invalid(
+            "The subscription was not saved.", "url", "must be http://… or https://…, without a name."
+        )
     more = "/…" if parts.path.strip("/") or parts.query else ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{port}{more}"
