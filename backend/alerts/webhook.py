@@ -58,7 +58,9 @@ def deliver_due(
 
     `stopping` is asked before each: what is not sent then comes with a later try.
 
-    `public_url`: the lab's address, for links. Without a webhook nobody waits for them: what is raised now is not sent when one is set later.
+    `public_url`: the lab's address, for links.
+
+    Without a webhook nobody waits for them: what is raised now is not sent when one is set later.
     """
     if url is None:
         _drop_all(engine)

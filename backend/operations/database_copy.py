@@ -25,7 +25,7 @@ from backend.db.trouble import translated
 from backend.kit.errors import Conflict
 
 BATCH = 1000  # rows that are in memory at once
-# What belongs to the moment and not to the lab: who is logged in, what is being delivered, which workers live.
+# What belongs to the moment and not to the lab: who is logged in, what is delivered, which workers live.
 PASSING = ("browser_session", "login_token", "message", "worker")
 
 

@@ -206,7 +206,8 @@ def test_only_admins_reach_private_machines(
     sent = service.send(target, notice, settings, role)
     assert not sent.arrived
     assert sent.answer == (
-        "could not reach the webhook: 127.0.0.1 is in a private network: only subscriptions of admins may send there"
+        "could not reach the webhook: 127.0.0.1 is in a private network: "
+        "only subscriptions of admins may send there"
     )
     assert receiver.posts == []
     assert service.send(target, notice, settings, Role.ADMIN).arrived

@@ -1,4 +1,4 @@
-"""The installed application: manifest, icons and service worker, without a login and without anybody's data."""
+"""The installed application: manifest, icons and service worker, all without a login."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def check_installed() -> None:
 
 
 def public_key(home: Path) -> str:
-    """The lab's key as browsers ask for it: an uncompressed point, base64url. InvalidInput without the extra."""
+    """The lab's key as browsers ask for it: an uncompressed point, base64url. InvalidInput: not installed."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     point = _key(home).public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
@@ -59,7 +59,7 @@ def address_of(endpoint: str, p256dh: str, auth: str) -> tuple[str, str]:
 
 
 def send(address: str, notice: Notice, reaches_private: bool, home: Path, contact: str) -> Sent:
-    """Encrypt the notice for its browser and hand it to the push service. `contact`: whom the service may ask."""
+    """Encrypt the notice for its browser and hand it to the push service, which may ask `contact` why."""
     try:
         check_installed()
     except InvalidInput as error:
