@@ -31,7 +31,7 @@ from backend.subscriptions import messages, service
 from backend.subscriptions.service import Target
 
 log = logging.getLogger(__name__)
-AT_ONCE = 16  # subscriptions that are served at the same time
+AT_ONCE = 8  # subscriptions that are served at the same time
 FIRST_PAUSE, MAX_PAUSE = 10.0, 3600.0  # seconds before the next try; each is twice the one before
 GIVEN_UP_AFTER = 24 * 3600.0  # seconds since it happened, for what was tried in vain
 MAX_ERROR = 500  # characters of an answer that are kept

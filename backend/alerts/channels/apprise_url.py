@@ -18,7 +18,7 @@ from backend.alerts.channels.notice import Notice, Sent
 from backend.kit.errors import InvalidInput
 from backend.kit.problems import invalid
 
-PATIENCE = 30.0  # seconds for an answer; a slow machine takes some to load apprise
+PATIENCE = 20.0  # seconds for an answer; a slow machine takes some to load apprise
 MIN_SECRET = 5  # characters of a part of the address that is taken out of what apprise says
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from backend.alerts.channels.notice import Sent
@@ -18,17 +18,27 @@ class Refused(OSError):
     """The address leads to a machine that messages may not go to."""
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], reaches_private: bool, receiver: str) -> Sent:
-    """Send `body`; `receiver` is what to call the other side in the answer. What it says is not read."""
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    reaches_private: bool,
+    receiver: str,
+    gone: Collection[int] = (),
+) -> Sent:
+    """Send `body`. `receiver` is what to call the other side in the answer, of which only the status is read;
+    `gone` are those by which it says that the address is no more."""
     request = urllib.request.Request(url, body, {**headers, "User-Agent": "etrm-lab"}, method="POST")
     try:
         with _opener(reaches_private).open(request, timeout=PATIENCE) as response:
             return Sent(True, f"{receiver} answered {response.status}")
     except urllib.error.HTTPError as error:
         error.close()
-        return Sent(False, f"{receiver} answered {error.code}", is_gone=error.code in (404, 410))
-    except (OSError, http.client.HTTPException, ValueError) as error:  # URLError and timeouts are OSErrors
+        return Sent(False, f"{receiver} answered {error.code}", is_gone=error.code in gone)
+    except OSError as error:  # URLError and timeouts are such
         return Sent(False, f"could not reach {receiver}: {getattr(error, 'reason', None) or error}")
+    except (http.client.HTTPException, ValueError):  # its text may repeat the address
+        return Sent(False, f"could not reach {receiver}: its address, or its answer, is malformed")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

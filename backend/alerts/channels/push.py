@@ -84,7 +84,8 @@ def send(address: str, notice: Notice, reaches_private: bool, home: Path, contac
         "TTL": str(KEPT_SECONDS),
         **_key(home).sign(claims),
     }
-    return post(browser["endpoint"], body, headers, reaches_private, "the browser's push service")
+    receiver = "the browser's push service"
+    return post(browser["endpoint"], body, headers, reaches_private, receiver, gone=(404, 410))
 
 
 def _key(home: Path) -> Any:

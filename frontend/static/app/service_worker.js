@@ -54,11 +54,11 @@ self.addEventListener("push", (event) => {
 
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(open(new URL(event.notification.data?.url ?? "/", self.location.origin)));
+  event.waitUntil(show(new URL(event.notification.data?.url ?? "/", self.location.origin)));
 });
 
 /** Show a page of the lab, in a window that is open if there is one; an address elsewhere is not opened. */
-async function open(url) {
+async function show(url) {
   const address = url.origin === self.location.origin ? url.href : `${self.location.origin}${url.pathname}${url.hash}`;
   for (const client of await self.clients.matchAll({ type: "window" })) {
     if (client.url === address) return client.focus();
