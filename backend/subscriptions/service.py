@@ -26,7 +26,6 @@ from backend.settings import Settings
 _invalid = partial(invalid, "The subscription was not saved.")
 MAX_OF_PERSON = 20
 MAX_NAME, MAX_ADDRESS = 60, 2000  # characters
-NO_CONTACT = "mailto:lab@localhost"
 
 
 @dataclass(frozen=True)
@@ -167,9 +166,7 @@ def send(target: Target, notice: Notice, settings: Settings, role: Role) -> Sent
         case Channel.APPRISE:
             return apprise_url.send(target.address, notice, reaches_private)
         case Channel.PUSH:
-            is_https = (settings.public_url or "").startswith("https://")
-            contact = settings.public_url if settings.public_url and is_https else NO_CONTACT
-            return push.send(target.address, notice, reaches_private, settings.home, contact)
+            return push.send(target.address, notice, reaches_private, settings)
 
 
 def target_of(subscription: Subscription) -> Target:

@@ -32,6 +32,7 @@ def json_url(receiver: Receiver) -> str:
     return f"json://ada:verysecret@127.0.0.1:{receiver.port}/path"
 
 
+@pytest.mark.usefixtures("set_names")
 def test_a_message_arrives_with_its_text(engine: Engine, settings: Settings, receiver: Receiver) -> None:
     subscription = subscribe(engine, json_url(receiver), channel="apprise")
     run = create(engine, name="det").id

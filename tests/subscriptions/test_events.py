@@ -21,6 +21,7 @@ from tests.support.passing_time import elapse
 from tests.support.records.rows import HELD_OUT, create, end, evaluate
 from tests.support.records.subscribed import subscribe
 
+pytestmark = pytest.mark.usefixtures("set_names")
 URL = "http://127.0.0.1:9/hook"
 
 
@@ -70,7 +71,7 @@ def test_a_run_whose_worker_is_gone_is_told_as_lost(engine: Engine) -> None:
     assert text.endswith("The run is queued again.")
 
 
-def test_a_verdict_and_an_evaluation_are_told_once(engine: Engine, set_names: None) -> None:
+def test_a_verdict_and_an_evaluation_are_told_once(engine: Engine) -> None:
     subscribe(engine, URL)
     claim = BarHypothesis(claim="It learns.", measure="pass@1", comparison=">=", value=0.1)
     run = create(engine, hypothesis=claim).id

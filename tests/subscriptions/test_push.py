@@ -62,6 +62,7 @@ def add(engine: Engine, receiver: Receiver, keys: BrowserKeys) -> int:
         return service.add(session, OWNER, "my phone", list(Event), "", target).id
 
 
+@pytest.mark.usefixtures("set_names")
 def test_the_browser_reads_the_message_and_its_service_only_who_sends(
     engine: Engine, settings: Settings, receiver: Receiver
 ) -> None:
@@ -88,12 +89,13 @@ def test_the_browser_reads_the_message_and_its_service_only_who_sends(
     assert key == push.public_key(settings.home)
     decoded = [base64.urlsafe_b64decode(part + "==") for part in (claims, signature, key)]
     said = json.loads(decoded[0])
-    assert (said["aud"], said["sub"]) == (f"http://127.0.0.1:{receiver.port}", "https://lab.example")
+    assert (said["aud"], said["sub"]) == (f"http://127.0.0.1:{receiver.port}", "mailto:lab@lab.example")
     public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), decoded[2])
     r, s = (int.from_bytes(part, "big") for part in (decoded[1][:32], decoded[1][32:]))
     public.verify(encode_dss_signature(r, s), f"{head}.{claims}".encode(), ec.ECDSA(hashes.SHA256()))
 
 
+@pytest.mark.usefixtures("set_names")
 def test_a_browser_that_is_gone_is_told_of_nothing_more(
     engine: Engine, settings: Settings, receiver: Receiver
 ) -> None:

@@ -27,7 +27,7 @@ def check_installed() -> None:
     if find_spec("apprise") is None:
         raise InvalidInput(
             "The package apprise is not installed where the lab runs.",
-            "Install the extra notify: pip install 'apprise>=1.9.4,<2', and restart the lab.",
+            "Install the extra notify: pip install 'apprise>=1.9.4,<3', and restart the lab.",
         )
 
 

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import secrets
+import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,8 +21,10 @@ from backend.alerts.channels.notice import Notice, Sent
 from backend.alerts.channels.posting import post
 from backend.kit.errors import InvalidInput
 from backend.kit.problems import invalid
+from backend.settings import Settings
 
 KEY_FILE = "push-key.pem"  # in ETRM_HOME
+VALID_SECONDS = 12 * 3600  # of a signature; services take up to a day
 KEPT_SECONDS = 24 * 3600  # for which the push service keeps it for a phone that is off
 MAX_TEXT = 2000  # characters: push services take 4 kB
 
@@ -47,7 +50,7 @@ def address_of(endpoint: str, p256dh: str, auth: str) -> tuple[str, str]:
     """(what is stored of a browser's subscription, what may be shown of it). InvalidInput."""
     check_installed()
     parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or ":" in parts.hostname:
         raise invalid("The subscription was not saved.", "push.endpoint", "must be https://…")
     for name, text, size in (("p256dh", p256dh, 65), ("auth", auth, 16)):
         if len(_decoded(text)) != size:
@@ -58,8 +61,8 @@ def address_of(endpoint: str, p256dh: str, auth: str) -> tuple[str, str]:
     return json.dumps(stored), parts.hostname
 
 
-def send(address: str, notice: Notice, reaches_private: bool, home: Path, contact: str) -> Sent:
-    """Encrypt the notice for its browser and hand it to the push service, which may ask `contact` why."""
+def send(address: str, notice: Notice, reaches_private: bool, settings: Settings) -> Sent:
+    """Encrypt the notice for its browser and hand it to the push service."""
     try:
         check_installed()
     except InvalidInput as error:
@@ -73,19 +76,26 @@ def send(address: str, notice: Notice, reaches_private: bool, home: Path, contac
         "url": notice.url or notice.payload.get("path"),
     }
     parts = urlsplit(browser["endpoint"])
-    claims = {"aud": f"{parts.scheme}://{parts.netloc}", "sub": contact}
+    expires = int(time.time()) + VALID_SECONDS
+    claims = {"aud": f"{parts.scheme}://{parts.netloc}", "sub": _contact(settings.public_url), "exp": expires}
     try:
-        body = WebPusher(browser).encode(json.dumps(shown), content_encoding="aes128gcm")["body"]
-    except Exception as error:  # noqa: BLE001 - keys that are none: the library raises what its parts raise
-        return Sent(False, f"the browser's keys cannot be used: {type(error).__name__}", is_gone=True)
+        body = WebPusher(browser).encode(json.dumps(shown).encode(), content_encoding="aes128gcm")["body"]
+    except ValueError:  # the key is no point of the curve
+        return Sent(False, "the browser's keys cannot be used", is_gone=True)
     headers = {
         "Content-Type": "application/octet-stream",
         "Content-Encoding": "aes128gcm",
         "TTL": str(KEPT_SECONDS),
-        **_key(home).sign(claims),
+        **_key(settings.home).sign(claims),
     }
     receiver = "the browser's push service"
     return post(browser["endpoint"], body, headers, reaches_private, receiver, gone=(404, 410))
+
+
+def _contact(public_url: str | None) -> str:
+    """Whom a push service may write to; it wants a mail address, which nobody has given the lab."""
+    host = urlsplit(public_url or "").hostname or ""
+    return f"mailto:lab@{host}" if "." in host else "mailto:lab@localhost"
 
 
 def _key(home: Path) -> Any:
