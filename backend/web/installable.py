@@ -12,7 +12,8 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse
 
 from backend.web.assets import STATIC, asset
-from backend.web.rendering import environment
+from backend.web.contexts import OfflinePage
+from backend.web.rendering import render
 from backend.web.routing import OPEN, Router
 
 router = Router(reads=OPEN, include_in_schema=False)
@@ -55,8 +56,7 @@ def service_worker() -> Response:
 @router.get(OFFLINE)
 def offline() -> HTMLResponse:
     """What an installed application shows where the lab cannot be reached."""
-    page = environment().get_template("web/offline.html").render(sheets=asset(SHEETS))
-    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+    return render(OfflinePage(style=asset(SHEETS)))
 
 
 def _icon(path: str, sizes: str, purpose: str) -> dict[str, str]:
