@@ -36,6 +36,7 @@ from backend.people.streams import still_valid
 from backend.queue import sweep as queue_sweep
 from backend.run_page import series_api
 from backend.settings import Settings
+from backend.subscriptions.delivery import Deliverer
 from backend.web.assets import ADDRESSES as ASSETS
 from backend.web.assets import prepare as prepare_assets
 from backend.web.assets import serve as serve_assets
@@ -55,7 +56,7 @@ from backend.web.tally import Tally
 log = logging.getLogger(__name__)
 PACKED_BYTES = 1400  # what fits into one packet anyway is sent as it is
 SWEEP_EVERY = 10.0  # seconds
-DELIVER_EVERY = 5.0  # seconds between two looks for alarms to send
+DELIVER_EVERY = 5.0  # seconds between two looks for what is to be sent
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -72,7 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         middleware=[
             Middleware(Trace),
             Middleware(Tally),
-            Middleware(Guard, (settings.host, *settings.allowed_hosts), responder),
+            Middleware(Guard, (settings.host, *settings.public_hosts), responder),
             Middleware(Heads),
             Middleware(Authentication),
             Middleware(Methods),
@@ -106,9 +107,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.compactor = compactor = Compactor(engine)
     app.state.intake = intake = Intake(engine, partial(series_api.tell, compactor))
     ending = asyncio.create_task(_end_streams(app.state.stopping, live))
-    url = app.state.settings.webhook_url
     preparing = asyncio.create_task(run_sync(prepare_assets))
-    delivering = asyncio.create_task(_deliver_until(app.state.stopping, engine, url))
+    delivering = asyncio.create_task(_deliver_until(app.state.stopping, engine, app.state.settings))
     try:
         with _told_of_signals(app.state.stopping):
             yield
@@ -151,17 +151,22 @@ async def _sweep_until(stopping: asyncio.Event, engine: Engine, audit_days: int)
             await asyncio.wait_for(stopping.wait(), SWEEP_EVERY)
 
 
-async def _deliver_until(stopping: asyncio.Event, engine: Engine, url: str | None) -> None:
-    """Send alarms as they come, beside the sweep: a slow receiver holds up nothing else."""
+async def _deliver_until(stopping: asyncio.Event, engine: Engine, settings: Settings) -> None:
+    """Send alarms and messages as they come, beside the sweep: a slow receiver holds up nothing else."""
+    deliverer = Deliverer(engine, settings, stopping.is_set)
     while not stopping.is_set():
         try:
-            await run_sync(webhook.deliver_due, engine, url, stopping.is_set)
+            await run_sync(deliverer.look)
+            await run_sync(
+                webhook.deliver_due, engine, settings.webhook_url, stopping.is_set, settings.public_url
+            )
         except Unavailable as error:
-            log.warning("Alarms are not delivered for now: %s", error)
+            log.warning("Alerts are not delivered for now: %s", error)
         except Exception:
-            log.exception("alarms were not delivered")
+            log.exception("alerts were not delivered")
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), DELIVER_EVERY)
+    await run_sync(deliverer.close)
 
 
 def sweep(engine: Engine, outage: queue_sweep.Outage) -> None:

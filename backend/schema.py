@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backend.alerts.tables import Message, Subscription
 from backend.audit.tables import AuditEntry
 from backend.dashboards.tables import Dashboard, DashboardShare
 from backend.data.tables import Task, TaskSet
@@ -38,6 +39,7 @@ __all__ = [
     "EvaluationShare",
     "LogLine",
     "LoginToken",
+    "Message",
     "Outcome",
     "OutcomeTrace",
     "Person",
@@ -51,6 +53,7 @@ __all__ = [
     "Segment",
     "SequentialComparison",
     "Series",
+    "Subscription",
     "Task",
     "TaskSet",
     "Tile",

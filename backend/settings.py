@@ -123,6 +123,11 @@ class Settings(BaseModel):
         description="http:// or https:// address that receives every alarm as JSON. "
         "Unset: alarms are shown in the lab only.",
     )
+    public_url: str | None = Field(
+        None,
+        description="http:// or https:// address under which browsers reach the lab: alerts link there, and "
+        "the web server accepts its host name. Unset: alerts have no link.",
+    )
     streams: int = Field(
         800,
         ge=1,
@@ -164,6 +169,12 @@ class Settings(BaseModel):
     def min_free_bytes(self) -> int:
         """`min_free_gib` in bytes."""
         return int(self.min_free_gib * 2**30)
+
+    @property
+    def public_hosts(self) -> tuple[str, ...]:
+        """Host names under which browsers may ask for the lab, besides those of this machine."""
+        host = urlsplit(self.public_url or "").hostname
+        return (*self.allowed_hosts, host) if host else self.allowed_hosts
 
     @classmethod
     def load(cls) -> Self:
@@ -218,7 +229,7 @@ class Settings(BaseModel):
             raise ValueError("must be http://… or https://…")
         return url
 
-    @field_validator("url")
+    @field_validator("url", "public_url")
     @classmethod
     def _origin(cls, url: str | None) -> str | None:
         return None if url is None else origin_of(url)

@@ -13,7 +13,12 @@ from sqlalchemy import Engine
 from backend.db.session import session_scope
 from tests.support.databases import KeptDatabase, PostgresDatabases, SqliteFiles, postgres_server
 
-pytest_plugins = ["tests.support.object_store", "tests.support.servers", "tests.support.remote_labs"]
+pytest_plugins = [
+    "tests.support.object_store",
+    "tests.support.receiver",
+    "tests.support.servers",
+    "tests.support.remote_labs",
+]
 
 # Two processes share the cores; torch and BLAS read it when they are first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -43,6 +43,13 @@ def test_allowed_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) 
     assert Settings.load().allowed_hosts == ("lab.example", "gpu1")
 
 
+def test_the_public_address_is_an_origin_whose_host_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETRM_PUBLIC_URL", "https://lab.example:443/")
+    monkeypatch.setenv("ETRM_ALLOWED_HOSTS", "gpu1")
+    assert Settings.load().public_url == "https://lab.example"
+    assert Settings.load().public_hosts == ("gpu1", "lab.example")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -53,6 +60,9 @@ def test_allowed_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) 
         ("ARTIFACTS_URL", "https://bucket.s3.example/lab"),
         ("ARTIFACTS_URL", "s3://key:secret@bucket/lab"),
         ("BROKER_URL", "amqp://lab:secret@mq"),
+        ("PUBLIC_URL", "lab.example"),
+        ("PUBLIC_URL", "https://ada:secret@lab.example"),
+        ("PUBLIC_URL", "https://lab.example/lab"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_its_variable(

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from backend.alerts import queries as rows
+from backend.alerts.channels.posting import post
 from backend.db.session import reading_scope, session_scope
 from backend.domain.records import LOST
 from backend.kit.format import finite
@@ -25,7 +24,6 @@ from backend.kit.retry import pause_after
 from backend.runs.tables import Alarm, Run
 
 AT_ONCE = 20  # alarms of one look
-PATIENCE = 5.0  # seconds for an answer
 FIRST_PAUSE, MAX_PAUSE = 10.0, 3600.0  # seconds before the next try; each is twice the one before
 MAX_DELIVERIES = 30  # a good day; then the alarm keeps its error and is left alone
 
@@ -50,10 +48,17 @@ class Delivery:
     payload: dict[str, Any]
 
 
-def deliver_due(engine: Engine, url: str | None, stopping: Callable[[], bool] = lambda: False) -> int:
+def deliver_due(
+    engine: Engine,
+    url: str | None,
+    stopping: Callable[[], bool] = lambda: False,
+    public_url: str | None = None,
+) -> int:
     """Send every alarm whose time has come; how many arrived. Commits by itself: the net lies in between.
 
     `stopping` is asked before each: what is not sent then comes with a later try.
+
+    `public_url`: the lab's address, for links.
 
     Without a webhook nobody waits for them: what is raised now is not sent when one is set later.
     """
@@ -61,7 +66,7 @@ def deliver_due(engine: Engine, url: str | None, stopping: Callable[[], bool] = 
         _drop_all(engine)
         return 0
     with session_scope(engine) as session:
-        taken = take_due(session, time.time())
+        taken = take_due(session, time.time(), public_url)
     arrived = 0
     for each in taken:
         if stopping():
@@ -80,14 +85,14 @@ def state(session: Session) -> Deliveries:
     return Deliveries(*rows.counts(session), error, run_id)
 
 
-def take_due(session: Session, now: float) -> list[Delivery]:
+def take_due(session: Session, now: float, public_url: str | None = None) -> list[Delivery]:
     """The alarms to send now; each counts as tried from here on."""
     taken = []
     for alarm, run in rows.due(session, now, AT_ONCE):
         attempt = alarm.delivery_attempts + 1
         pause = pause_after(attempt, FIRST_PAUSE, MAX_PAUSE)
         later = now + pause if attempt < MAX_DELIVERIES else None
-        taken.append(Delivery(alarm.id, payload_of(alarm, run, attempt)))
+        taken.append(Delivery(alarm.id, payload_of(alarm, run, attempt, public_url)))
         rows.change(session, alarm.id, delivery_attempts=attempt, deliver_after=later)
     return taken
 
@@ -100,8 +105,9 @@ def note(session: Session, delivery: Delivery, error: str, now: float) -> None:
         rows.change(session, delivery.alarm_id, delivered_at=now, deliver_after=None, delivery_error="")
 
 
-def payload_of(alarm: Alarm, run: Run, attempt: int) -> dict[str, Any]:
+def payload_of(alarm: Alarm, run: Run, attempt: int, public_url: str | None = None) -> dict[str, Any]:
     """The JSON body; `id` is the same in every try, so that a receiver can leave out what it has."""
+    path = f"/runs/{run.id}" if alarm.name == LOST else f"/runs/{run.id}#encoder"
     return {
         "id": f"alarm-{alarm.id}",
         "kind": "alarm",
@@ -115,7 +121,8 @@ def payload_of(alarm: Alarm, run: Run, attempt: int) -> dict[str, Any]:
             "threshold": finite(alarm.threshold),
             "text": alarm.text,
         },
-        "path": f"/runs/{run.id}" if alarm.name == LOST else f"/runs/{run.id}#encoder",
+        "path": path,
+        "url": f"{public_url}{path}" if public_url else None,
     }
 
 
@@ -129,13 +136,6 @@ def _drop_all(engine: Engine) -> None:
 
 def _post(url: str, payload: dict[str, Any]) -> str:
     """Why the receiver did not take it; empty when it answered 2xx."""
-    headers = {"Content-Type": "application/json", "User-Agent": "etrm-lab"}
-    request = urllib.request.Request(url, json.dumps(payload).encode(), headers, method="POST")
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE):
-            return ""
-    except urllib.error.HTTPError as error:
-        error.close()
-        return f"the webhook answered {error.code}"
-    except OSError as error:  # URLError and timeouts are such
-        return f"could not reach the webhook: {getattr(error, 'reason', error)}"
+    headers = {"Content-Type": "application/json"}
+    sent = post(url, json.dumps(payload).encode(), headers, reaches_private=True, receiver="the webhook")
+    return "" if sent.arrived else sent.answer

@@ -29,6 +29,7 @@ from backend.run_page import checkpoints_cli as checkpoints
 from backend.run_page import cli as run
 from backend.run_page import exports_cli as exports
 from backend.run_page import table_cli as runs
+from backend.subscriptions import cli as alerts
 
 evaluation.app.command()(duel.duel)
 evaluation.app.command()(learning.learning)
@@ -100,6 +101,7 @@ app.add_typer(data.app, name="data")
 app.command()(metrics.metrics)
 app.command()(config.presets)
 app.command(name="config")(config.config)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(people.app, name="people")
 app.add_typer(token.app, name="token")
 app.command()(storage.storage)

@@ -14,7 +14,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.alerts import service as alerts
 from backend.db import clock
+from backend.domain.alerts import Event
 from backend.domain.arc.votes import added, cost_of_adaptation, tally
 from backend.domain.records import EvaluationSummary, TestOutcome
 from backend.evaluation import outcomes as predictions
@@ -225,6 +227,7 @@ def fail(session: Session, held: Share, cause: str, traceback: str) -> RunStatus
     text = f"failed: {cause}"
     if transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.FAILED, text):
         job.status_cause, job.traceback = cause, traceback
+        alerts.tell(session, Event.EVALUATION, evaluation.run_id, f"Failed: {cause}", evaluation.id)
     return _settle(session, evaluation, job, "")
 
 

@@ -66,7 +66,8 @@ def log(session: Session, run_id: str, checkpoint: Checkpoint, answers: Sequence
     for answer in answers:
         outcome = _outcome(answer, tasks[answer.task_id].tests[answer.test_index], key.views)
         outcomes.add_outcome(session, evaluation_id, outcome)
-    outcomes.finish_evaluation(session, evaluation_id, _summary(session, evaluation_id, key))
+    summary = _summary(session, evaluation_id, key)
+    outcomes.finish_evaluation(session, evaluation_id, summary, is_growing=True)
     external_runs.hear(session, run_id, step=checkpoint.step)
     return evaluation_id
 

@@ -11,8 +11,10 @@ from typing import Any, Literal, cast
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from backend.alerts import service as alerts
 from backend.data.queries import task_from
 from backend.data.tables import Task as TaskRow
+from backend.domain.alerts import Event
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
 from backend.domain.arc.votes import pack_trace
@@ -135,9 +137,10 @@ def add_outcome(session: Session, evaluation_id: int, outcome: TestOutcome) -> N
 
 
 def finish_evaluation(
-    session: Session, evaluation_id: int, summary: EvaluationSummary, text: str = ""
+    session: Session, evaluation_id: int, summary: EvaluationSummary, text: str = "", is_growing: bool = False
 ) -> None:
-    """Keep the scores; the evaluation is finished. `text` as in `transition_evaluation`."""
+    """Keep the scores; the evaluation is finished. `text` as in `transition_evaluation`. With `is_growing`
+    more may come, and nobody is told."""
     evaluation = rows.get(session, evaluation_id)
     assert evaluation is not None
     finished = transition_evaluation(
@@ -155,6 +158,8 @@ def finish_evaluation(
         raise IllegalTransition(f"Evaluation {evaluation_id} is {evaluation.status}: it cannot be finished.")
     run_id = evaluation.run_id
     run_scores.keep(session, run_id)
+    if finished and not is_growing:
+        alerts.tell(session, Event.EVALUATION, run_id, "Finished.", evaluation_id)
     hypotheses.settle(session, run_id)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.alerts import service as alerts
+from backend.domain.alerts import Event
 from backend.domain.experiment import BaselineHypothesis, Hypothesis
 from backend.domain.hypothesis.judge import Findings, Recorded, judge
 from backend.domain.hypothesis.measure import parse
@@ -62,8 +64,11 @@ def _judge(session: Session, run: Run) -> None:
     if hypothesis is None:
         return
     judgement = judge(hypothesis, _findings(session, run, hypothesis))
-    run.verdict, run.judgement = judgement.verdict, judgement.model_dump(mode="json")
+    before, run.verdict = run.verdict, judgement.verdict
+    run.judgement = judgement.model_dump(mode="json")
     session.flush()
+    if judgement.verdict != before:
+        alerts.tell(session, Event.JUDGED, run.id, f"{judgement.verdict.capitalize()}: {judgement.reason}")
 
 
 def _findings(session: Session, run: Run, hypothesis: Hypothesis) -> Findings:

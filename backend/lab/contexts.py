@@ -12,6 +12,7 @@ from backend.kit.errors import EtrmError
 from backend.lab.storage import Storage
 from backend.people.service import PersonView, TokenView
 from backend.people.sessions import SessionView
+from backend.subscriptions.contexts import Notifications
 from backend.web.contexts import Context
 
 
@@ -31,6 +32,7 @@ class SettingsPage(Context):
     lab_limits: Mapping[str, int]  # most runs of a person that run, and that are queued; 0: no limit
     tokens: Sequence[TokenView]
     storage: Storage
+    notifications: Notifications  # of who asks
     webhook: str  # the host that alarms are sent to; "" for none
     deliveries: Deliveries
     roles: Sequence[str]

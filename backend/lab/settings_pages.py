@@ -1,4 +1,4 @@
-"""`/settings`: one's sessions, people and roles, tokens, share links, storage."""
+"""`/settings`: one's sessions, people and roles, tokens, share links, notifications, storage."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from backend.lab import storage
 from backend.lab.contexts import SettingsPage
 from backend.people import service as accounts
 from backend.people import sessions
+from backend.subscriptions.contexts import notifications
 from backend.web.deps import Configured, Database
 from backend.web.rendering import render
 from backend.web.routing import VIEWER, Router
@@ -36,6 +37,7 @@ def settings_page(engine: Database, settings: Configured) -> HTMLResponse:
             lab_limits={"running": settings.limit_running, "queued": settings.limit_queued},
             tokens=accounts.tokens(session) if is_admin else (),
             storage=storage.read(session, settings),
+            notifications=notifications(session, identity, settings),
             webhook=urlsplit(settings.webhook_url or "").hostname or "",
             deliveries=webhook.state(session),
             roles=tuple(Role),

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.alerts import service as alerts
 from backend.db import clock
+from backend.domain.alerts import Event
 from backend.domain.records import LOST, Alarm
 from backend.kit.clock import clock as utc
 from backend.kit.errors import Conflict
@@ -123,6 +124,7 @@ def _lose(session: Session, run: Run, now: float) -> None:
         status_cause=cause,
     )
     text = f"The script is {cause}."
+    alerts.tell(session, Event.LOST, run.id, text)
     alerts.raise_once(session, run.id, Alarm(LOST, run.step, silent, promise + LOST_AFTER, text))
 
 

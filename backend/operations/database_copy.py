@@ -25,8 +25,8 @@ from backend.db.trouble import translated
 from backend.kit.errors import Conflict
 
 BATCH = 1000  # rows that are in memory at once
-# What belongs to the moment and not to the lab: who is logged in, and which workers live.
-PASSING = ("browser_session", "login_token", "worker")
+# What belongs to the moment and not to the lab: who is logged in, what is delivered, which workers live.
+PASSING = ("browser_session", "login_token", "message", "worker")
 
 
 def snapshot(session: Session, target: Path) -> str:

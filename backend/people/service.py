@@ -85,6 +85,12 @@ def names(session: Session) -> dict[int, str]:
     return {each.id: each.name for each in access.people(session)}
 
 
+def role_of(session: Session, person_id: int | None) -> Role:
+    """The role of a person, None being the owner."""
+    person = access.person(session, person_id)
+    return Role(person.role) if person else OWNER.person_role
+
+
 def add_person(session: Session, name: str, role: str) -> None:
     """Let somebody in under a name; `invite` gives the link that logs them in."""
     name = _checked_name(name, "Enter a name.")

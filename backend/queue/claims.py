@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from backend.alerts import service as alerts
 from backend.db import clock
+from backend.domain.alerts import Event
 from backend.hypothesis import service as hypotheses
 from backend.kit.format import worker_name
 from backend.lifecycle import end as run_end
@@ -156,7 +158,12 @@ def put_back_lost(
     for run, how in lease.lost(session, Run, is_dead, count_lapsed):
         held, cause = Claim(run.id, run.attempt), f"worker {worker_name(run.worker_id or '')} {how}"
         log.info("Put back: %s", cause, extra={"run_id": held.run_id, "attempt": held.attempt})
-        interrupt(session, held, cause)
+        if interrupt(session, held, cause) is RunStatus.QUEUED:  # else it failed, or was cancelled
+            alerts.tell(session, Event.LOST, held.run_id, f"{_sentence(cause)} The run is queued again.")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _put_back(session: Session, held: Claim, kind: str, cause: str, **data: object) -> RunStatus | None:

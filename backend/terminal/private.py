@@ -14,7 +14,7 @@ from backend.settings import Settings
 
 OTHERS = 0o077
 # What the lab itself writes into ETRM_HOME; whatever else lies there is not ours to close.
-OURS = ("artifacts", "broker", "checkpoints", "logs", "etrm.lock", "etrm.sqlite3*")
+OURS = ("artifacts", "broker", "checkpoints", "logs", "etrm.lock", "etrm.sqlite3*", "push-key.pem")
 
 
 def close_to_others(settings: Settings) -> None:

@@ -37,3 +37,16 @@ class Context:
             "role": who.get().role,
             "is_logged_in": bool(who.get().session_id),  # rather than let in by a token: it can log out
         }
+
+
+@dataclass(frozen=True)
+class OfflinePage(Context):
+    """What an installed application shows where the lab cannot be reached: nobody's, and of no page."""
+
+    template = "web/offline.html"
+
+    style: str  # the address of its style sheet
+
+    @property
+    def page_title(self) -> str:
+        return "No connection"

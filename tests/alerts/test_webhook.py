@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
-import pytest
 from sqlalchemy import Engine
 
 from backend.alerts import queries as alarm_deliveries
@@ -21,46 +15,11 @@ from backend.domain.records import Alarm
 from backend.lifecycle import service as runs
 from backend.runs.tables import Alarm as AlarmRow
 from tests.support.processes import eventually
+from tests.support.receiver import Receiver
 from tests.support.records.rows import add_run
 from tests.support.web import WebServer
 
 RUN = "aaaaaaaaaa"
-
-
-class Receiver:
-    """A web server that answers with `status` and keeps what it was sent."""
-
-    def __init__(self) -> None:
-        self.status = 204
-        self.bodies: list[dict[str, Any]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.bodies.append(json.loads(body))
-                self.send_response(receiver.status)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
-        self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self._thread.join()
-        self.server.server_close()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.stop()
 
 
 def raise_alarm(engine: Engine, name: str = "collapse", value: float = 0.25) -> None:

@@ -12,7 +12,7 @@ from backend.web.routing import Route
 from tests.support.screenshots.guide import PICTURES
 from tests.support.screenshots.pages import NO_PAGES, SHOTS, is_of_pages
 
-HAVE_NO_EMPTY_STATE = {"/login", "/api/docs", "/groups/{group_id}"}
+HAVE_NO_EMPTY_STATE = {"/login", "/offline", "/api/docs", "/groups/{group_id}"}
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,12 @@ from tests.support.web import WebServer
 GOLDEN = Path(__file__).parents[1] / "golden/access.txt"
 TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]], "output": [[4]]}]}
 INES = "Ines of the routes"
+SUBSCRIPTION = {
+    "name": "mine",
+    "events": ["finished"],
+    "channel": "webhook",
+    "url": "http://127.0.0.1:9/",
+}
 LISTED = {"dashboards": "slug", "people": "name", "sets": "name", "tokens": "name", "views": "name"}
 
 # What only asks, and signs of life and points of a running script: the run's own history has these.
@@ -35,6 +41,7 @@ NOT_RECORDED = {
     "POST /api/v1/groups/preview",
     "POST /api/v1/sets/check",
     "POST /runs/new/preview",
+    "POST /api/v1/subscriptions/{subscription_id}/test",
     "POST /api/v1/runs/{run_id}/heartbeat",
     "POST /api/v1/runs/{run_id}/metrics",
     "PUT /api/v1/runs/{run_id}/provenance",
@@ -116,6 +123,10 @@ class Trying:
     def link(self) -> str:
         """A link that logs a browser in as the same person."""
         return self.made(f"/api/v1/people/{INES}/invite")["path"]
+
+    def subscription(self) -> str:
+        made: Any = self.made("/api/v1/subscriptions", SUBSCRIPTION)
+        return str(made["subscription"]["id"])
 
     def other_session(self) -> str:
         """Another browser of the same person."""
@@ -312,6 +323,13 @@ CASES: dict[str, tuple[Prepare, str]] = {
     ),
     "POST /login": (
         submits(lambda _: "/login", lambda t: {"token": t.link()}), "logged in",
+    ),
+    "POST /api/v1/subscriptions": (sends("POST", lambda _: "/api/v1/subscriptions", SUBSCRIPTION), "saved"),
+    "PATCH /api/v1/subscriptions/{subscription_id}": (
+        sends("PATCH", lambda t: f"/api/v1/subscriptions/{t.subscription()}", {"name": "other"}), "edited",
+    ),
+    "DELETE /api/v1/subscriptions/{subscription_id}": (
+        sends("DELETE", lambda t: f"/api/v1/subscriptions/{t.subscription()}"), "deleted",
     ),
     "DELETE /api/v1/sessions": (
         sends("DELETE", Trying.all_sessions), "logged out",

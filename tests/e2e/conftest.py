@@ -71,7 +71,10 @@ def furnished(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFile
 @pytest.fixture
 def context(lab: StartedLab, browser: Browser, session_file: Path) -> Iterator[BrowserContext]:
     context = browser.new_context(
-        base_url=lab.url, storage_state=session_file, viewport={"width": 1440, "height": 900}
+        base_url=lab.url,
+        storage_state=session_file,
+        viewport={"width": 1440, "height": 900},
+        service_workers="block",  # requests that a test holds up or answers itself must not pass one
     )
     context.set_default_timeout(PATIENCE)
     yield context

@@ -28,6 +28,7 @@ from tests.support.records.recorded import (
     record_evaluation_job,
     record_run,
 )
+from tests.support.records.subscribed import subscribe
 from tests.support.remote_labs import TASK, Labs, ended, furnished
 from tests.support.web import WebServer
 
@@ -127,6 +128,7 @@ READING: Mapping[str, tuple[str, ...]] = {
     ),
     "data leaks": ("data leaks {small} {small}", "data leaks {small} nosuch"),
     "view list": ("view list", "view list --json"),
+    "alerts": ("alerts",),
     "people": ("people",),
     "token list": ("token list",),
 }
@@ -185,6 +187,15 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
     "data remove": ("data remove {set}", "data remove arc-agi-1/training"),
     "view save": ("view save {new} --filter 'seed > 1' --column seed", "view save {new} --filter 'sed > 1'"),
     "view delete": ("view delete {saved}", "view delete nosuch"),
+    "alerts add": (
+        "alerts add webhook http://127.0.0.1:9/hook --event finished --filter 'seed > 1' --name {new}",
+        "alerts add webhook ftp://x --event finished",
+        "alerts add webhook http://127.0.0.1:9/hook --event finnished",
+    ),
+    "alerts test": ("alerts test {subscription}", "alerts test 99999"),
+    "alerts pause": ("alerts pause {subscription}", "alerts pause 99999"),
+    "alerts resume": ("alerts resume {subscription}",),
+    "alerts remove": ("alerts remove {subscription}", "alerts remove 99999"),
     "people add": ("people add {new} viewer", "people add {new} king"),
     "people invite": ("people invite {person}", "people invite nobody"),
     "people role": ("people role {person} admin", "people role {person} king"),
@@ -292,6 +303,7 @@ SUBJECTS: Mapping[str, Callable[[Labs], str]] = {
     "set": lambda labs: changed(labs, import_one),
     "person": lambda labs: changed(labs, lambda session, name: accounts.add_person(session, name, "viewer")),
     "token": lambda labs: changed(labs, accounts.create_token),
+    "subscription": lambda labs: str(subscribe(labs.engine, "http://127.0.0.1:9/hook")),
     "tasks": lambda labs: str(task_file(labs.folder / f"{uuid4().hex}.json")),
     "folder": lambda labs: str(task_file(labs.folder / uuid4().hex / "inner" / "one.json").parents[1]),
     "pyproject": lambda labs: str(Path(__file__).parents[2] / "pyproject.toml"),
@@ -334,11 +346,11 @@ def of_its_subject(text: str, subject: Mapping[str, str], ids: Collection[str]) 
     """What is printed, with the names that only one of the two runs of a command knows taken out."""
     for name, value in sorted(subject.items(), key=lambda item: -len(item[1])):
         text = text.replace(value, f"<{name}>")
-    text = re.sub(r"(?:etrm_|token=|/s/)[\w-]{20,}", "<secret>", text)
+    text = re.sub(r"(?:etrm_|whsec_|token=|/s/)[\w-]{20,}", "<secret>", text)
     for each in ids:
         text = text.replace(each, "<id>")
     text = re.sub(r"\b(?=[a-z]*\d)[a-z0-9]{10}\b", "<id>", text)
-    text = re.sub(r"\b(evaluation|link) \d+", r"\1 <number>", text)
+    text = re.sub(r"\b(evaluation|link|subscription|alerts test) \d+", r"\1 <number>", text)
     return steady(text)
 
 

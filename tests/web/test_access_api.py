@@ -33,7 +33,15 @@ HOSTILE = [
     "%2e%2e",
     "a%2Fpreview",
 ]
-OWN = ("/logout", "/api/v1/logout", "/api/v1/sessions", "/api/v1/sessions/{session_id}")  # of who asks
+OWN = (  # of who asks
+    "/logout",
+    "/api/v1/logout",
+    "/api/v1/sessions",
+    "/api/v1/sessions/{session_id}",
+    "/api/v1/subscriptions",
+    "/api/v1/subscriptions/{subscription_id}",
+    "/api/v1/subscriptions/{subscription_id}/test",
+)
 ASKING = ("/config/validate", "/groups/preview", "/sets/check", "/runs/new/preview")
 
 

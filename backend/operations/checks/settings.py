@@ -53,10 +53,10 @@ def _contradictions(settings: Settings) -> Iterator[Finding]:
             f"ETRM_NODES is {settings.nodes}, but the embedded broker serves one machine.",
             "Set ETRM_BROKER_URL to a Redis or Valkey server.",
         )
-    if not _is_loopback(settings.host) and not settings.allowed_hosts:
+    if not _is_loopback(settings.host) and not settings.public_hosts:
         yield warning(
             PART,
-            f"ETRM_HOST is {settings.host}, and ETRM_ALLOWED_HOSTS is not set: "
+            f"ETRM_HOST is {settings.host}, and neither ETRM_ALLOWED_HOSTS nor ETRM_PUBLIC_URL is set: "
             "browsers that use another name are refused.",
             "Set ETRM_ALLOWED_HOSTS to the names under which browsers reach the lab.",
         )

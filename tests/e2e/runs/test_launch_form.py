@@ -110,6 +110,7 @@ def test_a_clone_is_launched_from_its_parent(page: Page, database: Engine) -> No
     head = page.locator("#run-head")
     expect(head).to_contain_text("cloned from the parent")
     page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel run").click()
     expect(head).to_contain_text("cancelled by the user", timeout=300_000)
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
 

@@ -33,6 +33,7 @@ from backend.workers import service as workers
 from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
 from tests.support.records.recorded import HELD_OUT, record_checkpoint, record_evaluation_job, record_run
+from tests.support.records.subscribed import subscribe
 from tests.support.web import WebServer
 
 ALARM = Alarm("starvation", 45, 0.02, 0.5, "Starvation: only 2 % of the encoder receives a gradient.")
@@ -134,6 +135,7 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         record_run(engine, status="queued", points=0, name=f"waits {at}", dispatched_at=4e9, age=9 - at)
     job = record_evaluation_job(engine, run, WORKER, views=32)
     record_evaluation_job(engine, beside, views=64)
+    subscribe(engine, "http://127.0.0.1:9/hook", filter_text='owner == "Grace"')  # nobody listens
     group, slug, secret = _made(engine, run)
     return NAVIGATED | {
         "launch": f"/runs/new?from={run}",

@@ -216,6 +216,7 @@ def _rest() -> Iterator[Shot]:
     nobody = "/settings/audit?person=nobody"
     yield Shot("audit-no-match", "/settings/audit", nobody, state="empty", lab="full")
     yield Shot("login", "/login", "/login", stranger=True)
+    yield Shot("offline", "/offline", "/offline", stranger=True)
     yield Shot("api", "/api/docs", "/api/docs")
     yield Shot("error", "", "/runs/nosuchrunx", answer=404)
 

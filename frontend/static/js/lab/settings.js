@@ -1,5 +1,6 @@
-// Settings: sessions, people, tokens, share links, storage.
+// Settings: sessions, people, tokens, share links, notifications, storage.
 
+import { watchSubscriptions } from "../subscriptions/subscriptions.js";
 import { ask } from "../web/api.js";
 import { refresh } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
@@ -17,6 +18,8 @@ function showSecret(id, name, secret) {
   note.querySelector("[data-secret]").textContent = secret;
   note.querySelector("[data-copy]").focus();
 }
+
+watchSubscriptions(showSecret);
 
 const linkOf = (path) => `${location.origin}${path}`;
 

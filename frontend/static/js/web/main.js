@@ -1,5 +1,6 @@
 // What every page does; what one page does stands in the module of its name.
 
+import { registerServiceWorker } from "./installable.js";
 import { openFinder, watchFinder } from "./finder.js";
 import { keepTimesFresh } from "./words.js";
 import { watchSystem } from "./system.js";
@@ -9,6 +10,7 @@ const isInside = document.querySelector(".rail") !== null; // of the lab, not be
 if (isInside) {
   watchSystem();
   watchFinder();
+  registerServiceWorker();
 }
 
 // What is chosen in a menu vanishes with it: the focus goes to what opened the menu, so that a dialog that the choice
