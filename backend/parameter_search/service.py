@@ -181,8 +181,7 @@ def stop_if_any(session: Session, group_id: str) -> None:
 
 
 def resume(session: Session, group_id: str) -> ParameterSearchView:
-    """Continue a search that was stopped. Conflict where its budget is used up, and where Optuna is missing."""
-    asking.check_installed()
+    """Continue a search that was stopped. Conflict where it has finished."""
     row = _held(session, group_id)
     if row.status == "finished":
         raise Conflict(f"Parameter search {group_id} has finished.", "Start another one to try more.")
