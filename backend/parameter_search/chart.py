@@ -1,4 +1,4 @@
-"""Best value over trials as a drawing: each trial with its interval, and a step line along the best so far."""
+"""Best value over trials as a drawing: each trial with its interval, a step line along the best so far."""
 
 from __future__ import annotations
 

@@ -11,8 +11,12 @@ from backend.terminal.options import AsJson, Overrides, Project
 if TYPE_CHECKING:
     from backend.parameter_search.views import ParameterSearchView
 
-app = typer.Typer(help="Search over the fields of a config (needs the extra optuna): start, show, stop, continue.")
-SearchId = Annotated[str, typer.Argument(metavar="SEARCH", help="Id of the search, which its group has, too.")]
+app = typer.Typer(
+    help="Search over the fields of a config (needs the extra optuna): start, show, stop, continue."
+)
+SearchId = Annotated[
+    str, typer.Argument(metavar="SEARCH", help="Id of the search, which its group has, too.")
+]
 
 
 @app.command()
@@ -119,4 +123,6 @@ def _show(view: ParameterSearchView, as_json: bool) -> None:
         )
         for trial in view.trials
     ]
-    show_table(("trial", "status", "configuration", view.definition.objective, ""), rows, empty="No trial yet.")
+    show_table(
+        ("trial", "status", "configuration", view.definition.objective, ""), rows, empty="No trial yet."
+    )

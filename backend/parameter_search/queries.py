@@ -30,9 +30,7 @@ def hold(session: Session, group_id: str, wait: bool = True) -> SearchRow | None
 def open_ids(session: Session) -> Sequence[str]:
     """Searches that are running, or of which a trial is."""
     trials = select(TrialRow.group_id).where(TrialRow.status == "running")
-    query = select(SearchRow.group_id).where(
-        (SearchRow.status == "running") | SearchRow.group_id.in_(trials)
-    )
+    query = select(SearchRow.group_id).where((SearchRow.status == "running") | SearchRow.group_id.in_(trials))
     return session.scalars(query.order_by(SearchRow.group_id)).all()
 
 

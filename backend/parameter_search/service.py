@@ -69,8 +69,8 @@ ALL_TRIED = "Every configuration that its fields allow was tried."
 class Step:
     """What was done: runs that workers are to hear of, and runs that were cancelled."""
 
-    queued: Sequence[str] = ()
-    stopped: Sequence[str] = ()
+    queued: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
 
 
 NOTHING = Step()
@@ -87,7 +87,6 @@ def check(session: Session, config: ExperimentConfig, search: ParameterSearch) -
             known = f"It evaluates {', '.join(sets)}." if sets else "Choose a recorded series."
             message = f"the config does not evaluate {name or 'any set'}."
             raise invalid(FieldProblem("search.objective", message, known))
-    hold_starts(session, config)
     check_names(session, config)
 
 
@@ -102,6 +101,7 @@ def create(
     """Start a search of whoever asks; its first runs come with the next `advance`. Errors as `check`,
     InvalidInput for name and project, Unauthorised where they were removed meanwhile."""
     accounts.hold(session, who.get())
+    hold_starts(session, config)
     check(session, config, search)
     if len(trimmed(name)) > MAX_NAME_LENGTH or (name and not trimmed(name)):
         message = f"must be 1 to {MAX_NAME_LENGTH} characters that can be seen, or empty."
@@ -110,7 +110,8 @@ def create(
     usual = f"{config.name or config.variant} · parameter search over {varied}"
     group = RunGroup(
         id=runs.new_id(),
-        name=trimmed(name) or (usual if len(usual) <= MAX_NAME_LENGTH else f"{usual[: MAX_NAME_LENGTH - 1]}…"),
+        name=trimmed(name)
+        or (usual if len(usual) <= MAX_NAME_LENGTH else f"{usual[: MAX_NAME_LENGTH - 1]}…"),
         sweep=search.sweep.model_dump(mode="json"),
         config=config.model_dump(mode="json"),
         created_at=time.time(),
@@ -167,26 +168,27 @@ def of_group(session: Session, group_id: str) -> ParameterSearchView | None:
 
 def stop(session: Session, group_id: str) -> ParameterSearchView:
     """Add no further run; those that wait or run continue to their end. Nothing where it is not running."""
-    row = _held(session, group_id)
-    if row.status == "running":
-        _change(row, "stopped", STOPPED)
-        audit.note(session, Action.CANCELLED, Subject("group", group_id), "parameter search stopped")
+    stop_if_any(session, group_id)
     return get(session, group_id)
 
 
 def stop_if_any(session: Session, group_id: str) -> None:
-    """`stop`, of a group that may have no search."""
-    if rows.get(session, group_id) is not None:
-        stop(session, group_id)
+    """The same of a group that may have no search."""
+    row = rows.hold(session, group_id)
+    if row is not None and row.status == "running":
+        _change(row, "stopped", STOPPED)
+        session.flush()
+        audit.note(session, Action.CANCELLED, Subject("group", group_id), "parameter search stopped")
 
 
 def resume(session: Session, group_id: str) -> ParameterSearchView:
     """Continue a search that was stopped. Conflict where it has finished."""
-    row = _held(session, group_id)
-    if row.status == "finished":
+    row = rows.hold(session, group_id)
+    if row is not None and row.status == "finished":
         raise Conflict(f"Parameter search {group_id} has finished.", "Start another one to try more.")
-    if row.status == "stopped":
+    if row is not None and row.status == "stopped":
         _change(row, "running")
+        session.flush()
         audit.note(session, Action.RESUMED, Subject("group", group_id), "parameter search continued")
     return get(session, group_id)
 
@@ -197,8 +199,8 @@ def advance(engine: Engine) -> Step:
         group_ids = rows.open_ids(session)
     steps = [advance_one(engine, group_id) for group_id in group_ids]
     return Step(
-        [run_id for each in steps for run_id in each.queued],
-        [run_id for each in steps for run_id in each.stopped],
+        tuple(run_id for each in steps for run_id in each.queued),
+        tuple(run_id for each in steps for run_id in each.stopped),
     )
 
 
@@ -212,7 +214,7 @@ def advance_one(engine: Engine, group_id: str) -> Step:
     asked: Sequence[Configuration] | None = None
     if due.new_trials and asking.is_installed():
         asked = asking.ask(found.search, found.tried(), due.new_trials)
-    if due.is_empty and not _is_over(found, asked):
+    if not (due.endings or due.next_seeds or asked or _is_over(found, asked)):
         return NOTHING
     with session_scope(engine) as session:
         return step(session, group_id, found.row.revision, asked)
@@ -238,7 +240,7 @@ def step(session: Session, group_id: str, revision: int, asked: Sequence[Configu
         _change(row, "finished", ALL_TRIED if len(now.trials) < now.search.trials else "")
     row.revision = revision + 1
     session.flush()
-    return Step(queued, stopped)
+    return Step(tuple(queued), tuple(stopped))
 
 
 def _is_over(found: Standing, asked: Sequence[Configuration] | None) -> bool:
@@ -300,7 +302,11 @@ def _queue_seed(session: Session, found: Standing, number: int) -> list[str]:
         check_names(session, config)
     except InvalidInput as error:
         said = "; ".join(map(str, error.problems)) or error.message
-        row.status, row.reason, row.ended_at = "failed", f"The configuration is not valid: {said}", time.time()
+        row.status, row.reason, row.ended_at = (
+            "failed",
+            f"The configuration is not valid: {said}",
+            time.time(),
+        )
         return []
     run = runs.new_run(
         config,
@@ -314,14 +320,6 @@ def _queue_seed(session: Session, found: Standing, number: int) -> list[str]:
     text = f"Queued as trial {number} of parameter search {found.row.group_id}, seed {config.seed}."
     events.add(session, run.id, "queued", text)
     return [run.id]
-
-
-def _held(session: Session, group_id: str) -> SearchRow:
-    row = rows.hold(session, group_id)
-    if row is None:
-        get(session, group_id)  # NotFound, in words
-        raise AssertionError(f"Parameter search {group_id} was deleted meanwhile.")
-    return row
 
 
 def _change(row: SearchRow, status: SearchStatus, cause: str = "") -> None:
@@ -348,7 +346,7 @@ def _trial(found: Standing, at: int, first_seed: int) -> TrialView:
         runs=[
             TrialRunView(
                 run_id=seed.run_id,
-                seed=first_seed + number,
+                seed=row.parameters.get("seed", first_seed) + number,
                 state=seed.state,
                 value=seed.value.value if seed.value else None,
             )

@@ -11,7 +11,7 @@ from backend.db.base import Base
 
 
 class SearchRow(Base):
-    """A parameter search; its runs are those of the group. Whoever changes it or its trials locks this row."""
+    """A parameter search; its runs are those of the group. Whoever changes it or its trials locks the row."""
 
     __tablename__ = "parameter_search"
 
@@ -37,7 +37,9 @@ class TrialRow(Base):
     parameters: Mapped[dict[str, Any]]  # path -> value
     status: Mapped[str]  # running, complete, pruned, failed, cancelled
     reason: Mapped[str] = mapped_column(default="")  # why it ended like that
-    outcome: Mapped[dict[str, Any]] = mapped_column(default=dict)  # of a trial that is over: it outlives its runs
+    outcome: Mapped[dict[str, Any]] = mapped_column(
+        default=dict
+    )  # of a trial that is over: it outlives its runs
     created_at: Mapped[float]
     ended_at: Mapped[float | None]
 
@@ -47,9 +49,7 @@ class TrialRun(Base):
 
     __tablename__ = "trial_run"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["group_id", "number"], ["trial.group_id", "trial.number"], ondelete="CASCADE"
-        ),
+        ForeignKeyConstraint(["group_id", "number"], ["trial.group_id", "trial.number"], ondelete="CASCADE"),
     )
 
     group_id: Mapped[str] = mapped_column(primary_key=True)

@@ -94,9 +94,10 @@ def test_the_direction_is_that_of_the_metric() -> None:
 
 
 def test_fields_that_the_config_does_not_have_and_ends_out_of_bounds_are_refused() -> None:
+    fields = {"model.core.widht": [64], WIDTH: {"low": 4, "high": 64}, RATE: {"low": 1e-4, "high": 1e-2}}
+    wrong = search(fields=fields)
     with pytest.raises(InvalidInput) as error:
-        fields = {"model.core.widht": [64], WIDTH: {"low": 4, "high": 64}, RATE: {"low": 1e-4, "high": 1e-2}}
-        check_fields(quick(), search(fields=fields))
+        check_fields(quick(), wrong)
     problems = {each.field: each.message for each in error.value.problems}
     assert set(problems) == {"search.fields.model.core.widht", f"search.fields.{WIDTH}"}
     assert problems[f"search.fields.{WIDTH}"] == "4: must be at least 8 and at most 4096, not 4."
@@ -156,7 +157,9 @@ def test_a_trial_gets_its_next_seed_only_while_it_overlaps_the_best() -> None:
     assert ended(planned) == {1: "complete", 2: "pruned"}
     assert planned.next_seeds == [3]
     (pruned,) = (each for each in planned.endings if each.number == 2)
-    assert pruned.reason.replace("\u202f", " ").startswith("pass@1 is 20.0 % [13.3 % to 28.9 %] over 1 seed, ")
+    assert pruned.reason.replace("\u202f", " ").startswith(
+        "pass@1 is 20.0 % [13.3 % to 28.9 %] over 1 seed, "
+    )
     assert "wholly below that of trial 1: 51.0 %" in pruned.reason.replace("\u202f", " ")
     assert pruned.result == estimate([Value(0.2, 100)], True)
 
@@ -214,7 +217,7 @@ def test_budget_and_slots_bound_what_is_added() -> None:
     # Seeds of trials that continue come before new trials.
     assert due(trial(1, score(50)), trial(2, ACTIVE), active=1) == Plan([], [1], 0)
     done = [trial(number, status="complete", result=Estimate(3, 0.5, 0.4, 0.6)) for number in range(1, 5)]
-    assert due(*done).is_empty
+    assert due(*done) == Plan([], [], 0)
 
 
 def test_the_best_was_neither_pruned_nor_ended_early() -> None:

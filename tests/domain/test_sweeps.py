@@ -207,7 +207,10 @@ def test_names_stay_short_and_different() -> None:
         ({"random": {RATE: {"low": 0.1}}, "count": 2}, f"sweep.random.{RATE}.high: is missing."),
         ({"random": {RATE: {"low": 0.1, "hihg": 1}}, "count": 2}, "Did you mean 'high'?"),
         ({"random": {HEADS: {"low": 0.1, "high": 0.9, "integer": True}}, "count": 2}, "has no whole number"),
-        ({"random": {RATE: {"low": 0.1, "high": 1, "log": True, "step": 0.1}}, "count": 2}, "both log and step"),
+        (
+            {"random": {RATE: {"low": 0.1, "high": 1, "log": True, "step": 0.1}}, "count": 2},
+            "both log and step",
+        ),
         ({"random": {RATE: {"low": 0.1, "high": 1, "step": 2}}, "count": 2}, "in steps of 2"),
         ({"seds": 2}, "sweep.seds: unknown field. Did you mean 'seeds'?"),
     ],

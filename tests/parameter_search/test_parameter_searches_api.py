@@ -97,7 +97,9 @@ def test_the_form_starts_a_search_and_goes_to_its_page(
 ) -> None:
     pytest.importorskip("optuna")
     typed = form | ROW | {"sweep.count": "3", "sweep.seeds": "2", "sweep.objective": "accuracy/exact:max"}
-    assert "Up to 6 runs 3 trials × 2 seeds" in text_of(page_client.post("/runs/new/preview", data=typed).text)
+    assert "Up to 6 runs 3 trials × 2 seeds" in text_of(
+        page_client.post("/runs/new/preview", data=typed).text
+    )
     answer = page_client.post("/runs/new", data=typed | {"action": "launch", "sweep.at_once": "2"})
     assert answer.status_code == 303
     group_id = answer.headers["location"].rpartition("/")[2]

@@ -105,7 +105,7 @@ def parse_search(raw: object) -> ParameterSearch:
 
 
 def invalid(*problems: FieldProblem) -> InvalidInput:
-    """A refusal of the search, which names its fields as `search.trials` and `search.fields.model.core.width`."""
+    """A refusal of the search, which names its fields as `search.trials` and `search.fields.PATH`."""
     return InvalidInput("The parameter search is not valid.", problems=problems)
 
 
@@ -115,9 +115,18 @@ def _problems_of_sweep(raw: Mapping[str, Any]) -> Iterator[FieldProblem]:
         hint = 'For example {"model.core.width": [64, 128]}.'
         yield FieldProblem("search.fields", "must name at least one field to vary.", hint)
         return
-    trials, seeds = (raw.get(name, ParameterSearch.model_fields[name].default) for name in ("trials", "seeds"))
-    if isinstance(trials, int) and isinstance(seeds, int) and trials > 0 < seeds and trials * seeds > MAX_RUNS:
-        message = f"makes up to {trials * seeds:,} runs ({trials} trials × {seeds} seeds); at most {MAX_RUNS}."
+    trials, seeds = (
+        raw.get(name, ParameterSearch.model_fields[name].default) for name in ("trials", "seeds")
+    )
+    if (
+        isinstance(trials, int)
+        and isinstance(seeds, int)
+        and trials > 0 < seeds
+        and trials * seeds > MAX_RUNS
+    ):
+        message = (
+            f"makes up to {trials * seeds:,} runs ({trials} trials × {seeds} seeds); at most {MAX_RUNS}."
+        )
         yield FieldProblem("search.trials", message, "Use fewer trials or fewer seeds.")
         return
     sweep = {_AS_IN_SWEEPS[name]: value for name, value in raw.items() if name in _AS_IN_SWEEPS}

@@ -18,7 +18,7 @@ TrialStatus = Literal["running", "complete", "pruned", "failed", "cancelled"]
 
 @dataclass(frozen=True)
 class Seed:
-    """One run of a trial. `value` is its objective once it has finished; None: it has none, as `cause` says."""
+    """One run of a trial. `value` is its objective once it has finished; None: `cause` says why not."""
 
     run_id: str | None  # None: it was deleted
     state: Literal["active", "finished", "failed", "cancelled"]
@@ -72,10 +72,6 @@ class Plan:
     endings: Sequence[Ending] = ()
     next_seeds: Sequence[int] = field(default=())  # trials whose next seed is due
     new_trials: int = 0
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.endings or self.next_seeds or self.new_trials)
 
 
 def best_of(
