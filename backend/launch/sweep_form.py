@@ -28,15 +28,9 @@ _ROW = re.compile(r"sweep\.(?:path|values)\.(\d{1,4})")
 Mode = Literal["grid", "random", "search"]  # search: a parameter search
 Planner = Callable[[ExperimentConfig, Sweep], tuple[Variation, ...]]
 SearchChecker = Callable[[ExperimentConfig, ParameterSearch], None]
-# Mode -> what its fields are called where they are refused, and an input -> the field of a parameter search.
+# Mode -> what its fields are called where they are refused.
 AXES: Mapping[str, str] = {"grid": "sweep.grid", "random": "sweep.random", "search": "search.fields"}
-OF_SEARCH = {
-    "seeds": "seeds",
-    "count": "trials",
-    "objective": "objective",
-    "at_once": "at_once",
-    "prune_from": "prune_from",
-}
+INPUTS = ("seeds", "count", "objective", "trials", "at_once", "prune_from")  # those that are no rows
 
 
 @dataclass(frozen=True)
@@ -60,6 +54,7 @@ class SweepForm:
     name: str = ""
     same_depth: bool = False
     objective: str = "pass@1"
+    trials: str = "20"
     at_once: str = "1"
     prune_from: str = ""
     rows: tuple[Row, ...] = ()
@@ -87,13 +82,12 @@ class SweepForm:
         return [
             each
             for each in self.problems
-            if each not in placed and not any(each in self.at(name) for name in OF_SEARCH)
+            if each not in placed and not any(each in self.at(name) for name in INPUTS)
         ]
 
     def at(self, name: str) -> list[FieldProblem]:
-        """The problems of an input that is no row: `seeds`, `count`, `objective` and so on."""
-        fields = (f"sweep.{name}", f"search.{OF_SEARCH[name]}")
-        return [each for each in self.problems if each.field in fields]
+        """The problems of one of `INPUTS`."""
+        return [each for each in self.problems if each.field in (f"sweep.{name}", f"search.{name}")]
 
 
 def read(typed: Mapping[str, str]) -> SweepForm:
@@ -107,6 +101,7 @@ def read(typed: Mapping[str, str]) -> SweepForm:
         name=_text(typed, "name"),
         same_depth=bool(_text(typed, "same_depth")),
         objective=_text(typed, "objective") or "pass@1",
+        trials=_text(typed, "trials") or "20",
         at_once=_text(typed, "at_once") or "1",
         prune_from=_text(typed, "prune_from"),
         rows=tuple(row for row in rows if row.path or row.values),
@@ -142,7 +137,7 @@ def _checked_search(form: SweepForm, config: ExperimentConfig | None, check: Sea
             {
                 "fields": _axes(form),
                 "objective": form.objective,
-                "trials": _number(form.count or "20"),
+                "trials": _number(form.trials),
                 "seeds": _number(form.seeds),
                 "at_once": _number(form.at_once),
                 "prune_from": _number(form.prune_from) if form.prune_from else None,

@@ -82,10 +82,10 @@ def test_a_wrong_search_is_refused(client: httpx.Client, body: dict[str, Any], f
 def test_a_wrong_search_of_the_form_is_refused_beside_its_inputs(
     page_client: httpx.Client, form: dict[str, str]
 ) -> None:
-    wrong = {"action": "launch", "sweep.values.0": "9..1", "sweep.objective": "pass@9", "sweep.count": "0"}
+    wrong = {"action": "launch", "sweep.values.0": "9..1", "sweep.objective": "pass@9", "sweep.trials": "0"}
     answer = page_client.post("/runs/new", data=form | ROW | wrong)
     assert answer.status_code == 422
-    for place in ("sweep-problem-0", "sweep-count-problem"):
+    for place in ("sweep-problem-0", "sweep-trials-problem"):
         found = re.search(rf'id="{place}"[^>]*>([^<]*)', answer.text)
         assert found
         assert found[1].strip()
@@ -96,7 +96,7 @@ def test_the_form_starts_a_search_and_goes_to_its_page(
     page_client: httpx.Client, form: dict[str, str], page_db: Engine
 ) -> None:
     pytest.importorskip("optuna")
-    typed = form | ROW | {"sweep.count": "3", "sweep.seeds": "2", "sweep.objective": "accuracy/exact:max"}
+    typed = form | ROW | {"sweep.trials": "3", "sweep.seeds": "2", "sweep.objective": "accuracy/exact:max"}
     assert "Up to 6 runs 3 trials × 2 seeds" in text_of(
         page_client.post("/runs/new/preview", data=typed).text
     )

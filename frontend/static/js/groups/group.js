@@ -5,13 +5,15 @@ import { followRuns, refresh, throttled } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
 
 const EVERY = 1500; // milliseconds between two looks at the server
+const SEARCH_EVERY = 5000; // the same, while a parameter search may add runs
 const group = document.getElementById("group");
 const renew = throttled(() => attempt(refresh), EVERY);
 
 const isOurs = (id) => group.querySelector(`a[href="/runs/${id}"]`) !== null;
-// The runs of a parameter search that are new are not on the page yet.
-const searches = () => group.querySelector(".parameter-search [data-ask$=stop]") !== null;
-followRuns(({ id }) => (isOurs(id) || searches()) && renew(), renew);
+followRuns(({ id }) => isOurs(id) && renew(), renew);
+// New trials and what became of old ones: no event of a run on the page says so.
+const searches = () => group.querySelector(".parameter-search[data-open]") !== null;
+setInterval(() => !document.hidden && searches() && renew(), SEARCH_EVERY);
 
 group.addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -66,7 +66,7 @@ export class SweepSection {
   arrange() {
     const rows = this.rows.length > 0;
     const search = rows && this.mode === "search";
-    const shown = { rows, search, sweep: rows && !search, draws: rows && this.mode !== "grid", asked: this.asked };
+    const shown = { rows, search, sweep: rows && !search, random: rows && this.mode === "random", asked: this.asked };
     for (const part of this.root.querySelectorAll("[data-sweep-when]")) part.classList.toggle("is-off", !shown[part.dataset.sweepWhen]);
   }
 
