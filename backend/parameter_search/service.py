@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -149,11 +149,10 @@ def of_group(session: Session, group_id: str) -> ParameterSearchView | None:
     cause = found.row.cause
     if found.row.status == "running" and not asking.is_installed():
         cause = f"{asking.NOT_INSTALLED} No trial is added until it is. {asking.HOW_TO_INSTALL}"
-    status: SearchStatus = found.row.status  # type: ignore[assignment] # written here alone
     return ParameterSearchView(
         id=group_id,
         name=group.name,
-        status=status,
+        status=cast(SearchStatus, found.row.status),
         cause=cause,
         definition=search,
         better=search.better,
@@ -235,6 +234,7 @@ def step(session: Session, group_id: str, revision: int, asked: Sequence[Configu
             queued += _queue_seed(session, found, number)
         for values in (asked or ())[: due.new_trials]:
             queued += _start_trial(session, found, values)
+    session.flush()
     now = standing.load(session, group_id)
     if now and _is_over(now, asked):
         _change(row, "finished", ALL_TRIED if len(now.trials) < now.search.trials else "")
@@ -302,11 +302,8 @@ def _queue_seed(session: Session, found: Standing, number: int) -> list[str]:
         check_names(session, config)
     except InvalidInput as error:
         said = "; ".join(map(str, error.problems)) or error.message
-        row.status, row.reason, row.ended_at = (
-            "failed",
-            f"The configuration is not valid: {said}",
-            time.time(),
-        )
+        row.status, row.ended_at = "failed", time.time()
+        row.reason = f"The configuration is not valid: {said}"
         return []
     run = runs.new_run(
         config,

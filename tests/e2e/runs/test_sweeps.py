@@ -64,13 +64,13 @@ def test_a_parameter_search_has_inputs_of_its_own_and_says_what_is_wrong(page: P
     row = page.get_by_role("group", name="Swept field")
     row.get_by_label("Field", exact=True).fill("optimisation.learning_rate")
     row.get_by_label("Values").fill("1e-4..1e-2:log")
-    expect(page.get_by_label("Objective", exact=True)).to_be_hidden()
+    expect(page.get_by_label("Objective of the search")).to_be_hidden()
     page.locator("#section-sweep").get_by_role("radio", name="parameter search").check()
     expect(page.get_by_label("Number of draws")).to_be_hidden()
 
-    page.get_by_label("Objective", exact=True).fill("accuracy/tokn")
+    page.get_by_label("Objective of the search").fill("accuracy/tokn")
     expect(page.locator("#sweep-objective-problem")).to_contain_text("did you mean 'accuracy/token'?")
-    expect(page.get_by_label("Objective", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Objective of the search")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Number of trials").fill("0")
     expect(page.locator("#sweep-trials-problem")).to_contain_text("not 0")
 
