@@ -41,18 +41,20 @@ def experiment_of(
 
 
 def check_fields(config: ExperimentConfig, search: ParameterSearch) -> None:
-    """InvalidInput where a path is no field, or a choice or an end of a range is no value of it."""
+    """InvalidInput where a path is no field, or a choice or an end of a range is no value of it. What does not
+    go together with the rest of the config is left to the trials: their other fields may differ, too."""
     base, problems = config.model_dump(mode="json"), []
     for path, axis in search.fields.items():
         for value in _ends(axis, path):
             try:
                 _with(base, {path: value})
             except InvalidConfig as error:
-                problem = error.problems[0]
-                where = "" if problem.field == path else f"{problem.field} "
-                message = f"{shown(value)}: {where}{problem.message}"
-                problems.append(FieldProblem(f"search.fields.{path}", message, problem.hint))
-                break
+                own = [each for each in error.problems if f"{each.field}.".startswith(f"{path}.")]
+                if own:
+                    where = "" if own[0].field == path else f"{own[0].field} "
+                    message = f"{shown(value)}: {where}{own[0].message}"
+                    problems.append(FieldProblem(f"search.fields.{path}", message, own[0].hint))
+                    break
     if config.seed + search.seeds - 1 > LAST_SEED:
         message = f"count up from {config.seed} past the largest seed."
         problems.append(FieldProblem("search.seeds", message, "Lower the config's seed."))
