@@ -41,8 +41,10 @@ def experiment_of(
 
 
 def check_fields(config: ExperimentConfig, search: ParameterSearch) -> None:
-    """InvalidInput where a path is no field, or a choice or an end of a range is no value of it. What does not
-    go together with the rest of the config is left to the trials: their other fields may differ, too."""
+    """InvalidInput where a path is no field, or a choice or an end of a range is no value of it.
+
+    What does not go together with the rest of the config is left to the trials: other fields may differ, too.
+    """
     base, problems = config.model_dump(mode="json"), []
     for path, axis in search.fields.items():
         for value in _ends(axis, path):
