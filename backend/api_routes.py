@@ -23,6 +23,7 @@ from backend.lab import search_api as search
 from backend.lab import storage_api as storage
 from backend.launch import api as configs
 from backend.operations import api as figures
+from backend.parameter_search import api as searches
 from backend.people import api as people
 from backend.people import sessions_api as sessions
 from backend.queue import api as queue
@@ -44,6 +45,7 @@ V1 = (
     provenance,
     checkpoints,
     groups,
+    searches,
     compare,
     series,
     external,

@@ -31,12 +31,15 @@ from backend.lab.readiness import Parts, checks
 from backend.lifecycle.intake import Intake
 from backend.metrics.compactor import Compactor
 from backend.page_routes import ROUTES as PAGE_ROUTES
+from backend.parameter_search import service as searches
 from backend.people.auth import Authentication
 from backend.people.streams import still_valid
+from backend.queue import dispatch
 from backend.queue import sweep as queue_sweep
 from backend.run_page import series_api
 from backend.settings import Settings
 from backend.subscriptions.delivery import Deliverer
+from backend.web import notify
 from backend.web.assets import ADDRESSES as ASSETS
 from backend.web.assets import prepare as prepare_assets
 from backend.web.assets import serve as serve_assets
@@ -57,6 +60,7 @@ log = logging.getLogger(__name__)
 PACKED_BYTES = 1400  # what fits into one packet anyway is sent as it is
 SWEEP_EVERY = 10.0  # seconds
 DELIVER_EVERY = 5.0  # seconds between two looks for what is to be sent
+SEARCH_EVERY = 3.0  # seconds between two looks at what parameter searches have to do
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -109,6 +113,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ending = asyncio.create_task(_end_streams(app.state.stopping, live))
     preparing = asyncio.create_task(run_sync(prepare_assets))
     delivering = asyncio.create_task(_deliver_until(app.state.stopping, engine, app.state.settings))
+    searching = asyncio.create_task(_search_until(app.state.stopping, engine))
     try:
         with _told_of_signals(app.state.stopping):
             yield
@@ -118,6 +123,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await live.close()
         await sweeping
         await delivering
+        await searching
         await preparing
         await run_sync(intake.close)
         await run_sync(compactor.close)
@@ -167,6 +173,27 @@ async def _deliver_until(stopping: asyncio.Event, engine: Engine, settings: Sett
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), DELIVER_EVERY)
     await run_sync(deliverer.close)
+
+
+async def _search_until(stopping: asyncio.Event, engine: Engine) -> None:
+    """Take the next steps of parameter searches, beside the sweep: workers need not know of them."""
+    while not stopping.is_set():
+        try:
+            done = await run_sync(searches.advance, engine)
+            await run_sync(_tell, done)
+        except Unavailable as error:
+            log.warning("Parameter searches wait for the database: %s", error)
+        except Exception:
+            log.exception("parameter searches were not continued")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), SEARCH_EVERY)
+
+
+def _tell(done: searches.Step) -> None:
+    """Send the new runs of parameter searches, and tell open pages."""
+    if changed := [*done.queued, *done.stopped]:
+        notify.changed(*changed)
+    dispatch.send_all(done.queued)
 
 
 def sweep(engine: Engine, outage: queue_sweep.Outage) -> None:

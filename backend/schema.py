@@ -8,6 +8,7 @@ from backend.dashboards.tables import Dashboard, DashboardShare
 from backend.data.tables import Task, TaskSet
 from backend.keeping.tables import CheckpointAlias, DashboardRun
 from backend.metrics.tables import RunCursor, Segment, Series, Tile
+from backend.parameter_search.tables import SearchRow, TrialRow, TrialRun
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
 from backend.runs.group_tables import RunGroup
 from backend.runs.tables import Alarm, Checkpoint, LogLine, Provenance, Run, RunEvent, TrainedOn
@@ -50,6 +51,7 @@ __all__ = [
     "RunEvent",
     "RunGroup",
     "SavedView",
+    "SearchRow",
     "Segment",
     "SequentialComparison",
     "Series",
@@ -58,5 +60,7 @@ __all__ = [
     "TaskSet",
     "Tile",
     "TrainedOn",
+    "TrialRow",
+    "TrialRun",
     "Worker",
 ]

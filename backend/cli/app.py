@@ -21,6 +21,7 @@ from backend.lab import cli as storage
 from backend.launch import cli as config
 from backend.metrics import cli as metrics
 from backend.operations import cli as operations
+from backend.parameter_search import cli as search
 from backend.people import cli as people
 from backend.people import login_cli as login
 from backend.people import token_cli as token
@@ -84,6 +85,7 @@ app.command()(work.train)
 app.command()(work.sync)
 app.command("import", context_settings=_PASS_ON, add_help_option=False)(work.import_runs)
 app.command()(sweep.sweep)
+app.add_typer(search.app, name="parameter-search")
 app.command()(evaluation.evaluate)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.checkpoint)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.control)

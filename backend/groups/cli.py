@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -52,7 +52,7 @@ def sweep(
     At most 256 runs at once; nothing is queued if one of them is not valid.
     """
     from backend.domain.config.files import read_experiment
-    from backend.domain.sweeps import parse_sweep
+    from backend.domain.sweeps import parse_sweep, read_axes
     from backend.groups import api
     from backend.kit.errors import FieldProblem, InvalidInput
     from backend.terminal.calls import call
@@ -61,7 +61,7 @@ def sweep(
     asked = parse_sweep(
         {"seeds": seeds, "draw_seed": draw_seed, "same_depth": same_depth}
         | ({"count": count} if count is not None else {})
-        | {"grid": _axes("grid", grid), "random": _axes("random", random)}
+        | {"grid": read_axes("grid", "--grid", grid), "random": read_axes("random", "--random", random)}
     )
     body = api.NewGroup(
         sweep=asked.model_dump(mode="json"),
@@ -82,26 +82,6 @@ def sweep(
     print(f"Queued {counted(len(group.runs), 'run')} as group {group.id}: {group.name}.")
     _warn(group.also_differs)
     print(f"Watch them: etrm runs --filter 'group == \"{group.id}\"'")
-
-
-def _axes(kind: Literal["grid", "random"], written: list[str] | None) -> dict[str, Any]:
-    """Path -> values or range, of every such option."""
-    from backend.domain.sweeps import read_axis
-    from backend.kit.problems import invalid
-
-    axes: dict[str, Any] = {}
-    for each in written or []:
-        path, equals, text = each.partition("=")
-        path, message = path.strip(), ""
-        if not equals or not path:
-            message = f"'{each}' gives a field no values."
-        elif path in axes:
-            message = f"{path} is given twice."
-        if message:
-            hint = "Write each field once: PATH=VALUE,VALUE."
-            raise invalid("The sweep is not valid.", f"--{kind}", message, hint)
-        axes[path] = read_axis(kind, path, text)
-    return axes
 
 
 def _warn(confounds: Sequence[Confound]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.groups.views import GroupView
+from backend.parameter_search.chart import BestSoFar
+from backend.parameter_search.views import ParameterSearchView
 from backend.web.contexts import Context
 
 
@@ -17,6 +19,8 @@ class GroupPage(Context):
     page = "group"
 
     group: GroupView
+    search: ParameterSearchView | None  # where a parameter search chose the configurations
+    progress: BestSoFar | None  # its chart, once a trial has a value
 
     @property
     def page_title(self) -> str:

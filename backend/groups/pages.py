@@ -10,6 +10,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from backend.db.session import reading_scope, session_scope
 from backend.groups import service as groups
 from backend.groups.contexts import GroupPage
+from backend.parameter_search import chart
+from backend.parameter_search import service as searches
 from backend.web.deps import Database, GroupId, announce
 from backend.web.rendering import render
 from backend.web.routing import EDITOR, VIEWER, Router
@@ -21,7 +23,9 @@ router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 def group_page(group_id: GroupId, engine: Database) -> HTMLResponse:
     """What was swept, and what came of it over the seeds."""
     with reading_scope(engine) as session:
-        return render(GroupPage(groups.get(session, group_id)))
+        search = searches.of_group(session, group_id)
+        progress = chart.drawn(search) if search else None
+        return render(GroupPage(groups.get(session, group_id), search, progress))
 
 
 @router.post("/groups/{group_id}/cancel")
@@ -30,4 +34,20 @@ def cancel(group_id: GroupId, engine: Database) -> Response:
     with session_scope(engine) as session:
         group = groups.cancel(session, group_id)
     announce(*(run.id for run in group.runs))
+    return RedirectResponse(f"/groups/{group_id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/groups/{group_id}/stop")
+def stop(group_id: GroupId, engine: Database) -> Response:
+    """Add no further run to a parameter search, for a browser without script."""
+    with session_scope(engine) as session:
+        searches.stop(session, group_id)
+    return RedirectResponse(f"/groups/{group_id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/groups/{group_id}/continue")
+def resume(group_id: GroupId, engine: Database) -> Response:
+    """Continue a parameter search that was stopped, for a browser without script."""
+    with session_scope(engine) as session:
+        searches.resume(session, group_id)
     return RedirectResponse(f"/groups/{group_id}", HTTPStatus.SEE_OTHER)

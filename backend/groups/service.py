@@ -23,6 +23,7 @@ from backend.kit.text import trimmed
 from backend.lifecycle import limits
 from backend.lifecycle import service as runs
 from backend.lifecycle.input import MAX_NAME_LENGTH, check_names, checked_project, hold_starts
+from backend.parameter_search import service as searches
 from backend.people import service as accounts
 from backend.run_view import learning
 from backend.run_view.facts import Facts
@@ -118,8 +119,10 @@ def summary(session: Session, group_id: str) -> GroupSummary | None:
 
 
 def cancel(session: Session, group_id: str) -> GroupView:
-    """Stop every run that is not over: a queued one at once, a running one as soon as its process is gone."""
+    """Stop every run that is not over: a queued one at once, a running one as soon as its process is gone.
+    A parameter search adds no further ones."""
     group, stopped = _row(session, group_id), 0
+    searches.stop_if_any(session, group_id)
     for run in rows.runs_of(session, group_id):
         if not RunStatus(run.status).is_over:
             with suppress(Conflict):  # it ended this moment

@@ -21,6 +21,7 @@ from backend.domain import metrics
 from backend.domain.config.presets import PRESETS, Preset
 from backend.domain.config.problems import apply_overrides, parse_experiment, parse_json
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.parameter_search import ParameterSearch
 from backend.domain.retention import REF
 from backend.domain.sweeps import Sweep, sweepable
 from backend.groups import service as groups
@@ -35,6 +36,7 @@ from backend.launch.forms import Json
 from backend.launch.sweep_form import SweepForm
 from backend.lifecycle import input as run_input
 from backend.lifecycle import service as runs
+from backend.parameter_search import service as searches
 from backend.queue import dispatch
 from backend.queue import wait as queue_wait
 from backend.run_view import estimates
@@ -119,11 +121,13 @@ def launch(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)]) 
         except InvalidInput as error:
             refused = replace(draft, problems=error.problems)
             return _page(session, start, refused, HTTPStatus.UNPROCESSABLE_ENTITY)
-        asked = sweep_form.checked(draft.sweep, config, partial(groups.planned, session))
+        asked = _checked(session, draft.sweep, config)
         if asked.problems:
             return _page(session, start, draft, HTTPStatus.UNPROCESSABLE_ENTITY)
     parent_id = start.parent.id if start.parent else None
     try:
+        if asked.search:
+            return _launch_search(engine, config, asked.search, asked.name, parent_id, draft.project)
         if asked.sweep:
             return _launch_group(engine, config, asked.sweep, asked.name, parent_id, draft.project)
         with session_scope(engine) as session:
@@ -157,6 +161,21 @@ def _launch_group(
     return RedirectResponse(f"/?{query}", HTTPStatus.SEE_OTHER)
 
 
+def _launch_search(
+    engine: Engine,
+    config: ExperimentConfig,
+    search: ParameterSearch,
+    name: str,
+    parent_id: str | None,
+    project: str,
+) -> Response:
+    """Start a parameter search, and go to its page."""
+    with session_scope(engine) as session:
+        group_id = searches.create(session, config, search, name, parent_id, project).id
+    announce()
+    return RedirectResponse(f"/groups/{group_id}", HTTPStatus.SEE_OTHER)
+
+
 def _draft(typed: Mapping[str, str]) -> Draft:
     """What was sent, as it stands in the form."""
     as_json = typed.get("mode") == "json"
@@ -177,8 +196,14 @@ def _sweep(session: Session, draft: Draft) -> SweepForm:
     try:
         config = _config(session, draft)
     except InvalidConfig:
-        return sweep_form.checked(draft.sweep, None, partial(groups.planned, session))
-    return sweep_form.checked(draft.sweep, config, partial(groups.planned, session))
+        return _checked(session, draft.sweep, None)
+    return _checked(session, draft.sweep, config)
+
+
+def _checked(session: Session, form: SweepForm, config: ExperimentConfig | None) -> SweepForm:
+    return sweep_form.checked(
+        form, config, partial(groups.planned, session), partial(searches.check, session)
+    )
 
 
 def _start(session: Session, preset: str, parent_id: str | None) -> Start:

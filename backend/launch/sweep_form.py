@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.parameter_search import ParameterSearch, parse_search
 from backend.domain.sweeps import (
     Confound,
     Sweep,
@@ -18,14 +19,18 @@ from backend.domain.sweeps import (
     sweepable,
     value_at,
 )
-from backend.kit.errors import FieldProblem, InvalidInput
+from backend.kit.errors import Conflict, FieldProblem, InvalidInput
 from backend.launch.form_values import shown
 
 NAMES_SHOWN = 6
 _ROW = re.compile(r"sweep\.(?:path|values)\.(\d{1,4})")
 
-Mode = Literal["grid", "random"]
+Mode = Literal["grid", "random", "search"]  # search: a parameter search
 Planner = Callable[[ExperimentConfig, Sweep], tuple[Variation, ...]]
+SearchChecker = Callable[[ExperimentConfig, ParameterSearch], None]
+# Mode -> what its fields are called where they are refused.
+AXES: Mapping[str, str] = {"grid": "sweep.grid", "random": "sweep.random", "search": "search.fields"}
+INPUTS = ("seeds", "count", "objective", "trials", "at_once", "prune_from")  # those that are no rows
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,13 @@ class SweepForm:
     count: str = ""
     name: str = ""
     same_depth: bool = False
+    objective: str = "pass@1"
+    trials: str = "20"
+    at_once: str = "1"
+    prune_from: str = ""
     rows: tuple[Row, ...] = ()
-    sweep: Sweep | None = None  # None: one run of the config
+    sweep: Sweep | None = None  # None: one run of the config, or a parameter search
+    search: ParameterSearch | None = None
     problems: tuple[FieldProblem, ...] = ()
     runs: tuple[str, ...] = field(default=())  # the names of the first
     size: int = 1  # number of runs; 0 while something is wrong
@@ -72,12 +82,12 @@ class SweepForm:
         return [
             each
             for each in self.problems
-            if each not in placed and each.field not in ("sweep.seeds", "sweep.count")
+            if each not in placed and not any(each in self.at(name) for name in INPUTS)
         ]
 
     def at(self, name: str) -> list[FieldProblem]:
-        """The problems of `seeds` or `count`."""
-        return [each for each in self.problems if each.field == f"sweep.{name}"]
+        """The problems of one of `INPUTS`."""
+        return [each for each in self.problems if each.field in (f"sweep.{name}", f"search.{name}")]
 
 
 def read(typed: Mapping[str, str]) -> SweepForm:
@@ -86,19 +96,28 @@ def read(typed: Mapping[str, str]) -> SweepForm:
     rows = [Row(i, _text(typed, f"path.{i}"), _text(typed, f"values.{i}")) for i in numbers]
     return SweepForm(
         seeds=_text(typed, "seeds") or "1",
-        mode="random" if _text(typed, "mode") == "random" else "grid",
+        mode=_MODES.get(_text(typed, "mode"), "grid"),
         count=_text(typed, "count"),
         name=_text(typed, "name"),
         same_depth=bool(_text(typed, "same_depth")),
+        objective=_text(typed, "objective") or "pass@1",
+        trials=_text(typed, "trials") or "20",
+        at_once=_text(typed, "at_once") or "1",
+        prune_from=_text(typed, "prune_from"),
         rows=tuple(row for row in rows if row.path or row.values),
     )
 
 
-def checked(form: SweepForm, config: ExperimentConfig | None, plan: Planner) -> SweepForm:
-    """The form with what it means for a config (None: one that is not valid), by what `plan` says."""
+def checked(
+    form: SweepForm, config: ExperimentConfig | None, plan: Planner, check: SearchChecker
+) -> SweepForm:
+    """The form with what it means for a config (None: one that is not valid), by what `plan` says, or `check`
+    of a parameter search."""
     form = _explained(form, config)
     if not form.asked:
         return form
+    if form.mode == "search" and form.rows:
+        return _checked_search(form, config, check)
     try:
         sweep = parse_sweep(_raw(form))
         planned = plan(config, sweep) if config else ()
@@ -107,6 +126,30 @@ def checked(form: SweepForm, config: ExperimentConfig | None, plan: Planner) -> 
     names = tuple(each.config.name for each in planned[:NAMES_SHOWN])
     also = tuple(confounds([each.config.model_dump(mode="json") for each in planned], sweep))
     return replace(form, sweep=sweep, runs=names, size=len(planned), confounds=also)
+
+
+_MODES: Mapping[str, Mode] = {"random": "random", "search": "search"}
+
+
+def _checked_search(form: SweepForm, config: ExperimentConfig | None, check: SearchChecker) -> SweepForm:
+    try:
+        search = parse_search(
+            {
+                "fields": _axes(form),
+                "objective": form.objective,
+                "trials": _number(form.trials),
+                "seeds": _number(form.seeds),
+                "at_once": _number(form.at_once),
+                "prune_from": _number(form.prune_from) if form.prune_from else None,
+            }
+        )
+        if config:
+            check(config, search)
+    except InvalidInput as error:
+        return _with_problems(form, error.problems)
+    except Conflict as error:  # Optuna is not installed
+        return _with_problems(form, [FieldProblem("sweep.mode", error.message, error.hint)])
+    return replace(form, search=search, size=search.runs if config else 0)
 
 
 def _text(typed: Mapping[str, str], name: str) -> str:
@@ -128,17 +171,30 @@ def _about(path: str, values: Mapping[str, Any]) -> str:
 
 def _raw(form: SweepForm) -> dict[str, Any]:
     """The sweep as JSON; InvalidInput with everything that cannot be read."""
+    axes, mode = _axes(form), "random" if form.mode == "random" else "grid"
+    raw: dict[str, Any] = {"seeds": _number(form.seeds), "same_depth": form.same_depth, mode: axes}
+    return raw | ({"count": _number(form.count)} if form.mode == "random" and axes and form.count else {})
+
+
+def _axes(form: SweepForm) -> dict[str, Any]:
+    """Path -> values or range; InvalidInput as `_raw`."""
     problems = list(_unreadable(form))
     axes: dict[str, Any] = {}
     for row in form.rows:
         try:
-            axes[row.path] = read_axis(form.mode, row.path, row.values)
+            axes[row.path] = read_axis("grid" if form.mode == "grid" else "random", row.path, row.values)
         except InvalidInput as error:
-            problems += error.problems
+            problems += [_of_mode(each, form) for each in error.problems]
     if problems:
         raise InvalidInput("The sweep is not valid.", problems=problems)
-    raw: dict[str, Any] = {"seeds": _number(form.seeds), "same_depth": form.same_depth, form.mode: axes}
-    return raw | ({"count": _number(form.count)} if form.mode == "random" and axes and form.count else {})
+    return axes
+
+
+def _of_mode(problem: FieldProblem, form: SweepForm) -> FieldProblem:
+    """A problem of a value, at the field of a parameter search where the form describes one."""
+    if form.mode != "search":
+        return problem
+    return replace(problem, field=problem.field.replace(AXES["random"], AXES["search"], 1))
 
 
 def _unreadable(form: SweepForm) -> Iterator[FieldProblem]:
@@ -146,11 +202,11 @@ def _unreadable(form: SweepForm) -> Iterator[FieldProblem]:
     for row in form.rows:
         if not row.path:
             yield FieldProblem(
-                f"sweep.{form.mode}.", "these values need a field.", "Choose one from the list."
+                f"{AXES[form.mode]}.", "these values need a field.", "Choose one from the list."
             )
         elif row.path in seen:
             message, hint = "is swept twice.", "Put all its values into one line."
-            yield FieldProblem(f"sweep.{form.mode}.{row.path}", message, hint)
+            yield FieldProblem(f"{AXES[form.mode]}.{row.path}", message, hint)
         seen.add(row.path)
 
 
@@ -164,8 +220,8 @@ def _with_problems(form: SweepForm, problems: Sequence[FieldProblem]) -> SweepFo
 
 
 def _of_row(row: Row, form: SweepForm, problems: Sequence[FieldProblem]) -> Iterator[FieldProblem]:
-    own = f"sweep.{form.mode}.{row.path}"
-    others = [f"sweep.{form.mode}.{each.path}" for each in form.rows]
+    own = f"{AXES[form.mode]}.{row.path}"
+    others = [f"{AXES[form.mode]}.{each.path}" for each in form.rows]
     for problem in problems:
         at = max((each for each in others if f"{problem.field}.".startswith(f"{each}.")), key=len, default="")
         if at == own:

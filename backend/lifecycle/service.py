@@ -130,16 +130,18 @@ def request_cancel(session: Session, run_id: str) -> RunView:
     return get(session, run_id)
 
 
-def stop(session: Session, run: Run) -> bool:
-    """As `request_cancel`, for a run at hand, unrecorded; False if it was being cancelled already."""
+def stop(session: Session, run: Run, reason: str = "") -> bool:
+    """As `request_cancel`, for a run at hand, unrecorded; False if it was being cancelled already. `reason`:
+    why the lab itself stops it, which becomes its cause; empty: a person asked."""
     waiting = LOGGING if run.origin == "external" else (RunStatus.QUEUED,)
-    text, cause = "Cancelled by the user.", "cancelled by the user"
-    by = {"status_cause": cause, "data": audit.actor()}
+    text = f"Cancelled: {reason}" if reason else "Cancelled by the user."
+    data = {events.REASON: reason} if reason else audit.actor()
+    by = {"status_cause": reason or events.BY_USER, "data": data}
     if end(session, run.id, waiting, RunStatus.CANCELLED, text, run.origin, **by):
         return True
-    text = "The user requested cancellation."
+    text = f"Stops: {reason}" if reason else "The user requested cancellation."
     cancelling = RunStatus.CANCELLING
-    if transition_run(session, run.id, (RunStatus.RUNNING,), cancelling, text, data=audit.actor()):
+    if transition_run(session, run.id, (RunStatus.RUNNING,), cancelling, text, data=data):
         return True
     now = row_of(session, run.id)
     if now.status != RunStatus.CANCELLING:

@@ -19,6 +19,7 @@ from backend.domain.alerts import Event
 from backend.hypothesis import service as hypotheses
 from backend.kit.format import worker_name
 from backend.lifecycle import end as run_end
+from backend.runs import events
 from backend.runs import journal_queries as journal
 from backend.runs import order_queries as queue_order
 from backend.runs import queries as runs
@@ -103,8 +104,8 @@ def fail(session: Session, held: Claim, cause: str, traceback: str) -> RunStatus
 
 
 def cancelled(session: Session, held: Claim) -> RunStatus | None:
-    """The user's cancel is carried out. Called only once no process of the run is left."""
-    return _end(session, held, RunStatus.CANCELLED, "cancelled by the user")
+    """The cancel that somebody asked for is carried out. Called only once no process of the run is left."""
+    return _end(session, held, RunStatus.CANCELLED, events.why_cancelled(session, held.run_id))
 
 
 def release(session: Session, held: Claim, cause: str) -> RunStatus | None:

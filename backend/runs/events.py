@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from backend.runs import journal_queries as journal
+from backend.runs.status import RunStatus
 from backend.runs.tables import RunEvent
+
+BY_USER = "cancelled by the user"
+REASON = "reason"  # why the lab itself cancels a run, in the data of that event
 
 add = journal.add_event
 
@@ -15,6 +19,12 @@ add = journal.add_event
 def list(session: Session, run_id: str, after_id: int = 0) -> Sequence[RunEvent]:
     """The run's events, oldest first; `after_id` is the cursor of those already known."""
     return journal.events_of(session, run_id, after_id)
+
+
+def why_cancelled(session: Session, run_id: str) -> str:
+    """Why a run that is being cancelled is: what the lab itself noted, or that a person asked."""
+    asked = journal.events_of_kinds(session, run_id, (RunStatus.CANCELLING,))
+    return str(asked[0].data.get(REASON) or BY_USER) if asked else BY_USER
 
 
 def trace_of(session: Session, run_id: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HOME = "backend/runs/transition.py"
 OTHERS = {
+    "backend/parameter_search/service.py",  # of searches and trials: running, stopped, complete, pruned, …
     "backend/sequential/service.py",  # its own status: running, decided, undecided, failed
     "backend/web/errors.py",  # the HTTP status of an answer
 }

@@ -22,6 +22,7 @@ from backend.runs.group_tables import RunGroup
 from tests.support.pages.forms import Form
 from tests.support.processes import Lab
 from tests.support.records.recorded import record_checkpoint, record_evaluation_job, record_run
+from tests.support.records.searched import record_search
 from tests.support.web import WebServer
 
 GOLDEN = Path(__file__).parents[1] / "golden/access.txt"
@@ -97,6 +98,10 @@ class Trying:
     def group(self) -> str:
         return self.made("/api/v1/groups", {"preset": "quick", "sweep": {"seeds": 2}})["id"]
 
+    def search(self, status: str = "running") -> str:
+        """A parameter search of which nothing is left to do, so that the server leaves it as it is."""
+        return record_search(self.database, status)
+
     def dashboard(self) -> str:
         return self.made("/api/v1/dashboards", {"name": fresh("board")})["slug"]
 
@@ -147,6 +152,11 @@ class Trying:
 
 def fresh(word: str) -> str:
     return f"{word}-{uuid4().hex[:8]}"
+
+
+def new_search() -> dict[str, object]:
+    pytest.importorskip("optuna")
+    return {"preset": "quick", "search": {"fields": {"model.core.width": [64, 128]}, "trials": 2, "seeds": 1}}
 
 
 Address = Callable[[Trying], str]
@@ -239,6 +249,15 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "POST /api/v1/groups/{group_id}/cancel": (
         sends("POST", lambda t: f"/api/v1/groups/{t.group()}/cancel"), "cancelled",
     ),
+    "POST /api/v1/parameter-searches": (
+        sends("POST", lambda _: "/api/v1/parameter-searches", lambda _: new_search()), "launched",
+    ),
+    "POST /api/v1/parameter-searches/{group_id}/stop": (
+        sends("POST", lambda t: f"/api/v1/parameter-searches/{t.search()}/stop"), "cancelled",
+    ),
+    "POST /api/v1/parameter-searches/{group_id}/continue": (
+        sends("POST", lambda t: f"/api/v1/parameter-searches/{t.search('stopped')}/continue"), "resumed",
+    ),
     "POST /api/v1/queue/{run_id}/move": (
         sends("POST", lambda t: f"/api/v1/queue/{t.run()}/move", {"position": 1}), "moved in the queue",
     ),
@@ -298,6 +317,10 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "POST /evaluations/{evaluation_id}/resume": (
         submits(lambda t: f"/evaluations/{t.cancelled()}/resume"), "resumed",
     ),
+    "POST /groups/{group_id}/stop": (submits(lambda t: f"/groups/{t.search()}/stop"), "cancelled"),
+    "POST /groups/{group_id}/continue": (
+        submits(lambda t: f"/groups/{t.search('stopped')}/continue"), "resumed",
+    ),
     "POST /groups/{group_id}/cancel": (submits(lambda t: f"/groups/{t.group()}/cancel"), "cancelled"),
     "POST /runs/new": (submits(lambda _: "/runs/new", Trying.launch_form), "launched"),
     "POST /runs/{run_id}/evaluate": (
@@ -353,6 +376,10 @@ def trying(client: httpx.Client, server: WebServer, database: Engine, lab: Lab) 
     with server.stranger(headers={"Origin": server.url}) as browser:
         assert browser.get(link, headers={"Accept": "text/html"}).status_code == 303
         yield Trying(browser, database, lab)
+    with reading_scope(database) as session:
+        groups = set(session.scalars(select(RunGroup.id))) - groups_before
+    for group in groups:
+        client.post(f"/api/v1/groups/{group}/cancel")  # a parameter search would add runs meanwhile
     made = runs(client) - runs_before
     for run in made:
         client.post(f"/api/v1/runs/{run}/cancel")

@@ -207,6 +207,11 @@ def test_names_stay_short_and_different() -> None:
         ({"random": {RATE: {"low": 0.1}}, "count": 2}, f"sweep.random.{RATE}.high: is missing."),
         ({"random": {RATE: {"low": 0.1, "hihg": 1}}, "count": 2}, "Did you mean 'high'?"),
         ({"random": {HEADS: {"low": 0.1, "high": 0.9, "integer": True}}, "count": 2}, "has no whole number"),
+        (
+            {"random": {RATE: {"low": 0.1, "high": 1, "log": True, "step": 0.1}}, "count": 2},
+            "both log and step",
+        ),
+        ({"random": {RATE: {"low": 0.1, "high": 1, "step": 2}}, "count": 2}, "in steps of 2"),
         ({"seds": 2}, "sweep.seds: unknown field. Did you mean 'seeds'?"),
     ],
 )
@@ -237,6 +242,7 @@ def test_seeds_past_the_largest_one_are_refused() -> None:
         ("random", "1e-4..1e-2:log", {"low": 1e-4, "high": 1e-2, "log": True}),
         ("random", " .5 .. 2 : integer : log ", {"low": 0.5, "high": 2, "log": True, "integer": True}),
         ("random", "-1..1", {"low": -1, "high": 1}),
+        ("random", "32..256:step=32", {"low": 32, "high": 256, "step": 32}),
         ("grid", "", []),
     ],
 )
@@ -250,8 +256,9 @@ def test_values_are_read_as_a_person_types_them(kind: Any, text: str, read: obje
         ("grid", "0.1..0.2", "is no list of values"),
         ("grid", "1..4:log", "needs a random sweep"),
         ("grid", "1..9999", "are 9,999 values"),
-        ("random", "1..2:lgo", "Known: log, integer."),
+        ("random", "1..2:lgo", "Known: log, step=NUMBER, integer."),
         ("random", "one..2", '"one" is no end of a range'),
+        ("random", "1..2:step=x", '"x" is no step of a range'),
     ],
 )
 def test_a_range_that_cannot_be_read_says_how_to_write_it(kind: Any, text: str, said: str) -> None:

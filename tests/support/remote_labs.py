@@ -27,6 +27,7 @@ from tests.support.records.recorded import (
     record_evaluation,
     record_run,
 )
+from tests.support.records.searched import record_search
 from tests.support.servers import started_lab
 from tests.support.web import WebServer
 
@@ -93,7 +94,7 @@ def furnished(server: WebServer, settings: Mapping[str, str], folder: Path) -> L
     labs.names = {
         "run": run, "other": other, "diverged": diverged, "bare": bare, "view": "'remote view'",
         "evaluation": str(results[0][0].id), "other_evaluation": str(results[1][0].id), "slug": slug,
-        "small": "remote-small",
+        "small": "remote-small", "search": record_search(engine, "stopped"),
     }  # fmt: skip
     return labs
 

@@ -28,6 +28,7 @@ from tests.support.records.recorded import (
     record_evaluation_job,
     record_run,
 )
+from tests.support.records.searched import record_search
 from tests.support.records.subscribed import subscribe
 from tests.support.remote_labs import TASK, Labs, ended, furnished
 from tests.support.web import WebServer
@@ -127,6 +128,11 @@ READING: Mapping[str, tuple[str, ...]] = {
         "data show generated/crossed/training t0000",
     ),
     "data leaks": ("data leaks {small} {small}", "data leaks {small} nosuch"),
+    "parameter-search show": (
+        "parameter-search show {search}",
+        "parameter-search show {search} --json",
+        "parameter-search show nosuchsear",
+    ),
     "view list": ("view list", "view list --json"),
     "alerts": ("alerts",),
     "people": ("people",),
@@ -142,6 +148,12 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
         "sweep quick --grid model.core.width=0 --dry-run",
         "sweep quick --seeds 300 --dry-run",
     ),
+    "parameter-search start": (
+        "parameter-search start quick --vary model.core.width=8..64:stp=8",
+        "parameter-search start quick --vary model.core.width=0..64 --trials 300",
+    ),
+    "parameter-search stop": ("parameter-search stop {running}", "parameter-search stop nosuchsear"),
+    "parameter-search continue": ("parameter-search continue {stopped}",),
     "evaluate": ("evaluate {ended} --no-follow --first 4", "evaluate nosuchrun1 --no-follow"),
     "runs archive": ("runs archive {queued} {ended}", "runs archive {queued} nosuchrun1"),
     "runs restore": ("runs restore {queued}",),
@@ -297,6 +309,8 @@ SUBJECTS: Mapping[str, Callable[[Labs], str]] = {
     "ended": lambda labs: ended(labs),
     "job": lambda labs: str(record_evaluation_job(labs.engine, ended(labs))),
     "cancelled": lambda labs: cancelled(labs),
+    "running": lambda labs: record_search(labs.engine),
+    "stopped": lambda labs: record_search(labs.engine, "stopped"),
     "new": lambda labs: f"new-{uuid4().hex[:8]}",
     "board": lambda labs: changed(labs, lambda session, name: dashboards.create(session, name, {})),
     "saved": lambda labs: changed(labs, lambda session, name: saved_views.save(session, name, "sort=seed")),

@@ -8,7 +8,7 @@ from backend.domain.sweeps.definition import MAX_RUNS, Span, Sweep, parse_sweep
 from backend.domain.sweeps.expansion import Variation, expand
 from backend.domain.sweeps.fields import SweepableField, sweepable
 from backend.domain.sweeps.labels import changes_of, sweep_label, value_at, variation_label
-from backend.domain.sweeps.text import read_axis
+from backend.domain.sweeps.text import read_axes, read_axis
 
 __all__ = [
     "MAX_RUNS",
@@ -21,6 +21,7 @@ __all__ = [
     "confounds",
     "expand",
     "parse_sweep",
+    "read_axes",
     "read_axis",
     "sweep_label",
     "sweepable",

@@ -28,11 +28,15 @@ class _Part(Model):
 
 
 class Span(_Part):
-    """Numbers from `low` to `high`, both included, all equally likely; with `log`, their logarithms are."""
+    """Numbers from `low` to `high`, both included, all equally likely; with `log`, their logarithms are.
+
+    With `step`, only `low` and what is whole steps above it.
+    """
 
     low: float
     high: float
     log: bool = False
+    step: float | None = Field(None, description="Between two values; null: any number.", examples=[16])
     integer: bool | None = Field(
         None, description="Whole numbers only; null: as the field itself demands.", examples=[True]
     )
@@ -163,6 +167,16 @@ def _rules_of_span(field: str, span: Span) -> Iterator[FieldProblem]:
     elif span.integer and math.ceil(span.low) > math.floor(span.high):
         message = f"has no whole number between {span.low:g} and {span.high:g}."
         yield FieldProblem(field, message, "Widen the range, or leave out integer.")
+    if span.step is not None:
+        yield from _rules_of_step(field, span, span.step)
+
+
+def _rules_of_step(field: str, span: Span, step: float) -> Iterator[FieldProblem]:
+    if span.log:
+        yield FieldProblem(field, "cannot have both log and step.", "Leave one of them out.")
+    elif not 0 < step <= span.high - span.low:
+        message = f"cannot go from {span.low:g} to {span.high:g} in steps of {step:g}."
+        yield FieldProblem(field, message, "Set a step above 0 that is not larger than the range.")
 
 
 def _rules_of_size(sweep: Sweep) -> Iterator[FieldProblem]:
@@ -206,7 +220,13 @@ def _bounds(steps: Sequence[str]) -> str:
     return f"{limits['ge']} to {limits['le']}"
 
 
-_MEMBERS = {"low": "a number", "high": "a number", "log": "true or false", "integer": "true or false"}
+_MEMBERS = {
+    "low": "a number",
+    "high": "a number",
+    "log": "true or false",
+    "step": "a number",
+    "integer": "true or false",
+}
 
 
 def _wanted(steps: Sequence[str]) -> str:

@@ -30,15 +30,31 @@ def _draw(axes: Mapping[str, Any], random: Random) -> dict[str, Any]:
     }
 
 
+def takes_whole(span: Span, path: str) -> bool:
+    """Whether only whole numbers of the span can be drawn for a path."""
+    return span.integer or (span.integer is None and is_whole(path))
+
+
+def rounded(span: Span, value: float) -> float:
+    """A number of the span in few digits."""
+    return min(span.high, max(span.low, float(f"{value:.{DIGITS}g}")))
+
+
 def _in_span(span: Span, path: str, share: float) -> float | int:
     """The number at `share` (0 to 1) of a span."""
-    if span.integer or (span.integer is None and is_whole(path)):
+    whole = takes_whole(span, path)
+    if span.step is not None:
+        low = math.ceil(span.low) if whole else span.low
+        step = max(1, round(span.step)) if whole else span.step
+        steps = math.floor((span.high - low) / step + 1e-9)
+        return low + min(steps, int(share * (steps + 1))) * step
+    if whole:
         return _whole(math.ceil(span.low), math.floor(span.high), span.log, share)
     if span.log:
         value = math.exp(math.log(span.low) + share * (math.log(span.high) - math.log(span.low)))
     else:
         value = span.low + share * (span.high - span.low)
-    return min(span.high, max(span.low, float(f"{value:.{DIGITS}g}")))
+    return rounded(span, value)
 
 
 def _whole(low: int, high: int, log: bool, share: float) -> int:

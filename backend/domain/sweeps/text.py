@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from backend.domain.config.messages import shown
@@ -12,12 +12,15 @@ from backend.domain.sweeps.definition import MAX_RUNS, invalid
 from backend.kit import json_text
 from backend.kit.errors import FieldProblem
 
-_RANGE = re.compile(r"(?P<low>[^\s.]\S*?|\.\S+?)\s*\.\.\s*(?P<high>[^\s:]+)\s*(?P<options>(?::\s*\w+\s*)*)")
+_RANGE = re.compile(
+    r"(?P<low>[^\s.]\S*?|\.\S+?)\s*\.\.\s*(?P<high>[^\s:]+)\s*"
+    r"(?P<options>(?::\s*\w+\s*(?:=\s*[^\s:]+\s*)?)*)"
+)
 _OPTIONS = ("log", "integer")
 
 
 def read_axis(kind: Literal["grid", "random"], path: str, text: str) -> Any:
-    """What `text` says for a path: values, or a range `low..high[:log][:integer]`; still unchecked JSON.
+    """What `text` says for a path: values, or a range `low..high[:log][:step=n][:integer]`; unchecked JSON.
 
     In a grid a range of whole numbers means each of them. InvalidInput says what cannot be read.
     """
@@ -27,12 +30,35 @@ def read_axis(kind: Literal["grid", "random"], path: str, text: str) -> Any:
         return list(_values(text))
     low, high = (_number(found[end], field) for end in ("low", "high"))
     options = [each.strip() for each in found["options"].split(":") if each.strip()]
+    axis: dict[str, Any] = {"low": low, "high": high}
     for option in options:
-        if option not in _OPTIONS:
-            raise invalid(FieldProblem(field, f"unknown option {shown(option)}.", "Known: log, integer."))
+        name, _, value = (part.strip() for part in option.partition("="))
+        if name == "step":
+            axis["step"] = _number(value, field, "no step")
+        elif option in _OPTIONS:
+            axis[option] = True
+        else:
+            known = "Known: log, step=NUMBER, integer."
+            raise invalid(FieldProblem(field, f"unknown option {shown(option)}.", known))
     if kind == "random":
-        return {"low": low, "high": high} | dict.fromkeys(options, True)
+        return axis
     return _each(low, high, options, field)
+
+
+def read_axes(kind: Literal["grid", "random"], option: str, written: Iterable[str] | None) -> dict[str, Any]:
+    """Path -> values or range, of every use of a command's option, each written PATH=VALUES."""
+    axes: dict[str, Any] = {}
+    for text in written or []:
+        path, equals, values = text.partition("=")
+        path, message = path.strip(), ""
+        if not equals or not path:
+            message = f"'{text}' gives a field no values."
+        elif path in axes:
+            message = f"{path} is given twice."
+        if message:
+            raise invalid(FieldProblem(option, message, "Write each field once: PATH=VALUE,VALUE."))
+        axes[path] = read_axis(kind, path, values)
+    return axes
 
 
 def _each(low: float, high: float, options: list[str], field: str) -> list[int]:
@@ -48,13 +74,14 @@ def _each(low: float, high: float, options: list[str], field: str) -> list[int]:
     return list(range(int(low), int(high) + 1))
 
 
-def _number(text: str, field: str) -> float:
+def _number(text: str, field: str, wrong: str = "no end") -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise invalid(FieldProblem(field, f"{shown(text)} is no end of a range.", "Write it as 1e-4..1e-2."))
+        hint = "Write it as 1e-4..1e-2 or 32..256:step=32."
+        raise invalid(FieldProblem(field, f"{shown(text)} is {wrong} of a range.", hint))
     return value
 
 

@@ -58,6 +58,23 @@ def test_two_seeds_of_two_values_are_typed_previewed_launched_and_cancelled(
     expect(page.get_by_role("button", name="unfinished")).to_have_count(0)
 
 
+def test_a_parameter_search_has_inputs_of_its_own_and_says_what_is_wrong(page: Page) -> None:
+    page.goto("/runs/new")
+    page.get_by_role("button", name="Sweep a field").click()
+    row = page.get_by_role("group", name="Swept field")
+    row.get_by_label("Field", exact=True).fill("optimisation.learning_rate")
+    row.get_by_label("Values").fill("1e-4..1e-2:log")
+    expect(page.get_by_label("Objective of the search")).to_be_hidden()
+    page.locator("#section-sweep").get_by_role("radio", name="parameter search").check()
+    expect(page.get_by_label("Number of draws")).to_be_hidden()
+
+    page.get_by_label("Objective of the search").fill("accuracy/tokn")
+    expect(page.locator("#sweep-objective-problem")).to_contain_text("did you mean 'accuracy/token'?")
+    expect(page.get_by_label("Objective of the search")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Number of trials").fill("0")
+    expect(page.locator("#sweep-trials-problem")).to_contain_text("not 0")
+
+
 def test_a_removed_field_leaves_one_plain_run(page: Page) -> None:
     page.goto("/runs/new")
     page.get_by_role("button", name="Sweep a field").click()

@@ -1,18 +1,31 @@
-// The page of a group: live, and cancelling all active runs.
+// The page of a group: live, cancelling all active runs, and stopping and continuing its parameter search.
 
 import { ask } from "../web/api.js";
 import { followRuns, refresh, throttled } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
 
 const EVERY = 1500; // milliseconds between two looks at the server
+const SEARCH_EVERY = 5000; // the same, while a parameter search may add runs
 const group = document.getElementById("group");
 const renew = throttled(() => attempt(refresh), EVERY);
 
 const isOurs = (id) => group.querySelector(`a[href="/runs/${id}"]`) !== null;
 followRuns(({ id }) => isOurs(id) && renew(), renew);
+// New trials and what became of old ones: no event of a run on the page says so.
+const searches = () => group.querySelector(".parameter-search[data-open]") !== null;
+setInterval(() => !document.hidden && searches() && renew(), SEARCH_EVERY);
 
 group.addEventListener("submit", async (event) => {
   event.preventDefault();
+  const { ask: address, done } = event.target.dataset;
+  if (address) {
+    await attempt(async () => {
+      await ask(address, { method: "POST" });
+      tell(done);
+      await refresh();
+    });
+    return;
+  }
   const text = "Queued runs are cancelled immediately, running ones as soon as their processes stop.";
   if (!(await confirm(`Cancel all active runs in ${group.dataset.name}?`, text, "Cancel the runs"))) return;
   await attempt(async () => {

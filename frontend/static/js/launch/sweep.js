@@ -26,6 +26,10 @@ export class SweepSection {
     return [...this.root.querySelectorAll("#sweep-rows > [data-sweep-row]")];
   }
 
+  get mode() {
+    return this.root.querySelector("[name='sweep.mode']:checked").value;
+  }
+
   get asked() {
     const seeds = this.root.querySelector("#sweep-seeds").value.trim();
     return !["", "1"].includes(seeds) || this.rows.length > 0;
@@ -58,10 +62,11 @@ export class SweepSection {
     this.soon();
   }
 
-  /** Show what matters: how to combine only with swept fields, draws only of a random sweep. */
+  /** Show what matters: how to combine only with swept fields, draws only where some are made. */
   arrange() {
-    const random = this.root.querySelector("[name='sweep.mode'][value=random]").checked;
-    const shown = { rows: this.rows.length > 0, random: random && this.rows.length > 0, asked: this.asked };
+    const rows = this.rows.length > 0;
+    const search = rows && this.mode === "search";
+    const shown = { rows, search, sweep: rows && !search, random: rows && this.mode === "random", asked: this.asked };
     for (const part of this.root.querySelectorAll("[data-sweep-when]")) part.classList.toggle("is-off", !shown[part.dataset.sweepWhen]);
   }
 
@@ -90,11 +95,16 @@ export class SweepSection {
     return size > 0;
   }
 
+  launchWords(size) {
+    if (size && this.rows.length > 0 && this.mode === "search") return "Start the parameter search";
+    return size > 1 ? `Launch ${size} runs` : "Launch run";
+  }
+
   show(fresh) {
     for (const note of fresh.querySelectorAll("[data-for]")) this.note(note.dataset.for, note.textContent.trim());
     fresh.querySelector("[hidden]").remove();
     const size = Number(fresh.dataset.size);
-    this.launch.textContent = size > 1 ? `Launch ${size} runs` : "Launch run";
+    this.launch.textContent = this.launchWords(size);
     const shown = this.root.querySelector("#sweep-preview");
     shown.dataset.size = size;
     shown.replaceChildren(...fresh.childNodes);

@@ -1,0 +1,1 @@
+"""Parameter searches: which configurations to try next, by what the earlier ones reached."""
