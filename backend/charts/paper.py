@@ -47,6 +47,8 @@ def curves_figure(
     figure = lines_figure(panel, shown, window)
     layout = figure["layout"]
     low, high = layout["xaxis"]["range"]
+    if window.axis == "wall":  # calendars end
+        low, high = scale.flat(*(min(max(end, 0.0), scale.LAST_MOMENT) for end in (low, high)))
     unit, suffix = _x_unit(window.axis, high)
     y_low, y_high = layout["yaxis"]["range"]
     data: list[tuple[str, str, float, float]] = []

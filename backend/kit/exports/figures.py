@@ -9,7 +9,6 @@ import importlib.util
 import io
 import logging
 import re
-import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -206,7 +205,7 @@ class _Parcel(io.RawIOBase):
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, time.localtime()[:6])
+    entry = zipfile.ZipInfo(name)  # of no date: the same figures are the same archive
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
     return entry
