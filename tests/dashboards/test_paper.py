@@ -1,4 +1,4 @@
-"""Dashboards and comparisons for a paper: every figure and table, what they rest on, and who may have them."""
+"""Dashboards and comparisons for a paper: figures, tables, what they rest on, and who may have them."""
 
 from __future__ import annotations
 
@@ -68,10 +68,17 @@ def paper(page_server: WebServer, board: str, tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.mktemp("paper")
     with page_server.client() as client:
         names = unpacked(client.get(f"/api/v1/dashboards/{board}/paper"), folder)
-    figures = {f"figures/{id_}-{width}in.{as_}" for id_ in ("tokens", "bars", "grids")
-               for width in ("3.5", "7") for as_ in ("pdf", "svg")}  # fmt: skip
-    tables = {f"tables/{id_}.{ending}" for id_ in ("results", "significance", "published", "encoder", "config")
-              for ending in ("tex", "typ", "md", "csv")}  # fmt: skip
+    figures = {
+        f"figures/{id_}-{width}in.{as_}"
+        for id_ in ("tokens", "bars", "grids")
+        for width in ("3.5", "7")
+        for as_ in ("pdf", "svg")
+    }
+    tables = {
+        f"tables/{id_}.{ending}"
+        for id_ in ("results", "significance", "published", "encoder", "config")
+        for ending in ("tex", "typ", "md", "csv")
+    }
     data = {"data/tokens.csv", "data/bars.csv", "data/grids.csv", "figures.csv", "lines.csv"}
     assert names == figures | tables | data | {"text/words.md", "redraw.py", "README.md"}
     return folder
@@ -91,7 +98,7 @@ def test_a_reader_redraws_exactly_these_figures(paper: Path) -> None:
         path.unlink()
     done = subprocess.run(
         [sys.executable, "redraw.py"], cwd=paper, capture_output=True, text=True, check=False
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert {path.name: path.read_bytes() for path in (paper / "figures").iterdir()} == before
 

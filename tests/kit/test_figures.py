@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -62,11 +61,6 @@ def grids() -> Figure:
 
 
 KINDS = [curves([*wavy("a"), *wavy("b")]), bars(), grids()]
-
-
-def texts(svg: bytes) -> str:
-    """What an SVG says: its letters are paths, each text with itself in a comment."""
-    return svg.decode()
 
 
 @pytest.mark.parametrize("figure", KINDS, ids=lambda figure: figure.kind)
@@ -134,14 +128,14 @@ def test_any_name_can_stand_in_a_figure(name: str, as_: str) -> None:
         curves([("a", "average", 1, 0.5), ("", "nan", 2, 0.0), ("", "not positive", 3, 0.0)]),
         curves(wavy("a"), y=(-1e300, 1e300)),
         curves([("a", "average", 1, 1e-200), ("a", "average", 2, 1e200)], y=(-220.0, 220.0), is_log=True),
-        curves([("a", "average", 1, 0.02), ("a", "average", 2, 0.03)], y=(-1.8, -1.4), is_log=True, unit="share"),
+        curves([("a", "average", 1, 0.02)], y=(-1.8, -1.4), is_log=True, unit="share"),
         curves([("a", "average", 1, 3e9)], y=(0.0, 4e9), unit="bytes"),
         curves([("a", "average", x, x) for x in (20_000, 20_001)], x=(20_000.0, 20_001.0), is_date=True),
         bars(math.nan),
         replace(bars(), looks=(), data=()),
         replace(grids(), data=()),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("as_", redraw.FORMATS)
 def test_whatever_a_run_recorded_is_drawn(figure: Figure, as_: str) -> None:
     content = figures.figure_file(figure, "3.5", as_).content
@@ -181,9 +175,8 @@ def test_an_archive_redraws_exactly_what_it_holds(tmp_path: Path) -> None:
 
     # A reader's own settings of matplotlib do not change a figure.
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nsvg.fonttype: none\n")
-    done = subprocess.run(
-        [sys.executable, "redraw.py"], cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False
-    )  # fmt: skip
+    command = [sys.executable, "redraw.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     again = {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
