@@ -13,6 +13,7 @@ from backend.charts.lines import Axis, Clock, Line, Window
 from backend.charts.panels import Panel
 from backend.charts.smoothing import Values, centred_average
 from backend.kit.exports.figures import Axes, Figure, Look
+from backend.kit.format import counted
 from backend.metrics.points import Points
 
 MAX_AVERAGES = 400  # of a line
@@ -77,8 +78,8 @@ def curves_figure(
     for trace in figure["data"]:
         if trace["mode"] == "markers":
             role = "nan" if trace["meta"]["role"] == "nan" else "not positive"
-            found = _mark_places(trace, clocks, window.axis)
-            data += [("", role, x / unit, 0.0) for x in found if low <= x <= high]
+            marks = _mark_places(trace, clocks, window.axis)
+            data += [("", role, x / unit, 0.0) for x in marks if low <= x <= high]
     axes = Axes(
         x_title=X_TITLES[window.axis] + suffix,
         x=(low / unit, high / unit),
@@ -92,7 +93,7 @@ def curves_figure(
         Look(line.key, line.name, hex_colour(line.colour, line.shade), places[line.key]) for line in shown
     ]
     off = figure["notes"]["off_scale"]
-    note = f"{off:,} points are off the scale." if off else ""
+    note = f"{counted(off, 'point')} off the scale." if off else ""
     runs = ", ".join(dict.fromkeys(line.run for line in shown))
     return Figure(name, panel.title, "curves", axes, looks, HEAD, data, note, f"Runs: {runs}")
 

@@ -67,13 +67,13 @@ def centred_average(values: Values, decay: float, counts: NDArray[np.int64] | No
     """
     if decay == 0 or len(values) < 2:
         return values
-    each = np.ones(len(values), dtype=np.int64) if counts is None else counts
-    until = np.cumsum(each)
+    alone = np.ones(len(values), dtype=np.int64) if counts is None else counts
+    until = np.cumsum(alone)
     back = debiased_average(values, decay, counts).values
     ahead = debiased_average(values[::-1], decay, None if counts is None else counts[::-1]).values[::-1]
     of_back, of_ahead, of_both = (
-        -np.expm1(math.log(decay) * n) for n in (until, until[-1] - until + each, each)
-    )  # how much weight is in each
+        -np.expm1(math.log(decay) * n) for n in (until, until[-1] - until + alone, alone)
+    )  # their weights
     whole = of_back + of_ahead - of_both
     # Divided before it is added up: a sum may overflow.
     mean = back * (of_back / whole) + ahead * (of_ahead / whole) - values * (of_both / whole)

@@ -152,8 +152,8 @@ def shared_figure(
 ) -> Response:
     """A shared panel of curves, bars or grids as a figure for a paper."""
     with reading_scope(engine) as session:
-        found = dashboards.opened_by(session, secret)
-        figure = figure_of(_panels(session, found), found.panel(panel_id), view)
+        dashboard = dashboards.opened_by(session, secret)
+        figure = figure_of(_panels(session, dashboard), dashboard.panel(panel_id), view)
     return attached(figure_file(figure, width, format))
 
 
@@ -163,9 +163,9 @@ def shared_table(secret: str, panel_id: str, engine: Database, format: str = "la
     """A shared table, typeset for a paper."""
     check("format", format, get_args(Typesetting))
     with reading_scope(engine) as session:
-        found = dashboards.opened_by(session, secret)
-        panels = _panels(session, found)
-        return attached(table_file(panels, found.panel(panel_id), cast(Typesetting, format)))
+        dashboard = dashboards.opened_by(session, secret)
+        panels = _panels(session, dashboard)
+        return attached(table_file(panels, dashboard.panel(panel_id), cast(Typesetting, format)))
 
 
 @router.get("/s/{secret}/paper")
@@ -173,8 +173,8 @@ def shared_table(secret: str, panel_id: str, engine: Database, format: str = "la
 def shared_paper(secret: str, engine: Database, view: View) -> InParts:
     """All of a shared dashboard for a paper."""
     with reading_scope(engine) as session:
-        found = dashboards.opened_by(session, secret)
-    return InParts(paper(engine, found.name, found.content, view))
+        dashboard = dashboards.opened_by(session, secret)
+    return InParts(paper(engine, dashboard.name, dashboard.content, view))
 
 
 @router.get("/s/{secret}/series.csv")

@@ -43,8 +43,8 @@ def paper(engine: Engine, name: str, content: Content, view: ChartView) -> LongF
     Unavailable, at once, without matplotlib.
     """
     check_installed()
-    made = _Paper(engine, name, content, view)
-    parts = archive(made.parts(), lambda problems: [made.readme(problems)])
+    contents = _Paper(engine, name, content, view)
+    parts = archive(contents.parts(), lambda problems: [contents.readme(problems)])
     return LongFile(f"{file_stem(name)}-paper.zip", "application/zip", parts)
 
 
@@ -64,11 +64,11 @@ class _Paper:
         """Panel by panel what there is of it; each is read when its turn comes."""
         for panel in self.content.panels:
             title = panel.title or panel.id
-            made = shielded(f"panel {title!r}", partial(self._of_panel, panel))
-            if isinstance(made, Broken):
-                self.problems.append(f"{title}: {made.text}")
+            parts = shielded(f"panel {title!r}", partial(self._of_panel, panel))
+            if isinstance(parts, Broken):
+                self.problems.append(f"{title}: {parts.text}")
             else:
-                yield from made
+                yield from parts
 
     def _of_panel(self, panel: AnyPanel) -> Sequence[Figure | File]:
         if isinstance(panel, ProsePanel):
@@ -78,15 +78,15 @@ class _Paper:
             panels = Panels(session, dashboards.runs_of(session, self.content.source))
             if not isinstance(panel, TablePanel):
                 figure = figure_of(panels, panel, self.view)
-                told = f": {figure.note}" if figure.note else ""
-                self.listed.append(f"`figures/{panel.id}-…`, `data/{panel.id}.csv`, {figure.title}{told}")
+                note = f": {figure.note}" if figure.note else ""
+                self.listed.append(f"`figures/{panel.id}-…`, `data/{panel.id}.csv`, {figure.title}{note}")
                 return [figure]
             files = [table_file(panels, panel, as_) for as_ in TYPESETTINGS]
             shown = panels.shown(panel, self.view)
         files.append(File(f"{panel.id}.csv", "text/csv", as_csv(shown).encode()))
-        told = f": {shown.basis}" if shown.basis else ""
+        basis = f": {shown.basis}" if shown.basis else ""
         endings = ", ".join(f".{file.name.rpartition('.')[2]}" for file in files)
-        self.listed.append(f"`tables/{panel.id}` ({endings}), {panel.title or panel.table}{told}")
+        self.listed.append(f"`tables/{panel.id}` ({endings}), {panel.title or panel.table}{basis}")
         return [replace(file, name=f"tables/{file.name}") for file in files]
 
     def readme(self, problems: Sequence[str]) -> File:

@@ -43,9 +43,9 @@ def panel_figure(
 ) -> Response:
     """A panel of curves, bars or grids as a figure for a paper. Needs the extra `paper`."""
     with reading_scope(engine) as session:
-        found = dashboards.get(session, slug)
-        panels = Panels(session, dashboards.runs_of(session, found.content.source))
-        figure = figure_of(panels, found.panel(panel_id), view)
+        dashboard = dashboards.get(session, slug)
+        panels = Panels(session, dashboards.runs_of(session, dashboard.content.source))
+        figure = figure_of(panels, dashboard.panel(panel_id), view)
     return attached(figure_file(figure, width, format))
 
 
@@ -58,9 +58,9 @@ def panel_table(slug: str, panel_id: str, engine: Database, format: Typeset = "l
     """A panel with a table, typeset for a paper."""
     check("format", format, get_args(Typesetting))
     with reading_scope(engine) as session:
-        found = dashboards.get(session, slug)
-        panels = Panels(session, dashboards.runs_of(session, found.content.source))
-        return attached(table_file(panels, found.panel(panel_id), cast(Typesetting, format)))
+        dashboard = dashboards.get(session, slug)
+        panels = Panels(session, dashboards.runs_of(session, dashboard.content.source))
+        return attached(table_file(panels, dashboard.panel(panel_id), cast(Typesetting, format)))
 
 
 @router.get("/dashboards/{slug}/paper", response_class=Response, responses=responses(401, 404, 503))
@@ -70,8 +70,8 @@ def dashboard_paper(slug: str, engine: Database, view: View) -> InParts:
     Needs the extra `paper`.
     """
     with reading_scope(engine) as session:
-        found = dashboards.get(session, slug)
-    return InParts(paper(engine, found.name, found.content, view))
+        dashboard = dashboards.get(session, slug)
+    return InParts(paper(engine, dashboard.name, dashboard.content, view))
 
 
 @router.get("/compare/paper", response_class=Response, responses=responses(401, 404, 422, 503))
@@ -83,10 +83,10 @@ def comparison_paper(
         str, Query(max_length=40, description="A line per run, or over its seeds: run or seed.")
     ] = "run",
 ) -> InParts:
-    """The same of a comparison: what a dashboard made of it holds. Needs the extra `paper`."""
+    """The same of a comparison: what a dashboard of these runs holds. Needs the extra `paper`."""
     check("by", by, get_args(By))
     with reading_scope(engine) as session:
-        found = compare.chosen(session, runs.split(","))
-    metrics = {metric for run in found for metric in run.metrics}
-    content = of_comparison([run.id for run in found], cast(By, by), metrics)
-    return InParts(paper(engine, f"Comparison of {len(found)} runs", content, view))
+        compared = compare.chosen(session, runs.split(","))
+    metrics = {metric for run in compared for metric in run.metrics}
+    content = of_comparison([run.id for run in compared], cast(By, by), metrics)
+    return InParts(paper(engine, f"Comparison of {len(compared)} runs", content, view))

@@ -52,7 +52,7 @@ def rows(made: Figure) -> Drawn:
 @pytest.mark.parametrize(
     ("name", "axis", "x_title", "y_title"),
     [
-        ("accuracy/token", "step", "step", "Token accuracy (%)"),
+        ("accuracy/token", "step", "step", "Train accuracy, tokens (%)"),
         ("loss", "samples", "samples", "Loss"),
         ("mine/own $x$", "time", "time since the start (s)", "mine/own $x$"),
         ("loss", "wall", "date (UTC)", "Loss"),
@@ -113,7 +113,7 @@ def test_what_is_no_number_stands_at_the_edge_and_what_is_too_far_is_counted() -
     values[100] = 1e9
     made = figure([line("a", curve([*values, 0.4]))])
     assert [x for x, _ in rows(made)["", "nan"]] == [7.0, 9.0]
-    assert made.note == "1 points are off the scale."
+    assert made.note == "1 point off the scale."
     log = figure([line("a", curve([0.5, -1.0, 0.25]))], Window(log=True))
     assert [x for x, _ in rows(log)["", "not positive"]] == [1.0]
     assert all(y > 0 for _, y in rows(log)["a", "raw"])

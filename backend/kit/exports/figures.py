@@ -154,12 +154,11 @@ def archive(
                 into.writestr(_entry(part.name), part.content)
                 yield parcel.emptied()
                 continue
-            drawing = partial(_all_drawn, part, kinds)
-            made = shielded(f"figure {part.title!r}", drawing)
-            if isinstance(made, Broken):
-                problems.append(f"{part.title}: {made.text}")
+            drawing = shielded(f"figure {part.title!r}", partial(_all_drawn, part, kinds))
+            if isinstance(drawing, Broken):
+                problems.append(f"{part.title}: {drawing.text}")
                 continue
-            tables, pictures = made
+            tables, pictures = drawing
             for (width, as_), content in zip(kinds, pictures, strict=True):
                 into.writestr(_entry(f"figures/{redraw.file_name(part.name, width, as_)}"), content)
             for path, text in tables.items():
