@@ -67,6 +67,8 @@ def centred_average(values: Values, decay: float, counts: NDArray[np.int64] | No
     """
     if decay == 0 or len(values) < 2:
         return values
+    scale = LARGE_SCALE if np.abs(values).max() > LARGE else 1.0  # sums must not exceed the largest float
+    values = values * scale
     alone = np.ones(len(values), dtype=np.int64) if counts is None else counts
     until = np.cumsum(alone)
     back = debiased_average(values, decay, counts).values
@@ -75,9 +77,8 @@ def centred_average(values: Values, decay: float, counts: NDArray[np.int64] | No
         -np.expm1(math.log(decay) * n) for n in (until, until[-1] - until + alone, alone)
     )  # their weights
     whole = of_back + of_ahead - of_both
-    # Divided before it is added up: a sum may overflow.
     mean = back * (of_back / whole) + ahead * (of_ahead / whole) - values * (of_both / whole)
-    return mean.clip(values.min(), values.max())
+    return np.asarray(mean.clip(values.min(), values.max()) / scale)
 
 
 def _certain_after(decay: float) -> int:

@@ -8,10 +8,11 @@ import math
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from backend.charts import panels
@@ -59,7 +60,8 @@ def rows(made: Figure) -> Drawn:
     ],
 )
 def test_axes_say_what_they_count_and_no_run_id(name: str, axis: Axis, x_title: str, y_title: str) -> None:
-    made = figure([line("k3v9x0q2ab", curve([1.0, 0.5]), metric=name)], Window(axis=axis))
+    named = replace(line("k3v9x0q2ab", curve([1.0, 0.5]), metric=name), name="baseline")
+    made = figure([named], Window(axis=axis))
     assert (made.axes.x_title, made.axes.y_title) == (x_title, y_title)
     assert b"k3v9x0q2ab" not in figure_file(made, "3.5", "svg").content.partition(b"</metadata>")[2]
     assert "k3v9x0q2ab" in made.runs
@@ -108,7 +110,7 @@ def test_every_spike_of_a_long_curve_is_drawn() -> None:
 
 
 def test_what_is_no_number_stands_at_the_edge_and_what_is_too_far_is_counted() -> None:
-    values = [0.5] * 300
+    values = (0.5 + 0.1 * np.sin(np.arange(300))).tolist()
     values[7], values[9] = math.nan, math.inf
     values[100] = 1e9
     made = figure([line("a", curve([*values, 0.4]))])
@@ -132,7 +134,7 @@ def test_shades_lie_between_the_colour_and_the_ink() -> None:
     assert hex_colour("unknown") == "#16191d"
 
 
-@settings(max_examples=25)
+@settings(max_examples=20, phases=(Phase.explicit, Phase.generate))
 @given(
     values=st.lists(st.sampled_from(EDGES) | st.floats(), max_size=9),
     moments=st.lists(st.floats(0, 1e11), min_size=9, max_size=9),
@@ -144,9 +146,13 @@ def test_shades_lie_between_the_colour_and_the_ink() -> None:
 def test_any_doubles_become_a_figure(
     values: list[float], moments: list[float], log: bool, axis: Axis, name: str, high: float | None
 ) -> None:
-    band = (curve(values, moments),) * 2
+    seeds = over_seeds([curve(values, moments), curve(values[::-1], moments)], [1.7e9] * 2)
     window = Window(None, high, 0.9, log, axis)
-    made = figure([line("a", curve(values, moments), band, name)], window)
+    lines = [
+        line("a", curve(values, moments), None, name),
+        line("b", seeds.mean, (seeds.low, seeds.high), name),
+    ]
+    made = figure(lines, window)
     assert all(math.isfinite(x) and math.isfinite(y) for points in rows(made).values() for x, y in points)
     for path in ET.fromstring(figure_file(made, "3.5", "svg").content).iter(
         "{http://www.w3.org/2000/svg}path"
