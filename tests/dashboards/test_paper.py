@@ -181,9 +181,14 @@ def test_what_is_no_figure_or_table_is_refused(page_client: httpx.Client, board:
 
 
 def test_a_comparison_is_an_archive_too(page_client: httpx.Client, ids: list[str], tmp_path: Path) -> None:
-    names = unpacked(page_client.get(f"/api/v1/compare/paper?runs={ids[0]},{ids[2]}&by=seed"), tmp_path)
-    assert {"figures/train-3.5in.pdf", "figures/variance-7in.svg", "tables/results.tex"} <= names
-    assert f"| {ids[1]} |" not in (tmp_path / "README.md").read_text()
+    runs = [page_client.post("/api/v1/runs/external", json={"name": name}).json()["id"] for name in "ab"]
+    for number, run in enumerate(runs):
+        body = {"step": [1, 2, 3], "values": {"reward": [0.5, None, number]}}
+        assert page_client.post(f"/api/v1/runs/{run}/metrics", json=body).is_success
+    names = unpacked(page_client.get(f"/api/v1/compare/paper?runs={','.join(runs)}&by=run"), tmp_path)
+    assert {"figures/metric-0-3.5in.pdf", "figures/metric-0-7in.svg", "data/metric-0.csv"} <= names
+    readme = (tmp_path / "README.md").read_text()
+    assert [f"| {run} |" in readme for run in (*runs, ids[0])] == [True, True, False]
 
 
 def test_the_dashboard_that_is_there_holds_what_a_discussion_of_encoders_needs() -> None:

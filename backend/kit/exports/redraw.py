@@ -48,10 +48,11 @@ PALETTE = (
 GRID_LINE, INK, SOFT, DANGER = "#555555", "#16191d", "#59616b", "#b3261e"
 MARKERS_SHOWN = 7  # of a line
 LABEL = {3.5: 44, 7.0: 60}  # characters of a name in a legend
-NOTE = 24  # characters of a note per inch
+NOTE = 21  # characters of a note per inch
 FORMULA = re.compile(r"'(?=[\t\r]|[\s\u200b\ufeff]*[=+\-@＝＋－＠])")
 NO_TEXT = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # has no place in XML
 LEAST, MOST = 1e-300, 1e300  # of a logarithmic axis
+STEPS = (1, 2, 2.5, 5, 10)  # between two ticks, times a power of ten
 
 Row = dict[str, str]
 
@@ -145,7 +146,7 @@ def _curves(figure: Figure, width: float) -> Any:
             handles.append(Line2D([], [], **edge, label=text))
     _scaled(axes, settings, factor, width)
     axes.set_xlabel(settings["x_title"])
-    axes.set_ylabel("\n".join(textwrap.wrap(settings["y_title"], 34 if width < 5 else 50)))
+    axes.set_ylabel("\n".join(textwrap.wrap(settings["y_title"], 24 if width < 5 else 38)))
     axes.grid(axis="y", linewidth=0.4, color="#e3e6ea")
     if handles:
         canvas.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3.2)
@@ -189,7 +190,7 @@ def _scaled(axes: Any, settings: Row, factor: float, width: float) -> None:
         axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: _number(value)))
     else:
         axes.set_ylim(low * factor, high * factor)
-        axes.yaxis.set_major_locator(ticker.MaxNLocator(5))
+        axes.yaxis.set_major_locator(ticker.MaxNLocator(5, steps=STEPS))
         if settings["unit"] == "bytes":
             axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{_number(value)}B"))
         else:
@@ -202,7 +203,7 @@ def _scaled(axes: Any, settings: Row, factor: float, width: float) -> None:
         axes.xaxis.set_major_locator(places)
         axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(places, tz=timezone.utc))  # noqa: UP017
     else:
-        axes.xaxis.set_major_locator(ticker.MaxNLocator(most + 1))
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(most + 1, steps=STEPS))
         axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: _number(value)))
 
 
@@ -237,7 +238,7 @@ def _bars(figure: Figure, width: float) -> Any:
     axes.set_yticks(range(len(rows)), labels=texts)
     axes.invert_yaxis()
     axes.set_xlim(float(figure.settings["x_low"]) * 100, float(figure.settings["x_high"]) * 100)
-    axes.xaxis.set_major_locator(MaxNLocator(4 if width < 5 else 8))
+    axes.xaxis.set_major_locator(MaxNLocator(4 if width < 5 else 8, steps=STEPS))
     axes.set_xlabel(figure.settings["x_title"])
     axes.grid(axis="x", linewidth=0.4, color="#e3e6ea")
     axes.set_axisbelow(True)
@@ -250,7 +251,7 @@ def _grids(figure: Figure, width: float) -> Any:
     from matplotlib.collections import LineCollection, PolyCollection
     from matplotlib.figure import Figure as Canvas
 
-    across = 5 if width < 5 else 9  # grids in a line
+    across = 4 if width < 5 else 8  # grids in a line
     side, gap, head, foot = width / across * 0.86, width / across * 0.07, 0.2, 0.24  # inches
     places: list[tuple[float, float, Row]] = []  # left and top in inches, downwards
     heads: list[tuple[float, str]] = []
