@@ -81,7 +81,8 @@ def drawn(figure: Figure, width: float, as_: str) -> bytes:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whoever draws it, and whatever their settings are
-        matplotlib.rcParams.update(STYLE)
+        params: Any = matplotlib.rcParams
+        params.update(STYLE)
         canvas = DRAWINGS[figure.settings["kind"]](figure, width)
         file = io.BytesIO()
         canvas.savefig(file, format=as_, metadata=_metadata(figure.settings, as_))
@@ -121,20 +122,25 @@ def _curves(figure: Figure, width: float) -> Any:
     handles = []
     for line, label in zip(figure.lines, labels, strict=True):
         points = _points(by_line.get(line["line"], ()), factor)
-        look = {"color": line["colour"], "linestyle": _dash(line["dash"])}
+        look: dict[str, Any] = {"color": line["colour"], "linestyle": _dash(line["dash"])}
         raw, average, low, high = (points.get(role, ((), ())) for role in ("raw", "average", "low", "high"))
         if low[0]:
             axes.fill_between(*low, high[1], color=line["colour"], alpha=0.18, linewidth=0, zorder=1)
         axes.plot(*raw, color=line["colour"], alpha=0.3, linewidth=0.5, zorder=2)
         marker = line["marker"] or ("o" if len(average[0]) == 1 else "")
-        shape = {"marker": marker, "markersize": 3.5, "markerfacecolor": "white", "markeredgewidth": 0.8}
+        shape: dict[str, Any] = {
+            "marker": marker,
+            "markersize": 3.5,
+            "markerfacecolor": "white",
+            "markeredgewidth": 0.8,
+        }
         at = _marked(len(average[0]), figure.lines.index(line))
         axes.plot(*average, **look, **shape, linewidth=1.2, markevery=at, zorder=3)
         handles.append(Line2D([], [], **look, **shape, linewidth=1.2, label=label))
     for role, (sign, colour, text) in MARKS.items():
         places = [float(row["x"]) for row in figure.data if row["role"] == role]
         if places:
-            edge = {
+            edge: dict[str, Any] = {
                 "marker": sign,
                 "color": colour,
                 "linestyle": "none",
@@ -267,7 +273,7 @@ def _grids(figure: Figure, width: float) -> Any:
             top += side + foot
     note = textwrap.wrap(figure.settings["note"], int(NOTE * width))
     height = top + 0.12 * len(note) + 0.05
-    canvas = Canvas(figsize=(width, height))
+    canvas: Any = Canvas(figsize=(width, height))
     axes = canvas.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()
     axes.set_xlim(0, width)
@@ -325,7 +331,7 @@ def _canvas(width: float, height: float, settings: Row) -> tuple[Any, Any]:
     from matplotlib.figure import Figure as Canvas
 
     note = textwrap.wrap(settings["note"], int(NOTE * width))
-    canvas = Canvas(figsize=(width, height + 0.12 * len(note)), layout="constrained")
+    canvas: Any = Canvas(figsize=(width, height + 0.12 * len(note)), layout="constrained")
     if note:
         canvas.supxlabel("\n".join(note), fontsize=6, color=SOFT, x=0.02, ha="left")
     return canvas, canvas.add_subplot()
