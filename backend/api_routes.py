@@ -8,6 +8,7 @@ from backend.alerts import api as webhook
 from backend.audit import api as audit
 from backend.comparison import api as compare
 from backend.dashboards import api as dashboards
+from backend.dashboards import paper_api as paper
 from backend.dashboards import shares_api as shares
 from backend.data import api as sets
 from backend.data import leaks_api as leaks
@@ -31,6 +32,7 @@ from backend.run_page import api as runs
 from backend.run_page import checkpoints_api as checkpoints
 from backend.run_page import events_api as events
 from backend.run_page import external_api as external
+from backend.run_page import figures_api as run_figures
 from backend.run_page import logs_api as logs
 from backend.run_page import provenance_api as provenance
 from backend.run_page import series_api as series
@@ -48,6 +50,7 @@ V1 = (
     searches,
     compare,
     series,
+    run_figures,
     external,
     predictions,
     evaluations,
@@ -59,6 +62,7 @@ V1 = (
     queue,
     configs,
     dashboards,
+    paper,
     shares,
     sets,
     views,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.charts import scale, tick_labels
-from backend.charts.lines import TIMED, WHOLE, Clock, Line, Window, buckets_of, inside, points_of
+from backend.charts.lines import TIMED, WHOLE, Axis, Clock, Line, Window, buckets_of, inside, points_of
 from backend.charts.panels import Panel, title_of
 from backend.charts.smoothing import Average, Values, debiased_average, rounded
 from backend.domain.looks import HUES, look_of
@@ -33,6 +33,14 @@ MAX_MARKS = 200  # of each kind, at the edges of a chart
 RAW_OPACITY = 0.3
 FAR_OFF = 4.0  # times the height from the 1st to the 99th percentile: further points do not set the axis
 MARGIN = {"r": 14, "t": 8, "b": 26}  # pixels, as in run_page.css; the left one follows the labels
+
+X_TITLES: Mapping[Axis, str] = {
+    "step": "step",
+    "samples": "samples",
+    "epoch": "epoch",
+    "time": "time since the start",
+    "wall": "date (UTC)",
+}
 
 Figure = dict[str, Any]
 
@@ -66,7 +74,7 @@ def run_lines(
 def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) -> Figure:
     """Data and layout for Plotly; `meta` of each trace tells the browser how to extend it live."""
     most = MAX_POINTS if len(lines) < MANY else MAX_OF_MANY
-    drawn = [_Trace(line, window, most) for line in lines]
+    drawn = [Trace(line, window, most) for line in lines]
     low, high, clipped = _clipped_range(drawn, window.log)
     beyond = 0 if clipped else _beyond_limit(drawn, window.log)
     traces = [trace for each in drawn for trace in each.traces()]
@@ -76,6 +84,7 @@ def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) ->
         "notes": _notes(drawn, clipped or beyond),
         "marks": [],
         "axis": panel.axis,
+        "titles": {"x": X_TITLES[window.axis], "y": panel.axis_title},
         "clocks": {
             line.run: [line.clock.started, line.clock.samples_per_step, line.clock.epochs_per_step]
             for line in lines
@@ -83,7 +92,7 @@ def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) ->
     }
 
 
-class _Trace:
+class Trace:
     """One curve: a faint line through the raw points and a strong one through their average.
 
     `points` are recorded ones, with every extreme among them. `least`, `greatest` and `counts` sum up all
@@ -99,11 +108,13 @@ class _Trace:
         there = chosen(buckets.finite > 0)
         least, greatest, counts = buckets.least[there], buckets.greatest[there], buckets.finite[there]
         means = buckets.means[there].clip(least.values, greatest.values)
-        alike = line.curve.buckets is None
-        self.average: Average = debiased_average(means, window.smoothing, None if alike else counts)
+        self.means = means
+        self.weights = None if line.curve.buckets is None else counts  # how often each mean counts
+        self.average: Average = debiased_average(means, window.smoothing, self.weights)
         ends = _later(least, greatest)
         ends.steps[-1:], ends.times[-1:] = points.steps[-1:], points.times[-1:]
-        shown = chosen(inside(ends, line.clock, window))
+        self.ends, self.shown = ends, chosen(inside(ends, line.clock, window))
+        shown = self.shown
         self.smoothed = Points(ends.steps, ends.times, self.average.values)[shown]
         self.points = _within(points, line.clock, window)
         self.least, self.greatest = least.values[shown], greatest.values[shown]
@@ -151,15 +162,20 @@ class _Trace:
         return trace
 
     def _band(self) -> list[Figure]:
-        """The room between the least and the greatest of the seeds, as two lines with a fill between."""
+        """The room between the least and the greatest of the seeds, as two lines with a fill between.
+
+        It holds their average, too: so the line between them, which lags behind, never leaves it.
+        """
         if self.line.band is None:
             return []
         edges = []
-        for curve, fill in zip(self.line.band, ("none", "tonexty"), strict=True):
-            points = points_of(curve)
-            points = _within(points[np.isfinite(points.values)], self.line.clock, self.window)
-            edge = self._line(thin(points, self.most // 2), 0.0, {"role": "band"})
-            edges.append({**edge, "fill": fill})
+        bounds = zip(self.line.band, ("none", "tonexty"), (np.minimum, np.maximum), strict=True)
+        for curve, fill, further in bounds:
+            average = debiased_average(curve.values, self.window.smoothing, self.weights).values
+            edge = further(curve.values, average)
+            points = Points(self.ends.steps, self.ends.times, edge)[self.shown]
+            drawn = self._line(thin(points, self.most // 2), 0.0, {"role": "band"})
+            edges.append({**drawn, "fill": fill})
         return edges
 
     def _line(self, points: Points, width: float, meta: Figure, opacity: float = 1.0) -> Figure:
@@ -191,7 +207,7 @@ def _moments(points: Points, window: Window) -> Figure:
 
 
 def _layout(
-    panel: Panel, window: Window, drawn: Sequence[_Trace], clipped: tuple[float, float] | None
+    panel: Panel, window: Window, drawn: Sequence[Trace], clipped: tuple[float, float] | None
 ) -> Figure:
     low, high = clipped or _y_range(panel, window, drawn)
     ticks = scale.log_ticks(low, high) if window.log else scale.ticks(low, high, scale.Y_TICKS)
@@ -232,7 +248,7 @@ def _layout(
     }
 
 
-def _x_range(drawn: Sequence[_Trace], window: Window) -> scale.Range:
+def _x_range(drawn: Sequence[Trace], window: Window) -> scale.Range:
     """From the least place to the greatest, points included that are no number; or the window.
 
     The last point need not lie farthest: a resumed run may continue where the clock is behind.
@@ -252,7 +268,7 @@ def _x_range(drawn: Sequence[_Trace], window: Window) -> scale.Range:
     return scale.flat(low, high)
 
 
-def _y_range(panel: Panel, window: Window, drawn: Sequence[_Trace]) -> scale.Range:
+def _y_range(panel: Panel, window: Window, drawn: Sequence[Trace]) -> scale.Range:
     """What the lines reach, with room beyond; of a logarithmic axis the exponents."""
     reached = [each.points.values for each in drawn]
     for each in drawn:
@@ -272,7 +288,7 @@ def _y_range(panel: Panel, window: Window, drawn: Sequence[_Trace]) -> scale.Ran
     return scale.padded(float(values.min()), float(values.max()), to_zero=panel.axis == "share")
 
 
-def _notes(drawn: Sequence[_Trace], clipped: int) -> Figure:
+def _notes(drawn: Sequence[Trace], clipped: int) -> Figure:
     """What the lines themselves cannot show: NaN, points off the axis, how much was thinned."""
     return {
         "nan": sum(each.nan_count for each in drawn),
@@ -282,7 +298,7 @@ def _notes(drawn: Sequence[_Trace], clipped: int) -> Figure:
     }
 
 
-def _edge_marks(drawn: Sequence[_Trace], window: Window) -> list[Figure]:
+def _edge_marks(drawn: Sequence[Trace], window: Window) -> list[Figure]:
     """Along the bottom: crosses where a value was NaN or infinite, and, on a logarithmic axis, triangles
     where it was not positive.
     """
@@ -294,7 +310,7 @@ def _edge_marks(drawn: Sequence[_Trace], window: Window) -> list[Figure]:
 
 
 def _marks_of(
-    role: str, name: str, symbol: str, colour: str, found: Sequence[tuple[_Trace, Points]], window: Window
+    role: str, name: str, symbol: str, colour: str, found: Sequence[tuple[Trace, Points]], window: Window
 ) -> Figure:
     places = sorted(
         {
@@ -334,7 +350,7 @@ def _mark(alarm: AlarmView, curves: Mapping[str, Curve]) -> Figure:
     return {"step": alarm.step, "wall_time": moment, "name": alarm.name, "text": alarm.text}
 
 
-def _clipped_range(drawn: Sequence[_Trace], log: bool) -> tuple[float, float, int]:
+def _clipped_range(drawn: Sequence[Trace], log: bool) -> tuple[float, float, int]:
     """(low, high, points outside) of an axis that a few far points must not squash; outside 0: show all."""
     if log or sum(len(each.least) for each in drawn) < 200:
         return 0.0, 0.0, 0
@@ -364,7 +380,7 @@ def _later(a: Points, b: Points) -> Points:
     )
 
 
-def _beyond_limit(drawn: Sequence[_Trace], log: bool) -> int:
+def _beyond_limit(drawn: Sequence[Trace], log: bool) -> int:
     """How many points no linear axis can reach."""
     return 0 if log else sum(each.outside(-scale.LIMIT, scale.LIMIT) for each in drawn)
 

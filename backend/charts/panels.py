@@ -20,6 +20,12 @@ class Panel:
     about: str
     log: bool = False
 
+    @property
+    def axis_title(self) -> str:
+        """The metric's title with its unit, or that of the group; whatever the chart is called."""
+        title = metric(self.metrics[0]).title if len(self.metrics) == 1 else self.title
+        return title + {"share": " (%)", "bytes": " (bytes)"}.get(self.axis, "")
+
 
 _GROUPS = {group.id: group for group in GROUPS}
 

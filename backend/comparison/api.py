@@ -10,6 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from backend.charts.view import View
 from backend.comparison import replicates
 from backend.comparison import service as compare
 from backend.comparison.board import Board, By
@@ -19,6 +20,7 @@ from backend.comparison.replicates import VariationPair
 from backend.db.session import reading_scope
 from backend.domain.dashboards import At
 from backend.domain.published import CAVEATS, PUBLISHED, PublishedResult
+from backend.kit.exports.figures import figure_file, file_stem
 from backend.kit.exports.table_files import File, check
 from backend.kit.exports.typeset import ENDINGS, MEDIA_TYPES, Typesetting, typeset
 from backend.kit.fast_json import dumped
@@ -30,7 +32,7 @@ from backend.metrics.thinning import MIN_POINTS
 from backend.run_page.series_api import CurveView, shipped
 from backend.run_view.views import RunView
 from backend.scores.paired import ComparisonView
-from backend.web.deps import Database, attached
+from backend.web.deps import Database, FigureFormat, FigureWidth, attached
 from backend.web.errors import responses
 from backend.web.routing import VIEWER, Router
 
@@ -180,6 +182,26 @@ def typeset_table(
         table = paper_table(session, board, cast(What, what), key, k, cast(At, at), published)
     source = typeset(table, cast(Typesetting, format))
     return attached(File(f"{what}.{ENDINGS[format]}", MEDIA_TYPES[format], source.encode()))
+
+
+@router.get("/figure", response_class=Response, responses=responses(401, 404, 422, 503))
+def figure_of_runs(
+    engine: Database,
+    view: View,
+    runs: Runs,
+    metric: Annotated[str, Query(max_length=200, description="What the curves are of.", examples=["loss"])],
+    by: Annotated[Named, Query(description="A line per run, or over its seeds: run or seed.")] = "run",
+    hide: Annotated[str, Query(max_length=4000, description="Comma-separated keys of lines left out.")] = "",
+    format: FigureFormat = "pdf",
+    width: FigureWidth = "3.5",
+) -> Response:
+    """A metric of the runs as a figure for a paper. Needs the extra `paper`."""
+    check("by", by, get_args(By))
+    with reading_scope(engine) as session:
+        board = Board(session, compare.chosen(session, runs.split(",")), cast(By, by))
+        hidden = frozenset(filter(None, hide.split(",")))
+        figure = board.paper_figure(file_stem(metric), board.panel(metric), view, hidden)
+    return attached(figure_file(figure, width, format))
 
 
 @router.get("/series", response_model=SeriesOfRuns, responses=responses(401, 404, 422))

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from backend.charts.paper import hex_colour
 from backend.charts.static_chart import paint
 from backend.comparison.replicates import common_protocol, results_of
 from backend.comparison.service import Variation
 from backend.domain.looks import look_of
+from backend.domain.metrics import metric
 from backend.domain.statistics import mean_of_shares
+from backend.kit.exports.figures import Axes, Figure, Look
 from backend.kit.format import counted, percent, solved
 from backend.run_view.views import ResultView
 
 ROW = 34  # pixels
 LABEL = 210
+FIGURE_HEAD = ("line", "value", "low", "high", "basis")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,20 @@ def bars_of(found: Sequence[Variation], measure: str) -> list[Bar]:
     return [bar for bar in made if bar]
 
 
+def bars_figure(name: str, title: str, measure: str, bars: Sequence[Bar], note: str) -> Figure:
+    """The bars as a figure for a paper."""
+    known = "" if measure.startswith("pass@") else metric(measure).title
+    looks = [Look(str(at), bar.label, hex_colour(bar.colour), at) for at, bar in enumerate(bars)]
+    data = [
+        (look.key, bar.value, bar.low, bar.high, bar.basis) for look, bar in zip(looks, bars, strict=True)
+    ]
+    several = any(bar.low is not None for bar in bars)
+    told = " ".join(filter(None, [note, "Whiskers: 95 % interval." if several else ""]))
+    runs = ", ".join(dict.fromkeys(run for bar in bars for run in bar.runs))
+    axes = Axes(f"{known or measure} (%)", (0.0, 1.0), unit="share")
+    return Figure(name, title, "bars", axes, looks, FIGURE_HEAD, data, told, f"Runs: {runs}")
+
+
 def _pass(variation: Variation, results: Mapping[str, ResultView], k: int) -> Bar | None:
     """One seed: its Wilson interval. Several: the mean of their shares with its own."""
     scores = [
@@ -62,11 +80,11 @@ def _pass(variation: Variation, results: Mapping[str, ResultView], k: int) -> Ba
     return _bar(variation, mean.mean, low, high, basis, [run for run, _ in scores])
 
 
-def _metric(variation: Variation, metric: str) -> Bar | None:
+def _metric(variation: Variation, name: str) -> Bar | None:
     last = [
         (run.id, view.last)
         for run in variation.runs
-        if (view := run.metrics.get(metric)) and view.last is not None
+        if (view := run.metrics.get(name)) and view.last is not None
     ]
     mean = mean_of_shares([value for _, value in last])
     if mean is None:

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from backend.charts.cache import Chart, charts_of, database_of
 from backend.charts.figures import Figure, lines_figure
-from backend.charts.lines import clock_of
+from backend.charts.lines import Line, clock_of
 from backend.charts.panels import Panel
+from backend.charts.paper import curves_figure
 from backend.charts.static_chart import swatch
 from backend.charts.view import ChartView, curves_of
 from backend.comparison import service as compare
@@ -28,6 +29,7 @@ from backend.comparison.charts import (
 )
 from backend.data import service as datasets
 from backend.kit.errors import NotFound
+from backend.kit.exports.figures import Figure as PaperFigure
 from backend.metrics import service as series
 from backend.run_view.views import RunView
 from backend.web.drawn import Drawn
@@ -104,13 +106,22 @@ class Board:
 
     def _figure(self, panel: Panel, view: ChartView, curves: Curves) -> Figure:
         """One metric of all runs."""
-        lines = (
-            run_lines(panel.metrics[0], self.runs, curves, self.styles, self.sizes)
-            if self.by == "run"
-            else seed_lines(panel.metrics[0], self.variations, curves, self.styles, self.sizes)
-        )
-        made = lines_figure(panel, lines, view.window(panel))
+        made = lines_figure(panel, self._lines(panel, curves), view.window(panel))
         return {**made, "version": 0, "runs": [run.id for run in self.runs]}
+
+    def _lines(self, panel: Panel, curves: Curves) -> list[Line]:
+        if self.by == "run":
+            return run_lines(panel.metrics[0], self.runs, curves, self.styles, self.sizes)
+        return seed_lines(panel.metrics[0], self.variations, curves, self.styles, self.sizes)
+
+    def paper_figure(
+        self, name: str, panel: Panel, view: ChartView, hidden: frozenset[str] = frozenset()
+    ) -> PaperFigure:
+        """A chart for a paper, without the lines whose keys are hidden."""
+        clocks = {run.id: clock_of(run, self.sizes) for run in self.runs}
+        lines = self._lines(panel, curves_of(self.session, panel.metrics, clocks, view))
+        places = {key: place for place, key in enumerate(self.styles)}
+        return curves_figure(name, panel, lines, view.window(panel), places, hidden)
 
     def first_paint(self, view: ChartView) -> dict[str, Drawn]:
         """The charts that a window shows at first, drawn here."""

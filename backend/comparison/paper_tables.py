@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from backend.comparison import replicates
 from backend.comparison import service as compare
 from backend.comparison.board import Board
+from backend.comparison.replicates import VariationPair
 from backend.comparison.result_tables import SHOWN_K, ResultRow, results_table
 from backend.comparison.result_tables import Cell as Score
 from backend.domain.dashboards import At
@@ -20,6 +22,7 @@ from backend.run_view.views import ResultView
 from backend.scores.measured import PassView
 
 What = Literal["results", "significance"]
+RESULT_HEAD = ("Model", *(f"pass@{k}" for k in SHOWN_K), "Train accuracy", "Cross-sample variance")
 
 
 def paper_table(
@@ -39,29 +42,48 @@ def results(board: Board, at: At, published: bool) -> Typeset:
     if published:
         groups.append([_published(row) for row in PUBLISHED])
         notes |= {f"published {name}": f"Published: {text}" for name, text in CAVEATS.items()}
-    subject = "Configuration" if board.by == "seed" else "Run"
     over = (
         " Over several seeds: the mean of their shares, with its 95 % interval." if board.by == "seed" else ""
     )
     return Typeset(
         label="results",
         caption=f"Tasks solved with k attempts: k/n, share and 95 % Wilson interval.{over}",
-        head=(subject, *(f"pass@{k}" for k in SHOWN_K), "Train accuracy", "Cross-sample variance"),
+        head=("Configuration" if board.by == "seed" else "Run", *RESULT_HEAD[1:]),
         groups=[rows for rows in groups if rows],
         notes=notes,
+    )
+
+
+def published_results() -> Typeset:
+    """The results of others, with what has to be known about each."""
+    return Typeset(
+        label="published",
+        caption="Published results, not measured here.",
+        head=RESULT_HEAD,
+        groups=[[_published(row) for row in PUBLISHED]],
+        notes={f"published {name}": text for name, text in CAVEATS.items()},
     )
 
 
 def significance(session: Session, board: Board, base: str, k: int) -> Typeset:
     """Every line of the board beside the baseline, on the same tasks."""
     code = compare.warning_of_code(session, [run.id for run in board.runs])
-    rows, notes = (_by_run if board.by == "run" else _by_seed)(session, board, base, k)
     name = board.styles[base].label
-    tests = (
-        "Interval by paired bootstrap over tasks, p of McNemar's exact test"
-        if board.by == "run"
-        else "Interval and p over tasks and seeds"
-    )
+    if board.by == "seed":
+        pairs = replicates.pairs(replicates.replicates(session, board.variations, k), base)
+        return significance_over_seeds(pairs, name, k, code)
+    rows, notes = _by_run(session, board, base, k)
+    tests = "Interval by paired bootstrap over tasks, p of McNemar's exact test"
+    return _against(name, k, tests, rows, notes, code)
+
+
+def significance_over_seeds(pairs: Sequence[VariationPair], name: str, k: int, code: str = "") -> Typeset:
+    """Every configuration beside the one called `name`; `code` warns where it differs."""
+    rows, notes = _by_seed(pairs)
+    return _against(name, k, "Interval and p over tasks and seeds", rows, notes, code)
+
+
+def _against(name: str, k: int, tests: str, rows: list[Row], notes: dict[str, str], code: str) -> Typeset:
     return Typeset(
         label="significance",
         caption=f"pass@{k} against {name}, on the same tasks. {tests}, after Holm's correction.",
@@ -87,10 +109,10 @@ def _by_run(session: Session, board: Board, base: str, k: int) -> tuple[list[Row
     return rows, notes
 
 
-def _by_seed(session: Session, board: Board, base: str, k: int) -> tuple[list[Row], dict[str, str]]:
+def _by_seed(pairs: Sequence[VariationPair]) -> tuple[list[Row], dict[str, str]]:
     rows: list[Row] = []
     notes: dict[str, str] = {}
-    for pair in replicates.pairs(replicates.replicates(session, board.variations, k), base):
+    for pair in pairs:
         view = pair.view
         if view is None:
             rows.append(_left_out(pair.label, pair.reason, notes))

@@ -10,7 +10,7 @@ import typer
 from backend.kit.clock import to_the_minute
 
 app = typer.Typer(
-    help="Dashboards: list, show, create, duplicate, share, export, delete.", no_args_is_help=True
+    help="Dashboards: list, show, create, duplicate, share, export, paper, delete.", no_args_is_help=True
 )
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Slug of the dashboard, as in /d/SLUG.")]
 
@@ -143,6 +143,34 @@ def export(
 
     file = save(pages.export, out, slug=slug)
     print(f"Wrote {file.path} ({file.size / 1000:.0f} kB).")
+
+
+@app.command()
+def paper(
+    slug: Annotated[str, typer.Argument(metavar="[SLUG]", help="Slug of the dashboard, as in /d/SLUG.")] = "",
+    run_ids: Annotated[
+        list[str] | None,
+        typer.Option("--run", metavar="RUN", help="Instead of a dashboard: compare these runs. Repeatable."),
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="LINE", help="Of --run: a line per run or seed.")] = "run",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", dir_okay=False, help="Output file. Default: its own name, in the current folder."
+        ),
+    ] = None,
+) -> None:
+    """Write a dashboard's figures, data and tables for a paper as one zip; needs the extra paper."""
+    from backend.dashboards import paper_api as api
+    from backend.kit.errors import InvalidInput
+    from backend.terminal.options import write
+
+    if bool(slug) == bool(run_ids):
+        raise InvalidInput("Nothing was written.", "Give the slug of a dashboard, or runs by --run.")
+    if slug:
+        write(out, api.dashboard_paper, slug=slug)
+    else:
+        write(out, api.comparison_paper, runs=",".join(run_ids or ()), by=by)
 
 
 @app.command()

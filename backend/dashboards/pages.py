@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 from fastapi import Form, Response
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
@@ -23,16 +23,21 @@ from backend.dashboards import service as dashboards
 from backend.dashboards.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard
 from backend.dashboards.panel_csv import as_csv
 from backend.dashboards.panels import Panels
+from backend.dashboards.paper import paper, table_file
+from backend.dashboards.paper_figures import figure_of
 from backend.dashboards.service import DashboardView
 from backend.db.session import reading_scope, session_scope
-from backend.domain.dashboards import AnyPanel, CurvesPanel, of_comparison
+from backend.domain.dashboards import CurvesPanel, of_comparison
 from backend.domain.metrics import METRICS, NAMES
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.kit.errors import NotFound
+from backend.kit.exports.figures import figure_file
+from backend.kit.exports.table_files import check
+from backend.kit.exports.typeset import Typesetting
 from backend.kit.lists import items_of
 from backend.run_view.views import RunView
 from backend.web.assets import STATIC
-from backend.web.deps import Database
+from backend.web.deps import Database, FigureFormat, FigureWidth, InParts, attached
 from backend.web.rendering import environment, render
 from backend.web.routing import EDITOR, OPEN, VIEWER, Router, needs
 
@@ -135,6 +140,43 @@ def shared_csv(secret: str, panel_id: str, engine: Database) -> Response:
         return _csv(session, dashboards.opened_by(session, secret), panel_id)
 
 
+@router.get("/s/{secret}/panels/{panel_id}/figure")
+@needs(OPEN)
+def shared_figure(
+    secret: str,
+    panel_id: str,
+    engine: Database,
+    view: View,
+    format: FigureFormat = "pdf",
+    width: FigureWidth = "3.5",
+) -> Response:
+    """A shared panel of curves, bars or grids as a figure for a paper."""
+    with reading_scope(engine) as session:
+        dashboard = dashboards.opened_by(session, secret)
+        figure = figure_of(_panels(session, dashboard), dashboard.panel(panel_id), view)
+    return attached(figure_file(figure, width, format))
+
+
+@router.get("/s/{secret}/panels/{panel_id}/table")
+@needs(OPEN)
+def shared_table(secret: str, panel_id: str, engine: Database, format: str = "latex") -> Response:
+    """A shared table, typeset for a paper."""
+    check("format", format, get_args(Typesetting))
+    with reading_scope(engine) as session:
+        dashboard = dashboards.opened_by(session, secret)
+        panels = _panels(session, dashboard)
+        return attached(table_file(panels, dashboard.panel(panel_id), cast(Typesetting, format)))
+
+
+@router.get("/s/{secret}/paper")
+@needs(OPEN)
+def shared_paper(secret: str, engine: Database, view: View) -> InParts:
+    """All of a shared dashboard for a paper."""
+    with reading_scope(engine) as session:
+        dashboard = dashboards.opened_by(session, secret)
+    return InParts(paper(engine, dashboard.name, dashboard.content, view))
+
+
 @router.get("/s/{secret}/series.csv")
 @needs(OPEN)
 def shared_series(secret: str, engine: Database, names: str) -> StreamingResponse:
@@ -183,21 +225,14 @@ def _choices(runs: Sequence[RunView]) -> list[str]:
     return [*(each.name for each in METRICS if each.charted), *recorded]
 
 
-def _panel(found: DashboardView, panel_id: str) -> AnyPanel:
-    panel = next((each for each in found.content.panels if each.id == panel_id), None)
-    if panel is None:
-        raise NotFound(f"This dashboard has no panel {panel_id!r}.", "Reload the page.")
-    return panel
-
-
 def _figures(session: Session, found: DashboardView, panel_ids: list[str], view: ChartView) -> Response:
-    wanted = [_panel(found, panel_id) for panel_id in panel_ids]
+    wanted = [found.panel(panel_id) for panel_id in panel_ids]
     made = _panels(session, found).charts(wanted, view)
     return Response(as_json(made), media_type="application/json")
 
 
 def _csv(session: Session, found: DashboardView, panel_id: str) -> Response:
-    text = as_csv(_panels(session, found).shown(_panel(found, panel_id), ChartView()))
+    text = as_csv(_panels(session, found).shown(found.panel(panel_id), ChartView()))
     return Response(text, media_type="text/csv", headers=_as_file(f"{found.slug}-{panel_id}.csv"))
 
 

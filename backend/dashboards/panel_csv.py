@@ -41,7 +41,7 @@ def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
     if each.examples:
         return [
             ("task", "shown"),
-            *((e.title, "; ".join(name for name, _ in e.grids)) for e in each.examples),
+            *((e.title, "; ".join(grid.caption for grid in e.grids)) for e in each.examples),
         ]
     if isinstance(each.panel, TablePanel) and each.panel.table == "published":
         return _published_csv()

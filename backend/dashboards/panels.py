@@ -48,11 +48,27 @@ MAX_GRIDS = 6  # variants side by side
 
 
 @dataclass(frozen=True)
+class ShownGrid:
+    """A grid with what stands beneath it; `truth` is what it should be, where its errors are marked."""
+
+    caption: str
+    digits: str  # empty: there is none
+    label: str = ""
+    truth: str = ""
+
+    @property
+    def drawing(self) -> Markup:
+        """As a page shows it."""
+        return grid_svg(self.digits, self.label, self.truth) if self.digits else Markup()
+
+
+@dataclass(frozen=True)
 class Example:
     """One test input: the question, the truth, and what each variant made of it."""
 
     title: str
-    grids: Sequence[tuple[str, Markup]]  # caption, drawing
+    grids: Sequence[ShownGrid]
+    demonstrations: Sequence[ShownGrid] = ()  # input and output of each
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,7 @@ class Shown:
     pairs: Sequence[VariationPair] = ()
     examples: Sequence[Example] = ()
     bars: Sequence[Bar] = field(default=(), repr=False)
+    runs: Sequence[str] = ()  # whose predictions `examples` are
 
     @property
     def shown_config(self) -> Sequence[ConfigRow]:
@@ -86,14 +103,14 @@ class Panels:
     """The runs of a dashboard, and its panels filled from them."""
 
     def __init__(self, session: Session, found: Sequence[RunView]) -> None:
-        self._session = session
+        self.session = session
         self.runs = found
         self._boards: dict[By, Board] = {}
 
     def board(self, by: By) -> Board:
         """The runs as lines: one each, or one per variation."""
         if by not in self._boards:
-            self._boards[by] = Board(self._session, self.runs, by)
+            self._boards[by] = Board(self.session, self.runs, by)
         return self._boards[by]
 
     @cached_property
@@ -132,14 +149,14 @@ class Panels:
         for panel in wanted:
             if not isinstance(panel, CurvesPanel):
                 raise NotFound(f"Panel {panel.id!r} has no curves.")
-            if (chart := self._chart(panel)) is not None:
+            if (chart := self.chart(panel)) is not None:
                 by_lines.setdefault(panel.by, []).append(chart)
         made: dict[str, KeptChart] = {}
         for by, shown_charts in by_lines.items():
             made |= self.board(by).charts(shown_charts, view)
         return made
 
-    def _chart(self, panel: CurvesPanel) -> Chart | None:
+    def chart(self, panel: CurvesPanel) -> Chart | None:
         """The panel as a chart, under the panel's own id; None where no run has its metric."""
         try:
             found = self.board(panel.by).panel(panel.metric)
@@ -148,7 +165,7 @@ class Panels:
         return replace(found, id=panel.id, title=panel.title or found.title)
 
     def _curves(self, panel: CurvesPanel, view: ChartView) -> Shown:
-        chart = self._chart(panel)
+        chart = self.chart(panel)
         if chart is None:
             return Shown(panel, nothing=f"No run has recorded {panel.metric} yet.")
         return Shown(panel, chart=chart, drawn=self.board(panel.by).charts([chart], view)[chart.id].drawn)
@@ -173,7 +190,7 @@ class Panels:
 
     def _significance(self, panel: TablePanel) -> Shown:
         """Every variation beside the best of those with an encoder, or of all where there is none."""
-        found = replicates.replicates(self._session, self.board("seed").variations, k=1)
+        found = replicates.replicates(self.session, self.board("seed").variations, k=1)
         scored = [each for each in found if each.scores and not each.other_tasks]
         if len(scored) < 2:
             left_out = self._left_out(replicates.common_protocol(self.runs))
@@ -215,13 +232,14 @@ class Panels:
             task=panel.task,
             mode=panel.mode,
         )
-        items = gallery.page(self._session, wanted, panel.most).items
+        items = gallery.page(self.session, wanted, panel.most).items
         examples = [_example(item, [run.variant or run.name for run, _ in firsts]) for item in items]
         shown_runs = ", ".join(f"{run.name} at step {result.step:,}" for run, result in firsts)
         said = f"{protocol.label}, first attempts of one run of each configuration: {shown_runs}."
         basis = f"{said}{self._left_out(protocol)}" if examples else ""
         nothing = "" if examples else "No test inputs match."
-        return Shown(panel, basis=basis, examples=examples, nothing=nothing)
+        shown_ids = [run.id for run, _ in firsts]
+        return Shown(panel, basis=basis, examples=examples, nothing=nothing, runs=shown_ids)
 
 
 def _mean(side: Replicates) -> float:
@@ -231,17 +249,22 @@ def _mean(side: Replicates) -> float:
 
 def _example(item: gallery.Item, names: Sequence[str]) -> Example:
     truth = _digits(item.truth)
-    grids = [("input", grid_svg(_digits(item.test_input), "test input"))]
+    grids = [ShownGrid("input", _digits(item.test_input), "test input")]
     if truth:
-        grids.append(("truth", grid_svg(truth, "truth")))
+        grids.append(ShownGrid("truth", truth, "truth"))
     for name, answer in zip(names, item.answers, strict=True):
         best = answer.outcome.candidates[0] if answer and answer.outcome.candidates else None
         if best is None:
-            grids.append((f"{name}: no answer", Markup()))
+            grids.append(ShownGrid(f"{name}: no answer", ""))
             continue
         said = "right" if best.correct else (best.failure_mode or "wrong")
-        grids.append((f"{name}: {said}", grid_svg(best.grid.digits, f"{name}, {said}", truth)))
-    return Example(f"{item.task_id} #{item.test_index + 1}", grids)
+        grids.append(ShownGrid(f"{name}: {said}", best.grid.digits, f"{name}, {said}", truth))
+    demonstrations = [
+        ShownGrid(f"demo {number} {side}", grid.digits)
+        for number, pair in enumerate(item.task.demonstrations if item.task else (), 1)
+        for side, grid in (("input", pair.input), ("output", pair.output))
+    ]
+    return Example(f"{item.task_id} #{item.test_index + 1}", grids, demonstrations)
 
 
 def _digits(grid: Grid | None) -> str:

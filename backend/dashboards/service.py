@@ -18,7 +18,7 @@ from backend.audit.actions import Action, Subject
 from backend.dashboards import queries as rows
 from backend.dashboards.conflicts import conflict
 from backend.dashboards.tables import Dashboard, DashboardShare
-from backend.domain.dashboards import Content, Source, encoder_variants, parse_content
+from backend.domain.dashboards import AnyPanel, Content, Source, encoder_variants, parse_content
 from backend.domain.people import OWNER
 from backend.keeping import service as keeping
 from backend.kit.errors import NotFound
@@ -44,6 +44,13 @@ class DashboardView(Model):
     content: Content
     created_at: float
     updated_at: float
+
+    def panel(self, panel_id: str) -> AnyPanel:
+        """One of its panels; NotFound if there is no such."""
+        panel = next((each for each in self.content.panels if each.id == panel_id), None)
+        if panel is None:
+            raise NotFound(f"This dashboard has no panel {panel_id!r}.", "Reload the page.")
+        return panel
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Files that commands write: `etrm runs export`, `etrm run curves`, `etrm evaluation export`."""
+"""Files that commands write: `etrm runs export`, `etrm run curves`, `etrm run figure`."""
 
 from __future__ import annotations
 
@@ -41,3 +41,18 @@ def curves(
     from backend.run_page import series_api as api
 
     write(out, api.export_series, run_id=run_id, names=as_text(metrics or []), format=as_)
+
+
+def figure(
+    run_id: RunId,
+    chart: Annotated[str, typer.Argument(metavar="CHART", help="Chart of the run's page, such as loss.")],
+    as_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="pdf or svg.")] = "pdf",
+    width: Annotated[
+        str, typer.Option(metavar="INCHES", help="3.5 or 7: one column of a paper, or both.")
+    ] = "3.5",
+    out: Out = None,
+) -> None:
+    """Draw a chart of a run as a figure for a paper; needs the extra paper where the lab runs."""
+    from backend.run_page import figures_api as api
+
+    write(out, api.figure_of_run, run_id=run_id, panel=chart, format=as_, width=width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Engine
 
@@ -33,7 +33,8 @@ Configured = Annotated[Settings, Depends(_settings)]
 RawBody = Annotated[bytes, Depends(_body)]  # for endpoints that parse off the event loop, or in our words
 RunId = Annotated[str, Path(description="Id of a run: ten letters and digits.", examples=["k3v9x0q2ab"])]
 
-
+FigureFormat = Annotated[str, Query(max_length=40, description="pdf or svg.")]
+FigureWidth = Annotated[str, Query(max_length=40, description="3.5 or 7 inches: one column, or both.")]
 EvaluationId = Annotated[int, Path(ge=1, le=2**62, description="Id of an evaluation.", examples=[17])]
 GroupId = Annotated[
     str, Path(description="Id of a group of runs: ten letters and digits.", examples=["w7c2m4k1zz"])

@@ -93,6 +93,12 @@ READING: Mapping[str, tuple[str, ...]] = {
         "run curves {diverged} --format tensorboard --out {file}",
         "run curves nosuchrun1 --out {file}",
     ),
+    "run figure": (
+        "run figure {run} loss --out {file}",
+        "run figure {run} loss --format svg --width 7 --out {file}",
+        "run figure {run} loss --width 4 --out {file}",
+        "run figure {run} los --out {file}",
+    ),
     "evaluation list": ("evaluation list --limit 5", "evaluation list --run {run} --json"),
     "evaluation show": (
         "evaluation show {evaluation}",
@@ -120,6 +126,12 @@ READING: Mapping[str, tuple[str, ...]] = {
     "dashboard list": ("dashboard list",),
     "dashboard show": ("dashboard show {slug}", "dashboard show nosuch"),
     "dashboard shares": ("dashboard shares", "dashboard shares {slug}"),
+    "dashboard paper": (
+        "dashboard paper {slug} --out {file}",
+        "dashboard paper nosuch --out {file}",
+        "dashboard paper --run {run} --by lines --out {file}",
+        "dashboard paper",
+    ),
     "dashboard export": ("dashboard export encoder-variants --out {file}", "dashboard export {slug}"),
     "data list": ("data list",),
     "data show": (

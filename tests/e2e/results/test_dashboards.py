@@ -124,10 +124,17 @@ def test_panels_become_files(page: Page, boarded: list[str]) -> None:
     page.goto("/d/encoder-variants")
     bars = page.locator(".panel.is-bars").first
     expect(bars).to_be_visible()
-    for kind, start in {"PNG": b"\x89PNG", "SVG": b"<svg", "CSV": b"variation,"}.items():
+    starts = {"PNG": b"\x89PNG", "SVG, 7 in": b"<?xml", "PDF, 3.5 in": b"%PDF", "CSV": b"variation,"}
+    for kind, start in starts.items():
         bars.locator(".export-menu summary").click()
         with page.expect_download() as waiting:
             bars.get_by_role("button", name=kind).click()
+        assert Path(waiting.value.path()).read_bytes().startswith(start)
+    curves = page.locator(".panel.is-curves").first
+    for kind, start in {"PNG": b"\x89PNG", "SVG, 3.5 in": b"<?xml"}.items():
+        curves.locator(".chart-menu summary").click()
+        with page.expect_download() as waiting:
+            curves.get_by_role("button", name=kind).click()
         assert Path(waiting.value.path()).read_bytes().startswith(start)
     page.get_by_label("More actions").click()
     with page.expect_download() as waiting:

@@ -14,8 +14,9 @@ const SMOOTHING = 0.6;
 export class Board {
   /**
    * @param {HTMLElement} root the section with the charts
-   * @param {{name: string, figures: string, csv?: string, query?: () => URLSearchParams, first?: number, run?: string}} source
+   * @param {{name: string, figures: string, figure: (panel: string) => string, csv?: string, query?: () => URLSearchParams, first?: number, run?: string}} source
    *   `figures`: the address of the panels' figures; `query`: what they are asked with besides the view;
+   *   `figure`: the address of one for a paper;
    *   `first`: how many figures the first request asks for, where they are large: they are there sooner;
    *   `run`: the only run, where there is one; `csv`: where a chart's points come from, if not from the API
    */
@@ -51,6 +52,12 @@ export class Board {
     };
   }
 
+  /** The same as a query. */
+  viewQuery(query = new URLSearchParams()) {
+    for (const [name, value] of Object.entries(this.view)) if (value !== null) query.set(name, value);
+    return query;
+  }
+
   /** The figure of a panel; what is asked for in the same moment comes together. */
   async figure(panel, signal) {
     if (!this.asking || this.asking.panels.length === this.asking.most) this.asking = this.request();
@@ -75,8 +82,7 @@ export class Board {
 
   /** Given up once nobody wants any of them. */
   async figures({ panels, signals }) {
-    const query = new URLSearchParams(this.source.query?.() ?? "");
-    for (const [name, value] of Object.entries(this.view)) if (value !== null) query.set(name, value);
+    const query = this.viewQuery(new URLSearchParams(this.source.query?.() ?? ""));
     for (const panel of panels) query.append("panel", panel);
     const giveUp = new AbortController();
     const leave = () => signals.every((each) => each.aborted) && giveUp.abort();
@@ -146,7 +152,7 @@ export class Board {
 
   grant(wish, chart) {
     if (wish.dataset.chart !== "log") {
-      download(chart, wish.dataset.chart);
+      download(chart, wish.dataset.chart, wish.dataset.width);
       return;
     }
     const panel = chart.root.dataset.panel;

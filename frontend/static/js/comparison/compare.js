@@ -3,6 +3,7 @@
 import { given, say } from "../web/address.js";
 import { askPage } from "../web/api.js";
 import { Board } from "../charts/board.js";
+import { offerPaper } from "../charts/export.js";
 import { followRuns, refresh, throttled } from "../web/live.js";
 import { attempt } from "../web/notices.js";
 import { watchTabs } from "../web/tabs.js";
@@ -18,15 +19,22 @@ class ComparePage {
     this.board = new Board(document.getElementById("curves"), {
       name: root.dataset.name,
       figures: "/compare/figures",
+      figure: (metric) => `/api/v1/compare/figure?${this.lines({ metric, hide: [...this.board.hidden].join(",") })}`,
       query: () => this.question(),
       first: 3,
     });
+    offerPaper(document.getElementById("paper"), `/api/v1/compare/paper?${this.lines()}`, () => this.board);
     this.board.hidden = new Set((given("hide") ?? "").split(",").filter(Boolean));
     watchTabs(root, (section) => this.open(section));
     this.watchLegend();
     this.watchForm();
     this.watchTasks();
     this.follow();
+  }
+
+  /** Whose lines the charts show, as the API is asked. */
+  lines(more = {}) {
+    return new URLSearchParams({ runs: this.root.dataset.runs, by: given("by") ?? "run", ...more });
   }
 
   question() {

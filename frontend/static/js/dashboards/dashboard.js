@@ -3,6 +3,7 @@
 import { given, say } from "../web/address.js";
 import { ask, askPage } from "../web/api.js";
 import { Board } from "../charts/board.js";
+import { offerPaper } from "../charts/export.js";
 import { icon } from "../web/icons.js";
 import { followRuns, throttled } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
@@ -32,6 +33,7 @@ class Dashboard {
     this.name = root.dataset.name;
     this.grid = document.getElementById("board");
     this.newBoard();
+    offerPaper(document.getElementById("paper"), `/api/v1/dashboards/${this.slug}/paper`, () => this.board);
     this.watchHead();
     this.watchPanels();
     this.follow();
@@ -40,8 +42,10 @@ class Dashboard {
 
   newBoard() {
     this.board?.leave();
-    this.board = new Board(this.root, { name: this.name, figures: `/d/${this.slug}/figures` });
-    exportPanels(this.root, (panel) => `/d/${this.slug}/panels/${panel}.csv`);
+    const address = `/api/v1/dashboards/${this.slug}`;
+    const figure = (panel) => `${address}/panels/${panel}/figure`;
+    this.board = new Board(this.root, { name: this.name, figures: `/d/${this.slug}/figures`, figure });
+    exportPanels(this.root, (panel) => `/d/${this.slug}/panels/${panel}.csv`, (panel) => `${address}/panels/${panel}`);
   }
 
   // Saving -----------------------------------------------------------------------------------------

@@ -1,18 +1,23 @@
-// Panels that are no Plotly charts as files: CSV from the server, SVG and PNG from what is shown.
+// Panels that are no Plotly charts as files: CSV, and what goes into a paper, from the server; PNG from what is shown.
 
-import { save } from "../charts/export.js";
+import { save, saveFigure } from "../charts/export.js";
+import { askFile } from "../web/api.js";
 import { icon } from "../web/icons.js";
 import { attempt } from "../web/notices.js";
 
 const KEPT = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family", "font-weight", "text-anchor", "color",
   "background-color", "display", "padding", "margin", "border-bottom", "text-align", "white-space", "grid-template-columns", "gap", "flex-wrap"];
 
-/** Give every panel without charts its menu of files. */
-export function exportPanels(root, csvAddress) {
-  for (const panel of root.querySelectorAll(".panel:not(.is-curves)")) addMenu(panel, csvAddress);
+const FIGURES = ["bars", "grids"];
+const WIDTHS = ["3.5", "7"]; // inches
+const TYPESETTINGS = { LaTeX: ["latex", "tex"], Typst: ["typst", "typ"], Markdown: ["markdown", "md"] };
+
+/** Give every panel without charts its menu of files; the addresses of its CSV and of what is for a paper. */
+export function exportPanels(root, csvAddress, paperAddress) {
+  for (const panel of root.querySelectorAll(".panel:not(.is-curves)")) addMenu(panel, csvAddress, paperAddress);
 }
 
-function addMenu(panel, csvAddress) {
+function addMenu(panel, csvAddress, paperAddress) {
   if (panel.querySelector(".export-menu")) return;
   const menu = document.createElement("details");
   menu.className = "menu export-menu";
@@ -22,25 +27,39 @@ function addMenu(panel, csvAddress) {
   summary.setAttribute("aria-label", `${panel.getAttribute("aria-label")}: files`);
   summary.append(icon("download"));
   const sheet = Object.assign(document.createElement("div"), { className: "sheet" });
-  for (const format of ["png", "svg", "csv"]) {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: format.toUpperCase() });
-    button.addEventListener("click", () => attempt(() => download(panel, format, csvAddress)));
+  for (const [text, give] of Object.entries(files(panel, csvAddress, paperAddress))) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: text });
+    button.addEventListener("click", () => attempt(give));
     sheet.append(button);
   }
   menu.append(summary, sheet);
   panel.prepend(menu);
 }
 
-async function download(panel, format, csvAddress) {
-  const name = `${document.title.split(" · ")[0]}-${panel.dataset.id}`.replaceAll(/[^\w.-]+/g, "-");
-  if (format === "csv") {
-    const response = await fetch(csvAddress(panel.dataset.id));
-    save(await response.blob(), `${name}.csv`);
-    return;
+/** What the panel can be saved as -> what does it. */
+function files(panel, csvAddress, paperAddress) {
+  const { id, kind } = panel.dataset;
+  const name = `${document.title.split(" · ")[0]}-${id}`.replaceAll(/[^\w.-]+/g, "-");
+  const made = {};
+  if (FIGURES.includes(kind)) {
+    for (const format of ["pdf", "svg"]) {
+      for (const width of WIDTHS) {
+        const give = () => saveFigure(`${paperAddress(id)}/figure`, [], name, format, width);
+        made[`${format.toUpperCase()}, ${width} in`] = give;
+      }
+    }
   }
-  const { text, width, height } = drawing(panel.querySelector(".panel-body"));
-  if (format === "svg") save(new Blob([text], { type: "image/svg+xml" }), `${name}.svg`);
-  else save(await raster(text, width, height), `${name}.png`);
+  if (kind === "table") {
+    for (const [title, [format, ending]] of Object.entries(TYPESETTINGS)) {
+      made[title] = async () => save(await askFile(`${paperAddress(id)}/table?format=${format}`), `${name}.${ending}`);
+    }
+  }
+  made.PNG = async () => {
+    const { text, width, height } = drawing(panel.querySelector(".panel-body"));
+    save(await raster(text, width, height), `${name}.png`);
+  };
+  made.CSV = async () => save(await askFile(csvAddress(id)), `${name}.csv`);
+  return made;
 }
 
 /** What a panel shows as one SVG: its HTML inside, with the styles that count written out. */

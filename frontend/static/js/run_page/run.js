@@ -37,7 +37,12 @@ class RunPage {
 
   newBoard() {
     const { run, name } = this.root.dataset;
-    return new Board(document.getElementById("curves"), { run, name, figures: `/runs/${run}/figures` });
+    return new Board(document.getElementById("curves"), {
+      run,
+      name,
+      figures: `/runs/${run}/figures`,
+      figure: (panel) => `/api/v1/runs/${run}/figure?${new URLSearchParams({ panel })}`,
+    });
   }
 
   follow() {
