@@ -53,6 +53,18 @@ class SetView(Model):
     pairs_words: str = Field(description="`pairs` in words; empty for null.", examples=["1,000 pairs a task"])
 
 
+class ImportedSet(SetView):
+    """A task set as it was imported."""
+
+    notes: list[str] = Field(
+        description="What was read although it is unusual, such as a colour written as text.",
+        examples=[["mini.json: task mini: 1 cell empty (null), read as colour 0. First: test 1, output, …"]],
+    )
+    left_out: list[str] = Field(
+        description="Files, tasks and solutions that were wrong, with what to do; the rest was imported."
+    )
+
+
 class PairView(Model):
     """An input grid and the output its rule gives; null where the truth is not known."""
 
@@ -89,6 +101,8 @@ class ImportCheck(Model):
     valid: bool
     tasks: int
     message: str = Field(description="What is wrong and how to fix it; empty if valid.")
+    notes: list[str] = Field(description="What would be read although it is unusual.")
+    left_out: list[str] = Field(description="What would be left out and why.")
 
 
 @dataclass(frozen=True)
@@ -190,12 +204,14 @@ def list_sets(
         }
     },
 )
-def import_set(given: Annotated[Import, Depends(posted_import)], engine: Database) -> SetView:
-    """Import Kaggle-form, single-task or RE-ARC-form files, or a zip or tar archive of them, all or nothing.
-    The same again changes nothing."""
+def import_set(given: Annotated[Import, Depends(posted_import)], engine: Database) -> ImportedSet:
+    """Import Kaggle-form, single-task or RE-ARC-form files, or a zip or tar archive of them.
+
+    What is wrong is left out and named; where nothing is right, nothing is imported. The same again changes
+    nothing."""
     with session_scope(engine) as session:
         summary = datasets.import_files(session, given.name, given.files, given.solutions, given.replace)
-    return SetView.model_validate(summary)
+    return ImportedSet.model_validate(summary)
 
 
 @router.post("/check", responses=responses(401, 413, 422))
@@ -204,10 +220,16 @@ def check_import(given: Annotated[Import, Depends(posted_import)], engine: Datab
     """Say what an import would bring, or what is wrong with it, without importing anything."""
     try:
         with reading_scope(engine) as session:
-            number = datasets.check_import(session, given.name, given.files, given.solutions, given.replace)
+            reading = datasets.check_import(session, given.name, given.files, given.solutions, given.replace)
     except (InvalidInput, InvalidTaskFile, Conflict, TooLarge, StorageFull) as error:
-        return ImportCheck(valid=False, tasks=0, message=" ".join(_told(error)))
-    return ImportCheck(valid=True, tasks=number, message="")
+        return ImportCheck(valid=False, tasks=0, message=" ".join(_told(error)), notes=[], left_out=[])
+    return ImportCheck(
+        valid=True,
+        tasks=len(reading.tasks),
+        message="",
+        notes=list(reading.notes),
+        left_out=list(reading.left_out),
+    )
 
 
 def _told(error: EtrmError) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from backend.data.api import TaskView
 
 app = typer.Typer(help="Task sets: list, import, fetch, remove, leaks, show.", no_args_is_help=True)
+MAX_LISTED = 20  # notes of an import
 LIGHT_INK_ON = (0, 1, 9)  # colours of cells whose digit is read better in white
 
 
@@ -46,22 +48,46 @@ def import_files(
             "archive or a folder of them.",
         ),
     ],
-    name: Annotated[str, typer.Option(help="Name of the new task set.")],
+    name: Annotated[
+        str, typer.Option(help="Name of the new task set; default: that of the one file, archive or folder.")
+    ] = "",
     solutions: Annotated[Path | None, typer.Option(help="Kaggle solutions file.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace an existing set of this name.")] = False,
 ) -> None:
-    """Import tasks as a new set; nothing is kept unless every file is right."""
+    """Import tasks as a new set. What is wrong is left out and named."""
     from backend.data import api
     from backend.terminal.calls import call
 
     given = api.Import(
-        name,
+        name or _name_of(files),
         tuple((file, file.name) for file in files),
         (_read(solutions), solutions.name) if solutions else None,
         replace,
     )
     made = call(api.import_set, given=given)
     print(f"Imported {counted(made.tasks, 'task')} as {made.name}.")
+    _list("Left out", made.left_out)
+    _list("Notes", made.notes)
+
+
+def _name_of(files: list[Path]) -> str:
+    """What a set is called by its one source: `re_arc.tar.gz` -> `re_arc`."""
+    from backend.kit.problems import invalid
+
+    if len(files) > 1:
+        raise invalid("The task set was not saved.", "name", "is missing.", "Give it: --name NAME.")
+    stem = files[0].resolve().name
+    for ending in (".gz", ".tar", ".tgz", ".zip", ".json"):
+        stem = stem.removesuffix(ending)
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "tasks"
+
+
+def _list(title: str, texts: list[str]) -> None:
+    if texts:
+        print(f"{title}:")
+        print("\n".join(f"  {text}" for text in texts[:MAX_LISTED]))
+    if len(texts) > MAX_LISTED:
+        print(f"  … and {len(texts) - MAX_LISTED:,} more")
 
 
 @app.command()

@@ -36,3 +36,5 @@ class DataPage(Context):
     imported: str  # name of the set that was just imported
     import_problem: str
     name: str
+    notes: Sequence[str] = ()  # of that import
+    left_out: Sequence[str] = ()

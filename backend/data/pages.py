@@ -55,12 +55,16 @@ def import_set(given: Annotated[Import, Depends(posted_import)], engine: Databas
     """Import a set from the form, for a browser without script; a mistake is told beside it."""
     try:
         with session_scope(engine) as session:
-            datasets.import_files(session, given.name, given.files, given.solutions, given.replace)
+            made = datasets.import_files(session, given.name, given.files, given.solutions, given.replace)
     except EtrmError as error:
         with reading_scope(engine) as session:
             cards = _cards(session)
         said = " ".join([error.message, *map(str, error.problems), error.hint])
         return render(DataPage(cards, "", "", None, "", "", said, given.name), error.status)
+    if made.notes or made.left_out:
+        with reading_scope(engine) as session:
+            cards = _cards(session)
+        return render(DataPage(cards, "", "", None, "", made.name, "", "", made.notes, made.left_out))
     return RedirectResponse(f"/data?imported={given.name}", HTTPStatus.SEE_OTHER)
 
 

@@ -12,15 +12,15 @@ from sqlalchemy.orm import Session
 
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
-from backend.data import archives
 from backend.data import queries as rows
 from backend.data.archives import File, Source
-from backend.domain.arc.files import merge_solutions, parse_tasks, read_built_in
+from backend.data.reading import Reading, read
+from backend.domain.arc.files import read_built_in
 from backend.domain.arc.task import Task
 from backend.domain.experiment import BUILT_IN_SETS, GENERATED_PREFIX, GENERATED_SETS
 from backend.kit import cursors
 from backend.kit.disk import check_room
-from backend.kit.errors import Conflict, InvalidTaskFile, NotFound
+from backend.kit.errors import Conflict, NotFound
 from backend.kit.format import counted
 from backend.kit.problems import invalid, unknown
 from backend.settings import Settings
@@ -45,6 +45,15 @@ class SetSummary:
         if self.pairs is None:
             return ""
         return " to ".join(f"{count:,}" for count in dict.fromkeys(self.pairs)) + " pairs a task"
+
+
+@dataclass(frozen=True)
+class Imported(SetSummary):
+    """A set as it was imported, with notes about unusual content that was read, and what was left out and
+    why."""
+
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,26 +86,27 @@ def import_files(
     files: Iterable[Source],
     solutions: File | None = None,
     replace: bool = False,
-) -> SetSummary:
-    """Make the set `name` of the tasks in `files`, or nothing at all if any of them is wrong.
+) -> Imported:
+    """Make the set `name` of the tasks in `files`, without those that are wrong; it says which these are.
 
     A file may be an archive of task files, and a path a folder of them. Importing the same tasks again
     changes nothing; other tasks under a used name need `replace`.
-    Raises InvalidInput (name), InvalidTaskFile, TooLarge, Conflict, StorageFull.
+    Raises InvalidInput (name), InvalidTaskFile and TooLarge (nothing is right, or an archive is damaged or
+    over a limit), Conflict, StorageFull.
     """
     check_name(name)
     _check_room(session, name)
-    imported = _parsed(files, solutions)
+    reading = read(files, solutions)
     if not rows.add_set_once(session, name, "imported", time.time()):
         before = rows.tasks_of(session, name)
-        if imported == before:
-            return _summary(session, name)
+        if reading.tasks == before:
+            return _imported(session, name, reading)
         if not replace:
             raise _taken(name, before)
         rows.renew_set(session, name, time.time())
-    rows.add_tasks(session, name, imported)
-    audit.note(session, Action.SET_IMPORTED, Subject("set", name), counted(len(imported), "task"))
-    return _summary(session, name)
+    rows.add_tasks(session, name, reading.tasks)
+    audit.note(session, Action.SET_IMPORTED, Subject("set", name), counted(len(reading.tasks), "task"))
+    return _imported(session, name, reading)
 
 
 def check_import(
@@ -105,15 +115,15 @@ def check_import(
     files: Iterable[Source],
     solutions: File | None = None,
     replace: bool = False,
-) -> int:
-    """How many tasks an import would bring; raises what `import_files` would. Nothing is written."""
+) -> Reading:
+    """What an import would bring; raises what `import_files` would. Nothing is written."""
     check_name(name)
     _check_room(session, name)
-    imported = _parsed(files, solutions)
+    reading = read(files, solutions)
     before = rows.tasks_of(session, name)
-    if before and before != imported and not replace:
+    if before and before != reading.tasks and not replace:
         raise _taken(name, before)
-    return len(imported)
+    return reading
 
 
 def remove(session: Session, name: str) -> None:
@@ -220,22 +230,6 @@ def neighbours(session: Session, set_name: str, task_id: str) -> tuple[str | Non
     return rows.neighbours(session, set_name, task_id)
 
 
-def _parsed(files: Iterable[Source], solutions: File | None) -> tuple[Task, ...]:
-    """The tasks of all files, in their order, each id once. One file is held in memory at a time."""
-    found: dict[str, Task] = {}
-    for content, filename in archives.unpacked(files):
-        for each in parse_tasks(content, filename):
-            if each.id in found:
-                raise InvalidTaskFile(
-                    f"{filename}: task {each.id!r} is also in an earlier file.", "Leave one of them out."
-                )
-            found[each.id] = each
-    if not found:
-        raise InvalidTaskFile("No file to import.", "Choose at least one JSON file or archive.")
-    merged = tuple(found.values())
-    return merge_solutions(merged, *solutions) if solutions else merged
-
-
 def _taken(name: str, before: Sequence[Task]) -> Conflict:
     return Conflict(
         f"There is a task set {name!r} already, with {counted(len(before), 'task')}.",
@@ -243,8 +237,17 @@ def _taken(name: str, before: Sequence[Task]) -> Conflict:
     )
 
 
-def _summary(session: Session, name: str) -> SetSummary:
-    return next(each for each in sets(session) if each.name == name)
+def _imported(session: Session, name: str, reading: Reading) -> Imported:
+    summary = next(each for each in sets(session) if each.name == name)
+    return Imported(
+        summary.name,
+        summary.origin,
+        summary.tasks,
+        summary.created_at,
+        summary.pairs,
+        reading.notes,
+        reading.left_out,
+    )
 
 
 def _no_set(session: Session, name: str) -> NotFound:

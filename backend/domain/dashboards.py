@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from backend.domain import metrics as registry
+from backend.domain.arc.task import MAX_ID_LENGTH
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.model import Model
 
@@ -92,7 +93,7 @@ class GridsPanel(Panel):
     """Test inputs with what each variant made of them."""
 
     kind: Literal["grids"] = "grids"
-    task: str = Field("", max_length=100, description="Part of a task's id; empty: the first ones.")
+    task: str = Field("", max_length=MAX_ID_LENGTH, description="Part of a task's id; empty: the first ones.")
     mode: str = Field("", max_length=60, description="A failure mode of the first encoder; empty means any.")
     most: int = Field(4, ge=1, le=12, description="Test inputs shown.")
 

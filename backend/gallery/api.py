@@ -11,6 +11,7 @@ from pydantic import Field
 from backend.data import service as datasets
 from backend.data.api import GRID, PairView, SetName
 from backend.db.session import reading_scope
+from backend.domain.arc.task import MAX_ID_LENGTH
 from backend.evaluation_page.predictions_api import CandidateView, candidate_view
 from backend.gallery import service as gallery
 from backend.gallery.service import CHANGES, MAX_PAGE, SIZES, Answer, Filter, Item
@@ -30,7 +31,7 @@ def _filter(
     run: Annotated[list[str], Query(description="Ids of runs.")] = [],  # noqa: B006
     set: Annotated[str, Query(description="Name of a set.", examples=["arc-agi-1/evaluation"])] = "",
     variant: str = "",
-    task: Annotated[str, Query(description="Part of a task's id.", max_length=100)] = "",
+    task: Annotated[str, Query(description="Part of a task's id.", max_length=MAX_ID_LENGTH)] = "",
     mode: Annotated[str, Query(description="Of the first attempt (of A), or `correct`.")] = "",
     size: Annotated[str, Query(description=f"{', '.join(SIZES)}: by the task's longest side.")] = "",
     change: Annotated[str, Query(description=f"{', '.join(CHANGES)}: between A and B.")] = "",

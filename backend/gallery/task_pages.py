@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.data import service as datasets
 from backend.db.session import reading_scope
+from backend.domain.arc.task import MAX_ID_LENGTH
 from backend.evaluation_page import traces
 from backend.evaluation_page.failure_modes import MODES
 from backend.evaluation_page.traces import AdaptationView, SearchView, StepsView, VotesView
@@ -35,7 +36,7 @@ TILES = 60
 def tasks_page(
     engine: Database,
     set: str = "",
-    task: Annotated[str, Query(max_length=100)] = "",
+    task: Annotated[str, Query(max_length=MAX_ID_LENGTH)] = "",
     size: str = "",
     cursor: str | None = None,
 ) -> HTMLResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from backend.charts.panels import Panel
@@ -13,6 +13,7 @@ from backend.evaluation_page.failure_modes import ModeCourse
 from backend.groups.views import GroupPlace
 from backend.keeping.service import Kept
 from backend.launch.forms import Group
+from backend.run_page.own_metrics import OwnMetric
 from backend.run_page.reproduce import Recipe, Start
 from backend.run_view.views import RunView
 from backend.runs.checkpoint_files import WeightsFile
@@ -67,6 +68,9 @@ class RunPage(Context):
     courses_of_modes: Sequence[ModeCourse]
     meanings: Mapping[str, str]  # failure mode -> what it means
     version: int  # of the series; the event stream continues from here
+    is_external: bool
+    own_metrics: Sequence[OwnMetric]  # what the script of an external run logs; none of a training
+    empty_tabs: Set[str]  # the sections that are hidden until they have something to show
     tabs: Mapping[str, str] = field(default_factory=lambda: TABS)
 
     @property

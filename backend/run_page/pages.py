@@ -20,6 +20,8 @@ from backend.db.session import reading_scope
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.model import EtrmModel
+from backend.domain.health import Health
+from backend.domain.metrics import metric
 from backend.evaluation_page.failure_modes import MODES, mode_courses
 from backend.groups import service as groups
 from backend.keeping import service as keeping
@@ -29,7 +31,8 @@ from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.metrics.service import Curve
 from backend.run_page.contexts import RunPage
-from backend.run_page.reproduce import recipe, starts_of
+from backend.run_page.own_metrics import own_metrics
+from backend.run_page.reproduce import Start, recipe, starts_of
 from backend.run_view.health import of_run as health_of
 from backend.run_view.learning import of_run as learning_of
 from backend.run_view.views import RunView
@@ -86,6 +89,9 @@ def run_page(
             courses_of_modes=mode_courses(run),
             meanings=MODES,
             version=version,
+            is_external=run.origin == "external",
+            own_metrics=own_metrics(run) if run.origin == "external" else (),
+            empty_tabs=_empty_tabs(run, health, starts, kept) if run.origin == "external" else frozenset(),
         )
     return render(context)
 
@@ -125,6 +131,23 @@ def _charts(
 
 def _clock(session: Session, run: RunView) -> Clock:
     return clock_of(run, {each.name: each.tasks for each in datasets.available(session)})
+
+
+def _empty_tabs(
+    run: RunView, health: Health, starts: Sequence[Start], kept: Sequence[keeping.Kept]
+) -> frozenset[str]:
+    """The sections that have nothing to show of an external run, and may never have."""
+    is_of_machine = any(metric(name).section in ("Machine", "System") for name in run.metrics)
+    contents = {
+        "encoder": health.evidence or run.alarms,
+        "predictions": run.results,
+        "evaluations": run.results,
+        "config": run.config,
+        "reproduce": starts,
+        "checkpoints": kept,
+        "machine": run.heartbeat or is_of_machine,
+    }
+    return frozenset(tab for tab, content in contents.items() if not content)
 
 
 def _parent(session: Session, run: RunView) -> RunView | None:

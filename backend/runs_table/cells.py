@@ -24,7 +24,7 @@ Unit = Literal["share", "bytes", "number", "time", "seconds", "text"]
 
 RICH_TITLES = {
     "status": "Status",
-    "accuracy": "Train accuracy",
+    "accuracy": "Training",
     "pass1": "pass@1, held-out",
     "encoder": "Learning and encoder",
     "when": "When",

@@ -146,11 +146,11 @@ def _write_all(asked: argparse.Namespace) -> list[_Written]:
                 raise BadSource(f"{asked.path} holds the run {run.name} twice. Import one of the copies.")
             ids.add(run_id)
             one = _write(run, run_id, asked)
-            if one.points or one.lines:
+            if one.points or one.lines or run.config:
                 written.append(one)
             else:
                 one.part.unlink()
-                tell(f"{run.name} has neither numbers nor text: it is left out.")
+                tell(f"{run.name} has neither numbers nor text nor a config: it is left out.")
         if not written:
             raise BadSource(f"{asked.path} holds no run with numbers or text. Is it of {asked.kind}?")
     except BaseException:
@@ -255,6 +255,25 @@ def missing_extra(library: str, extra: str) -> BadSource:
         f"Reading these files needs {library}. Install it: pip install 'etrm-lab-client[{extra}]', "
         f"or pip install {library}."
     )
+
+
+def left_out(name: str) -> str:
+    """What is told of a value that has no place in a curve or a log."""
+    return f"{name} is left out: only numbers and text are imported."
+
+
+def without_media(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A step's values without pictures, tables and histograms, which W&B and Trackio mark by a type: inside
+    of them, or beside their other parts under `NAME/_type`."""
+    media = {name for name, value in values.items() if isinstance(value, dict) and "_type" in value}
+    media |= {name.removesuffix("/_type") for name in values if name.endswith("/_type")}
+    for name in sorted(media):
+        tell_once(left_out(name))
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in media and name.rpartition("/")[0] not in media
+    }
 
 
 def number(value: Any) -> float | None:

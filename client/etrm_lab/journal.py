@@ -43,6 +43,7 @@ class Journal:
         self._sent = os.open(folder / f"{run_id}.sent", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock = threading.RLock()  # a signal's handler may log while the same thread does
         self._unwritten = b""
+        self._is_ended = False
         self.size = os.fstat(self._file).st_size
         if self.size and os.pread(self._file, 1, self.size - 1) != b"\n":
             self._write(b"\n")  # the line before was cut off: it is no record
@@ -51,7 +52,14 @@ class Journal:
         """Write a record. On a full disk it waits in memory for the next one."""
         line = encode(record).encode("utf-8", "replace") + b"\n"
         with self._lock:
-            self._write(line)
+            if not self._is_ended:
+                self._write(line)
+
+    def end(self, record: Record) -> None:
+        """Write the last record: what another thread is about to append comes too late and is dropped."""
+        with self._lock:
+            self.append(record)
+            self._is_ended = True
 
     def _write(self, line: bytes) -> None:
         data = self._unwritten + line if self._unwritten else line

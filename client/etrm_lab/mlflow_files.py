@@ -6,12 +6,13 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from etrm_lab.imports import BadSource, Line, Point, SourceRun
 from etrm_lab.sqlite_files import opened, rows
+from etrm_lab.start import as_id
 
 # As SQL and the file store have them.
 ENDS = {
@@ -23,6 +24,8 @@ ENDS = {
     "5": ("cancelled", "MLflow has the run as killed."),
 }
 NO_END = ("finished", "MLflow has no end of this run: it had not ended when it was imported, or was killed.")
+DATABASE = "mlflow.db"  # which MLflow makes where it is started, unless there is a file store
+PARENT = "mlflow.parentRunId"
 LARGEST = 1.7976931348623157e308  # what SQL has for infinity
 
 
@@ -32,8 +35,11 @@ def runs_of(path: Path) -> Iterator[SourceRun]:
 
 
 def _of_folder(path: Path) -> Iterator[SourceRun]:
-    """Run folders at most three levels down: of a run, an experiment, a store or the folder around it."""
-    found = False
+    """Run folders at most three levels down, of a run, an experiment, a store or the folder around it; and
+    the runs of a database in that folder."""
+    found = (path / DATABASE).is_file()
+    if found:
+        yield from _of_database(path / DATABASE)
     for depth in ("", "*/", "*/*/", "*/*/*/"):
         for meta_file in sorted(path.glob(f"{depth}meta.yaml")):
             meta = _meta(meta_file)
@@ -43,9 +49,9 @@ def _of_folder(path: Path) -> Iterator[SourceRun]:
             if meta.get("lifecycle_stage") != "deleted" and meta_file.parent.parent.name != ".trash":
                 yield _run_in(meta_file.parent, run_id, meta)
     if not found:
-        raise BadSource(
-            f"{path} has no runs of MLflow (mlruns/EXPERIMENT/RUN/meta.yaml). Give its mlruns folder."
-        )
+        beside = path.resolve().parent / DATABASE
+        hint = f"Give {beside}." if beside.is_file() else f"Give its mlruns folder or its {DATABASE}."
+        raise BadSource(f"{path} has no runs of MLflow (mlruns/EXPERIMENT/RUN/meta.yaml). {hint}")
 
 
 def _run_in(folder: Path, run_id: str, meta: dict[str, str]) -> SourceRun:
@@ -168,6 +174,8 @@ def _tag_lines(tags: dict[str, str], wall_time: float) -> Iterator[Line]:
     own = {name: text for name, text in tags.items() if not name.startswith("mlflow.")}
     if note := tags.get("mlflow.note.content"):
         yield Line(note, wall_time)
+    if parent := tags.get(PARENT):
+        yield Line(f"Nested in run {as_id(f'mlflow:{parent}')}.", wall_time)
     if own:
         yield Line("Tags: " + ", ".join(f"{name} = {text}" for name, text in sorted(own.items())), wall_time)
 
@@ -181,12 +189,12 @@ def _seconds(milliseconds: str) -> float:
 
 
 def _plain(text: str) -> Any:
-    """MLflow keeps parameters as text: numbers and truth values are theirs again."""
+    """MLflow keeps parameters as Python writes them: what it writes of a number or a truth value is that
+    again. Whatever else looks like a number (007, 12e45 of a hash, 1_000) stays text."""
     if text in ("True", "False"):
         return text == "True"
     for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            if str(value := kind(text)) == text:
+                return value
     return text

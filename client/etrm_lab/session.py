@@ -270,16 +270,28 @@ class Run:
             thread.join(FILES_SECONDS)
         ended = status or ("failed" if exit_code else "finished")
         why = text_of(cause or (f"exit code {exit_code}" if exit_code else ""), 2000)
-        journal.append({"kind": "finish", "status": ended, "cause": why, "wall_time": time.time()})
+        if self._end(journal, ended, why):
+            journal.close()
+
+    def terminate(self, cause: str) -> None:
+        """End the run since its process is about to be killed. Another thread may still log: it logs nothing
+        more, and the journal stays open under its hands."""
+        journal = self._journal
+        if journal is not None and self._pid == os.getpid():
+            self._end(journal, "failed", cause)
+
+    def _end(self, journal: Journal, status: str, cause: str) -> bool:
+        """Write how the run ended and send what is left; whether nothing reads the journal any more."""
+        journal.end({"kind": "finish", "status": status, "cause": cause, "wall_time": time.time()})
         self._journal = None
         if self._sender is not None:
             self._sender.close()
             if self._sender.is_alive:
-                return  # it still reads the journal
+                return False
             left = journal.size - journal.acknowledged
             if left and not self.stopped:
                 tell(f"{left:,} bytes are not sent yet. Send them later: etrm-lab sync {journal.path}")
-        journal.close()
+        return True
 
     def fail(self, error: BaseException) -> None:
         """End the run because of an exception, whose traceback goes to the run's log."""

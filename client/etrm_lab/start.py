@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import hashlib
 import os
 import secrets
+import signal
 import string
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from etrm_lab.journal import SUFFIX, Busy, Journal, first_record, journals
@@ -23,6 +27,8 @@ WANDB_RESUME = ("allow", "must", "auto", "never")  # what W&B takes as `resume`
 LETTERS = string.ascii_lowercase + string.digits
 ID_LENGTH = 10
 RANKS = ("RANK", "LOCAL_RANK")  # as torchrun and others set them
+TERMINATED = "terminated by SIGTERM (kill, Slurm and Kubernetes send it)"
+TERMINATION_SECONDS = 25.0  # that a script which ends by itself waits for it; Slurm and Kubernetes give 30
 LOOK_SECONDS = 5.0  # that a resumed run without a journal waits for the lab's answer
 
 
@@ -41,10 +47,14 @@ class _Ending:
         self.error: BaseException | None = None
         self.code: object = None
         self._hooked = False
+        self._is_terminated = False
+        self._was_held: dict[int, bool] = {}  # thread that forks -> whether SIGTERM waited before
+        self._has_told = threading.Event()  # the lab of a SIGTERM, as far as it could be
 
     def watch(self, run: Run) -> None:
         """End this run when the script ends."""
         self.run, self.error, self.code = run, None, None
+        self._watch_termination()
         if self._hooked:
             return
         self._hooked = True
@@ -60,10 +70,58 @@ class _Ending:
             leave(code)
 
         sys.excepthook, sys.exit = hook, exit_noted  # type: ignore[assignment] # it never returns either
+        if hasattr(os, "register_at_fork"):  # not on Windows
+            os.register_at_fork(
+                before=self._hold_termination,
+                after_in_parent=self._take_termination,
+                after_in_child=self._leave_termination,
+            )
+
+    def _watch_termination(self) -> None:
+        """Tell of a SIGTERM where the script leaves it to the system; a handler of its own stays."""
+        with suppress(ValueError):  # signals belong to the main thread, and this is another one
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, self._on_termination)
+
+    def _on_termination(self, number: int, _: FrameType | None) -> None:
+        """Raise nothing into the script and wait for nothing that it may hold: a thread tells the lab while
+        the script continues, and ends the process by the same signal."""
+        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+        self._is_terminated = True
+        try:
+            _thread.start_new_thread(self._terminate, ())  # threading's takes a lock that the script may hold
+        except RuntimeError:  # there are no threads any more: the script has ended
+            os.kill(os.getpid(), number)
+
+    def _terminate(self) -> None:
+        try:
+            if self.run is not None:
+                self.run.terminate(TERMINATED)
+        finally:
+            self._has_told.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _hold_termination(self) -> None:
+        """Python forgets a signal that reaches a child before it is ready: there it waits until then."""
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+        self._was_held[threading.get_ident()] = signal.SIGTERM in held
+
+    def _take_termination(self) -> None:
+        if not self._was_held.pop(threading.get_ident(), True):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+
+    def _leave_termination(self) -> None:
+        """Of a forked child, such as a worker of a data loader, SIGTERM is the system's again."""
+        with suppress(ValueError):
+            if signal.getsignal(signal.SIGTERM) == self._on_termination:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._take_termination()
 
     def _end(self) -> None:
         if self.run is None:
             return
+        if self._is_terminated:
+            self._has_told.wait(TERMINATION_SECONDS)
         if self.error is not None:
             self.run.fail(self.error)
         elif isinstance(self.code, str):

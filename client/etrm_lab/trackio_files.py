@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from etrm_lab.imports import BadSource, Line, Point, SourceRun, number
+from etrm_lab.imports import BadSource, Line, Point, SourceRun, left_out, number, without_media
 from etrm_lab.output import tell_once
 from etrm_lab.sqlite_files import opened, rows
 from etrm_lab.values import flattened
@@ -22,11 +22,20 @@ def runs_of(path: Path) -> Iterator[SourceRun]:
     if not files:
         raise BadSource(f"{path} has no .db files. {HINT}")
     for file in files:
-        yield from _runs_in(file)
+        if path.is_file() or _is_project(file):
+            yield from _runs_in(file)
+
+
+def _is_project(file: Path) -> bool:
+    """Whether a file of a folder is that of a project; Trackio keeps others beside them."""
+    with opened(file, (), HINT) as database:
+        names = {name for (name,) in rows(file, database, "SELECT name FROM sqlite_master")}
+    return "metrics" in names
 
 
 def _runs_in(file: Path) -> Iterator[SourceRun]:
     with opened(file, ("metrics",), HINT) as database:
+        _tell_of_system(file, database)
         columns = {row[1] for row in rows(file, database, "PRAGMA table_info(metrics)")}
         if not {"run_name", "step", "timestamp", "metrics"} <= columns:
             raise BadSource(f"{file}: its table metrics is not Trackio's. {HINT}")
@@ -42,6 +51,13 @@ def _runs_in(file: Path) -> Iterator[SourceRun]:
                 project=file.stem,
                 config=_config(file, database, key, run),
             )
+
+
+def _tell_of_system(file: Path, database: Any) -> None:
+    """Say that what Trackio samples of the machine is not imported: it has times and no steps."""
+    names = {name for (name,) in rows(file, database, "SELECT name FROM sqlite_master")}
+    if "system_metrics" in names and any(rows(file, database, "SELECT 1 FROM system_metrics LIMIT 1")):
+        tell_once(f"{file}: the measures of the machine are left out: they have no step.")
 
 
 def _config(file: Path, database: Any, key: str, run: str) -> dict[str, Any]:
@@ -60,13 +76,26 @@ def _records(file: Path, key: str, run: str) -> Iterator[Point | Line]:
     with opened(file, ("metrics",), HINT) as database:
         for step, stamp, metrics in rows(file, database, text, run):
             wall_time = _seconds(file, stamp)
-            for name, value in flattened(_object(file, metrics)):
+            for name, value in flattened(without_media(_object(file, metrics))):
                 if (found := number(value)) is not None:
                     yield Point(name, int(step), wall_time, found)
+                elif isinstance(value, bool):
+                    yield Point(name, int(step), wall_time, float(value))
                 elif isinstance(value, str):
                     yield Line(f"{name} at step {step:,}: {value}", wall_time)
                 elif value is not None:
-                    tell_once(f"{name} is left out: only numbers and text are imported.")
+                    tell_once(left_out(name))
+        yield from _alerts(file, database, key, run)
+
+
+def _alerts(file: Path, database: Any, key: str, run: str) -> Iterator[Line]:
+    columns = {row[1] for row in rows(file, database, "PRAGMA table_info(alerts)")}
+    if not {key, "title", "timestamp"} <= columns:
+        return
+    text = f"SELECT title, text, step, timestamp FROM alerts WHERE {key} = ? ORDER BY id"
+    for title, more, step, stamp in rows(file, database, text, run):
+        at = "" if step is None else f" at step {step:,}"
+        yield Line(f"Alert{at}: {title}{': ' if more else ''}{more or ''}", _seconds(file, stamp))
 
 
 def _object(file: Path, text: Any) -> dict[str, Any]:

@@ -15,7 +15,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from etrm_lab.imports import BadSource, Line, Point, SourceRun, missing_extra, number
+from etrm_lab.imports import (
+    BadSource,
+    Line,
+    Point,
+    SourceRun,
+    left_out,
+    missing_extra,
+    number,
+    without_media,
+)
 from etrm_lab.output import tell_once
 from etrm_lab.values import flattened
 
@@ -130,7 +139,7 @@ def _records(path: Path, rows: Iterator[Mapping[str, Any]]) -> Iterator[Point | 
 
 
 def _of_row(row: Mapping[str, Any], step: int, wall_time: float) -> Iterator[Point | Line]:
-    for name, value in flattened(row):
+    for name, value in flattened(without_media(row)):
         if not name.strip() or name.startswith(("_", "Unnamed: ")) or value in ("", None):
             continue  # W&B's own, the index of pandas, or no point here
         if (found := number(value)) is not None:
@@ -140,7 +149,7 @@ def _of_row(row: Mapping[str, Any], step: int, wall_time: float) -> Iterator[Poi
         elif isinstance(value, str):
             yield Line(f"{name} at step {step:,}: {value}", wall_time)
         else:
-            tell_once(f"{name} is left out: only numbers and text are imported.")
+            tell_once(left_out(name))
 
 
 def _config_beside(path: Path) -> dict[str, Any]:
@@ -205,16 +214,32 @@ def _offline(path: Path) -> SourceRun:
 
 
 def _of_offline(path: Path) -> Iterator[Point | Line]:
+    summary: dict[str, Any] = {}
+    logged: set[str] = set()
+    step, wall_time = 0, 0.0
     for record in _offline_records(path):
         kind = record.WhichOneof("record_type")
         if kind == "history":
             row = _items(record.history.item)
             step = record.history.step.num if record.history.HasField("step") else int(row.get("_step", 0))
-            yield from _of_row(row, step, number(row.get("_timestamp")) or 0.0)
+            wall_time = number(row.get("_timestamp")) or 0.0
+            logged |= row.keys()
+            yield from _of_row(row, step, wall_time)
+        elif kind == "summary":
+            summary.update(_items(record.summary.update))
+        elif kind == "run" and (about := _about(record.run)):
+            yield Line(about, record.run.start_time.seconds)
         elif kind in ("output_raw", "output"):
             output = getattr(record, kind)
             if text := output.line.rstrip():
                 yield Line(text, output.timestamp.seconds + output.timestamp.nanos / 1e9)
+    own = {name: value for name, value in summary.items() if name not in logged}
+    yield from _of_row(own, step, wall_time)  # what the script put into the summary alone
+
+
+def _about(run: Any) -> str:
+    tags = f"Tags: {', '.join(run.tags)}" if run.tags else ""
+    return "\n".join(filter(None, (run.notes, tags)))
 
 
 def _items(items: Any) -> dict[str, Any]:

@@ -94,14 +94,36 @@ def test_importing_the_same_again_is_no_change_and_other_tasks_need_replace(engi
         assert [task.id for task in datasets.tasks(session, "mine")] == ["b", "c"]
 
 
-def test_one_bad_file_keeps_the_whole_import_out(engine: Engine) -> None:
+def test_one_bad_file_is_left_out_and_named(engine: Engine) -> None:
     ragged = {"train": [{"input": [[1, 2], [3]], "output": [[1]]}], "test": [{"input": [[1]]}]}
-    with pytest.raises(InvalidTaskFile), session_scope(engine) as session:
-        datasets.import_files(session, "mine", [kaggle(a=EASY), kaggle(b=ragged)])
-    with pytest.raises(InvalidTaskFile, match="earlier file"), session_scope(engine) as session:
-        datasets.import_files(session, "mine", [kaggle(a=EASY), kaggle(a=EASY)])
+    with session_scope(engine) as session:
+        made = datasets.import_files(
+            session, "mine", [kaggle(a=EASY), (json.dumps(ragged).encode(), "b.json")]
+        )
+        assert (made.tasks, made.notes) == (1, ())
+        assert made.left_out == (
+            "b.json: task b, demonstration 1, input, row 2: has 1 cell, row 1 has 2. Make all rows the same "
+            "length.",
+        )
+    with pytest.raises(InvalidTaskFile, match="row 2: has 1 cell"), session_scope(engine) as session:
+        datasets.import_files(session, "other", [kaggle(b=ragged)])
     with reading_scope(engine) as session:
-        assert datasets.sets(session) == []
+        assert [each.name for each in datasets.sets(session)] == ["mine"]
+
+
+def test_a_task_of_two_files_counts_once_and_another_of_its_id_is_left_out(engine: Engine) -> None:
+    unsolved = EASY | {"test": [{"input": [[3, 4]]}]}
+    with session_scope(engine) as session:
+        made = datasets.import_files(
+            session, "mine", [kaggle(a=unsolved), kaggle(a=EASY, b=EASY), kaggle(a=HIDDEN)]
+        )
+        (a, _) = datasets.tasks(session, "mine")
+    assert a.tests[0].output is not None
+    assert made.notes == ("challenges.json: 1 task (a) is in an earlier file already.",)
+    assert made.left_out == (
+        "challenges.json: task 'a' is also in an earlier file, challenges.json, with other grids. Rename or "
+        "remove one of the two.",
+    )
 
 
 @pytest.mark.parametrize("name", ["", "a b", "/a", "a/", "../a", "a" * 101, "arc-agi-1/training", "é"])

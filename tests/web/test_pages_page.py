@@ -14,10 +14,11 @@ from sqlalchemy import Engine
 from backend.db.session import session_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.config.presets import quick
-from backend.domain.records import Alarm, EvaluationKey, Prediction, TestOutcome
+from backend.domain.records import Alarm, EvaluationKey, MetricFrame, Prediction, TestOutcome
 from backend.evaluation import outcomes as predictions
 from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
+from backend.metrics import service as series
 from backend.people import service as accounts
 from tests.support.pages.forms import Form
 from tests.support.records.recorded import record_run
@@ -145,6 +146,65 @@ def test_an_external_run_has_a_page_of_its_own(page_client: httpx.Client, page_d
     assert f"POST /api/v1/runs/{run_id}/metrics" in page
     assert "&#34;lr&#34;: 0.1" in page
     assert page_client.get(f"/runs/new?from={run_id}").status_code == 404
+
+
+def head_of(page: str) -> dict[str, tuple[str, str]]:
+    """The figures in the head of a run's page: title -> (value, what stands below it)."""
+    figures = page[
+        page.index('<dl class="figures">') : page.index("</dl>", page.index('<dl class="figures">'))
+    ]
+    pattern = r"<dt[^>]*>(.*?)</dt><dd>(.*?)</dd>\s*<dd class=\"small soft\">(.*?)</dd>"
+    return {title: (value, note) for title, value, note in re.findall(pattern, figures, re.DOTALL)}
+
+
+def shown_tabs(page: str) -> list[str]:
+    tabs = re.findall(r'<a role="tab" id="tab-(\w+)"[^>]*?(hidden)?>', page)
+    return [tab for tab, hidden in tabs if not hidden]
+
+
+def test_the_head_of_an_external_run_shows_its_own_newest_metrics(
+    page_client: httpx.Client, page_db: Engine
+) -> None:
+    with session_scope(page_db) as session:
+        run_id = external_runs.create(session, "mine", {}).id
+        for steps, values in (
+            (range(200), {"loss": [1 / (1 + step) for step in range(200)]}),
+            ((100, 150), {"eval/f1": [0.5, 0.25]}),
+            ((199,), {"reward": [3.0], "system/cpu_utilisation": [0.5]}),
+        ):
+            series.append(session, run_id, MetricFrame(list(steps), [0.0] * len(steps), values))
+        external_runs.hear(session, run_id, step=199)
+        external_runs.finish(session, run_id)
+
+    page = page_client.get(f"/runs/{run_id}").text
+
+    assert head_of(page) == {
+        "Loss": ("0.00500", "step 199 · best 0.00500"),
+        "reward": ("3.00", "step 199"),
+        "eval/f1": ("0.250", "step 150 · 0.250 to 0.500"),
+    }
+    assert ", last step 199" in page
+    assert "no data yet" not in page
+    assert shown_tabs(page) == ["curves", "log", "machine"]
+    table = page_client.get("/", params={"filter": f'id == "{run_id}"'}).text
+    assert "last step 199" in table
+    assert "199 steps" not in table + page
+    assert ">Train accuracy" not in table
+    assert "no data yet" not in table
+
+
+def test_an_external_run_shows_the_sections_that_it_fills(page_client: httpx.Client, page_db: Engine) -> None:
+    with session_scope(page_db) as session:
+        run_id = external_runs.create(session, "mine", {"lr": 0.1}).id
+        external_runs.raise_alarm(session, run_id, Alarm("spike", 3, 9.0, 5.0, "The loss rose."))
+
+    page = page_client.get(f"/runs/{run_id}").text
+
+    assert shown_tabs(page) == ["curves", "encoder", "config", "log", "machine"]
+    assert 'aria-controls="encoder"' in page
+    assert ">Alarms" in page
+    assert "This run logs no encoder measures" not in page
+    assert '<dl class="figures">' not in page
 
 
 def figure_of(page_client: httpx.Client, run_id: str, panel: str) -> Any:

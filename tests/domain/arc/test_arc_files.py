@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from backend.domain.arc.files import MAX_FILE_BYTES, merge_solutions, parse_tasks, read_built_in
+from backend.domain.arc.files import (
+    MAX_FILE_BYTES,
+    merge_solutions,
+    parse_tasks,
+    read_built_in,
+    read_tasks,
+)
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
 from backend.kit.errors import InvalidTaskFile, NotFound, TooLarge
@@ -105,6 +111,63 @@ def test_a_byte_order_mark_and_a_name_beside_the_pairs_do_no_harm(three: tuple[T
     assert task == three[0]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_text_of_any_unicode_encoding_is_read(three: tuple[Task, ...], encoding: str) -> None:
+    content = json.dumps(as_json(three[0]) | {"name": "Größe"}, ensure_ascii=False)
+    assert parse_tasks(content.encode(encoding), "007bbfb7.json") == three[:1]
+
+
+def test_cells_that_can_mean_one_colour_alone_are_read_and_counted(three: tuple[Task, ...]) -> None:
+    content = edited(three[0], "train", 1, "output", to=[[None, "7", 3.0], [0, "0", None]])
+    content["test"][0]["input"][0][0] = str(three[0].tests[0].input.rows[0][0])
+    found = read_tasks(as_file({"odd, task": content, "plain": as_json(three[1])}), "mini.json")
+    assert found.tasks[0].demonstrations[1].output.digits == "073/000"
+    assert found.tasks[0].tests == three[0].tests
+    assert found.notes == (
+        "mini.json: task odd, task: 3 cells written as text, 1 cell written as a decimal number, 2 cells "
+        "empty (null), read as colour 0. First: demonstration 2, output, row 1, column 1.",
+    )
+    assert not found.faults
+
+
+def test_tasks_that_are_wrong_are_left_out_of_their_file(three: tuple[Task, ...]) -> None:
+    content = {
+        three[0].id: as_json(three[0]),
+        "bad": edited(three[1], "test", 0, "input", to=[[10]]),
+        "no": 3,
+    }
+    found = read_tasks(as_file(content), "mine.json")
+    assert found.tasks == three[:1]
+    assert {task_id: fault.message for task_id, fault in found.faults.items()} == {
+        "bad": "mine.json: task bad, test 1, input, row 1, column 1: 10 is not a colour.",
+        "no": "mine.json: task no: is not an object.",
+    }
+
+
+def test_a_file_of_something_else_is_refused_at_its_first_faults(three: tuple[Task, ...]) -> None:
+    content = {three[0].id: as_json(three[0])} | {f"key{number}": number for number in range(200)}
+    with pytest.raises(InvalidTaskFile, match="task key0: is not an object"):
+        read_tasks(as_file(content), "settings.json")
+
+
+@pytest.mark.parametrize(
+    ("filename", "task_id"),
+    [
+        ("data/MiniARC/1,3,5th_go_down,_2,4th_go_up_l6ab.json", "1,3,5th_go_down,_2,4th_go_up_l6ab"),
+        ("re_arc\\tasks\\007bbfb7.json", "007bbfb7"),
+        ("3%22\N{HANGUL LETTER NIEUN}%22s_l6bk.json", "3%22\N{HANGUL LETTER NIEUN}%22s_l6bk"),
+        ("Gro\u0308sse.json", "Gr\N{LATIN SMALL LETTER O WITH DIAERESIS}sse"),
+        ("what?#1|2 .json", "what__1_2"),
+    ],
+)
+def test_a_file_name_becomes_an_id_that_an_address_can_hold(
+    three: tuple[Task, ...], filename: str, task_id: str
+) -> None:
+    found = read_tasks(as_file(as_json(three[0]) | {"uid": 7, "concepts": ["line"]}), filename)
+    assert [task.id for task in found.tasks] == [task_id]
+    assert bool(found.notes) == ("?" in filename)
+
+
 def edited(task: Task, *path: Any, to: Any) -> dict[str, Any]:
     """The JSON of a task with the value at `path` replaced."""
     content = deepcopy(as_json(task))
@@ -120,10 +183,11 @@ GRID_FAULTS = [
     ([[0, 10]], "row 1, column 2: 10 is not a colour"),
     ([[0], [-1]], "row 2, column 1: -1 is not a colour"),
     ([[0, 1.5]], "row 1, column 2: 1.5 is not a colour"),
-    ([[0, 1.0]], "row 1, column 2: 1.0 is not a colour"),
     ([[True, 1]], "row 1, column 1: true is not a colour"),
-    ([["1", 1]], 'row 1, column 1: "1" is not a colour'),
-    ([[None]], "row 1, column 1: null is not a colour"),
+    ([["12", 1]], 'row 1, column 1: "12" is not a colour'),
+    ([["", 1]], 'row 1, column 1: "" is not a colour'),
+    ([[11.0, 1]], "row 1, column 1: 11.0 is not a colour"),
+    ([[[1]]], "row 1, column 1: [1] is not a colour"),
     ([[0]] * 31, "has 31 rows"),
     ([[0] * 31], "row 1: has 31 columns"),
     ([], "is empty"),
@@ -171,10 +235,11 @@ def test_a_bad_task_is_named_by_its_part(
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
+        (b'{"a": [{"attempt_1": [[0]], "attempt_2": [[0]]}]}', "holds predictions (attempt_1), not tasks"),
         (b"", "is not JSON: Expecting value in line 1, column 1"),
         (b"hello", "is not JSON"),
         (b'{"a": [1,\n2,,', "is not JSON: Expecting value in line 2, column 3"),
-        (b"\xff\xfe{}", "is not UTF-8 text (byte 0)"),
+        (b"\xff\xfe{", "is not UTF-16 text (byte 2)"),
         (b"\x89PNG\r\n", "is not UTF-8 text"),
         (b"[]", "has 0 different pairs"),
         (b"3", "is neither a JSON object nor a list"),

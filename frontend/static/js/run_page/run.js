@@ -114,7 +114,10 @@ class RunPage {
   }
 
   async renew() {
-    await refresh();
+    const fresh = await refresh();
+    // A section of an external run is shown once it has something to show.
+    const filled = fresh.querySelectorAll("[role=tab]:not([hidden]), [role=tabpanel]:not([hidden])");
+    for (const { id } of filled) document.getElementById(id).hidden = false;
     if (this.predictions.opened) this.predictions.open();
   }
 

@@ -4,9 +4,10 @@
 export function watchTabs(root, onOpen = () => {}) {
   const nav = root.querySelector("[role=tablist]");
   const tabs = [...nav.querySelectorAll("[role=tab]")];
+  const shown = () => tabs.filter((tab) => !tab.hidden);
 
   function open() {
-    const chosen = tabs.find((tab) => tab.hash === location.hash) ?? tabs[0];
+    const chosen = shown().find((tab) => tab.hash === location.hash) ?? tabs[0];
     for (const tab of tabs) {
       tab.setAttribute("aria-selected", String(tab === chosen));
       tab.tabIndex = tab === chosen ? 0 : -1;
@@ -27,13 +28,14 @@ export function watchTabs(root, onOpen = () => {}) {
   nav.addEventListener("keydown", (event) => {
     const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!move) return;
-    const next = tabs[(tabs.indexOf(document.activeElement) + move + tabs.length) % tabs.length];
+    const choice = shown();
+    const next = choice[(choice.indexOf(document.activeElement) + move + choice.length) % choice.length];
     next.focus();
     next.click();
   });
   document.addEventListener("keydown", (event) => {
     if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-    tabs[Number(event.key) - 1]?.click();
+    shown()[Number(event.key) - 1]?.click();
   });
   addEventListener("hashchange", open);
   open();
