@@ -10,6 +10,7 @@ from typing import Literal
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
+from backend.charts import panels
 from backend.charts.cache import Chart, charts_of, database_of
 from backend.charts.figures import Figure, lines_figure
 from backend.charts.lines import clock_of
@@ -26,9 +27,12 @@ from backend.comparison.charts import (
     styles_of,
     styles_over_seeds,
 )
+from backend.comparison.service import LACKING
 from backend.data import service as datasets
 from backend.kit.errors import NotFound
+from backend.kit.expressions import looks_like_one
 from backend.metrics import service as series
+from backend.metrics.expressions import bound
 from backend.run_view.views import RunView
 from backend.web.drawn import Drawn
 
@@ -60,7 +64,10 @@ class Column:
 class Board:
     """The compared runs with their looks, and the charts of their metrics."""
 
-    def __init__(self, session: Session, found: Sequence[RunView], by: By = "run") -> None:
+    def __init__(
+        self, session: Session, found: Sequence[RunView], by: By = "run", asked: Sequence[str] = ()
+    ) -> None:
+        """`asked` are expressions, each of which gets a chart; `refused` says what is wrong with the others."""
         self.session = session
         self.by = by
         self.runs = found
@@ -69,11 +76,15 @@ class Board:
             styles_of(found) if by == "run" else styles_over_seeds(self.variations)
         )
         self.sizes = {each.name: each.tasks for each in datasets.available(session)}
-        self.panels = panels_of(sorted({name for run in found for name in run.metrics}))
+        self.metrics = sorted({name for run in found for name in run.metrics})
+        drawn, self.refused = panels.of_texts(asked, self.metrics, LACKING)
+        self.panels = [*drawn, *panels_of(self.metrics)]
 
     def panel(self, metric: str) -> Panel:
-        """The chart of a metric; NotFound where no run has it."""
+        """The chart of a metric or of an expression; NotFound where no run has the metric, InvalidInput."""
         found = next((panel for panel in self.panels if panel.id == metric), None)
+        if found is None and looks_like_one(metric):
+            return panels.of_expression(metric, bound(metric, self.metrics, LACKING))
         if found is None:
             raise NotFound(f"No compared run has a metric {metric!r}.", "Reload the page.")
         return found
@@ -85,7 +96,7 @@ class Board:
             shown,
             (*self._drawn_from, view),
             view,
-            lambda names: curves_of(self.session, names, clocks, view),
+            lambda names: curves_of(self.session, names, clocks, view, panels.expressions_of(shown)),
             lambda panel, curves: self._figure(panel, view, curves),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -39,7 +40,7 @@ from backend.domain.dashboards import (
 from backend.domain.measurement import Protocol
 from backend.gallery import service as gallery
 from backend.kit.boundary import Broken, shielded
-from backend.kit.errors import NotFound
+from backend.kit.errors import InvalidInput, NotFound
 from backend.run_view.views import RunView
 from backend.web.drawn import NOT_YET, Drawn
 
@@ -132,7 +133,10 @@ class Panels:
         for panel in wanted:
             if not isinstance(panel, CurvesPanel):
                 raise NotFound(f"Panel {panel.id!r} has no curves.")
-            if (chart := self._chart(panel)) is not None:
+            chart: Chart | None = None
+            with suppress(InvalidInput):  # which the panel says itself
+                chart = self._chart(panel)
+            if chart is not None:
                 by_lines.setdefault(panel.by, []).append(chart)
         made: dict[str, KeptChart] = {}
         for by, shown_charts in by_lines.items():

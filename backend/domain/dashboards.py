@@ -53,10 +53,16 @@ class Panel(Part):
 
 
 class CurvesPanel(Panel):
-    """One metric of all runs over time."""
+    """One metric of all runs, or an expression over metrics of each, over time."""
 
     kind: Literal["curves"] = "curves"
-    metric: str = Field("accuracy/token", min_length=1, max_length=200)
+    metric: str = Field(
+        "accuracy/token",
+        min_length=1,
+        max_length=200,
+        description="Name of a metric, or an expression.",
+        examples=["accuracy/token", "train - heldout"],
+    )
     by: Literal["run", "seed"] = Field(
         "seed", description="One line per run, or per configuration over seeds."
     )

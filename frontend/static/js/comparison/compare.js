@@ -8,7 +8,7 @@ import { attempt } from "../web/notices.js";
 import { watchTabs } from "../web/tabs.js";
 
 const RENEW_EVERY = 5000; // milliseconds between two looks at active runs
-const OF_THE_PAGE = ["runs", "by", "base", "k", "at", "member", "how"]; // what the address says besides the view of the charts
+const OF_THE_PAGE = ["runs", "by", "base", "k", "at", "member", "how", "expr"]; // what the address says besides the view of the charts
 const OF_THE_LINES = ["hide", "solves", "fails", "more"]; // and what speaks of single lines
 
 class ComparePage {

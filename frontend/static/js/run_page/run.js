@@ -37,7 +37,8 @@ class RunPage {
 
   newBoard() {
     const { run, name } = this.root.dataset;
-    return new Board(document.getElementById("curves"), { run, name, figures: `/runs/${run}/figures` });
+    const query = () => new URLSearchParams(new URLSearchParams(location.search).getAll("expr").map((text) => ["expr", text]));
+    return new Board(document.getElementById("curves"), { run, name, figures: `/runs/${run}/figures`, query });
   }
 
   follow() {
