@@ -67,7 +67,9 @@ def of_expression(text: str, expression: Expression) -> Panel:
     return Panel(id_, "Expressions", text, (text,), "number", ABOUT_EXPRESSIONS, expression=expression)
 
 
-def of_texts(asked: Iterable[str], known: Collection[str], lacking: str) -> tuple[list[Panel], dict[str, str]]:
+def of_texts(
+    asked: Iterable[str], known: Collection[str], lacking: str
+) -> tuple[list[Panel], dict[str, str]]:
     """The panels of expressions, and what is wrong with those of which there is none: text -> why. A plain
     name has a panel already."""
     made: list[Panel] = []

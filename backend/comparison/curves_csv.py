@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from sqlalchemy import Engine
@@ -18,7 +19,10 @@ BEFORE = ("run", "step", "wall_time")  # seconds since the Unix epoch
 
 
 def curves_csv(
-    engine: Engine, run_ids: Sequence[str], columns: Sequence[str], parsed: Mapping[str, Expression]
+    engine: Engine,
+    run_ids: Sequence[str],
+    columns: Sequence[str],
+    parsed: Mapping[str, Expression] = MappingProxyType({}),
 ) -> Iterator[bytes]:
     """A line for each run and step, a column for each metric or expression (`parsed`, by its text), part by
     part: memory holds a part of one run.

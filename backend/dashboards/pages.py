@@ -18,6 +18,7 @@ from backend.charts.cache import as_json
 from backend.charts.view import ChartView, PanelIds, View
 from backend.comparison import service as compare
 from backend.comparison.board import By
+from backend.comparison import service as compare
 from backend.comparison.curves_csv import curves_csv
 from backend.dashboards import service as dashboards
 from backend.dashboards.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard
@@ -144,8 +145,9 @@ def shared_series(secret: str, engine: Database, names: str) -> StreamingRespons
         shown = {panel.metric for panel in found.content.panels if isinstance(panel, CurvesPanel)}
         asked = [name for name in items_of(names) if name in shown]
         ids = [run.id for run in dashboards.runs_of(session, found.content.source)]
+        _, parsed = compare.sorted_out(session, ids, asked)
     headers = _as_file("series.csv")
-    return StreamingResponse(curves_csv(engine, ids, asked), media_type="text/csv", headers=headers)
+    return StreamingResponse(curves_csv(engine, ids, asked, parsed), media_type="text/csv", headers=headers)
 
 
 def exported(session: Session, found: DashboardView) -> str:

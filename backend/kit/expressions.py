@@ -113,13 +113,13 @@ def parse(text: str) -> Expression:
 
 def names(tree: Expression) -> list[str]:
     """Every name in the tree once, from left to right."""
-    return list(dict.fromkeys(name.text for name in _names(tree)))
+    return list(dict.fromkeys(name.text for name in named(tree)))
 
 
 def check_names(tree: Expression, known: Collection[str], lacking: str) -> None:
     """InvalidInput for the first name that is not among `known`; it says `lacking`, for example "No run has",
     and the name."""
-    for name in _names(tree):
+    for name in named(tree):
         if name.text not in known:
             invalid(name.column, f"{lacking} {name.text!r}.", _meant(name.text, known))
 
@@ -140,18 +140,19 @@ def _meant(name: str, known: Collection[str]) -> str:
     return did_you_mean(name, known, otherwise, most=2)
 
 
-def _names(tree: Expression) -> Iterator[Name]:
+def named(tree: Expression) -> Iterator[Name]:
+    """Every place of the tree where a name stands, from left to right."""
     match tree:
         case Name():
             yield tree
         case Negative(part):
-            yield from _names(part)
+            yield from named(part)
         case Operation(_, left, right):
-            yield from _names(left)
-            yield from _names(right)
+            yield from named(left)
+            yield from named(right)
         case Call(_, parts):
             for part in parts:
-                yield from _names(part)
+                yield from named(part)
 
 
 @dataclass(frozen=True)

@@ -97,9 +97,7 @@ def of_runs(
     }
 
 
-def of_run(
-    parsed: Mapping[str, Expression], curves: Mapping[str, Curve]
-) -> Iterator[tuple[str, Curve]]:
+def of_run(parsed: Mapping[str, Expression], curves: Mapping[str, Curve]) -> Iterator[tuple[str, Curve]]:
     """(text, curve) of each expression whose metrics are among the curves of a run."""
     for text, tree in parsed.items():
         names = metrics_of([tree])
@@ -116,9 +114,7 @@ def read_part(
     return {name: found[name] for name in names if name in found} | dict(of_run(parsed, found))
 
 
-def evaluate(
-    tree: Expression, value_of: Callable[[str], Values]
-) -> tuple[Values, NDArray[np.bool_]]:
+def evaluate(tree: Expression, value_of: Callable[[str], Values]) -> tuple[Values, NDArray[np.bool_]]:
     """The value at each of n places, (n,), and where a quotient or a logarithm has none, (n,).
 
     `value_of(name)` gives what a name, as it is written, has at each place: (n,).

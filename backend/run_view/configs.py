@@ -16,9 +16,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.domain.config.problems import flatten
-from backend.domain.experiment.identity import complete_section, is_shared
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.identity import complete, complete_section, is_shared
 from backend.kit.boundary import or_else, shielded
-from backend.kit.filters.tree import Value
+from backend.kit.filters.tree import Scalar, Value
 from backend.run_view import value_queries as rows
 from backend.run_view.filter_names import at_path, is_config_path
 
@@ -53,6 +54,36 @@ def external_paths(session: Session) -> set[str]:
     unknown = rows.configs_of(session, missing, None, external=True) if missing else []
     _external_paths.update({key: frozenset(flatten(config)) for key, config in unknown})
     return set().union(*(_external_paths.get(key, ()) for key in keys))
+
+
+def leaves(session: Session, keys: Sequence[str]) -> dict[str, dict[str, Value]]:
+    """Configuration -> dotted path -> value of every leaf of its config; of a training's with the fields that
+    its version did not have yet. What cannot be read is left out."""
+    found: dict[str, dict[str, Value]] = {}
+    for external in (False, True):
+        for key, config in rows.configs_of(session, keys, None, external):
+            read = flatten if external else _completed_leaves
+            made = or_else(shielded(f"the config of configuration {key}", partial(read, config)), {})
+            found[key] = {path: _plain(value) for path, value in made.items()}
+    return found
+
+
+def _completed_leaves(config: dict[str, Any]) -> dict[str, Any]:
+    if not config.keys() >= ExperimentConfig.model_fields.keys():  # of a version with fewer sections
+        return flatten(complete(config))
+    sections = {name: _completed(name, json.dumps(part, sort_keys=True)) for name, part in config.items()}
+    return flatten(sections)
+
+
+def _plain(value: Any) -> Value:
+    """A leaf as filters have it: a list as a tuple, and of anything else its JSON."""
+    if isinstance(value, list):
+        return tuple(_scalar(item) for item in value)
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Scalar:
+    return value if value is None or isinstance(value, str | int | float | bool) else json.dumps(value)
 
 
 def in_config(section: Any, path: str) -> Value:
