@@ -56,8 +56,9 @@ def run_lines(
 ) -> list[Line]:
     """One line per metric, the run's own hue first."""
     colours = zip(panel.metrics, _colours(variant, len(panel.metrics)), strict=True)
+    titles = {name: name if panel.expression else title_of(name) for name in panel.metrics}
     return [
-        Line(name, run, name, panel.title if panel.expression else title_of(name), colour, curves[name], clock)
+        Line(name, run, name, titles[name], colour, curves[name], clock)
         for name, colour in colours
         if name in curves
     ]

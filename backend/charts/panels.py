@@ -33,8 +33,8 @@ class Panel:
 
 
 ABOUT_EXPRESSIONS = (
-    "Computed from metrics of the same run, at every step that all of them have, before the curve is thinned. "
-    "Division by zero and the logarithm of zero or less are undefined: NaN."
+    "Computed from metrics of the same run, at every step that all of them have, before the curve is "
+    "thinned. Division by zero and the logarithm of zero or less are undefined: NaN."
 )
 _GROUPS = {group.id: group for group in GROUPS}
 

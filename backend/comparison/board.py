@@ -67,7 +67,7 @@ class Board:
     def __init__(
         self, session: Session, found: Sequence[RunView], by: By = "run", asked: Sequence[str] = ()
     ) -> None:
-        """`asked` are expressions, each of which gets a chart; `refused` says what is wrong with the others."""
+        """`asked` are expressions, each of which gets a chart; `refused` says what is wrong with others."""
         self.session = session
         self.by = by
         self.runs = found

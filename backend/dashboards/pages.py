@@ -18,7 +18,6 @@ from backend.charts.cache import as_json
 from backend.charts.view import ChartView, PanelIds, View
 from backend.comparison import service as compare
 from backend.comparison.board import By
-from backend.comparison import service as compare
 from backend.comparison.curves_csv import curves_csv
 from backend.dashboards import service as dashboards
 from backend.dashboards.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard

@@ -1,7 +1,7 @@
 """The scatter and the parallel coordinates of a set of runs, drawn by the server.
 
-A drawing takes the size of its box; lines are stretched to it, marks and texts are not. Every mark is a link to
-its run, out of the tab order: the table beside the drawings is the way of the keyboard.
+A drawing takes the size of its box; lines are stretched to it, marks and texts are not. Every mark is a link
+to its run, out of the tab order: the table beside the drawings is the way of the keyboard.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SHAPES = {
     "square": '<path d="M-3.6-3.6h7.2v7.2h-7.2z"/>',
     "triangle": '<path d="M0-4.8 4.6 3.4h-9.2z"/>',
     "diamond": '<path d="M0-5.2 4.4 0 0 5.2-4.4 0z"/>',
-    "cross": '<path d="M-4.2-2.6-2.6-4.2 0-1.6 2.6-4.2 4.2-2.6 1.6 0 4.2 2.6 2.6 4.2 0 1.6-2.6 4.2-4.2 2.6-1.6 0z"/>',
+    "cross": '<path d="M-4-2.6-2.6-4 0-1.4 2.6-4 4-2.6 1.4 0 4 2.6 2.6 4 0 1.4-2.6 4-4 2.6-1.4 0z"/>',
 }
 
 
@@ -80,10 +80,12 @@ def _mean_mark(
         for axis in (x, y)
     ]
     of_x, of_y = means
-    assert of_x and of_y, "whoever is placed has both numbers"
+    assert of_x is not None, "whoever is placed has both numbers"
+    assert of_y is not None
     across, up = x.place(of_x.mean), y.place(of_y.mean)
     first = group[0]
-    words = f"{first.name}: mean of {counted(len(group), 'run')}, {text(y.name, of_y.mean)} at {text(x.name, of_x.mean)}"
+    where = f"{text(y.name, of_y.mean)} at {text(x.name, of_x.mean)}"
+    words = f"{first.name}: mean of {counted(len(group), 'run')}, {where}"
     address = f"/runs/{first.id}"
     if len(group) > 1:
         asked = f'variation == "{first.configuration}"'
@@ -143,14 +145,6 @@ def _parallel_axis(axis: Axis, at: float) -> list[str]:
     ]
 
 
-def symbol_svg(symbol: str, colour: str) -> Markup:
-    """A mark for a legend."""
-    inside = _SHAPES[symbol]
-    return Markup(
-        f'<svg class="explore-mark" viewBox="-6 -6 12 12" aria-hidden="true"><g class="{colour}">{inside}</g></svg>'
-    )
-
-
 def _framed(
     title: str, axes: Sequence[str], lines: Sequence[str], marks: Sequence[str], kind: str = "scatter"
 ) -> Markup:
@@ -159,12 +153,12 @@ def _framed(
         if kind == "scatter"
         else ""
     )
-    stretched = f'<svg class="lines" viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%">'
+    box = f'viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%"'
     parts = [
         f'<svg class="explore-drawing is-{kind}" role="img" aria-label="{escape(title)}">',
         f"<defs>{shapes}</defs>" if shapes else "",
         *axes,
-        stretched,
+        f'<svg class="lines" {box}>',
         *lines,
         "</svg>",
         *marks,

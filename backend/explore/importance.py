@@ -272,9 +272,9 @@ def _together(fields: Sequence[Field], keys: Sequence[str]) -> dict[str, list[st
 
 
 def association(one: Column, other: Column) -> float:
-    """How strongly two fields go together over the configurations that have both, 0 to 1: the greatest of the
-    rank correlation of two ordered ones, Cramér's V of their values, and eta of the ranks of one by the values
-    of the other. What has a value for nearly every configuration groups nothing."""
+    """How strongly two fields go together over the configurations that have both, 0 to 1: the greatest of
+    the rank correlation of two ordered ones, Cramér's V of their values, and eta of the ranks of one by the
+    values of the other. What has a value for nearly every configuration groups nothing."""
     both = (one.codes >= 0) & (other.codes >= 0)
     n = int(both.sum())
     codes = [np.unique(side.codes[both], return_inverse=True)[1] for side in (one, other)]

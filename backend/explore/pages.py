@@ -1,4 +1,4 @@
-"""`/explore?filter=…`: a set of runs as a scatter, parallel coordinates, and which fields go with a result."""
+"""`/explore?filter=…`: a set of runs as a scatter and as parallel coordinates; what goes with a result."""
 
 from __future__ import annotations
 

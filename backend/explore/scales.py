@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -181,9 +182,7 @@ def _bins(name: str, numbers: Sequence[float], some_lack_it: bool) -> Key:
     """Bins with as many different values each."""
     edges = tuple(dict.fromkeys(float(each) for each in np.quantile(numbers, np.arange(1, BINS) / BINS)))
     bounds = [text(name, each) for each in (numbers[0], *edges, numbers[-1])]
-    labels = {
-        f"q{at}": f"{low} to {high}" for at, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False))
-    }
+    labels = {f"q{at}": f"{low} to {high}" for at, (low, high) in enumerate(pairwise(bounds))}
     return Key(name, {}, labels | ({"k0": NO_VALUE} if some_lack_it else {}), edges)
 
 

@@ -166,12 +166,11 @@ def _checked(session: Session, wanted: Collection[str]) -> dict[str, Expression]
 
 def _protocols(names: Collection[str], lines: Sequence[RunLine]) -> list[str]:
     """That the runs' scores are not comparable, where any are asked for."""
-    if not set(PASSES) & set(names) or len(protocols_of(lines)) < 2:
+    protocols = protocols_of(lines) if set(PASSES) & set(names) else []
+    if len(protocols) < 2:
         return []
-    listed = "; ".join(differences_of(lines))
-    return [
-        f"These scores were measured by {len(protocols_of(lines))} protocols and are not comparable: {listed}."
-    ]
+    how = f"{len(protocols)} protocols: {'; '.join(differences_of(lines))}"
+    return [f"The scores are not comparable, for they were measured by {how}."]
 
 
 def _point(values: RunValues, line: RunLine, names: Sequence[str]) -> Point:
@@ -188,7 +187,7 @@ def _point(values: RunValues, line: RunLine, names: Sequence[str]) -> Point:
 
 
 def _evaluated(tree: Expression, values: RunValues, lines: Sequence[RunLine]) -> tuple[list[Value], int]:
-    """The expression's value of each run, None where it lacks one of its names, and how many are undefined."""
+    """The expression's value of each run, None where one of its names has none; how many are undefined."""
     of_names = {
         name: [_number(values.value(line, name)) for line in lines] for name in expressions.names(tree)
     }

@@ -58,8 +58,8 @@ Values = Annotated[
 Names = Annotated[
     str,
     Query(
-        description="Metrics and expressions, comma-separated; one with a comma stands in double quotes. Empty "
-        "means all metrics.",
+        description="Metrics and expressions, comma-separated; one with a comma stands in double quotes. "
+        "Empty means all metrics.",
         examples=["loss", "train - heldout"],
     ),
 ]

@@ -1,4 +1,4 @@
-"""Importance of fields against a slow, independent computation, and the cases in which nothing may be said."""
+"""Importance of fields against a slow, independent computation, and where nothing may be said of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from backend.explore.importance import (
     midranks,
 )
 from backend.kit.filters.tree import Value
-
 
 # Slow and plain: one configuration after the other, a resample as a list with repetitions.
 
@@ -103,7 +102,7 @@ def by_path(fields: Sequence[Field], results: dict[str, float]) -> dict[str, Imp
 
 
 def test_the_whole_against_the_slow_way() -> None:
-    """Effects to the digit; intervals and p-values, which are drawn at random, as near as chance lets them."""
+    """Effects to the digit; intervals and p-values, which are drawn, as near as chance lets them."""
     fields, results = study(40)
     found = by_path(fields, results)
     draw, keys = random.Random(1), list(results)
