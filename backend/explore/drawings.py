@@ -103,8 +103,9 @@ def _mean_mark(
 
 def parallel(points: Sequence[Point], axes: Sequence[Axis], colours: Key, chosen: Collection[str]) -> Markup:
     """A line for each run through its value on every axis; broken where it lacks one. Those that are not
-    `chosen` stand back. Each axis is a group with what a script needs to read values off it."""
-    across = [at / max(1, len(axes) - 1) for at in range(len(axes))]
+    `chosen` stand back. Each axis is in the middle of its column, and a group with what a script needs to
+    read values off it."""
+    across = [(at + 0.5) / len(axes) for at in range(len(axes))]
     behind: list[str] = []
     before: list[str] = []
     for point in points:
@@ -129,9 +130,8 @@ def _parallel_axis(axis: Axis, at: float) -> list[str]:
     place = f"{100 * at:.2f}%"
     data = f'data-axis="{escape(axis.name)}" data-low="{axis.low!r}" data-high="{axis.high!r}"'
     kind = "choice" if axis.choices else "log" if axis.log else "number"
-    side = 'dx="-6" text-anchor="end"' if at == 1 else 'dx="6"'
     ticks = [
-        f'<text class="tick" x="{place}" y="{100 * (1 - share):.2f}%" {side} dy="0.35em">'
+        f'<text class="tick" x="{place}" y="{100 * (1 - share):.2f}%" dx="6" dy="0.35em">'
         f"{escape(_short(label))}</text>"
         for share, label in axis.ticks
     ]
