@@ -38,7 +38,7 @@ from backend.web.routing import EDITOR, OPEN, VIEWER, Router, needs
 
 router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
-SHEETS = ("tokens", "frame", "controls", "tables", "run_page", "comparison", "dashboards")
+SHEETS = ("tokens", "frame", "controls", "tables", "run_page", "comparison", "dashboards", "explore")
 ICON = re.compile(r'<svg class="icon.*?</svg>', re.DOTALL)
 
 

@@ -22,6 +22,12 @@ router = Router(reads=VIEWER, prefix="/explore", tags=["explore"])
 Filter = Annotated[
     str, Query(description="As in the table of runs; empty: all runs.", examples=['group == "w7c2m4k1zz"'])
 ]
+Ids = Annotated[
+    str,
+    Query(
+        description="Instead of a filter: ids, separated by commas.", examples=["k3v9q2m7xa"], max_length=4000
+    ),
+]
 Plain = str | int | float | bool | None
 
 
@@ -98,6 +104,7 @@ class ImportancesView(Model):
 def explore_runs(
     engine: Database,
     filter: Filter = "",
+    runs: Ids = "",
     value: Annotated[
         list[str],
         Query(
@@ -109,7 +116,7 @@ def explore_runs(
 ) -> ExploreView:
     """Runs that match a filter with values of each, and the fields of their configs that vary."""
     with reading_scope(engine) as session:
-        found = explore.explore(session, filter, value)
+        found = explore.explore(session, explore.runs_of(filter, runs), value)
         fields = explore.fields_of(session, found.points)
     return ExploreView(
         runs=[
@@ -138,10 +145,11 @@ def importance_of_fields(
         str, Query(description="A name of the filter language, or an expression.", examples=["pass1"])
     ],
     filter: Filter = "",
+    runs: Ids = "",
 ) -> ImportancesView:
     """Which fields of the configs go with a result of the runs that match a filter."""
     with reading_scope(engine) as session:
-        question = explore.importance(session, filter, of)
+        question = explore.importance(session, explore.runs_of(filter, runs), of)
     return ImportancesView(
         of=of,
         runs=question.runs,

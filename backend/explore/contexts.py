@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from backend.explore.drawings import Scatter
+from backend.explore.drawings import Legend, Scatter
 from backend.explore.importance import Importance
-from backend.explore.scales import Axis, Key
+from backend.explore.scales import Axis
 from backend.explore.service import Explored, Point, Question
 from backend.web.contexts import Context
 
@@ -31,6 +31,7 @@ class Asked:
     """What is drawn, as the address says it."""
 
     filter: str
+    runs: str = ""  # ids, separated by commas, instead of a filter
     x: str = ""
     y: str = ""
     colour: str = ""
@@ -48,7 +49,7 @@ class Asked:
     @property
     def of_importance(self) -> str:
         """The query of the part that comes later."""
-        return urlencode({"filter": self.filter, "of": self.y})
+        return urlencode({"filter": self.filter, "runs": self.runs, "of": self.y})
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,7 @@ class Pictures:
     """What is drawn of the runs, and the runs that the axes narrow them to."""
 
     scatter: Scatter
-    colours: Key
-    symbols: Key
+    legends: Sequence[Legend]
     parallel: str
     axes: Sequence[tuple[AxisAsked, Axis]]
     chosen: Sequence[Point]

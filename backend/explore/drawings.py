@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup, escape
 
 from backend.domain.statistics import mean_of
+from backend.explore import scales
 from backend.explore.scales import SYMBOLS, Axis, Key, text
 from backend.explore.service import Point
 from backend.kit.format import counted
@@ -35,6 +36,15 @@ class Scatter:
     y: Axis
     svg: Markup
     shown: int  # runs that have a place on both axes
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What the marks of one kind stand for."""
+
+    what: str
+    name: str
+    entries: Sequence[tuple[Markup, str]]
 
 
 def scatter(
@@ -69,7 +79,17 @@ def scatter(
                     path = _path([places[point.id] for point in members])
                     lines.append(f'<path class="seeds {tone}" d="{path}"/>')
     title = f"{y.name} by {x.name}: {counted(len(placed), 'run')}"
-    return Scatter(x, y, _framed(title, [*_y_axis(y), *_x_axis(x)], lines, marks), len(placed))
+    return Scatter(x, y, _framed(title, [*_y_axis(y), *_x_axis(x)], lines, marks, "scatter"), len(placed))
+
+
+def drawn_scatter(
+    points: Sequence[Point], x: str, y: str, colour: str, by: str
+) -> tuple[Scatter, list[Legend]]:
+    """A scatter of values that the runs have, on linear axes, and what its colours stand for."""
+    axes = [Axis.of(name, [point.values.get(name) for point in points]) for name in (x, y)]
+    tones = scales.colours(colour, [point.values.get(colour) for point in points])
+    shapes = scales.symbols("", [])
+    return scatter(points, *axes, tones, shapes, by, ()), legend(tones, shapes)
 
 
 def _mean_mark(
@@ -123,7 +143,7 @@ def parallel(points: Sequence[Point], axes: Sequence[Axis], colours: Key, chosen
     title = f"{counted(len(points), 'run')} on {counted(len(axes), 'axis', 'axes')}: " + ", ".join(
         a.name for a in axes
     )
-    return _framed(title, [], [*behind, *before], parts, kind="parallel")
+    return _framed(title, [], [*behind, *before], parts, "parallel")
 
 
 def _parallel_axis(axis: Axis, at: float) -> list[str]:
@@ -145,18 +165,27 @@ def _parallel_axis(axis: Axis, at: float) -> list[str]:
     ]
 
 
-def _framed(
-    title: str, axes: Sequence[str], lines: Sequence[str], marks: Sequence[str], kind: str = "scatter"
-) -> Markup:
-    shapes = (
-        "".join(f'<g id="mark-{name}">{shape}</g>' for name, shape in _SHAPES.items())
-        if kind == "scatter"
-        else ""
-    )
+def legend(colours: Key, symbols: Key) -> list[Legend]:
+    """What the colours and the symbols stand for; nothing of those that stand for nothing."""
+    made = []
+    if colours.name:
+        entries = [(_swatch(mark, SYMBOLS[0]), label) for mark, label in colours.labels.items()]
+        made.append(Legend("Colours", colours.name, entries))
+    if symbols.name:
+        entries = [(_swatch("", symbol), label) for symbol, label in symbols.labels.items()]
+        made.append(Legend("Symbols", symbols.name, entries))
+    return made
+
+
+def _swatch(colour: str, symbol: str) -> Markup:
+    inside = f'<g class="{colour}">{_SHAPES[symbol]}</g>'
+    return Markup(f'<svg class="explore-mark" viewBox="-6 -6 12 12" aria-hidden="true">{inside}</svg>')
+
+
+def _framed(title: str, axes: Sequence[str], lines: Sequence[str], marks: Sequence[str], kind: str) -> Markup:
     box = f'viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%"'
     parts = [
         f'<svg class="explore-drawing is-{kind}" role="img" aria-label="{escape(title)}">',
-        f"<defs>{shapes}</defs>" if shapes else "",
         *axes,
         f'<svg class="lines" {box}>',
         *lines,
@@ -182,7 +211,8 @@ def _mark(
     symbol = symbols.mark(point.values.get(symbols.name)) if symbols.name else SYMBOLS[0]
     return (
         f'<a href="{escape(address)}" tabindex="-1" class="{tone}{side}"><title>{escape(words)}</title>'
-        f'<use href="#mark-{symbol}" x="{100 * across:.2f}%" y="{100 * (1 - up):.2f}%"/></a>'
+        f'<svg x="{100 * across:.2f}%" y="{100 * (1 - up):.2f}%" overflow="visible">'
+        f"{_SHAPES[symbol]}</svg></a>"
     )
 
 

@@ -25,7 +25,7 @@ from backend.explore.contexts import (
     Pictures,
     Row,
 )
-from backend.explore.drawings import parallel, scatter
+from backend.explore.drawings import legend, parallel, scatter
 from backend.explore.importance import Field
 from backend.explore.scales import Axis, colours, finite, symbols, text
 from backend.explore.service import Explored, Point
@@ -41,13 +41,16 @@ router = Router(reads=VIEWER, include_in_schema=False)
 USUAL_AXES = 5  # fields that vary, before the result
 WIDE = 20.0  # times the least value is the greatest: from here on an axis is logarithmic by itself
 Named = Annotated[str, Query(max_length=500)]
+Filter = Annotated[str, Query(max_length=2000)]
+Ids = Annotated[str, Query(max_length=4000)]
 Several = Annotated[list[str] | None, Query(max_length=24)]
 
 
 @router.get("/explore")
 def explore_page(
     engine: Database,
-    filter: Annotated[str, Query(max_length=2000)] = "",
+    filter: Filter = "",
+    runs: Ids = "",
     x: Named = "",
     y: Named = "",
     colour: Named = "",
@@ -61,9 +64,8 @@ def explore_page(
     """The runs that match the filter. What the address leaves out is chosen from what varies."""
     written = zip_longest(axis or (), low or (), high or (), fillvalue="")
     axes = tuple(AxisAsked(*map(str.strip, each)) for each in written if each[0].strip())
-    asked = Asked(
-        filter, x.strip(), y.strip(), colour.strip(), symbol.strip(), by, frozenset(log or ()), axes
-    )
+    named = map(str.strip, (x, y, colour, symbol))
+    asked = Asked(filter, runs, *named, by, frozenset(log or ()), axes)
     with reading_scope(engine) as session:
         known = {each.name: each.title for each in search.known_names(session)}
         try:
@@ -97,12 +99,13 @@ def explore_page(
 def importance(
     engine: Database,
     of: Annotated[str, Query(max_length=500)],
-    filter: Annotated[str, Query(max_length=2000)] = "",
+    filter: Filter = "",
+    runs: Ids = "",
 ) -> HTMLResponse:
     """Which fields go with a result."""
     with reading_scope(engine) as session:
         try:
-            question, problem = explore.importance(session, filter, of), ""
+            question, problem = explore.importance(session, explore.runs_of(filter, runs), of), ""
         except InvalidInput as error:
             question, problem = None, " ".join([error.message, *map(str, error.problems)])
     fields = question.fields if question else ()
@@ -120,9 +123,10 @@ def importance(
 
 def _found(session: Session, asked: Asked) -> tuple[Asked, Explored, Sequence[Field]]:
     """What the address leaves out, filled in; the runs with all of it, and the fields that vary."""
-    y = asked.y or explore.usual_result(session, asked.filter)
+    runs = explore.runs_of(asked.filter, asked.runs)
+    y = asked.y or explore.usual_result(session, runs)
     asked = replace(asked, y=y)
-    explored = explore.explore(session, asked.filter, asked.names)
+    explored = explore.explore(session, runs, asked.names)
     fields = explore.fields_of(session, explored.points)
     full = replace(
         asked,
@@ -131,7 +135,7 @@ def _found(session: Session, asked: Asked) -> tuple[Asked, Explored, Sequence[Fi
         axes=asked.axes or tuple(map(AxisAsked, [*(field.path for field in fields[:USUAL_AXES]), y])),
     )
     if set(full.names) - set(asked.names):
-        explored = explore.explore(session, full.filter, full.names)
+        explored = explore.explore(session, runs, full.names)
     return full, explored, fields
 
 
@@ -168,8 +172,7 @@ def _pictures(asked: Asked, explored: Explored) -> Pictures:
     drawn = scatter(points, x, y, tones, shapes, asked.by, dimmed)
     return Pictures(
         scatter=drawn,
-        colours=tones,
-        symbols=shapes,
+        legends=legend(tones, shapes),
         parallel=parallel(points, [axis for _, axis in axes], tones, ids),
         axes=axes,
         chosen=sorted(chosen, key=lambda point: _order(point.number(asked.y))),

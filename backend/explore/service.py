@@ -19,6 +19,7 @@ from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.expressions import Expression, looks_like_one
 from backend.kit.filters.tree import Value
 from backend.kit.format import counted
+from backend.kit.problems import invalid_query
 from backend.metrics.expressions import evaluate
 from backend.run_view import configs
 from backend.run_view import queries as facts_rows
@@ -28,9 +29,18 @@ from backend.runs_table import search
 from backend.runs_table.cells import differences_of, protocols_of
 
 MAX_RUNS = 5000  # the newest of those that match
+MAX_IDS = 200  # that are named one by one
 ALWAYS = ("name", "variant", "seed", "status", "variation")
 # What is drawn upwards and explained unless something else is asked for: the first that runs have.
 RESULTS = ("pass1", "accuracy/exact", "accuracy/token", "loss")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Which runs: those that match a filter, or those of these ids."""
+
+    filter: str = ""
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,15 +91,19 @@ class Question:
     left_out: int = 0  # fields beyond the first `MAX_FIELDS`
 
 
-def explore(session: Session, filter_text: str, wanted: Collection[str]) -> Explored:
-    """The runs that match a filter, newest first, with what they have under each of the names of the filter
-    language and of the expressions over them. InvalidInput for a mistake in the filter, and in a name or an
-    expression, with the nearest names."""
+def explore(session: Session, runs: Runs, wanted: Collection[str]) -> Explored:
+    """The runs, newest first, with what they have under each of the names of the filter language and of the
+    expressions over them. InvalidInput for a mistake in the filter, and in a name or an expression, with the
+    nearest names."""
     parsed = _checked(session, wanted)
     names = [name for name in wanted if name not in parsed]
     operands = [name for tree in parsed.values() for name in expressions.names(tree)]
     every = list(dict.fromkeys((*ALWAYS, *names, *operands)))
-    values, lines = search.matching(session, filter_text, every, lenient=("column",))
+    if runs.ids:
+        values = RunValues.of_runs(session, every, runs.ids)
+        lines = values.lines
+    else:
+        values, lines = search.matching(session, runs.filter, every, lenient=("column",))
     shown = lines[:MAX_RUNS]
     points = [_point(values, line, names) for line in shown]
     undefined = {}
@@ -99,6 +113,14 @@ def explore(session: Session, filter_text: str, wanted: Collection[str]) -> Expl
             point.values[text] = value
     notes = [*search.without_values(session, "", [*names, *operands]), *_protocols(every, shown)]
     return Explored(points, len(lines), {text: n for text, n in undefined.items() if n}, notes)
+
+
+def runs_of(filter_text: str, ids: str) -> Runs:
+    """What an address asks for: ids separated by commas, else a filter. InvalidInput for too many ids."""
+    listed = tuple(dict.fromkeys(filter(None, map(str.strip, ids.split(",")))))
+    if len(listed) > MAX_IDS:
+        raise invalid_query("runs", f"names {len(listed)} runs; {MAX_IDS} at most.", "Use a filter instead.")
+    return Runs(filter_text, listed)
 
 
 def fields_of(session: Session, points: Sequence[Point]) -> list[Field]:
@@ -114,9 +136,9 @@ def fields_of(session: Session, points: Sequence[Point]) -> list[Field]:
     return fields
 
 
-def importance(session: Session, filter_text: str, of: str) -> Question:
+def importance(session: Session, runs: Runs, of: str) -> Question:
     """How strongly each field that varies between the runs goes with the value `of`."""
-    points = explore(session, filter_text, [of]).points
+    points = explore(session, runs, [of]).points
     return weighed(points, fields_of(session, points), of)
 
 
@@ -140,9 +162,9 @@ def weighed(points: Sequence[Point], fields: Sequence[Field], of: str) -> Questi
     )
 
 
-def usual_result(session: Session, filter_text: str) -> str:
+def usual_result(session: Session, runs: Runs) -> str:
     """The first of `RESULTS` that any of the runs has; the first of all where none has any."""
-    points = explore(session, filter_text, RESULTS).points
+    points = explore(session, runs, RESULTS).points
     return next(
         (name for name in RESULTS if any(point.number(name) is not None for point in points)), RESULTS[0]
     )

@@ -26,11 +26,8 @@ def runs(page_server: WebServer) -> dict[str, dict[str, Any]]:
     with page_server.client() as client:
         for at in range(16):
             rate = RATES[at % 4]
-            config = {
-                "rate": rate,
-                "depth": draw.choice([1, 2]),
-                "schedule": "slow" if rate < 0.01 else "fast",
-            }
+            schedule = "slow" if rate < 0.01 else "fast"
+            config = {"rate": rate, "depth": 1 + at // 4 % 2, "schedule": schedule, "block": "ab"[at // 8]}
             for seed in range(SEEDS):
                 body = {
                     "name": f"script {at} seed {seed}",
@@ -40,7 +37,7 @@ def runs(page_server: WebServer) -> dict[str, dict[str, Any]]:
                 answer = client.post("/api/v1/runs/external", json=body)
                 assert answer.status_code == 201, answer.text
                 run_id = answer.json()["id"]
-                loss = 2 - RATES.index(rate) * 0.4 + draw.gauss(0, 0.05) + at * 1e-3
+                loss = 2 - RATES.index(rate) * 0.4 + draw.gauss(0, 0.05)
                 points = {"step": [1, 2], "values": {"train": [3.0, loss], "heldout": [3.0, loss + 0.25]}}
                 written = client.post(f"/api/v1/runs/{run_id}/metrics", json=points)
                 assert written.status_code == 200, written.text
@@ -88,7 +85,7 @@ def test_fields_that_vary_and_how_they_go_with_a_result(
 
 
 def test_the_mean_over_seeds_counts_once(page_client: httpx.Client, runs: dict[str, Any]) -> None:
-    one_seed = asked(page_client, "/importance", of="heldout", filter=f"{FILTER} and seed == 0")
+    one_seed = asked(page_client, "/importance", of="heldout", filter=f'{FILTER} and name contains "seed 0"')
     assert {field["configurations"] for field in one_seed["fields"]} == {16}
 
 
@@ -182,7 +179,13 @@ def test_what_is_not_asked_for_is_chosen_from_what_varies(
 ) -> None:
     text = page(page_client, y="heldout")
     assert 'name="x" value="rate"' in text
-    assert re.findall(r'name="axis" value="([^"]+)"', text) == ["rate", "depth", "schedule", "heldout"]
+    assert re.findall(r'name="axis" value="([^"]+)"', text) == [
+        "rate",
+        "depth",
+        "schedule",
+        "block",
+        "heldout",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -215,6 +218,17 @@ def test_the_importance_comes_as_a_part(page_client: httpx.Client, runs: dict[st
     assert "No results yet" in alone
 
 
+def test_chosen_runs_are_explored_by_their_ids(page_client: httpx.Client, runs: dict[str, Any]) -> None:
+    some = list(runs)[:3]
+    drawn = page(page_client, runs=",".join(some), x="rate", y="heldout")
+    assert sorted(marks(drawn)) == sorted(f"/runs/{run_id}" for run_id in some)
+    found = asked(page_client, runs=",".join(some), value="rate")
+    assert {run["id"] for run in found["runs"]} == set(some)
+    too_many = ",".join(f"{at:010}" for at in range(201))
+    answer = page_client.get("/api/v1/explore", params={"runs": too_many})
+    assert (answer.status_code, answer.json()["error"]["fields"][0]["field"]) == (422, "runs")
+
+
 def test_a_thousand_runs_need_no_more_queries_than_ten(page_server: WebServer, runs: dict[str, Any]) -> None:
     """The number of queries does not depend on the number of runs."""
     from sqlalchemy import event
@@ -234,7 +248,7 @@ def test_a_thousand_runs_need_no_more_queries_than_ten(page_server: WebServer, r
         event.listen(page_server.engine, "before_cursor_execute", note)
         try:
             with reading_scope(page_server.engine) as session:
-                explore.importance(session, filter_text, "heldout - train")
+                explore.importance(session, explore.Runs(filter_text), "heldout - train")
         finally:
             event.remove(page_server.engine, "before_cursor_execute", note)
         counts.append(len(statements))
