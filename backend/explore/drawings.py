@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
 
-from backend.domain.statistics import mean_of
+from backend.domain.statistics import average, mean_of
 from backend.explore import scales
 from backend.explore.scales import SYMBOLS, Axis, Key, text
 from backend.explore.service import Point
@@ -39,6 +39,23 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class Style:
+    """How runs are marked: one mark each (`run`), the same with a line between the seeds of a configuration
+    (`line`), or one for the mean of each configuration with its 95 % interval (`mean`). Those whose ids are
+    `dimmed` stand back."""
+
+    colours: Key
+    symbols: Key
+    by: str = "run"
+    dimmed: Collection[str] = ()
+    linked: bool = True  # to the runs; a page that is shared leads nowhere
+
+    def colour(self, point: Point) -> str:
+        """The class of a run's colour."""
+        return self.colours.mark(point.values.get(self.colours.name))
+
+
+@dataclass(frozen=True)
 class Legend:
     """What the marks of one kind stand for."""
 
@@ -47,11 +64,8 @@ class Legend:
     entries: Sequence[tuple[Markup, str]]
 
 
-def scatter(
-    points: Sequence[Point], x: Axis, y: Axis, colours: Key, symbols: Key, by: str, dimmed: Collection[str]
-) -> Scatter:
-    """`by`: a mark for each run (`run`), the same with a line between seeds (`line`), or one for the mean of
-    each configuration with its 95 % interval (`mean`). Runs whose ids are `dimmed` stand back."""
+def scatter(points: Sequence[Point], x: Axis, y: Axis, style: Style) -> Scatter:
+    """Every run that has a place on both axes."""
     placed = [
         (point, across, up)
         for point in points
@@ -60,24 +74,23 @@ def scatter(
     ]
     lines: list[str] = []
     marks: list[str] = []
-    if by == "mean" and not x.choices and not y.choices:
+    if style.by == "mean" and not y.choices:
         for group in _by_configuration([point for point, _, _ in placed]):
-            mark, whisker = _mean_mark(group, x, y, colours, symbols, dimmed)
+            mark, whisker = _mean_mark(group, x, y, style)
             marks.append(mark)
             lines += whisker
     else:
         marks = [
-            _mark(point, across, up, f"/runs/{point.id}", _words(point, x, y), colours, symbols, dimmed)
+            _mark(point, across, up, f"/runs/{point.id}", _words(point, x, y), style)
             for point, across, up in placed
         ]
-        if by == "line":
-            places = {point.id: (across, up) for point, across, up in placed}
-            for group in _by_configuration([point for point, _, _ in placed]):
-                if len(group) > 1:
-                    members = sorted(group, key=lambda point: point.seed or 0)
-                    tone = colours.mark(members[0].values.get(colours.name))
-                    path = _path([places[point.id] for point in members])
-                    lines.append(f'<path class="seeds {tone}" d="{path}"/>')
+    if style.by == "line":
+        places = {point.id: (across, up) for point, across, up in placed}
+        for group in _by_configuration([point for point, _, _ in placed]):
+            members = sorted(group, key=lambda point: point.seed or 0)
+            path = _path([places[point.id] for point in members])
+            if len(group) > 1:
+                lines.append(f'<path class="seeds {style.colour(members[0])}" d="{path}"/>')
     title = f"{y.name} by {x.name}: {counted(len(placed), 'run')}"
     return Scatter(x, y, _framed(title, [*_y_axis(y), *_x_axis(x)], lines, marks, "scatter"), len(placed))
 
@@ -85,26 +98,23 @@ def scatter(
 def drawn_scatter(
     points: Sequence[Point], x: str, y: str, colour: str, by: str
 ) -> tuple[Scatter, list[Legend]]:
-    """A scatter of values that the runs have, on linear axes, and what its colours stand for."""
+    """A scatter of values that the runs have for a dashboard, and what its colours stand for."""
     axes = [Axis.of(name, [point.values.get(name) for point in points]) for name in (x, y)]
     tones = scales.colours(colour, [point.values.get(colour) for point in points])
-    shapes = scales.symbols("", [])
-    return scatter(points, *axes, tones, shapes, by, ()), legend(tones, shapes)
+    style = Style(tones, scales.symbols("", []), by, linked=False)
+    return scatter(points, axes[0], axes[1], style), legend(style)
 
 
-def _mean_mark(
-    group: Sequence[Point], x: Axis, y: Axis, colours: Key, symbols: Key, dimmed: Collection[str]
-) -> tuple[str, list[str]]:
-    means = [
-        mean_of([number for point in group if (number := point.number(axis.name)) is not None])
-        for axis in (x, y)
-    ]
-    of_x, of_y = means
-    assert of_x is not None, "whoever is placed has both numbers"
-    assert of_y is not None
-    across, up = x.place(of_x.mean), y.place(of_y.mean)
+def _mean_mark(group: Sequence[Point], x: Axis, y: Axis, style: Style) -> tuple[str, list[str]]:
     first = group[0]
-    where = f"{text(y.name, of_y.mean)} at {text(x.name, of_x.mean)}"
+    of_y = mean_of([number for point in group if (number := point.number(y.name)) is not None])
+    assert of_y is not None, "whoever is placed has a number there"
+    at = first.values.get(x.name)
+    if not x.choices:
+        numbers = [number for point in group if (number := point.number(x.name)) is not None]
+        at = average(numbers)
+    across, up = x.place(at), y.place(of_y.mean)
+    where = f"{text(y.name, of_y.mean)} at {text(x.name, at)}"
     words = f"{first.name}: mean of {counted(len(group), 'run')}, {where}"
     address = f"/runs/{first.id}"
     if len(group) > 1:
@@ -116,8 +126,8 @@ def _mean_mark(
         ends = [y.place(end) for end in (of_y.low, of_y.high)]
         low, high = (0.0 if ends[0] is None else ends[0]), (1.0 if ends[1] is None else ends[1])
         path = _path([(across, max(low, 0.0)), (across, min(high, 1.0))])
-        whisker = [f'<path class="interval {colours.mark(first.values.get(colours.name))}" d="{path}"/>']
-    mark = _mark(first, across or 0.0, up or 0.0, address, words, colours, symbols, dimmed)
+        whisker = [f'<path class="interval {style.colour(first)}" d="{path}"/>']
+    mark = _mark(first, across or 0.0, up or 0.0, address, words, style)
     return mark, whisker
 
 
@@ -165,15 +175,15 @@ def _parallel_axis(axis: Axis, at: float) -> list[str]:
     ]
 
 
-def legend(colours: Key, symbols: Key) -> list[Legend]:
+def legend(style: Style) -> list[Legend]:
     """What the colours and the symbols stand for; nothing of those that stand for nothing."""
     made = []
-    if colours.name:
-        entries = [(_swatch(mark, SYMBOLS[0]), label) for mark, label in colours.labels.items()]
-        made.append(Legend("Colours", colours.name, entries))
-    if symbols.name:
-        entries = [(_swatch("", symbol), label) for symbol, label in symbols.labels.items()]
-        made.append(Legend("Symbols", symbols.name, entries))
+    if style.colours.name:
+        entries = [(_swatch(mark, SYMBOLS[0]), label) for mark, label in style.colours.labels.items()]
+        made.append(Legend("Colours", style.colours.name, entries))
+    if style.symbols.name:
+        entries = [(_swatch("", symbol), label) for symbol, label in style.symbols.labels.items()]
+        made.append(Legend("Symbols", style.symbols.name, entries))
     return made
 
 
@@ -196,24 +206,14 @@ def _framed(title: str, axes: Sequence[str], lines: Sequence[str], marks: Sequen
     return Markup("".join(parts))
 
 
-def _mark(
-    point: Point,
-    across: float,
-    up: float,
-    address: str,
-    words: str,
-    colours: Key,
-    symbols: Key,
-    dimmed: Collection[str],
-) -> str:
-    tone = colours.mark(point.values.get(colours.name))
-    side = " is-out" if point.id in dimmed else ""
-    symbol = symbols.mark(point.values.get(symbols.name)) if symbols.name else SYMBOLS[0]
-    return (
-        f'<a href="{escape(address)}" tabindex="-1" class="{tone}{side}"><title>{escape(words)}</title>'
-        f'<svg x="{100 * across:.2f}%" y="{100 * (1 - up):.2f}%" overflow="visible">'
-        f"{_SHAPES[symbol]}</svg></a>"
-    )
+def _mark(point: Point, across: float, up: float, address: str, words: str, style: Style) -> str:
+    tone = f"{style.colour(point)}{' is-out' if point.id in style.dimmed else ''}"
+    symbol = style.symbols.mark(point.values.get(style.symbols.name))
+    place = f'x="{100 * across:.2f}%" y="{100 * (1 - up):.2f}%"'
+    drawn = f'<title>{escape(words)}</title><svg {place} overflow="visible">{_SHAPES[symbol]}</svg>'
+    if not style.linked:
+        return f'<g class="dot {tone}">{drawn}</g>'
+    return f'<a href="{escape(address)}" tabindex="-1" class="dot {tone}">{drawn}</a>'
 
 
 def _words(point: Point, x: Axis, y: Axis) -> str:

@@ -25,7 +25,7 @@ from backend.explore.contexts import (
     Pictures,
     Row,
 )
-from backend.explore.drawings import legend, parallel, scatter
+from backend.explore.drawings import Style, legend, parallel, scatter
 from backend.explore.importance import Field
 from backend.explore.scales import Axis, colours, finite, symbols, text
 from backend.explore.service import Explored, Point
@@ -168,11 +168,11 @@ def _pictures(asked: Asked, explored: Explored) -> Pictures:
         Axis.of(name, values(name), log=letter in asked.log)
         for letter, name in (("x", asked.x), ("y", asked.y))
     )
-    dimmed = {point.id for point in points if point.id not in ids}
-    drawn = scatter(points, x, y, tones, shapes, asked.by, dimmed)
+    style = Style(tones, shapes, asked.by, {point.id for point in points if point.id not in ids})
+    drawn = scatter(points, x, y, style)
     return Pictures(
         scatter=drawn,
-        legends=legend(tones, shapes),
+        legends=legend(style),
         parallel=parallel(points, [axis for _, axis in axes], tones, ids),
         axes=axes,
         chosen=sorted(chosen, key=lambda point: _order(point.number(asked.y))),
