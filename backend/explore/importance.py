@@ -38,7 +38,6 @@ LEVEL = 0.05
 TOGETHER = 0.8  # association of two fields from which they cannot be told apart
 MAX_FIELDS = 40
 EQUAL = 1e-9  # two strengths that differ by less are the same but for rounding
-BATCH = 2_000_000  # numbers of one array of shuffled ranks
 
 
 @dataclass(frozen=True)
@@ -88,13 +87,16 @@ def importances(fields: Sequence[Field], results: Mapping[str, float], seed: int
 
     `results`: configuration -> the mean of its result, finite. The same input gives the same numbers.
     """
-    rng = np.random.default_rng(seed)
-    shuffled: dict[bytes, Floats] = {}
-    made: list[_Measured] = []
     keys = list(results)
+    of_keys: dict[tuple[str, ...], list[Field]] = {}
     for field in fields:
-        own = [key for key in keys if key in field.values]
-        made.append(_measured(field, own, results, rng, shuffled))
+        of_keys.setdefault(tuple(key for key in keys if key in field.values), []).append(field)
+    by_path: dict[str, _Measured] = {}
+    for own, members in of_keys.items():  # fields of the same configurations share what is drawn
+        y = _centred(midranks(np.array([results[key] for key in own])))
+        drawn = _Drawn.of(y, np.random.default_rng(seed)) if len(own) >= MIN_CONFIGURATIONS else None
+        by_path |= {field.path: _measured(field, own, y, drawn) for field in members}
+    made = [by_path[field.path] for field in fields]
     adjusted = iter(holm([each.p for each in made if each.p is not None]))
     together = _together(fields, keys)
     found = [
@@ -130,18 +132,28 @@ class _Measured:
     reason: str = ""
 
 
-def _measured(
-    field: Field,
-    keys: Sequence[str],
-    results: Mapping[str, float],
-    rng: np.random.Generator,
-    shuffled: dict[bytes, Floats],
-) -> _Measured:
-    """`shuffled` keeps what was shuffled for fields that the same configurations have."""
+@dataclass(frozen=True)
+class _Drawn:
+    """What is drawn at random for the ranks of a result: shuffled ones (SHUFFLINGS, n), and how often each
+    configuration is drawn (RESAMPLES, n)."""
+
+    shuffled: Floats
+    weights: Floats
+
+    @classmethod
+    def of(cls, y: Floats, rng: np.random.Generator) -> _Drawn:
+        n = len(y)
+        shuffled = rng.permuted(np.tile(y, (SHUFFLINGS, 1)), axis=1)
+        picked = rng.integers(0, n, (RESAMPLES, n)) + n * np.arange(RESAMPLES)[:, None]
+        weights = np.bincount(picked.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n)
+        return cls(shuffled, weights.astype(np.float64))
+
+
+def _measured(field: Field, keys: Sequence[str], y: Floats, drawn: _Drawn | None) -> _Measured:
+    """The field over the configurations `keys`, whose results have the ranks y, (n,), less their mean."""
     n, values = len(keys), [field.values[key] for key in keys]
-    if n < MIN_CONFIGURATIONS:
+    if drawn is None:
         return _Measured(field, n, reason=f"fewer than {MIN_CONFIGURATIONS} configurations have it")
-    y = _centred(midranks(np.array([results[key] for key in keys])))
     if not y.any():
         return _Measured(field, n, reason="the result is the same everywhere")
     if len(set(map(repr, values))) < 2:
@@ -149,19 +161,12 @@ def _measured(
     side = _Ordered(values, y) if field.kind == "ordered" else _Choice(values, y)
     if isinstance(side, _Choice) and side.groups == n:
         return _Measured(field, n, reason="every configuration has a value of its own")
-    key = y.tobytes()
-    if key not in shuffled:
-        rows = min(SHUFFLINGS, max(1, BATCH // n))
-        shuffled[key] = np.concatenate(
-            [rng.permuted(np.tile(y, (part, 1)), axis=1) for part in _parts(SHUFFLINGS, rows)]
-        )
-    strengths = side.share_of(shuffled[key])
     share = float(side.share_of(y[None])[0])
-    as_strong = int((strengths >= share - EQUAL).sum())
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
-    drawn = side.effects(weights)
-    drawn = drawn[np.isfinite(drawn)]
-    low, high = np.percentile(drawn, [2.5, 97.5]).tolist() if len(drawn) > RESAMPLES // 2 else (None, None)
+    as_strong = int((side.share_of(drawn.shuffled) >= share - EQUAL).sum())
+    effects = side.effects(drawn.weights)
+    effects = effects[np.isfinite(effects)]
+    is_enough = len(effects) > RESAMPLES // 2
+    low, high = np.percentile(effects, [2.5, 97.5]).tolist() if is_enough else (None, None)
     return _Measured(
         field,
         n,
@@ -172,10 +177,6 @@ def _measured(
         by_chance=side.by_chance,
         p=(1 + as_strong) / (1 + SHUFFLINGS),
     )
-
-
-def _parts(whole: int, part: int) -> list[int]:
-    return [min(part, whole - start) for start in range(0, whole, part)]
 
 
 class _Ordered:

@@ -30,6 +30,7 @@ from backend.explore.importance import Field
 from backend.explore.scales import Axis, colours, finite, symbols, text
 from backend.explore.service import Explored, Point
 from backend.kit.errors import InvalidInput
+from backend.kit.filters.tree import Value
 from backend.kit.problems import invalid_query
 from backend.runs_table import search
 from backend.web.deps import Database
@@ -154,7 +155,7 @@ def _usual_x(fields: Sequence[Field]) -> str:
 def _pictures(asked: Asked, explored: Explored) -> Pictures:
     points = explored.points
 
-    def values(name: str) -> list[object]:
+    def values(name: str) -> list[Value]:
         return [point.values.get(name) for point in points]
 
     tones, shapes = colours(asked.colour, values(asked.colour)), symbols(asked.symbol, values(asked.symbol))
@@ -185,8 +186,8 @@ def _order(value: float | None) -> float:
     return math.inf if value is None else -value
 
 
-def _is_wide(values: Sequence[object]) -> bool:
-    numbers = [number for value in values if (number := finite(value)) is not None]  # type: ignore[arg-type]
+def _is_wide(values: Sequence[Value]) -> bool:
+    numbers = [number for value in values if (number := finite(value)) is not None]
     return bool(numbers) and min(numbers) > 0 and max(numbers) > WIDE * min(numbers)
 
 

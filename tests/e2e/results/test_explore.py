@@ -1,4 +1,4 @@
-"""Exploring runs in a real browser: limits by dragging and by keyboard, importance, an expression on a run's page."""
+"""Exploring runs in a real browser: limits by mouse and keyboard, importance, a chart of an expression."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from backend.lifecycle import external_runs
 from backend.metrics import service as series
 
 FILTER = 'project == "dragged"'
-ADDRESS = f"/explore?filter={FILTER}&x=rate&y=loss&colour=kind&axis=rate&low=&high=&axis=kind&low=&high=&axis=loss&low=&high="
+AXES = "".join(f"&axis={name}&low=&high=" for name in ("rate", "kind", "loss"))
+ADDRESS = f"/explore?filter={FILTER}&x=rate&y=loss&colour=kind{AXES}"
 
 
 @pytest.fixture(scope="module")
