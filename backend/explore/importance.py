@@ -93,8 +93,10 @@ def importances(fields: Sequence[Field], results: Mapping[str, float], seed: int
         of_keys.setdefault(tuple(key for key in keys if key in field.values), []).append(field)
     by_path: dict[str, _Measured] = {}
     for own, members in of_keys.items():  # fields of the same configurations share what is drawn
-        y = _centred(midranks(np.array([results[key] for key in own])))
-        drawn = _Drawn.of(y, np.random.default_rng(seed)) if len(own) >= MIN_CONFIGURATIONS else None
+        y, drawn = np.zeros(0), None
+        if len(own) >= MIN_CONFIGURATIONS:
+            y = _centred(midranks(np.array([results[key] for key in own])))
+            drawn = _Drawn.of(y, np.random.default_rng(seed))
         by_path |= {field.path: _measured(field, own, y, drawn) for field in members}
     made = [by_path[field.path] for field in fields]
     adjusted = iter(holm([each.p for each in made if each.p is not None]))

@@ -57,9 +57,9 @@ class Axis:
         there = [value for value in values if value is not None]
         if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in there):
             ranked = [each for each, _ in Counter(text(name, value) for value in there).most_common()]
-            listed = sorted(ranked[:MAX_CHOICES])
+            listed = sorted(ranked)
             if len(ranked) > MAX_CHOICES:
-                listed[-1] = OTHER
+                listed = [*sorted(ranked[: MAX_CHOICES - 1]), OTHER]
             return cls(name, -0.5, len(listed) - 0.5, choices=tuple(listed))
         numbers = [
             number for value in there if (number := finite(value)) is not None and (number > 0 or not log)
@@ -113,11 +113,6 @@ class Axis:
         if unit in ("time", "seconds"):
             return [text_of(self.name, value) for value in values]
         return tick_labels.y_labels(unit, values, self.log)
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The least and the greatest value of an axis of numbers."""
-        return (10.0**self.low, 10.0**self.high) if self.log else (self.low, self.high)
 
 
 @dataclass(frozen=True)
