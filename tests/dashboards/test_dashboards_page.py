@@ -49,7 +49,7 @@ def board(page_server: WebServer, ids: list[str]) -> str:
 def test_every_kind_of_panel_is_filled(page_client: httpx.Client, board: str) -> None:
     page = page_client.get(f"/d/{board}").text
 
-    assert page.count('class="smooth"') == 2
+    assert page.count('class="smooth"') == 4  # two charts of two runs
     assert "<strong>bold</strong>" in page
     assert "&lt;img src=x" in page
     assert 'href="javascript' not in page
@@ -101,7 +101,7 @@ def test_an_export_needs_nothing_else(page_client: httpx.Client, board: str) -> 
     assert "attachment" in answer.headers["content-disposition"]
     for outside in ("<script", "<link", 'src="/', 'href="/'):
         assert outside not in answer.text.partition("</head>")[2], outside
-    assert answer.text.count('class="smooth"') == 2
+    assert answer.text.count('class="smooth"') == 4
 
 
 def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(
