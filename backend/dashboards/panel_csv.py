@@ -40,11 +40,10 @@ def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
         return _significance_csv(each.pairs)
     if isinstance(each.panel, ScatterPanel) and each.points:
         names = list(dict.fromkeys(filter(None, (each.panel.x, each.panel.y, each.panel.colour))))
-        rows = [
-            (point.id, point.name, point.configuration, *(point.values.get(name) for name in names))
-            for point in each.points
-        ]
-        return [("run", "name", "configuration", *names), *rows]
+        made: list[Sequence[object]] = [("run", "name", "configuration", *names)]
+        for point in each.points:
+            made.append((point.id, point.name, point.configuration, *map(point.values.get, names)))
+        return made
     if each.examples:
         return [
             ("task", "shown"),

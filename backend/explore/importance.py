@@ -323,7 +323,8 @@ def codes_of(values: Sequence[Value]) -> Ints:
 
 
 def _centred(values: Floats) -> Floats:
-    return values - values.mean()
+    centred: Floats = values - values.mean()
+    return centred
 
 
 def _is_number(value: Value) -> bool:

@@ -65,8 +65,8 @@ def explore_page(
     """The runs that match the filter. What the address leaves out is chosen from what varies."""
     written = zip_longest(axis or (), low or (), high or (), fillvalue="")
     axes = tuple(AxisAsked(*map(str.strip, each)) for each in written if each[0].strip())
-    named = map(str.strip, (x, y, colour, symbol))
-    asked = Asked(filter, runs, *named, by, frozenset(log or ()), axes)
+    x, y, colour, symbol = map(str.strip, (x, y, colour, symbol))
+    asked = Asked(filter, runs, x, y, colour, symbol, by, frozenset(log or ()), axes)
     with reading_scope(engine) as session:
         known = {each.name: each.title for each in search.known_names(session)}
         try:

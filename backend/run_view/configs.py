@@ -24,9 +24,11 @@ from backend.run_view import value_queries as rows
 from backend.run_view.filter_names import at_path, is_config_path
 
 KEPT_PATHS = 64
+KEPT_LEAVES = 2000  # configurations; about 10 kB each
 KEPT_CONFIGURATIONS = 200_000  # of a path, before what was forgotten by the database is forgotten here
 
 _by_path: OrderedDict[str, dict[str, Value]] = OrderedDict()
+_leaves: dict[str, dict[str, Value]] = {}  # configuration -> every leaf of its config
 _external_paths: dict[str, frozenset[str]] = {}  # configuration of a script -> the paths of its config
 _lock = Lock()
 
@@ -59,12 +61,18 @@ def external_paths(session: Session) -> set[str]:
 def leaves(session: Session, keys: Sequence[str]) -> dict[str, dict[str, Value]]:
     """Configuration -> dotted path -> value of every leaf of its config; of a training's with the fields that
     its version did not have yet. What cannot be read is left out."""
-    found: dict[str, dict[str, Value]] = {}
-    for external in (False, True):
-        for key, config in rows.configs_of(session, keys, None, external):
+    with _lock:
+        found = {key: _leaves[key] for key in keys if key in _leaves}
+    missing = [key for key in keys if key not in found]
+    for external in (False, True) if missing else ():
+        for key, config in rows.configs_of(session, missing, None, external):
             read = flatten if external else _completed_leaves
             made = or_else(shielded(f"the config of configuration {key}", partial(read, config)), {})
             found[key] = {path: _plain(value) for path, value in made.items()}
+    with _lock:
+        if len(_leaves) > KEPT_LEAVES:
+            _leaves.clear()
+        _leaves.update({key: found[key] for key in missing[:KEPT_LEAVES] if key in found})
     return found
 
 
