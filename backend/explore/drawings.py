@@ -1,7 +1,8 @@
 """The scatter and the parallel coordinates of a set of runs, drawn by the server.
 
-A drawing takes the size of its box; lines are stretched to it, marks and texts are not. Every mark is a link
-to its run, out of the tab order: the table beside the drawings is the way of the keyboard.
+A drawing takes the size of its box; lines are stretched to it, marks and texts are not. A script opens the run
+of a mark that is pressed. The links are in the table beside the drawings, which are one picture to who does
+not point: thousands of marks would be as many stops of the keyboard.
 """
 
 from __future__ import annotations
@@ -211,9 +212,8 @@ def _mark(point: Point, across: float, up: float, address: str, words: str, styl
     symbol = style.symbols.mark(point.values.get(style.symbols.name))
     place = f'x="{100 * across:.2f}%" y="{100 * (1 - up):.2f}%"'
     drawn = f'<title>{escape(words)}</title><svg {place} overflow="visible">{_SHAPES[symbol]}</svg>'
-    if not style.linked:
-        return f'<g class="dot {tone}">{drawn}</g>'
-    return f'<a href="{escape(address)}" tabindex="-1" class="dot {tone}">{drawn}</a>'
+    leads = f' data-address="{escape(address)}"' if style.linked else ""
+    return f'<g class="dot {tone}"{leads}>{drawn}</g>'
 
 
 def _words(point: Point, x: Axis, y: Axis) -> str:

@@ -121,9 +121,9 @@ def page(client: httpx.Client, **params: Any) -> str:
 
 
 def marks(text: str) -> list[str]:
-    """Links of the scatter."""
+    """Where the marks of the scatter lead."""
     scatter = text[text.index("explore-drawing is-scatter") : text.index("explore-drawing is-parallel")]
-    return re.findall(r'<a href="([^"]+)" tabindex="-1"', scatter)
+    return re.findall(r'data-address="([^"]+)"', scatter)
 
 
 def lines(text: str) -> list[str]:

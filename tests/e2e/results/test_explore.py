@@ -58,7 +58,7 @@ def test_limits_are_dragged_and_typed_and_the_others_stand_back(page: Page, runs
 
 def test_a_mark_leads_to_its_run(page: Page, runs: list[str]) -> None:
     page.goto(ADDRESS)
-    page.locator(f'.is-scatter a[href="/runs/{runs[4]}"]').click()
+    page.locator(f'.is-scatter [data-address="/runs/{runs[4]}"]').click()
     expect(page.get_by_role("heading", name="dragged 4")).to_be_visible()
 
 

@@ -21,6 +21,12 @@ class ExplorePage {
       } else if (!axis) return;
       this.show();
     });
+    form.addEventListener("click", (event) => {
+      const address = event.target.closest("[data-address]")?.dataset.address;
+      if (!address) return;
+      if (event.ctrlKey || event.metaKey) open(address);
+      else location.assign(address);
+    });
     for (const axis of form.querySelectorAll(".p-axis")) this.watchAxis(axis);
     this.explain();
   }
