@@ -1,8 +1,8 @@
 """The scatter and the parallel coordinates of a set of runs, drawn by the server.
 
-A drawing takes the size of its box; lines are stretched to it, marks and texts are not. A script opens the run
-of a mark that is pressed. The links are in the table beside the drawings, which are one picture to who does
-not point: thousands of marks would be as many stops of the keyboard.
+A drawing takes the size of its box; lines are stretched to it, marks and texts are not. A script opens the
+run of a mark that is pressed. The links are in the table beside the drawings, which are one picture to who
+does not point: thousands of marks would be as many stops of the keyboard.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from backend.explore.scales import SYMBOLS, Axis, Key, text
 from backend.explore.service import Point
 from backend.kit.format import counted
 
+NARROWEST = 88  # pixels of an axis of the parallel coordinates
 UNITS = 1000  # of the stretched lines, in both directions
 _SHAPES = {
     "circle": '<circle r="4"/>',
@@ -154,7 +155,8 @@ def parallel(points: Sequence[Point], axes: Sequence[Axis], colours: Key, chosen
     title = f"{counted(len(points), 'run')} on {counted(len(axes), 'axis', 'axes')}: " + ", ".join(
         a.name for a in axes
     )
-    return _framed(title, [], [*behind, *before], parts, "parallel")
+    width = f"min-width:{NARROWEST * len(axes)}px"
+    return _framed(title, [], [*behind, *before], parts, "parallel", width)
 
 
 def _parallel_axis(axis: Axis, at: float) -> list[str]:
@@ -193,10 +195,12 @@ def _swatch(colour: str, symbol: str) -> Markup:
     return Markup(f'<svg class="explore-mark" viewBox="-6 -6 12 12" aria-hidden="true">{inside}</svg>')
 
 
-def _framed(title: str, axes: Sequence[str], lines: Sequence[str], marks: Sequence[str], kind: str) -> Markup:
+def _framed(
+    title: str, axes: Sequence[str], lines: Sequence[str], marks: Sequence[str], kind: str, style: str = ""
+) -> Markup:
     box = f'viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%"'
     parts = [
-        f'<svg class="explore-drawing is-{kind}" role="img" aria-label="{escape(title)}">',
+        f'<svg class="explore-drawing is-{kind}" role="img" aria-label="{escape(title)}" style="{style}">',
         *axes,
         f'<svg class="lines" {box}>',
         *lines,
