@@ -15,6 +15,7 @@ from backend.data import leaks_api as leaks
 from backend.ensembles import api as ensembles
 from backend.evaluation_page import api as evaluations
 from backend.evaluation_page import predictions_api as predictions
+from backend.explore import api as explore
 from backend.gallery import api as gallery
 from backend.gallery import learning_api as learning
 from backend.groups import api as groups
@@ -49,6 +50,7 @@ V1 = (
     groups,
     searches,
     compare,
+    explore,
     series,
     run_figures,
     external,

@@ -64,8 +64,9 @@ def run_lines(
 ) -> list[Line]:
     """One line per metric, the run's own hue first."""
     colours = zip(panel.metrics, _colours(variant, len(panel.metrics)), strict=True)
+    titles = {name: name if panel.expression else title_of(name) for name in panel.metrics}
     return [
-        Line(name, run, name, title_of(name), colour, curves[name], clock)
+        Line(name, run, name, titles[name], colour, curves[name], clock)
         for name, colour in colours
         if name in curves
     ]
@@ -295,6 +296,7 @@ def _notes(drawn: Sequence[Trace], clipped: int) -> Figure:
         "last_nan": {each.line.key: int(each.nan.steps[-1]) for each in drawn if len(each.nan)},
         "off_scale": clipped,
         "not_positive": sum(each.low_count for each in drawn),
+        "undefined": sum(each.line.curve.undefined for each in drawn),
     }
 
 

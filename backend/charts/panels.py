@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
 
 from backend.domain.metrics import GROUPS, METRICS, Group, Metric, Section, Unit, metric
+from backend.kit.errors import InvalidInput
+from backend.kit.expressions import Expression
+from backend.metrics.expressions import bound, metrics_of
 
 
 @dataclass(frozen=True)
@@ -13,20 +18,31 @@ class Panel:
     """One chart, and the names of the metrics in it."""
 
     id: str
-    section: Section
+    section: Section | Literal["Expressions"]
     title: str
     metrics: tuple[str, ...]
     axis: Unit  # how the axis counts
     about: str
     log: bool = False
+    expression: Expression | None = None  # then `metrics` has its text
+
+    @property
+    def operands(self) -> Sequence[str]:
+        """The metrics that its expression is made of; none without one."""
+        return metrics_of([self.expression]) if self.expression else ()
 
     @property
     def axis_title(self) -> str:
         """The metric's title with its unit, or that of the group; whatever the chart is called."""
-        title = metric(self.metrics[0]).title if len(self.metrics) == 1 else self.title
+        is_metric = len(self.metrics) == 1 and self.expression is None
+        title = metric(self.metrics[0]).title if is_metric else self.title
         return title + {"share": " (%)", "bytes": " (bytes)"}.get(self.axis, "")
 
 
+ABOUT_EXPRESSIONS = (
+    "Computed from metrics of the same run, at every step that all of them have, before the curve is "
+    "thinned. Division by zero and the logarithm of zero or less are undefined: NaN."
+)
 _GROUPS = {group.id: group for group in GROUPS}
 
 
@@ -50,6 +66,34 @@ def panel_of_one(name: str, panel: Panel) -> Panel:
     foreign = panel.title if len(panel.metrics) == 1 else f"{panel.title}: {own.short}"
     title = own.title if own.panel or name in _RANKS else foreign
     return Panel(name, panel.section, title, (name,), own.unit, own.about, panel.log)
+
+
+def of_expression(text: str, expression: Expression) -> Panel:
+    """An expression in a chart of its own."""
+    id_ = f"expression-{sha256(text.encode()).hexdigest()[:12]}"
+    return Panel(id_, "Expressions", text, (text,), "number", ABOUT_EXPRESSIONS, expression=expression)
+
+
+def of_texts(
+    asked: Iterable[str], known: Collection[str], lacking: str
+) -> tuple[list[Panel], dict[str, str]]:
+    """The panels of expressions, and what is wrong with those of which there is none: text -> why. A plain
+    name has a panel already."""
+    made: list[Panel] = []
+    refused: dict[str, str] = {}
+    for text in dict.fromkeys(map(str.strip, asked)):
+        if not text or text in known:
+            continue
+        try:
+            made.append(of_expression(text, bound(text, known, lacking)))
+        except InvalidInput as error:
+            refused[text] = f"{error.problems[0].message} {error.problems[0].hint}".rstrip()
+    return made, refused
+
+
+def expressions_of(shown: Iterable[Panel]) -> Mapping[str, Expression]:
+    """Text -> expression of the panels that have one."""
+    return {panel.metrics[0]: panel.expression for panel in shown if panel.expression}
 
 
 def title_of(name: str) -> str:

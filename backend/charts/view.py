@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
@@ -13,7 +14,9 @@ from backend.charts import figures as charts
 from backend.charts.lines import Axis, Clock, Window, steps_shown
 from backend.charts.panels import Panel
 from backend.charts.static_chart import still, swatch
+from backend.kit.expressions import Expression
 from backend.kit.format import percent, significant, size
+from backend.metrics import expressions
 from backend.metrics import service as series
 from backend.metrics.pyramid.buckets import Buckets
 from backend.metrics.pyramid.queries import StepRange
@@ -57,19 +60,28 @@ def chart_view(
 
 
 View = Annotated[ChartView, Depends(chart_view)]
+Expressions = Annotated[list[str] | None, Query(max_length=20, description="Expressions to chart.")]
 PanelIds = Annotated[list[str], Query(alias="panel", min_length=1, max_length=100)]
 
 
 def curves_of(
-    session: Session, names: Collection[str], clocks: Mapping[str, Clock], view: ChartView
+    session: Session,
+    names: Collection[str],
+    clocks: Mapping[str, Clock],
+    view: ChartView,
+    parsed: Mapping[str, Expression] = MappingProxyType({}),
 ) -> dict[str, dict[str, Curve]]:
-    """Metrics of the runs that have `clocks`, by run and name, as finely as the view shows them."""
+    """Metrics of the runs that have `clocks`, by run and name, as finely as the view shows them. A name that
+    is one of `parsed` is the text of that expression."""
     window = Window(view.low, view.high, axis=view.axis)
 
     def in_detail(run_id: str, buckets: Buckets) -> StepRange | None:
         return steps_shown(buckets, clocks[run_id], window)
 
-    return series.overview(session, list(clocks), names, charts.MAX_POINTS // 2, in_detail)
+    runs, plain = list(clocks), [name for name in names if name not in parsed]
+    found = series.overview(session, runs, plain, charts.MAX_POINTS // 2, in_detail) if plain else {}
+    made = expressions.of_runs(session, runs, {name: parsed[name] for name in names if name in parsed})
+    return {run_id: {**found.get(run_id, {}), **made[run_id]} for run_id in runs}
 
 
 def _last(panel: Panel, raw: charts.Figure, last_nan: Mapping[str, int]) -> str:
@@ -96,6 +108,7 @@ def drawn(panel: Panel, figure: charts.Figure, view: ChartView) -> Drawn:
         (notes["nan"], "× {} NaN"),
         (notes["off_scale"], "↕ {} off the scale"),
         (notes["not_positive"], "▿ {} not positive"),
+        (notes["undefined"], "÷ {} undefined"),
     )
     return Drawn(
         still=still(figure, view.axis),

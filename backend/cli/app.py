@@ -14,6 +14,7 @@ from backend.data import cli as data
 from backend.ensembles import cli as ensemble
 from backend.evaluation_page import cli as evaluation
 from backend.evaluation_page import duel_cli as duel
+from backend.explore import cli as explore
 from backend.gallery import cli as gallery
 from backend.gallery import learning_cli as learning
 from backend.groups import cli as sweep
@@ -94,6 +95,7 @@ app.command(context_settings=_PASS_ON, add_help_option=False)(work.parity)
 app.add_typer(runs.app, name="runs")
 app.add_typer(runs.view_app, name="view")
 app.command()(compare.compare)
+app.command()(explore.explore)
 app.command()(ensemble.ensemble)
 app.add_typer(run.app, name="run")
 app.add_typer(evaluation.app, name="evaluation")

@@ -10,7 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from backend.charts.view import View
+from backend.charts.view import Expressions, View
 from backend.comparison import replicates
 from backend.comparison import service as compare
 from backend.comparison.board import Board, By
@@ -27,9 +27,10 @@ from backend.kit.fast_json import dumped
 from backend.kit.lists import items_of
 from backend.kit.model import Model
 from backend.lifecycle import service as lifecycle
+from backend.metrics import expressions
 from backend.metrics.frames import MAX_STEP
 from backend.metrics.thinning import MIN_POINTS
-from backend.run_page.series_api import CurveView, shipped
+from backend.run_page.series_api import CurveView, Names, shipped
 from backend.run_view.views import RunView
 from backend.scores.paired import ComparisonView
 from backend.web.deps import Database, FigureFormat, FigureWidth, attached
@@ -194,11 +195,12 @@ def figure_of_runs(
     hide: Annotated[str, Query(max_length=4000, description="Comma-separated keys of lines left out.")] = "",
     format: FigureFormat = "pdf",
     width: FigureWidth = "3.5",
+    expr: Expressions = None,
 ) -> Response:
     """A metric of the runs as a figure for a paper. Needs the extra `paper`."""
     check("by", by, get_args(By))
     with reading_scope(engine) as session:
-        board = Board(session, compare.chosen(session, runs.split(",")), cast(By, by))
+        board = Board(session, compare.chosen(session, runs.split(",")), cast(By, by), expr or ())
         hidden = frozenset(filter(None, hide.split(",")))
         figure = board.paper_figure(file_stem(metric), board.panel(metric), view, hidden)
     return attached(figure_file(figure, width, format))
@@ -208,7 +210,7 @@ def figure_of_runs(
 def read_series_of_runs(
     engine: Database,
     runs: Runs,
-    names: Annotated[str, Query(description="Comma-separated; empty means all.", examples=["loss"])] = "",
+    names: Names = "",
     max_points: Annotated[
         int, Query(ge=MIN_POINTS, le=100_000, description="Maximum number of points per curve.")
     ] = 1000,
@@ -221,8 +223,13 @@ def read_series_of_runs(
     ids = compare.checked_ids(runs.split(","))
     asked = items_of(names) or None
     with reading_scope(engine) as session:
-        found = compare.curves(session, ids, asked, max_points, first, last)
-    body = {run_id: {name: shipped(c) for name, c in by_name.items()} for run_id, by_name in found.items()}
+        names_asked, parsed = compare.sorted_out(session, ids, asked)
+        found = compare.curves(session, ids, names_asked, max_points, first, last)
+        of_expressions = expressions.of_runs(session, ids, parsed, max_points, first, last)
+    body = {
+        run_id: {name: shipped(curve) for name, curve in {**by_name, **of_expressions[run_id]}.items()}
+        for run_id, by_name in found.items()
+    }
     return Response(dumped({"series": body}), media_type="application/json")
 
 
@@ -231,14 +238,21 @@ def export_series_of_runs(
     engine: Database,
     runs: Runs,
     names: Annotated[
-        str, Query(description="Comma-separated; a name may stand in double quotes.", examples=["loss"])
+        str,
+        Query(
+            description="Metrics and expressions, comma-separated; each may stand in double quotes.",
+            examples=["loss", "train - heldout"],
+        ),
     ],
 ) -> StreamingResponse:
-    """A CSV file with every recorded point: a line for each run and step, a column for each metric.
+    """A CSV file with every recorded point: a line for each run and step, a column for each metric or
+    expression.
 
     Nothing is thinned. An empty cell has no point; `NaN`, `Infinity` and `-Infinity` are values.
     """
     ids = compare.checked_ids(runs.split(","))
     with reading_scope(engine) as session:
         lifecycle.check_exists(session, *ids)
-    return StreamingResponse(curves_csv(engine, ids, items_of(names)), media_type="text/csv")
+        columns = items_of(names)
+        _, parsed = compare.sorted_out(session, ids, columns)
+    return StreamingResponse(curves_csv(engine, ids, columns, parsed), media_type="text/csv")

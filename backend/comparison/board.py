@@ -10,6 +10,7 @@ from typing import Literal
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
+from backend.charts import panels
 from backend.charts.cache import Chart, charts_of, database_of
 from backend.charts.figures import Figure, lines_figure
 from backend.charts.lines import Line, clock_of
@@ -27,10 +28,13 @@ from backend.comparison.charts import (
     styles_of,
     styles_over_seeds,
 )
+from backend.comparison.service import LACKING
 from backend.data import service as datasets
 from backend.kit.errors import NotFound
 from backend.kit.exports.figures import Figure as PaperFigure
+from backend.kit.expressions import looks_like_one
 from backend.metrics import service as series
+from backend.metrics.expressions import bound
 from backend.run_view.views import RunView
 from backend.web.drawn import Drawn
 
@@ -62,7 +66,10 @@ class Column:
 class Board:
     """The compared runs with their looks, and the charts of their metrics."""
 
-    def __init__(self, session: Session, found: Sequence[RunView], by: By = "run") -> None:
+    def __init__(
+        self, session: Session, found: Sequence[RunView], by: By = "run", asked: Sequence[str] = ()
+    ) -> None:
+        """`asked` are expressions, each of which gets a chart; `refused` says what is wrong with others."""
         self.session = session
         self.by = by
         self.runs = found
@@ -71,11 +78,15 @@ class Board:
             styles_of(found) if by == "run" else styles_over_seeds(self.variations)
         )
         self.sizes = {each.name: each.tasks for each in datasets.available(session)}
-        self.panels = panels_of(sorted({name for run in found for name in run.metrics}))
+        self.metrics = sorted({name for run in found for name in run.metrics})
+        drawn, self.refused = panels.of_texts(asked, self.metrics, LACKING)
+        self.panels = [*drawn, *panels_of(self.metrics)]
 
     def panel(self, metric: str) -> Panel:
-        """The chart of a metric; NotFound where no run has it."""
+        """The chart of a metric or of an expression; NotFound where no run has the metric, InvalidInput."""
         found = next((panel for panel in self.panels if panel.id == metric), None)
+        if found is None and looks_like_one(metric):
+            return panels.of_expression(metric, bound(metric, self.metrics, LACKING))
         if found is None:
             raise NotFound(f"No compared run has a metric {metric!r}.", "Reload the page.")
         return found
@@ -88,7 +99,7 @@ class Board:
             (database_of(self.session), self.by, *sorted(clocks)),
             self._drawn_from,
             view,
-            lambda names: curves_of(self.session, names, clocks, view),
+            lambda names: curves_of(self.session, names, clocks, view, panels.expressions_of(shown)),
             lambda panel, curves: self._figure(panel, view, curves),
         )
 
@@ -119,7 +130,9 @@ class Board:
     ) -> PaperFigure:
         """A chart for a paper, without the lines whose keys are hidden."""
         clocks = {run.id: clock_of(run, self.sizes) for run in self.runs}
-        lines = self._lines(panel, curves_of(self.session, panel.metrics, clocks, view))
+        lines = self._lines(
+            panel, curves_of(self.session, panel.metrics, clocks, view, panels.expressions_of([panel]))
+        )
         places = {key: place for place, key in enumerate(self.styles)}
         return curves_figure(name, panel, lines, view.window(panel), places, hidden)
 

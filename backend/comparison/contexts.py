@@ -59,6 +59,8 @@ class ComparePage(Context):
     at: str  # which checkpoints' results
     view: ChartView
     panels: Sequence[Panel]
+    refused: Mapping[str, str]  # expression -> why it has no chart
+    metrics: Sequence[str]
     drawn: Mapping[str, Drawn]
     legend: Sequence[LegendLine]
     encoder: tuple[Mapping[str, str], Sequence[EncoderRow]]  # measures by title; rows

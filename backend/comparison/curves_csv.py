@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from sqlalchemy import Engine
 
 from backend.db.session import reading_scope
 from backend.kit.exports.table_files import Columns, csv_parts
+from backend.kit.expressions import Expression
+from backend.metrics import expressions
 from backend.metrics import service as series
 from backend.metrics.service import Curve
 
 BEFORE = ("run", "step", "wall_time")  # seconds since the Unix epoch
 
 
-def curves_csv(engine: Engine, run_ids: Sequence[str], names: Collection[str]) -> Iterator[bytes]:
-    """A line for each run and step, a column for each metric, part by part: memory holds a part of one run.
+def curves_csv(
+    engine: Engine,
+    run_ids: Sequence[str],
+    columns: Sequence[str],
+    parsed: Mapping[str, Expression] = MappingProxyType({}),
+) -> Iterator[bytes]:
+    """A line for each run and step, a column for each metric or expression (`parsed`, by its text), part by
+    part: memory holds a part of one run.
 
     An empty cell: no point at that step. `NaN`, `Infinity` and `-Infinity` are values.
     """
-    columns = list(dict.fromkeys(names))
-    return csv_parts((*BEFORE, *columns), _tables(engine, run_ids, columns))
+    columns = list(dict.fromkeys(columns))
+    return csv_parts((*BEFORE, *columns), _tables(engine, run_ids, columns, parsed))
 
 
-def _tables(engine: Engine, run_ids: Sequence[str], names: Sequence[str]) -> Iterator[Columns]:
+def _tables(
+    engine: Engine, run_ids: Sequence[str], columns: Sequence[str], parsed: Mapping[str, Expression]
+) -> Iterator[Columns]:
+    names = [column for column in columns if column not in parsed]
+    read = {*names, *expressions.metrics_of(parsed.values())}
     for run_id in run_ids:
         with reading_scope(engine) as session:
-            spans = series.spans(session, run_id, names)
-        for first, last in spans:
+            spans = series.spans(session, run_id, read)
+        for span in spans:
             with reading_scope(engine) as session:
-                found = series.read(session, run_id, names, first=first, last=last)
+                found = expressions.read_part(session, run_id, names, parsed, span)
             if any(len(curve.steps) for curve in found.values()):
-                yield _columns(run_id, [found.get(name) for name in names])
+                yield _columns(run_id, [found.get(column) for column in columns])
 
 
 def _columns(run_id: str, curves: Sequence[Curve | None]) -> Columns:

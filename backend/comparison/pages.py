@@ -10,7 +10,7 @@ from fastapi import Depends, Query
 from fastapi.responses import HTMLResponse, Response
 
 from backend.charts.cache import as_json
-from backend.charts.view import PanelIds, View
+from backend.charts.view import Expressions, PanelIds, View
 from backend.comparison import ensemble, replicates
 from backend.comparison import service as compare
 from backend.comparison.board import Board, By, columns_of
@@ -57,12 +57,14 @@ class Question:
         k: Annotated[int, Query(ge=1, le=100)] = 1,
         at: At = "newest",
         hide: Annotated[str, Query(max_length=4000)] = "",
+        expr: Expressions = None,
     ) -> None:
         self.ids = [each for given in runs or [] for each in given.split(",") if each]
         self.by: By = by
         self.base, self.k = base, k
         self.at: At = at
         self.hidden = frozenset(filter(None, hide.split(",")))
+        self.expressions = expr or []
 
     @property
     def query(self) -> str:
@@ -83,7 +85,7 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
             page = run_search.find(session, limit=CHOICE, metrics=())
             return render(CompareChoice(page.runs))
         found = compare.chosen(session, asked.ids)
-        board = Board(session, found, asked.by)
+        board = Board(session, found, asked.by, asked.expressions)
         problems: dict[str, str] = {}
         no_encoders: tuple[dict[str, str], list[EncoderRow]] = ({}, [])
 
@@ -104,6 +106,8 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
             at=asked.at,
             view=view,
             panels=board.panels,
+            refused=board.refused,
+            metrics=board.metrics,
             drawn=board.first_paint(view),
             legend=board.legend(asked.hidden),
             encoder=section("encoder health", lambda: encoder_table(board), no_encoders),
@@ -128,7 +132,7 @@ def _base(board: Board, asked: Question) -> str:
 def figures(panel_ids: PanelIds, engine: Database, asked: Asked, view: View) -> Response:
     """Metrics of all runs as Plotly figures."""
     with reading_scope(engine) as session:
-        board = Board(session, compare.chosen(session, asked.ids), asked.by)
+        board = Board(session, compare.chosen(session, asked.ids), asked.by, asked.expressions)
         made = board.charts([board.panel(metric) for metric in panel_ids], view)
     return Response(as_json(made), media_type="application/json")
 

@@ -19,18 +19,22 @@ from backend.domain.provenance import aspects, differences
 from backend.domain.statistics import task_scores
 from backend.evaluation import comparison
 from backend.kit.errors import Conflict, NotFound
+from backend.kit.expressions import Expression, looks_like_one
 from backend.kit.format import counted
 from backend.kit.problems import invalid_query
 from backend.lifecycle import service as runs
+from backend.metrics import expressions
 from backend.metrics import service as series
 from backend.metrics.pyramid.buckets import Buckets, of_points
 from backend.metrics.service import Curve
+from backend.run_view import queries as facts_rows
 from backend.run_view.views import ResultView, RunView
 from backend.runs import provenance
 from backend.scores import queries as evaluation_rows
 from backend.scores.paired import ComparisonView, together
 
 MAX_RUNS = 200
+LACKING = "No compared run has a metric"  # that an expression asks for
 LARGE = 1e300  # differences and sums of larger values may be no numbers
 NOT_COMPARED = ("name", "schema_version")  # fields of a config that nobody chose to differ
 NAMED_CHANGES = 3  # that a variation's label says
@@ -125,6 +129,18 @@ def curves(
     """Run id -> metric -> curve, each thinned so that every extreme survives. NotFound for an unknown run."""
     runs.check_exists(session, *run_ids)
     return series.of_runs(session, run_ids, names, max_points, first, last)
+
+
+def sorted_out(
+    session: Session, run_ids: Sequence[str], asked: Sequence[str] | None
+) -> tuple[list[str] | None, dict[str, Expression]]:
+    """What was asked for as names of metrics (None: all), and expressions by their text. InvalidInput for one
+    that names a metric that none of the runs has."""
+    if asked is None:
+        return None, {}
+    if not any(map(looks_like_one, asked)):
+        return list(asked), {}
+    return expressions.sorted_out(asked, facts_rows.metric_names(session, run_ids), LACKING)
 
 
 def variations(found: Sequence[RunView]) -> list[Variation]:

@@ -52,7 +52,7 @@ class DashboardPage(FilledDashboard):
     template = "dashboards/page.html"
     nav = "dashboards"
     page = "dashboard"
-    sheets = ("comparison", "dashboards")
+    sheets = ("comparison", "dashboards", "explore")
 
     view: ChartView
     shares: Sequence[ShareView]
@@ -68,7 +68,7 @@ class SharedDashboard(FilledDashboard):
 
     template = "dashboards/shared.html"
     page = "shared"
-    sheets = ("comparison", "dashboards")
+    sheets = ("comparison", "dashboards", "explore")
 
     view: ChartView
     address: str

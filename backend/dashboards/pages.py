@@ -43,7 +43,7 @@ from backend.web.routing import EDITOR, OPEN, VIEWER, Router, needs
 
 router = Router(reads=VIEWER, writes=EDITOR, include_in_schema=False)
 
-SHEETS = ("tokens", "frame", "controls", "tables", "run_page", "comparison", "dashboards")
+SHEETS = ("tokens", "frame", "controls", "tables", "run_page", "comparison", "dashboards", "explore")
 ICON = re.compile(r'<svg class="icon.*?</svg>', re.DOTALL)
 
 
@@ -186,8 +186,9 @@ def shared_series(secret: str, engine: Database, names: str) -> StreamingRespons
         shown = {panel.metric for panel in found.content.panels if isinstance(panel, CurvesPanel)}
         asked = [name for name in items_of(names) if name in shown]
         ids = [run.id for run in dashboards.runs_of(session, found.content.source)]
+        _, parsed = compare.sorted_out(session, ids, asked)
     headers = _as_file("series.csv")
-    return StreamingResponse(curves_csv(engine, ids, asked), media_type="text/csv", headers=headers)
+    return StreamingResponse(curves_csv(engine, ids, asked, parsed), media_type="text/csv", headers=headers)
 
 
 def exported(session: Session, found: DashboardView) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backend.comparison.replicates import VariationPair
 from backend.comparison.result_tables import EncoderRow, ResultRow
 from backend.dashboards.panels import Shown
-from backend.domain.dashboards import ProsePanel, TablePanel
+from backend.domain.dashboards import ProsePanel, ScatterPanel, TablePanel
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.kit.exports.table_files import csv_text
 
@@ -38,6 +38,12 @@ def _csv_rows(each: Shown) -> Sequence[Sequence[object]]:
         ]
     if each.pairs:
         return _significance_csv(each.pairs)
+    if isinstance(each.panel, ScatterPanel) and each.points:
+        names = list(dict.fromkeys(filter(None, (each.panel.x, each.panel.y, each.panel.colour))))
+        made: list[Sequence[object]] = [("run", "name", "configuration", *names)]
+        for point in each.points:
+            made.append((point.id, point.name, point.configuration, *map(point.values.get, names)))
+        return made
     if each.examples:
         return [
             ("task", "shown"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -34,12 +35,17 @@ from backend.domain.dashboards import (
     CurvesPanel,
     GridsPanel,
     ProsePanel,
+    ScatterPanel,
     TablePanel,
 )
 from backend.domain.measurement import Protocol
+from backend.explore import service as explore
+from backend.explore.drawings import Legend, drawn_scatter
+from backend.explore.service import Point, Runs
 from backend.gallery import service as gallery
 from backend.kit.boundary import Broken, shielded
-from backend.kit.errors import NotFound
+from backend.kit.errors import InvalidInput, NotFound
+from backend.kit.format import counted
 from backend.run_view.views import RunView
 from backend.web.drawn import NOT_YET, Drawn
 
@@ -92,6 +98,8 @@ class Shown:
     examples: Sequence[Example] = ()
     bars: Sequence[Bar] = field(default=(), repr=False)
     runs: Sequence[str] = ()  # whose predictions `examples` are
+    legends: Sequence[Legend] = ()  # of a scatter
+    points: Sequence[Point] = field(default=(), repr=False)
 
     @property
     def shown_config(self) -> Sequence[ConfigRow]:
@@ -141,7 +149,18 @@ class Panels:
             return Shown(panel, basis=basis, bars=bars, picture=picture)
         if isinstance(panel, TablePanel):
             return self._table(panel)
+        if isinstance(panel, ScatterPanel):
+            return self._scatter(panel)
         return self._grids(panel)
+
+    def _scatter(self, panel: ScatterPanel) -> Shown:
+        names = list(dict.fromkeys(filter(None, (panel.x, panel.y, panel.colour))))
+        found = explore.explore(self._session, Runs(ids=tuple(run.id for run in self.runs)), names)
+        made, legends = drawn_scatter(found.points, panel.x, panel.y, panel.colour, panel.marks)
+        if not made.shown:
+            return Shown(panel, nothing=f"No run has both {panel.x} and {panel.y} yet.")
+        basis = " ".join([f"{made.shown} of {counted(len(found.points), 'run')}.", *found.notes])
+        return Shown(panel, picture=made.svg, legends=legends, points=found.points, basis=basis)
 
     def charts(self, wanted: Sequence[AnyPanel], view: ChartView) -> dict[str, KeptChart]:
         """Panel id -> its chart, of panels of curves; without those whose metric no run has recorded yet."""
@@ -149,7 +168,10 @@ class Panels:
         for panel in wanted:
             if not isinstance(panel, CurvesPanel):
                 raise NotFound(f"Panel {panel.id!r} has no curves.")
-            if (chart := self.chart(panel)) is not None:
+            chart: Chart | None = None
+            with suppress(InvalidInput):  # which the panel says itself
+                chart = self.chart(panel)
+            if chart is not None:
                 by_lines.setdefault(panel.by, []).append(chart)
         made: dict[str, KeptChart] = {}
         for by, shown_charts in by_lines.items():

@@ -54,10 +54,16 @@ class Panel(Part):
 
 
 class CurvesPanel(Panel):
-    """One metric of all runs over time."""
+    """One metric of all runs, or an expression over metrics of each, over time."""
 
     kind: Literal["curves"] = "curves"
-    metric: str = Field("accuracy/token", min_length=1, max_length=200)
+    metric: str = Field(
+        "accuracy/token",
+        min_length=1,
+        max_length=200,
+        description="Name of a metric, or an expression.",
+        examples=["accuracy/token", "train - heldout"],
+    )
     by: Literal["run", "seed"] = Field(
         "seed", description="One line per run, or per configuration over seeds."
     )
@@ -98,6 +104,18 @@ class GridsPanel(Panel):
     most: int = Field(4, ge=1, le=12, description="Test inputs shown.")
 
 
+class ScatterPanel(Panel):
+    """Runs by two values of each: config fields, metrics, scores or expressions."""
+
+    kind: Literal["scatter"] = "scatter"
+    x: str = Field("created", min_length=1, max_length=500)
+    y: str = Field("accuracy/token", min_length=1, max_length=500)
+    colour: str = Field("encoder", max_length=500)
+    marks: Literal["run", "line", "mean"] = Field(
+        "run", description="Each run, each run with a line between seeds, or the mean of each configuration."
+    )
+
+
 class ProsePanel(Panel):
     """Words in Markdown."""
 
@@ -106,7 +124,7 @@ class ProsePanel(Panel):
 
 
 AnyPanel = Annotated[
-    CurvesPanel | BarsPanel | TablePanel | GridsPanel | ProsePanel, Field(discriminator="kind")
+    CurvesPanel | BarsPanel | TablePanel | GridsPanel | ScatterPanel | ProsePanel, Field(discriminator="kind")
 ]
 
 
@@ -138,6 +156,7 @@ def _scores_shown(panel: AnyPanel) -> str:
         isinstance(panel, GridsPanel)
         or (isinstance(panel, TablePanel) and panel.table == "significance")
         or (isinstance(panel, BarsPanel) and panel.measure.startswith("pass@"))
+        or (isinstance(panel, ScatterPanel) and "pass" in f"{panel.x} {panel.y} {panel.colour}")
     )
     return "newest" if of_newest else "none"
 

@@ -44,7 +44,7 @@ def shielded(what: str, make: Callable[[], Part]) -> Part | Broken:
     except Unavailable:
         raise
     except EtrmError as error:
-        return Broken(what, "", error.message)
+        return Broken(what, "", " ".join([error.message, *map(str, error.problems[:1])]))
     except Exception as error:
         if type(error).__name__ in PASSING:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from backend.db.upsert import insert_or
@@ -143,6 +143,22 @@ def between(
     if last is not None:
         query = query.where(Segment.first_step <= last)
     return _grouped(session, query)
+
+
+def count_between(
+    session: Session, run_ids: Collection[str], names: Collection[str], first: int | None, last: int | None
+) -> int:
+    """Points in the segments that `between` reads of these metrics."""
+    query = (
+        select(func.coalesce(func.sum(Segment.count), 0))
+        .join(Series, Series.id == Segment.series_id)
+        .where(Series.run_id.in_(run_ids), Series.name.in_(names))
+    )
+    if first is not None:
+        query = query.where(Segment.last_step >= first)
+    if last is not None:
+        query = query.where(Segment.first_step <= last)
+    return int(session.execute(query).scalar_one())
 
 
 def after(session: Session, run_id: str, version: int) -> dict[str, list[Points]]:

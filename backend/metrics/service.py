@@ -48,6 +48,7 @@ class Curve:
     values: NDArray[np.float64]
     total: int  # points before thinning
     buckets: Buckets | None = None
+    undefined: int = 0  # of an expression: quotients by zero and logarithms of zero or less, which are NaN
 
     @property
     def nan_steps(self) -> list[int]:

@@ -49,6 +49,8 @@ class RunPage(Context):
     health: Health
     courses: Mapping[str, str]  # metric of the evidence -> its sparkline
     panels: Sequence[Panel]
+    refused: Mapping[str, str]  # expression -> why it has no chart
+    metrics: Sequence[str]
     drawn: Mapping[str, Drawn]  # panel id -> its chart at first paint
     view: ChartView
     config: Sequence[Group]  # compared with the defaults; empty for an external run

@@ -29,7 +29,8 @@ def runs(
 def curves(
     run_id: RunId,
     metrics: Annotated[
-        list[str] | None, typer.Option("--metric", metavar="NAME", help="Repeatable; default: all.")
+        list[str] | None,
+        typer.Option("--metric", metavar="NAME", help="Or an expression. Repeatable; default: all."),
     ] = None,
     as_: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="json, csv, parquet or tensorboard.")

@@ -9,9 +9,9 @@ from fastapi.responses import Response
 
 from backend.charts.figures import run_lines
 from backend.charts.lines import clock_of
-from backend.charts.panels import arranged, panel_of
+from backend.charts.panels import arranged, expressions_of, of_texts
 from backend.charts.paper import curves_figure
-from backend.charts.view import View, curves_of
+from backend.charts.view import Expressions, View, curves_of
 from backend.data import service as datasets
 from backend.db.session import reading_scope
 from backend.kit.exports.figures import figure_file, file_stem
@@ -33,16 +33,20 @@ def figure_of_run(
     panel: Annotated[str, Query(max_length=400, description="Id of a chart of its page.", examples=["loss"])],
     format: FigureFormat = "pdf",
     width: FigureWidth = "3.5",
+    expr: Expressions = None,
 ) -> Response:
     """A chart of the run's page as a figure for a paper. Needs the extra `paper`."""
     with reading_scope(engine) as session:
         run = runs.get(session, run_id)
         names = series.names(session, run_id)
-        chart = panel_of(names, panel)
-        if chart is None:
-            raise unknown("chart", panel, [each.id for each in arranged(names)])
+        charts = {each.id: each for each in arranged(names)}
+        charts |= {each.id: each for each in of_texts(expr or (), names, f"Run {run_id} has no metric")[0]}
+        if panel not in charts:
+            raise unknown("chart", panel, list(charts))
+        chart = charts[panel]
         clock = clock_of(run, {each.name: each.tasks for each in datasets.available(session)})
-        curves = curves_of(session, chart.metrics, {run_id: clock}, view)[run_id]
+        parsed = expressions_of([chart])
+        curves = curves_of(session, chart.metrics, {run_id: clock}, view, parsed)[run_id]
     lines = run_lines(chart, curves, run.variant, clock, run_id)
     places = {line.key: place for place, line in enumerate(lines)}
     figure = curves_figure(f"{run_id}-{file_stem(chart.id)}", chart, lines, view.window(chart), places)

@@ -14,7 +14,7 @@ from backend.charts import panels
 from backend.charts.cache import Chart, as_json, charts_of, database_of
 from backend.charts.lines import Clock, clock_of
 from backend.charts.sparklines import sparkline
-from backend.charts.view import MAX_STILLS, ChartView, PanelIds, View, curves_of
+from backend.charts.view import MAX_STILLS, ChartView, Expressions, PanelIds, View, curves_of
 from backend.data import service as datasets
 from backend.db.session import reading_scope
 from backend.domain.config.problems import parse_experiment
@@ -49,7 +49,12 @@ LOG_LINES = 200
 
 @router.get("/runs/{run_id}")
 def run_page(
-    run_id: RunId, engine: Database, settings: Configured, view: View, request: Request
+    run_id: RunId,
+    engine: Database,
+    settings: Configured,
+    view: View,
+    request: Request,
+    expr: Expressions = None,
 ) -> HTMLResponse:
     """The whole page but its predictions; curves are drawn here and wake up in the browser."""
     with reading_scope(engine) as session:
@@ -60,13 +65,17 @@ def run_page(
         version = series.version(session, run_id)
         starts = starts_of(session, run_id)
         kept = keeping.kept_of(session, run_id)
-        arranged = panels.arranged(series.names(session, run_id))
+        names = series.names(session, run_id)
+        of_expressions, refused = panels.of_texts(expr or (), names, f"Run {run_id} has no metric")
+        arranged = [*of_expressions, *panels.arranged(names)]
         context = RunPage(
             run=run,
             learning=learning_of(run),
             health=health,
             courses={each.metric: sparkline(session, run, each.metric) for each in health.evidence},
             panels=arranged,
+            refused=refused,
+            metrics=names,
             drawn={
                 panel_id: chart.drawn
                 for panel_id, chart in _charts(session, run, arranged[:MAX_STILLS], view).items()
@@ -97,13 +106,17 @@ def run_page(
 
 
 @router.get("/runs/{run_id}/figures")
-def figures(run_id: RunId, panel_ids: PanelIds, engine: Database, view: View) -> Response:
+def figures(
+    run_id: RunId, panel_ids: PanelIds, engine: Database, view: View, expr: Expressions = None
+) -> Response:
     """Panels as Plotly figures, each with the version of the series from which its events continue."""
     with reading_scope(engine) as session:
         run = runs.get(session, run_id)
         names, wanted = series.names(session, run_id), []
+        of_expressions, _ = panels.of_texts(expr or (), names, f"Run {run_id} has no metric")
+        by_id = {panel.id: panel for panel in of_expressions}
         for panel_id in panel_ids:
-            panel = panels.panel_of(names, panel_id)
+            panel = by_id.get(panel_id) or panels.panel_of(names, panel_id)
             if panel is None:
                 raise NotFound(f"Run {run_id} has no panel {panel_id!r}.", "Reload the page.")
             wanted.append(panel)
@@ -124,7 +137,7 @@ def _charts(
         return {"version": version, **made}
 
     def read(names: Collection[str]) -> Mapping[str, Curve]:
-        return curves_of(session, names, {run.id: clock}, view)[run.id]
+        return curves_of(session, names, {run.id: clock}, view, panels.expressions_of(shown))[run.id]
 
     return charts_of(shown, (database_of(session), run.id), drawn_from, view, read, figure)
 

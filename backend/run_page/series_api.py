@@ -16,6 +16,7 @@ from backend.db.session import reading_scope, session_scope
 from backend.domain import metrics
 from backend.domain.records import MetricFrame
 from backend.kit.errors import FieldProblem, InvalidInput, NotFound
+from backend.kit.expressions import Expression
 from backend.kit.fast_json import dumped
 from backend.kit.format import NOT_FINITE
 from backend.kit.lists import items_of
@@ -24,6 +25,7 @@ from backend.kit.problems import did_you_mean
 from backend.lifecycle import external_runs
 from backend.lifecycle import service as runs
 from backend.lifecycle.intake import Call
+from backend.metrics import expressions
 from backend.metrics import service as series
 from backend.metrics.compactor import Compactor
 from backend.metrics.frames import MAX_STEP
@@ -53,6 +55,16 @@ Values = Annotated[
 ]
 
 
+Names = Annotated[
+    str,
+    Query(
+        description="Metrics and expressions, comma-separated; one with a comma stands in double quotes. "
+        "Empty means all metrics.",
+        examples=["loss", "train - heldout"],
+    ),
+]
+
+
 class CurveView(Model):
     """One curve. NaN and infinity, which JSON does not have, are null and their steps are listed."""
 
@@ -61,6 +73,9 @@ class CurveView(Model):
     wall_time: list[float]
     points: int = Field(description="Points before thinning.")
     nan_steps: list[int]
+    undefined: int = Field(
+        0, description="Of an expression: quotients by zero and logarithms of zero or less, which are NaN."
+    )
 
 
 class SeriesView(Model):
@@ -94,7 +109,7 @@ class Written(Model):
 def read_series(
     run_id: RunId,
     engine: Database,
-    names: Annotated[str, Query(description="Comma-separated; empty means all.", examples=["loss"])] = "",
+    names: Names = "",
     max_points: Annotated[
         int, Query(ge=MIN_POINTS, le=100_000, description="Maximum number of points per curve.")
     ] = 1000,
@@ -107,9 +122,10 @@ def read_series(
     asked = items_of(names) or None
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
-        _check_known(session, run_id, asked or [])
+        names_asked, parsed = _sorted_out(session, run_id, asked)
         version = series.version(session, run_id)
-        curves = series.read(session, run_id, asked, max_points, first, last)
+        curves = series.read(session, run_id, names_asked, max_points, first, last)
+        curves |= expressions.of_runs(session, [run_id], parsed, max_points, first, last)[run_id]
     body = {"run": run_id, "version": version, "series": {name: shipped(c) for name, c in curves.items()}}
     return Response(dumped(body), media_type="application/json")
 
@@ -118,7 +134,7 @@ def read_series(
 def export_series(
     run_id: RunId,
     engine: Database,
-    names: Annotated[str, Query(description="Comma-separated; empty means all.", examples=["loss"])] = "",
+    names: Names = "",
     format: Annotated[str, Query(description="`json`, `csv`, `parquet` or `tensorboard`.")] = "csv",
 ) -> InParts:
     """A file with every recorded point, one a line: metric, step, wall_time, value. Nothing is thinned.
@@ -128,8 +144,8 @@ def export_series(
     asked = items_of(names) or None
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
-        _check_known(session, run_id, asked or [])
-    return InParts(run_exports.curves(engine, run_id, asked, format))
+        names_asked, parsed = _sorted_out(session, run_id, asked)
+    return InParts(run_exports.curves(engine, run_id, names_asked, format, parsed))
 
 
 @router.post(
@@ -176,6 +192,7 @@ def shipped(curve: Curve) -> dict[str, Any]:
         "wall_time": curve.wall_times,
         "points": curve.total,
         "nan_steps": curve.nan_steps,
+        **({"undefined": curve.undefined} if curve.undefined else {}),
     }
 
 
@@ -222,9 +239,16 @@ def _refused(*found: FieldProblem) -> InvalidInput:
     return InvalidInput("The metrics were not written.", problems=found)
 
 
-def _check_known(session: Session, run_id: str, asked: list[str]) -> None:
+def _sorted_out(
+    session: Session, run_id: str, asked: list[str] | None
+) -> tuple[list[str] | None, dict[str, Expression]]:
+    """What was asked for as names of metrics (None: all), and expressions; NotFound, InvalidInput."""
+    if asked is None:
+        return None, {}
     known = series.names(session, run_id)
-    for name in asked:
+    names, parsed = expressions.sorted_out(asked, known, f"Run {run_id} has no metric")
+    for name in names:
         if name not in known and name not in metrics.NAMES:  # which the run may record yet
             hint = f"{did_you_mean(name, known)} It has {', '.join(known) or 'none yet'}.".lstrip()
             raise NotFound(f"Run {run_id} has no metric {name!r}.", hint)
+    return names, parsed

@@ -16,16 +16,19 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.domain.config.problems import flatten
-from backend.domain.experiment.identity import complete_section, is_shared
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment.identity import complete, complete_section, is_shared
 from backend.kit.boundary import or_else, shielded
-from backend.kit.filters.tree import Value
+from backend.kit.filters.tree import Scalar, Value
 from backend.run_view import value_queries as rows
 from backend.run_view.filter_names import at_path, is_config_path
 
 KEPT_PATHS = 64
+KEPT_LEAVES = 2000  # configurations; about 10 kB each
 KEPT_CONFIGURATIONS = 200_000  # of a path, before what was forgotten by the database is forgotten here
 
 _by_path: OrderedDict[str, dict[str, Value]] = OrderedDict()
+_leaves: dict[str, dict[str, Value]] = {}  # configuration -> every leaf of its config
 _external_paths: dict[str, frozenset[str]] = {}  # configuration of a script -> the paths of its config
 _lock = Lock()
 
@@ -53,6 +56,42 @@ def external_paths(session: Session) -> set[str]:
     unknown = rows.configs_of(session, missing, None, external=True) if missing else []
     _external_paths.update({key: frozenset(flatten(config)) for key, config in unknown})
     return set().union(*(_external_paths.get(key, ()) for key in keys))
+
+
+def leaves(session: Session, keys: Sequence[str]) -> dict[str, dict[str, Value]]:
+    """Configuration -> dotted path -> value of every leaf of its config; of a training's with the fields that
+    its version did not have yet. What cannot be read is left out."""
+    with _lock:
+        found = {key: _leaves[key] for key in keys if key in _leaves}
+    missing = [key for key in keys if key not in found]
+    for external in (False, True) if missing else ():
+        for key, config in rows.configs_of(session, missing, None, external):
+            read = flatten if external else _completed_leaves
+            made = or_else(shielded(f"the config of configuration {key}", partial(read, config)), {})
+            found[key] = {path: _plain(value) for path, value in made.items()}
+    with _lock:
+        if len(_leaves) > KEPT_LEAVES:
+            _leaves.clear()
+        _leaves.update({key: found[key] for key in missing[:KEPT_LEAVES] if key in found})
+    return found
+
+
+def _completed_leaves(config: dict[str, Any]) -> dict[str, Any]:
+    if not config.keys() >= ExperimentConfig.model_fields.keys():  # of a version with fewer sections
+        return flatten(complete(config))
+    sections = {name: _completed(name, json.dumps(part, sort_keys=True)) for name, part in config.items()}
+    return flatten(sections)
+
+
+def _plain(value: Any) -> Value:
+    """A leaf as filters have it: a list as a tuple, and of anything else its JSON."""
+    if isinstance(value, list):
+        return tuple(_scalar(item) for item in value)
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Scalar:
+    return value if value is None or isinstance(value, str | int | float | bool) else json.dumps(value)
 
 
 def in_config(section: Any, path: str) -> Value:

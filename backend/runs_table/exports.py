@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from types import NoneType
 from typing import Any
 
@@ -24,9 +25,12 @@ from backend.kit.exports.table_files import (
 )
 from backend.kit.exports.tensorboard import MEDIA_TYPE as EVENTS_TYPE
 from backend.kit.exports.tensorboard import event_parts
+from backend.kit.expressions import Expression
 from backend.kit.filters.tree import Value
 from backend.lifecycle import service as runs
+from backend.metrics import expressions
 from backend.metrics import service as series
+from backend.metrics.pyramid.queries import StepRange
 from backend.run_view import configs
 from backend.run_view.facts import held_out_of
 from backend.run_view.filter_names import FLAGS, PASSES, TEXTS, TIMES, config_path, is_explicit, is_metric
@@ -127,8 +131,15 @@ def _is_number(session: Session, name: str) -> bool:
     return of_scripts is not None and all(value is None for value in of_scripts.values())
 
 
-def curves(engine: Engine, run_id: str, names: Collection[str] | None, as_: str) -> LongFile:
-    """Every recorded point of the metrics (None: all), one a line, also as an events file; NotFound.
+def curves(
+    engine: Engine,
+    run_id: str,
+    names: Collection[str] | None,
+    as_: str,
+    parsed: Mapping[str, Expression] | None = None,
+) -> LongFile:
+    """Every recorded point of the metrics (None: all) and of the expressions, one a line, also as an events
+    file; NotFound.
 
     Which steps these are is decided now, and the points are read while the file is taken along: tens of
     thousands at a time. Points of later steps are left out, and those of a run that is deleted meanwhile
@@ -137,16 +148,14 @@ def curves(engine: Engine, run_id: str, names: Collection[str] | None, as_: str)
     check("format", as_, CURVE_FORMATS)
     with reading_scope(engine) as session:
         runs.check_exists(session, run_id)
-        parts = series.parts(session, run_id, names)
+        parts = series.parts(session, run_id, names) if names is None or names else []
+        spans = series.spans(session, run_id, expressions.metrics_of(parsed.values())) if parsed else []
+    every = chain(_curve_parts(engine, run_id, parts), _expression_parts(engine, run_id, parsed or {}, spans))
     if as_ == "tensorboard":
-        points = (
-            (name, curve.steps, curve.wall_times, curve.values)
-            for name, curve in _curve_parts(engine, run_id, parts)
-        )
+        points = ((name, curve.steps, curve.wall_times, curve.values) for name, curve in every)
         return LongFile(f"events.out.tfevents.run-{run_id}", EVENTS_TYPE, event_parts(points))
     tables: Iterator[Columns] = (
-        [[name] * len(curve.steps), curve.steps, curve.wall_times, curve.values]
-        for name, curve in _curve_parts(engine, run_id, parts)
+        [[name] * len(curve.steps), curve.steps, curve.wall_times, curve.values] for name, curve in every
     )
     return long_table_file(f"run-{run_id}-curves", CURVES, tables, as_)
 
@@ -160,6 +169,17 @@ def _curve_parts(
         with reading_scope(engine) as session:
             found = series.read(session, run_id, part.names, first=first, last=last)
         yield from ((name, curve) for name, curve in found.items() if len(curve.steps))
+
+
+def _expression_parts(
+    engine: Engine, run_id: str, parsed: Mapping[str, Expression], spans: Sequence[StepRange]
+) -> Iterator[tuple[str, series.Curve]]:
+    """The points of one expression after the other, part by part."""
+    for text, tree in parsed.items():
+        for span in spans:
+            with reading_scope(engine) as session:
+                found = expressions.read_part(session, run_id, (), {text: tree}, span)
+            yield from ((name, curve) for name, curve in found.items() if len(curve.steps))
 
 
 def _measured(result: ResultView) -> tuple[str, str]:

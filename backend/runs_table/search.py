@@ -161,6 +161,11 @@ def known_names(session: Session) -> list[KnownName]:
     return built_in + metrics + [KnownName(path, "config") for path in sorted(CONFIG_PATHS)]
 
 
+def refused_name(session: Session, name: str) -> tuple[str, str] | None:
+    """What is wrong with a name that is probably a typing error, and a hint; None for any other."""
+    return None if is_known(name, _extra_names(session, [name])) else refusal(name)
+
+
 def without_values(session: Session, filter_text: str, names: Collection[str]) -> list[str]:
     """What to say of each name in a query that no run has a value for and that is not registered."""
     wanted = [*_names(parse(filter_text)), *filter(None, names)]
@@ -259,7 +264,7 @@ def _ordered(
 
 
 def _check_name(session: Session, field: str, name: str) -> None:
-    if not is_known(name, _extra_names(session, [name])) and (refused := refusal(name)):
+    if refused := refused_name(session, name):
         raise invalid_query(field, *refused)
 
 

@@ -86,6 +86,13 @@ PAGES = (
         "compare",
     ),
     Page(
+        "explore",
+        "/explore",
+        "Explore",
+        "any set of runs: scatter, parallel coordinates, which config fields go with a result",
+        "backend.explore.pages",
+    ),
+    Page(
         "dashboards",
         "/dashboards",
         "Dashboards",

@@ -104,3 +104,51 @@ def test_votes_of_the_chosen_evaluations_are_pooled(page_client: httpx.Client, s
     assert "1 evaluation named; an ensemble has 2 to 32 different ones." in words(one)
     alone = page_client.get("/compare/ensemble", params={"runs": seeds[0]}).text
     assert "An ensemble needs two finished evaluations" in alone
+
+
+def test_an_expression_has_a_chart_of_every_run(page_client: httpx.Client, seeds: list[str]) -> None:
+    text = "accuracy/token - accuracy/exact"
+    query = {"runs": ",".join(seeds), "expr": [text, "loss / los", "loss"]}
+    page = page_client.get("/compare", params=query).text
+
+    panel = re.search(r'data-panel="(expression-\w+)" data-metrics="([^"]+)" data-expression="([^"]+)"', page)
+    assert panel
+    assert panel.groups()[1:] == (text, "accuracy/token,accuracy/exact")
+    still = page[panel.start() : page.index("</figure>", panel.start())]
+    assert still.count('class="smooth"') == 4
+    assert "column 8: No compared run has a metric &#39;los&#39;. Did you mean &#39;loss&#39;" in page
+
+    figure = page_client.get("/compare/figures", params={**query, "panel": panel[1]}).json()["figures"][
+        panel[1]
+    ]
+    of_metrics = page_client.get(
+        "/compare/figures", params={**query, "panel": ["accuracy/token", "accuracy/exact"]}
+    )
+    token, exact = (
+        of_metrics.json()["figures"][name]["data"][0]["y"] for name in ("accuracy/token", "accuracy/exact")
+    )
+    raw = next(trace for trace in figure["data"] if trace["meta"]["role"] == "raw")
+    assert raw["y"] == pytest.approx([a - b for a, b in zip(token, exact, strict=True)], abs=1e-6)
+
+
+def test_an_expression_over_seeds_is_a_mean_with_a_band(page_client: httpx.Client, seeds: list[str]) -> None:
+    query = {"runs": ",".join(seeds), "by": "seed", "expr": "loss / act_steps"}
+    page = page_client.get("/compare", params=query).text
+    panel = re.search(r'data-panel="(expression-\w+)"', page)
+    assert panel
+    figure = page_client.get("/compare/figures", params={**query, "panel": panel[1]}).json()["figures"][
+        panel[1]
+    ]
+    assert [trace["meta"]["role"] for trace in figure["data"]][:4] == ["band", "band", "raw", "smooth"]
+
+
+def test_a_run_page_charts_an_expression_and_counts_what_is_undefined(
+    page_client: httpx.Client, seeds: list[str]
+) -> None:
+    """The learning rate begins at zero."""
+    page = page_client.get(f"/runs/{seeds[0]}", params={"expr": "loss / learning_rate"}).text
+    chart = page[page.index('data-panel="expression-') :]
+    chart = chart[: chart.index("</figure>")]
+    assert "<h3>loss / learning_rate</h3>" in chart
+    assert "÷ 1 undefined" in chart
+    assert "data-remove-expression" in chart

@@ -37,6 +37,9 @@ def board(page_server: WebServer, ids: list[str]) -> str:
         ),
         {"id": "config", "kind": "table", "table": "config", "by": "run"},
         {"id": "none", "kind": "curves", "metric": "never"},
+        {"id": "gap", "kind": "curves", "metric": "accuracy/token - accuracy/exact", "by": "run"},
+        {"id": "typo", "kind": "curves", "metric": "accuracy/token - accuracy/exac"},
+        {"id": "dots", "kind": "scatter", "x": "seed", "y": "loss:min / 2", "colour": "encoder"},
     ]
     body = {"name": "Everything", "content": {"source": {"runs": ids}, "panels": panels}}
     with page_server.client() as client:
@@ -46,7 +49,7 @@ def board(page_server: WebServer, ids: list[str]) -> str:
 def test_every_kind_of_panel_is_filled(page_client: httpx.Client, board: str) -> None:
     page = page_client.get(f"/d/{board}").text
 
-    assert page.count('class="smooth"') == 2
+    assert page.count('class="smooth"') == 4  # two charts of two runs
     assert "<strong>bold</strong>" in page
     assert "&lt;img src=x" in page
     assert 'href="javascript' not in page
@@ -98,7 +101,7 @@ def test_an_export_needs_nothing_else(page_client: httpx.Client, board: str) -> 
     assert "attachment" in answer.headers["content-disposition"]
     for outside in ("<script", "<link", 'src="/', 'href="/'):
         assert outside not in answer.text.partition("</head>")[2], outside
-    assert answer.text.count('class="smooth"') == 2
+    assert answer.text.count('class="smooth"') == 4
 
 
 def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(
@@ -185,3 +188,32 @@ def test_an_export_forbids_the_browser_to_fetch_anything(page_client: httpx.Clie
     assert head.index("Content-Security-Policy") < head.index("<style>")
     assert not re.search(r"https?://|//", policy[1])
     assert "<script" not in html
+
+
+def test_an_expression_is_a_panel_of_curves_in_every_form(
+    page_client: httpx.Client, board: str, ids: list[str]
+) -> None:
+    text = "accuracy/token - accuracy/exact"
+    page = page_client.get(f"/d/{board}").text
+    panel = page[page.index('data-id="gap"') :]
+    assert panel[: panel.index("</section>")].count('class="smooth"') == 2
+    assert "Did you mean &#39;accuracy/exact&#39;" in page
+
+    figures = page_client.get(f"/d/{board}/figures", params={"panel": ["gap", "typo"]}).json()["figures"]
+    assert set(figures) == {"gap"}
+    assert figures["gap"]["runs"] == ids
+
+    share = page_client.post(f"/api/v1/dashboards/{board}/shares").json()["url"].partition("/s/")[2]
+    lines = page_client.get(f"/s/{share}/series.csv", params={"names": f'"{text}"'}).text.splitlines()
+    assert lines[0] == f"run,step,wall_time,{text}"
+    assert len(lines) == 1 + 2 * 30
+
+
+def test_a_scatter_is_shared_and_exported(page_client: httpx.Client, board: str, ids: list[str]) -> None:
+    share = page_client.post(f"/api/v1/dashboards/{board}/shares").json()["url"].partition("/s/")[2]
+    for address in (f"/d/{board}", f"/s/{share}", f"/d/{board}/export.html"):
+        page = page_client.get(address).text
+        assert "loss:min / 2 by seed: 2 runs" in page, address
+    rows = page_client.get(f"/d/{board}/panels/dots.csv").text.splitlines()
+    assert rows[0] == "run,name,configuration,seed,loss:min / 2,encoder"
+    assert {row.split(",")[0] for row in rows[1:]} == set(ids)

@@ -122,3 +122,43 @@ def test_what_was_sampled_of_the_machine_is_no_data_of_the_training_yet(
     learning = page(loss=[1.0])
     assert "No data yet" not in learning
     assert learning.index("<h2>Learning</h2>") < learning.index("<h2>System</h2>")
+
+
+def test_an_expression_is_read_like_a_metric(client: httpx.Client, external: str) -> None:
+    log(client, external, step=[1, 2, 3], values={"train": [3, 2, 1], "heldout": [4, None, 4]})
+
+    found = read(client, external, names='train - heldout,"max(train, heldout)",train,train / (train - 1)')[
+        "series"
+    ]
+
+    assert set(found) == {"train - heldout", "max(train, heldout)", "train", "train / (train - 1)"}
+    assert (found["train - heldout"]["step"], found["train - heldout"]["value"]) == ([1, 3], [-1, -3])
+    assert found["max(train, heldout)"]["value"] == [4, 4]
+    assert found["train / (train - 1)"]["value"] == [1.5, 2, None]
+    assert (found["train / (train - 1)"]["undefined"], found["train / (train - 1)"]["nan_steps"]) == (1, [3])
+
+
+def test_a_mistake_in_an_expression_is_told_by_its_column(client: httpx.Client, external: str) -> None:
+    log(client, external, step=[1], values={"train": [3], "heldout": [4]})
+
+    for names, said in (
+        ("train - heldot", f"column 9: Run {external} has no metric 'heldot'."),
+        ("2 * train-heldout", "Put spaces around the sign: train - heldout."),
+        ("train +", "column 8: expected a number, a name or ("),
+    ):
+        answer = client.get(f"/api/v1/runs/{external}/series", params={"names": names})
+        [field] = answer.json()["error"]["fields"]
+        assert (answer.status_code, field["field"]) == (422, "expression")
+        assert said in f"{field['message']} {field['hint']}"
+
+
+def test_an_expression_is_exported_with_every_point(client: httpx.Client, external: str) -> None:
+    steps = list(range(3000))
+    log(
+        client, external, step=steps, values={"train": [2.0] * 3000, "heldout": [0.5] * 3000}, wall_time=steps
+    )
+
+    params = {"names": "train - heldout", "format": "csv"}
+    lines = client.get(f"/api/v1/runs/{external}/series/export", params=params).text.splitlines()
+
+    assert lines[1:] == [f"train - heldout,{step},{step}.0,1.5" for step in steps]

@@ -43,6 +43,12 @@ READING: Mapping[str, tuple[str, ...]] = {
         "compare {run} {other} --table significance --format typst --out {file}",
         "compare {run} {other} --table result --out {file}",
     ),
+    "explore": (
+        "explore --of accuracy/token",
+        "explore --of 'log(loss)' --filter 'seed < 2' --json",
+        "explore --value loss --value 'loss - accuracy/token'",
+        "explore --of 'sqrt(loss)'",
+    ),
     "ensemble": ("ensemble {run} {other}", "ensemble {run} {other} --json", "ensemble {run} {bare}"),
     "gallery": (
         "gallery --run {run}",

@@ -43,15 +43,20 @@ _MISTAKES = {
     "!": "Write not.",
     "=~": "Write contains to look for a part of a text.",
 }
+
+# How expressions (backend/kit/expressions.py) write a name, too.
+NAME = r"[A-Za-z_][\w./@:-]*"
+QUOTED = r"`[^`]+`"
+METRIC = r'metric\("(?:[^"\\]|\\.)*"\)(?::(?:last|min|max))?'
 _TOKEN = re.compile(
-    r"""
+    rf"""
       (?P<space>\s+)
     | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?%?(?![\w./]))
     | (?P<number_word>[+-]?(?:nan|infinity)(?![\w./@:(-]))
-    | (?P<metric>metric\("(?:[^"\\]|\\.)*"\)(?::(?:last|min|max))?)
-    | (?P<quoted>`[^`]+`)
-    | (?P<name>[A-Za-z_][\w./@:-]*)
+    | (?P<metric>{METRIC})
+    | (?P<quoted>{QUOTED})
+    | (?P<name>{NAME})
     | (?P<operator>==|!=|<=|>=|<|>)
     | (?P<mark>[()\[\],])
     """,

@@ -82,6 +82,7 @@ def lab_without_worker(folder: Path, database_url: str) -> Iterator[Furnished]:
 NAVIGATED = {page.name: page.path for page in NAVIGATION}
 
 EMPTY_PAGES = NAVIGATED | {
+    "explore": "/explore",
     "dashboard without runs": "/d/encoder-variants",
     "tasks": "/tasks?set=arc-agi-1/evaluation&task=00",
     "task without answers": f"/tasks/{SET}/{TASK}",
@@ -149,6 +150,7 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "learning by task": f"/runs/{run}/learning",
         "group": f"/groups/{group}",
         **{f"compare, {part}": f"/compare?runs={run},{beside},{other}#{part}" for part in COMPARE_TABS},
+        "explore": "/explore?x=created&y=accuracy/token&colour=encoder&symbol=seed",
         "dashboard": f"/d/{slug}",
         "edited dashboard": f"/d/{slug}?edit=1",
         "shared": f"/s/{secret}",

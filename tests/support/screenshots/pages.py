@@ -165,6 +165,10 @@ def _run() -> Iterator[Shot]:
 
 
 def _compare() -> Iterator[Shot]:
+    drawn = "/explore?x=created&y=accuracy/token&colour=encoder&symbol=seed"
+    yield Shot("explore", "/explore", drawn)
+    yield Shot("explore-means", "/explore", f"{drawn}&by=mean&axis=seed&low=1&high=&axis=accuracy/token")
+    yield Shot("explore", "/explore", "/explore", state="empty")
     for tab in COMPARE_TABS:
         yield Shot(f"compare-{tab}", "/compare", f"/compare?runs={{several}}&by=seed#{tab}")
         yield Shot(f"compare-runs-{tab}", "/compare", f"/compare?runs={{six}}#{tab}")
@@ -231,6 +235,7 @@ NO_PAGES = {
     "/compare/tasks": "a section of a page",
     "/compare/significance": "a section of a page",
     "/compare/ensemble": "a section of a page",
+    "/explore/importance": "a section of a page",
     "/d/{slug}/figures": "curves of a page",
     "/d/{slug}/panels/{panel_id}.csv": "a file",
     "/d/{slug}/export.html": "a file",

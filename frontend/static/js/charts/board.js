@@ -141,13 +141,33 @@ export class Board {
       this.zoom = null;
       this.settle(0);
     });
+    this.root.addEventListener("submit", (event) => {
+      if (!event.target.matches("[data-expressions]")) return;
+      event.preventDefault(); // else the address would lose what it says of the view
+      const texts = new Set([...this.expressions, event.target.querySelector("input:not([type=hidden])").value.trim()]);
+      this.chartExpressions([...texts]);
+    });
     this.root.addEventListener("click", (event) => {
+      const removed = event.target.closest("[data-remove-expression]")?.dataset.removeExpression;
+      if (removed) this.chartExpressions(this.expressions.filter((text) => text !== removed));
       const wish = event.target.closest("[data-chart]");
       const chart = this.charts.find((each) => each.root.contains(event.target));
       if (wish && chart) this.grant(wish, chart);
       if (event.target.closest("#reset-zoom")) this.zoomOut();
     });
     this.showZoom();
+  }
+
+  get expressions() {
+    return new URLSearchParams(location.search).getAll("expr");
+  }
+
+  /** The page again with charts of these expressions. */
+  chartExpressions(texts) {
+    const address = new URL(location);
+    address.searchParams.delete("expr");
+    for (const text of texts) address.searchParams.append("expr", text);
+    location.assign(address);
   }
 
   grant(wish, chart) {

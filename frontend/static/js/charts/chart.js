@@ -23,7 +23,8 @@ export class Chart {
     this.root = root;
     this.board = board;
     this.plot = root.querySelector(".plot");
-    this.metrics = root.dataset.metrics.split(",");
+    this.metrics = "expression" in root.dataset ? [root.dataset.metrics] : root.dataset.metrics.split(",");
+    this.operands = root.dataset.expression?.split(",") ?? []; // the metrics that an expression is made of
     this.title = root.querySelector("h3").textContent;
     this.redraw = throttled(() => this.visible && this.render(), DRAW_EVERY);
     this.reload = throttled(async () => {
@@ -211,6 +212,7 @@ export class Chart {
   extend(version, series) {
     if (this.metrics.some((name) => name in series)) this.told = Math.max(this.told, version);
     if (!this.figure || this.board.zoom || version <= this.version) return;
+    if (this.operands.some((name) => name in series)) this.reload(); // the server evaluates expressions
     const raws = this.raws.filter((trace) => trace.meta.metric in series);
     if (!raws.length) return;
     if (raws.some((trace) => this.isRewritten(trace, series[trace.meta.metric]))) {
@@ -312,8 +314,8 @@ export class Chart {
       return item;
     }));
     this.showLast();
-    const { nan, off_scale: off, not_positive: low } = this.figure.notes;
-    const notes = [[nan, `× ${nan} NaN`], [off, `↕ ${off} off the scale`], [low, `▿ ${low} not positive`]];
+    const { nan, off_scale: off, not_positive: low, undefined: none } = this.figure.notes;
+    const notes = [[nan, `× ${nan} NaN`], [off, `↕ ${off} off the scale`], [low, `▿ ${low} not positive`], [none, `÷ ${none} undefined`]];
     this.root.querySelector(".notes").replaceChildren(...notes.filter(([number]) => number).map(([, text]) => {
       return Object.assign(document.createElement("span"), { className: "mark", textContent: text });
     }));

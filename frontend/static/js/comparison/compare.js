@@ -9,7 +9,7 @@ import { attempt } from "../web/notices.js";
 import { watchTabs } from "../web/tabs.js";
 
 const RENEW_EVERY = 5000; // milliseconds between two looks at active runs
-const OF_THE_PAGE = ["runs", "by", "base", "k", "at", "member", "how"]; // what the address says besides the view of the charts
+const OF_THE_PAGE = ["runs", "by", "base", "k", "at", "member", "how", "expr"]; // what the address says besides the view of the charts
 const OF_THE_LINES = ["hide", "solves", "fails", "more"]; // and what speaks of single lines
 
 class ComparePage {
@@ -34,7 +34,9 @@ class ComparePage {
 
   /** Whose lines the charts show, as the API is asked. */
   lines(more = {}) {
-    return new URLSearchParams({ runs: this.root.dataset.runs, by: given("by") ?? "run", ...more });
+    const query = new URLSearchParams({ runs: this.root.dataset.runs, by: given("by") ?? "run", ...more });
+    for (const text of new URLSearchParams(location.search).getAll("expr")) query.append("expr", text);
+    return query;
   }
 
   question() {

@@ -21,6 +21,7 @@ const DEFAULTS = {
   bars: { width: 6, height: 4, measure: "pass@1" },
   table: { width: 12, height: 5, table: "results", by: "seed", at: "newest" },
   grids: { width: 12, height: 6, task: "", most: 4 },
+  scatter: { width: 6, height: 6, x: "created", y: "accuracy/token", colour: "encoder", marks: "run" },
   prose: { width: 12, height: 2, text: "" },
 };
 

@@ -37,11 +37,13 @@ class RunPage {
 
   newBoard() {
     const { run, name } = this.root.dataset;
+    const expressions = () => new URLSearchParams(new URLSearchParams(location.search).getAll("expr").map((text) => ["expr", text]));
     return new Board(document.getElementById("curves"), {
       run,
       name,
       figures: `/runs/${run}/figures`,
-      figure: (panel) => `/api/v1/runs/${run}/figure?${new URLSearchParams({ panel })}`,
+      figure: (panel) => `/api/v1/runs/${run}/figure?${new URLSearchParams([["panel", panel], ...expressions()])}`,
+      query: expressions,
     });
   }
 
