@@ -30,7 +30,9 @@ from backend.run_view.filter_names import (
     asked_as,
     bind,
     is_known,
+    meant_by_word,
     refusal,
+    remarks,
     suggestion,
 )
 from backend.run_view.value_queries import Narrowed
@@ -156,12 +158,15 @@ def known_names(session: Session) -> list[KnownName]:
     return built_in + metrics + [KnownName(path, "config") for path in sorted(CONFIG_PATHS)]
 
 
-def without_values(session: Session, filter_text: str, names: Collection[str]) -> list[str]:
-    """What to say of each name in a query that no run has a value for and that is not registered."""
-    wanted = [*_names(parse(filter_text)), *filter(None, names)]
+def notes_on(session: Session, filter_text: str, names: Collection[str]) -> list[str]:
+    """What to tell of a query that is valid: how its filter was understood, where that may surprise, and each
+    name that no run has a value for and that is not registered."""
+    written = parse(filter_text, meant_by_word)
+    wanted = [*_names(written), *filter(None, names)]
     extra = _extra_names(session, wanted)
     unknown = [name for name in dict.fromkeys(wanted) if not is_known(name, extra)]
-    return [f"No run has recorded {name!r}. {suggestion(name, extra)}".rstrip() for name in unknown]
+    missing = [f"No run has recorded {name!r}. {suggestion(name, extra)}".rstrip() for name in unknown]
+    return [*remarks(written), *missing]
 
 
 def _title(name: str) -> str:
@@ -175,7 +180,7 @@ def _expression(
     parts: list[Expression] = []
     if status:
         parts.append(Comparison(Name("status", 1), "==", Literal(_status(status), 1)))
-    if written := parse(filter_text):
+    if written := parse(filter_text, meant_by_word):
         wanted = [name.text for name in filters.names(written)]
         parts.append(bind(written, _extra_names(session, wanted), lenient))
     return filters.All(tuple(parts)) if parts else None

@@ -1,6 +1,7 @@
 // Settings: sessions, people, tokens, share links, storage.
 
 import { ask } from "../web/api.js";
+import { copyText } from "../web/clipboard.js";
 import { refresh } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
 
@@ -84,7 +85,7 @@ async function freeUp(runs, name) {
 }
 
 async function copy(button) {
-  await attempt(() => navigator.clipboard.writeText(button.parentElement.querySelector("[data-secret]").textContent));
+  if (!(await copyText(button.parentElement.querySelector("[data-secret]").textContent))) return;
   button.textContent = "Copied";
   setTimeout(() => (button.textContent = "Copy"), 2000);
 }

@@ -1,10 +1,12 @@
 // What every page does; what one page does stands in the module of its name.
 
+import { watchCopies } from "./clipboard.js";
 import { openFinder, watchFinder } from "./finder.js";
 import { keepTimesFresh } from "./words.js";
 import { watchSystem } from "./system.js";
 
 keepTimesFresh();
+watchCopies();
 const isInside = document.querySelector(".rail") !== null; // of the lab, not before its door
 if (isInside) {
   watchSystem();
