@@ -49,15 +49,6 @@ METRICS = (
         panel="accuracy",
     ),
     Metric(
-        "accuracy/halting",
-        "Train accuracy, halting",
-        "Share of halting decisions right.",
-        unit="share",
-        better="higher",
-        label="halting",
-        panel="accuracy",
-    ),
-    Metric(
         LOSS,
         "Loss",
         "What is minimised: the sum of all terms.",
@@ -107,6 +98,14 @@ METRICS = (
         label="contrast",
         panel="loss",
         recorded="with a contrastive term",
+    ),
+    Metric(
+        "accuracy/halting",
+        "Halting decisions right",
+        "Share of samples whose halting logit says whether the answer is right.",
+        "Learning",
+        unit="share",
+        better="higher",
     ),
     Metric(
         "act_steps",
