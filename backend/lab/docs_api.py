@@ -139,7 +139,9 @@ def _parameter(described: dict[str, Any]) -> ApiField:
 
 def _model(name: str, schema: dict[str, Any]) -> ApiModel:
     fields = _fields(schema)
-    return ApiModel(name, _prose(schema.get("description", "")), Markup() if fields else _type(schema), fields)
+    return ApiModel(
+        name, _prose(schema.get("description", "")), Markup() if fields else _type(schema), fields
+    )
 
 
 def _fields(schema: dict[str, Any]) -> list[ApiField]:
@@ -167,7 +169,9 @@ def _type(schema: dict[str, Any]) -> Markup:
             return Markup(" or ").join(dict.fromkeys(_type(each) for each in schema[choice]))
     inner = schema.get("items", schema.get("additionalProperties"))
     kind = {"array": "list"}.get(schema.get("type", ""), schema.get("type", "anything"))
-    return Markup("{} of {}").format(kind, _type(inner)) if isinstance(inner, dict) and inner else Markup(kind)
+    return (
+        Markup("{} of {}").format(kind, _type(inner)) if isinstance(inner, dict) and inner else Markup(kind)
+    )
 
 
 def _prose(text: str) -> Markup:

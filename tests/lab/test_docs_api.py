@@ -92,8 +92,8 @@ def test_the_page_says_what_every_address_takes_and_asks_no_other_host(
 ) -> None:
     page = client.get("/api/docs").text
     anchors = set(re.findall(r'id="([^"]+)"', page))
-    assert {each for each in re.findall(r'href="#([^"]+)"', page)} <= anchors
-    assert "<a href=\"#model-Edit\">Edit</a>" in page  # the body of PATCH /api/v1/runs/{run_id}
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
+    assert '<a href="#model-Edit">Edit</a>' in page  # the body of PATCH /api/v1/runs/{run_id}
     assert "`" not in page
     assert not re.search(r'(src|href)="(https?:)?//', page)
     for path in described["paths"]:

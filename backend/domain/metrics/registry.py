@@ -140,7 +140,7 @@ METRICS = (
     Metric(
         SCALE_FREE,
         "Context variance, scale-free",
-        "Cross-sample variance divided by the context's mean square: the share of its energy that differs "
+        "Cross-sample variance divided by the context's mean square: the share of context variance that is "
         "between samples. Near 0 every task gets the same context and the decoder cannot tell tasks apart; "
         "below 0.1 % raises an alarm. It compares across encoders.",
         "Encoder",

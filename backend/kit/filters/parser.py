@@ -36,7 +36,7 @@ MAX_WORDS = 20  # without an operator, one after another
 
 OPERATORS = ("<", "<=", ">", ">=", "==", "!=", "in", "not in", "contains")
 _WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None, "null": None}
-_JOINS = ("and", "or", "not")
+_RESERVED = (*_WORDS, *OPERATORS, "and", "or", "not")
 _MISTAKES = {
     "=": "Write == to compare.",
     "&": "Write and.",
@@ -176,7 +176,7 @@ class _Parser:
     def _stands_alone(self) -> bool:
         """Whether here is a word, and no operator after it."""
         token = self._here
-        if token.kind not in ("name", "text", "number") or token.text.lower() in (*_WORDS, *_JOINS, *OPERATORS):
+        if token.kind not in ("name", "text", "number") or token.text.lower() in _RESERVED:
             return False
         following = self._tokens[self._at + 1]
         if following.kind in ("end", "text", "number"):
