@@ -116,9 +116,10 @@ def bind(expression: Expression, extra: Collection[str], lenient: bool = False) 
     return _typed(expression)
 
 
-def meant_by_word(word: str, column: int) -> Expression | None:
-    """What a word without an operator looks for: a part of a run's name. None for a name of the language."""
-    if is_known(word, ()):
+def meant_by_word(word: str, column: int, is_first: bool) -> Expression | None:
+    """What a word without an operator looks for: a part of a run's name. None for a name of the language, which
+    lacks its operator, unless it follows words that are looked for."""
+    if is_first and is_known(word, ()):
         return None
     return Comparison(Name("name", column), "contains", Literal(word, column))
 

@@ -62,11 +62,12 @@ _TOKEN = re.compile(
 )
 
 
-# What a word without an operator looks for, by its text and column; None where it lacks its operator.
-Meaning = Callable[[str, int], Expression | None]
+# What a word without an operator looks for, by its text, its column and whether such words begin with it; None
+# where it lacks its operator.
+Meaning = Callable[[str, int, bool], Expression | None]
 
 
-def parse(text: str, meaning: Meaning = lambda text, column: None) -> Expression | None:
+def parse(text: str, meaning: Meaning = lambda text, column, is_first: None) -> Expression | None:
     """The tree of a filter; None when it is blank. InvalidInput says the column and what is wrong."""
     if not text.strip():
         return None
@@ -166,12 +167,16 @@ class _Parser:
     def _words(self) -> Expression | None:
         """What the words from here on look for, all of them together; None where no word stands alone."""
         parts: list[Expression] = []
-        while self._stands_alone() and (part := self._meaning(_plain(self._here), self._here.column)):
+        while self._stands_alone() and (part := self._meaning(*self._word, not parts)):
             if len(parts) == MAX_WORDS:
                 self._fail(f"at most {MAX_WORDS} words are looked for")
             parts.append(part)
             self._at += 1
         return parts[0] if len(parts) == 1 else All(tuple(parts)) if parts else None
+
+    @property
+    def _word(self) -> tuple[str, int]:
+        return _plain(self._here), self._here.column
 
     def _stands_alone(self) -> bool:
         """Whether here is a word, and no operator after it."""
