@@ -117,8 +117,8 @@ def bind(expression: Expression, extra: Collection[str], lenient: bool = False) 
 
 
 def meant_by_word(word: str, column: int, is_first: bool) -> Expression | None:
-    """What a word without an operator looks for: a part of a run's name. None for a name of the language, which
-    lacks its operator, unless it follows words that are looked for."""
+    """What a word without an operator looks for: a part of a run's name. None for a name of the language,
+    which lacks its operator, unless it follows words that are looked for."""
     if is_first and is_known(word, ()):
         return None
     return Comparison(Name("name", column), "contains", Literal(word, column))

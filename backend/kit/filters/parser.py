@@ -62,8 +62,8 @@ _TOKEN = re.compile(
 )
 
 
-# What a word without an operator looks for, by its text, its column and whether such words begin with it; None
-# where it lacks its operator.
+# What a word without an operator looks for, by its text, its column and whether it is the first of several;
+# None where it lacks its operator.
 Meaning = Callable[[str, int, bool], Expression | None]
 
 
