@@ -18,7 +18,7 @@ from backend.kit.errors import InvalidInput
 from backend.kit.filters import tree as filters
 from backend.kit.filters.parser import parse
 from backend.kit.filters.tree import Comparison, Expression, Literal, Name, Value
-from backend.kit.problems import invalid_query, not_valid
+from backend.kit.problems import did_you_mean, invalid_query, not_valid
 from backend.run_view import configs, value_queries
 from backend.run_view import queries as facts_rows
 from backend.run_view.conditions import InSql, Unsayable
@@ -165,8 +165,22 @@ def notes_on(session: Session, filter_text: str, names: Collection[str]) -> list
     wanted = [*_names(written), *filter(None, names)]
     extra = _extra_names(session, wanted)
     unknown = [name for name in dict.fromkeys(wanted) if not is_known(name, extra)]
+    remarked = [*remarks(written), *_unknown_encoders(written)]
     missing = [f"No run has recorded {name!r}. {suggestion(name, extra)}".rstrip() for name in unknown]
-    return [*remarks(written), *missing]
+    return [*remarked, *missing]
+
+
+def _unknown_encoders(expression: Expression | None) -> list[str]:
+    """What to say of encoders that nobody could train here: runs of other labs may still have them."""
+    asked = [
+        item.right.value
+        for item in (filters.comparisons(expression) if expression else ())
+        if isinstance(item.left, Name) and item.left.text in ("encoder", "variant")
+        if isinstance(item.right, Literal) and item.operator in ("==", "in")
+    ]
+    texts = [text for value in asked for text in (value if isinstance(value, tuple) else (value,)) if text]
+    unknown = [text for text in map(str, texts) if text not in VARIANTS]
+    return [f"No encoder is called {text!r}. {did_you_mean(text, VARIANTS)}".rstrip() for text in unknown]
 
 
 def _title(name: str) -> str:

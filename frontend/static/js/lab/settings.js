@@ -4,6 +4,7 @@ import { ask } from "../web/api.js";
 import { copyText } from "../web/clipboard.js";
 import { refresh } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
+import { counted } from "../web/words.js";
 
 const named = (kind, name) => `/api/v1/${kind}/${encodeURIComponent(name)}`;
 
@@ -71,7 +72,7 @@ document.addEventListener("click", async (event) => {
   if (free) freeUp([free], button.dataset.name);
   if ("freeAll" in button.dataset) {
     const runs = [...document.querySelectorAll("[data-free]")].map((each) => each.dataset.free);
-    freeUp(runs, `${runs.length} runs`);
+    freeUp(runs, counted(runs.length, "run"));
   }
 });
 

@@ -7,7 +7,7 @@ import { listProblems, showProblem } from "./form_problems.js";
 import { offerSuggestions, take } from "./form_suggestions.js";
 import { attempt, confirm } from "../web/notices.js";
 import { SweepSection } from "./sweep.js";
-import { duration, significant, size } from "../web/words.js";
+import { counted, duration, significant, size } from "../web/words.js";
 
 class LaunchForm {
   constructor(form, draft) {
@@ -265,10 +265,9 @@ function showEstimate(estimate) {
   else {
     const { measured_runs: n, seconds, process_hours: hours, memory_bytes: memory, samples_per_second: speed } = estimate;
     const needs = memory ? `, ${size(memory)} of memory` : "";
-    const runs = n === 1 ? "1 run" : `${n} runs`;
     place.textContent =
       `About ${duration(seconds)} of training (${significant(hours)} GPU- or process-hours)${needs}: ` +
-      `${significant(speed)} samples/s, measured on ${runs} like it. Evaluation is not counted.`;
+      `${significant(speed)} samples/s, measured on ${counted(n, "run")} like it. Evaluation is not counted.`;
   }
 }
 
