@@ -13,7 +13,7 @@ from tests.support.screenshots.camera import Camera
 from tests.support.screenshots.palette import animated, pixels_of
 
 FILM = Path("docs/images/walk.png")
-WINDOW = (1200, 750)
+WINDOW = (1360, 820)
 LARGEST = 3_000_000  # bytes
 
 # A strip with the caption at the foot of the window, above everything, dialogs included.

@@ -27,6 +27,9 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// Cancel is no submit button: Enter in a dialog's field presses the first of those, which is to be the one that saves.
+document.addEventListener("click", (event) => event.target.closest("dialog [data-close]")?.closest("dialog").close(""));
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     const menu = document.querySelector("details.menu[open]");
