@@ -109,8 +109,8 @@ def read_docs(request: Request) -> HTMLResponse:
 def _operation(method: str, path: str, described: dict[str, Any]) -> Operation:
     content = described.get("requestBody", {}).get("content", {})
     body = content.get("application/json", {})
-    answers = (each for status, each in described["responses"].items() if status.startswith("2"))
-    answer = next(answers, {}).get("content", {}).get("application/json", {}).get("schema")
+    done: dict[str, Any] = next((e for status, e in described["responses"].items() if status < "300"), {})
+    answer = done.get("content", {}).get("application/json", {}).get("schema")
     return Operation(
         method=method.upper(),
         path=path,
