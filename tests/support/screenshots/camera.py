@@ -117,12 +117,12 @@ class Camera:
             if address:
                 page.goto(address.format_map(self._places))
                 page.wait_for_load_state("load")
-                page.evaluate(STILL, 6_000)
+                page.evaluate(STILL, 30_000)
             if act:
                 act(page)
             page.wait_for_load_state("load")
             page.evaluate(show_caption, caption)
-            page.evaluate(STILL, 6_000)
+            page.evaluate(STILL, 30_000)
             shots.append(page.screenshot())
         context.close()
         return shots
