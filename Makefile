@@ -70,7 +70,7 @@ bench-guard: install-dev ## print the ratios that tests/benchmarks hold to their
 published: install ## write docs/published.md, presets against published values, to be committed
 	@$(BIN)/python -m worker.experiments.published
 
-screenshots: install-dev .venv/browser ## photograph every page, full and empty, into screenshots/; ARGS="--url URL" a running lab, --guide
+screenshots: install-dev .venv/browser ## photograph every page, full and empty, into screenshots/; ARGS="--url URL" a running lab, --guide, --film
 	@$(BIN)/python -m tests.support.screenshots $(ARGS)
 
 lock: install-dev ## write .ci/locks from pyproject.toml, to be committed; ARGS=--upgrade takes the newest allowed versions

@@ -31,8 +31,9 @@ MAX_OF_MANY = 480  # of each of many, which cover one another
 MANY = 8
 MAX_MARKS = 200  # of each kind, at the edges of a chart
 RAW_OPACITY = 0.3
+SHORTEST = 6.0  # steps or samples of an x axis: on a shorter one, ticks would lie between whole numbers
 FAR_OFF = 4.0  # times the height from the 1st to the 99th percentile: further points do not set the axis
-MARGIN = {"r": 14, "t": 8, "b": 26}  # pixels, as in run_page.css; the left one follows the labels
+MARGIN = {"r": 14, "t": 12, "b": 26}  # pixels, as in run_page.css; the left one follows the labels
 
 X_TITLES: Mapping[Axis, str] = {
     "step": "step",
@@ -262,6 +263,9 @@ def _x_range(drawn: Sequence[Trace], window: Window) -> scale.Range:
     ]
     low = min((float(xs.min()) for xs in places), default=0.0)
     high = max((float(xs.max()) for xs in places), default=1.0)
+    if window.axis in ("step", "samples") and high - low < SHORTEST:
+        low = max(0.0, (low + high - SHORTEST) / 2)
+        high = low + SHORTEST
     if window.low is not None:
         low, high = window.low, max(window.low, high)
     if window.high is not None:

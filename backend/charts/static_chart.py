@@ -101,7 +101,8 @@ class _Drawing:
                     yield f'<path class="band" d="{outline}z" style="fill:{stroke}"/>'
                 continue
             style = f"stroke:{stroke}{_dashes(trace)}"
-            yield f'<path class="{meta["role"]}" d="{_path(places)}" style="{style}"/>'
+            role = meta["role"] if len(places) > 1 else f"{meta['role']} is-point"
+            yield f'<path class="{role}" d="{_path(places)}" style="{style}"/>'
 
     def marks(self) -> Iterator[str]:
         for trace in self.figure["data"]:
@@ -122,7 +123,7 @@ class _Drawing:
                 place = f"{100 * at:.2f}%"
                 yield f'<line class="alarm" x1="{place}" x2="{place}" y1="0" y2="100%"/>'
                 side = 'dx="-3" text-anchor="end"' if at > 0.5 else 'dx="3"'
-                yield f'<text class="word" x="{place}" {side} y="10">▲ {escape(mark["name"])}</text>'
+                yield f'<text class="word" x="{place}" {side} y="-2">▲ {escape(mark["name"])}</text>'
 
     def _places(self, trace: Figure) -> Places:
         """Points (n, 2) in units of the stretched drawing, thinned to what its width can show."""

@@ -196,8 +196,8 @@ def encoder_variants() -> Content:
             prose(
                 "collapse",
                 "**Does the context differ between puzzles?** The cross-sample variance grows with the "
-                "scale of the context and compares within one encoder only; its share of the context's "
-                "energy compares across.",
+                "scale of the context and compares within one encoder only; the share of context "
+                "variance that is between puzzles compares across.",
             ),
             CurvesPanel(
                 id="variance",

@@ -27,6 +27,7 @@ class EvaluationPage(Context):
     inputs: Sequence[TestInputView]
     strata: StrataView
     meanings: Mapping[str, str]  # failure mode -> what it means
+    plain: EvaluationView | None  # the same without its search and adaptation, where it was made
 
     @property
     def page_title(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Form, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlalchemy.orm import Session
 
 from backend.db.session import reading_scope, session_scope
 from backend.domain.evaluation_request import parse_request
@@ -34,8 +36,18 @@ def evaluation_page(evaluation_id: EvaluationId, engine: Database) -> HTMLRespon
         view = evaluations.get(session, evaluation_id)
         inputs = evaluations.test_inputs(session, evaluation_id)
         strata = by_stratum.strata(session, evaluation_id)
+        plain = _plain(session, view)
     curve = pass_curve.drawn(view.curve, view.views)
-    return render(EvaluationPage(view, curve, inputs, strata, MODES))
+    return render(EvaluationPage(view, curve, inputs, strata, MODES, plain))
+
+
+def _plain(session: Session, view: EvaluationView) -> EvaluationView | None:
+    """The same checkpoint by the same protocol, but for a search and an adaptation: what these changed."""
+    if not (view.search or view.adaptation):
+        return None
+    wanted = replace(view.protocol, search="", adaptation="")
+    others = evaluations.find(session, view.run_id, ["finished"], evaluations.MAX_LIMIT)
+    return next((each for each in others if each.step == view.step and each.protocol == wanted), None)
 
 
 @router.post("/runs/{run_id}/evaluate")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from backend.alerts.webhook import Deliveries
 from backend.dashboards.service import LiveShare
 from backend.domain.people import Identity
@@ -39,6 +41,57 @@ class SettingsPage(Context):
     scopes: Sequence[str]
     shares: Sequence[LiveShare]
     can_revoke: bool  # share links
+
+
+@dataclass(frozen=True)
+class ApiField:
+    """A field of a body or a model, or a parameter; `place` is where that stands: path, query, header."""
+
+    name: str
+    type: Markup  # in words, with links to the models it names
+    about: Markup
+    default: str  # as JSON; "" for none
+    is_required: bool
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One address of the API with one method."""
+
+    method: str
+    path: str
+    role: str  # the least that may use it
+    scope: str  # of a token; "" where it needs none
+    about: Markup
+    parameters: Sequence[ApiField]
+    body: Markup  # its type; "" for none
+    fields: Sequence[ApiField]  # of the body, where that is no model
+    examples: Sequence[str]  # of the body, as JSON
+    answer: Markup  # its type; "" where it is no JSON
+
+
+@dataclass(frozen=True)
+class ApiModel:
+    """A body or an answer with a name; `type` where it has no fields."""
+
+    name: str
+    about: Markup
+    type: Markup
+    fields: Sequence[ApiField]
+
+
+@dataclass(frozen=True)
+class ApiPage(Context):
+    """The API's reference: operations by subject, then the models that they take and give."""
+
+    template = "lab/api/page.html"
+    nav = "api"
+    sheets = ("lab",)
+
+    introduction: Markup
+    subjects: Mapping[str, Sequence[Operation]]
+    models: Sequence[ApiModel]
 
 
 @dataclass(frozen=True)

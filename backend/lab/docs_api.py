@@ -1,16 +1,17 @@
-"""/api/openapi.json, and /api/docs: the same as a plain page that needs no script and no other host."""
+"""/api/openapi.json, and /api/docs: the same as a page."""
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Iterator
+import re
+from collections import defaultdict
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup, escape
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -18,8 +19,10 @@ from backend.data.api import ImportBody
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.people import Scope
 from backend.domain.sweeps import Sweep
+from backend.lab.contexts import ApiField, ApiModel, ApiPage, Operation
 from backend.run_page.series_api import MetricsBody
 from backend.web.errors import ErrorModel, responses
+from backend.web.rendering import render
 from backend.web.routing import OPEN, VIEWER, Access, Route, Router
 
 router = Router(reads=VIEWER, include_in_schema=False)
@@ -94,48 +97,88 @@ def read_openapi(request: Request) -> dict[str, Any]:
 @router.get("/api/docs")
 def read_docs(request: Request) -> HTMLResponse:
     """Every endpoint with what it takes and gives."""
-    described = request.app.openapi()
-    entries = "".join(_entries(described["paths"]))
-    return HTMLResponse(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API · ETRM Lab</title>'
-        '<meta name="viewport" content="width=device-width"><style>' + _STYLE + "</style></head><body>"
-        f"<h1>ETRM Lab API</h1><p>{html.escape(INTRODUCTION)}</p>"
-        '<p>For tools: <a href="/api/openapi.json">openapi.json</a>. <a href="/">Back to the lab.</a></p>'
-        f"{entries}</body></html>"
-    )
-
-
-_STYLE = (
-    "body{font:14px/1.45 system-ui;max-width:60rem;margin:24px auto;padding:0 16px}"
-    "html{color-scheme:light dark}"
-    "h2{font:600 14px ui-monospace,monospace;border-top:1px solid #8884;padding-top:12px}"
-    "pre{font:12px ui-monospace,monospace;white-space:pre-wrap}td{padding:2px 16px 2px 0;vertical-align:top}"
-    "h2,pre,td:last-child{overflow-wrap:anywhere}table{display:block;overflow-x:auto}"
-)
-
-
-def _entries(paths: dict[str, Any]) -> Iterator[str]:
-    for path, methods in paths.items():
+    described: dict[str, Any] = request.app.openapi()
+    subjects: dict[str, list[Operation]] = defaultdict(list)
+    for path, methods in described["paths"].items():
         for method, operation in methods.items():
-            yield f"<h2>{method.upper()} {html.escape(path)}</h2>"
-            scope = f" · scope of a token: {operation['x-scope']}" if "x-scope" in operation else ""
-            yield f"<p>Role: {operation['x-role']}{scope}</p>"
-            yield f"<pre>{html.escape(operation.get('description', operation['summary']))}</pre>"
-            yield _parameters(operation.get("parameters", []))
-            yield from _examples(operation)
+            subjects[operation.get("tags", ["lab"])[0]].append(_operation(method, path, operation))
+    models = [_model(name, schema) for name, schema in sorted(described["components"]["schemas"].items())]
+    return render(ApiPage(_prose(INTRODUCTION), subjects, models))
 
 
-def _parameters(parameters: list[dict[str, Any]]) -> str:
-    rows = "".join(
-        f"<tr><td><code>{html.escape(each['name'])}</code></td><td>{each['in']}</td>"
-        f"<td>{html.escape(each.get('description', ''))}</td>"
-        f"<td>{html.escape(json.dumps(each['schema'].get('default', '')))}</td></tr>"
-        for each in parameters
+def _operation(method: str, path: str, described: dict[str, Any]) -> Operation:
+    content = described.get("requestBody", {}).get("content", {})
+    body = content.get("application/json", {})
+    done: dict[str, Any] = next((e for status, e in described["responses"].items() if status < "300"), {})
+    answer = done.get("content", {}).get("application/json", {}).get("schema")
+    return Operation(
+        method=method.upper(),
+        path=path,
+        role=described["x-role"],
+        scope=described.get("x-scope", ""),
+        about=_prose(described.get("description", described["summary"])),
+        parameters=[_parameter(each) for each in described.get("parameters", [])],
+        body=_type(body["schema"]) if "schema" in body else Markup(escape(next(iter(content), ""))),
+        fields=_fields(body.get("schema", {})),
+        examples=[json.dumps(each["value"]) for each in body.get("examples", {}).values()],
+        answer=_type(answer) if answer else Markup(),
     )
-    return f"<table>{rows}</table>" if rows else ""
 
 
-def _examples(operation: dict[str, Any]) -> Iterator[str]:
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    for example in body.get("examples", {}).values():
-        yield f"<p>For example:</p><pre>{html.escape(json.dumps(example['value']))}</pre>"
+def _parameter(described: dict[str, Any]) -> ApiField:
+    schema = described["schema"]
+    return ApiField(
+        described["name"],
+        _type(schema),
+        _prose(described.get("description", "")),
+        _default(schema),
+        described.get("required", False),
+        described["in"],
+    )
+
+
+def _model(name: str, schema: dict[str, Any]) -> ApiModel:
+    fields = _fields(schema)
+    return ApiModel(
+        name, _prose(schema.get("description", "")), Markup() if fields else _type(schema), fields
+    )
+
+
+def _fields(schema: dict[str, Any]) -> list[ApiField]:
+    """The fields of a schema that is written out; none of one that refers to a model."""
+    required = schema.get("required", ())
+    return [
+        ApiField(name, _type(each), _prose(each.get("description", "")), _default(each), name in required)
+        for name, each in schema.get("properties", {}).items()
+    ]
+
+
+def _default(schema: dict[str, Any]) -> str:
+    return json.dumps(schema["default"]) if schema.get("default") not in (None, "") else ""
+
+
+def _type(schema: dict[str, Any]) -> Markup:
+    """A schema in words, with links to the models that it names: `list of TaskView or null`."""
+    if "$ref" in schema:
+        return Markup('<a href="#model-{0}">{0}</a>').format(schema["$ref"].rpartition("/")[2])
+    if "const" in schema or "enum" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return Markup(" or ").join(json.dumps(each) for each in values)
+    for choice in ("anyOf", "oneOf", "allOf"):
+        if choice in schema:
+            return Markup(" or ").join(dict.fromkeys(_type(each) for each in schema[choice]))
+    inner = schema.get("items", schema.get("additionalProperties"))
+    kind = {"array": "list"}.get(schema.get("type", ""), schema.get("type", "anything"))
+    return (
+        Markup("{} of {}").format(kind, _type(inner)) if isinstance(inner, dict) and inner else Markup(kind)
+    )
+
+
+def _prose(text: str) -> Markup:
+    """A docstring as paragraphs, with code where it has backticks."""
+    paragraphs = re.split(r"\n\s*\n", text.strip())
+    return Markup("").join(
+        Markup("<p>{}</p>").format(Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(each)))))
+        for each in paragraphs
+        if each
+    )

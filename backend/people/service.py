@@ -246,7 +246,7 @@ def redeem_login(session: Session, secret: str, browser: str = "") -> str:
     if not access.use_login(session, _hash(secret), now):
         raise Unauthorised(
             "This login link has been used or has expired.",
-            "Get a new one: run etrm login, or start etrm up again.",
+            "Ask who sent it for a new one; on the lab's own machine, run etrm login.",
         )
     used = access.login_token(session, _hash(secret))
     return _new_session(session, now, used.person_id if used else None, None, browser)

@@ -44,8 +44,9 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
         (str(place), run.id, run.name, priority, run.waiting_reason)
         for place, (run, priority) in enumerate(zip(board.runs, board.priorities, strict=True), 1)
     ]
-    show(("place", "run", "name", "priority", ""), rows, empty="Queue is empty.")
     jobs = board.evaluations
+    empty = "No run is training or waiting." if jobs.running or jobs.waiting else "Queue is empty."
+    show(("place", "run", "name", "priority", ""), rows, empty=empty)
     if jobs.running or jobs.waiting:
         print()
         show(EVALUATION_HEADS, [evaluation_row(each) for each in (*jobs.running, *jobs.waiting)], empty="")

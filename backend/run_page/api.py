@@ -43,7 +43,8 @@ class RunList(Model):
     runs: list[RunView]
     next_cursor: str | None
     notes: list[str] = Field(
-        description="Names in the query that no run has recorded: they match nothing and sort nothing."
+        description="What may not be meant: names in the query that no run has recorded, which match nothing "
+        "and sort nothing; words that are looked for in names; shares compared with more than 1."
     )
     columns: list[str] = Field(description="Names asked for in `columns`, and those of the view.")
     values: dict[str, list[Cell]] = Field(
@@ -184,7 +185,7 @@ def list_runs(
         )
         ids = [run.id for run in page.runs] if more else []
         values = run_search.values_of(session, ids, more, lenient)
-        notes = run_search.without_values(session, wanted, [order.removeprefix("-"), *more])
+        notes = run_search.notes_on(session, wanted, [order.removeprefix("-"), *more])
     return RunList(
         runs=page.runs,
         next_cursor=page.next_cursor,

@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import canonical_json, deviations, read_stored
 from backend.kit.model import Model
+from backend.metrics import service as series
 from backend.run_view.values import RunLine, RunValues
 
 SPEED, MEMORY = "samples_per_second", "memory_bytes:max"
 LOOKED_AT = 200  # newest runs of the variant
 ENOUGH = 5  # newest runs like it that count
+POINTS = 200  # of a run's speeds that are looked at
 SECTIONS = ("schema_version", "model", "data", "training", "objective")
 # What of a section changes the speed; None: all of it.
 TELLING: Mapping[str, tuple[str, ...] | None] = {
@@ -33,7 +35,7 @@ class EstimateView(Model):
     """One run's training, evaluation not counted. All null where no run like it was measured."""
 
     measured_runs: int = Field(description="Runs with the same model, canvas, batch and device it rests on.")
-    samples_per_second: float | None = Field(description="Median of their last speed.")
+    samples_per_second: float | None = Field(description="Median of their median speeds.")
     seconds: float | None = Field(description="steps x batch size / speed.")
     process_hours: float | None = Field(description="seconds x training.processes: GPU-hours on GPUs.")
     memory_bytes: float | None = Field(description="The most that any of them took on its device.")
@@ -75,8 +77,11 @@ class Estimates:
     def _read(self, like: list[str]) -> tuple[int, float, float | None]:
         if not like:
             return 0, 0.0, None
-        values = RunValues.of_runs(self._session, [SPEED, MEMORY], like)
-        return len(like), median(_numbers(values, SPEED)), max(_numbers(values, MEMORY), default=None)
+        values = RunValues.of_runs(self._session, [MEMORY], like)
+        curves = series.of_runs(self._session, like, [SPEED], POINTS)
+        # Of a whole run: the first and the last interval may have been slow, or the machine busy for a while.
+        speeds = [median(filter(_is_speed, curves[run_id][SPEED].values.tolist())) for run_id in like]
+        return len(like), median(speeds), max(_numbers(values, MEMORY), default=None)
 
 
 def of(session: Session, config: ExperimentConfig) -> EstimateView:

@@ -23,6 +23,8 @@
 Whether a name is valid does not depend on what runs have recorded so far: a name that is none of the others
 is that of a metric, and a run without it has no value there. Only what is probably a typing error of a name
 that is always there is refused.
+
+A word without an operator that is no such name is looked for in the names of runs.
 """
 
 from __future__ import annotations
@@ -112,6 +114,33 @@ def bind(expression: Expression, extra: Collection[str], lenient: bool = False) 
         if not lenient and not is_known(name.text, extra):
             _check_unknown(expression, name)
     return _typed(expression)
+
+
+def meant_by_word(word: str, column: int, is_first: bool) -> Expression | None:
+    """What a word without an operator looks for: a part of a run's name. None for a name of the language,
+    which lacks its operator, unless it follows words that are looked for."""
+    if is_first and is_known(word, ()):
+        return None
+    return Comparison(Name("name", column), "contains", Literal(word, column))
+
+
+def remarks(expression: Expression | None) -> Iterator[str]:
+    """What to tell of a filter that is valid and may not mean what its author thinks."""
+    for item in comparisons(expression) if expression else ():
+        name, value = item.left, item.right
+        if not isinstance(name, Name) or not isinstance(value, Literal):
+            continue
+        if name.column == value.column:  # a word alone
+            yield f"Runs with {value.value!r} in their name."
+        metric = metric_of(name.text)[0]
+        is_share = metric in metrics.NAMES and metrics.metric(metric).unit == "share"
+        if is_share and isinstance(value.value, int | float) and value.value > 1:
+            yield f"{metric} is a share from 0 to 1, not {value.value:g}. {_as_share(value.value)}".rstrip()
+
+
+def _as_share(value: float) -> str:
+    """What was probably meant by a share above 1; empty where it is no percentage either."""
+    return f"Write {value:g}%." if value <= 100 else ""
 
 
 def is_known(name: str, extra: Collection[str]) -> bool:
@@ -288,6 +317,8 @@ def _typed_scalar(name: str, sign: str, value: Scalar, column: int) -> Scalar:
         return _time(name, value, column)
     if name in NUMBERS and (isinstance(value, str | bool)):
         invalid(column, f"{name} is a number, not {value!r}.")
+    if name in PASSES and isinstance(value, int | float) and value > 1:
+        invalid(column, f"{name} is a share from 0 to 1, not {value:g}.", _as_share(value))
     if name in TEXTS and not isinstance(value, str):
         invalid(column, f"{name} is text, not {value!r}.", f'Put it in quotes: "{value}".')
     if is_metric(name) and isinstance(value, str) and value in NOT_FINITE:

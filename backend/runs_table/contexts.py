@@ -43,7 +43,7 @@ class RunsPage(Context):
     columns: Sequence[Column]
     state: TableState
     problem: FieldProblem | None
-    notes: Sequence[str]  # on names in the address that no run has
+    notes: Sequence[str]  # on what the address asks for, where it may not mean what one thinks
     next_cursor: str | None
     any_runs: bool
     group: GroupSummary | None  # of which these are the runs

@@ -75,7 +75,7 @@ def runs_page(engine: Database, state: Annotated[TableState, Depends(table_state
 def _page(session: Session, state: TableState) -> RunsPage:
     columns = runs_table.columns_of(state.columns)
     baseline = _baseline(session, state.baseline)
-    notes = run_search.without_values(session, state.filter, _plain_names(state, columns))
+    notes = run_search.notes_on(session, state.filter, _plain_names(state, columns))
     if state.group not in GROUPINGS:
         notes.append(f"Unknown grouping {state.group!r}: runs are grouped by seed, or not at all.")
         state = replace(state, group="")

@@ -18,7 +18,7 @@ from backend.kit.errors import InvalidInput
 from backend.kit.filters import tree as filters
 from backend.kit.filters.parser import parse
 from backend.kit.filters.tree import Comparison, Expression, Literal, Name, Value
-from backend.kit.problems import invalid_query, not_valid
+from backend.kit.problems import did_you_mean, invalid_query, not_valid
 from backend.run_view import configs, value_queries
 from backend.run_view import queries as facts_rows
 from backend.run_view.conditions import InSql, Unsayable
@@ -30,7 +30,9 @@ from backend.run_view.filter_names import (
     asked_as,
     bind,
     is_known,
+    meant_by_word,
     refusal,
+    remarks,
     suggestion,
 )
 from backend.run_view.value_queries import Narrowed
@@ -166,12 +168,29 @@ def refused_name(session: Session, name: str) -> tuple[str, str] | None:
     return None if is_known(name, _extra_names(session, [name])) else refusal(name)
 
 
-def without_values(session: Session, filter_text: str, names: Collection[str]) -> list[str]:
-    """What to say of each name in a query that no run has a value for and that is not registered."""
-    wanted = [*_names(parse(filter_text)), *filter(None, names)]
+def notes_on(session: Session, filter_text: str, names: Collection[str]) -> list[str]:
+    """What to tell of a query that is valid: how its filter was understood, where that may surprise, and each
+    name that no run has a value for and that is not registered."""
+    written = parse(filter_text, meant_by_word)
+    wanted = [*_names(written), *filter(None, names)]
     extra = _extra_names(session, wanted)
     unknown = [name for name in dict.fromkeys(wanted) if not is_known(name, extra)]
-    return [f"No run has recorded {name!r}. {suggestion(name, extra)}".rstrip() for name in unknown]
+    remarked = [*remarks(written), *_unknown_encoders(written)]
+    missing = [f"No run has recorded {name!r}. {suggestion(name, extra)}".rstrip() for name in unknown]
+    return [*remarked, *missing]
+
+
+def _unknown_encoders(expression: Expression | None) -> list[str]:
+    """What to say of encoders that nobody could train here: runs of other labs may still have them."""
+    asked = [
+        item.right.value
+        for item in (filters.comparisons(expression) if expression else ())
+        if isinstance(item.left, Name) and item.left.text in ("encoder", "variant")
+        if isinstance(item.right, Literal) and item.operator in ("==", "in")
+    ]
+    texts = [text for value in asked for text in (value if isinstance(value, tuple) else (value,)) if text]
+    unknown = [text for text in map(str, texts) if text not in VARIANTS]
+    return [f"No encoder is called {text!r}. {did_you_mean(text, VARIANTS)}".rstrip() for text in unknown]
 
 
 def _title(name: str) -> str:
@@ -185,7 +204,7 @@ def _expression(
     parts: list[Expression] = []
     if status:
         parts.append(Comparison(Name("status", 1), "==", Literal(_status(status), 1)))
-    if written := parse(filter_text):
+    if written := parse(filter_text, meant_by_word):
         wanted = [name.text for name in filters.names(written)]
         parts.append(bind(written, _extra_names(session, wanted), lenient))
     return filters.All(tuple(parts)) if parts else None

@@ -15,7 +15,7 @@ def grid_shape(digits: str) -> str:
     return f"{len(rows)}×{len(rows[0])}" if rows else "empty"
 
 
-MAX_CELL = 14  # CSS pixels, as in grids.js
+MAX_CELL = 28  # CSS pixels: small grids are drawn so large, and no larger
 
 
 def grid_box(digits: str, against: str = "", side: int = 112) -> tuple[int, int, int]:

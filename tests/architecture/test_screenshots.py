@@ -9,7 +9,8 @@ import pytest
 from backend.app import create_app
 from backend.settings import Settings
 from backend.web.routing import Route
-from tests.support.screenshots.guide import PICTURES
+from tests.support.screenshots.film import FILM, LARGEST
+from tests.support.screenshots.guide import PICTURES, TOUR, tour
 from tests.support.screenshots.pages import NO_PAGES, SHOTS, is_of_pages
 
 HAVE_NO_EMPTY_STATE = {"/login", "/offline", "/api/docs", "/groups/{group_id}"}
@@ -56,4 +57,9 @@ def test_every_picture_has_a_name_of_its_own() -> None:
 def test_pictures_of_the_texts_are_among_the_shots() -> None:
     assert {each.shot for each in PICTURES} <= {shot.name for shot in SHOTS if shot.state == "full"}
     shown = {path.name for path in Path("docs/images").glob("*.png")}
-    assert {each.file for each in PICTURES} == shown
+    assert {FILM.name, *(each.file for each in PICTURES)} == shown
+
+
+def test_the_tour_is_as_its_script_writes_it() -> None:
+    assert TOUR.read_text() == tour()
+    assert FILM.stat().st_size <= LARGEST

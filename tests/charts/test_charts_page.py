@@ -213,6 +213,15 @@ def test_an_alarm_stands_at_its_step_and_moment() -> None:
     assert mark["wall_time"] == 1025.0  # of the first point from step 45 on: step 50
 
 
+def test_a_curve_of_one_point_is_seen_on_an_axis_of_whole_steps() -> None:
+    made = loss_figure([2.0])
+    drawn = still(made)
+    assert made["layout"]["xaxis"]["range"] == [0, 6]
+    assert 'class="smooth is-point"' in drawn
+    assert re.findall(r'class="x"[^>]*>([^<]+)<', drawn) == ["0", "1", "2", "3", "4", "5", "6"]
+    assert "is-point" not in still(loss_figure([2.0, 1.0]))
+
+
 def test_the_first_line_has_the_hue_of_the_variant_and_no_other_line_has_it() -> None:
     parts = {"loss/halting": curve([1.0]), "loss/kl": curve([1.0])}
     colours = [

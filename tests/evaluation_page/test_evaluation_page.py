@@ -14,6 +14,8 @@ from backend.domain.arc.grid import Grid
 from backend.domain.arc.votes import ViewVote, tally, trace_of
 from backend.domain.config.presets import quick
 from backend.domain.evaluation_request import EvaluationRequest
+from backend.domain.experiment import GradientSearch
+from backend.domain.experiment.search import search_key
 from backend.domain.records import (
     Checkpoint,
     EvaluationKey,
@@ -50,11 +52,12 @@ def run_id(page_db: Engine, request: pytest.FixtureRequest) -> str:
     return run_id
 
 
-def evaluate(page_db: Engine, run_id: str, set_name: str, solved: int) -> int:
+def evaluate(page_db: Engine, run_id: str, set_name: str, solved: int, search: str = "") -> int:
     """A finished evaluation of four tasks."""
     with session_scope(page_db) as session:
         tasks = sorted(datasets.tasks(session, set_name), key=lambda task: task.id)[:4]
-        key = EvaluationKey(set_name, 600, "ema", 2, 4, tuple(task.id for task in tasks))
+        ids = tuple(task.id for task in tasks)
+        key = EvaluationKey(set_name, 600, "ema", 2, 4, ids, search=search)
         evaluation_id = predictions.start_evaluation(session, run_id, key)
         traces = []
         for number, task in enumerate(tasks):
@@ -107,6 +110,16 @@ def test_the_page_says_everything_about_a_finished_evaluation(
     assert "what=submission" in page.text
 
 
+def test_a_searched_evaluation_leads_to_the_same_one_without_a_search(
+    page_client: httpx.Client, page_db: Engine, run_id: str
+) -> None:
+    plain = evaluate(page_db, run_id, HELD_OUT, 1)
+    searched = evaluate(page_db, run_id, HELD_OUT, 2, search_key(GradientSearch()))
+    page = page_client.get(f"/evaluations/{searched}").text
+    assert f'href="/gallery?evaluation={searched}&amp;evaluation={plain}"' in page
+    assert "without-search" not in page_client.get(f"/evaluations/{plain}").text
+
+
 def test_a_running_evaluation_says_that_its_scores_are_not_all(
     page_client: httpx.Client, page_db: Engine, run_id: str
 ) -> None:
@@ -126,6 +139,7 @@ def test_a_running_evaluation_says_that_its_scores_are_not_all(
                  "1/1 100 %", "of the tasks scored so far", "CPU, 2 threads"):  # fmt: skip
         assert said in text, said
     assert f'action="/evaluations/{view.id}/cancel"' in page.text
+    assert 'href="#evaluations"' in page_client.get("/queue").text  # beside the number of running runs
     with session_scope(page_db) as session:
         evaluations.cancel(session, view.id)
 

@@ -13,7 +13,7 @@ from backend.domain.metrics import NAMES
 from backend.kit.errors import InvalidInput
 from backend.kit.filters.parser import MAX_LENGTH, OPERATORS, parse
 from backend.kit.filters.tree import Value, matches
-from backend.run_view.filter_names import at_path, bind
+from backend.run_view.filter_names import at_path, bind, meant_by_word, remarks
 
 RUN: dict[str, Value] = {
     "name": "det-arc1",
@@ -36,7 +36,7 @@ METRICS = {"accuracy/token", "accuracy/exact", "my metric"}
 
 
 def found(text: str) -> bool:
-    expression = parse(text)
+    expression = parse(text, meant_by_word)
     assert expression
     return matches(bind(expression, METRICS), lambda name: RUN.get(name.removeprefix("config.")))
 
@@ -71,6 +71,13 @@ def found(text: str) -> bool:
         'created > "2h ago" and created < "30m ago"',
         'seed == 1 or seed == 2 and name == "x" or seed == 3',
         'NOT seed == 1 AND status == "finished"',
+        "det",
+        "DET arc1",
+        "arc1 seed or det",
+        '"et-ar"',
+        "arc1 and seed == 3",
+        "seed == 1 or (not trm)",
+        "seed == 3 and 1",
     ],
 )
 def test_a_matching_filter_finds_the_run(text: str) -> None:
@@ -108,7 +115,12 @@ def test_a_blank_filter_is_no_filter() -> None:
         ("name == det", ["column 9:", 'Text needs quotes: "det".']),
         ("seed = 3", ["column 6:", "Write == to compare."]),
         ("seed == 3 && step > 1", ["column 11:", "Write and."]),
-        ("det", ["column 4:", 'name contains "det"']),
+        ("loss", ["column 5:", 'name contains "loss"']),
+        ("encoder deterministic", ["column 9:", "expected one of"]),
+        ("det seed == 3", ["column 5:", "expected and, or"]),
+        ("w " * 21, ["column 41:", "at most 20 words"]),
+        ("3rd", ["column 1:", "Put text in quotes."]),
+        ("pass1 > 30", ["column 9:", "pass1 is a share from 0 to 1, not 30.", "Write 30%."]),
         ("seed ==", ["column 8:", "found the end"]),
         ("(seed == 3", ["column 11:", "expected )"]),
         ("seed == 3)", ["column 10:"]),
@@ -139,6 +151,17 @@ def test_a_filter_that_cannot_be_read_says_where_and_what_to_write(text: str, sa
 )
 def test_a_metric_that_no_run_has_recorded_is_a_name_without_a_value(text: str) -> None:
     assert not found(text)
+
+
+def test_a_filter_that_may_mean_something_else_is_explained() -> None:
+    assert list(remarks(parse("det or arc1", meant_by_word))) == [
+        "Runs with 'det' in their name.",
+        "Runs with 'arc1' in their name.",
+    ]
+    assert list(remarks(parse("accuracy/token:max > 50 and loss > 50", meant_by_word))) == [
+        "accuracy/token is a share from 0 to 1, not 50. Write 50%."
+    ]
+    assert not list(remarks(parse('accuracy/token > 50% and name contains "det"', meant_by_word)))
 
 
 def test_every_registered_metric_is_known_before_any_run_has_recorded_it() -> None:

@@ -31,8 +31,9 @@ def test_an_estimate_scales_the_measured_speed_by_steps_and_knows_nothing_of_oth
         assert estimates.of(session, quick()).measured_runs == 0
         for seed, speed in enumerate([100.0, 120.0, 400.0]):
             run = runs.create(session, quick().model_copy(update={"seed": seed}))
-            values = {"samples_per_second": [1.0, speed], "memory_bytes": [5e8 + seed, 1e8]}
-            series.append(session, run.id, MetricFrame([1, 2], [1.0, 2.0], values))
+            speeds = [1.0, speed, speed, speed, 3.0]  # slow at first, and beside an evaluation at the end
+            values = {"samples_per_second": speeds, "memory_bytes": [5e8 + seed, 1e8, 1e8, 1e8, 1e8]}
+            series.append(session, run.id, MetricFrame([1, 2, 3, 4, 5], [1.0, 2.0, 3.0, 4.0, 5.0], values))
     longer = changed("training", steps=10 * quick().training.steps)
     with reading_scope(engine) as session:
         found = estimates.of(session, longer)

@@ -34,6 +34,7 @@ def test_a_filter_finds_runs_by_field_config_result_and_metric(engine: Engine) -
         external_runs.create(session, "theirs", {"optimiser": {"lr": 0.1}})
     with reading_scope(engine) as session:
         assert names(session) == ["theirs", "trm-arc1", "bad", "good"]
+        assert names(session, "goo") == ["good"]
         assert names(session, "pass1 > 10%") == ["good"]
         assert names(session, "pass1 == 0") == ["bad"]
         assert names(session, 'encoder == "deterministic" and accuracy/token > 0.5') == ["good"]

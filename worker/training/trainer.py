@@ -315,7 +315,8 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
     if data.dropped:
         example = data.dropped[0]
         recorder.log(
-            f"{len(data.dropped)} tasks are not trained on, for example {example.task_id}: {example.reason}."
+            f"Not trained on {counted(len(data.dropped), 'task')}, "
+            f"for example {example.task_id}: {example.reason}."
         )
 
 

@@ -46,8 +46,7 @@ class HealthConfig(Config):
     least_variance: float = field(
         1e-3,
         "Min variance",
-        "Alarm where the contexts of different samples differ by less of their energy (scale-free "
-        "cross-sample variance).",
+        "Alarm where less of the context variance is between samples (scale-free cross-sample variance).",
         ge=0,
         le=1,
         advanced=True,

@@ -49,15 +49,6 @@ METRICS = (
         panel="accuracy",
     ),
     Metric(
-        "accuracy/halting",
-        "Train accuracy, halting",
-        "Share of halting decisions right.",
-        unit="share",
-        better="higher",
-        label="halting",
-        panel="accuracy",
-    ),
-    Metric(
         LOSS,
         "Loss",
         "What is minimised: the sum of all terms.",
@@ -109,6 +100,14 @@ METRICS = (
         recorded="with a contrastive term",
     ),
     Metric(
+        "accuracy/halting",
+        "Halting decisions right",
+        "Share of samples whose halting logit says whether the answer is right.",
+        "Learning",
+        unit="share",
+        better="higher",
+    ),
+    Metric(
         "act_steps",
         "ACT steps",
         "Mean number of ACT steps of the samples that halted: how long the model thinks before it stops.",
@@ -141,7 +140,7 @@ METRICS = (
     Metric(
         SCALE_FREE,
         "Context variance, scale-free",
-        "Cross-sample variance divided by the context's mean square: the share of its energy that differs "
+        "Cross-sample variance divided by the context's mean square: the share of context variance that is "
         "between samples. Near 0 every task gets the same context and the decoder cannot tell tasks apart; "
         "below 0.1 % raises an alarm. It compares across encoders.",
         "Encoder",

@@ -1,10 +1,11 @@
 """Read the filter language of the runs table: `encoder == "deterministic" and accuracy/token > 0.5`.
 
     expression  = all ("or" all)*          all = term ("and" term)*
-    term        = "not" term | "(" expression ")" | operand operator operand
+    term        = "not" term | "(" expression ")" | operand operator operand | word+
     operator    = == != < <= > >= in, not in, contains
     operand     = a name, a `quoted name`, metric("name"), "text", 12, 1e-4, 40%, NaN, -Infinity, true, false,
                   none, ["a", "b"]
+    word        = a name, a "text" or a number without an operator, where the caller says what these look for
 
 Text becomes the small tree of `filters` and is never evaluated as code.
 """
@@ -12,7 +13,7 @@ Text becomes the small tree of `filters` and is never evaluated as code.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -31,9 +32,11 @@ from backend.kit.filters.tree import (
 
 MAX_LENGTH = 2000  # characters of a filter
 MAX_DEPTH = 50  # parentheses and nots inside one another
+MAX_WORDS = 20  # without an operator, one after another
 
 OPERATORS = ("<", "<=", ">", ">=", "==", "!=", "in", "not in", "contains")
 _WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None, "null": None}
+_RESERVED = (*_WORDS, *OPERATORS, "and", "or", "not")
 _MISTAKES = {
     "=": "Write == to compare.",
     "&": "Write and.",
@@ -64,13 +67,18 @@ _TOKEN = re.compile(
 )
 
 
-def parse(text: str) -> Expression | None:
+# What a word without an operator looks for, by its text, its column and whether it is the first of several;
+# None where it lacks its operator.
+Meaning = Callable[[str, int, bool], Expression | None]
+
+
+def parse(text: str, meaning: Meaning = lambda text, column, is_first: None) -> Expression | None:
     """The tree of a filter; None when it is blank. InvalidInput says the column and what is wrong."""
     if not text.strip():
         return None
     if len(text) > MAX_LENGTH:
         invalid(MAX_LENGTH, f"the filter is longer than {MAX_LENGTH} characters.")
-    return _Parser(text).parse()
+    return _Parser(text, meaning).parse()
 
 
 @dataclass(frozen=True)
@@ -97,14 +105,16 @@ def _refuse(text: str, position: int) -> NoReturn:
     if text[position] in "\"'`":
         invalid(position + 1, f"the quote {text[position]} is never closed.")
     mistake = next((key for key in ("&&", "||", "=~") if text.startswith(key, position)), text[position])
-    invalid(position + 1, f"{mistake!r} means nothing here.", _MISTAKES.get(mistake, ""))
+    hint = "Put text in quotes." if mistake.isalnum() else ""
+    invalid(position + 1, f"{mistake!r} means nothing here.", _MISTAKES.get(mistake, hint))
 
 
 class _Parser:
     """Recursive descent over the tokens of one filter."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, meaning: Meaning) -> None:
         self._tokens = list(_tokens(text))
+        self._meaning = meaning
         self._at = 0
         self._depth = 0
 
@@ -153,11 +163,36 @@ class _Parser:
         if self._take("not"):
             return Not(self._term())
         if not self._take("("):
-            return self._comparison()
+            return self._words() or self._comparison()
         inside = self._either()
         if not self._take(")"):
             self._fail("expected ) or and/or")
         return inside
+
+    def _words(self) -> Expression | None:
+        """What the words from here on look for, all of them together; None where no word stands alone."""
+        parts: list[Expression] = []
+        while self._stands_alone() and (part := self._meaning(*self._word, not parts)):
+            if len(parts) == MAX_WORDS:
+                self._fail(f"at most {MAX_WORDS} words are looked for")
+            parts.append(part)
+            self._at += 1
+        return parts[0] if len(parts) == 1 else All(tuple(parts)) if parts else None
+
+    @property
+    def _word(self) -> tuple[str, int]:
+        return _plain(self._here), self._here.column
+
+    def _stands_alone(self) -> bool:
+        """Whether here is a word, and no operator after it."""
+        token = self._here
+        if token.kind not in ("name", "text", "number") or token.text.lower() in _RESERVED:
+            return False
+        following = self._tokens[self._at + 1]
+        if following.kind in ("end", "text", "number"):
+            return True
+        word = following.text.lower()
+        return word == ")" or (following.kind == "name" and word not in ("in", "contains", "not"))
 
     def _comparison(self) -> Comparison:
         left = self._operand()
@@ -205,10 +240,15 @@ class _Parser:
             self._fail("expected a value", hint)
         self._at += 1
         if token.kind == "text":
-            return re.sub(r"\\(.)", r"\1", token.text[1:-1])
+            return _plain(token)
         if token.kind == "number_word":
             return float(token.text)
         return _number(token.text) if token.kind == "number" else _WORDS[token.text.lower()]
+
+
+def _plain(token: _Token) -> str:
+    """The text of a token, without the quotes of one that has them."""
+    return re.sub(r"\\(.)", r"\1", token.text[1:-1]) if token.kind == "text" else token.text
 
 
 def _number(text: str) -> int | float:

@@ -128,6 +128,33 @@ def test_a_set_can_be_added_and_is_completed_from_the_known_ones(page: Page) -> 
     )
 
 
+def test_what_is_typed_survives_a_reload_until_it_is_discarded(page: Page) -> None:
+    page.goto("/runs/new?preset=quick")
+    page.get_by_label("Name", exact=True).fill("kept")
+    page.get_by_role("radio", name="TRM: one learned").check()
+    page.locator("#sweep-seeds").fill("3")
+    page.get_by_role("button", name="Launch 3 runs").wait_for()
+
+    page.reload()
+
+    expect(page.locator("#draft-note")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("kept")
+    expect(page.get_by_role("radio", name="TRM: one learned")).to_be_checked()
+    expect(page.get_by_role("button", name="Launch 3 runs")).to_be_visible()
+    expect(page.locator("#changes")).to_contain_text("model.kind")
+    page.get_by_text("JSON", exact=True).first.click()
+    page.locator("#config-json").fill('{"preset": "quick", "seed": 7}')
+    expect(page.locator("#problems")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#config-json")).to_have_value('{"preset": "quick", "seed": 7}')
+
+    page.locator("#draft-note").get_by_role("button", name="Discard").click()
+    expect(page.locator("#draft-note")).to_be_hidden()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("quick")
+    page.goto("/runs/new?preset=quick")
+    expect(page.locator("#draft-note")).to_be_hidden()
+
+
 def test_the_form_works_without_javascript(lab: StartedLab, browser: Browser, session_file: str) -> None:
     context = browser.new_context(base_url=lab.url, storage_state=session_file, java_script_enabled=False)
     page = context.new_page()

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from sqlalchemy import Engine
 
 from backend.web.assets import asset
 from tests.support.lab import StartedLab
+from tests.support.records.recorded import record_run
 
 WITHIN = 1000.0  # milliseconds between two windows that show the same point
 
@@ -121,6 +123,23 @@ def test_a_lost_network_is_said_and_loses_no_point(
     log(context, live, [6])
     expect(chart).to_have_attribute("data-points", "6")
     assert steps_shown(page) == [1, 2, 3, 4, 5, 6]
+    cut_off.close()
+
+
+def test_a_finished_run_says_at_once_that_the_browser_is_offline(
+    lab: StartedLab, browser: Browser, session_file: Path, database: Engine
+) -> None:
+    run = record_run(database, points=3)
+    cut_off = browser.new_context(base_url=lab.url, storage_state=session_file)
+    page = cut_off.new_page()
+    page.goto(f"/runs/{run}")
+    expect(page.locator("#workers-line")).to_contain_text("busy")
+    cut_off.set_offline(True)
+    strip = page.locator("#system-strip")
+    expect(strip).to_have_text("This browser is offline. What the page shows may be old.", timeout=6000)
+    expect(page.locator("#workers-line")).to_have_text("not connected")
+    cut_off.set_offline(False)
+    expect(strip).to_be_hidden()
     cut_off.close()
 
 

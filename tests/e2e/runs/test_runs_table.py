@@ -158,3 +158,45 @@ def test_after_not_in_the_values_of_the_name_are_offered(page: Page, tabled: lis
     page.keyboard.type('"fin')
     page.get_by_role("option", name='"finished"').click()
     expect(page.locator("#filter")).to_have_value('status not in "finished" ')
+
+
+def test_a_click_opens_a_run_and_shift_picks_a_range(page: Page, tabled: list[str]) -> None:
+    page.goto("/?" + f"filter=archived in [true, false] and {MINE}&sort=name")
+    boxes = page.locator("#rows [data-pick]")
+    expect(boxes).to_have_count(3)
+    page.wait_for_load_state("load")
+    boxes.first.check()
+    page.locator("#rows .col-status").last.click(modifiers=["Shift"])
+    expect(page.locator("#selection-count")).to_have_text("3 selected")
+    boxes.last.click(modifiers=["Shift"])
+    expect(page.locator("#selection-count")).to_have_text("2 selected")
+
+    row = page.locator(f"#run-{tabled[0]}")
+    row.locator(".col-when").click()
+    page.wait_for_url(f"**/runs/{tabled[0]}")
+
+
+def test_a_word_alone_is_looked_for_in_names(page: Page, tabled: list[str]) -> None:
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type("tabled seed 1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    expect(page.get_by_text("Runs with 'tabled' in their name.")).to_be_visible()
+
+
+def test_a_run_is_renamed_on_its_page_and_its_id_copied(page: Page, database: Engine) -> None:
+    run = record_run(database, points=3, name="nameles")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"/runs/{run}")
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("button", name="Rename").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Name")).to_have_value("nameles")
+    dialog.get_by_label("Name").fill("nameless")
+    dialog.get_by_label("Name").press("Enter")
+    expect(page.get_by_role("heading", name="nameless")).to_be_visible()
+
+    page.get_by_role("button", name=run).click()
+    expect(page.locator("#toasts")).to_contain_text("Copied the run's id.")
+    assert page.evaluate("navigator.clipboard.readText()") == run

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser
 
 from tests.support.pages.browser import chromium
 from tests.support.screenshots.camera import THEMES, WIDTHS, Camera, logged_in
+from tests.support.screenshots.film import write_film
 from tests.support.screenshots.guide import write_guide
 from tests.support.screenshots.pages import SHOTS, Shot
 from tests.support.screenshots.running import places
@@ -58,14 +59,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("screenshots"))
     parser.add_argument("--home", type=Path, help="Keep the two labs here, and use those that are there.")
     parser.add_argument(
-        "--guide", action="store_true", help="Only the pictures of README and guide, into docs/images."
+        "--guide", action="store_true", help="Only the pictures of README, guide and tour, into docs."
     )
+    parser.add_argument("--film", action="store_true", help="Only the recorded walk, into docs/images.")
     return parser.parse_args()
 
 
 def _of_studios(browser: Browser, options: argparse.Namespace, shots: list[Shot], home: Path) -> list[str]:
     complaints = []
-    for state in ("full",) if options.guide else ("full", "empty"):
+    for state in ("full",) if options.guide or options.film else ("full", "empty"):
         asked = [shot for shot in shots if shot.of == state]
         if not asked:
             continue
@@ -73,7 +75,9 @@ def _of_studios(browser: Browser, options: argparse.Namespace, shots: list[Shot]
             camera = Camera(browser, lab.url, logged_in(browser, lab.login()), lab.places)
             if options.guide:
                 write_guide(camera, browser)
-            else:
+            if options.film:
+                write_film(camera, browser)
+            if not options.guide and not options.film:
                 complaints += _all(camera, options, asked)
     return complaints
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -101,6 +101,31 @@ class Camera:
             page.evaluate(STILL, 6_000)
         page.screenshot(path=file)
         context.close()
+
+    def film(
+        self,
+        scenes: Iterable[tuple[str, Callable[[Page], None] | None, str]],
+        window: tuple[int, int],
+        show_caption: str,
+    ) -> list[bytes]:
+        """PNGs of one page that goes from scene to scene: an address ("": stay), what to do there, and a
+        caption for the script `show_caption`."""
+        context = self._context("light", window[0], True, window[1])
+        page = context.new_page()
+        shots = []
+        for address, act, caption in scenes:
+            if address:
+                page.goto(address.format_map(self._places))
+                page.wait_for_load_state("load")
+                page.evaluate(STILL, 30_000)
+            if act:
+                act(page)
+            page.wait_for_load_state("load")
+            page.evaluate(show_caption, caption)
+            page.evaluate(STILL, 30_000)
+            shots.append(page.screenshot())
+        context.close()
+        return shots
 
     def _context(
         self, theme: Theme, width: int, logged_in: bool, height: int | None = None

@@ -78,7 +78,7 @@ class Alarms:
         if not self._lasts(health.COLLAPSE, variance < self.config.least_variance):
             return None
         text = (
-            f"Collapse: the contexts of different samples differ by {variance:.2g} of their energy "
+            f"Collapse: {100 * variance:.2g} % of context variance is between samples "
             f"for {self.lasted[health.COLLAPSE]} points in a row, so the core cannot tell tasks apart."
         )
         return Alarm(health.COLLAPSE, step, variance, self.config.least_variance, text)

@@ -75,7 +75,8 @@ export function tinted(trace) {
   const tone = colour(trace.meta.colour, trace.meta.shade);
   if (trace.mode === "markers") return { ...trace, marker: { ...trace.marker, color: tone, line: { ...trace.marker.line, color: tone } } };
   if (trace.meta.role === "band") return { ...trace, line: { ...trace.line, color: tone }, fillcolor: withOpacity(tone, 0.16) };
-  return { ...trace, line: { ...trace.line, color: tone } };
+  const isPoint = trace.steps?.length === 1; // a line through one point shows nothing
+  return { ...trace, mode: isPoint ? "markers" : trace.mode, line: { ...trace.line, color: tone }, marker: { size: 6, color: tone } };
 }
 
 function withOpacity(tone, opacity) {
@@ -101,11 +102,11 @@ function line(x) {
   return { type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line: { color: colour("danger"), width: 1, dash: "dot" } };
 }
 
-/** Its name stands at the side of the line where there is room. */
+/** Its name stands above the curves, at the side of the line where there is room. */
 function word(mark, [low, high]) {
   const isLate = mark.x > (low + high) / 2;
   return {
-    x: mark.x, xref: "x", y: 1, yref: "paper", xanchor: isLate ? "right" : "left", yanchor: "top", showarrow: false,
-    text: `▲ ${mark.name}`, font: { size: 10, color: colour("danger") }, bgcolor: colour("paper"), borderpad: 1,
+    x: mark.x, xref: "x", y: 1, yref: "paper", xanchor: isLate ? "right" : "left", yanchor: "bottom", showarrow: false,
+    text: `▲ ${mark.name}`, font: { size: 10, color: colour("danger") }, borderpad: 0,
   };
 }

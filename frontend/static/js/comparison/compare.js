@@ -7,6 +7,7 @@ import { offerPaper } from "../charts/export.js";
 import { followRuns, refresh, throttled } from "../web/live.js";
 import { attempt } from "../web/notices.js";
 import { watchTabs } from "../web/tabs.js";
+import { counted } from "../web/words.js";
 
 const RENEW_EVERY = 5000; // milliseconds between two looks at active runs
 const OF_THE_PAGE = ["runs", "by", "base", "k", "at", "member", "how", "expr"]; // what the address says besides the view of the charts
@@ -134,8 +135,8 @@ class ComparePage {
       shown += row.hidden ? 0 : 1;
     }
     document.getElementById("matrix-count").textContent = shown
-      ? `${shown} of ${rows.length} tasks`
-      : `No matches among ${rows.length} tasks${differing && !(solves || fails) ? "; untick to include tasks that do not differ" : ""}`;
+      ? `${shown} of ${counted(rows.length, "task")}`
+      : `No matches among ${counted(rows.length, "task")}${differing && !(solves || fails) ? "; untick to include tasks that do not differ" : ""}`;
   }
 
   /** Active runs: their charts and tables are polled. */

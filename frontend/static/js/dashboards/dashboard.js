@@ -120,7 +120,7 @@ class Dashboard {
     const name = panel.getAttribute("aria-label");
     const bar = Object.assign(document.createElement("div"), { className: "panel-tools" });
     for (const [tool, words, sign] of [
-      ["move", `Move ${name}: arrow keys; with Shift: make it wider, narrower, higher, lower`, "more"],
+      ["move", `Move ${name}: arrow keys; with Shift: make it wider, narrower, higher, lower`, "grip"],
       ["change", `Change ${name}`, "guide"],
       ["remove", `Remove ${name}`, "trash"],
       ["resize", `Resize ${name}: drag it, or arrow keys`, "arrow"],

@@ -2,8 +2,10 @@
 
 import { watchSubscriptions } from "../subscriptions/subscriptions.js";
 import { ask } from "../web/api.js";
+import { copyText } from "../web/clipboard.js";
 import { refresh } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
+import { counted } from "../web/words.js";
 
 const named = (kind, name) => `/api/v1/${kind}/${encodeURIComponent(name)}`;
 
@@ -73,7 +75,7 @@ document.addEventListener("click", async (event) => {
   if (free) freeUp([free], button.dataset.name);
   if ("freeAll" in button.dataset) {
     const runs = [...document.querySelectorAll("[data-free]")].map((each) => each.dataset.free);
-    freeUp(runs, `${runs.length} runs`);
+    freeUp(runs, counted(runs.length, "run"));
   }
 });
 
@@ -87,7 +89,7 @@ async function freeUp(runs, name) {
 }
 
 async function copy(button) {
-  await attempt(() => navigator.clipboard.writeText(button.parentElement.querySelector("[data-secret]").textContent));
+  if (!(await copyText(button.parentElement.querySelector("[data-secret]").textContent))) return;
   button.textContent = "Copied";
   setTimeout(() => (button.textContent = "Copy"), 2000);
 }

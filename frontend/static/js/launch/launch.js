@@ -1,16 +1,18 @@
 // The launch form: validation on blur, kinds that swap their fields, rows, what changed, and the JSON beside it.
 
 import { ask, askPage } from "../web/api.js";
+import { Draft } from "./draft.js";
 import { configOf, pathOf, rowsOf, textOf } from "./form_config.js";
 import { listProblems, showProblem } from "./form_problems.js";
 import { offerSuggestions, take } from "./form_suggestions.js";
 import { attempt, confirm } from "../web/notices.js";
 import { SweepSection } from "./sweep.js";
-import { duration, significant, size } from "../web/words.js";
+import { counted, duration, significant, size } from "../web/words.js";
 
 class LaunchForm {
-  constructor(form) {
+  constructor(form, draft) {
     this.form = form;
+    this.draft = draft;
     this.json = form.querySelector("#config-json");
     this.touched = new Set();
     this.sweep = new SweepSection(form);
@@ -226,6 +228,7 @@ class LaunchForm {
     if (valid) {
       this.sending = true;
       this.dirty = false;
+      this.draft.end();
       this.form.requestSubmit(event.submitter);
       return;
     }
@@ -242,7 +245,9 @@ class LaunchForm {
       if (!link || !(this.dirty || this.sweep.asked)) return;
       event.preventDefault();
       const text = "Your changes are replaced by the preset's values.";
-      if (await confirm("Load this preset?", text, "Load preset")) location.assign(link.href);
+      if (!(await confirm("Load this preset?", text, "Load preset"))) return;
+      this.draft.end();
+      location.assign(link.href);
     });
   }
 }
@@ -260,10 +265,9 @@ function showEstimate(estimate) {
   else {
     const { measured_runs: n, seconds, process_hours: hours, memory_bytes: memory, samples_per_second: speed } = estimate;
     const needs = memory ? `, ${size(memory)} of memory` : "";
-    const runs = n === 1 ? "1 run" : `${n} runs`;
     place.textContent =
       `About ${duration(seconds)} of training (${significant(hours)} GPU- or process-hours)${needs}: ` +
-      `${significant(speed)} samples/s, measured on ${runs} like it. Evaluation is not counted.`;
+      `${significant(speed)} samples/s, measured on ${counted(n, "run")} like it. Evaluation is not counted.`;
   }
 }
 
@@ -277,4 +281,6 @@ function showTrainingTasks(found) {
 
 const NOT_MEASURED = "No estimate yet: no run with this model, data, batch and device has recorded its speed.";
 
-new LaunchForm(document.getElementById("launch"));
+const form = document.getElementById("launch");
+const draft = new Draft(form);
+draft.restore().then(() => new LaunchForm(form, draft));

@@ -4,6 +4,7 @@ import { watchAliases } from "./aliases.js";
 import { given, say } from "../web/address.js";
 import { ask } from "../web/api.js";
 import { Board } from "../charts/board.js";
+import { copyText } from "../web/clipboard.js";
 import { Stream, refresh, throttled } from "../web/live.js";
 import { Log } from "./log.js";
 import { attempt, confirm, tell } from "../web/notices.js";
@@ -142,8 +143,8 @@ class RunPage {
   }
 
   async act(action, button) {
-    if (action === "delete") {
-      await this.remove();
+    if (action === "delete" || action === "rename") {
+      await (action === "delete" ? this.remove() : this.rename());
       return;
     }
     const { title, ask: text, verb } = button.dataset;
@@ -152,6 +153,22 @@ class RunPage {
     const done = await attempt(() => ask(`/api/v1/runs/${this.id}/${action}`, { method: "POST" }));
     if (done && action.endsWith("resume")) location.reload();
     else await this.renew();
+  }
+
+  /** The name stands in many places of the page: it is fetched again. */
+  async rename() {
+    const dialog = document.getElementById("name-dialog");
+    const field = dialog.querySelector("input");
+    const before = this.root.dataset.name;
+    field.value = before;
+    dialog.returnValue = "";
+    dialog.showModal();
+    field.select();
+    await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+    const name = field.value.trim();
+    if (dialog.returnValue !== "yes" || !name || name === before) return;
+    const body = { name, seen: { name: before } };
+    if (await attempt(() => ask(`/api/v1/runs/${this.id}`, { method: "PATCH", body }))) location.reload();
   }
 
   async remove() {
@@ -197,13 +214,8 @@ class RunPage {
       only.checked = given("only") === "changed";
       show();
     }
-    document.addEventListener("click", async (event) => {
-      const { copyText: text, copied = "the checksum" } = event.target.closest("[data-copy-text]")?.dataset ?? {};
-      if (text && (await attempt(() => navigator.clipboard.writeText(text)))) tell(`Copied ${copied}.`);
-    });
-    document.querySelector("[data-copy]")?.addEventListener("click", async (event) => {
-      const text = document.getElementById(event.currentTarget.dataset.copy).textContent;
-      if (await attempt(() => navigator.clipboard.writeText(text))) tell("Copied the config.");
+    document.querySelector("[data-copy]")?.addEventListener("click", (event) => {
+      copyText(document.getElementById(event.currentTarget.dataset.copy).textContent, "the config");
     });
   }
 }

@@ -65,6 +65,7 @@ function watchSelection() {
     if (box) box.checked = true;
   }
   showSelection();
+  watchRanges(document.getElementById("rows"));
   document.getElementById("selection").addEventListener("click", (event) => {
     const wish = event.target.closest("[data-bulk]")?.dataset.bulk;
     if (wish === "tag") return;
@@ -73,6 +74,33 @@ function watchSelection() {
     else if (wish) bulk(wish, picked());
   });
 }
+
+/** Shift and a click pick all rows from the one that was picked last, or take all of them off as that one was. */
+function watchRanges(body) {
+  let last = ""; // an id: the row itself may be replaced meanwhile
+  body.addEventListener("mousedown", (event) => {
+    if (event.shiftKey && isFree(event.target)) event.preventDefault(); // or text would be marked
+  });
+  body.addEventListener("click", (event) => {
+    const row = event.target.closest("tr");
+    const box = row?.querySelector("[data-pick]");
+    if (!box || !(event.target === box || (event.shiftKey && isFree(event.target)))) return;
+    const from = event.shiftKey ? document.getElementById(last) : null;
+    if (event.target !== box) box.checked = true;
+    last = row.id;
+    if (!from) return;
+    const rows = [...body.rows];
+    const [low, high] = [rows.indexOf(from), rows.indexOf(row)].sort((one, other) => one - other);
+    for (const each of rows.slice(low, high + 1)) {
+      const picks = each.querySelector("[data-pick]");
+      if (picks) picks.checked = box.checked;
+    }
+    showSelection();
+  });
+}
+
+/** Whether a click on it means the row, and nothing that has a meaning of its own. */
+const isFree = (target) => !target.closest("a, button, input, label, select, textarea, summary, form");
 
 /** Of runs one line each; of variations one over their seeds. */
 function comparison(rows) {
@@ -173,6 +201,7 @@ function watchRows() {
     tools.querySelector("[data-unpin]").hidden = !pinned;
     tools.querySelector("[data-pin]").href = withBaseline(row.dataset.id);
     tools.querySelector("[data-unpin]").href = withBaseline("");
+    tools.querySelector("[data-copy-text]").dataset.copyText = row.dataset.id;
     row.querySelector(".col-name").append(tools);
   };
   table.addEventListener("pointerover", show);
@@ -180,7 +209,18 @@ function watchRows() {
   table.addEventListener("click", (event) => {
     const row = event.target.closest("[data-edit]")?.closest("tr");
     if (row) edit(row);
+    else open(event);
   });
+}
+
+/** A click on a free place of a row opens its run, and one beside its box picks it. Whoever marks text wants neither. */
+function open(event) {
+  const row = event.target.closest("tbody tr");
+  const link = row?.querySelector(".run-name");
+  if (!link || event.shiftKey || !isFree(event.target) || !getSelection().isCollapsed) return;
+  if (event.target.closest(".pick")) row.querySelector("[data-pick]")?.click();
+  else if (event.ctrlKey || event.metaKey) window.open(link.href, "_blank", "noopener");
+  else link.click();
 }
 
 const edit = (row) => editRow(row, () => attempt(renewAll));

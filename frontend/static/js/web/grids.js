@@ -35,6 +35,11 @@ const farObserver = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) if (!isIntersecting) release(target);
 }, { rootMargin: "4000px" });
 
+// On paper nothing comes near: whatever is not drawn yet would be a broken image.
+addEventListener("beforeprint", () => {
+  for (const image of document.querySelectorAll("img.grid:not([data-drawn])")) draw(image);
+});
+
 function soon(image) {
   if (!waiting.size) requestAnimationFrame(() => drawSome(BUDGET));
   waiting.add(image);

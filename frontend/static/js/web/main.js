@@ -1,11 +1,13 @@
 // What every page does; what one page does stands in the module of its name.
 
+import { watchCopies } from "./clipboard.js";
 import { registerServiceWorker } from "./installable.js";
 import { openFinder, watchFinder } from "./finder.js";
 import { keepTimesFresh } from "./words.js";
 import { watchSystem } from "./system.js";
 
 keepTimesFresh();
+watchCopies();
 const isInside = document.querySelector(".rail") !== null; // of the lab, not before its door
 if (isInside) {
   watchSystem();
@@ -26,6 +28,9 @@ document.addEventListener("click", (event) => {
     if (!menu.contains(event.target) || event.target.closest(".sheet button, .sheet a")) menu.open = false;
   }
 });
+
+// Cancel is no submit button: Enter in a dialog's field presses the first of those, which is to be the one that saves.
+document.addEventListener("click", (event) => event.target.closest("dialog [data-close]")?.closest("dialog").close(""));
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {

@@ -9,6 +9,11 @@ function notFinite(value) {
   return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
 }
 
+/** A number of things: 1 run, 1,200 runs. */
+export function counted(number, noun) {
+  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 /** Three digits, thousands grouped: 0.357, 1,240, 3.1e-6. */
 export function significant(value, digits = 3) {
   if (!Number.isFinite(value)) return notFinite(value);
