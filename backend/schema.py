@@ -5,6 +5,7 @@ from __future__ import annotations
 from backend.audit.tables import AuditEntry
 from backend.dashboards.tables import Dashboard, DashboardShare
 from backend.data.tables import Task, TaskSet
+from backend.histograms.tables import HistogramColumn
 from backend.keeping.tables import CheckpointAlias, DashboardRun
 from backend.metrics.tables import RunCursor, Segment, Series, Tile
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
@@ -36,6 +37,7 @@ __all__ = [
     "EvaluationBatch",
     "EvaluationJob",
     "EvaluationShare",
+    "HistogramColumn",
     "LogLine",
     "LoginToken",
     "Outcome",
