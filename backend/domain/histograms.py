@@ -125,8 +125,8 @@ def about(name: str) -> str:
         return "Every number of the contexts of one training batch."
     if name == CONTEXT_DEVIATION:
         return (
-            "How much each number of the context differs between the samples of one training batch. Where all "
-            "of it sinks towards 0, every task gets the same context: the encoder has collapsed."
+            "How much each number of the context differs between the samples of one training batch. Where "
+            "all of it sinks towards 0, every task gets the same context: the encoder has collapsed."
         )
     if title_of(name) == name:
         return "Logged by the script."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from itertools import accumulate, pairwise
 
 from backend.domain.histograms import Histogram
 
@@ -11,7 +12,7 @@ from backend.domain.histograms import Histogram
 def pack(histogram: Histogram) -> bytes:
     """The first bin, the distances to the next ones (nearly all 1), the counts; as JSON, deflated."""
     bins = histogram.bins
-    gaps = [*bins[:1], *(later - earlier for earlier, later in zip(bins, bins[1:], strict=False))]
+    gaps = [*bins[:1], *(later - earlier for earlier, later in pairwise(bins))]
     text = json.dumps([gaps, histogram.counts, histogram.nan, histogram.infinite], separators=(",", ":"))
     return zlib.compress(text.encode(), 9)
 
@@ -19,8 +20,4 @@ def pack(histogram: Histogram) -> bytes:
 def unpack(data: bytes) -> Histogram:
     """What `pack` was given."""
     gaps, counts, nan, infinite = json.loads(zlib.decompress(data))
-    bins, at = [], 0
-    for gap in gaps:
-        at += gap
-        bins.append(at)
-    return Histogram(tuple(bins), tuple(counts), nan, infinite)
+    return Histogram(tuple(accumulate(gaps)), tuple(counts), nan, infinite)

@@ -34,11 +34,11 @@ def put(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 def last_steps(session: Session, run_id: str) -> dict[str, int]:
     """Name -> the newest step."""
     query = (
-        select(HistogramColumn.name, func.max(HistogramColumn.step))
+        select(HistogramColumn.name, func.max(HistogramColumn.step).label("step"))
         .where(HistogramColumn.run_id == run_id)
         .group_by(HistogramColumn.name)
     )
-    return {name: step for name, step in session.execute(query)}
+    return {row.name: row.step for row in session.execute(query)}
 
 
 def extents(session: Session, run_id: str, names: Collection[str]) -> dict[str, list[Extent]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,7 @@ from backend.histograms.queries import Extent
 from backend.kit.problems import invalid
 from backend.kit.text import trimmed
 
-MAX_NAMES = 100  # of a run
+MAX_NAMES = 200  # of a run
 MAX_COLUMNS = 128  # of a name, over all steps
 KEPT = 96  # of them, where they have become too many
 _WRONG = "The histograms were not written."
@@ -26,8 +27,8 @@ _WRONG = "The histograms were not written."
 
 @dataclass(frozen=True)
 class Column:
-    """A histogram at one step. `low` and `high` are the outermost bins of this step and of those after it that
-    were left out, `not_finite` the most NaN and infinity that one of them had."""
+    """A histogram at one step. `low` and `high` are the outermost bins of this step and of those after it
+    that were left out, `not_finite` the most NaN and infinity that one of them had."""
 
     step: int
     wall_time: float
@@ -112,8 +113,8 @@ def _check_names(session: Session, run_id: str, names: Collection[str]) -> None:
             raise invalid(
                 _WRONG,
                 "name",
-                f"{name[:20]!r} cannot name a histogram: a name has 1 to {MAX_NAME_LENGTH} characters, none of "
-                "them a comma, a backtick or a control character, and no space at its ends.",
+                f"{name[:20]!r} cannot name a histogram: a name has 1 to {MAX_NAME_LENGTH} characters, none "
+                "of them a comma, a backtick or a control character, and no space at its ends.",
             )
     all_names = {*names, *queries.last_steps(session, run_id)}
     if len(all_names) > MAX_NAMES:
@@ -129,7 +130,7 @@ def check_counts(field: str, bins: Sequence[int], counts: Sequence[int]) -> None
     """InvalidInput for what is no histogram over our bins."""
     if len(bins) != len(counts):
         raise invalid(_WRONG, f"{field}.counts", f"has {len(counts)} entries for {len(bins)} bins.")
-    if any(later <= earlier for earlier, later in zip(bins, bins[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(bins)):
         raise invalid(_WRONG, f"{field}.bins", "must be ascending, each bin once.")
     if bins and not -LAST <= bins[0] <= bins[-1] <= LAST:
         raise invalid(_WRONG, f"{field}.bins", f"must lie between {-LAST} and {LAST}.")

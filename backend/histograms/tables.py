@@ -8,8 +8,8 @@ from backend.db.base import Base, OfRun
 
 
 class HistogramColumn(Base):
-    """One histogram of a run at one step. Where steps after it were left out, as of long runs, `low`, `high` and
-    `not_finite` tell of those as well."""
+    """One histogram of a run at one step. Where steps after it were left out, as of long runs, `low`, `high`
+    and `not_finite` tell of those as well."""
 
     __tablename__ = "histogram"
 

@@ -38,8 +38,8 @@ class HealthConfig(Config):
     histogram_every: int | None = field(
         100,
         "Histograms every",
-        "Steps between histograms of weights, gradients and contexts; the first step has one, too. They change "
-        "no number of the run. Empty means never.",
+        "Steps between histograms of weights, gradients and contexts; the first step has one, too. They "
+        "change no number of the run. Empty means never.",
         unit="steps",
         ge=1,
         advanced=True,
