@@ -20,15 +20,17 @@ from backend.db.session import reading_scope
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.model import EtrmModel
+from backend.domain.histograms import about, title_of
 from backend.evaluation_page.failure_modes import MODES, mode_courses
 from backend.groups import service as groups
+from backend.histograms import service as histograms
 from backend.keeping import service as keeping
 from backend.kit.errors import NotFound
 from backend.launch import forms
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.metrics.service import Curve
-from backend.run_page.contexts import RunPage
+from backend.run_page.contexts import HistogramFigure, RunPage
 from backend.run_page.reproduce import recipe, starts_of
 from backend.run_view.health import of_run as health_of
 from backend.run_view.learning import of_run as learning_of
@@ -63,6 +65,10 @@ def run_page(
             learning=learning_of(run),
             health=health,
             courses={each.metric: sparkline(session, run, each.metric) for each in health.evidence},
+            histograms=[
+                HistogramFigure(name, title_of(name), about(name), last)
+                for name, last in histograms.last_steps(session, run_id).items()
+            ],
             panels=arranged,
             drawn={
                 panel_id: chart.drawn

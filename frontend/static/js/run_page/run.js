@@ -5,6 +5,7 @@ import { given, say } from "../web/address.js";
 import { ask } from "../web/api.js";
 import { Board } from "../charts/board.js";
 import { Stream, refresh, throttled } from "../web/live.js";
+import { Histograms } from "./histograms.js";
 import { Log } from "./log.js";
 import { attempt, confirm, tell } from "../web/notices.js";
 import { Predictions } from "./predictions.js";
@@ -16,6 +17,7 @@ class RunPage {
     this.id = root.dataset.run;
     this.board = this.newBoard();
     this.predictions = new Predictions(document.getElementById("predictions"));
+    this.histograms = new Histograms(document.getElementById("histograms"), this.id);
     this.log = new Log(document.getElementById("log"), this.id);
     this.version = Number(root.dataset.version);
     this.known = root.dataset.state; // what the page shows, until something else is told
@@ -109,7 +111,7 @@ class RunPage {
   }
 
   async renew() {
-    await refresh();
+    this.histograms.renew(await refresh());
     if (this.predictions.opened) this.predictions.open();
   }
 
