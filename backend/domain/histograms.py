@@ -8,7 +8,7 @@ including, `edge(m + 1)`; bin -m holds the same numbers with a minus sign; bin 0
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -146,20 +146,20 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=key)
 
 
-def thinned(steps: Sequence[int], kept: int) -> Iterator[int]:
-    """Which of these ascending steps to keep, about `kept` of them: the first, the last, and in between
-    those that are far enough from the one before."""
-    if not steps:
-        return
-    gap = (steps[-1] - steps[0]) / max(1, kept - 1)
-    last = steps[0]
-    yield last
-    for step in steps[1:-1]:
-        if step - last >= gap and steps[-1] - step >= gap / 2:
-            last = step
-            yield step
-    if len(steps) > 1:
-        yield steps[-1]
+def thinned(steps: Sequence[int], most: int) -> list[int]:
+    """Which of these ascending steps to keep: the first in each stretch of equal length, a power of two that
+    leaves at most `most` of them, and the last of all. What is kept of more steps later was kept before."""
+    length = 1
+    while len(kept := _firsts(steps, length)) > most:
+        length *= 2
+    return kept if kept[-1:] == [*steps[-1:]] else [*kept, steps[-1]]
+
+
+def _firsts(steps: Sequence[int], length: int) -> list[int]:
+    firsts: dict[int, int] = {}
+    for step in steps:
+        firsts.setdefault(step // length, step)
+    return list(firsts.values())
 
 
 def _group(name: str) -> str:

@@ -81,7 +81,7 @@ def read(session: Session, run_id: str, name: str) -> list[Column]:
 def _thin(session: Session, run_id: str, names: Collection[str]) -> None:
     for name, extents in queries.extents(session, run_id, names).items():
         if len(extents) > MAX_COLUMNS:
-            kept = {*thinned([each.step for each in extents], KEPT)}
+            kept = set(thinned([each.step for each in extents], KEPT))
             queries.remove(session, run_id, name, [each.step for each in extents if each.step not in kept])
             for before, after in _widened(extents, kept):
                 if before != after:

@@ -22,7 +22,6 @@ from backend.web.drawn import Drawn
 from backend.workers.service import WorkerState
 
 
-
 @dataclass(frozen=True)
 class HistogramFigure:
     """A heat map of the page, which the browser draws."""

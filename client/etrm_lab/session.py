@@ -162,7 +162,7 @@ class Run:
             return
         try:
             histogram = values if isinstance(values, Histogram) else Histogram(values)
-        except (TypeError, ValueError, OverflowError) as error:
+        except Exception as error:  # noqa: BLE001 — a training must not end for values of any kind
             tell_once(f"log_histogram({name!r}): {error}")
             return
         self._append(

@@ -37,6 +37,7 @@ NOT_RECORDED = {
     "POST /runs/new/preview",
     "POST /api/v1/runs/{run_id}/heartbeat",
     "POST /api/v1/runs/{run_id}/metrics",
+    "POST /api/v1/runs/{run_id}/histograms",
     "PUT /api/v1/runs/{run_id}/provenance",
     "POST /api/v1/runs/{run_id}/log",
     "POST /api/v1/runs/{run_id}/predictions",
