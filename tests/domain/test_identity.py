@@ -119,10 +119,8 @@ def test_another_value_of_any_field_is_another_configuration() -> None:
 def test_how_often_histograms_are_recorded_tells_nothing() -> None:
     raw = stored("quick")
     for health in (raw["health"], {**raw["health"], "probe_every": 3}):
-        keys = {
-            key_of_training({**raw, "health": {**health, "histogram_every": every}})
-            for every in (None, 7, 100)
-        }
+        recorded = ({**health, "histogram_every": every} for every in (None, 7, 100))
+        keys = {key_of_training({**raw, "health": each}) for each in recorded}
         assert keys == {key_of_training({**raw, "health": health})}
 
 
