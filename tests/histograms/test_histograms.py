@@ -15,6 +15,7 @@ from backend.histograms.service import KEPT, MAX_COLUMNS, MAX_NAMES, Column
 from backend.histograms.tables import HistogramColumn
 from backend.kit.errors import InvalidInput
 from backend.lifecycle import service as runs
+from backend.queue import claims as queue
 from tests.support.records.rows import add_run
 from worker.recording.journal import Journal
 from worker.recording.replay import replay
@@ -92,15 +93,18 @@ def test_they_go_with_the_run(engine: Engine) -> None:
 
 
 def test_a_killed_workers_histograms_are_stored_once(engine: Engine, tmp_path: Path) -> None:
-    """Of two batches in its journal the first was stored, and its answer lost."""
+    """Of two batches in its journal the first was stored, and nobody heard of it."""
+    worked_on = add_run(engine, "bbbbbbbbbb")
     with session_scope(engine) as session:
-        row = runs.row_of(session, RUN)
-        row.status, row.attempt, row.lease_until = "running", 1, 4e9
-    journal = Journal(tmp_path / RUN, 1)
+        claim = queue.claim(session, worked_on, "host.1.1.1")
+    assert claim is not None
+    journal = Journal(tmp_path / worked_on, claim.attempt)
     first = [Counted(100, 5.0, {"weights/encoder": PLAIN})]
     number = journal.keep(first)
-    Store(engine, tmp_path, RUN, 1).write(first, number)
+    Store(engine, tmp_path, worked_on, claim.attempt).write(first, number)
     journal.keep([Counted(200, 6.0, {"weights/encoder": PLAIN, "context/values": PLAIN})])
-    assert replay(engine, tmp_path, RUN, 1) == 2
-    assert [each.step for each in read(engine)] == [100, 200]
-    assert [each.histogram for each in read(engine, "context/values")] == [PLAIN]
+    assert replay(engine, tmp_path, worked_on, claim.attempt) == 2
+    with reading_scope(engine) as session:
+        columns = histograms.read(session, worked_on, "weights/encoder")
+        assert [each.step for each in columns] == [100, 200]
+        assert histograms.last_steps(session, worked_on) == {"context/values": 200, "weights/encoder": 200}
