@@ -83,8 +83,3 @@ def widen(session: Session, run_id: str, name: str, extent: Extent) -> None:
         )
         .values(low=extent.low, high=extent.high, not_finite=extent.not_finite)
     )
-
-
-def stored_bytes(session: Session) -> int:
-    """Of the counts of all runs."""
-    return session.scalar(select(func.coalesce(func.sum(func.length(HistogramColumn.counts)), 0))) or 0

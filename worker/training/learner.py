@@ -175,7 +175,7 @@ class Learner:
             "positions": {side: stream.position for side, stream in self.streams.items()},
             "carries": {side: self._whole(parts) for side, parts in self.carries.items()},
             "sums": self.sums.state_dict(self.ranks.sum),
-            "histograms": self.histograms.state_dict(self.ranks.sum),
+            "histograms": self.histograms.state_dict(),
             "touched": self._coverage.touched,
             "learning_rate": self._learning_rate,
             "extra": extra,

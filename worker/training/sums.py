@@ -36,8 +36,8 @@ class Sums:
     def read(
         self, extra: Mapping[str, Tensor], counts: Sequence[Tensor] = (), add_up: AddUp = _alone
     ) -> tuple[dict[str, float], list[list[float]]]:
-        """The means with `extra` scalars beside them, and the `counts` (n,); begins a new interval. Waits for
-        the device once.
+        """The means with `extra` scalars beside them, and the `counts` (n,) of this process; begins a new
+        interval. Waits for the device once.
 
         `add_up` makes sums over all processes of tensors, in place.
         """
@@ -46,9 +46,9 @@ class Sums:
             *self._sums.values(),
             *(torch.stack((v.double(), torch.ones_like(v).double())) for v in extra.values()),
         ]
-        flat = torch.cat([*pairs, *(each.double() for each in counts)])
+        flat = torch.cat(pairs)
         add_up([flat])
-        numbers: list[float] = flat.tolist()
+        numbers: list[float] = torch.cat([flat, *(each.double() for each in counts)]).tolist()
         self._sums = {}
         at = 2 * len(names)
         sums = zip(names, numbers[:at:2], numbers[1:at:2], strict=True)

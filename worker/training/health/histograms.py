@@ -6,7 +6,7 @@ nothing is compared and nobody waits. What is counted stays on the device until 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,6 @@ from backend.domain.histograms import (
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.reasoner import Reasoner
 from worker.training.ranks import Ranks
-from worker.training.sums import AddUp
 
 _SHIFT = 32 - 11  # leaves the leading bits: CODES is 2^11
 MOST = 1 << 20  # numbers of TRM's table that are counted: evenly spread rows of one that has more
@@ -41,8 +40,8 @@ def counted(tensors: Iterable[Tensor], device: torch.device) -> Tensor:
 class Histograms:
     """What is due is counted after a step, and read with the other numbers of its interval.
 
-    All processes have the same weights and the same gradients: the first one counts them. Contexts are
-    everyone's own.
+    Of several processes the first one counts: all have the same weights and the same gradients, and contexts
+    are gathered.
     """
 
     def __init__(self, every: int | None, reasoner: Reasoner, ranks: Ranks) -> None:
@@ -58,13 +57,13 @@ class Histograms:
     @torch.no_grad()
     def after(self, step: int, contexts: Sequence[Tensor]) -> None:
         """Count, if it is due after `step` finished steps: weights, the gradients that led to them, and the
-        contexts, (B, T, D) for each part of the batch."""
+        contexts, (B, T, D) for each part of this process's batch."""
         if self.every is None or (step % self.every and step != 1):
             return
-        whole = torch.cat([context.detach().float() for context in contexts])
-        for name, tensors in self._tensors(whole).items():
-            own = self._ranks.is_first or name in (CONTEXT_VALUES, CONTEXT_DEVIATION)
-            self._waiting[f"{step} {name}"] = counted(tensors if own else (), whole.device)
+        whole = self._ranks.gather(torch.cat([context.detach().float() for context in contexts]))
+        if self._ranks.is_first:
+            for name, tensors in self._tensors(whole).items():
+                self._waiting[f"{step} {name}"] = counted(tensors, whole.device)
 
     def _tensors(self, contexts: Tensor) -> dict[str, list[Tensor]]:
         found = {CONTEXT_VALUES: [contexts], CONTEXT_DEVIATION: [contexts.std(0, correction=0)]}
@@ -83,7 +82,7 @@ class Histograms:
         return list(self._waiting.values())
 
     def read(self, numbers: Sequence[Sequence[float]]) -> None:
-        """Take what is `waiting`, as numbers of the host: summed over all processes."""
+        """Take what is `waiting`, as numbers of the host."""
         for key, counts in zip(self._waiting, numbers, strict=True):
             step, _, name = key.partition(" ")
             self._read.setdefault(int(step), {})[name] = of_codes(counts)
@@ -94,16 +93,13 @@ class Histograms:
         read, self._read = self._read, {}
         return read
 
-    def state_dict(self, add_up: AddUp) -> dict[str, Tensor]:
-        """What waits, of all processes."""
-        copies = {key: counts.clone() for key, counts in self._waiting.items()}
-        add_up(list(copies.values()))
-        return copies
+    def state_dict(self) -> dict[str, Tensor]:
+        """What waits."""
+        return dict(self._waiting)
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on with what waited; of several processes the first one has it."""
-        keep: Callable[[Tensor], Tensor] = torch.clone if self._ranks.is_first else torch.zeros_like
-        self._waiting = {key: keep(counts) for key, counts in state.items()}
+        """Continue with what waited."""
+        self._waiting = dict(state) if self._ranks.is_first else {}
 
 
 def _group_of(parameter: str) -> str:

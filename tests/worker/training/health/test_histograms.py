@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import socket
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +28,7 @@ from worker.training.stop import StopSignal
 from worker.training.trainer import train
 
 CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[4]
 
 
 def trained(folder: Path, variant: str = "etrm", steps: int = 6, **sections: Any) -> Memory:
@@ -96,6 +103,58 @@ def test_a_diverged_run_shows_where_nan_came_from(tmp_path: Path) -> None:
     assert first["weights/heads"].nan == 0
     assert second["weights/heads"].nan >= learner.reasoner.token_head.weight.numel()
     assert second["gradients/core_1"].nan > 0
+
+
+SHARED = """
+    import json
+    from tests.support.records.tiny_runs import tiny
+    from worker.data import training_data
+    from worker.data.sets import BuiltinTasks
+    from worker.kit.device import open_device
+    from worker.training.learner import Learner
+    from worker.training.ranks import Ranks
+
+    config = tiny("etrm", health={"probe_every": None, "histogram_every": 1})
+    with Ranks.of_environment() as ranks:
+        data = training_data.build(config, BuiltinTasks())
+        learner = Learner(config, data, open_device(config.training), ranks)
+        for _ in range(2):
+            learner.advance()
+        learner.read()
+        for groups in [*learner.histograms.take().values()][-1:]:
+            print(json.dumps({name: [*zip(each.bins, each.counts)] for name, each in groups.items()}))
+"""
+
+
+def shared(processes: int) -> dict[str, dict[int, int]]:
+    """Histograms of the second step of so many processes that share each batch."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    world = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(SHARED)],
+            env={**os.environ, **world, "RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(processes)
+    ]
+    printed = [process.communicate(timeout=300)[0] for process in started]
+    assert [process.returncode for process in started] == [0] * processes
+    return {name: dict(pairs) for name, pairs in json.loads(printed[0]).items()}
+
+
+@pytest.mark.slow
+def test_two_processes_count_what_one_counts() -> None:
+    alone, two = shared(1), shared(2)
+    assert alone.keys() == two.keys()
+    for name, counts in alone.items():
+        assert sum(two[name].values()) == sum(counts.values()), name
+        moved = sum(abs(counts.get(at, 0) - two[name].get(at, 0)) for at in counts.keys() | two[name].keys())
+        assert moved <= 0.02 * sum(counts.values()) + 2, name  # rounding takes a few over an edge
 
 
 def test_in_a_run_that_collapses_the_spread_of_contexts_shrinks(tmp_path: Path) -> None:
