@@ -7,6 +7,7 @@ import { significant } from "../web/words.js";
 const PER_OCTAVE = 4; // bins for each power of two: backend/domain/histograms.py
 const MOST_ROWS = 80; // bins on one side of 0: a millionth of the largest value is the least that has a row
 const FAINT = 1e-5; // share of a step's numbers that is drawn faintest
+const SMALL = 0.02; // share of the range from 5 to 95 % that is nearly nothing
 const RARE = 0.001; // so large a share of all numbers may lie in the row of 0
 const MARGIN = { left: 50, right: 12, top: 8, bottom: 22 };
 const APART = 13; // pixels between two labels of an axis
@@ -214,7 +215,13 @@ class HeatMap {
       pen.stroke();
     };
     const [strong, faint] = [colour("series-6"), colour("ink-soft")];
-    const quantile = (number) => (at) => quantiles[at] && this.rows.placeOf(quantiles[at][number]);
+    // What is small against the spread is drawn at 0: a logarithmic axis would make leaps of chance differences.
+    const quantile = (number) => (at) => {
+      const found = quantiles[at];
+      if (!found) return null;
+      const isNear = Math.abs(found[number]) < SMALL * (found.at(-1) - found[0]);
+      return this.rows.placeOf(isNear ? 0 : found[number]);
+    };
     line((at) => low[at] !== null && this.rows.floorOf(low[at]), [1, 3], faint, 1);
     line((at) => high[at] !== null && this.rows.floorOf(high[at]) + 1, [1, 3], faint, 1);
     line(quantile(0), [4, 3], strong, 1);
