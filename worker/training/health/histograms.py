@@ -29,7 +29,7 @@ MOST = 1 << 20  # numbers of TRM's table that are counted: evenly spread rows of
 
 
 def counted(tensors: Iterable[Tensor], device: torch.device) -> Tensor:
-    """How many of the numbers have which leading bits of their float32, (2048,) int64. Nothing waits."""
+    """How many numbers have which leading bits as float32, (2048,) int64; without a wait for the device."""
     counts = torch.zeros(CODES, dtype=torch.int64, device=device)
     for tensor in tensors:
         codes = (tensor.reshape(-1).float().view(torch.int32) >> _SHIFT) & (CODES - 1)
