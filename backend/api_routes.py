@@ -34,6 +34,7 @@ from backend.run_page import checkpoints_api as checkpoints
 from backend.run_page import events_api as events
 from backend.run_page import external_api as external
 from backend.run_page import figures_api as run_figures
+from backend.run_page import histograms_api as histograms
 from backend.run_page import logs_api as logs
 from backend.run_page import provenance_api as provenance
 from backend.run_page import series_api as series
@@ -53,6 +54,7 @@ V1 = (
     explore,
     series,
     run_figures,
+    histograms,
     external,
     predictions,
     evaluations,

@@ -6,6 +6,7 @@ from backend.alerts.tables import Message, Subscription
 from backend.audit.tables import AuditEntry
 from backend.dashboards.tables import Dashboard, DashboardShare
 from backend.data.tables import Task, TaskSet
+from backend.histograms.tables import HistogramColumn
 from backend.keeping.tables import CheckpointAlias, DashboardRun
 from backend.metrics.tables import RunCursor, Segment, Series, Tile
 from backend.parameter_search.tables import SearchRow, TrialRow, TrialRun
@@ -38,6 +39,7 @@ __all__ = [
     "EvaluationBatch",
     "EvaluationJob",
     "EvaluationShare",
+    "HistogramColumn",
     "LogLine",
     "LoginToken",
     "Message",

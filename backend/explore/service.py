@@ -111,7 +111,7 @@ def explore(session: Session, runs: Runs, wanted: Collection[str]) -> Explored:
         found, undefined[text] = _evaluated(tree, values, shown)
         for point, value in zip(points, found, strict=True):
             point.values[text] = value
-    notes = [*search.without_values(session, "", [*names, *operands]), *_protocols(every, shown)]
+    notes = [*search.notes_on(session, "", [*names, *operands]), *_protocols(every, shown)]
     return Explored(points, len(lines), {text: n for text, n in undefined.items() if n}, notes)
 
 

@@ -14,7 +14,9 @@ from backend.audit.actions import Action
 from backend.db import clock
 from backend.domain.experiment import BarHypothesis
 from backend.domain.experiment.identity import key_of_json
+from backend.domain.histograms import Counted
 from backend.domain.records import LOST, Alarm, LogLine
+from backend.histograms import service as histograms
 from backend.hypothesis import service as hypotheses
 from backend.kit.errors import Conflict
 from backend.kit.problems import invalid
@@ -149,6 +151,13 @@ def add_log_lines(session: Session, run_id: str, lines: Sequence[LogLine]) -> in
     added = logs.append_once(session, run_id, lines)  # first: it takes the run's cursor, as points do
     hear(session, run_id)
     return added
+
+
+def add_histograms(session: Session, run_id: str, counted: Sequence[Counted]) -> None:
+    """Add histograms; one of the same name and step is replaced. Errors as `histograms.service.append`."""
+    check_logs_here(session, run_id)
+    histograms.append(session, run_id, counted)
+    hear(session, run_id, step=max((each.step for each in counted), default=0))
 
 
 def raise_alarm(session: Session, run_id: str, alarm: Alarm) -> bool:

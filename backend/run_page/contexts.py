@@ -22,6 +22,17 @@ from backend.web.contexts import Context
 from backend.web.drawn import Drawn
 from backend.workers.service import WorkerState
 
+
+@dataclass(frozen=True)
+class HistogramFigure:
+    """A heat map of the page, which the browser draws."""
+
+    name: str
+    title: str
+    about: str
+    last_step: int
+
+
 TABS = {
     "curves": "Curves",
     "encoder": "Encoder health",
@@ -48,6 +59,7 @@ class RunPage(Context):
     learning: Learning
     health: Health
     courses: Mapping[str, str]  # metric of the evidence -> its sparkline
+    histograms: Sequence[HistogramFigure]
     panels: Sequence[Panel]
     refused: Mapping[str, str]  # expression -> why it has no chart
     metrics: Sequence[str]

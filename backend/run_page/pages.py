@@ -21,16 +21,18 @@ from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.model import EtrmModel
 from backend.domain.health import Health
+from backend.domain.histograms import about, title_of
 from backend.domain.metrics import metric
 from backend.evaluation_page.failure_modes import MODES, mode_courses
 from backend.groups import service as groups
+from backend.histograms import service as histograms
 from backend.keeping import service as keeping
 from backend.kit.errors import NotFound
 from backend.launch import forms
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.metrics.service import Curve
-from backend.run_page.contexts import RunPage
+from backend.run_page.contexts import HistogramFigure, RunPage
 from backend.run_page.own_metrics import own_metrics
 from backend.run_page.reproduce import Start, recipe, starts_of
 from backend.run_view.health import of_run as health_of
@@ -68,11 +70,17 @@ def run_page(
         names = series.names(session, run_id)
         of_expressions, refused = panels.of_texts(expr or (), names, f"Run {run_id} has no metric")
         arranged = [*of_expressions, *panels.arranged(names)]
+        distributions = [
+            HistogramFigure(name, title_of(name), about(name), last)
+            for name, last in histograms.last_steps(session, run_id).items()
+        ]
+        contents = _contents(run, health, starts, kept, distributions)
         context = RunPage(
             run=run,
             learning=learning_of(run),
             health=health,
             courses={each.metric: sparkline(session, run, each.metric) for each in health.evidence},
+            histograms=distributions,
             panels=arranged,
             refused=refused,
             metrics=names,
@@ -100,7 +108,7 @@ def run_page(
             version=version,
             is_external=run.origin == "external",
             own_metrics=own_metrics(run) if run.origin == "external" else (),
-            empty_tabs=_empty_tabs(run, health, starts, kept) if run.origin == "external" else frozenset(),
+            empty_tabs=frozenset(tab for tab, content in contents.items() if not content),
         )
     return render(context)
 
@@ -146,13 +154,19 @@ def _clock(session: Session, run: RunView) -> Clock:
     return clock_of(run, {each.name: each.tasks for each in datasets.available(session)})
 
 
-def _empty_tabs(
-    run: RunView, health: Health, starts: Sequence[Start], kept: Sequence[keeping.Kept]
-) -> frozenset[str]:
-    """The sections that have nothing to show of an external run, and may never have."""
+def _contents(
+    run: RunView,
+    health: Health,
+    starts: Sequence[Start],
+    kept: Sequence[keeping.Kept],
+    distributions: Sequence[HistogramFigure],
+) -> Mapping[str, object]:
+    """What the sections of an external run show that may never have anything to show; empty of others."""
+    if run.origin != "external":
+        return {}
     is_of_machine = any(metric(name).section in ("Machine", "System") for name in run.metrics)
-    contents = {
-        "encoder": health.evidence or run.alarms,
+    return {
+        "encoder": health.evidence or run.alarms or distributions,
         "predictions": run.results,
         "evaluations": run.results,
         "config": run.config,
@@ -160,7 +174,6 @@ def _empty_tabs(
         "checkpoints": kept,
         "machine": run.heartbeat or is_of_machine,
     }
-    return frozenset(tab for tab, content in contents.items() if not content)
 
 
 def _parent(session: Session, run: RunView) -> RunView | None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from etrm_lab import start
+from etrm_lab.histogram import Histogram
 from etrm_lab.media import Image, Table
 from etrm_lab.session import Run
 from etrm_lab.start import Settings
@@ -27,6 +28,7 @@ __all__ = [
     "Api",
     "Config",
     "Grid",
+    "Histogram",
     "Image",
     "Run",
     "Settings",

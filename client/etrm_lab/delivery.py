@@ -1,7 +1,7 @@
 """From a journal to the lab: reads what was not acknowledged yet, sends it, and notes what was.
 
-A record may be sent twice and is stored once: points by name and step, lines of the log by time and text,
-alarms by name, predictions by test input, the run by its id.
+A record may be sent twice and is stored once: points and histograms by name and step, lines of the log by
+time and text, alarms by name, predictions by test input, the run by its id.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from etrm_lab.values import sayable
 
 CHUNK = 1 << 18  # bytes of a journal that are read at once
 MAX_CELLS = 50_000  # steps x metrics of one request
-MAX_LINES, MAX_PREDICTIONS = 2000, 100  # of one request
+MAX_LINES, MAX_PREDICTIONS, MAX_HISTOGRAMS = 2000, 100, 100  # of one request
 OF_MODEL = ("set", "step", "weights", "views", "act_steps")  # what predictions of one evaluation share
 
 
@@ -100,6 +100,8 @@ class Delivery:
             self._each([found], lambda one: self._ask("PUT", "provenance", _bare(one[0])))
         for part in parts_of_points(by_kind.get("points", [])):
             self._each(part, lambda some: self._ask("POST", "metrics", metrics_body(some)))
+        for part in cut(by_kind.get("histogram", []), MAX_HISTOGRAMS):
+            self._each(part, lambda some: self._ask("POST", "histograms", histograms_body(some)))
         for part in cut(by_kind.get("text", []), MAX_LINES):
             self._each(part, lambda some: self._ask("POST", "log", {"lines": [_bare(one) for one in some]}))
         for group in grouped_predictions(by_kind.get("prediction", [])):
@@ -155,6 +157,11 @@ def metrics_body(records: Sequence[Record]) -> Record:
         "wall_time": [record["wall_time"] for record in records],
         "values": {name: [sayable(record["values"].get(name)) for record in records] for name in names},
     }
+
+
+def histograms_body(records: Sequence[Record]) -> Record:
+    """The request that writes histograms."""
+    return {"histograms": [_bare(record) for record in records]}
 
 
 def predictions_body(records: Sequence[Record]) -> Record:

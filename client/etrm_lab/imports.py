@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from etrm_lab.connection import Away, Lab
 from etrm_lab.delivery import Delivery, Over
+from etrm_lab.histogram import Histogram
 from etrm_lab.journal import Busy, Journal, encode
 from etrm_lab.logins import chosen
 from etrm_lab.output import tell, tell_once
@@ -58,6 +59,18 @@ class Line(NamedTuple):
     wall_time: float
 
 
+class Distribution(NamedTuple):
+    """A histogram at one step."""
+
+    name: str
+    step: int
+    wall_time: float
+    histogram: Histogram
+
+
+Imported = Point | Line | Distribution
+
+
 @dataclass(frozen=True)
 class SourceRun:
     """A run as another tracker has it.
@@ -68,7 +81,7 @@ class SourceRun:
 
     identity: str
     name: str
-    records: Callable[[], Iterable[Point | Line]]
+    records: Callable[[], Iterable[Imported]]
     project: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     status: str = "finished"
@@ -81,6 +94,7 @@ class _Written(NamedTuple):
     part: Path
     points: int
     lines: int
+    histograms: int
 
 
 def add_command(commands: Any) -> None:
@@ -146,7 +160,7 @@ def _write_all(asked: argparse.Namespace) -> list[_Written]:
                 raise BadSource(f"{asked.path} holds the run {run.name} twice. Import one of the copies.")
             ids.add(run_id)
             one = _write(run, run_id, asked)
-            if one.points or one.lines or run.config:
+            if one.points or one.lines or one.histograms or run.config:
                 written.append(one)
             else:
                 one.part.unlink()
@@ -168,7 +182,7 @@ def _write(run: SourceRun, run_id: str, asked: argparse.Namespace) -> _Written:
         raise BadSource(f"{asked.path}: {run.name}: {error}") from None
     opening = {"id": run_id, "name": name, "project": project, "config": config}
     part = asked.dir / f"{run_id}.part"
-    points = lines = 0
+    points = lines = histograms = 0
     try:
         with part.open("w", encoding="utf-8", errors="replace") as out:
             out.write(_line({"kind": "start", "run": {**opening, "heartbeat_seconds": PROMISE_SECONDS}}))
@@ -177,19 +191,20 @@ def _write(run: SourceRun, run_id: str, asked: argparse.Namespace) -> _Written:
             for record in _records(run.records()):
                 points += len(record.get("values", ()))
                 lines += record["kind"] == "text"
+                histograms += record["kind"] == "histogram"
                 out.write(_line(record))
             out.write(_line({"kind": "finish", "status": run.status, "cause": text_of(run.cause, 2000)}))
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    return _Written(run_id, name, part, points, lines)
+    return _Written(run_id, name, part, points, lines, histograms)
 
 
 def _line(record: Mapping[str, Any]) -> str:
     return encode(record) + "\n"
 
 
-def _records(source: Iterable[Point | Line]) -> Iterator[dict[str, Any]]:
+def _records(source: Iterable[Imported]) -> Iterator[dict[str, Any]]:
     """Records of a journal: points that follow each other at one step are one."""
     names: dict[str, str] = {}
     row: dict[str, Any] = {}
@@ -202,6 +217,11 @@ def _records(source: Iterable[Point | Line]) -> Iterator[dict[str, Any]]:
                 f"{one.name} is left out at step {one.step}: steps are whole numbers from 0 on.", "step"
             )
             continue
+        if isinstance(one, Distribution):
+            name = names.get(one.name) or names.setdefault(one.name, metric_name(one.name))
+            start = {"kind": "histogram", "name": name, "step": one.step, "wall_time": _time(one)}
+            yield {**start, **one.histogram.record()}
+            continue
         if row and (row["step"] != one.step or len(row["values"]) >= MAX_NAMES):
             yield row
             row = {}
@@ -213,7 +233,7 @@ def _records(source: Iterable[Point | Line]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _time(one: Point | Line) -> float:
+def _time(one: Imported) -> float:
     return min(max(one.wall_time, 0.0), MAX_WALL_TIME) if math.isfinite(one.wall_time) else 0.0
 
 
@@ -239,8 +259,12 @@ def _deliver(one: _Written, folder: Path, lab: Lab | None) -> str:
 
 
 def _told(one: _Written) -> str:
-    points = f"{one.points:,} point{'s' * (one.points != 1)}"
-    return f"{points}, {one.lines:,} line{'s' * (one.lines != 1)} of text" if one.lines else points
+    parts = [f"{one.points:,} point{'s' * (one.points != 1)}"]
+    if one.histograms:
+        parts.append(f"{one.histograms:,} histogram{'s' * (one.histograms != 1)}")
+    if one.lines:
+        parts.append(f"{one.lines:,} line{'s' * (one.lines != 1)} of text")
+    return ", ".join(parts)
 
 
 def _remove(written: Iterable[_Written]) -> None:

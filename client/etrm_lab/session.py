@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from etrm_lab.histogram import Histogram
 from etrm_lab.journal import Journal
 from etrm_lab.media import Image, Table
 from etrm_lab.output import tell, tell_once
@@ -71,7 +72,7 @@ class Run:
     def _begin(self, url: str, token: str) -> None:
         if self._journal is None:
             return
-        points = (each for each, _ in self._journal.records() if each.get("kind") == "points")
+        points = (each for each, _ in self._journal.records() if each.get("kind") in ("points", "histogram"))
         self.step = max((each["step"] for each in points), default=-1)
         run = {
             "id": self.id,
@@ -102,7 +103,7 @@ class Run:
 
         Names of nested mappings are joined by `/`. NaN and infinity are kept. A point of the same name and
         step replaces the one before. With `commit=False` the next call logs at the same step. Of what is no
-        number, text, tables and grids go to the run's log.
+        number, histograms are kept as such, and text, tables and grids go to the run's log.
         TypeError where `values` is no mapping.
         """
         journal = self._journal
@@ -150,6 +151,29 @@ class Run:
         # No two lines have the same time: a line of the same time and text is the same line, sent again.
         self._text_time = max(time.time(), self._text_time + 1e-6)
         self._append({"kind": "text", "text": text_of(text), "level": level, "wall_time": self._text_time})
+
+    def log_histogram(self, name: str, values: Any, step: int | None = None) -> None:
+        """Log how `values` are distributed, at the newest step where none is given: an array, a tensor,
+        numbers in lists, or a `Histogram`. One of the same name and step replaces the one before.
+
+        Values are counted here and now; of a tensor on a GPU that waits for it.
+        """
+        if not self.is_logging:
+            return
+        try:
+            histogram = values if isinstance(values, Histogram) else Histogram(values)
+        except Exception as error:  # noqa: BLE001 — a training must not end for values of any kind
+            tell_once(f"log_histogram({name!r}): {error}")
+            return
+        self._append(
+            {
+                "kind": "histogram",
+                "name": self._names.get(name) or self._name(name),
+                "step": max(self.step, 0) if step is None else self._checked_step(step),
+                "wall_time": time.time(),
+                **histogram.record(),
+            }
+        )
 
     def log_grid(self, name: str, grid: Any, step: int | None = None) -> None:
         """Write an ARC grid to the run's log, a digit per cell: as lists, array, tensor or digits."""
@@ -347,7 +371,9 @@ class Run:
     def _log_other(self, name: str, value: Any, step: int) -> None:
         if value is None:
             return
-        if isinstance(value, Table):
+        if isinstance(value, Histogram):
+            self.log_histogram(name, value, step)
+        elif isinstance(value, Table):
             self.log_text(f"{name} at step {step:,}:\n{value.text()}")
         elif isinstance(value, str):
             self.log_text(f"{name} at step {step:,}: {value}")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etrm_lab.imports import BadSource, Line, Point, SourceRun, missing_extra
+from etrm_lab.histogram import Histogram
+from etrm_lab.imports import BadSource, Distribution, Imported, Line, Point, SourceRun, missing_extra
 from etrm_lab.output import tell_once
 
 MARK = "tfevents"
@@ -85,8 +86,8 @@ def _overview(files: list[Path]) -> _Overview:
     return overview
 
 
-def _records(files: list[Path], overview: _Overview) -> Iterator[Point | Line]:
-    """Points and text of all files in the order of their names, which is that of time.
+def _records(files: list[Path], overview: _Overview) -> Iterator[Imported]:
+    """Points, histograms and text of all files in the order of their names, which is that of time.
 
     Where a writer restarted at a step, whatever was written before at that step or later is left out, as
     TensorBoard itself does.
@@ -105,10 +106,28 @@ def _records(files: list[Path], overview: _Overview) -> Iterator[Point | Line]:
                 text = "\n".join(part.decode(errors="replace") for part in value.tensor.string_val)
                 tag = value.tag.removesuffix("/text_summary")
                 yield Line(f"{tag} at step {event.step:,}: {text}", event.wall_time)
+            elif value.HasField("histo") or (value.HasField("tensor") and plugin == "histograms"):
+                yield Distribution(value.tag, event.step, event.wall_time, _histogram(value))
             elif value.HasField("tensor") and plugin in ("scalars", ""):
                 yield from _scalar(value, event)
             elif plugin != "hparams":
-                tell_once(f"{value.tag} is left out: only scalars, text and hparams are imported.")
+                tell_once(f"{value.tag} is left out: it is no scalar, histogram, text or hparams.")
+
+
+def _histogram(value: Any) -> Histogram:
+    """Every number counts as if it were in the middle of its bucket, which is how exact the file is."""
+    from tensorboard.util.tensor_util import make_ndarray
+
+    if value.HasField("tensor"):  # a row for each bucket: its ends and its count
+        rows = make_ndarray(value.tensor).reshape(-1, 3).tolist()
+        return Histogram.weighted([(low + high) / 2 for low, high, _ in rows], [row[2] for row in rows])
+    histo = value.histo
+    middles, below = [], histo.min
+    for limit in histo.bucket_limit:
+        low, high = max(below, histo.min), min(limit, histo.max)
+        middles.append((low + high) / 2)
+        below = limit
+    return Histogram.weighted(middles, list(histo.bucket))
 
 
 def _scalar(value: Any, event: Any) -> Iterator[Point]:

@@ -24,7 +24,7 @@ def section(title: str) -> str:
 
 def test_a_script_logs_a_run_with_the_calls_of_the_guide(client: httpx.Client) -> None:
     calls = re.findall(r"^\| `(POST|PUT) (\S+)` \| `(\{.*?\})`", section("Without the client"), re.MULTILINE)
-    assert len(calls) == 7
+    assert len(calls) == 8
     run = ""
     for method, path, body in calls:
         answer = client.request(method, path.replace("{id}", run), json=json.loads(body))

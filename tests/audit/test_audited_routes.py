@@ -45,6 +45,7 @@ NOT_RECORDED = {
     "POST /api/v1/subscriptions/{subscription_id}/test",
     "POST /api/v1/runs/{run_id}/heartbeat",
     "POST /api/v1/runs/{run_id}/metrics",
+    "POST /api/v1/runs/{run_id}/histograms",
     "PUT /api/v1/runs/{run_id}/provenance",
     "POST /api/v1/runs/{run_id}/log",
     "POST /api/v1/runs/{run_id}/predictions",

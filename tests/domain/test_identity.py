@@ -116,6 +116,14 @@ def test_another_value_of_any_field_is_another_configuration() -> None:
     assert len(keys) == 1 + len(changed)
 
 
+def test_how_often_histograms_are_recorded_tells_nothing() -> None:
+    raw = stored("quick")
+    for health in (raw["health"], {**raw["health"], "probe_every": 3}):
+        recorded = ({**health, "histogram_every": every} for every in (None, 7, 100))
+        keys = {key_of_training({**raw, "health": each}) for each in recorded}
+        assert keys == {key_of_training({**raw, "health": health})}
+
+
 def test_kinds_are_told_apart_even_where_all_else_is_the_default() -> None:
     kinds = models_of(ExperimentConfig.model_fields["model"].annotation)["etrm"].model_fields["encoder"]
     encoders = [{"model": {"encoder": {"kind": kind}}} for kind in models_of(kinds.annotation)]

@@ -15,7 +15,8 @@ def learning_config(config: ExperimentConfig, adaptation: LearningAdaptation) ->
     """The run's config with the length, batch, learning rate and forms of the adaptation.
 
     Losses, halting, clipping, decay and latent steps stay those of the run. A constant learning rate takes
-    the place of its schedule; a contrast between tasks, probes and freezing have no meaning for one task.
+    the place of its schedule; a contrast between tasks, probes, histograms and freezing have no meaning for
+    one task.
     """
     changes = {
         "data": {"augmentations": adaptation.augmentations, "query": "any"},
@@ -35,7 +36,7 @@ def learning_config(config: ExperimentConfig, adaptation: LearningAdaptation) ->
             "processes": 1,
             "compile": False,
         },
-        "health": {"probe_every": None},
+        "health": {"probe_every": None, "histogram_every": None},
     }
     if isinstance(config.model, TrmModel) and isinstance(adaptation, EmbeddingAdaptation):
         changes["model"] = {"embedding_learning_rate": adaptation.learning_rate}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from backend.domain.histograms import Histogram
 from backend.domain.records import (
     Alarm,
     Checkpoint,
@@ -31,6 +32,8 @@ class Recorder(Protocol):
         ...
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None: ...
+
+    def histograms(self, step: int, groups: Mapping[str, Histogram]) -> None: ...
 
     def progress(self, progress: Progress) -> None: ...
 
@@ -67,6 +70,9 @@ class NullRecorder:
         return record
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        pass
+
+    def histograms(self, step: int, groups: Mapping[str, Histogram]) -> None:
         pass
 
     def progress(self, progress: Progress) -> None:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from backend.domain.experiment import search_words
+from backend.domain.histograms import Histogram
 from backend.domain.hypothesis.judge import Recorded
 from backend.domain.records import (
     WITHOUT_EMBEDDING,
@@ -64,6 +65,9 @@ class ConsoleRecorder:
         if self._points is not None:
             with self._points.open("a") as file:
                 file.write(json.dumps({"step": step, **values}) + "\n")
+
+    def histograms(self, step: int, groups: Mapping[str, Histogram]) -> None:
+        pass  # they are for the run's page
 
     def progress(self, progress: RunProgress) -> None:
         if progress.phase not in self._phases:

@@ -14,6 +14,7 @@ from typing import cast
 from sqlalchemy import Engine
 
 from backend.artifacts.service import ObjectStore
+from backend.domain.histograms import Counted, Histogram
 from backend.domain.log_levels import Level
 from backend.domain.records import (
     Alarm,
@@ -71,6 +72,9 @@ class DbRecorder:
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         self._queue.put(Point(step, time.time(), dict(values)))
+
+    def histograms(self, step: int, groups: Mapping[str, Histogram]) -> None:
+        self._queue.put(Counted(step, time.time(), dict(groups)))
 
     def progress(self, progress: Progress) -> None:
         if progress.phase == "training":

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from backend.domain.arc.votes import pack_trace, unpack_trace
+from backend.domain.histograms import Counted
 from backend.domain.records import (
     Alarm,
     Checkpoint,
@@ -57,6 +58,7 @@ class Released:
 
 Entry = (
     Point
+    | Counted
     | LogLine
     | Progress
     | TrainedOn
@@ -70,6 +72,7 @@ Entry = (
 )
 
 _KINDS: dict[str, type[Any]] = {
+    "histograms": Counted,
     "log": LogLine,
     "alarm": Alarm,
     "ruling": Ruling,

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from backend.alerts import service as alarms
 from backend.db.session import reading_scope, session_scope
+from backend.domain.histograms import Counted
 from backend.domain.metrics.system import is_of_system
 from backend.domain.records import (
     Alarm,
@@ -30,6 +31,7 @@ from backend.domain.records import (
 )
 from backend.domain.trained_on import TrainedOn
 from backend.evaluation import outcomes as predictions
+from backend.histograms import service as histograms
 from backend.hypothesis import service as hypotheses
 from backend.keeping import service as keeping
 from backend.metrics import service as series
@@ -46,6 +48,7 @@ class _Batch:
     """What one transaction writes, sorted by kind."""
 
     points: list[Point] = field(default_factory=list)
+    counted: list[Counted] = field(default_factory=list)
     lines: list[LogLine] = field(default_factory=list)
     progress: Progress | None = None
     others: list[Any] = field(default_factory=list)
@@ -115,6 +118,7 @@ class Store:
     def _put(self, session: Session, batch: _Batch) -> list[str]:
         if batch.points:
             series.append(session, self._run_id, frame_of(batch.points))
+        histograms.append(session, self._run_id, batch.counted)
         logs.append(session, self._run_id, batch.lines)
         for entry in batch.others:
             self._put_one(session, entry)
@@ -175,6 +179,8 @@ def _sorted_by_kind(entries: Sequence[Entry]) -> _Batch:
         match entry:
             case Point():
                 batch.points.append(entry)
+            case Counted():
+                batch.counted.append(entry)
             case LogLine():
                 batch.lines.append(entry)
             case Progress():

@@ -30,6 +30,7 @@ from worker.training.checkpoints.checkpoint import Snapshot
 from worker.training.checkpoints.tensor_tree import map_trees, to_device
 from worker.training.ema import Ema
 from worker.training.health import diagnostics
+from worker.training.health.histograms import Histograms
 from worker.training.health.probes import Probes
 from worker.training.objective.contrastive_term import ContrastiveTerm
 from worker.training.objective.losses import LossTerms, act_loss, with_penalties
@@ -85,6 +86,7 @@ class Learner:
         self.objectives = Objectives(config, self.reasoner, self.sums)
         self.contrast = ContrastiveTerm(config, data, self.reasoner, device, ranks, self.sums)
         self.probes = Probes(config, data, self.reasoner, device, self.sums)
+        self.histograms = Histograms(config.health.histogram_every, self.reasoner, ranks)
         self._encoder = list(self.reasoner.encoder_parameters())
         self._core = list(self.reasoner.core_parameters())
         self._coverage = diagnostics.GradientCoverage(
@@ -118,6 +120,7 @@ class Learner:
         self.optimisers.step()
         self.ema.update()
         self.step += 1
+        self.histograms.after(self.step, [output.context for output in outputs])
         self.probes.after(self.step)
         self._seconds += time.perf_counter() - started
         self._steps_timed += 1
@@ -145,12 +148,14 @@ class Learner:
         return output
 
     def read(self) -> dict[str, float]:
-        """Everything recorded of the steps since the last reading, by metric name.
+        """Everything recorded of the steps since the last reading, by metric name; `histograms.take()` has
+        those of these steps from then on.
 
         Accuracies and ACT steps are means over the samples that halted in a step, as published; the rest
         are means over steps. `accuracy/token` is the share of labelled tokens right, a mean over samples.
         """
-        values = self.sums.read(self._coverage.read(), self.ranks.sum)
+        values, counts = self.sums.read(self._coverage.read(), self.histograms.waiting, self.ranks.sum)
+        self.histograms.read(counts)
         self._coverage.restart()
         values["learning_rate"] = self._learning_rate
         values |= self.objectives.weights(self.step)
@@ -170,6 +175,7 @@ class Learner:
             "positions": {side: stream.position for side, stream in self.streams.items()},
             "carries": {side: self._whole(parts) for side, parts in self.carries.items()},
             "sums": self.sums.state_dict(self.ranks.sum),
+            "histograms": self.histograms.state_dict(),
             "touched": self._coverage.touched,
             "learning_rate": self._learning_rate,
             "extra": extra,
@@ -190,6 +196,7 @@ class Learner:
             self.slots[side].restore(self.parts, self.carries[side])
         if self.ranks.is_first:
             self.sums.load_state_dict(state["sums"])
+        self.histograms.load_state_dict(state.get("histograms", {}))
         self._coverage.touched = state["touched"]
         self._learning_rate = state["learning_rate"]
         return state["extra"]

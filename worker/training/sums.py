@@ -33,8 +33,11 @@ class Sums:
         weight = chosen.double().sum().expand(len(rows))
         self._put(values, torch.stack((torch.where(chosen, rows, 0.0).sum(1), weight), dim=1))
 
-    def read(self, extra: Mapping[str, Tensor], add_up: AddUp = _alone) -> dict[str, float]:
-        """The means, and `extra` scalars beside them; begins a new interval. Waits for the device once.
+    def read(
+        self, extra: Mapping[str, Tensor], counts: Sequence[Tensor] = (), add_up: AddUp = _alone
+    ) -> tuple[dict[str, float], list[list[float]]]:
+        """The means with `extra` scalars beside them, and the `counts` (n,) of this process; begins a new
+        interval. Waits for the device once.
 
         `add_up` makes sums over all processes of tensors, in place.
         """
@@ -43,11 +46,17 @@ class Sums:
             *self._sums.values(),
             *(torch.stack((v.double(), torch.ones_like(v).double())) for v in extra.values()),
         ]
-        stacked = torch.stack(pairs)
-        add_up([stacked])
-        rows = stacked.tolist()
+        flat = torch.cat(pairs)
+        add_up([flat])
+        numbers: list[float] = torch.cat([flat, *(each.double() for each in counts)]).tolist()
         self._sums = {}
-        return {name: total / weight for name, (total, weight) in zip(names, rows, strict=True) if weight}
+        at = 2 * len(names)
+        sums = zip(names, numbers[:at:2], numbers[1:at:2], strict=True)
+        parts = []
+        for each in counts:
+            parts.append(numbers[at : at + len(each)])
+            at += len(each)
+        return {name: total / weight for name, total, weight in sums if weight}, parts
 
     def are_finite(self) -> bool:
         """Whether nothing summed so far is infinite or NaN. Waits for the device."""

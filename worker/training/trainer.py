@@ -209,6 +209,8 @@ class _Run:
         if self.ranks.is_first and self.learner.step <= self.config.training.log_every:  # once a run
             values |= _facts_of(self.data)
         self.recorder.metrics(self.learner.step, values)
+        for step, groups in self.learner.histograms.take().items():
+            self.recorder.histograms(step, groups)
         self.measured |= {name: values[name] for name in values.keys() & self.measured_by}
         for name in ("loss", "gradient_norm/all"):
             if not math.isfinite(values[name]):

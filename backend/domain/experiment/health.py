@@ -35,6 +35,15 @@ class HealthConfig(Config):
         le=64,
         advanced=True,
     )
+    histogram_every: int | None = field(
+        100,
+        "Histograms every",
+        "Steps between histograms of weights, gradients and contexts; the first step has one, too. They "
+        "change no number of the run. Empty means never.",
+        unit="steps",
+        ge=1,
+        advanced=True,
+    )
     least_coverage: float = field(
         0.5,
         "Min gradient coverage",

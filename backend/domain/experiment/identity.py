@@ -21,6 +21,7 @@ from backend.domain.experiment.hypothesis import BarHypothesis, NoHypothesis, No
 OF_ONE_RUN = ("name", "seed")  # what each repetition may have for itself
 NO_NUMBER = "placement"  # where it is trained
 SAID_OF_IT = "hypothesis"  # changes no number, except by its stop rule
+OF_RECORDING = ("health.histogram_every",)  # how much is looked at, and nothing that is computed
 _SECTIONS: Mapping[str, TypeAdapter[Any]] = {
     name: TypeAdapter[Any](cast(Any, declared.annotation))
     for name, declared in ExperimentConfig.model_fields.items()
@@ -30,7 +31,7 @@ DIGITS = 12  # hexadecimal: two of a million configurations share a key by chanc
 
 def is_shared(path: str) -> bool:
     """Whether the field at a dotted path, or the section, says which configuration it is."""
-    return path.partition(".")[0] not in (*OF_ONE_RUN, NO_NUMBER, SAID_OF_IT)
+    return path.partition(".")[0] not in (*OF_ONE_RUN, NO_NUMBER, SAID_OF_IT) and path not in OF_RECORDING
 
 
 def is_choice(path: str) -> bool:
@@ -70,7 +71,11 @@ def key_of_training(raw: Mapping[str, Any]) -> str:
 
 def configuration_key(config: ExperimentConfig) -> str:
     """Twelve hexadecimal digits, the same for configs that differ in name, seed and claim alone."""
-    shared = {name: value for name, value in deviations(config).items() if is_shared(name)}
+    changes = deviations(config)
+    for path in OF_RECORDING:
+        section, _, name = path.partition(".")
+        changes.get(section, {}).pop(name, None)
+    shared = {name: value for name, value in changes.items() if is_shared(name) and value != {}}
     if not isinstance(config.hypothesis, NoHypothesis) and not isinstance(config.hypothesis.stop, NoStop):
         shared["stop"] = deviations(config.hypothesis.stop)
         if isinstance(config.hypothesis, BarHypothesis) and isinstance(config.hypothesis.stop, ReachedStop):

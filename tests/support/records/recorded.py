@@ -24,6 +24,7 @@ from backend.domain.arc.votes import ActStep, OutcomeTrace, RankedVote, SearchPo
 from backend.domain.config.presets import PRESETS
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.histograms import CONTEXT_DEVIATION, CONTEXT_VALUES, Counted, of_counts
 from backend.domain.records import (
     Alarm,
     Checkpoint,
@@ -38,6 +39,7 @@ from backend.domain.records import (
 from backend.evaluation import jobs as evaluation_queue
 from backend.evaluation import outcomes as predictions
 from backend.evaluation import service as evaluations
+from backend.histograms import service as histograms
 from backend.lifecycle import service as runs
 from backend.metrics import service as series
 from backend.runs import checkpoint_files, checkpoints, events, logs
@@ -83,6 +85,8 @@ def record_run(
         if points:
             record_trained_on(session, run_id, config)
             series.append(session, run_id, curves_of(config, points, started, seed, nan_from))
+            if points > 1:
+                histograms.append(session, run_id, histograms_of(config, points, started, seed, nan_from))
             step = points * config.training.log_every
             checkpoints.add(
                 session, run_id, Checkpoint(step, f"{run_id}/{step:09d}.pt", "5e" * 32, 7_340_032)
@@ -154,6 +158,31 @@ def curves_of(
     every = config.training.log_every
     times = [started + i * 0.9 for i in range(points)]
     return MetricFrame([(i + 1) * every for i in range(points)], times, values)
+
+
+def histograms_of(
+    config: ExperimentConfig, points: int, started: float, seed: int, nan_from: int | None = None
+) -> list[Counted]:
+    """Bells that move and narrow, a few hundred numbers each; NaN among them from the point `nan_from` on."""
+    draw = random.Random(seed)
+    groups = ("encoder", "core_1", "heads") if config.model.kind == "etrm" else ("core_1", "heads")
+    names = [
+        CONTEXT_VALUES,
+        CONTEXT_DEVIATION,
+        *(f"{k}/{g}" for k in ("gradients", "weights") for g in groups),
+    ]
+    recorded = []
+    for at in range(0, points, max(1, points // 40)):
+        found = {}
+        for name in names:
+            middle = 505 - 30 * (at / points) - 40 * name.startswith("gradients")
+            sizes = [round(draw.gauss(middle, 9)) for _ in range(300)]
+            signs = (1,) if name == CONTEXT_DEVIATION else (-1, 1)
+            bins = [size * draw.choice(signs) for size in sizes]
+            nan = 5 if nan_from is not None and at >= nan_from else 0
+            found[name] = of_counts({place: bins.count(place) for place in set(bins)}, nan)
+        recorded.append(Counted((at + 1) * config.training.log_every, started + at * 0.9, found))
+    return recorded
 
 
 def record_evaluation(session: Any, run_id: str, config: ExperimentConfig, tasks: int, seed: int) -> None:

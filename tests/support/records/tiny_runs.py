@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.histograms import Histogram
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, Progress, Ruling, TestOutcome
 from worker.kit.recorder import NullRecorder
 from worker.training.stop import StopSignal
@@ -63,6 +64,7 @@ class Memory(NullRecorder):
 
     def __init__(self, on_outcome: Callable[[int], None] = lambda count: None) -> None:
         self.points: dict[int, dict[str, float]] = {}
+        self.counted: dict[int, dict[str, Histogram]] = {}
         self.outcomes: dict[tuple[int, str, int], TestOutcome] = {}
         self.summaries: dict[int, EvaluationSummary] = {}
         self.lines: list[str] = []
@@ -75,6 +77,9 @@ class Memory(NullRecorder):
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         self.points[step] = {name: value for name, value in values.items() if name not in WALL_CLOCK}
         self.wall_clock.append(set(values) & WALL_CLOCK)
+
+    def histograms(self, step: int, groups: Mapping[str, Histogram]) -> None:
+        self.counted[step] = dict(groups)
 
     def progress(self, progress: Progress) -> None:
         self.progresses.append(progress)

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.votes import OutcomeTrace, RankedVote
+from backend.domain.histograms import Counted, Histogram
 from backend.domain.records import (
     Alarm,
     Checkpoint,
@@ -62,6 +63,7 @@ ENTRIES: list[Entry] = [
     Started(KEY),
     Answered(KEY, OUTCOME),
     EvaluationSummary(KEY, {1: Score(0.5, 1), 2: Score(1, 1)}, {"nearly right": 1}, 2.5, {"x": [1]}),
+    Counted(7, 3.5, {"weights/encoder": Histogram((-9, 0, 480), (1, 2, 3), nan=1, infinite=2)}),
 ]
 
 

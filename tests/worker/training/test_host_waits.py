@@ -111,7 +111,8 @@ def learner_of(kind: str, **changes: Any) -> Learner:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("kind", ["trm", *ENCODERS])
 def test_no_step_waits_until_its_numbers_are_read(kind: str, precision: str) -> None:
-    learner = learner_of(kind, training={"precision": precision, "log_every": 1000})
+    every = {"histogram_every": 1}
+    learner = learner_of(kind, training={"precision": precision, "log_every": 1000}, health=every)
     learner.advance()  # the first step fills tables that later ones share
     with waits(learner) as seen:
         for _ in range(3):

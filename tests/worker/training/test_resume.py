@@ -22,8 +22,10 @@ STEPS = 40
 
 
 def config(model: str, steps: int = STEPS) -> ExperimentConfig:
-    """Evaluates halfway and at the end; a point every 7 steps, a checkpoint every 10, a probe every 9."""
-    return tiny(model, steps, evaluation={"every": max(2, steps // 2)}, health={"probe_every": 9})
+    """Evaluates halfway and at the end; a point every 7 steps, a checkpoint every 10, a probe every 9 and
+    histograms every 8, of which those of step 16 wait for the point of step 21 when the run is stopped."""
+    health = {"probe_every": 9, "histogram_every": 8}
+    return tiny(model, steps, evaluation={"every": max(2, steps // 2)}, health=health)
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,8 @@ def test_stopping_between_two_points_and_resuming_changes_no_number(model: str, 
     assert (whole.step, rest.step, rest.stopped) == (STEPS, STEPS, False)
     assert sorted(stopped.points) == [7, 14, 21, 28, 35, 40]
     assert stopped.points == never_stopped.points
+    assert sorted(stopped.counted) == [1, 8, 16, 24, 32, 40]
+    assert stopped.counted == never_stopped.counted
     assert sum("encoder/effective_rank" in values for values in stopped.points.values()) == 4
     assert stopped.outcomes == never_stopped.outcomes
     last = [checkpoint.load(checkpoint.find(tmp_path / part)) for part in ("whole", "parts")]

@@ -6,6 +6,7 @@ import { ask } from "../web/api.js";
 import { Board } from "../charts/board.js";
 import { copyText } from "../web/clipboard.js";
 import { Stream, refresh, throttled } from "../web/live.js";
+import { Histograms } from "./histograms.js";
 import { Log } from "./log.js";
 import { attempt, confirm, tell } from "../web/notices.js";
 import { Predictions } from "./predictions.js";
@@ -17,6 +18,7 @@ class RunPage {
     this.id = root.dataset.run;
     this.board = this.newBoard();
     this.predictions = new Predictions(document.getElementById("predictions"));
+    this.histograms = new Histograms(document.getElementById("histograms"), this.id);
     this.log = new Log(document.getElementById("log"), this.id);
     this.version = Number(root.dataset.version);
     this.known = root.dataset.state; // what the page shows, until something else is told
@@ -121,6 +123,7 @@ class RunPage {
     // A section of an external run is shown once it has something to show.
     const filled = fresh.querySelectorAll("[role=tab]:not([hidden]), [role=tabpanel]:not([hidden])");
     for (const { id } of filled) document.getElementById(id).hidden = false;
+    this.histograms.renew(fresh);
     if (this.predictions.opened) this.predictions.open();
   }
 

@@ -79,7 +79,7 @@ def test_sums_average_over_what_was_chosen_and_leave_out_what_never_was() -> Non
         sums.add({"loss": torch.tensor(loss)})
         sums.add_where(torch.tensor(halted), {"right": torch.tensor(right)})
         sums.add_where(torch.tensor([False, False]), {"never": torch.tensor([1.0, math.nan])})
-    assert sums.read({"extra": torch.tensor(0.5)}) == {
+    assert sums.read({"extra": torch.tensor(0.5)})[0] == {
         "loss": 2.0,
         "right": pytest.approx(2 / 3),
         "extra": 0.5,

@@ -1,0 +1,1 @@
+"""Histograms of a run over its steps."""

@@ -1,0 +1,130 @@
+"""Histograms: numbers counted in the bins that the lab has for everything, so that counts add up.
+
+Bin m from 1 to 1,019 holds positive numbers with the same exponent and the same two leading bits of the
+mantissa, as float32 has them; -m the same below zero, 0 what is nearer to zero. docs/decisions/histograms.md
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+LAST = 1019  # the bin that ends at 2^128
+SMALL = -125  # numbers of a lower exponent are below the smallest normal float32
+
+
+class Histogram:
+    """How often which numbers occur in `sequence`: an array, a tensor, or numbers in (nested) lists.
+
+    `np_histogram` is a pair (counts, edges) as numpy.histogram gives it, whose numbers count as if they were
+    all in the middle of their bin. TypeError and ValueError for anything else.
+    """
+
+    def __init__(self, sequence: Any = None, np_histogram: Any = None, num_bins: int = 64) -> None:
+        """`num_bins` is W&B's and means nothing here: all histograms have the same bins."""
+        self.bins: list[int] = []
+        self.counts: list[int] = []
+        self.nan = self.infinite = 0
+        if np_histogram is not None:
+            counts, edges = (_listed(each) for each in np_histogram)
+            if len(edges) != len(counts) + 1:
+                raise ValueError(f"np_histogram needs one edge more than counts, not {len(edges)}.")
+            middles = [(low + high) / 2 for low, high in pairwise(edges)]
+            self._count(middles, counts)
+        elif sequence is None:
+            raise TypeError("Histogram needs numbers: Histogram(values).")
+        else:
+            self._count_all(sequence)
+
+    @classmethod
+    def weighted(cls, numbers: Sequence[float], counts: Sequence[float]) -> Histogram:
+        """One of numbers of which each occurs so often, rounded to whole numbers."""
+        histogram = cls([])
+        histogram._count(numbers, counts)
+        return histogram
+
+    def record(self) -> dict[str, Any]:
+        """As the journal and the lab have it."""
+        return {"bins": self.bins, "counts": self.counts, "nan": self.nan, "infinite": self.infinite}
+
+    def _count_all(self, sequence: Any) -> None:
+        array = _as_array(sequence)
+        if array is None:
+            numbers = list(_flat(sequence))
+            self._count(numbers, [1] * len(numbers))
+        else:
+            self._count_array(array)
+
+    def _count(self, numbers: Sequence[float], weights: Sequence[float]) -> None:
+        counts: Counter[int] = Counter()
+        for number, weight in zip(numbers, map(round, weights), strict=True):
+            if weight <= 0:
+                continue
+            if math.isnan(number):
+                self.nan += weight
+            elif math.isinf(number):
+                self.infinite += weight
+            else:
+                counts[bin_of(number)] += weight
+        self.bins = sorted(counts)
+        self.counts = [counts[each] for each in self.bins]
+
+    def _count_array(self, array: Any) -> None:
+        """The same of a NumPy array, without a loop over its numbers."""
+        import numpy as np
+
+        flat = np.asarray(array, dtype=np.float64).reshape(-1)
+        finite = flat[np.isfinite(flat)]
+        self.nan = int(np.isnan(flat).sum())
+        self.infinite = len(flat) - len(finite) - self.nan
+        size = np.abs(finite)
+        mantissa, exponent = np.frexp(size)  # mantissa from 0.5 to 1: 4 bins of 0.125
+        is_small = (exponent < SMALL) | (size == 0)
+        small = np.ldexp(np.where(is_small, size, 0), 128).astype(np.int64)
+        normal = 4 * (exponent.astype(np.int64) + 126) + (8 * mantissa).astype(np.int64) - 4
+        found = np.where(is_small, small, np.minimum(normal, LAST))
+        bins, counts = np.unique(np.where(finite < 0, -found, found), return_counts=True)
+        self.bins, self.counts = bins.tolist(), counts.tolist()
+
+
+def bin_of(number: float) -> int:
+    """The bin of a finite number."""
+    mantissa, exponent = math.frexp(abs(number))
+    if exponent < SMALL or number == 0:
+        found = int(math.ldexp(abs(number), 128))
+    else:
+        found = min(4 * (exponent + 126) + int(8 * mantissa) - 4, LAST)
+    return -found if number < 0 else found
+
+
+def _as_array(values: Any) -> Any:
+    """A NumPy array of numbers: of an array, or of a tensor wherever it is; None for anything else."""
+    if hasattr(values, "detach"):  # a tensor of PyTorch, whose bfloat16 NumPy does not have
+        values = values.detach().float().cpu().numpy()
+    if not hasattr(values, "__array__"):
+        return None
+    import numpy as np
+
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a histogram is of numbers, not of {array.dtype}.")
+    return array
+
+
+def _flat(values: Any) -> Iterable[float]:
+    if isinstance(values, str | bytes):
+        raise TypeError("a histogram is of numbers, not of text.")
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if isinstance(values, Iterable):
+        for each in values:
+            yield from _flat(each)
+    else:
+        yield float(values)
+
+
+def _listed(values: Any) -> list[float]:
+    return [float(each) for each in (values.tolist() if hasattr(values, "tolist") else values)]
