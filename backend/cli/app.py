@@ -32,6 +32,7 @@ from backend.run_page import cli as run
 from backend.run_page import exports_cli as exports
 from backend.run_page import table_cli as runs
 from backend.subscriptions import cli as alerts
+from backend.terminal.program import EXIT_CODES, Program
 
 evaluation.app.command()(duel.duel)
 evaluation.app.command()(learning.learning)
@@ -46,10 +47,10 @@ run.app.command()(operations.unpack)
 runs.app.command(name="export")(exports.runs)
 
 app = typer.Typer(
+    cls=Program,
     epilog="Settings come from ETRM_HOME, ETRM_HOST, ETRM_PORT, ETRM_DATABASE_URL, ETRM_BROKER_URL and "
-    "ETRM_ARTIFACTS; unset means embedded, with everything in ./.etrm. Start with: etrm up",
+    f"ETRM_ARTIFACTS; unset means embedded, with everything in ./.etrm. Start with: etrm up\n\n{EXIT_CODES}",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -16,7 +16,8 @@ def up(
 ) -> None:
     """Start the whole lab; Ctrl-C stops it.
 
-    Broker, database, web server and one worker; what is missing is created.
+    Broker, database, web server and one worker; what is missing is created. With --json the address and the
+    login link are one line of JSON, printed once the lab answers.
     """
     from backend.embedded.up import up as start
     from backend.terminal.lab import here
@@ -30,13 +31,13 @@ def web(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = None,
     fd: Annotated[int | None, typer.Option(hidden=True, help="An open socket to serve on.")] = None,
 ) -> None:
-    """Run the web server alone."""
+    """Run the web server alone. With --json its address is one line of JSON, printed once it answers."""
     import socket
 
     import uvicorn
     from uvicorn.config import LOGGING_CONFIG
 
-    from backend.kit import memory, service_log
+    from backend.kit import memory, output, service_log
     from backend.terminal.lab import here
     from backend.terminal.port import address_of, bind, local_address
     from backend.terminal.private import close_to_others
@@ -50,8 +51,9 @@ def web(
     service_log.set_up(settings.log_format)
     close_to_others(settings)
     bound = bind(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
-    if fd is None:
-        service_log.say(f"Serving on {address_of(*local_address(bound))}", settings.log_format)
+    url = address_of(*local_address(bound))
+    if fd is None and not output.is_json():
+        service_log.say(f"Serving on {url}", settings.log_format)
     config = uvicorn.Config(
         "backend.app:create_app",
         factory=True,
@@ -63,7 +65,7 @@ def web(
         use_colors=False,  # what is printed is cleaned of them
         timeout_graceful_shutdown=3,  # event streams never end by themselves
     )
-    Server(config).run(sockets=[bound])
+    Server(config, lambda: output.announced({"url": url, "pid": os.getpid()})).run(sockets=[bound])
 
 
 def migrate() -> None:
@@ -71,8 +73,9 @@ def migrate() -> None:
 
     Brings it to the newest schema and fills in the built-in task sets.
     """
+    from backend.db import revisions
     from backend.embedded.database import prepare
-    from backend.kit import service_log
+    from backend.kit import output, service_log
     from backend.terminal.lab import here
     from backend.terminal.private import close_to_others
 
@@ -80,7 +83,8 @@ def migrate() -> None:
     service_log.set_up(settings.log_format)
     close_to_others(settings)
     prepare(settings.database_url).dispose()
-    service_log.say("The database is up to date.", settings.log_format)
+    if not output.answered({"revision": revisions.newest()}):
+        service_log.say("The database is up to date.", settings.log_format)
 
 
 def set_variable(name: str, value: object) -> None:

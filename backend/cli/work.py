@@ -9,13 +9,18 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from backend.kit import output
 from backend.kit.errors import NotFound
+from backend.terminal.completion import complete_presets
 from backend.terminal.options import Overrides, Project
 from backend.terminal.worker import become_worker
+
+if TYPE_CHECKING:
+    from backend.run_view.views import RunView
 
 
 def worker(context: typer.Context) -> None:
@@ -26,7 +31,11 @@ def worker(context: typer.Context) -> None:
 def train(
     config: Annotated[
         str,
-        typer.Argument(metavar="CONFIG.json|PRESET", help="Config file or preset. Omit with --resume."),
+        typer.Argument(
+            metavar="CONFIG.json|PRESET",
+            help="Config file or preset. Omit with --resume.",
+            autocompletion=complete_presets,
+        ),
     ] = "",
     overrides: Overrides = None,
     queue: Annotated[
@@ -56,7 +65,8 @@ def train(
         raise typer.BadParameter(
             "needs a CONFIG and cannot be combined with --out or --resume", param_hint="--queue"
         )
-    print(f"Queued run {_queue(config, overrides or [], project)}. Watch it: etrm runs")
+    run = _queue(config, overrides or [], project)
+    output.answer(run, f"Queued run {run.id}. Watch it: etrm runs")
 
 
 def checkpoint(context: typer.Context) -> None:
@@ -97,14 +107,15 @@ def _become_client(*arguments: str) -> NoReturn:
             "The client is not installed.", "Install it: pip install ./client, in a clone of ETRM Lab."
         )
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "etrm_lab", *arguments])
+    options = [output.OPTION] if output.is_json() else []
+    os.execv(sys.executable, [sys.executable, "-m", "etrm_lab", *options, *arguments])
 
 
-def _queue(source: str, assignments: list[str], project: str) -> str:
-    """Create the run and tell the workers; its id."""
+def _queue(source: str, assignments: list[str], project: str) -> RunView:
+    """Create the run and tell the workers."""
     from backend.domain.config.files import read_experiment
     from backend.run_page import api as runs
     from backend.terminal.calls import call
 
     config = read_experiment(source, assignments)
-    return call(runs.create_run, body=config.model_dump_json().encode(), project=project).id
+    return call(runs.create_run, body=config.model_dump_json().encode(), project=project)

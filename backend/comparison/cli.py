@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.terminal.options import AsJson, Out, score_text, write
+from backend.kit.output import answered
+from backend.terminal.completion import complete_runs
+from backend.terminal.options import Out, score_text, write
 
 if TYPE_CHECKING:
-    from backend.comparison.api import CompareView
     from backend.run_view.views import RunView
 
 
 def compare(
     run_ids: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN...", help="Run ids; the first is the baseline.")
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN...", help="Run ids; the first is the baseline.", autocompletion=complete_runs
+        ),
     ],
-    k: Annotated[int, typer.Option(min=1, max=100, help="The k of pass@k.")] = 1,
-    as_json: AsJson = False,
+    k: Annotated[int, typer.Option("-k", min=1, max=100, help="Compare pass@k.")] = 1,
     table: Annotated[
         str, typer.Option(metavar="TABLE", help="Write one table for a paper: results or significance.")
     ] = "",
@@ -46,8 +48,7 @@ def compare(
         return
     compared = call(api.compare_runs, runs=",".join(run_ids), k=k)
     found = compared.runs
-    if as_json:
-        print(json.dumps(_as_json(compared), indent=2))
+    if answered(compared):
         return
     show(
         ("run", "name", "variant", "seed", f"pass@{k}", "measured on"),
@@ -77,8 +78,3 @@ def _row(run: RunView, k: int) -> tuple[str, ...]:
     parts = (result.set, result.caveat, result.measured_at) if result else ()
     measured = " · ".join(filter(None, parts))
     return (run.id, run.name, run.variant, seed, score_text(result.pass_at(k) if result else None), measured)
-
-
-def _as_json(compared: CompareView) -> dict[str, object]:
-    view = compared.model_dump(mode="json", include={"runs", "significance", "over_seeds"})
-    return {name: view[name] for name in ("runs", "significance", "over_seeds")}

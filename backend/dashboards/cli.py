@@ -8,11 +8,23 @@ from typing import Annotated, Any
 import typer
 
 from backend.kit.clock import to_the_minute
+from backend.kit.output import answer, answered
+from backend.terminal.completion import MAX_LOCAL, offered
 
 app = typer.Typer(
     help="Dashboards: list, show, create, duplicate, share, export, paper, delete.", no_args_is_help=True
 )
-Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Slug of the dashboard, as in /d/SLUG.")]
+complete_dashboards = offered(
+    f"SELECT slug, name FROM dashboard ORDER BY slug LIMIT {MAX_LOCAL}",
+    "/dashboards",
+    lambda dashboards: [(each["slug"], each["name"]) for each in dashboards],
+)
+Slug = Annotated[
+    str,
+    typer.Argument(
+        metavar="SLUG", help="Slug of the dashboard, as in /d/SLUG.", autocompletion=complete_dashboards
+    ),
+]
 
 
 @app.command(name="list")
@@ -22,8 +34,12 @@ def list_all() -> None:
     from backend.terminal.calls import call
     from backend.terminal.tables import show as show_table
 
-    rows = [(each.slug, each.name, str(each.panels)) for each in call(api.list_dashboards)]
-    show_table(("slug", "name", "panels"), rows, empty="")
+    found = call(api.list_dashboards)
+    if answered(found):
+        return
+    rows = [(each.slug, each.name, str(each.panels)) for each in found]
+    empty = "No dashboards yet. Create one: etrm dashboard create NAME"
+    show_table(("slug", "name", "panels"), rows, empty=empty)
 
 
 @app.command()
@@ -32,7 +48,8 @@ def show(slug: Slug) -> None:
     from backend.dashboards import api
     from backend.terminal.calls import call
 
-    print(call(api.read_dashboard, slug=slug).model_dump_json(indent=2))
+    found = call(api.read_dashboard, slug=slug)
+    answer(found, found.model_dump_json(indent=2))
 
 
 @app.command()
@@ -50,7 +67,7 @@ def create(
     read = _content(content) if content else {}
     body = api.NewDashboard(name=name, content=read.get("content", read))
     made = call(api.create_dashboard, body=body)
-    print(f"Created dashboard {made.slug}: /d/{made.slug}")
+    answer(made, f"Created dashboard {made.slug}: /d/{made.slug}")
 
 
 def _content(file: Path) -> Any:
@@ -73,13 +90,15 @@ def _content(file: Path) -> Any:
 
 
 @app.command()
-def duplicate(slug: Slug, name: Annotated[str, typer.Option(help="Name of the copy.")] = "") -> None:
+def duplicate(
+    slug: Slug, name: Annotated[str, typer.Option(metavar="NAME", help="Name of the copy.")] = ""
+) -> None:
     """Make another dashboard with the same panels."""
     from backend.dashboards import api
     from backend.terminal.calls import call
 
     made = call(api.duplicate_dashboard, slug=slug, body=api.CopyName(name=name))
-    print(f"Created dashboard {made.slug}: /d/{made.slug}")
+    answer(made, f"Created dashboard {made.slug}: /d/{made.slug}")
 
 
 @app.command()
@@ -89,7 +108,7 @@ def share(slug: Slug) -> None:
     from backend.terminal.calls import call
 
     made = call(api.share_dashboard, slug=slug)
-    print(f"Share link {made.id}, shown only once: {made.url}")
+    answer(made, f"Share link {made.id}, shown only once: {made.url}")
 
 
 @app.command()
@@ -106,6 +125,8 @@ def shares(
         found = [(slug, each) for each in call(api.list_shares, slug=slug)]
     else:
         found = [(each.slug, each) for each in call(shares_api.list_live_shares)]
+    if answered([share for _, share in found]):
+        return
     rows = [
         (
             str(each.id), where, each.made_by, to_the_minute(each.created_at),
@@ -125,8 +146,7 @@ def revoke(
     from backend.dashboards import api
     from backend.terminal.calls import call
 
-    call(api.revoke_share, slug=slug, share_id=share_id)
-    print(f"Revoked share link {share_id}.")
+    answer(call(api.revoke_share, slug=slug, share_id=share_id), f"Revoked share link {share_id}.")
 
 
 @app.command()
@@ -142,7 +162,7 @@ def export(
     from backend.terminal.calls import save
 
     file = save(pages.export, out, slug=slug)
-    print(f"Wrote {file.path} ({file.size / 1000:.0f} kB).")
+    answer(file, f"Wrote {file.path} ({file.size / 1000:.0f} kB).")
 
 
 @app.command()
@@ -180,4 +200,4 @@ def delete(slug: Slug) -> None:
     from backend.terminal.calls import call
 
     call(api.delete_dashboard, slug=slug)
-    print(f"Deleted dashboard {slug}.")
+    answer({"deleted": slug}, f"Deleted dashboard {slug}.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.kit.format import counted
+from backend.kit.output import answer, answered
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -30,6 +31,8 @@ def list_sets() -> None:
     from backend.terminal.tables import show as show_table
 
     found = call(api.list_sets, generated=True)
+    if answered(found):
+        return
     rows = [(each.name, each.origin, str(each.tasks), each.pairs_words) for each in found]
     show_table(
         ("set", "origin", "tasks", "pairs"),
@@ -65,6 +68,8 @@ def import_files(
         replace,
     )
     made = call(api.import_set, given=given)
+    if answered(made):
+        return
     print(f"Imported {counted(made.tasks, 'task')} as {made.name}.")
     _list("Left out", made.left_out)
     _list("Notes", made.notes)
@@ -110,7 +115,8 @@ def fetch(
     files = fetching.read(FETCHED[name], folder)
     with writing() as session:
         made = fetching.keep(session, FETCHED[name], files)
-    print(f"Fetched {counted(made.tasks, 'task')} as {made.name}.")
+    said = f"Fetched {counted(made.tasks, 'task')} as {made.name}."
+    answer({"name": made.name, "tasks": made.tasks}, said)
 
 
 @app.command()
@@ -120,7 +126,7 @@ def remove(name: Annotated[str, typer.Argument(metavar="SET", help="Name of an i
     from backend.terminal.calls import call
 
     call(api.remove_set, name=name)
-    print(f"Removed {name}.")
+    answer({"removed": name}, f"Removed {name}.")
 
 
 @app.command()
@@ -132,11 +138,13 @@ def leaks(
         str, typer.Argument(metavar="EVALUATED", help="Evaluated set, for example arc-agi-1/evaluation.")
     ],
 ) -> None:
-    """Say what training on one set would tell of another, in any augmentation."""
+    """Show what training on one set would give away of another, in any augmentation."""
     from backend.data import leaks_api as api
     from backend.terminal.calls import call
 
     report = call(api.check_leaks, training=training, evaluated=evaluated)
+    if answered(report):
+        return
     for leak in report.leaks:
         print(f"{leak.training_task} of {training} holds {leak.what} of {leak.evaluated_task} of {evaluated}")
     if report.rules:
@@ -162,6 +170,8 @@ def show(
     from backend.terminal.calls import call
 
     task = call(api.read_task, name=set_name, task_id=task_id)
+    if answered(task):
+        return
     console = open_console(highlight=False, soft_wrap=True)
     for line in _drawn(task):
         console.print(line)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from backend.db import revisions
 from backend.embedded.signals import Signals, listening
 from backend.embedded.supervisor import Service, Stopped, Supervisor
+from backend.kit import output
 from backend.kit.errors import Unavailable
 from backend.settings import PREFIX, Settings
 from backend.terminal import home, port
@@ -85,8 +86,11 @@ class _Lab:
                 database.queue_demo(engine)
             (wait or self._start_servers())(engine)
             home.announce(self._lock, Holder(os.getpid(), self._url, broker_url))
-            say("Open this link in a browser to log in (works once, for ten minutes):")
-            print(database.login_address(engine, self._url), flush=True)
+            login_url = database.login_address(engine, self._url)
+            lab = {"url": self._url, "login_url": login_url, "pid": os.getpid()}
+            if not output.announced(lab):
+                say("Open this link in a browser to log in (works once, for ten minutes):")
+                print(login_url, flush=True)
             say("Ctrl-C stops everything. Another login link: etrm login")
         finally:
             engine.dispose()

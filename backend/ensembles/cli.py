@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.kit.format import counted
-from backend.terminal.options import AsJson, oracle_text, score_text
+from backend.kit.output import answered
+from backend.terminal.completion import complete_runs
+from backend.terminal.options import oracle_text, score_text
 
 if TYPE_CHECKING:
     from backend.ensembles.views import EnsembleView, MemberView
@@ -19,10 +21,10 @@ def ensemble(
         typer.Argument(
             metavar="MEMBER MEMBER...",
             help="Ids of evaluations, or of runs: their held-out headlines.",
+            autocompletion=complete_runs,
         ),
     ],
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="Compare the members at pass@k.")] = 1,
-    as_json: AsJson = False,
 ) -> None:
     """Pool the votes of several evaluations of the same tasks: checkpoints, seeds or variants.
 
@@ -34,8 +36,7 @@ def ensemble(
     from backend.terminal.tables import show
 
     found = call(api.read_ensemble, members=",".join(members), k=k)
-    if as_json:
-        print(found.model_dump_json(indent=2))
+    if answered(found):
         return
     print(f"{found.set}, {counted(found.n, 'task')}: {found.protocol.conditions} each")
     heads = ("", "evaluation", "run", "step", *(f"pass@{each.k}" for each in found.passes))

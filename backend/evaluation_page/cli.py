@@ -22,8 +22,12 @@ from backend.evaluation_page.options import (
     Views,
     Weights,
 )
+from backend.kit.errors import Interrupted
+from backend.kit.exit_codes import ExitCode
 from backend.kit.format import counted, interval
-from backend.terminal.options import AsJson, Format, Out, oracle_text, progress_text, score_text, write
+from backend.kit.output import answer, answered, is_json
+from backend.terminal.completion import MAX_LOCAL, MAX_REMOTE, complete_runs, offered
+from backend.terminal.options import Format, Out, oracle_text, progress_text, score_text, write
 
 if TYPE_CHECKING:
     from backend.domain.evaluation_request import EvaluationRequest
@@ -35,16 +39,34 @@ SIDE = "The id of an evaluation, or of a run: its held-out headline."
 HEADS = ("evaluation", "run", "set", "step", "weights", "views", "status", "progress", "pass@1")
 STRATA_HEADS = ("tasks", "pass@1", "pass@2", "pass@5", "pass@10", "oracle")
 POLL_INTERVAL = 1.0  # seconds
-EvaluationId = Annotated[int, typer.Argument(metavar="ID", help="The evaluation's number.")]
+complete_evaluations = offered(
+    "SELECT evaluation.id, run.name || ', ' || evaluation.set_name FROM evaluation JOIN run "
+    f"ON run.id = evaluation.run_id ORDER BY evaluation.id DESC LIMIT {MAX_LOCAL}",
+    f"/evaluations?limit={MAX_REMOTE}",
+    lambda page: [(str(each["id"]), f"{each['run_name']}, {each['set']}") for each in page["evaluations"]],
+)
+EvaluationId = Annotated[
+    int,
+    typer.Argument(metavar="ID", help="The evaluation's number.", autocompletion=complete_evaluations),
+]
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, or a folder made by train.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="The id of a run, or a folder made by train.",
+            autocompletion=complete_runs,
+        ),
+    ],
     set_name: Annotated[
         str, typer.Option("--set", metavar="NAME", help="Task set. Default: the first of the run's config.")
     ] = "",
     first: First = None,
-    task: Annotated[list[str] | None, typer.Option(help="Only this task. Repeatable.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="TASK", help="Only this task. Repeatable.")
+    ] = None,
     views: Views = None,
     act_steps: ActSteps = None,
     weights: Weights = None,
@@ -85,38 +107,45 @@ def evaluate(
     asked["search"] = apply_overrides({}, search) if search else None
     request = parse_request({name: value for name, value in asked.items() if value is not None})
     view = _queued(run, request)
-    print(f"Queued evaluation {view.id} of run {run}, step {view.step}.")
+    said = f"Queued evaluation {view.id} of run {run}, step {view.step}."
+    if is_json() and follow:
+        print(said)  # the one document is what comes of it
+    else:
+        answer(view, said)
     if follow:
         _follow(view.id)
 
 
 @app.command(name="list")
 def list_(
-    run: Annotated[str, typer.Option(help="Only those of this run, in training as well.")] = "",
+    run: Annotated[
+        str,
+        typer.Option(
+            metavar="RUN",
+            help="Only those of this run, in training as well.",
+            autocompletion=complete_runs,
+        ),
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, max=200, help="Maximum number to list, newest first.")] = 50,
-    as_json: AsJson = False,
 ) -> None:
     """List evaluations, newest first."""
-    import json
-
     from backend.evaluation_page import api
     from backend.terminal.calls import call
     from backend.terminal.tables import show as show_table
 
-    found = call(api.list_all_evaluations, run=run, limit=limit).evaluations
-    if as_json:
-        print(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
+    found = call(api.list_all_evaluations, run=run, limit=limit)
+    if answered(found):
         return
-    show_table(
-        HEADS, [_row(each) for each in found], empty="No evaluations yet. Start one: etrm evaluate RUN"
-    )
+    empty = "No evaluations yet. Start one: etrm evaluate RUN"
+    show_table(HEADS, [_row(each) for each in found.evaluations], empty=empty)
 
 
 @app.command()
-def show(evaluation_id: EvaluationId, as_json: AsJson = False) -> None:
+def show(evaluation_id: EvaluationId) -> None:
     """Show everything an evaluation has found so far."""
     view = _read(evaluation_id)
-    print(view.model_dump_json(indent=2) if as_json else "\n".join(_lines(view)))
+    if not answered(view):
+        print("\n".join(_lines(view)))
 
 
 @app.command()
@@ -126,7 +155,7 @@ def cancel(evaluation_id: EvaluationId) -> None:
     from backend.terminal.calls import call
 
     view = call(api.cancel_evaluation, evaluation_id=evaluation_id)
-    print(f"Evaluation {evaluation_id} is {view.status}.")
+    answer(view, f"Evaluation {evaluation_id} is {view.status}.")
 
 
 @app.command()
@@ -135,8 +164,8 @@ def resume(evaluation_id: EvaluationId) -> None:
     from backend.evaluation_page import api
     from backend.terminal.calls import call
 
-    call(api.resume_evaluation, evaluation_id=evaluation_id)
-    print(f"Evaluation {evaluation_id} is queued.")
+    view = call(api.resume_evaluation, evaluation_id=evaluation_id)
+    answer(view, f"Evaluation {evaluation_id} is queued.")
 
 
 @app.command()
@@ -159,10 +188,9 @@ def export(
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
-    b: Annotated[str, typer.Argument(metavar="B", help=SIDE)],
+    a: Annotated[str, typer.Argument(metavar="A", help=SIDE, autocompletion=complete_runs)],
+    b: Annotated[str, typer.Argument(metavar="B", help=SIDE, autocompletion=complete_runs)],
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="Compare pass@k.")] = 1,
-    as_json: AsJson = False,
 ) -> None:
     """Compare two evaluations task by task: McNemar's exact test and the paired bootstrap.
 
@@ -172,19 +200,19 @@ def compare(
     from backend.terminal.calls import call
 
     found = call(api.compare_evaluations, a=a, b=b, k=k)
-    print(found.model_dump_json(indent=2) if as_json else "\n".join(_compared(found)))
+    if not answered(found):
+        print("\n".join(_compared(found)))
 
 
 @app.command()
-def strata(evaluation_id: EvaluationId, as_json: AsJson = False) -> None:
+def strata(evaluation_id: EvaluationId) -> None:
     """Show the scores by size, colours, demonstrations, and by whether the size changes."""
     from backend.evaluation_page import api
     from backend.terminal.calls import call
     from backend.terminal.tables import show as show_table
 
     found = call(api.read_strata, evaluation_id=evaluation_id)
-    if as_json:
-        print(found.model_dump_json(indent=2))
+    if answered(found):
         return
     for dimension in found.dimensions:
         print(f"\n{dimension.name}: {dimension.about}")
@@ -255,11 +283,11 @@ def _follow(evaluation_id: int) -> None:
                 said = now
             time.sleep(POLL_INTERVAL)
     except KeyboardInterrupt:
-        print(f"Still running: etrm evaluation show {evaluation_id}", file=sys.stderr)
-        raise SystemExit(130) from None
-    print("\n".join(_lines(view)))
+        raise Interrupted(f"Still running: etrm evaluation show {evaluation_id}") from None
+    if not answered(view):
+        print("\n".join(_lines(view)))
     if view.status != "finished":
-        raise SystemExit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _row(view: EvaluationView) -> tuple[str, ...]:

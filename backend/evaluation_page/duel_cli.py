@@ -8,14 +8,17 @@ from typing import Annotated
 
 import typer
 
+from backend.kit.exit_codes import ExitCode
 from backend.kit.format import counted
+from backend.kit.output import answered
+from backend.terminal.completion import complete_runs
 
 POLL_INTERVAL = 1.0  # seconds
 
 
 def duel(
-    a: Annotated[str, typer.Argument(metavar="RUN_A")],
-    b: Annotated[str, typer.Argument(metavar="RUN_B")],
+    a: Annotated[str, typer.Argument(metavar="RUN_A", autocompletion=complete_runs)],
+    b: Annotated[str, typer.Argument(metavar="RUN_B", autocompletion=complete_runs)],
     views: Annotated[
         str, typer.Option(metavar="N,N,...", help="Views of each round, ascending.")
     ] = "32,100,400",
@@ -47,7 +50,8 @@ def duel(
         for each in told[said:]:
             print(f"{counted(each.views, 'view')}: {each.words}")
         said = len(told)
-    print(f"{view.status.capitalize()}.")
+    if not answered(view):
+        print(f"{view.status.capitalize()}.")
     if view.status == "failed":
         print(view.words, file=sys.stderr)
-        raise SystemExit(1)
+        raise typer.Exit(ExitCode.FAILED)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backend.kit.format import counted, short_number
-from backend.terminal.options import AsJson
+from backend.kit.output import answered
 
 if TYPE_CHECKING:
     from backend.explore.api import ImportanceView
@@ -23,7 +22,6 @@ def explore(
         list[str] | None,
         typer.Option("--value", metavar="NAME", help="Print this of every run instead. Repeatable."),
     ] = None,
-    as_json: AsJson = False,
 ) -> None:
     """Show which config fields go with a result, over the configurations of the runs that match.
 
@@ -35,8 +33,7 @@ def explore(
 
     if values:
         found = call(api.explore_runs, filter=filter_text, value=values)
-        if as_json:
-            print(json.dumps(found.model_dump(mode="json"), indent=2))
+        if answered(found):
             return
         rows = [(run.id, run.name, *(_shown(run.values[name]) for name in values)) for run in found.runs]
         show(("run", "name", *values), rows, empty="No runs match.")
@@ -44,8 +41,7 @@ def explore(
             print(note)
         return
     weighed = call(api.importance_of_fields, filter=filter_text, of=of)
-    if as_json:
-        print(json.dumps(weighed.model_dump(mode="json"), indent=2))
+    if answered(weighed):
         return
     show(
         (

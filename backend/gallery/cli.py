@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.kit.output import answered
+
 if TYPE_CHECKING:
     from backend.gallery.api import AnswerView, GalleryItem
 
@@ -14,16 +16,21 @@ def gallery(
     evaluation: Annotated[
         list[int] | None,
         typer.Option(
-            help="Id of an evaluation. Repeatable: several are compared side by side as A, B and so on."
+            metavar="ID",
+            help="Id of an evaluation. Repeatable: several are compared side by side as A, B and so on.",
         ),
     ] = None,
-    run: Annotated[list[str] | None, typer.Option(help="Id of a run. Repeatable.")] = None,
-    set_name: Annotated[str, typer.Option("--set", help="Name of a set.")] = "",
-    variant: Annotated[str, typer.Option(help="trm, or the kind of the encoder.")] = "",
-    task: Annotated[str, typer.Option(help="Part of a task's id.")] = "",
-    mode: Annotated[str, typer.Option(help="Of the first attempt (of A), or correct.")] = "",
-    size: Annotated[str, typer.Option(help="small, medium or large: by the task's longest side.")] = "",
-    change: Annotated[str, typer.Option(help="a_only, b_only, both, neither or differ: A against B.")] = "",
+    run: Annotated[list[str] | None, typer.Option(metavar="RUN", help="Id of a run. Repeatable.")] = None,
+    set_name: Annotated[str, typer.Option("--set", metavar="NAME", help="Task set.")] = "",
+    variant: Annotated[str, typer.Option(metavar="NAME", help="trm, or the kind of the encoder.")] = "",
+    task: Annotated[str, typer.Option(metavar="TEXT", help="Part of a task's id.")] = "",
+    mode: Annotated[
+        str, typer.Option(metavar="MODE", help="Failure mode of the first attempt (of A), or correct.")
+    ] = "",
+    size: Annotated[str, typer.Option(metavar="small|medium|large", help="By the task's longest side.")] = "",
+    change: Annotated[
+        str, typer.Option(metavar="a_only|b_only|both|neither|differ", help="A against B.")
+    ] = "",
     attempts: Annotated[
         int, typer.Option(min=1, max=1000, help="Within which a test input counts as solved.")
     ] = 1,
@@ -40,10 +47,13 @@ def gallery(
         evaluation=[str(each) for each in evaluations], run=run or [], set=set_name, variant=variant,
         task=task, mode=mode, size=size, change=change, attempts=attempts, limit=limit,
     )  # fmt: skip
+    if answered(page):
+        return
     several = max(1, len(evaluations))
     heads = ("task", "test", *(f"{letter}  run, first attempt" for letter in "ABCDEF"[:several]))
     show(heads, [_row(item) for item in page.items], empty="No predictions match.")
-    print(" · ".join(f"{mode} {number}" for mode, number in page.modes.items()))
+    if page.modes:
+        print(" · ".join(f"{mode} {number}" for mode, number in page.modes.items()))
     for evaluation_id, reason in page.not_comparable.items():
         letter = "ABCDEF"[evaluations.index(evaluation_id)]
         print(f"{letter} is not comparable with A: {reason}.")

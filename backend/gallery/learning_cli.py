@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.terminal.options import AsJson, RunId, score_text
+from backend.kit.output import answered
+from backend.terminal.options import RunId, score_text
 
 if TYPE_CHECKING:
     from backend.gallery.learning import CellView, CourseView
@@ -17,8 +18,7 @@ SHOWN = 8  # newest checkpoints that fit a terminal
 def learning(
     run: RunId,
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="Solved within so many attempts.")] = 1,
-    state: Annotated[str, typer.Option(help="lost, wavering, gained, kept or never. Default: all.")] = "",
-    as_json: AsJson = False,
+    state: Annotated[str, typer.Option(metavar="lost|wavering|gained|kept|never", help="Default: all.")] = "",
 ) -> None:
     """Show, task by task, the rank of the right answer at every evaluated checkpoint."""
     from backend.gallery import learning as by_task
@@ -29,8 +29,7 @@ def learning(
     if state and state not in by_task.STATES:
         raise typer.BadParameter(f"{state!r} is none of {', '.join(by_task.STATES)}", param_hint="--state")
     found = call(api.read_learning, run_id=run, k=k)
-    if as_json:
-        print(found.model_dump_json(indent=2))
+    if answered(found):
         return
     print(found.protocol.label)
     for at in found.checkpoints:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.kit.format import counted
-from backend.terminal.options import Overrides, Project
+from backend.kit.output import answered
+from backend.terminal.options import Overrides, Project, Source
 
 if TYPE_CHECKING:
     from backend.domain.sweeps import Confound
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    source: Annotated[str, typer.Argument(metavar="CONFIG.json|PRESET", help="A config file or a preset.")],
+    source: Source,
     overrides: Overrides = None,
-    seeds: Annotated[int, typer.Option(help="Replicates: the config's seed, and those after it.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", help="Replicates: the config's seed, and those after it.")
+    ] = 1,
     grid: Annotated[
         list[str] | None,
         typer.Option(
@@ -34,8 +37,8 @@ def sweep(
             "Repeatable.",
         ),
     ] = None,
-    count: Annotated[int | None, typer.Option(help="How many random draws.")] = None,
-    draw_seed: Annotated[int, typer.Option(help="Of the random draws.")] = 0,
+    count: Annotated[int | None, typer.Option(metavar="N", help="Number of random draws.")] = None,
+    draw_seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of the random draws.")] = 0,
     same_depth: Annotated[
         bool,
         typer.Option(
@@ -43,7 +46,7 @@ def sweep(
             help="Kinds that are compared keep the config's layers and the other fields they share.",
         ),
     ] = False,
-    name: Annotated[str, typer.Option(help="Name of the group. Default: what varies.")] = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the group. Default: what varies.")] = "",
     project: Project = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs without queueing them.")] = False,
 ) -> None:
@@ -74,11 +77,15 @@ def sweep(
         if not plan.valid:
             problems = [FieldProblem(each.field, each.message, each.hint) for each in plan.problems]
             raise InvalidInput(plan.message, problems=problems)
+        if answered(plan):
+            return
         _list(plan.runs)
         _warn(plan.also_differs)
         print(f"{counted(plan.count, 'run')}. Nothing was queued.")
         return
     group = call(api.create_group, body=body)
+    if answered(group):
+        return
     print(f"Queued {counted(len(group.runs), 'run')} as group {group.id}: {group.name}.")
     _warn(group.also_differs)
     print(f"Watch them: etrm runs --filter 'group == \"{group.id}\"'")

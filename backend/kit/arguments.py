@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from backend.kit.errors import FieldProblem, InvalidInput
+from backend.kit.output import OPTION
 from backend.kit.text import fault, writable
 
 # The command and the option after which people write several lines: notes, JSON values.
@@ -31,7 +32,8 @@ def _problems(arguments: Sequence[str]) -> Iterator[FieldProblem]:
 
 def _command(arguments: Sequence[str]) -> list[str]:
     """The words of the command, after the options of `etrm` itself."""
+    words = [each for each in arguments if each != OPTION]
     at = 0
-    while at < len(arguments) and (option := arguments[at].partition("="))[0] in ("--url", "--token"):
+    while at < len(words) and (option := words[at].partition("="))[0] in ("--url", "--token"):
         at += 1 if option[1] else 2
-    return list(arguments[at : at + 2])
+    return words[at : at + 2]

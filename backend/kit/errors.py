@@ -146,3 +146,9 @@ class Unavailable(EtrmError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "unavailable"
     retry_after = 2  # seconds
+
+
+class Interrupted(EtrmError):
+    """The user stopped a command; the message says what became of its work. No response ever has it."""
+
+    code = "interrupted"

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from backend.kit.output import is_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -68,8 +70,13 @@ def cleaned() -> Iterator[None]:
 
 
 def console(**options: Any) -> Console:
-    """A rich console on standard output, for text that is ours or `printable`: its colours are kept."""
+    """A rich console on standard output, for text that is ours or `printable`: its colours are kept.
+
+    With --json what is printed there is a remark on standard error, without colours.
+    """
     from rich.console import Console
 
+    if is_json():
+        options = {**options, "color_system": None}
     stream: Any = sys.stdout
     return Console(file=stream.raw if isinstance(stream, _Cleaned) else stream, **options)

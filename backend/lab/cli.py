@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from backend.kit.format import counted, size
+from backend.kit.output import answered
 
 
 def storage(
@@ -15,16 +16,16 @@ def storage(
         typer.Option(metavar="RUN", help="Remove what this run can do without. Repeatable."),
     ] = None,
 ) -> None:
-    """Say what takes room; --free makes some."""
+    """Show what takes room; --free makes some."""
     from backend.lab import storage_api as api
     from backend.terminal.calls import call
     from backend.terminal.tables import show
 
+    found = call(api.free_storage, body=api.Freed(runs=free)) if free else call(api.read_storage)
+    if answered(found):
+        return
     if free:
-        found = call(api.free_storage, body=api.Freed(runs=free))
         print(f"Removed {counted(found.removed, 'checkpoint')}.")
-    else:
-        found = call(api.read_storage)
     rows = [
         (each.run_id, each.name, each.status, str(each.checkpoints), size(each.checkpoint_bytes))
         for each in found.runs

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from backend.terminal.options import Overrides
+from backend.kit.output import answer, answered
+from backend.terminal.options import Overrides, Source
 
 
 def presets() -> None:
     """List the presets."""
     from backend.domain.config.presets import PRESETS
 
+    if answered([{"name": name, "description": each.description} for name, each in PRESETS.items()]):
+        return
     width = max(map(len, PRESETS))
     for name, preset in PRESETS.items():
         print(f"{name:{width}}  {preset.description}")
 
 
 def config(
-    source: Annotated[str, typer.Argument(metavar="CONFIG.json|PRESET", help="A config file or a preset.")],
+    source: Source,
     overrides: Overrides = None,
 ) -> None:
     """Check a config; print all of it as JSON.
@@ -28,4 +27,5 @@ def config(
     """
     from backend.domain.config.files import read_experiment
 
-    print(read_experiment(source, overrides or []).model_dump_json(indent=2))
+    experiment = read_experiment(source, overrides or [])
+    answer(experiment, experiment.model_dump_json(indent=2))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from backend.terminal.options import AsJson
+from backend.kit.output import answered
 
 HEADS = ("metric", "title", "unit", "better", "recorded")
 
 
 def metrics(
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Explain this one, for example loss.")] = "",
-    as_json: AsJson = False,
 ) -> None:
     """List the metrics that trainings record: title, unit, which direction is better, and when."""
     from backend.domain.metrics import METRICS, NAMES
@@ -25,8 +22,7 @@ def metrics(
     found = [each for each in METRICS if name in ("", each.name)]
     if not found:
         raise unknown("metric", name, NAMES)
-    if as_json:
-        print(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
+    if answered(found):
         return
     rows = [(each.name, each.title, each.unit, each.better or "-", each.recorded) for each in found]
     show_table(HEADS, rows, empty="")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.terminal.options import AsJson, RunId
+from backend.kit.exit_codes import ExitCode
+from backend.kit.output import answer, answered
+from backend.terminal.options import RunId
 
 if TYPE_CHECKING:
     from backend.operations.archive import Manifest
@@ -38,6 +40,8 @@ def backup(
         manifest = service.write(engine, settings(), file, overwrite, incomplete)
     finally:
         engine.dispose()
+    if answered(_facts(file, manifest)):
+        return
     print(f"Wrote {file}: {_described(manifest)}.")
     for left in manifest.left_out:
         print(f"Left out: {left}.")
@@ -61,11 +65,13 @@ def restore(
     from backend.terminal.private import close_to_others
 
     if check:
-        print(f"{file} is complete: {_described(service.check(file))}.")
+        manifest = service.check(file)
+        answer(_facts(file, manifest), f"{file} is complete: {_described(manifest)}.")
         return
     settings = here()
     close_to_others(settings)
-    print(f"Restored {_described(service.read(settings, file, replace))}.")
+    manifest = service.read(settings, file, replace)
+    answer(_facts(file, manifest), f"Restored {_described(manifest)}.")
     print("People log in again; tokens and share links work as they did. Restart a running web server.")
 
 
@@ -89,7 +95,7 @@ def pack(
         manifest = service.pack(engine, settings(), run_id, target, overwrite, weights)
     finally:
         engine.dispose()
-    print(f"Wrote {target}: {_described(manifest)}.")
+    answer(_facts(target, manifest), f"Wrote {target}: {_described(manifest)}.")
 
 
 def unpack(file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of etrm run pack.")]) -> None:
@@ -103,19 +109,17 @@ def unpack(file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of 
         run_id, known = service.unpack(engine, settings(), file)
     finally:
         engine.dispose()
-    print(f"Added run {run_id}.")
+    answer({"run": run_id}, f"Added run {run_id}.")
     for name in known:
         print(f"The lab has a task set {name}, which stays as it is.", file=sys.stderr)
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor() -> None:
     """Examine every part of the lab: what is wrong, and what to do.
 
     Waits for no part longer than some seconds. Exits with 1 if there is a problem.
     """
-    import json
     import os
-    from dataclasses import asdict
 
     from backend.operations import doctor as service
     from backend.terminal.lab import here
@@ -124,15 +128,26 @@ def doctor(as_json: AsJson = False) -> None:
         here()
     findings = service.look()
     well = service.is_well(findings)
-    if as_json:
-        print(json.dumps({"ok": well, "findings": [asdict(each) for each in findings]}, ensure_ascii=False))
-    else:
+    if not answered({"ok": well, "findings": findings}):
         for each in findings:
             print(f"{each.level:8} {each.part:12} {each.what}")
             if each.advice:
                 print(f"{'':22}{each.advice}")
     if not well:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _facts(file: Path, manifest: Manifest) -> dict[str, object]:
+    from backend.operations.archive import ARTIFACTS, DATABASE
+
+    return {
+        "path": file,
+        "created_at": manifest.created_at,
+        "database_bytes": manifest.size_of(DATABASE),
+        "checkpoints": manifest.checkpoints,
+        "checkpoint_bytes": manifest.size_of(ARTIFACTS),
+        "left_out": manifest.left_out,
+    }
 
 
 def _described(manifest: Manifest) -> str:

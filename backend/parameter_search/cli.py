@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.terminal.options import AsJson, Overrides, Project
+from backend.kit.output import answered
+from backend.terminal.options import Overrides, Project, Source
 
 if TYPE_CHECKING:
     from backend.parameter_search.views import ParameterSearchView
@@ -21,7 +22,7 @@ SearchId = Annotated[
 
 @app.command()
 def start(
-    source: Annotated[str, typer.Argument(metavar="CONFIG.json|PRESET", help="A config file or a preset.")],
+    source: Source,
     vary: Annotated[
         list[str],
         typer.Option(
@@ -69,17 +70,19 @@ def start(
         search=search, config=config.model_dump(mode="json"), name=name, project=project
     )
     view = call(api.create_parameter_search, body=body)
+    if answered(view):
+        return
     print(f"Started parameter search {view.id}: {view.name}.")
     print(f"Watch it: etrm parameter-search show {view.id}")
 
 
 @app.command()
-def show(search_id: SearchId, as_json: AsJson = False) -> None:
+def show(search_id: SearchId) -> None:
     """Show the trials of a parameter search, with their intervals, and the best so far."""
     from backend.parameter_search import api
     from backend.terminal.calls import call
 
-    _show(call(api.read_parameter_search, group_id=search_id), as_json)
+    _show(call(api.read_parameter_search, group_id=search_id))
 
 
 @app.command()
@@ -101,18 +104,22 @@ def resume(search_id: SearchId) -> None:
 
 
 def _say(view: ParameterSearchView) -> None:
+    if not answered(view):
+        _print(view)
+
+
+def _print(view: ParameterSearchView) -> None:
     print(f"Parameter search {view.id} is {view.words}.")
     if view.cause:
         print(view.cause)
 
 
-def _show(view: ParameterSearchView, as_json: bool) -> None:
+def _show(view: ParameterSearchView) -> None:
     from backend.terminal.tables import show as show_table
 
-    if as_json:
-        print(view.model_dump_json(indent=2))
+    if answered(view):
         return
-    _say(view)
+    _print(view)
     rows = [
         (
             f"{trial.number}{' (best)' if trial.number == view.best else ''}",

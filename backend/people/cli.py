@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from backend.kit.clock import to_the_minute
+from backend.kit.output import answer, answered
 
 app = typer.Typer(
     help="People and their roles: list, add, invite, role, limit, remove.", invoke_without_command=True
@@ -25,6 +26,9 @@ def listed(context: typer.Context) -> None:
 
     if context.invoked_subcommand:
         return
+    people = call(api.list_people)
+    if answered(people):
+        return
     rows = [
         (
             each.name,
@@ -33,7 +37,7 @@ def listed(context: typer.Context) -> None:
             _limit(each.limit_running),
             _limit(each.limit_queued),
         )
-        for each in call(api.list_people)
+        for each in people
     ]
     said = "Only the owner has access. Add a person: etrm people add NAME ROLE"
     show(("name", "role", "last seen", "max running", "max queued"), rows, empty=said)
@@ -45,7 +49,8 @@ def add(name: Name, role: Role) -> None:
     from backend.people import api
     from backend.terminal.calls import call
 
-    print(call(api.add_person, body=api.NewPerson(name=name, role=role)).path)
+    invitation = call(api.add_person, body=api.NewPerson(name=name, role=role))
+    answer(invitation, invitation.path)
 
 
 @app.command()
@@ -54,7 +59,8 @@ def invite(name: Name) -> None:
     from backend.people import api
     from backend.terminal.calls import call
 
-    print(call(api.invite, name=name).path)
+    invitation = call(api.invite, name=name)
+    answer(invitation, invitation.path)
 
 
 @app.command(name="role")
@@ -64,7 +70,7 @@ def change_role(name: Name, role: Role) -> None:
     from backend.terminal.calls import call
 
     call(api.change_person, name=name, body=api.PersonChange(role=role))
-    print(f"{name} now has the role {role}.")
+    answer({"name": name, "role": role}, f"{name} now has the role {role}.")
 
 
 @app.command()
@@ -82,7 +88,7 @@ def limit(
     if not limits:
         raise typer.BadParameter("give at least one", param_hint="--running or --queued")
     call(api.change_person, name=name, body=api.PersonChange.model_validate(limits))
-    print(f"Saved the limits of {name}.")
+    answer({"name": name, **limits}, f"Saved the limits of {name}.")
 
 
 @app.command()
@@ -92,7 +98,7 @@ def remove(name: Name) -> None:
     from backend.terminal.calls import call
 
     call(api.remove_person, name=name)
-    print(f"Removed {name}.")
+    answer({"removed": name}, f"Removed {name}.")
 
 
 def _limit(most: int | None) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from backend.kit.errors import InvalidInput, NotFound
+from backend.kit.output import answer
 
 Url = Annotated[str, typer.Argument(metavar="[URL]", help="Address of a lab. Default: --url or ETRM_URL.")]
 
@@ -33,7 +34,8 @@ def login(url: Url = "") -> None:
     os.environ["ETRM_TOKEN"] = token
     found = call(api.read_me)
     file = logins.store(lab, token)
-    print(f"Logged in to {lab} as {found.name}, {found.role}; the token is stored in {file}.")
+    said = f"Logged in to {lab} as {found.name}, {found.role}; the token is stored in {file}."
+    answer({"url": lab, **found.model_dump(), "stored_in": file}, said)
 
 
 def logout(url: Url = "") -> None:
@@ -45,7 +47,7 @@ def logout(url: Url = "") -> None:
         raise typer.BadParameter("is missing: give the address of a lab", param_hint="URL")
     if not logins.forget(lab):
         raise NotFound(f"No token of {lab} is stored.")
-    print(f"Logged out of {lab}: its token is removed from this machine.")
+    answer({"url": lab}, f"Logged out of {lab}: its token is removed from this machine.")
 
 
 def whoami() -> None:
@@ -54,7 +56,7 @@ def whoami() -> None:
     from backend.terminal.calls import call
 
     found = call(api.read_me)
-    print(f"{found.name}  role {found.role}  scope {found.scope}")
+    answer(found, f"{found.name}  role {found.role}  scope {found.scope}")
 
 
 def _origin(url: str) -> str | None:
@@ -86,4 +88,5 @@ def _print_browser_login() -> None:
     if holder_of(found.home) is None and "ETRM_DATABASE_URL" not in os.environ:
         raise NotFound(f"No lab is running on {found.home}.", "Start it with etrm up.")
     with writing() as session:
-        print(f"{address()}/login?token={accounts.issue_login(session)}")
+        link = f"{address()}/login?token={accounts.issue_login(session)}"
+    answer({"login_url": link}, link)

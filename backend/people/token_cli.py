@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from backend.kit.clock import to_the_minute
+from backend.kit.output import answer, answered
 
 app = typer.Typer(help="API tokens: create, list, revoke.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="What the token is for.")]
@@ -15,7 +16,9 @@ Name = Annotated[str, typer.Argument(help="What the token is for.")]
 @app.command()
 def create(
     name: Name,
-    person: Annotated[str, typer.Option(help="Person the token acts as. Default: the owner.")] = "",
+    person: Annotated[
+        str, typer.Option(metavar="NAME", help="Person the token acts as. Default: the owner.")
+    ] = "",
     scope: Annotated[
         str,
         typer.Option(
@@ -24,14 +27,17 @@ def create(
             "everything its person can do.",
         ),
     ] = "admin",
-    expires: Annotated[str, typer.Option(help="When it expires: 12h, 30d, 4w. Default: never.")] = "",
+    expires: Annotated[
+        str, typer.Option(metavar="TIME", help="Expires after 12h, 30d or 4w. Default: never.")
+    ] = "",
 ) -> None:
     """Make a token and print its secret, which is shown only now."""
     from backend.people import api
     from backend.terminal.calls import call
 
     body = api.NewToken(name=name, person=person, scope=scope, expires=expires)
-    print(call(api.create_token, body=body).secret)
+    made = call(api.create_token, body=body)
+    answer(made, made.secret)
 
 
 @app.command(name="list")
@@ -41,6 +47,9 @@ def list_tokens() -> None:
     from backend.terminal.calls import call
     from backend.terminal.tables import show
 
+    tokens = call(api.list_tokens)
+    if answered(tokens):
+        return
     rows = [
         (
             each.name,
@@ -51,7 +60,7 @@ def list_tokens() -> None:
             to_the_minute(each.expires_at, "never"),
             "revoked" if each.revoked_at else "expired" if each.has_expired else "",
         )
-        for each in call(api.list_tokens)
+        for each in tokens
     ]
     show(
         ("name", "acts as", "scope", "created", "last used", "expires", ""),
@@ -67,4 +76,4 @@ def revoke(name: Name) -> None:
     from backend.terminal.calls import call
 
     call(api.revoke_token, name=name)
-    print(f"Revoked token {name}.")
+    answer({"revoked": name}, f"Revoked token {name}.")

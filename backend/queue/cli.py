@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backend.kit.clock import clock
 from backend.kit.format import counted, worker_name
-from backend.terminal.options import AsJson, progress_text
+from backend.kit.output import answer, answered
+from backend.terminal.options import RunId, progress_text
 
 if TYPE_CHECKING:
     from backend.evaluation.views import EvaluationView
 
 app = typer.Typer(help="The queue: list, move, priority.", invoke_without_command=True)
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a queued run.")]
 EVALUATION_HEADS = ("evaluation", "run", "tasks", "status", "")
 
 
 @app.callback()
-def listed(context: typer.Context, as_json: AsJson = False) -> None:
+def listed(context: typer.Context) -> None:
     """List what runs and what waits, the next one first, and why; then evaluations and who shares them."""
     from backend.queue import api
     from backend.terminal.calls import call
@@ -35,9 +34,7 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
     if context.invoked_subcommand:
         return
     board, wait = call(api.read_queue), call(api.read_wait)
-    if as_json:
-        shown = {**board.model_dump(mode="json"), "wait": wait.model_dump(mode="json")}
-        print(json.dumps(shown, indent=2))
+    if answered(board.model_dump(mode="json") | {"wait": wait}):
         return
     rows = [("runs", run.id, run.name, "", run.progress.phase) for run in board.running]
     rows += [
@@ -68,14 +65,19 @@ def move(run_id: RunId, place: Annotated[int, typer.Argument(min=1, help="1 is n
 
     board = call(api.move_run, run_id=run_id, body=api.Move(position=place))
     got = next((at for at, run in enumerate(board.runs, 1) if run.id == run_id), place)
-    print(f"Run {run_id} is at position {got}.")
+    answer(board, f"Run {run_id} is at position {got}.")
 
 
 @app.command()
-def priority(run_id: RunId, priority: Annotated[str, typer.Argument(metavar="high|normal|low")]) -> None:
+def priority(
+    run_id: RunId,
+    priority: Annotated[
+        str, typer.Argument(metavar="high|normal|low", help="High goes before normal, normal before low.")
+    ],
+) -> None:
     """Give a waiting run another priority."""
     from backend.queue import api
     from backend.terminal.calls import call
 
-    call(api.prioritise_run, run_id=run_id, body=api.Priority(priority=priority))
-    print(f"Run {run_id} has priority {priority}.")
+    board = call(api.prioritise_run, run_id=run_id, body=api.Priority(priority=priority))
+    answer(board, f"Run {run_id} has priority {priority}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,32 +9,20 @@ import typer
 
 from backend.evaluation_page.options import Ref
 from backend.kit.format import size
-from backend.terminal.options import AsJson, OtherProject, Overrides, RunId
+from backend.kit.output import answer, answered
+from backend.terminal.options import OtherProject, Overrides, RunId
 
 Weights = Annotated[str, typer.Option(metavar="ema|raw", help="Moving average, or raw.")]
 
 
-def checkpoints(run_id: RunId, as_json: AsJson = False) -> None:
+def checkpoints(run_id: RunId) -> None:
     """List a run's checkpoints, newest first: what they are called, how good they are, why they stay."""
     from backend.run_page import checkpoints_api as api
     from backend.terminal.calls import call
     from backend.terminal.tables import show
 
     kept = call(api.list_checkpoints, run_id=run_id)
-    if as_json:
-        told = [
-            {
-                "step": each.step,
-                "size_bytes": each.size_bytes,
-                "path": each.path,
-                "sha256": {file.weights: file.sha256 for file in each.files},
-                "aliases": each.aliases,
-                "score": each.score,
-                "kept_because": each.kept_because,
-            }
-            for each in kept
-        ]
-        print(json.dumps(told, indent=2))
+    if answered(kept):
         return
     rows = [
         (
@@ -61,11 +48,11 @@ def alias(
         raise typer.BadParameter("is not for --remove", param_hint="--checkpoint")
     if remove:
         call(api.remove_alias, run_id=run_id, name=name)
-        print(f"Removed the alias {name} of run {run_id}.")
+        answer({"removed": name}, f"Removed the alias {name} of run {run_id}.")
         return
     body = api.Named(checkpoint=checkpoint or _newest(run_id))
     found = call(api.set_alias, run_id=run_id, name=name, body=body)
-    print(f"{name} is step {found.step} of run {run_id}.")
+    answer(found, f"{name} is step {found.step} of run {run_id}.")
 
 
 def fork(
@@ -88,14 +75,16 @@ def fork(
     ref = checkpoint or _newest(run_id)
     run = call(api.fork_from_checkpoint, run_id=run_id, step=ref, body=body)
     step = run.config["training"]["initialise_from"]["step"]
-    print(f"Queued run {run.id}, forked from step {step} of {run_id}.")
+    answer(run, f"Queued run {run.id}, forked from step {step} of {run_id}.")
 
 
 def weights(
     run_id: RunId,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write them.")],
     checkpoint: Ref = None,
-    which: Annotated[str, typer.Option("--weights", metavar="ema|raw", help="Which ones.")] = "ema",
+    which: Annotated[
+        str, typer.Option("--weights", metavar="ema|raw", help="Moving average, or raw.")
+    ] = "ema",
 ) -> None:
     """Write a checkpoint's weights as safetensors, by our names, and say their SHA-256."""
     from backend.run_page import checkpoints_api as api
@@ -105,7 +94,7 @@ def weights(
     ref = checkpoint or _newest(run_id)
     written = save(api.download_weights, file, run_id=run_id, step=ref, weights=which)
     step = written.name.partition("-step-")[2].partition("-")[0] or ref  # RUN-step-STEP-WEIGHTS.safetensors
-    print(f"Wrote {file}: {which} weights of step {step}, SHA-256 {written.sha256}.")
+    answer(written, f"Wrote {file}: {which} weights of step {step}, SHA-256 {written.sha256}.")
 
 
 def _newest(run_id: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +9,9 @@ import typer
 
 from backend.kit.clock import clock, time_of_day
 from backend.kit.format import duration, short_number
+from backend.kit.output import answer, answered
 from backend.kit.streams import one_line
-from backend.terminal.options import AsJson, Contains, Least, OtherProject, Overrides, RunId, score_text
+from backend.terminal.options import Contains, Least, OtherProject, Overrides, RunId, score_text
 
 if TYPE_CHECKING:
     from backend.run_view.health import HealthView
@@ -24,7 +24,7 @@ app = typer.Typer(
 
 
 @app.command()
-def show(run_id: RunId, as_json: AsJson = False) -> None:
+def show(run_id: RunId) -> None:
     """Show a run's status, results, newest metrics, alarms and the verdict on its encoder."""
     from backend.run_page import api
     from backend.run_view import health
@@ -32,9 +32,7 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
 
     run = call(api.read_run, run_id=run_id)
     verdict = health.view(run)
-    if as_json:
-        print(json.dumps(run.model_dump(mode="json") | {"health": verdict.model_dump(mode="json")}, indent=2))
-    else:
+    if not answered(run.model_dump(mode="json") | {"health": verdict}):
         print("\n".join([*_lines(run), *_verdict(verdict), *_traceback(run)]))
 
 
@@ -51,8 +49,13 @@ def log(
     from backend.run_page import logs_api as api
     from backend.terminal.calls import call
 
-    for line in call(api.read_log, run_id=run_id, limit=lines, contains=contains, level=level).lines:
+    page = call(api.read_log, run_id=run_id, limit=lines, contains=contains, level=level)
+    if answered(page):
+        return
+    for line in page.lines:
         print(f"{time_of_day(line.wall_time)} {line.level:7} {one_line(line.text)}")
+    if not page.lines:
+        print("No lines match." if contains or level != "info" else "The log is empty.")
 
 
 @app.command()
@@ -62,7 +65,7 @@ def cancel(run_id: RunId) -> None:
     from backend.terminal.calls import call
 
     run = call(api.cancel_run, run_id=run_id)
-    print(f"Run {run_id} is {run.status}.")
+    answer(run, f"Run {run_id} is {run.status}.")
 
 
 @app.command()
@@ -85,7 +88,7 @@ def resume(
         run = call(api.resume_run, run_id=run_id)
     else:
         run = call(checkpoints_api.resume_from_checkpoint, run_id=run_id, step=checkpoint)
-    print(f"Run {run_id} is queued: {run.status_cause}.")
+    answer(run, f"Run {run_id} is queued: {run.status_cause}.")
 
 
 @app.command()
@@ -96,18 +99,18 @@ def clone(run_id: RunId, overrides: Overrides = None, project: OtherProject = No
     from backend.terminal.calls import call
 
     body = api.CloneOf(overrides=changes_of(overrides or []), project=project)
-    print(f"Queued run {call(api.clone_run, run_id=run_id, body=body).id}, cloned from {run_id}.")
+    run = call(api.clone_run, run_id=run_id, body=body)
+    answer(run, f"Queued run {run.id}, cloned from {run_id}.")
 
 
 @app.command("provenance")
-def show_provenance(run_id: RunId, as_json: AsJson = False) -> None:
+def show_provenance(run_id: RunId) -> None:
     """Show which code, packages and machine a run was computed with, and the commands that train it again."""
     from backend.run_page import provenance_api as api
     from backend.terminal.calls import call
 
     found = call(api.read_provenance, run_id=run_id)
-    if as_json:
-        print(found.model_dump_json(indent=2))
+    if answered(found):
         return
     for start in found.starts:
         torch = f"PyTorch {start.packages['torch']}" if "torch" in start.packages else ""

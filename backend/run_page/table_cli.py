@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +9,10 @@ import typer
 
 from backend.kit.clock import clock, time_or_date
 from backend.kit.format import counted, short_number
+from backend.kit.output import answer, answered, is_json
 from backend.kit.streams import one_line
-from backend.terminal.options import AsJson, Least, score_text, share_text
+from backend.terminal.completion import complete_runs
+from backend.terminal.options import Least, RunId, score_text, share_text
 from backend.terminal.tables import show as show_table
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ view_app = typer.Typer(help="Saved views of the runs: list, save, delete.", no_a
 NONE_YET = "No runs yet. Start one: etrm train quick --queue"
 MORE = "There are more than {limit}: --limit or --filter."
 HEADS = ("run", "name", "variant", "status", "progress", "pass@1", "hypothesis", "started")
-RunIds = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs.")]
+RunIds = Annotated[
+    list[str], typer.Argument(metavar="RUN...", help="Ids of runs.", autocompletion=complete_runs)
+]
 ViewName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the view.")]
 
 
@@ -46,12 +49,11 @@ def runs(
         list[str] | None, typer.Option("--column", metavar="NAME", help="One more column. Repeatable.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number to list, newest first.")] = 50,
-    as_json: AsJson = False,
 ) -> None:
     """List runs, newest first; archived ones are left out unless the filter says something about them."""
     if context.invoked_subcommand:
         return
-    if not (filter_text or view or sort or columns or as_json) and _show_newest(limit):
+    if not (filter_text or view or sort or columns or is_json()) and _show_newest(limit):
         return
     from backend.kit.lists import as_text
     from backend.run_page import api
@@ -59,8 +61,7 @@ def runs(
 
     asked = {"filter": filter_text, "view": view, "sort": sort, "columns": as_text(columns or [])}
     page = call(api.list_runs, **asked, limit=limit)
-    if as_json:
-        print(json.dumps([run.model_dump(mode="json") for run in page.runs], indent=2))
+    if answered(page):
         return
     is_narrowed = filter_text or view
     rows = [(*_row(run), *map(_text, page.values.get(run.id, []))) for run in page.runs]
@@ -86,21 +87,23 @@ def restore(run_ids: RunIds) -> None:
 @app.command()
 def tag(
     run_ids: RunIds,
-    add: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Repeatable.")] = None,
-    remove: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Repeatable.")] = None,
+    add: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Tag to add. Repeatable.")] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="Tag to remove. Repeatable.")
+    ] = None,
 ) -> None:
     """Add tags to runs and remove others, all or none."""
     from backend.run_page import api
     from backend.terminal.calls import call
 
     body = api.Tagging(runs=run_ids, add=add or [], remove=remove or [])
-    changed = call(api.tag_runs, body=body).changed
-    print(f"Updated tags on {len(changed)} of {counted(len(set(run_ids)), 'run')}.")
+    tagged = call(api.tag_runs, body=body)
+    answer(tagged, f"Updated tags on {len(tagged.changed)} of {counted(len(set(run_ids)), 'run')}.")
 
 
 @app.command()
 def note(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    run_id: RunId,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Replace the existing notes.")],
 ) -> None:
     """Write a run's notes."""
@@ -108,10 +111,10 @@ def note(
     from backend.terminal.calls import call
 
     before = call(api.read_run, run_id=run_id).notes
-    call(api.edit_run, run_id=run_id, body=api.Edit(notes=text))
+    run = call(api.edit_run, run_id=run_id, body=api.Edit(notes=text))
     if before and before != text:
         print(f"Replaced: {before}", file=sys.stderr)
-    print(f"Saved the notes of run {run_id}.")
+    answer(run, f"Saved the notes of run {run_id}.")
 
 
 @app.command()
@@ -123,21 +126,19 @@ def project(
     from backend.run_page import api
     from backend.terminal.calls import call
 
-    for run_id in run_ids:
-        call(api.edit_run, run_id=run_id, body=api.Edit(project=name))
+    runs = [call(api.edit_run, run_id=run_id, body=api.Edit(project=name)) for run_id in run_ids]
     where = f"Project {name}" if name.strip() else "No project"
-    print(f"{where}: {counted(len(set(run_ids)), 'run')}.")
+    answer({"runs": runs}, f"{where}: {counted(len(set(run_ids)), 'run')}.")
 
 
 @view_app.command(name="list")
-def list_views(as_json: AsJson = False) -> None:
+def list_views() -> None:
     """List the saved views, by name."""
     from backend.runs_table import saved_views, views_api
     from backend.terminal.calls import call
 
     found = call(views_api.list_views)
-    if as_json:
-        print(json.dumps([each.model_dump() for each in found], indent=2))
+    if answered(found):
         return
     rows = []
     for each in found:
@@ -162,7 +163,7 @@ def save(
 
     parts = saved_views.Parts(filter_text, sort, tuple(columns or ()))
     kept = call(views_api.save_view, name=name, body=views_api.Query(query=parts.query))
-    print(f"Saved view {kept.name}: /?{kept.query}")
+    answer(kept, f"Saved view {kept.name}: /?{kept.query}")
 
 
 @app.command("log")
@@ -175,21 +176,23 @@ def search_logs(
     from backend.run_page import logs_api as api
     from backend.terminal.calls import call
 
-    found = call(api.search_logs, contains=contains, level=level, limit=limit).lines
-    for line in found:
+    found = call(api.search_logs, contains=contains, level=level, limit=limit)
+    if answered(found):
+        return
+    for line in found.lines:
         print(f"{line.run_id} {clock(line.wall_time)} {line.level:7} {one_line(line.text)}")
-    if not found:
+    if not found.lines:
         print(f"No log has a line with {contains!r}.")
 
 
 @view_app.command()
 def delete(name: ViewName) -> None:
-    """Forget a view; the runs stay."""
+    """Delete a saved view; runs are kept."""
     from backend.runs_table import views_api
     from backend.terminal.calls import call
 
     call(views_api.delete_view, name=name)
-    print(f"Deleted view {name}.")
+    answer({"deleted": name}, f"Deleted view {name}.")
 
 
 def _put_away(run_ids: list[str], archived: bool) -> None:
@@ -197,9 +200,8 @@ def _put_away(run_ids: list[str], archived: bool) -> None:
     from backend.run_page import api
     from backend.terminal.calls import call
 
-    call(api.archive_runs, body=api.Archiving(runs=run_ids, archived=archived))
-    number = counted(len(run_ids), "run")
-    print(f"Archived {number}." if archived else f"Restored {number}.")
+    changed = call(api.archive_runs, body=api.Archiving(runs=run_ids, archived=archived))
+    answer(changed, f"{'Archived' if archived else 'Restored'} {counted(len(run_ids), 'run')}.")
 
 
 def _show_newest(limit: int) -> bool:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from backend.kit.clock import to_the_minute
+from backend.kit.exit_codes import ExitCode
+from backend.kit.output import answer, answered
 
 app = typer.Typer(
     help="What you are told of, by webhook, Slack, e-mail and more: list, add, pause, resume, test, remove.",
@@ -26,6 +28,9 @@ def listed(context: typer.Context) -> None:
 
     if context.invoked_subcommand:
         return
+    subscriptions = call(api.list_subscriptions)
+    if answered(subscriptions):
+        return
     rows = [
         (
             str(each.id),
@@ -38,7 +43,7 @@ def listed(context: typer.Context) -> None:
             str(each.waiting),
             each.error if each.is_active else f"paused {each.error}".strip(),
         )
-        for each in call(api.list_subscriptions)
+        for each in subscriptions
     ]
     show(
         ("id", "name", "channel", "address", "events", "filter", "delivered", "waiting", "last error"),
@@ -66,6 +71,8 @@ def add(
         name=name or channel, events=event, filter=filter, channel=channel, url=_read(url)
     )
     made = call(api.add_subscription, body=body)
+    if answered(made):
+        return
     print(f"Added subscription {made.subscription.id}. Try it: etrm alerts test {made.subscription.id}")
     if made.secret:
         print(f"Secret, shown only now: {made.secret}")
@@ -78,23 +85,23 @@ def test(subscription_id: Id) -> None:
     from backend.terminal.calls import call
 
     found = call(api.test_subscription, subscription_id=subscription_id)
-    print(f"{'Arrived' if found.arrived else 'Did not arrive'}: {found.answer}.")
+    answer(found, f"{'Arrived' if found.arrived else 'Did not arrive'}: {found.answer}.")
     if not found.arrived:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command()
 def pause(subscription_id: Id) -> None:
     """Send nothing until it is resumed; what happens meanwhile is not sent later."""
     _set_active(subscription_id, False)
-    print(f"Paused subscription {subscription_id}.")
+    answer({"id": subscription_id, "is_active": False}, f"Paused subscription {subscription_id}.")
 
 
 @app.command()
 def resume(subscription_id: Id) -> None:
     """Send again what happens from now on."""
     _set_active(subscription_id, True)
-    print(f"Resumed subscription {subscription_id}.")
+    answer({"id": subscription_id, "is_active": True}, f"Resumed subscription {subscription_id}.")
 
 
 @app.command()
@@ -104,7 +111,7 @@ def remove(subscription_id: Id) -> None:
     from backend.terminal.calls import call
 
     call(api.remove_subscription, subscription_id=subscription_id)
-    print(f"Removed subscription {subscription_id}.")
+    answer({"removed": subscription_id}, f"Removed subscription {subscription_id}.")
 
 
 def _set_active(subscription_id: int, is_active: bool) -> None:

@@ -11,6 +11,8 @@ import typer
 from backend.domain.intervals import wilson_interval
 from backend.domain.log_levels import Level
 from backend.kit.format import counted
+from backend.kit.output import answer
+from backend.terminal.completion import complete_presets, complete_runs
 
 if TYPE_CHECKING:
     from fastapi import Response
@@ -19,12 +21,17 @@ if TYPE_CHECKING:
     from backend.scores.measured import PassView
     from backend.scores.oracle import OracleView
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.", autocompletion=complete_runs)]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="CONFIG.json|PRESET", help="A config file or a preset.", autocompletion=complete_presets
+    ),
+]
 Project = Annotated[str, typer.Option(metavar="NAME", help="Project that the run belongs to.")]
 OtherProject = Annotated[
     str | None, typer.Option("--project", metavar="NAME", help="Project. Default: that of the other run.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change a field: --set training.steps=100. Repeatable."),
@@ -65,7 +72,8 @@ def write(out: Path | None, endpoint: Callable[..., Response], **values: object)
     """Save the file that an endpoint gives and say where."""
     from backend.terminal.calls import save
 
-    print(f"Wrote {save(endpoint, out, **values).path}.")
+    written = save(endpoint, out, **values)
+    answer(written, f"Wrote {written.path}.")
 
 
 def progress_text(view: EvaluationView) -> str:

@@ -132,7 +132,9 @@ class RemoteLab:
             message = f"{self.url} does not know the token: it is wrong, revoked or expired."
             raise Unauthorised(message, f"Log in again with etrm login {self.url}, or set ETRM_TOKEN.")
         kind = NotFound if response.status_code == HTTPStatus.NOT_FOUND else EtrmError
-        raise kind(told.message, told.hint, problems)
+        refusal = kind(told.message, told.hint, problems)
+        refusal.code, refusal.status = told.code, HTTPStatus(response.status_code)
+        raise refusal
 
     def _read(self, response: httpx.Response) -> bytes:
         with self._told():

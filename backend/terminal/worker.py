@@ -6,6 +6,8 @@ import os
 import sys
 from typing import NoReturn
 
+from backend.kit import output
+
 
 def become_worker(*arguments: str) -> NoReturn:
     """Replace this process: signals and the exit status are then the worker's own."""
@@ -13,4 +15,5 @@ def become_worker(*arguments: str) -> NoReturn:
 
     settings()
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "worker", *arguments])
+    options = [output.OPTION] if output.is_json() else []
+    os.execv(sys.executable, [sys.executable, "-m", "worker", *options, *arguments])

@@ -9,12 +9,18 @@ import urllib.request
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 
+from etrm_lab.exit_codes import ExitCode
+
 SEND_SECONDS = 30.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
 class Away(Exception):
     """The lab cannot be reached or cannot answer now; the same request may succeed later."""
+
+    def __init__(self, text: str, exit_code: ExitCode = ExitCode.UNAVAILABLE) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code  # of a command that ends for this
 
 
 class Refused(Exception):
@@ -84,7 +90,8 @@ class Lab:
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         status = error.code
         if status in (401, 403):
-            return Away(f"{self.url} does not accept the token: {_message(error)}")
+            text = f"{self.url} does not accept the token: {_message(error)}"
+            return Away(text, ExitCode.NOT_ALLOWED)
         if 300 <= status < 400:
             where = error.headers.get("Location", "")
             return Away(f"{self.url} sends to another address, {where}: give that one as url or ETRM_URL.")

@@ -18,8 +18,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from etrm_lab.answers import Failure
 from etrm_lab.connection import Away, Lab
 from etrm_lab.delivery import Delivery, Over
+from etrm_lab.exit_codes import ExitCode
 from etrm_lab.histogram import Histogram
 from etrm_lab.journal import Busy, Journal, encode
 from etrm_lab.logins import chosen
@@ -41,6 +43,14 @@ MAX_NAMES = 500  # of one record; a request of the lab holds about twice as many
 
 class BadSource(Exception):
     """A file that cannot be imported; the text names it and says what to do."""
+
+    exit_code = ExitCode.FAILED
+
+
+class NoSource(BadSource):
+    """There is no such file."""
+
+    exit_code = ExitCode.NOT_FOUND
 
 
 class Point(NamedTuple):
@@ -113,39 +123,44 @@ def add_command(commands: Any) -> None:
         one.add_argument("--token", help="default: ETRM_TOKEN, or that of etrm login")
 
 
-def import_runs(asked: argparse.Namespace) -> int:
+def import_runs(asked: argparse.Namespace, runs: list[dict[str, Any]]) -> ExitCode:
     """Import runs of another tracker. Importing the same runs again adds what is new."""
     address, secret = chosen(asked.url, asked.token)
     try:
         lab = Lab(address, secret) if address else None
         written = _write_all(asked)
-    except (BadSource, ValueError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
+    except BadSource as error:
+        raise Failure(str(error), code=error.exit_code, field="path") from None
+    except ValueError as error:
+        raise Failure(str(error)) from None
     except OSError as error:
-        print(f"Error: {error.filename or asked.path}: {error.strerror or error}", file=sys.stderr)
-        return 1
-    status = 0
+        raise Failure(f"{error.filename or asked.path}: {error.strerror or error}", field="path") from None
+    code = ExitCode.DONE
     try:
         for one in written:
+            run = {"run": one.run_id, "name": one.name, "points": one.points, "lines": one.lines}
             try:
-                print(f"{one.run_id}: {one.name}: {_told(one)}; {_deliver(one, asked.dir, lab)}", flush=True)
+                where = _deliver(one, asked.dir, lab)
+                print(f"{one.run_id}: {one.name}: {_told(one)}; {where}", flush=True)
+                runs.append(run | {"state": where})
             except Away as away:
                 left = "The rest stays in the journals; send them later: etrm-lab sync."
                 print(f"Error: {one.run_id}: {away} {left}", file=sys.stderr)
-                status, lab = 1, None  # the others get their journals
+                runs.append(run | {"error": str(away)})
+                code, lab = away.exit_code, None  # the others get their journals
             except (Busy, Over) as problem:
                 print(f"{one.run_id}: {problem}", file=sys.stderr)
-                status = 1
+                runs.append(run | {"error": str(problem)})
+                code = ExitCode.FAILED
     finally:
         _remove(written)
-    return status
+    return code
 
 
 def _write_all(asked: argparse.Namespace) -> list[_Written]:
     """The journals of all runs, beside where they belong; none is left where one cannot be written."""
     if not asked.path.exists():
-        raise BadSource(f"{asked.path} does not exist.")
+        raise NoSource(f"{asked.path} does not exist.")
     runs: list[SourceRun] = list(import_module(f"etrm_lab.{asked.kind}_files").runs_of(asked.path))
     if asked.name and len(runs) > 1:
         names = ", ".join(run.name for run in runs[:5])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from etrm_lab.exit_codes import ExitCode
 from tests.support.scripts import bring_in, log_of, points_of, run_ids, run_of, sync
 from tests.support.web import WebServer
 
@@ -97,7 +98,8 @@ def test_what_is_no_file_of_a_tracker_is_refused_by_name(tmp_path: Path) -> None
         ("wandb", tmp_path / "nowhere", "does not exist"),
     ):
         done = bring_in(tmp_path, None, kind, path)
-        assert (done.returncode, done.stdout) == (1, ""), kind
+        expected = ExitCode.FAILED if path.exists() else ExitCode.NOT_FOUND
+        assert (done.returncode, done.stdout) == (expected, ""), kind
         assert f"{path} {text}" in done.stderr
     assert run_ids(tmp_path) == []
 

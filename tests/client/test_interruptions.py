@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from etrm_lab.exit_codes import ExitCode
 from tests.support.databases import SqliteFiles
 from tests.support.processes import Lab, eventually, kill
 from tests.support.scripts import log_of, points_of, run_of, run_script, running_script, sync
@@ -143,7 +144,7 @@ def test_what_a_lab_that_stays_away_misses_is_sent_later(tmp_path: Path, lab_of_
     assert "etrm-lab sync" in (tmp_path / "errors.txt").read_text()
     with serving(lab_of_its_own, port) as server, server.client() as client:
         refused = sync(tmp_path, url, "wrong")
-        assert refused.returncode == 1
+        assert refused.returncode == ExitCode.NOT_ALLOWED
         assert "does not accept the token" in refused.stderr
         done = sync(tmp_path, url, server.token)
         assert done.returncode == 0, done.stderr

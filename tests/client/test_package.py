@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.scripts import CLIENT, environment, run_script
+from backend.terminal.port import free_local_port
+from etrm_lab.exit_codes import ExitCode
+from tests.support.scripts import CLIENT, client_command, environment, run_script
 
 # What takes long to import, or what a training environment would have to agree with.
 HEAVY = ("torch", "numpy", "fastapi", "pydantic", "httpx", "sqlalchemy", "backend", "worker")
@@ -68,5 +72,29 @@ def test_the_command_of_the_lab_sends_journals_too(tmp_path: Path) -> None:
         timeout=300,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (ExitCode.NOT_FOUND, "")
     assert done.stderr == "Error: There is no journal of a run in nowhere.\n"
+
+
+def test_its_command_answers_json(tmp_path: Path) -> None:
+    script = "import etrm_lab; etrm_lab.init(mode='offline').log({'loss': 1.0}); etrm_lab.finish()"
+    assert run_script(tmp_path, script).returncode == 0
+    (tmp_path / "history.csv").write_text("_step,loss\n0,1.0\n")
+    unreachable = f"http://127.0.0.1:{free_local_port()}"
+
+    def ask(*words: str) -> tuple[int, Any, Any]:
+        done = client_command(tmp_path, unreachable, "none", *words)
+        return done.returncode, *(json.loads(text) if text else None for text in (done.stdout, done.stderr))
+
+    code, document, told = ask("sync", "--json")
+    assert (code, document, told["error"]["code"]) == (ExitCode.UNAVAILABLE, None, "unavailable")
+    code, document, told = ask("--json", "sync", "nowhere")
+    assert (code, document, told["error"]["code"]) == (ExitCode.NOT_FOUND, None, "not_found")
+    code, document, told = ask("import", "--json", "elsewhere", "x")
+    assert (code, document, told["error"]["fields"][0]["field"]) == (ExitCode.USAGE, None, "KIND")
+    done = client_command(tmp_path, "", "", "import", "wandb", "history.csv", "--json")
+    (run,) = json.loads(done.stdout)["runs"]
+    assert (done.returncode, run["points"]) == (ExitCode.DONE, 1)
+    done = client_command(tmp_path, unreachable, "none", "--json", "import", "wandb", "history.csv")
+    (run,) = json.loads(done.stdout)["runs"]
+    assert (done.returncode, "does not answer" in run["error"]) == (ExitCode.UNAVAILABLE, True)

@@ -22,13 +22,13 @@ def test_a_sweep_is_shown_first_and_then_queued_as_a_group(home):
     assert planned.endswith("4 runs. Nothing was queued.\n")
     assert "  model.encoder.layers: 1 (encoder deterministic) · 2 (encoder iterative)\n" in planned
     assert "model.encoder.layers:" not in output(home, *swept, "--dry-run", "--same-depth")
-    assert json.loads(output(home, "runs", "--json", "--filter", 'group == "my encoders"')) == []
+    assert json.loads(output(home, "runs", "--json", "--filter", 'group == "my encoders"'))["runs"] == []
 
     said = output(home, *swept, "--name", "my encoders")
 
     group = re.search(r"Queued 4 runs as group ([a-z0-9]{10}): my encoders\.", said)
     assert group
-    found = json.loads(output(home, "runs", "--json", "--filter", f'group == "{group[1]}"'))
+    found = json.loads(output(home, "runs", "--json", "--filter", f'group == "{group[1]}"'))["runs"]
     assert [run["name"] for run in found][::-1] == [
         f"quick · encoder {kind} · seed {seed}" for kind in ("deterministic", "iterative") for seed in (0, 1)
     ]

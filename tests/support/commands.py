@@ -14,7 +14,10 @@ from typing import NoReturn
 import pytest
 
 from backend import cli
+from backend.kit.exit_codes import ExitCode
 from tests.support.lab import environment, etrm
+
+REFUSALS = {ExitCode.FAILED, ExitCode.NOT_FOUND, ExitCode.NOT_ALLOWED, ExitCode.UNAVAILABLE}
 
 
 class BecomesAnother(BaseException):
@@ -60,10 +63,12 @@ def output(home: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def refusal(home: Path, *arguments: str, status: int = 1, **variables: str) -> str:
-    """Standard error of a command that must fail without a traceback and print nothing else."""
+def refusal(home: Path, *arguments: str, status: int | None = None, **variables: str) -> str:
+    """Standard error of a command that must fail without a traceback and print nothing else; without a
+    `status` with any code but those of wrong usage and Ctrl-C."""
     done = typed(home, *arguments, **variables)
-    assert (done.returncode, done.stdout) == (status, ""), done.stderr
+    assert done.returncode in REFUSALS if status is None else done.returncode == status, done.stderr
+    assert done.stdout == ""
     assert "Traceback" not in done.stderr
     return done.stderr
 

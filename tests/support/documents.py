@@ -41,7 +41,7 @@ class Document:
         """Every command line of `program`, in backticks or as a line of a code block without a language."""
         lines = [line for kind, block in _FENCE.findall(self.text) if not kind for line in block.splitlines()]
         for line in [" ".join(each.split()) for each in self.quoted] + lines:
-            for part in re.split(r"\s#\s|\s&&\s|;", line.strip()):
+            for part in re.split(r"\s#\s|\s&&\s|;|\s\|\sjq\b", line.strip()):
                 found = re.search(rf"(?:^|\s)(?:\S*/)?{program}(?: (.*))?$", part.strip())
                 if found and not re.match(r"python|pip|docker", part.strip()):
                     yield f"{program} {found[1] or ''}".strip()

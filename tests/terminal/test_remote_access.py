@@ -22,6 +22,7 @@ import pytest
 from backend.db.session import reading_scope, session_scope
 from backend.domain.records import MetricFrame
 from backend.evaluation import service as evaluations
+from backend.kit.exit_codes import ExitCode
 from backend.metrics import service as series
 from backend.people import service as accounts
 from backend.terminal.port import free_local_port
@@ -46,7 +47,7 @@ def test_a_token_may_do_what_its_person_may(labs: Labs) -> None:
     run = record_run(labs.engine, status="queued", points=0)
     assert labs.by_url(f"run show {run}", viewer).returncode == 0
     refused = labs.by_url(f"runs note {run} mine", viewer)
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (ExitCode.NOT_ALLOWED, "")
     assert "is a viewer, and this takes an editor" in refused.stderr
     assert labs.by_url(f"runs note {run} mine", editor).returncode == 0
     assert "takes an admin" in labs.by_url("token list", editor).stderr
@@ -56,12 +57,15 @@ def test_a_token_may_do_what_its_person_may(labs: Labs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
-    [("etrm_wrong-token-that-nobody-made", "does not know the token"), ("two words", "ETRM_TOKEN: must be")],
+    ("token", "code", "said"),
+    [
+        ("etrm_wrong-token-that-nobody-made", ExitCode.NOT_ALLOWED, "does not know the token"),
+        ("two words", ExitCode.FAILED, "ETRM_TOKEN: must be"),
+    ],
 )
-def test_a_wrong_token_is_refused_and_not_repeated(labs: Labs, token: str, said: str) -> None:
+def test_a_wrong_token_is_refused_and_not_repeated(labs: Labs, token: str, code: int, said: str) -> None:
     done = labs.by_url("runs", token)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr
     assert token not in done.stderr
 
@@ -127,21 +131,24 @@ def stranger(
             thread.join()
 
 
-@pytest.mark.parametrize("line", ["--url {url} runs", "login {url}"])
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("--url {url} runs", ExitCode.NOT_ALLOWED), ("login {url}", ExitCode.UNAVAILABLE)],
+)
 def test_a_token_is_not_sent_to_another_lab_than_its_own(
-    labs: Labs, line: str, monkeypatch: pytest.MonkeyPatch
+    labs: Labs, line: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("etrm_of-the-other-lab\n"))
     with stranger(200, {}) as (url, asked):
         done = labs.by_url(line.format(url=url))
-    assert done.returncode == 1
+    assert done.returncode == code
     assert labs.server.token not in json.dumps(asked)
 
 
 def test_a_redirect_does_not_get_the_token(labs: Labs) -> None:
     with stranger(200, {}) as (target, asked), stranger(307, {"Location": f"{target}/x"}) as (url, _):
         done = labs.by_url("runs", ETRM_URL=url)
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.UNAVAILABLE
     assert f"sends to another address: {target}/x" in done.stderr
     assert asked == []
 
@@ -205,7 +212,7 @@ def test_a_file_whose_server_is_killed_is_not_left(labs: Labs, tmp_path: Path, a
         server.process.kill()
         server.process.wait()
         server.close()
-    assert (getting.returncode, printed) == (1, "")
+    assert (getting.returncode, printed) == (ExitCode.UNAVAILABLE, "")
     assert f"The connection to {server.url} was lost" in told
     assert [path.name for path in target.parent.iterdir()] == ["curves"]
     assert target.read_text() == "before"

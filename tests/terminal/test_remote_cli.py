@@ -19,6 +19,7 @@ from backend.dashboards import service as dashboards
 from backend.data import service as datasets
 from backend.db.session import reading_scope, session_scope
 from backend.evaluation import service as evaluations
+from backend.kit.exit_codes import ExitCode
 from backend.lifecycle import service as runs
 from backend.people import service as accounts
 from backend.runs.group_tables import RunGroup
@@ -282,7 +283,7 @@ def read_both(labs: Labs, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
             break
     assert found[0] == found[1]
     status, _, _, files = found[0]
-    assert status in (0, 1, 2)
+    assert status in list(ExitCode)
     assert status or not files or all(files.values())
 
 
@@ -309,7 +310,7 @@ def written_at_once(content: bytes) -> bytes:
 
 def steady(text: str) -> str:
     """What is printed, without what changes by itself between two commands."""
-    return re.sub(r"free disk space [\d.]+ \w+", "free disk space", text)
+    return re.sub(r"free disk space [\d.]+ \w+|\"disk_free_bytes\": \d+", "free disk space", text)
 
 
 @pytest.mark.parametrize("command", READING)
@@ -318,7 +319,42 @@ def test_reading_by_url_prints_the_same_bytes(
 ) -> None:
     for number, line in enumerate(READING[command]):
         read_both(labs, line, tmp_path / str(number), monkeypatch)
-    assert labs.by_url(READING[command][0].format(**labs.names, file="/dev/null")).returncode in (0, 1)
+    done = labs.by_url(READING[command][0].format(**labs.names, file="/dev/null"))
+    assert done.returncode in (ExitCode.DONE, ExitCode.FAILED, ExitCode.NOT_FOUND)
+
+
+@pytest.mark.parametrize("command", READING)
+def test_reading_answers_one_json_document(
+    labs: Labs, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [each.format(**labs.names, file="written") for each in READING[command]]
+    for line in lines:
+        answered(labs.here(f"--json {line}"))
+    for _ in range(ATTEMPTS):  # as in read_both
+        by_url, here = labs.by_url(f"{lines[0]} --json"), labs.here(f"--json {lines[0]}")
+        if steady(by_url.stdout) == steady(here.stdout):
+            break
+    answered(by_url)
+    assert steady(by_url.stdout) == steady(here.stdout)
+
+
+@pytest.mark.parametrize("command", [each for each in CHANGING if each != "storage"])
+def test_changing_answers_one_json_document(labs: Labs, command: str) -> None:
+    for line in CHANGING[command]:
+        answered(labs.here(f"{line.format(**subjects(labs, line))} --json"))
+
+
+def answered(done: CompletedProcess[str]) -> Any:
+    """The document that a command answers with --json; for one that is refused its error."""
+    assert "Traceback" not in done.stderr
+    if done.stdout:
+        assert done.returncode == ExitCode.DONE, done.stderr
+        return json.loads(done.stdout, parse_constant=pytest.fail)
+    assert done.returncode in (ExitCode.FAILED, ExitCode.USAGE, ExitCode.NOT_FOUND)
+    error = json.loads(done.stderr)["error"]
+    assert error.keys() == {"code", "message", "hint", "fields"}
+    return error
 
 
 SUBJECTS: Mapping[str, Callable[[Labs], str]] = {
@@ -386,14 +422,20 @@ def of_its_subject(text: str, subject: Mapping[str, str], ids: Collection[str]) 
     return steady(text)
 
 
+def subjects(labs: Labs, line: str) -> dict[str, str]:
+    """What a line of CHANGING is about, made for it."""
+    named = set(re.findall(r"\{(\w+)\}", line))
+    subject = {name: make(labs) for name, make in SUBJECTS.items() if name in named}
+    if "link" in named:
+        with session_scope(labs.engine) as session:
+            subject["link"] = str(dashboards.share(session, subject["board"])[0].id)
+    return subject
+
+
 def change_both(labs: Labs, line: str) -> None:
     found = []
     for ask in (labs.by_url, labs.here):
-        named = set(re.findall(r"\{(\w+)\}", line))
-        subject = {name: make(labs) for name, make in SUBJECTS.items() if name in named}
-        if "link" in named:
-            with session_scope(labs.engine) as session:
-                subject["link"] = str(dashboards.share(session, subject["board"])[0].id)
+        subject = subjects(labs, line)
         done = ask(line.format(**subject))
         assert "Traceback" not in done.stderr
         with reading_scope(labs.engine) as session:  # one id in 26 has no digit by which to know it

@@ -14,7 +14,7 @@ from tests.support.records.recorded import record_checkpoint, record_run
 def test_a_run_is_queued_found_shown_cancelled_resumed_and_cloned(home):
     run = queue(home, "train", "quick", "--queue", "--set", "seed=41")
     assert re.search(rf"^{run}  quick +deterministic +queued", output(home, "runs"), re.MULTILINE)
-    assert json.loads(output(home, "runs", "--json", "--filter", "seed == 41"))[0]["id"] == run
+    assert json.loads(output(home, "runs", "--json", "--filter", "seed == 41"))["runs"][0]["id"] == run
     assert "status    queued" in output(home, "run", "show", run)
     assert "encoder   no data yet: No point has been recorded yet." in output(home, "run", "show", run)
     told = json.loads(output(home, "run", "show", run, "--json"))
@@ -37,7 +37,7 @@ def test_the_queue_as_json_is_that_of_the_api(home: Path) -> None:
 def test_runs_are_put_into_projects_and_people_have_limits(home: Path) -> None:
     one = queue(home, "train", "quick", "--queue", "--set", "seed=61", "--project", "arc-2")
     clone = queue(home, "run", "clone", one, "--set", "seed=62")
-    listed = json.loads(output(home, "runs", "--filter", 'project == "arc-2"', "--json"))
+    listed = json.loads(output(home, "runs", "--filter", 'project == "arc-2"', "--json"))["runs"]
     assert [(each["id"], each["owner"]) for each in listed] == [(clone, None), (one, None)]
     assert output(home, "runs", "project", "other", one, clone) == "Project other: 2 runs.\n"
     assert "project   other" in output(home, "run", "show", one)
@@ -65,7 +65,7 @@ def test_runs_are_tagged_noted_and_put_away(home: Path) -> None:
     assert "2 of 2 runs" in output(home, "runs", "tag", one, two, "--add", "good", "--add", "old")
     assert "1 of 1 run" in output(home, "runs", "tag", two, "--remove", "old")
     output(home, "runs", "note", one, "A first look.")
-    listed = json.loads(output(home, "runs", "--filter", 'tag == "good"', "--json"))
+    listed = json.loads(output(home, "runs", "--filter", 'tag == "good"', "--json"))["runs"]
     assert [(each["id"], each["tags"], each["notes"]) for each in listed] == [
         (two, ["good"], ""),
         (one, ["good", "old"], "A first look."),
@@ -124,7 +124,8 @@ def test_a_dashboard_is_made_shared_exported_and_deleted(home, tmp_path):
 
 def test_a_log_is_printed_line_by_line(home):
     run = queue(home, "train", "quick", "--queue")
-    assert output(home, "run", "log", run) == ""
+    assert output(home, "run", "log", run) == "The log is empty.\n"
+    assert output(home, "run", "log", run, "--contains", "loss") == "No lines match.\n"
     assert "Run 'nosuchrun1' not found" in refusal(home, "run", "log", "nosuchrun1")
 
 
@@ -142,7 +143,8 @@ def test_checkpoints_are_listed_taken_away_and_forked(home: Path, tmp_path: Path
     file = tmp_path / "mine.safetensors"
     said = output(home, "run", "weights", run, str(file), "--checkpoint", "100", "--weights", "raw")
     assert file.read_bytes() == content[100]["raw"]
-    assert listed[1]["sha256"]["raw"] in said
+    (raw,) = (each for each in listed[1]["files"] if each["weights"] == "raw")
+    assert raw["sha256"] in said
     assert "paper is step 100" in output(home, "run", "alias", run, "paper", "--checkpoint", "100")
     assert re.search(r"^100 +paper .*alias paper", output(home, "run", "checkpoints", run), re.MULTILINE)
     assert "no checkpoint called 'papr'" in refusal(

@@ -354,4 +354,5 @@ def test_missing_or_cut_off_tensors_fail_in_one_line(
 def test_a_folder_without_fixtures_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="No fixtures in"):
         check_folder(tmp_path)
-    assert main(tmp_path / "nowhere") == 1
+    with pytest.raises(InvalidInput, match="No fixtures in"):
+        main(tmp_path / "nowhere")

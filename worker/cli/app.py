@@ -26,11 +26,12 @@ from backend.evaluation_page.options import (
     Views,
     Weights,
 )
-from backend.kit.arguments import check_arguments
+from backend.kit import output
 from backend.kit.errors import Conflict, EtrmError, InvalidInput
+from backend.kit.exit_codes import ExitCode
 from backend.kit.format import counted
-from backend.kit.streams import cleaned
 from backend.settings import Settings
+from backend.terminal.program import EXIT_CODES, Program, run
 from worker.cli.checkpoint import app as checkpoint_app
 from worker.kit.recorder import NullRecorder, Recorder
 from worker.service import parallel
@@ -39,9 +40,11 @@ if TYPE_CHECKING:
     from worker.service.provenance import ReadAhead
 
 CONFIG_FILE = "config.json"  # in the folder of a run
-INTERRUPTED = 130  # exit status of what Ctrl-C ended
+STOPPED = "Stopped. Run the same command to continue."
 
 app = typer.Typer(
+    cls=Program,
+    epilog=EXIT_CODES,
     help="Train, evaluate and check models.",
     add_completion=False,
     no_args_is_help=True,
@@ -53,30 +56,19 @@ app.add_typer(checkpoint_app, name="checkpoint")
 
 
 def main() -> NoReturn:
-    """Run a command. What a user can put right is one message and exit status 1; wrong usage is 2."""
+    """Run a command and leave with its exit code; what a user can put right is told without a traceback."""
     parallel.join()
-    with cleaned():
-        status = _status()
-    parallel.leave(status)
+    parallel.leave(run(app, translate=_missing_library))
 
 
-def _status() -> int:
-    """Run the command; its exit status."""
-    try:
-        check_arguments(sys.argv[1:])
-        app(prog_name="etrm", standalone_mode=True)
-    except SystemExit as ended:  # how typer and our commands end
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except EtrmError as error:
-        _fail(str(error))
-    except ModuleNotFoundError as error:
-        library = (error.name or "").partition(".")[0]
-        if library not in ("torch", "safetensors"):
-            raise
-        _fail(f"This command needs {library}. Install the worker: pip install 'etrm-lab[worker]'")
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0
+def _missing_library(error: Exception) -> EtrmError | None:
+    """Words for a command that needs torch where the worker is not installed."""
+    library = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if library not in ("torch", "safetensors"):
+        return None
+    return InvalidInput(
+        f"This command needs {library}.", "Install the worker: pip install 'etrm-lab[worker]'"
+    )
 
 
 @app.command()
@@ -108,7 +100,8 @@ def train(
     if not parallel.is_one_of_several():
         write_config(experiment, folder)
         if experiment.training.processes > 1:
-            arguments = ("train", "--resume", "--out", str(folder))
+            arguments = ["train", "--resume", "--out", str(folder)]
+            arguments += [output.OPTION] if output.is_json() else []
             parallel.hand_over(experiment.training.processes, "worker", arguments)
     _train(experiment, folder)
 
@@ -165,16 +158,16 @@ def control(
     ] = False,
 ) -> None:
     """Train small variants on rules that can be learned, and report who learns them."""
-    from worker.experiments.control.command import run
+    from worker.experiments.control.command import run as run_control
     from worker.experiments.control.ladder import run_ladder
     from worker.experiments.control.variants import FULL, QUICK
 
     scale = QUICK if quick else FULL
-    page = (run_ladder if ladder else run)(scale, out, jobs, lambda text: print(text, flush=True))
+    page = (run_ladder if ladder else run_control)(scale, out, jobs, lambda text: print(text, flush=True))
     if page is None:
-        print("Stopped. Run the same command to continue.")
-        raise SystemExit(INTERRUPTED)
-    print(f"Report: {page}")
+        output.answer({"report": None}, STOPPED)
+        raise SystemExit(ExitCode.INTERRUPTED)
+    output.answer({"report": page}, f"Report: {page}")
 
 
 @app.command()
@@ -233,17 +226,20 @@ def _on_slurm(options: list[str] | None, workers: int, cancels: bool) -> None:
     settings = Settings.load()
     if options is not None:
         ids = slurm.submit(settings, slurm.parameters(options), workers, settings.labels)
-        print(f"Submitted {counted(len(ids), 'worker')}: {', '.join(ids)}. See them: etrm worker --list")
+        submitted = f"Submitted {counted(len(ids), 'worker')}: {', '.join(ids)}."
+        output.answer({"submitted": ids}, f"{submitted} See them: etrm worker --list")
     elif cancels:
-        print(f"Cancelled {counted(len(slurm.cancel(settings)), 'worker')}.")
-    else:
+        cancelled = slurm.cancel(settings)
+        text = f"Cancelled {counted(len(cancelled), 'worker')}."
+        output.answer({"cancelled": [job.id for job in cancelled]}, text)
+    elif not output.answered(found := slurm.jobs(settings)):
         empty = "No workers on Slurm. Submit one: etrm worker --slurm partition=NAME"
-        show(("job", "state", "run time", "time limit", "node or reason"), slurm.jobs(settings), empty=empty)
+        show(("job", "state", "run time", "time limit", "node or reason"), found, empty=empty)
 
 
 def _train(config: ExperimentConfig, folder: Path) -> None:
     from worker.cli.local import LocalTasks
-    from worker.recording.console import ConsoleRecorder, recorded
+    from worker.recording.console import ConsoleRecorder, facts, recorded
     from worker.service.provenance import ReadAhead
     from worker.training.stop import StopSignal
     from worker.training.trainer import train as run_training
@@ -260,17 +256,24 @@ def _train(config: ExperimentConfig, folder: Path) -> None:
         recorder.close()
     if not parallel.is_first():
         return
+    judged = None if result.stopped else verdict(config, result, recorded(folder))
+    scores = [facts(each) for each in result.evaluations]
+    answer = {"folder": folder, "step": result.step, "stopped": result.stopped, "evaluations": scores}
+    hypothesis = {"verdict": judged.verdict, "reason": judged.reason} if judged else None
+    is_told = output.answered(answer | {"hypothesis": hypothesis})
     if result.stopped:
         print(f"Stopped at step {result.step}. Resume: etrm train --resume --out {folder}")
-        raise SystemExit(INTERRUPTED)
-    if judged := verdict(config, result, recorded(folder)):
+        raise SystemExit(ExitCode.INTERRUPTED)
+    if is_told:
+        return
+    if judged:
         print(f"Hypothesis {judged.verdict}: {judged.reason}")
     print(f"Checkpoints and results: {folder}")
 
 
 def _evaluate(run: str, step: int | None, changes: dict[str, object]) -> None:
     from worker.cli.local import LocalTasks, folder_of_run
-    from worker.recording.console import ConsoleRecorder
+    from worker.recording.console import ConsoleRecorder, facts
     from worker.training.scoring import score_checkpoint
     from worker.training.stop import StopSignal
 
@@ -281,9 +284,11 @@ def _evaluate(run: str, step: int | None, changes: dict[str, object]) -> None:
             score_checkpoint(folder, step, changes, LocalTasks(), recorder, stop)
     finally:
         recorder.close()
+    scores = [facts(each) for each in recorder.evaluations]
+    output.answered({"folder": folder, "stopped": stop.requested, "evaluations": scores})
     if stop.requested:
-        print("Stopped. Run the same command to continue.")
-        raise SystemExit(INTERRUPTED)
+        print(STOPPED)
+        raise SystemExit(ExitCode.INTERRUPTED)
 
 
 def _new_folder(config: ExperimentConfig) -> Path:
@@ -312,8 +317,3 @@ def write_config(config: ExperimentConfig, folder: Path) -> None:
         raise InvalidInput(
             f"{folder} cannot be written: {error.strerror}.", "Choose another --out."
         ) from error
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"Error: {message}", file=sys.stderr)
-    raise SystemExit(1)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from backend.domain.config.files import read_experiment
+from backend.kit import output
 from backend.kit.errors import Conflict
 
 app = typer.Typer(help="Import, export and inspect checkpoints.", no_args_is_help=True)
@@ -28,10 +29,13 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="A PyTorch or safeten
 @app.command()
 def inspect(file: File) -> None:
     """List what a file holds: every state, every tensor, and what cannot be taken."""
-    from worker.cli.inspection import described
+    from worker.cli.inspection import described, facts
     from worker.models.weight_files import read_weights
 
-    for line in described(read_weights(file, "FILE")):
+    weights = read_weights(file, "FILE")
+    if output.answered(facts(weights)):
+        return
+    for line in described(weights):
         print(line)
 
 
@@ -68,7 +72,8 @@ def import_(
         train(experiment, LocalTasks(), recorder, out, stop)
     finally:
         recorder.close()
-    print(f"Evaluate it: etrm evaluate {out}. Train on: etrm train --resume --out {out}")
+    said = f"Evaluate it: etrm evaluate {out}. Train on: etrm train --resume --out {out}"
+    output.answer({"folder": out}, said)
 
 
 @app.command()
@@ -96,4 +101,6 @@ def export(
     reasoner = build_reasoner(snapshot.config, 1 if table is None else len(table))
     reasoner.load_state_dict(state)
     count = export_weights(reasoner, file, weights.value)
-    print(f"{file}: {count} tensors, {weights.value} weights of step {snapshot.step}.")
+    written = {"path": file, "tensors": count, "weights": weights, "step": snapshot.step}
+    said = f"{file}: {count} tensors, {weights.value} weights of step {snapshot.step}."
+    output.answer(written, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,17 +17,45 @@ from worker.models.weight_states import shape_of, type_of, unusable
 def described(file: WeightFile) -> Iterator[str]:
     """The lines of the report."""
     yield f"{file.path}: SHA-256 {file.sha256}"
-    states = {"ema": file.ema, "raw": file.raw, "average or raw unknown": file.only}
+    states = _states(file)
     for kind, state in states.items():
-        if state:
-            yield from _state(kind, state)
+        yield from _state("average or raw unknown" if kind == "unknown" else kind, state)
     for part in file.others:
         note = "a further state, of which nothing is known" if part.is_state else "no weights"
         yield from _state(f"{one_line(part.name)} ({note})", part.tensors)
-    if not any(states.values()):
+    if not states:
         yield "\nNo weights under a name that is known: this file cannot be imported."
     if file.plain:
         yield f"\nBesides: {one_line(', '.join(file.plain))}"
+
+
+def facts(file: WeightFile) -> dict[str, Any]:
+    """The same as JSON."""
+    states = {kind: _facts(state) for kind, state in _states(file).items()}
+    others = {part.name: _facts(part.tensors) for part in file.others}
+    return {
+        "path": file.path,
+        "sha256": file.sha256,
+        "states": states,
+        "other_states": others,
+        "other_names": file.plain,
+    }
+
+
+def _states(file: WeightFile) -> dict[str, Mapping[str, Tensor]]:
+    """The states that there are, by their kind."""
+    states = {"ema": file.ema, "raw": file.raw, "unknown": file.only}
+    return {kind: state for kind, state in states.items() if state}
+
+
+def _facts(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+    found = []
+    for name, tensor in state.items():
+        reason = unusable(tensor)
+        is_finite = None if reason else _is_finite(tensor)
+        shape, kind = shape_of(tensor), type_of(tensor)
+        found.append({"name": name, "shape": shape, "type": kind, "unusable": reason, "finite": is_finite})
+    return found
 
 
 def _state(kind: str, tensors: Mapping[str, Tensor]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -54,6 +55,7 @@ class ConsoleRecorder:
         )
         self._phases: dict[str, TaskID] = {}
         self._numbers = ""
+        self.evaluations: list[EvaluationSummary] = []  # those that have finished
 
     def trained_on(self, record: TrainedOn) -> TrainedOn:
         return record  # the log says it
@@ -105,6 +107,7 @@ class ConsoleRecorder:
         pass
 
     def evaluation_finished(self, summary: EvaluationSummary) -> None:
+        self.evaluations.append(summary)
         self.log(describe(summary.key))
         for k, score in summary.passes.items():
             self.console.print(f"  pass@{k}  {describe_score(score)}", highlight=False)
@@ -156,6 +159,28 @@ def describe(key: EvaluationKey) -> str:
         f"{key.set_name}, {counted(len(key.task_ids), 'task')}, {counted(key.views, 'view')}, "
         f"{weights} of step {key.step}{search}"
     )
+
+
+def facts(summary: EvaluationSummary) -> dict[str, Any]:
+    """An evaluation as JSON, by the names that the API has for the same."""
+    key = summary.key
+    passes = []
+    for k, score in summary.passes.items():
+        low, high = score.interval
+        share = score.solved / score.n if score.n else None
+        passes.append(
+            {"k": k, "solved": score.solved, "n": score.n, "share": share, "low": low, "high": high}
+        )
+    return {
+        "set": key.set_name,
+        "step": key.step,
+        "weights": key.weights,
+        "views": key.views,
+        "n": len(key.task_ids),
+        "passes": passes,
+        "failure_modes": dict(summary.failure_modes),
+        "seconds": summary.seconds,
+    }
 
 
 def describe_score(score: Score) -> str:

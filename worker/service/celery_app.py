@@ -16,7 +16,7 @@ from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
 from backend.db.session import make_engine
-from backend.kit import memory, service_log
+from backend.kit import memory, output, service_log
 from backend.kit.errors import Unavailable
 from backend.queue import dispatch
 from backend.settings import Settings
@@ -87,6 +87,7 @@ def _set_up_log(format: service_log.LogFormat) -> None:
     if format == "json":
         service_log.set_up(format, worker_id=machine.worker_id())
         signals.setup_logging.connect(lambda **_event: None, weak=False)
+    if format == "json" or output.is_json():
         vars(sys)["__stdout__"] = None  # "worker: Warm shutdown", from the handlers of signals
 
 
@@ -101,6 +102,7 @@ def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat) -> None:
 
     def ready(**_event: Any) -> None:
         heartbeat.start()
+        output.announced({"worker_id": machine.worker_id(), "pid": os.getpid()})
 
     def leaving(how: str, **_event: Any) -> None:
         executor.leaving.set()

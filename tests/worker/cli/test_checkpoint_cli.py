@@ -66,9 +66,9 @@ def test_a_published_checkpoint_becomes_a_run_is_scored_and_goes_back_to_the_bit
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["inspect", "nowhere"], 1, "FILE: nowhere does not exist."),
-        (["export", "nowhere", "file"], 1, "Run nowhere not found"),
-        (["import", "nowhere", "--config", "quick", "--out", "x"], 1, "nowhere does not exist"),
+        (["inspect", "nowhere"], 3, "FILE: nowhere does not exist."),
+        (["export", "nowhere", "file"], 3, "Run nowhere not found"),
+        (["import", "nowhere", "--config", "quick", "--out", "x"], 3, "nowhere does not exist"),
         (["import", "x", "--config", "quick", "--out", "x", "--part", "head"], 1, "initialise_from.part"),
         (["export", "x", "file", "--weights", "best"], 2, "'best' is not one of 'ema', 'raw'"),
         (["import", "x", "--config", "quick"], 2, "Missing option '--out'"),

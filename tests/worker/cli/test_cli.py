@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.kit.exit_codes import ExitCode
 from tests.support.processes import PATIENCE, eventually
 from tests.support.records.tiny_runs import tiny_raw
 from worker.cli import app as cli
@@ -83,7 +84,7 @@ def test_a_run_told_to_end_leaves_a_checkpoint_and_goes_on_from_it(home: Path) -
         )
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, err) == (cli.INTERRUPTED, "")
+    assert (process.returncode, err) == (ExitCode.INTERRUPTED, "")
     stopped = checkpoint.load(checkpoint.find(home / "here")).step
     assert f"Stopped at step {stopped}. Resume: etrm train --resume --out here" in out
 
@@ -100,7 +101,7 @@ def test_a_run_told_to_end_leaves_a_checkpoint_and_goes_on_from_it(home: Path) -
         (["train", "quick", "--set", "model.widht=3"], 1, "model.widht: unknown field."),
         (["train", "quick", "--set", "training.steps=0"], 1, "training.steps: must be at least 1, not 0."),
         (["train", "quick", "--set", "training.steps"], 1, "Write path=value: training.steps=100."),
-        (["train", "missing.json"], 1, "File missing.json not found."),
+        (["train", "missing.json"], 3, "File missing.json not found."),
         (["train", "broken.json"], 1, "Line 1, column 2 is not JSON"),
         (["train", "list.json"], 1, "A config is a JSON object, not a list."),
         (["train", "quick", "--out", "broken.json/x"], 1, "Choose another --out."),
@@ -112,8 +113,8 @@ def test_a_run_told_to_end_leaves_a_checkpoint_and_goes_on_from_it(home: Path) -
         (["train"], 2, "a config file or preset is missing"),
         (["train", "--resume"], 2, "needs --out"),
         (["train", "quick", "--what"], 2, "No such option"),
-        (["evaluate", "nowhere"], 1, "Run nowhere not found"),
-        (["evaluate", "empty"], 1, "No checkpoint in empty."),
+        (["evaluate", "nowhere"], 3, "Run nowhere not found"),
+        (["evaluate", "empty"], 3, "No checkpoint in empty."),
         (["parity"], 2, "Missing argument 'DIR'"),
     ],
 )
