@@ -155,7 +155,7 @@ class Panels:
 
     def _scatter(self, panel: ScatterPanel) -> Shown:
         names = list(dict.fromkeys(filter(None, (panel.x, panel.y, panel.colour))))
-        found = explore.explore(self._session, Runs(ids=tuple(run.id for run in self.runs)), names)
+        found = explore.explore(self.session, Runs(ids=tuple(run.id for run in self.runs)), names)
         made, legends = drawn_scatter(found.points, panel.x, panel.y, panel.colour, panel.marks)
         if not made.shown:
             return Shown(panel, nothing=f"No run has both {panel.x} and {panel.y} yet.")
