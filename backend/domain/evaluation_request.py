@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.interventions import Intervention, setting_of
 from backend.domain.retention import NAME
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.model import Model
@@ -49,6 +50,13 @@ class EvaluationRequest(Model):
     search: dict[str, Any] | None = Field(
         None, description="Guided refinement, as `evaluation.search` of a config; null means none."
     )
+    intervention: Intervention = Field(
+        Intervention.NONE,
+        description="What is taken from the model on purpose. Such a score is never a result of its run.",
+    )
+    again: bool = Field(
+        False, description="Compute it beside one that is there: to verify it. Never a result of its run."
+    )
 
     @field_validator("step", mode="before")
     @classmethod
@@ -65,6 +73,19 @@ class EvaluationRequest(Model):
         if self.tasks and self.first_tasks is not None:
             raise ValueError("tasks: give task ids or the first n, not both")
         return self
+
+    @model_validator(mode="after")
+    def _intervenes_alone(self) -> EvaluationRequest:
+        if self.intervention and (self.search or self.adaptation):
+            raise ValueError("intervention: cannot be combined with a search or an adaptation")
+        if self.intervention == Intervention.SWAPPED and self.trim is not None:
+            raise ValueError("intervention: a swapped context may not fit a trimmed canvas; leave out trim")
+        return self
+
+    @property
+    def intervened(self) -> str:
+        """The intervention as an evaluation stores it."""
+        return setting_of(self.intervention, self.again)
 
     def section(self, config: ExperimentConfig) -> dict[str, Any]:
         """The evaluation section of the run's config, changed to what is asked here (but for the set)."""

@@ -15,9 +15,12 @@ from backend.domain.experiment.search import normalised_key, search_key, search_
 from backend.kit.format import counted
 
 # What two scores must have in common to be compared, in words.
-SAME = "set and tasks, views and whether equal ones vote once, weights, ACT steps, adaptation, search, canvas"
+SAME = (
+    "set and tasks, views and whether equal ones vote once, weights, ACT steps, adaptation, search, canvas, "
+    "intervention"
+)
 EQUAL_ONCE = "equal views once"
-LATER = ("distinct_views", "adaptation")  # settings that protocols of before do not name
+LATER = ("distinct_views", "adaptation", "intervention")  # settings that protocols of before do not name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,7 @@ class Settings:
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
     distinct_views: bool = False  # views that look alike vote once
     adaptation: str = ""  # the adaptation's config as JSON; empty without one
+    intervention: str = ""  # what was taken from the model on purpose (`interventions`); empty: nothing
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "search", normalised_key(self.search))
@@ -41,7 +45,13 @@ class Settings:
         """What it does besides plain decoding, to follow the other settings: ` · learns all weights
         100 x 0.0001, … · gradient 100 x 0.1 · trimmed +2 · equal views once`; empty for nothing."""
         equal = EQUAL_ONCE if self.distinct_views else ""
-        parts = (adaptation_words(self.adaptation), search_words(self.search), self.canvas, equal)
+        parts = (
+            adaptation_words(self.adaptation),
+            search_words(self.search),
+            self.canvas,
+            equal,
+            self.intervention,
+        )
         return "".join(f" · {part}" for part in parts if part)
 
     @property
@@ -104,6 +114,7 @@ class Protocol(Settings):
             ("searches", search_words(self.search) or "none", search_words(other.search) or "none"),
             ("canvases", self.canvas or "square", other.canvas or "square"),
             ("votes of equal views", *("once" if each.distinct_views else "each" for each in (self, other))),
+            ("interventions", self.intervention or "none", other.intervention or "none"),
         )
         return found + [
             f"different {name} ({left} and {right})" for name, left, right in pairs if left != right
@@ -123,6 +134,7 @@ class Protocol(Settings):
                 self.distinct_views != other.distinct_views,
             ),
             (self.canvas or "square canvas", self.canvas != other.canvas),
+            (self.intervention or "no intervention", self.intervention != other.intervention),
             (counted(self.n, "task"), self.n != other.n),
         )
         said = " · ".join(words for words, differs in parts if differs)

@@ -17,6 +17,8 @@ from backend.domain.measurement import digest_of
 TRUTH_UNKNOWN = "the truth is not known"
 NO_EMBEDDING = "no embedding: TRM was not trained on this task's demonstrations"
 UNCOUNTED = (TRUTH_UNKNOWN, NO_EMBEDDING)
+# In the extras of an evaluation: the code that computed it, {"version", "source", "torch"}.
+COMPUTED_BY = "computed_by"
 # In the extras of an evaluation: {"tasks": ids, "passes": {"k": [solved, n]}} of those without an embedding.
 WITHOUT_EMBEDDING = "without_embedding"
 
@@ -141,6 +143,7 @@ class EvaluationKey:
     canvas: str = ""  # "trimmed +N" to N cells around the visible grids; empty: square, as in training
     distinct_views: bool = False  # views that look alike vote once
     adaptation: str = ""  # the adaptation's config as JSON; empty without one
+    intervention: str = ""  # what was taken from the model on purpose; empty: nothing
 
     @property
     def tasks_digest(self) -> str:

@@ -140,7 +140,7 @@ def finish_evaluation(
     session: Session, evaluation_id: int, summary: EvaluationSummary, text: str = "", is_growing: bool = False
 ) -> None:
     """Keep the scores; the evaluation is finished. `text` as in `transition_evaluation`. With `is_growing`
-    more may come, and nobody is told."""
+    more may come, and nobody is told; nor of one under an intervention: it is a part of an ablation."""
     evaluation = rows.get(session, evaluation_id)
     assert evaluation is not None
     finished = transition_evaluation(
@@ -158,7 +158,7 @@ def finish_evaluation(
         raise IllegalTransition(f"Evaluation {evaluation_id} is {evaluation.status}: it cannot be finished.")
     run_id = evaluation.run_id
     run_scores.keep(session, run_id)
-    if finished and not is_growing:
+    if finished and not is_growing and not evaluation.intervention:
         alerts.tell(session, Event.EVALUATION, run_id, "Finished.", evaluation_id)
     hypotheses.settle(session, run_id)
 
@@ -280,6 +280,7 @@ def key_of(row: tables.Evaluation) -> EvaluationKey:
         canvas=row.canvas,
         distinct_views=row.distinct_views,
         adaptation=row.adaptation,
+        intervention=row.intervention,
     )
 
 

@@ -17,7 +17,8 @@ from backend.db import clock
 from backend.domain.arc.task import Task, choose_canvas
 from backend.domain.config.problems import parse_experiment
 from backend.domain.evaluation_request import EvaluationRequest
-from backend.domain.experiment import GENERATED_SETS, ExperimentConfig, augmentation_problems
+from backend.domain.experiment import GENERATED_SETS, ExperimentConfig, TrmModel, augmentation_problems
+from backend.domain.interventions import OF_DEMONSTRATIONS, Intervention
 from backend.domain.measurement import digest_of, settings_of
 from backend.evaluation import views as evaluation_view
 from backend.evaluation.views import EvaluationView, TestInputView, views_of
@@ -218,12 +219,13 @@ def _asked(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[Run
     section = asked.section(parse_experiment(run.config))
     config = parse_experiment(run.config | {"evaluation": section | {"sets": [{"name": set_name}]}})
     _check_rules(config)
+    _check_intervention(asked.intervention, config, tasks)
     key = {
         "run_id": run.id,
         "set_name": set_name,
         "step": step,
         "tasks_digest": digest_of(task.id for task in tasks),
-        **asdict(settings_of(config)),
+        **asdict(replace(settings_of(config), intervention=asked.intervened)),
     }
     return run, tasks, key
 
@@ -236,6 +238,14 @@ def _check_rules(config: ExperimentConfig) -> None:
     ]
     if problems:
         raise InvalidInput("The evaluation was not started.", problems=problems)
+
+
+def _check_intervention(kind: Intervention, config: ExperimentConfig, tasks: Sequence[Task]) -> None:
+    """InvalidInput where it would change nothing, or needs what is not there."""
+    if kind in OF_DEMONSTRATIONS and isinstance(config.model, TrmModel):
+        raise _invalid("intervention", "TRM reads no demonstrations.", "Choose one of its context.")
+    if kind == Intervention.SWAPPED and len(tasks) < 2:
+        raise _invalid("intervention", "a swapped context needs at least two tasks.")
 
 
 def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str]) -> Evaluation:

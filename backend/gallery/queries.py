@@ -32,6 +32,7 @@ TOLD = (
         Evaluation.canvas,
         Evaluation.distinct_views,
         Evaluation.adaptation,
+        Evaluation.intervention,
         Evaluation.status,
         raiseload=True,
     ),
@@ -39,6 +40,7 @@ TOLD = (
 )
 Columns = TypeVarTuple("Columns")
 Position = tuple[int, str, int]  # evaluation, task, test of the last row shown
+ORDINARY = Evaluation.intervention == ""  # what an ablation asks is met only where its evaluation is named
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def of_task(
         .join(Evaluation, Evaluation.id == Outcome.evaluation_id)
         .join(Run, Run.id == Evaluation.run_id)
         .where(Outcome.task_id == task_id, Outcome.test_index == test_index, Evaluation.set_name == set_name)
+        .where(ORDINARY)
     )
     return session.execute(query.order_by(Evaluation.id.desc()).limit(limit).options(*TOLD)).all()
 
@@ -126,7 +129,7 @@ def solved_by_task(
     query = (
         select(Outcome.task_id, solved, func.count())
         .join(Evaluation, Evaluation.id == Outcome.evaluation_id)
-        .where(Evaluation.set_name == set_name, Outcome.task_id.in_(task_ids))
+        .where(Evaluation.set_name == set_name, Outcome.task_id.in_(task_ids), ORDINARY)
         .group_by(Outcome.task_id)
     )
     return session.execute(query).all()
@@ -183,8 +186,7 @@ def with_runs(
 ) -> Sequence[Row[Evaluation, Run]]:
     """Evaluations with their runs, newest first."""
     query = select(Evaluation, Run).join(Run, Run.id == Evaluation.run_id)
-    if evaluation_ids is not None:
-        query = query.where(Evaluation.id.in_(evaluation_ids))
+    query = query.where(ORDINARY if evaluation_ids is None else Evaluation.id.in_(evaluation_ids))
     if set_name:
         query = query.where(Evaluation.set_name == set_name)
     if run_id:
@@ -199,7 +201,7 @@ def newest_by_variant(session: Session, set_name: str) -> Sequence[Row[str, int]
     query = (
         select(Run.variant, func.max(Evaluation.id))
         .join(Run, Run.id == Evaluation.run_id)
-        .where(Evaluation.set_name == set_name, Evaluation.status == "finished")
+        .where(Evaluation.set_name == set_name, Evaluation.status == "finished", ORDINARY)
         .group_by(Run.variant)
         .order_by(Run.variant)
     )
@@ -221,6 +223,8 @@ def _narrowed(query: Select[*Columns], wanted: Wanted, mode: str | None) -> Sele
     """The query, its joins made, with every condition but where to continue."""
     if wanted.evaluations:
         query = query.where(Outcome.evaluation_id == wanted.evaluations[0])
+    else:
+        query = query.where(ORDINARY)
     if wanted.set_name:
         query = query.where(Evaluation.set_name == wanted.set_name)
     if wanted.run_ids:

@@ -13,15 +13,19 @@ from backend.scores.tables import Evaluation, Outcome
 
 
 def evaluations(session: Session, run_ids: Collection[str]) -> Sequence[Row[Evaluation, int]]:
-    """(evaluation, number of its test inputs scored so far) of these runs, oldest first."""
+    """(evaluation, number of its test inputs scored so far) of these runs, oldest first.
+
+    Those under an intervention are no results of a run: only their ablation shows them.
+    """
     scored = select(func.count()).where(Outcome.evaluation_id == Evaluation.id).scalar_subquery()
-    query = select(Evaluation, scored).where(Evaluation.run_id.in_(run_ids)).order_by(Evaluation.id)
-    return session.execute(query).all()
+    query = select(Evaluation, scored).where(Evaluation.run_id.in_(run_ids), Evaluation.intervention == "")
+    return session.execute(query.order_by(Evaluation.id)).all()
 
 
 def evaluated(session: Session, run_ids: Collection[str]) -> Sequence[str]:
     """Those of the runs that have an evaluation."""
-    return session.scalars(select(Evaluation.run_id).where(Evaluation.run_id.in_(run_ids)).distinct()).all()
+    query = select(Evaluation.run_id).where(Evaluation.run_id.in_(run_ids), Evaluation.intervention == "")
+    return session.scalars(query.distinct()).all()
 
 
 def alarms(session: Session, run_ids: Collection[str]) -> Sequence[Alarm]:

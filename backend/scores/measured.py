@@ -39,6 +39,9 @@ class ProtocolView(Model):
     canvas: str = Field("", description='"trimmed +N": to N cells around the visible grids; empty: square.')
     distinct_views: bool = Field(False, description="Views that look alike vote once.")
     adaptation: str = Field("", description="The adaptation's config as JSON; empty without one.")
+    intervention: str = Field(
+        "", description="What was taken from the model on purpose, by an ablation; empty: nothing."
+    )
     tasks_digest: str = Field("", description="The same for evaluations of the same tasks.")
     n: int = Field(description="Tasks evaluated.")
 

@@ -23,7 +23,7 @@ class Evaluation(Base):
     __table_args__ = (
         UniqueConstraint(
             "run_id", "set_name", "step", "weights", "views", "act_steps", "search", "canvas", "tasks_digest",
-            "distinct_views", "adaptation",
+            "distinct_views", "adaptation", "intervention",
             name="uq_evaluation_key",
         ),
     )  # fmt: skip
@@ -39,6 +39,7 @@ class Evaluation(Base):
     canvas: Mapped[str] = mapped_column(default="")  # "trimmed +N"; empty: square
     distinct_views: Mapped[bool] = mapped_column(default=False)  # views that look alike vote once
     adaptation: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
+    intervention: Mapped[str] = mapped_column(default="")  # what was taken from the model on purpose
     tasks_digest: Mapped[str]  # of the set of task ids
     task_ids: Mapped[list[str]]
     status: Mapped[str]  # running, finished; of a job also queued, cancelling, cancelled, failed

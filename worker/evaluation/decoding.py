@@ -17,6 +17,7 @@ from backend.domain.arc.votes import SearchLoss, SearchPoint, SearchTrace
 from backend.domain.experiment import SearchConfig
 from worker.data.tokens import Tokens, crop, extents
 from worker.kit.batch import Batch, Region
+from worker.evaluation.contexts import Replacing
 from worker.kit.device import Device
 from worker.models.reasoner import Reasoner, StepOutput
 from worker.search.refinement import Refined, refine
@@ -65,9 +66,11 @@ def decode(
     traced: Sequence[int] = (),
     searching: Searching | None = None,
     watched: Sequence[int] = (),
+    replacing: Replacing | None = None,
 ) -> Decoded:
     """Run `act_steps` on every view of the batch; `traced` are rows whose every step is wanted.
 
+    `replacing` puts other contexts in place of those found, where nothing is searched.
     With a search the latents are refined first; `watched` are rows whose searches are wanted point by point.
     The numbers of a view do not depend on what is traced or watched. The reasoner's mode is left as it was.
     """
@@ -82,8 +85,10 @@ def decode(
             if searching is not None:
                 refined = refine(reasoner, batch, *searching, act_steps)
                 searches = _traces(reasoner, refined, act_steps, watched)
-            if traced or refined:
-                course = refined.moved(reasoner) if refined else None
+            course = refined.moved(reasoner) if refined else None
+            if replacing is not None:
+                course = replacing.replaced(reasoner.course(batch, act_steps))
+            if traced or course is not None:
                 for output in reasoner.outputs(batch, act_steps, course):
                     for row, shown in zip(traced, _predictions(output, traced, batch.region), strict=True):
                         steps[row].append(shown)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from hashlib import blake2b
 from typing import Any, Protocol
 
 from backend.domain.arc.task import Task
 from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, cost_of_adaptation, tally
-from backend.domain.experiment import ExperimentConfig, NoSearch
+from backend.domain.experiment import ExperimentConfig, NoSearch, TrmModel
+from backend.domain.interventions import Intervention, kind_of
 from backend.domain.records import (
     NO_EMBEDDING,
     TRUTH_UNKNOWN,
@@ -23,15 +23,17 @@ from backend.domain.records import (
 from backend.domain.statistics import pass_at, ranks_by_task
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.adapting import Adapter, answering
+from worker.evaluation.contexts import Replacing
 from worker.evaluation.decoding import Searching, decode
 from worker.evaluation.judging import gathered, judge, not_fitting, together
 from worker.evaluation.plan import Plan, PlannedBatch
 from worker.evaluation.undoing import votes_of
-from worker.evaluation.views import Question, QuestionView
+from worker.evaluation.views import Question, seed_of
 from worker.kit.device import Device
 from worker.models.reasoner import Reasoner
 
 ATTEMPTS = (1, 2, 5, 10)  # the k of pass@k
+BLANK, RANDOM = Intervention.BLANK, Intervention.RANDOM
 
 
 class Stop(Protocol):
@@ -57,7 +59,7 @@ def evaluate(
     come out as if it had never stopped. `key` says how many views and ACT steps. Test inputs that fit no
     canvas come first, as failed. `adapter` makes the model of each task where the config asks for that.
     """
-    plan = plan_of(tasks, config, key.views, puzzles, adapter)
+    plan = plan_of(tasks, config, key.views, puzzles, adapter, kind_of(key.intervention))
     yield from (not_fitting(each, config) for each in plan.fitting_none if each.name not in already)
     parts: dict[tuple[str, int], list[QuestionVotes]] = {}
     for number in range(plan.batches):
@@ -80,9 +82,10 @@ def plan_of(
     views: int,
     puzzles: PuzzleTable,
     adapter: Adapter | None,
+    intervention: Intervention = Intervention.NONE,
 ) -> Plan:
     """The batches of an evaluation of `tasks`. Those of an adaptation have rows of its own puzzle table."""
-    return Plan(tasks, config, views, adapter.puzzles if adapter else puzzles)
+    return Plan(tasks, config, views, adapter.puzzles if adapter else puzzles, intervention)
 
 
 def answer(
@@ -98,7 +101,8 @@ def answer(
     first = [row for row, view in enumerate(planned.views) if view.views[0].number == 0]
     traced = first if config.evaluation.trace_steps else []
     searching = _searching(config, planned)
-    decoded = decode(reasoner, planned.batch(), act_steps, device, traced, searching, first)
+    replacing = _replacing(config, planned)
+    decoded = decode(reasoner, planned.batch(), act_steps, device, traced, searching, first, replacing)
     votes = votes_of(planned.views, decoded.final)
     steps: dict[Question, tuple[ActStep, ...]] = {}
     searches: dict[Question, list[SearchTrace]] = {}
@@ -185,11 +189,13 @@ def _searching(config: ExperimentConfig, planned: PlannedBatch) -> Searching | N
     search = config.evaluation.search
     if isinstance(search, NoSearch):
         return None
-    return Searching(search, [_seed_of(view, config) for view in planned.views])
+    return Searching(search, [seed_of(view, config.seed) for view in planned.views])
 
 
-def _seed_of(view: QuestionView, config: ExperimentConfig) -> int:
-    """Of what a search draws for a view: the same whatever else is in its batch."""
-    question = view.question
-    name = f"{config.seed}/{question.task.id}/{question.test_index}/{view.views[0].number}"
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
+def _replacing(config: ExperimentConfig, planned: PlannedBatch) -> Replacing | None:
+    """What takes the place of the contexts that an encoder finds; None where they stay. TRM's are rows of
+    its table, which the plan has chosen."""
+    if isinstance(config.model, TrmModel) or planned.intervention not in (BLANK, RANDOM):
+        return None
+    is_random = planned.intervention == RANDOM
+    return Replacing([seed_of(view, config.seed) for view in planned.views] if is_random else None)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 
 import numpy as np
 
 from backend.domain.arc.task import Task
 from backend.domain.experiment import ExperimentConfig, NoAdaptation
+from backend.domain.interventions import Intervention
 from worker.data.augment import DIHEDRALS, ON_ITS_SIDE
 from worker.data.puzzles import PuzzleTable
 from worker.evaluation.views import (
@@ -23,6 +24,7 @@ from worker.evaluation.views import (
     QuestionView,
     batch_of,
     distinct_views_of,
+    given_row,
     questions_by_canvas,
     region_of,
     views_of,
@@ -40,6 +42,7 @@ class PlannedBatch:
     side: int
     region: Region | None  # of a trimmed canvas
     views: tuple[QuestionView, ...]
+    intervention: Intervention = Intervention.NONE
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -82,9 +85,18 @@ class Plan:
     """All batches of an evaluation, by canvas, ascending; questions in the order of the tasks."""
 
     def __init__(
-        self, tasks: Iterable[Task], config: ExperimentConfig, views: int, puzzles: PuzzleTable
+        self,
+        tasks: Iterable[Task],
+        config: ExperimentConfig,
+        views: int,
+        puzzles: PuzzleTable,
+        intervention: Intervention = Intervention.NONE,
     ) -> None:
-        """`views` per test input: those that look alike computed once, or with `distinct_views` left out."""
+        """`views` per test input: those that look alike computed once, or with `distinct_views` left out.
+
+        An `intervention` changes what they are shown beside their test inputs, never which they are: views
+        and colours are drawn as without it.
+        """
         self._size = config.evaluation.batch_size
         self._margin = config.evaluation.trim
         self._seed = config.seed
@@ -95,7 +107,8 @@ class Plan:
         self._canvases: list[_Canvas] = []
         self._places: dict[Question, list[tuple[_Canvas, int]]] = {}
         self.batches = 0
-        by_canvas = questions_by_canvas(tasks, config)
+        self._intervention = intervention
+        by_canvas = questions_by_canvas(tasks, config, intervention)
         self.fitting_none: tuple[Question, ...] = tuple(by_canvas.pop(None, ()))
         for side, questions in by_canvas.items():
             if side is not None:
@@ -147,7 +160,9 @@ class Plan:
             places = self._places_on(canvas.region, question)[first - start : end - start]
             views += self._views(question).at(places)
             first, at = end, at + 1
-        return PlannedBatch(number, canvas.side, canvas.region, tuple(views))
+        return PlannedBatch(
+            number, canvas.side, canvas.region, tuple(map(self._given, views)), self._intervention
+        )
 
     def batches_of(self, question: Question) -> list[int]:
         """Numbers of the batches that hold views of this question, ascending."""
@@ -172,6 +187,11 @@ class Plan:
             return side, side
         region = region_of(question.task, side, self._margin)
         return region.height, region.width
+
+    def _given(self, view: QuestionView) -> QuestionView:
+        """The view with the row of the puzzle table that it is answered with."""
+        row = given_row(view, self._seed, self._puzzles, self._intervention)
+        return view if row == view.puzzle_row else replace(view, puzzle_row=row)
 
     @staticmethod
     def _together(questions: Sequence[Question], config: ExperimentConfig) -> list[list[Question]]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.domain.arc.task import Pair, Task, TestPair, choose_canvas
+from backend.domain.arc.task import Pair, Task, TestPair
 from backend.domain.experiment import ExperimentConfig, NoSearch
+from backend.domain.interventions import OF_CONTEXT, Intervention
 from worker.data.augment import ON_ITS_SIDE, Augmentation, Drawn, augmentations
 from worker.data.batches import Canvases, View, most_demonstrations
 from worker.data.forms import TRIES, distinct
 from worker.data.puzzles import UNKNOWN_ROW, PuzzleTable
 from worker.data.tokens import Cells, Tokens, as_cells
+from worker.evaluation.showing import showings
 from worker.kit.batch import Batch, Region
 
 
@@ -28,6 +31,7 @@ class Question:
     task: Task
     test_index: int
     demonstrations: tuple[Pair, ...]
+    other: Task | None = None  # whose context answers in place of its own, where one does
 
     @property
     def name(self) -> tuple[str, int]:
@@ -61,14 +65,47 @@ class QuestionView:
     puzzle_row: int
 
 
-def questions_by_canvas(tasks: Iterable[Task], config: ExperimentConfig) -> dict[int | None, list[Question]]:
+def questions_by_canvas(
+    tasks: Iterable[Task], config: ExperimentConfig, intervention: Intervention = Intervention.NONE
+) -> dict[int | None, list[Question]]:
     """All test inputs by the side of their canvas, ascending; under None those that fit no canvas."""
-    found: dict[int | None, list[Question]] = {side: [] for side in (None, *config.data.canvas_sizes)}
-    for task in tasks:
-        shown = task.demonstrations[: _most_shown(config)]
-        side = choose_canvas(task, config.data.canvas_sizes)
-        found[side] += [Question(task, index, shown) for index in range(len(task.tests))]
+    tasks, sizes = list(tasks), config.data.canvas_sizes
+    shown = showings(tasks, sizes, _most_shown(config), config.seed, intervention)
+    found: dict[int | None, list[Question]] = {side: [] for side in (None, *sizes)}
+    for task, (side, demonstrations, other) in zip(tasks, shown, strict=True):
+        found[side] += [Question(task, index, demonstrations, other) for index in range(len(task.tests))]
     return found
+
+
+def seed_of(view: QuestionView, seed: int) -> int:
+    """Of what is drawn for a view: the same whatever else is in its batch."""
+    question = view.question
+    name = f"{seed}/{question.task.id}/{question.test_index}/{view.views[0].number}"
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
+
+
+def given_row(view: QuestionView, seed: int, puzzles: PuzzleTable, intervention: Intervention) -> int:
+    """The row of the puzzle table that a view is answered with, which an intervention may change.
+
+    Random: any but its own. Swapped: the other task's, of the same augmentation where it was trained on.
+    """
+    if puzzles.rows <= 1 or intervention not in OF_CONTEXT:
+        return view.puzzle_row
+    if intervention == Intervention.BLANK:
+        return UNKNOWN_ROW
+    if intervention == Intervention.RANDOM:
+        has_own = view.puzzle_row != UNKNOWN_ROW
+        if not (others := puzzles.rows - 1 - has_own):
+            return UNKNOWN_ROW
+        drawn = 1 + seed_of(view, seed) % others
+        return drawn + (has_own and view.puzzle_row <= drawn)
+    other, number = view.question.other, view.views[0].number
+    if other is None:
+        return view.puzzle_row
+    if (row := puzzles.row(other.id, number)) != UNKNOWN_ROW:
+        return row
+    forms = puzzles.forms(other.id)
+    return puzzles.row(other.id, forms[number % len(forms)]) if forms else UNKNOWN_ROW
 
 
 class DrawnViews(Sequence[QuestionView]):

@@ -24,7 +24,8 @@ from backend.domain.arc.votes import QuestionVotes, pack_votes, unpack_votes
 from backend.domain.experiment import augments
 from backend.domain.experiment.adaptation import adaptation_of
 from backend.domain.experiment.search import search_of
-from backend.domain.records import WITHOUT_EMBEDDING, EvaluationKey
+from backend.domain.interventions import kind_of
+from backend.domain.records import COMPUTED_BY, WITHOUT_EMBEDDING, EvaluationKey
 from backend.domain.trained_on import TrainedOn
 from backend.evaluation import jobs as queue
 from backend.evaluation import outcomes as predictions
@@ -38,6 +39,7 @@ from worker.recording.database_tasks import DbTasks
 from worker.recording.patience import PatientTasks, waited_out
 from worker.service.faults import NODE_FAULT, is_of_the_node
 from worker.service.fetching import fetch_step
+from worker.service.provenance import code
 from worker.service.supervision import STOPPED
 from worker.service.train import FAILED, cause_of
 from worker.training.stop import StopSignal
@@ -97,12 +99,12 @@ class _Work:
         wanted = set(key.task_ids)
         tasks = [task for task in source.tasks(key.set_name) if task.id in wanted]
         tasks.sort(key=lambda task: task.id)
-        plan = loaded.plan(tasks, key.views)
+        plan = loaded.plan(tasks, key.views, kind_of(key.intervention))
         failed = [not_fitting(each, loaded.config) for each in plan.fitting_none]
         check = given_away.check(
             loaded.trained_on, source, {key.set_name: tasks}, augmented=augments(loaded.config)
         )
-        facts = check.extras
+        facts = check.extras | {COMPUTED_BY: code()}
         if apart := plan.without_embedding:
             facts[WITHOUT_EMBEDDING] = {"tasks": apart}
         self._write(lambda session: self._begin(session, loaded, plan, failed, key, facts))

@@ -8,6 +8,7 @@ import re
 import socket
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from backend.domain.arc.task import Task
@@ -64,6 +65,11 @@ def collect(config: ExperimentConfig, source: ReadAhead) -> tuple[Provenance, so
         sets={name: digest for name in names if (digest := _digest_of(name, source))},
     )
     return found, code
+
+
+def code() -> dict[str, str]:
+    """What an evaluation is computed by: the versions of the lab and of torch, SHA-256 of the lab's files."""
+    return {"version": version("etrm-lab"), "source": sources.digest(), "torch": version("torch")}
 
 
 def _command() -> str:

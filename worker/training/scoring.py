@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from backend.domain.arc.task import Task
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import FETCHED_SETS, ExperimentConfig, TrmModel, augments
+from backend.domain.interventions import Intervention
 from backend.domain.measurement import LATER, settings_of
 from backend.domain.records import EvaluationKey, EvaluationSummary, TestOutcome
 from backend.domain.trained_on import Standing, TrainedOn, standing
@@ -235,9 +236,11 @@ class Loaded:
         """What makes the model of each task, where the evaluation asks for that."""
         return adapter_of(self.reasoner, self.config, self.puzzles)
 
-    def plan(self, tasks: Iterable[Task], views: int) -> Plan:
+    def plan(
+        self, tasks: Iterable[Task], views: int, intervention: Intervention = Intervention.NONE
+    ) -> Plan:
         """The batches of an evaluation of these tasks."""
-        return evaluator.plan_of(tasks, self.config, views, self.puzzles, self.adapter)
+        return evaluator.plan_of(tasks, self.config, views, self.puzzles, self.adapter, intervention)
 
 
 def load_checkpoint(

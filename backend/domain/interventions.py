@@ -1,0 +1,55 @@
+"""What an evaluation may take from a checkpoint on purpose: its context, or some of its demonstrations.
+
+A score under an intervention says what the model leans on, never how good it is.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+AGAIN = "computed again"  # by a verification: its scores stand beside those that it verifies
+
+
+class Intervention(StrEnum):
+    """What is done to the context, or to what it is made of; the value is how people read it."""
+
+    NONE = ""
+    BLANK = "blank context"
+    RANDOM = "random context"
+    SWAPPED = "swapped context"
+    DROPPED = "demonstration dropped"
+    DUPLICATED = "demonstration duplicated"
+    REORDERED = "demonstrations swapped"
+    RECOLOURED = "demonstrations recoloured"
+
+
+OF_CONTEXT = (Intervention.BLANK, Intervention.RANDOM, Intervention.SWAPPED)
+OF_DEMONSTRATIONS = (
+    Intervention.DROPPED,
+    Intervention.DUPLICATED,
+    Intervention.REORDERED,
+    Intervention.RECOLOURED,
+)
+MEANINGS = {
+    Intervention.NONE: "what the model was trained to be given",
+    Intervention.BLANK: "TRM: the embedding of an unknown puzzle; an encoder: zeros",
+    Intervention.RANDOM: "TRM: the embedding of a puzzle drawn for each view; an encoder: numbers drawn as "
+    "large as the right ones",
+    Intervention.SWAPPED: "that of the next task of the same canvas, in the same augmentation",
+    Intervention.DROPPED: "the last demonstration is left out; an only one stays",
+    Intervention.DUPLICATED: "the first demonstration is shown twice, in place of the last where there is no "
+    "room for one more",
+    Intervention.REORDERED: "the first and the last demonstration change places",
+    Intervention.RECOLOURED: "colours 1 to 9 of the demonstrations are permuted, those of the test input "
+    "are not",
+}
+
+
+def setting_of(kind: Intervention, is_again: bool) -> str:
+    """How an evaluation stores it: `blank context; computed again`."""
+    return "; ".join(filter(None, (kind.value, AGAIN if is_again else "")))
+
+
+def kind_of(setting: str) -> Intervention:
+    """What such a setting does to the model; ValueError for one of another version."""
+    return Intervention(setting.removesuffix(AGAIN).removesuffix("; "))
