@@ -25,7 +25,7 @@ def upgrade() -> None:
         evaluation.create_unique_constraint(KEY, NEW)
     op.create_table(
         "ablation",
-        sa.Column("id", _id(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("step", sa.BigInteger(), nullable=False),
         sa.Column("asked", sa.JSON(), nullable=False),
@@ -51,8 +51,3 @@ def downgrade() -> None:
         evaluation.drop_constraint(KEY, type_="unique")
         evaluation.create_unique_constraint(KEY, OLD)
         evaluation.drop_column("intervention")
-
-
-def _id() -> sa.TypeEngine[int]:
-    """SQLite counts up integers alone."""
-    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -16,8 +16,8 @@ from backend.domain.arc.grid import Grid
 from backend.domain.arc.votes import SearchLoss, SearchPoint, SearchTrace
 from backend.domain.experiment import SearchConfig
 from worker.data.tokens import Tokens, crop, extents
-from worker.kit.batch import Batch, Region
 from worker.evaluation.contexts import Replacing
+from worker.kit.batch import Batch, Region
 from worker.kit.device import Device
 from worker.models.reasoner import Reasoner, StepOutput
 from worker.search.refinement import Refined, refine

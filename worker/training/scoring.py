@@ -236,9 +236,7 @@ class Loaded:
         """What makes the model of each task, where the evaluation asks for that."""
         return adapter_of(self.reasoner, self.config, self.puzzles)
 
-    def plan(
-        self, tasks: Iterable[Task], views: int, intervention: Intervention = Intervention.NONE
-    ) -> Plan:
+    def plan(self, tasks: Iterable[Task], views: int, intervention: Intervention = Intervention.NONE) -> Plan:
         """The batches of an evaluation of these tasks."""
         return evaluator.plan_of(tasks, self.config, views, self.puzzles, self.adapter, intervention)
 

@@ -1,0 +1,213 @@
+"""Does a card hold? Field by field: against itself, against what this lab has, against what it computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from backend.domain.ablation.card import FORMAT, VERSION, Card, Derived, Row, derived, digest_of
+from backend.domain.measurement import from_json
+from backend.domain.records import Score
+from backend.kit.errors import FieldProblem, InvalidInput
+from backend.kit.format import counted
+from backend.kit.model import Model
+
+CLOSE = 1e-6  # by which derived numbers may differ: the last digits of a logarithm are the machine's
+MOST = 5  # names of a list in words
+
+
+class Finding(Model):
+    """What was held against a field of the card, and how it came out."""
+
+    field: str = Field(examples=["weights.ema", "rows[blank context].passes"])
+    verdict: Literal["confirmed", "not confirmed", "not compared"]
+    words: str
+
+    @property
+    def is_bad(self) -> bool:
+        return self.verdict == "not confirmed"
+
+
+def read(raw: Any) -> Card:
+    """A card from its JSON; InvalidInput names every field that is not as a card has it."""
+    kind = raw.get("format") if isinstance(raw, Mapping) else None
+    if kind != FORMAT:
+        raise InvalidInput("This is no ablation card.", "etrm ablate RUN writes one.")
+    if raw.get("version") != VERSION:
+        text = f"The card is of version {raw.get('version')!r}; this lab reads version {VERSION}."
+        raise InvalidInput(text, "Verify it with the version of the lab that its field lab names.")
+    try:
+        return Card.model_validate(raw)
+    except ValidationError as error:
+        problems = [
+            FieldProblem(".".join(map(str, each["loc"])), f"{each['msg']}.") for each in error.errors()
+        ]
+        raise InvalidInput("The card is not complete.", problems=problems) from None
+
+
+def against_itself(card: Card) -> list[Finding]:
+    """The digest, and every number that follows from the ranks."""
+    found = [_same("digest", card.digest, digest_of(card), "the digest of the rest of the card")]
+    numbers = derived([row.ranks for row in card.rows])
+    for row, right in zip(card.rows, numbers, strict=True):
+        found += _numbers(row, right)
+        protocol = from_json(dict(row.protocol))
+        tasks = sorted(card.tasks)
+        is_whole = protocol is not None and protocol.on(tasks) == protocol and row.ranks.keys() <= set(tasks)
+        found.append(
+            _of(f"{_name(row)}.ranks", is_whole, "of the card's tasks", "name other tasks than the card")
+        )
+    return found
+
+
+def of_weights(card: Card, here: Mapping[str, str] | None) -> list[Finding]:
+    """The weights against the SHA-256 of the files of the checkpoint here; None: there is none."""
+    if here is None:
+        text = (
+            "no checkpoint with this manifest is in this lab: import it (etrm run unpack), then verify again"
+        )
+        return [Finding(field="checkpoint.manifest", verdict="not confirmed", words=text)]
+    names = sorted(card.checkpoint.weights.keys() | here.keys())
+    return [
+        _same(
+            f"checkpoint.weights.{name}", card.checkpoint.weights.get(name), here.get(name), "the file here"
+        )
+        for name in names
+    ]
+
+
+def of_config(differing: Sequence[str]) -> Finding:
+    """The config, by the paths of the fields that are another here."""
+    text = f"another here: {_some(differing)}"
+    return _of("config", not differing, "the same here", text)
+
+
+def of_tasks(card: Card, here: Mapping[str, str]) -> Finding:
+    """The tasks, by their digests here."""
+    missing = sorted(card.tasks.keys() - here.keys())
+    other = sorted(task for task, digest in card.tasks.items() if task in here and here[task] != digest)
+    words = [f"not in {card.set} here: {_some(missing)}"] * bool(missing)
+    words += [f"with other grids here: {_some(other)}"] * bool(other)
+    said = f"all {counted(len(card.tasks), 'task')} have the same grids here"
+    return _of("tasks", not words, said, "; ".join(words))
+
+
+def of_rows(card: Card, again: Card) -> list[Finding]:
+    """The rows against those that this lab computed again.
+
+    On the same kind of device with the same code, numbers must be equal. On another, rounding may turn an
+    answer, and the share solved must lie in the interval that the card states.
+    """
+    theirs = {row.name: row for row in again.rows}
+    found = []
+    for row in card.rows:
+        if row.name not in theirs:
+            found.append(Finding(field=_name(row), verdict="not confirmed", words="has no such row here"))
+        else:
+            found += _row(row, theirs[row.name])
+    more = [name for name in theirs if name not in {row.name for row in card.rows}]
+    found.append(_of("rows", not more, "all of them are on the card", f"the card leaves out {_some(more)}"))
+    found.append(_of("leaks", card.leaks == again.leaks, "the same here", f"here: {again.leaks.words}"))
+    return found
+
+
+def is_exact(one: Row, other: Row) -> bool:
+    """Whether both were computed by the same code on the same kind of device: then no number may differ."""
+    source, devices = one.cost.code.get("source"), sorted(set(one.cost.devices))
+    return bool(source) and one.cost.code == other.cost.code and devices == sorted(set(other.cost.devices))
+
+
+def _row(row: Row, here: Row) -> list[Finding]:
+    name, exact = _name(row), is_exact(row, here)
+    protocol = {key: value for key, value in row.protocol.items() if key != "intervention"}
+    ours = {key: value for key, value in here.protocol.items() if key != "intervention"}
+    found = [_of(f"{name}.protocol", protocol == ours, "the same here", _differing(protocol, ours))]
+    if exact:
+        words = f"{_solved(row)}, computed again: the same answer to every task"
+        other = [task for task in row.ranks if row.ranks[task] != here.ranks.get(task)]
+        text = f"{_solved(row)}; computed again {_solved(here)}, another answer to {_some(sorted(other))}"
+        found.append(_of(f"{name}.passes", row.ranks == here.ranks, words, text))
+    else:
+        (solved, n), (again, m) = row.passes["1"], here.passes["1"]
+        low, high = Score(solved, n).interval
+        fits = n == m and (not n or low - CLOSE <= again / m <= high + CLOSE)
+        stated = f"{_solved(row)}; computed again on another device or by other code {_solved(here)}"
+        found.append(
+            _of(f"{name}.passes", fits, f"{stated}, in the interval", f"{stated}, outside the interval")
+        )
+    passes = (row.cost.forward_passes, here.cost.forward_passes)
+    if exact or not (row.protocol.get("search") or row.protocol.get("adaptation")):
+        found.append(_same(f"{name}.cost.forward_passes", *passes, "computed again"))
+    seconds = f"{row.cost.seconds:,.1f} s, here {here.cost.seconds:,.1f} s: the machine's"
+    return [*found, Finding(field=f"{name}.cost.seconds", verdict="not compared", words=seconds)]
+
+
+def _numbers(row: Row, right: Derived) -> Iterable[Finding]:
+    """The numbers of a row against what follows from its ranks."""
+    stated = {**{f"pass@{k}": score for k, score in row.passes.items()}, "low": row.low, "high": row.high}
+    follow = {
+        **{f"pass@{k}": score for k, score in right.passes.items()},
+        "low": right.low,
+        "high": right.high,
+    }
+    if row.against or right.against:
+        stated |= {f"against.{key}": value for key, value in _fields(row.against).items()}
+        follow |= {f"against.{key}": value for key, value in _fields(right.against).items()}
+    names = [*stated, *(name for name in follow if name not in stated)]
+    wrong = [name for name in names if not _is_close(stated.get(name), follow.get(name))]
+    if not wrong:
+        yield Finding(field=_name(row), verdict="confirmed", words="its numbers follow from its ranks")
+    for name in wrong:
+        text = (
+            f"{_text(stated.get(name))} does not follow from the ranks, which give {_text(follow.get(name))}"
+        )
+        yield Finding(field=f"{_name(row)}.{name}", verdict="not confirmed", words=text)
+
+
+def _fields(against: Model | None) -> dict[str, Any]:
+    return against.model_dump() if against else {}
+
+
+def _is_close(one: Any, other: Any) -> bool:
+    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
+        return len(one) == len(other) and all(map(_is_close, one, other))
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=0, abs_tol=CLOSE)
+    return bool(one == other)
+
+
+def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    names = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+    return "; ".join(f"{name} is {one.get(name)!r}, here {other.get(name)!r}" for name in names)
+
+
+def _solved(row: Row) -> str:
+    solved, n = row.passes["1"]
+    return f"{solved:g}/{n}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return "/".join(map(_text, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _name(row: Row) -> str:
+    return f"rows[{row.name}]"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST:,} more" if len(names) > MOST else ""
+    return ", ".join(names[:MOST]) + more
+
+
+def _same(field: str, stated: Any, right: Any, what: str) -> Finding:
+    return _of(field, stated == right, f"as {what}", f"{stated} is not {what}: {right}")
+
+
+def _of(field: str, is_right: bool, words: str, otherwise: str) -> Finding:
+    verdict: Literal["confirmed", "not confirmed"] = "confirmed" if is_right else "not confirmed"
+    return Finding(field=field, verdict=verdict, words=words if is_right else otherwise)
