@@ -25,8 +25,9 @@ def showings(
 ) -> list[Showing]:
     """Of each task in order: at most `most` demonstrations. It reads no test output.
 
-    A swapped context is that of the next task, in a circle, on the same or a smaller canvas. Without such
-    a task it is the next on any, and its demonstrations bring their canvas. Of one task alone nothing can be swapped.
+    A swapped context is that of the next task, in a circle, on the same or a smaller canvas. Without such a
+    task it is the next on any, and its demonstrations bring their canvas. Of one task alone nothing can be
+    swapped.
     """
     sides = [choose_canvas(task, sizes) for task in tasks]
     if intervention != Intervention.SWAPPED:

@@ -34,8 +34,8 @@ class Cost(Model):
 
     seconds: float = Field(description="Of computing, summed over workers.")
     forward_passes: int = Field(
-        description="Grids that went once through the core: views by ACT steps, and the demonstrations decoded "
-        "by a search or in test-time training."
+        description="Grids that went once through the core: views by ACT steps, and the demonstrations that a "
+        "search or test-time training decoded."
     )
     devices: list[str]
     code: dict[str, str] = Field(description="version, source (SHA-256 of the lab's files) and torch.")

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from backend.domain.ablation.card import FORMAT, VERSION, Card, Derived, Row, derived, digest_of
-from backend.domain.measurement import from_json
 from backend.domain.records import Score
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.format import counted
@@ -54,12 +53,9 @@ def against_itself(card: Card) -> list[Finding]:
     numbers = derived([row.ranks for row in card.rows])
     for row, right in zip(card.rows, numbers, strict=True):
         found += _numbers(row, right)
-        protocol = from_json(dict(row.protocol))
-        tasks = sorted(card.tasks)
-        is_whole = protocol is not None and protocol.on(tasks) == protocol and row.ranks.keys() <= set(tasks)
-        found.append(
-            _of(f"{_name(row)}.ranks", is_whole, "of the card's tasks", "name other tasks than the card")
-        )
+        others = sorted(row.ranks.keys() - card.tasks.keys())
+        text = f"not among the card's tasks: {_some(others)}"
+        found.append(_of(f"{_name(row)}.ranks", not others, "of the card's tasks", text))
     return found
 
 
