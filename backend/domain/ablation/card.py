@@ -27,7 +27,7 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 Sha256 = str
 
 
-class Cost(Model):
+class RowCost(Model):
     """What a row took. Seconds are the machine's; forward passes are the model's."""
 
     model_config = _STRICT
@@ -59,7 +59,7 @@ class Against(Model):
     )
 
 
-class Row(Model):
+class CardRow(Model):
     """One evaluation of the checkpoint."""
 
     model_config = _STRICT
@@ -75,10 +75,10 @@ class Row(Model):
     low: float = Field(description="Of the 95 % Wilson interval of pass@1.")
     high: float
     against: Against | None = Field(description="null for the right context itself.")
-    cost: Cost
+    cost: RowCost
 
 
-class Leaks(Model):
+class LeakFacts(Model):
     """How the tasks stand to what the run was trained on."""
 
     model_config = _STRICT
@@ -90,7 +90,7 @@ class Leaks(Model):
     unknown: int
 
 
-class Left(Model):
+class LeftOut(Model):
     """A row that this checkpoint cannot have."""
 
     model_config = _STRICT
@@ -99,7 +99,7 @@ class Left(Model):
     why: str
 
 
-class Checkpoint(Model):
+class CardCheckpoint(Model):
     """Which weights."""
 
     model_config = _STRICT
@@ -120,14 +120,14 @@ class Card(Model):
     version: Literal[1] = 1
     lab: str = Field(description="Version of the lab that wrote it.")
     made_at: float = Field(description="When the last of its evaluations ended.")
-    checkpoint: Checkpoint
+    checkpoint: CardCheckpoint
     config: dict[str, Any] = Field(description="Of the run, without its name.")
     asked: dict[str, Any]
     set: str
     tasks: dict[str, Sha256] = Field(description="Task -> SHA-256 of its grids.")
-    leaks: Leaks
-    rows: list[Row] = Field(min_length=1, description="The right context first.")
-    left_out: list[Left]
+    leaks: LeakFacts
+    rows: list[CardRow] = Field(min_length=1, description="The right context first.")
+    left_out: list[LeftOut]
     digest: Sha256 = Field("", description="SHA-256 of all the rest as canonical JSON.")
 
 

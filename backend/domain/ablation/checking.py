@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from backend.domain.ablation.card import FORMAT, VERSION, Card, Derived, Row, derived, digest_of
+from backend.domain.ablation.card import FORMAT, VERSION, Card, CardRow, Derived, derived, digest_of
 from backend.domain.records import Score
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.format import counted
@@ -110,13 +110,13 @@ def of_rows(card: Card, again: Card) -> list[Finding]:
     return found
 
 
-def is_exact(one: Row, other: Row) -> bool:
+def is_exact(one: CardRow, other: CardRow) -> bool:
     """Whether both were computed by the same code on the same kind of device: then no number may differ."""
     source, devices = one.cost.code.get("source"), sorted(set(one.cost.devices))
     return bool(source) and one.cost.code == other.cost.code and devices == sorted(set(other.cost.devices))
 
 
-def _row(row: Row, here: Row) -> list[Finding]:
+def _row(row: CardRow, here: CardRow) -> list[Finding]:
     name, exact = _name(row), is_exact(row, here)
     protocol = {key: value for key, value in row.protocol.items() if key != "intervention"}
     ours = {key: value for key, value in here.protocol.items() if key != "intervention"}
@@ -141,7 +141,7 @@ def _row(row: Row, here: Row) -> list[Finding]:
     return [*found, Finding(field=f"{name}.cost.seconds", verdict="not compared", words=seconds)]
 
 
-def _numbers(row: Row, right: Derived) -> Iterable[Finding]:
+def _numbers(row: CardRow, right: Derived) -> Iterable[Finding]:
     """The numbers of a row against what follows from its ranks."""
     stated = {**{f"pass@{k}": score for k, score in row.passes.items()}, "low": row.low, "high": row.high}
     follow = {
@@ -180,7 +180,7 @@ def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     return "; ".join(f"{name} is {one.get(name)!r}, here {other.get(name)!r}" for name in names)
 
 
-def _solved(row: Row) -> str:
+def _solved(row: CardRow) -> str:
     solved, n = row.passes["1"]
     return f"{solved:g}/{n}"
 
@@ -191,7 +191,7 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _name(row: Row) -> str:
+def _name(row: CardRow) -> str:
     return f"rows[{row.name}]"
 
 

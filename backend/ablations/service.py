@@ -1,0 +1,393 @@
+"""Ablations as a user meets them: ask for one, read it, take its card, verify a card. Nothing here commits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from backend.ablations import queries as rows
+from backend.ablations.tables import Ablation
+from backend.ablations.views import AblationRow, AblationView, Status, VerificationView
+from backend.audit import service as audit
+from backend.audit.actions import Action, Subject
+from backend.data import service as datasets
+from backend.domain.ablation import card as cards
+from backend.domain.ablation import checking, planning
+from backend.domain.ablation.card import Card, CardCheckpoint, CardRow, Derived, LeakFacts, LeftOut, RowCost
+from backend.domain.ablation.checking import Finding
+from backend.domain.ablation.planning import AblationRequest, Planned
+from backend.domain.config.problems import differences, parse_experiment
+from backend.domain.measurement import as_json
+from backend.domain.records import COMPUTED_BY
+from backend.evaluation import service as evaluations
+from backend.evaluation.views import EvaluationView, views_of
+from backend.keeping import service as keeping
+from backend.kit.errors import Conflict, InvalidInput, NotFound
+from backend.kit.format import counted
+from backend.kit.problems import invalid
+from backend.lifecycle import service as runs
+from backend.runs import checkpoint_files
+from backend.runs import queries as run_rows
+from backend.runs.tables import Checkpoint, Run
+from backend.scores import queries as scores
+from backend.scores.measured import passed
+from backend.settings import Settings
+
+_invalid = partial(invalid, "The ablation was not started.")
+
+Started = list[tuple[int, int]]  # (evaluation, workers) to send to the workers after the commit
+
+
+def request(
+    session: Session, settings: Settings, run_id: str, asked: AblationRequest
+) -> tuple[AblationView, Started]:
+    """Start the ablation of a checkpoint; what was evaluated already is taken as it is.
+
+    Asked for again, it is the same ablation; those of its evaluations that failed or were cancelled resume.
+    Errors as of `evaluations.queue`; Conflict where the weights are not on this server.
+    """
+    ablation, started = _started(session, settings, run_id, asked, is_again=False)
+    return _view(session, ablation), started
+
+
+def get(session: Session, ablation_id: int) -> AblationView:
+    """One ablation with what is known so far; NotFound."""
+    return _view(session, _existing(session, ablation_id))
+
+
+def of_run(session: Session, run_id: str) -> list[AblationView]:
+    """The ablations of a run, newest first; NotFound."""
+    runs.check_exists(session, run_id)
+    return [_view(session, each) for each in rows.of_run(session, run_id)]
+
+
+def card(session: Session, ablation_id: int) -> Card:
+    """The card of a finished ablation; NotFound, Conflict until all its evaluations are finished."""
+    ablation = _existing(session, ablation_id)
+    measured = _Measured.of(session, ablation)
+    if measured.status != "finished":
+        raise Conflict(
+            f"Ablation {ablation_id} has no card yet: {measured.words}",
+            "Wait until all are finished. Asked for again, it resumes those that failed.",
+        )
+    return measured.card()
+
+
+def verify(session: Session, settings: Settings, raw: Any) -> tuple[VerificationView, Started]:
+    """Hold a card against itself, against the checkpoint and tasks of this lab, and against what this lab
+    computes again: that is started here, and asked for later it is the same. InvalidInput for no card."""
+    found = checking.read(raw)
+    findings = checking.against_itself(found)
+    checkpoint = rows.with_manifest(session, found.checkpoint.manifest)
+    findings += checking.of_weights(found, _weights(settings, checkpoint) if checkpoint else None)
+    if checkpoint is not None:
+        run = run_rows.get(session, checkpoint.run_id)
+        assert run is not None
+        findings += [_config(found, run), _tasks(session, found)]
+    if checkpoint is None or any(each.is_bad for each in findings):
+        return _verification("not confirmed", findings), []
+    asked = _asked_of(found).model_copy(update={"step": checkpoint.step})
+    ablation, started = _started(session, settings, checkpoint.run_id, asked, is_again=True)
+    measured = _Measured.of(session, ablation)
+    if measured.status != "finished":
+        return _verification(measured.status, findings, ablation.id, measured.words), started
+    again = measured.card()
+    findings += checking.of_rows(found, again)
+    pairs = zip(found.rows, again.rows, strict=False)
+    exact = all(checking.is_exact(one, other) for one, other in pairs)
+    status = "not confirmed" if any(each.is_bad for each in findings) else "confirmed"
+    return _verification(status, findings, ablation.id, exact=exact), started
+
+
+def _verification(
+    status: Any, findings: list[Finding], ablation: int | None = None, words: str = "", exact: bool = False
+) -> VerificationView:
+    bad = sum(each.is_bad for each in findings)
+    said = {
+        "confirmed": f"Confirmed: {counted(len(findings) - bad, 'field')} hold.",
+        "not confirmed": f"Not confirmed: {counted(bad, 'field')} of {len(findings):,} do not hold.",
+        "running": f"Computing it again. {words}",
+        "failed": f"Computing it again failed. {words}",
+    }
+    return VerificationView(
+        status=status, words=said[status], ablation=ablation, exact=exact, findings=findings
+    )
+
+
+def _asked_of(found: Card) -> AblationRequest:
+    try:
+        return AblationRequest.model_validate(found.asked)
+    except ValidationError as error:
+        name = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InvalidInput(
+            f"The card asks for what this lab does not know: asked.{name}.",
+            f"Verify it with version {found.lab} of the lab.",
+        ) from None
+
+
+def _config(found: Card, run: Run) -> Finding:
+    return checking.of_config(list(differences(found.config, _config_of(run))))
+
+
+def _config_of(run: Run) -> dict[str, Any]:
+    """The config of a run with its defaults filled in, without its name."""
+    config = parse_experiment(run.config).model_dump(mode="json")
+    return {name: value for name, value in config.items() if name != "name"}
+
+
+def _tasks(session: Session, found: Card) -> Finding:
+    try:
+        tasks = datasets.tasks(session, found.set, pools=False)
+    except NotFound:
+        tasks = ()
+    return checking.of_tasks(found, {task.id: cards.task_digest(task) for task in tasks})
+
+
+def _started(
+    session: Session, settings: Settings, run_id: str, asked: AblationRequest, is_again: bool
+) -> tuple[Ablation, Started]:
+    runs.check_exists(session, run_id)
+    run_rows.hold(session, run_id)
+    run = run_rows.get(session, run_id)
+    assert run is not None
+    if run.origin == "external":
+        raise Conflict(f"Run {run.id} is an external run: it has no checkpoint to ablate.")
+    checkpoint = keeping.find(session, run_id, asked.step)
+    asked = asked.model_copy(update={"step": checkpoint.step})
+    plan = planning.plan(asked, parse_experiment(run.config), is_again)
+    ids, started = [], []
+    for row in plan.rows:
+        evaluation = evaluations.existing(session, run_id, row.asked)
+        if evaluation is None:
+            evaluation = evaluations.queue(session, run_id, row.asked).id
+            started.append((evaluation, row.asked.workers))
+        ids.append([row.name, evaluation])
+    kept = asked.model_dump(mode="json")
+    same = (each for each in rows.of_run(session, run_id) if (each.asked, each.is_again) == (kept, is_again))
+    if (ablation := next(same, None)) is not None:
+        ablation.evaluations = ids
+        session.flush()
+        return ablation, started
+    ablation = Ablation(
+        run_id=run_id,
+        step=checkpoint.step,
+        asked=kept,
+        is_again=is_again,
+        manifest=checkpoint.sha256,
+        weights=_weights_or_conflict(settings, checkpoint),
+        tasks=_digests(session, ids[0][1]),
+        evaluations=ids,
+        created_at=time.time(),
+    )
+    rows.add(session, ablation)
+    name = f"step {checkpoint.step} of run {run_id}"
+    audit.note(session, Action.LAUNCHED, Subject("ablation", str(ablation.id), name))
+    return ablation, started
+
+
+def _weights(settings: Settings, checkpoint: Checkpoint) -> dict[str, str]:
+    """SHA-256 by ema and raw, of the files as they are; empty where they are not on this server."""
+    files = checkpoint_files.of(settings, checkpoint)
+    return {each.weights: checkpoint_files.get(settings, checkpoint, each.weights).sha256 for each in files}
+
+
+def _weights_or_conflict(settings: Settings, checkpoint: Checkpoint) -> dict[str, Any]:
+    found = _weights(settings, checkpoint)
+    if not found:
+        raise Conflict(
+            f"The weights of step {checkpoint.step} of run {checkpoint.run_id} are not on this server: its "
+            "card could not name them.",
+            "Share the artifacts folder (ETRM_ARTIFACTS), or use an object store (ETRM_ARTIFACTS_URL).",
+        )
+    return dict(found)
+
+
+def _digests(session: Session, evaluation_id: int) -> dict[str, Any]:
+    evaluation = scores.get(session, evaluation_id)
+    assert evaluation is not None
+    wanted = set(evaluation.task_ids)
+    tasks = datasets.tasks(session, evaluation.set_name, pools=False)
+    return {task.id: cards.task_digest(task) for task in tasks if task.id in wanted}
+
+
+def _existing(session: Session, ablation_id: int) -> Ablation:
+    found = rows.get(session, ablation_id)
+    if found is None:
+        raise NotFound(f"Ablation {ablation_id} not found.", "GET /api/v1/runs/{id}/ablations lists them.")
+    return found
+
+
+def _view(session: Session, ablation: Ablation) -> AblationView:
+    return _Measured.of(session, ablation).view()
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """An ablation with its evaluations as they stand."""
+
+    ablation: Ablation
+    run: Run
+    planned: Sequence[Planned]
+    left_out: list[LeftOut]
+    views: Mapping[str, EvaluationView]  # by name of the row
+    ranks: Mapping[str, dict[str, list[int | None]]]  # of those that are finished
+    code: Mapping[str, dict[str, str]]
+
+    @classmethod
+    def of(cls, session: Session, ablation: Ablation) -> _Measured:
+        run = run_rows.get(session, ablation.run_id)
+        assert run is not None  # an ablation goes with its run
+        asked = AblationRequest.model_validate(ablation.asked)
+        plan = planning.plan(asked, parse_experiment(run.config), ablation.is_again)
+        ids = dict(ablation.evaluations)
+        found = rows.evaluations(session, ids.values())
+        by_id = {each.id: each for each in views_of(session, list(found.values()))}
+        views = {name: by_id[each] for name, each in ids.items() if each in by_id}
+        finished = {name: each.id for name, each in views.items() if each.status == "finished"}
+        return cls(
+            ablation,
+            run,
+            [row for row in plan.rows if row.name in views],
+            [LeftOut(name=each.name, why=each.why) for each in plan.skipped],
+            views,
+            {name: scores.truth_ranks(session, each) for name, each in finished.items()},
+            {name: found[each].extras.get(COMPUTED_BY, {}) for name, each in finished.items()},
+        )
+
+    @property
+    def status(self) -> Status:
+        states = {each.status for each in self.views.values()}
+        if states == {"finished"}:
+            return "finished"
+        return "running" if states & {"queued", "running", "cancelling"} else "failed"
+
+    @property
+    def words(self) -> str:
+        of = counted(len(self.views), "evaluation")
+        ended = [each for each in self.views.values() if each.status in ("failed", "cancelled")]
+        causes = "".join(
+            f" Evaluation {each.id} {'failed' if each.status == 'failed' else 'was cancelled'}"
+            f"{f': {each.status_cause}' if each.status == 'failed' and each.status_cause else ''}."
+            for each in ended[:3]
+        )
+        return f"{len(self.ranks):,} of {of} are finished.{causes}"
+
+    @property
+    def leaks(self) -> LeakFacts:
+        """The leak check, by the evaluation of the right context."""
+        first = self.views[self.planned[0].name]
+        return LeakFacts(
+            words=first.standing,
+            trained_on=first.trained_on,
+            demonstrations_trained_on=first.demonstrations_trained_on,
+            given_away=first.given_away,
+            unknown=first.unknown,
+        )
+
+    def numbers(self) -> dict[str, Derived]:
+        """What follows from the ranks so far, by name of the row; nothing without the right context's."""
+        names = [row.name for row in self.planned if row.name in self.ranks]
+        if not names or names[0] != self.planned[0].name:
+            return {}
+        return dict(zip(names, cards.derived([self.ranks[name] for name in names]), strict=True))
+
+    def costs(self) -> Iterator[tuple[str, RowCost]]:
+        for name, view in self.views.items():
+            if name in self.ranks:
+                yield name, _cost(view, self.code[name])
+
+    def view(self) -> AblationView:
+        first, ablation = self.views[self.planned[0].name], self.ablation
+        numbers, costs = self.numbers(), dict(self.costs())
+        return AblationView(
+            id=ablation.id,
+            run_id=self.run.id,
+            run_name=self.run.name,
+            variant=self.run.variant,
+            step=ablation.step,
+            set=first.set,
+            n=len(ablation.tasks),
+            status=self.status,
+            words=self.words,
+            verifies=ablation.is_again,
+            weights=ablation.weights,
+            leaks=self.leaks,
+            rows=[
+                _row(row, self.views[row.name], numbers.get(row.name), costs.get(row.name))
+                for row in self.planned
+            ],
+            left_out=self.left_out,
+            seconds=sum(each.seconds for each in costs.values()),
+            forward_passes=sum(each.forward_passes for each in costs.values()),
+            digest=self.card().digest if self.status == "finished" else "",
+            created_at=ablation.created_at,
+        )
+
+    def card(self) -> Card:
+        """The card; of a finished ablation alone."""
+        numbers, costs, ablation = self.numbers(), dict(self.costs()), self.ablation
+        return cards.sealed(
+            Card(
+                lab=version("etrm-lab"),
+                made_at=max(each.finished_at or 0.0 for each in self.views.values()),
+                checkpoint=CardCheckpoint(
+                    run=self.run.id,
+                    run_name=self.run.name,
+                    step=ablation.step,
+                    manifest=ablation.manifest,
+                    weights=ablation.weights,
+                ),
+                config=_config_of(self.run),
+                asked=ablation.asked,
+                set=self.views[self.planned[0].name].set,
+                tasks=ablation.tasks,
+                leaks=self.leaks,
+                rows=[
+                    CardRow(
+                        name=row.name,
+                        part=row.part.value,
+                        about=row.about,
+                        protocol=as_json(self.views[row.name].protocol),
+                        ranks=self.ranks[row.name],
+                        cost=costs[row.name],
+                        **dict(numbers[row.name]),
+                    )
+                    for row in self.planned
+                ],
+                left_out=self.left_out,
+            )
+        )
+
+
+def _cost(view: EvaluationView, code: dict[str, str]) -> RowCost:
+    compute = view.compute
+    return RowCost(
+        seconds=round(compute.seconds, 3),
+        forward_passes=compute.act_steps + (compute.search_decodes or 0) + (compute.adaptation_decodes or 0),
+        devices=sorted({each.device_name for each in compute.workers if each.device_name}),
+        code=code,
+    )
+
+
+def _row(row: Planned, view: EvaluationView, numbers: Derived | None, cost: RowCost | None) -> AblationRow:
+    score = view.pass_at(1) if view.status == "finished" else None
+    if numbers:
+        score = passed(1, *numbers.passes["1"])
+    return AblationRow(
+        name=row.name,
+        part=row.part.value,
+        about=row.about,
+        evaluation=view.id,
+        status=view.status,
+        share=view.progress.share,
+        score=score,
+        against=numbers.against if numbers else None,
+        cost=cost,
+    )

@@ -1,0 +1,75 @@
+"""AblationView: an ablation as its page, the API and the command line show it; and what a verification says."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from backend.domain.ablation.card import Against, LeakFacts, LeftOut, RowCost
+from backend.domain.ablation.checking import Finding
+from backend.kit.model import Model
+from backend.scores.measured import PassView
+
+Status = Literal["running", "finished", "failed"]
+
+
+class AblationRow(Model):
+    """One evaluation of the ablation."""
+
+    name: str = Field(examples=["blank context"])
+    part: str = Field(examples=["context"])
+    about: str = Field(description="What is changed, in words.")
+    evaluation: int
+    status: str
+    share: float | None = Field(description="Of its work that is done, 0 to 1; null until that is known.")
+    score: PassView | None = Field(description="pass@1; null until it is finished.")
+    against: Against | None = Field(
+        description="Held against the right context; null for that itself, and until both are finished."
+    )
+    cost: RowCost | None
+
+
+class AblationView(Model):
+    """One checkpoint with its context, demonstrations and settings changed one at a time."""
+
+    id: int
+    run_id: str
+    run_name: str
+    variant: str
+    step: int
+    set: str
+    n: int = Field(description="Tasks asked.")
+    status: Status
+    words: str = Field(examples=["17 of 17 evaluations are finished."])
+    verifies: bool = Field(description="It was asked for by a verification of a card.")
+    weights: dict[str, str] = Field(description="ema and raw -> SHA-256 of the file.")
+    leaks: LeakFacts
+    rows: list[AblationRow] = Field(description="The right context first.")
+    left_out: list[LeftOut] = Field(description="Rows that this checkpoint cannot have, and why.")
+    seconds: float = Field(description="Of computing, all rows together.")
+    forward_passes: int
+    digest: str = Field(description="Of the card; empty until all rows are finished.")
+    created_at: float
+
+
+class AblationList(Model):
+    """Ablations, newest first."""
+
+    ablations: list[AblationView]
+
+
+class VerificationView(Model):
+    """Whether a card holds in this lab, field by field."""
+
+    status: Literal["confirmed", "not confirmed", "running", "failed"] = Field(
+        description="running: this lab computes the evaluations again; ask again for what comes of it."
+    )
+    words: str
+    ablation: int | None = Field(
+        description="The one that computes it again here; null where none is needed."
+    )
+    exact: bool = Field(
+        description="The same code computed it on the same kind of device, so that no number may differ."
+    )
+    findings: list[Finding]
