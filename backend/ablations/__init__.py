@@ -1,1 +1,1 @@
-"""Ablations: one checkpoint with its context, demonstrations and settings changed one at a time, and the card."""
+"""Ablations: a checkpoint with its context, demonstrations and settings changed one at a time; the card."""

@@ -1,11 +1,11 @@
-"""Ablations as a user meets them: ask for one, read it, take its card, verify a card. Nothing here commits."""
+"""Ablations as a user meets them: ask for one, read it, take its card, verify one. Nothing here commits."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.ablations import queries as rows
 from backend.ablations.tables import Ablation
-from backend.ablations.views import AblationRow, AblationView, Status, VerificationView
+from backend.ablations.views import AblationLine, AblationRow, AblationView, Status, VerificationView
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
 from backend.data import service as datasets
@@ -31,16 +31,14 @@ from backend.evaluation.views import EvaluationView, views_of
 from backend.keeping import service as keeping
 from backend.kit.errors import Conflict, InvalidInput, NotFound
 from backend.kit.format import counted
-from backend.kit.problems import invalid
 from backend.lifecycle import service as runs
 from backend.runs import checkpoint_files
 from backend.runs import queries as run_rows
 from backend.runs.tables import Checkpoint, Run
 from backend.scores import queries as scores
 from backend.scores.measured import passed
+from backend.scores.tables import Evaluation
 from backend.settings import Settings
-
-_invalid = partial(invalid, "The ablation was not started.")
 
 Started = list[tuple[int, int]]  # (evaluation, workers) to send to the workers after the commit
 
@@ -62,10 +60,39 @@ def get(session: Session, ablation_id: int) -> AblationView:
     return _view(session, _existing(session, ablation_id))
 
 
-def of_run(session: Session, run_id: str) -> list[AblationView]:
-    """The ablations of a run, newest first; NotFound."""
+def of_run(session: Session, run_id: str) -> list[AblationLine]:
+    """The ablations of a run in short, newest first; NotFound."""
     runs.check_exists(session, run_id)
-    return [_view(session, each) for each in rows.of_run(session, run_id)]
+    found = rows.of_run(session, run_id)
+    ids = {evaluation for each in found for _, evaluation in each.evaluations}
+    states = {each.id: each for each in rows.evaluations(session, ids).values()}
+    return [_line(each, [states[at] for _, at in each.evaluations if at in states]) for each in found]
+
+
+def _line(ablation: Ablation, found: Sequence[Evaluation]) -> AblationLine:
+    states = [each.status for each in found]
+    return AblationLine(
+        id=ablation.id,
+        step=ablation.step,
+        set=found[0].set_name,
+        n=len(ablation.tasks),
+        status=_status_of(states),
+        words=_done(states),
+        verifies=ablation.is_again,
+        evaluations=[each.id for each in found],
+        created_at=ablation.created_at,
+    )
+
+
+def _status_of(states: Collection[str]) -> Status:
+    if all(state == "finished" for state in states):
+        return "finished"
+    return "running" if {"queued", "running", "cancelling"} & {*states} else "failed"
+
+
+def _done(states: Sequence[str]) -> str:
+    of = counted(len(states), "evaluation")
+    return f"{states.count('finished'):,} of {of} are finished."
 
 
 def card(session: Session, ablation_id: int) -> Card:
@@ -263,21 +290,17 @@ class _Measured:
 
     @property
     def status(self) -> Status:
-        states = {each.status for each in self.views.values()}
-        if states == {"finished"}:
-            return "finished"
-        return "running" if states & {"queued", "running", "cancelling"} else "failed"
+        return _status_of([each.status for each in self.views.values()])
 
     @property
     def words(self) -> str:
-        of = counted(len(self.views), "evaluation")
         ended = [each for each in self.views.values() if each.status in ("failed", "cancelled")]
         causes = "".join(
             f" Evaluation {each.id} {'failed' if each.status == 'failed' else 'was cancelled'}"
             f"{f': {each.status_cause}' if each.status == 'failed' and each.status_cause else ''}."
             for each in ended[:3]
         )
-        return f"{len(self.ranks):,} of {of} are finished.{causes}"
+        return _done([each.status for each in self.views.values()]) + causes
 
     @property
     def leaks(self) -> LeakFacts:
@@ -291,6 +314,7 @@ class _Measured:
             unknown=first.unknown,
         )
 
+    @cached_property
     def numbers(self) -> dict[str, Derived]:
         """What follows from the ranks so far, by name of the row; nothing without the right context's."""
         names = [row.name for row in self.planned if row.name in self.ranks]
@@ -298,14 +322,14 @@ class _Measured:
             return {}
         return dict(zip(names, cards.derived([self.ranks[name] for name in names]), strict=True))
 
-    def costs(self) -> Iterator[tuple[str, RowCost]]:
-        for name, view in self.views.items():
-            if name in self.ranks:
-                yield name, _cost(view, self.code[name])
+    @property
+    def costs(self) -> dict[str, RowCost]:
+        """Of the rows that are finished, by name."""
+        return {name: _cost(view, self.code[name]) for name, view in self.views.items() if name in self.ranks}
 
     def view(self) -> AblationView:
         first, ablation = self.views[self.planned[0].name], self.ablation
-        numbers, costs = self.numbers(), dict(self.costs())
+        numbers, costs = self.numbers, self.costs
         return AblationView(
             id=ablation.id,
             run_id=self.run.id,
@@ -325,14 +349,14 @@ class _Measured:
             ],
             left_out=self.left_out,
             seconds=sum(each.seconds for each in costs.values()),
-            forward_passes=sum(each.forward_passes for each in costs.values()),
+            forward_passes=sum(each.forward_passes or 0 for each in costs.values()),
             digest=self.card().digest if self.status == "finished" else "",
             created_at=ablation.created_at,
         )
 
     def card(self) -> Card:
         """The card; of a finished ablation alone."""
-        numbers, costs, ablation = self.numbers(), dict(self.costs()), self.ablation
+        numbers, costs, ablation = self.numbers, self.costs, self.ablation
         return cards.sealed(
             Card(
                 lab=version("etrm-lab"),
@@ -368,9 +392,10 @@ class _Measured:
 
 def _cost(view: EvaluationView, code: dict[str, str]) -> RowCost:
     compute = view.compute
+    decodes = (compute.search_decodes or 0) + (compute.adaptation_decodes or 0)
     return RowCost(
         seconds=round(compute.seconds, 3),
-        forward_passes=compute.act_steps + (compute.search_decodes or 0) + (compute.adaptation_decodes or 0),
+        forward_passes=compute.act_steps + decodes if view.is_job else None,
         devices=sorted({each.device_name for each in compute.workers if each.device_name}),
         code=code,
     )

@@ -1,4 +1,4 @@
-"""AblationView: an ablation as its page, the API and the command line show it; and what a verification says."""
+"""AblationView: an ablation as its page, the API and the command line show it; and a verification."""
 
 from __future__ import annotations
 
@@ -53,10 +53,24 @@ class AblationView(Model):
     created_at: float
 
 
-class AblationList(Model):
-    """Ablations, newest first."""
+class AblationLine(Model):
+    """An ablation in short."""
 
-    ablations: list[AblationView]
+    id: int
+    step: int
+    set: str
+    n: int = Field(description="Tasks asked.")
+    status: Status
+    words: str = Field(examples=["17 of 17 evaluations are finished."])
+    verifies: bool = Field(description="It was asked for by a verification of a card.")
+    evaluations: list[int]
+    created_at: float
+
+
+class AblationList(Model):
+    """Ablations of a run, newest first."""
+
+    ablations: list[AblationLine]
 
 
 class VerificationView(Model):

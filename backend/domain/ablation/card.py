@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -22,6 +23,7 @@ VERSION = 1
 ATTEMPTS = (1, 2)  # the k of pass@k; all tests are of the first
 LEVEL = 0.05  # of all tests of a card together
 DIGITS = 9  # of a derived number: beyond them machines may differ
+Scores = tuple[tuple[str, float], ...]  # task -> its score
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 Sha256 = str
@@ -33,9 +35,9 @@ class RowCost(Model):
     model_config = _STRICT
 
     seconds: float = Field(description="Of computing, summed over workers.")
-    forward_passes: int = Field(
-        description="Grids that went once through the core: views by ACT steps, and the demonstrations that a "
-        "search or test-time training decoded."
+    forward_passes: int | None = Field(
+        description="Grids that went once through the core: views by ACT steps, and the demonstrations that "
+        "a search or test-time training decoded; null where a training scored it."
     )
     devices: list[str]
     code: dict[str, str] = Field(description="version, source (SHA-256 of the lab's files) and torch.")
@@ -194,7 +196,13 @@ def _against(baseline: Ranks, ranks: Ranks) -> Against | None:
     common = sorted(baseline.keys() & ranks.keys())
     if not common:
         return None
-    right, this = (_at_first(of_each, common) for of_each in (baseline, ranks))
+    return _tested(*(tuple(_at_first(of_each, common).items()) for of_each in (baseline, ranks)))
+
+
+@lru_cache(maxsize=1024)  # a page that is open asks again and again
+def _tested(of_right: Scores, of_this: Scores) -> Against:
+    right, this = dict(of_right), dict(of_this)
+    common = list(right)
     only_right = sum(right[task] == 1 and this[task] == 0 for task in common)
     only_this = sum(right[task] == 0 and this[task] == 1 for task in common)
     difference = paired_bootstrap(this, right)

@@ -135,7 +135,8 @@ def _row(row: CardRow, here: CardRow) -> list[Finding]:
             _of(f"{name}.passes", fits, f"{stated}, in the interval", f"{stated}, outside the interval")
         )
     passes = (row.cost.forward_passes, here.cost.forward_passes)
-    if exact or not (row.protocol.get("search") or row.protocol.get("adaptation")):
+    may_differ = bool(row.protocol.get("search") or row.protocol.get("adaptation"))
+    if None not in passes and (exact or not may_differ):
         found.append(_same(f"{name}.cost.forward_passes", *passes, "computed again"))
     seconds = f"{row.cost.seconds:,.1f} s, here {here.cost.seconds:,.1f} s: the machine's"
     return [*found, Finding(field=f"{name}.cost.seconds", verdict="not compared", words=seconds)]
