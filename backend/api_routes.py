@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Depends
 
+from backend.ablations import api as ablations
 from backend.alerts import api as webhook
 from backend.audit import api as audit
 from backend.comparison import api as compare
@@ -59,6 +60,7 @@ V1 = (
     predictions,
     evaluations,
     ensembles,
+    ablations,
     gallery,
     learning,
     logs,

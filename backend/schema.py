@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backend.ablations.tables import Ablation
 from backend.alerts.tables import Message, Subscription
 from backend.audit.tables import AuditEntry
 from backend.dashboards.tables import Dashboard, DashboardShare
@@ -26,6 +27,7 @@ from backend.scores.tables import (
 from backend.workers.tables import EvaluationShare, Worker
 
 __all__ = [
+    "Ablation",
     "Alarm",
     "ApiToken",
     "AuditEntry",

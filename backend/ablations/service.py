@@ -55,6 +55,14 @@ def request(
     return _view(session, ablation), started
 
 
+def resume(session: Session, settings: Settings, ablation_id: int) -> tuple[AblationView, Started]:
+    """Queue again those of its evaluations that failed or were cancelled; errors as of `request`, NotFound."""
+    found = _existing(session, ablation_id)
+    asked = AblationRequest.model_validate(found.asked)
+    ablation, started = _started(session, settings, found.run_id, asked, found.is_again)
+    return _view(session, ablation), started
+
+
 def get(session: Session, ablation_id: int) -> AblationView:
     """One ablation with what is known so far; NotFound."""
     return _view(session, _existing(session, ablation_id))

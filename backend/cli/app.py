@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from backend.ablations import cli as ablations
 from backend.cli import serve, work
 from backend.comparison import cli as compare
 from backend.dashboards import cli as dashboard
@@ -90,6 +91,8 @@ app.command("import", context_settings=_PASS_ON, add_help_option=False)(work.imp
 app.command()(sweep.sweep)
 app.add_typer(search.app, name="parameter-search")
 app.command()(evaluation.evaluate)
+app.command()(ablations.ablate)
+app.command()(ablations.verify)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.checkpoint)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.control)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.parity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from backend.ablations.views import AblationLine
 from backend.charts.panels import Panel
 from backend.charts.view import ChartView
 from backend.domain.health import Health
@@ -80,6 +81,7 @@ class RunPage(Context):
     place: GroupPlace | None  # in its group
     sets: Sequence[str]  # names of the task sets
     courses_of_modes: Sequence[ModeCourse]
+    ablations: Sequence[AblationLine]  # of its checkpoints, newest first
     meanings: Mapping[str, str]  # failure mode -> what it means
     version: int  # of the series; the event stream continues from here
     is_external: bool

@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
+from backend.ablations import service as ablations
 from backend.charts import figures as charts
 from backend.charts import panels
 from backend.charts.cache import Chart, as_json, charts_of, database_of
@@ -104,6 +105,7 @@ def run_page(
             place=groups.place(session, run),
             sets=[each.name for each in datasets.sets(session)],
             courses_of_modes=mode_courses(run),
+            ablations=ablations.of_run(session, run_id),
             meanings=MODES,
             version=version,
             is_external=run.origin == "external",

@@ -122,6 +122,13 @@ PAGES = (
         "backend.evaluation_page.pages",
     ),
     Page(
+        "ablation",
+        "/ablations/{ablation_id}",
+        "Ablation",
+        "what a checkpoint leans on: context, demonstrations, weights, views, steps; a card to verify",
+        "backend.ablations.pages",
+    ),
+    Page(
         "gallery",
         "/gallery",
         "Gallery",

@@ -39,7 +39,12 @@ class AblationRequest(Model):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=False)  # a body: see web.inputs
 
     set: str = Field("", max_length=200, description="A set; empty means the run's first.")
-    first_tasks: int | None = Field(None, ge=1, description="The first n tasks in id order; null means all.")
+    first_tasks: int | None = Field(
+        None,
+        ge=1,
+        description="The first n tasks in id order; null means those that the config evaluates, and of a set "
+        "that it does not evaluate all.",
+    )
     step: int | str | None = Field(
         None, description="Of the checkpoint, or an alias such as best; null means the newest."
     )
@@ -118,9 +123,14 @@ Asked = tuple[str, str, dict[str, Any]] | Skipped
 
 def _common(asked: AblationRequest, config: ExperimentConfig, is_again: bool) -> dict[str, Any]:
     evaluation = config.evaluation
+    name = asked.set or evaluation.sets[0].name
+    own = next(
+        (each for each in evaluation.sets if each.name == name), EvaluationSet(name=name, first_tasks=None)
+    )
     return {
-        "set": asked.set,
-        "first_tasks": asked.first_tasks,
+        "set": name,
+        "first_tasks": asked.first_tasks or own.first_tasks,
+        "that_fit": own.that_fit,
         "step": asked.step,
         "weights": evaluation.weights,
         "views": evaluation.views,

@@ -1,0 +1,165 @@
+"""`etrm ablate` and `etrm verify`: what a checkpoint leans on, and whether a card holds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backend.evaluation_page.options import First, Ref
+from backend.kit.errors import Interrupted, InvalidInput
+from backend.kit.exit_codes import ExitCode
+from backend.kit.output import answer, answered, is_json
+from backend.terminal.completion import complete_runs
+from backend.terminal.options import Out, score_text
+
+if TYPE_CHECKING:
+    from backend.ablations.views import AblationRow, AblationView, VerificationView
+
+POLL_INTERVAL = 1.0  # seconds
+HEADS = ("row", "evaluation", "pass@1", "against right", "adjusted p", "seconds", "passes")
+
+
+def ablate(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.", autocompletion=complete_runs)],
+    step: Ref = None,
+    set_name: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="Task set. Default: the first of the run's config.")
+    ] = "",
+    first: First = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART",
+            help="Only this part: context, demonstrations, weights, views, ACT steps, search, test-time "
+            "training. Repeatable.",
+        ),
+    ] = None,
+    views: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="Compare this number of views. Repeatable.")
+    ] = None,
+    act_steps: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="Compare this number of ACT steps. Repeatable.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers of an evaluation.")] = 1,
+    out: Out = None,
+    follow: Annotated[bool, typer.Option(help="Wait until it is finished and write the card.")] = True,
+) -> None:
+    """Ablate a checkpoint: context, demonstrations, weights, views, ACT steps, search, test-time training.
+
+    Each row is an evaluation in the queue, held against the right context on the same tasks. The card goes
+    to a file that etrm verify computes again in any lab.
+    """
+    from backend.ablations import api
+    from backend.terminal.calls import call
+
+    asked: dict[str, Any] = {
+        "step": step, "set": set_name or None, "first_tasks": first, "parts": part, "views": views,
+        "act_steps": act_steps, "workers": workers,
+    }  # fmt: skip
+    view = call(api.create_ablation, run_id=run, asked=_request(asked))
+    started = f"Ablation {view.id} of run {run}, step {view.step}: {len(view.rows)} evaluations."
+    if not follow:
+        answer(view, started)
+        return
+    print(started, file=sys.stderr)
+    _finished(view, out)
+
+
+def verify(
+    card: Annotated[Path, typer.Argument(metavar="CARD", help="A card that etrm ablate wrote.")],
+    follow: Annotated[bool, typer.Option(help="Wait until this lab has computed it again.")] = True,
+) -> None:
+    """Verify an ablation card: its digest, its numbers, the weights and tasks, and every evaluation again."""
+    from backend.ablations import api
+    from backend.terminal.calls import call
+
+    try:
+        body = card.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{card} cannot be read: {error.strerror}.") from error
+    said = ""
+    try:
+        while (found := call(api.verify_card, body=body)).status == "running" and follow:
+            if found.words != said:
+                print(found.words, file=sys.stderr)
+                said = found.words
+            time.sleep(POLL_INTERVAL)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Still computing: etrm verify {card} continues.") from None
+    if not answered(found):
+        print("\n".join(_findings(found)))
+    if found.status != "confirmed" and (follow or found.status != "running"):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _request(asked: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    from backend.domain.ablation.planning import AblationRequest
+    from backend.kit.errors import FieldProblem
+
+    try:
+        return AblationRequest.model_validate({name: given for name, given in asked.items() if given})
+    except ValidationError as error:
+        problems = [FieldProblem(str(each["loc"][0]), f"{each['msg']}.") for each in error.errors()]
+        raise InvalidInput("The ablation was not started.", problems=problems) from None
+
+
+def _finished(view: AblationView, out: Path | None) -> None:
+    """Wait for it, show it, write its card. Ctrl-C stops the waiting, not the evaluations."""
+    from backend.ablations import api
+    from backend.terminal.calls import call, save
+
+    said = ""
+    try:
+        while view.status == "running":
+            if view.words != said:
+                print(view.words, file=sys.stderr)
+                said = view.words
+            time.sleep(POLL_INTERVAL)
+            view = call(api.read_ablation, ablation_id=view.id)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Still running: /ablations/{view.id} shows it.") from None
+    if not answered(view):
+        _show(view)
+    if view.status != "finished":
+        raise typer.Exit(ExitCode.FAILED)
+    written = save(api.export_card, out, ablation_id=view.id)
+    if not is_json():
+        print(f"Wrote {written.path}: etrm verify {written.path} computes it again.")
+
+
+def _show(view: AblationView) -> None:
+    from backend.terminal.tables import show
+
+    print(f"Ablation {view.id} of {view.run_name}, step {view.step}: {view.n} tasks of {view.set}.")
+    print(f"Leak check: {view.leaks.words}.")
+    show(HEADS, [_row(each) for each in view.rows], empty="")
+    for each in view.left_out:
+        print(f"left out  {each.name}: {each.why}")
+    print(view.words)
+
+
+def _row(row: AblationRow) -> tuple[str, ...]:
+    against, cost = row.against, row.cost
+    return (
+        row.name,
+        str(row.evaluation),
+        score_text(row.score),
+        f"{against.verdict} ({against.only_this} gained, {against.only_baseline} lost)" if against else "",
+        f"{against.p_adjusted:.2g}" if against else "",
+        f"{cost.seconds:.1f}" if cost else "",
+        f"{cost.forward_passes:,}" if cost and cost.forward_passes is not None else "",
+    )
+
+
+def _findings(found: VerificationView) -> list[str]:
+    """What does not hold in full, then how much does."""
+    shown = [each for each in found.findings if each.is_bad] or found.findings
+    lines = [f"{each.verdict:14} {each.field}: {each.words}" for each in shown]
+    exact = ["Same code and device: every number had to be equal."] if found.exact else []
+    return [*lines, *exact, found.words]
