@@ -56,7 +56,7 @@ def request(
 
 
 def resume(session: Session, settings: Settings, ablation_id: int) -> tuple[AblationView, Started]:
-    """Queue again those of its evaluations that failed or were cancelled; errors as of `request`, NotFound."""
+    """Queue again what of it failed or was cancelled; NotFound, errors as of `request`."""
     found = _existing(session, ablation_id)
     asked = AblationRequest.model_validate(found.asked)
     ablation, started = _started(session, settings, found.run_id, asked, found.is_again)
