@@ -1,0 +1,291 @@
+"""An ablation of a trained TRM: what it leans on, as ordinary jobs; and whether its card holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from backend.ablations import service as ablations
+from backend.ablations.api import parsed, written
+from backend.ablations.views import AblationView, VerificationView
+from backend.data import service as datasets
+from backend.db.session import make_engine, reading_scope, session_scope
+from backend.domain.ablation.card import Card, sealed
+from backend.domain.ablation.planning import AblationRequest, Part
+from backend.domain.evaluation_request import EvaluationRequest
+from backend.evaluation import comparison
+from backend.evaluation import service as evaluations
+from backend.kit.errors import Conflict, InvalidInput
+from backend.lifecycle import service as runs
+from tests.support.databases import SqliteFiles
+from tests.support.records.ablated import ASKED, ASKED_SET, RUN, Ablatable, ablatable
+
+REQUEST = AblationRequest(
+    parts=(Part.CONTEXT, Part.DEMONSTRATIONS, Part.WEIGHTS, Part.VIEWS, Part.ACT_STEPS, Part.SEARCH),
+    act_steps=(1,),
+    search={"kind": "random", "steps": 1},
+)
+ROWS = (
+    "right context",
+    "blank context",
+    "random context",
+    "swapped context",
+    "raw weights",
+    "1 ACT step",
+    "with search",
+)
+
+
+@pytest.fixture(scope="module")
+def lab(sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ablatable]:
+    engine = make_engine(sqlite_files.new())
+    yield ablatable(engine, tmp_path_factory.mktemp("artifacts"))
+    engine.dispose()
+
+
+def request(lab: Ablatable, asked: AblationRequest = REQUEST) -> AblationView:
+    with session_scope(lab.engine) as session:
+        return ablations.request(session, lab.settings, RUN, asked)[0]
+
+
+def read(lab: Ablatable, ablation_id: int) -> AblationView:
+    with reading_scope(lab.engine) as session:
+        return ablations.get(session, ablation_id)
+
+
+def verify(lab: Ablatable, card: Any) -> VerificationView:
+    with session_scope(lab.engine) as session:
+        return ablations.verify(session, lab.settings, card)[0]
+
+
+@pytest.fixture(scope="module")
+def finished(lab: Ablatable) -> AblationView:
+    view = request(lab)
+    assert (view.status, [row.name for row in view.rows]) == ("running", list(ROWS))
+    lab.compute()
+    return read(lab, view.id)
+
+
+@pytest.fixture(scope="module")
+def card(lab: Ablatable, finished: AblationView) -> Card:
+    with reading_scope(lab.engine) as session:
+        return ablations.card(session, finished.id)
+
+
+def test_the_checkpoint_keeps_its_score_with_the_right_ids_and_loses_it_with_blank_ones(
+    finished: AblationView,
+) -> None:
+    by_name = {row.name: row for row in finished.rows}
+    solved = {name: row.score.solved for name, row in by_name.items() if row.score}
+    assert solved["right context"] >= ASKED - 1
+    assert solved["blank context"] <= 1
+    assert solved["swapped context"] <= 1
+    assert solved["raw weights"] >= ASKED - 2
+    against = by_name["blank context"].against
+    assert against
+    assert (against.verdict, against.n, against.only_this) == ("worse", ASKED, 0)
+    assert against.p_value < against.p_adjusted < 0.05
+    assert by_name["right context"].against is None
+
+
+def test_a_row_says_what_it_cost_and_what_cannot_be_asked_is_left_out(finished: AblationView) -> None:
+    by_name = {row.name: row for row in finished.rows}
+    right, one_step = by_name["right context"].cost, by_name["1 ACT step"].cost
+    assert right
+    assert one_step
+    assert (right.forward_passes, one_step.forward_passes) == (2 * ASKED, ASKED)
+    assert right.code["source"]
+    assert finished.forward_passes == sum(row.cost.forward_passes or 0 for row in finished.rows if row.cost)
+    left_out = {each.name: each.why for each in finished.left_out}
+    assert left_out["demonstration dropped"] == "TRM reads no demonstrations"
+    assert left_out["32 views"] == "TRM learned 1 form of each puzzle"
+
+
+def test_its_evaluations_are_no_results_of_the_run_and_compare_with_no_ordinary_one(
+    lab: Ablatable, finished: AblationView
+) -> None:
+    ids = {row.name: row.evaluation for row in finished.rows}
+    with reading_scope(lab.engine) as session:
+        run = runs.get(session, RUN)
+        shown = {result.id for result in run.results}
+        assert run.headlines[ASKED_SET].id == ids["right context"]
+        assert ids["right context"] in shown
+        assert not shown & {ids["blank context"], ids["random context"], ids["swapped context"]}
+        with pytest.raises(Conflict, match="different interventions"):
+            comparison.compare(session, str(ids["right context"]), str(ids["blank context"]))
+
+
+def test_asked_for_again_it_is_the_same(lab: Ablatable, finished: AblationView) -> None:
+    assert request(lab) == finished
+    assert lab.compute() == 0
+
+
+def test_a_cancelled_evaluation_resumes_when_it_is_asked_for_again(lab: Ablatable) -> None:
+    asked = REQUEST.model_copy(update={"first_tasks": 3, "parts": (Part.WEIGHTS,)})
+    view = request(lab, asked)
+    with session_scope(lab.engine) as session:
+        for row in view.rows:
+            evaluations.cancel(session, row.evaluation)
+    stopped = read(lab, view.id)
+    assert stopped.status == "failed"
+    assert "0 of 2 evaluations are finished." in stopped.words
+    with reading_scope(lab.engine) as session, pytest.raises(Conflict, match="has no card yet"):
+        ablations.card(session, view.id)
+    with session_scope(lab.engine) as session:
+        assert ablations.resume(session, lab.settings, view.id)[0].status == "running"
+    assert lab.compute() == 2
+    assert read(lab, view.id).status == "finished"
+
+
+def test_an_honest_card_is_confirmed_once_this_lab_has_computed_it_again(lab: Ablatable, card: Card) -> None:
+    raw = parsed(written(card))
+    found = verify(lab, raw)
+    assert found.status == "running"
+    assert lab.compute() == len(ROWS)  # nothing is taken from what the card is of
+    found = verify(lab, raw)
+    assert (found.status, [each for each in found.findings if each.is_bad]) == ("confirmed", [])
+    assert found.exact
+    fields = {each.field for each in found.findings}
+    assert {"digest", "config", "tasks", "leaks", "checkpoint.weights.ema"} <= fields
+    assert {f"rows[{name}].passes" for name in ROWS} <= fields
+    assert found.ablation
+    assert read(lab, found.ablation).verifies
+
+
+def without_seal(raw: dict[str, Any]) -> None:
+    raw["rows"][0]["cost"]["seconds"] += 1
+
+
+def another_score(raw: dict[str, Any]) -> None:
+    raw["rows"][1]["passes"]["1"][0] = 5
+
+
+def another_p_value(raw: dict[str, Any]) -> None:
+    raw["rows"][1]["against"]["p_adjusted"] = 0.4
+
+
+def other_ranks(raw: dict[str, Any]) -> None:
+    """A made-up answer, with all that follows from it."""
+    from backend.domain.ablation.card import derived
+
+    row = raw["rows"][1]
+    row["ranks"] = {task: [1] for task in row["ranks"]}
+    for each, numbers in zip(raw["rows"], derived([row["ranks"] for row in raw["rows"]]), strict=True):
+        each |= numbers.model_dump(mode="json")
+
+
+def another_row_fewer(raw: dict[str, Any]) -> None:
+    from backend.domain.ablation.card import derived
+
+    del raw["rows"][1]
+    for each, numbers in zip(raw["rows"], derived([row["ranks"] for row in raw["rows"]]), strict=True):
+        each |= numbers.model_dump(mode="json")
+
+
+def other_weights(raw: dict[str, Any]) -> None:
+    raw["checkpoint"]["weights"]["ema"] = "0" * 64
+
+
+def another_checkpoint(raw: dict[str, Any]) -> None:
+    raw["checkpoint"]["manifest"] = "0" * 64
+
+
+def another_task(raw: dict[str, Any]) -> None:
+    raw["tasks"][min(raw["tasks"])] = "0" * 64
+
+
+def another_config(raw: dict[str, Any]) -> None:
+    raw["config"]["optimisation"]["ema_decay"] = 0.5
+
+
+def other_leaks(raw: dict[str, Any]) -> None:
+    raw["leaks"]["given_away"] += 1
+
+
+def more_passes(raw: dict[str, Any]) -> None:
+    raw["rows"][0]["cost"]["forward_passes"] += 1
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (another_score, "rows[blank context].pass@1"),
+        (another_p_value, "rows[blank context].against.p_adjusted"),
+        (other_ranks, "rows[blank context].passes"),
+        (another_row_fewer, "rows"),
+        (other_weights, "checkpoint.weights.ema"),
+        (another_checkpoint, "checkpoint.manifest"),
+        (another_task, "tasks"),
+        (another_config, "config"),
+        (other_leaks, "leaks"),
+        (more_passes, "rows[right context].cost.forward_passes"),
+    ],
+)
+def test_a_card_that_was_changed_and_sealed_again_is_refused_by_the_field(
+    lab: Ablatable, card: Card, change: Callable[[dict[str, Any]], None], field: str
+) -> None:
+    raw = json.loads(written(card))
+    change(raw)
+    found = verify(lab, json.loads(written(sealed(Card.model_validate(raw)))))
+    if found.status == "running":  # nothing of this lab contradicts it yet
+        lab.compute()
+        found = verify(lab, json.loads(written(sealed(Card.model_validate(raw)))))
+    assert found.status == "not confirmed"
+    assert field in {each.field for each in found.findings if each.is_bad}
+
+
+def test_a_card_that_was_changed_without_a_new_digest_is_refused(lab: Ablatable, card: Card) -> None:
+    raw = json.loads(written(card))
+    without_seal(raw)
+    found = verify(lab, raw)
+    assert (found.status, [each.field for each in found.findings if each.is_bad]) == (
+        "not confirmed",
+        ["digest"],
+    )
+
+
+def test_other_tasks_of_the_same_names_are_refused(lab: Ablatable, card: Card) -> None:
+    with session_scope(lab.engine) as session:
+        tasks = datasets.tasks(session, ASKED_SET)
+        content = {
+            task.id: {
+                "train": [{"input": [[1]], "output": [[2]]}],
+                "test": [{"input": [[1]], "output": [[2]]}],
+            }
+            for task in tasks
+        }
+        _replaced(session, content)
+        found = ablations.verify(session, lab.settings, json.loads(written(card)))[0]
+        session.rollback()
+    assert [each.field for each in found.findings if each.is_bad] == ["tasks"]
+
+
+def _replaced(session: Session, content: dict[str, Any]) -> None:
+    datasets.import_files(session, ASKED_SET, [(json.dumps(content).encode(), "tasks.json")], replace=True)
+
+
+@pytest.mark.parametrize("raw", [{}, [], "card", {"format": "ETRM Lab ablation card", "version": 2}])
+def test_what_is_no_card_of_this_version_is_refused(lab: Ablatable, raw: Any) -> None:
+    with pytest.raises(InvalidInput):
+        verify(lab, raw)
+
+
+def test_what_an_intervention_cannot_do_is_refused(lab: Ablatable) -> None:
+    asked = EvaluationRequest(set=ASKED_SET, intervention="demonstration dropped", first_tasks=2)
+    one = EvaluationRequest(set=ASKED_SET, intervention="swapped context", first_tasks=1)
+    for wrong in (asked, one):
+        with session_scope(lab.engine) as session, pytest.raises(InvalidInput) as refused:
+            evaluations.queue(session, RUN, wrong)
+        assert [each.field for each in refused.value.problems] == ["intervention"]
+
+
+def test_the_files_of_a_checkpoint_that_are_elsewhere_leave_no_card(lab: Ablatable, tmp_path: Path) -> None:
+    asked = REQUEST.model_copy(update={"first_tasks": 2})
+    with session_scope(lab.engine) as session, pytest.raises(Conflict, match="not on this server"):
+        elsewhere = lab.settings.model_copy(update={"artifacts": tmp_path})
+        ablations.request(session, elsewhere, RUN, asked)
