@@ -28,7 +28,7 @@ from tests.support.records.ablated import ASKED, ASKED_SET, RUN, Ablatable, abla
 REQUEST = AblationRequest(
     parts=(Part.CONTEXT, Part.DEMONSTRATIONS, Part.WEIGHTS, Part.VIEWS, Part.ACT_STEPS, Part.SEARCH),
     act_steps=(1,),
-    search={"kind": "random", "steps": 1},
+    search={"kind": "random", "samples": 2},
 )
 ROWS = (
     "right context",
@@ -286,6 +286,6 @@ def test_what_an_intervention_cannot_do_is_refused(lab: Ablatable) -> None:
 
 def test_the_files_of_a_checkpoint_that_are_elsewhere_leave_no_card(lab: Ablatable, tmp_path: Path) -> None:
     asked = REQUEST.model_copy(update={"first_tasks": 2})
+    elsewhere = lab.settings.model_copy(update={"artifacts": tmp_path})
     with session_scope(lab.engine) as session, pytest.raises(Conflict, match="not on this server"):
-        elsewhere = lab.settings.model_copy(update={"artifacts": tmp_path})
         ablations.request(session, elsewhere, RUN, asked)

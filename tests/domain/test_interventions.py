@@ -1,4 +1,4 @@
-"""An intervention as a part of a protocol: how it is stored, and that it never compares with an ordinary score."""
+"""An intervention as a part of a protocol: it is stored, and never compares with an ordinary score."""
 
 from __future__ import annotations
 

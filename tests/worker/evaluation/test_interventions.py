@@ -1,4 +1,4 @@
-"""Interventions on what a model is shown: the same views as without, with other contexts or demonstrations."""
+"""Interventions on what a model is shown: the same views, with other contexts or demonstrations."""
 
 from __future__ import annotations
 
