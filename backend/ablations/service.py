@@ -60,6 +60,8 @@ def resume(session: Session, settings: Settings, ablation_id: int) -> tuple[Abla
     found = _existing(session, ablation_id)
     asked = AblationRequest.model_validate(found.asked)
     ablation, started = _started(session, settings, found.run_id, asked, found.is_again)
+    if started:
+        audit.note(session, Action.RESUMED, _subject(ablation))
     return _view(session, ablation), started
 
 
@@ -222,9 +224,12 @@ def _started(
         created_at=time.time(),
     )
     rows.add(session, ablation)
-    name = f"step {checkpoint.step} of run {run_id}"
-    audit.note(session, Action.LAUNCHED, Subject("ablation", str(ablation.id), name))
+    audit.note(session, Action.LAUNCHED, _subject(ablation))
     return ablation, started
+
+
+def _subject(ablation: Ablation) -> Subject:
+    return Subject("ablation", str(ablation.id), f"step {ablation.step} of run {ablation.run_id}")
 
 
 def _weights(settings: Settings, checkpoint: Checkpoint) -> dict[str, str]:

@@ -37,10 +37,12 @@ SUBSCRIPTION = {
 LISTED = {"dashboards": "slug", "people": "name", "sets": "name", "tokens": "name", "views": "name"}
 
 # What only asks, and signs of life and points of a running script: the run's own history has these.
+ABLATION = {"set": "mini", "first_tasks": 1, "parts": ["weights"]}
 NOT_RECORDED = {
     "POST /api/v1/config/validate",
     "POST /api/v1/groups/preview",
     "POST /api/v1/sets/check",
+    "POST /api/v1/ablations/verify",
     "POST /runs/new/preview",
     "POST /api/v1/subscriptions/{subscription_id}/test",
     "POST /api/v1/runs/{run_id}/heartbeat",
@@ -95,6 +97,13 @@ class Trying:
         evaluation = self.evaluation()
         self.made(f"/api/v1/evaluations/{evaluation}/cancel")
         return evaluation
+
+    def ablation(self) -> str:
+        """One whose evaluations were cancelled."""
+        made: Any = self.made(f"/api/v1/runs/{self.ended()}/ablations", ABLATION)
+        for row in made["rows"]:
+            self.made(f"/api/v1/evaluations/{row['evaluation']}/cancel")
+        return str(made["id"])
 
     def group(self) -> str:
         return self.made("/api/v1/groups", {"preset": "quick", "sweep": {"seeds": 2}})["id"]
@@ -243,6 +252,18 @@ CASES: dict[str, tuple[Prepare, str]] = {
     ),
     "POST /api/v1/evaluations/{evaluation_id}/resume": (
         sends("POST", lambda t: f"/api/v1/evaluations/{t.cancelled()}/resume"), "resumed",
+    ),
+    "POST /api/v1/runs/{run_id}/ablations": (
+        sends("POST", lambda t: f"/api/v1/runs/{t.ended()}/ablations", ABLATION), "launched",
+    ),
+    "POST /api/v1/ablations/{ablation_id}/resume": (
+        sends("POST", lambda t: f"/api/v1/ablations/{t.ablation()}/resume"), "resumed",
+    ),
+    "POST /runs/{run_id}/ablate": (
+        submits(lambda t: f"/runs/{t.ended()}/ablate", lambda _: {"first_tasks": "2"}), "launched",
+    ),
+    "POST /ablations/{ablation_id}/resume": (
+        submits(lambda t: f"/ablations/{t.ablation()}/resume"), "resumed",
     ),
     "POST /api/v1/groups": (
         sends("POST", lambda _: "/api/v1/groups", {"preset": "quick", "sweep": {"seeds": 2}}), "launched",

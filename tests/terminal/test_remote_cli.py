@@ -174,6 +174,12 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
     "parameter-search stop": ("parameter-search stop {running}", "parameter-search stop nosuchsear"),
     "parameter-search continue": ("parameter-search continue {stopped}",),
     "evaluate": ("evaluate {ended} --no-follow --first 4", "evaluate nosuchrun1 --no-follow"),
+    "ablate": (
+        "ablate {ended} --no-follow --first 4 --part weights",
+        "ablate {ended} --no-follow --part nonsense",
+        "ablate nosuchrun1 --no-follow",
+    ),
+    "verify": ("verify {pyproject}", "verify {tasks}"),
     "runs archive": ("runs archive {queued} {ended}", "runs archive {queued} nosuchrun1"),
     "runs restore": ("runs restore {queued}",),
     "runs project": ("runs project arc-2 {queued} {ended}", "runs project arc-2 nosuchrun1"),
@@ -418,7 +424,7 @@ def of_its_subject(text: str, subject: Mapping[str, str], ids: Collection[str]) 
     for each in ids:
         text = text.replace(each, "<id>")
     text = re.sub(r"\b(?=[a-z]*\d)[a-z0-9]{10}\b", "<id>", text)
-    text = re.sub(r"\b(evaluation|link|subscription|alerts test) \d+", r"\1 <number>", text)
+    text = re.sub(r"\b(evaluation|[Aa]blation|link|subscription|alerts test) \d+", r"\1 <number>", text)
     return steady(text)
 
 
