@@ -74,9 +74,14 @@ def of_run(session: Session, run_id: str) -> list[AblationLine]:
     """The ablations of a run in short, newest first; NotFound."""
     runs.check_exists(session, run_id)
     found = rows.of_run(session, run_id)
-    ids = {evaluation for each in found for _, evaluation in each.evaluations}
+    ids = {at for each in found for at in _ids(each).values()}
     states = {each.id: each for each in rows.evaluations(session, ids).values()}
-    return [_line(each, [states[at] for _, at in each.evaluations if at in states]) for each in found]
+    return [_line(each, [states[at] for at in _ids(each).values() if at in states]) for each in found]
+
+
+def _ids(ablation: Ablation) -> dict[str, int]:
+    """Name of a row -> its evaluation."""
+    return {each["name"]: each["evaluation"] for each in ablation.evaluations}
 
 
 def _line(ablation: Ablation, found: Sequence[Evaluation]) -> AblationLine:
@@ -199,13 +204,14 @@ def _started(
     checkpoint = keeping.find(session, run_id, asked.step)
     asked = asked.model_copy(update={"step": checkpoint.step})
     plan = planning.plan(asked, parse_experiment(run.config), is_again)
-    ids, started = [], []
+    ids: list[dict[str, Any]] = []
+    started: Started = []
     for row in plan.rows:
         evaluation = evaluations.existing(session, run_id, row.asked)
         if evaluation is None:
             evaluation = evaluations.queue(session, run_id, row.asked).id
             started.append((evaluation, row.asked.workers))
-        ids.append([row.name, evaluation])
+        ids.append({"name": row.name, "evaluation": evaluation})
     kept = asked.model_dump(mode="json")
     same = (each for each in rows.of_run(session, run_id) if (each.asked, each.is_again) == (kept, is_again))
     if (ablation := next(same, None)) is not None:
@@ -219,7 +225,7 @@ def _started(
         is_again=is_again,
         manifest=checkpoint.sha256,
         weights=_weights_or_conflict(settings, checkpoint),
-        tasks=_digests(session, ids[0][1]),
+        tasks=_digests(session, ids[0]["evaluation"]),
         evaluations=ids,
         created_at=time.time(),
     )
@@ -286,7 +292,7 @@ class _Measured:
         assert run is not None  # an ablation goes with its run
         asked = AblationRequest.model_validate(ablation.asked)
         plan = planning.plan(asked, parse_experiment(run.config), ablation.is_again)
-        ids = dict(ablation.evaluations)
+        ids = _ids(ablation)
         found = rows.evaluations(session, ids.values())
         by_id = {each.id: each for each in views_of(session, list(found.values()))}
         views = {name: by_id[each] for name, each in ids.items() if each in by_id}

@@ -23,5 +23,5 @@ class Ablation(Base):
     manifest: Mapped[str]  # SHA-256 of the checkpoint's manifest
     weights: Mapped[dict[str, Any]]  # ema and raw -> SHA-256 of the file
     tasks: Mapped[dict[str, Any]]  # task -> SHA-256 of its grids when it was asked for
-    evaluations: Mapped[list[Any]]  # [name of the row, evaluation], the right context first
+    evaluations: Mapped[list[Any]]  # {"name" of the row, "evaluation"}, the right context first
     created_at: Mapped[float]

@@ -24,10 +24,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from backend.ablations.tables import Ablation
 from backend.data.tables import Task, TaskSet
 from backend.db.base import Base
 from backend.db.migrate import upgrade
 from backend.db.session import make_engine
+from backend.domain.interventions import AGAIN
 from backend.kit.errors import Conflict
 from backend.runs import trained_on
 from backend.runs.status import RunStatus
@@ -41,6 +43,12 @@ _RUN: Table = Base.metadata.tables[Run.__tablename__]
 _CHECKPOINTS: Table = Base.metadata.tables[Checkpoint.__tablename__]
 _SETS: Table = Base.metadata.tables[TaskSet.__tablename__]
 _TASKS: Table = Base.metadata.tables[Task.__tablename__]
+
+# What a lab computed again to verify a card stays there: the other lab is to compute it by itself.
+_ORIGINAL = {
+    Evaluation.__tablename__: Evaluation.intervention.not_like(f"%{AGAIN}"),
+    Ablation.__tablename__: Ablation.is_again.is_(False),
+}
 
 Numbers = Mapping[str, Mapping[int, int]]  # table -> its number in the file -> its number in the lab
 
@@ -111,6 +119,11 @@ def _owned(table: Table, run_id: str) -> ColumnElement[bool]:
     """Which rows of a table are the run's."""
     if table is _RUN:
         return _RUN.c.id == run_id
+    of_run = _belongs(table, run_id)
+    return of_run & _ORIGINAL[table.name] if table.name in _ORIGINAL else of_run
+
+
+def _belongs(table: Table, run_id: str) -> ColumnElement[bool]:
     way = _way(table, [each for each in _tables() if each is not table])
     assert way
     return way.parent.in_(select(way.column).where(_owned(way.column.table, run_id)))
@@ -201,6 +214,8 @@ def _check(run_id: str, table: Table, row: RowMapping) -> None:
     """ValueError for another run than this one, one that is not over, and files that are not its own."""
     if table is _RUN and (row["id"] != run_id or not RunStatus(row["status"]).is_over):
         raise ValueError("another run, or one that is not over")
+    if table.name == Evaluation.__tablename__ and row["intervention"].endswith(AGAIN):
+        raise ValueError("what another lab computed again")
     if table is _CHECKPOINTS:
         path = PurePosixPath(row["path"])
         if path.parts[0] != run_id or ".." in path.parts:
@@ -224,7 +239,7 @@ def _renumbered(
             row[name] = numbers[other.name][row[name]]
         elif row[name] != run_id:
             raise ValueError(f"a row of {table.name} of another run")
-    for name in ("data", "judgement"):  # JSON that names evaluations
+    for name in ("data", "judgement", "evaluations"):  # JSON that names evaluations
         if row.get(name):
             row[name] = _with_evaluations(row[name], numbers[Evaluation.__tablename__])
     return row
