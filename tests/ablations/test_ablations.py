@@ -22,6 +22,8 @@ from backend.evaluation import comparison
 from backend.evaluation import service as evaluations
 from backend.kit.errors import Conflict, InvalidInput
 from backend.lifecycle import service as runs
+from backend.operations import packing
+from backend.settings import Settings
 from tests.support.databases import SqliteFiles
 from tests.support.records.ablated import ASKED, ASKED_SET, RUN, Ablatable, ablatable
 
@@ -155,6 +157,27 @@ def test_an_honest_card_is_confirmed_once_this_lab_has_computed_it_again(lab: Ab
     assert {f"rows[{name}].passes" for name in ROWS} <= fields
     assert found.ablation
     assert read(lab, found.ablation).verifies
+
+
+def test_another_lab_that_was_handed_the_run_computes_it_by_itself_and_confirms(
+    lab: Ablatable, card: Card, sqlite_files: SqliteFiles, tmp_path: Path
+) -> None:
+    verify(lab, parsed(written(card)))
+    lab.compute()  # what this lab computed again stays here
+    file = tmp_path / "run.etrm"
+    packing.pack(lab.engine, lab.settings, RUN, file, overwrite=False, weights=True)
+    folder = Settings(home=tmp_path / "home", artifacts=tmp_path / "artifacts")
+    other = Ablatable(make_engine(sqlite_files.new()), folder)
+    packing.unpack(other.engine, other.settings, file)
+    with reading_scope(other.engine) as session:
+        (line, *_) = [each for each in ablations.of_run(session, RUN) if each.n == ASKED]
+        assert ablations.card(session, line.id).digest == card.digest
+        assert not any(each.verifies for each in ablations.of_run(session, RUN))
+    assert verify(other, parsed(written(card))).status == "running"
+    assert other.compute() == len(ROWS)
+    found = verify(other, parsed(written(card)))
+    assert (found.status, found.exact) == ("confirmed", True)
+    other.engine.dispose()
 
 
 def without_seal(raw: dict[str, Any]) -> None:
