@@ -184,14 +184,14 @@ def test_the_commands_write_and_refuse_a_card(
     options = ["--set", SET, "--first", str(TASKS), "--part", "context", "--part", "weights"]
     options += ["--part", "ACT steps", "--act-steps", "1"]
     out = tmp_path / "card.json"
-    done = etrm(["ablate", finished["run_id"], *options, "--out", str(out)], lab.environment)
+    done = etrm(lab.folder, "ablate", finished["run_id"], *options, "--out", str(out), **lab.environment)
     assert done.returncode == 0, done.stderr
     assert "blank context" in done.stdout
     assert json.loads(out.read_bytes())["digest"] == finished["digest"]
     card = json.loads(out.read_bytes())
     card["rows"][1]["ranks"] = {task: [1] for task in card["tasks"]}
     out.write_text(json.dumps(card))
-    refused = etrm(["verify", str(out)], lab.environment)
+    refused = etrm(lab.folder, "verify", str(out), **lab.environment)
     assert refused.returncode == 1
     assert "not confirmed  digest" in refused.stdout
     assert "rows[blank context].pass@1" in refused.stdout
