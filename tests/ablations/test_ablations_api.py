@@ -12,14 +12,9 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from backend.db.session import session_scope
-from backend.domain.records import EvaluationSummary, TestOutcome
-from backend.evaluation import outcomes as predictions
-from backend.runs.status import RunStatus
-from backend.scores import queries as evaluation_rows
-from backend.scores.transition import transition_evaluation
 from tests.support.lab import etrm
 from tests.support.processes import Lab
+from tests.support.records.ablation_rows import finish
 from tests.support.records.recorded import record_checkpoint, record_run
 
 SET = "arc-agi-1/evaluation"
@@ -34,19 +29,6 @@ def started(client: httpx.Client, run_id: str) -> dict[str, Any]:
     found: dict[str, Any] = answer.json()
     assert answer.headers["Location"] == f"/api/v1/ablations/{found['id']}"
     return found
-
-
-def finish(database: Engine, evaluation_id: int, solved: int) -> None:
-    """As a worker would that finds the first `solved` tasks solved."""
-    with session_scope(database) as session:
-        row = evaluation_rows.get(session, evaluation_id)
-        assert row is not None
-        key = predictions.key_of(row)
-        transition_evaluation(session, row, (RunStatus.QUEUED,), RunStatus.RUNNING)
-        for number, task_id in enumerate(key.task_ids):
-            outcome = TestOutcome(task_id, 0, 1, 1 if number < solved else None, ())
-            predictions.add_outcome(session, evaluation_id, outcome)
-        predictions.finish_evaluation(session, evaluation_id, EvaluationSummary(key, {}))
 
 
 def finish_all(database: Engine, view: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ from backend.web.pages import NAVIGATION
 from backend.workers import service as workers
 from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
+from tests.support.records.ablation_rows import record_ablation
 from tests.support.records.recorded import HELD_OUT, record_checkpoint, record_evaluation_job, record_run
 from tests.support.records.subscribed import subscribe
 from tests.support.web import WebServer
@@ -137,6 +138,8 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
     job = record_evaluation_job(engine, run, WORKER, views=32)
     record_evaluation_job(engine, beside, views=64)
     subscribe(engine, "http://127.0.0.1:9/hook", filter_text='owner == "Grace"')  # nobody listens
+    solved = {"right context": 9, "raw weights": 8, "demonstration dropped": 7, "random context": 1}
+    ablation = record_ablation(engine, artifacts, run, solved, first_tasks=12, act_steps=[1])
     group, slug, secret = _made(engine, run)
     return NAVIGATED | {
         "launch": f"/runs/new?from={run}",
@@ -162,6 +165,7 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "data": "/data?training=mine/easy&evaluated=mine/easy",
         "evaluation": f"/evaluations/{_first_evaluation(engine, run)}",
         "evaluation under way": f"/evaluations/{job}",
+        "ablation": f"/ablations/{ablation}",
     }
 
 

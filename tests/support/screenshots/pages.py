@@ -213,6 +213,12 @@ def _puzzles() -> Iterator[Shot]:
     )
 
 
+def _ablations() -> Iterator[Shot]:
+    route = "/ablations/{ablation_id}"
+    yield Shot("ablation", route, "/ablations/{ablation}")
+    yield Shot("ablation", route, "/ablations/{cancelled_ablation}", state="empty", lab="full")
+
+
 def _rest() -> Iterator[Shot]:
     leaks = "/data?training=arc-agi-2/training&evaluated=arc-agi-1/evaluation#leaks"
     yield Shot("data-leaks", "/data", leaks)
@@ -225,7 +231,7 @@ def _rest() -> Iterator[Shot]:
     yield Shot("error", "", "/runs/nosuchrunx", answer=404)
 
 
-PARTS = (_navigation, _runs, _launch, _run, _compare, _dashboards, _puzzles, _rest)
+PARTS = (_navigation, _runs, _launch, _run, _compare, _dashboards, _puzzles, _ablations, _rest)
 SHOTS = tuple(shot for part in PARTS for shot in part())
 
 # Routes that answer with a part of a page, a file or a redirection: no pages of their own.

@@ -31,6 +31,7 @@ from backend.runs import queries as run_rows
 from backend.runs_table import saved_views
 from backend.scores import job_queries as evaluation_jobs
 from tests.support.passing_time import keep_alive
+from tests.support.records.ablation_rows import record_ablation
 from tests.support.showcase import runs as made
 from tests.support.showcase import scores
 from tests.support.showcase.courses import Course
@@ -46,6 +47,27 @@ CLIPPED = {
     "schedule": "cosine",
     "ema_decay": 0.98,
     "gradient_clip": 0.5,
+}
+# What each row of an ablation solves of 60 tasks; those not named none.
+ABLATED = {
+    "right context": 27,
+    "random context": 1,
+    "swapped context": 2,
+    "demonstration dropped": 22,
+    "demonstration duplicated": 26,
+    "demonstrations swapped": 27,
+    "demonstrations recoloured": 6,
+    "raw weights": 21,
+    "1 view": 19,
+    "32 views": 28,
+    "301 views": 31,
+    "1 ACT step": 9,
+    "2 ACT steps": 17,
+    "4 ACT steps": 23,
+    "8 ACT steps": 26,
+    "16 ACT steps": 27,
+    "with search": 29,
+    "with test-time training": 38,
 }
 ARC2 = {"training_sets": ["arc-agi-2/training"], "canvas_sizes": [20], "augmentations": 300}
 TRACEBACK = """\
@@ -73,6 +95,8 @@ class Showcase:
     searched: int  # with a search
     evaluating: int  # two workers share it
     waiting: int
+    ablation: int
+    cancelled_ablation: int
     task: str  # of the held-out set; answers differ
     share: str  # secret of a link
     own_dashboard: str
@@ -99,6 +123,10 @@ def fill(engine: Engine, artifacts: Path) -> Showcase:
     besides = _besides(engine, ids, now)
     _edit(engine, ids)
     evaluating, waiting = _jobs(engine, ids, now)
+    ablation = record_ablation(engine, artifacts, ids["iter-arc1"][0], ABLATED, first_tasks=60)
+    cancelled = record_ablation(
+        engine, artifacts, ids["iter-arc1"][0], None, first_tasks=5, parts=["weights"]
+    )
     _sets(engine)
     share, own_dashboard = _dashboards(engine)
     _people(engine)
@@ -113,6 +141,8 @@ def fill(engine: Engine, artifacts: Path) -> Showcase:
         searched=_held_out(engine, ids["lpn-arc1"][0]),
         evaluating=evaluating,
         waiting=waiting,
+        ablation=ablation,
+        cancelled_ablation=cancelled,
         task=_telling_task(engine, ids),
         share=share,
         own_dashboard=own_dashboard,
