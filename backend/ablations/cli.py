@@ -81,18 +81,18 @@ def verify(
         body = card.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{card} cannot be read: {error.strerror}.") from error
-    said = ""
+    told = ""
     try:
-        while (found := call(api.verify_card, body=body)).status == "running" and follow:
-            if found.words != said:
-                print(found.words, file=sys.stderr)
-                said = found.words
+        while (verification := call(api.verify_card, body=body)).status == "running" and follow:
+            if verification.words != told:
+                print(verification.words, file=sys.stderr)
+                told = verification.words
             time.sleep(POLL_INTERVAL)
     except KeyboardInterrupt:
         raise Interrupted(f"Still computing: etrm verify {card} continues.") from None
-    if not answered(found):
-        print("\n".join(_findings(found)))
-    if found.status != "confirmed" and (follow or found.status != "running"):
+    if not answered(verification):
+        print("\n".join(_findings(verification)))
+    if verification.status != "confirmed" and (follow or verification.status != "running"):
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -105,7 +105,7 @@ def _request(asked: dict[str, Any]) -> Any:
     try:
         return AblationRequest.model_validate({name: given for name, given in asked.items() if given})
     except ValidationError as error:
-        problems = [FieldProblem(str(each["loc"][0]), f"{each['msg']}.") for each in error.errors()]
+        problems = [FieldProblem(str(wrong["loc"][0]), f"{wrong['msg']}.") for wrong in error.errors()]
         raise InvalidInput("The ablation was not started.", problems=problems) from None
 
 
@@ -114,12 +114,12 @@ def _finished(view: AblationView, out: Path | None) -> None:
     from backend.ablations import api
     from backend.terminal.calls import call, save
 
-    said = ""
+    told = ""
     try:
         while view.status == "running":
-            if view.words != said:
+            if view.words != told:
                 print(view.words, file=sys.stderr)
-                said = view.words
+                told = view.words
             time.sleep(POLL_INTERVAL)
             view = call(api.read_ablation, ablation_id=view.id)
     except KeyboardInterrupt:
@@ -138,9 +138,9 @@ def _show(view: AblationView) -> None:
 
     print(f"Ablation {view.id} of {view.run_name}, step {view.step}: {view.n} tasks of {view.set}.")
     print(f"Leak check: {view.leaks.words}.")
-    show(HEADS, [_row(each) for each in view.rows], empty="")
-    for each in view.left_out:
-        print(f"left out  {each.name}: {each.why}")
+    show(HEADS, [_row(row) for row in view.rows], empty="")
+    for row in view.left_out:
+        print(f"left out  {row.name}: {row.why}")
     print(view.words)
 
 
@@ -157,9 +157,9 @@ def _row(row: AblationRow) -> tuple[str, ...]:
     )
 
 
-def _findings(found: VerificationView) -> list[str]:
+def _findings(verification: VerificationView) -> list[str]:
     """What does not hold in full, then how much does."""
-    shown = [each for each in found.findings if each.is_bad] or found.findings
-    lines = [f"{each.verdict:14} {each.field}: {each.words}" for each in shown]
-    exact = ["Same code and device: every number had to be equal."] if found.exact else []
-    return [*lines, *exact, found.words]
+    shown = [finding for finding in verification.findings if finding.is_bad] or verification.findings
+    lines = [f"{finding.verdict:14} {finding.field}: {finding.words}" for finding in shown]
+    exact = ["Same code and device: every number had to be equal."] if verification.exact else []
+    return [*lines, *exact, verification.words]

@@ -66,16 +66,16 @@ def _row(row: AblationRow, top: int) -> list[str]:
     verdict = row.against.verdict if row.against else ""
     colour = COLOURS[verdict]
     share, low, high = (_x(value) for value in (score.share or 0.0, score.low, score.high))
-    said = f"{score.solved:g}/{score.n}"
+    numbers = f"{score.solved:g}/{score.n}"
     if row.against:
-        said += f"  {verdict}, p {_p(row.against.p_adjusted)}"
+        numbers += f"  {verdict}, p {_p(row.against.p_adjusted)}"
     return [
         _text(LABEL - 10, middle + 4, row.name, "end"),
         f'<rect x="{LABEL}" y="{middle - BAR / 2:.1f}" width="{share - LABEL:.1f}" height="{BAR}" '
         f'fill="{colour}" fill-opacity=".55"/>',
         f'<path d="M{low:.1f} {middle:.1f}H{high:.1f}M{low:.1f} {middle - 4:.1f}v8M{high:.1f} '
         f'{middle - 4:.1f}v8" stroke="{colour}" stroke-width="1.5" fill="none"/>',
-        _text(LABEL + PLOT + 12, middle + 4, said, "start"),
+        _text(LABEL + PLOT + 12, middle + 4, numbers, "start"),
     ]
 
 

@@ -64,5 +64,5 @@ def _request(given: dict[str, Any]) -> AblationRequest:
     try:
         return AblationRequest.model_validate(given)
     except ValidationError as error:
-        problems = [FieldProblem(str(each["loc"][0]), f"{each['msg']}.") for each in error.errors()]
+        problems = [FieldProblem(str(wrong["loc"][0]), f"{wrong['msg']}.") for wrong in error.errors()]
         raise InvalidInput("The ablation was not started.", problems=problems) from None

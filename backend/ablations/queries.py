@@ -30,7 +30,7 @@ def of_run(session: Session, run_id: str) -> Sequence[Ablation]:
 def evaluations(session: Session, evaluation_ids: Collection[int]) -> dict[int, Evaluation]:
     """By id."""
     query = select(Evaluation).where(Evaluation.id.in_(evaluation_ids))
-    return {each.id: each for each in session.scalars(query.execution_options(populate_existing=True))}
+    return {row.id: row for row in session.scalars(query.execution_options(populate_existing=True))}
 
 
 def with_manifest(session: Session, sha256: str) -> Checkpoint | None:

@@ -57,9 +57,9 @@ def request(
 
 def resume(session: Session, settings: Settings, ablation_id: int) -> tuple[AblationView, Started]:
     """Queue again what of it failed or was cancelled; NotFound, errors as of `request`."""
-    found = _existing(session, ablation_id)
-    asked = AblationRequest.model_validate(found.asked)
-    ablation, started = _started(session, settings, found.run_id, asked, found.is_again)
+    kept = _existing(session, ablation_id)
+    asked = AblationRequest.model_validate(kept.asked)
+    ablation, started = _started(session, settings, kept.run_id, asked, kept.is_again)
     if started:
         audit.note(session, Action.RESUMED, _subject(ablation))
     return _view(session, ablation), started
@@ -73,28 +73,30 @@ def get(session: Session, ablation_id: int) -> AblationView:
 def of_run(session: Session, run_id: str) -> list[AblationLine]:
     """The ablations of a run in short, newest first; NotFound."""
     runs.check_exists(session, run_id)
-    found = rows.of_run(session, run_id)
-    ids = {at for each in found for at in _ids(each).values()}
-    states = {each.id: each for each in rows.evaluations(session, ids).values()}
-    return [_line(each, [states[at] for at in _ids(each).values() if at in states]) for each in found]
+    listed = rows.of_run(session, run_id)
+    ids = {at for ablation in listed for at in _ids(ablation).values()}
+    states = {ablation.id: ablation for ablation in rows.evaluations(session, ids).values()}
+    return [
+        _line(ablation, [states[at] for at in _ids(ablation).values() if at in states]) for ablation in listed
+    ]
 
 
 def _ids(ablation: Ablation) -> dict[str, int]:
     """Name of a row -> its evaluation."""
-    return {each["name"]: each["evaluation"] for each in ablation.evaluations}
+    return {row["name"]: row["evaluation"] for row in ablation.evaluations}
 
 
-def _line(ablation: Ablation, found: Sequence[Evaluation]) -> AblationLine:
-    states = [each.status for each in found]
+def _line(ablation: Ablation, evaluated: Sequence[Evaluation]) -> AblationLine:
+    states = [evaluation.status for evaluation in evaluated]
     return AblationLine(
         id=ablation.id,
         step=ablation.step,
-        set=found[0].set_name,
+        set=evaluated[0].set_name,
         n=len(ablation.tasks),
         status=_status_of(states),
         words=_done(states),
         verifies=ablation.is_again,
-        evaluations=[each.id for each in found],
+        evaluations=[evaluation.id for evaluation in evaluated],
         created_at=ablation.created_at,
     )
 
@@ -125,57 +127,57 @@ def card(session: Session, ablation_id: int) -> Card:
 def verify(session: Session, settings: Settings, raw: Any) -> tuple[VerificationView, Started]:
     """Hold a card against itself, against the checkpoint and tasks of this lab, and against what this lab
     computes again: that is started here, and asked for later it is the same. InvalidInput for no card."""
-    found = checking.read(raw)
-    findings = checking.against_itself(found)
-    checkpoint = rows.with_manifest(session, found.checkpoint.manifest)
-    findings += checking.of_weights(found, _weights(settings, checkpoint) if checkpoint else None)
+    stated = checking.read(raw)
+    findings = checking.against_itself(stated)
+    checkpoint = rows.with_manifest(session, stated.checkpoint.manifest)
+    findings += checking.of_weights(stated, _weights(settings, checkpoint) if checkpoint else None)
     if checkpoint is not None:
         run = run_rows.get(session, checkpoint.run_id)
         assert run is not None
-        findings += [_config(found, run), _tasks(session, found)]
-    if checkpoint is None or any(each.is_bad for each in findings):
+        findings += [_config(stated, run), _tasks(session, stated)]
+    if checkpoint is None or any(finding.is_bad for finding in findings):
         return _verification("not confirmed", findings), []
-    asked = _asked_of(found).model_copy(update={"step": checkpoint.step})
+    asked = _asked_of(stated).model_copy(update={"step": checkpoint.step})
     ablation, started = _started(session, settings, checkpoint.run_id, asked, is_again=True)
     measured = _Measured.of(session, ablation)
     if measured.status != "finished":
         return _verification(measured.status, findings, ablation.id, measured.words), started
     again = measured.card()
-    findings += checking.of_rows(found, again)
-    pairs = zip(found.rows, again.rows, strict=False)
+    findings += checking.of_rows(stated, again)
+    pairs = zip(stated.rows, again.rows, strict=False)
     exact = all(checking.is_exact(one, other) for one, other in pairs)
-    status = "not confirmed" if any(each.is_bad for each in findings) else "confirmed"
+    status = "not confirmed" if any(finding.is_bad for finding in findings) else "confirmed"
     return _verification(status, findings, ablation.id, exact=exact), started
 
 
 def _verification(
     status: Any, findings: list[Finding], ablation: int | None = None, words: str = "", exact: bool = False
 ) -> VerificationView:
-    bad = sum(each.is_bad for each in findings)
-    said = {
+    bad = sum(finding.is_bad for finding in findings)
+    text = {
         "confirmed": f"Confirmed: {counted(len(findings) - bad, 'field')} hold.",
         "not confirmed": f"Not confirmed: {counted(bad, 'field')} of {len(findings):,} do not hold.",
         "running": f"Computing it again. {words}",
         "failed": f"Computing it again failed. {words}",
     }
     return VerificationView(
-        status=status, words=said[status], ablation=ablation, exact=exact, findings=findings
+        status=status, words=text[status], ablation=ablation, exact=exact, findings=findings
     )
 
 
-def _asked_of(found: Card) -> AblationRequest:
+def _asked_of(stated: Card) -> AblationRequest:
     try:
-        return AblationRequest.model_validate(found.asked)
+        return AblationRequest.model_validate(stated.asked)
     except ValidationError as error:
         name = ".".join(map(str, error.errors()[0]["loc"]))
         raise InvalidInput(
             f"The card asks for what this lab does not know: asked.{name}.",
-            f"Verify it with version {found.lab} of the lab.",
+            f"Verify it with version {stated.lab} of the lab.",
         ) from None
 
 
-def _config(found: Card, run: Run) -> Finding:
-    return checking.of_config(list(differences(found.config, _config_of(run))))
+def _config(stated: Card, run: Run) -> Finding:
+    return checking.of_config(list(differences(stated.config, _config_of(run))))
 
 
 def _config_of(run: Run) -> dict[str, Any]:
@@ -184,12 +186,12 @@ def _config_of(run: Run) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name != "name"}
 
 
-def _tasks(session: Session, found: Card) -> Finding:
+def _tasks(session: Session, stated: Card) -> Finding:
     try:
-        tasks = datasets.tasks(session, found.set, pools=False)
+        tasks = datasets.tasks(session, stated.set, pools=False)
     except NotFound:
         tasks = ()
-    return checking.of_tasks(found, {task.id: cards.task_digest(task) for task in tasks})
+    return checking.of_tasks(stated, {task.id: cards.task_digest(task) for task in tasks})
 
 
 def _started(
@@ -213,7 +215,9 @@ def _started(
             started.append((evaluation, row.asked.workers))
         ids.append({"name": row.name, "evaluation": evaluation})
     kept = asked.model_dump(mode="json")
-    same = (each for each in rows.of_run(session, run_id) if (each.asked, each.is_again) == (kept, is_again))
+    same = (
+        other for other in rows.of_run(session, run_id) if (other.asked, other.is_again) == (kept, is_again)
+    )
     if (ablation := next(same, None)) is not None:
         ablation.evaluations = ids
         session.flush()
@@ -241,18 +245,18 @@ def _subject(ablation: Ablation) -> Subject:
 def _weights(settings: Settings, checkpoint: Checkpoint) -> dict[str, str]:
     """SHA-256 by ema and raw, of the files as they are; empty where they are not on this server."""
     files = checkpoint_files.of(settings, checkpoint)
-    return {each.weights: checkpoint_files.get(settings, checkpoint, each.weights).sha256 for each in files}
+    return {file.weights: checkpoint_files.get(settings, checkpoint, file.weights).sha256 for file in files}
 
 
 def _weights_or_conflict(settings: Settings, checkpoint: Checkpoint) -> dict[str, Any]:
-    found = _weights(settings, checkpoint)
-    if not found:
+    weights = _weights(settings, checkpoint)
+    if not weights:
         raise Conflict(
             f"The weights of step {checkpoint.step} of run {checkpoint.run_id} are not on this server: its "
             "card could not name them.",
             "Share the artifacts folder (ETRM_ARTIFACTS), or use an object store (ETRM_ARTIFACTS_URL).",
         )
-    return dict(found)
+    return dict(weights)
 
 
 def _digests(session: Session, evaluation_id: int) -> dict[str, Any]:
@@ -264,10 +268,10 @@ def _digests(session: Session, evaluation_id: int) -> dict[str, Any]:
 
 
 def _existing(session: Session, ablation_id: int) -> Ablation:
-    found = rows.get(session, ablation_id)
-    if found is None:
-        raise NotFound(f"Ablation {ablation_id} not found.", "GET /api/v1/runs/{id}/ablations lists them.")
-    return found
+    ablation = rows.get(session, ablation_id)
+    if ablation is None:
+        raise NotFound(f"Ablation {ablation_id} not ablation.", "GET /api/v1/runs/{id}/ablations lists them.")
+    return ablation
 
 
 def _view(session: Session, ablation: Ablation) -> AblationView:
@@ -293,33 +297,33 @@ class _Measured:
         asked = AblationRequest.model_validate(ablation.asked)
         plan = planning.plan(asked, parse_experiment(run.config), ablation.is_again)
         ids = _ids(ablation)
-        found = rows.evaluations(session, ids.values())
-        by_id = {each.id: each for each in views_of(session, list(found.values()))}
-        views = {name: by_id[each] for name, each in ids.items() if each in by_id}
-        finished = {name: each.id for name, each in views.items() if each.status == "finished"}
+        evaluated = rows.evaluations(session, ids.values())
+        by_id = {view.id: view for view in views_of(session, list(evaluated.values()))}
+        views = {name: by_id[at] for name, at in ids.items() if at in by_id}
+        finished = {name: at.id for name, at in views.items() if at.status == "finished"}
         return cls(
             ablation,
             run,
             [row for row in plan.rows if row.name in views],
-            [LeftOut(name=each.name, why=each.why) for each in plan.skipped],
+            [LeftOut(name=row.name, why=row.why) for row in plan.skipped],
             views,
-            {name: scores.truth_ranks(session, each) for name, each in finished.items()},
-            {name: found[each].extras.get(COMPUTED_BY, {}) for name, each in finished.items()},
+            {name: scores.truth_ranks(session, at) for name, at in finished.items()},
+            {name: evaluated[at].extras.get(COMPUTED_BY, {}) for name, at in finished.items()},
         )
 
     @property
     def status(self) -> Status:
-        return _status_of([each.status for each in self.views.values()])
+        return _status_of([view.status for view in self.views.values()])
 
     @property
     def words(self) -> str:
-        ended = [each for each in self.views.values() if each.status in ("failed", "cancelled")]
+        ended = [view for view in self.views.values() if view.status in ("failed", "cancelled")]
         causes = "".join(
-            f" Evaluation {each.id} {'failed' if each.status == 'failed' else 'was cancelled'}"
-            f"{f': {each.status_cause}' if each.status == 'failed' and each.status_cause else ''}."
-            for each in ended[:3]
+            f" Evaluation {view.id} {'failed' if view.status == 'failed' else 'was cancelled'}"
+            f"{f': {view.status_cause}' if view.status == 'failed' and view.status_cause else ''}."
+            for view in ended[:3]
         )
-        return _done([each.status for each in self.views.values()]) + causes
+        return _done([view.status for view in self.views.values()]) + causes
 
     @property
     def leaks(self) -> LeakFacts:
@@ -367,8 +371,8 @@ class _Measured:
                 for row in self.planned
             ],
             left_out=self.left_out,
-            seconds=sum(each.seconds for each in costs.values()),
-            forward_passes=sum(each.forward_passes or 0 for each in costs.values()),
+            seconds=sum(cost.seconds for cost in costs.values()),
+            forward_passes=sum(cost.forward_passes or 0 for cost in costs.values()),
             digest=self.card().digest if self.status == "finished" else "",
             created_at=ablation.created_at,
         )
@@ -379,7 +383,7 @@ class _Measured:
         return cards.sealed(
             Card(
                 lab=version("etrm-lab"),
-                made_at=max(each.finished_at or 0.0 for each in self.views.values()),
+                made_at=max(view.finished_at or 0.0 for view in self.views.values()),
                 checkpoint=CardCheckpoint(
                     run=self.run.id,
                     run_name=self.run.name,
@@ -415,7 +419,7 @@ def _cost(view: EvaluationView, code: dict[str, str]) -> RowCost:
     return RowCost(
         seconds=round(compute.seconds, 3),
         forward_passes=compute.act_steps + decodes if view.is_job else None,
-        devices=sorted({each.device_name for each in compute.workers if each.device_name}),
+        devices=sorted({share.device_name for share in compute.workers if share.device_name}),
         code=code,
     )
 

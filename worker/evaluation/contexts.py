@@ -23,9 +23,9 @@ class Replacing(NamedTuple):
     def replaced(self, course: Sequence[Encoded]) -> tuple[Encoded, ...]:
         """The course of a batch with other contexts (B, T, D)."""
         if self.seeds is None:
-            return tuple(each._replace(context=torch.zeros_like(each.context)) for each in course)
+            return tuple(step._replace(context=torch.zeros_like(step.context)) for step in course)
         drawn = torch.stack([_drawn(seed, course[0].context[0]) for seed in self.seeds])
-        return tuple(each._replace(context=_as_large(drawn, each.context)) for each in course)
+        return tuple(step._replace(context=_as_large(drawn, step.context)) for step in course)
 
 
 def _drawn(seed: int, like: Tensor) -> Tensor:

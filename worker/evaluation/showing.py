@@ -35,15 +35,17 @@ def showings(
             Showing(side, _changed(task, task.demonstrations[:most], most, seed, intervention))
             for task, side in zip(tasks, sides, strict=True)
         ]
-    found = []
+    shown_of_all = []
     for at, (task, side) in enumerate(zip(tasks, sides, strict=True)):
         other = _next(sides, at)
         if other is None or side is None:
-            found.append(Showing(side, task.demonstrations[:most]))
+            shown_of_all.append(Showing(side, task.demonstrations[:most]))
         else:
             shown = tasks[other].demonstrations[:most]
-            found.append(Showing(max(side, sides[other] or side) if shown else side, shown, tasks[other]))
-    return found
+            shown_of_all.append(
+                Showing(max(side, sides[other] or side) if shown else side, shown, tasks[other])
+            )
+    return shown_of_all
 
 
 def _next(sides: Sequence[int | None], at: int) -> int | None:

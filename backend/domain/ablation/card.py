@@ -233,7 +233,7 @@ def _plain(content: Any) -> Any:
     if isinstance(content, Mapping):
         return {str(key): _plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_plain(each) for each in content]
+        return [_plain(part) for part in content]
     if isinstance(content, float) and content.is_integer():
         return int(content)
     return content

@@ -42,21 +42,21 @@ def read(raw: Any) -> Card:
         return Card.model_validate(raw)
     except ValidationError as error:
         problems = [
-            FieldProblem(".".join(map(str, each["loc"])), f"{each['msg']}.") for each in error.errors()
+            FieldProblem(".".join(map(str, wrong["loc"])), f"{wrong['msg']}.") for wrong in error.errors()
         ]
         raise InvalidInput("The card is not complete.", problems=problems) from None
 
 
 def against_itself(card: Card) -> list[Finding]:
     """The digest, and every number that follows from the ranks."""
-    found = [_same("digest", card.digest, digest_of(card), "the digest of the rest of the card")]
+    findings = [_same("digest", card.digest, digest_of(card), "the digest of the rest of the card")]
     numbers = derived([row.ranks for row in card.rows])
     for row, right in zip(card.rows, numbers, strict=True):
-        found += _numbers(row, right)
+        findings += _numbers(row, right)
         others = sorted(row.ranks.keys() - card.tasks.keys())
         text = f"not among the card's tasks: {_some(others)}"
-        found.append(_of(f"{_name(row)}.ranks", not others, "of the card's tasks", text))
-    return found
+        findings.append(_of(f"{_name(row)}.ranks", not others, "of the card's tasks", text))
+    return findings
 
 
 def of_weights(card: Card, here: Mapping[str, str] | None) -> list[Finding]:
@@ -87,8 +87,8 @@ def of_tasks(card: Card, here: Mapping[str, str]) -> Finding:
     other = sorted(task for task, digest in card.tasks.items() if task in here and here[task] != digest)
     words = [f"not in {card.set} here: {_some(missing)}"] * bool(missing)
     words += [f"with other grids here: {_some(other)}"] * bool(other)
-    said = f"all {counted(len(card.tasks), 'task')} have the same grids here"
-    return _of("tasks", not words, said, "; ".join(words))
+    same = f"all {counted(len(card.tasks), 'task')} have the same grids here"
+    return _of("tasks", not words, same, "; ".join(words))
 
 
 def of_rows(card: Card, again: Card) -> list[Finding]:
@@ -98,16 +98,18 @@ def of_rows(card: Card, again: Card) -> list[Finding]:
     answer, and the share solved must lie in the interval that the card states.
     """
     theirs = {row.name: row for row in again.rows}
-    found = []
+    findings = []
     for row in card.rows:
         if row.name not in theirs:
-            found.append(Finding(field=_name(row), verdict="not confirmed", words="has no such row here"))
+            findings.append(Finding(field=_name(row), verdict="not confirmed", words="has no such row here"))
         else:
-            found += _row(row, theirs[row.name])
+            findings += _row(row, theirs[row.name])
     more = [name for name in theirs if name not in {row.name for row in card.rows}]
-    found.append(_of("rows", not more, "all of them are on the card", f"the card leaves out {_some(more)}"))
-    found.append(_of("leaks", card.leaks == again.leaks, "the same here", f"here: {again.leaks.words}"))
-    return found
+    findings.append(
+        _of("rows", not more, "all of them are on the card", f"the card leaves out {_some(more)}")
+    )
+    findings.append(_of("leaks", card.leaks == again.leaks, "the same here", f"here: {again.leaks.words}"))
+    return findings
 
 
 def is_exact(one: CardRow, other: CardRow) -> bool:
@@ -120,26 +122,26 @@ def _row(row: CardRow, here: CardRow) -> list[Finding]:
     name, exact = _name(row), is_exact(row, here)
     protocol = {key: value for key, value in row.protocol.items() if key != "intervention"}
     ours = {key: value for key, value in here.protocol.items() if key != "intervention"}
-    found = [_of(f"{name}.protocol", protocol == ours, "the same here", _differing(protocol, ours))]
+    findings = [_of(f"{name}.protocol", protocol == ours, "the same here", _differing(protocol, ours))]
     if exact:
         words = f"{_solved(row)}, computed again: the same answer to every task"
         other = [task for task in row.ranks if row.ranks[task] != here.ranks.get(task)]
         text = f"{_solved(row)}; computed again {_solved(here)}, another answer to {_some(sorted(other))}"
-        found.append(_of(f"{name}.passes", row.ranks == here.ranks, words, text))
+        findings.append(_of(f"{name}.passes", row.ranks == here.ranks, words, text))
     else:
         (solved, n), (again, m) = row.passes["1"], here.passes["1"]
         low, high = Score(solved, n).interval
         fits = n == m and (not n or low - CLOSE <= again / m <= high + CLOSE)
         stated = f"{_solved(row)}; computed again on another device or by other code {_solved(here)}"
-        found.append(
+        findings.append(
             _of(f"{name}.passes", fits, f"{stated}, in the interval", f"{stated}, outside the interval")
         )
     passes = (row.cost.forward_passes, here.cost.forward_passes)
     may_differ = bool(row.protocol.get("search") or row.protocol.get("adaptation"))
     if None not in passes and (exact or not may_differ):
-        found.append(_same(f"{name}.cost.forward_passes", *passes, "computed again"))
+        findings.append(_same(f"{name}.cost.forward_passes", *passes, "computed again"))
     seconds = f"{row.cost.seconds:,.1f} s, here {here.cost.seconds:,.1f} s: the machine's"
-    return [*found, Finding(field=f"{name}.cost.seconds", verdict="not compared", words=seconds)]
+    return [*findings, Finding(field=f"{name}.cost.seconds", verdict="not compared", words=seconds)]
 
 
 def _numbers(row: CardRow, right: Derived) -> Iterable[Finding]:

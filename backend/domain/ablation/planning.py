@@ -107,15 +107,15 @@ def plan(asked: AblationRequest, config: ExperimentConfig, is_again: bool = Fals
     computed beside what is there.
     """
     common = _common(asked, config, is_again)
-    found = Ablation([Planned(BASELINE, Part.CONTEXT, MEANINGS[Intervention.NONE], parse_request(common))])
+    ablation = Ablation([Planned(BASELINE, Part.CONTEXT, MEANINGS[Intervention.NONE], parse_request(common))])
     for part in asked.parts:
         for row in _ROWS[part](asked, config):
             if isinstance(row, Skipped):
-                found.skipped.append(row)
+                ablation.skipped.append(row)
             else:
                 name, about, changes = row
-                found.rows.append(Planned(name, part, about, parse_request(common | changes)))
-    return found
+                ablation.rows.append(Planned(name, part, about, parse_request(common | changes)))
+    return ablation
 
 
 Asked = tuple[str, str, dict[str, Any]] | Skipped
@@ -125,7 +125,7 @@ def _common(asked: AblationRequest, config: ExperimentConfig, is_again: bool) ->
     evaluation = config.evaluation
     name = asked.set or evaluation.sets[0].name
     own = next(
-        (each for each in evaluation.sets if each.name == name), EvaluationSet(name=name, first_tasks=None)
+        (part for part in evaluation.sets if part.name == name), EvaluationSet(name=name, first_tasks=None)
     )
     return {
         "set": name,
