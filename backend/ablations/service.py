@@ -74,11 +74,8 @@ def of_run(session: Session, run_id: str) -> list[AblationLine]:
     """The ablations of a run in short, newest first; NotFound."""
     runs.check_exists(session, run_id)
     listed = rows.of_run(session, run_id)
-    ids = {at for ablation in listed for at in _ids(ablation).values()}
-    states = {ablation.id: ablation for ablation in rows.evaluations(session, ids).values()}
-    return [
-        _line(ablation, [states[at] for at in _ids(ablation).values() if at in states]) for ablation in listed
-    ]
+    evaluated = rows.evaluations(session, {at for row in listed for at in _ids(row).values()})
+    return [_line(row, [evaluated[at] for at in _ids(row).values() if at in evaluated]) for row in listed]
 
 
 def _ids(ablation: Ablation) -> dict[str, int]:
@@ -215,9 +212,8 @@ def _started(
             started.append((evaluation, row.asked.workers))
         ids.append({"name": row.name, "evaluation": evaluation})
     kept = asked.model_dump(mode="json")
-    same = (
-        other for other in rows.of_run(session, run_id) if (other.asked, other.is_again) == (kept, is_again)
-    )
+    others = rows.of_run(session, run_id)
+    same = (row for row in others if (row.asked, row.is_again) == (kept, is_again))
     if (ablation := next(same, None)) is not None:
         ablation.evaluations = ids
         session.flush()
@@ -270,7 +266,7 @@ def _digests(session: Session, evaluation_id: int) -> dict[str, Any]:
 def _existing(session: Session, ablation_id: int) -> Ablation:
     ablation = rows.get(session, ablation_id)
     if ablation is None:
-        raise NotFound(f"Ablation {ablation_id} not ablation.", "GET /api/v1/runs/{id}/ablations lists them.")
+        raise NotFound(f"Ablation {ablation_id} not found.", "GET /api/v1/runs/{id}/ablations lists them.")
     return ablation
 
 
@@ -300,7 +296,7 @@ class _Measured:
         evaluated = rows.evaluations(session, ids.values())
         by_id = {view.id: view for view in views_of(session, list(evaluated.values()))}
         views = {name: by_id[at] for name, at in ids.items() if at in by_id}
-        finished = {name: at.id for name, at in views.items() if at.status == "finished"}
+        finished = {name: view.id for name, view in views.items() if view.status == "finished"}
         return cls(
             ablation,
             run,

@@ -35,17 +35,16 @@ def showings(
             Showing(side, _changed(task, task.demonstrations[:most], most, seed, intervention))
             for task, side in zip(tasks, sides, strict=True)
         ]
-    shown_of_all = []
+    swapped = []
     for at, (task, side) in enumerate(zip(tasks, sides, strict=True)):
         other = _next(sides, at)
         if other is None or side is None:
-            shown_of_all.append(Showing(side, task.demonstrations[:most]))
+            swapped.append(Showing(side, task.demonstrations[:most]))
         else:
             shown = tasks[other].demonstrations[:most]
-            shown_of_all.append(
-                Showing(max(side, sides[other] or side) if shown else side, shown, tasks[other])
-            )
-    return shown_of_all
+            wide = max(side, sides[other] or side) if shown else side
+            swapped.append(Showing(wide, shown, tasks[other]))
+    return swapped
 
 
 def _next(sides: Sequence[int | None], at: int) -> int | None:

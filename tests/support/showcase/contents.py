@@ -123,10 +123,9 @@ def fill(engine: Engine, artifacts: Path) -> Showcase:
     besides = _besides(engine, ids, now)
     _edit(engine, ids)
     evaluating, waiting = _jobs(engine, ids, now)
-    ablation = record_ablation(engine, artifacts, ids["iter-arc1"][0], ABLATED, first_tasks=60)
-    cancelled = record_ablation(
-        engine, artifacts, ids["iter-arc1"][0], None, first_tasks=5, parts=["weights"]
-    )
+    ablated = ids["iter-arc1"][0]
+    ablation = record_ablation(engine, artifacts, ablated, ABLATED, first_tasks=60)
+    cancelled = record_ablation(engine, artifacts, ablated, None, first_tasks=5, parts=["weights"])
     _sets(engine)
     share, own_dashboard = _dashboards(engine)
     _people(engine)
