@@ -123,14 +123,12 @@ Asked = tuple[str, str, dict[str, Any]] | Skipped
 
 def _common(asked: AblationRequest, config: ExperimentConfig, is_again: bool) -> dict[str, Any]:
     evaluation = config.evaluation
-    name = asked.set or evaluation.sets[0].name
-    own = next(
-        (part for part in evaluation.sets if part.name == name), EvaluationSet(name=name, first_tasks=None)
-    )
+    name = asked.set or next((part.name for part in evaluation.sets), "")
+    own = next((part for part in evaluation.sets if part.name == name), None)
     return {
         "set": name,
-        "first_tasks": asked.first_tasks or own.first_tasks,
-        "that_fit": own.that_fit,
+        "first_tasks": asked.first_tasks or (own.first_tasks if own else None),
+        "that_fit": own is not None and own.that_fit,
         "step": asked.step,
         "weights": evaluation.weights,
         "views": evaluation.views,
