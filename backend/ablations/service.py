@@ -206,10 +206,8 @@ def _started(
     ids: list[dict[str, Any]] = []
     started: Started = []
     for row in plan.rows:
-        evaluation = evaluations.existing(session, run_id, row.asked)
-        if evaluation is None:
-            evaluation = evaluations.queue(session, run_id, row.asked).id
-            started.append((evaluation, row.asked.workers))
+        evaluation, is_new = evaluations.ensure(session, run_id, row.asked)
+        started += [(evaluation, row.asked.workers)] * is_new
         ids.append({"name": row.name, "evaluation": evaluation})
     kept = asked.model_dump(mode="json")
     others = rows.of_run(session, run_id)

@@ -50,22 +50,18 @@ def queue(session: Session, run_id: str, asked: EvaluationRequest) -> Evaluation
     field that cannot be used; NotFound.
     """
     run_rows.hold(session, run_id)  # so that the checkpoint is still there when the evaluation is
+    return get(session, _queued(session, asked, *_asked(session, run_id, asked)))
+
+
+def ensure(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[int, bool]:
+    """The id of just this evaluation, and whether it had to be queued: one that is finished or under way is
+    taken as it is. Errors as `queue`."""
+    run_rows.hold(session, run_id)
     run, tasks, key = _asked(session, run_id, asked)
-    evaluation = _row(session, run, key, [task.id for task in tasks])
-    options: dict[str, object] = {
-        "batch_size": asked.batch_size,
-        "keep_candidates": asked.keep_candidates,
-        "trace_steps": asked.trace_steps,
-    }
-    if asked.search is not None:
-        options["search"] = asked.search
-    if asked.adaptation is not None:
-        options["adaptation"] = asked.adaptation
-    if asked.trim is not None:
-        options["trim"] = asked.trim
-    evaluation.extras = evaluation.extras | {"test_inputs": sum(len(task.tests) for task in tasks)}
-    _queue(session, evaluation, options, asked.workers)
-    return get(session, evaluation.id)
+    there = rows.of_key(session, **key)
+    if there and there.status in (RunStatus.FINISHED, *ACTIVE):
+        return there.id, False
+    return _queued(session, asked, run, tasks, key), True
 
 
 def request(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
@@ -73,13 +69,6 @@ def request(session: Session, run_id: str, asked: EvaluationRequest) -> Evaluati
     view = queue(session, run_id, asked)
     audit.note(session, Action.LAUNCHED, _subject(_existing(session, view.id)))
     return view
-
-
-def existing(session: Session, run_id: str, asked: EvaluationRequest) -> int | None:
-    """The id of just this evaluation where it is finished or under way; errors as `queue`."""
-    _, _, key = _asked(session, run_id, asked)
-    found = rows.of_key(session, **key)
-    return found.id if found and found.status in (RunStatus.FINISHED, *ACTIVE) else None
 
 
 def get(session: Session, evaluation_id: int) -> EvaluationView:
@@ -228,6 +217,27 @@ def _asked(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[Run
         **asdict(replace(settings_of(config), intervention=asked.intervened)),
     }
     return run, tasks, key
+
+
+def _queued(
+    session: Session, asked: EvaluationRequest, run: Run, tasks: Sequence[Task], key: dict[str, Any]
+) -> int:
+    """The id of the evaluation, now a job that waits."""
+    evaluation = _row(session, run, key, [task.id for task in tasks])
+    options: dict[str, object] = {
+        "batch_size": asked.batch_size,
+        "keep_candidates": asked.keep_candidates,
+        "trace_steps": asked.trace_steps,
+    }
+    if asked.search is not None:
+        options["search"] = asked.search
+    if asked.adaptation is not None:
+        options["adaptation"] = asked.adaptation
+    if asked.trim is not None:
+        options["trim"] = asked.trim
+    evaluation.extras = evaluation.extras | {"test_inputs": sum(len(task.tests) for task in tasks)}
+    _queue(session, evaluation, options, asked.workers)
+    return evaluation.id
 
 
 def _check_rules(config: ExperimentConfig) -> None:

@@ -153,15 +153,13 @@ def _advanced(session: Session, sequential: SequentialComparison) -> list[tuple[
 def _next_round(session: Session, sequential: SequentialComparison) -> list[tuple[int, int]]:
     """Ask both for as many views as the next rung has."""
     views = sequential.view_budgets[len(sequential.rounds)]
-    ids, started = [], []
+    ids: list[int] = []
+    started: list[tuple[int, int]] = []
     for run_id, raw in zip((sequential.run_a, sequential.run_b), sequential.requests, strict=True):
         asked = EvaluationRequest.model_validate(raw | {"views": views})
-        existing = evaluations.existing(session, run_id, asked)
-        if existing is None:
-            view = evaluations.queue(session, run_id, asked)
-            existing = view.id
-            started.append((view.id, asked.workers))
-        ids.append(existing)
+        evaluation_id, is_new = evaluations.ensure(session, run_id, asked)
+        started += [(evaluation_id, asked.workers)] * is_new
+        ids.append(evaluation_id)
     if not sequential.rounds:  # a run that trains on writes newer checkpoints
         sequential.requests = [
             raw | {"step": evaluation_rows.step_of(session, each)}
