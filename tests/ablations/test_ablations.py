@@ -230,6 +230,14 @@ def other_leaks(raw: dict[str, Any]) -> None:
     raw["leaks"]["given_away"] += 1
 
 
+def another_intervention(raw: dict[str, Any]) -> None:
+    del raw["rows"][1]["protocol"]["intervention"]
+
+
+def a_row_twice(raw: dict[str, Any]) -> None:
+    raw["rows"][2] = {**raw["rows"][1]}
+
+
 def more_passes(raw: dict[str, Any]) -> None:
     raw["rows"][0]["cost"]["forward_passes"] += 1
 
@@ -246,6 +254,8 @@ def more_passes(raw: dict[str, Any]) -> None:
         (another_task, "tasks"),
         (another_config, "config"),
         (other_leaks, "leaks"),
+        (another_intervention, "rows[blank context].protocol"),
+        (a_row_twice, "rows"),
         (more_passes, "rows[right context].cost.forward_passes"),
     ],
 )
@@ -292,7 +302,21 @@ def _replaced(session: Session, content: dict[str, Any]) -> None:
     datasets.import_files(session, ASKED_SET, [(json.dumps(content).encode(), "tasks.json")], replace=True)
 
 
-@pytest.mark.parametrize("raw", [{}, [], "card", {"format": "ETRM Lab ablation card", "version": 2}])
+KIND = {"format": "ETRM Lab ablation card"}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {},
+        [],
+        "card",
+        KIND,
+        KIND | {"version": 2},
+        KIND | {"version": 1},
+        KIND | {"version": 1, "x": float("nan")},
+    ],
+)
 def test_what_is_no_card_of_this_version_is_refused(lab: Ablatable, raw: Any) -> None:
     with pytest.raises(InvalidInput):
         verify(lab, raw)

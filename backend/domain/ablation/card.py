@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -24,7 +24,7 @@ ATTEMPTS = (1, 2)  # the k of pass@k; all tests are of the first
 LEVEL = 0.05  # of all tests of a card together
 DIGITS = 9  # of a derived number: beyond them machines may differ
 Scores = tuple[tuple[str, float], ...]  # task -> its score
-_STRICT = ConfigDict(extra="forbid", frozen=True)
+_STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 Sha256 = str
 
@@ -70,7 +70,7 @@ class CardRow(Model):
     part: str
     about: str
     protocol: dict[str, Any] = Field(description="How it was measured, all of it.")
-    ranks: dict[str, list[int | None]] = Field(
+    ranks: dict[str, Annotated[list[int | None], Field(min_length=1)]] = Field(
         description="Task -> of each test input the rank of the truth among the candidates; null: no vote."
     )
     passes: dict[str, tuple[float, int]] = Field(description="k -> solved, of tasks.")

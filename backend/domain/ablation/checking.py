@@ -8,7 +8,17 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from backend.domain.ablation.card import FORMAT, VERSION, Card, CardRow, Derived, derived, digest_of
+from backend.domain.ablation.card import (
+    FORMAT,
+    VERSION,
+    Card,
+    CardRow,
+    Derived,
+    canonical,
+    derived,
+    digest_of,
+)
+from backend.domain.interventions import AGAIN
 from backend.domain.records import Score
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.format import counted
@@ -38,6 +48,10 @@ def read(raw: Any) -> Card:
     if raw.get("version") != VERSION:
         text = f"The card is of version {raw.get('version')!r}; this lab reads version {VERSION}."
         raise InvalidInput(text, "Verify it with the version of the lab that its field lab names.")
+    try:
+        canonical(raw)
+    except ValueError:
+        raise InvalidInput("The card holds a number that is not finite, which no card does.") from None
     try:
         return Card.model_validate(raw)
     except ValidationError as error:
@@ -104,10 +118,10 @@ def of_rows(card: Card, again: Card) -> list[Finding]:
             findings.append(Finding(field=_name(row), verdict="not confirmed", words="has no such row here"))
         else:
             findings += _row(row, theirs[row.name])
-    more = [name for name in theirs if name not in {row.name for row in card.rows}]
-    findings.append(
-        _of("rows", not more, "all of them are on the card", f"the card leaves out {_some(more)}")
-    )
+    names, ours = ([row.name for row in rows] for rows in (card.rows, again.rows))
+    findings.append(_of("rows", names == ours, "the same rows here", f"here: {', '.join(ours)}"))
+    left_out = "; ".join(f"{row.name}, {row.why}" for row in again.left_out)
+    findings.append(_of("left_out", card.left_out == again.left_out, "the same here", f"here: {left_out}"))
     findings.append(_of("leaks", card.leaks == again.leaks, "the same here", f"here: {again.leaks.words}"))
     return findings
 
@@ -120,8 +134,7 @@ def is_exact(one: CardRow, other: CardRow) -> bool:
 
 def _row(row: CardRow, here: CardRow) -> list[Finding]:
     name, exact = _name(row), is_exact(row, here)
-    protocol = {key: value for key, value in row.protocol.items() if key != "intervention"}
-    ours = {key: value for key, value in here.protocol.items() if key != "intervention"}
+    protocol, ours = _of_original(row.protocol), _of_original(here.protocol)
     findings = [_of(f"{name}.protocol", protocol == ours, "the same here", _differing(protocol, ours))]
     if exact:
         words = f"{_solved(row)}, computed again: the same answer to every task"
@@ -142,6 +155,12 @@ def _row(row: CardRow, here: CardRow) -> list[Finding]:
         findings.append(_same(f"{name}.cost.forward_passes", *passes, "computed again"))
     seconds = f"{row.cost.seconds:,.1f} s, here {here.cost.seconds:,.1f} s: the machine's"
     return [*findings, Finding(field=f"{name}.cost.seconds", verdict="not compared", words=seconds)]
+
+
+def _of_original(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """A protocol without the mark that a verification computed it."""
+    intervention = str(protocol.get("intervention", "")).removesuffix(AGAIN).removesuffix("; ")
+    return {**protocol, "intervention": intervention}
 
 
 def _numbers(row: CardRow, right: Derived) -> Iterable[Finding]:
