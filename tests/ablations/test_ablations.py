@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from backend.ablations.api import parsed, written
 from backend.ablations.views import AblationView, VerificationView
 from backend.data import service as datasets
 from backend.db.session import make_engine, reading_scope, session_scope
-from backend.domain.ablation.card import Card, sealed
+from backend.domain.ablation.card import Card, derived, sealed
 from backend.domain.ablation.planning import AblationRequest, Part
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.evaluation import comparison
@@ -180,6 +181,12 @@ def test_another_lab_that_was_handed_the_run_computes_it_by_itself_and_confirms(
     other.engine.dispose()
 
 
+def follow(raw: dict[str, Any]) -> None:
+    """Make every number of the card follow from its ranks."""
+    for row, numbers in zip(raw["rows"], derived([row["ranks"] for row in raw["rows"]]), strict=True):
+        row |= numbers.model_dump(mode="json")
+
+
 def without_seal(raw: dict[str, Any]) -> None:
     raw["rows"][0]["cost"]["seconds"] += 1
 
@@ -194,20 +201,14 @@ def another_p_value(raw: dict[str, Any]) -> None:
 
 def other_ranks(raw: dict[str, Any]) -> None:
     """A made-up answer, with all that follows from it."""
-    from backend.domain.ablation.card import derived
-
     row = raw["rows"][1]
     row["ranks"] = {task: [1] for task in row["ranks"]}
-    for each, numbers in zip(raw["rows"], derived([row["ranks"] for row in raw["rows"]]), strict=True):
-        each |= numbers.model_dump(mode="json")
+    follow(raw)
 
 
 def another_row_fewer(raw: dict[str, Any]) -> None:
-    from backend.domain.ablation.card import derived
-
     del raw["rows"][1]
-    for each, numbers in zip(raw["rows"], derived([row["ranks"] for row in raw["rows"]]), strict=True):
-        each |= numbers.model_dump(mode="json")
+    follow(raw)
 
 
 def other_weights(raw: dict[str, Any]) -> None:
@@ -236,6 +237,7 @@ def another_intervention(raw: dict[str, Any]) -> None:
 
 def a_row_twice(raw: dict[str, Any]) -> None:
     raw["rows"][2] = {**raw["rows"][1]}
+    follow(raw)
 
 
 def more_passes(raw: dict[str, Any]) -> None:
@@ -303,20 +305,10 @@ def _replaced(session: Session, content: dict[str, Any]) -> None:
 
 
 KIND = {"format": "ETRM Lab ablation card"}
+FIRST = KIND | {"version": 1}
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        {},
-        [],
-        "card",
-        KIND,
-        KIND | {"version": 2},
-        KIND | {"version": 1},
-        KIND | {"version": 1, "x": float("nan")},
-    ],
-)
+@pytest.mark.parametrize("raw", [{}, [], "card", KIND, KIND | {"version": 2}, FIRST, FIRST | {"x": math.nan}])
 def test_what_is_no_card_of_this_version_is_refused(lab: Ablatable, raw: Any) -> None:
     with pytest.raises(InvalidInput):
         verify(lab, raw)
