@@ -407,14 +407,16 @@ class _Measured:
         )
 
 
-def _cost(view: EvaluationView, code: dict[str, str]) -> RowCost:
+def _cost(view: EvaluationView, by: Mapping[str, str]) -> RowCost:
+    """What a row took; its shares, which name every device, are not handed over with a packed run."""
     compute = view.compute
     decodes = (compute.search_decodes or 0) + (compute.adaptation_decodes or 0)
+    devices = {share.device_name for share in compute.workers} or {by.get("device", "")}
     return RowCost(
         seconds=round(compute.seconds, 3),
         forward_passes=compute.act_steps + decodes if view.is_job else None,
-        devices=sorted({share.device_name for share in compute.workers if share.device_name}),
-        code=code,
+        devices=sorted(device for device in devices if device),
+        code={name: value for name, value in by.items() if name != "device"},
     )
 
 

@@ -17,7 +17,7 @@ from backend.domain.measurement import digest_of
 TRUTH_UNKNOWN = "the truth is not known"
 NO_EMBEDDING = "no embedding: TRM was not trained on this task's demonstrations"
 UNCOUNTED = (TRUTH_UNKNOWN, NO_EMBEDDING)
-# In the extras of an evaluation: the code that computed it, {"version", "source", "torch"}.
+# In the extras of an evaluation: what computed it, {"version", "source", "torch", "device"}.
 COMPUTED_BY = "computed_by"
 # In the extras of an evaluation: {"tasks": ids, "passes": {"k": [solved, n]}} of those without an embedding.
 WITHOUT_EMBEDDING = "without_embedding"

@@ -104,7 +104,7 @@ class _Work:
         check = given_away.check(
             loaded.trained_on, source, {key.set_name: tasks}, augmented=augments(loaded.config)
         )
-        facts = check.extras | {COMPUTED_BY: code()}
+        facts = check.extras | {COMPUTED_BY: code() | {"device": loaded.device.name}}
         if apart := plan.without_embedding:
             facts[WITHOUT_EMBEDDING] = {"tasks": apart}
         self._write(lambda session: self._begin(session, loaded, plan, failed, key, facts))
