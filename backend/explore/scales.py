@@ -103,16 +103,22 @@ class Axis:
             return list(
                 zip([self._share(math.log10(each)) for each in found], self._labels(found), strict=True)
             )
+        if self._unit == "time":
+            moments = scale.x_ticks("wall", self.low, self.high)
+            return [(self._share(at), label) for at, label in moments]
         found = [
             each for each in scale.ticks(self.low, self.high, scale.Y_TICKS) if self.low <= each <= self.high
         ]
         return list(zip(map(self._share, found), self._labels(found), strict=True))
 
+    @property
+    def _unit(self) -> str:
+        return "number" if looks_like_one(self.name) else unit_of(self.name)
+
     def _labels(self, values: Sequence[float]) -> list[str]:
-        unit = "number" if looks_like_one(self.name) else unit_of(self.name)
-        if unit in ("time", "seconds"):
+        if self._unit in ("time", "seconds"):
             return [text_of(self.name, value) for value in values]
-        return tick_labels.y_labels(unit, values, self.log)
+        return tick_labels.y_labels(self._unit, values, self.log)
 
 
 @dataclass(frozen=True)
