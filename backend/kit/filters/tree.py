@@ -1,4 +1,4 @@
-"""The tree of a filter, and whether a run matches it. Its text is read by `filter_parser`.
+"""The tree of a filter, and whether a run matches it. `parser` reads its text.
 
 A run that lacks a value matches no comparison but `!=`, which is exactly the opposite of `==`. A list (tags,
 canvas sizes) matches when one of its items does.
