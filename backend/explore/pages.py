@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Annotated, Literal
@@ -204,7 +205,9 @@ def _fits(point: Point, asked: AxisAsked, axis: Axis) -> bool:
 
 
 def _limit(asked: AxisAsked, written: str, otherwise: float) -> float:
-    try:
-        return float(written) if written else otherwise
-    except ValueError:
-        raise invalid_query(asked.name, f"{written!r} is not a number.", "Write for example 0.001.") from None
+    if not written:
+        return otherwise
+    with suppress(ValueError):
+        if not math.isnan(number := float(written)):
+            return number
+    raise invalid_query(asked.name, f"{written!r} is not a number.", "Write for example 0.001.")

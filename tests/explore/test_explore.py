@@ -222,6 +222,7 @@ def test_what_is_not_asked_for_is_chosen_from_what_varies(
         ({"y": "heldout -"}, "column 10: expected a number"),
         ({"x": "rate", "y": "nothing-like-it"}, "No run has both rate and nothing-like-it"),
         ({"y": "heldout", "axis": "rate", "low": "many"}, "&#39;many&#39; is not a number."),
+        ({"y": "heldout", "axis": "rate", "high": "NaN"}, "&#39;NaN&#39; is not a number."),
     ],
 )
 def test_what_cannot_be_drawn_is_told_on_the_page(
@@ -238,6 +239,8 @@ def test_the_importance_comes_as_a_part(page_client: httpx.Client, runs: dict[st
     assert "falls with it" in rows["rate"]
     assert "undecided" in rows["depth"]
     assert '<span class="mono">schedule</span>' in rows["rate"]
+    assert "1,000 resamples of the configurations" in text
+    assert "of 2,000 random assignments" in text
     alone = page_client.get(
         "/explore/importance", params={"filter": f"{FILTER} and rate > 9", "of": "heldout"}
     ).text
