@@ -12,11 +12,11 @@ from backend.alerts.tables import Message, Subscription
 from backend.runs.tables import Alarm, Run
 
 
-def due(session: Session, now: float, limit: int) -> Sequence[Row[Alarm, Run]]:
-    """(alarm, its run) whose time has come, oldest first; another process that looks now gets others."""
+def next_due(session: Session, now: float) -> Row[Alarm, Run] | None:
+    """(alarm, its run), the oldest whose time has come; another process that looks now gets another."""
     query = select(Alarm, Run).join(Run, Run.id == Alarm.run_id).where(Alarm.deliver_after <= now)
-    query = query.order_by(Alarm.id).limit(limit)
-    return session.execute(query.with_for_update(skip_locked=True, of=Alarm)).all()
+    query = query.order_by(Alarm.id).limit(1)
+    return session.execute(query.with_for_update(skip_locked=True, of=Alarm)).first()
 
 
 def change(session: Session, alarm_id: int, **values: Any) -> None:
