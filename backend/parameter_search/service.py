@@ -7,6 +7,7 @@ slow, asking Optuna, happens before that; where the search has changed since, th
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -35,7 +36,7 @@ from backend.domain.parameter_search import (
 from backend.domain.parameter_search.definition import invalid
 from backend.domain.sweeps import variation_label
 from backend.domain.sweeps.labels import path_labels
-from backend.kit.errors import Conflict, FieldProblem, InvalidInput
+from backend.kit.errors import Conflict, FieldProblem, InvalidInput, Unavailable
 from backend.kit.format import counted
 from backend.kit.problems import unknown_id
 from backend.kit.text import trimmed
@@ -60,6 +61,7 @@ from backend.runs import queries as run_rows
 from backend.runs.group_tables import RunGroup
 from backend.web.visitor import who
 
+log = logging.getLogger(__name__)
 NOT_CREATED = "The parameter search was not started."
 STOPPED = "Stopped by the user."
 ALL_TRIED = "Every configuration that its fields allow was tried."
@@ -193,10 +195,17 @@ def resume(session: Session, group_id: str) -> ParameterSearchView:
 
 
 def advance(engine: Engine) -> Step:
-    """Do what is due in every search that is not over."""
+    """Do what is due in every search that is not over. One that fails is logged, and holds up no other."""
     with reading_scope(engine) as session:
         group_ids = rows.open_ids(session)
-    steps = [advance_one(engine, group_id) for group_id in group_ids]
+    steps = []
+    for group_id in group_ids:
+        try:
+            steps.append(advance_one(engine, group_id))
+        except Unavailable as error:
+            log.warning("Parameter search %s waits for the database: %s", group_id, error)
+        except Exception:
+            log.exception("parameter search %s was not continued", group_id)
     return Step(
         tuple(run_id for each in steps for run_id in each.queued),
         tuple(run_id for each in steps for run_id in each.stopped),

@@ -335,6 +335,19 @@ def test_a_server_without_optuna_leaves_asking_to_others_and_says_so(
     assert view.cause.startswith("Optuna is not installed. No trial is added")
 
 
+def test_a_search_that_cannot_be_continued_holds_up_no_other(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = sorted(start(engine) for _ in range(2))
+    with session_scope(engine) as session:
+        broken = session.get(SearchRow, started[0])  # the one that is looked at first
+        assert broken
+        broken.definition = {"fields": {}}  # as of a release that reads it in another way
+    assert len(searches.advance(engine).queued) == 2
+    assert len(read(engine, started[1]).trials) == 2
+    assert f"parameter search {started[0]} was not continued" in caplog.text
+
+
 def test_servers_that_look_at_once_make_no_trial_twice(engine: Engine, database_url: str) -> None:
     group_id = start(engine, fields=RATES, trials=6, seeds=1, at_once=3)
     engines = [make_engine(database_url) for _ in range(3)]
