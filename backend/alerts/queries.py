@@ -121,9 +121,10 @@ def note_given_up(session: Session, subscription_id: int, number: int) -> None:
     change_subscription(session, subscription_id, given_up=Subscription.given_up + number)
 
 
-def drop_message(session: Session, message_id: int) -> None:
-    """It was delivered, or nobody is to hear of it."""
-    session.execute(delete(Message).where(Message.id == message_id))
+def drop_message(session: Session, message_id: int, key: str) -> None:
+    """It was delivered, or nobody is to hear of it. Somebody may have dropped it meanwhile, and its id may be
+    another's: SQLite uses it again."""
+    session.execute(delete(Message).where(Message.id == message_id, Message.key == key))
 
 
 def drop_tried(session: Session, subscription_id: int, before: float) -> int:

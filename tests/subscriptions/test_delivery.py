@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select, update
 
+from backend.alerts.channels import apprise_url
 from backend.alerts.tables import Message
 from backend.db.session import reading_scope, session_scope
-from backend.domain.people import Identity, Role
+from backend.domain.people import OWNER, Identity, Role
 from backend.lifecycle import external_runs
 from backend.people import service as accounts
 from backend.people.tables import Person
@@ -179,6 +181,43 @@ def test_a_channel_that_hangs_holds_up_no_other(
     finish(engine, "later")
     deliverer.look()
     eventually(lambda: state_of(engine, quick).delivered == 2, "the other's next message")
+
+
+def test_a_try_that_takes_long_is_not_made_by_another_server_as_well(
+    engine: Engine, settings: Settings, receiver: Receiver
+) -> None:
+    subscription = subscribe(engine, receiver.url)
+    finish(engine)
+    receiver.may_answer.clear()
+    sending = threading.Thread(target=deliver_next, args=(engine, settings, subscription))
+    sending.start()
+    try:
+        eventually(lambda: receiver.posts, "the try")
+        held_until = state_of(engine, subscription).retry_at
+        assert held_until
+        assert held_until > time.time() + apprise_url.PATIENCE
+    finally:
+        receiver.may_answer.set()
+        sending.join()
+
+
+def test_a_try_that_ends_after_its_message_was_dropped_takes_no_other_along(
+    engine: Engine, settings: Settings, receiver: Receiver, set_names: None
+) -> None:
+    first, other = subscribe(engine, receiver.url), subscribe(engine, NOWHERE, ["failed"])
+    finish(engine)
+    receiver.may_answer.clear()
+    sending = threading.Thread(target=deliver_next, args=(engine, settings, first))
+    sending.start()
+    try:
+        eventually(lambda: receiver.posts, "the try")
+        with session_scope(engine) as session:
+            service.change(session, OWNER, first, is_active=False)  # drops what waits
+        end(engine, create(engine, name="other").id, RunStatus.FAILED)  # SQLite gives it the same id
+    finally:
+        receiver.may_answer.set()
+        sending.join()
+    assert state_of(engine, other).waiting == 1
 
 
 def test_people_are_told_as_long_as_they_have_an_account(
