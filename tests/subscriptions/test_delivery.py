@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select, update
 
-from backend.alerts.channels import apprise_url
+from backend.alerts.channels import apprise_url, posting
+from backend.alerts.channels.reach import refusal
 from backend.alerts.tables import Message
 from backend.db.session import reading_scope, session_scope
 from backend.domain.people import OWNER, Identity, Role
@@ -253,6 +254,27 @@ def test_only_admins_reach_private_machines(
     )
     assert receiver.posts == []
     assert service.send(target, notice, settings, Role.ADMIN).arrived
+
+
+@pytest.mark.parametrize(
+    "address", ["64:ff9b::a00:1", "64:ff9b::a9fe:a9fe", "2002:a00:1::1", "::ffff:10.0.0.1", "fe80::1%eth0"]
+)
+def test_an_ipv6_address_is_no_way_round(address: str) -> None:
+    assert refusal(address, reaches_private=False)
+    assert not refusal(
+        "64:ff9b::808:808", reaches_private=False
+    )  # a public machine by the same way
+
+
+def test_an_answer_that_comes_byte_by_byte_is_cut_off(
+    settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "PATIENCE", 1.0)
+    receiver.drips = True
+    sent = service.send(
+        service.webhook(receiver.url), service.test_notice("mine", settings), settings, Role.ADMIN
+    )
+    assert (sent.arrived, sent.answer) == (False, "could not reach the webhook: timed out")
 
 
 def test_a_redirect_is_not_followed(settings: Settings, receiver: Receiver, other_receiver: Receiver) -> None:
