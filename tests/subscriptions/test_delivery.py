@@ -261,9 +261,7 @@ def test_only_admins_reach_private_machines(
 )
 def test_an_ipv6_address_is_no_way_round(address: str) -> None:
     assert refusal(address, reaches_private=False)
-    assert not refusal(
-        "64:ff9b::808:808", reaches_private=False
-    )  # a public machine by the same way
+    assert not refusal("64:ff9b::808:808", reaches_private=False)  # a public machine by the same way
 
 
 def test_an_answer_that_comes_byte_by_byte_is_cut_off(
