@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 8  # subscriptions that are served at the same time
 FIRST_PAUSE, MAX_PAUSE = 10.0, 3600.0  # seconds before the next try; each is twice the one before
 GIVEN_UP_AFTER = 24 * 3600.0  # seconds since it happened, for what was tried in vain
+DAY_OF_FAILURES = 32  # in a row: their pauses take a day
 HELD = 30.0  # seconds for which a try is its process's: longer than any channel takes
 MAX_ERROR = 500  # characters of an answer that are kept
 
@@ -44,6 +45,7 @@ class _Try:
 
     message_id: int
     key: str
+    failures: int  # of the subscription in a row, before this try
     pause: float  # seconds before the next one, if it does not arrive
     target: Target
     role: Role
@@ -123,7 +125,8 @@ def _note(session: Session, subscription_id: int, attempt: _Try, sent: Sent, now
         return
     failed = {"error": sent.answer[:MAX_ERROR], "error_at": now, "retry_at": now + attempt.pause}
     rows.change_subscription(session, subscription_id, **failed)
-    given_up = rows.drop_tried(session, subscription_id, now - GIVEN_UP_AFTER)
+    is_dead = attempt.failures >= DAY_OF_FAILURES  # a try an hour would never come to what waits behind
+    given_up = rows.drop_old(session, subscription_id, now - GIVEN_UP_AFTER, untried=is_dead)
     if given_up:
         rows.note_given_up(session, subscription_id, given_up)
     if sent.is_gone:
@@ -159,6 +162,12 @@ def _prepare(
         url,
         messages.payload_of(happened, run, url),
     )
-    pause = pause_after(subscription.failures + 1, FIRST_PAUSE, MAX_PAUSE)
-    role = accounts.role_of(session, subscription.person_id)
-    return _Try(message.id, message.key, pause, service.target_of(subscription), role, notice)
+    return _Try(
+        message_id=message.id,
+        key=message.key,
+        failures=subscription.failures,
+        pause=pause_after(subscription.failures + 1, FIRST_PAUSE, MAX_PAUSE),
+        target=service.target_of(subscription),
+        role=accounts.role_of(session, subscription.person_id),
+        notice=notice,
+    )

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select, update
 
+from backend.alerts import queries
 from backend.alerts.channels import apprise_url, posting
 from backend.alerts.channels.reach import refusal
 from backend.alerts.tables import Message
 from backend.db.session import reading_scope, session_scope
 from backend.domain.people import OWNER, Identity, Role
+from backend.kit.retry import pause_after
 from backend.lifecycle import external_runs
 from backend.people import service as accounts
 from backend.people.tables import Person
@@ -153,6 +155,25 @@ def test_what_was_tried_in_vain_for_a_day_is_given_up(engine: Engine, settings: 
     state = state_of(engine, subscription)
     assert (state.given_up, state.waiting) == (1, 1)
     assert "could not reach the webhook" in state.error
+
+
+def test_what_waits_for_a_receiver_that_is_gone_does_not_pile_up(engine: Engine, settings: Settings) -> None:
+    subscription = subscribe(engine, NOWHERE)
+    for number in range(3):
+        finish(engine, f"old-{number}")
+    with session_scope(engine) as session:
+        session.execute(update(Message).values(happened_at=time.time() - delivery.GIVEN_UP_AFTER - 60))
+    finish(engine, "young")
+    pauses = [
+        pause_after(each, delivery.FIRST_PAUSE, delivery.MAX_PAUSE)
+        for each in range(1, delivery.DAY_OF_FAILURES + 1)
+    ]
+    assert sum(pauses) >= delivery.GIVEN_UP_AFTER > sum(pauses[:-1])
+    with session_scope(engine) as session:
+        queries.change_subscription(session, subscription, failures=len(pauses))
+    assert not deliver_next(engine, settings, subscription)
+    state = state_of(engine, subscription)
+    assert (state.given_up, state.waiting) == (3, 1)
 
 
 def test_a_message_that_is_refused_does_not_hold_up_the_next(
