@@ -8,6 +8,7 @@ slow, asking Optuna, happens before that; where the search has changed since, th
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ from backend.domain.parameter_search import (
     Ending,
     Estimate,
     ParameterSearch,
+    Plan,
     best_of,
     check_fields,
     experiment_of,
@@ -64,6 +66,8 @@ from backend.web.visitor import who
 log = logging.getLogger(__name__)
 NOT_CREATED = "The parameter search was not started."
 STOPPED = "Stopped by the user."
+EQUAL_FAILURES = 3  # after so many, with nothing else, a search stops
+ALL_FAILED = "Stopped, since every trial failed, the last ones for the same cause:"
 ALL_TRIED = "Every configuration that its fields allow was tried."
 
 
@@ -236,20 +240,40 @@ def step(session: Session, group_id: str, revision: int, asked: Sequence[Configu
     if row is None or found is None:
         return NOTHING
     due = plan(found.trials, found.search, found.active, row.status == "running")
-    queued: list[str] = []
     stopped = [run_id for ending in due.endings for run_id in _end_trial(session, found, ending)]
-    with suppress(Conflict):  # as many runs of its owner wait as may: the next step tries again
-        for number in due.next_seeds:
-            queued += _queue_seed(session, found, number)
-        for values in (asked or ())[: due.new_trials]:
-            queued += _start_trial(session, found, values)
+    failure = _common_failure(found.trial_rows) if due.endings else ""
+    queued = [] if failure else _queue(session, found, due, asked or ())
+    if not queued and len(found.trial_rows) > len(found.trials):  # what was new was refused
+        failure = _common_failure(found.trial_rows)
     session.flush()
     now = standing.load(session, group_id)
     if now and _is_over(now, asked):
         _change(row, "finished", ALL_TRIED if len(now.trials) < now.search.trials else "")
+    elif failure and row.status == "running":
+        _change(row, "stopped", f"{ALL_FAILED} {failure}")
     row.revision = revision + 1
     session.flush()
     return Step(tuple(queued), tuple(stopped))
+
+
+def _queue(session: Session, found: Standing, due: Plan, asked: Sequence[Configuration]) -> list[str]:
+    """Queue the seeds and trials that are due; the ids of their runs."""
+    queued: list[str] = []
+    with suppress(Conflict):  # as many runs of its owner wait as may: the next step tries again
+        for number in due.next_seeds:
+            queued += _queue_seed(session, found, number)
+        for values in asked[: due.new_trials]:
+            queued += _start_trial(session, found, values)
+    return queued
+
+
+def _common_failure(trials: Sequence[TrialRow]) -> str:
+    """Why all trials that are over failed, where the last few did for the same cause; else empty. A task set
+    that is missing, say, would fail all others as well."""
+    over = [row for row in trials if row.status != "running"]
+    causes = {re.sub(r"^Run \w+: ", "", row.reason) for row in over[-EQUAL_FAILURES:]}
+    has_worked = any(row.status != "failed" for row in over)
+    return "" if has_worked or len(over) < EQUAL_FAILURES or len(causes) > 1 else causes.pop()
 
 
 def _is_over(found: Standing, asked: Sequence[Configuration] | None) -> bool:
