@@ -348,7 +348,7 @@ class Run:
                 return whole
         except (TypeError, ValueError, OverflowError):
             number = number_of(step)
-            if number is not None and number >= 0 and number == int(number):
+            if number is not None and 0 <= number <= MAX_STEP and number == int(number):
                 return int(number)
         tell_once(f"step must be a whole number from 0 on, not {step!r}: the next step is taken.")
         return self.step + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from etrm_lab.output import tell_once
@@ -128,10 +128,10 @@ def digits_of(grid: Any) -> str | None:
     """Rows of digits joined by /, of a grid as lists, array, tensor or digits; None for what is no grid."""
     if isinstance(grid, str):
         return grid if re.fullmatch(r"([0-9]+(/[0-9]+)*)?", grid) and _fits(grid.split("/")) else None
-    rows = grid.tolist() if hasattr(grid, "tolist") else grid
     try:
+        rows = grid.tolist() if hasattr(grid, "tolist") else grid
         cells = [[int(cell) for cell in row] for row in rows]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # infinity; a tensor without its numbers
         return None
     if any(not 0 <= cell < COLOURS for row in cells for cell in row):
         return None
@@ -151,6 +151,8 @@ def grids_of(grid: Any) -> list[Any]:
         return [grid]
     if hasattr(grid, "tolist"):
         grid = grid.tolist()
+    if not isinstance(grid, Iterable):
+        return [grid]
     first = next(iter(grid), None)
     is_row = isinstance(first, list | tuple) and not any(hasattr(cell, "__len__") for cell in first)
     return [grid] if is_row else list(grid)
