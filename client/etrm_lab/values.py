@@ -156,3 +156,29 @@ def grids_of(grid: Any) -> list[Any]:
     first = next(iter(grid), None)
     is_row = isinstance(first, list | tuple) and not any(hasattr(cell, "__len__") for cell in first)
     return [grid] if is_row else list(grid)
+
+
+def candidates_of(grid: Any, votes: Any, confidence: Any) -> list[dict[str, Any]]:
+    """Predictions of one test input as the journal has them, the first attempt first; what is no grid is an
+    empty one, which is told. ValueError where there are more or fewer votes or confidences than grids."""
+    grids = grids_of(grid)
+    counts, sure = _per_grid(votes, grids, 1), _per_grid(confidence, grids, 0.0)
+    candidates = []
+    for each, count, certainty in zip(grids, counts, sure, strict=True):
+        digits = digits_of(each)
+        if digits is None:
+            tell_once("log_predictions: a prediction was no grid of colours 0 to 9; it counts as no answer.")
+        likely = min(max(number_of(certainty) or 0.0, 0.0), 1.0)
+        candidates.append({"grid": digits or "", "votes": max(int(count), 1), "confidence": likely})
+    return candidates
+
+
+def _per_grid(given: Any, grids: list[Any], default: float) -> list[Any]:
+    """One value for each grid; ValueError where there are more or fewer."""
+    if given is None:
+        return [default] * len(grids)
+    values = given.tolist() if hasattr(given, "tolist") else given
+    listed = list(values) if isinstance(values, list | tuple) else [values]
+    if len(listed) != len(grids):
+        raise ValueError(f"log_predictions: {len(grids)} grids, but {len(listed)} votes or confidences.")
+    return listed
