@@ -168,8 +168,9 @@ def candidates_of(grid: Any, votes: Any, confidence: Any) -> list[dict[str, Any]
         digits = digits_of(each)
         if digits is None:
             tell_once("log_predictions: a prediction was no grid of colours 0 to 9; it counts as no answer.")
-        likely = min(max(number_of(certainty) or 0.0, 0.0), 1.0)
-        candidates.append({"grid": digits or "", "votes": max(int(count), 1), "confidence": likely})
+        likely = number_of(certainty)
+        known = min(max(likely, 0.0), 1.0) if likely is not None and not math.isnan(likely) else 0.0
+        candidates.append({"grid": digits or "", "votes": max(int(count), 1), "confidence": known})
     return candidates
 
 
