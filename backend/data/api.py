@@ -85,7 +85,7 @@ class TaskView(Model):
 
 
 class ImportBody(Model):
-    """An import as JSON."""
+    """An import as JSON: of all its tasks, or of none where one is wrong."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -213,28 +213,28 @@ def import_set(given: Annotated[Import, Depends(posted_import)], engine: Databas
     What is wrong in files is left out and named; where nothing is right, nothing is imported. Tasks sent as
     JSON are imported all or none. The same again changes nothing."""
     with session_scope(engine) as session:
-        summary = datasets.import_files(session, given.name, given.files, given.solutions, given.replace)
-        if given.whole and summary.left_out:
-            raise InvalidTaskFile(
-                summary.left_out[0], "Nothing was imported. Correct the task and send all again."
-            )
+        summary = datasets.import_files(
+            session, given.name, given.files, given.solutions, given.replace, given.whole
+        )
     return ImportedSet.model_validate(summary)
 
 
 @router.post("/check", responses=responses(401, 413, 422))
 @needs(VIEWER)
 def check_import(given: Annotated[Import, Depends(posted_import)], engine: Database) -> ImportCheck:
-    """Say what an import would bring, or what is wrong with it, without importing anything."""
+    """Say what an import would bring, or what is wrong with it, without importing anything. Tasks sent as
+    JSON are valid all or none, as they are imported."""
     try:
         with reading_scope(engine) as session:
-            reading = datasets.check_import(session, given.name, given.files, given.solutions, given.replace)
+            reading = datasets.check_import(
+                session, given.name, given.files, given.solutions, given.replace, given.whole
+            )
     except (InvalidInput, InvalidTaskFile, Conflict, TooLarge, StorageFull) as error:
         return ImportCheck(valid=False, tasks=0, message=" ".join(_told(error)), notes=[], left_out=[])
-    refused = reading.left_out[0] if given.whole and reading.left_out else ""
     return ImportCheck(
-        valid=not refused,
-        tasks=0 if refused else len(reading.tasks),
-        message=refused,
+        valid=True,
+        tasks=len(reading.tasks),
+        message="",
         notes=list(reading.notes),
         left_out=list(reading.left_out),
     )
