@@ -14,8 +14,9 @@ from backend.data import service as datasets
 from backend.db.session import reading_scope, session_scope
 from backend.domain.experiment import EvaluationSet, ExperimentConfig
 from backend.domain.records import Checkpoint
+from backend.domain.trained_on import TrainedOn
 from backend.evaluation import jobs as evaluation_queue
-from backend.runs import checkpoints
+from backend.runs import checkpoints, trained_on
 from backend.runs.status import RunStatus
 from backend.scores import job_queries as jobs
 from backend.settings import Settings
@@ -33,6 +34,16 @@ RUN = "aaaaaaaaaa"
 ASKED_SET, OTHER_SET = "mine/asked", "mine/other"
 ASKED = OTHERS = 12  # tasks
 STEPS = 300
+
+
+class TrainedOnRecorder(NullRecorder):
+    """Keeps what the run is trained on."""
+
+    record: TrainedOn
+
+    def trained_on(self, record: TrainedOn) -> TrainedOn:
+        self.record = record
+        return record
 
 
 @dataclass(frozen=True)
@@ -97,8 +108,11 @@ def ablatable(engine: Engine, artifacts: Path, run_id: str = RUN) -> Ablatable:
                 for task in some
             }
             datasets.import_files(session, name, [(json.dumps(content).encode(), "tasks.json")])
-    train(config(), DbTasks(engine), NullRecorder(), artifacts / run_id, StopSignal())
+    recorder = TrainedOnRecorder()
+    train(config(), DbTasks(engine), recorder, artifacts / run_id, StopSignal())
     add_run(engine, run_id, config=config().model_dump(mode="json"), status=RunStatus.FINISHED)
+    with session_scope(engine) as session:
+        trained_on.record(session, run_id, recorder.record)
     record_checkpoint(engine, artifacts, run_id)
     return Ablatable(engine, Settings(artifacts=artifacts))
 
