@@ -32,7 +32,7 @@ def create_ablation(
 ) -> AblationView:
     """Ablate a checkpoint: evaluate it with its context, demonstrations and settings changed one at a time.
 
-    What was evaluated already is not computed again. Asked for again, it is the same ablation, and those of
+    Evaluations that exist are not computed again. Asked for again, it is the same ablation, and those of
     its evaluations that failed or were cancelled resume.
     """
     with session_scope(engine) as session:

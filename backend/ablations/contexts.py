@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from backend.ablations.views import AblationView
 from backend.web.contexts import Context
 
@@ -17,10 +15,9 @@ class AblationPage(Context):
     template = "ablations/page.html"
     nav = "runs"
     page = "ablation"
-    sheets = ("evaluation_page", "ablations")
+    sheets = ("run_page", "evaluation_page", "ablations")
 
     ablation: AblationView
-    drawing: Markup
 
     @property
     def page_title(self) -> str:

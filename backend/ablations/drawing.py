@@ -1,6 +1,6 @@
 """The picture of a card: the share that each row solves, with its interval, beside that of the right context.
 
-It stands in the page and is a file of its own: text takes the ink of its surroundings.
+It is a file of its own: text takes the ink of its surroundings.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def draw(view: AblationView) -> Markup:
     width, height = LABEL + PLOT + VALUE, end + FOOT
     title = f"Ablation of step {view.step:,} of {view.run_name}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="ablation-drawing" viewBox="0 0 {width} {height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'role="img" aria-label="{escape(title)}: pass@1 of {counted(len(rows), "row")}" '
         'font-family="system-ui, sans-serif" font-size="13" fill="currentColor">',
         f"<title>{escape(title)}</title>",

@@ -9,7 +9,6 @@ from fastapi import Form, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
-from backend.ablations import drawing
 from backend.ablations import service as ablations
 from backend.ablations.api import AblationId, send
 from backend.ablations.contexts import AblationPage
@@ -26,10 +25,10 @@ Text = Annotated[str, Form()]
 
 @router.get("/ablations/{ablation_id}")
 def ablation_page(ablation_id: AblationId, engine: Database) -> HTMLResponse:
-    """The rows so far, their picture, and the card once all are finished."""
+    """The rows so far, and the card once all are finished."""
     with reading_scope(engine) as session:
         view = ablations.get(session, ablation_id)
-    return render(AblationPage(view, drawing.draw(view)))
+    return render(AblationPage(view))
 
 
 @router.post("/runs/{run_id}/ablate")

@@ -46,7 +46,7 @@ Started = list[tuple[int, int]]  # (evaluation, workers) to send to the workers 
 def request(
     session: Session, settings: Settings, run_id: str, asked: AblationRequest
 ) -> tuple[AblationView, Started]:
-    """Start the ablation of a checkpoint; what was evaluated already is taken as it is.
+    """Start the ablation of a checkpoint; an evaluation that exists already is taken as it is.
 
     Asked for again, it is the same ablation; those of its evaluations that failed or were cancelled resume.
     Errors as of `evaluations.queue`; Conflict where the weights are not on this server.
@@ -320,6 +320,14 @@ class _Measured:
         return _done([view.status for view in self.views.values()]) + causes
 
     @property
+    def share(self) -> float:
+        """Of the evaluations that is done, 0 to 1: each counts the same."""
+        done = (
+            1.0 if view.status == "finished" else view.progress.share or 0.0 for view in self.views.values()
+        )
+        return sum(done) / len(self.views)
+
+    @property
     def leaks(self) -> LeakFacts:
         """The leak check, by the evaluation of the right context."""
         first = self.views[self.planned[0].name]
@@ -357,6 +365,7 @@ class _Measured:
             n=len(ablation.tasks),
             status=self.status,
             words=self.words,
+            share=self.share,
             verifies=ablation.is_again,
             weights=ablation.weights,
             leaks=self.leaks,

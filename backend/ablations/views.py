@@ -42,6 +42,7 @@ class AblationView(Model):
     n: int = Field(description="Tasks asked.")
     status: Status
     words: str = Field(examples=["17 of 17 evaluations are finished."])
+    share: float = Field(description="Of its evaluations that is done, 0 to 1.")
     verifies: bool = Field(description="It was asked for by a verification of a card.")
     weights: dict[str, str] = Field(description="ema and raw -> SHA-256 of the file.")
     leaks: LeakFacts

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +13,43 @@ from sqlalchemy import Engine
 from backend.ablations import service as ablations
 from backend.db.session import session_scope
 from backend.domain.ablation.planning import AblationRequest
-from backend.domain.records import EvaluationSummary, TestOutcome
+from backend.domain.records import COMPUTED_BY, EvaluationSummary, TestOutcome
+from backend.evaluation import jobs as evaluation_queue
 from backend.evaluation import outcomes as predictions
 from backend.evaluation import service as evaluations
 from backend.runs.status import RunStatus
+from backend.scores import job_queries as evaluation_jobs
 from backend.scores import queries as evaluation_rows
 from backend.scores.transition import transition_evaluation
 from backend.settings import Settings
+from tests.support.passing_time import keep_alive
+
+DEVICE = "NVIDIA H100"
+SECONDS = 0.0021  # of a view's ACT step
+LATER = 9e5  # seconds for which leases hold and nobody is told of a job
 
 
 def record_ablation(
-    engine: Engine, artifacts: Path, run_id: str, solved: Mapping[str, int] | None, **asked: Any
+    engine: Engine,
+    artifacts: Path,
+    run_id: str,
+    solved: Mapping[str, int] | None,
+    *,
+    waiting: int = 0,
+    worker_id: str = "",
+    **asked: Any,
 ) -> int:
-    """An ablation that is finished, each row with so many of its first tasks solved (those not named with
-    none); or for None one that was cancelled before anything was computed. Its id."""
+    """An ablation with so many of the first tasks of each row solved (those not named with none); or for
+    None one that was cancelled before anything was computed. The last `waiting` rows are not finished:
+    the worker computes the first of them. Its id."""
     settings = Settings(artifacts=artifacts)
     with session_scope(engine) as session:
         view, started = ablations.request(session, settings, run_id, AblationRequest.model_validate(asked))
     new = {evaluation_id for evaluation_id, _ in started}
-    for row in view.rows:
+    for row in view.rows[len(view.rows) - waiting :]:
+        _leave_open(engine, row.evaluation, worker_id)
+        worker_id = ""
+    for row in view.rows[: len(view.rows) - waiting]:
         if row.evaluation not in new:
             continue
         if solved is None:
@@ -37,7 +57,37 @@ def record_ablation(
                 evaluations.cancel(session, row.evaluation)
         else:
             finish(engine, row.evaluation, solved.get(row.name, 0))
+            _note_cost(engine, row.evaluation)
     return view.id
+
+
+def _leave_open(engine: Engine, evaluation_id: int, worker_id: str) -> None:
+    """An evaluation that waits, or of which a worker has done half; nothing of it is left to take."""
+    with session_scope(engine) as session:
+        if worker_id:
+            share = evaluation_queue.claim(session, evaluation_id, worker_id)
+            assert share
+            evaluation_queue.begin(session, share, DEVICE, 2, views=600, cells=60_000, failed=[])
+            number = evaluation_queue.take(session, share)
+            assert number is not None
+            evaluation_queue.deliver(session, share, number, b"", views=300, cells=30_000, seconds=9.5)
+            keep_alive(session, LATER)
+        found = evaluation_jobs.lock(session, evaluation_id)
+        assert found
+        found[1].batches = found[1].next_batch = 2
+        found[1].dispatched_at = time.time() + LATER
+
+
+def _note_cost(engine: Engine, evaluation_id: int) -> None:
+    """As a worker notes it: views, seconds, and what computed them."""
+    with session_scope(engine) as session:
+        found = evaluation_jobs.lock(session, evaluation_id)
+        assert found
+        evaluation, job = found
+        job.views_done = len(evaluation.task_ids) * evaluation.views
+        evaluation.seconds = job.views_done * evaluation.act_steps * SECONDS
+        code = {"version": version("etrm-lab"), "source": "5e" * 32, "torch": "2.7.1"}
+        evaluation.extras = {**evaluation.extras, COMPUTED_BY: code | {"device": DEVICE}}
 
 
 def finish(engine: Engine, evaluation_id: int, solved: int) -> None:

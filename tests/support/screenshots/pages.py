@@ -216,6 +216,7 @@ def _puzzles() -> Iterator[Shot]:
 def _ablations() -> Iterator[Shot]:
     route = "/ablations/{ablation_id}"
     yield Shot("ablation", route, "/ablations/{ablation}")
+    yield Shot("ablation-running", route, "/ablations/{running_ablation}")
     yield Shot("ablation", route, "/ablations/{cancelled_ablation}", state="empty", lab="full")
 
 

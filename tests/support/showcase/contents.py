@@ -96,6 +96,7 @@ class Showcase:
     evaluating: int  # two workers share it
     waiting: int
     ablation: int
+    running_ablation: int
     cancelled_ablation: int
     task: str  # of the held-out set; answers differ
     share: str  # secret of a link
@@ -125,6 +126,16 @@ def fill(engine: Engine, artifacts: Path) -> Showcase:
     evaluating, waiting = _jobs(engine, ids, now)
     ablated = ids["iter-arc1"][0]
     ablation = record_ablation(engine, artifacts, ablated, ABLATED, first_tasks=60)
+    running = record_ablation(
+        engine,
+        artifacts,
+        ablated,
+        ABLATED,
+        waiting=4,
+        worker_id=made.worker_id(3),
+        first_tasks=40,
+        parts=["context", "demonstrations"],
+    )
     cancelled = record_ablation(engine, artifacts, ablated, None, first_tasks=5, parts=["weights"])
     _sets(engine)
     share, own_dashboard = _dashboards(engine)
@@ -141,6 +152,7 @@ def fill(engine: Engine, artifacts: Path) -> Showcase:
         evaluating=evaluating,
         waiting=waiting,
         ablation=ablation,
+        running_ablation=running,
         cancelled_ablation=cancelled,
         task=_telling_task(engine, ids),
         share=share,

@@ -284,18 +284,16 @@ def worker_id(number: int) -> str:
 
 
 def add_weights(engine: Engine, artifacts: Path, run_id: str) -> None:
-    """Files for the checkpoints of a run, of the right size and without content, so that pages offer them."""
+    """Files for the checkpoints of a run, of the right size and without weights, so that pages offer them."""
     with session_scope(engine) as session:
         for each in checkpoints.list(session, run_id):
             folder = artifacts / each.path
             folder.mkdir(parents=True, exist_ok=True)
+            digests = {}
             for name in checkpoint_files.NAMES.values():
-                with (folder / name).open("wb") as file:
-                    file.truncate(15_466_496)
-            digests = {
-                name: hashlib.sha256(f"{each.path}{name}".encode()).hexdigest()
-                for name in checkpoint_files.NAMES.values()
-            }
+                content = f"{each.path}{name}".encode().ljust(15_466_496, b"\0")
+                (folder / name).write_bytes(content)
+                digests[name] = hashlib.sha256(content).hexdigest()
             manifest = json.dumps({"sha256": digests}).encode()
             (folder / MANIFEST).write_bytes(manifest)
             each.sha256 = hashlib.sha256(manifest).hexdigest()
