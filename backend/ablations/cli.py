@@ -81,12 +81,12 @@ def verify(
         body = card.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{card} cannot be read: {error.strerror}.") from error
-    told = ""
+    printed = ""
     try:
         while (verification := call(api.verify_card, body=body)).status == "running" and follow:
-            if verification.words != told:
+            if verification.words != printed:
                 print(verification.words, file=sys.stderr)
-                told = verification.words
+                printed = verification.words
             time.sleep(POLL_INTERVAL)
     except KeyboardInterrupt:
         raise Interrupted(f"Still computing: etrm verify {card} continues.") from None
@@ -114,12 +114,12 @@ def _finished(view: AblationView, out: Path | None) -> None:
     from backend.ablations import api
     from backend.terminal.calls import call, save
 
-    told = ""
+    printed = ""
     try:
         while view.status == "running":
-            if view.words != told:
+            if view.words != printed:
                 print(view.words, file=sys.stderr)
-                told = view.words
+                printed = view.words
             time.sleep(POLL_INTERVAL)
             view = call(api.read_ablation, ablation_id=view.id)
     except KeyboardInterrupt:

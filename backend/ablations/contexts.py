@@ -15,7 +15,7 @@ class AblationPage(Context):
     template = "ablations/page.html"
     nav = "runs"
     page = "ablation"
-    sheets = ("run_page", "evaluation_page", "ablations")
+    sheets = ("evaluation_page", "ablations")
 
     ablation: AblationView
 

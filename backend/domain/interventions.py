@@ -31,11 +31,10 @@ OF_DEMONSTRATIONS = (
     Intervention.RECOLOURED,
 )
 MEANINGS = {
-    Intervention.NONE: "what the model was trained to be given",
-    Intervention.BLANK: "TRM: the embedding of an unknown puzzle; an encoder: zeros",
-    Intervention.RANDOM: "TRM: the embedding of a puzzle drawn for each view; an encoder: numbers drawn as "
-    "large as the right ones",
-    Intervention.SWAPPED: "that of the next task of the same canvas, in the same augmentation",
+    Intervention.NONE: "what the model was trained with",
+    Intervention.BLANK: "zeros in place of the encoded demonstrations",
+    Intervention.RANDOM: "random numbers as large as those of the right context",
+    Intervention.SWAPPED: "the context of the next task of the same canvas, in the same augmentation",
     Intervention.DROPPED: "the last demonstration is left out; an only one stays",
     Intervention.DUPLICATED: "the first demonstration is shown twice, in place of the last where there is no "
     "room for one more",
@@ -43,6 +42,16 @@ MEANINGS = {
     Intervention.RECOLOURED: "colours 1 to 9 of the demonstrations are permuted, those of the test input "
     "are not",
 }
+OF_TRM = {
+    Intervention.BLANK: "the embedding of an unknown puzzle",
+    Intervention.RANDOM: "the embedding of another puzzle, drawn for each view",
+    Intervention.SWAPPED: "the embedding of the next task of the same canvas, in the same augmentation",
+}
+
+
+def meaning_of(kind: Intervention, is_trm: bool) -> str:
+    """What it gives to the model, in words."""
+    return OF_TRM.get(kind, MEANINGS[kind]) if is_trm else MEANINGS[kind]
 
 
 def setting_of(kind: Intervention, is_again: bool) -> str:

@@ -104,7 +104,7 @@ def test_a_row_says_what_it_cost_and_what_cannot_be_asked_is_left_out(finished: 
     assert (right.forward_passes, one_step.forward_passes) == (2 * ASKED, ASKED)
     assert right.code["source"]
     assert finished.forward_passes == sum(row.cost.forward_passes or 0 for row in finished.rows if row.cost)
-    left_out = {each.name: each.why for each in finished.left_out}
+    left_out = {row.name: row.why for row in finished.left_out}
     assert left_out["demonstration dropped"] == "TRM reads no demonstrations"
     assert left_out["32 views"] == "TRM learned 1 form of each puzzle"
 
@@ -147,17 +147,20 @@ def test_a_cancelled_evaluation_resumes_when_it_is_asked_for_again(lab: Ablatabl
 
 def test_an_honest_card_is_confirmed_once_this_lab_has_computed_it_again(lab: Ablatable, card: Card) -> None:
     raw = parsed(written(card))
-    found = verify(lab, raw)
-    assert found.status == "running"
+    verification = verify(lab, raw)
+    assert verification.status == "running"
     assert lab.compute() == len(ROWS)  # nothing is taken from what the card is of
-    found = verify(lab, raw)
-    assert (found.status, [each for each in found.findings if each.is_bad]) == ("confirmed", [])
-    assert found.exact
-    fields = {each.field for each in found.findings}
+    verification = verify(lab, raw)
+    assert (verification.status, [finding for finding in verification.findings if finding.is_bad]) == (
+        "confirmed",
+        [],
+    )
+    assert verification.exact
+    fields = {finding.field for finding in verification.findings}
     assert {"digest", "config", "tasks", "leaks", "checkpoint.weights.ema"} <= fields
     assert {f"rows[{name}].passes" for name in ROWS} <= fields
-    assert found.ablation
-    assert read(lab, found.ablation).verifies
+    assert verification.ablation
+    assert read(lab, verification.ablation).verifies
 
 
 def test_another_lab_that_was_handed_the_run_computes_it_by_itself_and_confirms(
@@ -171,13 +174,13 @@ def test_another_lab_that_was_handed_the_run_computes_it_by_itself_and_confirms(
     other = Ablatable(make_engine(sqlite_files.new()), folder)
     packing.unpack(other.engine, other.settings, file)
     with reading_scope(other.engine) as session:
-        (line, *_) = [each for each in ablations.of_run(session, RUN) if each.n == ASKED]
+        (line, *_) = [listed for listed in ablations.of_run(session, RUN) if listed.n == ASKED]
         assert ablations.card(session, line.id).digest == card.digest
-        assert not any(each.verifies for each in ablations.of_run(session, RUN))
+        assert not any(listed.verifies for listed in ablations.of_run(session, RUN))
     assert verify(other, parsed(written(card))).status == "running"
     assert other.compute() == len(ROWS)
-    found = verify(other, parsed(written(card)))
-    assert (found.status, found.exact) == ("confirmed", True)
+    verification = verify(other, parsed(written(card)))
+    assert (verification.status, verification.exact) == ("confirmed", True)
     other.engine.dispose()
 
 
@@ -266,19 +269,19 @@ def test_a_card_that_was_changed_and_sealed_again_is_refused_by_the_field(
 ) -> None:
     raw = json.loads(written(card))
     change(raw)
-    found = verify(lab, json.loads(written(sealed(Card.model_validate(raw)))))
-    if found.status == "running":  # nothing of this lab contradicts it yet
+    verification = verify(lab, json.loads(written(sealed(Card.model_validate(raw)))))
+    if verification.status == "running":  # nothing of this lab contradicts it yet
         lab.compute()
-        found = verify(lab, json.loads(written(sealed(Card.model_validate(raw)))))
-    assert found.status == "not confirmed"
-    assert field in {each.field for each in found.findings if each.is_bad}
+        verification = verify(lab, json.loads(written(sealed(Card.model_validate(raw)))))
+    assert verification.status == "not confirmed"
+    assert field in {finding.field for finding in verification.findings if finding.is_bad}
 
 
 def test_a_card_that_was_changed_without_a_new_digest_is_refused(lab: Ablatable, card: Card) -> None:
     raw = json.loads(written(card))
     without_seal(raw)
-    found = verify(lab, raw)
-    assert (found.status, [each.field for each in found.findings if each.is_bad]) == (
+    verification = verify(lab, raw)
+    assert (verification.status, [finding.field for finding in verification.findings if finding.is_bad]) == (
         "not confirmed",
         ["digest"],
     )
@@ -295,9 +298,9 @@ def test_other_tasks_of_the_same_names_are_refused(lab: Ablatable, card: Card) -
             for task in tasks
         }
         _replaced(session, content)
-        found = ablations.verify(session, lab.settings, json.loads(written(card)))[0]
+        verification = ablations.verify(session, lab.settings, json.loads(written(card)))[0]
         session.rollback()
-    assert [each.field for each in found.findings if each.is_bad] == ["tasks"]
+    assert [finding.field for finding in verification.findings if finding.is_bad] == ["tasks"]
 
 
 def _replaced(session: Session, content: dict[str, Any]) -> None:
@@ -320,7 +323,7 @@ def test_what_an_intervention_cannot_do_is_refused(lab: Ablatable) -> None:
     for wrong in (asked, one):
         with session_scope(lab.engine) as session, pytest.raises(InvalidInput) as refused:
             evaluations.queue(session, RUN, wrong)
-        assert [each.field for each in refused.value.problems] == ["intervention"]
+        assert [problem.field for problem in refused.value.problems] == ["intervention"]
 
 
 def test_the_files_of_a_checkpoint_that_are_elsewhere_leave_no_card(lab: Ablatable, tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ SOLVED = {"right context": 9, "blank context": 0, "random context": 1, "swapped 
 def started(client: httpx.Client, run_id: str) -> dict[str, Any]:
     answer = client.post(f"/api/v1/runs/{run_id}/ablations", json=ASKED)
     assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json()
-    assert answer.headers["Location"] == f"/api/v1/ablations/{found['id']}"
-    return found
+    view: dict[str, Any] = answer.json()
+    assert answer.headers["Location"] == f"/api/v1/ablations/{view['id']}"
+    return view
 
 
 def finish_all(database: Engine, view: dict[str, Any]) -> None:
@@ -47,8 +47,8 @@ def run_id(database: Engine, lab: Lab) -> str:
 def finished(client: httpx.Client, database: Engine, run_id: str) -> dict[str, Any]:
     view = started(client, run_id)
     finish_all(database, view)
-    found: dict[str, Any] = client.get(f"/api/v1/ablations/{view['id']}").json()
-    return found
+    view: dict[str, Any] = client.get(f"/api/v1/ablations/{view['id']}").json()
+    return view
 
 
 def test_an_ablation_is_jobs_in_the_queue_and_then_a_card(
@@ -60,19 +60,19 @@ def test_an_ablation_is_jobs_in_the_queue_and_then_a_card(
     assert (view["status"], view["digest"]) == ("running", "")
     queued = client.get("/api/v1/evaluations", params={"status": "queued"}).json()["evaluations"]
     ids = {row["name"]: row["evaluation"] for row in view["rows"]}
-    interventions = {each["id"]: each["intervention"] for each in queued}
+    interventions = {evaluation["id"]: evaluation["intervention"] for evaluation in queued}
     assert interventions[ids["blank context"]] == "blank context"
     assert interventions[ids["raw weights"]] == ""
     assert client.get(f"/api/v1/ablations/{view['id']}/card").status_code == 409
     assert started(client, run_id)["id"] == view["id"]  # asked for again, it is the same
     finish_all(database, view)
-    found = client.get(f"/api/v1/ablations/{view['id']}").json()
-    blank = next(row for row in found["rows"] if row["name"] == "blank context")
+    view = client.get(f"/api/v1/ablations/{view['id']}").json()
+    blank = next(row for row in view["rows"] if row["name"] == "blank context")
     assert (blank["score"]["solved"], blank["against"]["verdict"]) == (0, "worse")
     assert blank["against"]["p_value"] == pytest.approx(2 / 2**9)
     assert blank["against"]["p_adjusted"] == pytest.approx(5 * 2 / 2**9)  # five rows against one
     listed = client.get(f"/api/v1/runs/{run_id}/ablations").json()["ablations"]
-    assert [(each["id"], each["status"]) for each in listed] == [(view["id"], "finished")]
+    assert [(line["id"], line["status"]) for line in listed] == [(view["id"], "finished")]
 
 
 def test_the_card_is_a_file_with_a_digest_and_a_picture(
@@ -86,7 +86,7 @@ def test_the_card_is_a_file_with_a_digest_and_a_picture(
     assert card["checkpoint"]["weights"] == finished["weights"]
     picture = client.get(f"/api/v1/ablations/{finished['id']}/card", params={"format": "svg"})
     drawn = ElementTree.fromstring(picture.text)
-    texts = [each.text for each in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert "blank context" in texts
     assert f"0/{TASKS}  worse, p = 0.02" in texts
 
@@ -95,7 +95,7 @@ def test_the_pages_show_it(client: httpx.Client, finished: dict[str, Any]) -> No
     page = client.get(f"/ablations/{finished['id']}", headers={"Accept": "text/html"})
     assert page.status_code == 200
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
-    for said in (
+    for words in (
         "9/10",
         "blank context",
         "worse",
@@ -103,7 +103,7 @@ def test_the_pages_show_it(client: httpx.Client, finished: dict[str, Any]) -> No
         finished["weights"]["ema"],
         "Leak check",
     ):
-        assert said in text
+        assert words in text
     run = client.get(f"/runs/{finished['run_id']}", headers={"Accept": "text/html"}).text
     assert f'href="/ablations/{finished["id"]}"' in run
     assert "blank context" not in run
@@ -131,9 +131,9 @@ def test_a_card_is_verified_by_what_is_computed_again(
     assert again["verifies"]
     assert not {row["evaluation"] for row in again["rows"]} & {row["evaluation"] for row in finished["rows"]}
     finish_all(database, again)
-    found = client.post("/api/v1/ablations/verify", content=card).json()
-    assert (found["status"], found["exact"]) == ("confirmed", False)  # nobody noted the code
-    kinds = {each["verdict"] for each in found["findings"]}
+    verification = client.post("/api/v1/ablations/verify", content=card).json()
+    assert (verification["status"], verification["exact"]) == ("confirmed", False)  # nobody noted the code
+    kinds = {finding["verdict"] for finding in verification["findings"]}
     assert kinds == {"confirmed", "not compared"}
 
 
@@ -146,11 +146,11 @@ def test_another_machine_may_turn_an_answer_but_not_most_of_them(
     for row in again["rows"]:
         changed = {"raw weights": 7, "1 ACT step": 1}  # of 8: in the interval of the first alone
         finish(database, row["evaluation"], changed.get(row["name"], SOLVED.get(row["name"], 8)))
-    found = client.post("/api/v1/ablations/verify", content=card).json()
-    assert found["status"] == "not confirmed"
-    assert [each["field"] for each in found["findings"] if each["verdict"] == "not confirmed"] == [
-        "rows[1 ACT step].passes"
-    ]
+    verification = client.post("/api/v1/ablations/verify", content=card).json()
+    assert verification["status"] == "not confirmed"
+    assert [
+        finding["field"] for finding in verification["findings"] if finding["verdict"] == "not confirmed"
+    ] == ["rows[1 ACT step].passes"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"format": "something else"}'])

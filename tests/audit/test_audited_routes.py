@@ -42,8 +42,9 @@ def trying(client: httpx.Client, server: WebServer, database: Engine, lab: Lab) 
     made = runs(client) - runs_before
     for run in made:
         client.post(f"/api/v1/runs/{run}/cancel")
-        for each in client.get(f"/api/v1/runs/{run}/evaluations").json():
-            client.post(f"/api/v1/evaluations/{each['id']}/cancel")
+        open_ones = client.get("/api/v1/evaluations", params={"run": run, "status": "queued"}).json()
+        for evaluation in open_ones["evaluations"]:
+            client.post(f"/api/v1/evaluations/{evaluation['id']}/cancel")
         client.delete(f"/api/v1/runs/{run}/checkpoints/aliases/paper")
     for run in made:
         client.delete(f"/api/v1/runs/{run}")  # refused where a fork needs its checkpoint

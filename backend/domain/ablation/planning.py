@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from backend.domain.evaluation_request import MAX_WORKERS, EvaluationRequest, parse_request
 from backend.domain.experiment import EvaluationSet, ExperimentConfig, TrmModel, augmentation_problems
-from backend.domain.interventions import MEANINGS, OF_CONTEXT, OF_DEMONSTRATIONS, Intervention
+from backend.domain.interventions import OF_CONTEXT, OF_DEMONSTRATIONS, Intervention, meaning_of
 from backend.kit.format import counted
 from backend.kit.model import Model
 
@@ -107,7 +107,8 @@ def plan(asked: AblationRequest, config: ExperimentConfig, is_again: bool = Fals
     computed beside what is there.
     """
     common = _common(asked, config, is_again)
-    ablation = Ablation([Planned(BASELINE, Part.CONTEXT, MEANINGS[Intervention.NONE], parse_request(common))])
+    about = meaning_of(Intervention.NONE, isinstance(config.model, TrmModel))
+    ablation = Ablation([Planned(BASELINE, Part.CONTEXT, about, parse_request(common))])
     for part in asked.parts:
         for row in _ROWS[part](asked, config):
             if isinstance(row, Skipped):
@@ -142,7 +143,7 @@ def _common(asked: AblationRequest, config: ExperimentConfig, is_again: bool) ->
 
 def _context(asked: AblationRequest, config: ExperimentConfig) -> Iterator[Asked]:
     for kind in OF_CONTEXT:
-        yield kind.value, MEANINGS[kind], {"intervention": kind}
+        yield kind.value, meaning_of(kind, isinstance(config.model, TrmModel)), {"intervention": kind}
 
 
 def _demonstrations(asked: AblationRequest, config: ExperimentConfig) -> Iterator[Asked]:
@@ -150,7 +151,7 @@ def _demonstrations(asked: AblationRequest, config: ExperimentConfig) -> Iterato
         if isinstance(config.model, TrmModel):
             yield Skipped(kind.value, "TRM reads no demonstrations")
         else:
-            yield kind.value, MEANINGS[kind], {"intervention": kind}
+            yield kind.value, meaning_of(kind, is_trm=False), {"intervention": kind}
 
 
 def _weights(asked: AblationRequest, config: ExperimentConfig) -> Iterator[Asked]:
@@ -170,7 +171,7 @@ def _views(asked: AblationRequest, config: ExperimentConfig) -> Iterator[Asked]:
         elif number > forms and isinstance(config.model, TrmModel):
             yield Skipped(name, f"TRM learned {counted(forms, 'form')} of each puzzle")
         else:
-            about = "every form that was trained on votes" if number == forms else "so many forms vote"
+            about = "every form that was trained on votes" if number == forms else "that many forms vote"
             yield name, about, {"views": number}
 
 
@@ -183,7 +184,7 @@ def _asks_for_other_rules(asked: AblationRequest, config: ExperimentConfig, view
 def _act_steps(asked: AblationRequest, config: ExperimentConfig) -> Iterator[Asked]:
     own = config.evaluation.act_steps or config.model.act.max_steps
     for number in sorted(set(asked.act_steps) - {own}):
-        yield counted(number, "ACT step"), "passes of the model", {"act_steps": number}
+        yield counted(number, "ACT step"), "passes through the core before it answers", {"act_steps": number}
 
 
 def _search(asked: AblationRequest, config: ExperimentConfig) -> Iterator[Asked]:

@@ -74,14 +74,14 @@ def config() -> ExperimentConfig:
     """The control's TRM, which trains on the demonstrations of the tasks that it is asked."""
     scale = Scale(steps=1, batch=64, test_tasks=ASKED, evaluate_every=STEPS, budgets=(), letters="d")
     (variant,) = variants(scale)
-    found = variant.config
-    return found.model_copy(
+    base = variant.config
+    return base.model_copy(
         update={
-            "data": found.data.model_copy(update={"training_sets": (OTHER_SET,), "first_tasks": None}),
-            "training": found.training.model_copy(
+            "data": base.data.model_copy(update={"training_sets": (OTHER_SET,), "first_tasks": None}),
+            "training": base.training.model_copy(
                 update={"steps": STEPS, "checkpoint_every": STEPS, "precision": "fp32"}
             ),
-            "evaluation": found.evaluation.model_copy(
+            "evaluation": base.evaluation.model_copy(
                 update={"sets": (EvaluationSet(name=ASKED_SET, first_tasks=None),), "every": None}
             ),
         }

@@ -72,18 +72,19 @@ def _leave_open(engine: Engine, evaluation_id: int, worker_id: str) -> None:
             assert number is not None
             evaluation_queue.deliver(session, share, number, b"", views=300, cells=30_000, seconds=9.5)
             keep_alive(session, LATER)
-        found = evaluation_jobs.lock(session, evaluation_id)
-        assert found
-        found[1].batches = found[1].next_batch = 2
-        found[1].dispatched_at = time.time() + LATER
+        row = evaluation_jobs.lock(session, evaluation_id)
+        assert row
+        _, job = row
+        job.batches = job.next_batch = 2
+        job.dispatched_at = time.time() + LATER
 
 
 def _note_cost(engine: Engine, evaluation_id: int) -> None:
     """As a worker notes it: views, seconds, and what computed them."""
     with session_scope(engine) as session:
-        found = evaluation_jobs.lock(session, evaluation_id)
-        assert found
-        evaluation, job = found
+        row = evaluation_jobs.lock(session, evaluation_id)
+        assert row
+        evaluation, job = row
         job.views_done = len(evaluation.task_ids) * evaluation.views
         evaluation.seconds = job.views_done * evaluation.act_steps * SECONDS
         code = {"version": version("etrm-lab"), "source": "5e" * 32, "torch": "2.7.1"}

@@ -27,14 +27,16 @@ SIZES = (10, 20, 30)
 def shown(
     intervention: Intervention, most: int = 10, tasks: tuple[Task, ...] = TASKS
 ) -> list[tuple[Pair, ...]]:
-    return [each.demonstrations for each in showings(tasks, SIZES, most, 0, intervention)]
+    return [showing.demonstrations for showing in showings(tasks, SIZES, most, 0, intervention)]
 
 
 def test_demonstrations_are_dropped_duplicated_and_swapped() -> None:
     given = [task.demonstrations for task in TASKS]
     assert shown(Intervention.NONE) == given
-    assert shown(Intervention.DROPPED) == [each[:-1] for each in given]
-    assert shown(Intervention.DUPLICATED) == [(*each, each[0]) for each in given]
+    assert shown(Intervention.DROPPED) == [demonstrations[:-1] for demonstrations in given]
+    assert shown(Intervention.DUPLICATED) == [
+        (*demonstrations, demonstrations[0]) for demonstrations in given
+    ]
     assert shown(Intervention.REORDERED) == [(each[-1], *each[1:-1], each[0]) for each in given]
     full = [each[:2] for each in given]
     assert shown(Intervention.DUPLICATED, most=2) == [(each[0], each[0]) for each in full]
