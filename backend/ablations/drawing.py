@@ -52,7 +52,8 @@ def draw(view: AblationView) -> Markup:
 
 def _places(rows: Sequence[AblationRow]) -> list[int]:
     """Where each row begins; a new part stands apart."""
-    places, y, part = [], HEAD, ""
+    places: list[int] = []
+    y, part = HEAD, ""
     for row in rows:
         y += PART_GAP if places and row.part != part else 0
         places.append(y)
