@@ -205,8 +205,8 @@ def _started(
     plan = planning.plan(asked, parse_experiment(run.config), is_again)
     ids: list[dict[str, Any]] = []
     started: Started = []
-    for row in plan.rows:
-        evaluation, is_new = evaluations.ensure(session, run_id, row.asked)
+    ensured = evaluations.ensure(session, run_id, [row.asked for row in plan.rows])
+    for row, (evaluation, is_new) in zip(plan.rows, ensured, strict=True):
         started += [(evaluation, row.asked.workers)] * is_new
         ids.append({"name": row.name, "evaluation": evaluation})
     kept = asked.model_dump(mode="json")

@@ -41,6 +41,7 @@ _invalid = partial(invalid, "The evaluation was not started.")
 MAX_LIMIT = 200  # evaluations of one list
 ACTIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.CANCELLING)
 AGAIN = (RunStatus.FAILED, RunStatus.CANCELLED)
+Chosen = dict[tuple[object, ...], tuple[str, list[Task]]]  # what a request asks for -> the set, its tasks
 
 
 def queue(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
@@ -53,15 +54,20 @@ def queue(session: Session, run_id: str, asked: EvaluationRequest) -> Evaluation
     return get(session, _queued(session, asked, *_asked(session, run_id, asked)))
 
 
-def ensure(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[int, bool]:
-    """The id of just this evaluation, and whether it had to be queued: one that is finished or under way is
-    taken as it is. Errors as `queue`."""
+def ensure(session: Session, run_id: str, requests: Sequence[EvaluationRequest]) -> list[tuple[int, bool]]:
+    """Of each request the id of just this evaluation, and whether it had to be queued: one that is finished
+    or under way is taken as it is. Errors as `queue`."""
     run_rows.hold(session, run_id)
-    run, tasks, key = _asked(session, run_id, asked)
-    there = rows.of_key(session, **key)
-    if there and there.status in (RunStatus.FINISHED, *ACTIVE):
-        return there.id, False
-    return _queued(session, asked, run, tasks, key), True
+    chosen: Chosen = {}
+    ensured = []
+    for asked in requests:
+        run, tasks, key = _asked(session, run_id, asked, chosen)
+        there = rows.of_key(session, **key)
+        if there and there.status in (RunStatus.FINISHED, *ACTIVE):
+            ensured.append((there.id, False))
+        else:
+            ensured.append((_queued(session, asked, run, tasks, key), True))
+    return ensured
 
 
 def request(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
@@ -198,13 +204,22 @@ def _named(names: Collection[str], tasks: Sequence[Task], set_name: str) -> list
     return [task for task in tasks if task.id in names]
 
 
-def _asked(session: Session, run_id: str, asked: EvaluationRequest) -> tuple[Run, list[Task], dict[str, Any]]:
-    """The run, the tasks in id order, and the key of the evaluation (`evaluations.KEY`)."""
+def _asked(
+    session: Session, run_id: str, asked: EvaluationRequest, chosen: Chosen | None = None
+) -> tuple[Run, list[Task], dict[str, Any]]:
+    """The run, the tasks in id order, and the key of the evaluation (`evaluations.KEY`).
+
+    `chosen` keeps the tasks from one request of a run to the next.
+    """
+    chosen = {} if chosen is None else chosen
     runs.check_exists(session, run_id)
     run = run_rows.get(session, run_id)
     assert run is not None
     step = _checkpoint(session, run, asked.step)
-    set_name, tasks = _tasks(session, run, asked)
+    choice = (asked.set, asked.that_fit, asked.tasks, asked.first_tasks)
+    if choice not in chosen:
+        chosen[choice] = _tasks(session, run, asked)
+    set_name, tasks = chosen[choice]
     section = asked.section(parse_experiment(run.config))
     config = parse_experiment(run.config | {"evaluation": section | {"sets": [{"name": set_name}]}})
     _check_rules(config)

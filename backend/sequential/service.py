@@ -157,7 +157,7 @@ def _next_round(session: Session, sequential: SequentialComparison) -> list[tupl
     started: list[tuple[int, int]] = []
     for run_id, raw in zip((sequential.run_a, sequential.run_b), sequential.requests, strict=True):
         asked = EvaluationRequest.model_validate(raw | {"views": views})
-        evaluation_id, is_new = evaluations.ensure(session, run_id, asked)
+        [(evaluation_id, is_new)] = evaluations.ensure(session, run_id, [asked])
         started += [(evaluation_id, asked.workers)] * is_new
         ids.append(evaluation_id)
     if not sequential.rounds:  # a run that trains on writes newer checkpoints
