@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from backend.ablations import service as ablations
@@ -126,6 +127,30 @@ def test_its_evaluations_are_no_results_of_the_run_and_compare_with_no_ordinary_
 def test_asked_for_again_it_is_the_same(lab: Ablatable, finished: AblationView) -> None:
     assert request(lab) == finished
     assert lab.compute() == 0
+
+
+def test_more_rows_read_the_tasks_no_more_often(lab: Ablatable) -> None:
+    """A set of an ablation may hold thousands, and an ablation twenty rows."""
+    few = REQUEST.model_copy(update={"first_tasks": 4, "parts": (Part.WEIGHTS,)})
+    many = REQUEST.model_copy(update={"first_tasks": 5, "act_steps": (1, 2, 3)})
+    assert readings_of_tasks(lab, few) == readings_of_tasks(lab, many) > 0
+
+
+def readings_of_tasks(lab: Ablatable, asked: AblationRequest) -> int:
+    """How often the grids of tasks are read to start it; nothing of it stays."""
+    statements: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        statements.append(statement)
+
+    event.listen(lab.engine, "before_cursor_execute", note)
+    try:
+        with session_scope(lab.engine) as session:
+            ablations.request(session, lab.settings, RUN, asked)
+            session.rollback()
+    finally:
+        event.remove(lab.engine, "before_cursor_execute", note)
+    return sum("task.demonstrations" in statement for statement in statements)
 
 
 def test_a_cancelled_evaluation_resumes_when_it_is_asked_for_again(lab: Ablatable) -> None:
