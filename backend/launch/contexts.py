@@ -33,6 +33,7 @@ class LaunchPage(Context):
     projects: Sequence[str]  # that there are
     config_json: str
     mode: str  # form, json
+    is_refused: bool  # it shows what was sent, and why it was not launched
     problems: Sequence[FieldProblem]
     unplaced: Sequence[FieldProblem]
     sets: Sequence[str]

@@ -250,6 +250,7 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         projects=run_search.projects(session),
         config_json=draft.config_json,
         mode=draft.mode,
+        is_refused=status != HTTPStatus.OK,
         problems=draft.problems,
         unplaced=forms.unplaced(sections, draft.problems),
         sets=[each.name for each in datasets.available(session)],

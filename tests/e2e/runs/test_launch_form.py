@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
@@ -171,6 +171,23 @@ def test_what_is_typed_survives_a_reload_until_it_is_discarded(page: Page) -> No
     expect(page.get_by_label("Name", exact=True)).to_have_value("quick")
     page.goto("/runs/new?preset=quick")
     expect(page.locator("#draft-note")).to_be_hidden()
+
+
+def test_what_was_refused_is_not_replaced_by_an_older_draft(context: BrowserContext) -> None:
+    page = context.new_page()  # a browser complains of what is refused
+    name = page.get_by_label("Name", exact=True)
+    page.goto("/runs/new")
+    name.fill("older")
+    page.goto("/runs/new?preset=quick")
+    name.fill("newer")
+    page.get_by_label("Project", exact=True).fill("  ")
+
+    page.get_by_role("button", name="Launch run").click()
+
+    expect(page.locator("#problems")).to_contain_text("must have a character that can be seen")
+    expect(name).to_have_value("newer")
+    page.goto("/runs/new")
+    expect(name).to_have_value("newer")
 
 
 def test_the_form_works_without_javascript(lab: StartedLab, browser: Browser, session_file: str) -> None:

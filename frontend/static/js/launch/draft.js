@@ -10,15 +10,16 @@ export class Draft {
   constructor(form) {
     this.form = form;
     this.key = `etrm.launch${location.search}`;
-    this.untouched = written(form);
+    this.isRefused = "refused" in form.dataset;
+    this.untouched = this.isRefused ? "" : written(form); // what was refused is to be kept as it stands
     for (const kind of ["input", "change", "click"]) form.addEventListener(kind, () => this.soon());
     addEventListener("pagehide", () => this.save());
   }
 
-  /** Put in what was typed before, if anything was. */
+  /** Put in what was typed before, if anything was; not over what was just sent and refused. */
   async restore() {
     const kept = sessionStorage.getItem(this.key);
-    if (!kept) return;
+    if (!kept || this.isRefused) return;
     const body = new FormData();
     for (const [name, value] of JSON.parse(kept)) body.append(name, value);
     body.set("action", "show");
