@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Depends
 
 from backend.alerts import api as webhook
+from backend.atlas import api as atlas
 from backend.audit import api as audit
 from backend.comparison import api as compare
 from backend.dashboards import api as dashboards
@@ -52,6 +53,7 @@ V1 = (
     searches,
     compare,
     explore,
+    atlas,
     series,
     run_figures,
     histograms,
