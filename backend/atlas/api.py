@@ -1,4 +1,4 @@
-"""/api/v1/atlas: contexts of runs on one map, over their steps; /runs/{id}/contexts: the contexts themselves."""
+"""/api/v1/atlas: contexts of runs on one map, over their steps; /runs/{id}/contexts: the contexts."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def cells(moment: Moment | None) -> list[str]:
 HEADS: Mapping[str, str] = {
     "Step": "The newest step of this run with contexts, not after the chosen one.",
     "Gradient coverage": "Share of the encoder's weights that receive a gradient, as in the verdict.",
-    "Scale-free variance": "Share of context variance between samples of a training batch, as in the verdict.",
+    "Scale-free variance": "Share of context variance between training samples, as in the verdict.",
     "Retrieval": "How often the nearest context is another view of the same task, as in the verdict.",
     "These contexts": "Scale-free variance of the dots: the square of the cloud's radius.",
     "As before": "How alike the cloud is to that of the snapshot before, once turned onto it.",

@@ -146,11 +146,6 @@ def atlas(session: Session, run_ids: Sequence[str]) -> Atlas:
     return Atlas(courses)
 
 
-def has_contexts(session: Session, run_id: str) -> bool:
-    """Whether there is anything of the run to draw."""
-    return snapshots.is_there(session, run_id)
-
-
 def _cloud(shape: Shape) -> Cloud:
     tasks = tuple(f"{each.set_name}/{each.task_id}" for each in shape.tasks)
     points = shape.coordinates.astype(np.float64).reshape(len(tasks), shape.views, -1)

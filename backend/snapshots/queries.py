@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, undefer
 
 from backend.db.upsert import insert_or
@@ -50,11 +50,6 @@ def steps(session: Session, run_id: str) -> list[int]:
     """Steps that have a snapshot, ascending."""
     query = select(ContextSnapshot.step).where(ContextSnapshot.run_id == run_id)
     return list(session.scalars(query.order_by(ContextSnapshot.step)))
-
-
-def is_there(session: Session, run_id: str) -> bool:
-    """Whether the run has any."""
-    return session.scalar(select(exists().where(ContextSnapshot.run_id == run_id))) or False
 
 
 def bytes_of_runs(session: Session) -> dict[str, int]:

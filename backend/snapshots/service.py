@@ -74,11 +74,6 @@ def contexts(session: Session, run_id: str, step: int) -> tuple[tuple[ProbedTask
     return tasks, numbers.reshape(len(tasks), row.views, row.tokens, row.width)
 
 
-def is_there(session: Session, run_id: str) -> bool:
-    """Whether the run has any contexts."""
-    return queries.is_there(session, run_id)
-
-
 def bytes_of_runs(session: Session) -> dict[str, int]:
     """Run id -> bytes of its contexts, for runs that have some."""
     return queries.bytes_of_runs(session)

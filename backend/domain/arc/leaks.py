@@ -152,7 +152,7 @@ def is_generated(task_id: str) -> bool:
 
 def orbit_of(task_id: str) -> str:
     """What rules have in common that augmentations turn into one another; the rule where an id tells none."""
-    return task_id.rpartition(_ORBIT)[2] if _ORBIT in task_id else rule_of(task_id)
+    return task_id.rpartition(_ORBIT)[2] if is_generated(task_id) else rule_of(task_id)
 
 
 def shared_rules(
