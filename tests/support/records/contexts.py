@@ -62,14 +62,20 @@ def record_contexts(engine: Engine, collapses: bool, seed: int = 1, name: str = 
     """A finished run whose curves and contexts tell the same: of an encoder that learns to tell tasks apart,
     or that ends with one context for all; its id."""
     run_id = record_run(engine, points=200, seed=seed, name=name or ("collapses" if collapses else "sound"))
-    widths = np.geomspace(0.5, 1e-3, len(STEPS)) if collapses else np.linspace(0.2, 0.6, len(STEPS))
-    taken = [snapshot(step, contexts(5, float(apart))) for step, apart in zip(STEPS, widths, strict=True)]
+    add_contexts(engine, run_id, collapses)
     alarm = Alarm("collapse", 900, 1e-5, 1e-3, "Collapse: one context for all.")
     with session_scope(engine) as session:
-        snapshots.append(session, run_id, taken)
         spreads = [shape.spread for shape in snapshots.shapes(session, [run_id])[run_id]]
         curve = {"encoder/scale_free_variance": spreads}
         series.append(session, run_id, MetricFrame(list(STEPS), [2000.0 + at for at in STEPS], curve))
         if collapses:
             alarms.raise_once(session, run_id, alarm)
     return run_id
+
+
+def add_contexts(engine: Engine, run_id: str, collapses: bool = False, seed: int = 5) -> None:
+    """Contexts of a recorded run, at `STEPS`: ever further apart, or ever nearer."""
+    widths = np.geomspace(0.5, 1e-3, len(STEPS)) if collapses else np.linspace(0.2, 0.6, len(STEPS))
+    taken = [snapshot(step, contexts(seed, float(apart))) for step, apart in zip(STEPS, widths, strict=True)]
+    with session_scope(engine) as session:
+        snapshots.append(session, run_id, taken)
