@@ -70,23 +70,38 @@ def on_one_map(clouds: Sequence[Cloud]) -> list[Placed]:
     return placed
 
 
+def likeness(one: Cloud, other: Cloud) -> float | None:
+    """How alike two clouds lie, 0 to 1, once one is turned onto the other and both are of one size; None where
+    they have too few tasks in common, or all contexts of one are equal."""
+    pair = _in_common(one, other)
+    return None if pair is None else float(_fit(pair[0], pair[1][None])[0])
+
+
 def agreement(one: Cloud, other: Cloud) -> Agreement | None:
-    """None where they have too few tasks in common, or all contexts of one are equal."""
+    """The same beside what chance gives."""
+    pair = _in_common(one, other)
+    if pair is None:
+        return None
+    a, b = pair
+    orders = np.random.default_rng(0).permuted(np.tile(np.arange(len(b)), (SHUFFLINGS, 1)), axis=1)
+    low, high = np.quantile(_fit(a, b[orders]), (0.05, 0.95)).tolist()
+    return Agreement(len(a), float(_fit(a, b[None])[0]), low, high)
+
+
+def _in_common(one: Cloud, other: Cloud) -> tuple[Array, Array] | None:
+    """The means of the common tasks (tasks, axes) in each cloud, centred and of size 1."""
     common = [task for task in one.tasks if task in other.tasks]
     if len(common) < FEWEST:
         return None
     a, b = (_centred(_means(cloud, _first_axes(cloud), common)) for cloud in (one, other))
-    size = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if size < _TINY:
-        return None
+    sizes = np.linalg.norm(a), np.linalg.norm(b)
+    return None if min(sizes) < _TINY else (a / sizes[0], b / sizes[1])
 
-    def fit(rows: Array) -> float:
-        return float(np.linalg.svd(a.T @ rows, compute_uv=False).sum()) / size
 
-    generator = np.random.default_rng(0)
-    by_chance = [fit(b[generator.permutation(len(b))]) for _ in range(SHUFFLINGS)]
-    low, high = np.quantile(by_chance, (0.05, 0.95)).tolist()
-    return Agreement(len(common), fit(b), low, high)
+def _fit(a: Array, others: Array) -> Array:
+    """How well each of (n, tasks, axes) can be turned onto a (tasks, axes), all of size 1: (n,)."""
+    fits: Array = np.linalg.svd(a.T @ others, compute_uv=False).sum(-1)
+    return fits
 
 
 def _turned(clouds: Sequence[Cloud], first_axes: Sequence[Array]) -> tuple[list[Array], dict[int, int]]:

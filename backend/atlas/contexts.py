@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from markupsafe import Markup
 
-from backend.atlas.drawing import HEADS, Colouring, swatch
+from backend.atlas.drawing import HEADS
 from backend.atlas.service import MAX_RUNS, Course, Moment
 from backend.web.contexts import Context
+
+
+@dataclass(frozen=True)
+class Key:
+    """What the marks stand for, when they are coloured by what its name says."""
+
+    name: str
+    title: str
+    entries: Sequence[tuple[Markup, str]]
 
 
 @dataclass(frozen=True)
@@ -37,18 +45,14 @@ class AtlasPage(Context):
     at: int  # which of them is shown
     shown: Sequence[CourseShown]
     picture: Markup
-    colourings: Mapping[str, Colouring]
-    colour: str
-    data: Mapping[str, Any]
+    keys: Sequence[Key]
+    colour: str  # the name of the one that is shown
+    data: str  # all steps, as JSON
     heads: Mapping[str, str] = field(default_factory=lambda: HEADS)  # of the table of runs -> what it means
 
     @property
     def page_title(self) -> str:
         return "Atlas of contexts"
-
-    def swatch(self, mark: int) -> Markup:
-        """A mark of the legend."""
-        return swatch(mark)
 
 
 @dataclass(frozen=True)

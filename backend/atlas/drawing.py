@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from backend.atlas.service import Atlas, Course, Moment
 from backend.domain.experiment import HealthConfig
 from backend.domain.records import FailureMode
+from backend.kit.fast_json import dumped
 from backend.kit.format import NO_VALUE, percent
 
 SIDE = 600  # units of the drawing
@@ -96,10 +97,14 @@ def shape(mark: int) -> str:
     return SHAPES[mark // HUES % len(SHAPES)]
 
 
-def swatch(mark: int) -> Markup:
-    """A mark in the legend."""
-    drawn = f'<path class="dot {hue(mark)}" d="{shape(mark)}"/>'
-    return Markup(f'<svg class="atlas-swatch" viewBox="-7 -7 14 14" aria-hidden="true">{drawn}</svg>')
+def key(colouring: Colouring) -> list[tuple[Markup, str]]:
+    """Marks with what they stand for."""
+    return [(_swatch(mark), label) for mark, label in enumerate(colouring.labels)]
+
+
+def _swatch(mark: int) -> Markup:
+    inside = f'<path class="dot {hue(mark)}" d="{shape(mark)}"/>'
+    return Markup(f'<svg class="atlas-swatch" viewBox="-7 -7 14 14" aria-hidden="true">{inside}</svg>')
 
 
 def moment_at(course: Course, step: int) -> Moment | None:
@@ -219,9 +224,13 @@ def answers(course: Course, moment: Moment | None) -> list[tuple[str, str, list[
     ]
 
 
-def compact(atlas: Atlas, shown: Mapping[str, Colouring]) -> dict[str, Any]:
-    """Everything that scrubbing needs, in a few kilobytes a run: positions as 16-bit numbers, base64."""
+def compact(atlas: Atlas, shown: Mapping[str, Colouring]) -> str:
+    """Everything that scrubbing needs as JSON, some kilobytes a run: positions as 16-bit numbers, base64."""
     words = [RIGHT, *MODES]
+    return dumped(_everything(atlas, shown, words)).decode()
+
+
+def _everything(atlas: Atlas, shown: Mapping[str, Colouring], words: Sequence[str]) -> dict[str, Any]:
     return {
         "steps": atlas.steps,
         "side": SIDE,

@@ -9,7 +9,7 @@ from fastapi import Query
 from fastapi.responses import HTMLResponse
 
 from backend.atlas import drawing, service
-from backend.atlas.contexts import AtlasChoice, AtlasPage, CourseShown
+from backend.atlas.contexts import AtlasChoice, AtlasPage, CourseShown, Key
 from backend.db.session import reading_scope
 from backend.kit.errors import InvalidInput
 from backend.kit.lists import items_of
@@ -51,7 +51,7 @@ def atlas_page(
                 for course, moment in shown
             ],
             picture=drawing.drawn(atlas, steps[at] if steps else 0, chosen),
-            colourings=colourings,
+            keys=[Key(each.name, each.title, drawing.key(each)) for each in colourings.values()],
             colour=chosen.name,
             data=drawing.compact(atlas, colourings),
         )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from backend.atlas.alignment import Agreement, Cloud, Placed, agreement, on_one_map
+from backend.atlas.alignment import Agreement, Cloud, Placed, agreement, likeness, on_one_map
 from backend.domain import health
 from backend.domain.arc.leaks import is_generated, rule_of
 from backend.domain.experiment import HealthConfig
@@ -177,7 +177,6 @@ def _moment(
     for at, row in enumerate(rows):
         if row is not None:
             positions[at] = placed.positions[row]
-    alike = agreement(cloud, before) if before else None
     nearest = _nearest(cloud)
     here = {row: at for at, row in enumerate(rows) if row is not None}
     return Moment(
@@ -189,7 +188,7 @@ def _moment(
         numbers=tuple(_recorded(curves.get(name), shape.step) for name in NUMBERS),
         common=placed.common,
         shown=placed.shown,
-        kept=alike.value if alike else None,
+        kept=likeness(cloud, before) if before else None,
         positions=positions,
         answers=[None if row is None else shape.tasks[row] for row in rows],
         neighbours=[[] if row is None else [here[near] for near in nearest[row]] for row in rows],

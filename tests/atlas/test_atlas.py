@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import html
 import io
 import json
 import re
@@ -123,7 +124,7 @@ def places(text: str) -> list[tuple[float, float]]:
 
 def test_the_page_draws_a_step_and_has_all_others(page_client: httpx.Client, runs: dict[str, str]) -> None:
     text = page(page_client, runs=runs["sound"], step=STEPS[2] + 1)
-    data = json.loads(re.search(r'id="atlas-data">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
+    data = json.loads(html.unescape(re.search(r'data-all="(.*?)"', text)[1]))  # type: ignore[index]
     (run,) = data["runs"]
     assert run["steps"] == list(STEPS)
     numbers = np.frombuffer(base64.b64decode(run["positions"][2]), "<i2").reshape(-1, 2)

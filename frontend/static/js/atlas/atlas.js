@@ -6,7 +6,7 @@ const NO_VALUE = "–";
 class Atlas {
   constructor(root) {
     this.root = root;
-    this.data = JSON.parse(document.getElementById("atlas-data").textContent);
+    this.data = JSON.parse(root.dataset.all);
     for (const run of this.data.runs) run.places = run.positions.map(unpacked);
     this.slider = document.getElementById("atlas-step");
     this.colour = document.getElementById("atlas-colour");
