@@ -71,8 +71,8 @@ def on_one_map(clouds: Sequence[Cloud]) -> list[Placed]:
 
 
 def likeness(one: Cloud, other: Cloud) -> float | None:
-    """How alike two clouds lie, 0 to 1, once one is turned onto the other and both are of one size; None where
-    they have too few tasks in common, or all contexts of one are equal."""
+    """How alike two clouds lie, 0 to 1, once one is turned onto the other and both are of one size. None
+    where they have too few tasks in common, or all contexts of one are equal."""
     pair = _in_common(one, other)
     return None if pair is None else float(_fit(pair[0], pair[1][None])[0])
 

@@ -188,7 +188,7 @@ def _moment(
         numbers=tuple(_recorded(curves.get(name), shape.step) for name in NUMBERS),
         common=placed.common,
         shown=placed.shown,
-        kept=likeness(cloud, before) if before else None,
+        kept=None if before is None else likeness(cloud, before),
         positions=positions,
         answers=[None if row is None else shape.tasks[row] for row in rows],
         neighbours=[[] if row is None else [here[near] for near in nearest[row]] for row in rows],

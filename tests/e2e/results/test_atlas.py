@@ -40,7 +40,7 @@ def test_scrubbing_shows_the_collapse_without_asking(page: Page, collapsing: str
     assert width(page) > 0.3
     slider.press("ArrowRight")
     expect(slider).to_have_attribute("aria-valuetext", "step 200")
-    assert requests == []
+    assert [url for url in requests if "atlas" in url] == []
     assert f"step={STEPS[1]}" in page.url
     page.reload()
     expect(page.locator("#atlas-at")).to_have_text("200")
