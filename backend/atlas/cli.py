@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.kit.format import percent
+from backend.kit.format import counted, percent
 from backend.kit.output import answered
 from backend.terminal.completion import complete_runs
 from backend.terminal.options import Out, write
@@ -51,7 +51,8 @@ def atlas(
         if run.agreement:
             alike = run.agreement
             print(
-                f"As alike to {found.runs[0].name} as {percent(alike.value, 0)} over {alike.common} tasks; "
+                f"Its last contexts agree with those of the first run to {percent(alike.value, 0)} over "
+                f"{counted(alike.common, 'common task')}; "
                 f"shuffled tasks give {percent(alike.low, 0)} to {percent(alike.high, 0)}."
             )
         show(
