@@ -23,9 +23,9 @@ def put(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 def sizes(session: Session, run_id: str) -> dict[int, int]:
     """Step -> bytes of its contexts, by step."""
-    size = func.length(ContextSnapshot.contexts)
+    size = func.length(ContextSnapshot.contexts).label("size")
     query = select(ContextSnapshot.step, size).where(ContextSnapshot.run_id == run_id)
-    return dict(session.execute(query.order_by(ContextSnapshot.step)).tuples().all())
+    return {row.step: row.size for row in session.execute(query.order_by(ContextSnapshot.step))}
 
 
 def remove(session: Session, run_id: str, steps: Collection[int]) -> None:

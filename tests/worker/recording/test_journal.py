@@ -68,7 +68,7 @@ ENTRIES: list[Entry] = [
         7,
         3.5,
         (ProbedTask("a/b", "t1", None, 1.0), ProbedTask("a/b", "t2", FailureMode.EMPTY, 0.25)),
-        *(1, 1, 2, 0.5, bytes(range(248, 256))),
+        *(1, 1, 2, 0.5, bytes(range(8))),
     ),
     Counted(7, 3.5, {"weights/encoder": Histogram((-9, 0, 480), (1, 2, 3), nan=1, infinite=2)}),
 ]
