@@ -171,7 +171,7 @@ def _compare() -> Iterator[Shot]:
     yield Shot("explore", "/explore", "/explore", state="empty")
     yield Shot("atlas", "/atlas", "/atlas?runs={run}")
     yield Shot("atlas-collapsed", "/atlas", "/atlas?runs={collapsed}")
-    yield Shot("atlas-runs", "/atlas", "/atlas?runs={several}")
+    yield Shot("atlas-runs", "/atlas", "/atlas?runs={six}")
     yield Shot("atlas", "/atlas", "/atlas", state="empty")
     for tab in COMPARE_TABS:
         yield Shot(f"compare-{tab}", "/compare", f"/compare?runs={{several}}&by=seed#{tab}")

@@ -81,7 +81,8 @@ def test_contexts_are_kept_with_the_tasks_they_are_of(model: str, tmp_path: Path
         assert {task.set_name for task in snapshot.tasks} == {"arc-agi-1/training"}
         rows = np.frombuffer(snapshot.contexts, "<f2").astype(float).reshape(snapshot.points, -1)
         assert rows.shape[1] == snapshot.tokens * snapshot.width
-        assert np.square(rows).mean() == pytest.approx(1, abs=1e-2)
+        assert snapshot.scale or model == "trm"  # whose embeddings are 0 until their puzzle is drawn
+        assert np.square(rows).mean() == pytest.approx(1 if snapshot.scale else 0, abs=1e-2)
         measured = memory.points[step + step % 2]
         right = [task.token_accuracy for task in snapshot.tasks]
         assert np.mean(right) == pytest.approx(measured["reliance/token_right"])
