@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from backend.atlas.drawing import HEADS
-from backend.atlas.service import MAX_RUNS, Course, Moment
+from backend.atlas.drawing import HEADS, VERDICT
+from backend.atlas.service import MAX_RUNS, Candidate, Course, Moment
 from backend.web.contexts import Context
+
+_HEADS = [(at, head, about) for at, (head, about) in enumerate(HEADS.items())]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class CourseShown:
     """A run at the chosen step."""
 
     course: Course
+    mark: Markup  # its colour where runs are told apart; empty for one run
     moment: Moment | None
     cells: Sequence[str]
     answers: Sequence[tuple[str, str, Sequence[int]]]
@@ -45,10 +48,15 @@ class AtlasPage(Context):
     at: int  # which of them is shown
     shown: Sequence[CourseShown]
     picture: Markup
+    strip: Markup
+    tasks: Mapping[str, str]  # of all runs: what tells a task from others -> what a reader chooses
+    task: str  # the chosen one; empty for none
     keys: Sequence[Key]
     colour: str  # the name of the one that is shown
     data: str  # all steps, as JSON
-    heads: Mapping[str, str] = field(default_factory=lambda: HEADS)  # of the table of runs -> what it means
+    # Number of a cell, head, what it means: beside the map, and below it.
+    beside: Sequence[tuple[int, str, str]] = tuple(_HEADS[VERDICT])
+    below: Sequence[tuple[int, str, str]] = tuple(_HEADS[VERDICT.stop :])
 
     @property
     def page_title(self) -> str:
@@ -57,14 +65,15 @@ class AtlasPage(Context):
 
 @dataclass(frozen=True)
 class AtlasChoice(Context):
-    """No run was named, or too many."""
+    """No run was named, or too many: runs to choose from."""
 
     template = "atlas/choice.html"
     nav = "runs"
     page = "atlas"
     sheets = ("explore", "atlas")
 
-    problem: str
+    runs: Sequence[Candidate]
+    are_named: bool  # more runs were named than a map shows
     most: int = MAX_RUNS
 
     @property

@@ -99,10 +99,11 @@ def shape(mark: int) -> str:
 
 def key(colouring: Colouring) -> list[tuple[Markup, str]]:
     """Marks with what they stand for."""
-    return [(_swatch(mark), label) for mark, label in enumerate(colouring.labels)]
+    return [(swatch(mark), label) for mark, label in enumerate(colouring.labels)]
 
 
-def _swatch(mark: int) -> Markup:
+def swatch(mark: int) -> Markup:
+    """A mark as it is drawn on the map."""
     inside = f'<path class="dot {hue(mark)}" d="{shape(mark)}"/>'
     return Markup(f'<svg class="atlas-swatch" viewBox="-7 -7 14 14" aria-hidden="true">{inside}</svg>')
 
@@ -139,7 +140,7 @@ def drawn(atlas: Atlas, step: int, colouring: Colouring) -> Markup:
         f'<svg id="atlas-map" class="atlas-map" viewBox="{-half} {-half} {SIDE} {SIDE}" role="img" '
         f'aria-label="{escape(_words(atlas, step))}">',
         *_rings(atlas),
-        '<g class="ties">',
+        '<g class="trails"></g><g class="ties">',
         *ties,
         '</g><g class="dots">',
         *dots,
@@ -149,15 +150,23 @@ def drawn(atlas: Atlas, step: int, colouring: Colouring) -> Markup:
 
 
 def _rings(atlas: Atlas) -> list[str]:
-    """How large clouds are at the thresholds of the verdict, those of the first run's config."""
+    """How large clouds are at the thresholds of the verdict. The names stand apart where rings are small."""
+    config = health_of(atlas)
+    near, collapsed = (
+        math.sqrt(variance) / atlas.frame * SIDE / 2
+        for variance in (config.thin_variance, config.least_variance)
+    )
+    return [
+        f'<circle class="ring" r="{near:.1f}"/><circle class="ring" r="{collapsed:.1f}"/>',
+        f'<text class="ring-name" y="{-near - 5:.1f}">near collapse</text>',
+        f'<text class="ring-name is-below" y="{collapsed + 5:.1f}">collapsed</text>',
+    ]
+
+
+def health_of(atlas: Atlas) -> HealthConfig:
+    """The thresholds that are drawn: those of the first run's config."""
     experiment = atlas.courses[0].run.experiment
-    config = experiment.health if experiment else HealthConfig()
-    rings = []
-    for words, variance in (("collapsed", config.least_variance), ("near collapse", config.thin_variance)):
-        radius = math.sqrt(variance) / atlas.frame * SIDE / 2
-        rings.append(f'<circle class="ring" r="{radius:.1f}"/>')
-        rings.append(f'<text class="ring-name" y="{-radius - 4:.1f}">{words}</text>')
-    return rings
+    return experiment.health if experiment else HealthConfig()
 
 
 def _words(atlas: Atlas, step: int) -> str:
@@ -195,6 +204,7 @@ def cells(moment: Moment | None) -> list[str]:
     ]
 
 
+VERDICT = slice(1, 4)  # of `HEADS`: the numbers of the verdict's sentence, beside the map; the others below
 HEADS: Mapping[str, str] = {
     "Step": "The newest step of this run with contexts, not after the chosen one.",
     "Gradient coverage": "Share of the encoder's weights that receive a gradient, as in the verdict.",
@@ -250,6 +260,7 @@ def _everything(atlas: Atlas, shown: Mapping[str, Colouring], words: Sequence[st
                 "positions": [_quantised(moment, atlas.frame) for moment in course.moments],
                 "cells": [cells(moment) for moment in course.moments],
                 "levels": [moment.level for moment in course.moments],
+                "words": [moment.word for moment in course.moments],
                 "answers": [
                     [
                         -1 if each is None else words.index(each.failure_mode or RIGHT)

@@ -31,6 +31,7 @@ from backend.snapshots import service as snapshots
 from backend.snapshots.service import Shape
 
 MAX_RUNS = 8
+CANDIDATES = 30  # runs to choose from, where none is named
 NUMBERS = (health.COVERAGE, health.SCALE_FREE, health.RETRIEVAL)  # of which the verdict's sentence tells
 NEIGHBOURS = 3
 LEAST_FRAME = 0.2  # half of the map's side, at least: a collapsed cloud is a sixth of it or less
@@ -106,6 +107,27 @@ class Atlas:
     def steps(self) -> list[int]:
         """At which some run has contexts, ascending."""
         return sorted({moment.step for course in self.courses for moment in course.moments})
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A run that can be chosen for the map."""
+
+    run: RunView
+    level: str
+    word: str
+    snapshots: int
+
+
+def candidates(session: Session, run_ids: Sequence[str] = ()) -> list[Candidate]:
+    """The runs to choose from: the named ones, or those with the newest contexts."""
+    counts = snapshots.counts(session, run_ids) if run_ids else snapshots.newest(session, CANDIDATES)
+    listed = runs.several(session, run_ids or list(counts), health_view.METRICS)
+    verdicts = [health_view.of_run(run) for run in listed]
+    return [
+        Candidate(run, verdict.level, verdict.word, counts.get(run.id, 0))
+        for run, verdict in zip(listed, verdicts, strict=True)
+    ]
 
 
 def atlas(session: Session, run_ids: Sequence[str]) -> Atlas:

@@ -12,6 +12,7 @@ from backend.db.upsert import insert_or
 from backend.snapshots.tables import ContextSnapshot
 
 _KEY = ("run_id", "step")
+_COUNTS = select(ContextSnapshot.run_id, func.count()).group_by(ContextSnapshot.run_id)
 
 
 def put(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -50,6 +51,19 @@ def steps(session: Session, run_id: str) -> list[int]:
     """Steps that have a snapshot, ascending."""
     query = select(ContextSnapshot.step).where(ContextSnapshot.run_id == run_id)
     return list(session.scalars(query.order_by(ContextSnapshot.step)))
+
+
+def counts(session: Session, run_ids: Collection[str]) -> dict[str, int]:
+    """Run id -> its snapshots, for runs that have some."""
+    query = _COUNTS.where(ContextSnapshot.run_id.in_(run_ids))
+    return {run_id: int(number) for run_id, number in session.execute(query)}
+
+
+def newest(session: Session, most: int) -> dict[str, int]:
+    """Run id -> its snapshots, of the runs whose contexts are the newest, the newest first."""
+    order = func.max(ContextSnapshot.wall_time).desc()
+    query = _COUNTS.order_by(order, ContextSnapshot.run_id).limit(most)
+    return {run_id: int(number) for run_id, number in session.execute(query)}
 
 
 def bytes_of_runs(session: Session) -> dict[str, int]:

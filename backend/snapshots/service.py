@@ -74,6 +74,16 @@ def contexts(session: Session, run_id: str, step: int) -> tuple[tuple[ProbedTask
     return tasks, numbers.reshape(len(tasks), row.views, row.tokens, row.width)
 
 
+def counts(session: Session, run_ids: Collection[str]) -> dict[str, int]:
+    """Run id -> its snapshots, for runs that have some."""
+    return queries.counts(session, run_ids)
+
+
+def newest(session: Session, most: int) -> dict[str, int]:
+    """Run id -> its snapshots, of the runs whose contexts are the newest, the newest first."""
+    return queries.newest(session, most)
+
+
 def bytes_of_runs(session: Session) -> dict[str, int]:
     """Run id -> bytes of its contexts, for runs that have some."""
     return queries.bytes_of_runs(session)

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.support.records.contexts import STEPS, TASKS, VIEWS, record_contexts
+from tests.support.records.recorded import record_run
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,12 @@ def page(client: httpx.Client, **params: Any) -> str:
     return answer.text
 
 
+def shown(text: str) -> dict[str, Any]:
+    """Everything that the page has to scrub through."""
+    data: dict[str, Any] = json.loads(html.unescape(re.search(r'data-all="(.*?)"', text)[1]))  # type: ignore[index]
+    return data
+
+
 def places(text: str) -> list[tuple[float, float]]:
     """Where the server drew the dots."""
     moved = re.findall(r"transform:translate\(([-\d.]+)px,([-\d.]+)px\)", text)
@@ -124,7 +131,7 @@ def places(text: str) -> list[tuple[float, float]]:
 
 def test_the_page_draws_a_step_and_has_all_others(page_client: httpx.Client, runs: dict[str, str]) -> None:
     text = page(page_client, runs=runs["sound"], step=STEPS[2] + 1)
-    data = json.loads(html.unescape(re.search(r'data-all="(.*?)"', text)[1]))  # type: ignore[index]
+    data = shown(text)
     (run,) = data["runs"]
     assert run["steps"] == list(STEPS)
     numbers = np.frombuffer(base64.b64decode(run["positions"][2]), "<i2").reshape(-1, 2)
@@ -146,13 +153,44 @@ def test_a_collapsed_run_is_drawn_as_one_point_with_its_word(
     assert "collapsed at step" in text or "is collapsed" in text
 
 
-def test_what_cannot_be_drawn_is_said(page_client: httpx.Client, page_db: Engine) -> None:
-    from tests.support.records.recorded import record_run
+def test_without_runs_those_with_contexts_are_listed(page_client: httpx.Client, runs: dict[str, str]) -> None:
+    text = page(page_client)
+    assert all(f'name="runs" value="{run}"' in text for run in runs.values())
+    both = page_client.get("/atlas", params={"runs": list(runs.values())})
+    assert {run["name"] for run in shown(both.text)["runs"]} == set(runs)
 
-    assert "No runs chosen" in page(page_client)
-    assert "No contexts yet" in page(page_client, runs=record_run(page_db, points=2))
-    many = ",".join(f"aaaaaaaaa{letter}" for letter in "abcdefghi")
-    refused = page_client.get("/atlas", params={"runs": many})
+
+def test_of_too_many_runs_some_are_chosen(
+    page_client: httpx.Client, page_db: Engine, runs: dict[str, str]
+) -> None:
+    many = [runs["sound"], *(record_run(page_db, points=2) for _ in range(8))]
+    text = page(page_client, runs=",".join(many))
+    assert "up to 8 runs. Choose from these 9" in text
+    assert re.search(f'value="{runs["sound"]}"[^>]* checked', text)
+    assert re.search(f'value="{many[1]}"[^>]* disabled', text)
+    refused = page_client.get("/api/v1/atlas", params={"runs": ",".join(many)})
     assert refused.status_code == 422
     assert "Name 1 to 8 runs" in refused.text
+
+
+def test_a_run_without_contexts_says_so(page_client: httpx.Client, page_db: Engine) -> None:
+    assert "No contexts yet" in page(page_client, runs=record_run(page_db, points=2))
     assert page_client.get("/atlas", params={"runs": "aaaaaaaaaa"}).status_code == 404
+
+
+def test_the_strip_shows_every_step_in_the_band_of_its_word(
+    page_client: httpx.Client, runs: dict[str, str]
+) -> None:
+    text = page(page_client, runs=runs["collapses"])
+    course = re.search(r'class="course k1" points="(.*?)"', text)
+    near, collapsed = (
+        float(re.search(f'class="{name}" y="(.*?)"', text)[1])  # type: ignore[index]
+        for name in ("is-near", "is-collapsed")
+    )
+    assert course
+    heights = [float(point.split(",")[1]) for point in course[1].split()]
+    words = shown(text)["runs"][0]["words"]
+    read = {"contexts differ": (0, near), "near collapse": (near, collapsed), "collapsed": (collapsed, 100)}
+    assert len(words) == len(heights) == len(STEPS)
+    assert all(read[word][0] <= height <= read[word][1] for word, height in zip(words, heights, strict=True))
+    assert {"contexts differ", "collapsed"} <= set(words)

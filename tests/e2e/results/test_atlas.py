@@ -65,6 +65,35 @@ def test_a_dot_leads_to_its_task_and_its_neighbours(page: Page, collapsing: str)
     expect(page).to_have_url(re.compile(f"/tasks/arc-agi-1/training/{name}$"))
 
 
+def test_a_task_is_chosen_by_keyboard_and_its_way_follows_the_steps(page: Page, collapsing: str) -> None:
+    page.goto(f"/atlas?runs={collapsing}")
+    page.get_by_label("task", exact=True).select_option(label=TASKS[3])
+    expect(page.locator("#atlas-chosen")).to_contain_text(TASKS[3])
+    expect(page.locator("#atlas-map .dot.is-chosen")).to_have_count(2)
+
+    def steps_drawn() -> int:
+        return len((page.locator("#atlas-map .trail").get_attribute("points") or "").split())
+
+    assert steps_drawn() == len(STEPS)
+    slider = page.get_by_role("slider", name="step")
+    slider.focus()
+    slider.press("Home")
+    slider.press("ArrowRight")
+    assert steps_drawn() == 2
+    page.reload()
+    expect(page.locator("#atlas-map .dot.is-chosen")).to_have_count(2)
+    expect(page.get_by_label("task", exact=True)).to_have_value(f"arc-agi-1/training/{TASKS[3]}")
+    page.locator("#atlas-map .dot.is-chosen").first.dispatch_event("click")
+    expect(page.locator("#atlas-map .dot.is-chosen")).to_have_count(0)
+
+
+def test_runs_are_chosen_from_a_list(page: Page, collapsing: str) -> None:
+    page.goto("/atlas")
+    page.locator(f"input[value='{collapsing}']").check()
+    page.get_by_role("button", name="Show on one map").click()
+    expect(page.locator("#atlas-moments")).to_contain_text("collapsed")
+
+
 def test_colours_and_their_key_change_together(page: Page, collapsing: str) -> None:
     page.goto(f"/atlas?runs={collapsing}")
     expect(page.locator("[data-legend=task]")).to_be_visible()

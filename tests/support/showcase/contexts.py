@@ -50,7 +50,9 @@ def contexts(config: ExperimentConfig, frame: MetricFrame) -> Iterator[Snapshot]
         yield Snapshot(
             step=frame.steps[at],
             wall_time=frame.wall_times[at],
-            tasks=tuple(_answered(task, order.index(task), task in right, token) for task in range(len(TASKS))),
+            tasks=tuple(
+                _answered(task, order.index(task), task in right, token) for task in range(len(TASKS))
+            ),
             views=VIEWS,
             tokens=TOKENS,
             width=WIDTH,

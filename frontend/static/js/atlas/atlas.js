@@ -10,10 +10,13 @@ class Atlas {
     for (const run of this.data.runs) run.places = run.positions.map(unpacked);
     this.slider = document.getElementById("atlas-step");
     this.colour = document.getElementById("atlas-colour");
+    this.task = document.getElementById("atlas-task");
     this.button = document.getElementById("atlas-play");
+    this.now = document.getElementById("atlas-now");
     this.map = document.getElementById("atlas-map");
     this.dots = [...this.map.querySelectorAll(".dot")];
     this.ties = [...this.map.querySelectorAll(".tie")];
+    this.trails = this.map.querySelector(".trails");
     this.slider.addEventListener("input", () => this.show());
     this.slider.addEventListener("change", () => this.remember());
     this.colour.addEventListener("change", () => {
@@ -21,8 +24,14 @@ class Atlas {
       this.remember();
     });
     this.button.addEventListener("click", () => (this.timer ? this.pause() : this.play()));
-    this.map.addEventListener("click", (event) => this.choose(event.target.closest(".dot")));
+    this.map.addEventListener("click", (event) => this.press(event.target.closest(".dot")));
+    this.task.addEventListener("change", () => {
+      this.choose(this.task.value);
+      this.remember();
+    });
     this.root.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+    if (this.task.value) this.choose(this.task.value);
+    this.point();
   }
 
   get step() {
@@ -41,11 +50,18 @@ class Atlas {
     const text = this.step.toLocaleString("en");
     document.getElementById("atlas-at").textContent = text;
     this.slider.setAttribute("aria-valuetext", `step ${text}`);
+    this.point();
     for (const tie of this.ties) this.moveTie(tie, moments);
     for (const dot of this.dots) this.moveDot(dot, moments);
     for (const legend of this.root.querySelectorAll("[data-legend]")) legend.hidden = legend.dataset.legend !== this.colour.value;
     this.tell(moments);
     if (this.chosen) this.describe();
+  }
+
+  /** The line in the strip stands above the slider's thumb. */
+  point() {
+    const x = (1000 * Number(this.slider.value)) / Math.max(1, Number(this.slider.max));
+    for (const end of ["x1", "x2"]) this.now.setAttribute(end, x.toFixed(1));
   }
 
   moveDot(dot, moments) {
@@ -92,10 +108,15 @@ class Atlas {
 
   /** The tables at the moments. */
   tell(moments) {
-    for (const row of this.root.querySelectorAll("#atlas-moments tbody tr")) {
+    for (const row of this.root.querySelectorAll("tr[data-run]")) {
       const run = this.data.runs[row.dataset.run];
-      const cells = run.cells[moments[row.dataset.run]];
-      if (cells) cells.forEach((text, at) => (row.cells[at + 1].textContent = text));
+      const moment = moments[row.dataset.run];
+      if (moment < 0) continue;
+      for (const cell of row.querySelectorAll("[data-cell]")) cell.textContent = run.cells[moment][cell.dataset.cell];
+      const word = row.querySelector("[data-word]");
+      if (!word) continue;
+      word.textContent = run.words[moment];
+      word.className = `status is-${run.levels[moment]}`;
     }
     for (const table of this.root.querySelectorAll("[data-tasks]")) {
       const at = table.dataset.tasks;
@@ -121,14 +142,23 @@ class Atlas {
     };
   }
 
-  choose(dot) {
-    const same = dot && this.chosen && dot.dataset.run === this.chosen.run && dot.dataset.task === this.chosen.task;
-    this.chosen = dot && !same ? { run: dot.dataset.run, task: dot.dataset.task } : undefined;
-    const id = this.chosen && this.keyOf(this.chosen.run, this.chosen.task);
+  /** A press on the chosen dot, or beside all dots, chooses none. */
+  press(dot) {
+    const key = dot ? this.keyOf(dot.dataset.run, dot.dataset.task) : "";
+    const isChosen = dot && this.chosen?.run === dot.dataset.run && key === this.task.value;
+    this.choose(isChosen ? "" : key, dot?.dataset.run);
+    this.remember();
+  }
+
+  /** Choose a task in all runs, described as it is in one: the first that has it, if none is named. */
+  choose(key, run) {
+    this.task.value = key;
+    this.chosen = undefined;
     for (const each of [...this.dots, ...this.ties]) {
-      const isSame = id !== undefined && this.keyOf(each.dataset.run, each.dataset.task) === id;
+      const isSame = key !== "" && this.keyOf(each.dataset.run, each.dataset.task) === key;
       each.classList.toggle("is-chosen", isSame);
-      each.classList.toggle("is-out", id !== undefined && !isSame);
+      each.classList.toggle("is-out", key !== "" && !isSame);
+      if (isSame && (!this.chosen || (run === each.dataset.run && this.chosen.run !== run))) this.chosen = { run: each.dataset.run, task: each.dataset.task };
     }
     this.describe();
   }
@@ -141,6 +171,7 @@ class Atlas {
   /** The chosen task: where it leads to, and what is near. */
   describe() {
     const box = document.getElementById("atlas-chosen");
+    this.trails.replaceChildren(...this.waysSoFar());
     if (!this.chosen) {
       box.replaceChildren();
       return;
@@ -167,6 +198,25 @@ class Atlas {
     ];
     if (near.length) lines.push(line("Nearest: ", ...near));
     box.replaceChildren(...lines);
+  }
+
+  /** Of the chosen task in each run: where the middle of its views was, up to the step. */
+  waysSoFar() {
+    if (!this.chosen) return [];
+    const key = this.keyOf(this.chosen.run, this.chosen.task);
+    return this.data.runs.flatMap((run, at) => {
+      const task = run.tasks.findIndex((_, each) => this.keyOf(at, each) === key);
+      if (task < 0) return [];
+      const points = run.steps.slice(0, this.momentOf(run) + 1).flatMap((_, moment) => {
+        const places = Array.from({ length: run.views }, (_, view) => this.place(at, moment, task, view));
+        if (!places.every(Boolean)) return [];
+        return [[0, 1].map((axis) => places.reduce((sum, place) => sum + Number(place[axis]), 0) / places.length)];
+      });
+      const trail = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+      trail.setAttribute("class", "trail");
+      trail.setAttribute("points", points.map((place) => place.map((number) => number.toFixed(1)).join(",")).join(" "));
+      return [trail];
+    });
   }
 
   play() {
@@ -197,6 +247,7 @@ class Atlas {
   remember() {
     const query = new URLSearchParams({ runs: this.root.dataset.runs, colour: this.colour.value });
     if (Number(this.slider.value) < Number(this.slider.max)) query.set("step", this.step);
+    if (this.task.value) query.set("task", this.task.value);
     history.replaceState(null, "", `/atlas?${query}`);
   }
 }
