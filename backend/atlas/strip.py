@@ -29,7 +29,7 @@ def strip(atlas: Atlas) -> Markup:
         for at, course in enumerate(atlas.courses)
     ]
     shaded = [
-        f'<rect class="is-near" y="{near:.1f}" width="{WIDTH}" height="{collapsed - near:.1f}"/>',
+        f'<rect class="is-near" y="{near:.1f}" width="{WIDTH}" height="{max(0.0, collapsed - near):.1f}"/>',
         f'<rect class="is-collapsed" y="{collapsed:.1f}" width="{WIDTH}" height="{HEIGHT - collapsed:.1f}"/>',
     ]
     now = f'<line id="atlas-now" class="now" y2="{HEIGHT}"/>'
