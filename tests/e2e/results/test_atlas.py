@@ -67,7 +67,7 @@ def test_a_dot_leads_to_its_task_and_its_neighbours(page: Page, collapsing: str)
 
 def test_a_task_is_chosen_by_keyboard_and_its_way_follows_the_steps(page: Page, collapsing: str) -> None:
     page.goto(f"/atlas?runs={collapsing}")
-    page.get_by_label("task", exact=True).select_option(label=TASKS[3])
+    page.get_by_role("combobox", name="task", exact=True).select_option(label=TASKS[3])
     expect(page.locator("#atlas-chosen")).to_contain_text(TASKS[3])
     expect(page.locator("#atlas-map .dot.is-chosen")).to_have_count(2)
 
@@ -82,7 +82,7 @@ def test_a_task_is_chosen_by_keyboard_and_its_way_follows_the_steps(page: Page, 
     assert steps_drawn() == 2
     page.reload()
     expect(page.locator("#atlas-map .dot.is-chosen")).to_have_count(2)
-    expect(page.get_by_label("task", exact=True)).to_have_value(f"arc-agi-1/training/{TASKS[3]}")
+    expect(page.get_by_role("combobox", name="task", exact=True)).to_have_value(f"arc-agi-1/training/{TASKS[3]}")
     page.locator("#atlas-map .dot.is-chosen").first.dispatch_event("click")
     expect(page.locator("#atlas-map .dot.is-chosen")).to_have_count(0)
 
