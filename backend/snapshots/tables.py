@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import LargeBinary
+from sqlalchemy import Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import Base, OfRun
@@ -15,6 +15,7 @@ class ContextSnapshot(Base):
     `contexts`."""
 
     __tablename__ = "context_snapshot"
+    __table_args__ = (Index(None, "run_id", "wall_time"),)  # which runs have some, without reading contexts
 
     run_id: Mapped[OfRun] = mapped_column(primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True)

@@ -29,6 +29,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("run_id", "step", name=op.f("pk_context_snapshot")),
     )
+    op.create_index(op.f("ix_context_snapshot_run_id_wall_time"), "context_snapshot", ["run_id", "wall_time"])
     if op.get_bind().dialect.name == "postgresql":  # numbers like these do not get smaller
         op.execute("ALTER TABLE context_snapshot ALTER COLUMN contexts SET STORAGE EXTERNAL")
 

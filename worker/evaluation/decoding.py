@@ -122,7 +122,7 @@ def between(
 
 def _on_the_way(contexts: Tensor, shares: Sequence[float]) -> Tensor:
     """Contexts (n, T, D) between two (2, T, D), at n shares of the way."""
-    start, end = contexts.split(1)
+    start, end = contexts.chunk(2)
     return torch.lerp(start, end, contexts.new_tensor(shares)[:, None, None])
 
 

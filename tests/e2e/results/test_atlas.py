@@ -82,7 +82,9 @@ def test_a_task_is_chosen_by_keyboard_and_its_way_follows_the_steps(page: Page, 
     assert steps_drawn() == 2
     page.reload()
     expect(page.locator("#atlas-map .dot.is-chosen")).to_have_count(2)
-    expect(page.get_by_role("combobox", name="task", exact=True)).to_have_value(f"arc-agi-1/training/{TASKS[3]}")
+    expect(page.get_by_role("combobox", name="task", exact=True)).to_have_value(
+        f"arc-agi-1/training/{TASKS[3]}"
+    )
     page.locator("#atlas-map .dot.is-chosen").first.dispatch_event("click")
     expect(page.locator("#atlas-map .dot.is-chosen")).to_have_count(0)
 
