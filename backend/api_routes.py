@@ -6,6 +6,7 @@ from fastapi import Depends
 
 from backend.ablations import api as ablations
 from backend.alerts import api as webhook
+from backend.atlas import api as atlas
 from backend.audit import api as audit
 from backend.comparison import api as compare
 from backend.dashboards import api as dashboards
@@ -53,6 +54,7 @@ V1 = (
     searches,
     compare,
     explore,
+    atlas,
     series,
     run_figures,
     histograms,

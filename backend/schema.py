@@ -24,6 +24,7 @@ from backend.scores.tables import (
     Prediction,
     SequentialComparison,
 )
+from backend.snapshots.tables import ContextSnapshot
 from backend.workers.tables import EvaluationShare, Worker
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "BrowserSession",
     "Checkpoint",
     "CheckpointAlias",
+    "ContextSnapshot",
     "Dashboard",
     "DashboardRun",
     "DashboardShare",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.ablations import cli as ablations
+from backend.atlas import cli as atlas
 from backend.cli import serve, work
 from backend.comparison import cli as compare
 from backend.dashboards import cli as dashboard
@@ -100,6 +101,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(runs.view_app, name="view")
 app.command()(compare.compare)
 app.command()(explore.explore)
+app.command()(atlas.atlas)
 app.command()(ensemble.ensemble)
 app.add_typer(run.app, name="run")
 app.add_typer(evaluation.app, name="evaluation")

@@ -93,6 +93,13 @@ PAGES = (
         "backend.explore.pages",
     ),
     Page(
+        "atlas",
+        "/atlas",
+        "Atlas of contexts",
+        "contexts of runs on one map, over their steps: collapse, clusters, drift",
+        "backend.atlas.pages",
+    ),
+    Page(
         "dashboards",
         "/dashboards",
         "Dashboards",

@@ -20,6 +20,13 @@ READING: Mapping[str, tuple[str, ...]] = {
         "explore --value loss --value 'loss - accuracy/token'",
         "explore --of 'sqrt(loss)'",
     ),
+    "atlas": (
+        "atlas {run} {other}",
+        "atlas {run} --json",
+        "atlas {run} nosuchrun1",
+        "atlas {run} --positions csv --out {file}",
+        "atlas {run} --contexts 100 --out {file}",
+    ),
     "ensemble": ("ensemble {run} {other}", "ensemble {run} {other} --json", "ensemble {run} {bare}"),
     "gallery": (
         "gallery --run {run}",

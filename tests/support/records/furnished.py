@@ -33,6 +33,7 @@ from backend.workers import service as workers
 from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
 from tests.support.records.ablation_rows import record_ablation
+from tests.support.records.contexts import add_contexts
 from tests.support.records.recorded import HELD_OUT, record_checkpoint, record_evaluation_job, record_run
 from tests.support.records.subscribed import subscribe
 from tests.support.web import WebServer
@@ -84,6 +85,7 @@ NAVIGATED = {page.name: page.path for page in NAVIGATION}
 
 EMPTY_PAGES = NAVIGATED | {
     "explore": "/explore",
+    "atlas": "/atlas",
     "dashboard without runs": "/d/encoder-variants",
     "tasks": "/tasks?set=arc-agi-1/evaluation&task=00",
     "task without answers": f"/tasks/{SET}/{TASK}",
@@ -120,6 +122,8 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
     beside = record_run(engine, tasks=13, seed=1, name="second", parent_id=run)
     other = record_run(engine, "quick_etrm_iterative", tasks=13, name="third")
     _record_provenance(engine, run, beside)
+    for each in (run, other):
+        add_contexts(engine, each)
     failed = record_run(
         engine,
         status="failed",
@@ -154,6 +158,7 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "group": f"/groups/{group}",
         **{f"compare, {part}": f"/compare?runs={run},{beside},{other}#{part}" for part in COMPARE_TABS},
         "explore": "/explore?x=created&y=accuracy/token&colour=encoder&symbol=seed",
+        "atlas": f"/atlas?runs={run},{other}",
         "dashboard": f"/d/{slug}",
         "edited dashboard": f"/d/{slug}?edit=1",
         "shared": f"/s/{secret}",
