@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.retention import NAME
@@ -12,6 +12,18 @@ from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.model import Model
 
 MAX_WORKERS = 64
+
+
+def _step_or_alias(step: Any) -> Any:
+    if isinstance(step, str) and step.isascii() and step.isdecimal():
+        step = int(step[:20])
+    is_step = isinstance(step, int) and not isinstance(step, bool) and step >= 0
+    if step is None or is_step or (isinstance(step, str) and NAME.fullmatch(step)):
+        return step
+    raise ValueError("must be the step of a checkpoint, from 0 on, or an alias such as best")
+
+
+CheckpointRef = Annotated[int | str | None, BeforeValidator(_step_or_alias)]  # None: the newest
 
 
 class EvaluationRequest(Model):
@@ -27,7 +39,7 @@ class EvaluationRequest(Model):
         (), max_length=10_000, description="Only these tasks, instead of the first n."
     )
     that_fit: bool = Field(False, description="Only use tasks that fit the run's largest canvas.")
-    step: int | str | None = Field(
+    step: CheckpointRef = Field(
         None, description="Of the checkpoint, or an alias such as best; null means the newest."
     )
     weights: Literal["ema", "raw"] = Field("ema", description="Moving average (published) or raw.")
@@ -49,16 +61,6 @@ class EvaluationRequest(Model):
     search: dict[str, Any] | None = Field(
         None, description="Guided refinement, as `evaluation.search` of a config; null means none."
     )
-
-    @field_validator("step", mode="before")
-    @classmethod
-    def _is_a_step_or_an_alias(cls, step: Any) -> Any:
-        if isinstance(step, str) and step.isascii() and step.isdecimal():
-            step = int(step[:20])
-        is_step = isinstance(step, int) and not isinstance(step, bool) and step >= 0
-        if step is None or is_step or (isinstance(step, str) and NAME.fullmatch(step)):
-            return step
-        raise ValueError("must be the step of a checkpoint, from 0 on, or an alias such as best")
 
     @model_validator(mode="after")
     def _one_choice(self) -> EvaluationRequest:
