@@ -119,6 +119,8 @@ def add_task(session: Session, set_name: str, task_id: str, content: Mapping[str
     """
     check_name(set_name)
     _check_room(session, set_name)
+    if task_id in ("train", "test", "eval"):  # which name parts of a file
+        raise invalid("The task was not saved.", "id", f"{task_id!r} cannot name a task.")
     (task,) = parse_tasks(json.dumps({task_id: dict(content)}).encode(), "task")
     if not rows.add_set_once(session, set_name, "imported", time.time()):
         origin = rows.origin_of(session, set_name)
