@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from backend.db import clock
 from backend.playground.tables import Play
 from backend.runs.status import RunStatus
+from backend.runs.tables import Checkpoint, Run
 from backend.workers import lease
 
 WAITING = (RunStatus.QUEUED, RunStatus.RUNNING)
@@ -46,6 +47,19 @@ def waiting(session: Session, owner_id: int | None = None, of_all: bool = False)
     if not of_all:
         counted = counted.where(Play.owner_id.is_not_distinct_from(owner_id))
     return session.scalar(counted) or 0
+
+
+def with_checkpoints(session: Session, most: int) -> Sequence[Row[str, str, str, int]]:
+    """(id, name, variant, newest step) of the newest runs that have a checkpoint."""
+    query = (
+        select(Run.id, Run.name, Run.variant, func.max(Checkpoint.step))
+        .join(Checkpoint, Checkpoint.run_id == Run.id)
+        .where(Run.archived_at.is_(None))
+        .group_by(Run.id, Run.name, Run.variant, Run.created_at)
+        .order_by(Run.created_at.desc(), Run.id)
+        .limit(most)
+    )
+    return session.execute(query).all()
 
 
 def keep(session: Session, play_id: str) -> None:

@@ -34,6 +34,7 @@ _NOT_ASKED = "The checkpoint was not asked."
 _invalid = partial(invalid, _NOT_ASKED)
 
 MAX_WAITING, MAX_WAITING_OF_ONE = 100, 4
+OFFERED = 100  # runs to choose from; any other is chosen by its id
 SWEPT_AFTER = 24 * 3600.0  # seconds, of what nobody keeps
 
 
@@ -100,6 +101,14 @@ def get(session: Session, play_id: str) -> PlayView:
         answers=answers_of(result, asked.read_task()) if result else [],
         neighbours=neighbours_view(result.neighbours) if result and result.neighbours else None,
     )
+
+
+def checkpoints(session: Session) -> list[tuple[str, str]]:
+    """(run, words) of the newest runs that have a checkpoint."""
+    return [
+        (run_id, f"{name} · {variant} · step {step:,}")
+        for run_id, name, variant, step in rows.with_checkpoints(session, OFFERED)
+    ]
 
 
 def cancel(session: Session, play_id: str) -> PlayView:

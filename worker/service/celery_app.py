@@ -109,6 +109,7 @@ def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat, player: Play
 
     def leaving(how: str, **_event: Any) -> None:
         executor.leaving.set()
+        player.leave()
         if how == "Cold":  # the second Ctrl-C
             executor.hurry.set()
 

@@ -70,9 +70,13 @@ class Player:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Put back the play in hand, and end the child."""
+    def leave(self) -> None:
+        """Take no more plays, and put back the one in hand."""
         self._stopping.set()
+
+    def stop(self) -> None:
+        """`leave`, and wait until the child has ended."""
+        self.leave()
         if self._thread.is_alive():
             self._thread.join(timeout=GRACE)
 
@@ -248,7 +252,12 @@ class _Child:
         """Whether it has answered; waits so long for it. False as well where it ended."""
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], seconds)
-        return bool(ready) and self._process.stdout.readline() != b""
+        if not ready:
+            return False
+        if self._process.stdout.readline():
+            return True
+        self._process.wait()  # it closed its side, for it ends
+        return False
 
     def drop(self) -> None:
         """Let it give up what it has in hand."""
