@@ -92,11 +92,15 @@ def parse_request(raw: Any) -> EvaluationRequest:
     try:
         return EvaluationRequest.model_validate(raw)
     except ValidationError as error:
-        problems = [
-            FieldProblem(".".join(map(str, each["loc"])), _said(each["type"], each["msg"]))
-            for each in error.errors()
-        ]
-        raise InvalidInput("The evaluation was not started.", problems=problems) from None
+        raise InvalidInput("The evaluation was not started.", problems=field_problems(error)) from None
+
+
+def field_problems(error: ValidationError) -> list[FieldProblem]:
+    """One for each wrong field, in our words."""
+    return [
+        FieldProblem(".".join(map(str, each["loc"])), _said(each["type"], each["msg"]))
+        for each in error.errors()
+    ]
 
 
 def _said(kind: str, message: str) -> str:

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
 from backend.domain.arc.files import parse_tasks
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import MAX_ID_LENGTH, Task
 from backend.domain.arc.votes import pack_trace, unpack_trace
-from backend.domain.evaluation_request import CheckpointRef
+from backend.domain.evaluation_request import CheckpointRef, field_problems
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import FailureMode, Prediction, TestOutcome
-from backend.kit.errors import InvalidTaskFile
+from backend.kit.errors import InvalidInput, InvalidTaskFile
 from backend.kit.model import Model
 
 MAX_DEMONSTRATIONS, MAX_TESTS = 12, 4
@@ -87,6 +87,14 @@ class PlayRequest(Model):
             "search": self.search or off,
             "adaptation": self.adaptation or off,
         }
+
+
+def parse_play(raw: Any) -> PlayRequest:
+    """InvalidInput with one problem for each wrong field."""
+    try:
+        return PlayRequest.model_validate(raw)
+    except ValidationError as error:
+        raise InvalidInput("The checkpoint was not asked.", problems=field_problems(error)) from None
 
 
 def json_of(task: Task) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import { ask } from "../web/api.js";
 import { copyText } from "../web/clipboard.js";
 import { currentColours, watchGrids } from "../web/grids.js";
 import { Stream } from "../web/live.js";
-import { lookChanged, showLook } from "../web/look.js";
+import { blink, lookChanged, showLook } from "../web/look.js";
 import { attempt, tell } from "../web/notices.js";
 import { duration, percent } from "../web/words.js";
 import { element, figure, showAnswers, showNeighbours } from "./answer.js";
@@ -424,6 +424,7 @@ function restore(asked) {
 }
 
 showLook(document);
+byId("blink").addEventListener("click", (event) => blink(event.currentTarget));
 for (const each of page.querySelectorAll("[data-editor-only]")) each.disabled = !mayAsk;
 showColours();
 showPuzzle();
