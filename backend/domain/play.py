@@ -162,7 +162,9 @@ def unpack_result(packed: bytes) -> PlayResult:
         content["load_seconds"],
         None
         if found is None
-        else Neighbours(tuple(Neighbour(*each) for each in found["nearest"]), found["compared"], found["why"]),
+        else Neighbours(
+            tuple(Neighbour(*each) for each in found["nearest"]), found["compared"], found["why"]
+        ),
     )
 
 

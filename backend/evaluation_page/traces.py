@@ -348,9 +348,7 @@ def candidate_of(
     )
 
 
-def by_dihedral(
-    cast: Sequence[RankedVote], truth_rank: int | None, truth: Grid | None
-) -> list[DihedralView]:
+def by_dihedral(cast: Sequence[RankedVote], truth_rank: int | None, truth: Grid | None) -> list[DihedralView]:
     """How the views of each symmetry vote."""
     by_turn: dict[int, list[RankedVote]] = defaultdict(list)
     for vote in cast:

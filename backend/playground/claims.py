@@ -83,7 +83,12 @@ def fail(session: Session, held: Claim, cause: str) -> bool:
 
 def release(session: Session, held: Claim, cause: str) -> bool:
     """It waits again: its worker leaves."""
-    values = {"status": RunStatus.QUEUED, "status_cause": cause, "attempt": Play.attempt - 1, "worker_id": None}
+    values = {
+        "status": RunStatus.QUEUED,
+        "status_cause": cause,
+        "attempt": Play.attempt - 1,
+        "worker_id": None,
+    }
     return lease.write(session, _own(held), **values, lease_until=None)
 
 

@@ -1,7 +1,7 @@
 """`python -m worker.service.warm`: answers plays with checkpoints that it keeps in memory.
 
-Its worker writes one line `PLAY_ID ATTEMPT DEVICE` and waits for the line `PLAY_ID`, by which time the answer,
-or why there is none, is in the play's row. SIGTERM ends the play in hand, the end of its input or `IDLE`
+Its worker writes one line `PLAY_ID ATTEMPT DEVICE` and waits for the line `PLAY_ID`, by which time the answer
+or why there is none is in the play's row. SIGTERM ends the play in hand, the end of its input or `IDLE`
 seconds without a request the process. Between requests it compares the contexts of the tasks it has answered
 with those of training tasks (docs/decisions/playground.md).
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import faulthandler
 import os
 import select
-import sys
 import time
 import traceback
 from collections import OrderedDict
@@ -127,8 +126,11 @@ class Server:
             except Exception as error:  # noqa: BLE001 — whatever it is, the page must say it
                 traceback.print_exc()
                 if not (isinstance(error, Unavailable) and stop.requested):
-                    self._write(lambda session: claims.fail(session, held, cause_of(error)), stop)
+                    self._fail(held, cause_of(error), stop)
         notify.play_changed(held.play_id)
+
+    def _fail(self, held: Claim, cause: str, stop: StopSignal) -> None:
+        self._write(lambda session: claims.fail(session, held, cause), stop)
 
     def compare(self) -> None:
         """One step of the next comparison; what cannot be compared says why."""
