@@ -50,8 +50,8 @@ def create_play(asked: Annotated[PlayRequest, ASKED], response: Response, engine
 
 @router.get("/{play_id}", responses=responses(401, 404))
 def read_play(play_id: PlayId, engine: Database) -> PlayView:
-    """A task, the checkpoint it was asked of, and the answer once it is there: candidates by votes, ACT steps,
-    search, adaptation, and a moment later the training tasks whose contexts lie nearest."""
+    """A task, the checkpoint it was asked of, and the answer once it is there: candidates by votes, ACT
+    steps, search, adaptation, and a moment later the training tasks whose contexts lie nearest."""
     with reading_scope(engine) as session:
         return plays.get(session, play_id)
 

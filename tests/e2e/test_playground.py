@@ -23,7 +23,7 @@ def trained(lab: StartedLab) -> str:
         token = accounts.create_token(session, "playground")
     engine.dispose()
     with httpx.Client(base_url=lab.url, headers={"Authorization": f"Bearer {token}"}) as client:
-        answer = client.post("/api/v1/runs", json={"config": tiny_raw("etrm", 10)})
+        answer = client.post("/api/v1/runs", json=tiny_raw("etrm", 10))
         assert answer.status_code == 201, answer.text
         run_id = str(answer.json()["id"])
         eventually(
