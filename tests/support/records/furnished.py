@@ -32,6 +32,7 @@ from backend.web.pages import NAVIGATION
 from backend.workers import service as workers
 from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
+from tests.support.records.played import record_play
 from tests.support.records.recorded import HELD_OUT, record_checkpoint, record_evaluation_job, record_run
 from tests.support.records.subscribed import subscribe
 from tests.support.web import WebServer
@@ -162,6 +163,9 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "data": "/data?training=mine/easy&evaluated=mine/easy",
         "evaluation": f"/evaluations/{_first_evaluation(engine, run)}",
         "evaluation under way": f"/evaluations/{job}",
+        "play": f"/play?run={run}&set={SET}&task={TASK}",
+        "played": f"/play/{record_play(engine, run, SET, TASK)}",
+        "play that failed": f"/play/{record_play(engine, run, SET, TASK, 'Out of memory.')}",
     }
 
 
