@@ -112,7 +112,7 @@ def import_files(
 
 
 def add_task(session: Session, set_name: str, task_id: str, content: Mapping[str, Any]) -> Task:
-    """Add one task, in ARC's JSON, to the end of an imported set, which is made if there is none of this name.
+    """Add one task, in ARC's JSON, to the end of an imported set; one of this name is made if there is none.
 
     The same task again changes nothing. InvalidInput (name of the set), InvalidTaskFile; Conflict for an id
     that the set has for another task, and for a set that is not an imported one.

@@ -15,6 +15,7 @@ from worker.evaluation.plan import Plan
 from worker.kit.device import Device
 from worker.models.reasoner import Reasoner
 
+ROUNDING = 1e-5  # of a context's size: contexts that differ by less are the same
 MOST_COMPARED = 256  # training tasks
 SHOWN = 5
 BATCH = 16  # contexts computed between two looks for a request
@@ -57,7 +58,7 @@ class ContextMap:
         """The training tasks nearest to `task`, itself left out. `is_complete`."""
         own = self._contexts_of(self._plan_of([task]), 0)[task.id]
         others = {task_id: each for task_id, each in self._contexts.items() if task_id != task.id}
-        if not others or self._usual <= 0:
+        if not others or self._usual <= ROUNDING * float(own.square().mean().sqrt()):
             return Neighbours((), len(others), "All training tasks have the same context.")
         distances = torch.stack([_distance(own, each) for each in others.values()]) / self._usual
         order = distances.argsort()[:SHOWN].tolist()

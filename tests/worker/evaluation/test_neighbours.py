@@ -12,6 +12,7 @@ from worker.data.puzzles import PuzzleTable
 from worker.evaluation.neighbours import ContextMap
 from worker.evaluation.plan import Plan
 from worker.models.build import build_reasoner
+from worker.models.reasoner import Reasoner
 
 CONFIG = tiny("etrm", evaluation={"batch_size": 64})
 
@@ -24,14 +25,14 @@ def task(number: int, side: int = 3) -> Task:
 
 
 @pytest.fixture
-def reasoner() -> torch.nn.Module:
+def reasoner() -> Reasoner:
     torch.manual_seed(0)
     return build_reasoner(CONFIG, 1).eval()
 
 
-def test_the_nearest_are_those_of_the_contexts_themselves(reasoner: torch.nn.Module) -> None:
+def test_the_nearest_are_those_of_the_contexts_themselves(reasoner: Reasoner) -> None:
     known = [task(number, 3 if number % 2 else 8) for number in range(20)]
-    found = ContextMap(reasoner, CONFIG, [("mine", each) for each in known])  # type: ignore[arg-type]
+    found = ContextMap(reasoner, CONFIG, [("mine", each) for each in known])
     steps = 0
     while not found.is_complete:
         found.advance()
@@ -44,7 +45,7 @@ def test_the_nearest_are_those_of_the_contexts_themselves(reasoner: torch.nn.Mod
     for each in (*(other for other in known if other.id != asked.id), asked):
         batch = Plan([each], CONFIG, 1, PuzzleTable()).batch(0).batch()
         with torch.no_grad():
-            encoded = reasoner.encode(reasoner.initial_carry(batch), batch)  # type: ignore[operator]
+            encoded = reasoner.encode(reasoner.initial_carry(batch), batch)
         contexts[each.id] = encoded.context[0].flatten()
     own = contexts.pop(asked.id)
     distances = {name: float((own - each).square().mean().sqrt()) for name, each in contexts.items()}
@@ -55,9 +56,9 @@ def test_the_nearest_are_those_of_the_contexts_themselves(reasoner: torch.nn.Mod
     assert {each.set_name for each in near.nearest} == {"mine"}
 
 
-def test_contexts_that_are_all_the_same_have_no_neighbours(reasoner: torch.nn.Module) -> None:
+def test_contexts_that_are_all_the_same_have_no_neighbours(reasoner: Reasoner) -> None:
     known = [Task(f"t{number}", task(1).demonstrations, task(1).tests) for number in range(3)]
-    found = ContextMap(reasoner, CONFIG, [("mine", each) for each in known])  # type: ignore[arg-type]
+    found = ContextMap(reasoner, CONFIG, [("mine", each) for each in known])
     while not found.is_complete:
         found.advance()
     near = found.nearest(task(2))

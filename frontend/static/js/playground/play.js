@@ -48,12 +48,15 @@ function nameOf({ list, at, side }) {
 // The task.
 
 function showPuzzle() {
+  const focused = Object.entries(document.activeElement?.dataset ?? {}); // it is drawn again, and keeps the focus
   const { demos, tests } = puzzle.state;
   const list = puzzle.state[active.list];
   active.at = Math.min(active.at, list.length - 1);
   if (!puzzle.grid(active)) active.side = "input";
   byId("pairs").replaceChildren(...demos.map(demonstration), ...tests.map(test));
   watchGrids(byId("pairs"));
+  const again = focused.map(([name, value]) => `[data-${name}="${value}"]`).join("");
+  if (again) byId("pairs").querySelector(again)?.focus({ preventScroll: true });
   const grid = puzzle.grid(active);
   editor.show(grid);
   byId("editing").textContent = `Editing ${nameOf(active)}`;
@@ -324,6 +327,7 @@ async function send() {
     });
     history.replaceState(null, "", `/play/${play.id}`);
     byId("copy-link").disabled = false;
+    lastLabel = "asked again";
     follow(play, label);
   });
 }
