@@ -40,6 +40,11 @@ class Asked:
     sha256: str
 
 
+def is_any_queued(session: Session) -> bool:
+    """Whether there is something to claim: asked without waiting for those who write."""
+    return bool(rows.first_queued(session, 1))
+
+
 def claim(session: Session, worker_id: str) -> Claim | None:
     """The play that has waited longest; None where none waits."""
     for play_id in rows.first_queued(session, _TRIED):
@@ -116,11 +121,16 @@ def add_neighbours(session: Session, play_id: str, found: Neighbours) -> None:
         session.flush()
 
 
+def is_any_held(session: Session) -> bool:
+    """Whether a worker has one, which it may have lost: asked without waiting for those who write."""
+    return rows.is_any_held(session)
+
+
 def put_back_lost(
     session: Session, is_dead: Callable[[str], bool] | None = None, count_lapsed: bool = True
 ) -> list[str]:
     """Let those wait again whose worker is dead or silent; their ids."""
-    back = []
+    back: list[str] = []
     for play, what in lease.lost(session, Play, is_dead, count_lapsed):
         interrupt(session, Claim(play.id, play.attempt), f"its worker {what}")
         back.append(play.id)

@@ -32,6 +32,11 @@ def first_queued(session: Session, most: int) -> Sequence[str]:
     return session.scalars(queued.order_by(Play.created_at, Play.id).limit(most)).all()
 
 
+def is_any_held(session: Session) -> bool:
+    """Whether a worker has one."""
+    return session.scalar(select(Play.id).where(lease.is_held(Play)).limit(1)) is not None
+
+
 def ahead_of(session: Session, play: Play) -> int:
     """How many are to be answered before it."""
     before = (Play.created_at < play.created_at) | (

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from backend.db.session import session_scope
+from backend.db.session import reading_scope, session_scope
 from backend.kit import die_with_parent
 from backend.kit.errors import Unavailable
 from backend.playground import claims
@@ -130,6 +130,9 @@ class Player:
             log.exception("A play was not answered.")
 
     def _claim(self) -> Claim | None:
+        with reading_scope(self._engine) as session:
+            if not claims.is_any_queued(session):
+                return None
         with session_scope(self._engine) as session:
             held = claims.claim(session, self._worker_id)
         if held is not None:
@@ -142,6 +145,9 @@ class Player:
         if time.monotonic() - self._swept_at < SWEEP_EVERY or not self._node.schema_fits:
             return
         self._swept_at = time.monotonic()
+        with reading_scope(self._engine) as session:
+            if not claims.is_any_held(session):
+                return
         with session_scope(self._engine) as session:
             back = claims.put_back_lost(session, machine.is_dead, self._outage.is_over)
         for play_id in back:
