@@ -153,7 +153,7 @@ function colour(chosen, focus = false) {
 function showColours() {
   for (const each of page.querySelectorAll("[data-colour]")) {
     each.style.setProperty("--play-colour", currentColours()[each.dataset.colour]);
-    each.style.setProperty("--play-ink", "01269".includes(each.dataset.colour) ? "#ffffff" : "#000000");
+    each.style.setProperty("--play-ink", "019".includes(each.dataset.colour) ? "#ffffff" : "#000000");
   }
   editor.draw();
 }
