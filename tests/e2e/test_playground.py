@@ -44,7 +44,7 @@ def test_a_task_is_drawn_asked_broken_saved_and_opened_again(page: Page, trained
     editor.press("5")
     editor.press("Space")
     page.get_by_text("Pick or paste a task").click()
-    page.get_by_role("button", name="Show the task as JSON").click()
+    page.get_by_role("button", name="Copy as JSON").click()
     expect(page.locator("#paste textarea")).to_have_value(re.compile(r'"test":\[\{"input":\[\[4,5,0\]'))
 
     page.get_by_role("button", name="Ask the checkpoint").click()

@@ -255,7 +255,11 @@ byId("paste").addEventListener("submit", (event) => {
   });
 });
 
-byId("to-json").addEventListener("click", () => (byId("paste").elements.json.value = JSON.stringify(puzzle.task)));
+byId("to-json").addEventListener("click", () => {
+  const text = JSON.stringify(puzzle.task);
+  byId("paste").elements.json.value = text;
+  copyText(text, "the task as JSON");
+});
 
 /** Another task: its answers are compared with its own first one. */
 function begin(task, name) {
