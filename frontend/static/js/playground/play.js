@@ -139,21 +139,17 @@ function tool(name) {
   }
 }
 
-function colour(chosen, focus = false) {
+function colour(chosen) {
   editor.colour = chosen;
-  for (const each of page.querySelectorAll("[data-colour]")) {
-    const isIt = Number(each.dataset.colour) === chosen;
-    each.setAttribute("aria-checked", String(isIt));
-    each.tabIndex = isIt ? 0 : -1;
-    if (isIt && focus) each.focus();
-  }
+  page.querySelector(`[name="colour"][value="${chosen}"]`).checked = true;
 }
 
 /** The palette is of the user's choice, in the editor as in every grid. */
 function showColours() {
-  for (const each of page.querySelectorAll("[data-colour]")) {
-    each.style.setProperty("--play-colour", currentColours()[each.dataset.colour]);
-    each.style.setProperty("--play-ink", "019".includes(each.dataset.colour) ? "#ffffff" : "#000000");
+  for (const each of page.querySelectorAll('[name="colour"]')) {
+    const swatch = each.closest("label");
+    swatch.style.setProperty("--play-colour", currentColours()[each.value]);
+    swatch.style.setProperty("--play-ink", "019".includes(each.value) ? "#ffffff" : "#000000");
   }
   editor.draw();
 }
@@ -169,12 +165,12 @@ page.addEventListener("click", (event) => {
   if (at.dataset.task) CHANGES[at.dataset.task]();
   if (at.dataset.pair) PAIRS[at.dataset.pair](Number(at.dataset.at));
   if (at.dataset.tool) tool(at.dataset.tool);
-  if (at.dataset.colour) colour(Number(at.dataset.colour));
 });
 
 page.addEventListener("change", ({ target }) => {
   lookChanged(target);
   if (target.id === "palette" || target.id === "show-digits") showColours();
+  if (target.name === "colour") colour(Number(target.value));
   if (target.dataset.shown) leaveOut(Number(target.dataset.shown), target);
   if (target.id === "rows" || target.id === "columns") resize();
   if (target.id === "knows-truth") know(target.checked);
@@ -218,12 +214,6 @@ document.addEventListener("keydown", (event) => {
     else puzzle.undo();
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const radio = event.target.closest("[data-colour]");
-  const turn = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-  if (radio && turn) {
-    event.preventDefault();
-    colour((Number(radio.dataset.colour) + turn + 10) % 10, true);
-  }
   if (event.target !== editor.canvas) return;
   if (/^[0-9]$/.test(event.key)) colour(Number(event.key));
   if (event.key in TOOLS) tool(TOOLS[event.key]);
