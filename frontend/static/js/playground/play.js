@@ -206,7 +206,7 @@ function know(isKnown) {
 }
 
 document.addEventListener("keydown", (event) => {
-  const isField = event.target.matches("input:not([type=checkbox]), select, textarea");
+  const isField = event.target.matches("input:not([type=checkbox], [type=radio]), select, textarea");
   if (isField || document.querySelector("dialog[open]")) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
     event.preventDefault();
