@@ -132,7 +132,7 @@ def test_a_task_is_asked_on_the_command_line(lab: Lab, trained: str, tmp_path: P
 
 def test_plays_are_answered_beside_a_training(lab: Lab, trained: str) -> None:
     config = tiny()
-    training = config.training.model_copy(update={"steps": 100_000})
+    training = config.training.model_copy(update={"steps": 2_000})
     run_id = lab.submit(config.model_copy(update={"training": training}))
     lab.await_step(run_id, 1)
     found = answered(lab, ask(lab, trained))
