@@ -65,13 +65,18 @@ def answered(lab: Lab, play_id: str) -> PlayView:
     return eventually(over, f"the answer to play {play_id} (worker: {lab.worker_log()[-2000:]})")
 
 
-def warm() -> list[psutil.Process]:
+def warm(lab: Lab) -> list[psutil.Process]:
+    """The process of this lab's worker that keeps checkpoints in memory, if it lives."""
+    assert lab.worker is not None
     return [
         process
-        for process in psutil.process_iter(["cmdline", "status"])
-        if (process.info["cmdline"] or [])[-1:] == ["worker.service.warm"]
-        and process.info["status"] != "zombie"
+        for process in psutil.Process(lab.worker.pid).children(recursive=True)
+        if process.cmdline()[-1:] == ["worker.service.warm"]
     ]
+
+
+def has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_play_is_answered_as_an_evaluation_would(lab: Lab, trained: str) -> None:
@@ -144,12 +149,12 @@ def test_plays_are_answered_beside_a_training(lab: Lab, trained: str) -> None:
 
 def test_a_killed_process_costs_one_try(lab: Lab, trained: str) -> None:
     answered(lab, ask(lab, trained))
-    (process,) = warm()
+    (process,) = warm(lab)
     kill(process)
     assert answered(lab, ask(lab, trained)).load_seconds
     slow = ask(lab, trained, adaptation=LONG)
     eventually(lambda: view(lab, slow).status == "running", "the play to begin")
-    kill(*warm())
+    kill(*warm(lab))
     eventually(lambda: view(lab, slow).status_cause, "the cause")
     with session_scope(lab.engine) as session:
         plays.cancel(session, slow)
@@ -158,22 +163,23 @@ def test_a_killed_process_costs_one_try(lab: Lab, trained: str) -> None:
 
 def test_a_cancelled_play_keeps_the_process_warm(lab: Lab, trained: str) -> None:
     answered(lab, ask(lab, trained))
-    (before,) = warm()
+    (before,) = warm(lab)
     slow = ask(lab, trained, views=200, act_steps=64)
     eventually(lambda: view(lab, slow).status == "running", "the play to begin")
     with session_scope(lab.engine) as session:
         plays.cancel(session, slow)
     assert answered(lab, ask(lab, trained)).load_seconds == 0
     assert view(lab, slow).status == "cancelled"
-    assert [each.pid for each in warm()] == [before.pid]
+    assert [each.pid for each in warm(lab)] == [before.pid]
 
 
 def test_a_worker_that_is_killed_leaves_the_play_to_the_next(lab: Lab, trained: str) -> None:
     slow = ask(lab, trained, adaptation=LONG)
     eventually(lambda: view(lab, slow).status == "running", "the play to begin")
+    (process,) = eventually(lambda: warm(lab), "its child")
     assert lab.worker is not None
     kill(lab.worker)
-    eventually(lambda: not warm(), "the end of its child")
+    eventually(lambda: has_ended(process), "the end of its child")
     with session_scope(lab.engine) as session:
         plays.cancel(session, slow)
     play = ask(lab, trained)

@@ -85,7 +85,7 @@ class Player:
             for _ in self._hints():
                 if self._stopping.is_set():
                     break
-                self._keep_off_gpu()
+                self._look_after_child()
                 self._work_off()
         finally:
             self._end_child()
@@ -155,7 +155,7 @@ class Player:
 
     def _answer(self, held: Claim) -> None:
         """Let the child answer, and say so where it does not."""
-        device = "cpu" if self._is_busy() else "auto"
+        device = "auto" if self._node.device.kind != "cpu" and not self._is_busy() else "cpu"
         try:
             if self._child is None or not self._child.is_alive:
                 self._child = _Child(self._settings.artifacts / "playground.console.txt")
@@ -205,9 +205,13 @@ class Player:
         if self._stopping.is_set():
             dispatch.send_play(held.play_id)
 
-    def _keep_off_gpu(self) -> None:
-        """A run has begun: what the child holds of the GPU's memory is the run's."""
-        if self._child is not None and self._node.device.kind == "cuda" and self._is_busy():
+    def _look_after_child(self) -> None:
+        """Reap it where it has ended, for want of requests or killed; end it where a run has begun, for what it
+        holds of the GPU's memory is the run's."""
+        if self._child is None:
+            return
+        takes_memory = self._node.device.kind == "cuda" and self._is_busy()
+        if takes_memory or not self._child.is_alive:
             self._end_child()
 
     def _end_child(self) -> None:
@@ -271,7 +275,8 @@ class _Child:
 
     def end(self) -> None:
         """Kill it: it holds nothing that is not in the database."""
-        kill_group(self._process.pid)
+        if self.is_alive:
+            kill_group(self._process.pid)
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:

@@ -18,8 +18,9 @@ CONFIG = tiny("etrm", evaluation={"batch_size": 64})
 
 
 def task(number: int, side: int = 3) -> Task:
-    """One of its own colours; on the larger canvas from a side of 8 on."""
-    rows = [[(number + row * column) % 10 for column in range(side)] for row in range(side)]
+    """Unlike that of any other number below 100; on the larger canvas from a side of 8 on."""
+    slope = 1 + number // 10
+    rows = [[(number + slope * row * column) % 10 for column in range(side)] for row in range(side)]
     pair = Pair(Grid.of(rows), Grid.of(reversed(rows)))
     return Task(f"t{number:02d}", (pair, pair), (TestPair(pair.input), TestPair(pair.output)))
 
