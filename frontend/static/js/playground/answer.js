@@ -1,5 +1,6 @@
 // What a checkpoint answers, drawn: candidates, ACT steps as a film, search, adaptation, neighbours.
 
+import { ask } from "../web/api.js";
 import { showDigits, watchGrids } from "../web/grids.js";
 import { icon } from "../web/icons.js";
 import { counted, duration, percent, significant } from "../web/words.js";
@@ -21,7 +22,7 @@ export function figure(digits, caption, { against = "", side = 112 } = {}) {
   const rows = Math.max(1, ...shapes.map((each) => each.length));
   const columns = Math.max(1, ...shapes.map((each) => each[0].length));
   const cell = Math.min(MAX_CELL, Math.max(1, Math.floor(side / Math.max(rows, columns))));
-  const image = element("img", { className: "grid", width: columns * cell + 1, height: rows * cell + 1, alt: `${caption}, ${shapeOf(digits)}` });
+  const image = element("img", { className: "grid", width: columns * cell + 1, height: rows * cell + 1, alt: [caption, shapeOf(digits)].filter(Boolean).join(", ") });
   Object.assign(image.dataset, { digits, cell, ...(against ? { against } : {}) });
   return element("figure", { className: "grid-figure is-bare" }, image, element("figcaption", { className: "small" }, caption));
 }
@@ -49,10 +50,28 @@ export function showNeighbours(root, play) {
     : "Comparing the context with those of training tasks…";
   place.replaceChildren(head("Nearest training tasks", words));
   if (!found?.nearest.length) return;
-  place.append(element("ol", { className: "play-near small" }, ...found.nearest.map((each) => {
-    const link = element("a", { className: "mono", href: `/tasks/${encodeURIComponent(each.set)}/${encodeURIComponent(each.task_id)}` }, each.task_id);
-    return element("li", {}, link, element("span", { className: "soft" }, ` ${each.set} · distance ${significant(each.distance)}`));
+  place.append(element("ol", { className: "play-near" }, ...found.nearest.map((each) => {
+    const path = `${encodeURIComponent(each.set)}/${encodeURIComponent(each.task_id)}`;
+    const pictures = element("span", { className: "play-grids" });
+    showPair(pictures, each);
+    const link = element("a", { href: `/tasks/${path}`, title: `${each.task_id} of ${each.set}` }, pictures, element("span", { className: "mono small" }, each.task_id));
+    return element("li", {}, link, element("span", { className: "small soft" }, `distance ${significant(each.distance, 2)}`));
   })));
+}
+
+/** The first demonstration of a training task; nothing where its set was removed. */
+async function showPair(place, { set, task_id: id }) {
+  const task = await ask(`/api/v1/sets/${set}/tasks/${encodeURIComponent(id)}`).catch(() => null);
+  if (!task) return;
+  const { input, output } = task.demonstrations[0];
+  place.append(picture(input), icon("arrow"), picture(output));
+  watchGrids(place);
+}
+
+function picture(digits) {
+  const image = figure(digits, "", { side: 60 }).querySelector("img");
+  image.alt = "";
+  return image;
 }
 
 function section(answer, play, several) {
@@ -77,10 +96,13 @@ function head(title, words) {
 
 function candidates(answer, truth) {
   const shown = answer.candidates.map((each) => {
-    const right = each.correct ? "right" : each.failure_mode;
-    const words = [`${each.votes} of ${counted(answer.views, "view")}`, `${HOW_SURE} ${percent(each.confidence, 0)}`, right];
-    const card = figure(each.grid, `${each.rank}. ${words.filter(Boolean).join(" · ")}`, { against: truth, side: each.rank === 1 ? 220 : 112 });
-    if (each.correct) card.querySelector("figcaption").prepend(icon("check"));
+    const card = figure(each.grid, `Candidate ${each.rank}`, { against: truth, side: each.rank === 1 ? 220 : 112 });
+    const votes = element("strong", {}, `${each.votes} of ${counted(answer.views, "view")}`);
+    const bar = element("span", { className: "play-votes" }, element("span"));
+    bar.firstChild.style.width = `${(100 * each.votes) / Math.max(1, answer.views)}%`;
+    const rightness = each.correct ? element("span", { className: "is-good" }, icon("check"), " right") : each.failure_mode;
+    card.querySelector("figcaption").replaceChildren(bar, votes, ...(rightness ? [" · ", rightness] : []),
+      element("span", { className: "soft grid-note" }, `${HOW_SURE} ${percent(each.confidence, 0)}`));
     card.classList.toggle("is-right", each.correct === true);
     return element("li", {}, card);
   });
@@ -92,7 +114,8 @@ function candidates(answer, truth) {
 function film(steps, truth) {
   const last = steps.length;
   const large = figure(steps[last - 1].grid, "", { against: truth, side: 220 });
-  const caption = large.querySelector("figcaption");
+  large.querySelector("figcaption").remove();
+  const caption = element("p");
   const scrubber = element("input", { type: "range", min: 1, max: last, value: last, ariaLabel: "ACT step" });
   const run = element("button", { type: "button", className: "button is-small" }, "Play");
   const chart = line("Halting probability by ACT step", steps.map((each) => each.halting_probability ?? 0), 1);
@@ -127,8 +150,9 @@ function film(steps, truth) {
     show(Number(scrubber.value));
   });
   show(last);
-  const row = element("div", { className: "play-row" }, run, scrubber);
-  return element("div", {}, head("ACT steps", "the unchanged view, step by step"), element("div", { className: "play-film" }, large, row, chart));
+  const controls = element("div", { className: "play-controls" }, caption, element("div", { className: "play-row" }, run, scrubber), chart,
+    element("p", { className: "small soft" }, `${HOW_SURE} by ACT step, 0 to 100\u202f%`));
+  return element("div", {}, head("ACT steps", "the unchanged view, step by step"), element("div", { className: "play-film" }, large, controls));
 }
 
 /** Another grid in the place of one, which may have other sides. */
@@ -165,8 +189,11 @@ function line(label, values, most) {
 }
 
 function symmetries(rows) {
-  const words = rows.map((each) => `${each.name} ${each.agree}/${each.views}`).join(" · ");
-  return element("p", { className: "small soft" }, `Views that agree with the first candidate, by symmetry: ${words}.`);
+  const chips = rows.map((each) => {
+    const agrees = each.agree === each.views;
+    return element("li", { className: agrees ? "is-agreed" : "" }, agrees ? icon("check") : "", `${each.name} `, element("span", { className: "soft" }, `${each.agree}/${each.views}`));
+  });
+  return element("div", {}, head("Symmetries", "views that agree with the first candidate"), element("ul", { className: "play-symmetries small" }, ...chips));
 }
 
 function losses(label, points) {

@@ -4,7 +4,8 @@ import { currentColours, currentDigits } from "../web/grids.js";
 import { filled, moved } from "./puzzle.js";
 
 const LINE = "#555555";
-const LARGEST = 34; // CSS pixels of a cell
+const LARGEST = 48; // CSS pixels of a cell
+const MAX_HEIGHT = 420; // of the whole
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 export class Editor {
@@ -125,7 +126,7 @@ export class Editor {
   draw() {
     const [rows, columns] = [this.grid.length, this.grid[0].length];
     const room = this.canvas.parentElement.clientWidth;
-    const cell = Math.max(6, Math.min(LARGEST, Math.floor((room - 2) / columns)));
+    const cell = Math.max(6, Math.min(LARGEST, Math.floor((room - 2) / columns), Math.floor(MAX_HEIGHT / rows)));
     const ratio = Math.max(1, Math.round(devicePixelRatio));
     const size = cell * ratio;
     this.canvas.width = columns * size + ratio;

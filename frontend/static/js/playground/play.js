@@ -3,10 +3,11 @@
 import { ask } from "../web/api.js";
 import { copyText } from "../web/clipboard.js";
 import { currentColours, watchGrids } from "../web/grids.js";
+import { icon } from "../web/icons.js";
 import { Stream } from "../web/live.js";
 import { blink, lookChanged, showLook } from "../web/look.js";
 import { attempt, tell } from "../web/notices.js";
-import { duration, percent } from "../web/words.js";
+import { percent, significant } from "../web/words.js";
 import { element, figure, showAnswers, showNeighbours } from "./answer.js";
 import { Editor } from "./editor.js";
 import { Puzzle, blank, difference, digitsOf, flipped, mirrored, resized, turned } from "./puzzle.js";
@@ -74,19 +75,25 @@ function demonstration(pair, at, all) {
   const box = element("input", { type: "checkbox", checked: pair.shown, ariaLabel: `Show ${name}` });
   box.dataset.shown = at;
   const tools = [element("label", { className: "control-set small" }, box, ` ${at + 1}`)];
-  if (at + 1 < all.length) tools.push(button("swap", at, "↓", `Swap demonstrations ${at + 1} and ${at + 2}`));
+  if (at + 1 < all.length) tools.push(button("swap", at, "⇄", `Swap demonstrations ${at + 1} and ${at + 2}`));
   if (all.length > 1) tools.push(button("remove-demos", at, "×", `Remove ${name}`));
-  const made = element("div", { className: "play-pair", role: "group", ariaLabel: name },
-    grid("demos", at, "input", pair.input), grid("demos", at, "output", pair.output), element("div", { className: "play-tools" }, ...tools));
+  const made = card(name, tools, grid("demos", at, "input", pair.input), grid("demos", at, "output", pair.output));
   made.classList.toggle("is-left-out", !pair.shown);
   return made;
 }
 
 function test(pair, at, all) {
-  const tools = [element("span", { className: "small" }, `test ${at + 1}`)];
+  const tools = [element("span", { className: "small" }, `Test ${at + 1}`)];
   if (all.length > 1) tools.push(button("remove-tests", at, "×", `Remove test input ${at + 1}`));
-  return element("div", { className: "play-pair is-test", role: "group", ariaLabel: `test ${at + 1}` },
-    grid("tests", at, "input", pair.input), pair.output ? grid("tests", at, "output", pair.output) : "", element("div", { className: "play-tools" }, ...tools));
+  const output = pair.output ? grid("tests", at, "output", pair.output) : element("span", { className: "play-unknown", title: "The output is not given" }, "?");
+  const made = card(`test ${at + 1}`, tools, grid("tests", at, "input", pair.input), output);
+  made.classList.add("is-test");
+  return made;
+}
+
+function card(name, tools, input, output) {
+  return element("div", { className: "play-pair", role: "group", ariaLabel: name }, element("div", { className: "play-pair-head" }, ...tools),
+    element("div", { className: "play-grids" }, input, icon("arrow"), output));
 }
 
 function button(action, at, text, words) {
@@ -98,7 +105,7 @@ function button(action, at, text, words) {
 
 function grid(list, at, side, rows) {
   const where = { list, at, side };
-  const drawn = figure(digitsOf(rows), side, { side: 84 });
+  const drawn = figure(digitsOf(rows), side, { side: 92 });
   const made = element("button", { type: "button", className: "play-grid", ariaLabel: `Edit ${nameOf(where)}` }, drawn.querySelector("img"));
   Object.assign(made.dataset, { grid: list, at, side });
   if (list === active.list && at === active.at && side === active.side) made.setAttribute("aria-current", "true");
@@ -365,8 +372,8 @@ function hear(play, label, own) {
 
 function show(play) {
   shown = play;
-  const loaded = play.load_seconds ? `, of which ${duration(play.load_seconds)} to load the checkpoint` : "";
-  say(`Answered in ${duration(play.seconds)} on ${play.device}${loaded}.`);
+  const loaded = play.load_seconds ? `, of which ${significant(play.load_seconds, 2)}\u202fs to load the checkpoint` : "";
+  say(`Answered in ${significant(play.seconds, 2)}\u202fs on ${play.device}${loaded}.`);
   showAnswers(byId("answers"), play);
 }
 
