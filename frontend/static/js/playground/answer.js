@@ -69,7 +69,7 @@ async function showPair(place, { set, task_id: id }) {
 }
 
 function picture(digits) {
-  const image = figure(digits, "", { side: 60 }).querySelector("img");
+  const image = figure(digits, "", { side: 44 }).querySelector("img");
   image.alt = "";
   return image;
 }
@@ -101,7 +101,7 @@ function candidates(answer, truth) {
     const bar = element("span", { className: "play-votes" }, element("span"));
     bar.firstChild.style.width = `${(100 * each.votes) / Math.max(1, answer.views)}%`;
     const rightness = each.correct ? element("span", { className: "is-good" }, icon("check"), " right") : each.failure_mode;
-    card.querySelector("figcaption").replaceChildren(bar, votes, ...(rightness ? [" · ", rightness] : []),
+    card.querySelector("figcaption").replaceChildren(bar, votes, rightness ? element("span", { className: "grid-note" }, rightness) : "",
       element("span", { className: "soft grid-note" }, `${HOW_SURE} ${percent(each.confidence, 0)}`));
     card.classList.toggle("is-right", each.correct === true);
     return element("li", {}, card);
