@@ -208,8 +208,10 @@ def _outcome_from(content: dict[str, Any]) -> TestOutcome:
         content["views"],
         content["truth_rank"],
         tuple(
-            Prediction(rank, Grid.from_digits(digits), *numbers, FailureMode(mode) if mode else None)
-            for rank, digits, *numbers, mode in content["candidates"]
+            Prediction(
+                rank, Grid.from_digits(digits), votes, sure, right, cells, FailureMode(mode) if mode else None
+            )
+            for rank, digits, votes, sure, right, cells, mode in content["candidates"]
         ),
         content["note"],
         None if trace is None else unpack_trace(base64.b64decode(trace)),

@@ -33,7 +33,7 @@ from worker.service.node import Node
 from worker.service.supervision import kill_group, python_module
 
 if TYPE_CHECKING:
-    from kombu import Connection
+    from kombu.connection import Connection
 
 LOOK_EVERY = 2.0  # seconds without a message between two looks for a play that waits
 SWEEP_EVERY = 10.0  # seconds
@@ -107,9 +107,9 @@ class Player:
                 yield
 
     def _connection(self) -> Connection:
-        from kombu import Connection
+        from kombu.connection import Connection
 
-        return Connection(
+        return Connection(  # type: ignore[no-untyped-call]
             dispatch.celery_url(self._settings.broker_url or ""),
             transport_options={"socket_connect_timeout": LOOK_EVERY},
         )
@@ -206,8 +206,8 @@ class Player:
             dispatch.send_play(held.play_id)
 
     def _look_after_child(self) -> None:
-        """Reap it where it has ended, for want of requests or killed; end it where a run has begun, for what it
-        holds of the GPU's memory is the run's."""
+        """Reap it where it has ended, idle or killed; end it where a run has begun, which needs the GPU's
+        memory."""
         if self._child is None:
             return
         takes_memory = self._node.device.kind == "cuda" and self._is_busy()

@@ -243,7 +243,7 @@ def _is_full() -> bool:
     """Whether this process holds as much memory as it may, or its GPU has little left."""
     import torch
 
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()  # what a checkpoint that was given up has left
         free, total = torch.cuda.mem_get_info()
         if free < total / MEMORY_FRACTION:
