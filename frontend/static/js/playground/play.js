@@ -120,9 +120,10 @@ const CHANGES = {
   recolour: () => {
     const [a, b] = [Number(byId("colour-a").value), Number(byId("colour-b").value)];
     const swapped = (rows) => rows && rows.map((row) => row.map((cell) => (cell === a ? b : cell === b ? a : cell)));
-    puzzle.change(`colours ${a} and ${b} swapped`, (state) => {
+    const isChanged = puzzle.change(`colours ${a} and ${b} swapped`, (state) => {
       for (const pair of [...state.demos, ...state.tests]) Object.assign(pair, { input: swapped(pair.input), output: swapped(pair.output) });
     });
+    if (!isChanged) tell("Nothing to swap.", { hint: a === b ? "Choose two colours." : `The task has neither colour ${a} nor ${b}.` });
   },
 };
 
@@ -264,6 +265,7 @@ function begin(task, name) {
   moves = [];
   showMoves();
   puzzle.replace(task, name);
+  offerColours();
   byId("save").elements.id.value = name;
 }
 
@@ -276,6 +278,13 @@ byId("save").addEventListener("submit", (event) => {
     tell(`Saved ${id.value.trim()} in ${set.value.trim()}.`, { hint: "It stands under Tasks." });
   });
 });
+
+/** Two colours of the task to swap. */
+function offerColours() {
+  const [a = 1, b = a === 2 ? 1 : 2] = puzzle.colours;
+  byId("colour-a").value = a;
+  byId("colour-b").value = b;
+}
 
 async function offerTasks() {
   const ids = await ask(`/api/v1/sets/${byId("pick").elements.set.value}/tasks`);
@@ -433,6 +442,7 @@ byId("blink").addEventListener("click", (event) => blink(event.currentTarget));
 for (const each of page.querySelectorAll("[data-editor-only]")) each.disabled = !mayAsk;
 showColours();
 showPuzzle();
+offerColours();
 restore(shown?.request);
 if (byId("pick").elements.set.value) attempt(offerTasks);
 if (shown) {

@@ -76,16 +76,25 @@ export class Puzzle {
     return this.state[list][at]?.[side] ?? null;
   }
 
-  /** Change the state by a function of a copy of it. */
+  /** The colours in it but black, the most frequent first. */
+  get colours() {
+    const { demos, tests } = this.state;
+    const count = Array(10).fill(0);
+    for (const cell of [...demos, ...tests].flatMap(({ input, output }) => [input, output ?? []].flat(2))) count[cell] += 1;
+    return count.map((_, colour) => colour).filter((colour) => colour && count[colour]).sort((a, b) => count[b] - count[a]);
+  }
+
+  /** Change the state by a function of a copy of it; whether that changed anything. */
   change(label, work) {
     const next = copied(this.state);
     work(next);
-    if (JSON.stringify(next) === JSON.stringify(this.state)) return;
+    if (JSON.stringify(next) === JSON.stringify(this.state)) return false;
     this.past.push(this.state);
     if (this.past.length > 200) this.past.shift();
     this.future = [];
     this.state = next;
     this.changed(label);
+    return true;
   }
 
   set(where, grid, label) {
