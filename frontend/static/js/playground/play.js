@@ -138,8 +138,10 @@ const SHAPED = { mirror: "mirrored ↔", flip: "mirrored ↕", turn: "turned", c
 const TOOLS = { d: "draw", f: "fill", m: "move", h: "mirror", v: "flip", r: "turn", c: "copy" };
 
 function tool(name) {
-  if (name in SHAPES) puzzle.set(active, SHAPES[name](puzzle.grid(active)), `${nameOf(active)}: ${SHAPED[name]}`);
-  else if (name === "copy") {
+  if (name in SHAPES) {
+    const isChanged = puzzle.set(active, SHAPES[name](puzzle.grid(active)), `${nameOf(active)}: ${SHAPED[name]}`);
+    if (!isChanged) byId("cell-said").textContent = `${SHAPED[name]}: the grid stays as it is`;
+  } else if (name === "copy") {
     if (active.side === "output") puzzle.set(active, puzzle.grid({ ...active, side: "input" }), `${nameOf(active)}: copied from the input`);
   } else {
     editor.use(name);
@@ -452,3 +454,4 @@ if (shown) {
     show(shown);
   } else follow(shown, "as given");
 }
+page.classList.add("is-ready");

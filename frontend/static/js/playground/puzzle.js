@@ -98,7 +98,7 @@ export class Puzzle {
   }
 
   set(where, grid, label) {
-    this.change(label, (state) => (state[where.list][where.at][where.side] = grid));
+    return this.change(label, (state) => (state[where.list][where.at][where.side] = grid));
   }
 
   replace(task, name) {
