@@ -30,6 +30,7 @@ from backend.operations import api as figures
 from backend.parameter_search import api as searches
 from backend.people import api as people
 from backend.people import sessions_api as sessions
+from backend.playground import api as plays
 from backend.queue import api as queue
 from backend.run_page import api as runs
 from backend.run_page import checkpoints_api as checkpoints
@@ -63,6 +64,7 @@ V1 = (
     evaluations,
     ensembles,
     ablations,
+    plays,
     gallery,
     learning,
     logs,

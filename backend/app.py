@@ -34,6 +34,7 @@ from backend.page_routes import ROUTES as PAGE_ROUTES
 from backend.parameter_search import service as searches
 from backend.people.auth import Authentication
 from backend.people.streams import still_valid
+from backend.playground import service as plays
 from backend.queue import dispatch
 from backend.queue import sweep as queue_sweep
 from backend.run_page import series_api
@@ -153,6 +154,7 @@ async def _sweep_until(stopping: asyncio.Event, engine: Engine, audit_days: int)
     while not stopping.is_set():
         await run_sync(sweep, engine, outage)
         await run_sync(_forget, engine, audit_days)
+        await run_sync(_sweep_plays, engine, outage)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), SWEEP_EVERY)
 
@@ -224,6 +226,21 @@ def _forget(engine: Engine, audit_days: int) -> None:
         log.warning("Old entries of the audit trail stay for now: %s", error)
     except Exception:
         log.exception("old entries of the audit trail were not forgotten")
+
+
+def _sweep_plays(engine: Engine, outage: queue_sweep.Outage) -> None:
+    """Put back plays that lost their worker, and forget old ones, beside the queue's own transaction."""
+    try:
+        with session_scope(engine) as session:
+            waiting = plays.sweep(session, count_lapsed=outage.is_over)
+    except Unavailable as error:
+        log.warning("The playground waits for the database: %s", error)
+    except Exception:
+        log.exception("the playground was not swept")
+    else:
+        for play_id in waiting:
+            notify.play_changed(play_id)
+            dispatch.send_play(play_id)
 
 
 @contextmanager

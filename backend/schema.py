@@ -12,6 +12,7 @@ from backend.keeping.tables import CheckpointAlias, DashboardRun
 from backend.metrics.tables import RunCursor, Segment, Series, Tile
 from backend.parameter_search.tables import SearchRow, TrialRow, TrialRun
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
+from backend.playground.tables import Play
 from backend.runs.group_tables import RunGroup
 from backend.runs.tables import Alarm, Checkpoint, LogLine, Provenance, Run, RunEvent, TrainedOn
 from backend.runs_table.tables import SavedView
@@ -50,6 +51,7 @@ __all__ = [
     "Outcome",
     "OutcomeTrace",
     "Person",
+    "Play",
     "Prediction",
     "Provenance",
     "Run",

@@ -28,6 +28,7 @@ from backend.parameter_search import cli as search
 from backend.people import cli as people
 from backend.people import login_cli as login
 from backend.people import token_cli as token
+from backend.playground import cli as playground
 from backend.queue import cli as queue
 from backend.run_page import checkpoints_cli as checkpoints
 from backend.run_page import cli as run
@@ -94,6 +95,7 @@ app.add_typer(search.app, name="parameter-search")
 app.command()(evaluation.evaluate)
 app.command()(ablations.ablate)
 app.command()(ablations.verify)
+app.command()(playground.play)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.checkpoint)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.control)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.parity)

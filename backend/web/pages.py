@@ -152,6 +152,21 @@ PAGES = (
         "backend.gallery.task_pages",
     ),
     Page(
+        "play",
+        "/play",
+        "Playground",
+        "draw a task, ask any checkpoint, break it and see how the answer moves",
+        "backend.playground.pages",
+        "play",
+    ),
+    Page(
+        "played",
+        "/play/{play_id}",
+        "Asked task",
+        "a task that was asked in the playground, with the answer: what a link to it shows",
+        "backend.playground.pages",
+    ),
+    Page(
         "queue",
         "/queue",
         "Queue",

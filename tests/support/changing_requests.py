@@ -35,6 +35,9 @@ NOT_RECORDED = {
     "POST /api/v1/groups/preview",
     "POST /api/v1/sets/check",
     "POST /api/v1/ablations/verify",
+    "POST /api/v1/plays",
+    "POST /api/v1/plays/{play_id}/cancel",
+    "POST /api/v1/plays/{play_id}/keep",
     "POST /runs/new/preview",
     "POST /api/v1/subscriptions/{subscription_id}/test",
     "POST /api/v1/runs/{run_id}/heartbeat",
@@ -321,6 +324,10 @@ CASES: dict[str, tuple[Prepare, str]] = {
     ),
     "POST /api/v1/sets": (
         sends("POST", lambda _: "/api/v1/sets", lambda _: {"name": fresh("set"), "tasks": {"one": TASK}}),
+        "set imported",
+    ),
+    "POST /api/v1/sets/{name:path}/tasks": (
+        sends("POST", lambda t: f"/api/v1/sets/{t.set()}/tasks", {"id": "two", "task": TASK}),
         "set imported",
     ),
     "POST /dashboards": (submits(lambda _: "/dashboards", lambda _: {"name": "Board"}), "saved"),

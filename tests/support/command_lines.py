@@ -138,6 +138,7 @@ READING: Mapping[str, tuple[str, ...]] = {
 # The same with what changes the lab: once by URL and once on the database, each on a subject of its own.
 CHANGING: Mapping[str, tuple[str, ...]] = {
     "train": ("train quick --queue --set seed=5", "train quick --queue --set data.training_sets=['no']"),
+    "play": ("play no-such-task.json nosuchrun1",),
     "sweep": (
         "sweep quick --seeds 2 --name two",
         "sweep quick --grid model.core.width=64,128 --dry-run",

@@ -34,6 +34,7 @@ from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
 from tests.support.records.ablation_rows import record_ablation
 from tests.support.records.contexts import add_contexts
+from tests.support.records.played import record_play
 from tests.support.records.recorded import HELD_OUT, record_checkpoint, record_evaluation_job, record_run
 from tests.support.records.subscribed import subscribe
 from tests.support.web import WebServer
@@ -171,6 +172,9 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "evaluation": f"/evaluations/{_first_evaluation(engine, run)}",
         "evaluation under way": f"/evaluations/{job}",
         "ablation": f"/ablations/{ablation}",
+        "play": f"/play?run={run}&set={SET}&task={TASK}",
+        "played": f"/play/{record_play(engine, run, SET, TASK)}",
+        "play that failed": f"/play/{record_play(engine, run, SET, TASK, 'Out of memory.')}",
     }
 
 

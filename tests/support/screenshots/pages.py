@@ -213,6 +213,8 @@ def _puzzles() -> Iterator[Shot]:
         "/tasks/arc-agi-1/evaluation/{task}?evaluation={searched}",
     )
     yield Shot("task", TASK, "/tasks/arc-agi-1/evaluation/00576224", state="empty")
+    yield Shot("played", "/play/{play_id}", "/play/{played}")
+    yield Shot("played", "/play/{play_id}", "/play/{unanswered}", state="empty", lab="full")
     yield Shot("evaluation", "/evaluations/{evaluation_id}", "/evaluations/{evaluation}")
     yield Shot("evaluation-running", "/evaluations/{evaluation_id}", "/evaluations/{evaluating}")
     yield Shot(
