@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
-from backend.domain.config.problems import apply_overrides, parse_experiment
+from backend.domain.config.problems import apply_overrides, assignments, parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import Confound, confounds, parse_sweep
 from backend.groups import service as groups
@@ -16,7 +16,6 @@ from backend.groups.views import GroupSummary, GroupView
 from backend.kit.errors import InvalidInput
 from backend.kit.model import Model
 from backend.kit.problems import invalid
-from backend.lifecycle.input import assignments
 from backend.queue import dispatch
 from backend.web.deps import Database, GroupId, announce, json_body
 from backend.web.errors import ErrorField, responses

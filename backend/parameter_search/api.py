@@ -8,11 +8,10 @@ from fastapi import Response
 from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
-from backend.domain.config.problems import apply_overrides, parse_experiment
+from backend.domain.config.problems import apply_overrides, assignments, parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.parameter_search import parse_search
 from backend.kit.problems import invalid
-from backend.lifecycle.input import assignments
 from backend.parameter_search import service as searches
 from backend.parameter_search.views import ParameterSearchView
 from backend.web.deps import Database, GroupId, announce, json_body
