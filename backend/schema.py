@@ -23,6 +23,7 @@ from backend.scores.tables import (
     Prediction,
     SequentialComparison,
 )
+from backend.study.tables import StudyEvaluation, StudyRow, StudyRun
 from backend.workers.tables import EvaluationShare, Worker
 
 __all__ = [
@@ -57,6 +58,9 @@ __all__ = [
     "Segment",
     "SequentialComparison",
     "Series",
+    "StudyEvaluation",
+    "StudyRow",
+    "StudyRun",
     "Subscription",
     "Task",
     "TaskSet",
