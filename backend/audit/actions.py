@@ -40,12 +40,18 @@ class Action(StrEnum):
 class Subject:
     """What it was done to. `id` as in its address; a name that says no more than it may be left out."""
 
-    kind: str  # run, group, evaluation, sequential comparison, dashboard, set, view, person, token
+    kind: str  # run, group, study, evaluation, sequential comparison, dashboard, set, view, person, token
     id: str
     name: str = ""
 
     @property
     def address(self) -> str:
         """Its page, "" for what has none. What was deleted has none either: that page says so."""
-        folder = {"run": "/runs/", "group": "/groups/", "evaluation": "/evaluations/", "dashboard": "/d/"}
+        folder = {
+            "run": "/runs/",
+            "group": "/groups/",
+            "study": "/studies/",
+            "evaluation": "/evaluations/",
+            "dashboard": "/d/",
+        }
         return folder[self.kind] + self.id if self.kind in folder else ""

@@ -1,0 +1,139 @@
+"""A study for a paper: the table of claims, and the samples of each claim as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+
+from backend.charts.paper import hex_colour
+from backend.domain.looks import HUES
+from backend.kit.exports.figures import Axes, Figure, Look, archive, check_installed, file_stem
+from backend.kit.exports.table_files import File, LongFile
+from backend.kit.exports.typeset import ENDINGS, MEDIA_TYPES, Cell, Row, Typeset, Typesetting, typeset
+from backend.kit.format import NO_VALUE, counted, percent
+from backend.study.views import ClaimView, SampleView, StudyView
+
+TYPESETTINGS: tuple[Typesetting, ...] = ("latex", "typst", "markdown")
+BARS_HEAD = ("line", "value", "low", "high", "basis")
+
+
+def table(study: StudyView) -> Typeset:
+    """Every claim with its verdict and numbers; published results stand below a rule, marked."""
+    notes: dict[str, str] = {}
+    claims: list[Row] = []
+    published: dict[str, Row] = {}
+    for claim in study.claims:
+        for place, test in enumerate(claim.tests):
+            key = f"{claim.confidence:.1%} intervals"
+            notes[key] = (
+                f"{percent(claim.confidence)} intervals: {counted(claim.of_rounds, 'look')} at "
+                f"{counted(len(claim.tests), 'test')} share an error of 5 %."
+            )
+            first = not place
+            claims.append(
+                (
+                    claim.claim if first else "",
+                    test.asks,
+                    Cell(test.words, (key,)),
+                    claim.verdict if first else "",
+                )
+            )
+        for row in claim.published:
+            cell = Cell(f"{row.model} (published)", tuple(row.caveats))
+            notes |= {caveat: caveat for caveat in row.caveats}
+            published[row.model] = (cell, row.words, NO_VALUE, "not measured here")
+    groups = [claims, list(published.values())]
+    return Typeset(
+        label=f"study-{file_stem(study.name)}",
+        caption=f"{study.title}. {study.scale_title}; {', then '.join(study.rounds)}.",
+        head=("Claim", "Test", "Found", "Verdict"),
+        groups=[rows for rows in groups if rows],
+        notes=notes,
+        remarks=["A claim is decided where the whole interval lies on one side of its bar."],
+    )
+
+
+def table_file(study: StudyView, as_: Typesetting) -> File:
+    """The table in one typesetting."""
+    source = typeset(table(study), as_)
+    return File(f"{file_stem(study.name)}-claims.{ENDINGS[as_]}", MEDIA_TYPES[as_], source.encode())
+
+
+def figure(claim: ClaimView) -> Figure | None:
+    """The shares that a claim rests on, with 95 % intervals; None where it rests on other numbers or none."""
+    samples = _shares(claim)
+    if not samples:
+        return None
+    looks = [
+        Look(str(at), sample.title, hex_colour(HUES[at % len(HUES)]), at) for at, sample in enumerate(samples)
+    ]
+    data = [
+        (look.key, sample.mean, _empty(sample.low), _empty(sample.high), _basis(sample))
+        for look, sample in zip(looks, samples, strict=True)
+    ]
+    axes = Axes(x_title="share (%)", x=(0.0, 1.0))
+    note = f"{claim.verdict}. Mean and 95 % interval over seeds."
+    return Figure(f"claim-{file_stem(claim.name)}", claim.claim, "bars", axes, looks, BARS_HEAD, data, note)
+
+
+def archive_of(study: StudyView) -> LongFile:
+    """A zip: the table in every typesetting, a figure for each claim with its data, all numbers as JSON.
+
+    Unavailable, at once, without matplotlib.
+    """
+    check_installed()
+    parts = archive(_parts(study), lambda problems: [_readme(study, problems)])
+    return LongFile(f"{file_stem(study.name)}-study.zip", "application/zip", parts)
+
+
+def _parts(study: StudyView) -> Iterator[Figure | File]:
+    for as_ in TYPESETTINGS:
+        file = table_file(study, as_)
+        yield replace(file, name=f"tables/{file.name}")
+    yield File("study.json", "application/json", study.model_dump_json(indent=1).encode())
+    for claim in study.claims:
+        if drawing := figure(claim):
+            yield drawing
+
+
+def _readme(study: StudyView, missing: Sequence[str]) -> File:
+    runs = [
+        f"| {run.title} | {run.seed} | {run.run_id or 'deleted'} | {run.state} |" for run in study.runs
+    ]
+    lines = [
+        f"# {study.title}",
+        "",
+        f"Made with ETRM Lab {version('etrm-lab')}: {study.words}.",
+        "",
+        *(f"- {claim.verdict}: {claim.claim}" for claim in study.claims),
+        "",
+        "| Configuration | Seed | Run | State |",
+        "|---|---|---|---|",
+        *runs,
+        "",
+        *(["## Left out", "", *(f"- {text}" for text in missing), ""] if missing else []),
+        "python redraw.py draws the figures again from the CSV files beside it; it needs matplotlib.",
+        "",
+    ]
+    return File("README.md", "text/markdown", "\n".join(lines).encode())
+
+
+def _shares(claim: ClaimView) -> list[SampleView]:
+    """Samples that are shares and measured, each once."""
+    listed = {
+        (test.measure, sample.sample): sample
+        for test in claim.tests
+        for sample in test.samples
+        if test.unit != "number" and sample.mean is not None
+    }
+    return list(listed.values())
+
+
+def _basis(sample: SampleView) -> str:
+    of_tasks = f" of {counted(sample.tasks, 'task')}" if sample.tasks else ""
+    return f"{counted(len(sample.seeds), 'seed')}{of_tasks}"
+
+
+def _empty(end: float | None) -> float | str:
+    return "" if end is None else end
