@@ -69,10 +69,10 @@ def figure(claim: ClaimView) -> Figure | None:
         Look(str(at), sample.title, hex_colour(HUES[at % len(HUES)]), at) for at, sample in enumerate(samples)
     ]
     data = [
-        (look.key, sample.mean, _empty(sample.low), _empty(sample.high), _basis(sample))
+        (look.key, sample.mean, sample.low, sample.high, _basis(sample))
         for look, sample in zip(looks, samples, strict=True)
     ]
-    axes = Axes(x_title="share (%)", x=(0.0, 1.0))
+    axes = Axes("share (%)", (0.0, 1.0), unit="share")
     note = f"{claim.verdict}. Mean and 95 % interval over seeds."
     return Figure(f"claim-{file_stem(claim.name)}", claim.claim, "bars", axes, looks, BARS_HEAD, data, note)
 
@@ -133,7 +133,3 @@ def _shares(claim: ClaimView) -> list[SampleView]:
 def _basis(sample: SampleView) -> str:
     of_tasks = f" of {counted(sample.tasks, 'task')}" if sample.tasks else ""
     return f"{counted(len(sample.seeds), 'seed')}{of_tasks}"
-
-
-def _empty(end: float | None) -> float | str:
-    return "" if end is None else end
