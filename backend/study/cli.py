@@ -136,16 +136,14 @@ def export(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import tomllib
-
+    from backend.domain.study import from_toml
     from backend.kit.errors import InvalidInput
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", "Name a TOML file.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path} is not TOML: {error}.") from error
+        return from_toml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text"
+        raise InvalidInput(f"{path} cannot be read: {reason}.", "Name a TOML file.") from error
 
 
 def _say(view: StudyView) -> None:

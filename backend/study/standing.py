@@ -19,6 +19,7 @@ from backend.runs.tables import Run
 from backend.scores.tables import Evaluation, EvaluationJob
 from backend.study import queries as rows
 from backend.study.tables import StudyEvaluation, StudyRow, StudyRun
+from backend.workers import service as workers
 
 MAX_GAP = 60.0  # seconds between two looks that count in full: where nobody looked for longer, the lab was off
 _DELETED = "it was deleted"
@@ -44,6 +45,7 @@ def load(session: Session, study_id: str) -> Standing | None:
         trainings=_trainings(session, design, own_runs),
         scorings=_scorings(session, own_evaluations),
         spent=spent(row, time.time()),
+        workers=sum(worker.alive and not worker.is_out for worker in workers.listed(session)),
     )
     return Standing(row, design, known)
 

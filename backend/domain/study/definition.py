@@ -21,6 +21,7 @@ MAX_SEEDS, MAX_ROUNDS, MAX_AT_ONCE, MAX_CLAIMS, MAX_HOURS = 64, 6, 64, 64, 10_00
 MAX_TEXT, MAX_NAMES = 2000, 64
 PLAIN = ""  # the measurement that takes the answer as it is
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_WITH_NULLS = ("overrides", "options")
 NOT_VALID = "The study is not valid."
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -155,11 +156,26 @@ def split(sample: str) -> tuple[str, str]:
 
 def read_study(text: str) -> Study:
     """The study that a TOML file describes; InvalidInput with one problem for each mistake."""
+    return parse_study(from_toml(text))
+
+
+def from_toml(text: str) -> dict[str, Any]:
+    """The object that a TOML file describes. TOML has no null: overrides and options write it as a text."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(NOT_VALID, problems=[FieldProblem("study", f"is not TOML: {error}.")]) from None
-    return parse_study(raw)
+    read: dict[str, Any] = _with_nulls(raw, False)
+    return read
+
+
+def _with_nulls(raw: Any, is_inside: bool) -> Any:
+    """`raw` with "null" inside overrides and options as None."""
+    if isinstance(raw, Mapping):
+        return {key: _with_nulls(value, is_inside or key in _WITH_NULLS) for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_with_nulls(value, is_inside) for value in raw]
+    return None if is_inside and raw == "null" else raw
 
 
 def parse_study(raw: object) -> Study:

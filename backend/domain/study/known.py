@@ -59,11 +59,12 @@ class Scored:
 
 @dataclass(frozen=True)
 class Known:
-    """All of it, and the seconds spent so far by the clock."""
+    """All of it, the seconds spent so far by the clock, and how many workers are there for it."""
 
     trainings: Mapping[Training, Trained] = field(default_factory=dict)
     scorings: Mapping[Scoring, Scored] = field(default_factory=dict)
     spent: float = 0.0
+    workers: int = 1
 
     @property
     def active(self) -> int:

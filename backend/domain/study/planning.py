@@ -39,7 +39,8 @@ def plan(design: Design, known: Known, hours: float) -> Plan:
     if left <= 0 and any(each.is_open for each in results):
         return Plan(cancel=True, over=OVER_BUDGET)
     pace = _pace(design, known)
-    capacity = left * design.scale.at_once - _outstanding(design, known, pace)
+    at_once = max(1, min(design.scale.at_once, known.workers))
+    capacity = left * at_once - _outstanding(design, known, pace)
     chosen: dict[Work, None] = {}
     is_short = False
     for group in _groups(design, known, results):
