@@ -1,4 +1,4 @@
-"""/api/v1/studies: start a study of claims, read its verdicts, stop and continue it, export it for a paper."""
+"""/api/v1/studies: start a study of claims, read its verdicts, stop, continue and export it."""
 
 from __future__ import annotations
 

@@ -38,7 +38,9 @@ Hours = Annotated[
 
 @app.command()
 def start(
-    study: Annotated[str, typer.Argument(metavar="NAME|FILE.toml", help="A study that comes with the lab, or a file.")],
+    study: Annotated[
+        str, typer.Argument(metavar="NAME|FILE.toml", help="A study that comes with the lab, or a file.")
+    ],
     scale: Annotated[str, typer.Option(help="One of the study's scales.")] = "laptop",
     hours: Hours = None,
     project: Project = "",

@@ -98,9 +98,7 @@ def _parts(study: StudyView) -> Iterator[Figure | File]:
 
 
 def _readme(study: StudyView, missing: Sequence[str]) -> File:
-    runs = [
-        f"| {run.title} | {run.seed} | {run.run_id or 'deleted'} | {run.state} |" for run in study.runs
-    ]
+    runs = [f"| {run.title} | {run.seed} | {run.run_id or 'deleted'} | {run.state} |" for run in study.runs]
     lines = [
         f"# {study.title}",
         "",

@@ -201,9 +201,7 @@ def _queue_run(session: Session, found: Standing, work: Training, done: Step) ->
     check_names(session, config)
     run = runs.new_run(config, owner_id=row.owner_id, project=row.project)
     run_rows.add(session, run)
-    session.add(
-        StudyRun(study_id=row.id, configuration=work.configuration, seed=work.seed, run_id=run.id)
-    )
+    session.add(StudyRun(study_id=row.id, configuration=work.configuration, seed=work.seed, run_id=run.id))
     events.add(session, run.id, "queued", f"Queued by study {row.id}, seed {work.seed}.")
     session.flush()
     done.queued.append(run.id)

@@ -21,7 +21,9 @@ from backend.study import queries as rows
 from backend.study.tables import StudyEvaluation, StudyRow, StudyRun
 from backend.workers import service as workers
 
-MAX_GAP = 60.0  # seconds between two looks that count in full: where nobody looked for longer, the lab was off
+MAX_GAP = (
+    60.0  # seconds between two looks that count in full: where nobody looked for longer, the lab was off
+)
 _DELETED = "it was deleted"
 
 

@@ -19,10 +19,12 @@ from sqlalchemy import Engine, delete, select
 from backend.db.session import reading_scope, session_scope
 from backend.keeping import service as keeping
 from backend.runs.group_tables import RunGroup
+from backend.study.tables import StudyRow
 from tests.support.pages.forms import Form
 from tests.support.processes import Lab
 from tests.support.records.recorded import record_checkpoint, record_evaluation_job, record_run
 from tests.support.records.searched import record_search
+from tests.support.records.studied import STUDY, record_study
 from tests.support.web import WebServer
 
 GOLDEN = Path(__file__).parents[1] / "golden/access.txt"
@@ -103,6 +105,10 @@ class Trying:
         """A parameter search of which nothing is left to do, so that the server leaves it as it is."""
         return record_search(self.database, status)
 
+    def study(self, status: str = "running") -> str:
+        """A study of which nothing is due."""
+        return record_study(self.database, status)
+
     def dashboard(self) -> str:
         return self.made("/api/v1/dashboards", {"name": fresh("board")})["slug"]
 
@@ -158,6 +164,10 @@ def fresh(word: str) -> str:
 def new_search() -> dict[str, object]:
     pytest.importorskip("optuna")
     return {"preset": "quick", "search": {"fields": {"model.core.width": [64, 128]}, "trials": 2, "seeds": 1}}
+
+
+def new_study(_: Trying) -> dict[str, object]:
+    return {"study": STUDY, "scale": "small"}
 
 
 Address = Callable[[Trying], str]
@@ -259,6 +269,13 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "POST /api/v1/parameter-searches/{group_id}/continue": (
         sends("POST", lambda t: f"/api/v1/parameter-searches/{t.search('stopped')}/continue"), "resumed",
     ),
+    "POST /api/v1/studies": (sends("POST", lambda _: "/api/v1/studies", new_study), "launched"),
+    "POST /api/v1/studies/{study_id}/stop": (
+        sends("POST", lambda t: f"/api/v1/studies/{t.study()}/stop"), "cancelled",
+    ),
+    "POST /api/v1/studies/{study_id}/continue": (
+        sends("POST", lambda t: f"/api/v1/studies/{t.study('stopped')}/continue", {}), "resumed",
+    ),
     "POST /api/v1/queue/{run_id}/move": (
         sends("POST", lambda t: f"/api/v1/queue/{t.run()}/move", {"position": 1}), "moved in the queue",
     ),
@@ -323,6 +340,13 @@ CASES: dict[str, tuple[Prepare, str]] = {
         submits(lambda t: f"/groups/{t.search('stopped')}/continue"), "resumed",
     ),
     "POST /groups/{group_id}/cancel": (submits(lambda t: f"/groups/{t.group()}/cancel"), "cancelled"),
+    "POST /studies": (
+        submits(lambda _: "/studies", lambda _: {"study": "discussion", "scale": "laptop"}), "launched",
+    ),
+    "POST /studies/{study_id}/stop": (submits(lambda t: f"/studies/{t.study()}/stop"), "cancelled"),
+    "POST /studies/{study_id}/continue": (
+        submits(lambda t: f"/studies/{t.study('stopped')}/continue"), "resumed",
+    ),
     "POST /runs/new": (submits(lambda _: "/runs/new", Trying.launch_form), "launched"),
     "POST /runs/{run_id}/evaluate": (
         submits(lambda t: f"/runs/{t.ended()}/evaluate", lambda _: {"set_name": "mini", "first_tasks": "2"}),
@@ -377,6 +401,8 @@ def trying(client: httpx.Client, server: WebServer, database: Engine, lab: Lab) 
     with server.stranger(headers={"Origin": server.url}) as browser:
         assert browser.get(link, headers={"Accept": "text/html"}).status_code == 303
         yield Trying(browser, database, lab)
+    with session_scope(database) as session:  # a study would add runs meanwhile; no address removes one
+        session.execute(delete(StudyRow))
     with reading_scope(database) as session:
         groups = set(session.scalars(select(RunGroup.id))) - groups_before
     for group in groups:

@@ -162,7 +162,9 @@ def test_rounds_ascend_and_starts_lead_to_no_circle() -> None:
     configurations["a"]["starts_from"] = {"configuration": "b"}
     configurations["b"]["starts_from"] = {"configuration": "a"}
     problems = refused(configurations=configurations)
-    assert problems[0] == "configurations.a.starts_from.configuration: leads back to a. Start from another one."
+    assert (
+        problems[0] == "configurations.a.starts_from.configuration: leads back to a. Start from another one."
+    )
 
 
 def test_what_no_run_could_be_is_refused_before_the_first_one() -> None:

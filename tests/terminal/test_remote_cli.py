@@ -30,6 +30,7 @@ from tests.support.records.recorded import (
     record_run,
 )
 from tests.support.records.searched import record_search
+from tests.support.records.studied import record_study
 from tests.support.records.subscribed import subscribe
 from tests.support.remote_labs import TASK, Labs, ended, furnished
 from tests.support.web import WebServer
@@ -152,6 +153,9 @@ READING: Mapping[str, tuple[str, ...]] = {
         "parameter-search show {search} --json",
         "parameter-search show nosuchsear",
     ),
+    "study list": ("study list --json",),
+    "study show": ("study show {study}", "study show {study} --json", "study show nosuchstud"),
+    "study export": ("study export {study} --out {file}", "study export {study} --format word"),
     "view list": ("view list", "view list --json"),
     "alerts": ("alerts",),
     "people": ("people",),
@@ -173,6 +177,9 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
     ),
     "parameter-search stop": ("parameter-search stop {running}", "parameter-search stop nosuchsear"),
     "parameter-search continue": ("parameter-search continue {stopped}",),
+    "study start": ("study discussion --scale lptop", "study start discusion"),
+    "study stop": ("study stop {studied}", "study stop nosuchstud"),
+    "study continue": ("study continue {paused} --hours 200", "study continue {studied}"),
     "evaluate": ("evaluate {ended} --no-follow --first 4", "evaluate nosuchrun1 --no-follow"),
     "runs archive": ("runs archive {queued} {ended}", "runs archive {queued} nosuchrun1"),
     "runs restore": ("runs restore {queued}",),
@@ -365,6 +372,8 @@ SUBJECTS: Mapping[str, Callable[[Labs], str]] = {
     "cancelled": lambda labs: cancelled(labs),
     "running": lambda labs: record_search(labs.engine),
     "stopped": lambda labs: record_search(labs.engine, "stopped"),
+    "studied": lambda labs: record_study(labs.engine),
+    "paused": lambda labs: record_study(labs.engine, "stopped"),
     "new": lambda labs: f"new-{uuid4().hex[:8]}",
     "board": lambda labs: changed(labs, lambda session, name: dashboards.create(session, name, {})),
     "saved": lambda labs: changed(labs, lambda session, name: saved_views.save(session, name, "sort=seed")),

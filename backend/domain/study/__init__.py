@@ -4,7 +4,16 @@ What a study is, which configs it runs, what its claims come to, and what is to 
 """
 
 from backend.domain.study.configs import Design, check
-from backend.domain.study.definition import Claim, Measurement, Scale, Study, Test, from_toml, parse_study, read_study
+from backend.domain.study.definition import (
+    Claim,
+    Measurement,
+    Scale,
+    Study,
+    Test,
+    from_toml,
+    parse_study,
+    read_study,
+)
 from backend.domain.study.known import Known, Sample, Scored, Scoring, Trained, Training
 from backend.domain.study.planning import Plan, plan
 from backend.domain.study.verdicts import ClaimResult, SampleResult, TestResult, judged

@@ -67,14 +67,14 @@ class OnScale(_Part):
     """What differs between scales."""
 
     seconds: float = Field(gt=0, description="Estimated, of one run or evaluation on the scale's machine.")
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, Any] = Field({}, description="Changes: nested, or by dotted paths.")
 
 
 class Configuration(_Part):
     """What is trained, under several seeds."""
 
     title: Title
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, Any] = Field({}, description="Changes: nested, or by dotted paths.")
     starts_from: Start | None = None
     scales: dict[str, OnScale]
 

@@ -53,7 +53,9 @@ def plan(design: Design, known: Known, hours: float) -> Plan:
         chosen.update(dict.fromkeys(missing))
     if chosen or known.active:
         ready = [work for work in chosen if _is_ready(design, work, known)]
-        ready.sort(key=lambda work: isinstance(work, Training))  # verdicts wait for evaluations, which are short
+        ready.sort(
+            key=lambda work: isinstance(work, Training)
+        )  # verdicts wait for evaluations, which are short
         return Plan(ready[: max(0, design.scale.at_once - known.active)])
     if is_short:
         return Plan(over=OUT_OF_TIME)
@@ -76,15 +78,11 @@ def _groups(design: Design, known: Known, results: Sequence[ClaimResult]) -> Ite
             of_round = design.scale.rounds[result.rounds]
             seeds = range(of_round.seeds)
             yield [
-                work
-                for seed in seeds
-                for work in _missing(design, result.claim, seed, of_round.tasks, known)
+                work for seed in seeds for work in _missing(design, result.claim, seed, of_round.tasks, known)
             ]
 
 
-def _missing(
-    design: Design, claim: Claim, seed: int, tasks: int | None, known: Known
-) -> Iterator[Work]:
+def _missing(design: Design, claim: Claim, seed: int, tasks: int | None, known: Known) -> Iterator[Work]:
     """What a claim lacks of a seed: runs that others start from come first."""
     for test in claim.tests:
         for name in test.samples:
