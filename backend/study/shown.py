@@ -85,7 +85,7 @@ def _claim(design: Design, result: ClaimResult) -> ClaimView:
         claim=claim.claim,
         about=claim.about,
         verdict=result.verdict,
-        is_open=result.is_open and result.rounds < len(design.scale.rounds),
+        is_open=result.is_open,
         confidence=result.confidence,
         rounds=result.rounds,
         of_rounds=len(design.scale.rounds),

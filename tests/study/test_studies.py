@@ -177,7 +177,6 @@ def test_the_trainings_own_evaluation_is_not_computed_again(engine: Engine) -> N
 
 
 def test_an_open_claim_gets_another_round_and_a_decided_one_does_not(engine: Engine) -> None:
-    """Nothing differs between A and A with a search that finds the same, so one claim stays open."""
     same = {"of": "a", "bar": 0.95, "comparison": ">"}  # right at the bar: no interval leaves it out
     claims = [*raw()["claims"][:1], {"name": "open", "claim": "At the bar", "tests": [same]}]
     study_id = start(engine, claims=claims)

@@ -200,6 +200,10 @@ def _shapes(error: ValidationError) -> Iterator[FieldProblem]:
             yield FieldProblem(field, "is missing.")
         elif details["type"] == "extra_forbidden":
             yield FieldProblem(field, "unknown field.", _near(details["loc"]))
+        elif details["type"] in ("too_short", "too_long"):
+            limits = {key: details.get("ctx", {}).get(key) for key in ("min_length", "max_length")}
+            least, most = limits["min_length"], limits["max_length"]
+            yield FieldProblem(field, f"needs at least {least}." if least else f"has more than {most}.")
         else:
             message = details["msg"].removeprefix("Input ").removeprefix("Value error, ")
             yield FieldProblem(field, f"{message}, not {shown(details['input'])}.")

@@ -74,7 +74,7 @@ def _groups(design: Design, known: Known, results: Sequence[ClaimResult]) -> Ite
             if result.is_open and not result.rounds:
                 yield list(_missing(design, result.claim, seed, first.tasks, known))
     for result in results:
-        if result.is_open and 0 < result.rounds < len(design.scale.rounds):
+        if result.is_open and result.rounds:
             of_round = design.scale.rounds[result.rounds]
             seeds = range(of_round.seeds)
             yield [

@@ -17,7 +17,7 @@ from backend.domain.hypothesis.judge import Verdict, verdict_on_bar
 from backend.domain.statistics import CONFIDENCE, Mean, mean_of, mean_of_shares, task_scores
 from backend.domain.study.configs import Design
 from backend.domain.study.definition import Claim, Round, Test, split
-from backend.domain.study.known import Known, Scoring, Training
+from backend.domain.study.known import Known, Scored, Scoring, Trained, Training
 
 Key = TypeVar("Key", str, int)
 Scores = Mapping[str, float]  # task id -> share of its test inputs solved
@@ -56,12 +56,8 @@ class ClaimResult:
     confidence: float  # of the intervals of its tests
     tests: Sequence[TestResult]
     rounds: int  # that are complete, as far as the one that decided
+    is_open: bool  # whether another round could still decide it
     trouble: str = ""  # why its next round cannot be completed; empty: it can
-
-    @property
-    def is_open(self) -> bool:
-        """Whether more seeds or tasks could still decide it."""
-        return self.verdict == "undecided" and not self.trouble
 
 
 def judged(design: Design, known: Known) -> list[ClaimResult]:
@@ -88,7 +84,8 @@ def _judged(design: Design, claim: Claim, known: Known) -> ClaimResult:
     trouble = ""
     if verdict == "undecided" and complete < len(design.scale.rounds):
         trouble = _trouble(design, claim, design.scale.rounds[complete], known)
-    return ClaimResult(claim, verdict, confidence, tests, complete, trouble)
+    is_open = verdict == "undecided" and complete < len(design.scale.rounds) and not trouble
+    return ClaimResult(claim, verdict, confidence, tests, complete, is_open, trouble)
 
 
 def _together(results: Sequence[TestResult]) -> Verdict:
@@ -197,7 +194,7 @@ def _trouble(design: Design, claim: Claim, of_round: Round, known: Known) -> str
                 scored = known.scorings.get(Scoring(sample, seed, of_round.tasks))
                 if scored and scored.state == "failed":
                     named = f"Evaluation {scored.evaluation}" if scored.evaluation else "An evaluation"
-                    return f"{named} of {sample.configuration}, seed {seed}: {scored.cause or 'failed'}."
+                    return f"{named} of {sample.configuration}, seed {seed}: {_cause(scored)}."
         for name in test.samples if not test.is_score else ():
             for seed in range(of_round.seeds):
                 trained = known.trainings.get(Training(split(name)[0], seed))
@@ -212,9 +209,13 @@ def _failed_training(design: Design, name: str, seed: int, known: Known) -> str:
         trained = known.trainings.get(Training(chain, seed))
         if trained and trained.state == "failed":
             named = f"Run {trained.run_id}" if trained.run_id else "A run"
-            return f"{named} ({chain}, seed {seed}): {trained.cause or 'failed'}."
+            return f"{named} ({chain}, seed {seed}): {_cause(trained)}."
         chain = design.start_of(chain)
     return ""
+
+
+def _cause(of: Trained | Scored) -> str:
+    return of.cause.rstrip(".") or "failed"
 
 
 def _common(sets: Sequence[set[Key]]) -> set[Key]:

@@ -91,9 +91,7 @@ def record_study(engine: Engine, status: str = "running") -> str:
             created_at=now,
         )
         with session_scope(engine) as session:
-            session.add(
-                StudyRun(study_id=study_id, configuration=configuration, seed=seed, run_id=run_id)
-            )
+            session.add(StudyRun(study_id=study_id, configuration=configuration, seed=seed, run_id=run_id))
         if is_over:
             _record_evaluation(engine, study_id, run_id, configuration, seed)
     return study_id
