@@ -107,6 +107,13 @@ def study_table(study_id: StudyId, engine: Database, format: Typeset = "latex") 
     return attached(paper.table_file(study, cast(Typesetting, format)))
 
 
+@router.get("/{study_id}/report", response_class=Response, responses=responses(401, 404))
+def study_report(study_id: StudyId, engine: Database) -> Response:
+    """The study as its page shows it, in Markdown."""
+    with reading_scope(engine) as session:
+        return attached(paper.report(studies.get(session, study_id)))
+
+
 @router.get("/{study_id}/figure", response_class=Response, responses=responses(401, 404, 422, 503))
 def study_figure(
     study_id: StudyId,

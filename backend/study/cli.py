@@ -120,20 +120,22 @@ def export(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="latex, typst or markdown: the table of claims. zip: tables, figures and numbers, which "
-            "needs the extra paper where the lab runs.",
+            help="report: all of it in Markdown. latex, typst or markdown: the table of claims. zip: report, "
+            "tables, figures and numbers, which needs the extra paper where the lab runs.",
         ),
-    ] = "markdown",
+    ] = "report",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Default: a name in the current folder.")
     ] = None,
 ) -> None:
-    """Write the claims of a study as a table, or all of it, for a paper."""
+    """Write a study as a report, its claims as a table, or all of it for a paper."""
     from backend.study import api
     from backend.terminal.options import write
 
     if as_ == "zip":
         write(out, api.study_paper, study_id=study_id)
+    elif as_ == "report":
+        write(out, api.study_report, study_id=study_id)
     else:
         write(out, api.study_table, study_id=study_id, format=as_)
 

@@ -12,9 +12,10 @@ from backend.kit.exports.figures import Axes, Figure, Look, archive, check_insta
 from backend.kit.exports.table_files import File, LongFile
 from backend.kit.exports.typeset import ENDINGS, MEDIA_TYPES, Cell, Row, Typeset, Typesetting, typeset
 from backend.kit.format import NO_VALUE, counted, percent
-from backend.study.views import ClaimView, SampleView, StudyView
+from backend.study.views import ClaimView, SampleView, StudyRunView, StudyView
 
 TYPESETTINGS: tuple[Typesetting, ...] = ("latex", "typst", "markdown")
+REDRAW = "`python redraw.py` draws the figures again from the CSV files beside it; it needs matplotlib.\n"
 BARS_HEAD = ("line", "value", "low", "high", "basis")
 
 
@@ -97,24 +98,77 @@ def _parts(study: StudyView) -> Iterator[Figure | File]:
             yield drawing
 
 
-def _readme(study: StudyView, missing: Sequence[str]) -> File:
-    runs = [f"| {run.title} | {run.seed} | {run.run_id or 'deleted'} | {run.state} |" for run in study.runs]
+def report(study: StudyView, missing: Sequence[str] = ()) -> File:
+    """The page of a study as Markdown, for a repository or an appendix. `missing`: figures left out, and why."""
     lines = [
-        f"# {study.title}",
+        f"# {_line(study.title)}",
         "",
-        f"Made with ETRM Lab {version('etrm-lab')}: {study.words}.",
+        f"{_line(study.about)} {_line(study.scale_about)}".strip(),
         "",
-        *(f"- {claim.verdict}: {claim.claim}" for claim in study.claims),
+        f"Made with ETRM Lab {version('etrm-lab')}. {_line(study.scale_title)}; {', then '.join(study.rounds)}. "
+        f"{study.words.capitalize()}. {study.cause}".rstrip(),
         "",
-        "| Configuration | Seed | Run | State |",
-        "|---|---|---|---|",
-        *runs,
+        "| verdict | claim | found |",
+        "|---|---|---|",
+        *(_summary(claim) for claim in study.claims),
         "",
-        *(["## Left out", "", *(f"- {text}" for text in missing), ""] if missing else []),
-        "python redraw.py draws the figures again from the CSV files beside it; it needs matplotlib.",
+        *(line for claim in study.claims for line in _section(claim)),
+        "## Runs",
         "",
+        "| configuration | seeds | computing, all seeds |",
+        "|---|---|---|",
+        *_runs(study),
+        "",
+        *(["## Left out", "", *(f"- {_line(text)}" for text in missing), ""] if missing else []),
     ]
-    return File("README.md", "text/markdown", "\n".join(lines).encode())
+    text = "\n".join(lines)
+    return File(f"{file_stem(study.name)}-study.md", "text/markdown", text.encode())
+
+
+def _readme(study: StudyView, missing: Sequence[str]) -> File:
+    file = report(study, missing)
+    return replace(file, name="README.md", content=file.content + REDRAW.encode())
+
+
+def _summary(claim: ClaimView) -> str:
+    found = "; ".join(test.words for test in claim.tests)
+    return f"| {claim.verdict} | {_cell(claim.claim)} | {_cell(found)} |"
+
+
+def _section(claim: ClaimView) -> Iterator[str]:
+    """A claim with its tests, what would change it, and what was published."""
+    yield from (f"## {_line(claim.claim)}", "", f"**{claim.verdict.capitalize()}**, {claim.progress}.")
+    where = f"Section {claim.section}. " if claim.section else ""
+    yield from ("", f"{where}{_line(claim.about)}".strip(), "")
+    if claim.trouble:
+        yield from (_line(claim.trouble), "")
+    yield from (f"| test | found, {percent(claim.confidence)} interval | verdict |", "|---|---|---|")
+    yield from (f"| {_cell(test.asks)} | {test.words} | {test.verdict} |" for test in claim.tests)
+    yield ""
+    for test in claim.tests:
+        yield from (f"- {_line(sample.title)}: {test.measure} {sample.words}" for sample in test.samples)
+    yield ""
+    if claim.would_change:
+        yield from (f"What would change it: {_line(claim.would_change)}", "")
+    for row in claim.published:
+        yield from (f"Published, not measured here: {row.model}: {row.words}.", "")
+
+
+def _runs(study: StudyView) -> Iterator[str]:
+    by_title: dict[str, list[StudyRunView]] = {}
+    for run in study.runs:
+        by_title.setdefault(run.title, []).append(run)
+    for title, runs in by_title.items():
+        seeds = ", ".join(str(run.seed) for run in runs if run.state == "finished")
+        yield f"| {_cell(title)} | {seeds} | {sum(run.seconds for run in runs):,.0f} s |"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "¦")
 
 
 def _shares(claim: ClaimView) -> list[SampleView]:

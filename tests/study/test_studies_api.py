@@ -89,6 +89,14 @@ def test_the_table_has_every_claim_and_marks_what_was_published(
     assert client.get(path, params={"format": "word"}).status_code == 422
 
 
+def test_the_report_says_what_the_page_says(client: httpx.Client, database: Engine) -> None:
+    report = client.get(f"/api/v1/studies/{record_study(database, 'stopped')}/report").text
+    assert "| supported | A fresh context solves most tasks | 95.0" in report
+    assert "What would change it: Harder tasks." in report
+    assert "Published, not measured here: ETRM deterministic, 175k steps: pass@1" in report
+    assert "| fresh context | 0, 1 |" in report
+
+
 def test_a_claim_is_drawn_and_everything_comes_as_an_archive(client: httpx.Client, database: Engine) -> None:
     pytest.importorskip("matplotlib")
     study_id = record_study(database, "stopped")
