@@ -99,14 +99,14 @@ def _parts(study: StudyView) -> Iterator[Figure | File]:
 
 
 def report(study: StudyView, missing: Sequence[str] = ()) -> File:
-    """The page of a study as Markdown, for a repository or an appendix. `missing`: figures left out, and why."""
+    """The page of a study as Markdown, for a repository or an appendix. `missing`: figures left out, why."""
+    scale = f"{_line(study.scale_title)}; {', then '.join(study.rounds)}"
     lines = [
         f"# {_line(study.title)}",
         "",
         f"{_line(study.about)} {_line(study.scale_about)}".strip(),
         "",
-        f"Made with ETRM Lab {version('etrm-lab')}. {_line(study.scale_title)}; {', then '.join(study.rounds)}. "
-        f"{study.words.capitalize()}. {study.cause}".rstrip(),
+        f"Made with ETRM Lab {version('etrm-lab')}. {scale}. {study.words.capitalize()}. {study.cause}".rstrip(),
         "",
         "| verdict | claim | found |",
         "|---|---|---|",
