@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 class StartsByName(TyperGroup):
     """`etrm study discussion` is `etrm study start discussion`."""
 
+    usual = "start"  # what is meant where no command is named
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and not args[0].startswith("-") and args[0] not in self.commands:
-            args = ["start", *args]
+            args = [self.usual, *args]
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
