@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,10 +76,10 @@ def _trainings(session: Session, design: Design, own: Sequence[StudyRun]) -> dic
         run, view = found.get(run_id or ""), views.get(run_id or "")
         if run is None or view is None:
             return Trained("failed", None, cause=_DELETED)
-        series = {}
+        series: dict[str, float] = {}
         for measure, term in measures.items():
             value = _summary(view, term.series, term.summary)
-            if value is not None:
+            if value is not None and math.isfinite(value):
                 series[measure] = value
         state = _state(run.status)
         cause = run.status_cause if state == "failed" else ""

@@ -50,7 +50,7 @@ def plan(design: Design, known: Known, hours: float) -> Plan:
             is_short = True
             continue
         capacity -= sum(costs)
-        chosen.update(dict.fromkeys(missing))
+        chosen |= {work: None for work in missing}
     if chosen or known.active:
         ready = [work for work in chosen if _is_ready(design, work, known)]
         ready.sort(
