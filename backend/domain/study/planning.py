@@ -44,18 +44,16 @@ def plan(design: Design, known: Known, hours: float) -> Plan:
     chosen: dict[Work, None] = {}
     is_short = False
     for group in _groups(design, known, results):
-        missing = [work for work in group if work not in chosen]
+        missing = [work for work in dict.fromkeys(group) if work not in chosen]
         costs = [pace * _stated(design, work) for work in missing]
         if sum(costs) > capacity or max(costs, default=0.0) > left:
             is_short = True
             continue
         capacity -= sum(costs)
-        chosen |= {work: None for work in missing}
+        chosen |= dict.fromkeys(missing)
     if chosen or known.active:
         ready = [work for work in chosen if _is_ready(design, work, known)]
-        ready.sort(
-            key=lambda work: isinstance(work, Training)
-        )  # verdicts wait for evaluations, which are short
+        ready.sort(key=lambda work: isinstance(work, Training))  # evaluations first: they are short
         return Plan(ready[: max(0, design.scale.at_once - known.active)])
     if is_short:
         return Plan(over=OUT_OF_TIME)
