@@ -33,6 +33,7 @@ from backend.workers import service as workers
 from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
 from tests.support.records.recorded import HELD_OUT, record_checkpoint, record_evaluation_job, record_run
+from tests.support.records.studied import record_study
 from tests.support.records.subscribed import subscribe
 from tests.support.web import WebServer
 
@@ -149,6 +150,7 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "clone's config": f"/runs/{beside}#config",
         "learning by task": f"/runs/{run}/learning",
         "group": f"/groups/{group}",
+        "study": f"/studies/{record_study(engine)}",
         **{f"compare, {part}": f"/compare?runs={run},{beside},{other}#{part}" for part in COMPARE_TABS},
         "explore": "/explore?x=created&y=accuracy/token&colour=encoder&symbol=seed",
         "dashboard": f"/d/{slug}",
