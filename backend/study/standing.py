@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from backend.domain.hypothesis.measure import Term
 from backend.domain.statistics import Ranks
 from backend.domain.study import Design, Known, Sample, Scored, Scoring, Trained, Training, parse_study
 from backend.domain.study.known import State
@@ -61,31 +62,47 @@ def spent(row: StudyRow, now: float) -> float:
 
 
 def _trainings(session: Session, design: Design, own: Sequence[StudyRun]) -> dict[Training, Trained]:
-    measures = {
-        test.measure: test.measured.first
-        for claim in design.study.claims
-        for test in claim.tests
-        if not test.is_score
-    }
     ids = [each.run_id for each in own if each.run_id]
     found = run_rows.several(session, ids) if ids else {}
-    names = {term.series for term in measures.values()}
-    views = {view.id: view for view in Facts(session, list(found.values()), names).views()}
+    series = _series(session, design, own, found)
+    return {
+        Training(each.configuration, each.seed): _trained(found.get(each.run_id or ""), series)
+        for each in own
+    }
 
-    def trained(run_id: str | None) -> Trained:
-        run, view = found.get(run_id or ""), views.get(run_id or "")
-        if run is None or view is None:
-            return Trained("failed", None, cause=_DELETED)
-        series: dict[str, float] = {}
-        for measure, term in measures.items():
-            value = _summary(view, term.series, term.summary)
-            if value is not None and math.isfinite(value):
-                series[measure] = value
-        state = _state(run.status)
-        cause = run.status_cause if state == "failed" else ""
-        return Trained(state, run.id, run.step, _seconds(run), cause or run.status, series)
 
-    return {Training(each.configuration, each.seed): trained(each.run_id) for each in own}
+def _trained(run: Run | None, series: Mapping[str, Mapping[str, float]]) -> Trained:
+    if run is None:
+        return Trained("failed", None, cause=_DELETED)
+    cause = run.status_cause or run.status
+    return Trained(_state(run.status), run.id, run.step, _seconds(run), cause, series.get(run.id, {}))
+
+
+def _series(
+    session: Session, design: Design, own: Sequence[StudyRun], found: Mapping[str, Run]
+) -> dict[str, dict[str, float]]:
+    """Run id -> measure -> value, of the finished runs that a test by a recorded series asks for."""
+    tests = [test for claim in design.study.claims for test in claim.tests if not test.is_score]
+    asked = {name for test in tests for name in test.samples}
+    wanted = [
+        found[each.run_id]
+        for each in own
+        if each.configuration in asked and each.run_id in found and _is_finished(found[each.run_id])
+    ]
+    terms = {test.measure: test.measured.first for test in tests}
+    views = Facts(session, wanted, {term.series for term in terms.values()}).views() if wanted else []
+    return {
+        view.id: {
+            measure: value
+            for measure, term in terms.items()
+            if (value := _summary(view, term)) is not None and math.isfinite(value)
+        }
+        for view in views
+    }
+
+
+def _is_finished(run: Run) -> bool:
+    return _state(run.status) == "finished"
 
 
 def _scorings(session: Session, own: Sequence[StudyEvaluation]) -> dict[Scoring, Scored]:
@@ -133,10 +150,9 @@ def _seconds(run: Run) -> float:
     return max(0.0, (run.finished_at or time.time()) - start)
 
 
-def _summary(view: RunView, series: str, summary: str) -> float | None:
-    """The last, least or greatest value of a series; None without one that is a number."""
-    recorded = view.metrics.get(series)
+def _summary(view: RunView, term: Term) -> float | None:
+    """The last, least or greatest value of a series; None without one."""
+    recorded = view.metrics.get(term.series)
     if recorded is None:
         return None
-    value = {"last": recorded.last, "min": recorded.min, "max": recorded.max}[summary]
-    return value if isinstance(value, float | int) else None
+    return {"last": recorded.last, "min": recorded.min, "max": recorded.max}[term.summary]
