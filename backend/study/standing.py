@@ -85,9 +85,11 @@ def _series(
     tests = [test for claim in design.study.claims for test in claim.tests if not test.is_score]
     asked = {name for test in tests for name in test.samples}
     wanted = [
-        found[each.run_id]
+        run
         for each in own
-        if each.configuration in asked and each.run_id in found and _is_finished(found[each.run_id])
+        if each.configuration in asked
+        and (run := found.get(each.run_id or ""))
+        and _state(run.status) == "finished"
     ]
     terms = {test.measure: test.measured.first for test in tests}
     views = Facts(session, wanted, {term.series for term in terms.values()}).views() if wanted else []
@@ -99,10 +101,6 @@ def _series(
         }
         for view in views
     }
-
-
-def _is_finished(run: Run) -> bool:
-    return _state(run.status) == "finished"
 
 
 def _scorings(session: Session, own: Sequence[StudyEvaluation]) -> dict[Scoring, Scored]:
