@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
-from statistics import NormalDist
 
 from backend.domain.intervals import NORMAL, wilson_interval
 from backend.domain.records import Score
@@ -113,7 +112,11 @@ def student_t(freedom: int, confidence: float = CONFIDENCE) -> float:
 
 def normal_quantile(confidence: float) -> float:
     """The same of the standard normal distribution."""
-    return NORMAL if confidence == CONFIDENCE else NormalDist().inv_cdf((1 + confidence) / 2)
+    if confidence == CONFIDENCE:
+        return NORMAL
+    from statistics import NormalDist  # which takes decimals and fractions along
+
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def t_p_value(t: float, freedom: int) -> float:
