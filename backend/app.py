@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
@@ -158,36 +158,52 @@ async def _sweep_until(stopping: asyncio.Event, engine: Engine, audit_days: int)
             await asyncio.wait_for(stopping.wait(), SWEEP_EVERY)
 
 
-async def _deliver_until(stopping: asyncio.Event, engine: Engine, settings: Settings) -> None:
-    """Send alarms and messages as they come, beside the sweep: a slow receiver holds up nothing else."""
-    deliverer = Deliverer(engine, settings, stopping.is_set)
+async def _repeat(
+    stopping: asyncio.Event, every: float, work: Callable[[], object], waits: str, failed: str
+) -> None:
+    """Do `work` on a thread every so many seconds; one that fails is logged and tried the next time."""
     while not stopping.is_set():
         try:
-            await run_sync(deliverer.look)
-            await run_sync(
-                webhook.deliver_due, engine, settings.webhook_url, stopping.is_set, settings.public_url
-            )
+            await run_sync(work)
         except Unavailable as error:
-            log.warning("Alerts are not delivered for now: %s", error)
+            log.warning("%s: %s", waits, error)
         except Exception:
-            log.exception("alerts were not delivered")
+            log.exception(failed)
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), DELIVER_EVERY)
+            await asyncio.wait_for(stopping.wait(), every)
+
+
+async def _deliver_until(stopping: asyncio.Event, engine: Engine, settings: Settings) -> None:
+    """Send alarms and messages as they come, beside the sweep and one another: a slow receiver holds up
+    nothing else."""
+    deliverer = Deliverer(engine, settings, stopping.is_set)
+    post_alarms = partial(
+        webhook.deliver_due, engine, settings.webhook_url, stopping.is_set, settings.public_url
+    )
+    waits, failed = "Alerts are not delivered for now", "alerts were not delivered"
+    await asyncio.gather(
+        _repeat(stopping, DELIVER_EVERY, deliverer.look, waits, failed),
+        _repeat(stopping, DELIVER_EVERY, post_alarms, waits, failed),
+    )
     await run_sync(deliverer.close)
 
 
 async def _advance_until(stopping: asyncio.Event, engine: Engine) -> None:
-    """Take the next steps of parameter searches and studies, beside the sweep: workers need not know them."""
-    while not stopping.is_set():
-        for name, advance in (("Parameter searches", _advance_searches), ("Studies", _advance_studies)):
-            try:
-                await run_sync(advance, engine)
-            except Unavailable as error:
-                log.warning("%s wait for the database: %s", name, error)
-            except Exception:
-                log.exception("%s were not continued", name)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), ADVANCE_EVERY)
+    """Take the next steps of parameter searches and studies, beside the sweep: workers need not know of
+    them."""
+    repeat = partial(_repeat, stopping, ADVANCE_EVERY)
+    await asyncio.gather(
+        repeat(
+            partial(_advance_searches, engine),
+            "Parameter searches wait for the database",
+            "parameter searches were not continued",
+        ),
+        repeat(
+            partial(_advance_studies, engine),
+            "Studies wait for the database",
+            "studies were not continued",
+        ),
+    )
 
 
 def _advance_searches(engine: Engine) -> None:

@@ -71,8 +71,8 @@ def document(lines: Iterable[Line]) -> str:
         sections.setdefault(line.question, []).append(line)
     parts = [_HEAD]
     machines = [line for of in sections.values() for line in of if isinstance(line, Machine)]
-    if any(machine.quick for machine in machines):
-        parts.append(_QUICK)
+    if quick := [f"`{machine.question}`" for machine in machines if machine.quick]:
+        parts.append(_QUICK.format(sections=", ".join(quick)))
     parts += [_section(of) for of in sections.values()]
     return "\n".join(parts)
 
@@ -219,8 +219,8 @@ better is less time, less memory, fewer bytes, higher rates. p95 and p99 are nea
 20 and 100 values, or where the bar is set for them.
 """
 _QUICK = """\
-**At least one section comes from a quick run with small sizes, and perhaps on a busy machine: it shows that
-the question works, and is no figure to quote.**
+**Sections of quick runs, with small sizes and perhaps on a busy machine: {sections}. They show that the
+question works, and have no figure to quote.**
 """
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ CORRECTED: dict[str, tuple[str, ...]] = {
         r"^ /api/v1/runs/\w+/health level: 'good', now 'quiet'$",
     )
 }
-REWORDED = re.compile(r" (?:title|sentence|words?|waiting_reason): (['\"])(.*)\1, now (['\"])(.*)\3$")
+REWORDED = re.compile(r" (?:title|sentence|text|words?|waiting_reason): (['\"])(.*)\1, now (['\"])(.*)\3$")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 Opened = Callable[[Release], str]

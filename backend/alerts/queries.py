@@ -12,11 +12,11 @@ from backend.alerts.tables import Message, Subscription
 from backend.runs.tables import Alarm, Run
 
 
-def due(session: Session, now: float, limit: int) -> Sequence[Row[Alarm, Run]]:
-    """(alarm, its run) whose time has come, oldest first; another process that looks now gets others."""
+def next_due(session: Session, now: float) -> Row[Alarm, Run] | None:
+    """(alarm, its run), the oldest whose time has come; another process that looks now gets another."""
     query = select(Alarm, Run).join(Run, Run.id == Alarm.run_id).where(Alarm.deliver_after <= now)
-    query = query.order_by(Alarm.id).limit(limit)
-    return session.execute(query.with_for_update(skip_locked=True, of=Alarm)).all()
+    query = query.order_by(Alarm.id).limit(1)
+    return session.execute(query.with_for_update(skip_locked=True, of=Alarm)).first()
 
 
 def change(session: Session, alarm_id: int, **values: Any) -> None:
@@ -121,16 +121,18 @@ def note_given_up(session: Session, subscription_id: int, number: int) -> None:
     change_subscription(session, subscription_id, given_up=Subscription.given_up + number)
 
 
-def drop_message(session: Session, message_id: int) -> None:
-    """It was delivered, or nobody is to hear of it."""
-    session.execute(delete(Message).where(Message.id == message_id))
+def drop_message(session: Session, message_id: int, key: str) -> None:
+    """It was delivered, or nobody is to hear of it. Somebody may have dropped it meanwhile, and its id may be
+    another's: SQLite uses it again."""
+    session.execute(delete(Message).where(Message.id == message_id, Message.key == key))
 
 
-def drop_tried(session: Session, subscription_id: int, before: float) -> int:
-    """Give up what was tried in vain and happened before; how many."""
-    old = delete(Message).where(
-        Message.subscription_id == subscription_id, Message.attempts > 0, Message.happened_at < before
-    )
+def drop_old(session: Session, subscription_id: int, before: float, untried: bool) -> int:
+    """Give up what was tried in vain and happened before, and what was never tried as well if `untried`; how
+    many."""
+    old = delete(Message).where(Message.subscription_id == subscription_id, Message.happened_at < before)
+    if not untried:
+        old = old.where(Message.attempts > 0)
     return cast(CursorResult[Any], session.execute(old)).rowcount
 
 

@@ -23,7 +23,7 @@ from backend.kit.format import finite
 from backend.kit.retry import pause_after
 from backend.runs.tables import Alarm, Run
 
-AT_ONCE = 20  # alarms of one look
+OF_ONE_LOOK = 20  # alarms
 FIRST_PAUSE, MAX_PAUSE = 10.0, 3600.0  # seconds before the next try; each is twice the one before
 MAX_DELIVERIES = 30  # a good day; then the alarm keeps its error and is left alone
 
@@ -65,15 +65,17 @@ def deliver_due(
     if url is None:
         _drop_all(engine)
         return 0
-    with session_scope(engine) as session:
-        taken = take_due(session, time.time(), public_url)
     arrived = 0
-    for each in taken:
+    for _ in range(OF_ONE_LOOK):
         if stopping():
             break
-        error = _post(url, each.payload)
         with session_scope(engine) as session:
-            note(session, each, error, time.time())
+            taken = take_next(session, time.time(), public_url)
+        if taken is None:
+            break
+        error = _post(url, taken.payload)
+        with session_scope(engine) as session:
+            note(session, taken, error, time.time())
         arrived += not error
     return arrived
 
@@ -85,16 +87,19 @@ def state(session: Session) -> Deliveries:
     return Deliveries(*rows.counts(session), error, run_id)
 
 
-def take_due(session: Session, now: float, public_url: str | None = None) -> list[Delivery]:
-    """The alarms to send now; each counts as tried from here on."""
-    taken = []
-    for alarm, run in rows.due(session, now, AT_ONCE):
-        attempt = alarm.delivery_attempts + 1
-        pause = pause_after(attempt, FIRST_PAUSE, MAX_PAUSE)
-        later = now + pause if attempt < MAX_DELIVERIES else None
-        taken.append(Delivery(alarm.id, payload_of(alarm, run, attempt, public_url)))
-        rows.change(session, alarm.id, delivery_attempts=attempt, deliver_after=later)
-    return taken
+def take_next(session: Session, now: float, public_url: str | None = None) -> Delivery | None:
+    """An alarm to send now; it counts as tried from here on.
+
+    One at a time: of several, the last would be sent after its pause was over, and by another server as well.
+    """
+    found = rows.next_due(session, now)
+    if found is None:
+        return None
+    alarm, run = found
+    attempt = alarm.delivery_attempts + 1
+    later = now + pause_after(attempt, FIRST_PAUSE, MAX_PAUSE) if attempt < MAX_DELIVERIES else None
+    rows.change(session, alarm.id, delivery_attempts=attempt, deliver_after=later)
+    return Delivery(alarm.id, payload_of(alarm, run, attempt, public_url))
 
 
 def note(session: Session, delivery: Delivery, error: str, now: float) -> None:

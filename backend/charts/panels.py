@@ -33,15 +33,17 @@ class Panel:
 
     @property
     def axis_title(self) -> str:
-        """The metric's title with its unit, or that of the group; whatever the chart is called."""
-        is_metric = len(self.metrics) == 1 and self.expression is None
-        title = metric(self.metrics[0]).title if is_metric else self.title
+        """The metric's title with its unit, the group's, or the expression; whatever the chart is called."""
+        if self.expression:
+            return self.metrics[0]
+        title = metric(self.metrics[0]).title if len(self.metrics) == 1 else self.title
         return title + {"share": " (%)", "bytes": " (bytes)"}.get(self.axis, "")
 
 
+UNDEFINED = "division by zero, or the logarithm of zero or less"
 ABOUT_EXPRESSIONS = (
     "Computed from metrics of the same run, at every step that all of them have, before the curve is "
-    "thinned. Division by zero and the logarithm of zero or less are undefined: NaN."
+    f"thinned. Undefined, and so NaN: {UNDEFINED}."
 )
 _GROUPS = {group.id: group for group in GROUPS}
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from backend.charts import scale
-from backend.charts.figures import MANY, MAX_OF_MANY, MAX_POINTS, X_TITLES, Trace, lines_figure
-from backend.charts.figures import Figure as PlotlyFigure
+from backend.charts.axes import X_TITLES
+from backend.charts.figures import MANY, MAX_OF_MANY, MAX_POINTS, lines_figure
 from backend.charts.lines import Axis, Clock, Line, Window
-from backend.charts.panels import Panel
+from backend.charts.panels import UNDEFINED, Panel
 from backend.charts.smoothing import Values, centred_average
+from backend.charts.traces import Figure as PlotlyFigure
+from backend.charts.traces import Trace
 from backend.kit.exports.figures import Axes, Figure, Look
 from backend.kit.format import counted
 from backend.metrics.points import Points
@@ -92,8 +94,9 @@ def curves_figure(
     looks = [
         Look(line.key, line.name, hex_colour(line.colour, line.shade), places[line.key]) for line in shown
     ]
-    off = figure["notes"]["off_scale"]
-    note = f"{counted(off, 'point')} off the scale." if off else ""
+    notes = figure["notes"]
+    words = ((notes["off_scale"], "off the scale"), (notes["undefined"], f"undefined: {UNDEFINED}"))
+    note = " ".join(f"{counted(number, 'point')} {what}." for number, what in words if number)
     runs = ", ".join(dict.fromkeys(line.run for line in shown))
     return Figure(name, panel.title, "curves", axes, looks, HEAD, data, note, f"Runs: {runs}")
 

@@ -283,7 +283,7 @@ def over_seeds(members: Sequence[Curve], starts: Sequence[float]) -> SeedBand:
     """Mean and range over the seeds at every step that one of them has, of a long curve at every bucket.
 
     Between its own steps a curve is read off its line; before its first and after its last step it does not
-    count. The moments are those of the first seed's clock.
+    count. The moments are those of the first seed's clock. What is undefined is counted of all seeds.
     """
     parts = [_finite(buckets_of(each)) for each in members]
     steps = np.unique(np.concatenate([part.first_steps for part in parts]))
@@ -300,9 +300,10 @@ def over_seeds(members: Sequence[Curve], starts: Sequence[float]) -> SeedBand:
         moments[row, of_row] = np.interp(steps[of_row], curve.steps, curve.wall_times) - start
     some = np.isfinite(table[0]).any(axis=0)
     steps, table, moments = steps[some], table[:, :, some], moments[:, some]
+    undefined = sum(each.undefined for each in members)
     if not len(steps):
         nothing = Curve(steps, np.zeros(0), np.zeros(0), 0)
-        return SeedBand(nothing, nothing, nothing)
+        return SeedBand(replace(nothing, undefined=undefined), nothing, nothing)
     times = np.nanmean(moments, axis=0) + starts[0]
     least, greatest = np.nanmin(table[1], axis=0), np.nanmax(table[2], axis=0)
     share = table[0] / np.isfinite(table[0]).sum(axis=0)  # divided before it is added up: a sum may overflow
@@ -312,7 +313,7 @@ def over_seeds(members: Sequence[Curve], starts: Sequence[float]) -> SeedBand:
     )
     if any(each.buckets is not None for each in members):
         mean = _counting(mean, parts)
-    return SeedBand(mean, low, high)
+    return SeedBand(replace(mean, undefined=undefined), low, high)
 
 
 def _finite(buckets: Buckets) -> Buckets:

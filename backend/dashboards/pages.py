@@ -6,8 +6,9 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any
 
 from fastapi import Form, Response
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
@@ -22,18 +23,14 @@ from backend.comparison.curves_csv import curves_csv
 from backend.dashboards import service as dashboards
 from backend.dashboards.contexts import DashboardPage, DashboardsPage, ExportedDashboard, SharedDashboard
 from backend.dashboards.panel_csv import as_csv
-from backend.dashboards.panels import Panels
-from backend.dashboards.paper import paper, table_file
-from backend.dashboards.paper_figures import figure_of
+from backend.dashboards.panels import Panels, panels_of
+from backend.dashboards.paper import panel_figure_file, panel_table_file, paper
 from backend.dashboards.service import DashboardView
 from backend.db.session import reading_scope, session_scope
 from backend.domain.dashboards import CurvesPanel, of_comparison
 from backend.domain.metrics import METRICS, NAMES
 from backend.domain.published import CAVEATS, PUBLISHED
 from backend.kit.errors import NotFound
-from backend.kit.exports.figures import figure_file
-from backend.kit.exports.table_files import check
-from backend.kit.exports.typeset import Typesetting
 from backend.kit.lists import items_of
 from backend.run_view.views import RunView
 from backend.web.assets import STATIC
@@ -78,7 +75,7 @@ def dashboard_page(slug: str, engine: Database, view: View, edit: str = "") -> H
     """A dashboard, live; with `?edit=1` its panels can be changed."""
     with reading_scope(engine) as session:
         found = dashboards.get(session, slug)
-        panels = _panels(session, found)
+        panels = panels_of(session, found.content)
         context = DashboardPage(
             **_filled(panels, found, view),
             view=view,
@@ -118,7 +115,7 @@ def shared_page(secret: str, engine: Database, view: View) -> HTMLResponse:
     """What a share link shows, without a login."""
     with reading_scope(engine) as session:
         found = dashboards.opened_by(session, secret)
-        filled = _filled(_panels(session, found), found, view)
+        filled = _filled(panels_of(session, found.content), found, view)
     with session_scope(engine) as session:
         dashboards.note_opened(session, secret)
     return render(SharedDashboard(**filled, view=view, address=f"/s/{secret}"))
@@ -151,21 +148,16 @@ def shared_figure(
     width: FigureWidth = "3.5",
 ) -> Response:
     """A shared panel of curves, bars or grids as a figure for a paper."""
-    with reading_scope(engine) as session:
-        dashboard = dashboards.opened_by(session, secret)
-        figure = figure_of(_panels(session, dashboard), dashboard.panel(panel_id), view)
-    return attached(figure_file(figure, width, format))
+    opened = partial(dashboards.opened_by, secret=secret)
+    return attached(panel_figure_file(engine, opened, panel_id, view, width, format))
 
 
 @router.get("/s/{secret}/panels/{panel_id}/table")
 @needs(OPEN)
 def shared_table(secret: str, panel_id: str, engine: Database, format: str = "latex") -> Response:
     """A shared table, typeset for a paper."""
-    check("format", format, get_args(Typesetting))
-    with reading_scope(engine) as session:
-        dashboard = dashboards.opened_by(session, secret)
-        panels = _panels(session, dashboard)
-        return attached(table_file(panels, dashboard.panel(panel_id), cast(Typesetting, format)))
+    opened = partial(dashboards.opened_by, secret=secret)
+    return attached(panel_table_file(engine, opened, panel_id, format))
 
 
 @router.get("/s/{secret}/paper")
@@ -195,17 +187,13 @@ def exported(session: Session, found: DashboardView) -> str:
     """The HTML of an export: style sheets and drawings inside, no script."""
     css = "\n".join((STATIC / "css" / f"{sheet}.css").read_text() for sheet in SHEETS)
     context = ExportedDashboard(
-        **_filled(_panels(session, found), found, ChartView()),
+        **_filled(panels_of(session, found.content), found, ChartView()),
         head=Markup("<style>{}</style>").format(Markup(css)),
         made_at=time.time(),
     )
     values = {name: getattr(context, name) for name in context.__dataclass_fields__}
     html = environment().get_template(context.template).render(values | context.shared())
     return ICON.sub("", html)  # they lie in a file of their own; the words beside them say the same
-
-
-def _panels(session: Session, found: DashboardView) -> Panels:
-    return Panels(session, dashboards.runs_of(session, found.content.source))
 
 
 def _filled(panels: Panels, found: DashboardView, view: ChartView) -> dict[str, Any]:
@@ -228,12 +216,12 @@ def _choices(runs: Sequence[RunView]) -> list[str]:
 
 def _figures(session: Session, found: DashboardView, panel_ids: list[str], view: ChartView) -> Response:
     wanted = [found.panel(panel_id) for panel_id in panel_ids]
-    made = _panels(session, found).charts(wanted, view)
+    made = panels_of(session, found.content).charts(wanted, view)
     return Response(as_json(made), media_type="application/json")
 
 
 def _csv(session: Session, found: DashboardView, panel_id: str) -> Response:
-    text = as_csv(_panels(session, found).shown(found.panel(panel_id), ChartView()))
+    text = as_csv(panels_of(session, found.content).shown(found.panel(panel_id), ChartView()))
     return Response(text, media_type="text/csv", headers=_as_file(f"{found.slug}-{panel_id}.csv"))
 
 

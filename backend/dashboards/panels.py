@@ -27,11 +27,13 @@ from backend.comparison.result_tables import (
     encoder_table,
     results_table,
 )
+from backend.dashboards import service as dashboards
 from backend.dashboards.prose import prose
 from backend.domain.arc.grid import Grid
 from backend.domain.dashboards import (
     AnyPanel,
     BarsPanel,
+    Content,
     CurvesPanel,
     GridsPanel,
     ProsePanel,
@@ -262,6 +264,11 @@ class Panels:
         nothing = "" if examples else "No test inputs match."
         shown_ids = [run.id for run, _ in firsts]
         return Shown(panel, basis=basis, examples=examples, nothing=nothing, runs=shown_ids)
+
+
+def panels_of(session: Session, content: Content) -> Panels:
+    """What panels of the runs of a dashboard show."""
+    return Panels(session, dashboards.runs_of(session, content.source))
 
 
 def _mean(side: Replicates) -> float:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from typing import cast, get_args
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from backend.charts.view import ChartView
 from backend.dashboards import service as dashboards
 from backend.dashboards.panel_csv import as_csv
-from backend.dashboards.panels import Panels
+from backend.dashboards.panels import Panels, panels_of
 from backend.dashboards.paper_figures import figure_of, table_of
+from backend.dashboards.service import DashboardView
 from backend.db.session import reading_scope
 from backend.domain.dashboards import AnyPanel, Content, ProsePanel, TablePanel
 from backend.kit.boundary import Broken, shielded
 from backend.kit.clock import to_the_minute
-from backend.kit.exports.figures import Figure, archive, check_installed, file_stem
-from backend.kit.exports.table_files import File, LongFile
+from backend.kit.exports.figures import Figure, archive, check_installed, figure_file, file_stem
+from backend.kit.exports.table_files import File, LongFile, check
 from backend.kit.exports.typeset import ENDINGS, MEDIA_TYPES, Typesetting, typeset
 from backend.run_view.views import RunView
 from backend.runs import provenance
 
+Opened = Callable[[Session], DashboardView]  # finds the dashboard that may be shown
 TYPESETTINGS: tuple[Typesetting, ...] = ("latex", "typst", "markdown")
 HOW = """## To draw the figures again
 
@@ -48,7 +52,26 @@ def paper(engine: Engine, name: str, content: Content, view: ChartView) -> LongF
     return LongFile(f"{file_stem(name)}-paper.zip", "application/zip", parts)
 
 
-def table_file(panels: Panels, panel: AnyPanel, as_: Typesetting) -> File:
+def panel_figure_file(
+    engine: Engine, opened: Opened, panel_id: str, view: ChartView, width: str, as_: str
+) -> File:
+    """A panel as a figure; it is drawn once the database is read."""
+    with reading_scope(engine) as session:
+        dashboard = opened(session)
+        figure = figure_of(panels_of(session, dashboard.content), dashboard.panel(panel_id), view)
+    return figure_file(figure, width, as_)
+
+
+def panel_table_file(engine: Engine, opened: Opened, panel_id: str, as_: str) -> File:
+    """A panel as a typeset table."""
+    check("format", as_, get_args(Typesetting))
+    with reading_scope(engine) as session:
+        dashboard = opened(session)
+        panels = panels_of(session, dashboard.content)
+        return _table_file(panels, dashboard.panel(panel_id), cast(Typesetting, as_))
+
+
+def _table_file(panels: Panels, panel: AnyPanel, as_: Typesetting) -> File:
     """A table of a dashboard in one typesetting."""
     source = typeset(table_of(panels, panel), as_)
     return File(f"{panel.id}.{ENDINGS[as_]}", MEDIA_TYPES[as_], source.encode())
@@ -75,13 +98,13 @@ class _Paper:
             self.listed.append(f"`text/{panel.id}.md`")
             return [File(f"text/{panel.id}.md", "text/markdown", f"{panel.text}\n".encode())]
         with reading_scope(self.engine) as session:
-            panels = Panels(session, dashboards.runs_of(session, self.content.source))
+            panels = panels_of(session, self.content)
             if not isinstance(panel, TablePanel):
                 figure = figure_of(panels, panel, self.view)
                 note = f": {figure.note}" if figure.note else ""
                 self.listed.append(f"`figures/{panel.id}-…`, `data/{panel.id}.csv`, {figure.title}{note}")
                 return [figure]
-            files = [table_file(panels, panel, as_) for as_ in TYPESETTINGS]
+            files = [_table_file(panels, panel, as_) for as_ in TYPESETTINGS]
             shown = panels.shown(panel, self.view)
         files.append(File(f"{panel.id}.csv", "text/csv", as_csv(shown).encode()))
         basis = f": {shown.basis}" if shown.basis else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, cast, get_args
 
 from fastapi import Query
@@ -11,14 +12,10 @@ from backend.charts.view import View
 from backend.comparison import service as compare
 from backend.comparison.board import By
 from backend.dashboards import service as dashboards
-from backend.dashboards.panels import Panels
-from backend.dashboards.paper import paper, table_file
-from backend.dashboards.paper_figures import figure_of
+from backend.dashboards.paper import panel_figure_file, panel_table_file, paper
 from backend.db.session import reading_scope
 from backend.domain.dashboards import of_comparison
-from backend.kit.exports.figures import figure_file
 from backend.kit.exports.table_files import check
-from backend.kit.exports.typeset import Typesetting
 from backend.web.deps import Database, FigureFormat, FigureWidth, InParts, attached
 from backend.web.errors import responses
 from backend.web.routing import VIEWER, Router
@@ -42,11 +39,8 @@ def panel_figure(
     width: FigureWidth = "3.5",
 ) -> Response:
     """A panel of curves, bars or grids as a figure for a paper. Needs the extra `paper`."""
-    with reading_scope(engine) as session:
-        dashboard = dashboards.get(session, slug)
-        panels = Panels(session, dashboards.runs_of(session, dashboard.content.source))
-        figure = figure_of(panels, dashboard.panel(panel_id), view)
-    return attached(figure_file(figure, width, format))
+    opened = partial(dashboards.get, slug=slug)
+    return attached(panel_figure_file(engine, opened, panel_id, view, width, format))
 
 
 @router.get(
@@ -56,11 +50,7 @@ def panel_figure(
 )
 def panel_table(slug: str, panel_id: str, engine: Database, format: Typeset = "latex") -> Response:
     """A panel with a table, typeset for a paper."""
-    check("format", format, get_args(Typesetting))
-    with reading_scope(engine) as session:
-        dashboard = dashboards.get(session, slug)
-        panels = Panels(session, dashboards.runs_of(session, dashboard.content.source))
-        return attached(table_file(panels, dashboard.panel(panel_id), cast(Typesetting, format)))
+    return attached(panel_table_file(engine, partial(dashboards.get, slug=slug), panel_id, format))
 
 
 @router.get("/dashboards/{slug}/paper", response_class=Response, responses=responses(401, 404, 503))

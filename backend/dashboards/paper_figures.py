@@ -7,7 +7,7 @@ from backend.comparison import paper_tables
 from backend.comparison import service as compare
 from backend.comparison.bars import bars_figure
 from backend.dashboards.panels import Panels, Shown, ShownGrid
-from backend.domain.dashboards import AnyPanel, BarsPanel, CurvesPanel, GridsPanel, TablePanel
+from backend.domain.dashboards import AnyPanel, BarsPanel, CurvesPanel, GridsPanel, ScatterPanel, TablePanel
 from backend.kit.errors import NotFound
 from backend.kit.exports.figures import Axes, Figure
 from backend.kit.exports.typeset import Row, Typeset
@@ -16,10 +16,13 @@ from backend.kit.format import NO_VALUE
 GRIDS_HEAD = ("example", "part", "caption", "grid", "truth")
 MAX_DEMONSTRATIONS = 4  # pairs of a task
 NO_AXES = Axes("", (0.0, 1.0))
+OF_SCATTER = "Save it as PNG or CSV on its dashboard."
 
 
 def figure_of(panels: Panels, panel: AnyPanel, view: ChartView) -> Figure:
     """The panel as a figure; NotFound for one that is none, or that has nothing to show."""
+    if isinstance(panel, ScatterPanel):
+        raise NotFound(f"Panel {panel.id!r} is a scatter, which is not drawn for a paper.", OF_SCATTER)
     if not isinstance(panel, CurvesPanel | BarsPanel | GridsPanel):
         raise NotFound(f"Panel {panel.id!r} is not a figure.", "Export a table as LaTeX, Typst or Markdown.")
     if isinstance(panel, CurvesPanel):
@@ -37,7 +40,8 @@ def figure_of(panels: Panels, panel: AnyPanel, view: ChartView) -> Figure:
 def table_of(panels: Panels, panel: AnyPanel) -> Typeset:
     """The panel as a typeset table; NotFound for one that is none, or that has nothing to show."""
     if not isinstance(panel, TablePanel):
-        raise NotFound(f"Panel {panel.id!r} is not a table.", "Export a figure as PDF or SVG.")
+        hint = OF_SCATTER if isinstance(panel, ScatterPanel) else "Export a figure as PDF or SVG."
+        raise NotFound(f"Panel {panel.id!r} is not a table.", hint)
     if panel.table == "published":
         return paper_tables.published_results()
     shown = _shown(panels, panel)

@@ -85,7 +85,7 @@ class TaskView(Model):
 
 
 class ImportBody(Model):
-    """An import as JSON."""
+    """An import as JSON: of all its tasks, or of none where one is wrong."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -113,6 +113,7 @@ class Import:
     files: tuple[Source, ...]
     solutions: File | None
     replace: bool
+    whole: bool = False  # all of it or nothing: a program that sends tasks can correct them
 
     def form(self) -> dict[str, Any]:
         """The request that asks for it, as httpx takes it; `posted_import` reads it back."""
@@ -160,7 +161,9 @@ def _from_json(body: bytes) -> Import:
     except ValidationError as error:
         raise _invalid(*problems(error.errors(include_url=False))) from error
     solutions = None if given.solutions is None else (json.dumps(given.solutions).encode(), "solutions")
-    return Import(given.name, ((json.dumps(given.tasks).encode(), "tasks"),), solutions, given.replace)
+    return Import(
+        given.name, ((json.dumps(given.tasks).encode(), "tasks"),), solutions, given.replace, whole=True
+    )
 
 
 def _invalid(*found: FieldProblem) -> InvalidInput:
@@ -207,20 +210,25 @@ def list_sets(
 def import_set(given: Annotated[Import, Depends(posted_import)], engine: Database) -> ImportedSet:
     """Import Kaggle-form, single-task or RE-ARC-form files, or a zip or tar archive of them.
 
-    What is wrong is left out and named; where nothing is right, nothing is imported. The same again changes
-    nothing."""
+    What is wrong in files is left out and named; where nothing is right, nothing is imported. Tasks sent as
+    JSON are imported all or none. The same again changes nothing."""
     with session_scope(engine) as session:
-        summary = datasets.import_files(session, given.name, given.files, given.solutions, given.replace)
+        summary = datasets.import_files(
+            session, given.name, given.files, given.solutions, given.replace, given.whole
+        )
     return ImportedSet.model_validate(summary)
 
 
 @router.post("/check", responses=responses(401, 413, 422))
 @needs(VIEWER)
 def check_import(given: Annotated[Import, Depends(posted_import)], engine: Database) -> ImportCheck:
-    """Say what an import would bring, or what is wrong with it, without importing anything."""
+    """Say what an import would bring, or what is wrong with it, without importing anything. Tasks sent as
+    JSON are valid all or none, as they are imported."""
     try:
         with reading_scope(engine) as session:
-            reading = datasets.check_import(session, given.name, given.files, given.solutions, given.replace)
+            reading = datasets.check_import(
+                session, given.name, given.files, given.solutions, given.replace, given.whole
+            )
     except (InvalidInput, InvalidTaskFile, Conflict, TooLarge, StorageFull) as error:
         return ImportCheck(valid=False, tasks=0, message=" ".join(_told(error)), notes=[], left_out=[])
     return ImportCheck(

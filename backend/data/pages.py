@@ -55,7 +55,9 @@ def import_set(given: Annotated[Import, Depends(posted_import)], engine: Databas
     """Import a set from the form, for a browser without script; a mistake is told beside it."""
     try:
         with session_scope(engine) as session:
-            made = datasets.import_files(session, given.name, given.files, given.solutions, given.replace)
+            made = datasets.import_files(
+                session, given.name, given.files, given.solutions, given.replace, given.whole
+            )
     except EtrmError as error:
         with reading_scope(engine) as session:
             cards = _cards(session)

@@ -29,11 +29,12 @@ class Reading:
     left_out: tuple[str, ...]
 
 
-def read(files: Iterable[Source], solutions: File | None = None) -> Reading:
+def read(files: Iterable[Source], solutions: File | None = None, whole: bool = False) -> Reading:
     """The tasks of all files, in their order, each id once. One file is held in memory at a time.
 
     What is wrong with a file or a task leaves that out. InvalidTaskFile and TooLarge where nothing is left,
-    where an archive is damaged or over a limit, and where `solutions` do not match.
+    where an archive is damaged or over a limit, and where `solutions` do not match; of `whole` wherever
+    anything is wrong.
     """
     reader, skipped = _Reader(), list[str]()
     for content, filename in archives.unpacked(files, skipped):
@@ -45,6 +46,8 @@ def read(files: Iterable[Source], solutions: File | None = None) -> Reading:
             raise InvalidTaskFile(f"{filename}: holds solutions, no tasks.", "Import its challenges with it.")
         raise InvalidTaskFile("No file to import.", "Choose at least one JSON file or archive.")
     reader.solve(solutions)
+    if whole and reader.faults:
+        raise reader.faults[0]
     notes = [*_parts_together(reader.files.values()), *reader.notes]
     left_out = [*(f"{fault.message} {fault.hint}".strip() for fault in reader.faults), *skipped]
     return Reading(tuple(reader.tasks.values()), _bounded(notes), _bounded(left_out))

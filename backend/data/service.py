@@ -86,17 +86,18 @@ def import_files(
     files: Iterable[Source],
     solutions: File | None = None,
     replace: bool = False,
+    whole: bool = False,
 ) -> Imported:
     """Make the set `name` of the tasks in `files`, without those that are wrong; it says which these are.
 
     A file may be an archive of task files, and a path a folder of them. Importing the same tasks again
-    changes nothing; other tasks under a used name need `replace`.
+    changes nothing; other tasks under a used name need `replace`. `whole` takes all of them or none.
     Raises InvalidInput (name), InvalidTaskFile and TooLarge (nothing is right, or an archive is damaged or
     over a limit), Conflict, StorageFull.
     """
     check_name(name)
     _check_room(session, name)
-    reading = read(files, solutions)
+    reading = read(files, solutions, whole)
     if not rows.add_set_once(session, name, "imported", time.time()):
         before = rows.tasks_of(session, name)
         if reading.tasks == before:
@@ -115,11 +116,12 @@ def check_import(
     files: Iterable[Source],
     solutions: File | None = None,
     replace: bool = False,
+    whole: bool = False,
 ) -> Reading:
     """What an import would bring; raises what `import_files` would. Nothing is written."""
     check_name(name)
     _check_room(session, name)
-    reading = read(files, solutions)
+    reading = read(files, solutions, whole)
     before = rows.tasks_of(session, name)
     if before and before != reading.tasks and not replace:
         raise _taken(name, before)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from backend.explore.drawings import Legend, Scatter
-from backend.explore.importance import Importance
+from backend.explore.importance import RESAMPLES, SHUFFLINGS, Importance
 from backend.explore.scales import Axis
 from backend.explore.service import Explored, Point, Question
 from backend.web.contexts import Context
@@ -116,6 +116,8 @@ class ExploreImportance(Context):
     decided: Sequence[Importance]
     undecided: Sequence[Importance]
     without: Sequence[Importance]  # a number
+    resamples: int = RESAMPLES
+    shufflings: int = SHUFFLINGS
 
     @property
     def page_title(self) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.domain.statistics import holm
-from backend.kit.filters.tree import Value
+from backend.kit.filters.tree import Value, is_number
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,7 +50,7 @@ class Field:
     @property
     def kind(self) -> Kind:
         """Numbers have an order; everything else, and numbers among texts, are choices."""
-        is_ordered = all(_is_number(value) for value in self.values.values())
+        is_ordered = all(is_number(value) for value in self.values.values())
         return "ordered" if is_ordered else "choice"
 
     @property
@@ -325,7 +325,3 @@ def codes_of(values: Sequence[Value]) -> Ints:
 def _centred(values: Floats) -> Floats:
     centred: Floats = values - values.mean()
     return centred
-
-
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Annotated, Literal
@@ -27,10 +28,10 @@ from backend.explore.contexts import (
 )
 from backend.explore.drawings import Style, legend, parallel, scatter
 from backend.explore.importance import Field
-from backend.explore.scales import Axis, colours, finite, symbols, text
+from backend.explore.scales import Axis, colours, symbols, text
 from backend.explore.service import Explored, Point
 from backend.kit.errors import InvalidInput
-from backend.kit.filters.tree import Value
+from backend.kit.filters.tree import Value, finite
 from backend.kit.problems import invalid_query
 from backend.runs_table import search
 from backend.web.deps import Database
@@ -197,14 +198,16 @@ def _fits(point: Point, asked: AxisAsked, axis: Axis) -> bool:
         return True
     value = point.values.get(asked.name)
     if axis.choices:
-        return value is not None and text(asked.name, value) == asked.low
+        return value is not None and axis.choice_of(value) == asked.low
     number = finite(value)
     low, high = _limit(asked, asked.low, -math.inf), _limit(asked, asked.high, math.inf)
     return number is not None and low <= number <= high
 
 
 def _limit(asked: AxisAsked, written: str, otherwise: float) -> float:
-    try:
-        return float(written) if written else otherwise
-    except ValueError:
-        raise invalid_query(asked.name, f"{written!r} is not a number.", "Write for example 0.001.") from None
+    if not written:
+        return otherwise
+    with suppress(ValueError):
+        if not math.isnan(number := float(written)):
+            return number
+    raise invalid_query(asked.name, f"{written!r} is not a number.", "Write for example 0.001.")

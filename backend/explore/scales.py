@@ -14,8 +14,8 @@ import numpy as np
 from backend.charts import scale, tick_labels
 from backend.domain.looks import HUES, look_of
 from backend.kit.expressions import looks_like_one
-from backend.kit.filters.tree import Value
-from backend.kit.format import NO_VALUE, significant
+from backend.kit.filters.tree import Value, finite
+from backend.kit.format import NO_VALUE, counted, significant
 from backend.runs_table.cells import text_of, unit_of
 
 MAX_CHOICES = 24  # on an axis: further ones share the last place
@@ -31,13 +31,6 @@ def text(name: str, value: Value) -> str:
     if looks_like_one(name) and isinstance(value, int | float) and not isinstance(value, bool):
         return significant(float(value))
     return text_of(name, value)
-
-
-def finite(value: Value) -> float | None:
-    """A value that an axis of numbers has a place for."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
 
 
 @dataclass(frozen=True)
@@ -77,14 +70,16 @@ class Axis:
     def place(self, value: Value) -> float | None:
         """From 0 to 1; None for what has no place."""
         if self.choices:
-            return None if value is None else self._share(self._index(text(self.name, value)))
+            return None if value is None else self._share(self._places[self.choice_of(value)])
         number = finite(value)
         if number is None or (self.log and number <= 0):
             return None
         return self._share(math.log10(number) if self.log else number)
 
-    def _index(self, choice: str) -> float:
-        return float(self._places.get(choice, len(self.choices) - 1))
+    def choice_of(self, value: Value) -> str:
+        """The choice whose place a value has, on an axis of choices."""
+        own = text(self.name, value)
+        return own if own in self._places else self.choices[-1]
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
@@ -103,16 +98,22 @@ class Axis:
             return list(
                 zip([self._share(math.log10(each)) for each in found], self._labels(found), strict=True)
             )
+        if self._unit == "time":
+            moments = scale.x_ticks("wall", self.low, self.high)
+            return [(self._share(at), label) for at, label in moments]
         found = [
             each for each in scale.ticks(self.low, self.high, scale.Y_TICKS) if self.low <= each <= self.high
         ]
         return list(zip(map(self._share, found), self._labels(found), strict=True))
 
+    @property
+    def _unit(self) -> str:
+        return "number" if looks_like_one(self.name) else unit_of(self.name)
+
     def _labels(self, values: Sequence[float]) -> list[str]:
-        unit = "number" if looks_like_one(self.name) else unit_of(self.name)
-        if unit in ("time", "seconds"):
+        if self._unit in ("time", "seconds"):
             return [text_of(self.name, value) for value in values]
-        return tick_labels.y_labels(unit, values, self.log)
+        return tick_labels.y_labels(self._unit, values, self.log)
 
 
 @dataclass(frozen=True)
@@ -159,16 +160,16 @@ def symbols(name: str, values: Sequence[Value]) -> Key:
 def _levels(name: str, values: Sequence[Value]) -> list[str]:
     """The different values as texts: those of numbers in their order, others by how frequent they are."""
     numbers = {number: text(name, value) for value in values if (number := finite(value)) is not None}
-    counted = Counter(text(name, value) for value in values)
+    frequency = Counter(text(name, value) for value in values)
     by_number = [numbers[number] for number in sorted(numbers)]
-    return list(dict.fromkeys([*by_number, *(level for level, _ in counted.most_common())]))
+    return list(dict.fromkeys([*by_number, *(level for level, _ in frequency.most_common())]))
 
 
 def _each(name: str, levels: Sequence[str], marks: Sequence[str], rest: str) -> Key:
     own = dict(zip(levels, marks, strict=False))
     labels = {mark: level for level, mark in own.items()}
     if len(levels) > len(marks):
-        labels[rest] = f"{len(levels) - len(marks)} others"
+        labels[rest] = counted(len(levels) - len(marks), "other")
         own |= dict.fromkeys(levels[len(marks) :], rest)
     return Key(name, own, labels or {rest: NO_VALUE})
 

@@ -5,7 +5,6 @@ Nothing here is limited to a sweep: `group == "…"` is a filter, and so is `id 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,11 +12,12 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.domain.experiment.identity import is_choice
+from backend.domain.statistics import average
 from backend.explore.importance import MAX_FIELDS, Field, Importance, importances
 from backend.kit import expressions
 from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.expressions import Expression, looks_like_one
-from backend.kit.filters.tree import Value
+from backend.kit.filters.tree import Value, finite
 from backend.kit.format import counted
 from backend.kit.problems import invalid_query
 from backend.metrics.expressions import evaluate
@@ -57,10 +57,7 @@ class Point:
 
     def number(self, name: str) -> float | None:
         """A value that can be drawn on an axis of numbers: a finite one."""
-        value = self.values.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return None
-        return float(value)
+        return finite(self.values.get(name))
 
 
 @dataclass(frozen=True)
@@ -149,12 +146,10 @@ def weighed(points: Sequence[Point], fields: Sequence[Field], of: str) -> Questi
         if point.configuration and (number := point.number(of)) is not None:
             numbers.setdefault(point.configuration, []).append(number)
     runs = sum(map(len, numbers.values()))
-    results = {key: math.fsum(own) / len(own) for key, own in numbers.items()}
+    results = {key: average(own) for key, own in numbers.items()}
     return Question(
         of=of,
-        fields=importances(
-            fields[:MAX_FIELDS], {key: each for key, each in results.items() if math.isfinite(each)}
-        ),
+        fields=importances(fields[:MAX_FIELDS], results),
         runs=runs,
         configurations=len(results),
         without=len(points) - runs,

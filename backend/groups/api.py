@@ -8,18 +8,16 @@ from fastapi import Query, Response
 from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
-from backend.domain.config.problems import apply_overrides, assignments, parse_experiment
-from backend.domain.experiment import ExperimentConfig
 from backend.domain.sweeps import Confound, confounds, parse_sweep
 from backend.groups import service as groups
 from backend.groups.views import GroupSummary, GroupView
 from backend.kit.errors import InvalidInput
 from backend.kit.model import Model
-from backend.kit.problems import invalid
+from backend.lifecycle.given_config import GivenConfig
 from backend.queue import dispatch
 from backend.web.deps import Database, GroupId, announce, json_body
 from backend.web.errors import ErrorField, responses
-from backend.web.inputs import CONFIG, Input
+from backend.web.inputs import CONFIG
 from backend.web.routing import EDITOR, VIEWER, Router, needs
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/groups", tags=["groups"])
@@ -37,17 +35,10 @@ BODY = json_body(
 )
 
 
-class NewGroup(Input):
+class NewGroup(GivenConfig):
     """A config, or a preset with overrides, and how to vary it."""
 
     sweep: Any
-    config: Any = Field(None, description="An experiment config, as for a new run.")
-    preset: str | None = Field(None, description="Instead of a config.", examples=["quick"])
-    overrides: dict[str, Any] = Field(
-        default={}, description="Overrides to the config or preset: nested, or by dotted paths."
-    )
-    name: str = Field("", description="Name of the group. Default: what varies.")
-    project: str = Field("", description="Project of its runs; empty: none.", examples=["arc-2"])
 
 
 class PlannedRun(Model):
@@ -80,7 +71,7 @@ class GroupPage(Model):
 @router.post("", status_code=201, responses=responses(401, 409, 413, 422), openapi_extra=BODY)
 def create_group(body: NewGroup, response: Response, engine: Database) -> GroupView:
     """Queue every run of a sweep, all or none."""
-    config, sweep = _config(body), parse_sweep(body.sweep)
+    config, sweep = body.experiment(groups.NOT_CREATED), parse_sweep(body.sweep)
     with session_scope(engine) as session:
         group = groups.create(session, config, sweep, body.name, project=body.project)
     dispatch.send_all(run.id for run in group.runs)
@@ -94,7 +85,7 @@ def create_group(body: NewGroup, response: Response, engine: Database) -> GroupV
 def preview_group(body: NewGroup, engine: Database) -> Plan:
     """Say which runs a sweep would make, without making any."""
     try:
-        config, sweep = _config(body), parse_sweep(body.sweep)
+        config, sweep = body.experiment(groups.NOT_CREATED), parse_sweep(body.sweep)
         with reading_scope(engine) as session:
             planned = groups.planned(session, config, sweep)
     except InvalidInput as error:
@@ -131,13 +122,3 @@ def cancel_group(group_id: GroupId, engine: Database) -> GroupView:
         group = groups.cancel(session, group_id)
     announce(*(run.id for run in group.runs))
     return group
-
-
-def _config(body: NewGroup) -> ExperimentConfig:
-    """The config that the sweep varies; InvalidInput unless there is exactly one."""
-    if (body.config is None) == (body.preset is None):
-        said = "is missing" if body.preset is None else "cannot be combined with a preset"
-        hint = "Give a config, or a preset with overrides."
-        raise invalid("The group was not created.", "config", f"{said}.", hint)
-    start = {"preset": body.preset} if body.config is None else body.config
-    return parse_experiment(apply_overrides(start, list(assignments(body.overrides))))

@@ -38,6 +38,7 @@ from backend.web.visitor import who
 __all__ = ["GroupList", "GroupView", "cancel", "create", "find", "get", "place", "planned", "summary"]
 
 BETWEEN_RUNS = 1e-6  # seconds between the times of two runs of a group: the queue and every table go by them
+NOT_CREATED = "The group was not created."
 MAX_LIMIT = 200  # groups of one page
 
 
@@ -73,7 +74,7 @@ def create(
     """
     accounts.hold(session, who.get())
     variations = planned(session, config, sweep)
-    common = {"parent_id": parent_id, "project": checked_project(project, "The group was not created.")}
+    common = {"parent_id": parent_id, "project": checked_project(project, NOT_CREATED)}
     limits.check_queued(session, who.get().person_id, len(variations))
     now = time.time()
     group = RunGroup(
@@ -185,11 +186,11 @@ def _row(session: Session, group_id: str) -> RunGroup:
 def _checked_name(name: str) -> str:
     if name and not trimmed(name):
         message = "must have a character that can be seen."
-        raise invalid("The group was not created.", "name", message)
+        raise invalid(NOT_CREATED, "name", message)
     name = trimmed(name)
     if len(name) > MAX_NAME_LENGTH:
         message = f"must be at most {MAX_NAME_LENGTH} characters long."
-        raise invalid("The group was not created.", "name", message)
+        raise invalid(NOT_CREATED, "name", message)
     return name
 
 

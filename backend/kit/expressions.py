@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from backend.kit import problems
-from backend.kit.filters.parser import METRIC, NAME, QUOTED
 from backend.kit.problems import did_you_mean
+from backend.kit.tokens import METRIC, NAME, QUOTED, Token, tokens
 
 MAX_LENGTH = 500  # characters
 MAX_DEPTH = 30  # parentheses, signs and functions inside one another
@@ -155,25 +155,6 @@ def named(tree: Expression) -> Iterator[Name]:
                 yield from named(part)
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    column: int
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            _refuse(text, position)
-        if match.lastgroup != "space":
-            yield _Token(str(match.lastgroup), match.group(), position + 1)
-        position = match.end()
-    yield _Token("end", "", len(text) + 1)
-
-
 def _refuse(text: str, position: int) -> NoReturn:
     letter = text[position]
     if letter == "`":
@@ -185,7 +166,7 @@ class _Parser:
     """Recursive descent over the tokens of one expression."""
 
     def __init__(self, text: str) -> None:
-        self._tokens = list(_tokens(text))
+        self._tokens = tokens(_TOKEN, text, _refuse)
         self._at = 0
         self._depth = 0
 
@@ -196,14 +177,13 @@ class _Parser:
         return tree
 
     @property
-    def _here(self) -> _Token:
+    def _here(self) -> Token:
         return self._tokens[self._at]
 
     def _fail(self, expected: str) -> NoReturn:
-        token = self._here
-        invalid(token.column, f"{expected}, found {repr(token.text) if token.text else 'the end'}.")
+        invalid(self._here.column, f"{expected}, found {self._here.as_found}.")
 
-    def _take(self, *marks: str) -> _Token | None:
+    def _take(self, *marks: str) -> Token | None:
         token = self._here
         if token.kind == "mark" and token.text in marks:
             self._at += 1
@@ -248,7 +228,7 @@ class _Parser:
             return self._call(token)
         return Name(token.text.strip("`"), token.column)
 
-    def _call(self, function: _Token) -> Call:
+    def _call(self, function: Token) -> Call:
         name = function.text.lower()
         if name not in FUNCTIONS:
             hint = did_you_mean(name, FUNCTIONS, f"There are {', '.join(FUNCTIONS)}.")

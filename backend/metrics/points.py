@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from isal import isal_zlib  # zlib's format, written in a tenth of its time and read in half
+from isal import isal_zlib  # zlib's format, written and read in less time
 from numpy.typing import NDArray
 
 HEADER = struct.Struct("<BB?Iqq")

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Response
-from pydantic import Field
 
 from backend.db.session import reading_scope, session_scope
-from backend.domain.config.problems import apply_overrides, assignments, parse_experiment
-from backend.domain.experiment import ExperimentConfig
 from backend.domain.parameter_search import parse_search
-from backend.kit.problems import invalid
+from backend.lifecycle.given_config import GivenConfig
 from backend.parameter_search import service as searches
 from backend.parameter_search.views import ParameterSearchView
 from backend.web.deps import Database, GroupId, announce, json_body
 from backend.web.errors import responses
-from backend.web.inputs import CONFIG, Input
+from backend.web.inputs import CONFIG
 from backend.web.routing import EDITOR, VIEWER, Router
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/parameter-searches", tags=["parameter searches"])
@@ -39,17 +36,10 @@ BODY = json_body(
 )
 
 
-class NewParameterSearch(Input):
+class NewParameterSearch(GivenConfig):
     """A config, or a preset with overrides, and what to search for in which of its fields."""
 
     search: Any
-    config: Any = Field(None, description="An experiment config, as for a new run.")
-    preset: str | None = Field(None, description="Instead of a config.", examples=["quick"])
-    overrides: dict[str, Any] = Field(
-        default={}, description="Overrides to the config or preset: nested, or by dotted paths."
-    )
-    name: str = Field("", description="Name of the group of its runs. Default: what varies.")
-    project: str = Field("", description="Project of its runs; empty: none.", examples=["arc-2"])
 
 
 @router.post("", status_code=201, responses=responses(401, 409, 413, 422), openapi_extra=BODY)
@@ -57,7 +47,7 @@ def create_parameter_search(
     body: NewParameterSearch, response: Response, engine: Database
 ) -> ParameterSearchView:
     """Start a parameter search; its first runs are queued within seconds."""
-    config, search = _config(body), parse_search(body.search)
+    config, search = body.experiment(searches.NOT_CREATED), parse_search(body.search)
     with session_scope(engine) as session:
         view = searches.create(session, config, search, body.name, project=body.project)
     announce()
@@ -84,13 +74,3 @@ def continue_parameter_search(group_id: GroupId, engine: Database) -> ParameterS
     """Continue a search that was stopped, with the rest of its budget."""
     with session_scope(engine) as session:
         return searches.resume(session, group_id)
-
-
-def _config(body: NewParameterSearch) -> ExperimentConfig:
-    """The config that the search changes; InvalidInput unless there is exactly one."""
-    if (body.config is None) == (body.preset is None):
-        message = "is missing." if body.preset is None else "cannot be combined with a preset."
-        hint = "Give a config, or a preset with overrides."
-        raise invalid(searches.NOT_CREATED, "config", message, hint)
-    start = {"preset": body.preset} if body.config is None else body.config
-    return parse_experiment(apply_overrides(start, list(assignments(body.overrides))))

@@ -7,6 +7,8 @@ slow, asking Optuna, happens before that; where the search has changed since, th
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +28,7 @@ from backend.domain.parameter_search import (
     Ending,
     Estimate,
     ParameterSearch,
+    Plan,
     best_of,
     check_fields,
     experiment_of,
@@ -35,7 +38,7 @@ from backend.domain.parameter_search import (
 from backend.domain.parameter_search.definition import invalid
 from backend.domain.sweeps import variation_label
 from backend.domain.sweeps.labels import path_labels
-from backend.kit.errors import Conflict, FieldProblem, InvalidInput
+from backend.kit.errors import Conflict, FieldProblem, InvalidInput, Unavailable
 from backend.kit.format import counted
 from backend.kit.problems import unknown_id
 from backend.kit.text import trimmed
@@ -60,8 +63,11 @@ from backend.runs import queries as run_rows
 from backend.runs.group_tables import RunGroup
 from backend.web.visitor import who
 
+log = logging.getLogger(__name__)
 NOT_CREATED = "The parameter search was not started."
 STOPPED = "Stopped by the user."
+EQUAL_FAILURES = 3  # after so many, with nothing else, a search stops
+ALL_FAILED = "Stopped, since every trial failed, the last ones for the same cause:"
 ALL_TRIED = "Every configuration that its fields allow was tried."
 
 
@@ -193,10 +199,17 @@ def resume(session: Session, group_id: str) -> ParameterSearchView:
 
 
 def advance(engine: Engine) -> Step:
-    """Do what is due in every search that is not over."""
+    """Do what is due in every search that is not over. One that fails is logged, and holds up no other."""
     with reading_scope(engine) as session:
         group_ids = rows.open_ids(session)
-    steps = [advance_one(engine, group_id) for group_id in group_ids]
+    steps = []
+    for group_id in group_ids:
+        try:
+            steps.append(advance_one(engine, group_id))
+        except Unavailable as error:
+            log.warning("Parameter search %s waits for the database: %s", group_id, error)
+        except Exception:
+            log.exception("parameter search %s was not continued", group_id)
     return Step(
         tuple(run_id for each in steps for run_id in each.queued),
         tuple(run_id for each in steps for run_id in each.stopped),
@@ -227,20 +240,40 @@ def step(session: Session, group_id: str, revision: int, asked: Sequence[Configu
     if row is None or found is None:
         return NOTHING
     due = plan(found.trials, found.search, found.active, row.status == "running")
-    queued: list[str] = []
     stopped = [run_id for ending in due.endings for run_id in _end_trial(session, found, ending)]
-    with suppress(Conflict):  # as many runs of its owner wait as may: the next step tries again
-        for number in due.next_seeds:
-            queued += _queue_seed(session, found, number)
-        for values in (asked or ())[: due.new_trials]:
-            queued += _start_trial(session, found, values)
+    failure = _common_failure(found.trial_rows) if due.endings else ""
+    queued = [] if failure else _queue(session, found, due, asked or ())
+    if not queued and len(found.trial_rows) > len(found.trials):  # what was new was refused
+        failure = _common_failure(found.trial_rows)
     session.flush()
     now = standing.load(session, group_id)
     if now and _is_over(now, asked):
         _change(row, "finished", ALL_TRIED if len(now.trials) < now.search.trials else "")
+    elif failure and row.status == "running":
+        _change(row, "stopped", f"{ALL_FAILED} {failure}")
     row.revision = revision + 1
     session.flush()
     return Step(tuple(queued), tuple(stopped))
+
+
+def _queue(session: Session, found: Standing, due: Plan, asked: Sequence[Configuration]) -> list[str]:
+    """Queue the seeds and trials that are due; the ids of their runs."""
+    queued: list[str] = []
+    with suppress(Conflict):  # as many runs of its owner wait as may: the next step tries again
+        for number in due.next_seeds:
+            queued += _queue_seed(session, found, number)
+        for values in asked[: due.new_trials]:
+            queued += _start_trial(session, found, values)
+    return queued
+
+
+def _common_failure(trials: Sequence[TrialRow]) -> str:
+    """Why all trials that are over failed, where the last few did for the same cause; else empty. A task set
+    that is missing, say, would fail all others as well."""
+    over = [row for row in trials if row.status != "running"]
+    causes = {re.sub(r"^Run \w+: ", "", row.reason) for row in over[-EQUAL_FAILURES:]}
+    has_worked = any(row.status != "failed" for row in over)
+    return "" if has_worked or len(over) < EQUAL_FAILURES or len(causes) > 1 else causes.pop()
 
 
 def _is_over(found: Standing, asked: Sequence[Configuration] | None) -> bool:

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 AT_ONCE = 8  # subscriptions that are served at the same time
 FIRST_PAUSE, MAX_PAUSE = 10.0, 3600.0  # seconds before the next try; each is twice the one before
 GIVEN_UP_AFTER = 24 * 3600.0  # seconds since it happened, for what was tried in vain
+DAY_OF_FAILURES = 32  # in a row: their pauses take a day
+HELD = 30.0  # seconds for which a try is its process's: longer than any channel takes
 MAX_ERROR = 500  # characters of an answer that are kept
 
 
@@ -42,7 +44,9 @@ class _Try:
     """A message on its way."""
 
     message_id: int
-    retry_at: float  # if it does not arrive
+    key: str
+    failures: int  # of the subscription in a row, before this try
+    pause: float  # seconds before the next one, if it does not arrive
     target: Target
     role: Role
     notice: Notice
@@ -98,28 +102,31 @@ def deliver_next(engine: Engine, settings: Settings, subscription_id: int) -> bo
         if row is None:
             return False
         subscription, message = row
-        message_id = message.id
+        message_id, key = message.id, message.key
         attempt = _prepare(session, subscription, message, settings)
     with session_scope(engine) as session:
         if attempt is None:
-            rows.drop_message(session, message_id)
+            rows.drop_message(session, message_id, key)
             return True
-        if not rows.take(session, subscription_id, message_id, time.time(), attempt.retry_at):
+        now = time.time()
+        if not rows.take(session, subscription_id, message_id, now, now + max(HELD, attempt.pause)):
             return False
     sent = service.send(attempt.target, attempt.notice, settings, attempt.role)
     with session_scope(engine) as session:
-        note(session, subscription_id, message_id, sent, time.time())
+        _note(session, subscription_id, attempt, sent, time.time())
     return sent.arrived
 
 
-def note(session: Session, subscription_id: int, message_id: int, sent: Sent, now: float) -> None:
+def _note(session: Session, subscription_id: int, attempt: _Try, sent: Sent, now: float) -> None:
     """Write down how a try went."""
     if sent.arrived:
-        rows.drop_message(session, message_id)
+        rows.drop_message(session, attempt.message_id, attempt.key)
         rows.note_delivered(session, subscription_id, now)
         return
-    rows.change_subscription(session, subscription_id, error=sent.answer[:MAX_ERROR], error_at=now)
-    given_up = rows.drop_tried(session, subscription_id, now - GIVEN_UP_AFTER)
+    failed = {"error": sent.answer[:MAX_ERROR], "error_at": now, "retry_at": now + attempt.pause}
+    rows.change_subscription(session, subscription_id, **failed)
+    is_dead = attempt.failures >= DAY_OF_FAILURES  # a try an hour would never come to what waits behind
+    given_up = rows.drop_old(session, subscription_id, now - GIVEN_UP_AFTER, untried=is_dead)
     if given_up:
         rows.note_given_up(session, subscription_id, given_up)
     if sent.is_gone:
@@ -155,6 +162,12 @@ def _prepare(
         url,
         messages.payload_of(happened, run, url),
     )
-    retry_at = time.time() + pause_after(subscription.failures + 1, FIRST_PAUSE, MAX_PAUSE)
-    role = accounts.role_of(session, subscription.person_id)
-    return _Try(message.id, retry_at, service.target_of(subscription), role, notice)
+    return _Try(
+        message_id=message.id,
+        key=message.key,
+        failures=subscription.failures,
+        pause=pause_after(subscription.failures + 1, FIRST_PAUSE, MAX_PAUSE),
+        target=service.target_of(subscription),
+        role=accounts.role_of(session, subscription.person_id),
+        notice=notice,
+    )

@@ -72,7 +72,10 @@ class Lab:
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            data = json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
+            try:
+                data = json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
+            except ValueError:  # of one record: it must not hold back all after it
+                raise Refused(422, "A number in it is NaN or infinite.") from None
         request = urllib.request.Request(f"{self.url}/api/v1{path}", data, headers, method=method)
         try:
             with self._opener.open(request, timeout=timeout) as answer:

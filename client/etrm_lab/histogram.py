@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 LAST = 1019  # the bin that ends at 2^128
+BLOCK = 1 << 20  # numbers of an array that are counted together
 SMALL = -125  # numbers of a lower exponent are below the smallest normal float32
 
 
@@ -73,21 +74,31 @@ class Histogram:
         self.counts = [counts[each] for each in self.bins]
 
     def _count_array(self, array: Any) -> None:
-        """The same of a NumPy array, without a loop over its numbers."""
+        """The same of a NumPy array, without a loop over its numbers; in blocks, since what is computed on
+        the way takes many times the memory of a number."""
+        flat = array.reshape(-1)
+        counts: Counter[int] = Counter()
+        for start in range(0, len(flat), BLOCK):
+            self._count_block(flat[start : start + BLOCK], counts)
+        self.bins = sorted(counts)
+        self.counts = [counts[each] for each in self.bins]
+
+    def _count_block(self, numbers: Any, counts: Counter[int]) -> None:
         import numpy as np
 
-        flat = np.asarray(array, dtype=np.float64).reshape(-1)
-        finite = flat[np.isfinite(flat)]
-        self.nan = int(np.isnan(flat).sum())
-        self.infinite = len(flat) - len(finite) - self.nan
+        block = numbers.astype(np.float64)
+        finite = block[np.isfinite(block)]
+        nan = int(np.isnan(block).sum())
+        self.nan += nan
+        self.infinite += len(block) - len(finite) - nan
         size = np.abs(finite)
         mantissa, exponent = np.frexp(size)  # mantissa from 0.5 to 1: 4 bins of 0.125
         is_small = (exponent < SMALL) | (size == 0)
         small = np.ldexp(np.where(is_small, size, 0), 128).astype(np.int64)
         normal = 4 * (exponent.astype(np.int64) + 126) + (8 * mantissa).astype(np.int64) - 4
         found = np.where(is_small, small, np.minimum(normal, LAST))
-        bins, counts = np.unique(np.where(finite < 0, -found, found), return_counts=True)
-        self.bins, self.counts = bins.tolist(), counts.tolist()
+        bins, occurrences = np.unique(np.where(finite < 0, -found, found), return_counts=True)
+        counts.update(dict(zip(bins.tolist(), occurrences.tolist(), strict=True)))
 
 
 def bin_of(number: float) -> int:

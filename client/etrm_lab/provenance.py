@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-MAX_CHANGES = 1 << 20  # characters of a diff that are sent; the lab keeps less
+MAX_CHANGES = 1 << 20  # bytes of a diff that are read; the lab keeps less
 _PATIENCE = 10.0  # seconds for all that git is asked: the end of a script waits for it
 # As `git apply` reads it, whatever the settings of this machine are.
 _DIFF = (
@@ -24,6 +24,7 @@ _DIFF = (
     *("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"),
     *("--submodule=short", "--ignore-submodules=dirty"),
 )
+_LATE = "\nMore may have been changed: git did not answer in time.\n"
 _DRIVER = Path("/proc/driver/nvidia")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # the lab refuses these in a text
 
@@ -40,7 +41,7 @@ def collect() -> dict[str, Any]:
         "commit": commit,
         "remote": remote,
         "diff": hashlib.sha256(changes.encode()).hexdigest() if changes else "",
-        "changes": changes[:MAX_CHANGES],
+        "changes": changes,
         "python": platform.python_version(),
         "packages": _packages(),
         "cuda": str(getattr(getattr(torch, "version", None), "cuda", None) or ""),
@@ -64,12 +65,12 @@ def _script_folder() -> Path:
 
 
 def _changes(git: _Git, folder: Path) -> str:
-    """A diff of what is not committed, with the new Python files."""
+    """A diff of what is not committed, with the new Python files; with a word where git had no time left."""
     git.folder = Path(git.ask("rev-parse", "--show-toplevel").strip() or folder)
     parts = [git.ask(*_DIFF, "HEAD")]
     added = git.ask("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py").split("\0")
     parts += [git.ask(*_DIFF, "--no-index", "/dev/null", name, expect=(0, 1)) for name in added[:200] if name]
-    return _plain("".join(parts))
+    return _plain("".join(parts)) + (_LATE if git.is_late else "")
 
 
 def _plain(text: str) -> str:
@@ -77,19 +78,27 @@ def _plain(text: str) -> str:
 
 
 class _Git:
-    """Git in a folder. All that it is asked for together takes `_PATIENCE` seconds at most."""
+    """Git in a folder. All that it is asked for together takes `_PATIENCE` seconds and prints about
+    `MAX_CHANGES` bytes at most.
+
+    `worker/kit/sources.py` asks git the same way, and stays apart: this package is installed without the lab,
+    and the lab without this package. One test holds both to the same answers.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.is_late = False  # an answer is not whole, because there was no time left
         self._ends = time.monotonic() + _PATIENCE
+        self._room = MAX_CHANGES
 
     def ask(self, *arguments: str, expect: tuple[int, ...] = (0,)) -> str:
-        """What git prints, as much of it as is sent; empty where it fails or is late."""
-        seconds = self._ends - time.monotonic()
-        if seconds <= 0:
-            return ""
+        """What git prints, as much of it as is sent; empty where it fails."""
         options = ("--no-optional-locks", "-c", "core.quotepath=off", "-c", "core.fsmonitor=false")
         command = ["git", "-C", str(self.folder), *options, *arguments]
+        seconds = self._ends - time.monotonic()
+        if seconds <= 0 or not self._room:
+            self.is_late = self.is_late or seconds <= 0
+            return ""
         try:
             process = subprocess.Popen(
                 command,
@@ -105,13 +114,18 @@ class _Git:
         late.daemon = True  # the script may end meanwhile
         late.start()
         with process:
-            content = process.stdout.read(MAX_CHANGES + 1)
-            is_long = len(content) > MAX_CHANGES
+            content = process.stdout.read(self._room + 1)
+            is_long = len(content) > self._room
             if is_long:
                 _kill(process)
             status = process.wait()
         late.cancel()
-        return content.decode(errors="replace") if is_long or status in expect else ""
+        if not is_long and status not in expect:
+            if self._ends > time.monotonic():
+                return ""
+            self.is_late = True
+        self._room = max(self._room - len(content), 0)
+        return content.decode(errors="replace")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -124,13 +138,27 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _packages() -> dict[str, str]:
-    """Name -> version, read off the names of folders: opening the files of each package takes long."""
+    """Name -> version, read off the names of folders: opening the files of each package takes long.
+
+    A folder inside a package holds that package's own copies. Setuptools adds its folder to the path once it
+    is imported, as PyTorch does to compile: two starts would differ by what they had imported.
+    """
     found = {}
-    for folder in map(Path, reversed(sys.path)):  # what comes first in the path is what is imported
-        for info in folder.glob("*.dist-info") if folder.is_dir() else ():
-            name, _, version = info.name[: -len(".dist-info")].rpartition("-")
-            found[re.sub(r"[-_.]+", "-", name).lower()] = version
+    for folder in reversed(sys.path):  # what comes first in the path is what is imported
+        if os.path.isfile(os.path.join(folder, os.pardir, "__init__.py")):
+            continue
+        for info in _names_in(folder):
+            if info.endswith(".dist-info"):
+                name, _, version = info[: -len(".dist-info")].rpartition("-")
+                found[re.sub(r"[-_.]+", "-", name).lower()] = version
     return dict(sorted(found.items())[:2000])
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder or os.curdir)
+    except OSError:  # an archive, not there, or not ours to read: Python passes over it, too
+        return []
 
 
 def _text(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import operator
 import os
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from etrm_lab.digests import code, described
 from etrm_lab.histogram import Histogram
 from etrm_lab.journal import Journal
 from etrm_lab.media import Image, Table
@@ -20,10 +20,10 @@ from etrm_lab.output import tell, tell_once
 from etrm_lab.sender import PROMISE_SECONDS, Sender
 from etrm_lab.state import Config, Summary
 from etrm_lab.values import (
+    candidates_of,
     config_of,
     digits_of,
     flattened,
-    grids_of,
     metric_name,
     number_of,
     one_line,
@@ -33,7 +33,6 @@ from etrm_lab.values import (
 Level = Literal["info", "warning", "error"]
 MAX_STEP = 2**53 - 1
 FILES_SECONDS = 30.0  # that it waits for files that are being hashed
-MAX_CODE_FILES = 2000
 
 
 class Run:
@@ -212,18 +211,6 @@ class Run:
         """
         if not self.is_logging:
             return
-        grids = grids_of(grid)
-        counts, sure = _per_grid(votes, grids, 1), _per_grid(confidence, grids, 0.0)
-        candidates = []
-        for each, count, certainty in zip(grids, counts, sure, strict=True):
-            digits = digits_of(each)
-            if digits is None:
-                tell_once(
-                    "log_predictions: a prediction was no grid of colours 0 to 9; it counts as no answer."
-                )
-            likely = min(max(number_of(certainty) or 0.0, 0.0), 1.0)
-            one = {"grid": digits or "", "votes": max(int(count), 1), "confidence": likely}
-            candidates.append(one)
         self._append(
             {
                 "kind": "prediction",
@@ -234,7 +221,7 @@ class Run:
                 "act_steps": int(act_steps),
                 "task": str(task),
                 "test": int(test),
-                "candidates": candidates,
+                "candidates": candidates_of(grid, votes, confidence),
             }
         )
 
@@ -242,13 +229,13 @@ class Run:
         """Note a checkpoint in the run's log: where it is, its size and its SHA-256. It stays where it is."""
         if self.is_logging:
             at = max(self.step, 0) if step is None else self._checked_step(step)
-            self._in_background(lambda: self.log_text(f"Checkpoint of step {at:,}: {_described(Path(path))}"))
+            self._in_background(lambda: self.log_text(f"Checkpoint of step {at:,}: {described(Path(path))}"))
 
     def log_code(self, root: str | os.PathLike[str] = ".", **_: Any) -> None:
         """Note the Python files below a folder in the run's log, with the SHA-256 of each."""
         if self.is_logging:
             folder = Path(root)
-            self._in_background(lambda: self.log_text(f"Code in {folder.resolve()}:\n{_code(folder)}"))
+            self._in_background(lambda: self.log_text(f"Code in {folder.resolve()}:\n{code(folder)}"))
 
     def alert(
         self,
@@ -348,7 +335,7 @@ class Run:
                 return whole
         except (TypeError, ValueError, OverflowError):
             number = number_of(step)
-            if number is not None and number >= 0 and number == int(number):
+            if number is not None and 0 <= number <= MAX_STEP and number == int(number):
                 return int(number)
         tell_once(f"step must be a whole number from 0 on, not {step!r}: the next step is taken.")
         return self.step + 1
@@ -411,17 +398,6 @@ class Run:
         self._hashing.append(thread)
 
 
-def _per_grid(given: Any, grids: list[Any], default: float) -> list[Any]:
-    """One value for each grid; ValueError where there are more or fewer."""
-    if given is None:
-        return [default] * len(grids)
-    values = given.tolist() if hasattr(given, "tolist") else given
-    listed = list(values) if isinstance(values, list | tuple) else [values]
-    if len(listed) != len(grids):
-        raise ValueError(f"log_predictions: {len(grids)} grids, but {len(listed)} votes or confidences.")
-    return listed
-
-
 def _finite(value: Any) -> float | None:
     number = number_of(value)
     return number if number is not None and abs(number) < 1e308 else None
@@ -429,24 +405,3 @@ def _finite(value: Any) -> float | None:
 
 def _text_of_exit(code: object) -> str:
     return code if isinstance(code, str) else ""
-
-
-def _described(path: Path) -> str:
-    """`/path/step_100.pt · 12,345,678 bytes · SHA-256 …`, of a file or of all files of a folder."""
-    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-    digest, size = hashlib.sha256(), 0
-    for file in files:
-        with file.open("rb") as opened:
-            while block := opened.read(1 << 20):
-                digest.update(block)
-                size += len(block)
-    number = f" in {len(files)} files" if path.is_dir() else ""
-    return f"{path.resolve()} · {size:,} bytes{number} · SHA-256 {digest.hexdigest()}"
-
-
-def _code(folder: Path) -> str:
-    files = sorted(folder.rglob("*.py"))
-    hidden = [each for each in files if any(part.startswith(".") for part in each.relative_to(folder).parts)]
-    shown = [each for each in files if each not in set(hidden)][:MAX_CODE_FILES]
-    lines = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.relative_to(folder)}" for each in shown]
-    return "\n".join(lines) or "no Python files"

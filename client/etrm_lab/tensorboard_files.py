@@ -78,7 +78,7 @@ def _overview(files: list[Path]) -> _Overview:
                 overview.plugins.setdefault(value.tag, plugin.plugin_name)
             if plugin.plugin_name == "hparams":
                 data = HParamsPluginData.FromString(plugin.content)
-                for name, hparam in data.session_start_info.hparams.items():
+                for name, hparam in sorted(data.session_start_info.hparams.items()):  # a map has no order
                     kind = hparam.WhichOneof("kind")
                     overview.config[name] = getattr(hparam, kind) if kind else None
                 if data.HasField("session_end_info"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from etrm_lab.output import tell_once
@@ -128,10 +128,10 @@ def digits_of(grid: Any) -> str | None:
     """Rows of digits joined by /, of a grid as lists, array, tensor or digits; None for what is no grid."""
     if isinstance(grid, str):
         return grid if re.fullmatch(r"([0-9]+(/[0-9]+)*)?", grid) and _fits(grid.split("/")) else None
-    rows = grid.tolist() if hasattr(grid, "tolist") else grid
     try:
+        rows = grid.tolist() if hasattr(grid, "tolist") else grid
         cells = [[int(cell) for cell in row] for row in rows]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # infinity; a tensor without its numbers
         return None
     if any(not 0 <= cell < COLOURS for row in cells for cell in row):
         return None
@@ -151,6 +151,35 @@ def grids_of(grid: Any) -> list[Any]:
         return [grid]
     if hasattr(grid, "tolist"):
         grid = grid.tolist()
+    if not isinstance(grid, Iterable):
+        return [grid]
     first = next(iter(grid), None)
     is_row = isinstance(first, list | tuple) and not any(hasattr(cell, "__len__") for cell in first)
     return [grid] if is_row else list(grid)
+
+
+def candidates_of(grid: Any, votes: Any, confidence: Any) -> list[dict[str, Any]]:
+    """Predictions of one test input as the journal has them, the first attempt first; what is no grid is an
+    empty one, which is told. ValueError where there are more or fewer votes or confidences than grids."""
+    grids = grids_of(grid)
+    counts, sure = _per_grid(votes, grids, 1), _per_grid(confidence, grids, 0.0)
+    candidates = []
+    for each, count, certainty in zip(grids, counts, sure, strict=True):
+        digits = digits_of(each)
+        if digits is None:
+            tell_once("log_predictions: a prediction was no grid of colours 0 to 9; it counts as no answer.")
+        likely = number_of(certainty)
+        known = min(max(likely, 0.0), 1.0) if likely is not None and not math.isnan(likely) else 0.0
+        candidates.append({"grid": digits or "", "votes": max(int(count), 1), "confidence": known})
+    return candidates
+
+
+def _per_grid(given: Any, grids: list[Any], default: float) -> list[Any]:
+    """One value for each grid; ValueError where there are more or fewer."""
+    if given is None:
+        return [default] * len(grids)
+    values = given.tolist() if hasattr(given, "tolist") else given
+    listed = list(values) if isinstance(values, list | tuple) else [values]
+    if len(listed) != len(grids):
+        raise ValueError(f"log_predictions: {len(grids)} grids, but {len(listed)} votes or confidences.")
+    return listed

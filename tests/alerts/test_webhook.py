@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -11,12 +12,14 @@ from backend.alerts import queries as alarm_deliveries
 from backend.alerts import service as alarms
 from backend.alerts import webhook
 from backend.db.session import reading_scope, session_scope
+from backend.domain.alerts import Event
 from backend.domain.records import Alarm
 from backend.lifecycle import service as runs
 from backend.runs.tables import Alarm as AlarmRow
 from tests.support.processes import eventually
 from tests.support.receiver import Receiver
 from tests.support.records.rows import add_run
+from tests.support.records.subscribed import subscribe
 from tests.support.web import WebServer
 
 RUN = "aaaaaaaaaa"
@@ -87,13 +90,30 @@ def test_a_try_whose_process_died_is_made_again(engine: Engine, receiver: Receiv
     add_run(engine, RUN)
     raise_alarm(engine)
     with session_scope(engine) as session:
-        assert len(webhook.take_due(session, 4e9)) == 1  # and then it was killed
+        assert webhook.take_next(session, 4e9)  # and then it was killed
     found = row(engine)
     assert found.deliver_after == 4e9 + webhook.FIRST_PAUSE
     assert found.delivered_at is None
 
     make_due(engine)
     assert webhook.deliver_due(engine, receiver.url) == 1
+
+
+def test_an_alarm_is_taken_when_it_is_sent_and_not_before(engine: Engine, receiver: Receiver) -> None:
+    add_run(engine, RUN)
+    raise_alarm(engine)
+    raise_alarm(engine, "starvation")
+    receiver.may_answer.clear()
+    sending = threading.Thread(target=webhook.deliver_due, args=(engine, receiver.url))
+    sending.start()
+    try:
+        eventually(lambda: receiver.posts, "the first alarm")
+        with reading_scope(engine) as session:
+            attempts = [each.delivery_attempts for each in alarms.list(session, RUN)]
+        assert attempts == [1, 0]
+    finally:
+        receiver.may_answer.set()
+        sending.join()
 
 
 def test_nobody_listening_is_said_and_given_up_in_the_end(engine: Engine, receiver: Receiver) -> None:
@@ -167,4 +187,25 @@ def test_the_web_server_delivers_by_itself(tmp_path: Path, sqlite_url: str, rece
         eventually(lambda: len(receiver.bodies) == 1, "the alarm at the receiver")
         eventually(lambda: row(server.engine).delivered_at is not None, "the note that it arrived")
     finally:
+        server.stop()
+
+
+def test_a_webhook_that_hangs_holds_up_no_subscription(
+    tmp_path: Path, sqlite_url: str, receiver: Receiver, other_receiver: Receiver
+) -> None:
+    settings = {"ETRM_HOME": str(tmp_path), "ETRM_DATABASE_URL": sqlite_url, "ETRM_WEBHOOK_URL": receiver.url}
+    server = WebServer(tmp_path, settings)
+    receiver.may_answer.clear()
+    try:
+        add_run(server.engine, RUN)
+        subscribe(server.engine, other_receiver.url, ["finished"])
+        for number in range(webhook.OF_ONE_LOOK):
+            raise_alarm(server.engine, f"alarm-{number}")
+        eventually(lambda: receiver.posts, "the first alarm")
+        with session_scope(server.engine) as session:
+            alarms.tell(session, Event.FINISHED, RUN, "All steps done.")
+        eventually(lambda: other_receiver.posts, "the message of a subscription")
+        assert len(receiver.posts) < webhook.OF_ONE_LOOK  # the webhook still has alarms to try
+    finally:
+        receiver.may_answer.set()
         server.stop()

@@ -14,6 +14,7 @@ OTHERS = {
     "backend/parameter_search/service.py",  # of searches and trials: running, stopped, complete, pruned, …
     "backend/sequential/service.py",  # its own status: running, decided, undecided, failed
     "backend/study/service.py",  # its own status: running, stopped, finished
+    "backend/terminal/remote.py",  # the HTTP status of an answer, in the error made of it
     "backend/web/errors.py",  # the HTTP status of an answer
 }
 MAKES = {"fresh_run", "add", "put"}  # a new row begins with a status; `put` leaves that of an old one

@@ -137,7 +137,9 @@ def test_without_peers_and_without_our_own_figure_nothing_is_compared() -> None:
 
 def test_a_section_of_a_quick_run_says_so() -> None:
     assert "no figure to quote" not in document(LINES)
-    assert "no figure to quote" in document([replace(MACHINE, quick=True), OUR_CALL])
+    text = document([replace(MACHINE, quick=True), OUR_CALL, replace(MACHINE, question="tables")])
+    assert "no figure to quote" in text
+    assert "busy machine: `charts`. They" in text
 
 
 def test_asked_again_a_question_replaces_its_lines_alone() -> None:

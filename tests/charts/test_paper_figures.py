@@ -16,11 +16,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from backend.charts import panels
+from backend.charts.figures import lines_figure
 from backend.charts.lines import Axis, Clock, Line, Window
 from backend.charts.paper import curves_figure, hex_colour
 from backend.charts.smoothing import centred_average, debiased_average
 from backend.comparison.service import over_seeds
 from backend.kit.exports.figures import Figure, figure_file
+from backend.kit.expressions import parse
+from backend.kit.format import counted
+from backend.metrics.expressions import of_run
 from backend.metrics.service import Curve
 
 EDGES = (0.0, -0.0, 5e-324, 1e-300, 3.2e17, 1e300, 1.7976931348623157e308, -1.7e308, math.nan, math.inf)
@@ -119,6 +123,23 @@ def test_what_is_no_number_stands_at_the_edge_and_what_is_too_far_is_counted() -
     log = figure([line("a", curve([0.5, -1.0, 0.25]))], Window(log=True))
     assert [x for x, _ in rows(log)["", "not positive"]] == [1.0]
     assert all(y > 0 for _, y in rows(log)["a", "raw"])
+
+
+def test_an_expression_is_told_in_its_chart_as_on_paper() -> None:
+    """Whatever a dashboard calls it, and of several seeds as of one."""
+    text, tree = "a / b", parse("a / b")
+    [(_, quotient)] = of_run({text: tree}, {"a": curve([1.0, 2.0, 3.0]), "b": curve([1.0, 0.0, 2.0])})
+    seeds = over_seeds([quotient, quotient], [1.7e9] * 2)
+    panel = replace(panels.of_expression(text, tree), title="Quotient")
+    for undefined, lines in (
+        (1, [line("one", quotient, metric=text)]),
+        (2, [line("all", seeds.mean, (seeds.low, seeds.high), metric=text)]),
+    ):
+        chart = lines_figure(panel, lines)
+        paper = curves_figure("f", panel, lines, Window(), {lines[0].key: 0})
+        assert chart["titles"]["y"] == paper.axes.y_title == text
+        assert chart["notes"]["undefined"] == undefined
+        assert f"{counted(undefined, 'point')} undefined: division by zero" in paper.note
 
 
 def test_hidden_lines_stay_away_and_others_keep_their_looks() -> None:

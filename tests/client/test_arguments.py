@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import etrm_lab
 from etrm_lab import output, start, values
@@ -75,7 +76,28 @@ def test_names_that_the_lab_does_not_take_are_made_ones_that_it_takes(
     assert capsys.readouterr().err.count("is logged as") == 2
 
 
-@pytest.mark.parametrize(("step", "taken"), [(3, 3), (4.0, 4), (Scalar(), 1), (-1, 1), ("5", 1), (2.5, 1)])
+class Huge:
+    """As a tensor of one number that is no step."""
+
+    def item(self) -> float:
+        return 1e30
+
+
+@pytest.mark.parametrize(
+    ("step", "taken"),
+    [
+        (3, 3),
+        (4.0, 4),
+        (Scalar(), 1),
+        (-1, 1),
+        ("5", 1),
+        (2.5, 1),
+        (math.inf, 1),
+        (math.nan, 1),
+        (1e300, 1),
+        (Huge(), 1),
+    ],
+)
 def test_a_step_is_a_whole_number_else_the_next_one(
     run: etrm_lab.Run, tmp_path: Path, step: Any, taken: int
 ) -> None:
@@ -133,12 +155,28 @@ def test_a_config_that_cannot_be_kept_is_refused_at_the_start(tmp_path: Path) ->
         ([[10]], None),
         ([[1, 2], [3]], None),
         ([[0] * 31], None),
+        ([[math.inf, 1.0]], None),
+        ([[math.nan, 1.0]], None),
+        (torch.ones(2, 2).to_sparse(), None),
         ("0x", None),
         (object(), None),
     ],
 )
 def test_grids_come_as_lists_arrays_or_digits(grid: Any, digits: str | None) -> None:
     assert values.digits_of(grid) == digits
+
+
+def test_values_without_a_place_reach_no_training(
+    run: etrm_lab.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Infinite activations, and what is no list of grids."""
+    run.log({"loss": 1.0, "rows": [[math.inf, 1.0]]})
+    run.log_predictions("007bbfb7", 0, 5)
+    run.log_predictions("007bbfb7", 1, torch.tensor(5))
+    assert [record["values"] for record in logged(tmp_path, "points")] == [{"loss": 1.0}]
+    for record in logged(tmp_path, "prediction"):
+        assert [one["grid"] for one in record["candidates"]] == [""]
+    assert "rows is not logged" in capsys.readouterr().err
 
 
 def test_an_id_of_another_form_always_becomes_the_same_id() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.domain.histograms import bounds, of_codes
-from etrm_lab.histogram import Histogram, bin_of
+from etrm_lab.histogram import BLOCK, Histogram, bin_of
 from tests.support.scripts import bring_in, run_ids, run_of, run_script, running_script
 from tests.support.web import WebServer
 
@@ -46,6 +47,26 @@ def test_a_double_lies_between_the_ends_of_its_bin(value: float) -> None:
     beyond = abs(value) >= 2.0**128  # what float32 does not hold is in the outermost bin
     assert low <= value <= high or beyond
     assert Histogram(np.array([value])).bins == Histogram([value]).bins == [bin_of(value)]
+
+
+def test_a_large_array_takes_no_more_memory_than_a_block_of_it() -> None:
+    """The weights of a large model are counted beside it: 18 times their own memory would end a training."""
+    values = np.random.default_rng(0).normal(size=4 * BLOCK + 3).astype(np.float32)
+    values[[0, BLOCK, -1]] = math.nan, math.inf, 0.0
+    peaks = []
+    tracemalloc.start()
+    try:
+        for part in (values[:BLOCK], values):
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            found = Histogram(part)
+            peaks.append(tracemalloc.get_traced_memory()[1] - before)
+    finally:
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+    expected = of_codes(np.bincount(values.view(np.uint32) >> 21, minlength=2048).tolist())
+    assert (tuple(found.bins), tuple(found.counts)) == (expected.bins, expected.counts)
+    assert (found.nan, found.infinite) == (1, 1)
 
 
 def test_counts_of_numpy_are_taken_at_the_middle_of_their_bins() -> None:

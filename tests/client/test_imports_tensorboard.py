@@ -13,6 +13,7 @@ from tests.support.scripts import bring_in, log_of, points_of, run_of
 from tests.support.web import WebServer
 
 START = 1_700_000_000
+MORE = 10  # hyperparameters
 
 
 def write(folder: Path, suffix: str, *events: dict[str, Any]) -> None:
@@ -55,6 +56,8 @@ def write_runs(root: Path) -> None:
     start = SessionStartInfo()
     start.hparams["lr"].number_value = 0.5
     start.hparams["optimiser"].string_value = "adam"
+    for number in range(MORE):  # a map of the library's comes in another order in another process
+        start.hparams[f"more_{number}"].number_value = number
     write(
         root / "a",
         ".1",
@@ -94,7 +97,8 @@ def test_runs_with_restarts_come_in_whole_and_once(
     assert log_of(client, ids["a"]) == ["note at step 3: hello, world"]
     run = run_of(client, ids["a"])
     assert (run["status"], run["project"]) == ("failed", "arc")
-    assert run["config"] == {"lr": 0.5, "optimiser": "adam"}
+    more = {f"more_{number}": number for number in range(MORE)}
+    assert run["config"] == {"lr": 0.5, "optimiser": "adam", **more}
     assert points_of(client, ids["b/deep"]) == {"x_y": {0: 2.0}}
     again = bring_in(tmp_path, server, "tensorboard", "logs", "--project", "arc")
     assert again.stdout.count("unchanged in") == 2

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.scripts import log_of, points_of, run_ids, run_of, run_script
+from tests.support.scripts import log_of, points_of, run_ids, run_of, run_script, sync
 from tests.support.web import WebServer
 
 LOOP = """
@@ -140,6 +140,37 @@ def test_predictions_become_cards_of_the_gallery(
     assert result["failure_modes"] == {"copied input": 1, "empty": 1}
     cards = client.get("/api/v1/gallery", params={"run": run_id}).json()["items"]
     assert {each["task_id"] for each in cards} == {"a", "b", "c"}
+
+
+def test_a_confidence_that_is_not_a_number_holds_nothing_back(
+    tmp_path: Path, server: WebServer, client: httpx.Client
+) -> None:
+    """Neither as it is logged, nor out of a journal that an older client wrote."""
+    task = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]], "output": [[4]]}]}
+    client.post("/api/v1/sets", json={"name": "unsure", "tasks": {"a": task}})
+    text = """
+        import math, etrm_lab
+
+        run = etrm_lab.init(name="mine")
+        for sure in (CONFIDENCE, 0.5):
+            run.log_predictions("a", 0, [[4]], set="unsure", step=int(sure == 0.5), confidence=sure)
+        run.log({"loss": 1.0})
+    """
+    logged = run_script(tmp_path, text.replace("CONFIDENCE", "math.nan"), server)
+    run_script(tmp_path, text.replace("CONFIDENCE", "0.25"))
+    first, second = run_ids(tmp_path)
+    journal = tmp_path / "etrm-runs" / f"{second}.jsonl"
+    journal.write_text(journal.read_text().replace('"confidence":0.25', '"confidence":NaN'))
+
+    synced = sync(tmp_path, server.url, server.token)
+
+    assert (logged.returncode, synced.returncode) == (0, 0), logged.stderr + synced.stderr
+    assert "sending stopped" not in logged.stderr
+    assert "A number in it is NaN or infinite" in synced.stderr
+    for run_id, steps in ((first, {0, 1}), (second, {1})):
+        assert points_of(client, run_id) == {"loss": {0: 1.0}}
+        found = client.get(f"/api/v1/runs/{run_id}/evaluations").json()
+        assert {each["step"] for each in found} == steps
 
 
 def test_only_rank_0_of_a_distributed_training_logs(tmp_path: Path, server: WebServer) -> None:

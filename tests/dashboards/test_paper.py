@@ -47,6 +47,7 @@ def board(page_server: WebServer, ids: list[str]) -> str:
             for table in ("results", "significance", "published", "encoder", "config")
         ),
         {"id": "none", "kind": "curves", "title": "Nothing yet", "metric": "never"},
+        {"id": "dots", "kind": "scatter", "title": "Dots", "x": "seed", "y": "loss"},
     ]
     body = {"name": "For the paper", "content": {"source": {"runs": ids}, "panels": panels}}
     with page_server.client() as client:
@@ -111,6 +112,7 @@ def test_the_readme_names_runs_conditions_and_code_and_what_is_missing(paper: Pa
     assert "EMA weights" in text
     assert "Smoothed" in text or "smoothed by 0.6" in text
     assert "- Nothing yet: No run has recorded never yet." in text
+    assert "- Dots: Panel 'dots' is a scatter, which is not drawn for a paper." in text
 
 
 def test_figures_hold_what_the_tables_of_the_page_hold(
@@ -165,7 +167,9 @@ def test_what_is_no_figure_or_table_is_refused(page_client: httpx.Client, board:
     headers = {"Accept": "application/json"}
     for address, status, text in (
         (f"{panels}/results/figure", 404, "not a figure"),
-        (f"{panels}/tokens/table", 404, "not a table"),
+        (f"{panels}/tokens/table", 404, "Export a figure as PDF or SVG."),
+        (f"{panels}/dots/figure", 404, "Save it as PNG or CSV"),
+        (f"{panels}/dots/table", 404, "Save it as PNG or CSV"),
         (f"{panels}/none/figure", 404, "No run has recorded never yet."),
         (f"{panels}/nothing/figure", 404, "no panel"),
         (f"{panels}/tokens/figure?width=5", 422, "is not a valid width"),

@@ -58,6 +58,30 @@ def test_a_set_is_replaced_only_on_purpose(client: httpx.Client) -> None:
     assert client.post("/api/v1/sets", json=other | {"replace": True}).json()["tasks"] == 2
 
 
+def test_tasks_sent_as_json_are_imported_all_or_none(client: httpx.Client) -> None:
+    """By the check as by the import, and as one fault is told; those of a file are left out and named."""
+    wrong = TASK | {"train": [{"input": [[10]], "output": [[1]]}]}
+    tasks = {"good": TASK, "bad": wrong, "worse": {}}
+    told = {
+        "message": "tasks: task bad, demonstration 1, input, row 1, column 1: 10 is not a colour.",
+        "hint": "Colours are the integers 0 to 9.",
+    }
+    body = {"name": "whole", "tasks": tasks}
+
+    refused = client.post("/api/v1/sets", json=body)
+    checked = client.post("/api/v1/sets/check", json=body).json()
+    page = client.post("/data", json=body)
+
+    assert refused.status_code == page.status_code == 422
+    assert {key: refused.json()["error"][key] for key in told} == told
+    assert (checked["valid"], checked["message"]) == (False, " ".join(told.values()))
+    assert "10 is not a colour" in page.text
+    assert "whole" not in [each["name"] for each in client.get("/api/v1/sets").json()]
+    files = {"file": ("tasks.json", json.dumps(tasks).encode())}
+    made = client.post("/api/v1/sets", data={"name": "part"}, files=files).json()
+    assert (made["tasks"], len(made["left_out"])) == (1, 2)
+
+
 def test_imported_sets_are_checked_for_leaks_and_removed(client: httpx.Client) -> None:
     pair = {"input": [[1, 2]], "output": [[2, 1]]}
     same = {"input": [[4], [3]], "output": [[3], [4]]}  # turned and recoloured

@@ -155,7 +155,8 @@ def test_a_chart_is_exported(page: Page, recorded: str) -> None:
     expect(chart).to_have_attribute("data-points", "110")
     starts = {
         "PNG": b"\x89PNG",
-        "SVG": b"<svg",
+        "SVG, 3.5 in": b"<?xml",
+        "PDF, 7 in": b"%PDF",
         "CSV": b"run,step,wall_time,loss,loss/prediction,loss/halting\r\n",
     }
     for kind, start in starts.items():
@@ -164,7 +165,9 @@ def test_a_chart_is_exported(page: Page, recorded: str) -> None:
             chart.get_by_role("button", name=kind).click()
         content = Path(waiting.value.path()).read_bytes()
         assert content.startswith(start)
-        assert waiting.value.suggested_filename == f"recorded-{recorded}-loss.{kind.lower()}"
+        ending, _, width = kind.lower().partition(", ")
+        size = f"-{width.replace(' ', '')}" if width else ""
+        assert waiting.value.suggested_filename == f"recorded-{recorded}-loss{size}.{ending}"
     assert content.count(b"\n") == 121
     assert b"NaN" in content
 

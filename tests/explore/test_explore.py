@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from backend.explore import scales
 from tests.support.web import WebServer
 
 FILTER = 'project == "explore"'
@@ -87,6 +88,19 @@ def test_fields_that_vary_and_how_they_go_with_a_result(
 def test_the_mean_over_seeds_counts_once(page_client: httpx.Client, runs: dict[str, Any]) -> None:
     one_seed = asked(page_client, "/importance", of="heldout", filter=f'{FILTER} and name contains "seed 0"')
     assert {field["configurations"] for field in one_seed["fields"]} == {16}
+
+
+def test_a_diverged_result_is_averaged_over_seeds(page_client: httpx.Client) -> None:
+    """The sum of these losses is no float."""
+    for seed in range(2):
+        body = {"name": f"diverged {seed}", "config": {"seed": seed}, "project": "diverged"}
+        run_id = page_client.post("/api/v1/runs/external", json=body).json()["id"]
+        points = {"step": [1], "values": {"diverged": [1.5e308]}}
+        assert page_client.post(f"/api/v1/runs/{run_id}/metrics", json=points).status_code == 200
+
+    found = asked(page_client, "/importance", of="diverged", filter='project == "diverged"')
+
+    assert (found["runs"], found["configurations"]) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +188,18 @@ def test_limits_select_runs_and_the_others_stand_back(
     assert "No run is within these limits" in none
 
 
+def test_values_that_share_the_last_place_are_selected_together(
+    page_client: httpx.Client, runs: dict[str, Any]
+) -> None:
+    text = page(page_client, y="heldout", axis=["name"], low=[scales.OTHER], high=[""])
+    assert f"{len(runs) - (scales.MAX_CHOICES - 1)} runs selected" in text
+
+
+@pytest.mark.parametrize(("levels", "label"), [("abcde", "1 other"), ("abcdef", "2 others")])
+def test_what_shares_the_last_mark_is_counted(levels: str, label: str) -> None:
+    assert list(scales.symbols("block", list(levels)).labels.values()) == [*"abcd", label]
+
+
 def test_what_is_not_asked_for_is_chosen_from_what_varies(
     page_client: httpx.Client, runs: dict[str, Any]
 ) -> None:
@@ -196,6 +222,7 @@ def test_what_is_not_asked_for_is_chosen_from_what_varies(
         ({"y": "heldout -"}, "column 10: expected a number"),
         ({"x": "rate", "y": "nothing-like-it"}, "No run has both rate and nothing-like-it"),
         ({"y": "heldout", "axis": "rate", "low": "many"}, "&#39;many&#39; is not a number."),
+        ({"y": "heldout", "axis": "rate", "high": "NaN"}, "&#39;NaN&#39; is not a number."),
     ],
 )
 def test_what_cannot_be_drawn_is_told_on_the_page(
@@ -212,6 +239,8 @@ def test_the_importance_comes_as_a_part(page_client: httpx.Client, runs: dict[st
     assert "falls with it" in rows["rate"]
     assert "undecided" in rows["depth"]
     assert '<span class="mono">schedule</span>' in rows["rate"]
+    assert "1,000 resamples of the configurations" in text
+    assert "of 2,000 random assignments" in text
     alone = page_client.get(
         "/explore/importance", params={"filter": f"{FILTER} and rate > 9", "of": "heldout"}
     ).text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import threading
+from collections.abc import Sequence
 from multiprocessing.synchronize import Event
 from typing import Any
 
@@ -25,6 +26,7 @@ from backend.parameter_search.views import ParameterSearchView, TrialView
 from backend.people import service as accounts
 from backend.queue import claims as queue
 from backend.run_view.views import RunView
+from backend.runs.group_tables import RunGroup
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
 from tests.support.processes import eventually
@@ -231,6 +233,42 @@ def test_a_configuration_that_is_refused_is_a_failed_trial(engine: Engine) -> No
     assert not any(trial.runs for trial in refused)
 
 
+def test_a_search_in_which_everything_fails_for_one_cause_stops(engine: Engine) -> None:
+    group_id = start(engine, fields=RATES, trials=20, seeds=1, at_once=2)
+
+    def fail(run_ids: Sequence[str]) -> None:
+        for run_id in run_ids:
+            end(engine, run_id, RunStatus.FAILED)
+
+    fail(searches.advance(engine).queued)
+    fail(searches.advance(engine).queued)
+    assert searches.advance(engine) == searches.NOTHING
+    view = read(engine, group_id)
+    assert (view.status, len(view.trials)) == ("stopped", 4)
+    assert view.cause == f"{searches.ALL_FAILED} out of memory."
+    assert view.active == 0
+
+    with session_scope(engine) as session:
+        searches.resume(session, group_id)  # it tries again
+    first, second = searches.advance(engine).queued
+    fail([second])
+    finish(engine, first, 8)
+    assert len(searches.advance(engine).queued) == 2  # one has worked
+    assert read(engine, group_id).status == "running"
+
+
+def test_a_search_whose_task_set_is_gone_stops(engine: Engine) -> None:
+    group_id = start(engine, fields=RATES, trials=20, seeds=1, at_once=4)
+    with session_scope(engine) as session:
+        group = session.get(RunGroup, group_id)
+        assert group
+        group.config = {**group.config, "data": {**group.config["data"], "training_sets": ["mine/gone"]}}
+    searches.advance(engine)
+    view = read(engine, group_id)
+    assert (view.status, len(view.trials), view.runs_made) == ("stopped", 4, 0)
+    assert "unknown task set 'mine/gone'" in view.cause
+
+
 def test_no_configuration_is_tried_twice_and_the_search_ends_when_all_were(engine: Engine) -> None:
     group_id = start(engine, trials=10, seeds=1)
     for _ in range(3):
@@ -333,6 +371,19 @@ def test_a_server_without_optuna_leaves_asking_to_others_and_says_so(
     view = read(engine, group_id)
     assert (view.status, view.trials) == ("running", [])
     assert view.cause.startswith("Optuna is not installed. No trial is added")
+
+
+def test_a_search_that_cannot_be_continued_holds_up_no_other(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = sorted(start(engine) for _ in range(2))
+    with session_scope(engine) as session:
+        broken = session.get(SearchRow, started[0])  # the one that is looked at first
+        assert broken
+        broken.definition = {"fields": {}}  # as of a release that reads it in another way
+    assert len(searches.advance(engine).queued) == 2
+    assert len(read(engine, started[1]).trials) == 2
+    assert f"parameter search {started[0]} was not continued" in caplog.text
 
 
 def test_servers_that_look_at_once_make_no_trial_twice(engine: Engine, database_url: str) -> None:

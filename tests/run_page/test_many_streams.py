@@ -19,6 +19,7 @@ from backend.web.live.reader import Reader
 from backend.web.live.slots import Slots
 from tests.support.streams import (
     BEGIN,
+    READERS,
     Told,
     external,
     lines_in,
@@ -31,13 +32,7 @@ from tests.support.streams import (
     write,
 )
 
-READERS = 40
-
-
-@pytest.fixture(autouse=True)
-def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is announced reaches the hub of this process alone, and at once."""
-    monkeypatch.delenv("ETRM_BROKER_URL", raising=False)
+pytestmark = pytest.mark.usefixtures("no_broker")
 
 
 def test_a_change_costs_the_same_for_one_reader_and_for_many(engine: Engine, database_url: str) -> None:

@@ -12,6 +12,7 @@ from backend.run_page.run_stream import Cursor, RunSource, RunStart
 from backend.web import notify
 from backend.web.live.hub import Timing
 from tests.support.streams import (
+    READERS,
     external,
     finish,
     lines_in,
@@ -24,13 +25,7 @@ from tests.support.streams import (
     write,
 )
 
-READERS = 40
-
-
-@pytest.fixture(autouse=True)
-def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is announced reaches the hub of this process alone, and at once."""
-    monkeypatch.delenv("ETRM_BROKER_URL", raising=False)
+pytestmark = pytest.mark.usefixtures("no_broker")
 
 
 def test_every_reader_gets_every_change_once_and_in_order(engine: Engine, database_url: str) -> None:

@@ -70,6 +70,24 @@ def test_only_admins_reach_private_machines(settings: Settings, receiver: Receiv
     assert json.loads(receiver.posts[0].body)["title"] == "Test from ETRM Lab"
 
 
+@pytest.mark.parametrize(
+    "service_url",
+    [
+        "discord://1234567890/abcdefghij?template=",
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=",
+    ],
+)
+def test_an_address_makes_the_server_read_none_of_its_files(
+    settings: Settings, tmp_path: Path, service_url: str
+) -> None:
+    private = tmp_path / "private.json"
+    private.write_text('{"content": "the content of a file"}')
+    target = service.apprise(f"{service_url}{private}")
+    sent = service.send(target, service.test_notice("mine", settings), settings, Role.ADMIN)
+    assert not sent.arrived
+    assert "could not be read" in sent.answer
+
+
 @pytest.mark.parametrize("url", ["nosuch://example.org", "ntfy", "slack://"])
 def test_an_address_that_apprise_does_not_know_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput, match="not an address that apprise knows"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select, update
 
+from backend.alerts import queries
+from backend.alerts.channels import apprise_url, posting
+from backend.alerts.channels.reach import refusal
 from backend.alerts.tables import Message
 from backend.db.session import reading_scope, session_scope
-from backend.domain.people import Identity, Role
+from backend.domain.people import OWNER, Identity, Role
+from backend.kit.retry import pause_after
 from backend.lifecycle import external_runs
 from backend.people import service as accounts
 from backend.people.tables import Person
@@ -152,6 +157,25 @@ def test_what_was_tried_in_vain_for_a_day_is_given_up(engine: Engine, settings: 
     assert "could not reach the webhook" in state.error
 
 
+def test_what_waits_for_a_receiver_that_is_gone_does_not_pile_up(engine: Engine, settings: Settings) -> None:
+    subscription = subscribe(engine, NOWHERE)
+    for number in range(3):
+        finish(engine, f"old-{number}")
+    with session_scope(engine) as session:
+        session.execute(update(Message).values(happened_at=time.time() - delivery.GIVEN_UP_AFTER - 60))
+    finish(engine, "young")
+    pauses = [
+        pause_after(each, delivery.FIRST_PAUSE, delivery.MAX_PAUSE)
+        for each in range(1, delivery.DAY_OF_FAILURES + 1)
+    ]
+    assert sum(pauses) >= delivery.GIVEN_UP_AFTER > sum(pauses[:-1])
+    with session_scope(engine) as session:
+        queries.change_subscription(session, subscription, failures=len(pauses))
+    assert not deliver_next(engine, settings, subscription)
+    state = state_of(engine, subscription)
+    assert (state.given_up, state.waiting) == (3, 1)
+
+
 def test_a_message_that_is_refused_does_not_hold_up_the_next(
     engine: Engine, settings: Settings, receiver: Receiver
 ) -> None:
@@ -179,6 +203,43 @@ def test_a_channel_that_hangs_holds_up_no_other(
     finish(engine, "later")
     deliverer.look()
     eventually(lambda: state_of(engine, quick).delivered == 2, "the other's next message")
+
+
+def test_a_try_that_takes_long_is_not_made_by_another_server_as_well(
+    engine: Engine, settings: Settings, receiver: Receiver
+) -> None:
+    subscription = subscribe(engine, receiver.url)
+    finish(engine)
+    receiver.may_answer.clear()
+    sending = threading.Thread(target=deliver_next, args=(engine, settings, subscription))
+    sending.start()
+    try:
+        eventually(lambda: receiver.posts, "the try")
+        held_until = state_of(engine, subscription).retry_at
+        assert held_until
+        assert held_until > time.time() + apprise_url.PATIENCE
+    finally:
+        receiver.may_answer.set()
+        sending.join()
+
+
+def test_a_try_that_ends_after_its_message_was_dropped_takes_no_other_along(
+    engine: Engine, settings: Settings, receiver: Receiver, set_names: None
+) -> None:
+    first, other = subscribe(engine, receiver.url), subscribe(engine, NOWHERE, ["failed"])
+    finish(engine)
+    receiver.may_answer.clear()
+    sending = threading.Thread(target=deliver_next, args=(engine, settings, first))
+    sending.start()
+    try:
+        eventually(lambda: receiver.posts, "the try")
+        with session_scope(engine) as session:
+            service.change(session, OWNER, first, is_active=False)  # drops what waits
+        end(engine, create(engine, name="other").id, RunStatus.FAILED)  # SQLite gives it the same id
+    finally:
+        receiver.may_answer.set()
+        sending.join()
+    assert state_of(engine, other).waiting == 1
 
 
 def test_people_are_told_as_long_as_they_have_an_account(
@@ -214,6 +275,25 @@ def test_only_admins_reach_private_machines(
     )
     assert receiver.posts == []
     assert service.send(target, notice, settings, Role.ADMIN).arrived
+
+
+@pytest.mark.parametrize(
+    "address", ["64:ff9b::a00:1", "64:ff9b::a9fe:a9fe", "2002:a00:1::1", "::ffff:10.0.0.1", "fe80::1%eth0"]
+)
+def test_an_ipv6_address_is_no_way_round(address: str) -> None:
+    assert refusal(address, reaches_private=False)
+    assert not refusal("64:ff9b::808:808", reaches_private=False)  # a public machine by the same way
+
+
+def test_an_answer_that_comes_byte_by_byte_is_cut_off(
+    settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "PATIENCE", 1.0)
+    receiver.drips = True
+    sent = service.send(
+        service.webhook(receiver.url), service.test_notice("mine", settings), settings, Role.ADMIN
+    )
+    assert (sent.arrived, sent.answer) == (False, "could not reach the webhook: timed out")
 
 
 def test_a_redirect_is_not_followed(settings: Settings, receiver: Receiver, other_receiver: Receiver) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,9 +28,11 @@ class Receiver:
     def __init__(self) -> None:
         self.status = 204
         self.location = ""  # of a redirect
+        self.drips = False  # a line that never ends, a byte at a time
         self.posts: list[Posted] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
+        self.has_stopped = threading.Event()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,10 +41,20 @@ class Receiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.posts.append(Posted(self.path, headers, body))
                 receiver.may_answer.wait(60)
+                if receiver.drips:
+                    self._drip()
+                    return
                 self.send_response(receiver.status)
                 if receiver.location:
                     self.send_header("Location", receiver.location)
                 self.end_headers()
+
+            def _drip(self) -> None:
+                with suppress(OSError):  # the other side has had enough
+                    for byte in b"HTTP/1.1 200 " + 600 * b"O":
+                        self.wfile.write(bytes([byte]))
+                        if receiver.has_stopped.wait(0.1):
+                            return
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -61,6 +74,7 @@ class Receiver:
     def stop(self) -> None:
         """No more answers; once."""
         self.may_answer.set()
+        self.has_stopped.set()
         if self._thread.is_alive():
             self.server.shutdown()
             self._thread.join()

@@ -27,6 +27,7 @@ from backend.web.live.snapshots import Snapshots
 from tests.support import asynchronous
 
 BEGIN = RunStart(Cursor())
+READERS = 40
 SELDOM = Timing(heartbeat=3600, poll=3600)  # only what a test does itself
 
 Told = list[tuple[str, Any, str]]  # kind, data, id

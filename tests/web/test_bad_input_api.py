@@ -178,7 +178,7 @@ def test_metrics_of_a_run_that_is_not_the_scripts_own_are_refused(client: httpx.
         ([[10]], "10"),
         ([[1]] * 31, "31 rows"),
         ([], "empty"),
-        ([["1"]], "1"),
+        ([["one"]], "one"),
         ("grid", "grid"),
     ],
 )

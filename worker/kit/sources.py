@@ -79,7 +79,11 @@ def _is_large(file: Path) -> bool:
 
 
 class _Git:
-    """Git in one repository. `is_cut`: an answer is not whole, because there was too much or no time left."""
+    """Git in one repository. `is_cut`: an answer is not whole, because there was too much or no time left.
+
+    `client/etrm_lab/provenance.py` asks git the same way, and stays apart: it is installed without the lab,
+    and the lab without it. One test holds both to the same answers.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root

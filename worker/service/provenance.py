@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
 import socket
@@ -92,13 +93,27 @@ def _digest_of(name: str, source: ReadAhead) -> str:
 
 
 def _packages() -> dict[str, str]:
-    """Name -> version of what is installed, read off the names of its folders: opening each takes long."""
+    """Name -> version of what is installed, read off the names of its folders: opening each takes long.
+
+    A folder inside a package holds that package's own copies. Setuptools adds its folder to the path once it
+    is imported, as PyTorch does to compile: two starts would differ by what they had imported.
+    """
     found = {}
-    for folder in map(Path, reversed(sys.path)):  # what comes first in the path is what is imported
-        for info in folder.glob("*.dist-info") if folder.is_dir() else ():
-            name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
-            found[re.sub(r"[-_.]+", "-", name).lower()] = version
+    for folder in reversed(sys.path):  # what comes first in the path is what is imported
+        if os.path.isfile(os.path.join(folder, os.pardir, "__init__.py")):
+            continue
+        for info in _names_in(folder):
+            if info.endswith(".dist-info"):
+                name, _, version = info.removesuffix(".dist-info").rpartition("-")
+                found[re.sub(r"[-_.]+", "-", name).lower()] = version
     return dict(sorted(found.items())[:2000])
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder or os.curdir)
+    except OSError:  # an archive, not there, or not ours to read: Python passes over it, too
+        return []
 
 
 def _gpus() -> tuple[str, list[str]]:

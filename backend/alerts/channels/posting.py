@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from backend.alerts.channels.notice import Sent
@@ -47,9 +50,32 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class _Checked(http.client.HTTPConnection):
-    """Looks whom it is connected to before it says anything: a name may lead somewhere else every time."""
+    """Looks whom it is connected to before it says anything: a name may lead somewhere else every time.
+
+    An answer that has not come whole after `PATIENCE` is cut off: the timeout of a socket is that of one
+    read, so a byte every few seconds would hold the thread for hours.
+    """
 
     reaches_private = False
+    _is_cut = False
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        timer = threading.Timer(PATIENCE, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            return super().getresponse()
+        except (OSError, http.client.HTTPException):
+            if self._is_cut:
+                raise TimeoutError("timed out") from None
+            raise
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        self._is_cut = True
+        with suppress(OSError, AttributeError):  # it ended this moment
+            self.sock.shutdown(socket.SHUT_RDWR)
 
     def connect(self) -> None:
         super().connect()

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from urllib.parse import urlsplit
 from urllib.request import getproxies
+
+TRANSLATED = IPv6Network("64:ff9b::/96")  # NAT64: the last four bytes are an IPv4 address
 
 
 def refusal(address: str, reaches_private: bool) -> str:
@@ -18,12 +21,21 @@ def refusal(address: str, reaches_private: bool) -> str:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return "the address is not an IP address"
-    ip = getattr(ip, "ipv4_mapped", None) or ip
+    ip = _within(ip)
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
         return f"{ip} is not an address that messages may go to"
     if not ip.is_global and not reaches_private and str(ip) not in _proxies():
         return f"{ip} is in a private network: only subscriptions of admins may send there"
     return ""
+
+
+def _within(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 one leads to, by itself or through a gateway; else the address."""
+    if isinstance(ip, IPv4Address):
+        return ip
+    if ip in TRANSLATED:
+        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
 
 
 def _proxies() -> set[str]:

@@ -125,7 +125,9 @@ def _curves(figure: Figure, width: float) -> Any:
         look: dict[str, Any] = {"color": line["colour"], "linestyle": _dash(line["dash"])}
         raw, average, low, high = (points.get(role, ((), ())) for role in ("raw", "average", "low", "high"))
         if low[0]:
-            axes.fill_between(*low, high[1], color=line["colour"], alpha=0.18, linewidth=0, zorder=1)
+            # There and back: where a value is beyond the axis, the two edges have different places.
+            around = [[*there, *reversed(back)] for there, back in zip(low, high, strict=True)]
+            axes.fill(*around, color=line["colour"], alpha=0.18, linewidth=0, zorder=1)
         axes.plot(*raw, color=line["colour"], alpha=0.3, linewidth=0.5, zorder=2)
         marker = line["marker"] or ("o" if len(average[0]) == 1 else "")
         shape: dict[str, Any] = {

@@ -13,8 +13,7 @@ Text becomes the small tree of `filters` and is never evaluated as code.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import NoReturn
 
 from backend.kit.filters.tree import (
@@ -29,6 +28,7 @@ from backend.kit.filters.tree import (
     Scalar,
     invalid,
 )
+from backend.kit.tokens import METRIC, NAME, QUOTED, Token, tokens
 
 MAX_LENGTH = 2000  # characters of a filter
 MAX_DEPTH = 50  # parentheses and nots inside one another
@@ -47,10 +47,6 @@ _MISTAKES = {
     "=~": "Write contains to look for a part of a text.",
 }
 
-# How expressions (backend/kit/expressions.py) write a name, too.
-NAME = r"[A-Za-z_][\w./@:-]*"
-QUOTED = r"`[^`]+`"
-METRIC = r'metric\("(?:[^"\\]|\\.)*"\)(?::(?:last|min|max))?'
 _TOKEN = re.compile(
     rf"""
       (?P<space>\s+)
@@ -81,26 +77,6 @@ def parse(text: str, meaning: Meaning = lambda text, column, is_first: None) -> 
     return _Parser(text, meaning).parse()
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    column: int
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    position = 0
-    while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:
-            _refuse(text, position)
-        kind = str(found.lastgroup)
-        if kind != "space":
-            yield _Token(kind, found.group(), position + 1)
-        position = found.end()
-    yield _Token("end", "", len(text) + 1)
-
-
 def _refuse(text: str, position: int) -> NoReturn:
     if text[position] in "\"'`":
         invalid(position + 1, f"the quote {text[position]} is never closed.")
@@ -113,7 +89,7 @@ class _Parser:
     """Recursive descent over the tokens of one filter."""
 
     def __init__(self, text: str, meaning: Meaning) -> None:
-        self._tokens = list(_tokens(text))
+        self._tokens = tokens(_TOKEN, text, _refuse)
         self._meaning = meaning
         self._at = 0
         self._depth = 0
@@ -125,14 +101,13 @@ class _Parser:
         return expression
 
     @property
-    def _here(self) -> _Token:
+    def _here(self) -> Token:
         return self._tokens[self._at]
 
     def _fail(self, expected: str, hint: str = "") -> NoReturn:
-        found = repr(self._here.text) if self._here.text else "the end"
-        invalid(self._here.column, f"{expected}, found {found}.", hint)
+        invalid(self._here.column, f"{expected}, found {self._here.as_found}.", hint)
 
-    def _take(self, *texts: str) -> _Token | None:
+    def _take(self, *texts: str) -> Token | None:
         token = self._here
         if token.kind not in ("text", "quoted", "metric", "end") and token.text.lower() in texts:
             self._at += 1
@@ -246,7 +221,7 @@ class _Parser:
         return _number(token.text) if token.kind == "number" else _WORDS[token.text.lower()]
 
 
-def _plain(token: _Token) -> str:
+def _plain(token: Token) -> str:
     """The text of a token, without the quotes of one that has them."""
     return re.sub(r"\\(.)", r"\1", token.text[1:-1]) if token.kind == "text" else token.text
 

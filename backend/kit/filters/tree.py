@@ -1,4 +1,4 @@
-"""The tree of a filter, and whether a run matches it. Its text is read by `filter_parser`.
+"""The tree of a filter, and whether a run matches it. `parser` reads its text.
 
 A run that lacks a value matches no comparison but `!=`, which is exactly the opposite of `==`. A list (tags,
 canvas sizes) matches when one of its items does.
@@ -143,6 +143,16 @@ def order_of(value: Value) -> tuple[int, float, str] | None:
     return 1, 0.0, str(first).lower()
 
 
+def is_number(value: Value) -> TypeGuard[float]:
+    """Whether a value is a number: true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def finite(value: Value) -> float | None:
+    """A value as a finite number; None for every other."""
+    return float(value) if is_number(value) and math.isfinite(value) else None
+
+
 def _value(operand: Operand, values: Values) -> Value:
     return values(operand.text) if isinstance(operand, Name) else operand.value
 
@@ -164,7 +174,7 @@ def _compare(left: Value, sign: str, right: Value) -> bool:
         if _is_nan(left) or _is_nan(right):  # here NaN is a value like any other, and equals itself
             return _is_nan(left) and _is_nan(right)
         return isinstance(left, bool) == isinstance(right, bool) and left == right
-    return _is_number(left) and _is_number(right) and _ORDER[sign](left, right)
+    return is_number(left) and is_number(right) and _ORDER[sign](left, right)
 
 
 def _overlap(left: tuple[Scalar, ...], right: Value) -> bool:
@@ -179,7 +189,3 @@ def _contains(whole: Value, part: Value) -> bool:
 
 def _is_nan(value: Value) -> bool:
     return isinstance(value, float) and math.isnan(value)
-
-
-def _is_number(value: Value) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)

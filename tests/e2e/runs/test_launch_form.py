@@ -8,6 +8,9 @@ import re
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 
+from backend.db.session import session_scope
+from backend.domain.config.presets import quick
+from backend.lifecycle import service as runs
 from tests.support.lab import StartedLab
 from tests.support.records.recorded import record_run
 
@@ -126,6 +129,21 @@ def test_a_set_can_be_added_and_is_completed_from_the_known_ones(page: Page) -> 
     expect(page.get_by_role("textbox", name="Training sets")).to_have_value(
         "arc-agi-1/training, arc-agi-2/training"
     )
+
+
+def test_a_run_is_launched_with_a_set_that_was_added(page: Page, database: Engine) -> None:
+    page.goto("/runs/new?preset=quick")
+    page.get_by_role("button", name="Add a set").click()
+    page.get_by_label("Set", exact=True).last.fill("arc-agi-2/evaluation")
+    page.get_by_role("button", name="Launch run").click()
+
+    page.wait_for_url(RUN)
+    run = page.url.rpartition("/")[2]
+    page.request.post(f"/api/v1/runs/{run}/cancel")
+    with session_scope(database) as session:
+        sets = runs.get(session, run).config["evaluation"]["sets"]
+    before = [each.name for each in quick().evaluation.sets]
+    assert [each["name"] for each in sets] == [*before, "arc-agi-2/evaluation"]
 
 
 def test_what_is_typed_survives_a_reload_until_it_is_discarded(page: Page) -> None:

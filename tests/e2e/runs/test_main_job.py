@@ -76,7 +76,7 @@ def test_from_the_form_to_a_finished_run(page: Page) -> None:
     expect(head).to_contain_text("seed 3")
     assert early < points_drawn(page, more_than=119) == 120
     accuracy = page.locator(".chart[data-panel=accuracy]")
-    assert accuracy.locator("path.js-line").count() == 6  # three metrics, raw and smoothed
+    assert accuracy.locator("path.js-line").count() == 4  # two metrics, raw and smoothed
     assert len(accuracy.locator("path.js-line").first.get_attribute("d") or "") > 100
 
     page.get_by_role("tab", name="Predictions").click()

@@ -57,7 +57,7 @@ class Complaints:
 
     def _said(self, said: ConsoleMessage) -> None:
         if said.type == "error":
-            self.found.append(f"console: {said.text}")
+            self.found.append(f"console: {said.text} {said.location.get('url', '')}".rstrip())
 
     def _failed(self, request: Request) -> None:
         if "ERR_ABORTED" not in str(request.failure):  # a page that is left ends its own requests

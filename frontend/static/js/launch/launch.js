@@ -206,7 +206,9 @@ class LaunchForm {
         if (value) each.setAttribute(attribute, value.replaceAll(/(\.)\d+(\.)/g, `$1${next}$2`));
       }
     }
-    list.querySelector(".row-list").insertBefore(row, list.querySelector(".without-script"));
+    const spare = list.querySelector(".without-script"); // sent too, and numbered as this one
+    list.querySelector(".row-list").insertBefore(row, spare);
+    spare?.remove();
     row.querySelector("[data-type]").focus();
   }
 
