@@ -242,6 +242,18 @@ def test_a_series_is_judged_by_its_seeds_and_not_where_they_agree_exactly() -> N
     assert (same.verdict, same.tests[0].low, same.tests[0].value) == ("undecided", None, 2.0)
 
 
+def test_sides_that_no_task_tells_apart_are_equal_only_as_far_as_the_tasks_can_tell() -> None:
+    nothing = known({"a": [0, 0], "b": [0, 0]})
+    result = only(design(**claim({"of": "a", "minus": "b"})), nothing)
+    (test,) = result.tests
+    assert (result.verdict, test.value) == ("undecided", 0.0)
+    assert test.low is not None
+    assert test.high is not None
+    assert 0.15 < test.high == -test.low < 0.25  # none of 20
+    bounded = {"of": "a", "minus": "b", "comparison": "<", "bar": 0.25}
+    assert only(design(**claim(bounded)), nothing).verdict == "supported"
+
+
 def test_a_failed_run_blocks_its_claims_and_says_which() -> None:
     there = known({"a": [20, 19], "a/gradient": [20, 19]})
     trainings = dict(there.trainings) | {Training("b", 0): Trained("failed", "run9", cause="out of memory")}
