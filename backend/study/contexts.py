@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.study.strips import Strip, drawn
+from backend.study.strips import Drawing, drawn
 from backend.study.views import StudyRunView, StudySummary, StudyView
 from backend.web.contexts import Context
 
@@ -44,7 +44,7 @@ class StudyPage(Context):
 
     study: StudyView
     configurations: Mapping[str, Sequence[StudyRunView]]  # title -> its runs by seed
-    strips: Mapping[str, Sequence[Strip | None]]  # name of a claim -> drawings of its tests
+    drawings: Mapping[str, Sequence[Drawing]]  # name of a claim -> of its tests
 
     @classmethod
     def of(cls, study: StudyView) -> StudyPage:
@@ -52,8 +52,8 @@ class StudyPage(Context):
         runs: dict[str, list[StudyRunView]] = {}
         for run in study.runs:
             runs.setdefault(run.title, []).append(run)
-        strips = {claim.name: [drawn(test) for test in claim.tests] for claim in study.claims}
-        return cls(study, runs, strips)
+        drawings = {claim.name: [drawn(test) for test in claim.tests] for claim in study.claims}
+        return cls(study, runs, drawings)
 
     @property
     def page_title(self) -> str:

@@ -9,7 +9,7 @@ from backend.domain.hypothesis.words import bar_words, number
 from backend.domain.published import CAVEATS, PUBLISHED, PublishedResult
 from backend.domain.study import ClaimResult, Design, SampleResult, Test, TestResult, judged
 from backend.domain.study.definition import Round
-from backend.kit.format import NBSP, counted
+from backend.kit.format import NBSP, counted, signed, significant
 from backend.study.standing import Standing
 from backend.study.tables import StudyRow
 from backend.study.views import (
@@ -21,6 +21,9 @@ from backend.study.views import (
     StudyView,
     TestView,
 )
+
+MINUS = "\N{MINUS SIGN}"
+_POINTS = f"{NBSP}points"
 
 
 def summary(row: StudyRow, title: str, spent: float) -> StudySummary:
@@ -131,13 +134,23 @@ def _words(measure: Measure, result: TestResult) -> str:
     seeds = counted(result.seeds, "seed")
     if result.low is None or result.high is None:
         return f"{_signed(measure, result.value)}, {seeds}, no interval"
-    ends = f"[{_signed(measure, result.low)} to {_signed(measure, result.high)}]"
+    ends = _interval(measure, result.low, result.high)
     return f"{_signed(measure, result.value)} {ends}, {seeds}"
 
 
 def _signed(measure: Measure, value: float) -> str:
-    text = number(measure, value)
-    return f"+{text}" if measure.sign and value > 0 else text
+    """The value with its unit; a difference with its sign."""
+    if not measure.sign:
+        return number(measure, value)
+    if math.isinf(measure.range[0]):
+        return f"{'+' if value > 0 else ''}{significant(value).replace('-', MINUS)}"
+    return f"{signed(100 * value)}{_POINTS}"
+
+
+def _interval(measure: Measure, low: float, high: float) -> str:
+    """`[57.4 to 93.5]`: the value before it has the unit."""
+    ends = (_signed(measure, end).removesuffix(_POINTS).removesuffix(f"{NBSP}%") for end in (low, high))
+    return f"[{' to '.join(ends)}]"
 
 
 def _sample(test: Test, result: SampleResult) -> SampleView:
@@ -146,7 +159,7 @@ def _sample(test: Test, result: SampleResult) -> SampleView:
     if mean is not None:
         interval = ""
         if mean.low is not None and mean.high is not None:
-            interval = f" [{number(measure, mean.low)} to {number(measure, mean.high)}]"
+            interval = f" {_interval(measure, mean.low, mean.high)}"
         of_tasks = f" of {counted(result.tasks, 'task')}" if result.tasks else ""
         words = f"{number(measure, mean.mean)}{interval}, {counted(mean.n, 'seed')}{of_tasks}"
     seeds = sorted(result.values)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from backend.domain.hypothesis.judge import Verdict
 from backend.domain.hypothesis.measure import Comparison
-from backend.kit.format import counted
+from backend.kit.format import counted, percent
 from backend.kit.model import Model
 
 Status = Literal["running", "stopped", "finished"]
@@ -25,7 +25,7 @@ class SampleView(Model):
     seeds: list[int]
     values: list[float] = Field(description="Of each of these seeds.")
     tasks: int | None = Field(description="That each seed was asked; null of a recorded series.")
-    words: str = Field(examples=["94.3 % [73.0–99.0], 3 seeds of 100 tasks"])
+    words: str = Field(examples=["94.3 % [73.0 to 99.0], 3 seeds of 100 tasks"])
 
 
 class TestView(Model):
@@ -83,6 +83,11 @@ class ClaimView(Model):
             return "round 1 is not complete"
         return f"open after round {self.rounds} of {self.of_rounds}"
 
+    @property
+    def caveats(self) -> list[str]:
+        """Of its published results, each once."""
+        return list(dict.fromkeys(caveat for row in self.published for caveat in row.caveats))
+
 
 class StudyRunView(Model):
     """A run of the study."""
@@ -127,6 +132,11 @@ class StudyView(StudySummary):
         order: tuple[Verdict, ...] = ("supported", "refuted", "undecided")
         listed = [claim.verdict for claim in self.claims]
         return {verdict: listed.count(verdict) for verdict in order if verdict in listed}
+
+    @property
+    def confidences(self) -> list[str]:
+        """Of the intervals that judge its claims."""
+        return [percent(each) for each in sorted({claim.confidence for claim in self.claims})]
 
     @property
     def words(self) -> str:

@@ -29,11 +29,13 @@ def test_the_page_shows_each_claim_with_its_verdict_numbers_and_what_would_chang
     assert "1 supported" in text
     assert "1 undecided" in text
     assert "What would change it: Harder tasks." in text
-    assert "Published, not measured here: ETRM deterministic, 175k steps: pass@1" in text
+    assert "Published, not measured here ETRM deterministic, 175k steps: pass@1" in text
     assert "pass@1 of fresh context" in text
     assert "decided after round 1 of 2" in text
-    assert page.count('class="strip is-supported"') == 1
-    assert page.count('class="whisker"') == 1
+    assert page.count('class="claim-strip is-supported"') == 1
+    assert page.count('class="claim-strip is-supported is-small"') == 1  # of the overview
+    assert page.count('class="seed"') == 2
+    assert "95.0 % [" in text
     assert f'action="/studies/{study_id}/stop"' in page
 
 
