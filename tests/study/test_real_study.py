@@ -87,7 +87,9 @@ def test_a_study_survives_the_worker_that_began_it(tmp_path: Path, sqlite_files:
                 return view if view.status != "running" else None
 
             study = eventually(over, f"the end (worker: {lab.worker_log()[-2000:]})", within=1800)
-            report = typed(tmp_path, "study", "export", study_id, "--format", "markdown", **lab.environment)
+            table = tmp_path / "claims.md"
+            export = ("study", "export", study_id, "--format", "markdown", "--out", str(table))
+            exported = typed(tmp_path, *export, **lab.environment)
             with server.client() as client:
                 page = client.get(f"/studies/{study_id}", headers={"Accept": "text/html"}).text
                 paper = client.get(f"/api/v1/studies/{study_id}/paper")
@@ -111,15 +113,15 @@ def test_a_study_survives_the_worker_that_began_it(tmp_path: Path, sqlite_files:
     assert tasks_of(claims["longer"]) == {6}
     # The trainings' own evaluations served the first round; other options and more tasks were computed.
     assert jobs == 6
-    assert report.returncode == 0, report.stderr
+    assert exported.returncode == 0, exported.stderr
     for claim in study.claims:
         assert claim.claim in page
-        assert claim.claim in next(tmp_path.glob("small-claims.md")).read_text()
+        assert claim.claim in table.read_text()
     if paper.status_code != 503:  # matplotlib is there
         with zipfile.ZipFile(io.BytesIO(paper.content)) as archive:
-            exported = json.loads(archive.read("study.json"))
+            numbers = json.loads(archive.read("study.json"))
             names = archive.namelist()
-        assert {each["name"]: each["verdict"] for each in exported["claims"]} == {
+        assert {each["name"]: each["verdict"] for each in numbers["claims"]} == {
             name: claim.verdict for name, claim in claims.items()
         }
         assert "tables/small-claims.tex" in names
