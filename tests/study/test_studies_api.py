@@ -34,7 +34,7 @@ def test_the_page_shows_each_claim_with_its_verdict_numbers_and_what_would_chang
     assert "decided after round 1 of 2" in text
     assert page.count('class="claim-strip is-supported"') == 1
     assert page.count('class="claim-strip is-supported is-small"') == 1  # of the overview
-    assert page.count('class="seed"') == 2
+    assert page.count('class="seed"') == 4  # of a result, and of the first side of a difference
     assert "95.0 % [" in text
     assert f'action="/studies/{study_id}/stop"' in page
 
