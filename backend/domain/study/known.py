@@ -69,5 +69,5 @@ class Known:
     @property
     def active(self) -> int:
         """Runs and evaluations that have not ended."""
-        both = [*self.trainings.values(), *self.scorings.values()]
+        both: list[Trained | Scored] = [*self.trainings.values(), *self.scorings.values()]
         return sum(each.state == "active" for each in both)
