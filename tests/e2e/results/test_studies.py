@@ -17,7 +17,7 @@ def test_a_study_is_stopped_in_place_and_continued_with_a_budget(page: Page, dat
     page.get_by_role("button", name="Stop the study").click()
     page.get_by_label("Budget, hours").fill("7")
     page.get_by_role("button", name="Continue the study").click()
-    expect(page.locator(".group-facts")).to_contain_text("of 7.0 hours")
+    expect(page.locator(".group-facts")).to_contain_text("of 7 hours")
     page.get_by_role("button", name="Stop the study").click()
     expect(page.get_by_text("Stopped by the user.")).to_be_visible()
 
