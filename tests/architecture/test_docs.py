@@ -128,7 +128,9 @@ def split(text: str) -> list[str]:
 
 def unknown_option(command: Any, words: list[str]) -> str:
     """The first option of `words` that `command` does not have, or config path that no experiment has."""
-    options = {option for parameter in command.params for option in parameter.opts} | {"-h", "--help"}
+    options = {"-h", "--help"}
+    for parameter in command.params:
+        options |= {*parameter.opts, *parameter.secondary_opts}
     for word, following in pairwise([*words, ""]):
         name, _, value = word.partition("=")
         if re.fullmatch(r"--?[a-z][\w-]*", name) and name not in options:
