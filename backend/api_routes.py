@@ -43,6 +43,7 @@ from backend.run_page import provenance_api as provenance
 from backend.run_page import series_api as series
 from backend.run_page import trained_on_api as trained_on
 from backend.runs_table import views_api as views
+from backend.study import api as studies
 from backend.subscriptions import api as subscriptions
 from backend.web.entrance import repeated_keys
 
@@ -53,6 +54,7 @@ V1 = (
     checkpoints,
     groups,
     searches,
+    studies,
     compare,
     explore,
     atlas,

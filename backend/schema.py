@@ -26,6 +26,7 @@ from backend.scores.tables import (
     SequentialComparison,
 )
 from backend.snapshots.tables import ContextSnapshot
+from backend.study.tables import StudyEvaluation, StudyRow, StudyRun
 from backend.workers.tables import EvaluationShare, Worker
 
 __all__ = [
@@ -63,6 +64,9 @@ __all__ = [
     "Segment",
     "SequentialComparison",
     "Series",
+    "StudyEvaluation",
+    "StudyRow",
+    "StudyRun",
     "Subscription",
     "Task",
     "TaskSet",

@@ -34,6 +34,7 @@ from backend.run_page import checkpoints_cli as checkpoints
 from backend.run_page import cli as run
 from backend.run_page import exports_cli as exports
 from backend.run_page import table_cli as runs
+from backend.study import cli as study
 from backend.subscriptions import cli as alerts
 from backend.terminal.program import EXIT_CODES, Program
 
@@ -92,6 +93,7 @@ app.command()(work.sync)
 app.command("import", context_settings=_PASS_ON, add_help_option=False)(work.import_runs)
 app.command()(sweep.sweep)
 app.add_typer(search.app, name="parameter-search")
+app.add_typer(study.app, name="study")
 app.command()(evaluation.evaluate)
 app.command()(ablations.ablate)
 app.command()(ablations.verify)

@@ -115,6 +115,21 @@ PAGES = (
         "backend.dashboards.pages",
     ),
     Page(
+        "studies",
+        "/studies",
+        "Studies",
+        "every claim of a paper put to the test",
+        "backend.study.pages",
+        "check",
+    ),
+    Page(
+        "study",
+        "/studies/{study_id}",
+        "Study",
+        "each claim with its verdict, its numbers with intervals, and what would change it",
+        "backend.study.pages",
+    ),
+    Page(
         "shared",
         f"{SHARED}{{secret}}",
         "Shared dashboard",

@@ -36,6 +36,7 @@ from tests.support.records.ablation_rows import record_ablation
 from tests.support.records.contexts import add_contexts
 from tests.support.records.played import record_play
 from tests.support.records.recorded import HELD_OUT, record_checkpoint, record_evaluation_job, record_run
+from tests.support.records.studied import record_study
 from tests.support.records.subscribed import subscribe
 from tests.support.web import WebServer
 
@@ -157,6 +158,7 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "clone's config": f"/runs/{beside}#config",
         "learning by task": f"/runs/{run}/learning",
         "group": f"/groups/{group}",
+        "study": f"/studies/{record_study(engine)}",
         **{f"compare, {part}": f"/compare?runs={run},{beside},{other}#{part}" for part in COMPARE_TABS},
         "explore": "/explore?x=created&y=accuracy/token&colour=encoder&symbol=seed",
         "atlas": f"/atlas?runs={run},{other}",

@@ -162,6 +162,7 @@ def _run() -> Iterator[Shot]:
     yield Shot("learning", f"{RUN}/learning", "/runs/{run}/learning")
     yield Shot("learning", f"{RUN}/learning", "/runs/{queued}/learning", state="empty", lab="full")
     yield Shot("group", "/groups/{group_id}", "/groups/{group}")
+    yield Shot("study", "/studies/{study_id}", "/studies/{study}")
 
 
 def _compare() -> Iterator[Shot]:
