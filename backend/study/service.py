@@ -213,9 +213,8 @@ def _queue_evaluation(session: Session, found: Standing, work: Scoring, done: St
     run_id = found.known.trainings[Training(sample.configuration, work.seed)].run_id
     assert run_id
     asked = found.design.request(sample, work.tasks)
-    evaluation_id = evaluations.existing(session, run_id, asked)
-    if evaluation_id is None:
-        evaluation_id = evaluations.queue(session, run_id, asked).id
+    [(evaluation_id, is_new)] = evaluations.ensure(session, run_id, [asked])
+    if is_new:
         done.evaluations.append(evaluation_id)
     session.add(
         StudyEvaluation(
