@@ -141,9 +141,9 @@ def _words(measure: Measure, result: TestResult) -> str:
 def _signed(measure: Measure, value: float) -> str:
     """The value with its unit; a difference with its sign."""
     if not measure.sign:
-        return number(measure, value)
+        return number(measure, value).replace("-", MINUS)
     if math.isinf(measure.range[0]):
-        return f"{'+' if value > 0 else ''}{significant(value).replace('-', MINUS)}"
+        return f"{'+' if value > 0 else ''}{significant(value)}".replace("-", MINUS)
     return f"{signed(100 * value)}{_POINTS}"
 
 

@@ -81,6 +81,8 @@ class ClaimView(Model):
             return f"decided after round {self.rounds} of {self.of_rounds}"
         if not self.rounds:
             return "round 1 is not complete"
+        if self.rounds == self.of_rounds:
+            return f"still undecided after {counted(self.rounds, 'round')}"
         return f"open after round {self.rounds} of {self.of_rounds}"
 
     @property

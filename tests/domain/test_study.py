@@ -242,6 +242,15 @@ def test_a_series_is_judged_by_its_seeds_and_not_where_they_agree_exactly() -> N
     assert (same.verdict, same.tests[0].low, same.tests[0].value) == ("undecided", None, 2.0)
 
 
+def test_a_share_on_which_all_seeds_agree_is_as_sure_as_so_many_trials() -> None:
+    found = design(**claim({"of": "a", "measure": "accuracy/exact", "comparison": ">=", "bar": 0.25}))
+    there = Known({Training("a", seed): finished(**{"accuracy/exact": 1.0}) for seed in (0, 1)})
+    (test,) = only(found, there).tests
+    assert test.low is not None
+    assert 0.25 < test.low < 0.5
+    assert only(found, there).verdict == "supported"
+
+
 def test_sides_that_no_task_tells_apart_are_equal_only_as_far_as_the_tasks_can_tell() -> None:
     nothing = known({"a": [0, 0], "b": [0, 0]})
     result = only(design(**claim({"of": "a", "minus": "b"})), nothing)

@@ -161,7 +161,9 @@ def _of_series(design: Design, test: Test, of_round: Round, known: Known, confid
     if len(sides) == 2:
         mean = mean_of([sides[0][seed] - sides[1][seed] for seed in seeds], confidence)
     elif test.measured.range == (0.0, 1.0):
-        mean = mean_of_shares([sides[0][seed] for seed in seeds], None, confidence)
+        shares = [sides[0][seed] for seed in seeds]
+        # Seeds that agree exactly count as one trial each: no shares with this mean scatter more.
+        mean = mean_of_shares(shares, None if len(set(shares)) > 1 else len(shares), confidence)
     else:
         mean = mean_of([sides[0][seed] for seed in seeds], confidence)
     assert mean

@@ -71,7 +71,7 @@ def record_study(engine: Engine, status: str = "running") -> str:
                 hours=100.0,
                 spent=1800.0,
                 looked_at=now,
-                status=status,
+                status="stopped",  # until all of it is there, or a web server would take its next step
                 cause="" if status == "running" else "Stopped by the user.",
                 project="",
                 revision=0,
@@ -94,6 +94,10 @@ def record_study(engine: Engine, status: str = "running") -> str:
             session.add(StudyRun(study_id=study_id, configuration=configuration, seed=seed, run_id=run_id))
         if is_over:
             _record_evaluation(engine, study_id, run_id, configuration, seed)
+    with session_scope(engine) as session:
+        row = session.get(StudyRow, study_id)
+        assert row
+        row.status = status
     return study_id
 
 
