@@ -6,6 +6,7 @@ from fastapi import Depends
 
 from backend.ablations import api as ablations
 from backend.alerts import api as webhook
+from backend.atlas import api as atlas
 from backend.audit import api as audit
 from backend.comparison import api as compare
 from backend.dashboards import api as dashboards
@@ -29,6 +30,7 @@ from backend.operations import api as figures
 from backend.parameter_search import api as searches
 from backend.people import api as people
 from backend.people import sessions_api as sessions
+from backend.playground import api as plays
 from backend.queue import api as queue
 from backend.run_page import api as runs
 from backend.run_page import checkpoints_api as checkpoints
@@ -41,6 +43,7 @@ from backend.run_page import provenance_api as provenance
 from backend.run_page import series_api as series
 from backend.run_page import trained_on_api as trained_on
 from backend.runs_table import views_api as views
+from backend.study import api as studies
 from backend.subscriptions import api as subscriptions
 from backend.web.entrance import repeated_keys
 
@@ -51,8 +54,10 @@ V1 = (
     checkpoints,
     groups,
     searches,
+    studies,
     compare,
     explore,
+    atlas,
     series,
     run_figures,
     histograms,
@@ -61,6 +66,7 @@ V1 = (
     evaluations,
     ensembles,
     ablations,
+    plays,
     gallery,
     learning,
     logs,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
@@ -34,10 +34,12 @@ from backend.page_routes import ROUTES as PAGE_ROUTES
 from backend.parameter_search import service as searches
 from backend.people.auth import Authentication
 from backend.people.streams import still_valid
+from backend.playground import service as plays
 from backend.queue import dispatch
 from backend.queue import sweep as queue_sweep
 from backend.run_page import series_api
 from backend.settings import Settings
+from backend.study import service as studies
 from backend.subscriptions.delivery import Deliverer
 from backend.web import notify
 from backend.web.assets import ADDRESSES as ASSETS
@@ -60,7 +62,7 @@ log = logging.getLogger(__name__)
 PACKED_BYTES = 1400  # what fits into one packet anyway is sent as it is
 SWEEP_EVERY = 10.0  # seconds
 DELIVER_EVERY = 5.0  # seconds between two looks for what is to be sent
-SEARCH_EVERY = 3.0  # seconds between two looks at what parameter searches have to do
+ADVANCE_EVERY = 3.0  # seconds between two looks at what parameter searches and studies have to do
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -113,7 +115,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     ending = asyncio.create_task(_end_streams(app.state.stopping, live))
     preparing = asyncio.create_task(run_sync(prepare_assets))
     delivering = asyncio.create_task(_deliver_until(app.state.stopping, engine, app.state.settings))
-    searching = asyncio.create_task(_search_until(app.state.stopping, engine))
+    advancing = asyncio.create_task(_advance_until(app.state.stopping, engine))
     try:
         with _told_of_signals(app.state.stopping):
             yield
@@ -123,7 +125,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await live.close()
         await sweeping
         await delivering
-        await searching
+        await advancing
         await preparing
         await run_sync(intake.close)
         await run_sync(compactor.close)
@@ -153,6 +155,7 @@ async def _sweep_until(stopping: asyncio.Event, engine: Engine, audit_days: int)
     while not stopping.is_set():
         await run_sync(sweep, engine, outage)
         await run_sync(_forget, engine, audit_days)
+        await run_sync(_sweep_plays, engine, outage)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), SWEEP_EVERY)
 
@@ -187,17 +190,41 @@ async def _deliver_until(stopping: asyncio.Event, engine: Engine, settings: Sett
     await run_sync(deliverer.close)
 
 
-async def _search_until(stopping: asyncio.Event, engine: Engine) -> None:
-    """Take the next steps of parameter searches, beside the sweep: workers need not know of them."""
-    waits, failed = "Parameter searches wait for the database", "parameter searches were not continued"
-    await _repeat(stopping, SEARCH_EVERY, lambda: _tell(searches.advance(engine)), waits, failed)
+async def _advance_until(stopping: asyncio.Event, engine: Engine) -> None:
+    """Take the next steps of parameter searches and studies, beside the sweep: workers need not know of
+    them."""
+    repeat = partial(_repeat, stopping, ADVANCE_EVERY)
+    await asyncio.gather(
+        repeat(
+            partial(_advance_searches, engine),
+            "Parameter searches wait for the database",
+            "parameter searches were not continued",
+        ),
+        repeat(
+            partial(_advance_studies, engine),
+            "Studies wait for the database",
+            "studies were not continued",
+        ),
+    )
 
 
-def _tell(done: searches.Step) -> None:
-    """Send the new runs of parameter searches, and tell open pages."""
-    if changed := [*done.queued, *done.stopped]:
+def _advance_searches(engine: Engine) -> None:
+    done = searches.advance(engine)
+    _tell(done.queued, done.stopped)
+
+
+def _advance_studies(engine: Engine) -> None:
+    done = studies.advance(engine)
+    _tell(done.queued, done.stopped)
+    for evaluation_id in done.evaluations:
+        dispatch.send_evaluation(evaluation_id)
+
+
+def _tell(queued: Sequence[str], stopped: Sequence[str]) -> None:
+    """Send new runs to the workers, and tell open pages."""
+    if changed := [*queued, *stopped]:
         notify.changed(*changed)
-    dispatch.send_all(done.queued)
+    dispatch.send_all(queued)
 
 
 def sweep(engine: Engine, outage: queue_sweep.Outage) -> None:
@@ -224,6 +251,21 @@ def _forget(engine: Engine, audit_days: int) -> None:
         log.warning("Old entries of the audit trail stay for now: %s", error)
     except Exception:
         log.exception("old entries of the audit trail were not forgotten")
+
+
+def _sweep_plays(engine: Engine, outage: queue_sweep.Outage) -> None:
+    """Put back plays that lost their worker, and forget old ones, beside the queue's own transaction."""
+    try:
+        with session_scope(engine) as session:
+            waiting = plays.sweep(session, count_lapsed=outage.is_over)
+    except Unavailable as error:
+        log.warning("The playground waits for the database: %s", error)
+    except Exception:
+        log.exception("the playground was not swept")
+    else:
+        for play_id in waiting:
+            notify.play_changed(play_id)
+            dispatch.send_play(play_id)
 
 
 @contextmanager

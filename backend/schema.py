@@ -12,6 +12,7 @@ from backend.keeping.tables import CheckpointAlias, DashboardRun
 from backend.metrics.tables import RunCursor, Segment, Series, Tile
 from backend.parameter_search.tables import SearchRow, TrialRow, TrialRun
 from backend.people.tables import ApiToken, BrowserSession, LoginToken, Person
+from backend.playground.tables import Play
 from backend.runs.group_tables import RunGroup
 from backend.runs.tables import Alarm, Checkpoint, LogLine, Provenance, Run, RunEvent, TrainedOn
 from backend.runs_table.tables import SavedView
@@ -24,6 +25,8 @@ from backend.scores.tables import (
     Prediction,
     SequentialComparison,
 )
+from backend.snapshots.tables import ContextSnapshot
+from backend.study.tables import StudyEvaluation, StudyRow, StudyRun
 from backend.workers.tables import EvaluationShare, Worker
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "BrowserSession",
     "Checkpoint",
     "CheckpointAlias",
+    "ContextSnapshot",
     "Dashboard",
     "DashboardRun",
     "DashboardShare",
@@ -48,6 +52,7 @@ __all__ = [
     "Outcome",
     "OutcomeTrace",
     "Person",
+    "Play",
     "Prediction",
     "Provenance",
     "Run",
@@ -59,6 +64,9 @@ __all__ = [
     "Segment",
     "SequentialComparison",
     "Series",
+    "StudyEvaluation",
+    "StudyRow",
+    "StudyRun",
     "Subscription",
     "Task",
     "TaskSet",

@@ -40,7 +40,8 @@ class Action(StrEnum):
 class Subject:
     """What it was done to. `id` as in its address; a name that says no more than it may be left out."""
 
-    kind: str  # run, group, evaluation, ablation, sequential comparison, dashboard, set, view, person, token
+    # run, group, study, evaluation, ablation, sequential comparison, dashboard, set, view, person, token
+    kind: str
     id: str
     name: str = ""
 
@@ -50,6 +51,7 @@ class Subject:
         folder = {
             "run": "/runs/",
             "group": "/groups/",
+            "study": "/studies/",
             "evaluation": "/evaluations/",
             "ablation": "/ablations/",
             "dashboard": "/d/",

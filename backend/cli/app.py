@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.ablations import cli as ablations
+from backend.atlas import cli as atlas
 from backend.cli import serve, work
 from backend.comparison import cli as compare
 from backend.dashboards import cli as dashboard
@@ -27,11 +28,13 @@ from backend.parameter_search import cli as search
 from backend.people import cli as people
 from backend.people import login_cli as login
 from backend.people import token_cli as token
+from backend.playground import cli as playground
 from backend.queue import cli as queue
 from backend.run_page import checkpoints_cli as checkpoints
 from backend.run_page import cli as run
 from backend.run_page import exports_cli as exports
 from backend.run_page import table_cli as runs
+from backend.study import cli as study
 from backend.subscriptions import cli as alerts
 from backend.terminal.program import EXIT_CODES, Program
 
@@ -90,9 +93,11 @@ app.command()(work.sync)
 app.command("import", context_settings=_PASS_ON, add_help_option=False)(work.import_runs)
 app.command()(sweep.sweep)
 app.add_typer(search.app, name="parameter-search")
+app.add_typer(study.app, name="study")
 app.command()(evaluation.evaluate)
 app.command()(ablations.ablate)
 app.command()(ablations.verify)
+app.command()(playground.play)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.checkpoint)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.control)
 app.command(context_settings=_PASS_ON, add_help_option=False)(work.parity)
@@ -100,6 +105,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(runs.view_app, name="view")
 app.command()(compare.compare)
 app.command()(explore.explore)
+app.command()(atlas.atlas)
 app.command()(ensemble.ensemble)
 app.add_typer(run.app, name="run")
 app.add_typer(evaluation.app, name="evaluation")

@@ -15,7 +15,7 @@ from backend.data import service as datasets
 from backend.data.archives import MAX_MEMBERS, File, Source, opened
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import Grid
-from backend.domain.arc.task import Task
+from backend.domain.arc.task import MAX_ID_LENGTH, Task
 from backend.kit.errors import (
     Conflict,
     EtrmError,
@@ -29,6 +29,7 @@ from backend.kit.json_text import repeated_key, shown
 from backend.kit.model import Model
 from backend.web.deps import Database
 from backend.web.errors import problems, responses
+from backend.web.inputs import Input
 from backend.web.routing import EDITOR, VIEWER, Router, needs
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/sets", tags=["sets"])
@@ -93,6 +94,13 @@ class ImportBody(Model):
     tasks: dict[str, Any] = Field(description="Task id -> task, as Kaggle's files have it; or one task.")
     solutions: dict[str, Any] | None = Field(None, description="Task id -> outputs of its tests.")
     replace: bool = False
+
+
+class NewTask(Input):
+    """A task for a set."""
+
+    id: str = Field(min_length=1, max_length=MAX_ID_LENGTH, examples=["my-task"])
+    task: dict[str, Any] = Field(description="The task in ARC's JSON.")
 
 
 class ImportCheck(Model):
@@ -256,6 +264,14 @@ def list_tasks(name: SetName, engine: Database) -> list[str]:
     """Ids of a set's tasks in its order."""
     with reading_scope(engine) as session:
         return [task.id for task in datasets.tasks(session, name, pools=False)]
+
+
+@router.post("/{name:path}/tasks", status_code=201, responses=responses(401, 409, 413, 422, 507))
+def add_task(name: SetName, body: NewTask, engine: Database) -> TaskView:
+    """Add one task to the end of an imported set; a set of this name is made if there is none. The same again
+    changes nothing. 409 where the set has another task of this id, or is not an imported one."""
+    with session_scope(engine) as session:
+        return _view(name, datasets.add_task(session, name, body.id, body.task))
 
 
 @router.get("/{name:path}/tasks/{task_id}", responses=responses(401, 404))

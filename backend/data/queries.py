@@ -29,6 +29,19 @@ def add_tasks(session: Session, set_name: str, tasks: Sequence[Task]) -> None:
     session.execute(insert(TaskRow), rows)
 
 
+def append_task(session: Session, set_name: str, task: Task) -> None:
+    """Insert a task after the last."""
+    last = session.scalar(select(func.max(TaskRow.position)).where(TaskRow.set_name == set_name))
+    position = 0 if last is None else last + 1
+    session.execute(insert(TaskRow), [{"set_name": set_name, "position": position} | _columns(task)])
+
+
+def origin_of(session: Session, set_name: str) -> str | None:
+    """Of a set, whose row is held until the transaction ends; None where there is none."""
+    query = select(TaskSet.origin).where(TaskSet.name == set_name).with_for_update()
+    return session.scalar(query)
+
+
 def delete_tasks(session: Session, set_name: str) -> None:
     session.execute(delete(TaskRow).where(TaskRow.set_name == set_name))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +17,7 @@ from backend.audit.actions import Action, Subject
 from backend.data import queries as rows
 from backend.data.archives import File, Source
 from backend.data.reading import Reading, read
-from backend.domain.arc.files import read_built_in
+from backend.domain.arc.files import parse_tasks, read_built_in
 from backend.domain.arc.task import Task
 from backend.domain.experiment import BUILT_IN_SETS, GENERATED_PREFIX, GENERATED_SETS
 from backend.kit import cursors
@@ -108,6 +110,31 @@ def import_files(
     rows.add_tasks(session, name, reading.tasks)
     audit.note(session, Action.SET_IMPORTED, Subject("set", name), counted(len(reading.tasks), "task"))
     return _imported(session, name, reading)
+
+
+def add_task(session: Session, set_name: str, task_id: str, content: Mapping[str, Any]) -> Task:
+    """Add one task, in ARC's JSON, to the end of an imported set; one of this name is made if there is none.
+
+    The same task again changes nothing. InvalidInput (name of the set), InvalidTaskFile; Conflict for an id
+    that the set has for another task, and for a set that is not an imported one.
+    """
+    check_name(set_name)
+    _check_room(session, set_name)
+    if task_id in ("train", "test", "eval"):  # which name parts of a file
+        raise invalid("The task was not saved.", "id", f"{task_id!r} cannot name a task.")
+    (task,) = parse_tasks(json.dumps({task_id: dict(content)}).encode(), "task")
+    if not rows.add_set_once(session, set_name, "imported", time.time()):
+        origin = rows.origin_of(session, set_name)
+        if origin != "imported":
+            raise Conflict(f"{set_name} is {origin} and takes no tasks.", "Choose another name.")
+        known = rows.find_task(session, set_name, task_id)
+        if known == task:
+            return task
+        if known is not None:
+            raise Conflict(f"{set_name} already has another task {task_id!r}.", "Choose another name for it.")
+    rows.append_task(session, set_name, task)
+    audit.note(session, Action.SET_IMPORTED, Subject("set", set_name), f"task {task_id}")
+    return task
 
 
 def check_import(

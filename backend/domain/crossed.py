@@ -19,7 +19,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backend.domain.statistics import Difference, student_t, t_p_value
+from backend.domain.statistics import CONFIDENCE, Difference, student_t, t_p_value
 
 MAX_FREEDOM = 1000  # degrees of freedom beyond which Student's t is the normal distribution
 
@@ -33,8 +33,8 @@ class CrossedDifference(Difference):
     p_value: float
 
 
-def crossed_difference(a: Table, b: Table) -> CrossedDifference:
-    """Mean of a minus mean of b with its 95 % interval; row s of both belongs to seed s, column t to task t.
+def crossed_difference(a: Table, b: Table, confidence: float = CONFIDENCE) -> CrossedDifference:
+    """Mean of a minus mean of b with its interval; row s of both belongs to seed s, column t to task t.
 
     Seeds that scatter less than the rest of the table are taken not to differ, and pooled with it. ValueError
     unless both are tables of one shape, with at least two seeds and two tasks.
@@ -42,7 +42,8 @@ def crossed_difference(a: Table, b: Table) -> CrossedDifference:
     m, n = len(a), len(a[0]) if a else 0
     if min(m, n) < 2 or len(b) != m or any(len(row) != n for row in (*a, *b)):
         raise ValueError("paired results need the same seeds and tasks on both sides, at least two of each")
-    return _estimated([[[x - y for x, y in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)]])
+    table = [[x - y for x, y in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)]
+    return _estimated([table], confidence)
 
 
 def unpaired_difference(a: Table, b: Table) -> CrossedDifference:
@@ -81,7 +82,7 @@ def _scatter(table: Table) -> _Scatter:
     return _Scatter(m, of_tasks, n * _squares(of_seeds, mean), rest)
 
 
-def _estimated(tables: Sequence[Table]) -> CrossedDifference:
+def _estimated(tables: Sequence[Table], confidence: float = CONFIDENCE) -> CrossedDifference:
     """The sum of the means of tables on the same tasks."""
     sides = [_scatter(table) for table in tables]
     of_tasks = [math.fsum(parts) for parts in zip(*(side.of_tasks for side in sides), strict=True)]
@@ -96,7 +97,7 @@ def _estimated(tables: Sequence[Table]) -> CrossedDifference:
     if not total:
         return CrossedDifference(mean, mean, mean, 0.0 if mean else 1.0)
     error = math.sqrt(total)
-    half = student_t(freedom) * error
+    half = student_t(freedom, confidence) * error
     return CrossedDifference(mean, mean - half, mean + half, t_p_value(mean / error, freedom))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.interventions import Intervention, setting_of
@@ -13,6 +13,18 @@ from backend.kit.errors import FieldProblem, InvalidInput
 from backend.kit.model import Model
 
 MAX_WORKERS = 64
+
+
+def _step_or_alias(step: Any) -> Any:
+    if isinstance(step, str) and step.isascii() and step.isdecimal():
+        step = int(step[:20])
+    is_step = isinstance(step, int) and not isinstance(step, bool) and step >= 0
+    if step is None or is_step or (isinstance(step, str) and NAME.fullmatch(step)):
+        return step
+    raise ValueError("must be the step of a checkpoint, from 0 on, or an alias such as best")
+
+
+CheckpointRef = Annotated[int | str | None, BeforeValidator(_step_or_alias)]  # None: the newest
 
 
 class EvaluationRequest(Model):
@@ -28,7 +40,7 @@ class EvaluationRequest(Model):
         (), max_length=10_000, description="Only these tasks, instead of the first n."
     )
     that_fit: bool = Field(False, description="Only use tasks that fit the run's largest canvas.")
-    step: int | str | None = Field(
+    step: CheckpointRef = Field(
         None, description="Of the checkpoint, or an alias such as best; null means the newest."
     )
     weights: Literal["ema", "raw"] = Field("ema", description="Moving average (published) or raw.")
@@ -57,16 +69,6 @@ class EvaluationRequest(Model):
     again: bool = Field(
         False, description="Compute it beside one that is there: to verify it. Never a result of its run."
     )
-
-    @field_validator("step", mode="before")
-    @classmethod
-    def _is_a_step_or_an_alias(cls, step: Any) -> Any:
-        if isinstance(step, str) and step.isascii() and step.isdecimal():
-            step = int(step[:20])
-        is_step = isinstance(step, int) and not isinstance(step, bool) and step >= 0
-        if step is None or is_step or (isinstance(step, str) and NAME.fullmatch(step)):
-            return step
-        raise ValueError("must be the step of a checkpoint, from 0 on, or an alias such as best")
 
     @model_validator(mode="after")
     def _one_choice(self) -> EvaluationRequest:
@@ -111,11 +113,15 @@ def parse_request(raw: Any) -> EvaluationRequest:
     try:
         return EvaluationRequest.model_validate(raw)
     except ValidationError as error:
-        problems = [
-            FieldProblem(".".join(map(str, each["loc"])), _said(each["type"], each["msg"]))
-            for each in error.errors()
-        ]
-        raise InvalidInput("The evaluation was not started.", problems=problems) from None
+        raise InvalidInput("The evaluation was not started.", problems=field_problems(error)) from None
+
+
+def field_problems(error: ValidationError) -> list[FieldProblem]:
+    """One for each wrong field, in our words."""
+    return [
+        FieldProblem(".".join(map(str, each["loc"])), _said(each["type"], each["msg"]))
+        for each in error.errors()
+    ]
 
 
 def _said(kind: str, message: str) -> str:

@@ -17,9 +17,11 @@ from backend.domain.arc.task import TestPair
 from backend.domain.arc.votes import (
     DIHEDRAL_NAMES,
     ActStep,
+    AdaptationTrace,
     OutcomeTrace,
     RankedVote,
     SearchPoint,
+    SearchTrace,
     unpack_trace,
 )
 from backend.kit.errors import NotFound
@@ -181,10 +183,10 @@ def votes(session: Session, evaluation_id: int, task_id: str, test_index: int) -
         views=len(trace.votes),
         agreement=len(by_rank[1]) / len(trace.votes) if trace.votes else None,
         candidates=[
-            _candidate(rank, by_rank[rank], trace.grids, outcome.truth_rank, truth)
+            candidate_of(rank, by_rank[rank], trace.grids, outcome.truth_rank, truth)
             for rank in sorted(by_rank)
         ],
-        by_dihedral=_by_dihedral(trace.votes, outcome.truth_rank, truth),
+        by_dihedral=by_dihedral(trace.votes, outcome.truth_rank, truth),
         votes=[
             VoteView(
                 view=vote.view,
@@ -210,7 +212,7 @@ def steps(session: Session, evaluation_id: int, task_id: str, test_index: int) -
     return StepsView(
         **found.asked,
         act_steps=found.evaluation.act_steps,
-        steps=[StepView(step=each.step, **_shown(each, truth)) for each in trace.steps],
+        steps=steps_of(trace, truth),
     )
 
 
@@ -234,16 +236,7 @@ def search(session: Session, evaluation_id: int, task_id: str, test_index: int) 
         loss_after=finite(trace.search.after.demonstrations),
         held_out_before=finite(trace.search.before.held_out),
         held_out_after=finite(trace.search.after.held_out),
-        points=[
-            SearchPointView(
-                step=each.step,
-                loss=finite(each.loss),
-                distance=finite(each.distance),
-                held_out=finite(each.held_out),
-                **_shown(each, truth),
-            )
-            for each in trace.search.points
-        ],
+        points=points_of(trace.search, truth),
     )
 
 
@@ -262,7 +255,7 @@ def adaptation(session: Session, evaluation_id: int, task_id: str, test_index: i
         learned=trace.learned,
         decodes=trace.decodes,
         seconds=trace.seconds,
-        points=[AdaptationPointView(step=each.step, loss=finite(each.loss)) for each in trace.points],
+        points=losses_of(trace),
     )
 
 
@@ -307,6 +300,30 @@ def _traced(session: Session, evaluation_id: int, task_id: str, test_index: int)
     return _Traced(evaluation, outcome, None if packed is None else unpack_trace(packed), test)
 
 
+def steps_of(trace: OutcomeTrace, truth: Grid | None) -> list[StepView]:
+    """What the unchanged view shows, step by step."""
+    return [StepView(step=each.step, **_shown(each, truth)) for each in trace.steps]
+
+
+def points_of(search: SearchTrace, truth: Grid | None) -> list[SearchPointView]:
+    """The moments of a search."""
+    return [
+        SearchPointView(
+            step=each.step,
+            loss=finite(each.loss),
+            distance=finite(each.distance),
+            held_out=finite(each.held_out),
+            **_shown(each, truth),
+        )
+        for each in search.points
+    ]
+
+
+def losses_of(adaptation: AdaptationTrace) -> list[AdaptationPointView]:
+    """The moments of what a model learned of a task."""
+    return [AdaptationPointView(step=each.step, loss=finite(each.loss)) for each in adaptation.points]
+
+
 def _shown(moment: ActStep | SearchPoint, truth: Grid | None) -> dict[str, Any]:
     """The fields of `ShownView`."""
     return {
@@ -317,9 +334,10 @@ def _shown(moment: ActStep | SearchPoint, truth: Grid | None) -> dict[str, Any]:
     }
 
 
-def _candidate(
+def candidate_of(
     rank: int, voters: Sequence[RankedVote], grids: Sequence[Grid], truth_rank: int | None, truth: Grid | None
 ) -> VotedCandidate:
+    """A candidate with its voters."""
     return VotedCandidate(
         rank=rank,
         grid=grids[rank - 1].digits if rank <= len(grids) else None,
@@ -330,9 +348,8 @@ def _candidate(
     )
 
 
-def _by_dihedral(
-    cast: Sequence[RankedVote], truth_rank: int | None, truth: Grid | None
-) -> list[DihedralView]:
+def by_dihedral(cast: Sequence[RankedVote], truth_rank: int | None, truth: Grid | None) -> list[DihedralView]:
+    """How the views of each symmetry vote."""
     by_turn: dict[int, list[RankedVote]] = defaultdict(list)
     for vote in cast:
         by_turn[vote.dihedral].append(vote)

@@ -27,13 +27,20 @@ def storage(
     if free:
         print(f"Removed {counted(found.removed, 'checkpoint')}.")
     rows = [
-        (each.run_id, each.name, each.status, str(each.checkpoints), size(each.checkpoint_bytes))
+        (
+            each.run_id,
+            each.name,
+            each.status,
+            str(each.checkpoints),
+            size(each.checkpoint_bytes),
+            size(each.context_bytes),
+        )
         for each in found.runs
     ]
-    show(("run", "name", "status", "checkpoints", "size"), rows, empty="No checkpoints.")
+    show(("run", "name", "status", "checkpoints", "size", "contexts"), rows, empty="No checkpoints.")
     print(
-        f"Database {size(found.database_bytes)}, checkpoints {size(found.checkpoint_bytes)}, "
-        f"free disk space {size(found.disk_free_bytes)}."
+        f"Database {size(found.database_bytes)} (contexts {size(found.context_bytes)}), "
+        f"checkpoints {size(found.checkpoint_bytes)}, free disk space {size(found.disk_free_bytes)}."
     )
     if found.object_store:
         print(f"All checkpoints are in {found.object_store}; the disk has copies of those in use.")

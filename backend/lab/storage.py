@@ -19,6 +19,9 @@ from backend.runs import journal_queries as journal
 from backend.runs import queries as rows
 from backend.runs.status import RunStatus
 from backend.settings import Settings
+from backend.snapshots import service as snapshots
+
+NOTHING = (0, 0)  # checkpoints, and their bytes
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class RunStorage:
     status: RunStatus
     checkpoints: int
     checkpoint_bytes: int
+    context_bytes: int  # of its probes, in the database
     spare: int  # checkpoints that it can do without: none while it is not over
 
     @property
@@ -42,6 +46,7 @@ class Storage:
     """What the lab keeps, in bytes; the runs with most first."""
 
     database_bytes: int
+    context_bytes: int  # of it
     checkpoint_bytes: int
     object_store: str | None  # its URL, where there is one: it has every checkpoint, the disk what is in use
     disk_free_bytes: int | None  # where checkpoints go; None if nobody can say
@@ -54,22 +59,25 @@ def read(session: Session, settings: Settings) -> Storage:
     """What takes room, where checkpoints lie, and whether there is room for more."""
     free = free_bytes(settings.artifacts)
     sizes = {run_id: (number, size) for run_id, number, size in journal.checkpoint_sizes(session)}
-    kept = rows.with_ids(session, sizes)
-    several = [run for run in kept if RunStatus(run.status).is_over and sizes[run.id][0] > 1]
+    of_contexts = snapshots.bytes_of_runs(session)
+    kept = rows.with_ids(session, {**sizes, **of_contexts})
+    several = [run for run in kept if RunStatus(run.status).is_over and sizes.get(run.id, NOTHING)[0] > 1]
     spare = {run_id: len(steps) for run_id, steps in keeping.spare_steps(session, several).items()}
     runs = [
         RunStorage(
             run.id,
             run.name,
             RunStatus(run.status),
-            *sizes[run.id],
+            *sizes.get(run.id, NOTHING),
+            context_bytes=of_contexts.get(run.id, 0),
             spare=spare.get(run.id, 0),
         )
         for run in kept
     ]
-    runs.sort(key=lambda each: -each.checkpoint_bytes)
+    runs.sort(key=lambda each: -each.checkpoint_bytes - each.context_bytes)
     return Storage(
         database_bytes=database_size.size_bytes(session),
+        context_bytes=sum(of_contexts.values()),
         checkpoint_bytes=sum(each.checkpoint_bytes for each in runs),
         object_store=settings.artifacts_url,
         disk_free_bytes=free,

@@ -28,6 +28,7 @@ class RunStorageView(Model):
     status: str
     checkpoints: int
     checkpoint_bytes: int
+    context_bytes: int = Field(description="Contexts of its probes, in the database.")
     spare: int = Field(
         description="Checkpoints that it can do without: over, neither newest nor best, needed by nothing."
     )
@@ -40,6 +41,7 @@ class StorageView(Model):
     model_config = ConfigDict(from_attributes=True)
 
     database_bytes: int
+    context_bytes: int = Field(description="Of the database: contexts of probes.")
     checkpoint_bytes: int
     object_store: str | None = Field(
         description="Where all checkpoints are; the disk has copies of those in use. Null: the disk has all."
@@ -50,7 +52,7 @@ class StorageView(Model):
     )
     least_free_bytes: int = Field(description="ETRM_MIN_FREE_GIB in bytes.")
     removed: int = Field(0, description="Checkpoints that this request removed.")
-    runs: list[RunStorageView] = Field(description="That have a checkpoint, the largest first.")
+    runs: list[RunStorageView] = Field(description="That have a checkpoint or contexts, the largest first.")
 
 
 class Freed(Input):

@@ -6,10 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from backend.domain.config.problems import apply_overrides, parse_experiment
+from backend.domain.config.problems import apply_overrides, assignments, parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.kit.problems import invalid
-from backend.lifecycle.input import assignments
 from backend.web.inputs import Input
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -156,12 +155,3 @@ def _missing_start(session: Session, start: StartConfig) -> FieldProblem | None:
     kept = ", ".join(map(str, steps[:8]))
     hint = f"It has {kept}." if steps else "It has none."
     return FieldProblem(f"{START}.step", f"run {start.run} has no checkpoint of step {start.step}.", hint)
-
-
-def assignments(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Nested or dotted overrides as `path=JSON` assignments."""
-    for key, value in overrides.items():
-        if isinstance(value, Mapping):
-            yield from assignments(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}={json.dumps(value)}"

@@ -16,7 +16,7 @@ from backend.artifacts import service as objects
 from backend.artifacts.bucket import StoreAway
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
-from backend.domain.config.problems import apply_overrides, parse_experiment
+from backend.domain.config.problems import apply_overrides, assignments, parse_experiment
 from backend.domain.experiment import ExperimentConfig, RunStart
 from backend.domain.experiment.identity import configuration_key
 from backend.hypothesis import service as hypotheses
@@ -29,7 +29,6 @@ from backend.lifecycle import edits, limits
 from backend.lifecycle.end import end
 from backend.lifecycle.input import (
     LISTED_BY,
-    assignments,
     check_names,
     checked_name,
     checked_notes,

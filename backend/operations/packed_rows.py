@@ -36,8 +36,8 @@ from backend.runs.status import RunStatus
 from backend.runs.tables import Checkpoint, Run
 from backend.scores.tables import Evaluation
 
-# Of two runs, or of a worker's moment: neither belongs to the run alone.
-NOT_ITS_OWN = ("duel", "evaluation_share", "evaluation_batch")
+# Of two runs, of a worker's moment, or of whoever asked: none belongs to the run alone.
+NOT_ITS_OWN = ("duel", "evaluation_share", "evaluation_batch", "play")
 BATCH = 1000  # rows that are in memory at once
 _RUN: Table = Base.metadata.tables[Run.__tablename__]
 _CHECKPOINTS: Table = Base.metadata.tables[Checkpoint.__tablename__]

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 TASK = "worker.service.tasks.execute_run"
 EVALUATION_TASK = "worker.service.tasks.execute_evaluation"
 QUEUE = "etrm"
+PLAY_QUEUE = "etrm-play"  # of its own: a play does not wait behind a training
+PLAY = "play"
 PATIENCE = 1.0  # seconds to wait for the broker, for connecting and for its answer
 
-_FIELD = {TASK: "run_id", EVALUATION_TASK: "evaluation_id"}
+_FIELD = {TASK: "run_id", EVALUATION_TASK: "evaluation_id", PLAY: "play_id"}
 log = logging.getLogger(__name__)
 
 
@@ -35,14 +37,19 @@ def send_evaluation(evaluation_id: int, workers: int = 1) -> bool:
     return all(_send(EVALUATION_TASK, evaluation_id) for _ in range(workers))
 
 
-def _send(task: str, job_id: str | int) -> bool:
+def send_play(play_id: str) -> bool:
+    """Hint to a worker that this play waits; False as for `send`: a worker finds it within seconds."""
+    return _send(PLAY, play_id, PLAY_QUEUE)
+
+
+def _send(task: str, job_id: str | int, queue: str = QUEUE) -> bool:
     url = Settings.load().broker_url
     if url is None:
         return False
     from kombu.exceptions import KombuError
 
     try:
-        producer(url).send_task(task, args=[job_id], queue=QUEUE, retry=False, ignore_result=True)
+        producer(url).send_task(task, args=[job_id], queue=queue, retry=False, ignore_result=True)
     except (KombuError, OSError) as error:
         log.warning("The broker did not take %s (%s); it stays queued and is sent again.", job_id, error)
         return False

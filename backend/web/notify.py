@@ -10,6 +10,7 @@ from backend.settings import Settings
 
 RUNS = "etrm:runs"  # the table of runs or of workers
 OF_RUN = "etrm:run:"  # and the run's id
+OF_PLAY = "etrm:play:"  # and the play's id
 POLL_INTERVAL = 2.0  # seconds of silence after which a listener says so
 TABLE_EVERY = 2.0  # seconds between two notifications to the table of runs about points alone
 
@@ -39,6 +40,16 @@ def logged(*run_ids: str) -> None:
     _publish(*map(channel_of, run_ids), *([RUNS] if _table.is_due() else []))
 
 
+def play_changed(play_id: str) -> None:
+    """A play was taken, answered or ended. Never raises."""
+    _publish(channel_of_play(play_id))
+
+
+def channel_of_play(play_id: str) -> str:
+    """The channel of one play's notifications."""
+    return f"{OF_PLAY}{play_id}"
+
+
 def channel_of(run_id: str) -> str:
     """The channel of one run's notifications."""
     return f"{OF_RUN}{run_id}"
@@ -64,7 +75,7 @@ async def listen(every: float = POLL_INTERVAL) -> AsyncIterator[str | None]:
         if url is not None:
             from backend.web.broker import heard
 
-            async for channel in heard(url, every, RUNS, f"{OF_RUN}*"):
+            async for channel in heard(url, every, RUNS, f"{OF_RUN}*", f"{OF_PLAY}*"):
                 yield channel
         await asyncio.sleep(every)
         yield None

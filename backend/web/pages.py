@@ -93,6 +93,13 @@ PAGES = (
         "backend.explore.pages",
     ),
     Page(
+        "atlas",
+        "/atlas",
+        "Atlas of contexts",
+        "contexts of runs on one map, over their steps: collapse, clusters, drift",
+        "backend.atlas.pages",
+    ),
+    Page(
         "dashboards",
         "/dashboards",
         "Dashboards",
@@ -106,6 +113,21 @@ PAGES = (
         "Dashboard",
         "its panels; shared by a read-only link, exported as one file",
         "backend.dashboards.pages",
+    ),
+    Page(
+        "studies",
+        "/studies",
+        "Studies",
+        "every claim of a paper put to the test",
+        "backend.study.pages",
+        "check",
+    ),
+    Page(
+        "study",
+        "/studies/{study_id}",
+        "Study",
+        "each claim with its verdict, its numbers with intervals, and what would change it",
+        "backend.study.pages",
     ),
     Page(
         "shared",
@@ -143,6 +165,21 @@ PAGES = (
         "Task",
         "what each run made of a puzzle, and the votes behind an answer",
         "backend.gallery.task_pages",
+    ),
+    Page(
+        "play",
+        "/play",
+        "Playground",
+        "draw a task, ask any checkpoint, break it and see how the answer moves",
+        "backend.playground.pages",
+        "play",
+    ),
+    Page(
+        "played",
+        "/play/{play_id}",
+        "Asked task",
+        "a task that was asked in the playground, with the answer: what a link to it shows",
+        "backend.playground.pages",
     ),
     Page(
         "queue",

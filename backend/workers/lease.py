@@ -8,7 +8,7 @@ it, on SQLite as on PostgreSQL.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import ColumnElement, CursorResult, Select, Update, literal_column, select, update
 from sqlalchemy.orm import Session
@@ -18,9 +18,12 @@ from backend.runs.status import HELD
 from backend.runs.tables import Run
 from backend.workers.tables import EvaluationShare
 
+if TYPE_CHECKING:
+    from backend.playground.tables import Play
+
 SECONDS = 60.0  # for which a worker may be silent before what it holds is given to another
 
-Leased = TypeVar("Leased", Run, EvaluationShare)
+Leased = TypeVar("Leased", Run, EvaluationShare, "Play")
 
 
 def granted(worker_id: str) -> dict[str, Any]:
@@ -28,7 +31,7 @@ def granted(worker_id: str) -> dict[str, Any]:
     return {"worker_id": worker_id, "lease_until": clock.now() + SECONDS}
 
 
-def is_held(table: type[Run] | type[EvaluationShare]) -> ColumnElement[bool]:
+def is_held(table: type[Leased]) -> ColumnElement[bool]:
     """Whether somebody holds the row, a lapsed lease included: until it is taken away it can be renewed."""
     return table.lease_until.is_not(None)
 

@@ -92,7 +92,9 @@ def refused(line: str) -> str:
         command, rest = (ETRM, split(alternative)[1:]) if not count else (group, split(alternative))
         while rest and re.fullmatch(r"[a-z][\w-]*", rest[0]) and (known := commands_of(command)):
             if rest[0] not in known:
-                return f"no command {rest[0]!r}"
+                if not (usual := getattr(command, "usual", "")):
+                    return f"no command {rest[0]!r}"
+                rest = [usual, *rest]
             group, command, rest = command, known[rest[0]], rest[1:]
         if why := unknown_option(command, rest):
             return why
@@ -126,7 +128,9 @@ def split(text: str) -> list[str]:
 
 def unknown_option(command: Any, words: list[str]) -> str:
     """The first option of `words` that `command` does not have, or config path that no experiment has."""
-    options = {option for parameter in command.params for option in parameter.opts} | {"-h", "--help"}
+    options = {"-h", "--help"}
+    for parameter in command.params:
+        options |= {*parameter.opts, *parameter.secondary_opts}
     for word, following in pairwise([*words, ""]):
         name, _, value = word.partition("=")
         if re.fullmatch(r"--?[a-z][\w-]*", name) and name not in options:

@@ -13,7 +13,7 @@ from tests.support.screenshots.film import FILM, LARGEST
 from tests.support.screenshots.guide import PICTURES, TOUR, tour
 from tests.support.screenshots.pages import NO_PAGES, SHOTS, is_of_pages
 
-HAVE_NO_EMPTY_STATE = {"/login", "/offline", "/api/docs", "/groups/{group_id}"}
+HAVE_NO_EMPTY_STATE = {"/login", "/offline", "/api/docs", "/groups/{group_id}", "/studies/{study_id}"}
 
 
 @pytest.fixture(scope="module")

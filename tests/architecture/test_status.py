@@ -13,6 +13,7 @@ HOME = "backend/runs/transition.py"
 OTHERS = {
     "backend/parameter_search/service.py",  # of searches and trials: running, stopped, complete, pruned, …
     "backend/sequential/service.py",  # its own status: running, decided, undecided, failed
+    "backend/study/service.py",  # its own status: running, stopped, finished
     "backend/terminal/remote.py",  # the HTTP status of an answer, in the error made of it
     "backend/web/errors.py",  # the HTTP status of an answer
 }

@@ -18,6 +18,7 @@ from tests.support.pages.forms import Form
 from tests.support.processes import Lab
 from tests.support.records.recorded import record_checkpoint, record_evaluation_job, record_run
 from tests.support.records.searched import record_search
+from tests.support.records.studied import STUDY, record_study
 
 TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]], "output": [[4]]}]}
 INES = "Ines of the routes"
@@ -35,6 +36,9 @@ NOT_RECORDED = {
     "POST /api/v1/groups/preview",
     "POST /api/v1/sets/check",
     "POST /api/v1/ablations/verify",
+    "POST /api/v1/plays",
+    "POST /api/v1/plays/{play_id}/cancel",
+    "POST /api/v1/plays/{play_id}/keep",
     "POST /runs/new/preview",
     "POST /api/v1/subscriptions/{subscription_id}/test",
     "POST /api/v1/runs/{run_id}/heartbeat",
@@ -104,6 +108,10 @@ class Trying:
         """A parameter search of which nothing is left to do, so that the server leaves it as it is."""
         return record_search(self.database, status)
 
+    def study(self, status: str = "running") -> str:
+        """A study of which nothing is due."""
+        return record_study(self.database, status)
+
     def dashboard(self) -> str:
         return self.made("/api/v1/dashboards", {"name": fresh("board")})["slug"]
 
@@ -159,6 +167,10 @@ def fresh(word: str) -> str:
 def new_search() -> dict[str, object]:
     pytest.importorskip("optuna")
     return {"preset": "quick", "search": {"fields": {"model.core.width": [64, 128]}, "trials": 2, "seeds": 1}}
+
+
+def new_study(_: Trying) -> dict[str, object]:
+    return {"study": STUDY, "scale": "small"}
 
 
 Address = Callable[[Trying], str]
@@ -272,6 +284,13 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "POST /api/v1/parameter-searches/{group_id}/continue": (
         sends("POST", lambda t: f"/api/v1/parameter-searches/{t.search('stopped')}/continue"), "resumed",
     ),
+    "POST /api/v1/studies": (sends("POST", lambda _: "/api/v1/studies", new_study), "launched"),
+    "POST /api/v1/studies/{study_id}/stop": (
+        sends("POST", lambda t: f"/api/v1/studies/{t.study()}/stop"), "cancelled",
+    ),
+    "POST /api/v1/studies/{study_id}/continue": (
+        sends("POST", lambda t: f"/api/v1/studies/{t.study('stopped')}/continue", {}), "resumed",
+    ),
     "POST /api/v1/queue/{run_id}/move": (
         sends("POST", lambda t: f"/api/v1/queue/{t.run()}/move", {"position": 1}), "moved in the queue",
     ),
@@ -323,6 +342,10 @@ CASES: dict[str, tuple[Prepare, str]] = {
         sends("POST", lambda _: "/api/v1/sets", lambda _: {"name": fresh("set"), "tasks": {"one": TASK}}),
         "set imported",
     ),
+    "POST /api/v1/sets/{name:path}/tasks": (
+        sends("POST", lambda t: f"/api/v1/sets/{t.set()}/tasks", {"id": "two", "task": TASK}),
+        "set imported",
+    ),
     "POST /dashboards": (submits(lambda _: "/dashboards", lambda _: {"name": "Board"}), "saved"),
     "POST /data": (uploads, "set imported"),
     "POST /evaluations/{evaluation_id}/cancel": (
@@ -336,6 +359,13 @@ CASES: dict[str, tuple[Prepare, str]] = {
         submits(lambda t: f"/groups/{t.search('stopped')}/continue"), "resumed",
     ),
     "POST /groups/{group_id}/cancel": (submits(lambda t: f"/groups/{t.group()}/cancel"), "cancelled"),
+    "POST /studies": (
+        submits(lambda _: "/studies", lambda _: {"study": "discussion", "scale": "laptop"}), "launched",
+    ),
+    "POST /studies/{study_id}/stop": (submits(lambda t: f"/studies/{t.study()}/stop"), "cancelled"),
+    "POST /studies/{study_id}/continue": (
+        submits(lambda t: f"/studies/{t.study('stopped')}/continue"), "resumed",
+    ),
     "POST /runs/new": (submits(lambda _: "/runs/new", Trying.launch_form), "launched"),
     "POST /runs/{run_id}/evaluate": (
         submits(lambda t: f"/runs/{t.ended()}/evaluate", lambda _: {"set_name": "mini", "first_tasks": "2"}),

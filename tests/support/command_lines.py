@@ -20,6 +20,13 @@ READING: Mapping[str, tuple[str, ...]] = {
         "explore --value loss --value 'loss - accuracy/token'",
         "explore --of 'sqrt(loss)'",
     ),
+    "atlas": (
+        "atlas {run} {other}",
+        "atlas {run} --json",
+        "atlas {run} nosuchrun1",
+        "atlas {run} --positions csv --out {file}",
+        "atlas {run} --contexts 100 --out {file}",
+    ),
     "ensemble": ("ensemble {run} {other}", "ensemble {run} {other} --json", "ensemble {run} {bare}"),
     "gallery": (
         "gallery --run {run}",
@@ -122,6 +129,9 @@ READING: Mapping[str, tuple[str, ...]] = {
         "parameter-search show {search} --json",
         "parameter-search show nosuchsear",
     ),
+    "study list": ("study list --json",),
+    "study show": ("study show {study}", "study show {study} --json", "study show nosuchstud"),
+    "study export": ("study export {study} --out {file}", "study export {study} --format word"),
     "view list": ("view list", "view list --json"),
     "alerts": ("alerts",),
     "people": ("people",),
@@ -131,6 +141,7 @@ READING: Mapping[str, tuple[str, ...]] = {
 # The same with what changes the lab: once by URL and once on the database, each on a subject of its own.
 CHANGING: Mapping[str, tuple[str, ...]] = {
     "train": ("train quick --queue --set seed=5", "train quick --queue --set data.training_sets=['no']"),
+    "play": ("play no-such-task.json nosuchrun1",),
     "sweep": (
         "sweep quick --seeds 2 --name two",
         "sweep quick --grid model.core.width=64,128 --dry-run",
@@ -143,6 +154,9 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
     ),
     "parameter-search stop": ("parameter-search stop {running}", "parameter-search stop nosuchsear"),
     "parameter-search continue": ("parameter-search continue {stopped}",),
+    "study start": ("study discussion --scale lptop", "study start discusion"),
+    "study stop": ("study stop {studied}", "study stop nosuchstud"),
+    "study continue": ("study continue {paused} --hours 200", "study continue {studied}"),
     "evaluate": ("evaluate {ended} --no-follow --first 4", "evaluate nosuchrun1 --no-follow"),
     "ablate": (
         "ablate {ended} --no-follow --first 4 --part weights",

@@ -28,6 +28,7 @@ from tests.support.records.recorded import (
     record_run,
 )
 from tests.support.records.searched import record_search
+from tests.support.records.studied import record_study
 from tests.support.servers import started_lab
 from tests.support.web import WebServer
 
@@ -95,6 +96,7 @@ def furnished(server: WebServer, settings: Mapping[str, str], folder: Path) -> L
         "run": run, "other": other, "diverged": diverged, "bare": bare, "view": "'remote view'",
         "evaluation": str(results[0][0].id), "other_evaluation": str(results[1][0].id), "slug": slug,
         "small": "remote-small", "search": record_search(engine, "stopped"),
+        "study": record_study(engine, "stopped"),
     }  # fmt: skip
     return labs
 

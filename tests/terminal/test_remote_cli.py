@@ -28,6 +28,7 @@ from backend.runs_table import saved_views
 from tests.support.command_lines import CHANGING, HERE_ONLY, OF_CLIENT, OF_LOGINS, READING
 from tests.support.records.recorded import record_evaluation_job, record_run
 from tests.support.records.searched import record_search
+from tests.support.records.studied import record_study
 from tests.support.records.subscribed import subscribe
 from tests.support.remote_labs import TASK, Labs, ended, furnished
 from tests.support.web import WebServer
@@ -150,6 +151,8 @@ SUBJECTS: Mapping[str, Callable[[Labs], str]] = {
     "cancelled": lambda labs: cancelled(labs),
     "running": lambda labs: record_search(labs.engine),
     "stopped": lambda labs: record_search(labs.engine, "stopped"),
+    "studied": lambda labs: record_study(labs.engine),
+    "paused": lambda labs: record_study(labs.engine, "stopped"),
     "new": lambda labs: f"new-{uuid4().hex[:8]}",
     "board": lambda labs: changed(labs, lambda session, name: dashboards.create(session, name, {})),
     "saved": lambda labs: changed(labs, lambda session, name: saved_views.save(session, name, "sort=seed")),

@@ -77,6 +77,52 @@ def import_(
 
 
 @app.command()
+def between(
+    run: Annotated[str, typer.Argument(help="A folder made by train, or the id of a run.")],
+    first: Annotated[str, typer.Argument(metavar="SET/TASK", help="Whose test input is asked.")],
+    second: Annotated[str, typer.Argument(metavar="SET/TASK", help="Whose context it ends at.")],
+    test: Annotated[int, typer.Option(min=1, metavar="N", help="Number of the test input.")] = 1,
+    points: Annotated[int, typer.Option(min=2, max=101, help="Contexts on the way, both ends included.")] = 9,
+    act_steps: Annotated[
+        int | None, typer.Option(min=1, max=64, help="ACT steps. Default: those of the config's evaluation.")
+    ] = None,
+    step: Annotated[
+        int | None,
+        typer.Option("--checkpoint", metavar="STEP", help="Step of the checkpoint. Default: the newest."),
+    ] = None,
+) -> None:
+    """Answer a test input under contexts on the way from its task's to another task's.
+
+    Example: etrm checkpoint between RUN arc-agi-1/training/007bbfb7 arc-agi-1/training/00d62c1b
+    """
+    from worker.cli.local import LocalTasks, folder_of_run
+    from worker.evaluation.interpolation import interpolated, task_named
+    from worker.training.scoring import load_checkpoint
+
+    source = LocalTasks()
+    tasks = [task_named(source, field, name) for field, name in (("first", first), ("second", second))]
+    changes = {} if act_steps is None else {"act_steps": act_steps}
+    loaded = load_checkpoint(folder_of_run(run, step), step, changes, source)
+    found = interpolated(
+        loaded.reasoner, loaded.config, loaded.puzzles, loaded.device, tasks[0], tasks[1], test - 1, points
+    )
+    told = [
+        {
+            "share": each.share,
+            "grid": each.grid.digits,
+            "cell_accuracy": each.cell_accuracy,
+            "halting_probability": each.halting_probability,
+        }
+        for each in found
+    ]
+    if output.answered({"step": loaded.step, "first": first, "second": second, "points": told}):
+        return
+    for each in found:
+        right = "" if each.cell_accuracy is None else f", {each.cell_accuracy:.0%} of the cells right"
+        print(f"{each.share:.0%} of the way{right}: {each.grid.digits or 'an empty grid'}")
+
+
+@app.command()
 def export(
     run: Annotated[str, typer.Argument(help="A folder made by train, or the id of a run.")],
     file: Annotated[

@@ -47,13 +47,24 @@ class Twins:
 
     def at(self, index: int) -> Batch:
         """Batch `index`, (tasks x views) samples on the CPU: the views of a task one after the other."""
-        philox = np.random.Philox(key=[self._seed + _SALT, self._side], counter=[0, index, int(self.asks), 0])
-        generator = np.random.Generator(philox)
+        generator = self._generator(index)
         canvases = Canvases.empty(self.tasks * self.views, self.demonstrations, self._side)
-        chosen = generator.random(len(self._tasks)).argsort()[: self.tasks]
-        for number, place in enumerate(chosen):
-            self._write(self._tasks[int(place)], number * self.views, canvases, generator)
+        for number, task in enumerate(self._chosen(generator)):
+            self._write(task, number * self.views, canvases, generator)
         return canvases.batch()
+
+    def ids(self, index: int) -> list[str]:
+        """Of the tasks of batch `index`, in their order."""
+        return [task.id for task in self._chosen(self._generator(index))]
+
+    def _generator(self, index: int) -> np.random.Generator:
+        philox = np.random.Philox(key=[self._seed + _SALT, self._side], counter=[0, index, int(self.asks), 0])
+        return np.random.Generator(philox)
+
+    def _chosen(self, generator: np.random.Generator) -> list[TrainingTask]:
+        """The tasks of a batch; the first that is drawn for it."""
+        places = generator.random(len(self._tasks)).argsort()[: self.tasks]
+        return [self._tasks[int(place)] for place in places]
 
     def _write(
         self, task: TrainingTask, first: int, canvases: Canvases, generator: np.random.Generator

@@ -100,6 +100,37 @@ def decode(
     return Decoded(final, steps, searches)
 
 
+def between(
+    reasoner: Reasoner, batch: Batch, shares: Sequence[float], act_steps: int, device: Device
+) -> Shown:
+    """What the first of two views shows under contexts on the straight line from its own to the other's: one
+    for each of the shares (0: its own, 1: the other's). At each ACT step the contexts are those of that step.
+    """
+    batch = batch.to(device.torch)
+    count = len(shares)
+    asked = batch.map(lambda rows: rows[:1].expand(count, *rows.shape[1:]))
+    asked = asked._replace(demo_inputs=asked.demo_inputs[:, :0], demo_outputs=asked.demo_outputs[:, :0])
+    was_training = reasoner.training
+    reasoner.eval()
+    try:
+        with torch.inference_mode(), device.autocast():
+            course = [
+                encoded._replace(samples=asked, context=_on_the_way(encoded.context, shares))
+                for encoded in reasoner.course(batch, act_steps)
+            ]
+            for output in reasoner.outputs(asked, act_steps, course):
+                last = output
+            return _shown(last.logits, last.halt_logits, batch.region)
+    finally:
+        reasoner.train(was_training)
+
+
+def _on_the_way(contexts: Tensor, shares: Sequence[float]) -> Tensor:
+    """Contexts (n, T, D) between two (2, T, D), at n shares of the way."""
+    start, end = contexts.chunk(2)
+    return torch.lerp(start, end, contexts.new_tensor(shares)[:, None, None])
+
+
 def _traces(
     reasoner: Reasoner, refined: Refined, act_steps: int, watched: Sequence[int]
 ) -> list[SearchTrace]:

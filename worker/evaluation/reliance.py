@@ -12,13 +12,17 @@ from worker.models.reasoner import Reasoner
 CONTEXTS = ("right", "swapped", "mean")
 
 
-@torch.no_grad()
 def reliance(reasoner: Reasoner, batch: Batch, act_steps: int) -> dict[str, Tensor]:
-    """Token and exact accuracy of a model in evaluation under each of `CONTEXTS`; scalars on the device.
+    """`compared`, of what the model answers under each of `CONTEXTS`."""
+    return compared(answered(reasoner, batch, act_steps), batch.labels)
 
-    `batch` asks one question of each of B tasks. Swapped is the context of the next one; `reliance/cost` is
-    the token accuracy that it costs. Every sample starts afresh and is thought about for `act_steps`; at
-    each step the contexts are those of that step.
+
+@torch.no_grad()
+def answered(reasoner: Reasoner, batch: Batch, act_steps: int) -> Tensor:
+    """Logits (3 x B, S, V) of a model in evaluation under each of `CONTEXTS`, one after the other.
+
+    `batch` asks one question of each of B tasks. Swapped is the context of the next one. Every sample starts
+    afresh and is thought about for `act_steps`; at each step the contexts are those of that step.
     """
     questions = batch._replace(demo_inputs=batch.demo_inputs[:, :0], demo_outputs=batch.demo_outputs[:, :0])
     thrice = questions.map(lambda rows: torch.cat((rows,) * len(CONTEXTS)))
@@ -28,7 +32,14 @@ def reliance(reasoner: Reasoner, batch: Batch, act_steps: int) -> dict[str, Tens
         encoded = course[min(step, len(course) - 1)]
         output = reasoner.decode(asked, encoded._replace(samples=thrice, context=_under(encoded.context)))
         asked = output.carry
-    token, exact = accuracies(output.logits, thrice.labels)
+    return output.logits
+
+
+@torch.no_grad()
+def compared(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Token and exact accuracy of logits (3 x B, S, V) under each of `CONTEXTS`, for labels (B, S); scalars
+    on the device. `reliance/cost` is the token accuracy that another task's context costs."""
+    token, exact = accuracies(logits, torch.cat((labels,) * len(CONTEXTS)))
     tokens, exacts = token.view(len(CONTEXTS), -1).mean(1), exact.float().view(len(CONTEXTS), -1).mean(1)
     return {
         **{f"reliance/token_{name}": value for name, value in zip(CONTEXTS, tokens, strict=True)},

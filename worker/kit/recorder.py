@@ -15,6 +15,7 @@ from backend.domain.records import (
     Ruling,
     TestOutcome,
 )
+from backend.domain.snapshots import Snapshot
 from backend.domain.trained_on import TrainedOn
 
 
@@ -34,6 +35,8 @@ class Recorder(Protocol):
     def metrics(self, step: int, values: Mapping[str, float]) -> None: ...
 
     def histograms(self, step: int, groups: Mapping[str, Histogram]) -> None: ...
+
+    def contexts(self, snapshot: Snapshot) -> None: ...
 
     def progress(self, progress: Progress) -> None: ...
 
@@ -73,6 +76,9 @@ class NullRecorder:
         pass
 
     def histograms(self, step: int, groups: Mapping[str, Histogram]) -> None:
+        pass
+
+    def contexts(self, snapshot: Snapshot) -> None:
         pass
 
     def progress(self, progress: Progress) -> None:

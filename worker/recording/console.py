@@ -26,6 +26,7 @@ from backend.domain.records import (
     TestOutcome,
 )
 from backend.domain.records import Progress as RunProgress
+from backend.domain.snapshots import Snapshot
 from backend.domain.trained_on import TrainedOn
 from backend.kit.format import counted
 from backend.kit.streams import console as open_console
@@ -70,6 +71,9 @@ class ConsoleRecorder:
 
     def histograms(self, step: int, groups: Mapping[str, Histogram]) -> None:
         pass  # they are for the run's page
+
+    def contexts(self, snapshot: Snapshot) -> None:
+        pass  # they are for the atlas
 
     def progress(self, progress: RunProgress) -> None:
         if progress.phase not in self._phases:

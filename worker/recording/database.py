@@ -26,6 +26,7 @@ from backend.domain.records import (
     Ruling,
     TestOutcome,
 )
+from backend.domain.snapshots import Snapshot
 from backend.domain.trained_on import TrainedOn
 from backend.web import notify
 from worker.recording.entries import Answered, Entry, Point, Released, Started
@@ -75,6 +76,9 @@ class DbRecorder:
 
     def histograms(self, step: int, groups: Mapping[str, Histogram]) -> None:
         self._queue.put(Counted(step, time.time(), dict(groups)))
+
+    def contexts(self, snapshot: Snapshot) -> None:
+        self._queue.put(snapshot)
 
     def progress(self, progress: Progress) -> None:
         if progress.phase == "training":

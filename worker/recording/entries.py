@@ -23,6 +23,7 @@ from backend.domain.records import (
     Ruling,
     TestOutcome,
 )
+from backend.domain.snapshots import Snapshot
 from backend.domain.trained_on import TrainedOn, pack, unpack
 
 
@@ -59,6 +60,7 @@ class Released:
 Entry = (
     Point
     | Counted
+    | Snapshot
     | LogLine
     | Progress
     | TrainedOn
@@ -73,6 +75,7 @@ Entry = (
 
 _KINDS: dict[str, type[Any]] = {
     "histograms": Counted,
+    "contexts": Snapshot,
     "log": LogLine,
     "alarm": Alarm,
     "ruling": Ruling,
@@ -85,6 +88,7 @@ _KINDS: dict[str, type[Any]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(kind) for name, kind in _KINDS.items()}
 _TRACE = {"outcome": {"trace"}}  # written apart, packed
+_CONTEXTS = {"contexts"}  # the same
 
 
 def encode(entries: Sequence[Entry]) -> list[list[Any]]:
@@ -113,6 +117,9 @@ def _encode_one(entry: Any) -> list[Any]:
     if isinstance(entry, TrainedOn):
         return ["trained on", _text(pack(entry))]
     name = _NAMES[type(entry)]
+    if isinstance(entry, Snapshot):
+        value = _ADAPTERS[name].dump_python(entry, mode="json", exclude=_CONTEXTS)
+        return [name, value, _text(entry.contexts)]
     if isinstance(entry, Answered):
         trace = _text(pack_trace(entry.outcome.trace)) if entry.outcome.trace else None
         return [name, _ADAPTERS[name].dump_python(entry, mode="json", exclude=_TRACE), trace]
@@ -125,6 +132,10 @@ def _decode_one(kind: str, content: Sequence[Any]) -> Entry:
         value["outcome"]["trace"] = unpack_trace(base64.b64decode(trace)) if trace else None
         answered: Answered = _ADAPTERS[kind].validate_python(value)
         return answered
+    if kind == "contexts":
+        value, numbers = content
+        snapshot: Snapshot = _ADAPTERS[kind].validate_python({**value, "contexts": base64.b64decode(numbers)})
+        return snapshot
     entry: Entry = _ADAPTERS[kind].validate_python(content[0])
     return entry
 

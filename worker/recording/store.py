@@ -29,6 +29,7 @@ from backend.domain.records import (
     Progress,
     Ruling,
 )
+from backend.domain.snapshots import Snapshot
 from backend.domain.trained_on import TrainedOn
 from backend.evaluation import outcomes as predictions
 from backend.histograms import service as histograms
@@ -37,6 +38,7 @@ from backend.keeping import service as keeping
 from backend.metrics import service as series
 from backend.runs import checkpoints, events, logs, trained_on
 from backend.runs import queries as runs
+from backend.snapshots import service as snapshots
 from backend.workers import lease
 from worker.kit.recorder import LostRun
 from worker.recording.entries import Answered, Entry, Point, Released, Started
@@ -49,6 +51,7 @@ class _Batch:
 
     points: list[Point] = field(default_factory=list)
     counted: list[Counted] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
     lines: list[LogLine] = field(default_factory=list)
     progress: Progress | None = None
     others: list[Any] = field(default_factory=list)
@@ -119,6 +122,7 @@ class Store:
         if batch.points:
             series.append(session, self._run_id, frame_of(batch.points))
         histograms.append(session, self._run_id, batch.counted)
+        snapshots.append(session, self._run_id, batch.snapshots)
         logs.append(session, self._run_id, batch.lines)
         for entry in batch.others:
             self._put_one(session, entry)
@@ -181,6 +185,8 @@ def _sorted_by_kind(entries: Sequence[Entry]) -> _Batch:
                 batch.points.append(entry)
             case Counted():
                 batch.counted.append(entry)
+            case Snapshot():
+                batch.snapshots.append(entry)
             case LogLine():
                 batch.lines.append(entry)
             case Progress():

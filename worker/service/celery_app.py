@@ -24,6 +24,7 @@ from backend.terminal.private import close_to_others
 from worker.service import machine
 from worker.service.heartbeat import Heartbeat
 from worker.service.node import Node
+from worker.service.plays import Player
 from worker.service.spot import SpotNotice
 from worker.service.tasks import Executor
 
@@ -66,7 +67,8 @@ def main() -> NoReturn:
         settings.artifacts.mkdir(parents=True, exist_ok=True)
     node = Node(engine, settings)
     executor = Executor(engine, settings, machine.worker_id(), node)
-    _connect(app, executor, Heartbeat(engine, node))
+    heartbeat = Heartbeat(engine, node)
+    _connect(app, executor, heartbeat, Player(engine, settings, node, lambda: heartbeat.is_busy))
     if settings.spot_cloud:
         SpotNotice(settings.spot_cloud, lambda: _drain(executor)).start()
     warnings.simplefilter("ignore", SecurityWarning)  # about root and pickle: only JSON is accepted here
@@ -91,7 +93,7 @@ def _set_up_log(format: service_log.LogFormat) -> None:
         vars(sys)["__stdout__"] = None  # "worker: Warm shutdown", from the handlers of signals
 
 
-def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat) -> None:
+def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat, player: Player) -> None:
     """Tie the task and the worker's life to Celery's events."""
 
     def execute_run(run_id: str) -> None:
@@ -102,14 +104,17 @@ def _connect(app: Celery, executor: Executor, heartbeat: Heartbeat) -> None:
 
     def ready(**_event: Any) -> None:
         heartbeat.start()
+        player.start()
         output.announced({"worker_id": machine.worker_id(), "pid": os.getpid()})
 
     def leaving(how: str, **_event: Any) -> None:
         executor.leaving.set()
+        player.leave()
         if how == "Cold":  # the second Ctrl-C
             executor.hurry.set()
 
     def left(**_event: Any) -> None:
+        player.stop()
         heartbeat.stop()
 
     app.task(execute_run, name=dispatch.TASK)

@@ -56,6 +56,11 @@ class Heartbeat:
         with session_scope(self._engine) as session:
             workers.sign_off(session, machine.worker_id())
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether this worker has a run or an evaluation in hand."""
+        return self._current_run_id is not None
+
     def works_on(self, run_id: str | None) -> None:
         """Report at once that this worker took a run, or is idle again; idle, it asks for the next."""
         self._current_run_id = run_id

@@ -240,6 +240,11 @@ class Loaded:
         """The batches of an evaluation of these tasks."""
         return evaluator.plan_of(tasks, self.config, views, self.puzzles, self.adapter, intervention)
 
+    def asked_otherwise(self, changes: Mapping[str, object]) -> Loaded:
+        """The same weights with other `changes` to the evaluation of their config. InvalidConfig."""
+        changed = {**self.config.model_dump(mode="json"), "evaluation": _changed(self.config, changes)}
+        return replace(self, config=parse_experiment(changed))
+
 
 def load_checkpoint(
     run_folder: Path,
@@ -247,16 +252,17 @@ def load_checkpoint(
     changes: Mapping[str, object],
     source: TaskSource,
     recorded: TrainedOn | None = None,
+    device_name: str = "auto",
 ) -> Loaded:
     """A checkpoint of a run (the newest where `step` is None), with `changes` to its evaluation.
 
     `changes` are fields of `EvaluationConfig`. `recorded` is what the run was trained on; without a record
-    that is worked out again from its config and the sets as they are now. On whatever device there is.
+    that is worked out again from its config and the sets as they are now. `device_name` is as in a config.
     Raises CheckpointMissing, CheckpointCorrupt, InvalidConfig.
     """
     snapshot = checkpoint.load(checkpoint.find(run_folder, step))
     trained = snapshot.config
-    device = open_device(trained.training.model_copy(update={"device": "auto"}))
+    device = open_device(trained.training.model_copy(update={"device": device_name}))
     config = parse_experiment({**trained.model_dump(mode="json"), "evaluation": _changed(trained, changes)})
     puzzles, trained_on = _learnt(trained, source, recorded)
     reasoner = build_reasoner(config, puzzles.rows)

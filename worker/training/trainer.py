@@ -172,6 +172,8 @@ class _Run:
             if stopping or self._at_the_end():
                 break
             self.learner.advance()
+            if (contexts := self.learner.probes.take()) is not None:
+                self.recorder.contexts(contexts)
             if self.learner.step % training.log_every == 0 or self.learner.step == training.steps:
                 self._record()
             if self.learner.step % training.checkpoint_every == 0:

@@ -145,9 +145,14 @@ def rule_of(task_id: str) -> str:
     return task_id.partition("-")[2].partition(_ORBIT)[0]
 
 
+def is_generated(task_id: str) -> bool:
+    """Whether an id is that of a generated task, which follows a rule of its own."""
+    return _ORBIT in task_id
+
+
 def orbit_of(task_id: str) -> str:
     """What rules have in common that augmentations turn into one another; the rule where an id tells none."""
-    return task_id.rpartition(_ORBIT)[2] if _ORBIT in task_id else rule_of(task_id)
+    return task_id.rpartition(_ORBIT)[2] if is_generated(task_id) else rule_of(task_id)
 
 
 def shared_rules(

@@ -84,6 +84,15 @@ def apply_overrides(raw: object, assignments: Iterable[str]) -> dict[str, Any]:
     return merged
 
 
+def assignments(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Nested or dotted overrides as `path=JSON` assignments."""
+    for key, value in overrides.items():
+        if isinstance(value, Mapping):
+            yield from assignments(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}={json.dumps(value)}"
+
+
 def changes_of(assignments: Iterable[str]) -> dict[str, Any]:
     """The nested overrides that `apply_overrides` reads in assignments; InvalidConfig."""
     changes: dict[str, Any] = {}

@@ -1,6 +1,6 @@
 """Encoder health: the names of its metrics and alarms, and the verdict with the evidence it rests on."""
 
-from backend.domain.health.evidence import Evidence, Findings, HeldOut, Level, Measured, Raised
+from backend.domain.health.evidence import Evidence, Findings, HeldOut, Level, Measured, Raised, of_spread
 from backend.domain.health.measures import (
     COLLAPSE,
     EXPLOSION,
@@ -66,4 +66,5 @@ __all__ = [
     "Raised",
     "gap",
     "judge",
+    "of_spread",
 ]

@@ -183,20 +183,23 @@ def _stability(found: Findings) -> Iterator[Evidence]:
     yield Evidence("instability", of.NORM, title, norm.max, shown, threshold, expected, level, word, about)
 
 
+def of_spread(spread: float, config: HealthConfig) -> tuple[Level, str]:
+    """What a scale-free variance says of contexts, whenever they were measured."""
+    if spread < config.least_variance:
+        return "bad", "collapsed"
+    if spread < config.thin_variance:
+        return "warning", "near collapse"
+    return "good", "contexts differ"
+
+
 def _scale_free(found: Findings) -> Iterator[Evidence]:
     spread, alarm = found.last(of.SCALE_FREE), found.alarm(alarms.COLLAPSE)
     if spread is None:
         return
-    least, thin = found.config.least_variance, found.config.thin_variance
-    level: Level = "good"
-    word = "contexts differ"
+    level, word = of_spread(spread, found.config)
     if alarm:
         level, word = "bad", f"collapsed at step {alarm.step:,}"
-    elif spread < least:
-        level, word = "bad", "collapsed"
-    elif spread < thin:
-        level, word = "warning", "near collapse"
-    threshold = least if level == "bad" else thin
+    threshold = found.config.least_variance if level == "bad" else found.config.thin_variance
     shown, expected = percent(spread), f"≥ {significant(threshold * 100, 1)} %"
     yield _of_metric("collapse", of.SCALE_FREE, spread, shown, threshold, expected, level, word)
 

@@ -33,6 +33,8 @@ from backend.workers import service as workers
 from tests.support.passing_time import keep_alive
 from tests.support.processes import Lab
 from tests.support.records.ablation_rows import record_ablation
+from tests.support.records.contexts import add_contexts
+from tests.support.records.played import record_play
 from tests.support.records.recorded import (
     HELD_OUT,
     add_checkpoint_files,
@@ -40,6 +42,7 @@ from tests.support.records.recorded import (
     record_evaluation_job,
     record_run,
 )
+from tests.support.records.studied import record_study
 from tests.support.records.subscribed import subscribe
 from tests.support.web import WebServer
 
@@ -90,6 +93,7 @@ NAVIGATED = {page.name: page.path for page in NAVIGATION}
 
 EMPTY_PAGES = NAVIGATED | {
     "explore": "/explore",
+    "atlas": "/atlas",
     "dashboard without runs": "/d/encoder-variants",
     "tasks": "/tasks?set=arc-agi-1/evaluation&task=00",
     "task without answers": f"/tasks/{SET}/{TASK}",
@@ -127,6 +131,8 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
     beside = record_run(engine, tasks=13, seed=1, name="second", parent_id=run)
     other = record_run(engine, "quick_etrm_iterative", tasks=13, name="third")
     _record_provenance(engine, run, beside)
+    for each in (run, other):
+        add_contexts(engine, each)
     failed = record_run(
         engine,
         status="failed",
@@ -159,8 +165,10 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "clone's config": f"/runs/{beside}#config",
         "learning by task": f"/runs/{run}/learning",
         "group": f"/groups/{group}",
+        "study": f"/studies/{record_study(engine)}",
         **{f"compare, {part}": f"/compare?runs={run},{beside},{other}#{part}" for part in COMPARE_TABS},
         "explore": "/explore?x=created&y=accuracy/token&colour=encoder&symbol=seed",
+        "atlas": f"/atlas?runs={run},{other}",
         "dashboard": f"/d/{slug}",
         "edited dashboard": f"/d/{slug}?edit=1",
         "shared": f"/s/{secret}",
@@ -173,6 +181,9 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "evaluation": f"/evaluations/{_first_evaluation(engine, run)}",
         "evaluation under way": f"/evaluations/{job}",
         "ablation": f"/ablations/{ablation}",
+        "play": f"/play?run={run}&set={SET}&task={TASK}",
+        "played": f"/play/{record_play(engine, run, SET, TASK)}",
+        "play that failed": f"/play/{record_play(engine, run, SET, TASK, 'Out of memory.')}",
     }
 
 

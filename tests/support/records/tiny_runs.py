@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.histograms import Histogram
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, Progress, Ruling, TestOutcome
+from backend.domain.snapshots import Snapshot
 from worker.kit.recorder import NullRecorder
 from worker.training.stop import StopSignal
 
@@ -65,6 +67,7 @@ class Memory(NullRecorder):
     def __init__(self, on_outcome: Callable[[int], None] = lambda count: None) -> None:
         self.points: dict[int, dict[str, float]] = {}
         self.counted: dict[int, dict[str, Histogram]] = {}
+        self.snapshots: dict[int, Snapshot] = {}
         self.outcomes: dict[tuple[int, str, int], TestOutcome] = {}
         self.summaries: dict[int, EvaluationSummary] = {}
         self.lines: list[str] = []
@@ -80,6 +83,9 @@ class Memory(NullRecorder):
 
     def histograms(self, step: int, groups: Mapping[str, Histogram]) -> None:
         self.counted[step] = dict(groups)
+
+    def contexts(self, snapshot: Snapshot) -> None:
+        self.snapshots[snapshot.step] = replace(snapshot, wall_time=0.0)
 
     def progress(self, progress: Progress) -> None:
         self.progresses.append(progress)

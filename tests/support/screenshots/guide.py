@@ -69,6 +69,14 @@ PICTURES: tuple[Picture, ...] = (  # in the order of the tour
         (1440, 860),
     ),
     Picture(
+        "atlas.png",
+        "atlas-runs",
+        "See it happen",
+        "The atlas puts the contexts of runs on one map and moves them through training: six encoders "
+        "agree on which tasks are alike, and one of them ends as a point.",
+        (1440, 960),
+    ),
+    Picture(
         "evaluation.png",
         "evaluation",
         "Score it",

@@ -162,6 +162,7 @@ def _run() -> Iterator[Shot]:
     yield Shot("learning", f"{RUN}/learning", "/runs/{run}/learning")
     yield Shot("learning", f"{RUN}/learning", "/runs/{queued}/learning", state="empty", lab="full")
     yield Shot("group", "/groups/{group_id}", "/groups/{group}")
+    yield Shot("study", "/studies/{study_id}", "/studies/{study}")
 
 
 def _compare() -> Iterator[Shot]:
@@ -169,6 +170,13 @@ def _compare() -> Iterator[Shot]:
     yield Shot("explore", "/explore", drawn)
     yield Shot("explore-means", "/explore", f"{drawn}&by=mean&axis=seed&low=1&high=&axis=accuracy/token")
     yield Shot("explore", "/explore", "/explore", state="empty")
+    yield Shot("atlas", "/atlas", "/atlas?runs={run}")
+    yield Shot("atlas-collapsed", "/atlas", "/atlas?runs={collapsed}")
+    yield Shot("atlas-runs", "/atlas", "/atlas?runs={six}")
+    told = "step=4500&colour=answer&task=arc-agi-1/training/00d62c1b"
+    yield Shot("atlas-task", "/atlas", f"/atlas?runs={{collapsed}}&{told}")
+    yield Shot("atlas-choice", "/atlas", "/atlas")
+    yield Shot("atlas", "/atlas", "/atlas", state="empty")
     for tab in COMPARE_TABS:
         yield Shot(f"compare-{tab}", "/compare", f"/compare?runs={{several}}&by=seed#{tab}")
         yield Shot(f"compare-runs-{tab}", "/compare", f"/compare?runs={{six}}#{tab}")
@@ -206,6 +214,8 @@ def _puzzles() -> Iterator[Shot]:
         "/tasks/arc-agi-1/evaluation/{task}?evaluation={searched}",
     )
     yield Shot("task", TASK, "/tasks/arc-agi-1/evaluation/00576224", state="empty")
+    yield Shot("played", "/play/{play_id}", "/play/{played}")
+    yield Shot("played", "/play/{play_id}", "/play/{unanswered}", state="empty", lab="full")
     yield Shot("evaluation", "/evaluations/{evaluation_id}", "/evaluations/{evaluation}")
     yield Shot("evaluation-running", "/evaluations/{evaluation_id}", "/evaluations/{evaluating}")
     yield Shot(

@@ -26,6 +26,7 @@ def places(browser: Browser, url: str, cookies: StorageState) -> Mapping[str, st
         "failed": of_status.get("failed"),
         "queued": of_status.get("queued"),
         "group": next((each["group"]["id"] for each in runs if each["group"]), None),
+        "study": next((each["id"] for each in _list(asked, "studies")), None),
         "several": ",".join(each["id"] for each in runs[:30]),
         "six": ",".join(list(of_variant.values())[:6]),
         "board": next((each["slug"] for each in _list(asked, "dashboards")), None),

@@ -89,6 +89,8 @@ def _named(shown: Showcase) -> dict[str, str]:
     variants = shown.variants
     return {name: str(value) for name, value in asdict(shown).items() if name != "variants"} | {
         "board": shown.own_dashboard,
+        "played": shown.played,
+        "unanswered": shown.unanswered,
         "run": variants["iter-arc1"][0],
         "collapsed": variants["var-arc1"][0],
         "diverged": variants["slots-arc1"][3],

@@ -32,11 +32,13 @@ from backend.runs_table import saved_views
 from backend.scores import job_queries as evaluation_jobs
 from tests.support.passing_time import keep_alive
 from tests.support.records.ablation_rows import record_ablation
+from tests.support.records.played import record_play
 from tests.support.showcase import runs as made
 from tests.support.showcase import scores
 from tests.support.showcase.courses import Course
 from worker.data.procedural.sets import generated_tasks
 
+HELD_OUT, PLAYED = "arc-agi-1/evaluation", "0692e18c"
 OUT_OF_MEMORY = (
     "out of memory: CUDA out of memory. Tried to allocate 2.40 GiB (GPU 0, 79.1 GiB in all, 1.2 GiB free). "
     "Reduce training.batch_size or model.core.width."
@@ -101,6 +103,8 @@ class Showcase:
     task: str  # of the held-out set; answers differ
     share: str  # secret of a link
     own_dashboard: str
+    played: str
+    unanswered: str  # a play that failed
 
 
 def fill(engine: Engine, artifacts: Path) -> Showcase:
@@ -157,6 +161,8 @@ def fill(engine: Engine, artifacts: Path) -> Showcase:
         task=_telling_task(engine, ids),
         share=share,
         own_dashboard=own_dashboard,
+        played=record_play(engine, ids["iter-arc1"][0], HELD_OUT, PLAYED),
+        unanswered=record_play(engine, ids["iter-arc1"][0], HELD_OUT, PLAYED, OUT_OF_MEMORY),
         **besides,
     )
 

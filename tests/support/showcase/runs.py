@@ -26,8 +26,9 @@ from backend.metrics import service as series
 from backend.runs import checkpoint_files, checkpoints, events, logs
 from backend.runs import queries as run_rows
 from backend.runs.tables import Run
+from backend.snapshots import service as snapshots
 from tests.support.records.trained import record_trained_on
-from tests.support.showcase import courses
+from tests.support.showcase import contexts, courses
 from tests.support.showcase.answers import Solver
 from tests.support.showcase.courses import Course
 from worker.training.health.alarms import Alarms
@@ -227,6 +228,8 @@ def _train(
         return
     frame = courses.frame(config, course, points, began)
     series.append(session, run_id, frame)
+    if config.model.kind == "etrm":
+        snapshots.append(session, run_id, list(contexts.contexts(config, frame)))
     if status != "running":
         series.compact(session, run_id)
     for at in range(config.training.checkpoint_every, step + 1, config.training.checkpoint_every):

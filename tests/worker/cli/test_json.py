@@ -43,6 +43,11 @@ def test_training_scoring_and_weights_answer_json(tmp_path: Path) -> None:
     (again,) = answer("evaluate", "here", "--here", "--views", "2", "--weights", "raw")["evaluations"]
     assert (again["step"], again["views"], again["weights"]) == (8, 2, "raw")
 
+    tasks = [f"arc-agi-1/training/{task}" for task in ("25ff71a9", "0d3d703e")]
+    on_the_way = answer("checkpoint", "between", "here", *tasks, "--points", "3")
+    assert [each["share"] for each in on_the_way["points"]] == [0, 0.5, 1]
+    assert (on_the_way["step"], on_the_way["second"]) == (8, tasks[1])
+
     exported = answer("checkpoint", "export", "here", "out.safetensors")
     assert (exported["path"], exported["step"], exported["weights"]) == ("out.safetensors", 8, "ema")
     inspected = answer("checkpoint", "inspect", "out.safetensors")

@@ -27,6 +27,7 @@ from backend.domain.records import (
     Score,
     TestOutcome,
 )
+from backend.domain.snapshots import ProbedTask, Snapshot
 from backend.domain.trained_on import LeftOut, SetPart, TrainedOn
 from backend.evaluation import outcomes as predictions
 from backend.kit.errors import Unavailable
@@ -63,6 +64,12 @@ ENTRIES: list[Entry] = [
     Started(KEY),
     Answered(KEY, OUTCOME),
     EvaluationSummary(KEY, {1: Score(0.5, 1), 2: Score(1, 1)}, {"nearly right": 1}, 2.5, {"x": [1]}),
+    Snapshot(
+        7,
+        3.5,
+        (ProbedTask("a/b", "t1", None, 1.0), ProbedTask("a/b", "t2", FailureMode.EMPTY, 0.25)),
+        *(1, 1, 2, 0.5, bytes(range(8))),
+    ),
     Counted(7, 3.5, {"weights/encoder": Histogram((-9, 0, 480), (1, 2, 3), nan=1, infinite=2)}),
 ]
 

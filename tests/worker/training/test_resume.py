@@ -52,6 +52,8 @@ def test_stopping_between_two_points_and_resuming_changes_no_number(model: str, 
     assert stopped.points == never_stopped.points
     assert sorted(stopped.counted) == [1, 8, 16, 24, 32, 40]
     assert stopped.counted == never_stopped.counted
+    assert sorted(stopped.snapshots) == [9, 18, 27, 36]
+    assert stopped.snapshots == never_stopped.snapshots
     assert sum("encoder/effective_rank" in values for values in stopped.points.values()) == 4
     assert stopped.outcomes == never_stopped.outcomes
     last = [checkpoint.load(checkpoint.find(tmp_path / part)) for part in ("whole", "parts")]

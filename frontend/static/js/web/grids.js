@@ -69,6 +69,11 @@ export function currentPalette() {
   return look.palette;
 }
 
+/** The ten colours as they are shown now. */
+export function currentColours() {
+  return PALETTES[look.palette];
+}
+
 export function currentDigits() {
   return look.digits;
 }

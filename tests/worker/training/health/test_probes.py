@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from backend.domain.records import FailureMode
 from tests.support.records.tiny_runs import MODELS, Memory, tiny
 from worker.data import training_data
 from worker.data.sets import BuiltinTasks
 from worker.evaluation.reliance import reliance
-from worker.kit.batch import IGNORE, Batch
+from worker.kit.batch import EOS, IGNORE, PAD, Batch
 from worker.kit.device import open_device
 from worker.models.reasoner import Encoded, Reasoner
+from worker.training.health.probes import _mode
 from worker.training.learner import Learner
 from worker.training.stop import StopSignal
 from worker.training.trainer import train
@@ -61,6 +64,58 @@ def test_probes_add_their_points_and_change_no_other(model: str, tmp_path: Path)
         for step, values in probed.items()
     }
     assert left == without
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_contexts_are_kept_with_the_tasks_they_are_of(model: str, tmp_path: Path) -> None:
+    memory = Memory()
+    config = tiny(
+        model, 12, training={"log_every": 2}, evaluation={"sets": []}, health={"probe_every": None, **EVERY}
+    )
+    train(config, BuiltinTasks(), memory, tmp_path, StopSignal())
+    assert sorted(memory.snapshots) == [3, 6, 9, 12]
+    learner = Learner(config, training_data.build(config, BuiltinTasks()), open_device(config.training))
+    wanted = learner.probes._twins.ids(0)
+    for step, snapshot in memory.snapshots.items():
+        assert [task.task_id for task in snapshot.tasks] == wanted
+        assert {task.set_name for task in snapshot.tasks} == {"arc-agi-1/training"}
+        rows = np.frombuffer(snapshot.contexts, "<f2").astype(float).reshape(snapshot.points, -1)
+        assert rows.shape[1] == snapshot.tokens * snapshot.width
+        assert snapshot.scale or model == "trm"  # whose embeddings are 0 until their puzzle is drawn
+        assert np.square(rows).mean() == pytest.approx(1 if snapshot.scale else 0, abs=1e-2)
+        measured = memory.points[step + step % 2]
+        right = [task.token_accuracy for task in snapshot.tasks]
+        assert np.mean(right) == pytest.approx(measured["reliance/token_right"])
+        centres = snapshot.scale * rows.reshape(len(wanted), 2, -1).mean(1)
+        within = np.square(snapshot.scale * rows.reshape(len(wanted), 2, -1) - centres[:, None]).mean()
+        assert within == pytest.approx(measured["encoder/within_variance"], rel=2e-2, abs=1e-6)
+
+
+def test_an_answer_is_judged_where_its_grid_lies() -> None:
+    """On a canvas of 4 x 4 the grids begin in row 1 and column 1."""
+    truth = np.full((4, 4), IGNORE)
+    truth[1:3, 1:3] = [[3, 4], [5, 6]]
+    truth[3, 1:3] = truth[1:3, 3] = EOS
+    asked = np.where(truth == IGNORE, PAD, truth)
+    asked[1, 1] = 7
+    answer = np.full((4, 4), 9)  # what stands elsewhere is not read
+    answer[1:, 1:] = truth[1:, 1:].clip(EOS)
+    assert _mode(answer, truth, asked) is None
+    assert _mode(asked, truth, asked) is FailureMode.COPIED_INPUT
+    answer[1, 3] = 2
+    assert _mode(answer, truth, asked) is None
+    answer[2, 3] = 2
+    assert _mode(answer, truth, asked) is FailureMode.WRONG_SIZE
+
+
+def test_ids_of_a_batch_are_those_of_its_samples() -> None:
+    learner = learner_of("trm")  # whose puzzles tell the tasks apart
+    twins = learner.probes._twins
+    data = training_data.build(learner.config, BuiltinTasks())
+    rows = twins.at(0).puzzle.reshape(twins.tasks, -1).tolist()
+    for task_id, views in zip(twins.ids(0), rows, strict=True):
+        forms = range(learner.config.data.augmentations + 1)
+        assert set(views) <= {data.puzzles.row(task_id, form) for form in forms}
 
 
 def learner_of(model: str) -> Learner:

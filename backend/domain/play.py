@@ -1,0 +1,218 @@
+"""One play: a task that somebody asks a checkpoint, and what came of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from backend.domain.arc.files import parse_tasks
+from backend.domain.arc.grid import Grid
+from backend.domain.arc.task import MAX_ID_LENGTH, Task
+from backend.domain.arc.votes import pack_trace, unpack_trace
+from backend.domain.evaluation_request import CheckpointRef, field_problems
+from backend.domain.experiment import ExperimentConfig
+from backend.domain.records import FailureMode, Prediction, TestOutcome
+from backend.kit.errors import InvalidInput, InvalidTaskFile
+from backend.kit.model import Model
+
+MAX_DEMONSTRATIONS, MAX_TESTS = 12, 4
+MAX_VIEWS = 200
+QUICK_VIEWS = 8
+KEPT_CANDIDATES = 8
+SET_NAME = "playground"  # of the key under which a play is computed; no set has this name
+
+
+class PlayRequest(Model):
+    """A task, a checkpoint, and how it is to be asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=False)  # a body: see web.inputs
+
+    task: dict[str, Any] = Field(
+        description="One task in ARC's JSON. A test input may lack its output.",
+        examples=[{"train": [{"input": [[1, 0]], "output": [[0, 1]]}], "test": [{"input": [[2, 0]]}]}],
+    )
+    name: str = Field(
+        "drawn",
+        min_length=1,
+        max_length=MAX_ID_LENGTH,
+        description="Id of the task. TRM looks up its puzzle embedding by it.",
+    )
+    run: str = Field(max_length=40, description="Id of the run whose checkpoint answers.")
+    step: CheckpointRef = Field(
+        None, description="Of the checkpoint, or an alias such as best; null means the newest."
+    )
+    weights: Literal["ema", "raw"] = Field("ema", description="Moving average (published) or raw.")
+    views: int = Field(QUICK_VIEWS, ge=1, le=MAX_VIEWS, description="Augmented forms that vote.")
+    act_steps: int | None = Field(None, ge=1, le=64, description="null means as in training.")
+    search: dict[str, Any] | None = Field(
+        None, description="Guided refinement, as `evaluation.search` of a config; null means none."
+    )
+    adaptation: dict[str, Any] | None = Field(
+        None, description="Test-time training, as `evaluation.adaptation` of a config; null means none."
+    )
+
+    def read_task(self) -> Task:
+        """The task; InvalidTaskFile says what is wrong with it."""
+        tasks = parse_tasks(json.dumps(self.task).encode(), self.name)
+        if len(tasks) > 1 or tasks[0].pool:
+            raise InvalidTaskFile("The playground takes one task with few pairs.", "Choose one of them.")
+        task = replace(tasks[0], id=self.name)
+        for what, most, number in (
+            ("demonstrations", MAX_DEMONSTRATIONS, len(task.demonstrations)),
+            ("test inputs", MAX_TESTS, len(task.tests)),
+        ):
+            if number > most:
+                raise InvalidTaskFile(
+                    f"The task has {number} {what}; the playground takes {most}.", "Leave some out."
+                )
+        return task
+
+    def section(self, config: ExperimentConfig) -> dict[str, Any]:
+        """The evaluation section of a run's config, changed to what is asked here."""
+        off = {"kind": "none"}
+        return config.evaluation.model_dump(mode="json") | {
+            "weights": self.weights,
+            "views": self.views,
+            "distinct_views": False,
+            "act_steps": self.act_steps or config.model.act.max_steps,
+            "trace_steps": True,
+            "keep_candidates": KEPT_CANDIDATES,
+            "trim": None,
+            "search": self.search or off,
+            "adaptation": self.adaptation or off,
+        }
+
+
+def parse_play(raw: Any) -> PlayRequest:
+    """InvalidInput with one problem for each wrong field."""
+    try:
+        return PlayRequest.model_validate(raw)
+    except ValidationError as error:
+        raise InvalidInput("The checkpoint was not asked.", problems=field_problems(error)) from None
+
+
+def json_of(task: Task) -> dict[str, Any]:
+    """A task in ARC's JSON; a test output that is not known is left out."""
+    return {
+        "train": [
+            {"input": pair.input.as_lists(), "output": pair.output.as_lists()} for pair in task.demonstrations
+        ],
+        "test": [
+            {"input": test.input.as_lists()} | ({"output": test.output.as_lists()} if test.output else {})
+            for test in task.tests
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training task whose context lies near that of the played one."""
+
+    set_name: str
+    task_id: str
+    distance: float  # 1: as far as two training tasks lie from each other in the mean
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The training tasks whose contexts lie nearest, nearest first."""
+
+    nearest: tuple[Neighbour, ...]
+    compared: int  # training tasks that were compared
+    why_none: str = ""  # why there are none
+
+
+@dataclass(frozen=True)
+class PlayResult:
+    """What a checkpoint made of a task: one outcome for each test input, in order."""
+
+    outcomes: tuple[TestOutcome, ...]
+    device: str  # in words
+    seconds: float  # from request to answer, in the worker
+    load_seconds: float  # of that, for the checkpoint; 0 where it was in memory
+    neighbours: Neighbours | None = None  # None: not compared yet
+
+
+def pack_result(result: PlayResult) -> bytes:
+    """Exactly what `unpack_result` gives back."""
+    content = {
+        "outcomes": [_outcome_content(each) for each in result.outcomes],
+        "device": result.device,
+        "seconds": result.seconds,
+        "load_seconds": result.load_seconds,
+        "neighbours": _neighbours_content(result.neighbours),
+    }
+    return zlib.compress(json.dumps(content, separators=(",", ":")).encode())
+
+
+def unpack_result(packed: bytes) -> PlayResult:
+    """What `pack_result` was given."""
+    content = json.loads(zlib.decompress(packed))
+    found = content["neighbours"]
+    return PlayResult(
+        tuple(map(_outcome_from, content["outcomes"])),
+        content["device"],
+        content["seconds"],
+        content["load_seconds"],
+        None
+        if found is None
+        else Neighbours(
+            tuple(Neighbour(*each) for each in found["nearest"]), found["compared"], found["why"]
+        ),
+    )
+
+
+def _neighbours_content(found: Neighbours | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    nearest = [[each.set_name, each.task_id, each.distance] for each in found.nearest]
+    return {"nearest": nearest, "compared": found.compared, "why": found.why_none}
+
+
+def _outcome_content(outcome: TestOutcome) -> dict[str, Any]:
+    trace = None if outcome.trace is None else base64.b64encode(pack_trace(outcome.trace)).decode()
+    return {
+        "task": outcome.task_id,
+        "test": outcome.test_index,
+        "views": outcome.views,
+        "truth_rank": outcome.truth_rank,
+        "note": outcome.note,
+        "candidates": [_candidate_content(each) for each in outcome.candidates],
+        "trace": trace,
+    }
+
+
+def _candidate_content(candidate: Prediction) -> Sequence[Any]:
+    return (
+        candidate.rank,
+        candidate.grid.digits,
+        candidate.votes,
+        candidate.confidence,
+        candidate.correct,
+        candidate.cell_accuracy,
+        candidate.failure_mode,
+    )
+
+
+def _outcome_from(content: dict[str, Any]) -> TestOutcome:
+    trace = content["trace"]
+    return TestOutcome(
+        content["task"],
+        content["test"],
+        content["views"],
+        content["truth_rank"],
+        tuple(
+            Prediction(
+                rank, Grid.from_digits(digits), votes, sure, right, cells, FailureMode(mode) if mode else None
+            )
+            for rank, digits, votes, sure, right, cells, mode in content["candidates"]
+        ),
+        content["note"],
+        None if trace is None else unpack_trace(base64.b64decode(trace)),
+    )

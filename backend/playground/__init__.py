@@ -1,0 +1,1 @@
+"""The playground: a task that somebody draws, asked of any checkpoint while one waits."""

@@ -1,0 +1,26 @@
+"""The playground."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backend.playground.views import PlayView
+from backend.web.contexts import Context
+
+
+@dataclass(frozen=True)
+class PlayPage(Context):
+    """The editor, what is asked, and the answer."""
+
+    template = "playground/page.html"
+    nav = "play"
+    page = "play"
+    sheets = ("playground", "gallery_tasks")
+
+    start: str  # JSON: the task, its name, the run and the step that the page begins with
+    play: PlayView | None  # what it begins with, where somebody asked it already
+    checkpoints: Sequence[tuple[str, str]]  # (run, words) to choose from
+    sets: Sequence[str]  # names of task sets to pick a task from
+    colours: int = 10
+    largest: int = 30  # side of a grid

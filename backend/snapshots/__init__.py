@@ -1,0 +1,1 @@
+"""Contexts of a run over its steps, as its probes found them."""

@@ -1,0 +1,1 @@
+"""Studies: every claim of a paper put to the test by runs that the lab queues."""

@@ -1,0 +1,457 @@
+// The playground: a task, a checkpoint, the answer; and how the answer moves as the task is changed.
+
+import { ask } from "../web/api.js";
+import { copyText } from "../web/clipboard.js";
+import { currentColours, watchGrids } from "../web/grids.js";
+import { icon } from "../web/icons.js";
+import { Stream } from "../web/live.js";
+import { blink, lookChanged, showLook } from "../web/look.js";
+import { attempt, tell } from "../web/notices.js";
+import { percent, significant } from "../web/words.js";
+import { element, figure, showAnswers, showNeighbours } from "./answer.js";
+import { Editor } from "./editor.js";
+import { Puzzle, blank, difference, digitsOf, flipped, mirrored, resized, turned } from "./puzzle.js";
+
+const AFTER_A_CHANGE = 700; // milliseconds of quiet before a changed task is asked again
+const STEPS = { gradient: { kind: "gradient", steps: 30 }, random: { kind: "random" }, evolutionary: { kind: "evolutionary" } };
+const LEARNED = 30; // optimiser steps of test-time training
+
+const page = document.getElementById("play");
+const start = JSON.parse(page.dataset.start);
+const byId = (id) => document.getElementById(id);
+const mayAsk = document.body.dataset.role !== "viewer";
+const form = byId("ask");
+
+let active = { list: "demos", at: 0, side: "input" }; // the grid in the editor
+let pending; // the play that is waited for: {id, stream, label}
+let shown = page.dataset.play ? JSON.parse(page.dataset.play) : null; // the play whose answer stands there
+let moves = []; // {label, play, grid}: answers of this visit; the first is what the others are compared with
+let timer;
+let lastLabel = "as given"; // what was changed since the last answer
+
+const puzzle = new Puzzle(start.task, start.name, (label) => {
+  lastLabel = label;
+  showPuzzle();
+  clearTimeout(timer);
+  if (moves.length && byId("again").checked && mayAsk) timer = setTimeout(() => send(), AFTER_A_CHANGE);
+});
+
+const editor = new Editor(
+  byId("editor"),
+  (grid, what) => puzzle.set(active, grid, `${nameOf(active)}: ${what}`),
+  (text) => (byId("cell-said").textContent = text),
+);
+
+function nameOf({ list, at, side }) {
+  return `${list === "demos" ? "demonstration" : "test"} ${at + 1}, ${side}`;
+}
+
+// The task.
+
+function showPuzzle() {
+  const focused = Object.entries(document.activeElement?.dataset ?? {}); // it is drawn again, and keeps the focus
+  const { demos, tests } = puzzle.state;
+  const list = puzzle.state[active.list];
+  active.at = Math.min(active.at, list.length - 1);
+  if (!puzzle.grid(active)) active.side = "input";
+  byId("pairs").replaceChildren(...demos.map(demonstration), ...tests.map(test));
+  watchGrids(byId("pairs"));
+  const again = focused.map(([name, value]) => `[data-${name}="${value}"]`).join("");
+  if (again) byId("pairs").querySelector(again)?.focus({ preventScroll: true });
+  const grid = puzzle.grid(active);
+  editor.show(grid);
+  byId("editing").textContent = `Editing ${nameOf(active)}`;
+  byId("rows").value = grid.length;
+  byId("columns").value = grid[0].length;
+  byId("truth-known").hidden = active.list !== "tests";
+  byId("knows-truth").checked = active.list === "tests" && Boolean(tests[active.at].output);
+  page.querySelector('[data-tool="copy"]').disabled = active.side !== "output";
+  page.querySelector('[data-task="undo"]').disabled = !puzzle.past.length;
+  page.querySelector('[data-task="redo"]').disabled = !puzzle.future.length;
+}
+
+function demonstration(pair, at, all) {
+  const name = `demonstration ${at + 1}`;
+  const box = element("input", { type: "checkbox", checked: pair.shown, ariaLabel: `Show ${name}` });
+  box.dataset.shown = at;
+  const tools = [element("label", { className: "control-set small" }, box, ` ${at + 1}`)];
+  if (at + 1 < all.length) tools.push(button("swap", at, "⇄", `Swap demonstrations ${at + 1} and ${at + 2}`));
+  if (all.length > 1) tools.push(button("remove-demos", at, "×", `Remove ${name}`));
+  const made = card(name, tools, grid("demos", at, "input", pair.input), grid("demos", at, "output", pair.output));
+  made.classList.toggle("is-left-out", !pair.shown);
+  return made;
+}
+
+function test(pair, at, all) {
+  const tools = [element("span", { className: "small" }, `Test ${at + 1}`)];
+  if (all.length > 1) tools.push(button("remove-tests", at, "×", `Remove test input ${at + 1}`));
+  const output = pair.output ? grid("tests", at, "output", pair.output) : element("span", { className: "play-unknown", title: "The output is not given" }, "?");
+  const made = card(`test ${at + 1}`, tools, grid("tests", at, "input", pair.input), output);
+  made.classList.add("is-test");
+  return made;
+}
+
+function card(name, tools, input, output) {
+  return element("div", { className: "play-pair", role: "group", ariaLabel: name }, element("div", { className: "play-pair-head" }, ...tools),
+    element("div", { className: "play-grids" }, input, icon("arrow"), output));
+}
+
+function button(action, at, text, words) {
+  const made = element("button", { type: "button", className: "button is-small is-quiet", title: words, ariaLabel: words }, text);
+  made.dataset.pair = action;
+  made.dataset.at = at;
+  return made;
+}
+
+function grid(list, at, side, rows) {
+  const where = { list, at, side };
+  const drawn = figure(digitsOf(rows), side, { side: 92 });
+  const made = element("button", { type: "button", className: "play-grid", ariaLabel: `Edit ${nameOf(where)}` }, drawn.querySelector("img"));
+  Object.assign(made.dataset, { grid: list, at, side });
+  if (list === active.list && at === active.at && side === active.side) made.setAttribute("aria-current", "true");
+  return made;
+}
+
+const CHANGES = {
+  "add-demonstration": () => puzzle.change("demonstration added", ({ demos }) => demos.push({ shown: true, input: blank(3, 3), output: blank(3, 3) })),
+  "add-test": () => puzzle.change("test input added", ({ tests }) => tests.push({ input: blank(3, 3), output: null })),
+  undo: () => puzzle.undo(),
+  redo: () => puzzle.redo(),
+  recolour: () => {
+    const [a, b] = [Number(byId("colour-a").value), Number(byId("colour-b").value)];
+    const swapped = (rows) => rows && rows.map((row) => row.map((cell) => (cell === a ? b : cell === b ? a : cell)));
+    const isChanged = puzzle.change(`colours ${a} and ${b} swapped`, (state) => {
+      for (const pair of [...state.demos, ...state.tests]) Object.assign(pair, { input: swapped(pair.input), output: swapped(pair.output) });
+    });
+    if (!isChanged) tell("Nothing to swap.", { hint: a === b ? "Choose two colours." : `The task has neither colour ${a} nor ${b}.` });
+  },
+};
+
+const PAIRS = {
+  swap: (at) => puzzle.change(`demonstrations ${at + 1} and ${at + 2} swapped`, ({ demos }) => demos.splice(at, 2, demos[at + 1], demos[at])),
+  "remove-demos": (at) => puzzle.change(`demonstration ${at + 1} removed`, ({ demos }) => demos.splice(at, 1)),
+  "remove-tests": (at) => puzzle.change(`test ${at + 1} removed`, ({ tests }) => tests.splice(at, 1)),
+};
+
+const SHAPES = { mirror: mirrored, flip: flipped, turn: turned, clear: (rows) => blank(rows.length, rows[0].length) };
+const SHAPED = { mirror: "mirrored ↔", flip: "mirrored ↕", turn: "turned", clear: "cleared" };
+const TOOLS = { d: "draw", f: "fill", m: "move", h: "mirror", v: "flip", r: "turn", c: "copy" };
+
+function tool(name) {
+  if (name in SHAPES) {
+    const isChanged = puzzle.set(active, SHAPES[name](puzzle.grid(active)), `${nameOf(active)}: ${SHAPED[name]}`);
+    if (!isChanged) byId("cell-said").textContent = `${SHAPED[name]}: the grid stays as it is`;
+  } else if (name === "copy") {
+    if (active.side === "output") puzzle.set(active, puzzle.grid({ ...active, side: "input" }), `${nameOf(active)}: copied from the input`);
+  } else {
+    editor.use(name);
+    for (const each of page.querySelectorAll("[data-tool][aria-pressed]")) each.setAttribute("aria-pressed", String(each.dataset.tool === name));
+  }
+}
+
+function colour(chosen) {
+  editor.colour = chosen;
+  page.querySelector(`[name="colour"][value="${chosen}"]`).checked = true;
+}
+
+/** The palette is of the user's choice, in the editor as in every grid. */
+function showColours() {
+  for (const each of page.querySelectorAll('[name="colour"]')) {
+    const swatch = each.closest("label");
+    swatch.style.setProperty("--play-colour", currentColours()[each.value]);
+    swatch.style.setProperty("--play-ink", "019".includes(each.value) ? "#ffffff" : "#000000");
+  }
+  editor.draw();
+}
+
+page.addEventListener("click", (event) => {
+  const at = event.target.closest("button");
+  if (!at) return;
+  if (at.dataset.grid) {
+    active = { list: at.dataset.grid, at: Number(at.dataset.at), side: at.dataset.side };
+    showPuzzle();
+    page.querySelector('.play-grid[aria-current="true"]').focus({ preventScroll: true });
+  }
+  if (at.dataset.task) CHANGES[at.dataset.task]();
+  if (at.dataset.pair) PAIRS[at.dataset.pair](Number(at.dataset.at));
+  if (at.dataset.tool) tool(at.dataset.tool);
+});
+
+page.addEventListener("change", ({ target }) => {
+  lookChanged(target);
+  if (target.id === "palette" || target.id === "show-digits") showColours();
+  if (target.name === "colour") colour(Number(target.value));
+  if (target.dataset.shown) leaveOut(Number(target.dataset.shown), target);
+  if (target.id === "rows" || target.id === "columns") resize();
+  if (target.id === "knows-truth") know(target.checked);
+  if (target.name === "run") attempt(offerSteps);
+  if (target.name === "set" && target.form?.id === "pick") attempt(offerTasks);
+});
+
+function leaveOut(at, box) {
+  const left = puzzle.state.demos.filter((each) => each.shown).length;
+  if (!box.checked && left === 1) {
+    box.checked = true;
+    tell("One demonstration has to stay.");
+    return;
+  }
+  puzzle.change(`demonstration ${at + 1} ${box.checked ? "shown again" : "left out"}`, ({ demos }) => (demos[at].shown = box.checked));
+}
+
+function resize() {
+  const [rows, columns] = ["rows", "columns"].map((id) => Math.min(30, Math.max(1, Math.round(Number(byId(id).value)) || 1)));
+  puzzle.set(active, resized(puzzle.grid(active), rows, columns), `${nameOf(active)}: ${rows}×${columns}`);
+  showPuzzle();
+}
+
+function know(isKnown) {
+  const { at } = active;
+  puzzle.change(`output of test ${at + 1} ${isKnown ? "given" : "taken away"}`, ({ tests }) => {
+    tests[at].output = isKnown ? tests[at].input.map((row) => row.map(() => 0)) : null;
+  });
+  if (isKnown) {
+    active = { list: "tests", at, side: "output" };
+    showPuzzle();
+  }
+}
+
+document.addEventListener("keydown", (event) => {
+  const isField = event.target.matches("input:not([type=checkbox], [type=radio]), select, textarea");
+  if (isField || document.querySelector("dialog[open]")) return;
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
+    event.preventDefault();
+    if (event.shiftKey) puzzle.redo();
+    else puzzle.undo();
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target !== editor.canvas) return;
+  if (/^[0-9]$/.test(event.key)) colour(Number(event.key));
+  if (event.key in TOOLS) tool(TOOLS[event.key]);
+});
+
+// Picking, pasting, saving.
+
+byId("pick").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { set, task } = event.target.elements;
+  attempt(async () => {
+    const found = await ask(`/api/v1/sets/${set.value}/tasks/${encodeURIComponent(task.value.trim())}`);
+    const rows = (digits) => digits.split("/").map((row) => [...row].map(Number));
+    const pair = ({ input, output }) => (output === null ? { input: rows(input) } : { input: rows(input), output: rows(output) });
+    begin({ train: found.demonstrations.map(pair), test: found.tests.map(pair) }, found.id);
+  });
+});
+
+byId("paste").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(() => {
+    let task;
+    try {
+      task = JSON.parse(event.target.elements.json.value);
+    } catch (error) {
+      throw new Error(`This is not JSON: ${error.message}`);
+    }
+    begin(task, "pasted");
+  });
+});
+
+byId("to-json").addEventListener("click", () => {
+  const text = JSON.stringify(puzzle.task);
+  byId("paste").elements.json.value = text;
+  copyText(text, "the task as JSON");
+});
+
+/** Another task: its answers are compared with its own first one. */
+function begin(task, name) {
+  active = { list: "demos", at: 0, side: "input" };
+  moves = [];
+  showMoves();
+  puzzle.replace(task, name);
+  offerColours();
+  byId("save").elements.id.value = name;
+}
+
+byId("save").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { set, id } = event.target.elements;
+  attempt(async () => {
+    const { train, test: tests } = puzzle.task;
+    await ask(`/api/v1/sets/${set.value.trim()}/tasks`, { method: "POST", body: { id: id.value.trim(), task: { train, test: tests } } });
+    tell(`Saved ${id.value.trim()} in ${set.value.trim()}.`, { hint: "It stands under Tasks." });
+  });
+});
+
+/** Two colours of the task to swap. */
+function offerColours() {
+  const [a = 1, b = a === 2 ? 1 : 2] = puzzle.colours;
+  byId("colour-a").value = a;
+  byId("colour-b").value = b;
+}
+
+async function offerTasks() {
+  const ids = await ask(`/api/v1/sets/${byId("pick").elements.set.value}/tasks`);
+  byId("pick-tasks").replaceChildren(...ids.map((id) => element("option", { value: id })));
+}
+
+async function offerSteps() {
+  const { run, step } = form.elements;
+  const known = [...byId("play-runs").options].find((each) => each.value === run.value.trim());
+  byId("run-said").textContent = known?.textContent ?? "";
+  const found = run.value.trim() ? await ask(`/api/v1/runs/${encodeURIComponent(run.value.trim())}/checkpoints`) : [];
+  const options = found.map((each) => element("option", { value: String(each.step) }, [`step ${each.step.toLocaleString("en")}`, ...each.aliases].join(" · ")));
+  step.replaceChildren(element("option", { value: "" }, "newest"), ...options);
+}
+
+// Asking.
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  send();
+});
+
+byId("cancel").addEventListener("click", () => drop().then(() => say("Cancelled.")));
+
+function request() {
+  const { run, step, views, weights, act_steps: actSteps, search, adaptation } = form.elements;
+  const learns = { kind: adaptation.value, steps: LEARNED, augmentations: Number(views.value) - 1 };
+  return {
+    task: puzzle.task,
+    name: puzzle.name,
+    run: run.value.trim(),
+    step: step.value === "" ? null : Number(step.value),
+    views: Number(views.value),
+    weights: weights.value,
+    act_steps: actSteps.value ? Number(actSteps.value) : null,
+    search: STEPS[search.value] ?? null,
+    adaptation: adaptation.value ? learns : null,
+  };
+}
+
+async function send() {
+  clearTimeout(timer);
+  const label = moves.length ? lastLabel : "as given";
+  await drop();
+  await attempt(async () => {
+    say("Asking…");
+    const play = await ask("/api/v1/plays", { method: "POST", body: request() }).catch((problem) => {
+      say("");
+      throw problem;
+    });
+    history.replaceState(null, "", `/play/${play.id}`);
+    byId("copy-link").disabled = false;
+    lastLabel = "asked again";
+    follow(play, label);
+  });
+}
+
+/** Nobody waits for the pending one any more. */
+async function drop() {
+  if (!pending) return;
+  const { id, stream, isAnswered } = pending;
+  stream.end();
+  pending = undefined;
+  byId("cancel").hidden = true;
+  if (!isAnswered) await attempt(() => ask(`/api/v1/plays/${id}/cancel`, { method: "POST" }));
+}
+
+function follow(play, label) {
+  const own = (pending = { id: play.id, isAnswered: false });
+  byId("cancel").hidden = false;
+  own.stream = new Stream(() => `/api/v1/plays/${play.id}/events`, {
+    play: (now) => pending === own && hear(now, label, own),
+    end: () => own.stream.end(),
+  });
+}
+
+function hear(play, label, own) {
+  if (play.status === "queued") say(`Waiting: ${play.waiting_for}.`);
+  if (play.status === "running") say("A worker is answering…");
+  if (play.status === "failed" || play.status === "cancelled") {
+    own.isAnswered = true;
+    say(play.status === "failed" ? `No answer: ${play.status_cause}` : "Cancelled.", play.status === "failed");
+  }
+  if (play.status === "finished" && !own.isAnswered) {
+    own.isAnswered = true;
+    remember(play, label);
+    show(play);
+  } else if (play.status === "finished") {
+    shown = play;
+    showNeighbours(byId("answers"), play);
+  }
+  if (own.isAnswered) byId("cancel").hidden = true;
+}
+
+function show(play) {
+  shown = play;
+  const loaded = play.load_seconds ? `, of which ${significant(play.load_seconds, 2)}\u202fs to load the checkpoint` : "";
+  say(`Answered in ${significant(play.seconds, 2)}\u202fs on ${play.device}${loaded}.`);
+  showAnswers(byId("answers"), play);
+}
+
+function say(text, bad = false) {
+  byId("status").textContent = text;
+  byId("status").classList.toggle("is-bad", bad);
+}
+
+// How the answer moves.
+
+function remember(play, label) {
+  const grid = play.answers[0]?.candidates[0]?.grid ?? "";
+  moves.push({ label, play, grid, agreement: play.answers[0]?.agreement });
+  showMoves();
+}
+
+function showMoves() {
+  byId("moves").hidden = moves.length < 2;
+  const base = moves[0]?.grid;
+  byId("moves-said").textContent = moves.length > 1 ? `compared with the first answer: ${difference(base, moves.at(-1).grid)}` : "";
+  byId("moves-strip").replaceChildren(...moves.map((move, at) => {
+    const words = at ? difference(base, move.grid) : "first answer";
+    const drawn = figure(move.grid, move.label, { against: at ? base : "", side: 76 });
+    const made = element("button", { type: "button", className: "step", title: `${move.label}: ${words}` }, drawn,
+      element("span", { className: "small soft" }, `${words} · ${percent(move.agreement, 0)} agree`));
+    made.addEventListener("click", () => show(move.play));
+    return element("li", {}, made);
+  }));
+  watchGrids(byId("moves-strip"));
+}
+
+byId("copy-link").addEventListener("click", () => attempt(async () => {
+  const id = location.pathname.split("/")[2];
+  if (mayAsk) await ask(`/api/v1/plays/${id}/keep`, { method: "POST" });
+  await copyText(`${location.origin}/play/${id}`, "a link to this task and its answer");
+}));
+
+// The beginning.
+
+function restore(asked) {
+  const { run, step, views, weights, act_steps: actSteps, search, adaptation } = form.elements;
+  run.value = start.run || run.value;
+  attempt(async () => {
+    await offerSteps();
+    if ([...step.options].some((each) => each.value === start.step)) step.value = start.step;
+  });
+  if (!asked) return;
+  if ([...views.options].some((each) => Number(each.value) === asked.views)) views.value = asked.views;
+  weights.value = asked.weights;
+  actSteps.value = asked.act_steps ?? "";
+  search.value = asked.search?.kind ?? "";
+  adaptation.value = asked.adaptation?.kind ?? "";
+}
+
+showLook(document);
+byId("blink").addEventListener("click", (event) => blink(event.currentTarget));
+for (const each of page.querySelectorAll("[data-editor-only]")) each.disabled = !mayAsk;
+showColours();
+showPuzzle();
+offerColours();
+restore(shown?.request);
+if (byId("pick").elements.set.value) attempt(offerTasks);
+if (shown) {
+  byId("copy-link").disabled = false;
+  if (shown.status === "finished") {
+    remember(shown, "as given");
+    show(shown);
+  } else follow(shown, "as given");
+}
+page.classList.add("is-ready");
