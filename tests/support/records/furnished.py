@@ -35,7 +35,13 @@ from tests.support.processes import Lab
 from tests.support.records.ablation_rows import record_ablation
 from tests.support.records.contexts import add_contexts
 from tests.support.records.played import record_play
-from tests.support.records.recorded import HELD_OUT, record_checkpoint, record_evaluation_job, record_run
+from tests.support.records.recorded import (
+    HELD_OUT,
+    add_checkpoint_files,
+    record_checkpoint,
+    record_evaluation_job,
+    record_run,
+)
 from tests.support.records.studied import record_study
 from tests.support.records.subscribed import subscribe
 from tests.support.web import WebServer
@@ -120,6 +126,7 @@ def _record_provenance(engine: Engine, *run_ids: str) -> None:
 def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
     """Record what every page shows; the addresses of the pages."""
     run = record_run(engine, alarm=ALARM, nan_from=110, tasks=13, name="first", tags=["kept"], notes="odd")
+    add_checkpoint_files(engine, artifacts, run)
     record_checkpoint(engine, artifacts, run, 200)
     beside = record_run(engine, tasks=13, seed=1, name="second", parent_id=run)
     other = record_run(engine, "quick_etrm_iterative", tasks=13, name="third")

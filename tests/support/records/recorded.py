@@ -207,18 +207,30 @@ def record_evaluation(session: Any, run_id: str, config: ExperimentConfig, tasks
 def record_checkpoint(engine: Engine, artifacts: Path, run_id: str, step: int) -> dict[str, bytes]:
     """A checkpoint with its files, whose content is no weights; the content of each by ema and raw."""
     path = f"{run_id}/checkpoints/step-{step:09d}"
-    (artifacts / path).mkdir(parents=True)
+    content, sha256 = _write_files(artifacts / path, step)
+    with session_scope(engine) as session:
+        checkpoints.add(session, run_id, Checkpoint(step, path, sha256, 7_340_032))
+    return content
+
+
+def add_checkpoint_files(engine: Engine, artifacts: Path, run_id: str) -> None:
+    """Files for the checkpoints that a run has."""
+    with session_scope(engine) as session:
+        for checkpoint in checkpoints.list(session, run_id):
+            _, checkpoint.sha256 = _write_files(artifacts / checkpoint.path, checkpoint.step)
+
+
+def _write_files(folder: Path, step: int) -> tuple[dict[str, bytes], str]:
+    """The content of the files by ema and raw, and the SHA-256 of their manifest."""
+    folder.mkdir(parents=True)
     content = {weights: f"{weights} of step {step}".encode() for weights in checkpoint_files.NAMES}
     digests = {}
     for weights, name in checkpoint_files.NAMES.items():
-        (artifacts / path / name).write_bytes(content[weights])
+        (folder / name).write_bytes(content[weights])
         digests[name] = hashlib.sha256(content[weights]).hexdigest()
     manifest = json.dumps({"sha256": digests}).encode()
-    (artifacts / path / MANIFEST).write_bytes(manifest)
-    with session_scope(engine) as session:
-        kept = Checkpoint(step, path, hashlib.sha256(manifest).hexdigest(), 7_340_032)
-        checkpoints.add(session, run_id, kept)
-    return content
+    (folder / MANIFEST).write_bytes(manifest)
+    return content, hashlib.sha256(manifest).hexdigest()
 
 
 def record_evaluation_job(engine: Engine, run_id: str, worker_id: str = "", **asked: Any) -> int:
