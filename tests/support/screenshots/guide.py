@@ -106,6 +106,22 @@ PICTURES: tuple[Picture, ...] = (  # in the order of the tour
         "#votes",
     ),
     Picture(
+        "play.png",
+        "played",
+        "Break it",
+        "In the playground a task that was drawn, pasted or picked is answered by any checkpoint while one "
+        "waits, and each change of the task shows how the answer moves.",
+        (1440, 940),
+    ),
+    Picture(
+        "ablation.png",
+        "ablation",
+        "Ask what it leans on",
+        "An ablation evaluates a checkpoint again with one thing changed at a time, each tested against the "
+        "right context; another lab verifies its card.",
+        (1440, 1000),
+    ),
+    Picture(
         "compare.png",
         "compare-curves",
         "Compare",
