@@ -5,7 +5,8 @@ samples: of trainings that could have been, and of tasks that could have been as
 evaluation of medical images are crossed in the same way, and the interval here is the one used there: the
 variance of the mean from a two-way analysis of variance, with the degrees of freedom of Hillis (2007),
 Statistics in Medicine 26, 596-619. Where seeds scatter it is Student's interval over the seeds, which three
-seeds that happen to agree in sign do not make narrow; where they do not it is that of the tasks.
+seeds that happen to agree in sign do not make narrow; where they do not it is that of the tasks. Where
+neither do, as where no task tells the sides apart, it is as wide as n tasks leave open (Wilson 1927).
 
 There are two designs. Seeds are *paired* where row s of both sides is one training, or two with the same seed
 on the same data: the table of differences is analysed. They are *unpaired* where two configurations were
@@ -19,7 +20,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backend.domain.statistics import Difference, student_t, t_p_value
+from backend.domain.statistics import CONFIDENCE, Difference, student_t, t_p_value, unseen_share
 
 MAX_FREEDOM = 1000  # degrees of freedom beyond which Student's t is the normal distribution
 
@@ -33,8 +34,8 @@ class CrossedDifference(Difference):
     p_value: float
 
 
-def crossed_difference(a: Table, b: Table) -> CrossedDifference:
-    """Mean of a minus mean of b with its 95 % interval; row s of both belongs to seed s, column t to task t.
+def crossed_difference(a: Table, b: Table, confidence: float = CONFIDENCE) -> CrossedDifference:
+    """Mean of a minus mean of b with its interval; row s of both belongs to seed s, column t to task t.
 
     Seeds that scatter less than the rest of the table are taken not to differ, and pooled with it. ValueError
     unless both are tables of one shape, with at least two seeds and two tasks.
@@ -42,7 +43,8 @@ def crossed_difference(a: Table, b: Table) -> CrossedDifference:
     m, n = len(a), len(a[0]) if a else 0
     if min(m, n) < 2 or len(b) != m or any(len(row) != n for row in (*a, *b)):
         raise ValueError("paired results need the same seeds and tasks on both sides, at least two of each")
-    return _estimated([[[x - y for x, y in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)]])
+    table = [[x - y for x, y in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)]
+    return _estimated([table], confidence)
 
 
 def unpaired_difference(a: Table, b: Table) -> CrossedDifference:
@@ -81,7 +83,7 @@ def _scatter(table: Table) -> _Scatter:
     return _Scatter(m, of_tasks, n * _squares(of_seeds, mean), rest)
 
 
-def _estimated(tables: Sequence[Table]) -> CrossedDifference:
+def _estimated(tables: Sequence[Table], confidence: float = CONFIDENCE) -> CrossedDifference:
     """The sum of the means of tables on the same tasks."""
     sides = [_scatter(table) for table in tables]
     of_tasks = [math.fsum(parts) for parts in zip(*(side.of_tasks for side in sides), strict=True)]
@@ -94,9 +96,10 @@ def _estimated(tables: Sequence[Table]) -> CrossedDifference:
     else:
         total, freedom = tasks / n, min(n - 1, MAX_FREEDOM)
     if not total:
-        return CrossedDifference(mean, mean, mean, 0.0 if mean else 1.0)
+        room = unseen_share(n, confidence)
+        return CrossedDifference(mean, mean - room, mean + room, 0.0 if mean else 1.0)
     error = math.sqrt(total)
-    half = student_t(freedom) * error
+    half = student_t(freedom, confidence) * error
     return CrossedDifference(mean, mean - half, mean + half, t_p_value(mean / error, freedom))
 
 

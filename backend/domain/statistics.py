@@ -16,6 +16,7 @@ from backend.domain.records import Score
 
 MAX = sys.float_info.max
 SAFE_EXPONENT = 480  # of two: the squares of larger values are infinite
+CONFIDENCE = 0.95  # of an interval that nobody asks to be wider
 RESAMPLES = 10_000  # of a bootstrap: its ends then scatter by about 1 % of its width
 
 # Task id -> per test input the place of the truth among the candidates, None where nobody voted for it.
@@ -24,7 +25,8 @@ Ranks = Mapping[str, Sequence[int | None]]
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of `n` values and its 95 % interval; None with fewer than two values."""
+    """The mean of `n` values and its interval, of 95 % unless asked otherwise; None with fewer than two, or
+    where all are the same: nothing is known of how they scatter."""
 
     n: int
     mean: float
@@ -32,7 +34,7 @@ class Mean:
     high: float | None
 
 
-def mean_of(values: Sequence[float]) -> Mean | None:
+def mean_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Mean | None:
     """The mean of independent values with Student's interval, which takes them to scatter normally.
 
     None where there are no values. A value that is no finite number makes the mean NaN or infinite, without
@@ -46,10 +48,10 @@ def mean_of(values: Sequence[float]) -> Mean | None:
     scale = _safe_scale(values)
     scaled = [value * scale for value in values]
     mean = average(values) * scale
-    if n == 1:
+    if min(values) == max(values):
         return Mean(n, values[0], None, None)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in scaled) / (n - 1))
-    half = student_t(n - 1) * deviation / math.sqrt(n)
+    half = student_t(n - 1, confidence) * deviation / math.sqrt(n)
     low, high = (min(max(end / scale, -MAX), MAX) for end in (mean - half, mean + half))
     return Mean(n, mean / scale, low, high)
 
@@ -68,39 +70,55 @@ def _safe_scale(values: Sequence[float]) -> float:
     return 2.0 ** (SAFE_EXPONENT - exponent) if exponent > SAFE_EXPONENT else 1.0
 
 
-def mean_of_shares(shares: Sequence[float], trials: int | None = None) -> Mean | None:
+def mean_of_shares(
+    shares: Sequence[float], trials: int | None = None, confidence: float = CONFIDENCE
+) -> Mean | None:
     """The mean of independent shares in [0, 1], one per seed, with an interval that stays inside.
 
-    `trials` is the number of tasks behind all shares together, where each is of tasks solved. With 2 to 5
+    `trials` is the number of tasks that every seed was asked, where each share is of tasks solved: the seeds
+    are asked the same ones, so more seeds are not more tasks. With 2 to 5
     seeds Student's interval leaves [0, 1], and is empty where all seeds solve the same number. This one is
     Wilson's (1927) with an effective number of trials in place of the real one: the number that gives the
     variance seen between the seeds, cut for their few degrees of freedom and never above `trials`, so that
-    it is at least as wide as that of all tasks pooled. Korn and Graubard (1998), Survey Methodology 24,
+    it is at least as wide as that of one seed's tasks. Korn and Graubard (1998), Survey Methodology 24,
     193-201, with Wilson's interval as in Franco, Little, Louis and Slud (2019), J. Survey Statistics and
     Methodology 7, 334-364. None without shares. Values outside [0, 1], as a script may log them, are no
     shares: Student's interval.
     """
-    found = mean_of(shares)
-    if found is None or found.low is None or found.high is None or not all(0 <= each <= 1 for each in shares):
+    found = mean_of(shares, confidence)
+    if found is None or found.n == 1 or not all(0 <= each <= 1 for each in shares):
         return found
     # Student's half width is t standard errors: (z / half)^2 is (z / t)^2 / variance.
-    half = (found.high - found.low) / 2
+    half = 0.0 if found.low is None or found.high is None else (found.high - found.low) / 2
+    z = normal_quantile(confidence)
     most = math.inf if trials is None else float(trials)
-    effective = min(most, found.mean * (1 - found.mean) * (NORMAL / half) ** 2) if half else most
+    effective = min(most, found.mean * (1 - found.mean) * (z / half) ** 2) if half else most
     if math.isinf(effective):  # equal shares of nobody knows how many
         return found
-    low, high = wilson_interval(found.mean * effective, effective)
+    low, high = wilson_interval(found.mean * effective, effective, z)
     return Mean(found.n, found.mean, min(low, found.mean), max(high, found.mean))  # but for rounding
 
 
 @cache
-def student_t(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t with that many degrees of freedom, to 1e-9, by bisection."""
-    low, high = 0.0, 16.0  # 12.7 with one degree of freedom; less with more
-    while high - low > 1e-10:
+def student_t(freedom: int, confidence: float = CONFIDENCE) -> float:
+    """What Student's t with that many degrees of freedom does not exceed in size with probability
+    `confidence`, to 1e-9, by bisection: for 0.95 the 97.5 % quantile."""
+    low, high = 0.0, 16.0  # 12.7 with one degree of freedom at 0.95; less with more
+    while _within(high, freedom) < confidence:
+        low, high = high, 2 * high
+    while high - low > 1e-10 * max(1.0, low):
         middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, freedom) < 0.95 else (low, middle)
+        low, high = (middle, high) if _within(middle, freedom) < confidence else (low, middle)
     return (low + high) / 2
+
+
+def normal_quantile(confidence: float) -> float:
+    """The same of the standard normal distribution."""
+    if confidence == CONFIDENCE:
+        return NORMAL
+    from statistics import NormalDist  # which takes decimals and fractions along
+
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def t_p_value(t: float, freedom: int) -> float:
@@ -149,6 +167,15 @@ def pass_curve(ranks: Ranks) -> dict[int, Score]:
     return {k: pass_at(ranks, k) for k in sorted({1, 2} | placed)}
 
 
+def unseen_share(tasks: int, confidence: float = CONFIDENCE) -> float:
+    """How many tasks may be otherwise, as a share, where none of those asked is: by Wilson, of 0 of n.
+
+    A difference that is the same on all n tasks, most often none, has no scatter to make an interval of. Of
+    tasks that were not asked, that many may still differ from it, each by 1 at most.
+    """
+    return wilson_interval(0, tasks, normal_quantile(confidence))[1]
+
+
 @dataclass(frozen=True)
 class Difference:
     """`mean` of a minus b, with its 95 % interval."""
@@ -193,13 +220,17 @@ def paired_bootstrap(
 ) -> Difference:
     """Mean difference a - b of task scores (fractional ones too), with its percentile interval.
 
-    Tasks are drawn with replacement and keep their pair. The same input and seed give the same interval.
+    Tasks are drawn with replacement and keep their pair; where all differ alike, the interval is what n tasks
+    leave open (`unseen_share`). The same input and seed give the same interval.
     ValueError unless both have the same tasks, and at least one.
     """
     if not a or a.keys() != b.keys():
         raise ValueError("a paired bootstrap needs the same tasks on both sides, at least one")
     differences = [a[task_id] - b[task_id] for task_id in sorted(a)]
     n = len(differences)
+    if len(set(differences)) == 1:  # every resample is the same
+        room = unseen_share(n)
+        return Difference(differences[0], max(-1.0, differences[0] - room), min(1.0, differences[0] + room))
     telling = [each for each in differences if each]  # ties add nothing: only how many are drawn matters
     draw = random.Random(seed)
     counts = _binomial_table(n, len(telling) / n)
