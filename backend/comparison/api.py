@@ -50,7 +50,8 @@ class VariationView(Model):
 
     label: str = Field(examples=["deterministic · width 128"])
     variant: str
-    runs: list[str] = Field(description="Ids of the runs.")
+    runs: list[str] = Field(description="Ids of the runs, one of each seed.")
+    repeated: list[str] = Field([], description="Ids of further runs of the same seeds: they do not count.")
 
 
 class TaskView(Model):
@@ -117,7 +118,12 @@ def compare_runs(
             base=baseline,
             k=k,
             variations=[
-                VariationView(label=each.label, variant=each.variant, runs=[run.id for run in each.runs])
+                VariationView(
+                    label=each.label,
+                    variant=each.variant,
+                    runs=[run.id for run in each.runs],
+                    repeated=[run.id for run in each.repeated],
+                )
                 for each in compare.variations(found)
             ],
             differing={row.path: dict(row.values) for row in compare.differing(found)},

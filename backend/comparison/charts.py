@@ -68,7 +68,7 @@ def _shades(found: Sequence[Variation]) -> dict[str, int]:
     seen: Counter[str] = Counter()
     shades: dict[str, int] = {}
     for variation in found:
-        shades |= {run.id: seen[variation.variant] % SHADES for run in variation.runs}
+        shades |= {run.id: seen[variation.variant] % SHADES for run in variation.members}
         seen[variation.variant] += 1
     return shades
 
