@@ -18,6 +18,7 @@ from backend.domain.measurement import paired_differences
 from backend.domain.provenance import aspects, differences
 from backend.domain.statistics import task_scores
 from backend.evaluation import comparison
+from backend.groups import service as groups
 from backend.kit.errors import Conflict, NotFound
 from backend.kit.expressions import Expression, looks_like_one
 from backend.kit.format import counted
@@ -112,6 +113,15 @@ def checked_ids(run_ids: Sequence[str]) -> list[str]:
     return ids
 
 
+def asked(session: Session, run_ids: Sequence[str], group: str) -> list[RunView]:
+    """The runs with these ids, or those of a group; InvalidInput for both, or for too many."""
+    if not group:
+        return chosen(session, run_ids)
+    if any(each.strip() for each in run_ids):
+        raise invalid_query("group", "names runs besides those of `runs`.", "Give runs or a group, not both.")
+    return chosen(session, groups.run_ids(session, group))
+
+
 def chosen(session: Session, run_ids: Sequence[str]) -> list[RunView]:
     """The runs, in the given order; NotFound for one that does not exist."""
     return runs.several(session, checked_ids(run_ids))
@@ -181,10 +191,7 @@ def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
             continue
         firsts = [members[0] for members in alike]
         rows = [row for row in differing(firsts) if is_shared(row.path)] if len(alike) > 1 else []
-        said = [
-            f"{row.path.rpartition('.')[2].replace('_', ' ')} {_short(row.values.get(run.id))}"
-            for row in rows
-        ]
+        said = [field_words(row, run.id) for row in rows]
         name = run.variant or run.name
         labels.append(" · ".join([name, *said[:NAMED_CHANGES]]))
     return labels
@@ -206,6 +213,11 @@ class Differing:
 
     path: str
     values: Mapping[str, Any]
+
+
+def field_words(row: Differing, run_id: str) -> str:
+    """`width 64`: the last part of the field's path, and what the run has there."""
+    return f"{row.path.rpartition('.')[2].replace('_', ' ')} {_short(row.values.get(run_id))}"
 
 
 def differing(found: Sequence[RunView]) -> list[Differing]:
