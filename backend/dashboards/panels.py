@@ -41,6 +41,7 @@ from backend.domain.dashboards import (
     TablePanel,
 )
 from backend.domain.measurement import Protocol
+from backend.domain.records import mode_words
 from backend.explore import service as explore
 from backend.explore.drawings import Legend, drawn_scatter
 from backend.explore.service import Point, Runs
@@ -294,7 +295,7 @@ def _example(item: gallery.Item, names: Sequence[str]) -> Example:
         if best is None:
             grids.append(ShownGrid(f"{name}: no answer", ""))
             continue
-        said = "right" if best.correct else (best.failure_mode or "wrong")
+        said = "right" if best.correct else mode_words(best.failure_mode or "wrong")
         grids.append(ShownGrid(f"{name}: {said}", best.grid.digits, f"{name}, {said}", truth))
     demonstrations = [
         ShownGrid(f"demo {number} {side}", grid.digits)
