@@ -101,6 +101,8 @@ def launch_page(
     with reading_scope(engine) as session:
         start = _start(session, preset, parent)
         values = apply_overrides(start.config, changes or [])
+        if changes:
+            parse_experiment(values)  # names the field that is wrong
         if start.parent and checkpoint is not None:
             step = keeping.step_of(session, start.parent.id, checkpoint)
             values = runs.forked(start.parent.id, values, step, weights)
