@@ -45,12 +45,19 @@ Runs = Annotated[
 ]
 
 
+Group = Annotated[
+    str,
+    Query(description="Id or name of a group, whose runs are compared; instead of `runs`.", max_length=200),
+]
+
+
 class VariationView(Model):
     """Runs that differ in their seed alone."""
 
     label: str = Field(examples=["deterministic · width 128"])
     variant: str
-    runs: list[str] = Field(description="Ids of the runs.")
+    runs: list[str] = Field(description="Ids of the runs, one of each seed.")
+    repeated: list[str] = Field([], description="Ids of further runs of the same seeds: they do not count.")
 
 
 class TaskView(Model):
@@ -103,13 +110,14 @@ class CompareView(Model):
 @router.get("", responses=responses(401, 404, 422))
 def compare_runs(
     engine: Database,
-    runs: Runs,
+    runs: Runs = "",
     base: Annotated[str, Query(description="Id of the baseline; left out: the first run.")] = "",
     k: Annotated[int, Query(ge=1, le=100, description="The k of pass@k.")] = 1,
+    group: Group = "",
 ) -> CompareView:
     """Compare runs: results, how their configs differ, who solves what, what differs significantly."""
     with reading_scope(engine) as session:
-        found = compare.chosen(session, runs.split(","))
+        found = compare.asked(session, runs.split(","), group)
         baseline = compare.baseline(found, base)
         matrix = compare.matrix(session, found, k)
         return CompareView(
@@ -117,7 +125,12 @@ def compare_runs(
             base=baseline,
             k=k,
             variations=[
-                VariationView(label=each.label, variant=each.variant, runs=[run.id for run in each.runs])
+                VariationView(
+                    label=each.label,
+                    variant=each.variant,
+                    runs=[run.id for run in each.runs],
+                    repeated=[run.id for run in each.repeated],
+                )
                 for each in compare.variations(found)
             ],
             differing={row.path: dict(row.values) for row in compare.differing(found)},
@@ -164,7 +177,7 @@ CHOICES = {"what": What, "by": By, "at": At, "format": Typesetting}
 @router.get("/table", response_class=Response, responses=responses(401, 404, 422))
 def typeset_table(
     engine: Database,
-    runs: Runs,
+    runs: Runs = "",
     what: Annotated[Named, Query(description="results or significance.")] = "results",
     by: Annotated[Named, Query(description="A line per run, or over its seeds: run or seed.")] = "run",
     base: Annotated[str, Query(description="Id of the baseline; left out: the first run.")] = "",
@@ -172,12 +185,13 @@ def typeset_table(
     at: Annotated[Named, Query(description="Checkpoints of the results: newest, common or all.")] = "newest",
     published: Annotated[bool, Query(description="With the published results below.")] = False,
     format: Annotated[Named, Query(description="latex (booktabs), typst or markdown.")] = "latex",
+    group: Group = "",
 ) -> Response:
     """A table of the comparison for a paper: k/n, interval, and the conditions as notes beneath it."""
     for (field, known), value in zip(CHOICES.items(), (what, by, at, format), strict=True):
         check(field, value, get_args(known))
     with reading_scope(engine) as session:
-        board = Board(session, compare.chosen(session, runs.split(",")), cast(By, by))
+        board = Board(session, compare.asked(session, runs.split(","), group), cast(By, by))
         line = compare.baseline(board.runs, base)
         key = compare.variation_of(board.variations, line).key if by == "seed" else line
         table = paper_table(session, board, cast(What, what), key, k, cast(At, at), published)

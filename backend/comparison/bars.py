@@ -70,7 +70,7 @@ def _pass(variation: Variation, results: Mapping[str, ResultView], k: int) -> Ba
     if not scores:
         return None
     asked = sum(score.n for _, score in scores)
-    mean = mean_of_shares([score.solved / score.n for _, score in scores], asked)
+    mean = mean_of_shares([score.solved / score.n for _, score in scores], max(s.n for _, s in scores))
     assert mean
     low, high = (scores[0][1].low, scores[0][1].high) if mean.n == 1 else (mean.low, mean.high)
     tasks = f"{solved(sum(s.solved for _, s in scores))}/{asked}"

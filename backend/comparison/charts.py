@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from backend.charts import panels
 from backend.charts.lines import SHADES, Clock, Line, clock_of
 from backend.charts.panels import Panel
-from backend.comparison.service import Variation, over_seeds, variations
+from backend.comparison.service import Variation, differing, field_words, over_seeds, variations
 from backend.domain.looks import look_of
 from backend.domain.metrics.metric import SYSTEM
 from backend.metrics.service import Curve
 from backend.run_view.views import RunView
+
+NAMED_FIELDS = 2  # in which runs of one name differ
 
 Curves = Mapping[str, Mapping[str, Curve]]  # run id -> metric -> curve
 
@@ -45,12 +47,30 @@ def styles_of(found: Sequence[RunView]) -> dict[str, Style]:
     """Hue by variant, dash by seed, and a shade for each further variation of one variant."""
     names = Counter(run.name for run in found)
     shades = _shades(variations(found))
+    labels = {
+        run_id: label
+        for name, times in names.items()
+        for run_id, label in _labels([run for run in found if run.name == name], times).items()
+    }
     made = {}
     for run in found:
-        label = run.name if names[run.name] == 1 else f"{run.name} · seed {run.seed} · {run.id[:4]}"
+        label = labels[run.id]
         look = look_of(run.variant)
         made[run.id] = Style(label, look.hue, shades[run.id], look.dash(run.seed or 0))
     return made
+
+
+def _labels(namesakes: Sequence[RunView], times: int) -> dict[str, str]:
+    """Run id -> its name; of several of that name also the first fields in which they differ, or a part of
+    its id where these do not tell all of them apart."""
+    if times == 1:
+        return {run.id: run.name for run in namesakes}
+    rows = differing(namesakes)[:NAMED_FIELDS]
+    labels = {}
+    for run in namesakes:
+        labels[run.id] = " · ".join([run.name, *(field_words(row, run.id) for row in rows)])
+    told = Counter(labels.values())
+    return {run_id: text if told[text] == 1 else f"{text} · {run_id[:4]}" for run_id, text in labels.items()}
 
 
 def styles_over_seeds(found: Sequence[Variation]) -> dict[str, Style]:
@@ -68,7 +88,7 @@ def _shades(found: Sequence[Variation]) -> dict[str, int]:
     seen: Counter[str] = Counter()
     shades: dict[str, int] = {}
     for variation in found:
-        shades |= {run.id: seen[variation.variant] % SHADES for run in variation.runs}
+        shades |= {run.id: seen[variation.variant] % SHADES for run in variation.members}
         seen[variation.variant] += 1
     return shades
 

@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 
 def compare(
     run_ids: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="RUN RUN...", help="Run ids; the first is the baseline.", autocompletion=complete_runs
+            metavar="[RUN RUN...]", help="Run ids; the first is the baseline.", autocompletion=complete_runs
         ),
-    ],
+    ] = None,
+    group: Annotated[
+        str,
+        typer.Option(
+            metavar="GROUP", help="Compare the runs of a group, by its id or name, instead of RUNs."
+        ),
+    ] = "",
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="Compare pass@k.")] = 1,
     table: Annotated[
         str, typer.Option(metavar="TABLE", help="Write one table for a paper: results or significance.")
@@ -42,11 +48,12 @@ def compare(
     from backend.terminal.calls import call
     from backend.terminal.tables import show
 
+    runs = ",".join(run_ids or [])
     if table:
         asked = {"what": table, "format": typeset_as, "by": by, "published": published}
-        write(out, api.typeset_table, runs=",".join(run_ids), k=k, **asked)
+        write(out, api.typeset_table, runs=runs, group=group, k=k, **asked)
         return
-    compared = call(api.compare_runs, runs=",".join(run_ids), k=k)
+    compared = call(api.compare_runs, runs=runs, group=group, k=k)
     found = compared.runs
     if answered(compared):
         return

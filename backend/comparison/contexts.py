@@ -71,6 +71,7 @@ class ComparePage(Context):
     config_fields: int  # that differ; `config` has the first of them
     problems: Mapping[str, str]  # section -> why it could not be shown
     query: str  # of the address, for the tables of a paper
+    repeats: Mapping[str, str]  # over seeds: label -> which of its seeds were run again
     tabs: Mapping[str, str] = field(default_factory=lambda: TABS)
 
     @property

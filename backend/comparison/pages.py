@@ -118,6 +118,9 @@ def compare_page(engine: Database, asked: Asked, view: View) -> HTMLResponse:
             config_fields=len(config),
             problems=problems,
             query=asked.query,
+            repeats={
+                each.label: each.repeats for each in board.variations if each.repeats and asked.by == "seed"
+            },
         )
     return render(context)
 

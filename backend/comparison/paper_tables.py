@@ -37,7 +37,7 @@ def paper_table(
 def results(board: Board, at: At, published: bool) -> Typeset:
     """pass@k of every line of the board; how it was measured stands in the notes."""
     rows = results_table(board, at)
-    notes = {_conditions(row.result): _conditions(row.result) for row in rows}
+    notes = {text: text for row in rows for text in (_conditions(row.result), row.left_out) if text}
     groups = [[_result(row, board.by == "seed") for row in rows]]
     if published:
         groups.append([_published(row) for row in PUBLISHED])
@@ -142,7 +142,7 @@ def _noted(notes: dict[str, str], *texts: str) -> tuple[str, ...]:
 
 def _result(row: ResultRow, over_seeds: bool) -> Row:
     label = f"{row.label}, {counted(row.runs, 'seed')}" if over_seeds else row.label
-    keys = (_conditions(row.result),)
+    keys = (_conditions(row.result), *([row.left_out] if row.left_out else []))
     scores = (_score(cell.score) if cell.score else _mean_score(cell) for cell in row.cells)
     return (Cell(label, keys), *scores, _mean(row.train, share=True), _mean(row.variance, share=False))
 
@@ -178,7 +178,7 @@ def _mean(value: Mean | None, share: bool) -> str:
         return NO_VALUE
     if share:
         return percent(value.mean) + (_between(value.low, value.high) if value.n > 1 else "")
-    between = f" [{significant(value.low)}–{significant(value.high)}]" if value.n > 1 else ""
+    between = "" if value.low is None else f" [{significant(value.low)}–{significant(value.high)}]"
     return significant(value.mean) + between
 
 

@@ -20,7 +20,7 @@ from backend.run_view.views import ResultView, RunView
 from backend.scores import queries as rows
 from backend.scores.measured import common_protocol as common
 from backend.scores.measured import newest_by, why_left_out
-from backend.scores.paired import VERDICTS, DifferenceView, decided, p_words
+from backend.scores.paired import TIED, VERDICTS, DifferenceView, decided, p_words
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Replicates:
     def share(self, tasks: Collection[str]) -> Mean | None:
         """Mean over the seeds of pass@k on these of the tasks."""
         shares = [math.fsum(scores[task] for task in tasks) / len(tasks) for scores in self.scores.values()]
-        return mean_of_shares(shares, len(tasks) * len(shares))
+        return mean_of_shares(shares, len(tasks))
 
     def solved_by(self, task: str) -> int:
         """How many seeds solve all of the task."""
@@ -66,7 +66,8 @@ class ReplicatesView(Model):
     high: float | None
     left_out: str = Field(
         "",
-        description="Seeds that were evaluated by another protocol and do not count, and how it differs.",
+        description="What does not count: seeds evaluated by another protocol, and how it differs; a seed "
+        "that was run again.",
         examples=["1 of 2 runs not comparable: different tasks (8 and 8)"],
     )
 
@@ -95,7 +96,8 @@ class VariationPairView(Model):
     @property
     def said(self) -> str:
         """The verdict in words, where a is the baseline."""
-        return VERDICTS[self.verdict]
+        is_tied = not (self.more_a or self.more_b)
+        return f"{VERDICTS[self.verdict]}: {TIED}" if is_tied else VERDICTS[self.verdict]
 
 
 class VariationPair(Model):
@@ -268,5 +270,5 @@ def _view(side: Replicates, tasks: Sequence[str]) -> ReplicatesView:
         mean=share.mean,
         low=share.low,
         high=share.high,
-        left_out="" if side.other_tasks else side.left_out,
+        left_out="; ".join(filter(None, ("" if side.other_tasks else side.left_out, side.variation.repeats))),
     )

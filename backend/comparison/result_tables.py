@@ -58,7 +58,7 @@ class ResultRow:
     cells: tuple[Cell, ...]
     train: Mean | None  # last share of labelled tokens right
     variance: Mean | None  # last cross-sample variance
-    left_out: str = ""  # which other seeds were evaluated on the set by another protocol only
+    left_out: str = ""  # what does not count: other seeds, evaluated on the set by another protocol; repeats
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ def variation_rows(found: Sequence[Variation], at: At = "all") -> list[ResultRow
         for (_, protocol), members in by_protocol.items():
             runs, results = [run for run, _ in members], [result for _, result in members]
             row = _row(variation.key, variation.label, runs, results)
-            rows.append(replace(row, left_out=why_left_out(protocol, _on_set(variation, protocol))))
+            left_out = (why_left_out(protocol, _on_set(variation, protocol)), variation.repeats)
+            rows.append(replace(row, left_out="; ".join(filter(None, left_out))))
     return _arranged(rows, at)
 
 
@@ -178,7 +179,7 @@ def _cell(k: int, results: Sequence[ResultView]) -> Cell:
     if len(scores) == 1:
         return Cell(k, scores[0])
     asked = sum(score.n for score in scores)
-    mean = mean_of_shares([score.solved / score.n for score in scores], asked)
+    mean = mean_of_shares([score.solved / score.n for score in scores], max(score.n for score in scores))
     return Cell(k, None, mean, sum(score.solved for score in scores), asked)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,12 +11,14 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.charts.lines import buckets_of, points_of
+from backend.domain import seeds
 from backend.domain.config.problems import flatten
 from backend.domain.experiment.identity import is_shared
 from backend.domain.measurement import paired_differences
 from backend.domain.provenance import aspects, differences
 from backend.domain.statistics import task_scores
 from backend.evaluation import comparison
+from backend.groups import service as groups
 from backend.kit.errors import Conflict, NotFound
 from backend.kit.expressions import Expression, looks_like_one
 from backend.kit.format import counted
@@ -28,6 +29,8 @@ from backend.metrics import service as series
 from backend.metrics.pyramid.buckets import Buckets, of_points
 from backend.metrics.service import Curve
 from backend.run_view import queries as facts_rows
+from backend.run_view.seeds import configuration_of
+from backend.run_view.seeds import counted as counted_seeds
 from backend.run_view.views import ResultView, RunView
 from backend.runs import provenance
 from backend.scores import queries as evaluation_rows
@@ -42,15 +45,26 @@ NAMED_CHANGES = 3  # that a variation's label says
 
 @dataclass(frozen=True)
 class Variation:
-    """Runs that differ in their seed alone. `key` is the id of the first of them."""
+    """Runs that differ in their seed alone, one of each seed. `key` is the id of the first of them."""
 
     key: str
     label: str
     runs: tuple[RunView, ...]
+    repeated: tuple[RunView, ...] = ()  # of seeds that others were run with, too: they do not count
 
     @property
     def variant(self) -> str:
         return self.runs[0].variant
+
+    @property
+    def members(self) -> tuple[RunView, ...]:
+        """Those that count, and those that do not."""
+        return (*self.runs, *self.repeated)
+
+    @property
+    def repeats(self) -> str:
+        """`seed 0 twice; counted once`; empty where no seed was run again."""
+        return seeds.repeats(run.seed for run in self.members)
 
 
 @dataclass(frozen=True)
@@ -99,6 +113,15 @@ def checked_ids(run_ids: Sequence[str]) -> list[str]:
     return ids
 
 
+def asked(session: Session, run_ids: Sequence[str], group: str) -> list[RunView]:
+    """The runs with these ids, or those of a group; InvalidInput for both, or for too many."""
+    if not group:
+        return chosen(session, run_ids)
+    if any(each.strip() for each in run_ids):
+        raise invalid_query("group", "names runs besides those of `runs`.", "Give runs or a group, not both.")
+    return chosen(session, groups.run_ids(session, group))
+
+
 def chosen(session: Session, run_ids: Sequence[str]) -> list[RunView]:
     """The runs, in the given order; NotFound for one that does not exist."""
     return runs.several(session, checked_ids(run_ids))
@@ -115,7 +138,7 @@ def baseline(found: Sequence[RunView], asked: str) -> str:
 
 def variation_of(found: Sequence[Variation], run_id: str) -> Variation:
     """The one that the run belongs to."""
-    return next(each for each in found if any(run.id == run_id for run in each.runs))
+    return next(each for each in found if any(run.id == run_id for run in each.members))
 
 
 def curves(
@@ -147,12 +170,13 @@ def variations(found: Sequence[RunView]) -> list[Variation]:
     """The runs by everything but their seed, in the order of their first."""
     grouped: dict[str, list[RunView]] = {}
     for run in found:
-        grouped.setdefault(f"{run.variant} {run.variation}", []).append(run)
-    labels = _labels(list(grouped.values()))
-    return [
-        Variation(members[0].id, label, tuple(members))
-        for members, label in zip(grouped.values(), labels, strict=True)
-    ]
+        grouped.setdefault(configuration_of(run), []).append(run)
+    made = []
+    for members, label in zip(grouped.values(), _labels(list(grouped.values())), strict=True):
+        once = counted_seeds(members)
+        repeated = tuple(run for run in members if run not in once)
+        made.append(Variation(once[0].id, label, tuple(once), repeated))
+    return made
 
 
 def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
@@ -167,10 +191,7 @@ def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
             continue
         firsts = [members[0] for members in alike]
         rows = [row for row in differing(firsts) if is_shared(row.path)] if len(alike) > 1 else []
-        said = [
-            f"{row.path.rpartition('.')[2].replace('_', ' ')} {_short(row.values.get(run.id))}"
-            for row in rows
-        ]
+        said = [field_words(row, run.id) for row in rows]
         name = run.variant or run.name
         labels.append(" · ".join([name, *said[:NAMED_CHANGES]]))
     return labels
@@ -178,7 +199,7 @@ def _labels(groups: Sequence[Sequence[RunView]]) -> list[str]:
 
 def _shared_name(members: Sequence[RunView]) -> str:
     """What runs are called but for their seeds; empty where they have no such name in common."""
-    names = {re.sub(r"[ ·_-]*seed[ _-]*\d+$", "", run.name) for run in members}
+    names = {seeds.name_without_seed(run.name) for run in members}
     return names.pop() if len(names) == 1 else ""
 
 
@@ -192,6 +213,11 @@ class Differing:
 
     path: str
     values: Mapping[str, Any]
+
+
+def field_words(row: Differing, run_id: str) -> str:
+    """`width 64`: the last part of the field's path, and what the run has there."""
+    return f"{row.path.rpartition('.')[2].replace('_', ' ')} {_short(row.values.get(run_id))}"
 
 
 def differing(found: Sequence[RunView]) -> list[Differing]:

@@ -41,6 +41,7 @@ from backend.domain.dashboards import (
     TablePanel,
 )
 from backend.domain.measurement import Protocol
+from backend.domain.records import mode_words
 from backend.explore import service as explore
 from backend.explore.drawings import Legend, drawn_scatter
 from backend.explore.service import Point, Runs
@@ -148,7 +149,7 @@ class Panels:
                 return Shown(panel, nothing=f"No run has {panel.measure} yet.")
             basis = self._measured() if panel.measure.startswith("pass@") else LAST_RECORDED
             picture = bars_svg(bars, panel.title or panel.measure)
-            return Shown(panel, basis=basis, bars=bars, picture=picture)
+            return Shown(panel, basis=basis + self._repeats(), bars=bars, picture=picture)
         if isinstance(panel, TablePanel):
             return self._table(panel)
         if isinstance(panel, ScatterPanel):
@@ -213,7 +214,8 @@ class Panels:
         return Shown(panel, rows=results, nothing="" if results else "No run has a finished evaluation yet.")
 
     def _significance(self, panel: TablePanel) -> Shown:
-        """Every variation beside the best of those with an encoder, or of all where there is none."""
+        """Every variation beside the best of those with an encoder, or of all where there is none; at a tie
+        beside the first."""
         found = replicates.replicates(self.session, self.board("seed").variations, k=1)
         scored = [each for each in found if each.scores and not each.other_tasks]
         if len(scored) < 2:
@@ -224,7 +226,9 @@ class Panels:
         best = max(encoders, key=_mean)
         shown = [each for each in found if each.scores or each.left_out]
         pairs = replicates.pairs(shown, best.variation.key)
-        base = f"{best.variation.label}, the best {'encoder' if encoders is not scored else 'one'} here"
+        base = best.variation.label
+        if sum(_mean(each) == _mean(best) for each in encoders) == 1:
+            base += f", the best {'encoder' if encoders is not scored else 'one'} here"
         return Shown(panel, basis=self._measured(), base=base, pairs=pairs)
 
     def _measured(self) -> str:
@@ -238,6 +242,11 @@ class Panels:
         """` 1 of 2 runs not comparable: different tasks (8 and 8).`; empty without any."""
         left_out = replicates.left_out(self.runs, protocol)
         return f" {left_out}." if left_out else ""
+
+    def _repeats(self) -> str:
+        """` deterministic: seed 0 twice; counted once.`; empty where no seed was run again."""
+        found = self.board("seed").variations
+        return "".join(f" {each.label}: {each.repeats}." for each in found if each.repeats)
 
     def _grids(self, panel: GridsPanel) -> Shown:
         """The first run of each variation that has a result by the protocol that most runs share."""
@@ -286,7 +295,7 @@ def _example(item: gallery.Item, names: Sequence[str]) -> Example:
         if best is None:
             grids.append(ShownGrid(f"{name}: no answer", ""))
             continue
-        said = "right" if best.correct else (best.failure_mode or "wrong")
+        said = "right" if best.correct else mode_words(best.failure_mode or "wrong")
         grids.append(ShownGrid(f"{name}: {said}", best.grid.digits, f"{name}, {said}", truth))
     demonstrations = [
         ShownGrid(f"demo {number} {side}", grid.digits)

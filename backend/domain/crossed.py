@@ -5,7 +5,8 @@ samples: of trainings that could have been, and of tasks that could have been as
 evaluation of medical images are crossed in the same way, and the interval here is the one used there: the
 variance of the mean from a two-way analysis of variance, with the degrees of freedom of Hillis (2007),
 Statistics in Medicine 26, 596-619. Where seeds scatter it is Student's interval over the seeds, which three
-seeds that happen to agree in sign do not make narrow; where they do not it is that of the tasks.
+seeds that happen to agree in sign do not make narrow; where they do not it is that of the tasks. Where
+neither do, as where no task tells the sides apart, it is as wide as n tasks leave open (Wilson 1927).
 
 There are two designs. Seeds are *paired* where row s of both sides is one training, or two with the same seed
 on the same data: the table of differences is analysed. They are *unpaired* where two configurations were
@@ -19,7 +20,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backend.domain.statistics import CONFIDENCE, Difference, student_t, t_p_value
+from backend.domain.statistics import CONFIDENCE, Difference, student_t, t_p_value, unseen_share
 
 MAX_FREEDOM = 1000  # degrees of freedom beyond which Student's t is the normal distribution
 
@@ -95,7 +96,8 @@ def _estimated(tables: Sequence[Table], confidence: float = CONFIDENCE) -> Cross
     else:
         total, freedom = tasks / n, min(n - 1, MAX_FREEDOM)
     if not total:
-        return CrossedDifference(mean, mean, mean, 0.0 if mean else 1.0)
+        room = unseen_share(n, confidence)
+        return CrossedDifference(mean, mean - room, mean + room, 0.0 if mean else 1.0)
     error = math.sqrt(total)
     half = student_t(freedom, confidence) * error
     return CrossedDifference(mean, mean - half, mean + half, t_p_value(mean / error, freedom))

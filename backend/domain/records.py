@@ -36,6 +36,11 @@ class FailureMode(StrEnum):
     STRUCTURED_BUT_WRONG = "structured but wrong"
 
 
+def mode_words(mode: str) -> str:
+    """A failure mode as people read it: `collapsed` alone is said of encoders."""
+    return "collapsed to one colour" if mode == FailureMode.COLLAPSED else mode
+
+
 @dataclass(frozen=True)
 class MetricFrame:
     """Points of several metrics at the same steps. None where a metric has no point at a step; NaN and

@@ -25,7 +25,8 @@ Ranks = Mapping[str, Sequence[int | None]]
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of `n` values and its interval, of 95 % unless asked otherwise; None with fewer than two."""
+    """The mean of `n` values and its interval, of 95 % unless asked otherwise; None with fewer than two, or
+    where all are the same: nothing is known of how they scatter."""
 
     n: int
     mean: float
@@ -47,7 +48,7 @@ def mean_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Mean | N
     scale = _safe_scale(values)
     scaled = [value * scale for value in values]
     mean = average(values) * scale
-    if n == 1:
+    if min(values) == max(values):
         return Mean(n, values[0], None, None)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in scaled) / (n - 1))
     half = student_t(n - 1, confidence) * deviation / math.sqrt(n)
@@ -74,20 +75,21 @@ def mean_of_shares(
 ) -> Mean | None:
     """The mean of independent shares in [0, 1], one per seed, with an interval that stays inside.
 
-    `trials` is the number of tasks behind all shares together, where each is of tasks solved. With 2 to 5
+    `trials` is the number of tasks that every seed was asked, where each share is of tasks solved: the seeds
+    are asked the same ones, so more seeds are not more tasks. With 2 to 5
     seeds Student's interval leaves [0, 1], and is empty where all seeds solve the same number. This one is
     Wilson's (1927) with an effective number of trials in place of the real one: the number that gives the
     variance seen between the seeds, cut for their few degrees of freedom and never above `trials`, so that
-    it is at least as wide as that of all tasks pooled. Korn and Graubard (1998), Survey Methodology 24,
+    it is at least as wide as that of one seed's tasks. Korn and Graubard (1998), Survey Methodology 24,
     193-201, with Wilson's interval as in Franco, Little, Louis and Slud (2019), J. Survey Statistics and
     Methodology 7, 334-364. None without shares. Values outside [0, 1], as a script may log them, are no
     shares: Student's interval.
     """
     found = mean_of(shares, confidence)
-    if found is None or found.low is None or found.high is None or not all(0 <= each <= 1 for each in shares):
+    if found is None or found.n == 1 or not all(0 <= each <= 1 for each in shares):
         return found
     # Student's half width is t standard errors: (z / half)^2 is (z / t)^2 / variance.
-    half = (found.high - found.low) / 2
+    half = 0.0 if found.low is None or found.high is None else (found.high - found.low) / 2
     z = normal_quantile(confidence)
     most = math.inf if trials is None else float(trials)
     effective = min(most, found.mean * (1 - found.mean) * (z / half) ** 2) if half else most
@@ -165,6 +167,15 @@ def pass_curve(ranks: Ranks) -> dict[int, Score]:
     return {k: pass_at(ranks, k) for k in sorted({1, 2} | placed)}
 
 
+def unseen_share(tasks: int, confidence: float = CONFIDENCE) -> float:
+    """How many tasks may be otherwise, as a share, where none of those asked is: by Wilson, of 0 of n.
+
+    A difference that is the same on all n tasks, most often none, has no scatter to make an interval of. Of
+    tasks that were not asked, that many may still differ from it, each by 1 at most.
+    """
+    return wilson_interval(0, tasks, normal_quantile(confidence))[1]
+
+
 @dataclass(frozen=True)
 class Difference:
     """`mean` of a minus b, with its 95 % interval."""
@@ -209,13 +220,17 @@ def paired_bootstrap(
 ) -> Difference:
     """Mean difference a - b of task scores (fractional ones too), with its percentile interval.
 
-    Tasks are drawn with replacement and keep their pair. The same input and seed give the same interval.
+    Tasks are drawn with replacement and keep their pair; where all differ alike, the interval is what n tasks
+    leave open (`unseen_share`). The same input and seed give the same interval.
     ValueError unless both have the same tasks, and at least one.
     """
     if not a or a.keys() != b.keys():
         raise ValueError("a paired bootstrap needs the same tasks on both sides, at least one")
     differences = [a[task_id] - b[task_id] for task_id in sorted(a)]
     n = len(differences)
+    if len(set(differences)) == 1:  # every resample is the same
+        room = unseen_share(n)
+        return Difference(differences[0], max(-1.0, differences[0] - room), min(1.0, differences[0] + room))
     telling = [each for each in differences if each]  # ties add nothing: only how many are drawn matters
     draw = random.Random(seed)
     counts = _binomial_table(n, len(telling) / n)

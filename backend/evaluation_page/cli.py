@@ -299,6 +299,8 @@ def _row(view: EvaluationView) -> tuple[str, ...]:
 
 def _lines(view: EvaluationView) -> list[str]:
     """The evaluation in words, one fact a line."""
+    from backend.domain.records import mode_words
+
     cause = f": {view.status_cause}" if view.status_cause else ""
     lines = [
         f"evaluation {view.id} of {view.run_name} ({view.run_id}), step {view.step}, {view.weights} weights",
@@ -314,7 +316,7 @@ def _lines(view: EvaluationView) -> list[str]:
     so_far = "" if view.status == "finished" else " of the tasks scored so far"
     lines += [f"pass@{each.k:<5}{score_text(each)}{so_far}" for each in view.passes if each.n]
     lines += [f"oracle    {oracle_text(view.oracle)}"] if view.oracle else []
-    lines += [f"wrong     {count} {mode}" for mode, count in view.failure_modes.items()]
+    lines += [f"wrong     {count} {mode_words(mode)}" for mode, count in view.failure_modes.items()]
     if gap := view.gap:
         lines.append(
             f"gap       {score_text(gap.trained)} on {gap.trained_set}, {score_text(gap.held_out)} on "

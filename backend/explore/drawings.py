@@ -13,10 +13,11 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
 
+from backend.domain.seeds import configuration_of
 from backend.domain.statistics import average, mean_of
 from backend.explore import scales
 from backend.explore.scales import SYMBOLS, Axis, Key, text
-from backend.explore.service import Point
+from backend.explore.service import Point, counted_once
 from backend.kit.format import counted
 
 NARROWEST = 88  # pixels of an axis of the parallel coordinates
@@ -109,15 +110,16 @@ def drawn_scatter(
 
 def _mean_mark(group: Sequence[Point], x: Axis, y: Axis, style: Style) -> tuple[str, list[str]]:
     first = group[0]
-    of_y = mean_of([number for point in group if (number := point.number(y.name)) is not None])
+    once = counted_once(group)
+    of_y = mean_of([number for point in once if (number := point.number(y.name)) is not None])
     assert of_y is not None, "whoever is placed has a number there"
     at = first.values.get(x.name)
     if not x.choices:
-        numbers = [number for point in group if (number := point.number(x.name)) is not None]
+        numbers = [number for point in once if (number := point.number(x.name)) is not None]
         at = average(numbers)
     across, up = x.place(at), y.place(of_y.mean)
     where = f"{text(y.name, of_y.mean)} at {text(x.name, at)}"
-    words = f"{first.name}: mean of {counted(len(group), 'run')}, {where}"
+    words = f"{first.name}: mean of {counted(len(once), 'run')}, {where}"
     address = f"/runs/{first.id}"
     if len(group) > 1:
         asked = f'variation == "{first.configuration}"'
@@ -250,7 +252,8 @@ def _short(label: str) -> str:
 def _by_configuration(points: Sequence[Point]) -> list[list[Point]]:
     groups: dict[str, list[Point]] = {}
     for point in points:
-        groups.setdefault(point.configuration or point.id, []).append(point)
+        key = configuration_of(point.configuration or point.id, point.name, not point.variant)
+        groups.setdefault(key, []).append(point)
     return list(groups.values())
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.domain.experiment.identity import is_choice
+from backend.domain.seeds import once_per_seed
 from backend.domain.statistics import average
 from backend.explore.importance import MAX_FIELDS, Field, Importance, importances
 from backend.kit import expressions
@@ -58,6 +59,11 @@ class Point:
     def number(self, name: str) -> float | None:
         """A value that can be drawn on an axis of numbers: a finite one."""
         return finite(self.values.get(name))
+
+
+def counted_once(seeds: Sequence[Point]) -> list[Point]:
+    """Of the runs of one configuration those that count: of each seed one, a finished one before others."""
+    return once_per_seed(seeds, lambda point: point.seed, lambda point: (point.status == "finished",))
 
 
 @dataclass(frozen=True)
@@ -141,12 +147,15 @@ def importance(session: Session, runs: Runs, of: str) -> Question:
 
 def weighed(points: Sequence[Point], fields: Sequence[Field], of: str) -> Question:
     """The same of runs that are known already."""
-    numbers: dict[str, list[float]] = {}
+    having: dict[str, list[Point]] = {}
     for point in points:
-        if point.configuration and (number := point.number(of)) is not None:
-            numbers.setdefault(point.configuration, []).append(number)
-    runs = sum(map(len, numbers.values()))
-    results = {key: average(own) for key, own in numbers.items()}
+        if point.configuration and point.number(of) is not None:
+            having.setdefault(point.configuration, []).append(point)
+    runs = sum(map(len, having.values()))
+    results = {
+        key: average([number for point in counted_once(own) if (number := point.number(of)) is not None])
+        for key, own in having.items()
+    }
     return Question(
         of=of,
         fields=importances(fields[:MAX_FIELDS], results),

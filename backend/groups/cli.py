@@ -89,6 +89,7 @@ def sweep(
     print(f"Queued {counted(len(group.runs), 'run')} as group {group.id}: {group.name}.")
     _warn(group.also_differs)
     print(f"Watch them: etrm runs --filter 'group == \"{group.id}\"'")
+    print(f"Compare them: etrm compare --group {group.id}")
 
 
 def _warn(confounds: Sequence[Confound]) -> None:

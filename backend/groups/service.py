@@ -101,6 +101,27 @@ def get(session: Session, group_id: str) -> GroupView:
     return _view(session, _row(session, group_id))
 
 
+def run_ids(session: Session, text: str) -> list[str]:
+    """The runs of the group with this id or name, in the order in which they were made.
+
+    NotFound suggests the nearest ids and names; Conflict where several groups have the name.
+    """
+    group = rows.get(session, text)
+    if group is None:
+        named = rows.named(session, text)
+        if not named:
+            known = [*rows.all_ids(session), *rows.all_names(session)]
+            raise unknown_id("group", text, known, "GET /api/v1/groups lists them.")
+        if len(named) > 1:
+            ids = ", ".join(each.id for each in named)
+            raise Conflict(f"{len(named)} groups are called {text!r}.", f"Give the id of one of them: {ids}.")
+        (group,) = named
+    found = [run.id for run in rows.runs_of(session, group.id)]
+    if not found:
+        raise Conflict(f"Group {text!r} has no runs left.", "Give another group, or ids of runs.")
+    return found
+
+
 def find(session: Session, limit: int = 50, cursor: str | None = None) -> GroupList:
     """Groups, newest first."""
     if not 1 <= limit <= MAX_LIMIT:

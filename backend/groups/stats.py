@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.domain.experiment.identity import OF_ONE_RUN
+from backend.domain.seeds import repeats
 from backend.domain.statistics import Mean, mean_of_shares
 from backend.domain.sweeps import Sweep, changes_of, variation_label
 from backend.groups.views import GroupRun, GroupScore, MeanView, Statuses, VariationView
 from backend.run_view.learning import of_run as learning_of
+from backend.run_view.seeds import counted
 from backend.run_view.views import ResultView, RunView
 from backend.scores.measured import common_protocol, newest_by, why_left_out
 
@@ -41,13 +43,15 @@ def statuses(runs: Sequence[RunView]) -> Statuses:
 
 
 def _variation(runs: Sequence[RunView], sweep: Sweep) -> VariationView:
-    last = [run.metrics[TOKEN_ACCURACY].last for run in runs if TOKEN_ACCURACY in run.metrics]
+    once = counted(runs)
+    last = [run.metrics[TOKEN_ACCURACY].last for run in once if TOKEN_ACCURACY in run.metrics]
     return VariationView(
         name=variation_name(runs[0].config, sweep),
         changes=_changes(runs[0].config, sweep),
         runs=[short(run) for run in runs],
         statuses=statuses(runs),
-        scores=_scores(runs),
+        repeats=repeats(run.seed for run in runs),
+        scores=_scores(once),
         verdicts=dict(Counter(run.hypothesis.verdict for run in runs if run.hypothesis)),
         learning=dict(Counter(learning_of(run).word for run in runs)),
         token_accuracy=_view(mean_of_shares([value for value in last if value is not None])),
@@ -81,7 +85,8 @@ def _score(name: str, runs: Sequence[RunView]) -> GroupScore | None:
     results = [result for found in of_runs if (result := newest_by(protocol, found))]
     passes = [score for result in results if (score := result.pass_at(1)) and score.n]
     n = sum(score.n for score in passes)
-    share = _view(mean_of_shares([score.solved / score.n for score in passes], n))
+    tasks = max((score.n for score in passes), default=None)
+    share = _view(mean_of_shares([score.solved / score.n for score in passes], tasks))
     if share is None:
         return None
     return GroupScore(

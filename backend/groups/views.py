@@ -41,7 +41,8 @@ class MeanView(Model):
     n: int = Field(description="Runs that have the value.")
     mean: Number = Field(description='"NaN" where a run\'s value is NaN.')
     low: float | None = Field(
-        description="Of the 95 % interval, which stays within 0 to 1; null with fewer than two runs."
+        description="Of the 95 % interval, which stays within 0 to 1; null with one run, or where "
+        "all have the same value and nothing is known of how they scatter."
     )
     high: float | None
 
@@ -72,6 +73,11 @@ class VariationView(Model):
     name: str = Field(description="How it differs from the others.", examples=["width 64"])
     changes: dict[str, Any] = Field(examples=[{"model.core.width": 64}])
     runs: list[GroupRun]
+    repeats: str = Field(
+        "",
+        description="Seeds that were run again: scores count each of them once. Else empty.",
+        examples=["seed 0 twice; counted once"],
+    )
     statuses: Statuses
     scores: list[GroupScore]
     verdicts: Statuses = Field(

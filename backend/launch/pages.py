@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, TypeVar
-from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -93,11 +92,17 @@ def launch_page(
     parent: Annotated[str | None, Query(alias="from")] = None,
     checkpoint: Annotated[str | None, Query(pattern=REF)] = None,
     weights: str = "ema",
+    changes: Annotated[list[str] | None, Query(alias="set", max_length=20)] = None,
 ) -> Response:
-    """The form as a preset or a parent run fills it; with a checkpoint of the parent, as a fork from that."""
+    """The form as a preset or a parent run fills it; with a checkpoint of the parent, as a fork from that.
+
+    `set` changes fields, as `--set` of the commands does: `training.steps=300`.
+    """
     with reading_scope(engine) as session:
         start = _start(session, preset, parent)
-        values = start.config
+        values = apply_overrides(start.config, changes or [])
+        if changes:
+            parse_experiment(values)  # names the field that is wrong
         if start.parent and checkpoint is not None:
             step = keeping.step_of(session, start.parent.id, checkpoint)
             values = runs.forked(start.parent.id, values, step, weights)
@@ -152,13 +157,12 @@ def preview(engine: Database, typed: Annotated[dict[str, str], Depends(_typed)])
 def _launch_group(
     engine: Engine, config: ExperimentConfig, sweep: Sweep, name: str, parent_id: str | None, project: str
 ) -> Response:
-    """Make the runs of a sweep, and go to the table of them."""
+    """Make the runs of a sweep, and go to their page."""
     with session_scope(engine) as session:
         group = groups.create(session, config, sweep, name, parent_id, project)
     dispatch.send_all(run.id for run in group.runs)
     announce()
-    query = urlencode({"filter": f'group == "{group.id}"'})
-    return RedirectResponse(f"/?{query}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"/groups/{group.id}", HTTPStatus.SEE_OTHER)
 
 
 def _launch_search(

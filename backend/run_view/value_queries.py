@@ -183,6 +183,12 @@ def configs_of(
     return session.execute(query.where(RUN.id.in_(one), own)).all()
 
 
+def external_names(session: Session) -> dict[str, str]:
+    """External run -> its name."""
+    found = session.execute(select(RUN.id, RUN.name).where(RUN.origin == "external"))
+    return {run.id: run.name for run in found}
+
+
 def external_configs(session: Session, only: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
     """Run id -> config of the runs, of all or of these, that were logged from outside."""
     query = select(RUN.id, RUN.config).where(RUN.origin == "external")

@@ -60,6 +60,17 @@ def all_ids(session: Session) -> list[str]:
     return list(session.scalars(select(RunGroup.id)))
 
 
+def named(session: Session, name: str) -> Sequence[RunGroup]:
+    """The groups with exactly this name, the newest first."""
+    query = select(RunGroup).where(RunGroup.name == name)
+    return session.scalars(query.order_by(RunGroup.created_at.desc(), RunGroup.id)).all()
+
+
+def all_names(session: Session) -> list[str]:
+    """Names of all groups."""
+    return list(session.scalars(select(RunGroup.name).distinct()))
+
+
 def statuses(session: Session, group_ids: Collection[str]) -> Mapping[str, dict[str, int]]:
     """Group id -> how many of its runs have each status."""
     query = (

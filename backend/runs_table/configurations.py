@@ -13,12 +13,16 @@ from backend.domain.config.messages import shown
 from backend.domain.config.problems import flatten
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import complete, is_choice, is_shared
+from backend.domain.seeds import configuration_of, repeats
 from backend.domain.statistics import Mean, average, mean_of, mean_of_shares
 from backend.groups.views import told
 from backend.kit.boundary import Broken, shielded
 from backend.kit.filters.tree import Value, in_order
 from backend.kit.format import NBSP, NO_VALUE, percent, significant, solved
+from backend.kit.lists import quoted
 from backend.run_view.filter_names import PASSES
+from backend.run_view.seeds import LINE_NAMES, counted_lines
+from backend.run_view.value_queries import external_names
 from backend.run_view.values import RunLine, RunValues, ids, score_of
 from backend.runs_table.cells import (
     MEASURED,
@@ -35,7 +39,7 @@ from backend.runs_table.search import matching, numbers
 
 MAX_DIFFERENCES = 3  # that a row of a variation names
 CLAIM = "hypothesis.claim"
-GROUPED = ("variation", "name", "variant", "seed", "status", "created", "pass1", "alarm")
+GROUPED = ("variation", "name", "variant", "origin", "created", "alarm", *LINE_NAMES)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class VariationRow:
     runs: Sequence[str]  # their ids, the newest first
     alarms: Mapping[str, int]  # how many of the runs raised which
     cells: Sequence[Cell]
+    repeats: str = ""  # `seed 0 twice; counted once`
+    only: str = ""  # the filter that shows its runs
     differs: Sequence[str] = ()  # `model.core.width 64`: how it differs from the other rows
 
 
@@ -89,16 +95,25 @@ def _by_configuration(
     runs: dict[str, list[str]] = {}
     found: dict[str, list[Value]] = {}
     if by not in PASSES and (rows := numbers(session, filter_text, by)) is not None:
-        for run_id, key, value in rows:
-            runs.setdefault(key or run_id, []).append(run_id)
-            found.setdefault(key or run_id, []).append(value)
+        names = external_names(session)
+        for run_id, stored, value in rows:
+            key = _key(run_id, stored, names.get(run_id))
+            runs.setdefault(key, []).append(run_id)
+            found.setdefault(key, []).append(value)
         return {key: _order(by, of) for key, of in found.items()}, runs
     values, lines = matching(session, filter_text, ["variation", by], lenient=("column",))
+    names = external_names(session)
     of_keys: dict[str, list[RunLine]] = {}
     for line in lines:
-        of_keys.setdefault(line.columns["variation"] or line.id, []).append(line)
+        key = _key(line.id, line.columns["variation"], names.get(line.id))
+        of_keys.setdefault(key, []).append(line)
     orders = {key: _order_of(values, those, by) for key, those in of_keys.items()}
     return orders, {key: ids(those) for key, those in of_keys.items()}
+
+
+def _key(run_id: str, stored: str, external_name: str | None) -> str:
+    """What runs of one row have in common; of a run whose config has no key, its id."""
+    return configuration_of(stored or run_id, external_name or "", external_name is not None)
 
 
 def _order_of(values: RunValues, lines: Sequence[RunLine], name: str) -> Value:
@@ -118,9 +133,9 @@ def _order(name: str, found: Sequence[Value]) -> Value:
 def _variation(
     values: RunValues, lines: Sequence[RunLine], columns: Sequence[Column], base: Sequence[RunLine] | None
 ) -> VariationRow:
-    newest = lines[0]
+    newest, once = lines[0], counted_lines(lines)
     return VariationRow(
-        key=newest.columns["variation"],
+        key=newest.columns["variation"] + (f"-{newest.id}" if newest.columns["origin"] == "external" else ""),
         name=_common_name([line.columns["name"] for line in lines]),
         variant=newest.columns["variant"],
         seeds=sorted({str(line.columns["seed"]) for line in lines if line.columns["seed"] is not None}),
@@ -128,8 +143,19 @@ def _variation(
         when=newest.created_at,
         runs=[line.id for line in lines],
         alarms=Counter(name for line in lines for name in _alarms(values, line)),
-        cells=[_shielded(values, lines, column, base) for column in columns],
+        cells=[_shielded(values, once, column, base and counted_lines(base)) for column in columns],
+        repeats=repeats(line.columns["seed"] for line in lines),
+        only=_only(lines),
     )
+
+
+def _only(lines: Sequence[RunLine]) -> str:
+    """The filter of the runs of a row; those of scripts have their name in common, too."""
+    key, names = lines[0].columns["variation"], {line.columns["name"] for line in lines}
+    only = f'variation == "{key}"'
+    if lines[0].columns["origin"] != "external" or len(names) > 1:
+        return only
+    return f"{only} and name == {quoted(names.pop())}"
 
 
 def _alarms(values: RunValues, line: RunLine) -> Sequence[str]:
@@ -175,7 +201,8 @@ def _mean(values: RunValues, lines: Sequence[RunLine], name: str) -> Mean | None
     numbers = _numbers(values, lines, name)
     if unit_of(name) != "share":
         return mean_of(numbers)
-    return mean_of_shares(numbers, sum(n for _, n in _scores(lines, name)) if name in PASSES else None)
+    tasks = [n for _, n in _scores(lines, name)] if name in PASSES else []
+    return mean_of_shares(numbers, max(tasks, default=None))
 
 
 def _scores(lines: Sequence[RunLine], name: str) -> list[tuple[float, int]]:

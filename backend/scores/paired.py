@@ -27,6 +27,7 @@ from backend.scores.tables import Evaluation
 
 LEVEL = 0.05  # of every test, for all the comparisons that are made together
 VERDICTS = {"a": "baseline is better", "b": "better", "undecided": "undecided"}  # a is the baseline
+TIED = "no task tells them apart"
 
 
 class SideView(Model):
@@ -43,7 +44,9 @@ class DifferenceView(Model):
     """Mean difference of the task scores, a - b, by paired bootstrap."""
 
     mean: float
-    low: float = Field(description="Of the 95 % interval.")
+    low: float = Field(
+        description="Of the 95 % interval; where no task tells them apart, what that many tasks leave open."
+    )
     high: float
 
 
@@ -79,9 +82,14 @@ class ComparisonView(ProtocolView):
     words: str = Field(examples=["a solves more: 12/32 against 5/32, difference 22 % [6–37], p = 0.039."])
 
     @property
+    def is_tied(self) -> bool:
+        """Whether no task tells them apart."""
+        return not (self.only_a or self.only_b or self.partly)
+
+    @property
     def said(self) -> str:
         """The verdict in words, where a is the baseline."""
-        return VERDICTS[self.verdict]
+        return f"{VERDICTS[self.verdict]}: {TIED}" if self.is_tied else VERDICTS[self.verdict]
 
 
 def obstacles(a: Evaluation, b: Evaluation) -> list[str]:
@@ -172,7 +180,9 @@ def decided(difference: Difference, p_adjusted: float) -> Literal["a", "b", "und
 
 
 def _words(view: ComparisonView) -> str:
-    what = "undecided" if view.verdict == "undecided" else f"{view.verdict} solves more"
+    what = f"{view.verdict} solves more" if view.verdict != "undecided" else "undecided"
+    if view.is_tied:
+        what = f"{what}, {TIED}"
     a, b, difference = view.a.score, view.b.score, view.difference
     p = p_words(view.p_value, view.p_adjusted, view.comparisons)
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from backend.domain.experiment import adaptation_words, search_words
 from backend.domain.looks import look_of
 from backend.domain.measurement import weights_name
+from backend.domain.records import mode_words
 from backend.kit import clock, format, lists
 from backend.kit.format import worker_name
 
@@ -51,6 +52,7 @@ FILTERS = {
         search_words,
         lists.as_text,
         lists.quoted,
+        mode_words,
         grid_shape,
         grid_box,
         worker_name,

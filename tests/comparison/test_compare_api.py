@@ -14,7 +14,9 @@ def test_runs_are_compared(client: httpx.Client) -> None:
     found = client.get("/api/v1/compare", params={"runs": ",".join(ids)}).json()
 
     assert [run["id"] for run in found["runs"]] == ids
-    assert found["variations"] == [{"label": "deterministic", "variant": "deterministic", "runs": ids}]
+    assert found["variations"] == [
+        {"label": "deterministic", "variant": "deterministic", "runs": ids, "repeated": []}
+    ]
     assert found["differing"] == {"seed": {ids[0]: 0, ids[1]: 1}}
     assert found["significance"][0]["comparison"] is None
     assert "no finished evaluation" in found["significance"][0]["reason"]

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
-from backend.comparison import replicates
+from backend.comparison import replicates, result_tables
 from backend.comparison import service as compare
+from backend.comparison.bars import bars_of
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import PRESETS
 from backend.domain.experiment import OptimisationConfig
+from backend.domain.intervals import wilson_interval
 from backend.domain.records import EvaluationKey, EvaluationSummary, Score, TestOutcome
 from backend.evaluation import outcomes as predictions
 from tests.comparison.test_compare import TASKS, evaluate, queued
@@ -108,4 +110,38 @@ def test_seeds_that_scatter_widen_the_interval() -> None:
     assert calm.mean == pytest.approx(wide.mean)
     assert wide.high - wide.low > 1.5 * (calm.high - calm.low)
     equal = replicates.difference_of(steady.tolist(), steady.tolist())
-    assert (equal.low, equal.mean, equal.high, equal.p_value) == (0, 0, 0, 1)
+    assert (equal.mean, equal.p_value) == (0, 1)
+    assert (equal.low, equal.high) == pytest.approx((-0.060172, 0.060172), abs=1e-5)  # of 0 of 60 tasks
+
+
+def test_a_seed_that_was_run_twice_counts_once(engine: Engine) -> None:
+    """Two runs of one seed, the second cloned from the first, and another encoder: nobody solves anything."""
+    iterative = PRESETS["quick_etrm_iterative"].make().model
+    ids = [queued(engine, seed=0), queued(engine, seed=0), queued(engine, seed=0, model=iterative)]
+    for run_id in ids:
+        evaluate(engine, run_id, 0)
+    with reading_scope(engine) as session:
+        variations = compare.variations(compare.chosen(session, ids))
+        first, other = result_tables.variation_rows(variations)
+        (pair,) = replicates.pairs(replicates.replicates(session, variations, k=1), ids[1])
+
+    assert [[run.id for run in each.runs] for each in variations] == [[ids[1]], [ids[2]]]  # the newer one
+    assert compare.variation_of(variations, ids[0]) is variations[0]
+    assert (first.runs, first.left_out, other.left_out) == (1, "seed 0 twice; counted once", "")
+    assert pair.view
+    assert (pair.view.a.seeds, pair.view.a.of, pair.view.a.left_out) == (1, 1, "seed 0 twice; counted once")
+    # No task of twelve tells them apart: as far as twelve tasks can tell, and no farther.
+    assert (pair.view.difference.mean, pair.view.said) == (0, "undecided: no task tells them apart")
+    assert (pair.view.difference.low, pair.view.difference.high) == pytest.approx((-0.2425, 0.2425), abs=1e-4)
+
+
+def test_more_seeds_are_not_more_tasks(engine: Engine) -> None:
+    ids = [queued(engine, seed=seed) for seed in range(5)]
+    for run_id in ids:
+        evaluate(engine, run_id, 0)
+    with reading_scope(engine) as session:
+        (row,) = result_tables.variation_rows(compare.variations(compare.chosen(session, ids)))
+        (bar,) = bars_of(compare.variations(compare.chosen(session, ids)), "pass@1")
+    assert row.cells[0].mean
+    assert row.cells[0].mean.high == pytest.approx(wilson_interval(0, 12)[1])
+    assert bar.high == pytest.approx(wilson_interval(0, 12)[1])

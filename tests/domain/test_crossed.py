@@ -31,8 +31,11 @@ def test_where_only_tasks_scatter_it_is_that_of_the_tasks() -> None:
 
 def test_no_difference_anywhere_is_undecided_and_the_same_everywhere_is_decided() -> None:
     none = crossed_difference(NOTHING, NOTHING)
-    assert (none.low, none.mean, none.high, none.p_value) == (0, 0, 0, 1)
+    assert (none.mean, none.p_value) == (0, 1)
     assert not none.is_decided
+    assert (none.low, none.high) == pytest.approx((-0.0713476, 0.0713476))  # Wilson's upper end of 0 of 50
+    few = unpaired_difference([[0.0] * 16] * 5, [[0.0] * 16] * 3)
+    assert (few.low, few.high) == pytest.approx((-0.193611, 0.193611), abs=1e-5)  # of 0 of 16: not of 0 of 80
     assert crossed_difference([[1.0] * 50] * 3, NOTHING).is_decided
 
 

@@ -120,7 +120,7 @@ def test_a_score_has_the_interval_of_its_tasks_and_several_that_of_the_groups_pa
     assert one
     assert (one.low, one.high) == wilson_interval(8, 32)
     two = estimate([Value(0.25, 32), Value(0.5, 32)], True)
-    pooled = mean_of_shares([0.25, 0.5], 64)
+    pooled = mean_of_shares([0.25, 0.5], 32)
     assert two
     assert pooled
     assert (two.mean, two.low, two.high) == (pooled.mean, pooled.low, pooled.high)

@@ -8,6 +8,7 @@ from itertools import combinations, product
 
 import pytest
 
+from backend.domain.intervals import wilson_interval
 from backend.domain.records import Score
 from backend.domain.statistics import (
     Mean,
@@ -58,13 +59,13 @@ def test_one_value_has_no_interval_and_none_no_mean() -> None:
 def test_an_interval_of_shares_over_seeds_holds_the_mean_and_stays_within_0_and_1(
     solved: tuple[int, ...],
 ) -> None:
-    found = mean_of_shares([each / 8 for each in solved], 8 * len(solved))
+    found = mean_of_shares([each / 8 for each in solved], 8)
     assert found
     assert found.low is not None
     assert found.high is not None
     assert 0 <= found.low <= found.mean <= found.high <= 1
-    pooled = Score(sum(solved), 8 * len(solved)).interval
-    assert found.high - found.low >= pooled[1] - pooled[0] - 1e-12  # equal seeds are no certainty
+    low, high = wilson_interval(found.mean * 8, 8)
+    assert found.high - found.low >= high - low - 1e-12  # more seeds are not more tasks
 
 
 def test_shares_away_from_0_and_1_have_about_the_interval_of_student() -> None:
@@ -75,6 +76,10 @@ def test_shares_away_from_0_and_1_have_about_the_interval_of_student() -> None:
     assert (found.low, found.high) == pytest.approx((student.low, student.high), abs=2e-3)
 
 
+def test_seeds_that_agree_exactly_say_nothing_of_how_they_scatter() -> None:
+    assert mean_of_shares([0.547, 0.547]) == mean_of([0.547, 0.547]) == Mean(2, 0.547, None, None)
+
+
 def test_values_that_are_no_shares_have_the_interval_of_student() -> None:
     assert mean_of_shares([41.0, 43.0]) == mean_of([41.0, 43.0])
     assert mean_of_shares([0.3], 8) == mean_of([0.3])
@@ -83,9 +88,7 @@ def test_values_that_are_no_shares_have_the_interval_of_student() -> None:
 
 def holds(found: Mean | None, value: float) -> bool:
     assert found
-    assert found.low is not None
-    assert found.high is not None
-    return found.low <= value <= found.high
+    return found.low is not None and found.high is not None and found.low <= value <= found.high
 
 
 def test_the_interval_over_few_seeds_holds_the_expected_share_as_often_as_it_says() -> None:
@@ -95,7 +98,7 @@ def test_the_interval_over_few_seeds_holds_the_expected_share_as_often_as_it_say
     held = student_held = 0
     for _ in range(1000):
         shares = [sum(draw.random() < chance for chance in chances) / 16 for _ in range(3)]
-        held += holds(mean_of_shares(shares, 48), expected)
+        held += holds(mean_of_shares(shares, 16), expected)
         student_held += holds(mean_of(shares), expected)
     assert held >= 940
     assert student_held < held
@@ -187,9 +190,11 @@ def test_the_bootstrap_covers_what_plain_resampling_covers() -> None:
 
 def test_equal_scores_differ_by_nothing_and_unlike_tasks_are_refused() -> None:
     same = paired_bootstrap({"p": 1.0, "q": 0.5}, {"q": 0.5, "p": 1.0})
-    assert (same.mean, same.low, same.high, same.is_decided) == (0, 0, 0, False)
-    sure = paired_bootstrap({"p": 1.0, "q": 1.0}, {"p": 0.0, "q": 0.0})
-    assert (sure.low, sure.high, sure.is_decided) == (1, 1, True)
+    assert (same.mean, same.is_decided) == (0, False)
+    assert (same.low, same.high) == pytest.approx((-0.657620, 0.657620), abs=1e-5)  # two tasks say little
+    tasks = [str(task) for task in range(16)]
+    sure = paired_bootstrap(dict.fromkeys(tasks, 1.0), dict.fromkeys(tasks, 0.0))
+    assert (sure.low, sure.high, sure.is_decided) == (pytest.approx(1 - 0.193611, abs=1e-5), 1, True)
     with pytest.raises(ValueError, match="same tasks"):
         paired_bootstrap({"p": 1.0}, {"q": 1.0})
     with pytest.raises(ValueError, match="same tasks"):

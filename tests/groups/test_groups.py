@@ -125,7 +125,7 @@ def test_results_over_seeds_are_a_mean_with_its_interval_and_summed_tasks(engine
 
     (held_out,) = narrow.scores
     assert (held_out.set, held_out.held_out, held_out.solved, held_out.n) == (HELD_OUT, True, 11, 48)
-    shares = mean_of_shares([3 / 16, 2 / 16, 6 / 16], 48)
+    shares = mean_of_shares([3 / 16, 2 / 16, 6 / 16], 16)
     assert shares
     assert held_out.share.n == 3
     assert held_out.share.mean == pytest.approx(11 / 48)

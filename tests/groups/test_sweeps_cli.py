@@ -35,6 +35,26 @@ def test_a_sweep_is_shown_first_and_then_queued_as_a_group(home):
     assert {run["config"]["training"]["steps"] for run in found} == {7}
 
 
+def test_a_group_is_compared_by_its_id_or_name(home):
+    said = output(home, "sweep", "quick", "--seeds", "2", "--name", "two seeds")
+    group = re.search(r"Compare them: etrm compare --group ([a-z0-9]{10})", said)
+    assert group
+    by_id = json.loads(output(home, "compare", "--group", group[1], "--json"))
+    assert [run["name"] for run in by_id["runs"]] == ["quick · seed 0", "quick · seed 1"]
+    by_name = json.loads(output(home, "compare", "--group", "two seeds", "--json"))
+    assert [run["id"] for run in by_name["runs"]] == [run["id"] for run in by_id["runs"]]
+    written = output(home, "compare", "--group", "two seeds", "--table", "significance")
+    assert written == "Wrote significance.tex.\n"
+
+    refused = refusal(home, "compare", "--group", "two sedes")
+    assert "Group 'two sedes' not found" in refused
+    assert "two seeds" in refused
+    assert "not both" in refusal(home, "compare", by_id["runs"][0]["id"], "--group", group[1])
+    assert "names no run" in refusal(home, "compare")
+    output(home, "sweep", "quick", "--seeds", "2", "--name", "two seeds")
+    assert "2 groups are called 'two seeds'" in refusal(home, "compare", "--group", "two seeds")
+
+
 def test_random_draws_are_the_same_each_time_and_differ_by_their_seed(home):
     drawn = ("sweep", "quick", "--random", "optimisation.learning_rate=1e-4..1e-2:log", "--count", "3")
     first = output(home, *drawn, "--dry-run")

@@ -88,6 +88,15 @@ def test_pasted_json_launches_and_names_an_unknown_key(
     assert "is not JSON" in broken.text
 
 
+def test_a_link_may_change_fields_of_a_clone(page_client: httpx.Client, page_db: Engine) -> None:
+    parent = record_run(page_db, points=3, seed=4)
+    changed = page_client.get(f"/runs/new?from={parent}&set=training.steps=77&set=model.reencode=false").text
+    sent = Form(changed).sent
+    assert sent["training.steps"] == "77"
+    assert "model.reencode" not in sent or sent["model.reencode"] == "false"
+    assert page_client.get(f"/runs/new?from={parent}&set=training.stepz=1").status_code == 422
+
+
 def test_a_clone_starts_from_its_parent_and_marks_the_change(
     page_client: httpx.Client, page_db: Engine
 ) -> None:

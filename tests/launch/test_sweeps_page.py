@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -46,13 +45,19 @@ def test_a_sweep_launches_a_group_and_shows_its_runs(
     answer = page_client.post("/runs/new", data=sent)
 
     assert answer.status_code == 303
-    (query,) = parse_qs(urlsplit(answer.headers["location"]).query)["filter"]
-    table = page_client.get(answer.headers["location"]).text
+    query = filter_of(answer)
+    assert "widths by hand" in page_client.get(answer.headers["location"]).text
+    table = page_client.get("/", params={"filter": query}).text
     assert table.count("<tr id=") == 4
-    assert "Group widths by hand : 4 runs. Means over seeds" in text_of(table)
+    assert "Group widths by hand : 4 runs. Means and comparison over seeds" in text_of(table)
     with session_scope(page_db) as session:
         names = [run.name for run in run_search.find(session, query, sort="created").runs]
     assert names[0] == "quick · width 64 · seed 0"
+
+
+def filter_of(answer: httpx.Response) -> str:
+    """The filter of the runs of the group whose page a launch leads to."""
+    return f'group == "{answer.headers["location"].removeprefix("/groups/")}"'
 
 
 def test_a_clone_can_be_swept(page_client: httpx.Client, page_db: Engine) -> None:
@@ -61,7 +66,7 @@ def test_a_clone_can_be_swept(page_client: httpx.Client, page_db: Engine) -> Non
     sent = Form(page_client.get(f"/runs/new?from={parent}").text).sent
     answer = page_client.post("/runs/new", data=sent | {"action": "launch", "sweep.seeds": "2"})
     with session_scope(page_db) as session:
-        (query,) = parse_qs(urlsplit(answer.headers["location"]).query)["filter"]
+        query = filter_of(answer)
         assert {run.parent_id for run in run_search.find(session, query).runs} == {parent}
 
 
@@ -125,7 +130,7 @@ def test_the_preview_names_what_else_differs_and_the_way_to_keep_it(
     assert "Same depth keeps the config's layers" in plain
     assert "differs between" not in matched
     assert "fields that only some of these configurations have" in matched
-    (query,) = parse_qs(urlsplit(answer.headers["location"]).query)["filter"]
+    query = filter_of(answer)
     with session_scope(page_db) as session:
         found = run_search.find(session, query).runs
     assert {run.config["model"]["encoder"]["layers"] for run in found} == {1}

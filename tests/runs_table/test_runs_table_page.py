@@ -8,6 +8,7 @@ from backend.comparison import service as compare
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import quick
 from backend.lifecycle import external_runs
+from backend.runs_table import search as run_search
 from backend.runs_table.cells import Cell, columns_of
 from backend.runs_table.configurations import VariationRow, told_apart, variations
 from tests.comparison.test_compare import evaluate, queued
@@ -58,3 +59,26 @@ def test_a_mean_says_what_it_rests_on_and_there_is_none_of_what_was_measured_oth
     _, cell = the_row(engine)
     assert cell.text == "not comparable"
     assert cell.title == "different views (2 and 8)"
+
+
+def test_a_seed_that_was_run_twice_is_one_of_the_mean(engine: Engine) -> None:
+    for solved in (3, 3):
+        evaluate(engine, queued(engine, seed=0), solved)
+    row, cell = the_row(engine)
+    assert (len(row.runs), row.repeats) == (2, "seed 0 twice; counted once")
+    assert cell.title.startswith("3 of 12 tasks solved")
+
+
+def test_scripts_share_a_row_by_their_name_and_never_across_names(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        for name in ("mlp seed 0", "mlp seed 1", "mlp-wandb"):
+            external_runs.create(session, name, {"lr": 0.1})
+    for sort in ("-created", "loss"):  # the second is ordered by the database
+        with reading_scope(engine) as session:
+            rows = variations(session, "", sort, columns_of(["loss"]), baseline="")
+        assert sorted((row.name, len(row.runs)) for row in rows) == [("mlp", 2), ("mlp-wandb", 1)]
+    with reading_scope(engine) as session:
+        found = compare.variations(compare.chosen(session, [run for row in rows for run in row.runs]))
+        alone = next(row for row in rows if row.name == "mlp-wandb")
+        assert [run.id for run in run_search.find(session, alone.only).runs] == list(alone.runs)
+    assert sorted((each.label, len(each.runs)) for each in found) == [("mlp", 2), ("mlp-wandb", 1)]

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import quick, trm_arc1
 from backend.domain.experiment.identity import key_of_json, key_of_training
+from backend.domain.seeds import configuration_of
 from backend.domain.statistics import average
 from backend.kit.errors import InvalidInput
 from backend.kit.filters import tree
@@ -24,7 +25,7 @@ from backend.people.tables import Person
 from backend.run_view.conditions import InSql
 from backend.run_view.filter_names import bind
 from backend.run_view.value_queries import Narrowed
-from backend.run_view.values import RunValues
+from backend.run_view.values import RunLine, RunValues
 from backend.runs.group_tables import RunGroup
 from backend.runs.tables import Alarm, Run
 from backend.runs_table import search as run_search
@@ -197,9 +198,9 @@ def run_by_run(
     by, extra = sort.removeprefix("-"), run_search._extra_names(session, [])
     expression = bind(written, extra, lenient=True) if (written := parse(filter_text)) else None
     names = [name.text for name in tree.names(expression)] if expression else []
-    values = RunValues.of_runs(session, [*names, by, "archived", "variation"], every)
+    values = RunValues.of_runs(session, [*names, by, "archived", "variation", "name", "origin"], every)
     return [
-        (line.id, line.columns["variation"] or line.id, values.value(line, by))
+        (line.id, of_row(line), values.value(line, by))
         for line in values.lines
         if (expression is None or tree.matches(expression, values.of(line)))
         and ({"archived", "id"} & set(names) or not values.value(line, "archived"))
@@ -226,6 +227,12 @@ def over_seeds(session: Session, filter_text: str, sort: str) -> list[list[str]]
     while page := variations(session, filter_text, sort, [], "", len(rows), 3):
         rows += page
     return [list(row.runs) for row in rows]
+
+
+def of_row(line: RunLine) -> str:
+    """What the runs of one row of means have in common."""
+    of = line.columns
+    return configuration_of(of["variation"] or line.id, of["name"], of["origin"] == "external")
 
 
 def means(found: list[tuple[str, str, tree.Value]], sort: str) -> list[list[str]]:

@@ -24,6 +24,7 @@ from backend.domain.records import (
     Ruling,
     Score,
     TestOutcome,
+    mode_words,
 )
 from backend.domain.records import Progress as RunProgress
 from backend.domain.snapshots import Snapshot
@@ -118,7 +119,9 @@ class ConsoleRecorder:
         if apart := summary.extras.get(WITHOUT_EMBEDDING):
             solved, n = apart["passes"]["1"]
             self.log(f"  apart: {solved:g}/{n} of the tasks that TRM has no embedding for", "warning")
-        modes = ", ".join(f"{count} {mode}" for mode, count in summary.failure_modes.items() if count)
+        modes = ", ".join(
+            f"{count} {mode_words(mode)}" for mode, count in summary.failure_modes.items() if count
+        )
         if modes:
             self.console.print(f"  wrong first attempts: {modes}", highlight=False)
 

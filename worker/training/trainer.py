@@ -122,7 +122,7 @@ class _Run:
         self.learner = learner
         self.ranks = learner.ranks
         self.scorer = scorer
-        self.alarms = Alarms(config.health)
+        self.alarms = Alarms(config.health, config.gradient_cut)
         self.stop_rule = StopRule(config.hypothesis)
         self.ruled = False  # the stop rule has ended the training; all processes know it
         self.meter = Meter("training", config.training.steps)

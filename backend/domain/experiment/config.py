@@ -126,6 +126,15 @@ class ExperimentConfig(Config):
         return self
 
     @property
+    def gradient_cut(self) -> tuple[str, bool] | None:
+        """The field that cuts the encoder off from the loss, with its value; None where none does."""
+        if not isinstance(self.model, EtrmModel):
+            return None
+        if getattr(self.model.encoder, "detach_context", False):
+            return "model.encoder.detach_context", True
+        return None if self.model.reencode else ("model.reencode", False)
+
+    @property
     def variant(self) -> str:
         """What colours and groups the run: `trm`, or the kind of its encoder."""
         return "trm" if isinstance(self.model, TrmModel) else self.model.encoder.kind

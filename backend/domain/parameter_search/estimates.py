@@ -31,14 +31,14 @@ class Estimate:
 def estimate(values: Sequence[Value], is_share: bool) -> Estimate | None:
     """The mean over the seeds of a configuration; None without any.
 
-    One score has Wilson's interval of its tasks, several have that of `mean_of_shares` with all their tasks.
+    One score has Wilson's interval of its tasks, several have that of `mean_of_shares`.
     A recorded series has no interval with one seed, nor where its values are all the same: then nothing is
     known of how they scatter.
     """
     numbers, tasks = [each.value for each in values], [each.tasks for each in values]
     if not numbers:
         return None
-    counted = sum(each for each in tasks if each is not None)
+    counted = max((each for each in tasks if each is not None), default=None)
     if len(numbers) == 1 and tasks[0]:
         return Estimate(1, numbers[0], *wilson_interval(numbers[0] * tasks[0], tasks[0]))
     mean = mean_of_shares(numbers, counted or None) if is_share else mean_of(numbers)

@@ -131,13 +131,7 @@ def _of_scores(design: Design, test: Test, of_round: Round, known: Known, confid
         value = _share_of(tables[0]) - _share_of(tables[1])
         return TestResult(test, samples, value, None, None, len(seeds), "undecided")
     found = crossed_difference(tables[0], tables[1], confidence)
-    room = 0.0
-    if found.low == found.high:  # no task tells the sides apart: another one may, as often as n tasks allow
-        none_of_them = mean_of_shares([0.0] * len(seeds), len(tasks), confidence)
-        assert none_of_them
-        assert none_of_them.high is not None
-        room = none_of_them.high
-    low, high = max(found.low - room, -1.0), min(found.high + room, 1.0)
+    low, high = max(found.low, -1.0), min(found.high, 1.0)
     return _held(test, samples, found.mean, low, high, len(seeds))
 
 

@@ -43,9 +43,11 @@ def test_two_seeds_of_two_values_are_typed_previewed_launched_and_cancelled(
     expect(page.locator("#sweep-preview")).to_contain_text("quick · width 128 · seed 1")
     page.get_by_role("button", name="Launch 4 runs").press("Enter")
 
+    page.wait_for_url(GROUP)
+    page.get_by_role("link", name="Show runs").press("Enter")
     expect(page.locator("#group-line")).to_contain_text("quick · width · 2 seeds: 4 runs.")
     expect(page.locator("#rows tr")).to_have_count(4)
-    page.get_by_role("link", name="Means over seeds").press("Enter")
+    page.get_by_role("link", name="Means and comparison over seeds").press("Enter")
     page.wait_for_url(GROUP)
     found = GROUP.search(page.url)
     assert found

@@ -45,7 +45,7 @@ def test_a_terminal_shows_numbers_alarms_and_results() -> None:
     assert "Step 5: Collapse: all contexts are one." in said
     assert "arc-agi-1/evaluation, 2 tasks, 8 views, EMA weights of step 10" in said
     assert "pass@1  1/2 (50 %, 95 % interval 9-91 %)" in said
-    assert "wrong first attempts: 1 collapsed" in said
+    assert "wrong first attempts: 1 collapsed to one colour" in said
     assert "5/10" in said
     assert "1:01 left" in said
     assert "loss 1.235" in said

@@ -18,8 +18,10 @@ _RECENT = 5  # times the patience: points of which the median is the usual gradi
 class Alarms:
     """The rules and what they remember: how long a state has lasted, and which alarms were raised."""
 
-    def __init__(self, config: HealthConfig) -> None:
+    def __init__(self, config: HealthConfig, gradient_cut: tuple[str, bool] | None = None) -> None:
+        """`gradient_cut`: the field of the model that cuts the encoder off from the loss, and its value."""
         self.config = config
+        self.gradient_cut = gradient_cut
         self.raised: list[str] = []
         self.lasted: dict[str, int] = defaultdict(int)  # alarm -> recorded points in a row
         self.norms: list[float] = []  # the recent gradient norms
@@ -69,9 +71,15 @@ class Alarms:
         text = (
             f"Starvation: only {lowest:.0%} of the encoder receives a gradient "
             f"({', '.join(f'{name} {value:.0%}' for name, value in coverages.items())}). "
-            "Weights without a gradient cannot learn: is the context cached or detached?"
+            f"Weights without a gradient cannot learn: {self._cause()}"
         )
         return Alarm(health.STARVATION, step, lowest, least, text)
+
+    def _cause(self) -> str:
+        if self.gradient_cut is None:
+            return "what cuts the encoder off from the loss, a frozen part?"
+        path, value = self.gradient_cut
+        return f"{path} is {str(value).lower()}, which cuts the encoder off from the loss."
 
     def _collapse(self, step: int, values: Mapping[str, float]) -> Alarm | None:
         variance = values.get(health.SCALE_FREE, math.inf)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from backend.domain.experiment import HealthConfig
+from backend.domain.config.presets import quick
+from backend.domain.experiment import EtrmModel, HealthConfig
+from backend.domain.experiment.encoders.iterative import IterativeEncoder
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, Score
 from worker.training.health.alarms import Alarms
 
@@ -33,6 +35,25 @@ def test_an_encoder_without_any_gradient_is_reported_at_once_and_once() -> None:
     (alarm,) = alarms_of([{"encoder/gradient_coverage": 0.0}] * 30)
     assert (alarm.name, alarm.step, alarm.value, alarm.threshold) == ("starvation", 0, 0.0, 0.5)
     assert "only 0% of the encoder" in alarm.text
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (
+            EtrmModel(encoder=IterativeEncoder(detach_context=True)),
+            "model.encoder.detach_context is true, which",
+        ),
+        (EtrmModel(reencode=False), "model.reencode is false, which"),
+        (EtrmModel(), "a frozen part?"),
+    ],
+)
+def test_starvation_names_the_field_that_cuts_the_encoder_off(model: EtrmModel, said: str) -> None:
+    config = quick().model_copy(update={"model": model})
+    (alarm,) = Alarms(config.health, config.gradient_cut).check(
+        0, {"encoder/gradient_coverage": 0.0, "gradient_norm/all": 1.0}
+    )
+    assert said in alarm.text
 
 
 def test_few_taught_samples_are_starvation_once_it_lasts() -> None:
