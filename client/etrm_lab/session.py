@@ -159,10 +159,9 @@ class Run:
         """
         if not self.is_logging:
             return
-        try:
-            histogram = values if isinstance(values, Histogram) else Histogram(values)
-        except Exception as error:  # noqa: BLE001 — a training must not end for values of any kind
-            tell_once(f"log_histogram({name!r}): {error}")
+        histogram = values if isinstance(values, Histogram) else Histogram(values)
+        if histogram.refused:
+            tell_once(f"log_histogram({name!r}): {histogram.refused}")
             return
         self._append(
             {
@@ -211,17 +210,21 @@ class Run:
         """
         if not self.is_logging:
             return
+        try:
+            counts = {"views": int(views), "act_steps": int(act_steps), "test": int(test)}
+            candidates = candidates_of(grid, votes, confidence)
+        except Exception as error:  # noqa: BLE001 — a training must not end for an answer of any kind
+            tell_once(f"log_predictions of task {task} is left out: {error}")
+            return
         self._append(
             {
                 "kind": "prediction",
                 "set": set,
                 "step": max(self.step, 0) if step is None else self._checked_step(step),
                 "weights": weights,
-                "views": int(views),
-                "act_steps": int(act_steps),
+                **counts,
                 "task": str(task),
-                "test": int(test),
-                "candidates": candidates_of(grid, votes, confidence),
+                "candidates": candidates,
             }
         )
 
