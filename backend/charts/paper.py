@@ -31,6 +31,8 @@ COLOURS: Mapping[str, str] = {
     "series-5": "#56b4e9",
     "series-6": "#d55e00",
     "series-7": "#16191d",
+    "series-8": "#883322",
+    "series-9": "#4b1d9b",
     "variant-external": "#7a828c",
 }
 INK = "#16191d"
