@@ -29,8 +29,8 @@ _LINE_BREAKS = re.compile(r"[\t\n\r\v\f\u2028\u2029]+")
 
 # Points: a page of LaTeX's article class, the narrowest there is, and a column of a paper that has two.
 TEXT_POINTS, COLUMN_POINTS = 345.0, 240.0
-LETTER_POINTS, SMALL_LETTER_POINTS = 5.0, 4.3  # of a letter, on average; small: in \footnotesize
-FOLDS, MAX_FOLDED = 3, 24  # lines that a cell of a wide table may have; letters that a column needs for that
+LETTER_POINTS, SMALL_LETTER_POINTS = 5.0, 4.2  # of a letter, on average; small: in \footnotesize
+FOLDS, MAX_FOLDED = 3, 18  # lines that a cell of a wide table may have; letters that a column needs for that
 LONG_WORD = 14
 _PIECE = re.compile(r"[^_/.:=-]{1,14}[_/.:=-]?|[_/.:=-]")
 
