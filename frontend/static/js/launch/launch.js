@@ -83,7 +83,7 @@ class LaunchForm {
       const verdict = await ask("/api/v1/config/validate", { method: "POST", body, signal: this.checking.signal });
       valid = verdict.valid;
       this.showProblems(verdict.problems, everything);
-      showEstimate(verdict.estimate);
+      showEstimate(verdict.estimate, verdict.problems[0]);
       showTrainingTasks(verdict.training_tasks);
       if (verdict.wait) document.getElementById("queue-note").textContent = verdict.wait.words;
       if (this.mode === "form") this.json.value = JSON.stringify(verdict.config ?? body, null, 2);
@@ -260,9 +260,9 @@ function textInField(field) {
 }
 
 /** What one run takes, from measured runs like it; as the server says it in launch/page.html. */
-function showEstimate(estimate) {
+function showEstimate(estimate, obstacle) {
   const place = document.getElementById("estimate");
-  if (!estimate) place.textContent = "No estimate: the config is not valid yet.";
+  if (!estimate) place.textContent = ["No estimate: the config is not valid yet.", obstacle?.field, obstacle?.message, obstacle?.hint].filter(Boolean).join(" ");
   else if (!estimate.measured_runs) place.textContent = NOT_MEASURED;
   else {
     const { measured_runs: n, seconds, process_hours: hours, memory_bytes: memory, samples_per_second: speed } = estimate;
