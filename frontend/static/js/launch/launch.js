@@ -20,6 +20,7 @@ class LaunchForm {
     this.watchInputs();
     this.watchModes();
     this.watchRows();
+    this.watchLinks();
     this.watchLeaving();
     form.addEventListener("submit", (event) => this.submit(event));
     form.querySelector("[aria-invalid=true]")?.focus();
@@ -238,6 +239,16 @@ class LaunchForm {
     const folded = wrong?.closest("details");
     if (folded) folded.open = true;
     (wrong ?? this.form.querySelector("#problems")).focus();
+  }
+
+  /** What a link of the summary leads to is unfolded. */
+  watchLinks() {
+    this.form.querySelector(".launch-side").addEventListener("click", (event) => {
+      const { hash = "" } = event.target.closest("a") ?? {};
+      const target = document.getElementById(hash.slice(1));
+      const fold = target?.closest("details") ?? target?.querySelector("details.folded");
+      if (fold) fold.open = true;
+    });
   }
 
   /** A preset replaces what was typed: ask first. */
