@@ -125,8 +125,8 @@ class Settings(BaseModel):
     )
     public_url: str | None = Field(
         None,
-        description="http:// or https:// address under which browsers reach the lab: alerts link there, and "
-        "the web server accepts its host name. Unset: alerts have no link.",
+        description="http:// or https:// address under which browsers reach the lab: alerts and share links "
+        "go there, and the web server accepts its host name. Unset: alerts have no link.",
     )
     streams: int = Field(
         800,

@@ -11,7 +11,7 @@ from backend.charts.axes import X_TITLES
 from backend.charts.figures import MANY, MAX_OF_MANY, MAX_POINTS, lines_figure
 from backend.charts.lines import Axis, Clock, Line, Window
 from backend.charts.panels import UNDEFINED, Panel
-from backend.charts.smoothing import Values, centred_average
+from backend.charts.smoothing import Values
 from backend.charts.traces import Figure as PlotlyFigure
 from backend.charts.traces import Trace
 from backend.kit.exports.figures import Axes, Figure, Look
@@ -31,6 +31,8 @@ COLOURS: Mapping[str, str] = {
     "series-5": "#56b4e9",
     "series-6": "#d55e00",
     "series-7": "#16191d",
+    "series-8": "#883322",
+    "series-9": "#4b1d9b",
     "variant-external": "#7a828c",
 }
 INK = "#16191d"
@@ -96,9 +98,15 @@ def curves_figure(
     ]
     notes = figure["notes"]
     words = ((notes["off_scale"], "off the scale"), (notes["undefined"], f"undefined: {UNDEFINED}"))
-    note = " ".join(f"{counted(number, 'point')} {what}." for number, what in words if number)
+    smoothed = [smoothing_note(window.smoothing)] if window.smoothing else []
+    note = " ".join([*smoothed, *(f"{counted(number, 'point')} {what}." for number, what in words if number)])
     runs = ", ".join(dict.fromkeys(line.run for line in shown))
     return Figure(name, panel.title, "curves", axes, looks, HEAD, data, note, f"Runs: {runs}")
+
+
+def smoothing_note(decay: float) -> str:
+    """What a smoothed curve is, as it stands beneath a figure."""
+    return f"Strong: moving average, decay {decay:g} per point, as on the page. Faint: as recorded."
 
 
 def hex_colour(name: str, shade: int = 0) -> str:
@@ -112,21 +120,19 @@ def hex_colour(name: str, shade: int = 0) -> str:
 
 
 def _averages(trace: Trace) -> tuple[Values, dict[str, Values]]:
-    """Places (n,) and the average there; of several seeds with the least and the greatest, as recorded and
-    averaged, so that the average lies between. A long line is thinned, all three at the same places.
+    """Places (n,) and the page's average there; of several seeds with the least and the greatest, so that the
+    average lies between. A long line is thinned, all three at the same places.
     """
-    decay, weights = trace.window.smoothing, trace.weights
-    average = centred_average(trace.means, decay, weights)
+    average = trace.average.values
     at = np.arange(len(average))[trace.shown]
     starts = np.unique(np.linspace(0, len(at) - 1, min(len(at), MAX_AVERAGES)).astype(np.int64))
     chosen = at[starts]
     parts = {"average": average[chosen]}
-    if trace.line.band and len(at):
-        for role, curve, further in zip(
-            ("low", "high"), trace.line.band, (np.minimum, np.maximum), strict=True
+    if len(at):
+        for role, edge, further in zip(
+            ("low", "high"), trace.edges(), (np.minimum, np.maximum), strict=False
         ):
-            edge = further(curve.values, centred_average(curve.values, decay, weights))[at]
-            parts[role] = further(further.reduceat(edge, starts), parts["average"])  # whatever was rounded
+            parts[role] = further(further.reduceat(edge[at], starts), parts["average"])  # though rounded
     return trace.line.clock.xs(trace.window.axis, trace.ends[chosen]), parts
 
 

@@ -35,7 +35,8 @@ def flat(low: float, high: float) -> Range:
     largest = max(abs(low), abs(high))
     if high - low > max(NARROWEST, RESOLUTION * largest):
         return low, high
-    room = max(1.0 if low == high else NARROWEST, ROOM * largest)
+    around = min(1.0, largest / 2) or 1.0  # of one value, which stands in the middle
+    room = max(around if low == high else 0.0, NARROWEST, ROOM * largest)
     return low - room, high + room
 
 

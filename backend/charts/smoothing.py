@@ -59,28 +59,6 @@ def debiased_average(values: Values, decay: float, counts: NDArray[np.int64] | N
     return Average(smoothed, float(smoothed[-1] * weights[-1]), float(weights[-1]))
 
 
-def centred_average(values: Values, decay: float, counts: NDArray[np.int64] | None = None) -> Values:
-    """The same looking ahead as far as back, so that the line does not lag: (n,).
-
-    The weights are positive and do not depend on the values: the average of a curve lies between the averages
-    of its lower and its upper bound.
-    """
-    if decay == 0 or len(values) < 2:
-        return values
-    scale = LARGE_SCALE if np.abs(values).max() > LARGE else 1.0  # sums must not exceed the largest float
-    values = values * scale
-    alone = np.ones(len(values), dtype=np.int64) if counts is None else counts
-    until = np.cumsum(alone)
-    back = debiased_average(values, decay, counts).values
-    ahead = debiased_average(values[::-1], decay, None if counts is None else counts[::-1]).values[::-1]
-    of_back, of_ahead, of_both = (
-        -np.expm1(math.log(decay) * n) for n in (until, until[-1] - until + alone, alone)
-    )  # their weights
-    whole = of_back + of_ahead - of_both
-    mean = back * (of_back / whole) + ahead * (of_ahead / whole) - values * (of_both / whole)
-    return np.asarray(mean.clip(values.min(), values.max()) / scale)
-
-
 def _certain_after(decay: float) -> int:
     """How many values leave nothing of the zero that the average starts from."""
     return int(math.log(NOTHING) / math.log(decay)) + 1

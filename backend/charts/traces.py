@@ -92,17 +92,19 @@ class Trace:
 
         It holds their average, too: so the line between them, which lags behind, never leaves it.
         """
-        if self.line.band is None:
-            return []
         edges = []
-        bounds = zip(self.line.band, ("none", "tonexty"), (np.minimum, np.maximum), strict=True)
-        for curve, fill, further in bounds:
-            average = debiased_average(curve.values, self.window.smoothing, self.weights).values
-            edge = further(curve.values, average)
+        for edge, fill in zip(self.edges(), ("none", "tonexty"), strict=False):
             points = Points(self.ends.steps, self.ends.times, edge)[self.shown]
             drawn = self._line(thin(points, self.most // 2), 0.0, {"role": "band"})
             edges.append({**drawn, "fill": fill})
         return edges
+
+    def edges(self) -> list[Values]:
+        """(n,), (n,): the least and the greatest of the seeds, as recorded and averaged; none for one run."""
+        return [
+            further(curve.values, debiased_average(curve.values, self.window.smoothing, self.weights).values)
+            for curve, further in zip(self.line.band or (), (np.minimum, np.maximum), strict=False)
+        ]
 
     def _line(self, points: Points, width: float, meta: Figure, opacity: float = 1.0) -> Figure:
         line = self.line

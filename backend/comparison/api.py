@@ -184,7 +184,7 @@ def typeset_table(
     k: Annotated[int, Query(ge=1, le=100, description="The k of pass@k, for significance.")] = 1,
     at: Annotated[Named, Query(description="Checkpoints of the results: newest, common or all.")] = "newest",
     published: Annotated[bool, Query(description="With the published results below.")] = False,
-    format: Annotated[Named, Query(description="latex (booktabs), typst or markdown.")] = "latex",
+    format: Annotated[Named, Query(description="latex (booktabs, tabularx), typst or markdown.")] = "latex",
     group: Group = "",
 ) -> Response:
     """A table of the comparison for a paper: k/n, interval, and the conditions as notes beneath it."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.kit.output import answered
+from backend.kit.output import answered, is_json
 from backend.terminal.completion import complete_runs
-from backend.terminal.options import Out, score_text, write
+from backend.terminal.options import score_text, write
 
 if TYPE_CHECKING:
+    from fastapi import Response
+
     from backend.run_view.views import RunView
 
 
@@ -29,7 +35,7 @@ def compare(
     ] = "",
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="Compare pass@k.")] = 1,
     table: Annotated[
-        str, typer.Option(metavar="TABLE", help="Write one table for a paper: results or significance.")
+        str, typer.Option(metavar="TABLE", help="Print one table for a paper: results or significance.")
     ] = "",
     typeset_as: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="Of --table: latex, typst or markdown.")
@@ -40,7 +46,9 @@ def compare(
     published: Annotated[
         bool, typer.Option("--published", help="Of --table: with published results below.")
     ] = False,
-    out: Out = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the table into a file instead of printing it.")
+    ] = None,
 ) -> None:
     """Compare runs: results, differing config fields, and whether the difference is significant."""
     from backend.comparison import api
@@ -51,7 +59,7 @@ def compare(
     runs = ",".join(run_ids or [])
     if table:
         asked = {"what": table, "format": typeset_as, "by": by, "published": published}
-        write(out, api.typeset_table, runs=runs, group=group, k=k, **asked)
+        _give_table(out, api.typeset_table, runs=runs, group=group, k=k, **asked)
         return
     compared = call(api.compare_runs, runs=runs, group=group, k=k)
     found = compared.runs
@@ -77,6 +85,18 @@ def compare(
         print(f"\nOver seeds, against {compared.variations[0].label}")
         for each in compared.over_seeds:
             print(f"{each.label}  {each.words}")
+
+
+def _give_table(out: Path | None, endpoint: Callable[..., Response], **values: object) -> None:
+    """Print the table; into a file where one is named, and for programs, which read where it is."""
+    from backend.terminal.calls import save
+
+    if out or is_json():
+        write(out, endpoint, **values)
+        return
+    with TemporaryDirectory() as folder:
+        table = save(endpoint, Path(folder) / "table", **values).path
+        sys.stdout.write(table.read_text(encoding="utf-8"))
 
 
 def _row(run: RunView, k: int) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from backend.dashboards import service as dashboards
 from backend.dashboards.service import DashboardView
 from backend.db.session import reading_scope, session_scope
 from backend.kit.model import Model
-from backend.web.deps import Database
+from backend.web.deps import Configured, Database, address_of, is_only_here
 from backend.web.errors import responses
 from backend.web.inputs import Input
 from backend.web.routing import EDITOR, VIEWER, Router
@@ -68,6 +68,9 @@ class NewShare(Share):
     """A new share link; its address is shown this once."""
 
     url: str
+    only_here: bool = Field(
+        description="Only the lab's machine opens it: its address is a loopback one. Set ETRM_PUBLIC_URL."
+    )
 
 
 @router.get("", responses=responses(401))
@@ -131,11 +134,12 @@ def list_shares(slug: str, engine: Database) -> list[Share]:
 
 
 @router.post("/{slug}/shares", status_code=201, responses=responses(401, 404))
-def share_dashboard(slug: str, request: Request, engine: Database) -> NewShare:
+def share_dashboard(slug: str, request: Request, engine: Database, settings: Configured) -> NewShare:
     """Create a link that shows this dashboard, and nothing else, without a login."""
     with session_scope(engine) as session:
         made, secret = dashboards.share(session, slug, who.get().name)
-    return NewShare(**asdict(made), url=f"{request.base_url}s/{secret}")
+    address = address_of(request, settings)
+    return NewShare(**asdict(made), url=f"{address}/s/{secret}", only_here=is_only_here(address))
 
 
 @router.delete("/{slug}/shares/{share_id}", responses=responses(401, 404))

@@ -108,7 +108,12 @@ def share(slug: Slug) -> None:
     from backend.terminal.calls import call
 
     made = call(api.share_dashboard, slug=slug)
-    answer(made, f"Share link {made.id}, shown only once: {made.url}")
+    note = (
+        "\nOnly this machine opens it. Set ETRM_PUBLIC_URL to the address under which others reach the lab."
+        if made.only_here
+        else ""
+    )
+    answer(made, f"Share link {made.id}, shown only once: {made.url}{note}")
 
 
 @app.command()

@@ -56,6 +56,7 @@ class DashboardPage(FilledDashboard):
 
     view: ChartView
     shares: Sequence[ShareView]
+    only_here: bool  # nobody elsewhere opens a link
     metrics: Sequence[str]  # that a panel of curves can be of
     measures: Sequence[str] = MEASURES  # that bars can be of
     content_json: str

@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Form, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from markupsafe import Markup
 from sqlalchemy.orm import Session
@@ -34,7 +34,16 @@ from backend.kit.errors import NotFound
 from backend.kit.lists import items_of
 from backend.run_view.views import RunView
 from backend.web.assets import STATIC
-from backend.web.deps import Database, FigureFormat, FigureWidth, InParts, attached
+from backend.web.deps import (
+    Configured,
+    Database,
+    FigureFormat,
+    FigureWidth,
+    InParts,
+    address_of,
+    attached,
+    is_only_here,
+)
 from backend.web.rendering import environment, render
 from backend.web.routing import EDITOR, OPEN, VIEWER, Router, needs
 
@@ -71,7 +80,9 @@ def create(
 
 
 @router.get("/d/{slug}")
-def dashboard_page(slug: str, engine: Database, view: View, edit: str = "") -> HTMLResponse:
+def dashboard_page(
+    slug: str, request: Request, engine: Database, settings: Configured, view: View, edit: str = ""
+) -> HTMLResponse:
     """A dashboard, live; with `?edit=1` its panels can be changed."""
     with reading_scope(engine) as session:
         found = dashboards.get(session, slug)
@@ -80,6 +91,7 @@ def dashboard_page(slug: str, engine: Database, view: View, edit: str = "") -> H
             **_filled(panels, found, view),
             view=view,
             shares=dashboards.shares(session, slug),
+            only_here=is_only_here(address_of(request, settings)),
             metrics=_choices(panels.runs),
             content_json=json.dumps(found.content.model_dump(mode="json")),
             edited=bool(edit),

@@ -32,12 +32,13 @@ TYPESETTINGS: tuple[Typesetting, ...] = ("latex", "typst", "markdown")
 HOW = """## To draw the figures again
 
 `python redraw.py` needs Python 3.10, matplotlib and the CSV files beside it, and writes `figures/` again:
-each figure as PDF and SVG, 3.5 and 7 inches wide. `figures.csv` has titles, ranges and notes, `lines.csv`
-names and looks, `data/` the numbers. Fonts are embedded in the PDF files; letters in SVG files are paths.
+each figure as PDF and SVG, 3.5 and 7 inches wide. `figures.csv` has the titles of the axes (`x_title`,
+`y_title`), their ends (where `y_scale` is `log`, exponents of ten) and notes, `lines.csv` names and looks,
+`data/` the numbers. Fonts are embedded in the PDF files; letters in SVG files are paths.
 
-Curves: faint, as recorded; strong, the average of the points around (it looks ahead as far as back, so it
-does not lag); band, least to greatest of the seeds. Long curves are thinned so that every extreme stays;
-`etrm run curves RUN` writes all points.
+Curves: faint, as recorded; strong, the moving average of the page, which looks back only; band, least to
+greatest of the seeds. Smoothing 0 gives figures without an average. Long curves are thinned so that every
+extreme stays; `etrm run curves RUN` writes all points.
 """
 
 

@@ -22,7 +22,7 @@ from backend.web.routing import VIEWER, Router
 
 router = Router(reads=VIEWER, tags=["dashboards"])
 
-Typeset = Annotated[str, Query(max_length=40, description="latex (booktabs), typst or markdown.")]
+Typeset = Annotated[str, Query(max_length=40, description="latex (booktabs, tabularx), typst or markdown.")]
 
 
 @router.get(

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from backend.domain.experiment.encoders import ENCODERS
 
-# Names in tokens.css (Okabe-Ito), in the order in which encoders get them.
-HUES = ("series-1", "series-2", "series-4", "series-3", "series-5", "series-6")
+# Names in tokens.css (Okabe-Ito, then two that stay apart from it), in the order in which encoders get them.
+HUES = ("series-1", "series-2", "series-4", "series-3", "series-5", "series-6", "series-8", "series-9")
 INK, GREY = "series-7", "variant-external"
-# Names in tables.css. One more than hues, with no factor in common: no two of 42 encoders look alike.
-MARKERS = ("square", "triangle", "diamond", "circle", "bars", "pentagon", "cross")
+# Names in tables.css. One more than hues, with no factor in common: no two of 72 encoders look alike.
+MARKERS = ("square", "triangle", "diamond", "circle", "bars", "pentagon", "cross", "down", "hourglass")
 # By seed, in CSS pixels, as both Plotly and SVG read them.
 DASHES = ("solid", "9px,9px", "3px,3px", "9px,3px,3px,3px", "15px,15px")
 STROKES = (24, 16, 11, 7, 4)  # the same where a hue comes back: a stroke, then points

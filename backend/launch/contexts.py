@@ -43,6 +43,7 @@ class LaunchPage(Context):
     sweep: SweepForm
     sweepable: Sequence[SweepableField]
     estimate: EstimateView | None  # None while the config is not valid
+    obstacle: FieldProblem | None  # why it is not
     training_tasks: TrainedOnView | None  # None also where a set was never used
 
     @property

@@ -264,6 +264,7 @@ def _page(session: Session, start: Start, draft: Draft, status: int = HTTPStatus
         sweep=_sweep(session, draft),
         sweepable=list(sweepable().values()),
         estimate=_if_valid(session, draft, estimates.of),
+        obstacle=_obstacle(session, draft),
         training_tasks=_if_valid(session, draft, training_tasks.of),
     )
     return render(context, status)
@@ -278,6 +279,15 @@ def _if_valid(
     except InvalidConfig:
         return None
     return said(session, config)
+
+
+def _obstacle(session: Session, draft: Draft) -> FieldProblem | None:
+    """The first thing that is wrong with the draft's config."""
+    try:
+        _config(session, draft)
+    except InvalidConfig as error:
+        return next(iter(error.problems), None)
+    return None
 
 
 def _by_size() -> dict[str, list[Preset]]:

@@ -22,7 +22,14 @@ from backend.kit.errors import Conflict
 from backend.kit.problems import invalid
 from backend.lifecycle import heartbeat
 from backend.lifecycle.end import end
-from backend.lifecycle.input import checked_config, checked_hypothesis, checked_name, checked_project
+from backend.lifecycle.input import (
+    checked_config,
+    checked_hypothesis,
+    checked_name,
+    checked_notes,
+    checked_project,
+    checked_tags,
+)
 from backend.lifecycle.service import (
     ID_LENGTH,
     NOT_CREATED,
@@ -54,14 +61,17 @@ def create(
     beat_seconds: float = heartbeat.DEFAULT_SECONDS,
     project: str = "",
     run_id: str = "",
+    tags: Sequence[str] = (),
+    notes: str = "",
 ) -> RunView:
     """A run that a script of the user's own logs into; it runs until the script says that it ended, and is
     lost where the script is not heard at least every `beat_seconds`.
 
     A script that chose the `run_id` itself may ask again: it gets the run that it has, which is running again
-    if it was over. A hypothesis is kept in its config. InvalidInput where it asks for what a script cannot
-    log, for an id of another form, and for a config that goes too deep or is too large; Conflict where the
-    id is that of a run of the lab's own; Unauthorised as `service.create`.
+    if it was over, with the tags and notes that it has. A hypothesis is kept in its config. InvalidInput
+    where it asks for what a script cannot log, for an id of another form, for tags and notes that cannot be,
+    and for a config that goes too deep or is too large; Conflict where the id is that of a run of the lab's
+    own; Unauthorised as `service.create`.
     """
     accounts.hold(session, who.get())
     stated = {HYPOTHESIS: checked_hypothesis(hypothesis)} if hypothesis else {}
@@ -75,6 +85,8 @@ def create(
         **({"id": run_id} if run_id else {}),
         name=checked_name(name),
         project=checked_project(project, NOT_CREATED),
+        tags=checked_tags(tags),
+        notes=checked_notes(notes),
         origin="external",
         status=RunStatus.RUNNING,
         phase="training",

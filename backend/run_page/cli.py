@@ -126,7 +126,8 @@ def show_provenance(run_id: RunId) -> None:
 def _lines(run: RunView) -> list[str]:
     """The run in words, one fact a line."""
     cause = f": {run.status_cause}" if run.status_cause else ""
-    lines = [f"{run.name}  {run.id}  {run.variant}  seed {run.seed}", f"status    {run.status}{cause}"]
+    seed = "" if run.seed is None else f"  seed {run.seed}"
+    lines = [f"{run.name}  {run.id}  {run.variant or 'external'}{seed}", f"status    {run.status}{cause}"]
     lines += [f"waits     {reason}" for reason in run.waiting_reasons]
     lines += [f"owner     {run.owner}"] if run.owner else []
     lines += [f"project   {run.project}"] if run.project else []
@@ -134,7 +135,8 @@ def _lines(run: RunView) -> list[str]:
         lines.append(f"silent    since {clock(run.heartbeat.silent_since)}")
     left = run.progress.seconds_left
     rest = "" if left is None else f", about {left:.0f} s left"
-    lines.append(f"progress  {run.progress.phase} {run.progress.done} of {run.progress.total}{rest}")
+    of = f" of {run.progress.total}{rest}" if run.progress.total else ""
+    lines.append(f"progress  {run.progress.phase} {run.progress.done}{of}" if of else f"step      {run.step}")
     if run.duration is not None:
         lines.append(f"duration  {duration(run.duration)}")
     if run.trained_on:

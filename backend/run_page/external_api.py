@@ -52,6 +52,8 @@ class ExternalRun(Input):
         None, description="A bar on a series that the script logs, judged when it says `finished`."
     )
     project: str = Field("", description=PROJECT, examples=["arc-2"])
+    tags: list[str] = Field([], description="Of a new run: one that continues keeps its own.")
+    notes: str = Field("", description="Of a new run, as text: one that continues keeps its own.")
 
 
 class End(Input):
@@ -128,7 +130,15 @@ def create_external_run(body: ExternalRun, response: Response, engine: Database)
     """Create a run that an external script logs into, by `POST /api/v1/runs/{id}/metrics`."""
     with session_scope(engine) as session:
         run = external_runs.create(
-            session, body.name, body.config, body.hypothesis, body.heartbeat_seconds, body.project, body.id
+            session,
+            body.name,
+            body.config,
+            body.hypothesis,
+            body.heartbeat_seconds,
+            body.project,
+            body.id,
+            body.tags,
+            body.notes,
         )
     announce(run.id)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"

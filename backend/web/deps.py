@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -11,6 +12,7 @@ from sqlalchemy import Engine
 from backend.kit.exports.table_files import File, LongFile
 from backend.settings import Settings
 from backend.web import notify
+from backend.web.entrance.guard import LOOPBACK_NAMES
 
 
 async def _engine(request: Request) -> Engine:
@@ -46,6 +48,16 @@ def json_body(schema: dict[str, Any], **examples: Any) -> dict[str, Any]:
     named = {name.replace("_", " "): {"value": value} for name, value in examples.items()}
     content = {"application/json": {"schema": schema, "examples": named}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def address_of(request: Request, settings: Settings) -> str:
+    """The lab's address for others, without a slash at its end: ETRM_PUBLIC_URL, or that of the request."""
+    return settings.public_url or str(request.base_url).rstrip("/")
+
+
+def is_only_here(address: str) -> bool:
+    """Whether only this machine opens the address."""
+    return (urlsplit(address).hostname or "") in LOOPBACK_NAMES
 
 
 def attached(file: File) -> Response:

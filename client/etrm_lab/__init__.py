@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from etrm_lab import start
 from etrm_lab.histogram import Histogram
-from etrm_lab.media import Image, Table
+from etrm_lab.media import Artifact, Image, Table
 from etrm_lab.session import Run
 from etrm_lab.start import Settings
 from etrm_lab.state import Config
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Api",
+    "Artifact",
     "Config",
     "Grid",
     "Histogram",
@@ -35,12 +36,17 @@ __all__ = [
     "Table",
     "alert",
     "config",
+    "define_metric",
     "finish",
     "init",
     "log",
+    "log_artifact",
     "login",
     "run",
+    "save",
     "summary",
+    "unwatch",
+    "watch",
 ]
 
 run: Run | None = None  # the newest that `init` gave; None once it is finished
@@ -79,6 +85,30 @@ def finish(exit_code: int | None = 0, quiet: object = None) -> None:
 def login(*_: Any, **__: Any) -> bool:
     """W&B's. Here the token comes from ETRM_TOKEN or `etrm login`."""
     return True
+
+
+def watch(*_: Any, **__: Any) -> None:
+    """W&B's, as `Run.watch`."""
+    _current().watch()
+
+
+def unwatch(*_: Any, **__: Any) -> None:
+    """W&B's: without effect."""
+
+
+def define_metric(*_: Any, **__: Any) -> None:
+    """W&B's, as `Run.define_metric`."""
+    _current().define_metric()
+
+
+def save(*_: Any, **__: Any) -> list[str]:
+    """W&B's, as `Run.save`."""
+    return _current().save()
+
+
+def log_artifact(*_: Any, **__: Any) -> Artifact:
+    """W&B's, as `Run.log_artifact`."""
+    return _current().log_artifact()
 
 
 def _current() -> Run:

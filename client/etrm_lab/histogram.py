@@ -7,13 +7,14 @@ mantissa, as float32 has them; -m the same below zero, 0 what is nearer to zero.
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
 LAST = 1019  # the bin that ends at 2^128
-BLOCK = 1 << 20  # numbers of an array that are counted together
+BLOCK = 1 << 20  # numbers of an array or tensor that are counted together
 SMALL = -125  # numbers of a lower exponent are below the smallest normal float32
 
 
@@ -21,7 +22,8 @@ class Histogram:
     """How often which numbers occur in `sequence`: an array, a tensor, or numbers in (nested) lists.
 
     `np_histogram` is a pair (counts, edges) as numpy.histogram gives it, whose numbers count as if they were
-    all in the middle of their bin. TypeError and ValueError for anything else.
+    all in the middle of their bin. What is neither raises nothing, since this is called within trainings:
+    `refused` then tells what is wrong, and logging it says so.
     """
 
     def __init__(self, sequence: Any = None, np_histogram: Any = None, num_bins: int = 64) -> None:
@@ -29,6 +31,14 @@ class Histogram:
         self.bins: list[int] = []
         self.counts: list[int] = []
         self.nan = self.infinite = 0
+        self.refused = ""
+        try:
+            self._count_given(sequence, np_histogram)
+        except Exception as error:  # noqa: BLE001 — a training must not end for values of any kind
+            self.refused = str(error) or type(error).__name__
+            self.bins, self.counts, self.nan, self.infinite = [], [], 0, 0
+
+    def _count_given(self, sequence: Any, np_histogram: Any) -> None:
         if np_histogram is not None:
             counts, edges = (_listed(each) for each in np_histogram)
             if len(edges) != len(counts) + 1:
@@ -52,12 +62,31 @@ class Histogram:
         return {"bins": self.bins, "counts": self.counts, "nan": self.nan, "infinite": self.infinite}
 
     def _count_all(self, sequence: Any) -> None:
-        array = _as_array(sequence)
-        if array is None:
+        torch: Any = sys.modules.get("torch")
+        if torch is not None and isinstance(sequence, torch.Tensor):
+            self._count_tensor(torch, sequence)
+        elif (array := _as_array(sequence)) is not None:
+            self._count_array(array)
+        else:
             numbers = list(_flat(sequence))
             self._count(numbers, [1] * len(numbers))
-        else:
-            self._count_array(array)
+
+    def _count_tensor(self, torch: Any, tensor: Any) -> None:
+        """The same of a tensor, wherever it is, in blocks, by PyTorch alone: it runs without NumPy, too. The
+        first 11 bits of a float32 are its sign and its bin."""
+        occurrences = torch.zeros(2048, dtype=torch.int64)
+        for block in tensor.detach().float().cpu().reshape(-1).split(BLOCK):
+            occurrences += ((block.view(torch.int32) >> 21) & 2047).bincount(minlength=2048)
+            self.nan += int(block.isnan().sum())
+        counts: Counter[int] = Counter()
+        for code, number in enumerate(occurrences.tolist()):
+            bin_ = code & 1023
+            if bin_ > LAST:
+                self.infinite += number
+            elif number:
+                counts[bin_ if code < 1024 else -bin_] += number
+        self.infinite -= self.nan
+        self._keep(counts)
 
     def _count(self, numbers: Sequence[float], weights: Sequence[float]) -> None:
         counts: Counter[int] = Counter()
@@ -70,6 +99,9 @@ class Histogram:
                 self.infinite += weight
             else:
                 counts[bin_of(number)] += weight
+        self._keep(counts)
+
+    def _keep(self, counts: Counter[int]) -> None:
         self.bins = sorted(counts)
         self.counts = [counts[each] for each in self.bins]
 
@@ -80,8 +112,7 @@ class Histogram:
         counts: Counter[int] = Counter()
         for start in range(0, len(flat), BLOCK):
             self._count_block(flat[start : start + BLOCK], counts)
-        self.bins = sorted(counts)
-        self.counts = [counts[each] for each in self.bins]
+        self._keep(counts)
 
     def _count_block(self, numbers: Any, counts: Counter[int]) -> None:
         import numpy as np
@@ -112,13 +143,13 @@ def bin_of(number: float) -> int:
 
 
 def _as_array(values: Any) -> Any:
-    """A NumPy array of numbers: of an array, or of a tensor wherever it is; None for anything else."""
-    if hasattr(values, "detach"):  # a tensor of PyTorch, whose bfloat16 NumPy does not have
-        values = values.detach().float().cpu().numpy()
+    """A NumPy array of numbers; None for what is no array, and where there is no NumPy."""
     if not hasattr(values, "__array__"):
         return None
-    import numpy as np
-
+    try:
+        import numpy as np
+    except ImportError:
+        return None
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a histogram is of numbers, not of {array.dtype}.")

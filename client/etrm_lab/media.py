@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from etrm_lab.output import left_out, tell_once
+
 MAX_ROWS = 200  # of a table, in the log
+FILES_STAY = "Files stay where they are; run.log_checkpoint(path) notes one with its SHA-256."
 
 
 class Table:
-    """Rows under columns. Logged, it is a table of text in the run's log."""
+    """Rows under columns. Logged, it is a table of text in the run's log. Whatever is given, making and
+    filling one raises nothing: it happens within trainings."""
 
     def __init__(
         self,
@@ -18,15 +22,20 @@ class Table:
         dataframe: Any = None,
         **_: Any,
     ) -> None:
-        if dataframe is not None:
-            columns, data = list(dataframe.columns), dataframe.values.tolist()
-        self.columns = [str(name) for name in columns or ["Input", "Output", "Expected"]]
-        self.data = [list(row) for row in data or ()]
+        self.columns = ["Input", "Output", "Expected"]
+        self.data: list[list[Any]] = []
+        try:
+            if dataframe is not None:
+                columns, data = list(dataframe.columns), dataframe.values.tolist()
+            self.columns = [str(name) for name in columns or self.columns]
+            self.data = [list(row) for row in (() if data is None else data)]
+        except Exception as error:  # noqa: BLE001 — a training must not end for values of any kind
+            tell_once(f"Table: rows are left out: {error}")
 
     def add_data(self, *row: Any) -> None:
-        """Add a row; TypeError where it has another number of values than there are columns."""
+        """Add a row. One of another length than there are columns is told once, and cut or left short."""
         if len(row) != len(self.columns):
-            raise TypeError(f"the table has {len(self.columns)} columns, the row {len(row)} values.")
+            tell_once(f"Table: there are {len(self.columns)} columns, but {len(row)} values in a row.")
         self.data.append(list(row))
 
     def text(self) -> str:
@@ -47,6 +56,18 @@ class Image:
 
     def __init__(self, data_or_path: Any, caption: str | None = None, **_: Any) -> None:
         self.data, self.caption = data_or_path, caption or ""
+
+
+class Artifact:
+    """W&B's: it takes every call and keeps nothing, which is told."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        left_out("Artifact", FILES_STAY)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *_, **__: self
 
 
 def _cell(value: Any) -> str:

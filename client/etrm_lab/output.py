@@ -19,3 +19,8 @@ def tell_once(text: str, about: str = "") -> None:
     if (about or text) not in _told:
         _told.add(about or text)
         tell(text)
+
+
+def left_out(call: str, instead: str) -> None:
+    """Tell once that a call of W&B's has no effect here, and what there is instead."""
+    tell_once(f"{call} has no effect here. {instead}")

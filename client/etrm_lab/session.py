@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -15,8 +15,8 @@ from typing import Any, Literal
 from etrm_lab.digests import code, described
 from etrm_lab.histogram import Histogram
 from etrm_lab.journal import Journal
-from etrm_lab.media import Image, Table
-from etrm_lab.output import tell, tell_once
+from etrm_lab.media import FILES_STAY, Artifact, Image, Table
+from etrm_lab.output import left_out, tell, tell_once
 from etrm_lab.sender import PROMISE_SECONDS, Sender
 from etrm_lab.state import Config, Summary
 from etrm_lab.values import (
@@ -52,8 +52,11 @@ class Run:
         journal: Journal | None = None,
         url: str = "",
         token: str = "",
+        tags: Sequence[str] = (),
+        notes: str = "",
     ) -> None:
         self.id, self.name, self.project = run_id, name, project
+        self.tags, self.notes = tuple(tags), notes
         self.lab = url
         self.url = f"{url}/runs/{run_id}" if url else ""
         self.stopped = ""  # why the lab takes no more, for example because somebody cancelled the run there
@@ -79,6 +82,8 @@ class Run:
             "project": self.project,
             "config": dict(self.config),
             "heartbeat_seconds": PROMISE_SECONDS,
+            **({"tags": self.tags} if self.tags else {}),
+            **({"notes": self.notes} if self.notes else {}),
         }
         resumed = self._journal.size > 0
         self._journal.append({"kind": "start", "run": run, "wall_time": time.time()})
@@ -159,10 +164,9 @@ class Run:
         """
         if not self.is_logging:
             return
-        try:
-            histogram = values if isinstance(values, Histogram) else Histogram(values)
-        except Exception as error:  # noqa: BLE001 — a training must not end for values of any kind
-            tell_once(f"log_histogram({name!r}): {error}")
+        histogram = values if isinstance(values, Histogram) else Histogram(values)
+        if histogram.refused:
+            tell_once(f"log_histogram({name!r}): {histogram.refused}")
             return
         self._append(
             {
@@ -211,17 +215,21 @@ class Run:
         """
         if not self.is_logging:
             return
+        try:
+            counts = {"views": int(views), "act_steps": int(act_steps), "test": int(test)}
+            candidates = candidates_of(grid, votes, confidence)
+        except Exception as error:  # noqa: BLE001 — a training must not end for an answer of any kind
+            tell_once(f"log_predictions of task {task} is left out: {error}")
+            return
         self._append(
             {
                 "kind": "prediction",
                 "set": set,
                 "step": max(self.step, 0) if step is None else self._checked_step(step),
                 "weights": weights,
-                "views": int(views),
-                "act_steps": int(act_steps),
+                **counts,
                 "task": str(task),
-                "test": int(test),
-                "candidates": candidates_of(grid, votes, confidence),
+                "candidates": candidates,
             }
         )
 
@@ -236,6 +244,33 @@ class Run:
         if self.is_logging:
             folder = Path(root)
             self._in_background(lambda: self.log_text(f"Code in {folder.resolve()}:\n{code(folder)}"))
+
+    def watch(self, *_: Any, **__: Any) -> None:
+        """W&B's: without effect, which is told. `log_histogram` logs weights and gradients."""
+        left_out("watch", "Log weights and gradients with run.log_histogram(name, tensor).")
+
+    def unwatch(self, *_: Any, **__: Any) -> None:
+        """W&B's: without effect."""
+
+    def define_metric(self, *_: Any, **__: Any) -> None:
+        """W&B's: without effect, which is told."""
+        left_out("define_metric", "Every metric has the x axes step, time, samples and epochs on its page.")
+
+    def save(self, *_: Any, **__: Any) -> list[str]:
+        """W&B's: without effect, which is told. `log_checkpoint` notes a file."""
+        left_out("save", FILES_STAY)
+        return []
+
+    def log_artifact(self, *_: Any, **__: Any) -> Artifact:
+        """W&B's: without effect, which is told."""
+        return Artifact()
+
+    def use_artifact(self, *_: Any, **__: Any) -> Artifact:
+        """W&B's: without effect, which is told."""
+        return Artifact()
+
+    def mark_preempting(self) -> None:
+        """W&B's: without effect. A run that is started again continues by its id."""
 
     def alert(
         self,

@@ -11,6 +11,7 @@ import signal
 import string
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -20,9 +21,10 @@ from etrm_lab.journal import SUFFIX, Busy, Journal, first_record, journals
 from etrm_lab.logins import chosen
 from etrm_lab.output import tell, tell_once
 from etrm_lab.session import Run
-from etrm_lab.values import config_of, one_line
+from etrm_lab.values import config_of, one_line, text_of
 
 FOLDER = "etrm-runs"
+MAX_TAG, MAX_TAGS, MAX_NOTES = 60, 50, 100_000  # as the lab takes them
 WANDB_RESUME = ("allow", "must", "auto", "never")  # what W&B takes as `resume`
 LETTERS = string.ascii_lowercase + string.digits
 ID_LENGTH = 10
@@ -145,6 +147,8 @@ def init(
     dir: str | os.PathLike[str] = FOLDER,
     mode: str = "online",
     settings: object = None,
+    tags: Iterable[str] | None = None,
+    notes: str | None = None,
     **ignored: Any,
 ) -> Run:
     """Start a run, or continue one; it ends with the script, or with `finish`.
@@ -153,6 +157,7 @@ def init(
     where there is one. Address and token come from the arguments, from ETRM_URL and ETRM_TOKEN, or from
     `etrm login`; without an address the run is in its journal alone. Only the process of rank 0 (RANK,
     LOCAL_RANK) logs.
+    `tags` and `notes` are those of a new run; one that is in the lab already keeps its own.
     `mode` is `online`, `offline` (the journal alone) or `disabled` (nothing at all).
 
     TypeError and ValueError for a config that is none; what is wrong with the lab is told and raises nothing.
@@ -160,14 +165,16 @@ def init(
     if mode not in ("online", "offline", "disabled"):
         raise ValueError(f"mode must be online, offline or disabled, not {mode!r}.")
     if unknown := sorted(key for key, value in ignored.items() if value is not None):
-        tell_once(f"init: {', '.join(unknown)} has no meaning here and is left out.")
+        hint = " Give project or tags, which the lab filters by." if "group" in unknown else ""
+        tell_once(f"init: {', '.join(unknown)} has no meaning here and is left out.{hint}")
     plain = config_of(config)
     folder, group = Path(dir), one_line(project or "", 60)
     title = one_line(name or "", 120)
+    about = _tags(tags), text_of(notes or "", MAX_NOTES)
     run_id, is_known = _run_id(id, resume, title, folder)
     title = title or f"{Path(sys.argv[0] or 'run').stem or 'run'}-{run_id}"[:120]
     if mode == "disabled" or _rank() != 0:
-        run = Run(run_id, title, group, plain)
+        run = Run(run_id, title, group, plain, None, "", "", *about)
     else:
         address, secret = chosen(url, token) if mode == "online" else ("", "")
         if address and not address.startswith(("http://", "https://")):
@@ -176,12 +183,19 @@ def init(
             )
         if mode == "online" and not address:
             tell("no address of a lab is known. Set ETRM_URL and ETRM_TOKEN, or run etrm login.")
-        run = Run(run_id, title, group, plain, _journal(folder, run_id), address, secret)
+        run = Run(run_id, title, group, plain, _journal(folder, run_id), address, secret, *about)
         if is_known and run.step < 0 and address:
             run.step = _step_in_the_lab(address, secret, run_id)
         _ending.watch(run)
         run.note_provenance()
     return run
+
+
+def _tags(tags: Iterable[str] | None) -> list[str]:
+    """Tags as the lab takes them: one text is one tag."""
+    given = [tags] if isinstance(tags, str) else list(tags or ())
+    clean = dict.fromkeys(filter(None, (one_line(tag, MAX_TAG) for tag in given)))
+    return list(clean)[:MAX_TAGS]
 
 
 def _journal(folder: Path, run_id: str) -> Journal | None:

@@ -181,5 +181,5 @@ def _per_grid(given: Any, grids: list[Any], default: float) -> list[Any]:
     values = given.tolist() if hasattr(given, "tolist") else given
     listed = list(values) if isinstance(values, list | tuple) else [values]
     if len(listed) != len(grids):
-        raise ValueError(f"log_predictions: {len(grids)} grids, but {len(listed)} votes or confidences.")
+        raise ValueError(f"{len(grids)} grids, but {len(listed)} votes or confidences.")
     return listed

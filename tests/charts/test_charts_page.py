@@ -57,6 +57,14 @@ def test_one_spike_among_ten_thousand_points_is_drawn() -> None:
     assert (raw["x"][0], raw["x"][-1]) == (1, 10_000)
 
 
+@pytest.mark.parametrize("value", [0.001, -0.001, 1e-300, 5.0, 1e9])
+def test_a_constant_curve_stands_in_the_middle_of_its_axis_away_from_zero(value: float) -> None:
+    low, high = loss_figure([value] * 20)["layout"]["yaxis"]["range"]
+    assert low < value < high
+    assert (low + high) / 2 == pytest.approx(value)
+    assert min(abs(low), abs(high)) > 0.4 * abs(value)
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.3, 0.9, 0.999])
 def test_the_average_is_that_of_its_definition_over_all_points(decay: float) -> None:
     values = np.random.default_rng(0).normal(size=20_000)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from backend.web.assets import FRONTEND
 
@@ -22,7 +25,17 @@ TEXT += [
 ]
 MARKS = [
     (name, "paper")
-    for name in ("accent", "danger", "variant-external", "series-1", "series-3", "series-6", "series-7")
+    for name in (
+        "accent",
+        "danger",
+        "variant-external",
+        "series-1",
+        "series-3",
+        "series-6",
+        "series-7",
+        "series-8",
+        "series-9",
+    )
 ]
 
 
@@ -45,6 +58,53 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+SIGHTS = {
+    "usual": np.eye(3),
+    "protan": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "deutan": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+    "tritan": np.array(
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
+    ),
+}
+TO_CONES = np.array(
+    [
+        [0.41222147, 0.53633254, 0.05144599],
+        [0.2119035, 0.68069955, 0.10739696],
+        [0.08830246, 0.28171884, 0.6299787],
+    ]
+)
+TO_LAB = np.array(
+    [
+        [0.21045426, 0.79361779, -0.00407205],
+        [1.9779985, -2.42859221, 0.45059371],
+        [0.02590404, 0.78277177, -0.80867577],
+    ]
+)
+
+
+def oklab(colour: str, sight: NDArray[np.float64] = np.eye(3)) -> NDArray[np.float64]:  # noqa: B008
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    lab: NDArray[np.float64] = TO_LAB @ np.cbrt(TO_CONES @ np.clip(sight @ linear, 0, 1))
+    return lab
+
+
 @pytest.mark.parametrize("time", ["day", "night"])
 def test_text_can_be_read(time: str) -> None:
     colours = tokens()[time]
@@ -59,3 +119,25 @@ def test_marks_can_be_seen(time: str) -> None:
 
     found = {pair: round(contrast(colours[pair[0]], colours[pair[1]]), 2) for pair in MARKS}
     assert {pair: ratio for pair, ratio in found.items() if ratio < 3} == {}
+
+
+@pytest.mark.parametrize("time", ["day", "night"])
+def test_hues_stay_apart_for_every_kind_of_sight(time: str) -> None:
+    """Distances in OKLab, as the three kinds of colour blindness see the hues (Machado et al., 2009)."""
+    colours = tokens()[time]
+    hues = [name for name in colours if name.startswith("series-")]
+    assert len(hues) == 9
+    seen = {sight: {name: oklab(colours[name], matrix) for name in hues} for sight, matrix in SIGHTS.items()}
+    distances = {
+        (one, other): min(float(np.linalg.norm(labs[one] - labs[other])) for labs in seen.values())
+        for one, other in combinations(hues, 2)
+    }
+    assert {pair: distance for pair, distance in distances.items() if distance < 0.05} == {}
+
+
+def test_the_blues_of_two_encoders_differ_by_night_as_by_day() -> None:
+    apart = [
+        float(np.linalg.norm(oklab(colours["series-1"]) - oklab(colours["series-5"])))
+        for colours in tokens().values()
+    ]
+    assert min(apart) > 0.13

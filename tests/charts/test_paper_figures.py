@@ -19,7 +19,6 @@ from backend.charts import panels
 from backend.charts.figures import lines_figure
 from backend.charts.lines import Axis, Clock, Line, Window
 from backend.charts.paper import curves_figure, hex_colour
-from backend.charts.smoothing import centred_average, debiased_average
 from backend.comparison.service import over_seeds
 from backend.kit.exports.figures import Figure, figure_file
 from backend.kit.expressions import parse
@@ -86,20 +85,20 @@ def test_an_average_lies_in_the_band_of_its_seeds(decay: float) -> None:
     assert min(y for _, y in low) == band.low.values.min()
 
 
-def test_an_average_does_not_lag() -> None:
-    """On a straight slope it is the slope; one that only looks back runs beside it."""
-    slope = np.linspace(0.0, 1.0, 500)
-    inside = slice(100, 400)
-    np.testing.assert_allclose(centred_average(slope, 0.9)[inside], slope[inside], atol=1e-5)
-    assert (debiased_average(slope, 0.9).values[inside] < slope[inside] - 0.01).all()
-    assert centred_average(slope, 0.9)[-1] == pytest.approx(debiased_average(slope, 0.9).values[-1])
-
-
-def test_counts_are_points_written_out() -> None:
-    values, counts = np.array([3.0, -1.0, 4.0]), np.array([2, 3, 1])
-    whole = centred_average(np.repeat(values, counts), 0.7)
-    np.testing.assert_allclose(centred_average(values, 0.7, counts)[0], whole[:2].mean(), atol=0.35)
-    assert centred_average(np.full(9, 0.1), 0.8).tolist() == [0.1] * 9
+def test_the_page_and_the_paper_have_one_average() -> None:
+    values = (1 - np.exp(-np.arange(300) / 9)).tolist()  # steep at first, where averages differ most
+    lines, window = [line("a", curve(values))], Window(smoothing=0.9)
+    made = figure(lines, window)
+    [page] = [
+        trace
+        for trace in lines_figure(panels.arranged(["loss"])[0], lines, window)["data"]
+        if trace["meta"]["role"] == "smooth"
+    ]
+    average = rows(made)["a", "average"]
+    assert [x for x, _ in average] == page["x"]
+    np.testing.assert_allclose([y for _, y in average], page["y"], rtol=1e-6)
+    assert made.note.startswith("Strong: moving average, decay 0.9 per point")
+    assert "moving average" not in figure(lines, Window()).note
 
 
 def test_every_spike_of_a_long_curve_is_drawn() -> None:
@@ -119,7 +118,7 @@ def test_what_is_no_number_stands_at_the_edge_and_what_is_too_far_is_counted() -
     values[100] = 1e9
     made = figure([line("a", curve([*values, 0.4]))])
     assert [x for x, _ in rows(made)["", "nan"]] == [7.0, 9.0]
-    assert made.note == "1 point off the scale."
+    assert made.note.endswith(" 1 point off the scale.")
     log = figure([line("a", curve([0.5, -1.0, 0.25]))], Window(log=True))
     assert [x for x, _ in rows(log)["", "not positive"]] == [1.0]
     assert all(y > 0 for _, y in rows(log)["a", "raw"])

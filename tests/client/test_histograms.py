@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from backend.domain.histograms import bounds, of_codes
 from etrm_lab.histogram import BLOCK, Histogram, bin_of
-from tests.support.scripts import bring_in, run_ids, run_of, run_script, running_script
+from tests.support.scripts import bring_in, log_of, run_ids, run_of, run_script, running_script
 from tests.support.web import WebServer
 
 ID = "k3v9x0q2ac"
@@ -74,36 +74,66 @@ def test_counts_of_numpy_are_taken_at_the_middle_of_their_bins() -> None:
     found = Histogram(np_histogram=np.histogram(values, bins=64))
     assert sum(found.counts) == 5000
     assert min(found.bins) < 0 < max(found.bins)
-    with pytest.raises(ValueError, match="edge"):
-        Histogram(np_histogram=([1, 2], [0, 1]))
-    for wrong in (None, "text", ["text"], np.array(["text"])):
-        with pytest.raises((TypeError, ValueError)):
-            Histogram(wrong)
+
+
+def test_what_is_no_histogram_raises_nothing_and_tells_why() -> None:
+    assert "edge" in Histogram(np_histogram=([1, 2], [0, 1])).refused
+    for wrong in (None, "text", [1.0, "text"], np.array(["text"]), torch.empty(3, device="meta")):
+        found = Histogram(wrong)
+        assert found.refused
+        assert (found.bins, found.counts, found.nan, found.infinite) == ([], [], 0, 0)
+    assert not Histogram([1.0]).refused
 
 
 def test_a_script_logs_them_by_either_name(tmp_path: Path, server: WebServer, client: httpx.Client) -> None:
     text = """
         import sys
         sys.modules["numpy"] = None  # not installed
+        import torch
         import etrm_lab as wandb
 
+        try:
+            torch.ones(1).numpy()
+        except RuntimeError:
+            pass
+        else:
+            raise SystemExit("this PyTorch has NumPy")
         run = wandb.init(name="mine")
+        grid = torch.tensor([[1, 2], [3, 4]])
         for step in range(3):
             run.log({"loss": 0.5, "weights": wandb.Histogram([float(step), 1.0, float("nan")])}, step=step)
         run.log_histogram("activations", [[1.0, 2.0], [3.0, -4.0]], step=7)
         run.log_histogram("words", "no numbers")
+        run.log({"more words": wandb.Histogram("no numbers")}, step=7)
+        tensor = torch.tensor([[1.0, -2.0], [float("inf"), float("nan")]], requires_grad=True)
+        run.log({"tensor": wandb.Histogram(tensor), "halves": wandb.Histogram(tensor.bfloat16())}, step=7)
+        table = wandb.Table(columns=["a", "b"])
+        table.add_data(1, 2)
+        table.add_data(3)
+        broken = wandb.Table(data=5)
+        run.log({"table": table, "broken": broken, "picture": wandb.Image(grid), "loss": grid.sum()}, step=7)
+        run.log_grid("answer", grid)
+        run.log_predictions("a", 0, [grid, grid], votes=[1], set="mine", step=7)
         run.finish()
     """
     done = run_script(tmp_path, text, server)
     assert done.returncode == 0, done.stderr
-    assert "log_histogram('words')" in done.stderr
+    for told in ("log_histogram('words')", "log_histogram('more words')", "Table: ", "2 grids, but 1 votes"):
+        assert told in done.stderr
     (run_id,) = run_ids(tmp_path)
     found = histograms_of(client, run_id)
-    assert {name: each["step"] for name, each in found.items()} == {"activations": [7], "weights": [0, 1, 2]}
+    steps = {name: each["step"] for name, each in found.items()}
+    assert steps == {"activations": [7], "halves": [7], "tensor": [7], "weights": [0, 1, 2]}
+    for name in ("tensor", "halves"):
+        assert found[name]["bins"] == [[bin_of(-2.0), bin_of(1.0)]]
+        assert (found[name]["nan"], found[name]["infinite"]) == ([1], [1])
     assert found["weights"]["nan"] == [1, 1, 1]
     assert found["weights"]["counts"] == [[1, 1], [2], [1, 1]]
     assert found["activations"]["bins"] == [[bin_of(value) for value in (-4.0, 1.0, 2.0, 3.0)]]
     assert run_of(client, run_id)["status"] == "finished"
+    lines = "\n".join(log_of(client, run_id))
+    assert "a  b\n1  2\n3" in lines
+    assert lines.count("12\n34") == 2
 
 
 BY_LINE = f"""

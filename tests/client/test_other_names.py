@@ -21,7 +21,16 @@ TRAINING = """
         name="trm funny-walrus",
         config=vars(config),
         settings=wandb.Settings(_disable_stats=True),
+        tags=["baseline", "arc 1"],
+        notes="The published settings.",
+        group="seeds",
     )
+    wandb.define_metric("train/*", step_metric="epoch")
+    wandb.watch(object(), log="all")
+    artifact = wandb.Artifact("model", type="model")
+    artifact.add_file("code/model.py")
+    wandb.log_artifact(artifact).wait()
+    wandb.run.save("*.pt")
     wandb.log({"num_params": 7_000_000}, step=0)
     wandb.run.log_code("code")
     wandb.config.update({"total_steps": 100}, allow_val_change=True)
@@ -59,7 +68,11 @@ def test_a_training_script_logs_with_one_changed_line(
     assert done.returncode == 0, done.stderr
     (run_id,) = run_ids(tmp_path)
     assert done.stdout == f"{run_id} 0.0001\n"
+    for call in ("define_metric", "watch", "Artifact", "save"):
+        assert done.stderr.count(f"etrm_lab: {call} has no effect here.") == 1
+    assert "init: group has no meaning here" in done.stderr
     run = run_of(client, run_id)
+    assert (run["tags"], run["notes"]) == (["baseline", "arc 1"], "The published settings.")
     assert (run["name"], run["project"], run["status"]) == (
         "trm funny-walrus",
         "Arc1concept-aug-1000-ACT-torch",

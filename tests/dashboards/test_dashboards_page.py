@@ -10,7 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import Engine
+from starlette.requests import Request
 
+from backend.settings import Settings
+from backend.web.deps import address_of, is_only_here
 from tests.support.records.recorded import record_run
 from tests.support.web import WebServer
 
@@ -102,6 +105,18 @@ def test_an_export_needs_nothing_else(page_client: httpx.Client, board: str) -> 
     for outside in ("<script", "<link", 'src="/', 'href="/'):
         assert outside not in answer.text.partition("</head>")[2], outside
     assert answer.text.count('class="smooth"') == 4
+
+
+def test_a_link_says_whether_only_this_machine_opens_it(page_client: httpx.Client, board: str) -> None:
+    made = page_client.post(f"/api/v1/dashboards/{board}/shares").json()
+    assert made["only_here"]
+    assert "Only this machine opens a link" in page_client.get(f"/d/{board}").text
+    assert is_only_here("http://[::1]:8000")
+
+    settings = Settings(public_url="https://lab.example")
+    request = Request({"type": "http", "server": ("127.0.0.1", 8000), "path": "/", "headers": []})
+    assert address_of(request, settings) == "https://lab.example"
+    assert not is_only_here(address_of(request, settings))
 
 
 def test_a_stranger_with_the_link_sees_this_dashboard_and_nothing_else(

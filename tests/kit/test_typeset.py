@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from backend.comparison.result_tables import SHOWN_K
 from backend.kit.exports.typeset import Cell, Typeset, Typesetting, _letter, typeset
 
 TABLE = Typeset(
@@ -81,3 +85,54 @@ def test_no_name_is_taken_for_markup(as_: Typesetting, cells: tuple[str, ...]) -
 
 def test_letters_go_on_after_z() -> None:
     assert [_letter(number) for number in (0, 25, 26, 27, 701, 702)] == ["a", "z", "aa", "ab", "zz", "aaa"]
+
+
+def wide(label: str, columns: int, text: str) -> Typeset:
+    """A table as the lab has them: a name, and cells that are long."""
+    names = ("iterative, lr 0.001, my_long_name/with-parts_that_nobody_breaks_v2, 3 seeds", "k3v9x0q2ab")
+    rows = [(Cell(name, ("conditions",)), *(text for _ in range(columns))) for name in names]
+    head = ("Configuration", *(f"Cross-sample variance {at}" for at in range(columns)))
+    return Typeset(label, "A caption.", head, [rows], {"conditions": "arc-agi-1/evaluation, 400 tasks. " * 9})
+
+
+WIDE = (
+    wide("significance", 6, "37.5\u00a0% [22.9–54.7], 3 seeds"),
+    wide("results", len(SHOWN_K) + 2, "130.5/400, 32.6\u00a0% [28.2–37.4]"),
+    wide("health", 14, "0.0123 [0.0119–0.0131], collapsed"),
+    wide("config", 5, "procedural/ladder/conditional, generated.learning.of_all_training_tasks"),
+)
+
+
+def test_a_wide_table_takes_the_page_and_parts_where_that_does_not_do() -> None:
+    narrow, results, health = (typeset(table, "latex") for table in (TABLE, WIDE[1], WIDE[2]))
+    assert r"\begin{table}" in narrow
+    assert "tabularx" not in narrow
+    for text in (results, health):
+        assert r"\begin{table*}" in text
+        assert r"\begin{tabularx}{\textwidth}" in text
+        assert r"\usepackage{tabularx}" in text
+    assert health.count(r"\toprule") > 1
+    for text, table in ((results, WIDE[1]), (health, WIDE[2])):
+        for title in table.head[1:]:
+            assert len(re.findall(rf"{title} (?:&|\\\\)", text)) == 1
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no LaTeX")
+@pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
+def test_latex_sets_every_table_within_the_page(tmp_path: Path, columns: str) -> None:
+    tables = "\n".join(typeset(table, "latex") for table in (TABLE, *WIDE))
+    (tmp_path / "paper.tex").write_text(
+        rf"\documentclass[{columns}]{{article}}\usepackage[utf8]{{inputenc}}\usepackage[T1]{{fontenc}}"
+        rf"\usepackage{{booktabs,tabularx}}\begin{{document}}x {tables} \end{{document}}"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert [float(width) for width in re.findall(r"Overfull \\hbox \((\d+)\.\d+pt", done.stdout)] == []

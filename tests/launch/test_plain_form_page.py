@@ -60,6 +60,13 @@ def test_a_task_set_that_is_not_there_is_told_beside_its_field(
     assert "Did you mean &#39;arc-agi-1/training&#39;?" in answer.text
 
 
+def test_where_nothing_is_estimated_it_says_why(page_client: httpx.Client, form: dict[str, str]) -> None:
+    answer = page_client.post("/runs/new", data=form | {"training.steps": "many", "action": "show"})
+
+    cost = answer.text.partition('id="estimate"')[2].partition("</p>")[0]
+    assert "the config is not valid yet. training.steps must be a whole number" in cost
+
+
 def test_without_javascript_another_kind_shows_its_fields(
     page_client: httpx.Client, form: dict[str, str]
 ) -> None:

@@ -12,6 +12,7 @@ READING: Mapping[str, tuple[str, ...]] = {
         "compare {run} {other} --json -k 2",
         "compare {run} nosuchrun1",
         "compare {run} {other} --table significance --format typst --out {file}",
+        "compare {run} {other} --table results --format markdown",
         "compare {run} {other} --table result --out {file}",
     ),
     "explore": (

@@ -27,6 +27,7 @@ from backend.domain.experiment import (
 )
 from backend.domain.trained_on import LeftOut, SetPart, TrainedOn, Why
 from backend.kit.errors import FieldProblem, InvalidConfig, NotFound
+from backend.kit.format import counted
 from backend.kit.problems import did_you_mean
 from worker.data.forms import distinct_forms, distinct_forms_of
 from worker.data.leaks import Leak, canonical, find_leaks, refuse_augmented_rules
@@ -88,6 +89,17 @@ class TrainingData:
     leaks: tuple[Leak, ...]
     trained_on: TrainedOn  # what of it the pages call trained on
     absent: tuple[str, ...] = ()  # training sets to be fetched that were not there
+
+    @property
+    def not_trained_on(self) -> list[str]:
+        """A sentence for each kind of reason: how many tasks, and one of them."""
+        by_kind: dict[Why | None, list[Dropped]] = defaultdict(list)
+        for each in self.dropped:
+            by_kind[each.why].append(each)
+        return [
+            f"Not trained on {counted(len(some), 'task')}, for example {some[0].task_id}: {some[0].reason}."
+            for some in by_kind.values()
+        ]
 
 
 def build(config: ExperimentConfig, source: TaskSource) -> TrainingData:

@@ -316,12 +316,8 @@ def _introduce(learner: Learner, data: TrainingData, recorder: Recorder) -> None
             f"{counted(oversized, 'pair')} of tasks with many pairs are not drawn: "
             f"they need a canvas of more than {largest}."
         )
-    if data.dropped:
-        example = data.dropped[0]
-        recorder.log(
-            f"Not trained on {counted(len(data.dropped), 'task')}, "
-            f"for example {example.task_id}: {example.reason}."
-        )
+    for line in data.not_trained_on:
+        recorder.log(line)
 
 
 def _leaking(data: TrainingData) -> list[str]:

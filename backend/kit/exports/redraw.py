@@ -1,6 +1,7 @@
 """Draw the figures of this folder again: `python redraw.py`. Needs matplotlib and the CSV files beside it.
 
-figures.csv has a line per figure: its kind, axes and note. lines.csv says how the lines of each figure are
+figures.csv has a line per figure: its kind, axes and note. `title` is in the file's description alone; where
+y_scale is log, y_low and y_high are exponents of ten. lines.csv says how the lines of each figure are
 called and look. data/NAME.csv holds the numbers of figure NAME. Change what you like there and run it again.
 ETRM Lab itself draws with this file.
 """
@@ -47,6 +48,7 @@ PALETTE = (
 )  # fmt: skip
 GRID_LINE, INK, SOFT, DANGER = "#555555", "#16191d", "#59616b", "#b3261e"
 MARKERS_SHOWN = 7  # of a line
+HANDLE = 5.0  # length of a line in the legend, in heights of its letters: its dashes twice
 LABEL = {3.5: 44, 7.0: 60}  # characters of a name in a legend
 NOTE = 21  # characters of a note per inch
 FORMULA = re.compile(r"'(?=[\t\r]|[\s\u200b\ufeff]*[=+\-@＝＋－＠])")
@@ -157,7 +159,7 @@ def _curves(figure: Figure, width: float) -> Any:
     axes.set_ylabel("\n".join(textwrap.wrap(settings["y_title"], 24 if width < 5 else 38)))
     axes.grid(axis="y", linewidth=0.4, color="#e3e6ea")
     if handles:
-        canvas.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3.2)
+        canvas.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=HANDLE)
     return canvas
 
 
@@ -347,7 +349,7 @@ def _dash(text: str) -> Any:
 def _columns(labels: Sequence[str], width: float) -> int:
     """Columns of a legend that its longest name leaves room for."""
     longest = max(map(len, labels), default=0)
-    return max(1, min(len(labels), 4, int(width * 16 / (longest + 8))))
+    return max(1, min(len(labels), 4, int(width * 16 / (longest + 11))))
 
 
 def _short(text: str, most: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,14 @@ _LATEX: Mapping[str, str] = {
 _TYPST = re.compile(r"([\\#$*_`<>@~\[\]=/+-])")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~&])")
 _LINE_BREAKS = re.compile(r"[\t\n\r\v\f\u2028\u2029]+")
+
+
+# Points: a page of LaTeX's article class, the narrowest there is, and a column of a paper that has two.
+TEXT_POINTS, COLUMN_POINTS = 345.0, 240.0
+LETTER_POINTS, SMALL_LETTER_POINTS = 5.0, 4.2  # of a letter, on average; small: in \footnotesize
+FOLDS, MAX_FOLDED = 3, 18  # lines that a cell of a wide table may have; letters that a column needs for that
+LONG_WORD = 14
+_PIECE = re.compile(r"[^_/.:=-]{1,14}[_/.:=-]?|[_/.:=-]")
 
 
 @dataclass(frozen=True)
@@ -95,34 +104,96 @@ def in_latex(text: str) -> str:
 
 def _latex(table: Typeset) -> str:
     letters = table.letters
+    rows = [table.head, *(row for group in table.groups for row in group)]
+    columns = [_Column([_parts(row[at], letters) for row in rows]) for at in range(len(table.head))]
+    natural = sum(column.natural for column in columns)
+    is_wide = natural > TEXT_POINTS
+    place = "table*" if natural > COLUMN_POINTS else "table"
 
     def cell(of: Cell | str) -> str:
         text, marks = _parts(of, letters)
-        return in_latex(text) + (rf"\textsuperscript{{{marks}}}" if marks else "")
+        shown = " ".join(_breakable(word) for word in text.split(" ")) if is_wide else in_latex(text)
+        return shown + (rf"\textsuperscript{{{marks}}}" if marks else "")
 
-    def line(row: Row) -> str:
-        return "    " + " & ".join(map(cell, row)) + r" \\"
+    def line(row: Row, chosen: Sequence[int]) -> str:
+        return "    " + " & ".join(cell(row[at]) for at in chosen) + r" \\"
+
+    def tabular(chosen: Sequence[int]) -> list[str]:
+        begin, end = (
+            _tabularx([columns[at] for at in chosen])
+            if is_wide
+            else (rf"\begin{{tabular}}{{l{'c' * (len(chosen) - 1)}}}", r"\end{tabular}")
+        )
+        lines = [f"  {begin}", r"    \toprule", line(table.head, chosen)]
+        for group in table.groups:
+            lines += [r"    \midrule", *(line(row, chosen) for row in group)]
+        return [*lines, r"    \bottomrule", f"  {end}"]
 
     lines = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table}",
+        r"% needs \usepackage{booktabs}" + (r" and \usepackage{tabularx}" if is_wide else ""),
+        rf"\begin{{{place}}}",
         r"  \centering",
         rf"  \caption{{{in_latex(table.caption)}}}",
         rf"  \label{{tab:{table.label}}}",
-        rf"  \begin{{tabular}}{{l{'c' * (len(table.head) - 1)}}}",
-        r"    \toprule",
-        line(table.head),
     ]
-    for rows in table.groups:
-        lines += [r"    \midrule", *map(line, rows)]
-    lines += [r"    \bottomrule", r"  \end{tabular}"]
+    if is_wide:
+        lines += [r"  \footnotesize\setlength{\tabcolsep}{3pt}"]
+    for number, chosen in enumerate(_parts_of_width(columns) if is_wide else [range(len(columns))]):
+        lines += ["", r"  \medskip"] if number else []
+        lines += tabular(chosen)
     below = [rf"\textsuperscript{{{letter}}} {in_latex(table.notes[key])}" for key, letter in letters.items()]
     below += map(in_latex, table.remarks)
     if below:
         lines += ["", r"  \smallskip", r"  \begin{minipage}{\linewidth}\footnotesize"]
         lines += [rf"    {text}\par" for text in below]
         lines += [r"  \end{minipage}"]
-    return "\n".join([*lines, r"\end{table}", ""])
+    return "\n".join([*lines, rf"\end{{{place}}}", ""])
+
+
+class _Column:
+    """How much room the cells of a column take, estimated from their letters: TeX alone knows."""
+
+    def __init__(self, cells: Sequence[tuple[str, str]]) -> None:
+        texts = [f"{text}{marks}" for text, marks in cells]
+        longest = max(map(len, texts))
+        pieces = [piece for text in texts for word in text.split(" ") for piece in _pieces(word)]
+        letters = max(*map(len, pieces), min(math.ceil(longest / FOLDS), MAX_FOLDED))
+        self.natural = LETTER_POINTS * longest + 12.0  # in one line, with the room between columns
+        self.folded = SMALL_LETTER_POINTS * letters + 6.0  # in several, smaller
+
+
+def _parts_of_width(columns: Sequence[_Column]) -> list[list[int]]:
+    """Columns for parts that stand one below the other, each with the first and as many as a page takes."""
+    parts: list[list[int]] = []
+    room = 0.0
+    for at, column in enumerate(columns[1:], 1):
+        if not parts or column.folded > room:
+            parts.append([0])
+            room = TEXT_POINTS - columns[0].folded
+        parts[-1].append(at)
+        room -= column.folded
+    return parts or [[0]]
+
+
+def _tabularx(columns: Sequence[_Column]) -> tuple[str, str]:
+    """Begin and end of a table of the page's width, whose cells have several lines where they need them."""
+    whole = sum(column.folded for column in columns)
+    shares = [len(columns) * column.folded / whole for column in columns]
+    align = [r"\raggedright", *[r"\centering"] * (len(columns) - 1)]
+    form = "".join(
+        rf">{{\hsize={share:.3f}\hsize{how}\arraybackslash}}X"
+        for share, how in zip(shares, align, strict=True)
+    )
+    return rf"\begin{{tabularx}}{{\textwidth}}{{{form}}}", r"\end{tabularx}"
+
+
+def _pieces(word: str) -> list[str]:
+    """A word, or the parts between which a long one, such as a name, may be broken."""
+    return [word] if len(word) <= LONG_WORD else _PIECE.findall(word)
+
+
+def _breakable(word: str) -> str:
+    return r"\allowbreak{}".join(map(in_latex, _pieces(word)))
 
 
 def _typst(table: Typeset) -> str:

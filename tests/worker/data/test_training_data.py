@@ -18,7 +18,7 @@ from worker.data.augment import Augmentation
 from worker.data.leaks import canonical
 from worker.data.selection import select_tasks
 from worker.data.sets import BuiltinTasks, TasksInMemory
-from worker.data.training_data import TrainingData, TrainingTask, build
+from worker.data.training_data import Dropped, TrainingData, TrainingTask, build
 
 VIEW = Augmentation(3, (0, 2, 3, 4, 5, 6, 7, 8, 9, 1))
 
@@ -76,6 +76,10 @@ def test_the_published_setting_drops_the_two_tasks_that_leak() -> None:
         ("caa06a1f", "holds demonstration 1 of 50a16a69 of arc-agi-1/evaluation"),
     }
     assert len(data.leaks) == 5
+    wide = Dropped("arc-agi-1/training", "wide", "needs a canvas of 30, the largest has 10", "canvas")
+    overlap, canvas = replace(data, dropped=(wide, *data.dropped)).not_trained_on[::-1]
+    assert overlap.startswith("Not trained on 2 tasks, for example caa06a1f: holds demonstration 1 of ")
+    assert canvas == "Not trained on 1 task, for example wide: needs a canvas of 30, the largest has 10."
 
 
 def test_arc_agi_2_training_gives_up_every_task_of_arc_agi_1_evaluation() -> None:

@@ -54,7 +54,7 @@ async function picture(chart) {
       plot_bgcolor: colour("paper"),
       title: { text: `${chart.title} · ${chart.board.name}`, x: 0, xref: "paper", font: { size: 15, color: colour("ink") } },
       showlegend: true,
-      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 1, xanchor: "right" },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 1, xanchor: "right", itemwidth: 40 },
       xaxis: { ...layout.xaxis, title: { text: x, font: { size: 11 } } },
       yaxis: { ...layout.yaxis, title: { text: y, font: { size: 11 } } },
     },

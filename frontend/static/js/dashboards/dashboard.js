@@ -292,6 +292,7 @@ class Dashboard {
     document.getElementById("share-new").hidden = false;
     const field = document.getElementById("share-url");
     field.value = made.url;
+    document.getElementById("share-copy").dataset.copyText = made.url;
     field.select();
     const item = document.createElement("li");
     const button = Object.assign(document.createElement("button"), { type: "button", className: "button is-small is-danger", textContent: "Revoke" });

@@ -20,6 +20,7 @@ class LaunchForm {
     this.watchInputs();
     this.watchModes();
     this.watchRows();
+    this.watchLinks();
     this.watchLeaving();
     form.addEventListener("submit", (event) => this.submit(event));
     form.querySelector("[aria-invalid=true]")?.focus();
@@ -83,7 +84,7 @@ class LaunchForm {
       const verdict = await ask("/api/v1/config/validate", { method: "POST", body, signal: this.checking.signal });
       valid = verdict.valid;
       this.showProblems(verdict.problems, everything);
-      showEstimate(verdict.estimate);
+      showEstimate(verdict.estimate, verdict.problems[0]);
       showTrainingTasks(verdict.training_tasks);
       if (verdict.wait) document.getElementById("queue-note").textContent = verdict.wait.words;
       if (this.mode === "form") this.json.value = JSON.stringify(verdict.config ?? body, null, 2);
@@ -240,6 +241,16 @@ class LaunchForm {
     (wrong ?? this.form.querySelector("#problems")).focus();
   }
 
+  /** What a link of the summary leads to is unfolded. */
+  watchLinks() {
+    this.form.querySelector(".launch-side").addEventListener("click", (event) => {
+      const { hash = "" } = event.target.closest("a") ?? {};
+      const target = document.getElementById(hash.slice(1));
+      const fold = target?.closest("details") ?? target?.querySelector("details.folded");
+      if (fold) fold.open = true;
+    });
+  }
+
   /** A preset replaces what was typed: ask first. */
   watchLeaving() {
     this.form.querySelector(".presets").addEventListener("click", async (event) => {
@@ -260,9 +271,9 @@ function textInField(field) {
 }
 
 /** What one run takes, from measured runs like it; as the server says it in launch/page.html. */
-function showEstimate(estimate) {
+function showEstimate(estimate, obstacle) {
   const place = document.getElementById("estimate");
-  if (!estimate) place.textContent = "No estimate: the config is not valid yet.";
+  if (!estimate) place.textContent = ["No estimate: the config is not valid yet.", obstacle?.field, obstacle?.message, obstacle?.hint].filter(Boolean).join(" ");
   else if (!estimate.measured_runs) place.textContent = NOT_MEASURED;
   else {
     const { measured_runs: n, seconds, process_hours: hours, memory_bytes: memory, samples_per_second: speed } = estimate;
