@@ -168,10 +168,11 @@ def fill(engine: Engine, artifacts: Path) -> Showcase:
 
 
 def _held_out(engine: Engine, run_id: str) -> int:
-    """The evaluation of the run's last checkpoint on tasks it was not trained on."""
+    """The evaluation of the run's last checkpoint on tasks it was not trained on; none of its ablations."""
     with session_scope(engine) as session:
         found = evaluations.find(session, run_id, ["finished"])
-        return next(each.id for each in found if each.held_out and each.step == made.STEPS)
+        last = [each for each in found if each.held_out and each.step == made.STEPS]
+        return max(last, key=lambda each: each.n).id
 
 
 def _besides(engine: Engine, ids: dict[str, list[str]], now: float) -> dict[str, str]:
