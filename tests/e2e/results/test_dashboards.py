@@ -138,5 +138,5 @@ def test_panels_become_files(page: Page, boarded: list[str]) -> None:
         assert Path(waiting.value.path()).read_bytes().startswith(start)
     page.get_by_label("More actions").click()
     with page.expect_download() as waiting:
-        page.get_by_text("Export as HTML").click()
+        page.get_by_role("link", name="Export as HTML", exact=True).click()
     assert b"<script" not in Path(waiting.value.path()).read_bytes()

@@ -124,7 +124,7 @@ def test_a_set_can_be_added_and_is_completed_from_the_known_ones(page: Page) -> 
     page.get_by_label("Set", exact=True).last.fill("arc-agi-2/evaluatoin")
     page.get_by_label("Set", exact=True).last.press("Tab")
 
-    expect(page.get_by_text("Did you mean 'arc-agi-2/evaluation'?")).to_be_visible()
+    expect(page.locator(".problem").get_by_text("Did you mean 'arc-agi-2/evaluation'?")).to_be_visible()
     page.get_by_role("button", name="arc-agi-2/training", exact=True).click()
     expect(page.get_by_role("textbox", name="Training sets")).to_have_value(
         "arc-agi-1/training, arc-agi-2/training"
