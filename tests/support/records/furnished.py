@@ -152,7 +152,9 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
     record_evaluation_job(engine, beside, views=64)
     subscribe(engine, "http://127.0.0.1:9/hook", filter_text='owner == "Grace"')  # nobody listens
     solved = {"right context": 9, "raw weights": 8, "demonstration dropped": 7, "random context": 1}
-    ablation = record_ablation(engine, artifacts, run, solved, first_tasks=12, act_steps=[1])
+    ablated = record_run(engine, name="ablated", age=5000)
+    add_checkpoint_files(engine, artifacts, ablated)
+    ablation = record_ablation(engine, artifacts, ablated, solved, first_tasks=12, act_steps=[1])
     group, slug, secret = _made(engine, run)
     return NAVIGATED | {
         "launch": f"/runs/new?from={run}",
