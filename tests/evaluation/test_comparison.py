@@ -70,8 +70,7 @@ def test_what_all_agrees_on_is_decided(engine: Engine) -> None:
         found = comparison.compare(session, str(b), str(a))
     assert (found.verdict, found.p_value) == ("b", 2 / 4096)
     assert (
-        found.words
-        == "b solves more: 0/12 against 12/12, difference -100 points [-100 to -76], p = 0.00049."
+        found.words == "b solves more: 0/12 against 12/12, difference -100 points [-100 to -76], p = 0.00049."
     )
 
 
