@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from backend.data import service as datasets
 from backend.db.session import session_scope
 from backend.domain.records import EvaluationKey, EvaluationSummary, Score, TestOutcome
 from backend.domain.study import Design, parse_study
@@ -103,9 +104,9 @@ def record_study(engine: Engine, status: str = "running") -> str:
 
 def _record_evaluation(engine: Engine, study_id: str, run_id: str, configuration: str, seed: int) -> None:
     """It solves all tasks but one."""
-    tasks = tuple(f"t{number:02}" for number in range(TASKS))
-    key = EvaluationKey(HELD_OUT, 600, "ema", 8, 4, tasks)
     with session_scope(engine) as session:
+        tasks = tuple(task.id for task in datasets.tasks(session, HELD_OUT, pools=False)[:TASKS])
+        key = EvaluationKey(HELD_OUT, 600, "ema", 8, 4, tasks)
         evaluation = predictions.start_evaluation(session, run_id, key)
         for number, task_id in enumerate(tasks):
             outcome = TestOutcome(task_id, 0, 8, 1 if number else None, ())
