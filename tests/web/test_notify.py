@@ -91,7 +91,9 @@ def test_a_listener_lives_on_a_timer_while_the_broker_is_away_and_hears_again_wh
         heard = notify.listen(every=0.1)
         assert await next_told(heard)
         kill(broker.process)
-        assert not any([await anext(heard) for _ in range(5)][1:])
+        while await anext(heard) is not None:  # what was on its way
+            pass
+        assert not any([await anext(heard) for _ in range(4)])
         broker.start()
         assert await next_told(heard)  # after the publisher's pause
         await heard.aclose()
