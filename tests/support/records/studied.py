@@ -105,7 +105,7 @@ def record_study(engine: Engine, status: str = "running") -> str:
 def _record_evaluation(engine: Engine, study_id: str, run_id: str, configuration: str, seed: int) -> None:
     """It solves all tasks but one."""
     with session_scope(engine) as session:
-        tasks = tuple(task.id for task in datasets.tasks(session, HELD_OUT, pools=False)[:TASKS])
+        tasks = tuple(task.id for task in datasets.tasks(session, HELD_OUT, pools=False)[-TASKS:])
         key = EvaluationKey(HELD_OUT, 600, "ema", 8, 4, tasks)
         evaluation = predictions.start_evaluation(session, run_id, key)
         for number, task_id in enumerate(tasks):
