@@ -101,7 +101,7 @@ def test_a_play_is_answered_as_an_evaluation_would(lab: Lab, trained: str) -> No
     assert answer.views == 6
     assert len(answer.steps) == tiny().model.act.max_steps
     assert found.load_seconds
-    neighbours = eventually(lambda: view(lab, found.id).neighbours, "the neighbours")
+    neighbours = eventually(lambda: view(lab, found.id).neighbours, "the neighbours", within=900.0)
     assert 1 <= len(neighbours.nearest) <= 5
     assert neighbours.compared >= len(neighbours.nearest)
     again = answered(lab, ask(lab, trained, views=1))
