@@ -32,7 +32,7 @@ def visible(section: Locator, label: str) -> Locator:
 
 def test_a_run_is_stopped_by_its_rule_and_its_hypothesis_refuted(page: Page, database: Engine) -> None:
     page.goto(f"/runs/new?from={finished_parent(database)}")
-    expect(page.locator("#queue-note")).to_have_text(re.compile("Starts|No worker|Waits"))
+    expect(page.locator("#queue-note")).to_have_text(re.compile("Starts|No worker|Wait"))
     section = page.locator("#section-hypothesis")
     expect(visible(section, "Claim")).to_have_count(0)
     section.locator("summary").click()
