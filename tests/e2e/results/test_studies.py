@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
 from backend.study.tables import StudyRun
+from tests.support.pages.browser import Complaints
+from tests.support.records.furnished import Furnished
 from tests.support.records.studied import record_study
+
+
+@pytest.fixture
+def database(empty_lab: Furnished) -> Engine:
+    """Of a lab without a worker, which would train the runs that wait for minutes each."""
+    return empty_lab.engine
+
+
+@pytest.fixture
+def page(browser: Browser, empty_lab: Furnished) -> Iterator[Page]:
+    context = browser.new_context(base_url=empty_lab.url, viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    complaints = Complaints(page)
+    page.goto(empty_lab.login())
+    yield page
+    assert complaints.found == []
+    context.close()
 
 
 def test_a_study_is_stopped_in_place_and_continued_with_a_budget(page: Page, database: Engine) -> None:
