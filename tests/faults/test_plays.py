@@ -164,7 +164,7 @@ def test_a_killed_process_costs_one_try(lab: Lab, trained: str) -> None:
 def test_a_cancelled_play_keeps_the_process_warm(lab: Lab, trained: str) -> None:
     answered(lab, ask(lab, trained))
     (before,) = warm(lab)
-    slow = ask(lab, trained, views=200, act_steps=64)
+    slow = ask(lab, trained, adaptation=LONG)  # looks at each step whether it is still wanted
     eventually(lambda: view(lab, slow).status == "running", "the play to begin")
     with session_scope(lab.engine) as session:
         plays.cancel(session, slow)

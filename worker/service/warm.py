@@ -11,6 +11,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import select
+import signal
 import time
 import traceback
 from collections import OrderedDict
@@ -74,6 +75,8 @@ def main() -> None:
     """Answer until the input ends, or nobody asks for long."""
     faulthandler.enable()  # a crash in native code leaves its stack on the console
     os.nice(NICENESS)
+    # A play in hand is dropped at it; one that is not yet is seen to be cancelled once it is read.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     replies = os.dup(1)
     os.dup2(2, 1)  # whatever prints, prints to the console
     settings = Settings.load()
