@@ -53,9 +53,9 @@ def debiased_average(values: Values, decay: float, counts: NDArray[np.int64] | N
         means[reach:] += left * means[:-reach]
         kept = kept * kept if alike else np.concatenate([kept[:reach], left * kept[:-reach]])
         reach *= 2
-    smoothed = means / weights / scale
-    # A mean lies among what it averages; rounding must not draw a constant curve as a jagged one.
-    smoothed = smoothed.clip(values.min(), values.max())
+    # A mean lies among what it averages: rounding must neither draw a constant curve as a jagged one nor
+    # leave the floats.
+    smoothed = (means / weights).clip(values.min() * scale, values.max() * scale) / scale
     return Average(smoothed, float(smoothed[-1] * weights[-1]), float(weights[-1]))
 
 

@@ -51,6 +51,7 @@ def drawn(found: Curve, name: str, window: Window) -> dict[str, Any]:
 
 
 @example([1e308], None, "accuracy/token", True, "step", (None, None), 0.0)  # no percentage is that great
+@example([1.7976931348623157e308] * 2, None, "loss", False, "step", (None, None), 0.999)  # rounds up
 @given(
     values=VALUES,
     moments=st.none() | MOMENTS,
