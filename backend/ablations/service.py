@@ -205,7 +205,7 @@ def _started(
     plan = planning.plan(asked, parse_experiment(run.config), is_again)
     ids: list[dict[str, Any]] = []
     started: Started = []
-    ensured = evaluations.ensure(session, run_id, [row.asked for row in plan.rows])
+    ensured = evaluations.ensure(session, run_id, [row.asked for row in plan.rows], results=1)
     for row, (evaluation, is_new) in zip(plan.rows, ensured, strict=True):
         started += [(evaluation, row.asked.workers)] * is_new
         ids.append({"name": row.name, "evaluation": evaluation})

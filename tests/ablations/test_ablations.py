@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from backend.domain.ablation.planning import AblationRequest, Part
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.evaluation import comparison
 from backend.evaluation import service as evaluations
+from backend.gallery import service as gallery
 from backend.kit.errors import Conflict, InvalidInput
 from backend.lifecycle import service as runs
 from backend.operations import packing
@@ -118,10 +119,55 @@ def test_its_evaluations_are_no_results_of_the_run_and_compare_with_no_ordinary_
         run = runs.get(session, RUN)
         shown = {result.id for result in run.results}
         assert run.headlines[ASKED_SET].id == ids["right context"]
-        assert ids["right context"] in shown
-        assert not shown & {ids["blank context"], ids["random context"], ids["swapped context"]}
+        assert shown == {ids["right context"]}
+        answers = {item.answers[0].source.evaluation for item in _gallery(session) if item.answers[0]}
+        assert answers == {ids["right context"]}
         with pytest.raises(Conflict, match="different interventions"):
             comparison.compare(session, str(ids["right context"]), str(ids["blank context"]))
+
+
+def _gallery(session: Session) -> tuple[gallery.Item, ...]:
+    return gallery.page(session, gallery.Filter(set_name=ASKED_SET), limit=200).items
+
+
+def test_what_a_person_asks_for_is_a_result_before_and_after_an_ablation(lab: Ablatable) -> None:
+    """A setting alone does not make it a part of an ablation: who asked for it does."""
+    asked = EvaluationRequest(set=ASKED_SET, first_tasks=2, views=1, act_steps=1, weights="ema")
+    with session_scope(lab.engine) as session:
+        own = evaluations.request(session, RUN, asked)
+    ablation = AblationRequest(first_tasks=2, parts=(Part.ACT_STEPS,), act_steps=(1, 3))
+    view = request(lab, ablation)
+    rows = {row.name: row.evaluation for row in view.rows}
+    assert rows["1 ACT step"] == own.id
+    assert lab.compute() == 3
+    assert _results(lab, rows.values()) == {rows["right context"], own.id}
+    with session_scope(lab.engine) as session:
+        again = evaluations.request(session, RUN, asked.model_copy(update={"act_steps": 3}))
+    assert (again.id, again.status, again.is_result) == (rows["3 ACT steps"], "finished", True)
+    assert _results(lab, rows.values()) == {*rows.values()}
+    assert request(lab, ablation).status == "finished"  # nor does asking for the card again put it aside
+    assert _results(lab, rows.values()) == {*rows.values()}
+
+
+def test_a_part_of_an_ablation_that_failed_stays_one(lab: Ablatable) -> None:
+    asked = AblationRequest(first_tasks=4, parts=(Part.ACT_STEPS,), act_steps=(1,))
+    view = request(lab, asked)
+    (right, one_step) = [row.evaluation for row in view.rows]
+    with session_scope(lab.engine) as session:
+        evaluations.cancel(session, one_step)
+        evaluations.resume(session, one_step)
+    other_options = asked.model_copy(update={"batch_size": 2})
+    with session_scope(lab.engine) as session:
+        evaluations.cancel(session, one_step)
+        ablations.request(session, lab.settings, RUN, other_options)
+    lab.compute()
+    assert _results(lab, (right, one_step)) == {right}
+
+
+def _results(lab: Ablatable, among: Iterable[int]) -> set[int]:
+    """Those of the evaluations that the run shows as its results."""
+    with reading_scope(lab.engine) as session:
+        return {result.id for result in runs.get(session, RUN).results} & {*among}
 
 
 def test_asked_for_again_it_is_the_same(lab: Ablatable, finished: AblationView) -> None:
