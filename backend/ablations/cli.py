@@ -145,14 +145,14 @@ def _show(view: AblationView) -> None:
 
 
 def _row(row: AblationRow) -> tuple[str, ...]:
-    against, cost = row.against, row.cost
+    against, cost = row.against, None if row.reused else row.cost
     return (
         row.name,
         str(row.evaluation),
         score_text(row.score),
         f"{against.verdict} ({against.only_this} gained, {against.only_baseline} lost)" if against else "",
         f"{against.p_adjusted:.2g}" if against else "",
-        f"{cost.seconds:.1f}" if cost else "",
+        "reused" if row.reused else f"{cost.seconds:.1f}" if cost else "",
         f"{cost.forward_passes:,}" if cost and cost.forward_passes is not None else "",
     )
 

@@ -203,16 +203,19 @@ def _started(
     checkpoint = keeping.find(session, run_id, asked.step)
     asked = asked.model_copy(update={"step": checkpoint.step})
     plan = planning.plan(asked, parse_experiment(run.config), is_again)
+    kept = asked.model_dump(mode="json")
+    others = rows.of_run(session, run_id)
+    same = (row for row in others if (row.asked, row.is_again) == (kept, is_again))
+    ablation = next(same, None)
+    before = {row["evaluation"]: row.get("reused") for row in ablation.evaluations} if ablation else {}
     ids: list[dict[str, Any]] = []
     started: Started = []
     ensured = evaluations.ensure(session, run_id, [row.asked for row in plan.rows], results=1)
     for row, (evaluation, is_new) in zip(plan.rows, ensured, strict=True):
         started += [(evaluation, row.asked.workers)] * is_new
-        ids.append({"name": row.name, "evaluation": evaluation})
-    kept = asked.model_dump(mode="json")
-    others = rows.of_run(session, run_id)
-    same = (row for row in others if (row.asked, row.is_again) == (kept, is_again))
-    if (ablation := next(same, None)) is not None:
+        reused = False if is_new else before.get(evaluation, True)
+        ids.append({"name": row.name, "evaluation": evaluation, "reused": reused})
+    if ablation is not None:
         ablation.evaluations = ids
         session.flush()
         return ablation, started
@@ -281,6 +284,7 @@ class _Measured:
     planned: Sequence[Planned]
     left_out: list[LeftOut]
     views: Mapping[str, EvaluationView]  # by name of the row
+    reused: Collection[str]  # names of the rows that were there before
     ranks: Mapping[str, dict[str, list[int | None]]]  # of those that are finished
     code: Mapping[str, dict[str, str]]
 
@@ -301,6 +305,7 @@ class _Measured:
             [row for row in plan.rows if row.name in views],
             [LeftOut(name=row.name, why=row.why) for row in plan.skipped],
             views,
+            {row["name"] for row in ablation.evaluations if _is_reused(ablation, row, by_id)},
             {name: scores.truth_ranks(session, at) for name, at in finished.items()},
             {name: evaluated[at].extras.get(COMPUTED_BY, {}) for name, at in finished.items()},
         )
@@ -355,6 +360,7 @@ class _Measured:
     def view(self) -> AblationView:
         first, ablation = self.views[self.planned[0].name], self.ablation
         numbers, costs = self.numbers, self.costs
+        own = [cost for name, cost in costs.items() if name not in self.reused]
         return AblationView(
             id=ablation.id,
             run_id=self.run.id,
@@ -370,12 +376,18 @@ class _Measured:
             weights=ablation.weights,
             leaks=self.leaks,
             rows=[
-                _row(row, self.views[row.name], numbers.get(row.name), costs.get(row.name))
+                _row(
+                    row,
+                    self.views[row.name],
+                    row.name in self.reused,
+                    numbers.get(row.name),
+                    costs.get(row.name),
+                )
                 for row in self.planned
             ],
             left_out=self.left_out,
-            seconds=sum(cost.seconds for cost in costs.values()),
-            forward_passes=sum(cost.forward_passes or 0 for cost in costs.values()),
+            seconds=sum(cost.seconds for cost in own),
+            forward_passes=sum(cost.forward_passes or 0 for cost in own),
             digest=self.card().digest if self.status == "finished" else "",
             created_at=ablation.created_at,
         )
@@ -429,7 +441,18 @@ def _cost(view: EvaluationView, by: Mapping[str, str]) -> RowCost:
     )
 
 
-def _row(row: Planned, view: EvaluationView, numbers: Derived | None, cost: RowCost | None) -> AblationRow:
+def _is_reused(ablation: Ablation, row: Mapping[str, Any], views: Mapping[int, EvaluationView]) -> bool:
+    """Whether the evaluation of a row was there before the ablation; where that was not noted, whether it had
+    ended by then."""
+    noted, view = row.get("reused"), views.get(row["evaluation"])
+    if noted is not None or view is None:
+        return bool(noted)
+    return view.finished_at is not None and view.finished_at < ablation.created_at
+
+
+def _row(
+    row: Planned, view: EvaluationView, is_reused: bool, numbers: Derived | None, cost: RowCost | None
+) -> AblationRow:
     score = view.pass_at(1) if view.status == "finished" else None
     if numbers:
         score = passed(1, *numbers.passes["1"])
@@ -439,6 +462,7 @@ def _row(row: Planned, view: EvaluationView, numbers: Derived | None, cost: RowC
         about=row.about,
         evaluation=view.id,
         status=view.status,
+        reused=is_reused,
         share=view.progress.share,
         score=score,
         against=numbers.against if numbers else None,

@@ -21,13 +21,14 @@ class AblationRow(Model):
     part: str = Field(examples=["context"])
     about: str = Field(description="What is changed, in words.")
     evaluation: int
+    reused: bool = Field(description="It was there before the ablation, which is not charged for it.")
     status: str
     share: float | None = Field(description="Of its work that is done, 0 to 1; null until that is known.")
     score: PassView | None = Field(description="pass@1; null until it is finished.")
     against: Against | None = Field(
         description="Held against the right context; null for that itself, and until both are finished."
     )
-    cost: RowCost | None
+    cost: RowCost | None = Field(description="null until it is finished.")
 
 
 class AblationView(Model):
@@ -48,10 +49,15 @@ class AblationView(Model):
     leaks: LeakFacts
     rows: list[AblationRow] = Field(description="The right context first.")
     left_out: list[LeftOut] = Field(description="Rows that this checkpoint cannot have, and why.")
-    seconds: float = Field(description="Of computing, all rows together.")
-    forward_passes: int
+    seconds: float = Field(description="Of computing, all rows together but those reused.")
+    forward_passes: int = Field(description="Of the same rows.")
     digest: str = Field(description="Of the card; empty until all rows are finished.")
     created_at: float
+
+    @property
+    def reused(self) -> list[str]:
+        """Names of the rows that were there before."""
+        return [row.name for row in self.rows if row.reused]
 
 
 class AblationLine(Model):

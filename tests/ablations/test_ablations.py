@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.ablations import service as ablations
 from backend.ablations.api import parsed, written
+from backend.ablations.tables import Ablation
 from backend.ablations.views import AblationView, VerificationView
 from backend.data import service as datasets
 from backend.db.session import make_engine, reading_scope, session_scope
@@ -139,6 +140,7 @@ def test_what_a_person_asks_for_is_a_result_before_and_after_an_ablation(lab: Ab
     view = request(lab, ablation)
     rows = {row.name: row.evaluation for row in view.rows}
     assert rows["1 ACT step"] == own.id
+    assert view.reused == ["1 ACT step"]
     assert lab.compute() == 3
     assert _results(lab, rows.values()) == {rows["right context"], own.id}
     with session_scope(lab.engine) as session:
@@ -168,6 +170,32 @@ def _results(lab: Ablatable, among: Iterable[int]) -> set[int]:
     """Those of the evaluations that the run shows as its results."""
     with reading_scope(lab.engine) as session:
         return {result.id for result in runs.get(session, RUN).results} & {*among}
+
+
+def test_what_was_there_before_is_marked_and_costs_nothing(lab: Ablatable, finished: AblationView) -> None:
+    wider = request(lab, REQUEST.model_copy(update={"act_steps": (1, 4), "parts": (Part.ACT_STEPS,)}))
+    lab.compute()
+    for _ in range(2):  # asking for it again computes nothing, and so makes nothing reused
+        view = read(lab, wider.id)
+        assert view.reused == ["right context", "1 ACT step"]
+        (new,) = [row.cost for row in view.rows if not row.reused]
+        assert new
+        assert (view.seconds, view.forward_passes) == (new.seconds, new.forward_passes)
+        request(lab, REQUEST.model_copy(update={"act_steps": (1, 4), "parts": (Part.ACT_STEPS,)}))
+    assert finished.reused == []
+
+
+def test_an_ablation_of_an_earlier_release_reused_what_had_ended_before_it(
+    lab: Ablatable, finished: AblationView
+) -> None:
+    with session_scope(lab.engine) as session:
+        ablation = session.get_one(Ablation, finished.id)
+        noted = ablation.evaluations
+        ablation.evaluations = [{key: row[key] for key in ("name", "evaluation")} for row in noted]
+        assert ablations.get(session, finished.id).reused == []
+        ablation.created_at += 10**6
+        assert ablations.get(session, finished.id).reused == list(ROWS)
+        session.rollback()
 
 
 def test_asked_for_again_it_is_the_same(lab: Ablatable, finished: AblationView) -> None:
