@@ -15,7 +15,7 @@ from backend.ablations.contexts import AblationPage
 from backend.db.session import reading_scope, session_scope
 from backend.domain.ablation.planning import AblationRequest
 from backend.kit.errors import FieldProblem, InvalidInput
-from backend.web.deps import Configured, Database, RunId
+from backend.web.deps import Configured, Database, RunId, announce
 from backend.web.rendering import render
 from backend.web.routing import EDITOR, VIEWER, Router
 
@@ -47,6 +47,15 @@ def ablate(
     with session_scope(engine) as session:
         view, started = ablations.request(session, settings, run_id, request)
     send(started, run_id)
+    return RedirectResponse(f"/ablations/{view.id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/ablations/{ablation_id}/cancel")
+def cancel(ablation_id: AblationId, engine: Database) -> Response:
+    """Stop what waits or runs."""
+    with session_scope(engine) as session:
+        view = ablations.cancel(session, ablation_id)
+    announce(view.run_id)
     return RedirectResponse(f"/ablations/{view.id}", HTTPStatus.SEE_OTHER)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -63,6 +64,20 @@ def resume(session: Session, settings: Settings, ablation_id: int) -> tuple[Abla
     if started:
         audit.note(session, Action.RESUMED, _subject(ablation))
     return _view(session, ablation), started
+
+
+def cancel(session: Session, ablation_id: int) -> AblationView:
+    """Stop those of its evaluations that wait or run, but for what was under way before it; NotFound. Nothing
+    is lost: resumed, they continue where they stopped."""
+    ablation = _existing(session, ablation_id)
+    measured, stopped = _Measured.of(session, ablation), 0
+    for name, view in measured.views.items():
+        if view.is_active and name not in measured.reused:
+            with suppress(Conflict):  # it ended this moment
+                stopped += evaluations.stop(session, view.id)
+    if stopped:
+        audit.note(session, Action.CANCELLED, _subject(ablation), counted(stopped, "evaluation"))
+    return _view(session, ablation)
 
 
 def get(session: Session, ablation_id: int) -> AblationView:

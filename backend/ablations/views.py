@@ -59,6 +59,11 @@ class AblationView(Model):
         """Names of the rows that were there before."""
         return [row.name for row in self.rows if row.reused]
 
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether an evaluation that it queued waits or runs."""
+        return any(row.status in ("queued", "running") and not row.reused for row in self.rows)
+
 
 class AblationLine(Model):
     """An ablation in short."""

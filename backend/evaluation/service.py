@@ -120,8 +120,15 @@ def find(
 
 def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     """Stop a job: a queued one at once, a running one as soon as its processes are gone. Nothing is lost:
-    asked for again, it resumes where it stopped."""
-    _existing(session, evaluation_id)
+    asked for again, it resumes where it stopped. NotFound, Conflict."""
+    evaluation = _existing(session, evaluation_id)
+    if stop(session, evaluation_id):
+        audit.note(session, Action.CANCELLED, _subject(evaluation))
+    return get(session, evaluation_id)
+
+
+def stop(session: Session, evaluation_id: int) -> bool:
+    """The same, without a trace of who asked for it; whether nobody had before."""
     found = jobs.lock(session, evaluation_id)
     if found is None:
         raise Conflict(
@@ -130,8 +137,7 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     evaluation, job = found
     if evaluation.status not in ACTIVE:
         raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be cancelled.")
-    if evaluation.status != RunStatus.CANCELLING:
-        audit.note(session, Action.CANCELLED, _subject(evaluation))
+    is_first = evaluation.status != RunStatus.CANCELLING
     text = "is to be cancelled by the user"
     transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.CANCELLING, text)
     if not jobs.live_shares(session, evaluation_id):
@@ -139,7 +145,7 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
         job.status_cause = "cancelled by the user"
         transition_evaluation(session, evaluation, waiting, RunStatus.CANCELLED, job.status_cause)
     session.flush()
-    return get(session, evaluation_id)
+    return is_first
 
 
 def resume(session: Session, evaluation_id: int) -> EvaluationView:

@@ -244,6 +244,29 @@ def test_a_cancelled_evaluation_resumes_when_it_is_asked_for_again(lab: Ablatabl
     assert read(lab, view.id).status == "finished"
 
 
+def test_cancelling_all_leaves_what_others_asked_for(lab: Ablatable) -> None:
+    asked = EvaluationRequest(set=ASKED_SET, first_tasks=6, views=1, act_steps=1)
+    with session_scope(lab.engine) as session:
+        own = evaluations.request(session, RUN, asked).id
+    view = request(lab, AblationRequest(first_tasks=6, parts=(Part.ACT_STEPS,), act_steps=(1, 3)))
+    assert view.can_be_cancelled
+    with session_scope(lab.engine) as session:
+        stopped = ablations.cancel(session, view.id)
+    assert {row.name: row.status for row in stopped.rows} == {
+        "right context": "cancelled",
+        "1 ACT step": "queued",
+        "3 ACT steps": "cancelled",
+    }
+    assert not stopped.can_be_cancelled
+    assert lab.compute() == 1
+    with reading_scope(lab.engine) as session:
+        assert evaluations.get(session, own).status == "finished"
+    with session_scope(lab.engine) as session:
+        ablations.resume(session, lab.settings, view.id)
+    assert lab.compute() == 2
+    assert (read(lab, view.id).status, read(lab, view.id).reused) == ("finished", ["1 ACT step"])
+
+
 def test_an_honest_card_is_confirmed_once_this_lab_has_computed_it_again(lab: Ablatable, card: Card) -> None:
     raw = parsed(written(card))
     verification = verify(lab, raw)

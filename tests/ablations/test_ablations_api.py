@@ -121,6 +121,25 @@ def test_the_button_of_a_checkpoint_starts_one(client: httpx.Client, run_id: str
     assert (view["step"], view["n"], view["status"]) == (200, 3, "running")
 
 
+def test_its_waiting_evaluations_are_cancelled_together_from_its_page_and_by_command(
+    client: httpx.Client, lab: Lab, run_id: str
+) -> None:
+    view = started(client, run_id)
+    address = f"/ablations/{view['id']}"
+    page = client.get(address, headers={"Accept": "text/html"}).text
+    assert f'action="{address}/cancel"' in page
+    assert client.post(f"{address}/cancel").status_code == 303
+    page = client.get(address, headers={"Accept": "text/html"}).text
+    assert f'action="{address}/cancel"' not in page
+    assert client.post(f"/api/v1{address}/resume").json()["status"] == "running"
+    refused = etrm(lab, "ablate", run_id, "--cancel", str(view["id"] + 1))
+    assert f"It has {view['id']}." in refused.stderr
+    cancelled = etrm(lab, "ablate", run_id, "--cancel", str(view["id"]))
+    assert cancelled.returncode == 0, cancelled.stderr
+    rows = client.get(f"/api/v1{address}").json()["rows"]
+    assert {row["status"] for row in rows} == {"cancelled"}
+
+
 def test_a_card_is_verified_by_what_is_computed_again(
     client: httpx.Client, database: Engine, finished: dict[str, Any]
 ) -> None:

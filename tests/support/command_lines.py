@@ -163,6 +163,7 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
         "ablate {ended} --no-follow --first 4 --part weights",
         "ablate {ended} --no-follow --part nonsense",
         "ablate nosuchrun1 --no-follow",
+        "ablate {ended} --cancel 99",
     ),
     "verify": ("verify {pyproject}", "verify {tasks}"),
     "runs archive": ("runs archive {queued} {ended}", "runs archive {queued} nosuchrun1"),
