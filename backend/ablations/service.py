@@ -15,7 +15,14 @@ from sqlalchemy.orm import Session
 
 from backend.ablations import queries as rows
 from backend.ablations.tables import Ablation
-from backend.ablations.views import AblationLine, AblationRow, AblationView, Status, VerificationView
+from backend.ablations.views import (
+    AblationEstimate,
+    AblationLine,
+    AblationRow,
+    AblationView,
+    Status,
+    VerificationView,
+)
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
 from backend.data import service as datasets
@@ -28,6 +35,7 @@ from backend.domain.config.problems import differences, parse_experiment
 from backend.domain.measurement import as_json
 from backend.domain.records import COMPUTED_BY
 from backend.evaluation import service as evaluations
+from backend.evaluation.speed import expected_seconds
 from backend.evaluation.views import EvaluationView, views_of
 from backend.keeping import service as keeping
 from backend.kit.errors import Conflict, InvalidInput, NotFound
@@ -54,6 +62,22 @@ def request(
     """
     ablation, started = _started(session, settings, run_id, asked, is_again=False)
     return _view(session, ablation), started
+
+
+def estimate(session: Session, run_id: str, asked: AblationRequest) -> AblationEstimate:
+    """What `request` would queue, and about how long that takes; errors as of it."""
+    _, asked, plan = _planned(session, run_id, asked, is_again=False)
+    foreseen = evaluations.foresee(session, run_id, [row.asked for row in plan.rows])
+    new = [(row.name, each) for row, each in zip(plan.rows, foreseen, strict=True) if each.evaluation is None]
+    times = expected_seconds(session, run_id, [each for _, each in new])
+    known = [seconds for seconds in times if seconds is not None]
+    return AblationEstimate(
+        rows=[row.name for row in plan.rows],
+        left_out=[LeftOut(name=row.name, why=row.why) for row in plan.skipped],
+        reused=len(plan.rows) - len(new),
+        seconds=sum(known) if known else None,
+        unknown=[name for (name, _), seconds in zip(new, times, strict=True) if seconds is None],
+    )
 
 
 def resume(session: Session, settings: Settings, ablation_id: int) -> tuple[AblationView, Started]:
@@ -206,18 +230,27 @@ def _tasks(session: Session, stated: Card) -> Finding:
     return checking.of_tasks(stated, {task.id: cards.task_digest(task) for task in tasks})
 
 
-def _started(
-    session: Session, settings: Settings, run_id: str, asked: AblationRequest, is_again: bool
-) -> tuple[Ablation, Started]:
+def _planned(
+    session: Session, run_id: str, asked: AblationRequest, is_again: bool
+) -> tuple[Checkpoint, AblationRequest, planning.Ablation]:
+    """The checkpoint, what is asked with its step as a number, and the rows; NotFound, Conflict,
+    InvalidInput."""
     runs.check_exists(session, run_id)
-    run_rows.hold(session, run_id)
     run = run_rows.get(session, run_id)
     assert run is not None
     if run.origin == "external":
         raise Conflict(f"Run {run.id} is an external run: it has no checkpoint to ablate.")
     checkpoint = keeping.find(session, run_id, asked.step)
     asked = asked.model_copy(update={"step": checkpoint.step})
-    plan = planning.plan(asked, parse_experiment(run.config), is_again)
+    return checkpoint, asked, planning.plan(asked, parse_experiment(run.config), is_again)
+
+
+def _started(
+    session: Session, settings: Settings, run_id: str, asked: AblationRequest, is_again: bool
+) -> tuple[Ablation, Started]:
+    runs.check_exists(session, run_id)
+    run_rows.hold(session, run_id)
+    checkpoint, asked, plan = _planned(session, run_id, asked, is_again)
     kept = asked.model_dump(mode="json")
     others = rows.of_run(session, run_id)
     same = (row for row in others if (row.asked, row.is_again) == (kept, is_again))

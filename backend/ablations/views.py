@@ -8,6 +8,7 @@ from pydantic import Field
 
 from backend.domain.ablation.card import Against, LeakFacts, LeftOut, RowCost
 from backend.domain.ablation.checking import Finding
+from backend.kit.format import counted, rough_duration
 from backend.kit.model import Model
 from backend.scores.measured import PassView
 
@@ -83,6 +84,30 @@ class AblationList(Model):
     """Ablations of a run, newest first."""
 
     ablations: list[AblationLine]
+
+
+class AblationEstimate(Model):
+    """What an ablation would queue."""
+
+    rows: list[str] = Field(description="Their names, the right context first.")
+    left_out: list[LeftOut] = Field(description="Rows that this checkpoint cannot have, and why.")
+    reused: int = Field(description="Of the rows, those whose evaluation is there already.")
+    seconds: float | None = Field(
+        description="Of computing, of the others, but for those `unknown`; null where none of them is known."
+    )
+    unknown: list[str] = Field(description="Names of the rows that the run has no evaluation to time by.")
+
+    @property
+    def words(self) -> str:
+        """`17 evaluations, 2 of them there already; about 12 min of computing.`"""
+        number = counted(len(self.rows), "evaluation")
+        if self.reused == len(self.rows):
+            return f"{number}, all there already: nothing is computed."
+        there = f", {self.reused:,} of them there already" if self.reused else ""
+        if self.seconds is None:
+            return f"{number}{there}."
+        besides = f" Not timed yet: {', '.join(self.unknown)}." if self.unknown else ""
+        return f"{number}{there}; about {rough_duration(self.seconds)} of computing.{besides}"
 
 
 class VerificationView(Model):

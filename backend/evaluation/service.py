@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from backend.domain.config.problems import parse_experiment
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.domain.experiment import GENERATED_SETS, ExperimentConfig, TrmModel, augmentation_problems
 from backend.domain.interventions import OF_DEMONSTRATIONS, Intervention
-from backend.domain.measurement import digest_of, settings_of
+from backend.domain.measurement import Settings, digest_of, settings_of
 from backend.domain.records import FOR_ABLATION
 from backend.evaluation import views as evaluation_view
 from backend.evaluation.views import EvaluationView, TestInputView, views_of
@@ -82,6 +82,29 @@ def ensure(
         else:
             ensured.append((_queued(session, asked, run, tasks, key, is_result), True))
     return ensured
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a request would come to. Nothing is queued."""
+
+    evaluation: int | None  # just this one, where it is finished or under way
+    test_inputs: int
+    settings: Settings
+
+
+def foresee(session: Session, run_id: str, requests: Sequence[EvaluationRequest]) -> list[Foreseen]:
+    """What `ensure` would do with each request; errors as `queue`."""
+    chosen: Chosen = {}
+    foreseen = []
+    for asked in requests:
+        _, tasks, key = _asked(session, run_id, asked, chosen)
+        there = rows.of_key(session, **key)
+        is_there = there is not None and there.status in (RunStatus.FINISHED, *ACTIVE)
+        settings = Settings(**{each.name: key[each.name] for each in fields(Settings)})
+        inputs = sum(len(task.tests) for task in tasks)
+        foreseen.append(Foreseen(there.id if there and is_there else None, inputs, settings))
+    return foreseen
 
 
 def request(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from backend.ablations import service as ablations
 from backend.ablations.api import parsed, written
 from backend.ablations.tables import Ablation
-from backend.ablations.views import AblationView, VerificationView
+from backend.ablations.views import AblationEstimate, AblationView, VerificationView
 from backend.data import service as datasets
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.ablation.card import Card, derived, sealed
@@ -183,6 +183,28 @@ def test_what_was_there_before_is_marked_and_costs_nothing(lab: Ablatable, finis
         assert (view.seconds, view.forward_passes) == (new.seconds, new.forward_passes)
         request(lab, REQUEST.model_copy(update={"act_steps": (1, 4), "parts": (Part.ACT_STEPS,)}))
     assert finished.reused == []
+
+
+def test_an_estimate_says_what_would_be_queued_and_how_long_that_takes(
+    lab: Ablatable, finished: AblationView
+) -> None:
+    def estimate(**changes: Any) -> AblationEstimate:
+        with reading_scope(lab.engine) as session:
+            return ablations.estimate(session, RUN, REQUEST.model_copy(update=changes))
+
+    known = estimate()
+    assert (known.rows, known.reused, known.seconds, known.unknown) == (list(ROWS), len(ROWS), None, [])
+    assert known.words == f"{len(ROWS)} evaluations, all there already: nothing is computed."
+    few, many = (estimate(parts=(Part.ACT_STEPS,), act_steps=(steps,)) for steps in (7, 14))
+    assert (few.reused, few.unknown) == (1, [])
+    assert few.seconds
+    assert many.seconds == pytest.approx(2 * few.seconds)
+    other = estimate(search={"kind": "random", "samples": 3})
+    assert (other.unknown, other.seconds) == (["with search"], None)
+    assert other.words == f"{len(ROWS)} evaluations, {len(ROWS) - 1} of them there already."
+    fewer = estimate(first_tasks=ASKED // 2, search={"kind": "random", "samples": 2})
+    assert fewer.unknown == []  # a search of just these settings was timed
+    assert lab.compute() == 0
 
 
 def test_an_ablation_of_an_earlier_release_reused_what_had_ended_before_it(
