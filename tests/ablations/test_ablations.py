@@ -172,17 +172,21 @@ def _results(lab: Ablatable, among: Iterable[int]) -> set[int]:
         return {result.id for result in runs.get(session, RUN).results} & {*among}
 
 
-def test_what_was_there_before_is_marked_and_costs_nothing(lab: Ablatable, finished: AblationView) -> None:
-    wider = request(lab, REQUEST.model_copy(update={"act_steps": (1, 4), "parts": (Part.ACT_STEPS,)}))
+def test_what_was_there_before_is_marked_and_costs_nothing(lab: Ablatable) -> None:
+    narrow = AblationRequest(first_tasks=7, parts=(Part.ACT_STEPS,), act_steps=(1,))
+    wide = narrow.model_copy(update={"act_steps": (1, 4)})
+    first = request(lab, narrow)
+    lab.compute()
+    second = request(lab, wide)
     lab.compute()
     for _ in range(2):  # asking for it again computes nothing, and so makes nothing reused
-        view = read(lab, wider.id)
+        view = read(lab, second.id)
         assert view.reused == ["right context", "1 ACT step"]
         (new,) = [row.cost for row in view.rows if not row.reused]
         assert new
         assert (view.seconds, view.forward_passes) == (new.seconds, new.forward_passes)
-        request(lab, REQUEST.model_copy(update={"act_steps": (1, 4), "parts": (Part.ACT_STEPS,)}))
-    assert finished.reused == []
+        assert request(lab, wide).id == second.id
+    assert read(lab, first.id).reused == []
 
 
 def test_an_estimate_says_what_would_be_queued_and_how_long_that_takes(

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
+from backend.kit.format import NBSP
 from tests.support.records.studied import STUDY, TASKS, record_study
 
 
@@ -61,8 +62,8 @@ def test_a_study_is_read_before_it_is_started(page_client: httpx.Client) -> None
     outline = page_client.post("/api/v1/studies/preview", json={"study": STUDY, "name": "caching"}).json()
     assert (outline["name"], outline["scale"], outline["hours"]) == ("caching", "small", 100)
     assert [(each["name"], each["asks"]) for each in outline["claims"]] == [
-        ("learns", ["pass@1 of fresh context >\xa050.0\xa0%"]),
-        ("better", ["pass@1 of fresh context minus cached context >\xa00.0\xa0points"]),
+        ("learns", [f"pass@1 of fresh context >{NBSP}50.0{NBSP}%"]),
+        ("better", [f"pass@1 of fresh context minus cached context >{NBSP}0.0{NBSP}points"]),
     ]
     # Two configurations under two seeds, each evaluated; then under a third one.
     assert [(each["words"], each["runs"], each["evaluations"]) for each in outline["rounds"]] == [
