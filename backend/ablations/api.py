@@ -82,6 +82,15 @@ def resume_ablation(ablation_id: AblationId, engine: Database, settings: Configu
     return view
 
 
+@router.post("/ablations/{ablation_id}/cancel", responses=responses(401, 404, 422))
+def cancel_ablation(ablation_id: AblationId, engine: Database) -> AblationView:
+    """Cancel those of its evaluations that wait or run; what was under way before it continues."""
+    with session_scope(engine) as session:
+        view = ablations.cancel(session, ablation_id)
+    announce(view.run_id)
+    return view
+
+
 @router.post(
     "/ablations/verify",
     responses=responses(401, 404, 409, 413, 422),

@@ -47,6 +47,12 @@ def ablate(
     workers: Annotated[int, typer.Option(min=1, help="Maximum number of workers of an evaluation.")] = 1,
     out: Out = None,
     follow: Annotated[bool, typer.Option(help="Wait until it is finished and write the card.")] = True,
+    cancel: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ID", help="Start none: cancel what waits or runs of this ablation of the run.", min=1
+        ),
+    ] = None,
 ) -> None:
     """Ablate a checkpoint: context, demonstrations, weights, views, ACT steps, search, test-time training.
 
@@ -56,6 +62,9 @@ def ablate(
     from backend.ablations import api
     from backend.terminal.calls import call
 
+    if cancel is not None:
+        _cancel(run, cancel)
+        return
     asked: dict[str, Any] = {
         "step": step, "set": set_name or None, "first_tasks": first, "parts": part, "views": views,
         "act_steps": act_steps, "workers": workers,
@@ -94,6 +103,19 @@ def verify(
         print("\n".join(_findings(verification)))
     if verification.status != "confirmed" and (follow or verification.status != "running"):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _cancel(run: str, ablation_id: int) -> None:
+    from backend.ablations import api
+    from backend.kit.errors import NotFound
+    from backend.terminal.calls import call
+
+    listed = [line.id for line in call(api.list_ablations, run_id=run).ablations]
+    if ablation_id not in listed:
+        known = f"It has {', '.join(map(str, listed))}." if listed else "It has none."
+        raise NotFound(f"Run {run} has no ablation {ablation_id}.", known)
+    view = call(api.cancel_ablation, ablation_id=ablation_id)
+    answer(view, f"Cancelled. {view.words} To resume it, ask for the same ablation again.")
 
 
 def _request(asked: dict[str, Any]) -> Any:
@@ -145,14 +167,14 @@ def _show(view: AblationView) -> None:
 
 
 def _row(row: AblationRow) -> tuple[str, ...]:
-    against, cost = row.against, row.cost
+    against, cost = row.against, None if row.reused else row.cost
     return (
         row.name,
         str(row.evaluation),
         score_text(row.score),
         f"{against.verdict} ({against.only_this} gained, {against.only_baseline} lost)" if against else "",
         f"{against.p_adjusted:.2g}" if against else "",
-        f"{cost.seconds:.1f}" if cost else "",
+        "reused" if row.reused else f"{cost.seconds:.1f}" if cost else "",
         f"{cost.forward_passes:,}" if cost and cost.forward_passes is not None else "",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -14,7 +15,14 @@ from sqlalchemy.orm import Session
 
 from backend.ablations import queries as rows
 from backend.ablations.tables import Ablation
-from backend.ablations.views import AblationLine, AblationRow, AblationView, Status, VerificationView
+from backend.ablations.views import (
+    AblationEstimate,
+    AblationLine,
+    AblationRow,
+    AblationView,
+    Status,
+    VerificationView,
+)
 from backend.audit import service as audit
 from backend.audit.actions import Action, Subject
 from backend.data import service as datasets
@@ -27,6 +35,7 @@ from backend.domain.config.problems import differences, parse_experiment
 from backend.domain.measurement import as_json
 from backend.domain.records import COMPUTED_BY
 from backend.evaluation import service as evaluations
+from backend.evaluation.speed import expected_seconds
 from backend.evaluation.views import EvaluationView, views_of
 from backend.keeping import service as keeping
 from backend.kit.errors import Conflict, InvalidInput, NotFound
@@ -55,6 +64,22 @@ def request(
     return _view(session, ablation), started
 
 
+def estimate(session: Session, run_id: str, asked: AblationRequest) -> AblationEstimate:
+    """What `request` would queue, and about how long that takes; errors as of it."""
+    _, asked, plan = _planned(session, run_id, asked, is_again=False)
+    foreseen = evaluations.foresee(session, run_id, [row.asked for row in plan.rows])
+    new = [(row.name, each) for row, each in zip(plan.rows, foreseen, strict=True) if each.evaluation is None]
+    times = expected_seconds(session, run_id, [each for _, each in new])
+    known = [seconds for seconds in times if seconds is not None]
+    return AblationEstimate(
+        rows=[row.name for row in plan.rows],
+        left_out=[LeftOut(name=row.name, why=row.why) for row in plan.skipped],
+        reused=len(plan.rows) - len(new),
+        seconds=sum(known) if known else None,
+        unknown=[name for (name, _), seconds in zip(new, times, strict=True) if seconds is None],
+    )
+
+
 def resume(session: Session, settings: Settings, ablation_id: int) -> tuple[AblationView, Started]:
     """Queue again what of it failed or was cancelled; NotFound, errors as of `request`."""
     kept = _existing(session, ablation_id)
@@ -63,6 +88,20 @@ def resume(session: Session, settings: Settings, ablation_id: int) -> tuple[Abla
     if started:
         audit.note(session, Action.RESUMED, _subject(ablation))
     return _view(session, ablation), started
+
+
+def cancel(session: Session, ablation_id: int) -> AblationView:
+    """Stop those of its evaluations that wait or run, but for what was under way before it; NotFound. Nothing
+    is lost: resumed, they continue where they stopped."""
+    ablation = _existing(session, ablation_id)
+    measured, stopped = _Measured.of(session, ablation), 0
+    for name, view in measured.views.items():
+        if view.is_active and name not in measured.reused:
+            with suppress(Conflict):  # it ended this moment
+                stopped += evaluations.stop(session, view.id)
+    if stopped:
+        audit.note(session, Action.CANCELLED, _subject(ablation), counted(stopped, "evaluation"))
+    return _view(session, ablation)
 
 
 def get(session: Session, ablation_id: int) -> AblationView:
@@ -191,28 +230,40 @@ def _tasks(session: Session, stated: Card) -> Finding:
     return checking.of_tasks(stated, {task.id: cards.task_digest(task) for task in tasks})
 
 
-def _started(
-    session: Session, settings: Settings, run_id: str, asked: AblationRequest, is_again: bool
-) -> tuple[Ablation, Started]:
+def _planned(
+    session: Session, run_id: str, asked: AblationRequest, is_again: bool
+) -> tuple[Checkpoint, AblationRequest, planning.Ablation]:
+    """The checkpoint, what is asked with its step as a number, and the rows; NotFound, Conflict,
+    InvalidInput."""
     runs.check_exists(session, run_id)
-    run_rows.hold(session, run_id)
     run = run_rows.get(session, run_id)
     assert run is not None
     if run.origin == "external":
         raise Conflict(f"Run {run.id} is an external run: it has no checkpoint to ablate.")
     checkpoint = keeping.find(session, run_id, asked.step)
     asked = asked.model_copy(update={"step": checkpoint.step})
-    plan = planning.plan(asked, parse_experiment(run.config), is_again)
-    ids: list[dict[str, Any]] = []
-    started: Started = []
-    ensured = evaluations.ensure(session, run_id, [row.asked for row in plan.rows])
-    for row, (evaluation, is_new) in zip(plan.rows, ensured, strict=True):
-        started += [(evaluation, row.asked.workers)] * is_new
-        ids.append({"name": row.name, "evaluation": evaluation})
+    return checkpoint, asked, planning.plan(asked, parse_experiment(run.config), is_again)
+
+
+def _started(
+    session: Session, settings: Settings, run_id: str, asked: AblationRequest, is_again: bool
+) -> tuple[Ablation, Started]:
+    runs.check_exists(session, run_id)
+    run_rows.hold(session, run_id)
+    checkpoint, asked, plan = _planned(session, run_id, asked, is_again)
     kept = asked.model_dump(mode="json")
     others = rows.of_run(session, run_id)
     same = (row for row in others if (row.asked, row.is_again) == (kept, is_again))
-    if (ablation := next(same, None)) is not None:
+    ablation = next(same, None)
+    before = {row["evaluation"]: row.get("reused") for row in ablation.evaluations} if ablation else {}
+    ids: list[dict[str, Any]] = []
+    started: Started = []
+    ensured = evaluations.ensure(session, run_id, [row.asked for row in plan.rows], results=1)
+    for row, (evaluation, is_new) in zip(plan.rows, ensured, strict=True):
+        started += [(evaluation, row.asked.workers)] * is_new
+        reused = False if is_new else before.get(evaluation, True)
+        ids.append({"name": row.name, "evaluation": evaluation, "reused": reused})
+    if ablation is not None:
         ablation.evaluations = ids
         session.flush()
         return ablation, started
@@ -281,6 +332,7 @@ class _Measured:
     planned: Sequence[Planned]
     left_out: list[LeftOut]
     views: Mapping[str, EvaluationView]  # by name of the row
+    reused: Collection[str]  # names of the rows that were there before
     ranks: Mapping[str, dict[str, list[int | None]]]  # of those that are finished
     code: Mapping[str, dict[str, str]]
 
@@ -301,6 +353,7 @@ class _Measured:
             [row for row in plan.rows if row.name in views],
             [LeftOut(name=row.name, why=row.why) for row in plan.skipped],
             views,
+            {row["name"] for row in ablation.evaluations if _is_reused(ablation, row, by_id)},
             {name: scores.truth_ranks(session, at) for name, at in finished.items()},
             {name: evaluated[at].extras.get(COMPUTED_BY, {}) for name, at in finished.items()},
         )
@@ -355,6 +408,7 @@ class _Measured:
     def view(self) -> AblationView:
         first, ablation = self.views[self.planned[0].name], self.ablation
         numbers, costs = self.numbers, self.costs
+        own = [cost for name, cost in costs.items() if name not in self.reused]
         return AblationView(
             id=ablation.id,
             run_id=self.run.id,
@@ -370,12 +424,18 @@ class _Measured:
             weights=ablation.weights,
             leaks=self.leaks,
             rows=[
-                _row(row, self.views[row.name], numbers.get(row.name), costs.get(row.name))
+                _row(
+                    row,
+                    self.views[row.name],
+                    row.name in self.reused,
+                    numbers.get(row.name),
+                    costs.get(row.name),
+                )
                 for row in self.planned
             ],
             left_out=self.left_out,
-            seconds=sum(cost.seconds for cost in costs.values()),
-            forward_passes=sum(cost.forward_passes or 0 for cost in costs.values()),
+            seconds=sum(cost.seconds for cost in own),
+            forward_passes=sum(cost.forward_passes or 0 for cost in own),
             digest=self.card().digest if self.status == "finished" else "",
             created_at=ablation.created_at,
         )
@@ -429,7 +489,18 @@ def _cost(view: EvaluationView, by: Mapping[str, str]) -> RowCost:
     )
 
 
-def _row(row: Planned, view: EvaluationView, numbers: Derived | None, cost: RowCost | None) -> AblationRow:
+def _is_reused(ablation: Ablation, row: Mapping[str, Any], views: Mapping[int, EvaluationView]) -> bool:
+    """Whether the evaluation of a row was there before the ablation; where that was not noted, whether it had
+    ended by then."""
+    noted, view = row.get("reused"), views.get(row["evaluation"])
+    if noted is not None or view is None:
+        return bool(noted)
+    return view.finished_at is not None and view.finished_at < ablation.created_at
+
+
+def _row(
+    row: Planned, view: EvaluationView, is_reused: bool, numbers: Derived | None, cost: RowCost | None
+) -> AblationRow:
     score = view.pass_at(1) if view.status == "finished" else None
     if numbers:
         score = passed(1, *numbers.passes["1"])
@@ -439,6 +510,7 @@ def _row(row: Planned, view: EvaluationView, numbers: Derived | None, cost: RowC
         about=row.about,
         evaluation=view.id,
         status=view.status,
+        reused=is_reused,
         share=view.progress.share,
         score=score,
         against=numbers.against if numbers else None,

@@ -23,5 +23,7 @@ class Ablation(Base):
     manifest: Mapped[str]  # SHA-256 of the checkpoint's manifest
     weights: Mapped[dict[str, Any]]  # ema and raw -> SHA-256 of the file
     tasks: Mapped[dict[str, Any]]  # task -> SHA-256 of its grids when it was asked for
-    evaluations: Mapped[list[Any]]  # {"name" of the row, "evaluation"}, the right context first
+    # {"name" of the row, "evaluation", "reused": whether it was there before}, the right context first.
+    # Ablations of earlier releases do not say what they reused.
+    evaluations: Mapped[list[Any]]
     created_at: Mapped[float]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from backend.domain.ablation.card import Against, LeakFacts, LeftOut, RowCost
 from backend.domain.ablation.checking import Finding
+from backend.kit.format import counted, rough_duration
 from backend.kit.model import Model
 from backend.scores.measured import PassView
 
@@ -21,13 +22,14 @@ class AblationRow(Model):
     part: str = Field(examples=["context"])
     about: str = Field(description="What is changed, in words.")
     evaluation: int
+    reused: bool = Field(description="It was there before the ablation, which is not charged for it.")
     status: str
     share: float | None = Field(description="Of its work that is done, 0 to 1; null until that is known.")
     score: PassView | None = Field(description="pass@1; null until it is finished.")
     against: Against | None = Field(
         description="Held against the right context; null for that itself, and until both are finished."
     )
-    cost: RowCost | None
+    cost: RowCost | None = Field(description="null until it is finished.")
 
 
 class AblationView(Model):
@@ -48,10 +50,20 @@ class AblationView(Model):
     leaks: LeakFacts
     rows: list[AblationRow] = Field(description="The right context first.")
     left_out: list[LeftOut] = Field(description="Rows that this checkpoint cannot have, and why.")
-    seconds: float = Field(description="Of computing, all rows together.")
-    forward_passes: int
+    seconds: float = Field(description="Of computing, all rows together but those reused.")
+    forward_passes: int = Field(description="Of the same rows.")
     digest: str = Field(description="Of the card; empty until all rows are finished.")
     created_at: float
+
+    @property
+    def reused(self) -> list[str]:
+        """Names of the rows that were there before."""
+        return [row.name for row in self.rows if row.reused]
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether an evaluation that it queued waits or runs."""
+        return any(row.status in ("queued", "running") and not row.reused for row in self.rows)
 
 
 class AblationLine(Model):
@@ -72,6 +84,30 @@ class AblationList(Model):
     """Ablations of a run, newest first."""
 
     ablations: list[AblationLine]
+
+
+class AblationEstimate(Model):
+    """What an ablation would queue."""
+
+    rows: list[str] = Field(description="Their names, the right context first.")
+    left_out: list[LeftOut] = Field(description="Rows that this checkpoint cannot have, and why.")
+    reused: int = Field(description="Of the rows, those whose evaluation is there already.")
+    seconds: float | None = Field(
+        description="Of computing, of the others, but for those `unknown`; null where none of them is known."
+    )
+    unknown: list[str] = Field(description="Names of the rows that the run has no evaluation to time by.")
+
+    @property
+    def words(self) -> str:
+        """`17 evaluations, 2 of them there already; about 12 min of computing.`"""
+        number = counted(len(self.rows), "evaluation")
+        if self.reused == len(self.rows):
+            return f"{number}, all there already: nothing is computed."
+        there = f", {self.reused:,} of them there already" if self.reused else ""
+        if self.seconds is None:
+            return f"{number}{there}."
+        besides = f" Not timed yet: {', '.join(self.unknown)}." if self.unknown else ""
+        return f"{number}{there}; about {rough_duration(self.seconds)} of computing.{besides}"
 
 
 class VerificationView(Model):

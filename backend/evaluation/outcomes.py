@@ -140,7 +140,7 @@ def finish_evaluation(
     session: Session, evaluation_id: int, summary: EvaluationSummary, text: str = "", is_growing: bool = False
 ) -> None:
     """Keep the scores; the evaluation is finished. `text` as in `transition_evaluation`. With `is_growing`
-    more may come, and nobody is told; nor of one under an intervention: it is a part of an ablation."""
+    more may come, and nobody is told; nor of one that is no result of its run, but part of an ablation."""
     evaluation = rows.get(session, evaluation_id)
     assert evaluation is not None
     finished = transition_evaluation(
@@ -158,7 +158,7 @@ def finish_evaluation(
         raise IllegalTransition(f"Evaluation {evaluation_id} is {evaluation.status}: it cannot be finished.")
     run_id = evaluation.run_id
     run_scores.keep(session, run_id)
-    if finished and not is_growing and not evaluation.intervention:
+    if finished and not is_growing and evaluation.is_result:
         alerts.tell(session, Event.EVALUATION, run_id, "Finished.", evaluation_id)
     hypotheses.settle(session, run_id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -19,14 +19,17 @@ from backend.domain.config.problems import parse_experiment
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.domain.experiment import GENERATED_SETS, ExperimentConfig, TrmModel, augmentation_problems
 from backend.domain.interventions import OF_DEMONSTRATIONS, Intervention
-from backend.domain.measurement import digest_of, settings_of
+from backend.domain.measurement import Settings, digest_of, settings_of
+from backend.domain.records import FOR_ABLATION
 from backend.evaluation import views as evaluation_view
 from backend.evaluation.views import EvaluationView, TestInputView, views_of
+from backend.hypothesis import service as hypotheses
 from backend.keeping import service as keeping
 from backend.keeping.service import Ref
 from backend.kit.errors import Conflict, InvalidInput, NotFound
 from backend.kit.problems import did_you_mean, invalid, invalid_query, not_valid
 from backend.lifecycle import service as runs
+from backend.run_view import scores as run_scores
 from backend.runs import checkpoints
 from backend.runs import queries as run_rows
 from backend.runs.status import RunStatus
@@ -45,29 +48,63 @@ Chosen = dict[tuple[object, ...], tuple[str, list[Task]]]  # what a request asks
 
 
 def queue(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
-    """Queue the evaluation of a checkpoint. One that failed or was cancelled resumes where it stopped.
+    """Queue the evaluation of a checkpoint. One that failed or was cancelled resumes where it stopped; one
+    that an ablation alone asked for is taken as it is, and counts as a result of the run from now on.
 
     Conflict where it is done or under way already, or the run has no checkpoint; InvalidInput names the
     field that cannot be used; NotFound.
     """
     run_rows.hold(session, run_id)  # so that the checkpoint is still there when the evaluation is
-    return get(session, _queued(session, asked, *_asked(session, run_id, asked)))
+    run, tasks, key = _asked(session, run_id, asked)
+    there = rows.of_key(session, **key)
+    if there and there.status in (RunStatus.FINISHED, *jobs.OPEN) and _adopted(session, there):
+        return get(session, there.id)
+    return get(session, _queued(session, asked, run, tasks, key))
 
 
-def ensure(session: Session, run_id: str, requests: Sequence[EvaluationRequest]) -> list[tuple[int, bool]]:
+def ensure(
+    session: Session, run_id: str, requests: Sequence[EvaluationRequest], results: int | None = None
+) -> list[tuple[int, bool]]:
     """Of each request the id of just this evaluation, and whether it had to be queued: one that is finished
-    or under way is taken as it is. Errors as `queue`."""
+    or under way is taken as it is. The first `results` (None: all) are asked for as results of the run; what
+    nobody but this asks of the others is set aside (`Evaluation.is_result`). Errors as `queue`."""
     run_rows.hold(session, run_id)
     chosen: Chosen = {}
     ensured = []
-    for asked in requests:
+    for place, asked in enumerate(requests):
+        is_result = results is None or place < results
         run, tasks, key = _asked(session, run_id, asked, chosen)
         there = rows.of_key(session, **key)
         if there and there.status in (RunStatus.FINISHED, *ACTIVE):
+            if is_result:
+                _adopted(session, there)
             ensured.append((there.id, False))
         else:
-            ensured.append((_queued(session, asked, run, tasks, key), True))
+            ensured.append((_queued(session, asked, run, tasks, key, is_result), True))
     return ensured
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a request would come to. Nothing is queued."""
+
+    evaluation: int | None  # just this one, where it is finished or under way
+    test_inputs: int
+    settings: Settings
+
+
+def foresee(session: Session, run_id: str, requests: Sequence[EvaluationRequest]) -> list[Foreseen]:
+    """What `ensure` would do with each request; errors as `queue`."""
+    chosen: Chosen = {}
+    foreseen = []
+    for asked in requests:
+        _, tasks, key = _asked(session, run_id, asked, chosen)
+        there = rows.of_key(session, **key)
+        is_there = there is not None and there.status in (RunStatus.FINISHED, *ACTIVE)
+        settings = Settings(**{each.name: key[each.name] for each in fields(Settings)})
+        inputs = sum(len(task.tests) for task in tasks)
+        foreseen.append(Foreseen(there.id if there and is_there else None, inputs, settings))
+    return foreseen
 
 
 def request(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
@@ -106,8 +143,15 @@ def find(
 
 def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     """Stop a job: a queued one at once, a running one as soon as its processes are gone. Nothing is lost:
-    asked for again, it resumes where it stopped."""
-    _existing(session, evaluation_id)
+    asked for again, it resumes where it stopped. NotFound, Conflict."""
+    evaluation = _existing(session, evaluation_id)
+    if stop(session, evaluation_id):
+        audit.note(session, Action.CANCELLED, _subject(evaluation))
+    return get(session, evaluation_id)
+
+
+def stop(session: Session, evaluation_id: int) -> bool:
+    """The same, without a trace of who asked for it; whether nobody had before."""
     found = jobs.lock(session, evaluation_id)
     if found is None:
         raise Conflict(
@@ -116,8 +160,7 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
     evaluation, job = found
     if evaluation.status not in ACTIVE:
         raise Conflict(f"Evaluation {evaluation_id} is {evaluation.status} and cannot be cancelled.")
-    if evaluation.status != RunStatus.CANCELLING:
-        audit.note(session, Action.CANCELLED, _subject(evaluation))
+    is_first = evaluation.status != RunStatus.CANCELLING
     text = "is to be cancelled by the user"
     transition_evaluation(session, evaluation, (RunStatus.RUNNING,), RunStatus.CANCELLING, text)
     if not jobs.live_shares(session, evaluation_id):
@@ -125,7 +168,7 @@ def cancel(session: Session, evaluation_id: int) -> EvaluationView:
         job.status_cause = "cancelled by the user"
         transition_evaluation(session, evaluation, waiting, RunStatus.CANCELLED, job.status_cause)
     session.flush()
-    return get(session, evaluation_id)
+    return is_first
 
 
 def resume(session: Session, evaluation_id: int) -> EvaluationView:
@@ -234,11 +277,30 @@ def _asked(
     return run, tasks, key
 
 
+def _adopted(session: Session, evaluation: Evaluation) -> bool:
+    """Whether an ablation alone had asked for it: from now on it is a result of its run."""
+    if not evaluation.extras.get(FOR_ABLATION):
+        return False
+    evaluation.extras = {name: value for name, value in evaluation.extras.items() if name != FOR_ABLATION}
+    session.flush()
+    if evaluation.status == RunStatus.FINISHED:
+        run_scores.keep(session, evaluation.run_id)
+        hypotheses.settle(session, evaluation.run_id)
+    return True
+
+
 def _queued(
-    session: Session, asked: EvaluationRequest, run: Run, tasks: Sequence[Task], key: dict[str, Any]
+    session: Session,
+    asked: EvaluationRequest,
+    run: Run,
+    tasks: Sequence[Task],
+    key: dict[str, Any],
+    is_result: bool = True,
 ) -> int:
     """The id of the evaluation, now a job that waits."""
-    evaluation = _row(session, run, key, [task.id for task in tasks])
+    evaluation = _row(session, run, key, [task.id for task in tasks], is_result)
+    if is_result:
+        _adopted(session, evaluation)
     options: dict[str, object] = {
         "batch_size": asked.batch_size,
         "keep_candidates": asked.keep_candidates,
@@ -273,12 +335,13 @@ def _check_intervention(kind: Intervention, config: ExperimentConfig, tasks: Seq
         raise _invalid("intervention", "a swapped context needs at least two tasks.")
 
 
-def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str]) -> Evaluation:
+def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str], is_result: bool) -> Evaluation:
     """A new row, or that of an earlier one of the same key that did not come to its end."""
     found = rows.of_key(session, **key)
     if found is None:
+        extras = {} if is_result else {FOR_ABLATION: True}
         return rows.add(
-            session, **key, task_ids=task_ids, status=RunStatus.QUEUED, extras={}, created_at=time.time()
+            session, **key, task_ids=task_ids, status=RunStatus.QUEUED, extras=extras, created_at=time.time()
         )
     if found.status == RunStatus.FINISHED:
         raise Conflict(f"This evaluation already exists ({found.id}).", f"See /evaluations/{found.id}.")
@@ -314,7 +377,8 @@ def _queue(session: Session, evaluation: Evaluation, options: dict[str, object],
         job.batches = job.views = job.cells = None
         job.next_batch = job.batches_done = job.views_done = job.cells_done = 0
         evaluation.seconds = 0.0
-        evaluation.extras = {"test_inputs": evaluation.extras["test_inputs"]}
+        kept = ("test_inputs", FOR_ABLATION)
+        evaluation.extras = {name: evaluation.extras[name] for name in kept if name in evaluation.extras}
     job.options, job.workers = options, workers
     job.status_cause = job.traceback = ""
     job.failed_attempts, job.dispatched_at = 0, clock.now()

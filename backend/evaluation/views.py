@@ -103,6 +103,9 @@ class EvaluationView(Measured):
     )
     traceback: str
     is_job: bool = Field(description="It came through the queue; otherwise it is part of the training.")
+    is_result: bool = Field(
+        description="It says how good its run is; else an ablation asked for it, and it never stands for it."
+    )
     options: dict[str, Any]
     max_workers: int | None
     progress: EvaluationProgress
@@ -232,6 +235,7 @@ def _view(
         waiting_reasons=list(waiting_reasons),
         traceback=job.traceback if job and whole else "",
         is_job=job is not None,
+        is_result=row.is_result,
         options=job.options if job else {},
         max_workers=job.workers if job else None,
         progress=_progress(row, job, shares, scored),

@@ -61,8 +61,11 @@ def create_evaluation(
     engine: Database,
     asked: Annotated[EvaluationRequest, ASKED],
 ) -> EvaluationView:
-    """Queue the scoring of a checkpoint. 409 where it is done or under way already; one that failed or was
-    cancelled resumes where it stopped."""
+    """Queue the scoring of a checkpoint. 409 where it is done or under way already.
+
+    One that failed or was cancelled resumes where it stopped. One that an ablation alone had asked for is
+    taken as it is, and is a result of the run from then on.
+    """
     with session_scope(engine) as session:
         view = evaluations.request(session, run_id, asked)
     _sent(view)

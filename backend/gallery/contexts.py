@@ -91,7 +91,7 @@ class TasksPage(Context):
 
 @dataclass(frozen=True)
 class RunOnTask:
-    """What a run made of a test input: its newest answer, and its answer at every evaluated checkpoint."""
+    """What a run made of a test input: its newest answer, and one answer for every evaluated checkpoint."""
 
     newest: Answer
     by_step: Sequence[Answer]

@@ -40,7 +40,6 @@ TOLD = (
 )
 Columns = TypeVarTuple("Columns")
 Position = tuple[int, str, int]  # evaluation, task, test of the last row shown
-ORDINARY = Evaluation.intervention == ""  # what an ablation asks is met only where its evaluation is named
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def of_task(
         .join(Evaluation, Evaluation.id == Outcome.evaluation_id)
         .join(Run, Run.id == Evaluation.run_id)
         .where(Outcome.task_id == task_id, Outcome.test_index == test_index, Evaluation.set_name == set_name)
-        .where(ORDINARY)
+        .where(Evaluation.is_result)
     )
     return session.execute(query.order_by(Evaluation.id.desc()).limit(limit).options(*TOLD)).all()
 
@@ -129,7 +128,7 @@ def solved_by_task(
     query = (
         select(Outcome.task_id, solved, func.count())
         .join(Evaluation, Evaluation.id == Outcome.evaluation_id)
-        .where(Evaluation.set_name == set_name, Outcome.task_id.in_(task_ids), ORDINARY)
+        .where(Evaluation.set_name == set_name, Outcome.task_id.in_(task_ids), Evaluation.is_result)
         .group_by(Outcome.task_id)
     )
     return session.execute(query).all()
@@ -186,7 +185,7 @@ def with_runs(
 ) -> Sequence[Row[Evaluation, Run]]:
     """Evaluations with their runs, newest first."""
     query = select(Evaluation, Run).join(Run, Run.id == Evaluation.run_id)
-    query = query.where(ORDINARY if evaluation_ids is None else Evaluation.id.in_(evaluation_ids))
+    query = query.where(Evaluation.is_result if evaluation_ids is None else Evaluation.id.in_(evaluation_ids))
     if set_name:
         query = query.where(Evaluation.set_name == set_name)
     if run_id:
@@ -201,7 +200,7 @@ def newest_by_variant(session: Session, set_name: str) -> Sequence[Row[str, int]
     query = (
         select(Run.variant, func.max(Evaluation.id))
         .join(Run, Run.id == Evaluation.run_id)
-        .where(Evaluation.set_name == set_name, Evaluation.status == "finished", ORDINARY)
+        .where(Evaluation.set_name == set_name, Evaluation.status == "finished", Evaluation.is_result)
         .group_by(Run.variant)
         .order_by(Run.variant)
     )
@@ -224,7 +223,7 @@ def _narrowed(query: Select[*Columns], wanted: Wanted, mode: str | None) -> Sele
     if wanted.evaluations:
         query = query.where(Outcome.evaluation_id == wanted.evaluations[0])
     else:
-        query = query.where(ORDINARY)
+        query = query.where(Evaluation.is_result)
     if wanted.set_name:
         query = query.where(Evaluation.set_name == wanted.set_name)
     if wanted.run_ids:

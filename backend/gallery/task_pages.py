@@ -139,14 +139,20 @@ def _flips(steps: StepsView) -> list[tuple[int, bool]]:
 
 
 def _by_run(answers: Sequence[Answer]) -> list[RunOnTask]:
-    """Answers, newest first, as runs: the newest answer of each, and all of it by step."""
+    """Answers, newest first, as runs: the newest answer of each, and one for each checkpoint."""
     by_run: dict[str, list[Answer]] = {}
     for answer in answers:
         by_run.setdefault(answer.source.run_id, []).append(answer)
-    return [
-        RunOnTask(found[0], sorted(found, key=lambda each: (each.source.step, each.source.evaluation)))
-        for found in by_run.values()
-    ]
+    return [RunOnTask(found[0], _by_step(found)) for found in by_run.values()]
+
+
+def _by_step(answers: Sequence[Answer]) -> list[Answer]:
+    """One answer a step: where a checkpoint was asked by several protocols, that of the newest answer, and
+    without it the newest."""
+    usual = answers[0].source.settings
+    ordered = sorted(answers, key=lambda each: (each.source.settings == usual, each.source.evaluation))
+    found = {each.source.step: each for each in ordered}
+    return [found[step] for step in sorted(found)]
 
 
 def _by_variant(runs: Sequence[RunOnTask]) -> dict[str, tuple[int, int]]:

@@ -73,7 +73,8 @@ def _comparable(session: Session, baseline: Run, mine: Evaluation) -> Evaluation
     """The baseline's newest evaluation by the protocol of `mine`; without one, its newest that shares tasks
     with `mine` and nothing forbids to pair. Else why there is none."""
     protocol = protocol_of(mine)
-    on_set = [each for each, _ in rows.of_run(session, baseline.id) if each.set_name == mine.set_name]
+    evaluated = [each for each, _ in rows.of_run(session, baseline.id) if each.is_result]
+    on_set = [each for each in evaluated if each.set_name == mine.set_name]
     on_set.sort(key=lambda each: (protocol_of(each) == protocol, each.step, each.id), reverse=True)
     for each in on_set:
         if not obstacles(mine, each):

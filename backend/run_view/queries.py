@@ -15,16 +15,16 @@ from backend.scores.tables import Evaluation, Outcome
 def evaluations(session: Session, run_ids: Collection[str]) -> Sequence[Row[Evaluation, int]]:
     """(evaluation, number of its test inputs scored so far) of these runs, oldest first.
 
-    Those under an intervention are no results of a run: only their ablation shows them.
+    Only results: what an ablation asks is shown by its ablation.
     """
     scored = select(func.count()).where(Outcome.evaluation_id == Evaluation.id).scalar_subquery()
-    query = select(Evaluation, scored).where(Evaluation.run_id.in_(run_ids), Evaluation.intervention == "")
+    query = select(Evaluation, scored).where(Evaluation.run_id.in_(run_ids), Evaluation.is_result)
     return session.execute(query.order_by(Evaluation.id)).all()
 
 
 def evaluated(session: Session, run_ids: Collection[str]) -> Sequence[str]:
-    """Those of the runs that have an evaluation."""
-    query = select(Evaluation.run_id).where(Evaluation.run_id.in_(run_ids), Evaluation.intervention == "")
+    """Those of the runs that have a result."""
+    query = select(Evaluation.run_id).where(Evaluation.run_id.in_(run_ids), Evaluation.is_result)
     return session.scalars(query.distinct()).all()
 
 

@@ -221,7 +221,7 @@ def page_of_outcomes(
 ) -> Sequence[Row[Outcome, Evaluation, Task | None]]:
     """(outcome, its evaluation, its task if that is still there), newest evaluation first.
 
-    Those under an intervention are left out unless their evaluation is asked for.
+    Those of evaluations that are no results are left out unless their evaluation is asked for.
     `after` is (evaluation id, outcome id) of the last one shown. `failure_mode` and `correct` ask for
     outcomes whose first attempt is so.
     """
@@ -239,9 +239,7 @@ def page_of_outcomes(
         query = query.where(
             (Evaluation.id < evaluation) | ((Evaluation.id == evaluation) & (Outcome.id > outcome))
         )
-    query = query.where(
-        Evaluation.intervention == "" if evaluation_id is None else Evaluation.id == evaluation_id
-    )
+    query = query.where(Evaluation.is_result if evaluation_id is None else Evaluation.id == evaluation_id)
     if failure_mode is not None or correct is not None:
         query = query.join(first, (first.outcome_id == Outcome.id) & (first.rank == FIRST_ATTEMPT))
     if failure_mode is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from sqlalchemy import ForeignKey, LargeBinary, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint, select
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from backend.db.base import AutoId, Base, BigId, OfRun
-from backend.domain.records import WITHOUT_EMBEDDING
+from backend.domain.records import FOR_ABLATION, WITHOUT_EMBEDDING
 
 OfEvaluation = Annotated[int, mapped_column(ForeignKey("evaluation.id", ondelete="CASCADE"))]
 OfEvaluationAsKey = Annotated[
@@ -49,6 +50,22 @@ class Evaluation(Base):
     extras: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[float]
     finished_at: Mapped[float | None]
+
+    @hybrid_property
+    def is_result(self) -> bool:
+        """Whether it says how good its run is: no intervention, and not asked for by an ablation alone.
+
+        Others are met where they are named, and never stand for the run.
+        """
+        return not (self.intervention or self.extras.get(FOR_ABLATION))
+
+    @is_result.inplace.expression
+    @classmethod
+    def _is_result(cls) -> ColumnElement[bool]:
+        # By a list of ids that is read once: queries ask this of every outcome, and extras are JSON.
+        other = aliased(Evaluation)
+        set_aside = select(other.id).where(other.extras[FOR_ABLATION].as_boolean())
+        return (cls.intervention == "") & cls.id.not_in(set_aside)
 
     @property
     def apart(self) -> list[str]:

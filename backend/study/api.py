@@ -18,11 +18,11 @@ from backend.kit.model import Model
 from backend.kit.problems import invalid, unknown
 from backend.study import library, paper
 from backend.study import service as studies
-from backend.study.views import StudySummary, StudyView
+from backend.study.views import StudyOutline, StudySummary, StudyView
 from backend.web.deps import Database, FigureFormat, FigureWidth, InParts, announce, attached, json_body
 from backend.web.errors import responses
 from backend.web.inputs import Input
-from backend.web.routing import EDITOR, VIEWER, Router
+from backend.web.routing import EDITOR, VIEWER, Router, needs
 
 router = Router(reads=VIEWER, writes=EDITOR, prefix="/studies", tags=["studies"])
 
@@ -32,6 +32,7 @@ BODY = json_body(
     {"$ref": "#/components/schemas/NewStudy"},
     the_discussion={"study": "discussion", "scale": "laptop", "hours": 1.5},
 )
+PREVIEW = json_body({"$ref": "#/components/schemas/Unstarted"}, the_discussion={"study": "discussion"})
 
 
 class NewStudy(Input):
@@ -42,6 +43,14 @@ class NewStudy(Input):
     scale: str = Field("laptop", max_length=40, description="One of the study's scales.")
     hours: float | None = Field(None, description="Budget, by the clock; null: that of the scale.")
     project: str = Field("", description="Project of its runs; empty: none.", examples=["arc-2"])
+
+
+class Unstarted(Input):
+    """A study that is only read."""
+
+    study: Any = Field(description="Name of one that comes with the lab, or its definition as an object.")
+    name: str = Field("", max_length=40, description="Of a definition; empty: study.")
+    scale: str = Field("", max_length=40, description="One of the study's scales; empty: its first.")
 
 
 class Budget(Input):
@@ -75,6 +84,14 @@ def create_study(body: NewStudy, response: Response, engine: Database) -> StudyV
     announce()
     response.headers["Location"] = f"/api/v1/studies/{view.id}"
     return view
+
+
+@router.post("/preview", responses=responses(401, 404, 413, 422), openapi_extra=PREVIEW)
+@needs(VIEWER)
+def preview_study(body: Unstarted) -> StudyOutline:
+    """Read a study before it is started: its claims with their bars, its runs and its budget."""
+    study, name = _study(body)
+    return studies.outline(study, name, body.scale)
 
 
 @router.get("/{study_id}", responses=responses(401, 404))
@@ -145,7 +162,7 @@ def study_paper(study_id: StudyId, engine: Database) -> InParts:
     return InParts(paper.archive_of(study))
 
 
-def _study(body: NewStudy) -> tuple[Study, str]:
+def _study(body: NewStudy | Unstarted) -> tuple[Study, str]:
     """The study that a body names or describes, and what it is called."""
     if isinstance(body.study, str):
         return library.study_called(body.study), body.study

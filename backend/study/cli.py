@@ -12,7 +12,7 @@ from backend.kit.output import answered
 from backend.terminal.options import Project
 
 if TYPE_CHECKING:
-    from backend.study.views import StudyView
+    from backend.study.views import StudyOutline, StudyView
 
 
 class StartsByName(TyperGroup):
@@ -83,17 +83,41 @@ def list_studies() -> None:
     ]
     empty = f"No studies yet. Start one: etrm study {found.available[0] if found.available else 'FILE.toml'}"
     show_table(("study", "name", "scale", "status", "hours"), rows, empty=empty)
+    for name in found.available:
+        print(f"Comes with the lab: {name}. Read its claims, runs and budget: etrm study show {name}")
 
 
 @app.command()
-def show(study_id: StudyId) -> None:
-    """Show every claim of a study with its verdict and the numbers it rests on."""
+def show(
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY|NAME|FILE.toml",
+            help="Id of a study; or one that is not started: a name that comes with the lab, or a file.",
+        ),
+    ],
+    scale: Annotated[str, typer.Option(help="Of one that is not started. Default: its first.")] = "",
+) -> None:
+    """Show every claim of a study with its verdict and the numbers it rests on.
+
+    Of one that is not started: its claims with their bars, its runs and its budget.
+    """
     from backend.study import api
     from backend.terminal.calls import call
 
-    view = call(api.read_study, study_id=study_id)
-    if not answered(view):
-        _show(view)
+    path = Path(study)
+    if path.suffix == ".toml" or path.is_file():
+        body = api.Unstarted(study=_read(path), name=path.stem, scale=scale)
+    elif study in call(api.list_studies, limit=1).available:
+        body = api.Unstarted(study=study, scale=scale)
+    else:
+        view = call(api.read_study, study_id=study)
+        if not answered(view):
+            _show(view)
+        return
+    outline = call(api.preview_study, body=body)
+    if not answered(outline):
+        _show_outline(outline, study)
 
 
 @app.command()
@@ -162,6 +186,26 @@ def _print(view: StudyView) -> None:
     print(f"Study {view.id} is {view.words}.")
     if view.cause:
         print(view.cause)
+
+
+def _show_outline(outline: StudyOutline, named: str) -> None:
+    from backend.terminal.tables import show as show_table
+
+    print(f"{outline.title}. {outline.about}")
+    print(
+        f"Scale {outline.scale}: {outline.scale_title}; at most {outline.hours:g} hours, "
+        f"{outline.at_once} at once. All scales: {', '.join(outline.scales)}."
+    )
+    for number, of_round in enumerate(outline.rounds, 1):
+        later = " Only for claims that are undecided by then." if number > 1 else ""
+        print(f"Round {number}, {of_round.words}: {'at most ' * (number > 1)}{of_round.work}.{later}")
+    rows = [
+        (claim.name if not place else "", claim.section if not place else "", asks)
+        for claim in outline.claims
+        for place, asks in enumerate(claim.asks)
+    ]
+    show_table(("claim", "section", "supported where"), rows, empty="")
+    print(f"Not started. Start it: etrm study {named} --scale {outline.scale}")
 
 
 def _show(view: StudyView) -> None:

@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.study.strips import Drawing, drawn
-from backend.study.views import StudyRunView, StudySummary, StudyView
+from backend.study.views import StudyOutline, StudyRunView, StudySummary, StudyView
 from backend.web.contexts import Context
 
 
 @dataclass(frozen=True)
 class Available:
-    """A study that comes with the lab. `scales` are name -> title."""
+    """A study that comes with the lab, at each of its scales."""
 
     name: str
-    title: str
-    about: str
-    claims: int
-    scales: Mapping[str, str]
+    scales: Sequence[StudyOutline]
+
+    @property
+    def first(self) -> StudyOutline:
+        """Title and claims are those of every scale."""
+        return self.scales[0]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from http import HTTPStatus
 from typing import Annotated
 
@@ -60,7 +61,8 @@ def resume(study_id: str, engine: Database, hours: Annotated[float | None, Form(
     return RedirectResponse(f"/studies/{study_id}", HTTPStatus.SEE_OTHER)
 
 
+@cache
 def _available(name: str) -> Available:
+    """Read once: its file comes with the lab."""
     study = library.study_called(name)
-    scales = {key: f"{scale.title} ({scale.hours:g} hours)" for key, scale in study.scales.items()}
-    return Available(name, study.title, study.about, len(study.claims), scales)
+    return Available(name, [studies.outline(study, name, scale) for scale in study.scales])

@@ -32,7 +32,7 @@ from backend.study import queries as rows
 from backend.study import shown, standing
 from backend.study.standing import Standing
 from backend.study.tables import StudyEvaluation, StudyRow, StudyRun
-from backend.study.views import Status, StudySummary, StudyView
+from backend.study.views import Status, StudyOutline, StudySummary, StudyView
 from backend.web.visitor import who
 
 NOT_STARTED = "The study was not started."
@@ -59,10 +59,7 @@ def create(
     removed meanwhile.
     """
     accounts.hold(session, who.get())
-    if scale not in study.scales:
-        raise invalid(NOT_STARTED, "scale", f"unknown scale {scale!r}.", one_of(scale, study.scales))
-    design = Design(study, scale)
-    check(design)
+    design = _design(study, scale)
     _check_sets(session, design)
     now = time.time()
     row = StudyRow(
@@ -85,6 +82,20 @@ def create(
     session.flush()
     audit.note(session, Action.LAUNCHED, _subject(row), f"{scale}, {row.hours:g} hours")
     return get(session, row.id)
+
+
+def outline(study: Study, name: str, scale: str = "") -> StudyOutline:
+    """A study before it is started, at a scale, empty: its first. InvalidInput as `create`."""
+    design = _design(study, scale or next(iter(study.scales)))
+    return shown.outline(design, name)
+
+
+def _design(study: Study, scale: str) -> Design:
+    if scale not in study.scales:
+        raise invalid(NOT_STARTED, "scale", f"unknown scale {scale!r}.", one_of(scale, study.scales))
+    design = Design(study, scale)
+    check(design)
+    return design
 
 
 def get(session: Session, study_id: str) -> StudyView:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from backend.domain.hypothesis.measure import Measure
 from backend.domain.hypothesis.words import bar_words, number
 from backend.domain.published import CAVEATS, PUBLISHED, PublishedResult
-from backend.domain.study import ClaimResult, Design, SampleResult, Test, TestResult, judged
+from backend.domain.study import (
+    ClaimResult,
+    Design,
+    SampleResult,
+    Scoring,
+    Test,
+    TestResult,
+    Training,
+    judged,
+    rounds_of,
+    stated_seconds,
+)
 from backend.domain.study.definition import Round
 from backend.kit.format import NBSP, counted, signed, significant
 from backend.study.standing import Standing
 from backend.study.tables import StudyRow
 from backend.study.views import (
+    ClaimOutline,
     ClaimView,
     PublishedView,
+    RoundOutline,
     SampleView,
+    StudyOutline,
     StudyRunView,
     StudySummary,
     StudyView,
@@ -57,6 +72,49 @@ def view(found: Standing) -> StudyView:
             "runs": runs,
             "active": known.active,
         }
+    )
+
+
+def outline(design: Design, name: str) -> StudyOutline:
+    """What there is to read of a study before it is started."""
+    study, scale = design.study, design.scale
+    return StudyOutline(
+        name=name,
+        title=study.title,
+        about=study.about,
+        scale=design.scale_name,
+        scales=list(study.scales),
+        scale_title=scale.title,
+        scale_about=scale.about,
+        hours=scale.hours,
+        at_once=scale.at_once,
+        rounds=[
+            _round_outline(design, each, works)
+            for each, works in zip(scale.rounds, rounds_of(design), strict=True)
+        ],
+        claims=[
+            ClaimOutline(
+                name=claim.name,
+                section=claim.section,
+                claim=claim.claim,
+                about=claim.about,
+                asks=[_asks(design, test) for test in claim.tests],
+                confidence=design.confidence(claim),
+                would_change=claim.would_change,
+            )
+            for claim in study.claims
+        ],
+    )
+
+
+def _round_outline(design: Design, of_round: Round, works: Sequence[Training | Scoring]) -> RoundOutline:
+    runs = sum(isinstance(work, Training) for work in works)
+    seconds = sum(stated_seconds(design, work) for work in works)
+    return RoundOutline(
+        words=_round(of_round),
+        runs=runs,
+        evaluations=len(works) - runs,
+        hours=seconds / 3600 / design.scale.at_once,
     )
 
 
@@ -102,15 +160,13 @@ def _claim(design: Design, result: ClaimResult) -> ClaimView:
 def _test(design: Design, result: TestResult) -> TestView:
     test, measure = result.test, _measure(result.test)
     is_bounded = not math.isinf(measure.range[0])
-    sides = [design.study.title_of(name) for name in test.samples]
-    bar = bar_words(measure, test.comparison, test.bar)
     return TestView(
         measure=test.measure,
         of=test.of,
         minus=test.minus,
         comparison=test.comparison,
         bar=test.bar,
-        asks=f"{test.measure} of {' minus '.join(sides)} {bar}",
+        asks=_asks(design, test),
         unit=("points" if test.minus else "share") if is_bounded else "number",
         value=result.value,
         low=result.low,
@@ -120,6 +176,13 @@ def _test(design: Design, result: TestResult) -> TestView:
         words=_words(measure, result),
         samples=[_sample(test, each) for each in result.samples],
     )
+
+
+def _asks(design: Design, test: Test) -> str:
+    """`pass@1 of encoder minus cached > 0.0 points`."""
+    sides = [design.study.title_of(name) for name in test.samples]
+    bar = bar_words(_measure(test), test.comparison, test.bar)
+    return f"{test.measure} of {' minus '.join(sides)} {bar}"
 
 
 def _measure(test: Test) -> Measure:

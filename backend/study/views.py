@@ -91,6 +91,52 @@ class ClaimView(Model):
         return list(dict.fromkeys(caveat for row in self.published for caveat in row.caveats))
 
 
+class ClaimOutline(Model):
+    """A claim before anything is measured for it."""
+
+    name: str
+    section: str
+    claim: str
+    about: str
+    asks: list[str] = Field(
+        description="What has to hold, all of it; refuted where one of them does not.",
+        examples=[["pass@1 of deterministic encoder ≤ 5.0 %"]],
+    )
+    confidence: float = Field(description="Of the intervals that judge it.")
+    would_change: str
+
+
+class RoundOutline(Model):
+    """What a round adds to those before it, were every claim still undecided when it begins."""
+
+    words: str = Field(examples=["3 seeds of 100 tasks"])
+    runs: int
+    evaluations: int
+    hours: float = Field(description="By the study's own estimates, with `at_once` workers.")
+
+    @property
+    def work(self) -> str:
+        """`33 runs and 42 evaluations, about 0.9 hours`."""
+        works = f"{counted(self.runs, 'run')} and {counted(self.evaluations, 'evaluation')}"
+        return f"{works}, about {self.hours:.1f} hours"
+
+
+class StudyOutline(Model):
+    """A study at one of its scales before it is started."""
+
+    name: str
+    title: str
+    about: str
+    scale: str
+    scales: list[str] = Field(description="All that it has.")
+    scale_title: str
+    scale_about: str
+    hours: float = Field(description="Budget, by the clock.")
+    at_once: int = Field(description="Most runs and evaluations at once.")
+    rounds: list[RoundOutline] = Field(description="Those after the first are for undecided claims alone.")
+    claims: list[ClaimOutline]
+
+
 class StudyRunView(Model):
     """A run of the study."""
 

@@ -144,6 +144,13 @@ PAGES = (
         "backend.evaluation_page.pages",
     ),
     Page(
+        "ablate",
+        "/runs/{run_id}/ablate",
+        "Ablate a checkpoint",
+        "which tasks and parts an ablation asks, how many evaluations that is and about how long they take",
+        "backend.ablations.pages",
+    ),
+    Page(
         "ablation",
         "/ablations/{ablation_id}",
         "Ablation",

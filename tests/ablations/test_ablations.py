@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from backend.ablations import service as ablations
 from backend.ablations.api import parsed, written
-from backend.ablations.views import AblationView, VerificationView
+from backend.ablations.tables import Ablation
+from backend.ablations.views import AblationEstimate, AblationView, VerificationView
 from backend.data import service as datasets
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.ablation.card import Card, derived, sealed
@@ -22,6 +23,7 @@ from backend.domain.ablation.planning import AblationRequest, Part
 from backend.domain.evaluation_request import EvaluationRequest
 from backend.evaluation import comparison
 from backend.evaluation import service as evaluations
+from backend.gallery import service as gallery
 from backend.kit.errors import Conflict, InvalidInput
 from backend.lifecycle import service as runs
 from backend.operations import packing
@@ -118,10 +120,108 @@ def test_its_evaluations_are_no_results_of_the_run_and_compare_with_no_ordinary_
         run = runs.get(session, RUN)
         shown = {result.id for result in run.results}
         assert run.headlines[ASKED_SET].id == ids["right context"]
-        assert ids["right context"] in shown
-        assert not shown & {ids["blank context"], ids["random context"], ids["swapped context"]}
+        assert shown == {ids["right context"]}
+        answers = {item.answers[0].source.evaluation for item in _gallery(session) if item.answers[0]}
+        assert answers == {ids["right context"]}
         with pytest.raises(Conflict, match="different interventions"):
             comparison.compare(session, str(ids["right context"]), str(ids["blank context"]))
+
+
+def _gallery(session: Session) -> tuple[gallery.Item, ...]:
+    return gallery.page(session, gallery.Filter(set_name=ASKED_SET), limit=200).items
+
+
+def test_what_a_person_asks_for_is_a_result_before_and_after_an_ablation(lab: Ablatable) -> None:
+    """A setting alone does not make it a part of an ablation: who asked for it does."""
+    asked = EvaluationRequest(set=ASKED_SET, first_tasks=2, views=1, act_steps=1, weights="ema")
+    with session_scope(lab.engine) as session:
+        own = evaluations.request(session, RUN, asked)
+    ablation = AblationRequest(first_tasks=2, parts=(Part.ACT_STEPS,), act_steps=(1, 3))
+    view = request(lab, ablation)
+    rows = {row.name: row.evaluation for row in view.rows}
+    assert rows["1 ACT step"] == own.id
+    assert view.reused == ["1 ACT step"]
+    assert lab.compute() == 3
+    assert _results(lab, rows.values()) == {rows["right context"], own.id}
+    with session_scope(lab.engine) as session:
+        again = evaluations.request(session, RUN, asked.model_copy(update={"act_steps": 3}))
+    assert (again.id, again.status, again.is_result) == (rows["3 ACT steps"], "finished", True)
+    assert _results(lab, rows.values()) == {*rows.values()}
+    assert request(lab, ablation).status == "finished"  # nor does asking for the card again put it aside
+    assert _results(lab, rows.values()) == {*rows.values()}
+
+
+def test_a_part_of_an_ablation_that_failed_stays_one(lab: Ablatable) -> None:
+    asked = AblationRequest(first_tasks=4, parts=(Part.ACT_STEPS,), act_steps=(1,))
+    view = request(lab, asked)
+    (right, one_step) = [row.evaluation for row in view.rows]
+    with session_scope(lab.engine) as session:
+        evaluations.cancel(session, one_step)
+        evaluations.resume(session, one_step)
+    other_options = asked.model_copy(update={"batch_size": 2})
+    with session_scope(lab.engine) as session:
+        evaluations.cancel(session, one_step)
+        ablations.request(session, lab.settings, RUN, other_options)
+    lab.compute()
+    assert _results(lab, (right, one_step)) == {right}
+
+
+def _results(lab: Ablatable, among: Iterable[int]) -> set[int]:
+    """Those of the evaluations that the run shows as its results."""
+    with reading_scope(lab.engine) as session:
+        return {result.id for result in runs.get(session, RUN).results} & {*among}
+
+
+def test_what_was_there_before_is_marked_and_costs_nothing(lab: Ablatable) -> None:
+    narrow = AblationRequest(first_tasks=7, parts=(Part.ACT_STEPS,), act_steps=(1,))
+    wide = narrow.model_copy(update={"act_steps": (1, 4)})
+    first = request(lab, narrow)
+    lab.compute()
+    second = request(lab, wide)
+    lab.compute()
+    for _ in range(2):  # asking for it again computes nothing, and so makes nothing reused
+        view = read(lab, second.id)
+        assert view.reused == ["right context", "1 ACT step"]
+        (new,) = [row.cost for row in view.rows if not row.reused]
+        assert new
+        assert (view.seconds, view.forward_passes) == (new.seconds, new.forward_passes)
+        assert request(lab, wide).id == second.id
+    assert read(lab, first.id).reused == []
+
+
+def test_an_estimate_says_what_would_be_queued_and_how_long_that_takes(
+    lab: Ablatable, finished: AblationView
+) -> None:
+    def estimate(**changes: Any) -> AblationEstimate:
+        with reading_scope(lab.engine) as session:
+            return ablations.estimate(session, RUN, REQUEST.model_copy(update=changes))
+
+    known = estimate()
+    assert (known.rows, known.reused, known.seconds, known.unknown) == (list(ROWS), len(ROWS), None, [])
+    assert known.words == f"{len(ROWS)} evaluations, all there already: nothing is computed."
+    few, many = (estimate(parts=(Part.ACT_STEPS,), act_steps=(steps,)) for steps in (7, 14))
+    assert (few.reused, few.unknown) == (1, [])
+    assert few.seconds
+    assert many.seconds == pytest.approx(2 * few.seconds)
+    other = estimate(search={"kind": "random", "samples": 3})
+    assert (other.unknown, other.seconds) == (["with search"], None)
+    assert other.words == f"{len(ROWS)} evaluations, {len(ROWS) - 1} of them there already."
+    fewer = estimate(first_tasks=ASKED // 2, search={"kind": "random", "samples": 2})
+    assert fewer.unknown == []  # a search of just these settings was timed
+    assert lab.compute() == 0
+
+
+def test_an_ablation_of_an_earlier_release_reused_what_had_ended_before_it(
+    lab: Ablatable, finished: AblationView
+) -> None:
+    with session_scope(lab.engine) as session:
+        ablation = session.get_one(Ablation, finished.id)
+        noted = ablation.evaluations
+        ablation.evaluations = [{key: row[key] for key in ("name", "evaluation")} for row in noted]
+        assert ablations.get(session, finished.id).reused == []
+        ablation.created_at += 10**6
+        assert ablations.get(session, finished.id).reused == list(ROWS)
+        session.rollback()
 
 
 def test_asked_for_again_it_is_the_same(lab: Ablatable, finished: AblationView) -> None:
@@ -168,6 +268,29 @@ def test_a_cancelled_evaluation_resumes_when_it_is_asked_for_again(lab: Ablatabl
         assert ablations.resume(session, lab.settings, view.id)[0].status == "running"
     assert lab.compute() == 2
     assert read(lab, view.id).status == "finished"
+
+
+def test_cancelling_all_leaves_what_others_asked_for(lab: Ablatable) -> None:
+    asked = EvaluationRequest(set=ASKED_SET, first_tasks=6, views=1, act_steps=1)
+    with session_scope(lab.engine) as session:
+        own = evaluations.request(session, RUN, asked).id
+    view = request(lab, AblationRequest(first_tasks=6, parts=(Part.ACT_STEPS,), act_steps=(1, 3)))
+    assert view.can_be_cancelled
+    with session_scope(lab.engine) as session:
+        stopped = ablations.cancel(session, view.id)
+    assert {row.name: row.status for row in stopped.rows} == {
+        "right context": "cancelled",
+        "1 ACT step": "queued",
+        "3 ACT steps": "cancelled",
+    }
+    assert not stopped.can_be_cancelled
+    assert lab.compute() == 1
+    with reading_scope(lab.engine) as session:
+        assert evaluations.get(session, own).status == "finished"
+    with session_scope(lab.engine) as session:
+        ablations.resume(session, lab.settings, view.id)
+    assert lab.compute() == 2
+    assert (read(lab, view.id).status, read(lab, view.id).reused) == ("finished", ["1 ACT step"])
 
 
 def test_an_honest_card_is_confirmed_once_this_lab_has_computed_it_again(lab: Ablatable, card: Card) -> None:

@@ -114,11 +114,56 @@ def test_the_pages_show_it(client: httpx.Client, finished: dict[str, Any]) -> No
 
 def test_the_button_of_a_checkpoint_starts_one(client: httpx.Client, run_id: str) -> None:
     page = client.get(f"/runs/{run_id}", headers={"Accept": "text/html"}).text
-    assert f'action="/runs/{run_id}/ablate"' in page
+    assert f'href="/runs/{run_id}/ablate?step=200"' in page
     answer = client.post(f"/runs/{run_id}/ablate", data={"step": "200", "first_tasks": "3"})
     assert answer.status_code == 303
     view = client.get(f"/api/v1{answer.headers['Location']}").json()
     assert (view["step"], view["n"], view["status"]) == (200, 3, "running")
+
+
+def test_the_form_says_what_would_be_queued_before_it_is(
+    client: httpx.Client, database: Engine, run_id: str
+) -> None:
+    asked = {"chosen": "yes", "step": "200", "set_name": SET, "first_tasks": "4", "act_steps": "1, 2"}
+    page = client.get(f"/runs/{run_id}/ablate", params=asked | {"part": ["weights", "ACT steps"]}).text
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "4 evaluations." in text  # nothing of this run was timed
+    assert "right context, raw weights, 1 ACT step, 2 ACT steps." in text
+    assert re.findall(r'value="([^"]+)" checked', page) == ["weights", "ACT steps"]
+    assert client.get(f"/api/v1/runs/{run_id}/ablations").json()["ablations"] == []
+    for wrong, said in (
+        ({}, "Choose what is changed."),
+        ({"part": "weights", "first_tasks": "0"}, "first_tasks"),
+        ({"part": "ACT steps", "act_steps": "many"}, "act_steps"),
+        ({"part": "weights", "set_name": "nothing"}, "unknown task set"),
+    ):
+        assert said in client.get(f"/runs/{run_id}/ablate", params=asked | wrong).text
+        assert client.post(f"/runs/{run_id}/ablate", data=asked | wrong).status_code == 422
+    answer = client.post(f"/runs/{run_id}/ablate", data=asked | {"part": ["weights", "ACT steps"]})
+    view = client.get(f"/api/v1{answer.headers['Location']}").json()
+    assert len(view["rows"]) == 4
+    finish_all(database, view)
+    page = client.get(f"/runs/{run_id}/ablate", params=asked | {"part": ["weights"]}).text
+    assert "2 evaluations, all there already: nothing is computed." in page
+
+
+def test_its_waiting_evaluations_are_cancelled_together_from_its_page_and_by_command(
+    client: httpx.Client, lab: Lab, run_id: str
+) -> None:
+    view = started(client, run_id)
+    address = f"/ablations/{view['id']}"
+    page = client.get(address, headers={"Accept": "text/html"}).text
+    assert f'action="{address}/cancel"' in page
+    assert client.post(f"{address}/cancel").status_code == 303
+    page = client.get(address, headers={"Accept": "text/html"}).text
+    assert f'action="{address}/cancel"' not in page
+    assert client.post(f"/api/v1{address}/resume").json()["status"] == "running"
+    refused = etrm(lab.folder, "ablate", run_id, "--cancel", str(view["id"] + 1), **lab.environment)
+    assert f"It has {view['id']}." in refused.stderr
+    cancelled = etrm(lab.folder, "ablate", run_id, "--cancel", str(view["id"]), **lab.environment)
+    assert cancelled.returncode == 0, cancelled.stderr
+    rows = client.get(f"/api/v1{address}").json()["rows"]
+    assert {row["status"] for row in rows} == {"cancelled"}
 
 
 def test_a_card_is_verified_by_what_is_computed_again(

@@ -11,11 +11,13 @@ from backend.data import queries as task_rows
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Pair, Task, TestPair
-from backend.domain.records import EvaluationKey, FailureMode, Prediction, TestOutcome
+from backend.domain.records import FOR_ABLATION, EvaluationKey, FailureMode, Prediction, TestOutcome
 from backend.evaluation import outcomes as predictions
 from backend.gallery import service as gallery
 from backend.gallery.service import Filter
 from backend.kit.errors import InvalidInput, NotFound
+from backend.lifecycle import service as runs
+from backend.scores.tables import Evaluation
 from tests.support.records.rows import add_run
 
 SET = "mine"
@@ -156,6 +158,28 @@ def test_what_cannot_be_used_is_named(engine: Engine, recorded: Recorded) -> Non
             gallery.page(session, Filter(), cursor="12")
         with pytest.raises(NotFound):
             gallery.page(session, Filter(evaluations=(recorded.new, 10**6)))
+
+
+def test_what_an_ablation_asked_is_met_only_where_its_evaluation_is_named(
+    engine: Engine, recorded: Recorded
+) -> None:
+    with session_scope(engine) as session:
+        session.get_one(Evaluation, recorded.new).extras = {FOR_ABLATION: True}
+
+    everything = {evaluation for evaluation, _, _ in listed(engine)}
+    named = {evaluation for evaluation, _, _ in listed(engine, evaluations=(recorded.new,))}
+    with reading_scope(engine) as session:
+        answers = gallery.of_task(session, SET, "b", 0)
+        solved = gallery.solved_by_task(session, SET, ["b"])
+        modes = gallery.modes(session, Filter())
+        offered = gallery.choices(session, SET).evaluations
+        results = runs.get(session, "detrun0000").results
+
+    assert (everything, named) == ({recorded.other, recorded.old}, {recorded.new})
+    assert [each.source.evaluation for each in answers] == [recorded.other, recorded.old]
+    assert (solved, modes) == ({"b": (1, 4)}, {"correct": 3, "wrong size": 11})
+    assert [each.evaluation for each in offered] == [recorded.other, recorded.old]
+    assert [result.id for result in results] == [recorded.old]
 
 
 def test_a_task_has_the_answers_of_all_evaluations(engine: Engine, recorded: Recorded) -> None:

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from tests.support.records.studied import STUDY, record_study
+from backend.kit.format import NBSP
+from tests.support.records.studied import STUDY, TASKS, record_study
 
 
 def text_of(page: str) -> str:
@@ -54,6 +55,43 @@ def test_the_list_offers_what_comes_with_the_lab(page_client: httpx.Client, page
     assert f'href="/studies/{study_id}"' in page
     assert '<option value="laptop">' in page
     assert "The discussion of ETRM, claim by claim" in page
+
+
+def test_a_study_is_read_before_it_is_started(page_client: httpx.Client) -> None:
+    before = ids_of_studies(page_client)
+    outline = page_client.post("/api/v1/studies/preview", json={"study": STUDY, "name": "caching"}).json()
+    assert (outline["name"], outline["scale"], outline["hours"]) == ("caching", "small", 100)
+    assert [(each["name"], each["asks"]) for each in outline["claims"]] == [
+        ("learns", [f"pass@1 of fresh context >{NBSP}50.0{NBSP}%"]),
+        ("better", [f"pass@1 of fresh context minus cached context >{NBSP}0.0{NBSP}points"]),
+    ]
+    # Two configurations under two seeds, each evaluated; then under a third one.
+    assert [(each["words"], each["runs"], each["evaluations"]) for each in outline["rounds"]] == [
+        (f"2 seeds of {TASKS} tasks", 4, 4),
+        (f"3 seeds of {TASKS} tasks", 2, 2),
+    ]
+    assert outline["rounds"][0]["hours"] == pytest.approx(4 * (100 + 2) / 3600)
+    assert ids_of_studies(page_client) == before  # nothing was started
+    refused = page_client.post("/api/v1/studies/preview", json={"study": "discussion", "scale": "small"})
+    assert refused.json()["error"]["fields"][0]["field"] == "scale"
+
+
+def ids_of_studies(client: httpx.Client) -> list[str]:
+    return [each["id"] for each in client.get("/api/v1/studies").json()["studies"]]
+
+
+def test_the_list_shows_the_claims_of_what_comes_with_the_lab(page_client: httpx.Client) -> None:
+    text = text_of(page_client.get("/studies").text)
+    for scale in ("laptop", "arc"):
+        outline = page_client.post(
+            "/api/v1/studies/preview", json={"study": "discussion", "scale": scale}
+        ).json()
+        assert f"{outline['scale_title']}: at most {outline['hours']:g} hours" in text
+        first = outline["rounds"][0]
+        assert f"{first['words']}: {first['runs']} runs and {first['evaluations']} evaluations" in text
+    for claim in outline["claims"]:
+        assert claim["claim"] in text
+        assert all(" ".join(asks.split()) in text for asks in claim["asks"])
 
 
 def test_a_study_is_read_stopped_and_continued_by_the_api(client: httpx.Client, database: Engine) -> None:

@@ -36,6 +36,7 @@ NOT_RECORDED = {
     "POST /api/v1/groups/preview",
     "POST /api/v1/sets/check",
     "POST /api/v1/ablations/verify",
+    "POST /api/v1/studies/preview",
     "POST /api/v1/plays",
     "POST /api/v1/plays/{play_id}/cancel",
     "POST /api/v1/plays/{play_id}/keep",
@@ -95,11 +96,14 @@ class Trying:
         return evaluation
 
     def ablation(self) -> str:
-        """One whose evaluations were cancelled."""
+        """One whose evaluations wait."""
         ablation: Any = self.made(f"/api/v1/runs/{self.ended()}/ablations", ABLATION)
-        for row in ablation["rows"]:
-            self.made(f"/api/v1/evaluations/{row['evaluation']}/cancel")
         return str(ablation["id"])
+
+    def cancelled_ablation(self) -> str:
+        ablation = self.ablation()
+        self.made(f"/api/v1/ablations/{ablation}/cancel")
+        return ablation
 
     def group(self) -> str:
         return self.made("/api/v1/groups", {"preset": "quick", "sweep": {"seeds": 2}})["id"]
@@ -260,14 +264,20 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "POST /api/v1/runs/{run_id}/ablations": (
         sends("POST", lambda t: f"/api/v1/runs/{t.ended()}/ablations", ABLATION), "launched",
     ),
+    "POST /api/v1/ablations/{ablation_id}/cancel": (
+        sends("POST", lambda t: f"/api/v1/ablations/{t.ablation()}/cancel"), "cancelled",
+    ),
     "POST /api/v1/ablations/{ablation_id}/resume": (
-        sends("POST", lambda t: f"/api/v1/ablations/{t.ablation()}/resume"), "resumed",
+        sends("POST", lambda t: f"/api/v1/ablations/{t.cancelled_ablation()}/resume"), "resumed",
     ),
     "POST /runs/{run_id}/ablate": (
         submits(lambda t: f"/runs/{t.ended()}/ablate", lambda _: {"first_tasks": "2"}), "launched",
     ),
+    "POST /ablations/{ablation_id}/cancel": (
+        submits(lambda t: f"/ablations/{t.ablation()}/cancel"), "cancelled",
+    ),
     "POST /ablations/{ablation_id}/resume": (
-        submits(lambda t: f"/ablations/{t.ablation()}/resume"), "resumed",
+        submits(lambda t: f"/ablations/{t.cancelled_ablation()}/resume"), "resumed",
     ),
     "POST /api/v1/groups": (
         sends("POST", lambda _: "/api/v1/groups", {"preset": "quick", "sweep": {"seeds": 2}}), "launched",

@@ -33,6 +33,17 @@ class Part(StrEnum):
     ADAPTATION = "test-time training"
 
 
+ABOUT = {
+    Part.CONTEXT: "blank, random, and that of another task",
+    Part.DEMONSTRATIONS: "one left out, one twice, two swapped, other colours; not of TRM, which reads none",
+    Part.WEIGHTS: "the raw ones in place of the moving average, or the other way round",
+    Part.VIEWS: "how many augmented forms vote",
+    Part.ACT_STEPS: "passes through the core before it answers",
+    Part.SEARCH: "each context is moved until it explains the demonstrations: slow",
+    Part.ADAPTATION: "a copy of the model learns each task's demonstrations first: slow",
+}
+
+
 class AblationRequest(Model):
     """Ablate one checkpoint of a run on tasks of one set."""
 

@@ -15,7 +15,7 @@ from backend.domain.study.definition import (
     read_study,
 )
 from backend.domain.study.known import Known, Sample, Scored, Scoring, Trained, Training
-from backend.domain.study.planning import Plan, plan
+from backend.domain.study.planning import Plan, plan, rounds_of, stated_seconds
 from backend.domain.study.verdicts import ClaimResult, SampleResult, TestResult, judged
 
 __all__ = [
@@ -41,4 +41,6 @@ __all__ = [
     "parse_study",
     "plan",
     "read_study",
+    "rounds_of",
+    "stated_seconds",
 ]

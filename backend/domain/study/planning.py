@@ -45,7 +45,7 @@ def plan(design: Design, known: Known, hours: float) -> Plan:
     is_short = False
     for group in _groups(design, known, results):
         missing = [work for work in dict.fromkeys(group) if work not in chosen]
-        costs = [pace * _stated(design, work) for work in missing]
+        costs = [pace * stated_seconds(design, work) for work in missing]
         if sum(costs) > capacity or max(costs, default=0.0) > left:
             is_short = True
             continue
@@ -58,6 +58,22 @@ def plan(design: Design, known: Known, hours: float) -> Plan:
     if is_short:
         return Plan(over=OUT_OF_TIME)
     return Plan(over=BLOCKED if any(each.trouble for each in results) else ALL_DECIDED)
+
+
+def rounds_of(design: Design) -> list[list[Work]]:
+    """What each round adds to those before it, were every claim still undecided when it begins."""
+    before: dict[Work, None] = {}
+    rounds = []
+    for each in design.scale.rounds:
+        works = dict.fromkeys(
+            work
+            for claim in design.study.claims
+            for seed in range(each.seeds)
+            for work in _missing(design, claim, seed, each.tasks, Known())
+        )
+        rounds.append([work for work in works if work not in before])
+        before |= works
+    return rounds
 
 
 def _groups(design: Design, known: Known, results: Sequence[ClaimResult]) -> Iterator[list[Work]]:
@@ -113,8 +129,8 @@ def _is_ready(design: Design, work: Work, known: Known) -> bool:
     return trained is not None and trained.state == "finished"
 
 
-def _stated(design: Design, work: Work) -> float:
-    """Seconds of a run or an evaluation, as the file estimates them."""
+def stated_seconds(design: Design, work: Work) -> float:
+    """Of a run or an evaluation, as the file estimates them."""
     if isinstance(work, Training):
         return design.seconds(work.configuration)
     if work.sample.measurement:
@@ -125,7 +141,7 @@ def _stated(design: Design, work: Work) -> float:
 def _pace(design: Design, known: Known) -> float:
     """Measured seconds for a stated one, over all runs that finished."""
     finished = [(work, each) for work, each in known.trainings.items() if each.state == "finished"]
-    stated = sum(_stated(design, work) for work, _ in finished)
+    stated = sum(stated_seconds(design, work) for work, _ in finished)
     return sum(each.seconds for _, each in finished) / stated if stated else 1.0
 
 
@@ -135,4 +151,4 @@ def _outstanding(design: Design, known: Known, pace: float) -> float:
         (work, each.seconds) for work, each in known.trainings.items() if each.state == "active"
     ]
     under_way += [(work, each.seconds) for work, each in known.scorings.items() if each.state == "active"]
-    return sum(max(0.0, pace * _stated(design, work) - seconds) for work, seconds in under_way)
+    return sum(max(0.0, pace * stated_seconds(design, work) - seconds) for work, seconds in under_way)

@@ -101,4 +101,5 @@ def finish(engine: Engine, evaluation_id: int, solved: int) -> None:
         for number, task_id in enumerate(key.task_ids):
             outcome = TestOutcome(task_id, 0, key.views, 1 if number < solved else None, ())
             predictions.add_outcome(session, evaluation_id, outcome)
-        predictions.finish_evaluation(session, evaluation_id, EvaluationSummary(key, {}))
+        summary = EvaluationSummary(key, {}, extras=row.extras)  # what is known of it before stays
+        predictions.finish_evaluation(session, evaluation_id, summary)

@@ -182,6 +182,7 @@ def furnish(engine: Engine, artifacts: Path) -> dict[str, str]:
         "data": "/data?training=mine/easy&evaluated=mine/easy",
         "evaluation": f"/evaluations/{_first_evaluation(engine, run)}",
         "evaluation under way": f"/evaluations/{job}",
+        "ablate a checkpoint": f"/runs/{ablated}/ablate?first_tasks=12",
         "ablation": f"/ablations/{ablation}",
         "play": f"/play?run={run}&set={SET}&task={TASK}",
         "played": f"/play/{record_play(engine, run, SET, TASK)}",

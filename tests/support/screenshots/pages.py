@@ -224,6 +224,8 @@ def _puzzles() -> Iterator[Shot]:
 
 
 def _ablations() -> Iterator[Shot]:
+    yield Shot("ablate", f"{RUN}/ablate", "/runs/{run}/ablate?first_tasks=60")
+    yield Shot("ablate", f"{RUN}/ablate", "/runs/{queued}/ablate", state="empty", lab="full")
     route = "/ablations/{ablation_id}"
     yield Shot("ablation", route, "/ablations/{ablation}")
     yield Shot("ablation-running", route, "/ablations/{running_ablation}")
