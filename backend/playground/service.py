@@ -13,7 +13,7 @@ from backend.db import clock
 from backend.domain.arc.task import choose_canvas
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.play import PlayRequest, unpack_result
+from backend.domain.play import Neighbours, PlayRequest, PlayResult, unpack_result
 from backend.keeping import service as keeping
 from backend.kit.errors import Conflict, InvalidConfig, InvalidInput, NotFound, TooManyRequests
 from backend.kit.format import counted
@@ -23,7 +23,7 @@ from backend.people import service as accounts
 from backend.playground import claims
 from backend.playground import queries as rows
 from backend.playground.tables import Play
-from backend.playground.views import CheckpointView, PlayView, answers_of, neighbours_view
+from backend.playground.views import CheckpointView, NeighboursView, PlayView, answers_of, neighbours_view
 from backend.runs import queries as run_rows
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
@@ -36,6 +36,8 @@ _invalid = partial(invalid, _NOT_ASKED)
 MAX_WAITING, MAX_WAITING_OF_ONE = 100, 4
 OFFERED = 100  # runs to choose from; any other is chosen by its id
 SWEPT_AFTER = 24 * 3600.0  # seconds, of what nobody keeps
+COMPARED_WITHIN = 3600.0  # seconds after the answer: what is not compared by then never will be
+NOT_COMPARED = Neighbours((), 0, "Not compared: the process that answered has ended. Ask again to compare.")
 
 
 def ask(session: Session, asked: PlayRequest) -> PlayView:
@@ -99,7 +101,7 @@ def get(session: Session, play_id: str) -> PlayView:
         load_seconds=result.load_seconds if result else None,
         device=result.device if result else "",
         answers=answers_of(result, asked.read_task()) if result else [],
-        neighbours=neighbours_view(result.neighbours) if result and result.neighbours else None,
+        neighbours=_neighbours(session, play, result) if result else None,
     )
 
 
@@ -170,6 +172,15 @@ def _checkpoint(play: Play, run: Run) -> CheckpointView:
     return CheckpointView(
         run=run.id, run_name=run.name, variant=run.variant, step=play.step, sha256=play.sha256
     )
+
+
+def _neighbours(session: Session, play: Play, result: PlayResult) -> NeighboursView | None:
+    """None while they may still come."""
+    if result.neighbours is not None:
+        return neighbours_view(result.neighbours)
+    assert play.finished_at is not None
+    is_late = clock.read(session) - play.finished_at > COMPARED_WITHIN
+    return neighbours_view(NOT_COMPARED) if is_late else None
 
 
 def _waiting_for(session: Session, ahead: int) -> str:

@@ -90,6 +90,21 @@ def test_plays_are_answered_in_turn_and_say_how_many_are_ahead(lab: Engine) -> N
     assert take(lab) is None
 
 
+def test_neighbours_that_never_come_are_not_waited_for(lab: Engine) -> None:
+    play = ask(lab)
+    with session_scope(lab) as session:
+        held = claims.claim(session, "host.1.2.3")
+        assert held is not None
+        claims.finish(session, held, RESULT)
+    age(lab, play.id, finished_at=plays.COMPARED_WITHIN - 60)
+    assert view(lab, play.id).neighbours is None
+    age(lab, play.id, finished_at=plays.COMPARED_WITHIN + 60)
+    found = view(lab, play.id)
+    assert found.neighbours is not None
+    assert found.neighbours.why_none.startswith("Not compared")
+    assert found.is_over
+
+
 def test_a_cancelled_play_is_nobodys_any_more(lab: Engine) -> None:
     play = ask(lab)
     held = taken(lab)

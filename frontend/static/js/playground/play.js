@@ -23,8 +23,12 @@ const mayAsk = document.body.dataset.role !== "viewer";
 const form = byId("ask");
 
 let active = { list: "demos", at: 0, side: "input" }; // the grid in the editor
-let pending; // the play that is waited for: {id, stream, label}
-let shown = page.dataset.play ? JSON.parse(page.dataset.play) : null; // the play whose answer stands there
+let pending; // the play that is waited for: {id, label, stream, isAnswered, isLinked}
+const earlier = []; // linked plays that were waited for before it, and whose answers still come
+const opened = page.dataset.play ? JSON.parse(page.dataset.play) : null; // the play whose link this is
+let shown; // the play whose answer stands there
+let turn = Promise.resolve(); // plays are asked one after another
+let timesAsked = 0;
 let moves = []; // {label, play, grid}: answers of this visit; the first is what the others are compared with
 let timer;
 let lastLabel = "as given"; // what was changed since the last answer
@@ -264,6 +268,8 @@ byId("to-json").addEventListener("click", () => {
 /** Another task: its answers are compared with its own first one. */
 function begin(task, name) {
   active = { list: "demos", at: 0, side: "input" };
+  attempt(drop);
+  for (const { stream } of earlier.splice(0)) stream.end();
   moves = [];
   showMoves();
   puzzle.replace(task, name);
@@ -309,7 +315,7 @@ form.addEventListener("submit", (event) => {
   send();
 });
 
-byId("cancel").addEventListener("click", () => drop().then(() => say("Cancelled.")));
+byId("cancel").addEventListener("click", () => attempt(cancel));
 
 function request() {
   const { run, step, views, weights, act_steps: actSteps, search, adaptation } = form.elements;
@@ -318,73 +324,131 @@ function request() {
     task: puzzle.task,
     name: puzzle.name,
     run: run.value.trim(),
-    step: step.value === "" ? null : Number(step.value),
+    step: step.value || null,
     views: Number(views.value),
     weights: weights.value,
     act_steps: actSteps.value ? Number(actSteps.value) : null,
-    search: STEPS[search.value] ?? null,
-    adaptation: adaptation.value ? learns : null,
+    search: asOpened("search", search.value) ?? STEPS[search.value] ?? null,
+    adaptation: asOpened("adaptation", adaptation.value) ?? (adaptation.value ? learns : null),
   };
 }
 
-async function send() {
+/** All settings of a method that the link names, of which the page shows the kind alone. */
+function asOpened(section, kind) {
+  const asked = opened?.request[section];
+  return kind && asked?.kind === kind ? asked : null;
+}
+
+/** Ask what stands there. While a question is on its way, of several more only the last is asked. */
+function send() {
   clearTimeout(timer);
+  const number = ++timesAsked;
+  turn = turn.then(() => number === timesAsked && sendNow());
+}
+
+async function sendNow() {
   const label = moves.length ? lastLabel : "as given";
-  await drop();
+  await attempt(drop);
   await attempt(async () => {
     say("Asking…");
+    lastLabel = "asked again";
     const play = await ask("/api/v1/plays", { method: "POST", body: request() }).catch((problem) => {
       say("");
       throw problem;
     });
     history.replaceState(null, "", `/play/${play.id}`);
     byId("copy-link").disabled = false;
-    lastLabel = "asked again";
     follow(play, label);
   });
 }
 
-/** Nobody waits for the pending one any more. */
+/** Wait for the pending one no more. Nobody else does either, unless it has a link: then its answer still comes. */
 async function drop() {
   if (!pending) return;
-  const { id, stream, isAnswered } = pending;
-  stream.end();
-  pending = undefined;
-  byId("cancel").hidden = true;
-  if (!isAnswered) await attempt(() => ask(`/api/v1/plays/${id}/cancel`, { method: "POST" }));
+  if (pending.isLinked && !pending.isAnswered) {
+    earlier.push(pending);
+    pending = undefined;
+    byId("cancel").hidden = true;
+  } else {
+    await cancel();
+  }
 }
 
-function follow(play, label) {
-  const own = (pending = { id: play.id, isAnswered: false });
-  byId("cancel").hidden = false;
+async function cancel() {
+  const { id, stream, isAnswered } = pending;
+  stream?.end();
+  pending = undefined;
+  byId("cancel").hidden = true;
+  if (isAnswered) return;
+  say("Cancelled.");
+  showNothing("ended");
+  await ask(`/api/v1/plays/${id}/cancel`, { method: "POST" });
+}
+
+/** Show a play and what becomes of it, also where it is answered already. */
+function follow(play, label, isLinked = false) {
+  const own = (pending = { id: play.id, label, isAnswered: false, isLinked });
+  byId("cancel").hidden = !mayAsk;
+  hear(play, own);
+  if (isOver(play)) return;
   own.stream = new Stream(() => `/api/v1/plays/${play.id}/events`, {
-    play: (now) => pending === own && hear(now, label, own),
-    end: () => own.stream.end(),
+    play: (now) => hear(now, own),
+    end: ({ deleted }) => {
+      own.stream.end();
+      if (deleted && pending === own) say("This play was deleted.", true);
+    },
   });
 }
 
-function hear(play, label, own) {
-  if (play.status === "queued") say(`Waiting: ${play.waiting_for}.`);
-  if (play.status === "running") say("A worker is answering…");
-  if (play.status === "failed" || play.status === "cancelled") {
-    own.isAnswered = true;
-    say(play.status === "failed" ? `No answer: ${play.status_cause}` : "Cancelled.", play.status === "failed");
-  }
-  if (play.status === "finished" && !own.isAnswered) {
-    own.isAnswered = true;
-    remember(play, label);
-    show(play);
-  } else if (play.status === "finished") {
-    shown = play;
-    showNeighbours(byId("answers"), play);
+const isWaiting = (play) => play.status === "queued" || play.status === "running";
+const isOver = (play) => !isWaiting(play) && (play.status !== "finished" || play.neighbours !== null);
+
+function hear(play, own) {
+  const isFirst = !own.isAnswered;
+  own.isAnswered = !isWaiting(play);
+  own.isLinked ||= play.kept;
+  if (play.status === "finished" && isFirst) remember(play, own.label);
+  if (play.status === "finished" && !isFirst) hearNeighbours(play);
+  if (pending !== own) {
+    if (own.isAnswered) own.stream.end();
+    if (play.status === "finished" && !shown) draw(play);
+    return;
   }
   if (own.isAnswered) byId("cancel").hidden = true;
+  if (play.status === "finished") {
+    if (isFirst) show(play);
+    return;
+  }
+  showNothing(own.isAnswered ? "ended" : "waiting");
+  if (play.status === "queued") say(`Waiting: ${play.waiting_for}.`);
+  if (play.status === "running") say("A worker is answering…");
+  if (play.status === "failed") say(`No answer: ${play.status_cause}`, true);
+  if (play.status === "cancelled") say("Cancelled.");
+}
+
+/** They come a moment after the answer. */
+function hearNeighbours(play) {
+  const move = moves.find((each) => each.play.id === play.id);
+  if (move) move.play = play;
+  if (shown?.id !== play.id) return;
+  shown = play;
+  showNeighbours(byId("answers"), play);
+}
+
+/** What stands in the place of the answer until there is one: "waiting", or "ended" without one. */
+function showNothing(state) {
+  const place = byId("answers").querySelector(".play-nothing");
+  if (place) place.textContent = place.dataset[state];
 }
 
 function show(play) {
-  shown = play;
   const loaded = play.load_seconds ? `, of which ${significant(play.load_seconds, 2)}\u202fs to load the checkpoint` : "";
   say(`Answered in ${significant(play.seconds, 2)}\u202fs on ${play.device}${loaded}.`);
+  draw(play);
+}
+
+function draw(play) {
+  shown = play;
   showAnswers(byId("answers"), play);
 }
 
@@ -398,6 +462,7 @@ function say(text, bad = false) {
 function remember(play, label) {
   const grid = play.answers[0]?.candidates[0]?.grid ?? "";
   moves.push({ label, play, grid, agreement: play.answers[0]?.agreement });
+  moves.sort((one, other) => one.play.created_at - other.play.created_at); // that of a link may come after the next
   showMoves();
 }
 
@@ -410,15 +475,22 @@ function showMoves() {
     const drawn = figure(move.grid, move.label, { against: at ? base : "", side: 76 });
     const made = element("button", { type: "button", className: "step", title: `${move.label}: ${words}` }, drawn,
       element("span", { className: "small soft" }, `${words} · ${percent(move.agreement, 0)} agree`));
-    made.addEventListener("click", () => show(move.play));
+    made.addEventListener("click", () => attempt(() => review(move)));
     return element("li", {}, made);
   }));
   watchGrids(byId("moves-strip"));
 }
 
+/** An earlier answer. The page has not waited for its neighbours. */
+async function review(move) {
+  if (!move.play.neighbours) move.play = await ask(`/api/v1/plays/${move.play.id}`);
+  show(move.play);
+}
+
 byId("copy-link").addEventListener("click", () => attempt(async () => {
   const id = location.pathname.split("/")[2];
   if (mayAsk) await ask(`/api/v1/plays/${id}/keep`, { method: "POST" });
+  if (pending?.id === id) pending.isLinked = true;
   await copyText(`${location.origin}/play/${id}`, "a link to this task and its answer");
 }));
 
@@ -427,16 +499,23 @@ byId("copy-link").addEventListener("click", () => attempt(async () => {
 function restore(asked) {
   const { run, step, views, weights, act_steps: actSteps, search, adaptation } = form.elements;
   run.value = start.run || run.value;
+  if (start.step) choose(step, start.step);
   attempt(async () => {
     await offerSteps();
-    if ([...step.options].some((each) => each.value === start.step)) step.value = start.step;
+    if (start.step) choose(step, start.step);
   });
   if (!asked) return;
-  if ([...views.options].some((each) => Number(each.value) === asked.views)) views.value = asked.views;
+  choose(views, String(asked.views));
   weights.value = asked.weights;
   actSteps.value = asked.act_steps ?? "";
   search.value = asked.search?.kind ?? "";
   adaptation.value = asked.adaptation?.kind ?? "";
+}
+
+/** Also what the page does not offer: it was asked on the command line, or the list is still on its way. */
+function choose(select, value) {
+  if (![...select.options].some((each) => each.value === value)) select.append(element("option", { value }, value));
+  select.value = value;
 }
 
 showLook(document);
@@ -445,13 +524,10 @@ for (const each of page.querySelectorAll("[data-editor-only]")) each.disabled = 
 showColours();
 showPuzzle();
 offerColours();
-restore(shown?.request);
+restore(opened?.request);
 if (byId("pick").elements.set.value) attempt(offerTasks);
-if (shown) {
+if (opened) {
   byId("copy-link").disabled = false;
-  if (shown.status === "finished") {
-    remember(shown, "as given");
-    show(shown);
-  } else follow(shown, "as given");
+  follow(opened, "as given", true);
 }
 page.classList.add("is-ready");
