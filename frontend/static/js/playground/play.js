@@ -127,7 +127,7 @@ const CHANGES = {
     const isChanged = puzzle.change(`colours ${a} and ${b} swapped`, (state) => {
       for (const pair of [...state.demos, ...state.tests]) Object.assign(pair, { input: swapped(pair.input), output: swapped(pair.output) });
     });
-    if (!isChanged) tell("Nothing to swap.", { hint: a === b ? "Choose two colours." : `The task has neither colour ${a} nor ${b}.` });
+    if (!isChanged) tell("Nothing to swap.", { hint: a === b ? "Choose two colours." : `The task has neither colour ${a} nor ${b}.`, kind: "recolour" });
   },
 };
 
@@ -188,8 +188,8 @@ page.addEventListener("change", ({ target }) => {
   if (target.dataset.shown) leaveOut(Number(target.dataset.shown), target);
   if (target.id === "rows" || target.id === "columns") resize();
   if (target.id === "knows-truth") know(target.checked);
-  if (target.name === "run") attempt(offerSteps);
-  if (target.name === "set" && target.form?.id === "pick") attempt(offerTasks);
+  if (target.name === "run") attempt(offerSteps, "run");
+  if (target.name === "set" && target.form?.id === "pick") attempt(offerTasks, "pick");
 });
 
 function leaveOut(at, box) {
@@ -243,7 +243,7 @@ byId("pick").addEventListener("submit", (event) => {
     const rows = (digits) => digits.split("/").map((row) => [...row].map(Number));
     const pair = ({ input, output }) => (output === null ? { input: rows(input) } : { input: rows(input), output: rows(output) });
     begin({ train: found.demonstrations.map(pair), test: found.tests.map(pair) }, found.id);
-  });
+  }, "pick");
 });
 
 byId("paste").addEventListener("submit", (event) => {
@@ -256,7 +256,7 @@ byId("paste").addEventListener("submit", (event) => {
       throw new Error(`This is not JSON: ${error.message}`);
     }
     begin(task, "pasted");
-  });
+  }, "paste");
 });
 
 byId("to-json").addEventListener("click", () => {
@@ -283,8 +283,8 @@ byId("save").addEventListener("submit", (event) => {
   attempt(async () => {
     const { train, test: tests } = puzzle.task;
     await ask(`/api/v1/sets/${set.value.trim()}/tasks`, { method: "POST", body: { id: id.value.trim(), task: { train, test: tests } } });
-    tell(`Saved ${id.value.trim()} in ${set.value.trim()}.`, { hint: "It stands under Tasks." });
-  });
+    tell(`Saved ${id.value.trim()} in ${set.value.trim()}.`, { hint: "It stands under Tasks.", kind: "saved" });
+  }, "save");
 });
 
 /** Two colours of the task to swap. */
@@ -359,7 +359,7 @@ async function sendNow() {
     history.replaceState(null, "", `/play/${play.id}`);
     byId("copy-link").disabled = false;
     follow(play, label);
-  });
+  }, "ask");
 }
 
 /** Wait for the pending one no more. Nobody else does either, unless it has a link: then its answer still comes. */
@@ -503,7 +503,7 @@ function restore(asked) {
   attempt(async () => {
     await offerSteps();
     if (start.step) choose(step, start.step);
-  });
+  }, "run");
   if (!asked) return;
   choose(views, String(asked.views));
   weights.value = asked.weights;
