@@ -135,7 +135,7 @@ class PlayResult:
     outcomes: tuple[TestOutcome, ...]
     device: str  # in words
     seconds: float  # from request to answer, in the worker
-    load_seconds: float  # of that, for the checkpoint; 0 where it was in memory
+    load_seconds: float  # of that, until the checkpoint was in memory; 0 where it was there already
     neighbours: Neighbours | None = None  # None: not compared yet
 
 

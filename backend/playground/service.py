@@ -96,8 +96,10 @@ def get(session: Session, play_id: str) -> PlayView:
         request=asked,
         checkpoint=_checkpoint(play, run),
         owner=owners.get(play.owner_id) if play.owner_id is not None else None,
+        waited_seconds=_waited(play, result) if result else None,
         created_at=play.created_at,
         seconds=result.seconds if result else None,
+        compute_seconds=result.seconds - result.load_seconds if result else None,
         load_seconds=result.load_seconds if result else None,
         device=result.device if result else "",
         answers=answers_of(result, asked.read_task()) if result else [],
@@ -172,6 +174,12 @@ def _checkpoint(play: Play, run: Run) -> CheckpointView:
     return CheckpointView(
         run=run.id, run_name=run.name, variant=run.variant, step=play.step, sha256=play.sha256
     )
+
+def _waited(play: Play, result: PlayResult) -> float:
+    """Seconds that it took besides the work on it: two clocks measure them, so not below 0."""
+    assert play.finished_at is not None
+    return max(0.0, play.finished_at - play.created_at - result.seconds)
+
 
 
 def _neighbours(session: Session, play: Play, result: PlayResult) -> NeighboursView | None:

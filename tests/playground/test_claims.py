@@ -82,12 +82,24 @@ def test_plays_are_answered_in_turn_and_say_how_many_are_ahead(lab: Engine) -> N
         assert claims.finish(session, held, RESULT)
     found = view(lab, first.id)
     assert (found.status, found.seconds, found.device, found.is_over) == ("finished", 1.5, "CPU", False)
+    assert (found.load_seconds, found.compute_seconds) == (0.5, 1.0)
     assert view(lab, second.id).ahead == 0
     with session_scope(lab) as session:
         claims.add_neighbours(session, first.id, Neighbours((), 0, "No encoder."))
     assert view(lab, first.id).is_over
     assert taken(lab).play_id == second.id
     assert take(lab) is None
+
+
+def test_waiting_is_told_apart_from_the_work(lab: Engine) -> None:
+    play = ask(lab)
+    with session_scope(lab) as session:
+        held = claims.claim(session, "host.1.2.3")
+        assert held is not None
+        claims.finish(session, held, RESULT)
+    age(lab, play.id, created_at=10, finished_at=3)
+    waited = view(lab, play.id).waited_seconds
+    assert waited == pytest.approx(7 - RESULT.seconds, abs=0.01)
 
 
 def test_neighbours_that_never_come_are_not_waited_for(lab: Engine) -> None:

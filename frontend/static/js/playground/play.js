@@ -442,8 +442,9 @@ function showNothing(state) {
 }
 
 function show(play) {
-  const loaded = play.load_seconds ? `, of which ${significant(play.load_seconds, 2)}\u202fs to load the checkpoint` : "";
-  say(`Answered in ${significant(play.seconds, 2)}\u202fs on ${play.device}${loaded}.`);
+  const loaded = play.load_seconds ? `loaded the checkpoint in ${seconds(play.load_seconds)}` : "had the checkpoint in memory";
+  const parts = `waited ${seconds(play.waited_seconds)}, ${loaded}, computed in ${seconds(play.compute_seconds)}`;
+  say(`Answered in ${seconds(play.waited_seconds + play.seconds)} on ${play.device}: ${parts}.`);
   draw(play);
 }
 
@@ -451,6 +452,8 @@ function draw(play) {
   shown = play;
   showAnswers(byId("answers"), play);
 }
+
+const seconds = (number) => (number < 0.01 ? "< 0.01" : significant(number, 2)) + "\u202fs";
 
 function say(text, bad = false) {
   byId("status").textContent = text;
