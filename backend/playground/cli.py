@@ -27,7 +27,7 @@ def play(
     task: Annotated[Path, typer.Argument(metavar="TASK.json", help="A file with one ARC task.")],
     run: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="The run whose checkpoint answers.", autocompletion=complete_runs),
+        typer.Argument(metavar="RUN", help="Id or name of a run.", autocompletion=complete_runs),
     ],
     step: Ref = None,
     views: Annotated[int, typer.Option(min=1, max=200, help="Augmented forms that vote.")] = 8,

@@ -197,8 +197,20 @@ def test_one_person_cannot_fill_the_queue(lab: Engine) -> None:
     ask(lab)
 
 
+def test_a_run_is_chosen_by_its_name_where_only_one_has_it(lab: Engine) -> None:
+    with session_scope(lab) as session:
+        runs.edit(session, RUN, name="the only one")
+    found = ask(lab, run="the only one")
+    assert (found.checkpoint.run, found.request.run) == (RUN, RUN)
+    with pytest.raises(NotFound, match=r"run: 'the only on' is neither .* Did you mean 'the only one'"):
+        ask(lab, run="the only on")
+    add_run(lab, "bbbbbbbbbb", name="the only one")
+    with pytest.raises(Conflict, match=rf"run: 'the only one' is the name of 2 runs.*{RUN}"):
+        ask(lab, run="the only one")
+
+
 def test_what_cannot_be_asked_is_refused_before_anything_is_stored(lab: Engine) -> None:
-    with pytest.raises(NotFound, match="nosuchrun1"):
+    with pytest.raises(NotFound, match="run: 'nosuchrun1' is neither the id nor the name"):
         ask(lab, run="nosuchrun1")
     with pytest.raises(NotFound, match="no checkpoint of step 30"):
         ask(lab, step=30)

@@ -14,6 +14,7 @@ import { Puzzle, blank, difference, digitsOf, flipped, mirrored, resized, turned
 
 const AFTER_A_CHANGE = 700; // milliseconds of quiet before a changed task is asked again
 const STEPS = { gradient: { kind: "gradient", steps: 30 }, random: { kind: "random" }, evolutionary: { kind: "evolutionary" } };
+const ID = /^[a-z0-9]{10}$/; // of a run
 const LEARNED = 30; // optimiser steps of test-time training
 
 const page = document.getElementById("play");
@@ -301,9 +302,13 @@ async function offerTasks() {
 
 async function offerSteps() {
   const { run, step } = form.elements;
-  const known = [...byId("play-runs").options].find((each) => each.value === run.value.trim());
-  byId("run-said").textContent = known?.textContent ?? "";
-  const found = run.value.trim() ? await ask(`/api/v1/runs/${encodeURIComponent(run.value.trim())}/checkpoints`) : [];
+  const text = run.value.trim();
+  const known = [...byId("play-runs").options];
+  const called = known.filter((each) => each.value === text);
+  if (!called.length) called.push(...known.filter((each) => each.dataset.name === text));
+  byId("run-said").textContent = called.length > 1 ? `${called.length} runs are called ${text}: choose one by its id.` : (called[0]?.textContent ?? "");
+  const id = called.length === 1 ? called[0].value : ID.test(text) ? text : ""; // the newest of any other
+  const found = id ? await ask(`/api/v1/runs/${id}/checkpoints`) : [];
   const options = found.map((each) => element("option", { value: String(each.step) }, [`step ${each.step.toLocaleString("en")}`, ...each.aliases].join(" · ")));
   step.replaceChildren(element("option", { value: "" }, "newest"), ...options);
 }
@@ -448,12 +453,12 @@ function show(play) {
   draw(play);
 }
 
+const seconds = (number) => (number < 0.01 ? "< 0.01" : significant(number, 2)) + "\u202fs";
+
 function draw(play) {
   shown = play;
   showAnswers(byId("answers"), play);
 }
-
-const seconds = (number) => (number < 0.01 ? "< 0.01" : significant(number, 2)) + "\u202fs";
 
 function say(text, bad = false) {
   byId("status").textContent = text;
