@@ -24,8 +24,8 @@ class CheckpointStart(Config):
     path: str = field(
         "",
         "File",
-        "Path on the machine that trains, in a folder of ETRM_CHECKPOINT_FOLDERS. "
-        "Only tensors are read from it.",
+        "Path on the machine that trains, in a folder of ETRM_CHECKPOINT_FOLDERS, or on the Hugging Face "
+        "Hub hf:OWNER/NAME/FILE@REVISION. Only tensors are read from it.",
         min_length=1,
         max_length=4096,
     )
