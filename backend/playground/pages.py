@@ -13,6 +13,7 @@ from backend.data import service as datasets
 from backend.db.session import reading_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import MAX_ID_LENGTH, Pair, Task, TestPair
+from backend.domain.config.presets import PRESETS
 from backend.domain.play import MAX_RUN_NAME, json_of
 from backend.playground import service as plays
 from backend.playground.contexts import PlayPage
@@ -64,6 +65,6 @@ def _page(session: Session, start: str, play: PlayView | None) -> PlayPage:
         start=start,
         play=play,
         checkpoints=plays.checkpoints(session),
-        longest_name=MAX_RUN_NAME,
+        presets=[(name, each.title) for name, each in PRESETS.items()],
         sets=[each.name for each in datasets.sets(session)],
     )

@@ -42,6 +42,9 @@ class CheckpointStart(Config):
         "the moving average (as published for TRM) or the raw ones. One TRM checkpoint scores 41.75 % "
         "with its average and 3.25 % without.",
     )
+    import_only: bool = field(
+        False, "Import only", "End at step 0 with these weights: to evaluate them, or to ask them tasks."
+    )
 
 
 class RunStart(Config):

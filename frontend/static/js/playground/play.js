@@ -10,6 +10,7 @@ import { attempt, tell } from "../web/notices.js";
 import { percent, significant } from "../web/words.js";
 import { element, figure, showAnswers, showNeighbours } from "./answer.js";
 import { Editor } from "./editor.js";
+import { imported, isLink } from "./hub.js";
 import { Puzzle, blank, difference, digitsOf, flipped, mirrored, resized, turned } from "./puzzle.js";
 
 const AFTER_A_CHANGE = 700; // milliseconds of quiet before a changed task is asked again
@@ -303,6 +304,7 @@ async function offerTasks() {
 async function offerSteps() {
   const { run, step } = form.elements;
   const text = run.value.trim();
+  byId("import").hidden = !isLink(text);
   const known = [...byId("play-runs").options];
   const called = known.filter((each) => each.value === text);
   if (!called.length) called.push(...known.filter((each) => each.dataset.name === text));
@@ -314,6 +316,8 @@ async function offerSteps() {
 }
 
 // Asking.
+
+form.elements.run.addEventListener("input", ({ target }) => (byId("import").hidden = !isLink(target.value.trim())));
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -355,9 +359,8 @@ async function sendNow() {
   const label = moves.length ? lastLabel : "as given";
   await attempt(drop);
   await attempt(async () => {
-    say("Asking…");
     lastLabel = "asked again";
-    const play = await ask("/api/v1/plays", { method: "POST", body: request() }).catch((problem) => {
+    const play = await createPlay().catch((problem) => {
       say("");
       throw problem;
     });
@@ -365,6 +368,18 @@ async function sendNow() {
     byId("copy-link").disabled = false;
     follow(play, label);
   }, "ask");
+}
+
+/** The play of what stands there; a link is imported first. */
+async function createPlay() {
+  const { run, preset, holds } = form.elements;
+  const link = run.value.trim();
+  if (isLink(link)) {
+    run.value = await imported(link, preset.value, holds.value, say);
+    await offerSteps();
+  }
+  say("Asking…");
+  return ask("/api/v1/plays", { method: "POST", body: request() });
 }
 
 /** Wait for the pending one no more. Nobody else does either, unless it has a link: then its answer still comes. */
