@@ -507,7 +507,8 @@ function showMoves() {
 /** An earlier answer. The page has not waited for its neighbours. */
 async function review(move) {
   if (!move.play.neighbours) move.play = await ask(`/api/v1/plays/${move.play.id}`);
-  show(move.play);
+  if (pending && !pending.isAnswered) draw(move.play); // the status is that of the one that is waited for
+  else show(move.play);
 }
 
 byId("copy-link").addEventListener("click", () => attempt(async () => {
