@@ -41,7 +41,10 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 
 def test_a_link_is_imported_and_asked(page: Page) -> None:
     page.goto("/play")
-    run, ask = page.get_by_label("Run", exact=True), page.get_by_role("button", name="Ask the checkpoint")
+    run, ask = (
+        page.get_by_role("combobox", name="Run", exact=True),
+        page.get_by_role("button", name="Ask the checkpoint"),
+    )
     run.fill("hf:lab/trm/nothing")
     page.get_by_label("Import into").select_option("quick")
     page.get_by_label("File holds").select_option("ema")

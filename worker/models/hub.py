@@ -49,7 +49,7 @@ def _fetched(link: HubFile, field: str) -> Path:
         if about.file_size is None or about.file_size > MAX_BYTES:
             known = "an unknown size" if about.file_size is None else size(about.file_size)
             raise problem(TooLarge, field, f"{link} has {known}; at most {size(MAX_BYTES)} are fetched.")
-        return Path(hf_hub_download(link.repository, link.path, revision=about.commit_hash))
+        return Path(hf_hub_download(link.repository, link.path, revision=link.revision))
     except TooLarge:
         raise
     except LocalEntryNotFoundError as error:
