@@ -23,6 +23,7 @@ from backend.kit.model import Model
 
 MAX_DEMONSTRATIONS, MAX_TESTS = 12, 4
 MAX_VIEWS = 200
+MAX_RUN_NAME = 120  # characters, as ExperimentConfig.name has it
 QUICK_VIEWS = 8
 KEPT_CANDIDATES = 8
 SET_NAME = "playground"  # of the key under which a play is computed; no set has this name
@@ -43,7 +44,9 @@ class PlayRequest(Model):
         max_length=MAX_ID_LENGTH,
         description="Id of the task. TRM looks up its puzzle embedding by it.",
     )
-    run: str = Field(max_length=40, description="Id of the run whose checkpoint answers.")
+    run: str = Field(
+        max_length=MAX_RUN_NAME, description="Id of the run whose checkpoint answers, or its name."
+    )
     step: CheckpointRef = Field(
         None, description="Of the checkpoint, or an alias such as best; null means the newest."
     )
@@ -135,7 +138,7 @@ class PlayResult:
     outcomes: tuple[TestOutcome, ...]
     device: str  # in words
     seconds: float  # from request to answer, in the worker
-    load_seconds: float  # of that, for the checkpoint; 0 where it was in memory
+    load_seconds: float  # of that, until the checkpoint was in memory; 0 where it was there already
     neighbours: Neighbours | None = None  # None: not compared yet
 
 

@@ -23,8 +23,8 @@ from backend.hypothesis import service as hypotheses
 from backend.keeping import service as keeping
 from backend.keeping.service import Ref
 from backend.keeping.uses import from_outside
-from backend.kit.errors import Conflict, InvalidInput, NotFound
-from backend.kit.problems import unknown_id
+from backend.kit.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from backend.kit.problems import nearest_ids, unknown_id
 from backend.lifecycle import edits, limits
 from backend.lifecycle.end import end
 from backend.lifecycle.input import (
@@ -53,6 +53,7 @@ from backend.web.visitor import who
 log = logging.getLogger(__name__)
 ID_LETTERS = string.ascii_lowercase + string.digits
 ID_LENGTH = 10
+MAX_LISTED = 5  # ids in a message
 NOT_CREATED = "The run was not created."
 OVER = tuple(status for status in RunStatus if status.is_over)
 ENDED_EARLY = (RunStatus.FAILED, RunStatus.CANCELLED)
@@ -96,6 +97,27 @@ def new_run(config: ExperimentConfig, **columns: Any) -> Run:
 def get(session: Session, run_id: str) -> RunView:
     """One run; NotFound suggests the nearest ids."""
     return view_of(session, row_of(session, run_id))
+
+
+def called(session: Session, text: str, summary: str, field: str = "run") -> Run:
+    """The run with this id, or the only one with this name.
+
+    NotFound suggests the nearest ids and names, Conflict lists those that share the name; both name `field`
+    and begin with `summary`, which says what did not happen.
+    """
+    if (run := rows.get(session, text)) is not None:
+        return run
+    named = rows.named(session, text)
+    if len(named) == 1:
+        return named[0]
+    if named:
+        ids = ", ".join(run.id for run in named[:MAX_LISTED])
+        hint = f"Give the id of one of them: {ids}{', …' if len(named) > MAX_LISTED else '.'}"
+        message = f"{text!r} is the name of {len(named)} runs."
+        raise Conflict(summary, problems=[FieldProblem(field, message, hint)])
+    hint = nearest_ids(text, [*facts_rows.all_ids(session), *rows.all_names(session)], LISTED_BY)
+    message = f"{text!r} is neither the id nor the name of a run."
+    raise NotFound(summary, problems=[FieldProblem(field, message, hint)])
 
 
 def several(

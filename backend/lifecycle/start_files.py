@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from backend.domain.experiment import CheckpointStart, StartConfig
+from backend.domain.hub import FORM, is_hub_link, parse_hub_link
 from backend.kit.errors import FieldProblem
 from backend.settings import Settings
 
@@ -13,12 +14,15 @@ START = "training.initialise_from"
 
 
 def outside(start: StartConfig, settings: Settings) -> FieldProblem | None:
-    """What is said of a file outside the folders that runs may read; None for any other start.
+    """What is said of a file outside the folders that runs may read, or of a link to no file on the Hub; None
+    for any other start.
 
     It is the same whether the file exists or not.
     """
     if not isinstance(start, CheckpointStart):
         return None
+    if is_hub_link(start.path):
+        return _wrong_link(start.path)
     if is_inside(start.path, (*settings.checkpoint_folders, settings.artifacts)):
         return None
     folders = " or ".join(map(str, settings.checkpoint_folders)) or str(settings.artifacts)
@@ -27,6 +31,14 @@ def outside(start: StartConfig, settings: Settings) -> FieldProblem | None:
         f"must be an absolute path inside {folders}.",
         "Copy the file there, or add its folder to ETRM_CHECKPOINT_FOLDERS.",
     )
+
+
+def _wrong_link(link: str) -> FieldProblem | None:
+    try:
+        parse_hub_link(link)
+    except ValueError as error:
+        return FieldProblem(f"{START}.path", str(error), FORM)
+    return None
 
 
 def is_inside(path: str, folders: Iterable[Path]) -> bool:

@@ -75,4 +75,6 @@ def cancel_play(play_id: PlayId, engine: Database) -> PlayView:
 def keep_play(play_id: PlayId, engine: Database) -> PlayView:
     """Keep a play, so that a link to it stays valid. Others are deleted after a day."""
     with session_scope(engine) as session:
-        return plays.keep(session, play_id)
+        view = plays.keep(session, play_id)
+    notify.play_changed(play_id)
+    return view

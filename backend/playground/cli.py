@@ -27,7 +27,7 @@ def play(
     task: Annotated[Path, typer.Argument(metavar="TASK.json", help="A file with one ARC task.")],
     run: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="The run whose checkpoint answers.", autocompletion=complete_runs),
+        typer.Argument(metavar="RUN", help="Id or name of a run.", autocompletion=complete_runs),
     ],
     step: Ref = None,
     views: Annotated[int, typer.Option(min=1, max=200, help="Augmented forms that vote.")] = 8,
@@ -99,10 +99,15 @@ def _lines(view: PlayView) -> list[str]:
     made_by = f"{view.checkpoint.run_name} ({view.checkpoint.run}), step {view.checkpoint.step}"
     if view.status != "finished":
         return [f"No answer of {made_by}: {view.status_cause or view.status}"]
-    lines = [f"{made_by}, {view.request.weights} weights, {view.seconds:.1f} s on {view.device}"]
+    lines = [f"{made_by}, {view.request.weights} weights", f"{_times(view)} on {view.device}"]
     for each in view.answers:
         lines += _answer(each)
     return [*lines, "", f"See it: /play/{view.id}"]
+
+
+def _times(view: PlayView) -> str:
+    loaded = f"loaded in {view.load_seconds:.1f} s" if view.load_seconds else "already loaded"
+    return f"waited {view.waited_seconds:.1f} s, {loaded}, computed in {view.compute_seconds:.1f} s"
 
 
 def _answer(answer: AnswerView) -> list[str]:

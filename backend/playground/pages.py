@@ -13,7 +13,8 @@ from backend.data import service as datasets
 from backend.db.session import reading_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import MAX_ID_LENGTH, Pair, Task, TestPair
-from backend.domain.play import json_of
+from backend.domain.config.presets import PRESETS
+from backend.domain.play import MAX_RUN_NAME, json_of
 from backend.playground import service as plays
 from backend.playground.contexts import PlayPage
 from backend.playground.views import PlayView
@@ -39,7 +40,7 @@ def play_page(
     engine: Database,
     set: Annotated[str, Query(max_length=200)] = "",
     task: Annotated[str, Query(max_length=MAX_ID_LENGTH)] = "",
-    run: Annotated[str, Query(max_length=40)] = "",
+    run: Annotated[str, Query(max_length=MAX_RUN_NAME)] = "",
     step: Annotated[str, Query(max_length=40)] = "",
 ) -> HTMLResponse:
     """The playground with a task of a set, or an example, and a checkpoint that is chosen already."""
@@ -64,5 +65,6 @@ def _page(session: Session, start: str, play: PlayView | None) -> PlayPage:
         start=start,
         play=play,
         checkpoints=plays.checkpoints(session),
+        presets=[(name, each.title) for name, each in PRESETS.items()],
         sets=[each.name for each in datasets.sets(session)],
     )

@@ -13,7 +13,7 @@ from backend.db import clock
 from backend.domain.arc.task import choose_canvas
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.play import PlayRequest, unpack_result
+from backend.domain.play import Neighbours, PlayRequest, PlayResult, unpack_result
 from backend.keeping import service as keeping
 from backend.kit.errors import Conflict, InvalidConfig, InvalidInput, NotFound, TooManyRequests
 from backend.kit.format import counted
@@ -23,7 +23,7 @@ from backend.people import service as accounts
 from backend.playground import claims
 from backend.playground import queries as rows
 from backend.playground.tables import Play
-from backend.playground.views import CheckpointView, PlayView, answers_of, neighbours_view
+from backend.playground.views import CheckpointView, NeighboursView, PlayView, answers_of, neighbours_view
 from backend.runs import queries as run_rows
 from backend.runs.status import RunStatus
 from backend.runs.tables import Run
@@ -34,22 +34,23 @@ _NOT_ASKED = "The checkpoint was not asked."
 _invalid = partial(invalid, _NOT_ASKED)
 
 MAX_WAITING, MAX_WAITING_OF_ONE = 100, 4
-OFFERED = 100  # runs to choose from; any other is chosen by its id
+OFFERED = 100  # runs to choose from; any other is typed
 SWEPT_AFTER = 24 * 3600.0  # seconds, of what nobody keeps
+COMPARED_WITHIN = 3600.0  # seconds after the answer: what is not compared by then never will be
+NOT_COMPARED = Neighbours((), 0, "Not compared: the process that answered has ended. Ask again to compare.")
 
 
 def ask(session: Session, asked: PlayRequest) -> PlayView:
     """Let a worker answer a task with a checkpoint.
 
     InvalidTaskFile and InvalidInput say what is wrong with the task or the options; NotFound where there is
-    no such run or checkpoint; Conflict for an external run; TooManyRequests where too much waits.
+    no such run or checkpoint; Conflict for an external run, or where several have the name;
+    TooManyRequests where too much waits.
     """
     accounts.hold(session, who.get())
     _check_room(session)
     task = asked.read_task()
-    runs.check_exists(session, asked.run)
-    run = run_rows.get(session, asked.run)
-    assert run is not None
+    run = runs.called(session, asked.run, _NOT_ASKED)
     if run.origin == "external":
         raise Conflict(f"Run {run.id} is an external run: it has no checkpoint to ask.")
     checkpoint = keeping.find(session, run.id, asked.step)
@@ -63,7 +64,7 @@ def ask(session: Session, asked: PlayRequest) -> PlayView:
         )
     play = Play(
         id=runs.new_id(),
-        request=asked.model_copy(update={"step": checkpoint.step}).model_dump(mode="json"),
+        request=asked.model_copy(update={"run": run.id, "step": checkpoint.step}).model_dump(mode="json"),
         run_id=run.id,
         step=checkpoint.step,
         sha256=checkpoint.sha256,
@@ -95,18 +96,20 @@ def get(session: Session, play_id: str) -> PlayView:
         checkpoint=_checkpoint(play, run),
         owner=owners.get(play.owner_id) if play.owner_id is not None else None,
         created_at=play.created_at,
+        waited_seconds=_waited(play, result) if result else None,
         seconds=result.seconds if result else None,
         load_seconds=result.load_seconds if result else None,
+        compute_seconds=result.seconds - result.load_seconds if result else None,
         device=result.device if result else "",
         answers=answers_of(result, asked.read_task()) if result else [],
-        neighbours=neighbours_view(result.neighbours) if result and result.neighbours else None,
+        neighbours=_neighbours(session, play, result) if result else None,
     )
 
 
-def checkpoints(session: Session) -> list[tuple[str, str]]:
-    """(run, words) of the newest runs that have a checkpoint."""
+def checkpoints(session: Session) -> list[tuple[str, str, str]]:
+    """(id, name, words) of the newest runs that have a checkpoint."""
     return [
-        (run_id, f"{name} · {variant} · step {step:,}")
+        (run_id, name, f"{name} · {variant} · step {step:,}")
         for run_id, name, variant, step in rows.with_checkpoints(session, OFFERED)
     ]
 
@@ -170,6 +173,21 @@ def _checkpoint(play: Play, run: Run) -> CheckpointView:
     return CheckpointView(
         run=run.id, run_name=run.name, variant=run.variant, step=play.step, sha256=play.sha256
     )
+
+
+def _waited(play: Play, result: PlayResult) -> float:
+    """Seconds that it took besides the work on it: two clocks measure them, so not below 0."""
+    assert play.finished_at is not None
+    return max(0.0, play.finished_at - play.created_at - result.seconds)
+
+
+def _neighbours(session: Session, play: Play, result: PlayResult) -> NeighboursView | None:
+    """None while they may still come."""
+    if result.neighbours is not None:
+        return neighbours_view(result.neighbours)
+    assert play.finished_at is not None
+    is_late = clock.read(session) - play.finished_at > COMPARED_WITHIN
+    return neighbours_view(NOT_COMPARED) if is_late else None
 
 
 def _waiting_for(session: Session, ahead: int) -> str:

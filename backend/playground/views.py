@@ -114,10 +114,12 @@ class PlayView(Model):
     checkpoint: CheckpointView
     owner: str | None
     created_at: float
-    seconds: float | None = Field(description="From request to answer, in the worker.")
+    waited_seconds: float | None = Field(description="From asking until the worker's process began with it.")
+    seconds: float | None = Field(description="From there to the answer: loading and computing.")
     load_seconds: float | None = Field(
-        description="Of these, to load the checkpoint; 0 where it was in memory."
+        description="To start the process and load the checkpoint; 0 where it was in memory."
     )
+    compute_seconds: float | None = Field(description="To compute the answer.")
     device: str
     answers: list[AnswerView] = Field(description="One for each test input.")
     neighbours: NeighboursView | None = Field(description="null while they are not compared yet.")

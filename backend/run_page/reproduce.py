@@ -9,6 +9,7 @@ from shlex import quote
 from sqlalchemy.orm import Session
 
 from backend.domain.experiment import BUILT_IN_SETS, GENERATED_SETS, CheckpointStart, RunStart
+from backend.domain.hub import is_hub_link
 from backend.domain.provenance import SHOWN, Provenance, differences, differing_sets
 from backend.kit.format import counted
 from backend.run_view.views import RunView
@@ -129,5 +130,7 @@ def _to_bring(run: RunView, record: Provenance) -> list[str]:
             "which has to be in the artifacts folder."
         )
     elif isinstance(start, CheckpointStart):
-        notes.append("It starts from a file of weights, which has to be at the same path.")
+        link = is_hub_link(start.path)
+        where = "fetched from the Hugging Face Hub" if link else "at the same path"
+        notes.append(f"It starts from a file of weights, which has to be {where}.")
     return notes

@@ -32,6 +32,17 @@ def several(session: Session, run_ids: Collection[str]) -> dict[str, Run]:
     return {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(run_ids)))}
 
 
+def named(session: Session, name: str) -> Sequence[Run]:
+    """The runs with exactly this name, the newest first; archived ones are left out."""
+    query = select(Run).where(Run.name == name, Run.archived_at.is_(None))
+    return session.scalars(query.order_by(Run.created_at.desc(), Run.id)).all()
+
+
+def all_names(session: Session) -> Sequence[str]:
+    """Names of all runs."""
+    return session.scalars(select(Run.name).distinct()).all()
+
+
 def known_ids(session: Session, run_ids: Collection[str]) -> set[str]:
     """Those of the ids that a run has."""
     return set(session.scalars(select(Run.id).where(Run.id.in_(run_ids))))

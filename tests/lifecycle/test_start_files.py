@@ -80,3 +80,13 @@ def test_every_door_refuses_a_file_outside(client: httpx.Client, lab: Lab) -> No
     assert len(said) == 1
     inside = lab.artifacts / "file"
     assert client.post("/api/v1/config/validate", json=starting_from(str(inside))).json()["valid"]
+
+
+def test_a_link_is_taken_where_it_names_a_file(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert outside(CheckpointStart(path="hf:lab/trm/step_7@main"), settings) is None
+    wrong = outside(CheckpointStart(path="https://example.org/lab/trm/resolve/main/step_7"), settings)
+    assert wrong is not None
+    assert str(wrong).startswith(
+        "training.initialise_from.path: is not a link to a file on the Hugging Face Hub."
+    )

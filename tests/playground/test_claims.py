@@ -82,12 +82,39 @@ def test_plays_are_answered_in_turn_and_say_how_many_are_ahead(lab: Engine) -> N
         assert claims.finish(session, held, RESULT)
     found = view(lab, first.id)
     assert (found.status, found.seconds, found.device, found.is_over) == ("finished", 1.5, "CPU", False)
+    assert (found.load_seconds, found.compute_seconds) == (0.5, 1.0)
     assert view(lab, second.id).ahead == 0
     with session_scope(lab) as session:
         claims.add_neighbours(session, first.id, Neighbours((), 0, "No encoder."))
     assert view(lab, first.id).is_over
     assert taken(lab).play_id == second.id
     assert take(lab) is None
+
+
+def test_waiting_is_told_apart_from_the_work(lab: Engine) -> None:
+    play = ask(lab)
+    with session_scope(lab) as session:
+        held = claims.claim(session, "host.1.2.3")
+        assert held is not None
+        claims.finish(session, held, RESULT)
+    age(lab, play.id, created_at=10, finished_at=3)
+    waited = view(lab, play.id).waited_seconds
+    assert waited == pytest.approx(7 - RESULT.seconds, abs=0.01)
+
+
+def test_neighbours_that_never_come_are_not_waited_for(lab: Engine) -> None:
+    play = ask(lab)
+    with session_scope(lab) as session:
+        held = claims.claim(session, "host.1.2.3")
+        assert held is not None
+        claims.finish(session, held, RESULT)
+    age(lab, play.id, finished_at=plays.COMPARED_WITHIN - 60)
+    assert view(lab, play.id).neighbours is None
+    age(lab, play.id, finished_at=plays.COMPARED_WITHIN + 60)
+    found = view(lab, play.id)
+    assert found.neighbours is not None
+    assert found.neighbours.why_none.startswith("Not compared")
+    assert found.is_over
 
 
 def test_a_cancelled_play_is_nobodys_any_more(lab: Engine) -> None:
@@ -170,8 +197,20 @@ def test_one_person_cannot_fill_the_queue(lab: Engine) -> None:
     ask(lab)
 
 
+def test_a_run_is_chosen_by_its_name_where_only_one_has_it(lab: Engine) -> None:
+    with session_scope(lab) as session:
+        runs.edit(session, RUN, name="the only one")
+    found = ask(lab, run="the only one")
+    assert (found.checkpoint.run, found.request.run) == (RUN, RUN)
+    with pytest.raises(NotFound, match=r"run: 'the only on' is neither .* Did you mean 'the only one'"):
+        ask(lab, run="the only on")
+    add_run(lab, "bbbbbbbbbb", name="the only one")
+    with pytest.raises(Conflict, match=rf"run: 'the only one' is the name of 2 runs.*{RUN}"):
+        ask(lab, run="the only one")
+
+
 def test_what_cannot_be_asked_is_refused_before_anything_is_stored(lab: Engine) -> None:
-    with pytest.raises(NotFound, match="nosuchrun1"):
+    with pytest.raises(NotFound, match="run: 'nosuchrun1' is neither the id nor the name"):
         ask(lab, run="nosuchrun1")
     with pytest.raises(NotFound, match="no checkpoint of step 30"):
         ask(lab, step=30)

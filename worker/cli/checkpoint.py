@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from backend.domain.config.files import read_experiment
+from backend.domain.hub import is_hub_link
 from backend.kit import output
 from backend.kit.errors import Conflict
 
@@ -23,16 +24,22 @@ class Averaged(Enum):
     RAW = "raw"
 
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A PyTorch or safetensors file.")]
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE", help="A PyTorch or safetensors file, or hf:OWNER/NAME/FILE@REVISION on the Hub."
+    ),
+]
 
 
 @app.command()
 def inspect(file: File) -> None:
     """List what a file holds: every state, every tensor, and what cannot be taken."""
     from worker.cli.inspection import described, facts
+    from worker.models.hub import local_path
     from worker.models.weight_files import read_weights
 
-    weights = read_weights(file, "FILE")
+    weights = read_weights(local_path(file, "FILE"), "FILE")
     if output.answered(facts(weights)):
         return
     for line in described(weights):
@@ -59,7 +66,8 @@ def import_(
     from worker.training.stop import StopSignal
     from worker.training.trainer import train
 
-    start = {"kind": "checkpoint", "path": str(file.absolute()), "part": part, "weights": weights}
+    path = file if is_hub_link(file) else str(Path(file).absolute())
+    start = {"kind": "checkpoint", "path": path, "part": part, "weights": weights}
     experiment = read_experiment(
         config, [f"training.initialise_from={json.dumps(start)}", *(overrides or [])]
     )

@@ -16,6 +16,7 @@ from torch import nn
 
 from backend.domain.experiment import TrainingConfig
 from backend.kit.errors import DeviceMissing, FieldProblem
+from backend.kit.format import counted
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Device:
         """What people call it: the GPU's name, or the CPU with its threads."""
         if self.torch.type == "cuda":
             return str(torch.cuda.get_device_name(self.torch))
-        return f"CPU, {torch.get_num_threads()} threads"
+        return f"CPU, {counted(torch.get_num_threads(), 'thread')}"
 
     @property
     def can_compile(self) -> bool:

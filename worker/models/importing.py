@@ -16,6 +16,7 @@ from backend.domain.experiment import CheckpointStart
 from backend.kit.errors import CheckpointCorrupt, InvalidInput
 from backend.kit.format import counted
 from backend.kit.streams import one_line
+from worker.models.hub import local_path
 from worker.models.published import NOT_WEIGHTS, published_names, to_published
 from worker.models.reasoner import Reasoner
 from worker.models.weight_files import Chosen, WeightFile, Weights, problem, read_weights, some, write_weights
@@ -123,9 +124,9 @@ def import_weights(
 
 
 def initialise(reasoner: Reasoner, start: CheckpointStart, field: str = f"{FIELD}.path") -> ImportReport:
-    """`import_weights` as a config's `field` asks for it; InvalidInput unless all it asks for is there and
-    fits."""
-    report = import_weights(reasoner, Path(start.path).expanduser(), start.part, start.weights, field)
+    """`import_weights` of the file or link in a config's `field`; InvalidInput unless all it asks for is
+    there and fits."""
+    report = import_weights(reasoner, local_path(start.path, field), start.part, start.weights, field)
     if report.misfits:
         raise problem(
             InvalidInput,

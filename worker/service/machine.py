@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from backend.kit.format import counted
+
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 _MEMORY_FILES = (  # what a control group uses, and the counter of what of it is to spare
     ("memory.current", "inactive_file"),
@@ -67,7 +69,7 @@ def _pid_namespace() -> str:
 
 def device_info() -> DeviceInfo:
     """The first visible GPU, as its driver's tool tells, else the CPU with its usable memory."""
-    return _gpu() or DeviceInfo("cpu", f"{cpu_name()}, {usable_cores()} cores", memory_limit())
+    return _gpu() or DeviceInfo("cpu", f"{cpu_name()}, {counted(usable_cores(), 'core')}", memory_limit())
 
 
 def _gpu() -> DeviceInfo | None:

@@ -81,6 +81,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever prints, prints to the console
     settings = Settings.load()
     server = Server(make_engine(settings.database_url), settings)
+    started: float | None = time.monotonic() - (time.time() - psutil.Process().create_time())
     while True:
         wait = 0.0 if server.has_more else IDLE
         if select.select([REQUESTS], [], [], wait)[0]:
@@ -88,7 +89,8 @@ def main() -> None:
             if not line:
                 return
             play_id, attempt, device = line.split()
-            server.answer(Claim(play_id, int(attempt)), device)
+            server.answer(Claim(play_id, int(attempt)), device, started or time.monotonic())
+            started = None
             os.write(replies, f"{play_id}\n".encode())
         elif server.has_more:
             server.compare()
@@ -118,9 +120,9 @@ class Server:
         """Whether a play waits to be compared."""
         return any(model.to_compare for model in self._models.values())
 
-    def answer(self, held: Claim, device: str) -> None:
-        """Write the answer, or why there is none, into the play's row."""
-        started = time.monotonic()
+    def answer(self, held: Claim, device: str, started: float) -> None:
+        """Write the answer, or why there is none, into the play's row. `started`: when the work on it began,
+        with this process where it was started for it; by the monotonic clock."""
         with StopSignal().on_signals() as stop:
             try:
                 asked = waited_out(lambda: self._read(lambda session: claims.asked(session, held)), stop)
@@ -155,10 +157,9 @@ class Server:
 
         request, task = asked.request, asked.request.read_task()
         key = ModelKey(asked.sha256, request.weights, device)
-        loading = time.monotonic()
         was_warm = key in self._models
         model = self._model(key, asked, stop)
-        load_seconds = 0.0 if was_warm else time.monotonic() - loading
+        load_seconds = 0.0 if was_warm else time.monotonic() - started
         loaded = model.loaded.asked_otherwise(request.section(model.loaded.config))
         outcomes = list(
             evaluate(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from backend.domain.config.problems import differences
-from backend.domain.experiment import ExperimentConfig
+from backend.domain.experiment import CheckpointStart, ExperimentConfig
 from backend.domain.metrics.names import BASELINE, LEFT_OUT
 from backend.domain.records import EvaluationSummary, Progress, Ruling
 from backend.kit.disk import check_room
@@ -125,6 +125,9 @@ class _Run:
         self.alarms = Alarms(config.health, config.gradient_cut)
         self.stop_rule = StopRule(config.hypothesis)
         self.ruled = False  # the stop rule has ended the training; all processes know it
+        start = config.training.initialise_from
+        imports = isinstance(start, CheckpointStart) and start.import_only
+        self.last_step = 0 if imports else config.training.steps
         self.meter = Meter("training", config.training.steps)
         self.data = data
         self.attempt = attempt
@@ -193,7 +196,7 @@ class _Run:
         return TrainingResult(step, not done, tuple(evaluations), self.stop_rule.ruling)
 
     def _at_the_end(self) -> bool:
-        return self.ruled or self.learner.step >= self.config.training.steps
+        return self.ruled or self.learner.step >= self.last_step
 
     def _is_scored(self) -> bool:
         """Whether the end is scored."""

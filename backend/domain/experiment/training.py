@@ -24,8 +24,8 @@ class CheckpointStart(Config):
     path: str = field(
         "",
         "File",
-        "Path on the machine that trains, in a folder of ETRM_CHECKPOINT_FOLDERS. "
-        "Only tensors are read from it.",
+        "Path on the machine that trains, in a folder of ETRM_CHECKPOINT_FOLDERS, or on the Hugging Face "
+        "Hub hf:OWNER/NAME/FILE@REVISION. Only tensors are read from it.",
         min_length=1,
         max_length=4096,
     )
@@ -41,6 +41,9 @@ class CheckpointStart(Config):
         "Which weights to take where the file holds both, and what is on record where it does not say: "
         "the moving average (as published for TRM) or the raw ones. One TRM checkpoint scores 41.75 % "
         "with its average and 3.25 % without.",
+    )
+    import_only: bool = field(
+        False, "Import only", "End at step 0 with these weights: to evaluate them, or to ask them tasks."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from sqlalchemy import Engine, update
+from sqlalchemy.orm import Session
 
 from backend.data import service as datasets
 from backend.db.session import session_scope
@@ -16,10 +17,12 @@ from backend.domain.play import Neighbour, Neighbours, PlayResult, json_of, pars
 from backend.domain.records import TestOutcome
 from backend.playground import claims
 from backend.playground import service as plays
+from backend.playground.claims import Claim
 from backend.playground.tables import Play
 
 VIEWS, ACT_STEPS = 8, 16
 NEAR = (("00d62c1b", 0.31), ("0520fde7", 0.44), ("0ca9ddb6", 0.52), ("11852cab", 0.67), ("25d8a9c8", 0.71))
+NEIGHBOURS = Neighbours(tuple(Neighbour("arc-agi-1/training", *each) for each in NEAR), 256)
 
 
 def record_play(engine: Engine, run_id: str, set_name: str, task_id: str, cause: str = "") -> str:
@@ -31,19 +34,26 @@ def record_play(engine: Engine, run_id: str, set_name: str, task_id: str, cause:
         plays.keep(session, play_id)
         own = update(Play).where(Play.id == play_id)
         session.execute(own.values(created_at=0.0))  # the next to be answered, whatever else waits
-        held = claims.claim(session, "elsewhere.1.22.3")
-        assert held is not None
+        held = take_play(session)
         assert held.play_id == play_id
         if cause:
             claims.fail(session, held, cause)
         else:
-            claims.finish(session, held, _result(task))
+            claims.finish(session, held, answer_to(task))
         session.execute(own.values(created_at=time.time()))
     return play_id
 
 
-def _result(task: Task) -> PlayResult:
-    neighbours = Neighbours(tuple(Neighbour("arc-agi-1/training", *each) for each in NEAR), 256)
+def take_play(session: Session) -> Claim:
+    """The play that has waited longest, in the hands of a worker that lives as long as the test."""
+    held = claims.claim(session, "elsewhere.1.22.3")
+    assert held is not None
+    session.execute(update(Play).where(Play.id == held.play_id).values(lease_until=time.time() + 3600))
+    return held
+
+
+def answer_to(task: Task, neighbours: Neighbours | None = NEIGHBOURS) -> PlayResult:
+    """What a worker makes of a task."""
     outcomes = tuple(_outcome(task, index) for index in range(len(task.tests)))
     return PlayResult(outcomes, "CPU, 2 threads", 1.4, 0.0, neighbours)
 

@@ -53,6 +53,16 @@ def test_the_first_weights_and_their_average_are_the_checkpoints(published: Path
     )
 
 
+def test_a_run_that_only_imports_ends_with_the_weights_as_they_are(published: Path, tmp_path: Path) -> None:
+    config = starting_from(published, import_only=True)
+    result = train(config, BuiltinTasks(), Memory(), tmp_path / "run", StopSignal())
+    assert (result.step, result.stopped) == (0, False)
+    kept = checkpoint.load(checkpoint.find(tmp_path / "run", None))
+    head = torch.load(published, weights_only=True)["_orig_mod.model.inner.lm_head.weight"]
+    assert torch.equal(kept.weights["token_head.weight"], head)
+    assert torch.equal(kept.ema["token_head.weight"], head)
+
+
 def test_a_run_that_goes_on_no_longer_needs_the_file_it_started_from(published: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     train(starting_from(published), BuiltinTasks(), Memory(), folder, StopSignal())

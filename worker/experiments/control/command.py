@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from backend.kit.format import counted
 from worker.experiments.control.jobs import Training
 from worker.experiments.control.methods import methods_of
 from worker.experiments.control.processes import Job, run_all
@@ -36,7 +37,7 @@ def run(scale: Scale, folder: Path, jobs: int | None, tell: Callable[[str], None
     by_letter = _by_letter(chosen, folder)
     results = [_variant(variant, by_letter[variant.letter]) for variant in variants(scale)]
     measured = _measured(scale, by_letter)
-    return write(Report(scale, results, measured, cost, f"{cores} CPU cores"), folder)
+    return write(Report(scale, results, measured, cost, counted(cores, "CPU core")), folder)
 
 
 def _spent() -> Cost:

@@ -10,10 +10,12 @@ import { attempt, tell } from "../web/notices.js";
 import { percent, significant } from "../web/words.js";
 import { element, figure, showAnswers, showNeighbours } from "./answer.js";
 import { Editor } from "./editor.js";
+import { imported, isLink } from "./hub.js";
 import { Puzzle, blank, difference, digitsOf, flipped, mirrored, resized, turned } from "./puzzle.js";
 
 const AFTER_A_CHANGE = 700; // milliseconds of quiet before a changed task is asked again
 const STEPS = { gradient: { kind: "gradient", steps: 30 }, random: { kind: "random" }, evolutionary: { kind: "evolutionary" } };
+const ID = /^[a-z0-9]{10}$/; // of a run
 const LEARNED = 30; // optimiser steps of test-time training
 
 const page = document.getElementById("play");
@@ -23,8 +25,12 @@ const mayAsk = document.body.dataset.role !== "viewer";
 const form = byId("ask");
 
 let active = { list: "demos", at: 0, side: "input" }; // the grid in the editor
-let pending; // the play that is waited for: {id, stream, label}
-let shown = page.dataset.play ? JSON.parse(page.dataset.play) : null; // the play whose answer stands there
+let pending; // the play that is waited for: {id, label, stream, isAnswered, isLinked}
+const earlier = []; // linked plays that were waited for before it, and whose answers still come
+const opened = page.dataset.play ? JSON.parse(page.dataset.play) : null; // the play whose link this is
+let shown; // the play whose answer stands there
+let turn = Promise.resolve(); // plays are asked one after another
+let timesAsked = 0;
 let moves = []; // {label, play, grid}: answers of this visit; the first is what the others are compared with
 let timer;
 let lastLabel = "as given"; // what was changed since the last answer
@@ -123,7 +129,7 @@ const CHANGES = {
     const isChanged = puzzle.change(`colours ${a} and ${b} swapped`, (state) => {
       for (const pair of [...state.demos, ...state.tests]) Object.assign(pair, { input: swapped(pair.input), output: swapped(pair.output) });
     });
-    if (!isChanged) tell("Nothing to swap.", { hint: a === b ? "Choose two colours." : `The task has neither colour ${a} nor ${b}.` });
+    if (!isChanged) tell("Nothing to swap.", { hint: a === b ? "Choose two colours." : `The task has neither colour ${a} nor ${b}.`, kind: "recolour" });
   },
 };
 
@@ -184,8 +190,8 @@ page.addEventListener("change", ({ target }) => {
   if (target.dataset.shown) leaveOut(Number(target.dataset.shown), target);
   if (target.id === "rows" || target.id === "columns") resize();
   if (target.id === "knows-truth") know(target.checked);
-  if (target.name === "run") attempt(offerSteps);
-  if (target.name === "set" && target.form?.id === "pick") attempt(offerTasks);
+  if (target.name === "run") attempt(offerSteps, "run");
+  if (target.name === "set" && target.form?.id === "pick") attempt(offerTasks, "pick");
 });
 
 function leaveOut(at, box) {
@@ -239,7 +245,7 @@ byId("pick").addEventListener("submit", (event) => {
     const rows = (digits) => digits.split("/").map((row) => [...row].map(Number));
     const pair = ({ input, output }) => (output === null ? { input: rows(input) } : { input: rows(input), output: rows(output) });
     begin({ train: found.demonstrations.map(pair), test: found.tests.map(pair) }, found.id);
-  });
+  }, "pick");
 });
 
 byId("paste").addEventListener("submit", (event) => {
@@ -252,7 +258,7 @@ byId("paste").addEventListener("submit", (event) => {
       throw new Error(`This is not JSON: ${error.message}`);
     }
     begin(task, "pasted");
-  });
+  }, "paste");
 });
 
 byId("to-json").addEventListener("click", () => {
@@ -264,6 +270,8 @@ byId("to-json").addEventListener("click", () => {
 /** Another task: its answers are compared with its own first one. */
 function begin(task, name) {
   active = { list: "demos", at: 0, side: "input" };
+  attempt(drop);
+  for (const { stream } of earlier.splice(0)) stream.end();
   moves = [];
   showMoves();
   puzzle.replace(task, name);
@@ -277,8 +285,8 @@ byId("save").addEventListener("submit", (event) => {
   attempt(async () => {
     const { train, test: tests } = puzzle.task;
     await ask(`/api/v1/sets/${set.value.trim()}/tasks`, { method: "POST", body: { id: id.value.trim(), task: { train, test: tests } } });
-    tell(`Saved ${id.value.trim()} in ${set.value.trim()}.`, { hint: "It stands under Tasks." });
-  });
+    tell(`Saved ${id.value.trim()} in ${set.value.trim()}.`, { hint: "It stands under Tasks.", kind: "saved" });
+  }, "save");
 });
 
 /** Two colours of the task to swap. */
@@ -295,21 +303,28 @@ async function offerTasks() {
 
 async function offerSteps() {
   const { run, step } = form.elements;
-  const known = [...byId("play-runs").options].find((each) => each.value === run.value.trim());
-  byId("run-said").textContent = known?.textContent ?? "";
-  const found = run.value.trim() ? await ask(`/api/v1/runs/${encodeURIComponent(run.value.trim())}/checkpoints`) : [];
+  const text = run.value.trim();
+  byId("import").hidden = !isLink(text);
+  const known = [...byId("play-runs").options];
+  const called = known.filter((each) => each.value === text);
+  if (!called.length) called.push(...known.filter((each) => each.dataset.name === text));
+  byId("run-said").textContent = called.length > 1 ? `${called.length} runs are called ${text}: choose one by its id.` : (called[0]?.textContent ?? "");
+  const id = called.length === 1 ? called[0].value : ID.test(text) ? text : ""; // the newest of any other
+  const found = id ? await ask(`/api/v1/runs/${id}/checkpoints`) : [];
   const options = found.map((each) => element("option", { value: String(each.step) }, [`step ${each.step.toLocaleString("en")}`, ...each.aliases].join(" · ")));
   step.replaceChildren(element("option", { value: "" }, "newest"), ...options);
 }
 
 // Asking.
 
+form.elements.run.addEventListener("input", ({ target }) => (byId("import").hidden = !isLink(target.value.trim())));
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   send();
 });
 
-byId("cancel").addEventListener("click", () => drop().then(() => say("Cancelled.")));
+byId("cancel").addEventListener("click", () => attempt(cancel));
 
 function request() {
   const { run, step, views, weights, act_steps: actSteps, search, adaptation } = form.elements;
@@ -318,73 +333,145 @@ function request() {
     task: puzzle.task,
     name: puzzle.name,
     run: run.value.trim(),
-    step: step.value === "" ? null : Number(step.value),
+    step: step.value || null,
     views: Number(views.value),
     weights: weights.value,
     act_steps: actSteps.value ? Number(actSteps.value) : null,
-    search: STEPS[search.value] ?? null,
-    adaptation: adaptation.value ? learns : null,
+    search: asOpened("search", search.value) ?? STEPS[search.value] ?? null,
+    adaptation: asOpened("adaptation", adaptation.value) ?? (adaptation.value ? learns : null),
   };
 }
 
-async function send() {
+/** All settings of a method that the link names, of which the page shows the kind alone. */
+function asOpened(section, kind) {
+  const asked = opened?.request[section];
+  return kind && asked?.kind === kind ? asked : null;
+}
+
+/** Ask what stands there. While a question is on its way, of several more only the last is asked. */
+function send() {
   clearTimeout(timer);
+  const number = ++timesAsked;
+  turn = turn.then(() => number === timesAsked && sendNow());
+}
+
+async function sendNow() {
   const label = moves.length ? lastLabel : "as given";
-  await drop();
+  await attempt(drop);
   await attempt(async () => {
-    say("Asking…");
-    const play = await ask("/api/v1/plays", { method: "POST", body: request() }).catch((problem) => {
+    lastLabel = "asked again";
+    const play = await createPlay().catch((problem) => {
       say("");
       throw problem;
     });
     history.replaceState(null, "", `/play/${play.id}`);
     byId("copy-link").disabled = false;
-    lastLabel = "asked again";
     follow(play, label);
-  });
+  }, "ask");
 }
 
-/** Nobody waits for the pending one any more. */
+/** The play of what stands there; a link is imported first. */
+async function createPlay() {
+  const { run, preset, holds } = form.elements;
+  const link = run.value.trim();
+  if (isLink(link)) {
+    run.value = await imported(link, preset.value, holds.value, say);
+    await offerSteps();
+  }
+  say("Asking…");
+  return ask("/api/v1/plays", { method: "POST", body: request() });
+}
+
+/** Wait for the pending one no more. Nobody else does either, unless it has a link: then its answer still comes. */
 async function drop() {
   if (!pending) return;
-  const { id, stream, isAnswered } = pending;
-  stream.end();
-  pending = undefined;
-  byId("cancel").hidden = true;
-  if (!isAnswered) await attempt(() => ask(`/api/v1/plays/${id}/cancel`, { method: "POST" }));
+  if (pending.isLinked && !pending.isAnswered) {
+    earlier.push(pending);
+    pending = undefined;
+    byId("cancel").hidden = true;
+  } else {
+    await cancel();
+  }
 }
 
-function follow(play, label) {
-  const own = (pending = { id: play.id, isAnswered: false });
-  byId("cancel").hidden = false;
+async function cancel() {
+  const { id, stream, isAnswered } = pending;
+  stream?.end();
+  pending = undefined;
+  byId("cancel").hidden = true;
+  if (isAnswered) return;
+  say("Cancelled.");
+  showNothing("ended");
+  await ask(`/api/v1/plays/${id}/cancel`, { method: "POST" });
+}
+
+/** Show a play and what becomes of it, also where it is answered already. */
+function follow(play, label, isLinked = false) {
+  const own = (pending = { id: play.id, label, isAnswered: false, isLinked });
+  byId("cancel").hidden = !mayAsk;
+  hear(play, own);
+  if (isOver(play)) return;
   own.stream = new Stream(() => `/api/v1/plays/${play.id}/events`, {
-    play: (now) => pending === own && hear(now, label, own),
-    end: () => own.stream.end(),
+    play: (now) => hear(now, own),
+    end: ({ deleted }) => {
+      own.stream.end();
+      if (deleted && pending === own) say("This play was deleted.", true);
+    },
   });
 }
 
-function hear(play, label, own) {
-  if (play.status === "queued") say(`Waiting: ${play.waiting_for}.`);
-  if (play.status === "running") say("A worker is answering…");
-  if (play.status === "failed" || play.status === "cancelled") {
-    own.isAnswered = true;
-    say(play.status === "failed" ? `No answer: ${play.status_cause}` : "Cancelled.", play.status === "failed");
-  }
-  if (play.status === "finished" && !own.isAnswered) {
-    own.isAnswered = true;
-    remember(play, label);
-    show(play);
-  } else if (play.status === "finished") {
-    shown = play;
-    showNeighbours(byId("answers"), play);
+const isWaiting = (play) => play.status === "queued" || play.status === "running";
+const isOver = (play) => !isWaiting(play) && (play.status !== "finished" || play.neighbours !== null);
+
+function hear(play, own) {
+  const isFirst = !own.isAnswered;
+  own.isAnswered = !isWaiting(play);
+  own.isLinked ||= play.kept;
+  if (play.status === "finished" && isFirst) remember(play, own.label);
+  if (play.status === "finished" && !isFirst) hearNeighbours(play);
+  if (pending !== own) {
+    if (own.isAnswered) own.stream.end();
+    if (play.status === "finished" && !shown) draw(play);
+    return;
   }
   if (own.isAnswered) byId("cancel").hidden = true;
+  if (play.status === "finished") {
+    if (isFirst) show(play);
+    return;
+  }
+  showNothing(own.isAnswered ? "ended" : "waiting");
+  if (play.status === "queued") say(`Waiting: ${play.waiting_for}.`);
+  if (play.status === "running") say("A worker is answering…");
+  if (play.status === "failed") say(`No answer: ${play.status_cause}`, true);
+  if (play.status === "cancelled") say("Cancelled.");
+}
+
+/** They come a moment after the answer. */
+function hearNeighbours(play) {
+  const move = moves.find((each) => each.play.id === play.id);
+  if (move) move.play = play;
+  if (shown?.id !== play.id) return;
+  shown = play;
+  showNeighbours(byId("answers"), play);
+}
+
+/** What stands in the place of the answer until there is one: "waiting", or "ended" without one. */
+function showNothing(state) {
+  const place = byId("answers").querySelector(".play-nothing");
+  if (place) place.textContent = place.dataset[state];
 }
 
 function show(play) {
+  const loaded = play.load_seconds ? `loaded the checkpoint in ${seconds(play.load_seconds)}` : "had the checkpoint in memory";
+  const parts = `waited ${seconds(play.waited_seconds)}, ${loaded}, computed in ${seconds(play.compute_seconds)}`;
+  say(`Answered in ${seconds(play.waited_seconds + play.seconds)} on ${play.device}: ${parts}.`);
+  draw(play);
+}
+
+const seconds = (number) => (number < 0.01 ? "< 0.01" : significant(number, 2)) + "\u202fs";
+
+function draw(play) {
   shown = play;
-  const loaded = play.load_seconds ? `, of which ${significant(play.load_seconds, 2)}\u202fs to load the checkpoint` : "";
-  say(`Answered in ${significant(play.seconds, 2)}\u202fs on ${play.device}${loaded}.`);
   showAnswers(byId("answers"), play);
 }
 
@@ -398,6 +485,7 @@ function say(text, bad = false) {
 function remember(play, label) {
   const grid = play.answers[0]?.candidates[0]?.grid ?? "";
   moves.push({ label, play, grid, agreement: play.answers[0]?.agreement });
+  moves.sort((one, other) => one.play.created_at - other.play.created_at); // that of a link may come after the next
   showMoves();
 }
 
@@ -410,15 +498,23 @@ function showMoves() {
     const drawn = figure(move.grid, move.label, { against: at ? base : "", side: 76 });
     const made = element("button", { type: "button", className: "step", title: `${move.label}: ${words}` }, drawn,
       element("span", { className: "small soft" }, `${words} · ${percent(move.agreement, 0)} agree`));
-    made.addEventListener("click", () => show(move.play));
+    made.addEventListener("click", () => attempt(() => review(move)));
     return element("li", {}, made);
   }));
   watchGrids(byId("moves-strip"));
 }
 
+/** An earlier answer. The page has not waited for its neighbours. */
+async function review(move) {
+  if (!move.play.neighbours) move.play = await ask(`/api/v1/plays/${move.play.id}`);
+  if (pending && !pending.isAnswered) draw(move.play); // the status is that of the one that is waited for
+  else show(move.play);
+}
+
 byId("copy-link").addEventListener("click", () => attempt(async () => {
   const id = location.pathname.split("/")[2];
   if (mayAsk) await ask(`/api/v1/plays/${id}/keep`, { method: "POST" });
+  if (pending?.id === id) pending.isLinked = true;
   await copyText(`${location.origin}/play/${id}`, "a link to this task and its answer");
 }));
 
@@ -427,16 +523,23 @@ byId("copy-link").addEventListener("click", () => attempt(async () => {
 function restore(asked) {
   const { run, step, views, weights, act_steps: actSteps, search, adaptation } = form.elements;
   run.value = start.run || run.value;
+  if (start.step) choose(step, start.step);
   attempt(async () => {
     await offerSteps();
-    if ([...step.options].some((each) => each.value === start.step)) step.value = start.step;
-  });
+    if (start.step) choose(step, start.step);
+  }, "run");
   if (!asked) return;
-  if ([...views.options].some((each) => Number(each.value) === asked.views)) views.value = asked.views;
+  choose(views, String(asked.views));
   weights.value = asked.weights;
   actSteps.value = asked.act_steps ?? "";
   search.value = asked.search?.kind ?? "";
   adaptation.value = asked.adaptation?.kind ?? "";
+}
+
+/** Also what the page does not offer: it was asked on the command line, or the list is still on its way. */
+function choose(select, value) {
+  if (![...select.options].some((each) => each.value === value)) select.append(element("option", { value }, value));
+  select.value = value;
 }
 
 showLook(document);
@@ -445,13 +548,10 @@ for (const each of page.querySelectorAll("[data-editor-only]")) each.disabled = 
 showColours();
 showPuzzle();
 offerColours();
-restore(shown?.request);
+restore(opened?.request);
 if (byId("pick").elements.set.value) attempt(offerTasks);
-if (shown) {
+if (opened) {
   byId("copy-link").disabled = false;
-  if (shown.status === "finished") {
-    remember(shown, "as given");
-    show(shown);
-  } else follow(shown, "as given");
+  follow(opened, "as given", true);
 }
 page.classList.add("is-ready");

@@ -2,10 +2,12 @@
 
 import { icon } from "./icons.js";
 
-/** Show a message for a few seconds; a problem stays until it is closed. */
-export function tell(message, { hint = "", bad = false } = {}) {
+/** Show a message for a few seconds; a problem stays until it is closed. One of the same kind takes its place. */
+export function tell(message, { hint = "", bad = false, kind = message } = {}) {
+  takeAway(kind);
   const note = document.createElement("div");
   note.className = bad ? "note is-bad" : "note";
+  note.dataset.kind = kind;
   const words = document.createElement("div");
   words.append(Object.assign(document.createElement("b"), { textContent: message }), ` ${hint}`);
   const close = document.createElement("button");
@@ -18,13 +20,18 @@ export function tell(message, { hint = "", bad = false } = {}) {
   if (!bad) setTimeout(() => note.remove(), 6000);
 }
 
-/** Do something that may fail, and say so if it does; whether it went well. */
-export async function attempt(work) {
+function takeAway(kind) {
+  for (const note of [...document.getElementById("toasts").children]) if (note.dataset.kind === kind) note.remove();
+}
+
+/** Do something that may fail, and say so if it does; whether it went well. Of a `kind` of work the last outcome stands. */
+export async function attempt(work, kind) {
   try {
     await work();
+    if (kind) takeAway(kind);
     return true;
   } catch (problem) {
-    if (problem.name !== "AbortError") tell(problem.message, { hint: problem.hint, bad: true });
+    if (problem.name !== "AbortError") tell(problem.message, { hint: problem.hint, bad: true, kind });
     return false;
   }
 }
