@@ -54,6 +54,7 @@ class AtlasPage(Context):
     keys: Sequence[Key]
     colour: str  # the name of the one that is shown
     data: str  # all steps, as JSON
+    between: str  # id of the play that asked between two contexts; empty for none
     # Number of a cell, head, what it means: beside the map, and below it.
     beside: Sequence[tuple[int, str, str]] = tuple(_HEADS[VERDICT])
     below: Sequence[tuple[int, str, str]] = tuple(_HEADS[VERDICT.stop :])
