@@ -39,7 +39,7 @@ class AtlasPage(Context):
     """Contexts of some runs at one step, and everything to look at the others."""
 
     template = "atlas/page.html"
-    nav = "runs"
+    nav = "atlas"
     page = "atlas"
     sheets = ("explore", "atlas")
 
@@ -59,24 +59,16 @@ class AtlasPage(Context):
     beside: Sequence[tuple[int, str, str]] = tuple(_HEADS[VERDICT])
     below: Sequence[tuple[int, str, str]] = tuple(_HEADS[VERDICT.stop :])
 
-    @property
-    def page_title(self) -> str:
-        return "Atlas of contexts"
-
 
 @dataclass(frozen=True)
 class AtlasChoice(Context):
     """No run was named, or too many: runs to choose from."""
 
     template = "atlas/choice.html"
-    nav = "runs"
+    nav = "atlas"
     page = "atlas"
     sheets = ("explore", "atlas")
 
     runs: Sequence[Candidate]
     are_named: bool  # more runs were named than a map shows
     most: int = MAX_RUNS
-
-    @property
-    def page_title(self) -> str:
-        return "Atlas of contexts"
