@@ -150,6 +150,30 @@ def alarm(name: str, threshold: float = 0.0) -> AlarmView:
     return AlarmView(name=name, step=45, value=0.0, threshold=threshold, text=name)
 
 
+def test_a_small_value_stands_beside_its_threshold_in_one_unit() -> None:
+    found = of_run(run(HEALTHY | {SCALE_FREE: 0.0003, COVERAGE: 0.0004}))
+    told = {each.metric: (each.text.replace(NBSP, " "), each.expected) for each in found.evidence}
+    assert told[SCALE_FREE] == ("0.03 %", "≥ 0.1 %")
+    assert told[COVERAGE] == ("0.04 %", f"≥ 50{NBSP}%")
+    assert f"0.03{NBSP}% of context variance" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "threshold", "said"),
+    [
+        ("collapse", 3e-4, 1e-3, "0.03 % against a threshold of 0.1 %"),
+        ("unused context", 0.004, 0.01, "0.40 points against a threshold of 1.0 points"),
+        ("gradient explosion", 150.0, 100.0, "150 against a threshold of 100"),
+        ("my own", 0.5, None, "0.500 against a threshold of –"),
+    ],
+)
+def test_an_alarm_has_value_and_threshold_in_one_unit(
+    name: str, value: float, threshold: float | None, said: str
+) -> None:
+    raised = AlarmView(name=name, step=45, value=value, threshold=threshold, text=name)
+    assert raised.against.replace(NBSP, " ") == said
+
+
 def test_thresholds_are_those_of_the_run() -> None:
     config = {"health": {"least_coverage": 0.95, "thin_variance": 0.5, "least_reliance": 0.4}}
     found = of_run(run(HEALTHY | {COVERAGE: 0.9, COST: 0.3}, config=config))

@@ -8,6 +8,7 @@ from backend.domain.health.measures import (
     STARVATION,
     UNUSED_CONTEXT,
     gap,
+    in_words,
 )
 from backend.domain.health.verdict import Health, judge
 from backend.domain.metrics.names import (
@@ -65,6 +66,7 @@ __all__ = [
     "Measured",
     "Raised",
     "gap",
+    "in_words",
     "judge",
     "of_spread",
 ]

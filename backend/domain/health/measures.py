@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from backend.kit.format import fine_percent, points, significant
+
 STARVATION = "starvation"
 COLLAPSE = "collapse"
 EXPLOSION = "gradient explosion"
@@ -12,3 +14,16 @@ MEMORISATION = "memorisation"
 def gap(exact: float, upper: float) -> float:
     """How far exact training accuracy is above the upper end of the interval of held-out pass@1."""
     return exact - upper
+
+
+_IN_WORDS = {
+    STARVATION: fine_percent,
+    COLLAPSE: fine_percent,
+    UNUSED_CONTEXT: points,
+    MEMORISATION: points,
+}
+
+
+def in_words(alarm: str, value: float | None) -> str:
+    """A value or threshold of an alarm in the unit that its evidence has."""
+    return _IN_WORDS.get(alarm, significant)(value)
