@@ -13,6 +13,8 @@ from backend.domain.health import (
     LEFT_OUT,
     LOSS,
     NORM,
+    PROBED,
+    RANK,
     RETRIEVAL,
     SAMPLES,
     SCALE_FREE,
@@ -172,6 +174,31 @@ def test_an_alarm_has_value_and_threshold_in_one_unit(
 ) -> None:
     raised = AlarmView(name=name, step=45, value=value, threshold=threshold, text=name)
     assert raised.against.replace(NBSP, " ") == said
+
+
+@pytest.mark.parametrize(
+    ("tasks", "chance", "rank", "word"),
+    [
+        (16, "chance 3.2 %", "at most 31", "as asked for"),
+        (2, "chance 33 %", "at most 3", "fewer than the 16 asked for"),
+    ],
+)
+def test_chance_is_that_of_the_tasks_that_the_run_probes(
+    tasks: int, chance: str, rank: str, word: str
+) -> None:
+    found = of_run(run(HEALTHY | {PROBED: float(tasks), RETRIEVAL: 0.4, RANK: 2.0, COST: 0.3}))
+    told = {each.metric: each for each in found.evidence}
+    assert told[RETRIEVAL].expected.replace(NBSP, " ") == chance
+    assert told[RANK].expected == rank
+    assert (told[PROBED].text, told[PROBED].word) == (f"{tasks} tasks", word)
+
+
+def test_probes_with_too_few_tasks_say_so() -> None:
+    found = of_run(run(HEALTHY | {PROBED: 1.0}))
+    (probed,) = (each for each in found.evidence if each.topic == "decoder reliance")
+    assert (probed.text, probed.expected) == ("1 task", "≥ 2 tasks")
+    assert "too few to probe" in probed.word
+    assert found.word == "healthy"
 
 
 def test_thresholds_are_those_of_the_run() -> None:

@@ -10,6 +10,14 @@ EXPLOSION = "gradient explosion"
 UNUSED_CONTEXT = "unused context"
 MEMORISATION = "memorisation"
 
+PROBE_VIEWS = 2  # augmentations of each task of a probe
+FEWEST_PROBED = 2  # tasks that a probe can compare
+
+
+def chance_of_retrieval(tasks: int) -> float:
+    """How often the nearest other view would be of the same task if views of `tasks` tasks lay anyhow."""
+    return (PROBE_VIEWS - 1) / (PROBE_VIEWS * tasks - 1)
+
 
 def gap(exact: float, upper: float) -> float:
     """How far exact training accuracy is above the upper end of the interval of held-out pass@1."""
