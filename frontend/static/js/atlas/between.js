@@ -150,7 +150,6 @@ export class Between {
       const made = shown(each.grid, [percent(each.share, 0), end].filter(Boolean).join(" · "), at ? points[0].grid : "");
       const rightness = each.cell_accuracy === null ? "" : each.cell_accuracy === 1 ? ", right" : `, ${percent(each.cell_accuracy, 0)} of cells right`;
       made.querySelector("figcaption").append(element("span", { className: "grid-note" }, READINGS[each.equals] + rightness));
-      made.classList.add(`is-${each.equals}`);
       return made;
     });
     this.strip.replaceChildren(...[shown(asked, `test input ${test} of ${nameOf(first)}`), ...known, ...answers].map((each) => element("li", {}, each)));
