@@ -24,8 +24,7 @@ export class Between {
     this.mayAsk = document.body.dataset.role !== "viewer";
     this.playId = root.dataset.between;
     this.fields.run.addEventListener("change", () => {
-      this.offerTasks();
-      attempt(() => this.offerSteps());
+      this.offer();
       this.changed();
     });
     for (const field of [this.fields.first, this.fields.second]) field.addEventListener("change", () => this.changed());
@@ -35,9 +34,8 @@ export class Between {
     });
     this.copy.addEventListener("click", () => attempt(() => this.copyLink()));
     this.cancel.addEventListener("click", () => attempt(() => ask(`/api/v1/plays/${this.playId}/cancel`, { method: "POST" })));
-    this.offerTasks();
     if (this.playId) attempt(() => this.reopen());
-    else attempt(() => this.offerSteps());
+    else this.offer();
   }
 
   get fields() {
@@ -54,6 +52,13 @@ export class Between {
     const tasks = this.runs[this.run].tasks.map(keyOf);
     const [first, second] = [this.fields.first.value, this.fields.second.value].map((key) => tasks.indexOf(key));
     return first < 0 || second < 0 || first === second ? undefined : [first, second];
+  }
+
+  /** What another run has to choose from. */
+  offer() {
+    this.say("");
+    this.offerTasks();
+    attempt(() => this.offerSteps());
   }
 
   offerTasks() {
@@ -80,8 +85,7 @@ export class Between {
     const { run, first, second } = this.fields;
     if (at !== this.run) {
       run.value = at;
-      this.offerTasks();
-      attempt(() => this.offerSteps());
+      this.offer();
       first.value = second.value = "";
     }
     if (!first.value || second.value) [first.value, second.value] = [key, ""];
@@ -111,7 +115,7 @@ export class Between {
     if (at >= 0) this.fields.run.value = at;
     this.offerTasks();
     await this.offerSteps();
-    if (!play) return;
+    if (play?.request.kind !== "between") return;
     const { first, second } = play.request;
     for (const [field, key] of [[this.fields.first, first], [this.fields.second, second]]) field.value = key;
     if ([...this.fields.step.options].some((each) => each.value === String(play.checkpoint.step))) this.fields.step.value = play.checkpoint.step;
