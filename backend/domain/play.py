@@ -128,8 +128,9 @@ AnyRequest = PlayRequest | BetweenRequest
 
 def stored_request(raw: dict[str, Any]) -> AnyRequest:
     """What a play's row asks."""
-    kind = BetweenRequest if raw.get("kind") == "between" else PlayRequest
-    return kind.model_validate(raw)
+    if raw.get("kind") == "between":
+        return BetweenRequest.model_validate(raw)
+    return PlayRequest.model_validate(raw)
 
 
 def parse_play(raw: Any) -> PlayRequest:

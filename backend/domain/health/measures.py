@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from backend.kit.format import fine_percent, points, significant
 
 STARVATION = "starvation"
@@ -24,7 +26,7 @@ def gap(exact: float, upper: float) -> float:
     return exact - upper
 
 
-_IN_WORDS = {
+_IN_WORDS: Mapping[str, Callable[[float | None], str]] = {
     STARVATION: fine_percent,
     COLLAPSE: fine_percent,
     UNUSED_CONTEXT: points,
