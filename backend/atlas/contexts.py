@@ -11,6 +11,7 @@ from backend.atlas.drawing import HEADS, VERDICT
 from backend.atlas.service import MAX_RUNS, Candidate, Course, Moment
 from backend.web.contexts import Context
 
+TITLE = "Atlas of contexts"
 _HEADS = [(at, head, about) for at, (head, about) in enumerate(HEADS.items())]
 
 
@@ -59,6 +60,10 @@ class AtlasPage(Context):
     beside: Sequence[tuple[int, str, str]] = tuple(_HEADS[VERDICT])
     below: Sequence[tuple[int, str, str]] = tuple(_HEADS[VERDICT.stop :])
 
+    @property
+    def page_title(self) -> str:
+        return TITLE
+
 
 @dataclass(frozen=True)
 class AtlasChoice(Context):
@@ -72,3 +77,7 @@ class AtlasChoice(Context):
     runs: Sequence[Candidate]
     are_named: bool  # more runs were named than a map shows
     most: int = MAX_RUNS
+
+    @property
+    def page_title(self) -> str:
+        return TITLE

@@ -125,7 +125,7 @@ PAGES = (
     Page(
         "atlas",
         "/atlas",
-        "Atlas of contexts",
+        "Atlas",
         "contexts of runs on one map, over their steps: collapse, clusters, drift",
         "backend.atlas.pages",
         "atlas",
