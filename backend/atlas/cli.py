@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.kit.format import counted, percent
+from backend.kit.format import counted, fine_percent, percent
 from backend.kit.output import answered
 from backend.terminal.completion import complete_runs
 from backend.terminal.options import Out, write
@@ -66,4 +66,4 @@ def _row(each: AtlasSnapshot) -> tuple[str, ...]:
     there = [answer for answer in each.answers if answer]
     right = f"{sum(answer.right for answer in there)}/{len(there)}"
     kept = percent(each.kept, 0)
-    return f"{each.step:,}", percent(each.spread), each.word, kept, right, percent(each.retrieval, 0)
+    return f"{each.step:,}", fine_percent(each.spread), each.word, kept, right, percent(each.retrieval, 0)

@@ -11,6 +11,7 @@ from backend.atlas.drawing import HEADS, VERDICT
 from backend.atlas.service import MAX_RUNS, Candidate, Course, Moment
 from backend.web.contexts import Context
 
+TITLE = "Atlas of contexts"
 _HEADS = [(at, head, about) for at, (head, about) in enumerate(HEADS.items())]
 
 
@@ -39,7 +40,7 @@ class AtlasPage(Context):
     """Contexts of some runs at one step, and everything to look at the others."""
 
     template = "atlas/page.html"
-    nav = "runs"
+    nav = "atlas"
     page = "atlas"
     sheets = ("explore", "atlas")
 
@@ -54,13 +55,14 @@ class AtlasPage(Context):
     keys: Sequence[Key]
     colour: str  # the name of the one that is shown
     data: str  # all steps, as JSON
+    between: str  # id of the play that asked between two contexts; empty for none
     # Number of a cell, head, what it means: beside the map, and below it.
     beside: Sequence[tuple[int, str, str]] = tuple(_HEADS[VERDICT])
     below: Sequence[tuple[int, str, str]] = tuple(_HEADS[VERDICT.stop :])
 
     @property
     def page_title(self) -> str:
-        return "Atlas of contexts"
+        return TITLE
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class AtlasChoice(Context):
     """No run was named, or too many: runs to choose from."""
 
     template = "atlas/choice.html"
-    nav = "runs"
+    nav = "atlas"
     page = "atlas"
     sheets = ("explore", "atlas")
 
@@ -78,4 +80,4 @@ class AtlasChoice(Context):
 
     @property
     def page_title(self) -> str:
-        return "Atlas of contexts"
+        return TITLE

@@ -18,7 +18,7 @@ from backend.atlas.service import Atlas, Course, Moment
 from backend.domain.experiment import HealthConfig
 from backend.domain.records import FailureMode
 from backend.kit.fast_json import dumped
-from backend.kit.format import NO_VALUE, percent
+from backend.kit.format import NO_VALUE, fine_percent, percent
 
 SIDE = 600  # units of the drawing
 HUES = 7  # k1 to k7 in explore.css
@@ -171,7 +171,7 @@ def health_of(atlas: Atlas) -> HealthConfig:
 
 def _words(atlas: Atlas, step: int) -> str:
     said = [
-        f"{course.run.name}: {moment.word}, {percent(moment.spread)} scale-free variance"
+        f"{course.run.name}: {moment.word}, {fine_percent(moment.spread)} scale-free variance"
         for course in atlas.courses
         if (moment := moment_at(course, step))
     ]
@@ -193,10 +193,10 @@ def cells(moment: Moment | None) -> list[str]:
     answered = sum(answer is not None for answer in moment.answers)
     return [
         f"{moment.step:,}",
-        percent(coverage, 0),
-        percent(spread),
+        fine_percent(coverage, 0),
+        fine_percent(spread),
         percent(retrieval, 0),
-        f"{percent(moment.spread)}: {moment.word}",
+        f"{fine_percent(moment.spread)}: {moment.word}",
         percent(moment.kept, 0),
         f"{moment.right}/{answered}",
         percent(moment.shown, 0),

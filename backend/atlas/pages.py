@@ -28,18 +28,19 @@ def atlas_page(
     step: Annotated[int | None, Query(ge=0, le=2**62)] = None,
     colour: Annotated[str, Query(max_length=20)] = "",
     task: Annotated[str, Query(max_length=200)] = "",
+    between: Annotated[str, Query(max_length=40)] = "",
 ) -> HTMLResponse:
-    """The map at a step, the last one if none is named; a script has the others. Without runs, or with too
-    many of them, runs to choose from."""
+    """The map at a step, the last one if none is named; a script has the others, and what a play answered
+    between two contexts. Without runs, or with too many of them, runs to choose from."""
     ids = list(dict.fromkeys(items_of(",".join(runs or ()))))
     with reading_scope(engine) as session:
         if not 1 <= len(ids) <= service.MAX_RUNS:
             return render(AtlasChoice(service.candidates(session, ids), bool(ids)))
         atlas = service.atlas(session, ids)
-    return render(_page(atlas, step, colour, task))
+    return render(_page(atlas, step, colour, task, between))
 
 
-def _page(atlas: Atlas, step: int | None, colour: str, task: str) -> AtlasPage:
+def _page(atlas: Atlas, step: int | None, colour: str, task: str, between: str) -> AtlasPage:
     steps = atlas.steps
     at = max((at for at, each in enumerate(steps) if step is None or each <= step), default=0)
     colourings = drawing.colourings(atlas)
@@ -61,6 +62,7 @@ def _page(atlas: Atlas, step: int | None, colour: str, task: str) -> AtlasPage:
         keys=[Key(each.name, each.title, drawing.key(each)) for each in colourings.values()],
         colour=chosen.name,
         data=drawing.compact(atlas, colourings),
+        between=between,
     )
 
 

@@ -18,6 +18,7 @@ from backend.domain.arc.votes import pack_trace, unpack_trace
 from backend.domain.evaluation_request import CheckpointRef, field_problems
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.records import FailureMode, Prediction, TestOutcome
+from backend.domain.way import MAX_POINTS, QUICK_POINTS, Way, WayPoint
 from backend.kit.errors import InvalidInput, InvalidTaskFile
 from backend.kit.model import Model
 
@@ -29,10 +30,54 @@ KEPT_CANDIDATES = 8
 SET_NAME = "playground"  # of the key under which a play is computed; no set has this name
 
 
-class PlayRequest(Model):
-    """A task, a checkpoint, and how it is to be asked."""
+class CheckpointAsked(Model):
+    """A checkpoint and its weights: what every play asks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=False)  # a body: see web.inputs
+
+    run: str = Field(
+        max_length=MAX_RUN_NAME, description="Id of the run whose checkpoint answers, or its name."
+    )
+    step: CheckpointRef = Field(
+        None, description="Of the checkpoint, or an alias such as best; null means the newest."
+    )
+    weights: Literal["ema", "raw"] = Field("ema", description="Moving average (published) or raw.")
+    act_steps: int | None = Field(None, ge=1, le=64, description="null means as in training.")
+
+    def section(self, config: ExperimentConfig) -> dict[str, Any]:
+        """The evaluation section of a run's config, changed to what is asked here."""
+        off = {"kind": "none"}
+        return config.evaluation.model_dump(mode="json") | {
+            "weights": self.weights,
+            "act_steps": self.act_steps or config.model.act.max_steps,
+            "trim": None,
+            "search": off,
+            "adaptation": off,
+        }
+
+
+class BetweenRequest(CheckpointAsked):
+    """A test input of one task, answered under contexts on the straight line to another task's."""
+
+    kind: Literal["between"] = "between"  # what a stored request is told from a `PlayRequest` by
+    first: str = Field(
+        max_length=2 * MAX_ID_LENGTH,
+        description="SET/TASK whose test input is asked, and whose context the way begins with.",
+        examples=["arc-agi-1/training/007bbfb7"],
+    )
+    second: str = Field(
+        max_length=2 * MAX_ID_LENGTH,
+        description="SET/TASK whose context the way ends with.",
+        examples=["arc-agi-1/training/00d62c1b"],
+    )
+    test: int = Field(1, ge=1, description="Number of the test input.")
+    points: int = Field(
+        QUICK_POINTS, ge=2, le=MAX_POINTS, description="Contexts on the way, both ends included."
+    )
+
+
+class PlayRequest(CheckpointAsked):
+    """A task, a checkpoint, and how it is to be asked."""
 
     task: dict[str, Any] = Field(
         description="One task in ARC's JSON. A test input may lack its output.",
@@ -44,15 +89,7 @@ class PlayRequest(Model):
         max_length=MAX_ID_LENGTH,
         description="Id of the task. TRM looks up its puzzle embedding by it.",
     )
-    run: str = Field(
-        max_length=MAX_RUN_NAME, description="Id of the run whose checkpoint answers, or its name."
-    )
-    step: CheckpointRef = Field(
-        None, description="Of the checkpoint, or an alias such as best; null means the newest."
-    )
-    weights: Literal["ema", "raw"] = Field("ema", description="Moving average (published) or raw.")
     views: int = Field(QUICK_VIEWS, ge=1, le=MAX_VIEWS, description="Augmented forms that vote.")
-    act_steps: int | None = Field(None, ge=1, le=64, description="null means as in training.")
     search: dict[str, Any] | None = Field(
         None, description="Guided refinement, as `evaluation.search` of a config; null means none."
     )
@@ -77,19 +114,26 @@ class PlayRequest(Model):
         return task
 
     def section(self, config: ExperimentConfig) -> dict[str, Any]:
-        """The evaluation section of a run's config, changed to what is asked here."""
-        off = {"kind": "none"}
-        return config.evaluation.model_dump(mode="json") | {
-            "weights": self.weights,
+        """The same with views, search and adaptation."""
+        section = super().section(config)
+        return section | {
             "views": self.views,
             "distinct_views": False,
-            "act_steps": self.act_steps or config.model.act.max_steps,
             "trace_steps": True,
             "keep_candidates": KEPT_CANDIDATES,
-            "trim": None,
-            "search": self.search or off,
-            "adaptation": self.adaptation or off,
+            "search": self.search or section["search"],
+            "adaptation": self.adaptation or section["adaptation"],
         }
+
+
+AnyRequest = PlayRequest | BetweenRequest
+
+
+def stored_request(raw: dict[str, Any]) -> AnyRequest:
+    """What a play's row asks."""
+    if raw.get("kind") == "between":
+        return BetweenRequest.model_validate(raw)
+    return PlayRequest.model_validate(raw)
 
 
 def parse_play(raw: Any) -> PlayRequest:
@@ -133,13 +177,14 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class PlayResult:
-    """What a checkpoint made of a task: one outcome for each test input, in order."""
+    """What a checkpoint made of a task: one outcome for each test input, in order; or of a way."""
 
     outcomes: tuple[TestOutcome, ...]
     device: str  # in words
     seconds: float  # from request to answer, in the worker
     load_seconds: float  # of that, until the checkpoint was in memory; 0 where it was there already
     neighbours: Neighbours | None = None  # None: not compared yet
+    way: Way | None = None  # of a `BetweenRequest` alone
 
 
 def pack_result(result: PlayResult) -> bytes:
@@ -150,6 +195,7 @@ def pack_result(result: PlayResult) -> bytes:
         "seconds": result.seconds,
         "load_seconds": result.load_seconds,
         "neighbours": _neighbours_content(result.neighbours),
+        "way": _way_content(result.way),
     }
     return zlib.compress(json.dumps(content, separators=(",", ":")).encode())
 
@@ -168,6 +214,7 @@ def unpack_result(packed: bytes) -> PlayResult:
         else Neighbours(
             tuple(Neighbour(*each) for each in found["nearest"]), found["compared"], found["why"]
         ),
+        _way_from(content.get("way")),  # older answers have none
     )
 
 
@@ -176,6 +223,29 @@ def _neighbours_content(found: Neighbours | None) -> dict[str, Any] | None:
         return None
     nearest = [[each.set_name, each.task_id, each.distance] for each in found.nearest]
     return {"nearest": nearest, "compared": found.compared, "why": found.why_none}
+
+
+def _way_content(way: Way | None) -> dict[str, Any] | None:
+    if way is None:
+        return None
+    points = [
+        [each.share, each.grid.digits, each.cell_accuracy, each.halting_probability] for each in way.points
+    ]
+    return {"asked": way.asked.digits, "truth": way.truth and way.truth.digits, "points": points}
+
+
+def _way_from(content: dict[str, Any] | None) -> Way | None:
+    if content is None:
+        return None
+    truth = content["truth"]
+    return Way(
+        Grid.from_digits(content["asked"]),
+        None if truth is None else Grid.from_digits(truth),
+        tuple(
+            WayPoint(share, Grid.from_digits(digits), cells, halting)
+            for share, digits, cells, halting in content["points"]
+        ),
+    )
 
 
 def _outcome_content(outcome: TestOutcome) -> dict[str, Any]:

@@ -46,6 +46,15 @@ def percent(share: float | None, digits: int = 1) -> str:
     return f"{_no_negative_zero(text)}{NBSP}%"
 
 
+def fine_percent(share: float | None, digits: int = 1) -> str:
+    """Of what may be small and still matters: as `percent`, with two digits where it has fewer:
+    0.357 -> `35.7 %`, 0.0003 -> `0.03 %`."""
+    if share is None or not 0 < share * 100 < 10 ** (1 - digits):
+        return percent(share, digits)
+    text = significant(share * 100, 2)
+    return f"{text.rstrip('0').removesuffix('.') if '.' in text and 'e' not in text else text}{NBSP}%"
+
+
 def points(difference: float | None) -> str:
     """The difference of two shares: 0.413 -> `41 points`, 0.004 -> `0.40 points`, 1e-6 -> `< 0.1 points`."""
     if difference is None or not math.isfinite(difference):

@@ -8,7 +8,7 @@ from fastapi import Body, Path
 from fastapi.responses import Response
 
 from backend.db.session import reading_scope, session_scope
-from backend.domain.play import PlayRequest
+from backend.domain.play import BetweenRequest, PlayRequest
 from backend.people.streams import Live
 from backend.playground import service as plays
 from backend.playground.stream import PlaySource
@@ -43,9 +43,16 @@ def create_play(asked: Annotated[PlayRequest, ASKED], response: Response, engine
     the play again until its status is finished, failed or cancelled."""
     with session_scope(engine) as session:
         view = plays.ask(session, asked)
-    dispatch.send_play(view.id)
-    response.headers["Location"] = f"/api/v1/plays/{view.id}"
-    return view
+    return _sent(view, response)
+
+
+@router.post("/between", status_code=201, responses=responses(401, 404, 409, 422, 429))
+def create_way(asked: BetweenRequest, response: Response, engine: Database) -> PlayView:
+    """Ask a checkpoint what lies between two contexts: a test input of one task, answered under contexts on
+    the straight line from its own to another task's. Follow it as any play; its `way` has the answers."""
+    with session_scope(engine) as session:
+        view = plays.ask_between(session, asked)
+    return _sent(view, response)
 
 
 @router.get("/{play_id}", responses=responses(401, 404))
@@ -77,4 +84,10 @@ def keep_play(play_id: PlayId, engine: Database) -> PlayView:
     with session_scope(engine) as session:
         view = plays.keep(session, play_id)
     notify.play_changed(play_id)
+    return view
+
+
+def _sent(view: PlayView, response: Response) -> PlayView:
+    dispatch.send_play(view.id)
+    response.headers["Location"] = f"/api/v1/plays/{view.id}"
     return view

@@ -12,7 +12,14 @@ from sqlalchemy import Update, update
 from sqlalchemy.orm import Session
 
 from backend.db import clock
-from backend.domain.play import Neighbours, PlayRequest, PlayResult, pack_result, unpack_result
+from backend.domain.play import (
+    AnyRequest,
+    Neighbours,
+    PlayResult,
+    pack_result,
+    stored_request,
+    unpack_result,
+)
 from backend.playground import queries as rows
 from backend.playground.tables import Play
 from backend.runs.status import RunStatus
@@ -34,7 +41,7 @@ class Claim:
 class Asked:
     """What is to be answered."""
 
-    request: PlayRequest
+    request: AnyRequest
     run_id: str
     step: int
     sha256: str
@@ -68,7 +75,7 @@ def asked(session: Session, held: Claim) -> Asked | None:
     play = rows.get(session, held.play_id)
     if play is None or play.attempt != held.attempt or play.status != RunStatus.RUNNING:
         return None
-    return Asked(PlayRequest.model_validate(play.request), play.run_id, play.step, play.sha256)
+    return Asked(stored_request(play.request), play.run_id, play.step, play.sha256)
 
 
 def renew(session: Session, held: Claim) -> bool:

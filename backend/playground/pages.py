@@ -6,7 +6,7 @@ import json
 from typing import Annotated
 
 from fastapi import Path, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from backend.data import service as datasets
@@ -14,7 +14,7 @@ from backend.db.session import reading_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import MAX_ID_LENGTH, Pair, Task, TestPair
 from backend.domain.config.presets import PRESETS
-from backend.domain.play import MAX_RUN_NAME, json_of
+from backend.domain.play import MAX_RUN_NAME, BetweenRequest, json_of
 from backend.playground import service as plays
 from backend.playground.contexts import PlayPage
 from backend.playground.views import PlayView
@@ -51,11 +51,13 @@ def play_page(
 
 
 @router.get("/play/{play_id}")
-def played_page(play_id: Annotated[str, Path(max_length=40)], engine: Database) -> HTMLResponse:
-    """The same with what was asked, and the answer."""
+def played_page(play_id: Annotated[str, Path(max_length=40)], engine: Database) -> Response:
+    """The same with what was asked, and the answer. What was asked between two contexts is on the atlas."""
     with reading_scope(engine) as session:
         play = plays.get(session, play_id)
         asked = play.request
+        if isinstance(asked, BetweenRequest):
+            return RedirectResponse(f"/atlas?runs={play.checkpoint.run}&between={play.id}", status_code=303)
         start = {"task": asked.task, "name": asked.name, "run": asked.run, "step": str(play.checkpoint.step)}
         return render(_page(session, json.dumps(start), play))
 

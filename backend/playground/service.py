@@ -9,11 +9,22 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.data import service as datasets
 from backend.db import clock
 from backend.domain.arc.task import choose_canvas
 from backend.domain.config.problems import parse_experiment
 from backend.domain.experiment import ExperimentConfig
-from backend.domain.play import Neighbours, PlayRequest, PlayResult, unpack_result
+from backend.domain.play import (
+    AnyRequest,
+    BetweenRequest,
+    CheckpointAsked,
+    Neighbours,
+    PlayRequest,
+    PlayResult,
+    stored_request,
+    unpack_result,
+)
+from backend.domain.way import canvas_of_both, set_and_task
 from backend.keeping import service as keeping
 from backend.kit.errors import Conflict, InvalidConfig, InvalidInput, NotFound, TooManyRequests
 from backend.kit.format import counted
@@ -23,10 +34,17 @@ from backend.people import service as accounts
 from backend.playground import claims
 from backend.playground import queries as rows
 from backend.playground.tables import Play
-from backend.playground.views import CheckpointView, NeighboursView, PlayView, answers_of, neighbours_view
+from backend.playground.views import (
+    CheckpointView,
+    NeighboursView,
+    PlayView,
+    answers_of,
+    neighbours_view,
+    way_view,
+)
 from backend.runs import queries as run_rows
 from backend.runs.status import RunStatus
-from backend.runs.tables import Run
+from backend.runs.tables import Checkpoint, Run
 from backend.web.visitor import who
 from backend.workers import service as workers
 
@@ -47,13 +65,9 @@ def ask(session: Session, asked: PlayRequest) -> PlayView:
     no such run or checkpoint; Conflict for an external run, or where several have the name;
     TooManyRequests where too much waits.
     """
-    accounts.hold(session, who.get())
-    _check_room(session)
+    _enter(session)
     task = asked.read_task()
-    run = runs.called(session, asked.run, _NOT_ASKED)
-    if run.origin == "external":
-        raise Conflict(f"Run {run.id} is an external run: it has no checkpoint to ask.")
-    checkpoint = keeping.find(session, run.id, asked.step)
+    run, checkpoint = _checkpoint_of(session, asked)
     config = _config(run.config, asked)
     if choose_canvas(task, config.data.canvas_sizes) is None:
         raise _invalid(
@@ -62,10 +76,39 @@ def ask(session: Session, asked: PlayRequest) -> PlayView:
             f"{config.data.canvas_sizes[-1]}.",
             "Make its grids smaller, or choose another checkpoint.",
         )
+    return _queued(session, asked, checkpoint)
+
+
+def ask_between(session: Session, asked: BetweenRequest) -> PlayView:
+    """Let a worker answer a test input under contexts on the way from its task's to another task's.
+
+    NotFound where there is no such task, run or checkpoint; InvalidInput where no canvas of the run holds
+    both tasks, or there is no such test input; Conflict and TooManyRequests as of `ask`.
+    """
+    _enter(session)
+    first, second = (
+        datasets.task(session, *set_and_task(field, name))
+        for field, name in (("first", asked.first), ("second", asked.second))
+    )
+    run, checkpoint = _checkpoint_of(session, asked)
+    canvas_of_both(first, second, asked.test - 1, _config(run.config, asked).data.canvas_sizes)
+    return _queued(session, asked, checkpoint)
+
+
+def _checkpoint_of(session: Session, asked: CheckpointAsked) -> tuple[Run, Checkpoint]:
+    run = runs.called(session, asked.run, _NOT_ASKED)
+    if run.origin == "external":
+        raise Conflict(f"Run {run.id} is an external run: it has no checkpoint to ask.")
+    return run, keeping.find(session, run.id, asked.step)
+
+
+def _queued(session: Session, asked: AnyRequest, checkpoint: Checkpoint) -> PlayView:
     play = Play(
         id=runs.new_id(),
-        request=asked.model_copy(update={"run": run.id, "step": checkpoint.step}).model_dump(mode="json"),
-        run_id=run.id,
+        request=asked.model_copy(update={"run": checkpoint.run_id, "step": checkpoint.step}).model_dump(
+            mode="json"
+        ),
+        run_id=checkpoint.run_id,
         step=checkpoint.step,
         sha256=checkpoint.sha256,
         status=RunStatus.QUEUED,
@@ -81,7 +124,7 @@ def get(session: Session, play_id: str) -> PlayView:
     play = _row(session, play_id)
     run = run_rows.get(session, play.run_id)
     assert run is not None  # its plays go with it
-    asked = PlayRequest.model_validate(play.request)
+    asked = stored_request(play.request)
     result = unpack_result(play.result) if play.result else None
     ahead = rows.ahead_of(session, play) if play.status == RunStatus.QUEUED else None
     owners = accounts.names(session) if play.owner_id is not None else {}
@@ -101,8 +144,9 @@ def get(session: Session, play_id: str) -> PlayView:
         load_seconds=result.load_seconds if result else None,
         compute_seconds=result.seconds - result.load_seconds if result else None,
         device=result.device if result else "",
-        answers=answers_of(result, asked.read_task()) if result else [],
-        neighbours=_neighbours(session, play, result) if result else None,
+        answers=answers_of(result, asked.read_task()) if result and isinstance(asked, PlayRequest) else [],
+        way=way_view(result.way) if result and result.way else None,
+        neighbours=_neighbours(session, play, result) if result and isinstance(asked, PlayRequest) else None,
     )
 
 
@@ -143,7 +187,9 @@ def _row(session: Session, play_id: str) -> Play:
     return play
 
 
-def _check_room(session: Session) -> None:
+def _enter(session: Session) -> None:
+    """Let one request of a person in at a time, and none where too many wait."""
+    accounts.hold(session, who.get())
     own = rows.waiting(session, who.get().person_id)
     if own >= MAX_WAITING_OF_ONE:
         raise TooManyRequests(
@@ -157,7 +203,7 @@ def _check_room(session: Session) -> None:
         )
 
 
-def _config(config: Mapping[str, Any], asked: PlayRequest) -> ExperimentConfig:
+def _config(config: Mapping[str, Any], asked: CheckpointAsked) -> ExperimentConfig:
     """The run's config with what is asked; InvalidConfig names the fields of the request."""
     section = asked.section(parse_experiment(config))
     try:

@@ -11,13 +11,14 @@ from backend.db.base import Base, OfRun
 
 
 class Play(Base):
-    """One task asked of one checkpoint. Swept a day after it was asked unless somebody has linked to it."""
+    """One task, or the way between two, asked of one checkpoint. Swept a day after it was asked unless
+    somebody has linked to it."""
 
     __tablename__ = "play"
     __table_args__ = (Index(None, "status", "created_at"), Index(None, "kept", "created_at"))
 
     id: Mapped[str] = mapped_column(primary_key=True)  # as that of a run
-    request: Mapped[dict[str, Any]]  # `PlayRequest`
+    request: Mapped[dict[str, Any]]  # `stored_request` reads it
     run_id: Mapped[OfRun] = mapped_column(index=True)
     step: Mapped[int]
     sha256: Mapped[str]  # of the checkpoint: what a worker keeps it in memory by

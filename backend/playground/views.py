@@ -7,8 +7,9 @@ from pydantic import Field
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
 from backend.domain.arc.votes import OutcomeTrace, SearchTrace
-from backend.domain.play import Neighbours, PlayRequest, PlayResult
+from backend.domain.play import AnyRequest, BetweenRequest, Neighbours, PlayResult
 from backend.domain.records import TestOutcome
+from backend.domain.way import Reading, Way, readings
 from backend.evaluation_page.traces import (
     AdaptationPointView,
     DihedralView,
@@ -91,6 +92,26 @@ class NeighboursView(Model):
     why_none: str = Field(description="Why there are none; else empty.")
 
 
+class WayPointView(Model):
+    """The answer under one context of the way."""
+
+    share: float = Field(description="Of the way: 0 is the first task's own context, 1 the second's.")
+    grid: str = Field(description=GRID)
+    equals: Reading = Field(
+        description="The answer under the first task's context, the second's, both, or neither."
+    )
+    cell_accuracy: float | None = Field(description="null where the truth is not known.")
+    halting_probability: float | None
+
+
+class WayView(Model):
+    """A test input of the first task, answered under contexts from its own to the second task's."""
+
+    asked: str = Field(description=f"The test input. {GRID}")
+    truth: str | None = Field(description="null where it is not known.")
+    points: list[WayPointView]
+
+
 class CheckpointView(Model):
     """Which checkpoint answers."""
 
@@ -110,7 +131,7 @@ class PlayView(Model):
     ahead: int | None = Field(description="How many are answered before it; null once a worker has it.")
     waiting_for: str = Field(description="What it waits for, in words; empty once a worker has it.")
     kept: bool = Field(description="Whether it stays; others are deleted after a day.")
-    request: PlayRequest
+    request: AnyRequest
     checkpoint: CheckpointView
     owner: str | None
     created_at: float
@@ -123,12 +144,13 @@ class PlayView(Model):
     device: str
     answers: list[AnswerView] = Field(description="One for each test input.")
     neighbours: NeighboursView | None = Field(description="null while they are not compared yet.")
+    way: WayView | None = Field(description="Of what was asked between two contexts, in place of answers.")
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more will come."""
         if self.status == "finished":
-            return self.neighbours is not None
+            return self.neighbours is not None or isinstance(self.request, BetweenRequest)
         return self.status in ("failed", "cancelled")
 
 
@@ -146,6 +168,24 @@ def neighbours_view(found: Neighbours) -> NeighboursView:
             for each in found.nearest
         ],
         why_none=found.why_none,
+    )
+
+
+def way_view(way: Way) -> WayView:
+    """The same for people."""
+    return WayView(
+        asked=way.asked.digits,
+        truth=None if way.truth is None else way.truth.digits,
+        points=[
+            WayPointView(
+                share=each.share,
+                grid=each.grid.digits,
+                equals=equals,
+                cell_accuracy=each.cell_accuracy,
+                halting_probability=finite(each.halting_probability),
+            )
+            for each, equals in zip(way.points, readings([each.grid for each in way.points]), strict=True)
+        ],
     )
 
 

@@ -23,6 +23,7 @@ METRICS = (
     health.NORM,
     health.COST,
     health.RETRIEVAL,
+    health.PROBED,
     health.LOSS,
     health.LEFT_OUT,
     *learning.METRICS,

@@ -11,6 +11,7 @@ from pydantic import Field, computed_field
 
 from backend.domain.experiment import ExperimentConfig
 from backend.domain.experiment.identity import read_stored
+from backend.domain.health import in_words
 from backend.domain.hypothesis.view import HypothesisView
 from backend.domain.trained_on import Shortage
 from backend.kit.model import Model
@@ -67,6 +68,12 @@ class AlarmView(Model):
     threshold: float | None
     text: str
     delivery: DeliveryView | None = None
+
+    @property
+    def against(self) -> str:
+        """Value and threshold in one unit."""
+        value, threshold = (in_words(self.name, each) for each in (self.value, self.threshold))
+        return f"{value} against a threshold of {threshold}"
 
 
 class TrainedOnView(Model):

@@ -34,6 +34,7 @@ FILTERS = {
     for each in (
         look_of,
         format.percent,
+        format.fine_percent,
         format.points,
         format.significant,
         format.count,

@@ -93,13 +93,6 @@ PAGES = (
         "backend.explore.pages",
     ),
     Page(
-        "atlas",
-        "/atlas",
-        "Atlas of contexts",
-        "contexts of runs on one map, over their steps: collapse, clusters, drift",
-        "backend.atlas.pages",
-    ),
-    Page(
         "dashboards",
         "/dashboards",
         "Dashboards",
@@ -128,6 +121,14 @@ PAGES = (
         "Study",
         "each claim with its verdict, its numbers with intervals, and what would change it",
         "backend.study.pages",
+    ),
+    Page(
+        "atlas",
+        "/atlas",
+        "Atlas",
+        "contexts of runs on one map, over their steps: collapse, clusters, drift",
+        "backend.atlas.pages",
+        "atlas",
     ),
     Page(
         "shared",

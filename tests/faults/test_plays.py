@@ -15,7 +15,7 @@ import pytest
 from backend.data import service as datasets
 from backend.db.session import reading_scope, session_scope
 from backend.domain.evaluation_request import EvaluationRequest
-from backend.domain.play import json_of, parse_play
+from backend.domain.play import BetweenRequest, json_of, parse_play
 from backend.evaluation import outcomes as predictions
 from backend.evaluation import service as evaluations
 from backend.evaluation.views import EvaluationView
@@ -28,7 +28,7 @@ from tests.support.records.tiny import tiny
 pytestmark = pytest.mark.faults
 
 LONG = {"kind": "all", "steps": 100_000}  # a test-time training of many minutes
-SET, TASK_ID = "arc-agi-1/training", "007bbfb7"
+SET, TASK_ID, OTHER_ID = "arc-agi-1/training", "007bbfb7", "0520fde7"
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +106,20 @@ def test_a_play_is_answered_as_an_evaluation_would(lab: Lab, trained: str) -> No
     assert neighbours.compared >= len(neighbours.nearest)
     again = answered(lab, ask(lab, trained, views=1))
     assert again.load_seconds == 0  # it is warm
+
+
+def test_the_way_between_two_contexts_begins_with_the_tasks_own_answer(lab: Lab, trained: str) -> None:
+    asked = BetweenRequest(run=trained, first=f"{SET}/{TASK_ID}", second=f"{SET}/{OTHER_ID}", points=3)
+    with session_scope(lab.engine) as session:
+        play_id = plays.ask_between(session, asked).id
+    dispatch.send_play(play_id)
+    found = answered(lab, play_id)
+    assert found.is_over
+    assert found.way is not None
+    assert [each.share for each in found.way.points] == [0, 0.5, 1]
+    (alone,) = answered(lab, ask(lab, trained, views=1)).answers
+    assert found.way.points[0].grid == alone.candidates[0].grid
+    assert found.way.points[0].equals in ("first", "both")
 
 
 def test_search_and_test_time_training_leave_their_traces(lab: Lab, trained: str) -> None:

@@ -67,6 +67,28 @@ def test_a_small_share_is_not_called_nothing(share: float, said: str) -> None:
     assert format.percent(share) == said
 
 
+@pytest.mark.parametrize(
+    ("share", "digits", "said"),
+    [
+        (0.357, 1, "35.7 %"),
+        (0.01, 1, "1.0 %"),
+        (0.0003, 1, "0.03 %"),
+        (0.00046, 0, "0.046 %"),
+        (0.02, 0, "2 %"),
+        (0.023, 0, "2.3 %"),
+        (1.0, 0, "100 %"),
+        (0.0, 1, "0.0 %"),
+        (2e-7, 1, "2.0e-05 %"),
+        (None, 1, "–"),
+        (math.nan, 1, "NaN"),
+    ],
+)
+def test_a_share_that_matters_has_two_digits_however_small(
+    share: float | None, digits: int, said: str
+) -> None:
+    assert format.fine_percent(share, digits).replace(format.NBSP, " ") == said
+
+
 def test_a_difference_has_its_sign_and_nothing_has_none() -> None:
     assert [format.signed(each) for each in (7.04, -3.1, -0.01, 0.0)] == ["+7.0", "−3.1", "0.0", "0.0"]
     assert format.points(-2e-6) == "< 0.1 points"

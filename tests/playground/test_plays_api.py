@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
-from backend.domain.play import Neighbours, PlayResult
+from backend.domain.arc.grid import Grid
+from backend.domain.play import BetweenRequest, Neighbours, PlayResult
+from backend.domain.way import Way, WayPoint
 from backend.people import service as accounts
 from backend.playground import claims
 from tests.support.records.recorded import record_run
@@ -22,7 +24,7 @@ TASK: dict[str, Any] = {"train": [PAIR, PAIR], "test": [PAIR]}
 
 @pytest.fixture
 def run(database: Engine) -> str:
-    return record_run(database)
+    return record_run(database, points=2)  # a long write would keep the server from its own
 
 
 @pytest.fixture
@@ -32,6 +34,70 @@ def asked(client: httpx.Client, run: str) -> Iterator[dict[str, Any]]:
     assert answer.headers["Location"] == f"/api/v1/plays/{answer.json()['id']}"
     yield answer.json()
     client.post(f"/api/v1/plays/{answer.json()['id']}/cancel")
+
+
+SET = "arc-agi-1/training"
+BETWEEN = {"first": f"{SET}/0520fde7", "second": f"{SET}/0ca9ddb6"}
+
+
+@pytest.fixture
+def way(client: httpx.Client, run: str) -> Iterator[dict[str, Any]]:
+    """What was asked between two contexts of a run."""
+    answer = client.post("/api/v1/plays/between", json={"run": run, "points": 3, **BETWEEN})
+    assert answer.status_code == 201, answer.text
+    yield answer.json()
+    client.post(f"/api/v1/plays/{answer.json()['id']}/cancel")
+
+
+def test_a_way_between_two_contexts_is_over_with_its_answers(
+    client: httpx.Client, database: Engine, way: dict[str, Any]
+) -> None:
+    assert (way["status"], way["way"], way["request"]["kind"]) == ("queued", None, "between")
+    grids = [Grid.from_digits(digits) for digits in ("12", "11", "21")]
+    points = tuple(WayPoint(at / 2, grid, 0.5, 0.25) for at, grid in enumerate(grids))
+    with client.stream("GET", f"/api/v1/plays/{way['id']}/events") as response:
+        events = events_of(response)
+        assert next(events).data["status"] == "queued"
+        with session_scope(database) as session:
+            held = claims.claim(session, "host.1.2.3")
+            assert held is not None
+            found = claims.asked(session, held)
+            assert found is not None
+            assert isinstance(found.request, BetweenRequest)
+            result = PlayResult((), "CPU", 0.5, 0.0, way=Way(grids[0], None, points))
+            claims.finish(session, held, result)
+        answers = next(each for each in events if each.data["status"] == "finished").data["way"]
+        assert next(events).kind == "end"
+    assert (answers["asked"], answers["truth"]) == ("12", None)
+    assert [each["equals"] for each in answers["points"]] == ["first", "neither", "second"]
+
+
+def test_a_link_to_a_way_leads_to_the_atlas(client: httpx.Client, way: dict[str, Any], run: str) -> None:
+    answer = client.get(f"/play/{way['id']}", headers={"Accept": "text/html"}, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"/atlas?runs={run}&between={way['id']}"
+    page = client.get(answer.headers["Location"], headers={"Accept": "text/html"})
+    assert page.status_code == 200
+
+
+REFUSED: tuple[tuple[dict[str, Any], int, str], ...] = (
+    ({"second": "0ca9ddb6"}, 422, "not a set and a task"),
+    ({"second": f"{SET}/0ca9ddb7"}, 404, "0ca9ddb7"),
+    ({"first": "no-such-set/a"}, 404, "no-such-set"),
+    ({"test": 7}, 422, "is 7; task 0520fde7 has 1"),
+    ({"second": f"{SET}/00d62c1b"}, 422, "with the first; the largest has 10"),
+    ({"points": 1}, 422, "points"),
+    ({"step": 31}, 404, "no checkpoint of step 31"),
+    ({"run": "nosuchrun1"}, 404, "nosuchrun1"),
+    ({"views": 8}, 422, "views"),
+)
+
+
+def test_what_cannot_be_decoded_between_is_refused(client: httpx.Client, run: str) -> None:
+    for changes, status, words in REFUSED:
+        answer = client.post("/api/v1/plays/between", json={"run": run, **BETWEEN, **changes})
+        assert answer.status_code == status, answer.text
+        assert words in answer.text
 
 
 def test_a_page_follows_a_play_to_its_end(

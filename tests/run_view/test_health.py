@@ -13,6 +13,8 @@ from backend.domain.health import (
     LEFT_OUT,
     LOSS,
     NORM,
+    PROBED,
+    RANK,
     RETRIEVAL,
     SAMPLES,
     SCALE_FREE,
@@ -148,6 +150,55 @@ def test_a_trm_that_remembers_is_said_to_though_it_has_no_encoder() -> None:
 
 def alarm(name: str, threshold: float = 0.0) -> AlarmView:
     return AlarmView(name=name, step=45, value=0.0, threshold=threshold, text=name)
+
+
+def test_a_small_value_stands_beside_its_threshold_in_one_unit() -> None:
+    found = of_run(run(HEALTHY | {SCALE_FREE: 0.0003, COVERAGE: 0.0004}))
+    told = {each.metric: (each.text.replace(NBSP, " "), each.expected) for each in found.evidence}
+    assert told[SCALE_FREE] == ("0.03 %", "≥ 0.1 %")
+    assert told[COVERAGE] == ("0.04 %", f"≥ 50{NBSP}%")
+    assert f"0.03{NBSP}% of context variance" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "threshold", "said"),
+    [
+        ("collapse", 3e-4, 1e-3, "0.03 % against a threshold of 0.1 %"),
+        ("unused context", 0.004, 0.01, "0.40 points against a threshold of 1.0 points"),
+        ("gradient explosion", 150.0, 100.0, "150 against a threshold of 100"),
+        ("my own", 0.5, None, "0.500 against a threshold of –"),
+    ],
+)
+def test_an_alarm_has_value_and_threshold_in_one_unit(
+    name: str, value: float, threshold: float | None, said: str
+) -> None:
+    raised = AlarmView(name=name, step=45, value=value, threshold=threshold, text=name)
+    assert raised.against.replace(NBSP, " ") == said
+
+
+@pytest.mark.parametrize(
+    ("tasks", "chance", "rank", "word"),
+    [
+        (16, "chance 3.2 %", "at most 31", "as asked for"),
+        (2, "chance 33 %", "at most 3", "fewer than the 16 asked for"),
+    ],
+)
+def test_chance_is_that_of_the_tasks_that_the_run_probes(
+    tasks: int, chance: str, rank: str, word: str
+) -> None:
+    found = of_run(run(HEALTHY | {PROBED: float(tasks), RETRIEVAL: 0.4, RANK: 2.0, COST: 0.3}))
+    told = {each.metric: each for each in found.evidence}
+    assert told[RETRIEVAL].expected.replace(NBSP, " ") == chance
+    assert told[RANK].expected == rank
+    assert (told[PROBED].text, told[PROBED].word) == (f"{tasks} tasks", word)
+
+
+def test_probes_with_too_few_tasks_say_so() -> None:
+    found = of_run(run(HEALTHY | {PROBED: 1.0}))
+    (probed,) = (each for each in found.evidence if each.topic == "decoder reliance")
+    assert (probed.text, probed.expected) == ("1 task", "≥ 2 tasks")
+    assert "too few to probe" in probed.word
+    assert found.word == "healthy"
 
 
 def test_thresholds_are_those_of_the_run() -> None:

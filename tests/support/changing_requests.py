@@ -38,6 +38,7 @@ NOT_RECORDED = {
     "POST /api/v1/ablations/verify",
     "POST /api/v1/studies/preview",
     "POST /api/v1/plays",
+    "POST /api/v1/plays/between",
     "POST /api/v1/plays/{play_id}/cancel",
     "POST /api/v1/plays/{play_id}/keep",
     "POST /runs/new/preview",

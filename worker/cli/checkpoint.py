@@ -111,7 +111,7 @@ def between(
     tasks = [task_named(source, field, name) for field, name in (("first", first), ("second", second))]
     changes = {} if act_steps is None else {"act_steps": act_steps}
     loaded = load_checkpoint(folder_of_run(run, step), step, changes, source)
-    found = interpolated(
+    way = interpolated(
         loaded.reasoner, loaded.config, loaded.puzzles, loaded.device, tasks[0], tasks[1], test - 1, points
     )
     told = [
@@ -121,11 +121,11 @@ def between(
             "cell_accuracy": each.cell_accuracy,
             "halting_probability": each.halting_probability,
         }
-        for each in found
+        for each in way.points
     ]
     if output.answered({"step": loaded.step, "first": first, "second": second, "points": told}):
         return
-    for each in found:
+    for each in way.points:
         right = "" if each.cell_accuracy is None else f", {each.cell_accuracy:.0%} of the cells right"
         print(f"{each.share:.0%} of the way{right}: {each.grid.digits or 'an empty grid'}")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from backend.domain.arc.failure_modes import cell_accuracy
-from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Task
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.way import REFUSED, Way, WayPoint, canvas_of_both, set_and_task
 from backend.kit.problems import invalid, unknown
 from worker.data.puzzles import PuzzleTable
 from worker.data.sets import TaskSource
@@ -16,18 +16,6 @@ from worker.evaluation.decoding import between
 from worker.evaluation.views import Question, batch_of, questions_by_canvas, views_of
 from worker.kit.device import Device
 from worker.models.reasoner import Reasoner
-
-_WRONG = "There is nothing to decode between."
-
-
-@dataclass(frozen=True)
-class Point:
-    """An answer on the way."""
-
-    share: float  # of the way, 0 to 1
-    grid: Grid
-    cell_accuracy: float | None  # None where the truth is not known
-    halting_probability: float
 
 
 def interpolated(
@@ -39,41 +27,34 @@ def interpolated(
     second: Task,
     test_index: int,
     points: int,
-) -> list[Point]:
+) -> Way:
     """The answers to a test input of `first` under `points` contexts, from its own to that of `second`.
 
-    Both tasks are seen unaugmented, on one canvas. InvalidInput where there is no such test input, or no
-    canvas of the config holds both.
+    Both tasks are seen unaugmented, on one canvas. InvalidInput where there is no such test input, no canvas
+    of the config holds both, or TRM has no embedding of one of them.
     """
-    if test_index >= len(first.tests):
-        raise invalid(_WRONG, "test", f"is {test_index + 1}; task {first.id} has {len(first.tests)}.")
-    visible = max(first.visible_side, second.visible_side)
-    side = next((size for size in config.data.canvas_sizes if visible <= size), None)
-    if side is None:
-        largest = config.data.canvas_sizes[-1]
-        raise invalid(
-            _WRONG, "second", f"needs a canvas of {visible} with the first; the largest has {largest}."
-        )
+    side = canvas_of_both(first, second, test_index, config.data.canvas_sizes)
+    for field, task in (("first", first), ("second", second)):
+        if puzzles.lacks(task.id):
+            message = f"is {task.id}, which has no context: TRM has embeddings of its training tasks alone."
+            raise invalid(REFUSED, field, message, "Choose a task that the checkpoint was trained on.")
     questions = [_question(task, config, first, test_index) for task in (first, second)]
     views = [views_of(question, 1, config.seed, puzzles)[0] for question in questions]
     shares = [number / (points - 1) for number in range(points)]
     act_steps = config.evaluation.act_steps or config.model.act.max_steps
     shown = between(reasoner, batch_of(views, side), shares, act_steps, device)
-    truth = first.tests[test_index].output
+    test = first.tests[test_index]
     found = []
     for row, share in enumerate(shares):
         grid = crop(shown.tokens[row], *shown.tokens[row].shape)
-        right = None if truth is None else cell_accuracy(grid, truth)
-        found.append(Point(share, grid, right, shown.halting_probabilities[row]))
-    return found
+        right = None if test.output is None else cell_accuracy(grid, test.output)
+        found.append(WayPoint(share, grid, right, shown.halting_probabilities[row]))
+    return Way(test.input, test.output, tuple(found))
 
 
 def task_named(source: TaskSource, field: str, name: str) -> Task:
     """The task of `SET/TASK`; NotFound suggests the nearest ids, InvalidInput for a name of another form."""
-    set_name, _, task_id = name.rpartition("/")
-    if not set_name:
-        hint = "Write for example arc-agi-1/training/007bbfb7."
-        raise invalid(_WRONG, field, f"{name!r} is not a set and a task.", hint)
+    set_name, task_id = set_and_task(field, name)
     tasks = {task.id: task for task in source.tasks(set_name)}
     if task_id not in tasks:
         raise unknown("task", task_id, tasks, "The page /tasks lists them.")

@@ -26,9 +26,10 @@ from sqlalchemy.orm import Session
 from backend.db.session import make_engine, reading_scope, session_scope
 from backend.domain.arc.task import Task
 from backend.domain.experiment import TrmModel
-from backend.domain.play import SET_NAME, Neighbours, PlayRequest, PlayResult
-from backend.domain.records import EvaluationKey
+from backend.domain.play import SET_NAME, BetweenRequest, Neighbours, PlayRequest, PlayResult
+from backend.domain.records import EvaluationKey, TestOutcome
 from backend.domain.trained_on import TrainedOn
+from backend.domain.way import Way
 from backend.kit.errors import NotFound, Unavailable
 from backend.playground import claims
 from backend.playground.claims import Asked, Claim
@@ -153,34 +154,45 @@ class Server:
             notify.play_changed(play_id)
 
     def _answer(self, held: Claim, asked: Asked, device: str, started: float, stop: StopSignal) -> None:
-        from worker.evaluation.evaluator import evaluate
-
-        request, task = asked.request, asked.request.read_task()
+        request = asked.request
         key = ModelKey(asked.sha256, request.weights, device)
         was_warm = key in self._models
         model = self._model(key, asked, stop)
         load_seconds = 0.0 if was_warm else time.monotonic() - started
         loaded = model.loaded.asked_otherwise(request.section(model.loaded.config))
-        outcomes = list(
-            evaluate(
-                loaded.reasoner,
-                loaded.config,
-                _key(request, asked.step, loaded.config.evaluation.act_steps or 1),
-                [task],
-                loaded.puzzles,
-                stop,
-                adapter=loaded.adapter,
-            )
-        )
+        outcomes: list[TestOutcome] = []
+        way: Way | None = None
+        if isinstance(request, BetweenRequest):
+            way = self._way(loaded, request)
+        else:
+            outcomes = _outcomes(loaded, request, asked.step, stop)
         if stop.requested:
             return
-        outcomes.sort(key=lambda outcome: outcome.test_index)
         seconds = time.monotonic() - started
-        neighbours = Neighbours((), 0, NO_CONTEXT) if isinstance(loaded.config.model, TrmModel) else None
-        result = PlayResult(tuple(outcomes), loaded.device.name, seconds, load_seconds, neighbours)
+        is_trm = isinstance(loaded.config.model, TrmModel)
+        neighbours = Neighbours((), 0, NO_CONTEXT) if is_trm and way is None else None
+        result = PlayResult(tuple(outcomes), loaded.device.name, seconds, load_seconds, neighbours, way)
         self._write(lambda session: claims.finish(session, held, result), stop)
-        if neighbours is None:
-            model.to_compare.append((held.play_id, task))
+        if isinstance(request, PlayRequest) and not is_trm:
+            model.to_compare.append((held.play_id, request.read_task()))
+
+    def _way(self, loaded: Loaded, request: BetweenRequest) -> Way:
+        from worker.evaluation.interpolation import interpolated, task_named
+
+        first, second = (
+            task_named(self._source, field, name)
+            for field, name in (("first", request.first), ("second", request.second))
+        )
+        return interpolated(
+            loaded.reasoner,
+            loaded.config,
+            loaded.puzzles,
+            loaded.device,
+            first,
+            second,
+            request.test - 1,
+            request.points,
+        )
 
     def _model(self, key: ModelKey, asked: Asked, stop: StopSignal) -> Model:
         """A checkpoint, from memory if it is there; the others make room for it."""
@@ -255,8 +267,22 @@ def _is_full() -> bool:
     return bool(psutil.Process().memory_info().rss > memory_limit() / MEMORY_FRACTION)
 
 
-def _key(request: PlayRequest, step: int, act_steps: int) -> EvaluationKey:
-    return EvaluationKey(SET_NAME, step, request.weights, request.views, act_steps, (request.name,))
+def _outcomes(loaded: Loaded, request: PlayRequest, step: int, stop: StopSignal) -> list[TestOutcome]:
+    """One for each test input of the task, in order; fewer where it is to stop."""
+    from worker.evaluation.evaluator import evaluate
+
+    act_steps = loaded.config.evaluation.act_steps or 1
+    key = EvaluationKey(SET_NAME, step, request.weights, request.views, act_steps, (request.name,))
+    outcomes = evaluate(
+        loaded.reasoner,
+        loaded.config,
+        key,
+        [request.read_task()],
+        loaded.puzzles,
+        stop,
+        adapter=loaded.adapter,
+    )
+    return sorted(outcomes, key=lambda outcome: outcome.test_index)
 
 
 if __name__ == "__main__":

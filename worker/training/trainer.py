@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from backend.domain.config.problems import differences
 from backend.domain.experiment import CheckpointStart, ExperimentConfig
-from backend.domain.metrics.names import BASELINE, LEFT_OUT
+from backend.domain.metrics.names import BASELINE, LEFT_OUT, PROBED
 from backend.domain.records import EvaluationSummary, Progress, Ruling
 from backend.kit.disk import check_room
 from backend.kit.errors import Conflict, TrainingDiverged
@@ -212,7 +212,7 @@ class _Run:
         """Record the interval that ends here, judge it, and tell how far the run is."""
         values = self.learner.read()
         if self.ranks.is_first and self.learner.step <= self.config.training.log_every:  # once a run
-            values |= _facts_of(self.data)
+            values |= _facts_of(self.data) | {PROBED: float(self.learner.probes.tasks)}
         self.recorder.metrics(self.learner.step, values)
         for step, groups in self.learner.histograms.take().items():
             self.recorder.histograms(step, groups)

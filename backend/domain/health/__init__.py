@@ -4,10 +4,13 @@ from backend.domain.health.evidence import Evidence, Findings, HeldOut, Level, M
 from backend.domain.health.measures import (
     COLLAPSE,
     EXPLOSION,
+    FEWEST_PROBED,
     MEMORISATION,
+    PROBE_VIEWS,
     STARVATION,
     UNUSED_CONTEXT,
     gap,
+    in_words,
 )
 from backend.domain.health.verdict import Health, judge
 from backend.domain.metrics.names import (
@@ -20,6 +23,7 @@ from backend.domain.metrics.names import (
     LEFT_OUT,
     LOSS,
     NORM,
+    PROBED,
     RANK,
     RATIO,
     RETRIEVAL,
@@ -41,10 +45,13 @@ __all__ = [
     "ENCODER_NORM",
     "EXACT",
     "EXPLOSION",
+    "FEWEST_PROBED",
     "LEFT_OUT",
     "LOSS",
     "MEMORISATION",
     "NORM",
+    "PROBED",
+    "PROBE_VIEWS",
     "RANK",
     "RATIO",
     "RETRIEVAL",
@@ -65,6 +72,7 @@ __all__ = [
     "Measured",
     "Raised",
     "gap",
+    "in_words",
     "judge",
     "of_spread",
 ]

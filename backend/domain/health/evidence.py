@@ -15,7 +15,7 @@ from backend.domain.health import measures as alarms
 from backend.domain.metrics import metric
 from backend.domain.metrics import names as of
 from backend.domain.trained_on import MOST_LEFT_OUT, Shortage
-from backend.kit.format import finite, percent, points, significant, solved
+from backend.kit.format import NBSP, counted, fine_percent, finite, percent, points, significant, solved
 
 Level = Literal["good", "warning", "bad", "quiet"]
 Topic = Literal["loss", "starvation", "collapse", "instability", "memorisation", "decoder reliance", "leak"]
@@ -97,10 +97,11 @@ def evidence(found: Findings) -> Iterator[Evidence]:
     yield from _gradient_share(found)
     yield from _stability(found)
     yield from _scale_free(found)
+    yield from _probed(found)
     for name, word in _SHAPE:
         if (value := found.last(name)) is not None:
-            shown = percent(value, 0) if metric(name).unit == "share" else significant(value)
-            yield _of_metric("collapse", name, value, shown, None, "–", "quiet", word)
+            shown = fine_percent(value, 0) if metric(name).unit == "share" else significant(value)
+            yield _of_metric("collapse", name, value, shown, None, _expected(found, name), "quiet", word)
     yield from _reliance(found)
     yield from _left_out(found)  # before what may follow from it
     yield from _memorisation(found)
@@ -154,14 +155,14 @@ def _coverage(found: Findings, name: str) -> Iterator[Evidence]:
         level, word = "bad", "starving"
     elif alarm and (found.metrics[name].min or 0.0) < least:
         level, word = "bad", f"starved at step {alarm.step:,}"
-    shown, expected = percent(last, 0), f"≥ {percent(least, 0)}"
+    shown, expected = fine_percent(last, 0), f"≥ {fine_percent(least, 0)}"
     yield _of_metric("starvation", name, last, shown, least, expected, level, word)
 
 
 def _gradient_share(found: Findings) -> Iterator[Evidence]:
     share = found.last(of.SHARE)
     if share is not None:
-        shown, word = percent(share, 0), "watch the trend"
+        shown, word = fine_percent(share, 0), "watch the trend"
         yield _of_metric("starvation", of.SHARE, share, shown, None, "–", "quiet", word)
 
 
@@ -200,8 +201,32 @@ def _scale_free(found: Findings) -> Iterator[Evidence]:
     if alarm:
         level, word = "bad", f"collapsed at step {alarm.step:,}"
     threshold = found.config.least_variance if level == "bad" else found.config.thin_variance
-    shown, expected = percent(spread), f"≥ {significant(threshold * 100, 1)} %"
+    shown, expected = fine_percent(spread), f"≥ {fine_percent(threshold, 0).replace(NBSP, ' ')}"
     yield _of_metric("collapse", of.SCALE_FREE, spread, shown, threshold, expected, level, word)
+
+
+def _probed(found: Findings) -> Iterator[Evidence]:
+    """How many tasks the probes ask: what they can tell depends on it."""
+    if (tasks := found.last(of.PROBED)) is None:
+        return
+    asked, shown = found.config.probe_tasks, counted(int(tasks), "task")
+    expected = f"≥ {alarms.FEWEST_PROBED} tasks"
+    if tasks < alarms.FEWEST_PROBED:  # in place of what probes would tell of the decoder
+        word = "too few to probe: no rank, retrieval or reliance"
+        yield _of_metric("decoder reliance", of.PROBED, tasks, shown, None, expected, "quiet", word)
+    else:
+        word = f"fewer than the {asked} asked for" if tasks < asked else "as asked for"
+        yield _of_metric("collapse", of.PROBED, tasks, shown, None, expected, "quiet", word)
+
+
+def _expected(found: Findings, name: str) -> str:
+    """What the tasks of this run's probes give by chance, or at most."""
+    tasks = int(found.last(of.PROBED) or 0)
+    if tasks < alarms.FEWEST_PROBED:
+        return "–"
+    if name == of.RETRIEVAL:
+        return f"chance {fine_percent(alarms.chance_of_retrieval(tasks), 0)}"
+    return f"at most {alarms.PROBE_VIEWS * tasks - 1}" if name == of.RANK else "–"
 
 
 def _reliance(found: Findings) -> Iterator[Evidence]:

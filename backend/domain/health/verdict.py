@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from backend.domain.health import measures as alarms
 from backend.domain.health.evidence import Evidence, Findings, Level, evidence
 from backend.domain.metrics import names as of
-from backend.kit.format import percent, points
+from backend.kit.format import fine_percent, percent, points
 
 # alarm -> the word of the verdict
 WORDS = {
@@ -95,9 +95,9 @@ def _opening(what: str, level: Level, word: str) -> str:
 def _facts(found: Findings) -> Iterator[str]:
     coverage, spread, nearest = (found.last(name) for name in (of.COVERAGE, of.SCALE_FREE, of.RETRIEVAL))
     if coverage is not None:
-        yield f"{percent(coverage, 0)} of its parameters receive a gradient"
+        yield f"{fine_percent(coverage, 0)} of its parameters receive a gradient"
     if spread is not None:
-        yield f"{percent(spread, 0)} of context variance is between tasks"
+        yield f"{fine_percent(spread, 0)} of context variance is between tasks"
     if nearest is not None and found.variant != "trm":
         yield f"views of one task are nearest neighbours {percent(nearest, 0)} of the time"
 

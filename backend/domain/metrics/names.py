@@ -17,4 +17,5 @@ COST = "reliance/cost"  # token accuracy that another task's context costs
 
 # Once a run.
 LEFT_OUT = "data/left_out_as_leak"  # training tasks
+PROBED = "data/probe_tasks"  # tasks that each probe asks
 BASELINE = "data/token_baseline"  # token accuracy without learning

@@ -18,6 +18,7 @@ from backend.domain.metrics.names import (
     LEFT_OUT,
     LOSS,
     NORM,
+    PROBED,
     RANK,
     RATIO,
     RETRIEVAL,
@@ -181,8 +182,8 @@ METRICS = (
     Metric(
         RETRIEVAL,
         "Puzzle retrieval, top-1",
-        "Share of the probe's views whose nearest other view, by cosine, is of the same task. With 16 tasks "
-        "in two augmentations chance is 3 %.",
+        "Share of the probe's views whose nearest other view, by cosine, is of the same task. Chance is one "
+        "in the number of other views.",
         unit="share",
         better="higher",
         label="puzzle retrieval",
@@ -335,6 +336,14 @@ METRICS = (
         "Before training, every pair is compared with every pair of the evaluated sets, in any augmentation, "
         "and tasks that share one are excluded. An evaluation of other tasks is compared with the tasks "
         "trained on as well, and says what it finds.",
+        recorded="once, with the first point",
+        charted=False,
+    ),
+    Metric(
+        PROBED,
+        "Tasks of a probe",
+        "Different training tasks of one canvas that each probe asks, in two augmentations: at most "
+        "health.probe_tasks and half a batch. With fewer than two there is nothing to compare, and no probe.",
         recorded="once, with the first point",
         charted=False,
     ),

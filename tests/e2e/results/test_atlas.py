@@ -6,8 +6,10 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
+from backend.db.session import session_scope
+from backend.runs.tables import Checkpoint
 from tests.support.records.contexts import STEPS, TASKS, record_contexts
 
 
@@ -105,3 +107,13 @@ def test_colours_and_their_key_change_together(page: Page, collapsing: str) -> N
     tones = page.locator("#atlas-map .dot").evaluate_all("dots => dots.map((dot) => dot.classList[1])")
     assert set(tones) == {"k1", "k2"}
     assert "colour=solved" in page.url
+
+
+def test_a_run_whose_weights_are_gone_says_so(page: Page, database: Engine) -> None:
+    run_id = record_contexts(database, collapses=False, name="without weights")
+    with session_scope(database) as session:
+        session.execute(delete(Checkpoint).where(Checkpoint.run_id == run_id))
+    page.goto(f"/atlas?runs={run_id}")
+    between = page.locator("#atlas-between")
+    expect(between.get_by_role("status")).to_contain_text("no checkpoint that could answer")
+    expect(between.get_by_role("button", name="Decode between")).to_be_disabled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -99,3 +100,38 @@ def test_on_one_map_each_keeps_its_size(page: Page, trained: dict[str, str]) -> 
         for some in (places[:half], places[half:])
     ]
     assert across[0] > 10 * across[1]
+
+
+def test_two_dots_are_decoded_between_and_the_link_shows_the_same(
+    page: Page, trained: dict[str, str]
+) -> None:
+    page.goto(f"/atlas?runs={trained['sound']}")
+    between = page.locator("#atlas-between")
+    decode = between.get_by_role("button", name="Decode between")
+    expect(decode).to_be_enabled()
+    dots = page.locator("#atlas-map .dot")
+    for place in (0, 2):  # two views of each task
+        dots.nth(place).dispatch_event("click")
+    expect(page.locator("#atlas-map .trail.is-way")).to_have_count(1)
+    decode.click()
+    answers = between.get_by_role("listitem")
+    expect(answers.last).to_contain_text("100\u202f%", timeout=60_000)
+    shown = answers.all_inner_texts()
+    assert len([text for text in shown if "%" in text.split(",")[0]]) == 7
+    assert "as at the start" in "".join(shown) or "same at both ends" in "".join(shown)
+    expect(between.get_by_role("status")).to_contain_text("on the way")
+    play = re.search(r"between=(\w+)", page.url)
+    assert play
+    page.goto(f"/play/{play[1]}")
+    expect(answers.last).to_contain_text("100\u202f%")
+    assert between.get_by_role("listitem").all_inner_texts() == shown
+
+
+def test_a_link_to_answers_that_were_deleted_says_so(
+    context: BrowserContext, trained: dict[str, str]
+) -> None:
+    page = context.new_page()  # whose console has the answer 404
+    page.goto(f"/atlas?runs={trained['sound']}&between=nosuchplay")
+    between = page.locator("#atlas-between")
+    expect(between.get_by_role("status")).to_contain_text("deleted after a day")
+    expect(between.get_by_role("button", name="Decode between")).to_be_enabled()

@@ -93,7 +93,6 @@ NAVIGATED = {page.name: page.path for page in NAVIGATION}
 
 EMPTY_PAGES = NAVIGATED | {
     "explore": "/explore",
-    "atlas": "/atlas",
     "dashboard without runs": "/d/encoder-variants",
     "tasks": "/tasks?set=arc-agi-1/evaluation&task=00",
     "task without answers": f"/tasks/{SET}/{TASK}",

@@ -170,13 +170,11 @@ def _compare() -> Iterator[Shot]:
     yield Shot("explore", "/explore", drawn)
     yield Shot("explore-means", "/explore", f"{drawn}&by=mean&axis=seed&low=1&high=&axis=accuracy/token")
     yield Shot("explore", "/explore", "/explore", state="empty")
-    yield Shot("atlas", "/atlas", "/atlas?runs={run}")
+    yield Shot("atlas-run", "/atlas", "/atlas?runs={run}")
     yield Shot("atlas-collapsed", "/atlas", "/atlas?runs={collapsed}")
     yield Shot("atlas-runs", "/atlas", "/atlas?runs={six}")
     told = "step=4500&colour=answer&task=arc-agi-1/training/00d62c1b"
     yield Shot("atlas-task", "/atlas", f"/atlas?runs={{collapsed}}&{told}")
-    yield Shot("atlas-choice", "/atlas", "/atlas")
-    yield Shot("atlas", "/atlas", "/atlas", state="empty")
     for tab in COMPARE_TABS:
         yield Shot(f"compare-{tab}", "/compare", f"/compare?runs={{several}}&by=seed#{tab}")
         yield Shot(f"compare-runs-{tab}", "/compare", f"/compare?runs={{six}}#{tab}")

@@ -49,6 +49,7 @@ def frame(config: ExperimentConfig, course: Course, points: int, started: float)
         columns |= _probed(config, course, x, draw, columns)
     columns["data/left_out_as_leak"] = [2.0, *[None] * (points - 1)]
     columns["data/token_baseline"] = [0.69, *[None] * (points - 1)]
+    columns["data/probe_tasks"] = [16.0, *[None] * (points - 1)]
     every = config.training.log_every
     steps = [(at + 1) * every for at in range(points)]
     return MetricFrame(steps, [started + at * SECONDS_PER_POINT for at in range(points)], columns)

@@ -32,7 +32,9 @@ def test_the_ends_are_the_answers_under_either_context(model: str) -> None:
         learner.advance()
     first, second = _two()
     reasoner, puzzles = learner.reasoner.eval(), PuzzleTable()
-    found = interpolated(reasoner, config, puzzles, learner.device, first, second, 0, 5)
+    way = interpolated(reasoner, config, puzzles, learner.device, first, second, 0, 5)
+    assert (way.asked, way.truth) == (first.tests[0].input, first.tests[0].output)
+    found = way.points
     assert [each.share for each in found] == [0, 0.25, 0.5, 0.75, 1]
     for point, shown in ((found[0], first), (found[-1], second)):
         demonstrations = shown.demonstrations[: config.data.max_demonstrations]
@@ -69,3 +71,18 @@ def test_what_cannot_be_asked_is_told() -> None:
         task_named(source, "first", f"{TRAINING}/007bbfb8")
     with pytest.raises(InvalidInput):
         task_named(source, "first", "007bbfb7")
+
+
+def test_trm_has_contexts_of_its_training_tasks_alone() -> None:
+    config = tiny("trm")
+    data = training_data.build(config, BuiltinTasks())
+    learner = Learner(config, data, open_device(config.training))
+    known = [task for task in BuiltinTasks().tasks(TRAINING) if not data.puzzles.lacks(task.id)][:2]
+    asked = learner.reasoner.eval(), config, data.puzzles, learner.device
+    assert len(interpolated(*asked, known[0], known[1], 0, 3).points) == 3
+    strange = replace(known[1], id="strange")
+    with pytest.raises(InvalidInput) as refused:
+        interpolated(*asked, known[0], strange, 0, 3)
+    (problem,) = refused.value.problems
+    assert problem.field == "second"
+    assert "TRM has embeddings of its training tasks alone" in problem.message

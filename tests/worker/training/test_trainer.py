@@ -39,7 +39,7 @@ OF_ENCODERS = OF_EVERY_MODEL | {
     "encoder/gradient_coverage",
     "encoder/gradient_share",
 }
-ONCE = {"data/left_out_as_leak", "data/token_baseline"}
+ONCE = {"data/left_out_as_leak", "data/token_baseline", "data/probe_tasks"}
 NO_EVALUATION: dict[str, Any] = {"sets": []}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from backend.domain import health
 from backend.domain.experiment import HealthConfig
 from backend.domain.records import Alarm, EvaluationSummary
+from backend.kit.format import fine_percent, points
 
 _RECENT = 5  # times the patience: points of which the median is the usual gradient norm
 
@@ -69,8 +70,8 @@ class Alarms:
         if lowest >= least or not (lasts or lowest == 0):
             return None
         text = (
-            f"Starvation: only {lowest:.0%} of the encoder receives a gradient "
-            f"({', '.join(f'{name} {value:.0%}' for name, value in coverages.items())}). "
+            f"Starvation: only {fine_percent(lowest, 0)} of the encoder receives a gradient "
+            f"({', '.join(f'{name} {fine_percent(value, 0)}' for name, value in coverages.items())}). "
             f"Weights without a gradient cannot learn: {self._cause()}"
         )
         return Alarm(health.STARVATION, step, lowest, least, text)
@@ -86,7 +87,7 @@ class Alarms:
         if not self._lasts(health.COLLAPSE, variance < self.config.least_variance):
             return None
         text = (
-            f"Collapse: {100 * variance:.2g} % of context variance is between samples "
+            f"Collapse: {fine_percent(variance)} of context variance is between samples "
             f"for {self.lasted[health.COLLAPSE]} points in a row, so the core cannot tell tasks apart."
         )
         return Alarm(health.COLLAPSE, step, variance, self.config.least_variance, text)
@@ -110,7 +111,7 @@ class Alarms:
         if not self._lasts(health.UNUSED_CONTEXT, cost < least):
             return None
         text = (
-            f"Unused context: with another task's context the decoder loses {cost * 100:.2g} points of token "
+            f"Unused context: with another task's context the decoder loses {points(cost)} of token "
             f"accuracy, in each of {self.lasted[health.UNUSED_CONTEXT]} probes in a row less than "
             f"{least * 100:g}. It predicts without knowing the task."
         )

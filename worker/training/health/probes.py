@@ -17,6 +17,8 @@ from torch import Tensor
 
 from backend.domain.arc.failure_modes import failure_mode
 from backend.domain.experiment import ExperimentConfig
+from backend.domain.health import FEWEST_PROBED
+from backend.domain.health import PROBE_VIEWS as VIEWS
 from backend.domain.records import FailureMode
 from backend.domain.snapshots import ProbedTask, Snapshot
 from worker.data.tokens import crop
@@ -30,7 +32,6 @@ from worker.models.reasoner import Reasoner
 from worker.training.health.geometry import geometry
 from worker.training.sums import Sums
 
-VIEWS = 2  # augmentations of each task
 MOST_KEPT = 32  # tasks whose contexts are kept
 
 
@@ -61,9 +62,14 @@ class Probes:
         }
         self._snapshot: Snapshot | None = None
 
+    @property
+    def tasks(self) -> int:
+        """How many are asked; with fewer than two there is no probe."""
+        return self._twins.tasks
+
     def after(self, step: int) -> None:
         """Probe if it is due after `step` finished steps. On a GPU the eigenvalues wait for the device."""
-        if self.every is None or step % self.every or self._twins.tasks < 2:
+        if self.every is None or step % self.every or self.tasks < FEWEST_PROBED:
             return
         every_view, questions = self._batches = self._batches or self._drawn()
         self.reasoner.eval()

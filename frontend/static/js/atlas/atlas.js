@@ -1,5 +1,7 @@
 // The map of contexts: all steps are here already, so that scrubbing asks for nothing.
 
+import { Between } from "./between.js";
+
 const BEAT = 180; // milliseconds of a step that plays
 const NO_VALUE = "–";
 
@@ -27,11 +29,15 @@ class Atlas {
     this.map.addEventListener("click", (event) => this.press(event.target.closest(".dot")));
     this.task.addEventListener("change", () => {
       this.choose(this.task.value);
-      this.remember();
+      this.begin();
     });
     this.root.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
     if (this.task.value) this.choose(this.task.value);
     this.point();
+    this.between = new Between(document.getElementById("atlas-between"), this.data.runs, () => {
+      this.drawTrails();
+      this.remember();
+    });
   }
 
   get step() {
@@ -56,6 +62,7 @@ class Atlas {
     for (const legend of this.root.querySelectorAll("[data-legend]")) legend.hidden = legend.dataset.legend !== this.colour.value;
     this.tell(moments);
     if (this.chosen) this.describe();
+    else this.drawTrails();
   }
 
   /** The line in the strip stands above the slider's thumb. */
@@ -147,6 +154,13 @@ class Atlas {
     const key = dot ? this.keyOf(dot.dataset.run, dot.dataset.task) : "";
     const isChosen = dot && this.chosen?.run === dot.dataset.run && key === this.task.value;
     this.choose(isChosen ? "" : key, dot?.dataset.run);
+    this.begin();
+  }
+
+  /** What was chosen begins or ends a way. */
+  begin() {
+    if (this.chosen) this.between.press(Number(this.chosen.run), this.task.value);
+    this.drawTrails();
     this.remember();
   }
 
@@ -171,7 +185,7 @@ class Atlas {
   /** The chosen task: where it leads to, and what is near. */
   describe() {
     const box = document.getElementById("atlas-chosen");
-    this.trails.replaceChildren(...this.waysSoFar());
+    this.drawTrails();
     if (!this.chosen) {
       box.replaceChildren();
       return;
@@ -200,6 +214,10 @@ class Atlas {
     box.replaceChildren(...lines);
   }
 
+  drawTrails() {
+    this.trails.replaceChildren(...this.waysSoFar(), ...this.wayBetween());
+  }
+
   /** Of the chosen task in each run: where the middle of its views was, up to the step. */
   waysSoFar() {
     if (!this.chosen) return [];
@@ -207,16 +225,25 @@ class Atlas {
     return this.data.runs.flatMap((run, at) => {
       const task = run.tasks.findIndex((_, each) => this.keyOf(at, each) === key);
       if (task < 0) return [];
-      const points = run.steps.slice(0, this.momentOf(run) + 1).flatMap((_, moment) => {
-        const places = Array.from({ length: run.views }, (_, view) => this.place(at, moment, task, view));
-        if (!places.every(Boolean)) return [];
-        return [[0, 1].map((axis) => places.reduce((sum, place) => sum + Number(place[axis]), 0) / places.length)];
-      });
-      const trail = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-      trail.setAttribute("class", "trail");
-      trail.setAttribute("points", points.map((place) => place.map((number) => number.toFixed(1)).join(",")).join(" "));
-      return [trail];
+      const points = run.steps.slice(0, this.momentOf(run) + 1).flatMap((_, moment) => this.middle(at, moment, task));
+      return [trail("trail", points)];
     });
+  }
+
+  /** The straight line between the two tasks that a checkpoint is asked between. */
+  wayBetween() {
+    const ends = this.between?.ends;
+    if (!ends) return [];
+    const moment = this.momentOf(this.data.runs[this.between.run]);
+    const points = ends.flatMap((task) => this.middle(this.between.run, moment, task));
+    return points.length === 2 ? [trail("trail is-way", points)] : [];
+  }
+
+  /** [the middle of a task's views], or [] where this moment has no such contexts. */
+  middle(at, moment, task) {
+    const places = Array.from({ length: this.data.runs[at].views }, (_, view) => this.place(at, moment, task, view));
+    if (!places.every(Boolean)) return [];
+    return [[0, 1].map((axis) => places.reduce((sum, place) => sum + Number(place[axis]), 0) / places.length)];
   }
 
   play() {
@@ -248,8 +275,16 @@ class Atlas {
     const query = new URLSearchParams({ runs: this.root.dataset.runs, colour: this.colour.value });
     if (Number(this.slider.value) < Number(this.slider.max)) query.set("step", this.step);
     if (this.task.value) query.set("task", this.task.value);
+    if (this.between.playId) query.set("between", this.between.playId);
     history.replaceState(null, "", `/atlas?${query}`);
   }
+}
+
+function trail(name, points) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+  made.setAttribute("class", name);
+  made.setAttribute("points", points.map((place) => place.map((number) => number.toFixed(1)).join(",")).join(" "));
+  return made;
 }
 
 function addressOf([set, id]) {

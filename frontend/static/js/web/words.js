@@ -29,6 +29,14 @@ export function percent(share, digits = 1) {
   return `${(share * 100).toFixed(digits)}${NARROW}%`;
 }
 
+/** Of what may be small and still matters: two digits where it has fewer. 35.7 %, 0.03 %. */
+export function finePercent(share, digits = 1) {
+  const shown = share * 100;
+  if (!(shown > 0 && shown < 10 ** (1 - digits))) return percent(share, digits);
+  const text = significant(shown, 2);
+  return `${text.includes("e") ? text : text.replace(/\.?0+$/, "")}${NARROW}%`;
+}
+
 export function size(bytes) {
   if (!Number.isFinite(bytes)) return notFinite(bytes);
   if (Math.abs(bytes) >= LONG * 1e12) return `${significant(bytes)}${NARROW}B`;
@@ -43,7 +51,7 @@ export function size(bytes) {
 
 /** A metric's value as its axis counts it. */
 export function valueOn(axis, value) {
-  return { share: percent, bytes: size, number: significant }[axis](value);
+  return { share: finePercent, bytes: size, number: significant }[axis](value);
 }
 
 /** Seconds as `3 m 12 s`. */

@@ -11,6 +11,7 @@ from backend.domain.config.presets import quick
 from backend.domain.experiment import EtrmModel, HealthConfig
 from backend.domain.experiment.encoders.iterative import IterativeEncoder
 from backend.domain.records import Alarm, EvaluationKey, EvaluationSummary, Score
+from backend.kit.format import NBSP
 from worker.training.health.alarms import Alarms
 
 PATIENCE = HealthConfig().patience
@@ -34,7 +35,7 @@ def test_a_healthy_run_raises_no_alarm() -> None:
 def test_an_encoder_without_any_gradient_is_reported_at_once_and_once() -> None:
     (alarm,) = alarms_of([{"encoder/gradient_coverage": 0.0}] * 30)
     assert (alarm.name, alarm.step, alarm.value, alarm.threshold) == ("starvation", 0, 0.0, 0.5)
-    assert "only 0% of the encoder" in alarm.text
+    assert f"only 0{NBSP}% of the encoder" in alarm.text
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_context_that_costs_nothing_to_swap_is_unused_once_probes_agree() -> N
     assert alarms_of(([*between_probes, unused]) * (PATIENCE - 1) + [used] + [unused] * 3) == []
     (alarm,) = alarms_of(([*between_probes, unused]) * PATIENCE)
     assert (alarm.name, alarm.value, alarm.threshold) == ("unused context", 0.004, 0.01)
-    assert "0.4 points" in alarm.text
+    assert "0.40 points" in alarm.text
 
 
 def test_thresholds_are_those_of_the_config() -> None:
