@@ -16,7 +16,7 @@ from backend.domain.looks import look_of
 from backend.domain.metrics import metric
 from backend.domain.statistics import mean_of_shares
 from backend.kit.exports.figures import Axes, Figure, Look
-from backend.kit.format import counted, percent, solved
+from backend.kit.format import percent, solved
 from backend.run_view.views import ResultView
 
 ROW = 34  # pixels
@@ -75,8 +75,7 @@ def _pass(variation: Variation, results: Mapping[str, ResultView], k: int) -> Ba
     low, high = (scores[0][1].low, scores[0][1].high) if mean.n == 1 else (mean.low, mean.high)
     tasks = f"{solved(sum(s.solved for _, s in scores))}/{asked}"
     of = len(variation.runs)
-    seeds = f"{mean.n} of {of} seeds" if mean.n < of else f"{of} seeds"
-    basis = tasks if of == 1 else f"{tasks}, {seeds}"
+    basis = tasks if of == 1 else f"{tasks}, {_seeds(mean.n, of)}"
     return _bar(variation, mean.mean, low, high, basis, [run for run, _ in scores])
 
 
@@ -89,8 +88,13 @@ def _metric(variation: Variation, name: str) -> Bar | None:
     mean = mean_of_shares([value for _, value in last])
     if mean is None:
         return None
-    basis = counted(mean.n, "run", "seeds")
+    of = len(variation.runs)
+    basis = "1 run" if of == 1 else _seeds(mean.n, of)
     return _bar(variation, mean.mean, mean.low, mean.high, basis, [run for run, _ in last])
+
+
+def _seeds(n: int, of: int) -> str:
+    return f"{n} of {of} seeds" if n < of else f"{of} seeds"
 
 
 def _bar(
