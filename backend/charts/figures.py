@@ -69,11 +69,24 @@ def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) ->
         "marks": [],
         "axis": panel.axis,
         "titles": {"x": X_TITLES[window.axis], "y": panel.axis_title},
+        "caption": caption_of(lines, window),
         "clocks": {
             line.run: [line.clock.started, line.clock.samples_per_step, line.clock.epochs_per_step]
             for line in lines
         },
     }
+
+
+def caption_of(lines: Sequence[Line], window: Window) -> str:
+    """What the strong and the faint lines and the bands are, as it stands beneath a chart that leaves the
+    page; empty where every line is simply what was recorded."""
+    decay = window.smoothing
+    parts = []
+    if decay:
+        parts.append(f"Strong: moving average, decay {decay:g} per point. Faint: as recorded.")
+    if any(line.band for line in lines):
+        parts.append("Line: mean over the seeds. Band: least to greatest of the seeds at that step.")
+    return " ".join(parts)
 
 
 def _notes(drawn: Sequence[Trace], off_scale: int) -> Figure:

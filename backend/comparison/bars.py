@@ -55,11 +55,9 @@ def bars_figure(name: str, title: str, measure: str, bars: Sequence[Bar], note: 
     data = [
         (look.key, bar.value, bar.low, bar.high, bar.basis) for look, bar in zip(looks, bars, strict=True)
     ]
-    several = any(bar.low is not None for bar in bars)
-    told = " ".join(filter(None, [note, "Whiskers: 95 % interval." if several else ""]))
     runs = ", ".join(dict.fromkeys(run for bar in bars for run in bar.runs))
     axes = Axes(f"{known or measure} (%)", (0.0, 1.0), unit="share")
-    return Figure(name, title, "bars", axes, looks, FIGURE_HEAD, data, told, f"Runs: {runs}")
+    return Figure(name, title, "bars", axes, looks, FIGURE_HEAD, data, note, f"Runs: {runs}")
 
 
 def _pass(variation: Variation, results: Mapping[str, ResultView], k: int) -> Bar | None:
@@ -101,6 +99,11 @@ def _bar(
     variation: Variation, value: float, low: float | None, high: float | None, basis: str, runs: Sequence[str]
 ) -> Bar:
     return Bar(variation.label, look_of(variation.variant).hue, value, low, high, basis, tuple(runs))
+
+
+def whiskers(bars: Sequence[Bar]) -> str:
+    """What the whiskers are, as it stands beneath the bars; empty without any."""
+    return " Whiskers: 95 % interval." if any(bar.low is not None for bar in bars) else ""
 
 
 def bars_svg(bars: Sequence[Bar], title: str) -> Markup:
