@@ -76,13 +76,16 @@ def _labels(namesakes: Sequence[RunView], times: int) -> dict[str, str]:
 
 
 def styles_over_seeds(found: Sequence[Variation]) -> dict[str, Style]:
-    """The same for variations, whose seeds are one line; those that have recorded nothing do not count."""
+    """The same for variations, whose seeds are one line; those that have recorded nothing do not count.
+
+    No seed needs dashes here, so they tell the lines apart without colour, in the order of the paper's.
+    """
     shades = _shades(found)
     made = {}
-    for each in found:
+    for place, each in enumerate(found):
         recorded = sum(bool(run.metrics) for run in each.runs)
         look, label = look_of(each.variant), seeds_label(each.label, recorded, len(each.runs))
-        made[each.key] = Style(label, look.hue, shades[each.key], look.dash())
+        made[each.key] = Style(label, look.hue, shades[each.key], look.dash(place))
     return made
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from backend.charts.view import ChartView
 from backend.comparison import service as compare
 from backend.comparison.board import Board
+from backend.comparison.charts import styles_over_seeds
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import PRESETS
 from backend.domain.records import EvaluationKey, EvaluationSummary, MetricFrame, Score, TestOutcome
@@ -181,6 +182,16 @@ def test_a_mean_says_how_many_of_the_seeds_it_is_of(engine: Engine) -> None:
     loss = next(trace for trace in figures["loss"] if trace["meta"]["role"] == "raw")
     assert loss["name"] == "deterministic (n = 2 of 5)"
     assert loss["meta"]["seeds"] == {"label": "deterministic", "of": 5, "steps": [1, 2], "numbers": [2, 1]}
+
+
+def test_means_are_told_apart_by_dashes_and_not_by_colour_alone(engine: Engine) -> None:
+    quick = PRESETS["quick"].make()
+    longer = [quick.training.model_copy(update={"steps": steps}) for steps in (700, 800, 900)]
+    ids = [queued(engine, training=training, seed=seed) for training in longer for seed in (0, 1)]
+    with reading_scope(engine) as session:
+        found = compare.chosen(session, ids)
+        styles = styles_over_seeds(compare.variations(found))
+    assert len({style.dash for style in styles.values()}) == len(styles) == 3
 
 
 def test_a_seed_of_nothing_but_nan_does_not_count() -> None:
