@@ -83,7 +83,7 @@ def styles_over_seeds(found: Sequence[Variation]) -> dict[str, Style]:
     shades = _shades(found)
     made = {}
     for place, each in enumerate(found):
-        recorded = sum(bool(run.metrics) for run in each.runs)
+        recorded = sum(bool(run.metrics or run.results) for run in each.runs)
         look, label = look_of(each.variant), seeds_label(each.label, recorded, len(each.runs))
         made[each.key] = Style(label, look.hue, shades[each.key], look.dash(place))
     return made
