@@ -1,7 +1,8 @@
 // A chart as a file: PDF and SVG for a paper, drawn by the server; PNG as shown, with title, legend and what its lines are; CSV with every point.
 
 import { askFile } from "../web/api.js";
-import { attempt } from "../web/notices.js";
+import { attempt, whileMaking } from "../web/notices.js";
+import { valueOn } from "../web/words.js";
 import { colour, plotly } from "./theme.js";
 
 const SIZE = { width: 900, height: 420 };
@@ -26,7 +27,8 @@ export function download(chart, format, width) {
 /** A figure for a paper: one width (inches) in one format. */
 export async function saveFigure(address, query, name, format, width) {
   const asked = new URLSearchParams([...query, ["format", format], ["width", width]]);
-  save(await askFile(`${address}${address.includes("?") ? "&" : "?"}${asked}`), `${name}-${width}in.${format}`);
+  const drawing = askFile(`${address}${address.includes("?") ? "&" : "?"}${asked}`);
+  save(await whileMaking("Drawing the figure.", () => drawing), `${name}-${width}in.${format}`);
 }
 
 /** Let a button save all figures and tables for a paper as one archive. */
@@ -35,7 +37,10 @@ export function offerPaper(button, address, board) {
     button.disabled = true;
     try {
       const asked = board().viewQuery();
-      const archive = await askFile(`${address}${address.includes("?") ? "&" : "?"}${asked}`);
+      const query = `${address.includes("?") ? "&" : "?"}${asked}`;
+      const archive = await whileMaking("Drawing figures and tables. Keep this page open.", (say) => {
+        return askFile(`${address}${query}`, (bytes) => say(`${valueOn("bytes", bytes)} so far`));
+      });
       save(archive, `${board().name.replaceAll(/[^\w.-]+/g, "-")}-paper.zip`);
     } finally {
       button.disabled = false;
