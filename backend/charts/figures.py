@@ -20,6 +20,7 @@ from backend.domain.looks import HUES, look_of
 from backend.metrics.points import Points
 from backend.metrics.service import Curve
 from backend.run_view.views import AlarmView
+from backend.runs.events import Resume
 
 __all__ = ["MAX_POINTS", "WHOLE", "Figure", "Line", "Window", "figure", "lines_figure", "run_lines"]
 
@@ -27,6 +28,7 @@ MAX_POINTS = 1000  # of a trace
 MAX_OF_MANY = 480  # of each of many, which cover one another
 MANY = 8
 MAX_MARKS = 200  # of each kind, at the edges of a chart
+MAX_NAMED = 3  # resumes whose marks have room for a word
 
 
 def figure(
@@ -37,10 +39,15 @@ def figure(
     alarms: Sequence[AlarmView] = (),
     clock: Clock = Clock(),  # noqa: B008  frozen
     run: str = "",
+    resumes: Sequence[Resume] = (),
 ) -> Figure:
     """The figure of one run's panel."""
     made = lines_figure(panel, run_lines(panel, curves, variant, clock, run), window)
-    return {**made, "marks": [_mark(alarm, curves) for alarm in alarms]}
+    marks = [_mark(alarm, curves) for alarm in alarms]
+    curve = _any_of(curves)
+    if curve is not None:
+        marks += filter(None, [_mark_of_resume(each, curve, len(resumes)) for each in resumes])
+    return {**made, "marks": marks}
 
 
 def run_lines(
@@ -69,11 +76,24 @@ def lines_figure(panel: Panel, lines: Sequence[Line], window: Window = WHOLE) ->
         "marks": [],
         "axis": panel.axis,
         "titles": {"x": X_TITLES[window.axis], "y": panel.axis_title},
+        "caption": caption_of(lines, window),
         "clocks": {
             line.run: [line.clock.started, line.clock.samples_per_step, line.clock.epochs_per_step]
             for line in lines
         },
     }
+
+
+def caption_of(lines: Sequence[Line], window: Window) -> str:
+    """What the strong and the faint lines and the bands are, as it stands beneath a chart that leaves the
+    page; empty where every line is simply what was recorded."""
+    decay = window.smoothing
+    parts = []
+    if decay:
+        parts.append(f"Strong: moving average, decay {decay:g} per point. Faint: as recorded.")
+    if any(line.band for line in lines):
+        parts.append("Line: mean over the seeds. Band: least to greatest of the seeds at that step.")
+    return " ".join(parts)
 
 
 def _notes(drawn: Sequence[Trace], off_scale: int) -> Figure:
@@ -133,10 +153,35 @@ def _some(points: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _mark(alarm: AlarmView, curves: Mapping[str, Curve]) -> Figure:
     """Where an alarm stands; its moment is that of the first recorded point from its step on."""
-    curve = next((each for each in curves.values() if len(each.steps)), None)
+    curve = _any_of(curves)
     at = min(int(np.searchsorted(curve.steps, alarm.step)), len(curve.steps) - 1) if curve else 0
     moment = float(curve.wall_times[at]) if curve else 0.0
-    return {"step": alarm.step, "wall_time": moment, "name": alarm.name, "text": alarm.text}
+    return {
+        "kind": "alarm",
+        "step": alarm.step,
+        "wall_time": moment,
+        "sign": "▲",
+        "name": alarm.name,
+        "text": alarm.text,
+    }
+
+
+def _mark_of_resume(resume: Resume, curve: Curve, among: int) -> Figure | None:
+    """Where a run was resumed: at its step, or at the first point that was recorded from then on; None where
+    there is none yet. Of very many only the sign is shown."""
+    step = resume.step
+    if step is None:
+        after = np.flatnonzero(curve.wall_times >= resume.at)
+        if not len(after):
+            return None
+        step = int(curve.steps[after[0]])
+    name, text = "resumed" if among <= MAX_NAMED else "", f"Resumed at step {step:,}."
+    return {"kind": "resume", "step": step, "wall_time": resume.at, "sign": "↻", "name": name, "text": text}
+
+
+def _any_of(curves: Mapping[str, Curve]) -> Curve | None:
+    """One that has a point."""
+    return next((each for each in curves.values() if len(each.steps)), None)
 
 
 def _colours(variant: str, n: int) -> list[str]:

@@ -55,6 +55,22 @@ def clock_of(run: RunView, set_sizes: Mapping[str, int]) -> Clock:
 
 
 @dataclass(frozen=True)
+class Seeds:
+    """Of how many seeds a line is the mean: `numbers` (n,) from each of `steps` (n,) on, out of `of`."""
+
+    label: str  # of the configuration
+    of: int
+    steps: tuple[int, ...]
+    numbers: tuple[int, ...]
+
+
+def seeds_label(label: str, n: int, of: int) -> str:
+    """`slots (n = 1 of 5)`: a configuration, and how many of its seeds have values; the browser says the same
+    of a single step (chart.js)."""
+    return f"{label} (n = {n} of {of})" if n < of else f"{label} (n = {n})"
+
+
+@dataclass(frozen=True)
 class Line:
     """One curve of a chart. `key` tells it apart from the others and stays the same while the page lives."""
 
@@ -68,6 +84,7 @@ class Line:
     shade: int = 0  # 0: the hue itself; further ones lie nearer to the ink
     dash: str = "solid"
     band: tuple[Curve, Curve] | None = None  # least and greatest over the seeds
+    seeds: Seeds | None = None  # of a mean over several
 
 
 @dataclass(frozen=True)

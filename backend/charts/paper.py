@@ -98,15 +98,10 @@ def curves_figure(
     ]
     notes = figure["notes"]
     words = ((notes["off_scale"], "off the scale"), (notes["undefined"], f"undefined: {UNDEFINED}"))
-    smoothed = [smoothing_note(window.smoothing)] if window.smoothing else []
-    note = " ".join([*smoothed, *(f"{counted(number, 'point')} {what}." for number, what in words if number)])
+    counts = (f"{counted(number, 'point')} {what}." for number, what in words if number)
+    note = " ".join(filter(None, [figure["caption"], *counts]))
     runs = ", ".join(dict.fromkeys(line.run for line in shown))
     return Figure(name, panel.title, "curves", axes, looks, HEAD, data, note, f"Runs: {runs}")
-
-
-def smoothing_note(decay: float) -> str:
-    """What a smoothed curve is, as it stands beneath a figure."""
-    return f"Strong: moving average, decay {decay:g} per point, as on the page. Faint: as recorded."
 
 
 def hex_colour(name: str, shade: int = 0) -> str:

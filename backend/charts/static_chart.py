@@ -121,9 +121,10 @@ class _Drawing:
             at = self._x_share(mark["step"], mark["wall_time"], run)
             if 0 <= at <= 1:
                 place = f"{100 * at:.2f}%"
-                yield f'<line class="alarm" x1="{place}" x2="{place}" y1="0" y2="100%"/>'
+                kind, words = mark["kind"], f"{mark['sign']} {mark['name']}".rstrip()
+                yield f'<line class="{kind}" x1="{place}" x2="{place}" y1="0" y2="100%"/>'
                 side = 'dx="-3" text-anchor="end"' if at > 0.5 else 'dx="3"'
-                yield f'<text class="word" x="{place}" {side} y="-2">▲ {escape(mark["name"])}</text>'
+                yield f'<text class="word of-{kind}" x="{place}" {side} y="-2">{escape(words)}</text>'
 
     def _places(self, trace: Figure) -> Places:
         """Points (n, 2) in units of the stretched drawing, thinned to what its width can show."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,8 @@ class Trace:
         curve = self.line.curve
         thinned = len(self.points) > self.most or curve.total > len(curve.steps)
         shown = thin(self.points, self.most)
-        return self._line(shown, 1.0, {"role": "raw", "thinned": thinned}, opacity=RAW_OPACITY)
+        seeds = {"seeds": asdict(self.line.seeds)} if self.line.seeds else {}
+        return self._line(shown, 1.0, {"role": "raw", "thinned": thinned, **seeds}, opacity=RAW_OPACITY)
 
     def smooth(self) -> Figure:
         state = {"mean": self.average.mean, "weight": self.average.weight}

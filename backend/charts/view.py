@@ -114,6 +114,7 @@ def drawn(panel: Panel, figure: charts.Figure, view: ChartView) -> Drawn:
         still=still(figure, view.axis),
         legend=tuple(legend),
         notes=tuple(text.format(number) for number, text in said if number),
+        caption=figure["caption"],
         log=view.is_log(panel),
     )
 

@@ -16,7 +16,7 @@ from backend.domain.looks import look_of
 from backend.domain.metrics import metric
 from backend.domain.statistics import mean_of_shares
 from backend.kit.exports.figures import Axes, Figure, Look
-from backend.kit.format import counted, percent, solved
+from backend.kit.format import percent, solved
 from backend.run_view.views import ResultView
 
 ROW = 34  # pixels
@@ -55,11 +55,9 @@ def bars_figure(name: str, title: str, measure: str, bars: Sequence[Bar], note: 
     data = [
         (look.key, bar.value, bar.low, bar.high, bar.basis) for look, bar in zip(looks, bars, strict=True)
     ]
-    several = any(bar.low is not None for bar in bars)
-    told = " ".join(filter(None, [note, "Whiskers: 95 % interval." if several else ""]))
     runs = ", ".join(dict.fromkeys(run for bar in bars for run in bar.runs))
     axes = Axes(f"{known or measure} (%)", (0.0, 1.0), unit="share")
-    return Figure(name, title, "bars", axes, looks, FIGURE_HEAD, data, told, f"Runs: {runs}")
+    return Figure(name, title, "bars", axes, looks, FIGURE_HEAD, data, note, f"Runs: {runs}")
 
 
 def _pass(variation: Variation, results: Mapping[str, ResultView], k: int) -> Bar | None:
@@ -75,8 +73,7 @@ def _pass(variation: Variation, results: Mapping[str, ResultView], k: int) -> Ba
     low, high = (scores[0][1].low, scores[0][1].high) if mean.n == 1 else (mean.low, mean.high)
     tasks = f"{solved(sum(s.solved for _, s in scores))}/{asked}"
     of = len(variation.runs)
-    seeds = f"{mean.n} of {of} seeds" if mean.n < of else f"{of} seeds"
-    basis = tasks if of == 1 else f"{tasks}, {seeds}"
+    basis = tasks if of == 1 else f"{tasks}, {_seeds(mean.n, of)}"
     return _bar(variation, mean.mean, low, high, basis, [run for run, _ in scores])
 
 
@@ -89,14 +86,24 @@ def _metric(variation: Variation, name: str) -> Bar | None:
     mean = mean_of_shares([value for _, value in last])
     if mean is None:
         return None
-    basis = counted(mean.n, "run", "seeds")
+    of = len(variation.runs)
+    basis = "1 run" if of == 1 else _seeds(mean.n, of)
     return _bar(variation, mean.mean, mean.low, mean.high, basis, [run for run, _ in last])
+
+
+def _seeds(n: int, of: int) -> str:
+    return f"{n} of {of} seeds" if n < of else f"{of} seeds"
 
 
 def _bar(
     variation: Variation, value: float, low: float | None, high: float | None, basis: str, runs: Sequence[str]
 ) -> Bar:
     return Bar(variation.label, look_of(variation.variant).hue, value, low, high, basis, tuple(runs))
+
+
+def whiskers(bars: Sequence[Bar]) -> str:
+    """What the whiskers are, as it stands beneath the bars; empty without any."""
+    return " Whiskers: 95 % interval." if any(bar.low is not None for bar in bars) else ""
 
 
 def bars_svg(bars: Sequence[Bar], title: str) -> Markup:

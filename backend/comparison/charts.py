@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from backend.charts import panels
-from backend.charts.lines import SHADES, Clock, Line, clock_of
+from backend.charts.lines import SHADES, Clock, Line, Seeds, clock_of, seeds_label
 from backend.charts.panels import Panel
-from backend.comparison.service import Variation, differing, field_words, over_seeds, variations
+from backend.comparison.service import SeedBand, Variation, differing, field_words, over_seeds, variations
 from backend.domain.looks import look_of
 from backend.domain.metrics.metric import SYSTEM
 from backend.metrics.service import Curve
@@ -74,12 +76,16 @@ def _labels(namesakes: Sequence[RunView], times: int) -> dict[str, str]:
 
 
 def styles_over_seeds(found: Sequence[Variation]) -> dict[str, Style]:
-    """The same for variations, whose seeds are one line."""
+    """The same for variations, whose seeds are one line; those that have recorded nothing do not count.
+
+    No seed needs dashes here, so they tell the lines apart without colour, in the order of the paper's.
+    """
     shades = _shades(found)
     made = {}
-    for each in found:
-        look, label = look_of(each.variant), f"{each.label} (n = {len(each.runs)})"
-        made[each.key] = Style(label, look.hue, shades[each.key], look.dash())
+    for place, each in enumerate(found):
+        recorded = sum(bool(run.metrics or run.results) for run in each.runs)
+        look, label = look_of(each.variant), seeds_label(each.label, recorded, len(each.runs))
+        made[each.key] = Style(label, look.hue, shades[each.key], look.dash(place))
     return made
 
 
@@ -123,14 +129,26 @@ def seed_lines(
         if not members:
             continue
         first = having[0]
-        clock, style = clock_of(first, sizes), styles[variation.key]
+        of = len(variation.runs)
+        label = seeds_label(variation.label, len(members), of)
+        clock, style = clock_of(first, sizes), replace(styles[variation.key], label=label)
         if len(members) == 1:
-            lines.append(_line(first, metric, style, members[0], clock, variation.key))
+            line = _line(first, metric, style, members[0], clock, variation.key)
+            seeds = Seeds(variation.label, of, (0,), (1,)) if of > 1 else None
+            lines.append(replace(line, seeds=seeds))
             continue
         made = over_seeds(members, [run.started_at or run.created_at for run in having])
         line = _line(first, metric, style, made.mean, clock, variation.key)
-        lines.append(replace(line, band=(made.low, made.high)))
+        seeds = _seeds(variation.label, of, made)
+        lines.append(replace(line, band=(made.low, made.high), seeds=seeds))
     return lines
+
+
+def _seeds(label: str, of: int, band: SeedBand) -> Seeds:
+    """How many seeds the mean is of, where that changes."""
+    changes = np.flatnonzero(np.diff(band.numbers, prepend=0))
+    steps, numbers = band.mean.steps[changes].tolist(), band.numbers[changes].tolist()
+    return Seeds(label, of, tuple(steps), tuple(numbers))
 
 
 def _line(run: RunView, metric: str, style: Style, curve: Curve, clock: Clock, key: str = "") -> Line:

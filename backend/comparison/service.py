@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from backend.charts.lines import buckets_of, points_of
@@ -298,11 +299,12 @@ def pairs(session: Session, found: Sequence[RunView], base: str, k: int) -> list
 
 @dataclass(frozen=True)
 class SeedBand:
-    """Several seeds as one curve: mean, least and greatest at each step."""
+    """Several seeds as one curve: mean, least and greatest at each step, and of how many seeds, (n,)."""
 
     mean: Curve
     low: Curve
     high: Curve
+    numbers: NDArray[np.int64]
 
 
 def over_seeds(members: Sequence[Curve], starts: Sequence[float]) -> SeedBand:
@@ -329,17 +331,18 @@ def over_seeds(members: Sequence[Curve], starts: Sequence[float]) -> SeedBand:
     undefined = sum(each.undefined for each in members)
     if not len(steps):
         nothing = Curve(steps, np.zeros(0), np.zeros(0), 0)
-        return SeedBand(replace(nothing, undefined=undefined), nothing, nothing)
+        return SeedBand(replace(nothing, undefined=undefined), nothing, nothing, np.zeros(0, np.int64))
     times = np.nanmean(moments, axis=0) + starts[0]
     least, greatest = np.nanmin(table[1], axis=0), np.nanmax(table[2], axis=0)
-    share = table[0] / np.isfinite(table[0]).sum(axis=0)  # divided before it is added up: a sum may overflow
+    numbers = np.isfinite(table[0]).sum(axis=0)
+    share = table[0] / numbers  # divided before it is added up: a sum may overflow
     middle = np.nansum(share, axis=0).clip(least, greatest)
     mean, low, high = (
         Curve(steps, times, values / scale, len(steps)) for values in (middle, least, greatest)
     )
     if any(each.buckets is not None for each in members):
         mean = _counting(mean, parts)
-    return SeedBand(replace(mean, undefined=undefined), low, high)
+    return SeedBand(replace(mean, undefined=undefined), low, high, numbers)
 
 
 def _finite(buckets: Buckets) -> Buckets:

@@ -15,7 +15,7 @@ from backend.charts.grid_svg import grid_svg
 from backend.charts.panels import Panel as Chart
 from backend.charts.view import ChartView
 from backend.comparison import replicates
-from backend.comparison.bars import Bar, bars_of, bars_svg
+from backend.comparison.bars import Bar, bars_of, bars_svg, whiskers
 from backend.comparison.board import Board, By, Column, columns_of
 from backend.comparison.replicates import Replicates, VariationPair
 from backend.comparison.result_tables import (
@@ -149,7 +149,8 @@ class Panels:
                 return Shown(panel, nothing=f"No run has {panel.measure} yet.")
             basis = self._measured() if panel.measure.startswith("pass@") else LAST_RECORDED
             picture = bars_svg(bars, panel.title or panel.measure)
-            return Shown(panel, basis=basis + self._repeats(), bars=bars, picture=picture)
+            basis += self._repeats() + whiskers(bars)
+            return Shown(panel, basis=basis, bars=bars, picture=picture)
         if isinstance(panel, TablePanel):
             return self._table(panel)
         if isinstance(panel, ScatterPanel):

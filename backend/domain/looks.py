@@ -17,7 +17,7 @@ HUES = ("series-1", "series-2", "series-4", "series-3", "series-5", "series-6", 
 INK, GREY = "series-7", "variant-external"
 # Names in tables.css. One more than hues, with no factor in common: no two of 72 encoders look alike.
 MARKERS = ("square", "triangle", "diamond", "circle", "bars", "pentagon", "cross", "down", "hourglass")
-# By seed, in CSS pixels, as both Plotly and SVG read them.
+# By seed, or by line where seeds are averaged; in CSS pixels, as both Plotly and SVG read them.
 DASHES = ("solid", "9px,9px", "3px,3px", "9px,3px,3px,3px", "15px,15px")
 STROKES = (24, 16, 11, 7, 4)  # the same where a hue comes back: a stroke, then points
 
@@ -30,9 +30,10 @@ class Look:
     marker: str
     turn: int = 0
 
-    def dash(self, seed: int = 0) -> str:
-        """Plotly's dash of a line: `solid`, or lengths that SVG takes as well."""
-        at = seed % len(DASHES)
+    def dash(self, number: int = 0) -> str:
+        """Plotly's dash of a seed's line, or of the mean at this place: `solid`, or lengths that SVG takes as
+        well."""
+        at = number % len(DASHES)
         return f"{STROKES[at]}px,3px" + ",1px,3px" * (self.turn + 1) if self.turn else DASHES[at]
 
 

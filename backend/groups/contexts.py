@@ -21,6 +21,7 @@ class GroupPage(Context):
     group: GroupView
     search: ParameterSearchView | None  # where a parameter search chose the configurations
     progress: BestSoFar | None  # its chart, once a trial has a value
+    comparison: str  # where its configurations stand side by side, over seeds; empty for fewer than two
 
     @property
     def page_title(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from fastapi import Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -10,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from backend.db.session import reading_scope, session_scope
 from backend.groups import service as groups
 from backend.groups.contexts import GroupPage
+from backend.groups.views import GroupView
 from backend.parameter_search import chart
 from backend.parameter_search import service as searches
 from backend.web.deps import Database, GroupId, announce
@@ -25,7 +27,14 @@ def group_page(group_id: GroupId, engine: Database) -> HTMLResponse:
     with reading_scope(engine) as session:
         search = searches.of_group(session, group_id)
         progress = chart.drawn(search) if search else None
-        return render(GroupPage(groups.get(session, group_id), search, progress))
+        group = groups.get(session, group_id)
+        return render(GroupPage(group, search, progress, _comparison(group)))
+
+
+def _comparison(group: GroupView) -> str:
+    if len(group.variations) < 2:
+        return ""
+    return f"/compare?{urlencode({'runs': ','.join(run.id for run in group.runs), 'by': 'seed'})}"
 
 
 @router.post("/groups/{group_id}/cancel")

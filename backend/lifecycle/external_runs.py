@@ -40,6 +40,7 @@ from backend.lifecycle.service import (
     view_of,
     wrong_state,
 )
+from backend.metrics import service as series
 from backend.people import service as accounts
 from backend.run_view.views import RunView
 from backend.runs import events, logs
@@ -106,14 +107,15 @@ def _continue(session: Session, run_id: str, beat_seconds: float) -> RunView:
     """The script of a run is heard again, with a new promise; one that was over is running again."""
     run = row_of(session, run_id)
     _check_external(run)
+    logged = series.version(session, run_id)
     again = transition_run(
         session,
         run_id,
         OVER,
         RunStatus.RUNNING,
-        "Resumed by the script.",
+        events.BY_SCRIPT,
         kind="resumed",
-        data=audit.actor(),
+        data={**audit.actor(), events.LOGGED: logged},
         origin="external",
         status_cause="",
         finished_at=None,
@@ -126,6 +128,7 @@ def _continue(session: Session, run_id: str, beat_seconds: float) -> RunView:
     else:
         run.beat_seconds = beat_seconds
         heartbeat.hear(session, run)
+        events.note_restart(session, run.id, logged)
     session.refresh(run)
     return view_of(session, run)
 

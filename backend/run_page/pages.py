@@ -140,10 +140,13 @@ def _charts(
     """Panel id -> its chart, drawn now or before."""
     clock, version = _clock(session, run), series.version(session, run.id)
     alarms = tuple((alarm.name, alarm.step, alarm.text) for alarm in run.alarms)
-    drawn_from = (version, run.variant, clock, alarms)
+    resumes = tuple(events.resumes(session, run.id))
+    drawn_from = (version, run.variant, clock, alarms, resumes)
 
     def figure(panel: panels.Panel, curves: Mapping[str, Curve]) -> charts.Figure:
-        made = charts.figure(panel, curves, run.variant, view.window(panel), run.alarms, clock, run.id)
+        made = charts.figure(
+            panel, curves, run.variant, view.window(panel), run.alarms, clock, run.id, resumes
+        )
         return {"version": version, **made}
 
     def read(names: Collection[str]) -> Mapping[str, Curve]:

@@ -125,10 +125,12 @@ def ids(session: Session, runs: Narrowed, order: Sequence[Any], start: int, limi
 
 def numbers(
     session: Session, runs: Narrowed, value: ColumnElement[Any], is_there: Condition
-) -> list[tuple[str, str, Any]]:
-    """(id, configuration, value or None) of these runs, newest first."""
-    query = runs.select(session, RUN.id, RUN.variation, value, is_there).order_by(*NEWEST)
-    return [(run_id, key, of if there else None) for run_id, key, of, there in session.execute(query)]
+) -> list[tuple[str, str, int | None, Any]]:
+    """(id, configuration, seed, value or None) of these runs, newest first."""
+    query = runs.select(session, RUN.id, RUN.variation, RUN.seed, value, is_there).order_by(*NEWEST)
+    return [
+        (run_id, key, seed, of if there else None) for run_id, key, seed, of, there in session.execute(query)
+    ]
 
 
 def among(session: Session, column: ColumnElement[str], texts: Collection[str]) -> Condition:

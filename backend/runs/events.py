@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
@@ -11,9 +12,20 @@ from backend.runs.status import RunStatus
 from backend.runs.tables import RunEvent
 
 BY_USER = "cancelled by the user"
+BY_SCRIPT = "Resumed by the script."
 REASON = "reason"  # why the lab itself cancels a run, in the data of that event
+LOGGED = "logged"  # version of the series when a script was started again, in the data of that event
 
 add = journal.add_event
+
+
+@dataclass(frozen=True)
+class Resume:
+    """A training that goes on in another process: when, and from which step; None where its script does not
+    say, and what is logged from then on tells."""
+
+    at: float  # seconds since the epoch
+    step: int | None
 
 
 def list(session: Session, run_id: str, after_id: int = 0) -> Sequence[RunEvent]:
@@ -38,3 +50,23 @@ def trace_of_evaluation(session: Session, run_id: str, evaluation_id: int) -> st
     noted = journal.events_of_kinds(session, run_id, ("evaluation",))
     traces = (event.data.get("trace_id") for event in noted if event.data.get("evaluation") == evaluation_id)
     return str(next(filter(None, traces), ""))
+
+
+def resumes(session: Session, run_id: str) -> Sequence[Resume]:
+    """When and where the training was resumed, by the lab or by the run's own script; oldest first."""
+    noted = journal.events_of_kinds(session, run_id, ("claimed", "resumed"))
+    resumed = []
+    for event in reversed(noted):
+        if event.kind == "resumed" and event.data.get(LOGGED):
+            resumed.append(Resume(event.wall_time, None))
+        elif event.kind == "claimed" and event.data.get("attempt", 1) > 1 and event.data.get("step"):
+            resumed.append(Resume(event.wall_time, event.data["step"]))
+    return resumed
+
+
+def note_restart(session: Session, run_id: str, logged: int) -> None:
+    """Note that the script of a run is started again whose series have the version `logged`, 0 for none;
+    once, however often it asks before it logs more."""
+    before = journal.events_of_kinds(session, run_id, ("resumed",))
+    if logged and not (before and before[0].data.get(LOGGED) == logged):
+        add(session, run_id, "resumed", BY_SCRIPT, {LOGGED: logged})

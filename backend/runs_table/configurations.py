@@ -21,9 +21,9 @@ from backend.kit.filters.tree import Value, in_order
 from backend.kit.format import NBSP, NO_VALUE, percent, significant, solved
 from backend.kit.lists import quoted
 from backend.run_view.filter_names import PASSES
-from backend.run_view.seeds import LINE_NAMES, counted_lines
+from backend.run_view.seeds import LINE_NAMES, counted_lines, not_counted
 from backend.run_view.value_queries import external_names
-from backend.run_view.values import RunLine, RunValues, ids, score_of
+from backend.run_view.values import RunLine, RunValues, score_of
 from backend.runs_table.cells import (
     MEASURED,
     Cell,
@@ -92,34 +92,35 @@ def _by_configuration(
     session: Session, filter_text: str, by: str
 ) -> tuple[dict[str, Value], dict[str, list[str]]]:
     """What orders each of the configurations that match, and the ids of its runs, newest first."""
-    runs: dict[str, list[str]] = {}
-    found: dict[str, list[Value]] = {}
-    if by not in PASSES and (rows := numbers(session, filter_text, by)) is not None:
-        names = external_names(session)
-        for run_id, stored, value in rows:
-            key = _key(run_id, stored, names.get(run_id))
-            runs.setdefault(key, []).append(run_id)
-            found.setdefault(key, []).append(value)
-        return {key: _order(by, of) for key, of in found.items()}, runs
-    values, lines = matching(session, filter_text, ["variation", by], lenient=("column",))
+    rows = None if by in PASSES else numbers(session, filter_text, by)
+    of_ids: dict[str, RunLine] = {}
+    if rows is None:
+        values, lines = matching(session, filter_text, ["variation", "seed", by], lenient=("column",))
+        of_ids = {line.id: line for line in lines}
+        rows = [
+            (line.id, line.columns["variation"], line.columns["seed"], values.value(line, by))
+            for line in lines
+        ]
     names = external_names(session)
-    of_keys: dict[str, list[RunLine]] = {}
-    for line in lines:
-        key = _key(line.id, line.columns["variation"], names.get(line.id))
-        of_keys.setdefault(key, []).append(line)
-    orders = {key: _order_of(values, those, by) for key, those in of_keys.items()}
-    return orders, {key: ids(those) for key, those in of_keys.items()}
+    seeds: dict[str, dict[str, int | None]] = {}  # configuration -> run -> seed
+    found: dict[str, Value] = {}
+    for run_id, stored, seed, value in rows:
+        seeds.setdefault(_key(run_id, stored, names.get(run_id)), {})[run_id] = seed
+        found[run_id] = value
+    # The newest of all says when they were made; to the rest each seed counts once, as in the cells.
+    left_out = set() if by == "created" else not_counted(session, seeds.values())
+    orders = {}
+    for key, of in seeds.items():
+        counted = [run_id for run_id in of if run_id not in left_out]
+        protocols = protocols_of([of_ids[run_id] for run_id in counted]) if by in PASSES else []
+        # Scores that are not comparable have no mean.
+        orders[key] = None if len(protocols) > 1 else _order(by, [found[run_id] for run_id in counted])
+    return orders, {key: list(of) for key, of in seeds.items()}
 
 
 def _key(run_id: str, stored: str, external_name: str | None) -> str:
     """What runs of one row have in common; of a run whose config has no key, its id."""
     return configuration_of(stored or run_id, external_name or "", external_name is not None)
-
-
-def _order_of(values: RunValues, lines: Sequence[RunLine], name: str) -> Value:
-    if name in PASSES and len(protocols_of(lines)) > 1:
-        return None  # scores that are not comparable have no mean
-    return _order(name, [values.value(line, name) for line in lines])
 
 
 def _order(name: str, found: Sequence[Value]) -> Value:

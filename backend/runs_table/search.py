@@ -107,9 +107,11 @@ def matching(
     return _values(session, _expression(session, filter_text, None), names)
 
 
-def numbers(session: Session, filter_text: str, name: str) -> Sequence[tuple[str, str, Value]] | None:
-    """(id, configuration, number under `name`) of all runs that match, newest first; None where the database
-    cannot say it. InvalidInput as `find`."""
+def numbers(
+    session: Session, filter_text: str, name: str
+) -> Sequence[tuple[str, str, int | None, Value]] | None:
+    """(id, configuration, seed, number under `name`) of all runs that match, newest first; None where the
+    database cannot say it. InvalidInput as `find`."""
     expression = _expression(session, filter_text, None)
     narrowed = Narrowed(_archived(expression))
     sql = InSql(session, narrowed)

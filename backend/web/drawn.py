@@ -32,6 +32,7 @@ class Drawn:
     still: Markup | str = ""
     legend: tuple[LegendEntry, ...] = ()
     notes: tuple[str, ...] = ()
+    caption: str = ""  # what its lines and bands are
     log: bool = False
     problem: str = ""  # why there is no drawing
 

@@ -20,6 +20,7 @@ from backend.charts.smoothing import debiased_average
 from backend.charts.static_chart import UNITS, still
 from backend.metrics.service import Curve
 from backend.run_view.views import AlarmView
+from backend.runs.events import Resume
 
 
 def curve(values: Sequence[float], every: int = 1) -> Curve:
@@ -219,6 +220,22 @@ def test_an_alarm_stands_at_its_step_and_moment() -> None:
 
     assert mark["step"] == 45
     assert mark["wall_time"] == 1025.0  # of the first point from step 45 on: step 50
+
+
+def test_a_resume_stands_where_what_came_after_it_begins() -> None:
+    """By the lab at the step it resumed from, by a script at the first point that it logged from then on."""
+    found = {"loss": curve([1.0] * 50, every=10)}
+    panel = panels.panel_of(found, "loss")
+    assert panel
+    resumes = [Resume(1023.0, 20), Resume(1023.0, None), Resume(9999.0, None)]
+
+    made = charts.figure(panel, found, "", charts.WHOLE, resumes=resumes)
+
+    assert [(mark["kind"], mark["step"], mark["wall_time"]) for mark in made["marks"]] == [
+        ("resume", 20, 1023.0),
+        ("resume", 50, 1023.0),  # of the last nothing came yet
+    ]
+    assert still(made).count("↻ resumed") == 2
 
 
 def test_a_curve_of_one_point_is_seen_on_an_axis_of_whole_steps() -> None:

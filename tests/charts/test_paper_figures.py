@@ -98,7 +98,22 @@ def test_the_page_and_the_paper_have_one_average() -> None:
     assert [x for x, _ in average] == page["x"]
     np.testing.assert_allclose([y for _, y in average], page["y"], rtol=1e-6)
     assert made.note.startswith("Strong: moving average, decay 0.9 per point")
-    assert "moving average" not in figure(lines, Window()).note
+    assert figure(lines, Window()).note == ""
+
+
+def test_a_chart_that_leaves_the_page_says_what_its_lines_and_bands_are() -> None:
+    panel = panels.arranged(["loss"])[0]
+    alone = line("a", curve([1.0, 2.0, 3.0]))
+    seeds = replace(alone, band=(curve([0.5, 1.5, 2.5]), curve([1.5, 2.5, 3.5])))
+    captions = [
+        lines_figure(panel, lines, Window(smoothing=smoothing))["caption"]
+        for lines in ([alone], [alone, seeds])
+        for smoothing in (0.0, 0.6)
+    ]
+    strong = "Strong: moving average, decay 0.6 per point. Faint: as recorded."
+    band = "Line: mean over the seeds. Band: least to greatest of the seeds at that step."
+    assert captions == ["", strong, band, f"{strong} {band}"]
+    assert figure([alone, seeds], Window(smoothing=0.6)).note == captions[-1]
 
 
 def test_every_spike_of_a_long_curve_is_drawn() -> None:

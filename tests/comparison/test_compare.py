@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import Engine
 
+from backend.charts.view import ChartView
 from backend.comparison import service as compare
+from backend.comparison.board import Board
+from backend.comparison.charts import styles_over_seeds
 from backend.db.session import reading_scope, session_scope
 from backend.domain.config.presets import PRESETS
-from backend.domain.records import EvaluationKey, EvaluationSummary, Score, TestOutcome
+from backend.domain.records import EvaluationKey, EvaluationSummary, MetricFrame, Score, TestOutcome
 from backend.evaluation import outcomes as predictions
 from backend.kit.errors import InvalidInput, NotFound
 from backend.lifecycle import service as runs
+from backend.metrics import service as series
 from backend.metrics.service import Curve
+from tests.support.records.rows import record
 
 TASKS = tuple(f"task{number}" for number in range(12))
 
@@ -158,11 +164,40 @@ def test_the_mean_over_seeds_reads_lines_between_their_points_and_not_beyond_the
     assert band.low.values.tolist() == [0.0, 10.0, 20.0, 50.0]
     assert band.high.values.tolist() == [10.0, 20.0, 30.0, 50.0]
     assert band.mean.wall_times.tolist() == [100.0, 110.0, 120.0, 140.0]
+    assert band.numbers.tolist() == [2, 2, 2, 1]
+
+
+def test_a_mean_says_how_many_of_the_seeds_it_is_of(engine: Engine) -> None:
+    ids = [queued(engine, seed=seed) for seed in range(5)]
+    with session_scope(engine) as session:
+        record(session, ids[0], loss=3.0)  # to step 3
+        series.append(session, ids[1], MetricFrame([1], [1.0], {"loss": [1.0], "only": [1.0]}))
+    with reading_scope(engine) as session:
+        board = Board(session, compare.chosen(session, ids), "seed")
+        charts = board.charts([board.panel("loss"), board.panel("only")], ChartView())
+        figures = {name: json.loads(chart.json)["data"] for name, chart in charts.items()}
+
+    assert [line.label for line in board.legend(frozenset())] == ["deterministic (n = 2 of 5)"]
+    assert {trace["name"] for trace in figures["only"][:2]} == {"deterministic (n = 1 of 5)"}
+    loss = next(trace for trace in figures["loss"] if trace["meta"]["role"] == "raw")
+    assert loss["name"] == "deterministic (n = 2 of 5)"
+    assert loss["meta"]["seeds"] == {"label": "deterministic", "of": 5, "steps": [1, 2], "numbers": [2, 1]}
+
+
+def test_means_are_told_apart_by_dashes_and_not_by_colour_alone(engine: Engine) -> None:
+    quick = PRESETS["quick"].make()
+    longer = [quick.training.model_copy(update={"steps": steps}) for steps in (700, 800, 900)]
+    ids = [queued(engine, training=training, seed=seed) for training in longer for seed in (0, 1)]
+    with reading_scope(engine) as session:
+        found = compare.chosen(session, ids)
+        styles = styles_over_seeds(compare.variations(found))
+    assert len({style.dash for style in styles.values()}) == len(styles) == 3
 
 
 def test_a_seed_of_nothing_but_nan_does_not_count() -> None:
     band = compare.over_seeds([curve([1, 2], [np.nan, np.nan]), curve([1, 2], [1.0, 3.0])], [0.0, 0.0])
 
     assert band.mean.values.tolist() == [1.0, 3.0]
+    assert band.numbers.tolist() == [1, 1]
     empty = compare.over_seeds([curve([1], [np.nan])], [0.0])
     assert len(empty.mean.steps) == 0

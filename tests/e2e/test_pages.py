@@ -149,6 +149,12 @@ def test_zoom_and_crosshair_are_shared_by_all_charts(page: Page, recorded: str) 
     expect(first.locator("text.xtick, .xtick text").first).to_contain_text(re.compile(r"\d (s|min)"))
 
 
+KEEP_PICTURE = """() => {
+  const draw = Plotly.toImage;
+  Plotly.toImage = (picture, how) => { window.picture = picture; return draw(picture, how); };
+}"""
+
+
 def test_a_chart_is_exported(page: Page, recorded: str) -> None:
     page.goto(f"/runs/{recorded}")
     chart = page.locator(".chart[data-panel=loss]")
@@ -159,6 +165,7 @@ def test_a_chart_is_exported(page: Page, recorded: str) -> None:
         "PDF, 7 in": b"%PDF",
         "CSV": b"run,step,wall_time,loss,loss/prediction,loss/halting\r\n",
     }
+    page.evaluate(KEEP_PICTURE)
     for kind, start in starts.items():
         chart.get_by_label("Loss terms: options").click()
         with page.expect_download() as waiting:
@@ -170,6 +177,20 @@ def test_a_chart_is_exported(page: Page, recorded: str) -> None:
         assert waiting.value.suggested_filename == f"recorded-{recorded}-loss{size}.{ending}"
     assert content.count(b"\n") == 121
     assert b"NaN" in content
+    foot = page.evaluate("() => picture.layout.annotations.at(-1).text")
+    assert foot.startswith("Strong: moving average, decay 0.6 per point. Faint: as recorded.")
+
+
+def test_a_phone_shows_the_whole_legend(page: Page, recorded: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"/runs/{recorded}")
+    expect(page.locator(".chart[data-panel=loss]")).to_have_attribute("data-points", "110")
+    legend = page.locator(".chart[data-panel=loss] .legend")
+    for side in ("Height", "Width"):
+        assert legend.evaluate(f"list => list.scroll{side} - list.client{side}") == 0
+    names = legend.locator(".legend-name")
+    assert names.count() == 3
+    assert names.evaluate_all("all => all.map((each) => each.scrollWidth - each.clientWidth)") == [0, 0, 0]
 
 
 def test_predictions_are_filtered_blinked_and_recoloured(page: Page, recorded: str) -> None:

@@ -190,8 +190,8 @@ def test_a_changed_table_changes_the_figure(tmp_path: Path) -> None:
     tables = KINDS[0].tables()
     (before,) = redraw.figures_of(tables)
     (after,) = redraw.figures_of({**tables, "lines.csv": tables["lines.csv"].replace("#0072b2", "#123456")})
-    assert b"#123456" not in redraw.drawn(before, 3.5, "svg")
-    assert b"#123456" in redraw.drawn(after, 3.5, "svg")
+    assert b"#123456" not in redraw.drawn(before, 3.5, ["svg"])[0]
+    assert b"#123456" in redraw.drawn(after, 3.5, ["svg"])[0]
 
 
 def test_what_cannot_be_drawn_is_left_out_and_named() -> None:

@@ -179,6 +179,15 @@ def test_a_group_page_shows_means_over_seeds_and_each_run(page_client: httpx.Cli
     )
     assert "width 128 model.core.width = 128 2 queued not evaluated yet 2 no data yet no data yet" in said
     assert all(f'href="/runs/{run.id}"' in page for run in group.runs)
+    assert "#significance" not in page  # nothing to hold it against yet
+
+    with session_scope(page_db) as session:
+        record_evaluation(session, group.variations[1].runs[0].id, quick(), tasks=6, seed=0)
+    page = page_client.get(f"/groups/{group.id}").text
+    link = re.search(r'href="(/compare\?[^"]+)#significance"', page)
+    assert link
+    part = page_client.get(html.unescape(link[1]).replace("/compare", "/compare/significance")).text
+    assert "width 128" in text_of(part)
 
 
 def test_a_group_is_cancelled_without_script(page_client: httpx.Client, page_db: Engine) -> None:

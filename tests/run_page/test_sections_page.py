@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from backend.db.session import session_scope
 from backend.domain.records import Alarm, MetricFrame
 from backend.lifecycle import external_runs
 from backend.metrics import service as series
+from backend.runs import events
 from tests.support.records.recorded import record_run
 
 
@@ -120,6 +122,46 @@ def test_an_alarm_is_in_the_verdict_in_the_table_and_on_the_curves(
     assert "starving" in page_client.get("/", params={"filter": f'id == "{run_id}"'}).text
     figure = figure_of(page_client, run_id, "coverage")
     assert [mark["name"] for mark in figure["marks"]] == ["starvation"]
+
+
+def test_a_resume_by_the_lab_is_on_the_curves(page_client: httpx.Client, page_db: Engine) -> None:
+    run_id = record_run(page_db, tasks=0)
+    with session_scope(page_db) as session:
+        events.add(session, run_id, "claimed", "Attempt 1 by w: starts at step 0.", {"attempt": 1, "step": 0})
+        events.add(
+            session, run_id, "claimed", "Attempt 2 by w: resumes from step 60.", {"attempt": 2, "step": 60}
+        )
+    marks = figure_of(page_client, run_id, "coverage")["marks"]
+    assert [(mark["kind"], mark["step"]) for mark in marks] == [("resume", 60)]
+
+
+def test_a_script_that_is_started_again_is_on_its_curves(page_client: httpx.Client) -> None:
+    """However often it asks, once for each time that it had logged more; where it is silent nothing is."""
+    body = {"name": "mine", "id": "restarted0"}
+
+    def start() -> None:
+        assert page_client.post("/api/v1/runs/external", json=body).status_code == 201
+
+    def log(steps: list[int]) -> None:
+        points = {
+            "step": steps,
+            "wall_time": [time.time()] * len(steps),
+            "values": {"loss": [1.0] * len(steps)},
+        }
+        assert page_client.post("/api/v1/runs/restarted0/metrics", json=points).is_success
+
+    for _ in range(2):
+        start()
+    log([10, 20, 30])
+    for _ in range(2):
+        start()
+    log([25, 40])  # from its own checkpoint
+    marks = figure_of(page_client, "restarted0", "loss")["marks"]
+    assert [(mark["kind"], mark["step"]) for mark in marks] == [("resume", 25)]
+    start()
+    kinds = [each["kind"] for each in page_client.get("/api/v1/runs/restarted0/history").json()]
+    assert kinds == ["started", "resumed", "resumed"]
+    assert len(figure_of(page_client, "restarted0", "loss")["marks"]) == 1  # of the last nothing came yet
 
 
 def test_probes_have_panels_and_evidence_on_the_run_page(page_client: httpx.Client, page_db: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Engine
 
 from backend.comparison import service as compare
@@ -12,7 +13,7 @@ from backend.runs_table import search as run_search
 from backend.runs_table.cells import Cell, columns_of
 from backend.runs_table.configurations import VariationRow, told_apart, variations
 from tests.comparison.test_compare import evaluate, queued
-from tests.support.records.rows import add_run
+from tests.support.records.rows import add_run, record
 
 WRITTEN = ("schema_version", "name", "seed")
 
@@ -67,6 +68,21 @@ def test_a_seed_that_was_run_twice_is_one_of_the_mean(engine: Engine) -> None:
     row, cell = the_row(engine)
     assert (len(row.runs), row.repeats) == (2, "seed 0 twice; counted once")
     assert cell.title.startswith("3 of 12 tasks solved")
+
+
+@pytest.mark.parametrize("by", ["pass1", "loss"])  # the second is ordered by the database
+def test_rows_are_ordered_by_the_means_that_they_show(engine: Engine, by: str) -> None:
+    """A seed that was run again counts once: by its newest run."""
+    longer = quick().training.model_copy(update={"steps": 900})
+    again = [(quick().training, seed, solved) for seed, solved in ((0, 6), (1, 0), (1, 6))]
+    for training, seed, solved in (*again, (longer, 0, 5), (longer, 1, 5)):
+        run_id = queued(engine, training=training, seed=seed)
+        evaluate(engine, run_id, solved)
+        with session_scope(engine) as session:
+            record(session, run_id, loss=solved / 12)
+    with reading_scope(engine) as session:
+        rows = variations(session, "", f"-{by}", columns_of([by]), baseline="")
+    assert [len(row.runs) for row in rows] == [3, 2], [row.cells[0].text for row in rows]
 
 
 def test_scripts_share_a_row_by_their_name_and_never_across_names(engine: Engine) -> None:

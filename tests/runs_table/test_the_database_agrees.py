@@ -24,6 +24,7 @@ from backend.metrics.tables import Series
 from backend.people.tables import Person
 from backend.run_view.conditions import InSql
 from backend.run_view.filter_names import bind
+from backend.run_view.seeds import LINE_NAMES, counted_lines
 from backend.run_view.value_queries import Narrowed
 from backend.run_view.values import RunLine, RunValues
 from backend.runs.group_tables import RunGroup
@@ -193,14 +194,15 @@ SORTS = st.tuples(
 
 def run_by_run(
     session: Session, every: list[str], filter_text: str, sort: str
-) -> list[tuple[str, str, tree.Value]]:
-    """(id, configuration, value) as the evaluator says of each run by its own row, newest first."""
+) -> list[tuple[RunLine, tree.Value]]:
+    """(run, value) as the evaluator says of each run by its own row, newest first."""
     by, extra = sort.removeprefix("-"), run_search._extra_names(session, [])
     expression = bind(written, extra, lenient=True) if (written := parse(filter_text)) else None
     names = [name.text for name in tree.names(expression)] if expression else []
-    values = RunValues.of_runs(session, [*names, by, "archived", "variation", "name", "origin"], every)
+    of_a_row = ("archived", "variation", "name", "origin", *LINE_NAMES)
+    values = RunValues.of_runs(session, [*names, by, *of_a_row], every)
     return [
-        (line.id, of_row(line), values.value(line, by))
+        (line, values.value(line, by))
         for line in values.lines
         if (expression is None or tree.matches(expression, values.of(line)))
         and ({"archived", "id"} & set(names) or not values.value(line, "archived"))
@@ -235,20 +237,21 @@ def of_row(line: RunLine) -> str:
     return configuration_of(of["variation"] or line.id, of["name"], of["origin"] == "external")
 
 
-def means(found: list[tuple[str, str, tree.Value]], sort: str) -> list[list[str]]:
-    """The same by the values of the runs."""
-    groups: dict[str, list[tuple[str, tree.Value]]] = {}
-    for run_id, key, value in found:
-        groups.setdefault(key, []).append((run_id, value))
+def means(found: list[tuple[RunLine, tree.Value]], sort: str) -> list[list[str]]:
+    """The same by the values of the runs, of each seed one."""
+    of_runs = {line.id: value for line, value in found}
+    groups: dict[str, list[RunLine]] = {}
+    for line, _ in found:
+        groups.setdefault(of_row(line), []).append(line)
     pairs: list[tuple[tree.Value, list[str]]] = []
-    for runs in groups.values():
-        values = [value for _, value in runs]
+    for lines in groups.values():
+        by_when = sort.removeprefix("-") == "created"
+        values = [of_runs[line.id] for line in (lines if by_when else counted_lines(lines))]
         numbers = [
             value for value in values if isinstance(value, int | float) and not isinstance(value, bool)
         ]
-        is_mean = numbers and sort.removeprefix("-") != "created"
-        order = average(numbers) if is_mean else values[0]
-        pairs.append((order, [run_id for run_id, _ in runs]))
+        order = average(numbers) if numbers and not by_when else values[0]
+        pairs.append((order, [line.id for line in lines]))
     return tree.in_order(pairs, sort.startswith("-"))
 
 
@@ -268,7 +271,7 @@ def test_filters_and_orders(engine: Engine, keys: bool) -> None:
                 found = run_by_run(session, every, filter_text, sort)
             except InvalidInput:
                 return  # a value of another kind than the name: nobody is asked
-            expected = tree.in_order([(value, run_id) for run_id, _, value in found], sort.startswith("-"))
+            expected = tree.in_order([(value, line.id) for line, value in found], sort.startswith("-"))
             assert pages(session, filter_text, sort, limit) == expected
             assert over_seeds(session, filter_text, sort) == means(found, sort)
 

@@ -135,7 +135,7 @@ def figure_file(figure: Figure, width: str, as_: str) -> File:
     check("format", as_, get_args(Picture))
     check("width", width, get_args(Width))
     check_installed()
-    content = next(_drawn(figure.tables(), [(float(width), as_)]))
+    ((content,),) = _drawn(figure.tables(), [float(width)], [as_])
     return File(redraw.file_name(figure.name, float(width), as_), MEDIA_TYPES[as_], content)
 
 
@@ -147,20 +147,19 @@ def archive(
     parcel = _Parcel()
     settings: dict[str, list[str]] = {}
     problems: list[str] = []
-    kinds = [(width, as_) for width in redraw.WIDTHS for as_ in redraw.FORMATS]
     with zipfile.ZipFile(parcel, "w", zipfile.ZIP_DEFLATED) as into:
         for part in parts:
             if isinstance(part, File):
                 into.writestr(_entry(part.name), part.content)
                 yield parcel.emptied()
                 continue
-            drawing = shielded(f"figure {part.title!r}", partial(_all_drawn, part, kinds))
+            drawing = shielded(f"figure {part.title!r}", partial(_all_drawn, part))
             if isinstance(drawing, Broken):
                 problems.append(f"{part.title}: {drawing.text}")
                 continue
             tables, pictures = drawing
-            for (width, as_), content in zip(kinds, pictures, strict=True):
-                into.writestr(_entry(f"figures/{redraw.file_name(part.name, width, as_)}"), content)
+            for name, content in pictures.items():
+                into.writestr(_entry(f"figures/{name}"), content)
             for path, text in tables.items():
                 if path.startswith("data/"):
                     into.writestr(_entry(path), text)
@@ -177,10 +176,15 @@ def archive(
     yield parcel.emptied()
 
 
-def _all_drawn(figure: Figure, kinds: Sequence[tuple[float, str]]) -> tuple[dict[str, str], list[bytes]]:
-    """The tables of a figure, and its pictures."""
+def _all_drawn(figure: Figure) -> tuple[dict[str, str], dict[str, bytes]]:
+    """The tables of a figure, and its pictures by the names of their files."""
     tables = figure.tables()
-    return tables, list(_drawn(tables, kinds))
+    pictures = {
+        redraw.file_name(figure.name, width, as_): content
+        for width, files in zip(redraw.WIDTHS, _drawn(tables, redraw.WIDTHS, redraw.FORMATS), strict=True)
+        for as_, content in zip(redraw.FORMATS, files, strict=True)
+    }
+    return tables, pictures
 
 
 class _Parcel(io.RawIOBase):
@@ -210,20 +214,22 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _drawn(tables: Mapping[str, str], kinds: Sequence[tuple[float, str]]) -> Iterator[bytes]:
-    """The only figure of the tables, in each width and format; others take their turn in between."""
+def _drawn(
+    tables: Mapping[str, str], widths: Sequence[float], formats: Sequence[str]
+) -> Iterator[list[bytes]]:
+    """The only figure of the tables, for each width in all formats; others take their turn in between."""
     (figure,) = redraw.figures_of(tables)
-    for width, as_ in kinds:
+    for width in widths:
         if not _drawing.acquire(timeout=PATIENCE):
             raise Unavailable("Many figures are being drawn now.", "Try again in a minute.")
         try:
             logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
             with warnings.catch_warnings():  # a letter that the font lacks is drawn as a box
                 warnings.simplefilter("ignore")
-                content = redraw.drawn(figure, width, as_)
+                files = redraw.drawn(figure, width, formats)
         finally:
             _drawing.release()
-        yield content
+        yield files
 
 
 def _csv(rows: Sequence[Sequence[object]]) -> str:

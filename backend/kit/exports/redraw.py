@@ -77,18 +77,23 @@ def figures_of(tables: Mapping[str, str]) -> Iterator[Figure]:
         yield Figure(settings, own, list(_rows(tables[f"data/{name}.csv"])))
 
 
-def drawn(figure: Figure, width: float, as_: str) -> bytes:
-    """The figure as a file, `width` inches wide; `as_` is pdf or svg."""
+def drawn(figure: Figure, width: float, formats: Sequence[str]) -> list[bytes]:
+    """The figure as files, `width` inches wide: one of each format, pdf or svg. All have one layout."""
     import matplotlib
 
+    files = []
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whoever draws it, and whatever their settings are
         params: Any = matplotlib.rcParams
         params.update(STYLE)
         canvas = DRAWINGS[figure.settings["kind"]](figure, width)
-        file = io.BytesIO()
-        canvas.savefig(file, format=as_, metadata=_metadata(figure.settings, as_))
-    return file.getvalue()
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine(None)  # else every file would lay it out again
+        for as_ in formats:
+            file = io.BytesIO()
+            canvas.savefig(file, format=as_, metadata=_metadata(figure.settings, as_))
+            files.append(file.getvalue())
+    return files
 
 
 def _rows(text: str) -> Iterator[Row]:
@@ -111,6 +116,7 @@ def _metadata(settings: Row, as_: str) -> dict[str, Any]:
 
 def _curves(figure: Figure, width: float) -> Any:
     """Lines over steps or time: recorded values faint, their average strong, the range of seeds as a band."""
+    from matplotlib.collections import PolyCollection
     from matplotlib.lines import Line2D
 
     settings = figure.settings
@@ -128,8 +134,9 @@ def _curves(figure: Figure, width: float) -> Any:
         raw, average, low, high = (points.get(role, ((), ())) for role in ("raw", "average", "low", "high"))
         if low[0]:
             # There and back: where a value is beyond the axis, the two edges have different places.
-            around = [[*there, *reversed(back)] for there, back in zip(low, high, strict=True)]
-            axes.fill(*around, color=line["colour"], alpha=0.18, linewidth=0, zorder=1)
+            around = [*zip(*low, strict=True), *reversed([*zip(*high, strict=True)])]
+            band = PolyCollection([around], facecolors=line["colour"], alpha=0.18, linewidths=0, zorder=1)
+            axes.add_collection(band, autolim=False)  # as a patch, each corner would be looked at alone
         axes.plot(*raw, color=line["colour"], alpha=0.3, linewidth=0.5, zorder=2)
         marker = line["marker"] or ("o" if len(average[0]) == 1 else "")
         shape: dict[str, Any] = {
@@ -363,9 +370,9 @@ def main(folder: Path) -> None:
     (folder / "figures").mkdir(exist_ok=True)
     for figure in figures_of(tables):
         for width in WIDTHS:
-            for as_ in FORMATS:
+            for as_, content in zip(FORMATS, drawn(figure, width, FORMATS), strict=True):
                 path = folder / "figures" / file_name(figure.settings["figure"], width, as_)
-                path.write_bytes(drawn(figure, width, as_))
+                path.write_bytes(content)
                 print(path)
 
 

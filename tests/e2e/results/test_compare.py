@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
@@ -159,3 +159,25 @@ def test_a_comparison_of_runs_that_go_on_keeps_its_sections_and_its_charts(
     page.get_by_role("tab", name="Curves").click()
     expect(chart.locator(".scatterlayer")).to_be_visible()
     page.request.post(f"/api/v1/runs/{going}/cancel")
+
+
+def test_the_archive_for_a_paper_shows_that_it_is_being_made(page: Page, recorded: list[str]) -> None:
+    held: list[Route] = []
+    page.goto(f"/compare?runs={','.join(recorded)}")
+    page.route("**/api/v1/compare/paper?**", held.append)
+    button, notes = page.locator("#paper"), page.locator("#toasts")
+    with page.expect_request("**/api/v1/compare/paper?**"):
+        button.click()
+    expect(notes).to_contain_text("Drawing figures and tables. Keep this page open.")
+    expect(button).to_be_disabled()
+
+    held.pop().abort()
+    expect(notes).to_contain_text("The server is not responding.")
+    expect(notes).not_to_contain_text("Drawing figures")
+    expect(button).to_be_enabled()
+
+    page.route("**/api/v1/compare/paper?**", lambda route: route.fulfill(body=b"PK"))
+    with page.expect_download() as waiting:
+        button.click()
+    assert waiting.value.suggested_filename == "Compare-4-runs-paper.zip"
+    expect(button).to_be_enabled()

@@ -180,7 +180,7 @@ export class Chart {
     const hidden = this.board.hidden ?? new Set();
     return this.raws.filter((trace) => !hidden.has(trace.meta.key)).flatMap((trace) => {
       const at = nearest(this.xs(trace), x, !this.axis.timed);
-      return at < 0 ? [] : [{ trace, value: trace.y[at] }];
+      return at < 0 ? [] : [{ trace, value: trace.y[at], step: trace.steps[at] }];
     });
   }
 
@@ -193,7 +193,7 @@ export class Chart {
     const near = [...found].sort((a, b) => distance(a) - distance(b)).slice(0, MAX_TOLD);
     const lines = near.sort((a, b) => b.value - a.value).map((each) => {
       const row = document.createElement("div");
-      row.append(swatch(this.smoothOf(each.trace)), `${each.trace.name} `, bold(this.valued(each.value)));
+      row.append(swatch(this.smoothOf(each.trace)), `${nameAt(each.trace, each.step)} `, bold(this.valued(each.value)));
       return row;
     });
     const left = found.length - near.length;
@@ -342,6 +342,14 @@ export class Chart {
     this.plot.querySelector(".failure")?.remove();
     this.plot.append(note);
   }
+}
+
+/** What a line is called at a step: a mean says of how many seeds it is there (backend/charts/lines.py). */
+function nameAt({ name, meta: { seeds } }, step) {
+  if (!seeds) return name;
+  const { label, of, steps, numbers } = seeds;
+  const n = numbers[Math.max(0, steps.findLastIndex((first) => first <= step))] ?? 0;
+  return `${label} (n = ${n < of ? `${n} of ${of}` : n})`;
 }
 
 function bold(text) {

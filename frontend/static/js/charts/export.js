@@ -1,10 +1,13 @@
-// A chart as a file: PDF and SVG for a paper, drawn by the server; PNG as shown, with title and legend; CSV with every point.
+// A chart as a file: PDF and SVG for a paper, drawn by the server; PNG as shown, with title, legend and what its lines are; CSV with every point.
 
 import { askFile } from "../web/api.js";
-import { attempt } from "../web/notices.js";
+import { attempt, whileMaking } from "../web/notices.js";
+import { valueOn } from "../web/words.js";
 import { colour, plotly } from "./theme.js";
 
 const SIZE = { width: 900, height: 420 };
+const LINE = 14; // pixels
+const LETTERS = 140; // in a line of the picture
 const FOR_PAPER = ["pdf", "svg"];
 
 export function download(chart, format, width) {
@@ -24,7 +27,8 @@ export function download(chart, format, width) {
 /** A figure for a paper: one width (inches) in one format. */
 export async function saveFigure(address, query, name, format, width) {
   const asked = new URLSearchParams([...query, ["format", format], ["width", width]]);
-  save(await askFile(`${address}${address.includes("?") ? "&" : "?"}${asked}`), `${name}-${width}in.${format}`);
+  const drawing = askFile(`${address}${address.includes("?") ? "&" : "?"}${asked}`);
+  save(await whileMaking("Drawing the figure.", () => drawing), `${name}-${width}in.${format}`);
 }
 
 /** Let a button save all figures and tables for a paper as one archive. */
@@ -33,7 +37,10 @@ export function offerPaper(button, address, board) {
     button.disabled = true;
     try {
       const asked = board().viewQuery();
-      const archive = await askFile(`${address}${address.includes("?") ? "&" : "?"}${asked}`);
+      const query = `${address.includes("?") ? "&" : "?"}${asked}`;
+      const archive = await whileMaking("Drawing figures and tables. Keep this page open.", (say) => {
+        return askFile(`${address}${query}`, (bytes) => say(`${valueOn("bytes", bytes)} so far`));
+      });
       save(archive, `${board().name.replaceAll(/[^\w.-]+/g, "-")}-paper.zip`);
     } finally {
       button.disabled = false;
@@ -44,7 +51,8 @@ export function offerPaper(button, address, board) {
 async function picture(chart) {
   const Plotly = await plotly();
   const { data, layout } = chart.plot;
-  const { x, y } = chart.figure.titles;
+  const { caption, titles: { x, y } } = chart.figure;
+  const words = wrapped([caption, ...[...chart.root.querySelectorAll(".notes .mark")].map((note) => note.textContent)].filter(Boolean).join(" "));
   const shown = {
     data: data.map((trace) => ({ ...trace, showlegend: trace.meta.role === "smooth" && trace.visible !== false })),
     layout: {
@@ -57,13 +65,26 @@ async function picture(chart) {
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 1, xanchor: "right", itemwidth: 40 },
       xaxis: { ...layout.xaxis, title: { text: x, font: { size: 11 } } },
       yaxis: { ...layout.yaxis, title: { text: y, font: { size: 11 } } },
+      annotations: [...layout.annotations, beneath(words)],
     },
   };
   const lines = Math.ceil(chart.smooths.length / 3);
-  shown.layout.margin.t += 14 * lines;
-  const size = { ...SIZE, height: SIZE.height + 14 * lines };
+  shown.layout.margin.t += LINE * lines;
+  shown.layout.margin.b += LINE * words.length;
+  const size = { ...SIZE, height: SIZE.height + LINE * (lines + words.length) };
   const address = await Plotly.toImage(shown, { ...size, format: "png", scale: 2 });
   return new Blob([Uint8Array.from(atob(address.slice(address.indexOf(",") + 1)), (letter) => letter.charCodeAt(0))], { type: "image/png" });
+}
+
+/** A text in lines that the picture has room for. */
+function wrapped(text) {
+  return text.match(new RegExp(`\\S.{0,${LETTERS - 1}}(?=\\s|$)`, "g")) ?? [];
+}
+
+/** Lines at the foot of the picture, under the title of its x axis. */
+function beneath(lines) {
+  const font = { size: 11, color: colour("ink-soft") };
+  return { text: lines.join("<br>"), x: 0, xref: "paper", xanchor: "left", y: 0, yref: "paper", yanchor: "top", yshift: -46, align: "left", showarrow: false, font };
 }
 
 /** One row per run and step, one column per metric, with every point; written by the server as it reads. */

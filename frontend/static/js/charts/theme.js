@@ -3,6 +3,7 @@
 const loading = {};
 const TOOK = "plotly-took"; // milliseconds that this browser last needed for it
 const AT_ONCE = 300;
+const TONES = { alarm: "danger", resume: "ink-soft" }; // of marks
 
 /** Plotly itself, loaded when the first chart wants it. Its second comes after what one sees, never before. */
 export function plotly() {
@@ -65,7 +66,7 @@ export function themed(layout, marks) {
     font,
     xaxis: { ...axis, showline: true, ticks: "outside", ticklen: 3, ...layout.xaxis },
     yaxis: { ...axis, showline: false, ticks: "", ...layout.yaxis },
-    shapes: marks.map((mark) => line(mark.x)),
+    shapes: marks.map(line),
     annotations: marks.map((mark) => word(mark, layout.xaxis.range)),
   };
 }
@@ -98,8 +99,8 @@ export function swatch({ meta, line }) {
   return mark;
 }
 
-function line(x) {
-  return { type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line: { color: colour("danger"), width: 1, dash: "dot" } };
+function line({ x, kind }) {
+  return { type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line: { color: colour(TONES[kind]), width: 1, dash: "dot" } };
 }
 
 /** Its name stands above the curves, at the side of the line where there is room. */
@@ -107,6 +108,6 @@ function word(mark, [low, high]) {
   const isLate = mark.x > (low + high) / 2;
   return {
     x: mark.x, xref: "x", y: 1, yref: "paper", xanchor: isLate ? "right" : "left", yanchor: "bottom", showarrow: false,
-    text: `▲ ${mark.name}`, font: { size: 10, color: colour("danger") }, borderpad: 0,
+    text: `${mark.sign} ${mark.name}`.trimEnd(), font: { size: 10, color: colour(TONES[mark.kind]) }, borderpad: 0,
   };
 }

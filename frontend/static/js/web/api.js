@@ -28,9 +28,22 @@ export async function askPage(path, { signal, method, body } = {}) {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
-/** A file of the server's, to save. */
-export async function askFile(path) {
-  return (await send(path, {})).blob();
+/** A file of the server's, to save; `heard` is told how many bytes have come. */
+export async function askFile(path, heard = () => {}) {
+  const response = await send(path, {});
+  const parts = [];
+  let bytes = 0;
+  try {
+    const reader = response.body.getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      parts.push(part.value);
+      bytes += part.value.length;
+      heard(bytes);
+    }
+  } catch {
+    throw new Problem("The download was cut off.", "Try again; if it happens again, see the server's log.");
+  }
+  return new Blob(parts, { type: response.headers.get("Content-Type") ?? "" });
 }
 
 async function send(path, options, isFine = (status) => status < 400) {

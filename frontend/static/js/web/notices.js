@@ -5,19 +5,38 @@ import { icon } from "./icons.js";
 /** Show a message for a few seconds; a problem stays until it is closed. One of the same kind takes its place. */
 export function tell(message, { hint = "", bad = false, kind = message } = {}) {
   takeAway(kind);
-  const note = document.createElement("div");
-  note.className = bad ? "note is-bad" : "note";
+  const note = noteOf(message, hint, bad);
   note.dataset.kind = kind;
-  const words = document.createElement("div");
-  words.append(Object.assign(document.createElement("b"), { textContent: message }), ` ${hint}`);
   const close = document.createElement("button");
   close.className = "button is-quiet is-small";
   close.setAttribute("aria-label", "Close");
   close.append(icon("close"));
   close.addEventListener("click", () => note.remove());
-  note.append(icon(bad ? "failed" : "info"), words, close);
-  document.getElementById("toasts").append(note);
+  note.append(close);
   if (!bad) setTimeout(() => note.remove(), 6000);
+}
+
+/** Show that something is being made, for as long as `work` takes; `work` gets what says how far it is. */
+export async function whileMaking(message, work) {
+  const note = noteOf(message, "", false);
+  const far = document.createElement("span");
+  far.setAttribute("aria-live", "off"); // else every number was read out
+  note.append(far);
+  try {
+    return await work((text) => far.replaceChildren(text));
+  } finally {
+    note.remove();
+  }
+}
+
+function noteOf(message, hint, bad) {
+  const note = document.createElement("div");
+  note.className = bad ? "note is-bad" : "note";
+  const words = document.createElement("div");
+  words.append(Object.assign(document.createElement("b"), { textContent: message }), ` ${hint}`);
+  note.append(icon(bad ? "failed" : "info"), words);
+  document.getElementById("toasts").append(note);
+  return note;
 }
 
 function takeAway(kind) {
