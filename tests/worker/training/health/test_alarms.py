@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -115,7 +116,7 @@ def test_one_lucky_or_unlucky_batch_does_not_decide_on_memorisation(exacts: list
     alarms, resumed = Alarms(HealthConfig()), Alarms(HealthConfig())
     for step, exact in enumerate(exacts):
         assert list(alarms.check(step, HEALTHY | {"accuracy/exact": exact})) == []
-    resumed.load_state_dict(alarms.state_dict())
+    resumed.load_state_dict(deepcopy(alarms.state_dict()))
     for rules in (alarms, resumed):
         assert len(list(rules.check_scores(40, [summary("held out", 0, 32)]))) == raised
 
