@@ -43,7 +43,7 @@ USED = (
     "worker.cli.app",
 )
 OWN = ("backend", "worker", "frontend", "migrations")  # whole: much of it is loaded with its first use
-REPORT_INTERVAL = 15.0  # seconds between two signs of life
+REPORT_INTERVAL = 15.0  # seconds between two looks at what a long step does
 PIP = (sys.executable, "-m", "pip")
 PIP_INSTALL = (*PIP, "install", "--no-input", "--disable-pip-version-check", "--no-compile", "--no-deps")
 SHORT = ("--timeout", "10", "--retries", "0")  # for what can be done without
@@ -239,7 +239,7 @@ def succeeds(command: Sequence[str], what: str, environ: Mapping[str, str] | Non
 
 
 def run(command: Sequence[str], what: str, environ: Mapping[str, str] | None = None) -> None:
-    """Run a command with its output in the log, and report now and then that it is still running."""
+    """Run a command with its output in the log; of a long one report each stage once, by its last line."""
     with LOG.open("a") as log:
         log.write(f"\n$ {shlex.join(command)}\n")
         log.flush()
@@ -248,12 +248,15 @@ def run(command: Sequence[str], what: str, environ: Mapping[str, str] | None = N
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environ, cwd=ROOT
         )
+    reported: str | None = None
     while True:
         try:
             status = process.wait(REPORT_INTERVAL)
             break
         except subprocess.TimeoutExpired:
-            say(f"  {what}: {time.monotonic() - began:.0f} s. {last_line(output_since(begins))}".rstrip())
+            if (doing := last_line(output_since(begins))) != reported:
+                reported = doing
+                say(f"  {what}: {time.monotonic() - began:.0f} s. {doing}".rstrip())
     if status:
         raise Failed(explain(output_since(begins)))
 

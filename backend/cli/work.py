@@ -52,7 +52,7 @@ def train(
 
     Training here needs no server and no database.
     """
-    from backend.terminal.lab import here
+    from backend.terminal.lab import here, page
 
     if project and not queue:
         raise typer.BadParameter("is for runs that --queue queues", param_hint="--project")
@@ -66,7 +66,8 @@ def train(
             "needs a CONFIG and cannot be combined with --out or --resume", param_hint="--queue"
         )
     run = _queue(config, overrides or [], project)
-    output.answer(run, f"Queued run {run.id}. Watch it: etrm runs")
+    watch = f"Watch it with etrm runs, or here:\n{page(f'/runs/{run.id}')}"
+    output.answer(run, f"Queued run {run.id}. {watch}")
 
 
 def checkpoint(context: typer.Context) -> None:

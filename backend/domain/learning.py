@@ -48,7 +48,10 @@ GAP = HealthConfig().largest_gap  # of exact training accuracy above the held-ou
 
 @dataclass(frozen=True)
 class Learnt:
-    """What is known of a run's learning. Accuracies are shares of training samples, None where not logged."""
+    """What is known of a run's learning. Accuracies are shares of training samples, None where not logged.
+
+    They are means over the last points of their curves: one point is one batch, which proves nothing.
+    """
 
     steps: int  # done
     planned: int | None  # None: nobody said how many
@@ -57,6 +60,7 @@ class Learnt:
     exact: float | None = None  # share of whole grids right
     baseline: float | None = None  # token accuracy without learning: `data/token_baseline`
     held_out: Score | None = None  # of the headline
+    points: int = 1  # that the accuracies are means over
     largest_gap: float = GAP  # the config's `health.largest_gap`
 
     @property
@@ -147,7 +151,8 @@ def _training(found: Learnt) -> str:
     if found.token is not None:
         without = "not recorded" if found.baseline is None else percent(found.baseline)
         shares.append(f"{percent(found.token)} of tokens ({without} without learning)")
-    return f"{' and '.join(shares)} right" if shares else ""
+    over = f" over the last {found.points:,} points" if found.points > 1 else ""
+    return f"{' and '.join(shares)} right{over}" if shares else ""
 
 
 def _held_out(found: Learnt) -> str:

@@ -21,18 +21,24 @@ def prepare(url: str) -> Engine:
     return engine
 
 
-def queue_demo(engine: Engine) -> None:
-    """If there is no run yet, queue the quick one, so that there is something real to look at."""
+def queue_demo(engine: Engine) -> str:
+    """If there is no run yet, queue the quick one, so that there is something real to look at. Its id, empty
+    where there are runs. It has the lowest priority: of what waits, a person's own run is taken before it."""
     with reading_scope(engine) as session:
         if run_rows.newest(session, 1, None):
-            return
+            return ""
     from backend.domain.config.presets import preset
     from backend.lifecycle import service as runs
     from backend.queue import dispatch
+    from backend.queue.order import PRIORITIES
 
     with session_scope(engine) as session:
         run_id = runs.create(session, preset("quick")).id
+        run = run_rows.get(session, run_id)
+        assert run
+        run.priority = PRIORITIES["low"]
     dispatch.send(run_id)
+    return run_id
 
 
 def has_heartbeat(engine: Engine, pid: int) -> bool:

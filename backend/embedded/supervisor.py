@@ -27,7 +27,7 @@ HEALTHY_AFTER = 60.0  # seconds of life after which the next crash counts as the
 TICK = 1.0
 TAIL_BYTES = 4096
 FIRST_REPORT = 5.0  # seconds of waiting after which the user is told what is awaited
-REPORT_INTERVAL = 10.0  # and then once in so many seconds
+REPORT_INTERVAL = 10.0  # and then so often at most, if the child does something else by then
 
 
 class Stopped(Exception):
@@ -147,13 +147,14 @@ class Supervisor:
         return child
 
     def until(self, ready: Callable[[], bool], child: Child) -> None:
-        """Wait until `ready`, as long as the child lives; a long wait is reported now and then.
+        """Wait until `ready`, as long as the child lives; of a long wait each stage is reported once.
 
         Raises: Unavailable if the child ends first, Stopped on a signal. There is no time limit: a slow
         machine needs minutes where a fast one needs a second, and whoever waits can press Ctrl-C.
         """
         began = time.monotonic()
         report_at = began + FIRST_REPORT
+        reported: str | None = None  # what the child did then
         while not ready():
             if self._signals.stop_requests:
                 raise Stopped
@@ -166,7 +167,9 @@ class Supervisor:
             now = time.monotonic()
             if now >= report_at:
                 report_at = now + REPORT_INTERVAL
-                self._say(_waiting(child, now - began))
+                if (doing := child.last_line) != reported:
+                    reported = doing
+                    self._say(_waiting(child, doing, now - began))
             self._signals.wait(0.05)
 
     def watch(self) -> None:
@@ -204,10 +207,10 @@ class Supervisor:
             self._say(f"{told} Its log: {child.log}")
 
 
-def _waiting(child: Child, seconds: float) -> str:
+def _waiting(child: Child, last_line: str, seconds: float) -> str:
     """What is awaited, for how long, and what it does, in one line."""
-    last_line = textwrap.shorten(child.last_line, 160, placeholder=" …")
-    doing = f"last line of its log: {last_line}" if last_line else "it has not logged anything yet"
+    shown = textwrap.shorten(last_line, 160, placeholder=" …")
+    doing = f"last line of its log: {shown}" if shown else "it has not logged anything yet"
     return f"Still starting the {child.service.name} ({seconds:.0f} s); {doing} ({child.log})"
 
 

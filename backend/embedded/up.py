@@ -82,8 +82,7 @@ class _Lab:
 
         engine = database.prepare(url)
         try:
-            if demo:
-                database.queue_demo(engine)
+            demo_run = database.queue_demo(engine) if demo else ""
             (wait or self._start_servers())(engine)
             home.announce(self._lock, Holder(os.getpid(), self._url, broker_url))
             login_url = database.login_address(engine, self._url)
@@ -91,6 +90,11 @@ class _Lab:
             if not output.announced(lab):
                 say("Open this link in a browser to log in (works once, for ten minutes):")
                 print(login_url, flush=True)
+            if demo_run:
+                say(
+                    "A demo run trains now: minutes on two CPU cores. Runs that you queue wait for it. "
+                    f"To stop it: etrm run cancel {demo_run}. To start without it: --no-demo."
+                )
             say("Ctrl-C stops everything. Another login link: etrm login")
         finally:
             engine.dispose()

@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
 
-from backend.domain.seeds import configuration_of
 from backend.domain.statistics import average, mean_of
 from backend.explore import scales
 from backend.explore.scales import SYMBOLS, Axis, Key, text
@@ -252,8 +251,7 @@ def _short(label: str) -> str:
 def _by_configuration(points: Sequence[Point]) -> list[list[Point]]:
     groups: dict[str, list[Point]] = {}
     for point in points:
-        key = configuration_of(point.configuration or point.id, point.name, not point.variant)
-        groups.setdefault(key, []).append(point)
+        groups.setdefault(point.replicates, []).append(point)
     return list(groups.values())
 
 

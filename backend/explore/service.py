@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.domain.experiment.identity import is_choice
-from backend.domain.seeds import once_per_seed
+from backend.domain.seeds import configuration_of, once_per_seed
 from backend.domain.statistics import average
 from backend.explore.importance import MAX_FIELDS, Field, Importance, importances
 from backend.kit import expressions
@@ -46,7 +46,8 @@ class Runs:
 
 @dataclass(frozen=True)
 class Point:
-    """A run with the values that were asked for. `configuration` is the same for its other seeds."""
+    """A run with the values that were asked for. `configuration` is the same for runs whose configs differ in
+    their seed alone."""
 
     id: str
     name: str
@@ -55,6 +56,12 @@ class Point:
     status: str
     configuration: str
     values: dict[str, Value]
+
+    @property
+    def replicates(self) -> str:
+        """The same for its other seeds: of a script's run its config is not enough, it has its name in common
+        with them, too."""
+        return configuration_of(self.configuration or self.id, self.name, not self.variant)
 
     def number(self, name: str) -> float | None:
         """A value that can be drawn on an axis of numbers: a finite one."""
@@ -128,8 +135,9 @@ def runs_of(filter_text: str, ids: str) -> Runs:
 
 def fields_of(session: Session, points: Sequence[Point]) -> list[Field]:
     """The fields of the configs that vary between the runs' configurations, in the order of the configs."""
-    keys = list(dict.fromkeys(point.configuration for point in points if point.configuration))
-    leaves = configs.leaves(session, keys)
+    keys = {point.replicates: point.configuration for point in points if point.configuration}
+    known = configs.leaves(session, list(dict.fromkeys(keys.values())))
+    leaves = {key: known[of] for key, of in keys.items() if of in known}
     paths = dict.fromkeys(path for of in leaves.values() for path in of)
     fields = []
     for path in filter(is_choice, paths):
@@ -150,7 +158,7 @@ def weighed(points: Sequence[Point], fields: Sequence[Field], of: str) -> Questi
     having: dict[str, list[Point]] = {}
     for point in points:
         if point.configuration and point.number(of) is not None:
-            having.setdefault(point.configuration, []).append(point)
+            having.setdefault(point.replicates, []).append(point)
     runs = sum(map(len, having.values()))
     results = {
         key: average([number for point in counted_once(own) if (number := point.number(of)) is not None])

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from backend.db.upsert import insert_or
 from backend.metrics.points import Points, decode
-from backend.metrics.tables import Segment, Series
+from backend.metrics.tables import RunCursor, Segment, Series
 
 Key = TypeVar("Key", int, str)
+MAX_IDS = 5000  # runs that one statement names; a database takes a few more parameters
 
 
 class Line(NamedTuple):
@@ -45,6 +46,16 @@ class Summary(NamedTuple):
     last_value: float
     min_value: float | None
     max_value: float | None
+
+
+class Stamp(NamedTuple):
+    """A series, and what differs once it is written to."""
+
+    series_id: int
+    run_id: str
+    name: str
+    last_step: int
+    version: int | None
 
 
 SUMMARY = tuple(getattr(Series, name) for name in Summary._fields)
@@ -92,7 +103,21 @@ def extents_of(
 ) -> list[Extent]:
     """Segments of all series of the run by series and first step: those that were written by
     `up_to_version` (None: all), or of them those that lie beyond the tiles of their series."""
-    query = (
+    query = _extents().where(Series.run_id == run_id)
+    if up_to_version is not None:
+        query = query.where(Segment.version <= up_to_version)
+    if beyond_tiles:
+        query = query.where(Segment.last_step > Series.tiled_to)
+    return [Extent(*row) for row in session.execute(query)]
+
+
+def extents_by_series(session: Session, series_ids: Collection[int]) -> list[Extent]:
+    """All segments of these series, by series and first step."""
+    return [Extent(*row) for row in session.execute(_extents().where(Segment.series_id.in_(series_ids)))]
+
+
+def _extents() -> Select[int, int, int, int, int, int, int]:
+    return (
         select(
             Segment.id,
             Segment.series_id,
@@ -103,14 +128,8 @@ def extents_of(
             Series.tiled,
         )
         .join(Series, Series.id == Segment.series_id)
-        .where(Series.run_id == run_id)
         .order_by(Segment.series_id, Segment.first_step)
     )
-    if up_to_version is not None:
-        query = query.where(Segment.version <= up_to_version)
-    if beyond_tiles:
-        query = query.where(Segment.last_step > Series.tiled_to)
-    return [Extent(*row) for row in session.execute(query)]
 
 
 def points_of(session: Session, ids: Collection[int]) -> list[Points]:
@@ -194,6 +213,22 @@ def summarised(session: Session, ids: Collection[int]) -> dict[int, Summary]:
 def keep_summaries(session: Session, rows: list[dict[str, Any]]) -> None:
     """Set columns of series; each row has their `id`."""
     session.execute(update(Series), rows)
+
+
+def stamps(session: Session, names: Collection[str], run_ids: Collection[str] | None) -> list[Stamp]:
+    """The series called `names` of these runs (None: of all) that have points."""
+    query = (
+        select(Series.id, Series.run_id, Series.name, Series.last_step, RunCursor.version)
+        .outerjoin(RunCursor, RunCursor.run_id == Series.run_id)
+        .where(Series.name.in_(names), Series.last_step >= 0)
+    )
+    if run_ids is not None and len(run_ids) <= MAX_IDS:
+        query = query.where(Series.run_id.in_(run_ids))
+    found = [Stamp(*row) for row in session.execute(query)]
+    if run_ids is None or len(run_ids) <= MAX_IDS:
+        return found
+    wanted = set(run_ids)
+    return [stamp for stamp in found if stamp.run_id in wanted]
 
 
 def sketches(session: Session, run_ids: Collection[str], name: str) -> dict[str, bytes]:

@@ -67,6 +67,7 @@ def fork(
     from backend.domain.config.problems import changes_of
     from backend.run_page import checkpoints_api as api
     from backend.terminal.calls import call
+    from backend.terminal.lab import page
 
     _check_one_of(weights, "--weights", "ema", "raw")
     _check_one_of(part, "--part", "all", "decoder")
@@ -75,7 +76,8 @@ def fork(
     ref = checkpoint or _newest(run_id)
     run = call(api.fork_from_checkpoint, run_id=run_id, step=ref, body=body)
     step = run.config["training"]["initialise_from"]["step"]
-    answer(run, f"Queued run {run.id}, forked from step {step} of {run_id}.")
+    said = f"Queued run {run.id}, forked from step {step} of {run_id}. Watch it:"
+    answer(run, f"{said}\n{page(f'/runs/{run.id}')}")
 
 
 def weights(

@@ -97,10 +97,11 @@ def clone(run_id: RunId, overrides: Overrides = None, project: OtherProject = No
     from backend.domain.config.problems import changes_of
     from backend.run_page import api
     from backend.terminal.calls import call
+    from backend.terminal.lab import page
 
     body = api.CloneOf(overrides=changes_of(overrides or []), project=project)
     run = call(api.clone_run, run_id=run_id, body=body)
-    answer(run, f"Queued run {run.id}, cloned from {run_id}.")
+    answer(run, f"Queued run {run.id}, cloned from {run_id}. Watch it:\n{page(f'/runs/{run.id}')}")
 
 
 @app.command("provenance")
@@ -133,10 +134,7 @@ def _lines(run: RunView) -> list[str]:
     lines += [f"project   {run.project}"] if run.project else []
     if run.heartbeat and run.heartbeat.silent_since is not None and run.status == "running":
         lines.append(f"silent    since {clock(run.heartbeat.silent_since)}")
-    left = run.progress.seconds_left
-    rest = "" if left is None else f", about {left:.0f} s left"
-    of = f" of {run.progress.total}{rest}" if run.progress.total else ""
-    lines.append(f"progress  {run.progress.phase} {run.progress.done}{of}" if of else f"step      {run.step}")
+    lines.append(_progress(run))
     if run.duration is not None:
         lines.append(f"duration  {duration(run.duration)}")
     if run.trained_on:
@@ -156,6 +154,15 @@ def _lines(run: RunView) -> list[str]:
         for alarm in run.alarms
     ]
     return [*lines, *_hypothesis(run)]
+
+
+def _progress(run: RunView) -> str:
+    """How far the run is; of one that is over, how far it came."""
+    if run.status.is_over or not run.progress.total:
+        return f"step      {run.step}"
+    left = run.progress.seconds_left
+    rest = "" if left is None else f", about {left:.0f} s left"
+    return f"progress  {run.progress.phase} {run.progress.done} of {run.progress.total}{rest}"
 
 
 def _hypothesis(run: RunView) -> list[str]:

@@ -17,10 +17,14 @@ from backend.domain.measurement import protocol_of
 from backend.domain.trained_on import Standing
 from backend.kit.boundary import Broken, shielded
 from backend.kit.format import counted, finite
+from backend.metrics import recent
 from backend.metrics import service as series
+from backend.metrics.recent import Recent
 from backend.people import service as accounts
 from backend.run_view import queries as rows
 from backend.run_view.headline import held_out
+from backend.run_view.learning import ACCURACIES
+from backend.run_view.learning import METRICS as JUDGED
 from backend.run_view.views import (
     AlarmView,
     DeliveryView,
@@ -104,6 +108,8 @@ class Facts:
             traceback=run.traceback,
         )
         view.__dict__["experiment"] = experiment  # that it would read again from the config
+        if self._metric_names is None or set(JUDGED).issubset(self._metric_names):
+            view.__dict__["recent"] = self._recent.get(run.id, {})
         return view
 
     def held_out(self) -> dict[str, ResultView]:
@@ -133,6 +139,14 @@ class Facts:
     def _trained_on(self) -> dict[str, TrainedOnView]:
         found = trained_on.shortages(self._session, self._ids)
         return {run_id: TrainedOnView.of(each) for run_id, each in found.items()}
+
+    @cached_property
+    def _recent(self) -> dict[str, dict[str, Recent]]:
+        found: dict[str, dict[str, Recent]] = {}
+        for name, of_runs in recent.means(self._session, ACCURACIES, self._ids).items():
+            for run_id, mean in of_runs.items():
+                found.setdefault(run_id, {})[name] = mean
+        return found
 
     @cached_property
     def _metrics(self) -> dict[str, dict[str, MetricView]]:

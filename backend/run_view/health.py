@@ -9,6 +9,7 @@ from pydantic import Field
 from backend.domain import health
 from backend.domain.experiment import HealthConfig
 from backend.domain.health import Findings, Health, HeldOut
+from backend.domain.metrics.names import EXACT
 from backend.kit.boundary import Broken, shielded
 from backend.kit.model import Model
 from backend.run_view import learning
@@ -79,6 +80,7 @@ def _judged(run: RunView) -> Health:
             alarms=run.alarms,
             held_out=held_out,
             trained_on=run.trained_on.shortage if run.trained_on else None,
+            exact=exact.mean if (exact := run.recent.get(EXACT)) else None,
         )
     )
     is_good = found.level != "good" or learning.of_run(run).level == "good"

@@ -12,7 +12,8 @@ from backend.kit.format import finite
 from backend.kit.model import Model
 from backend.run_view.views import RunView
 
-METRICS = (TOKEN, EXACT, BASELINE)  # that it needs
+ACCURACIES = (TOKEN, EXACT)
+METRICS = (*ACCURACIES, BASELINE)  # that it needs
 
 
 class LearningView(Model):
@@ -21,7 +22,10 @@ class LearningView(Model):
     level: str = Field(description="good, warning, bad or quiet.")
     word: str = Field(description=f"One of: {', '.join(WORDS)}.", examples=["fits but does not generalise"])
     sentence: str = Field(
-        examples=["Underfits: 9.5 % of training grids right; 0/16 held-out tasks solved; step 600 of 600."]
+        examples=[
+            "Underfits: 9.5 % of training grids right over the last 12 points; "
+            "0/16 held-out tasks solved; step 600 of 600."
+        ]
     )
 
 
@@ -33,22 +37,19 @@ def of_run(run: RunView) -> Learning:
 
 def _learnt(run: RunView) -> Learnt:
     score = run.surely_held_out.pass_at(1) if run.surely_held_out else None
-    token, exact, baseline = (_last(run, name) for name in METRICS)
+    token, exact = (run.recent.get(name) for name in ACCURACIES)
+    baseline = run.metrics.get(BASELINE)
     return Learnt(
         steps=run.step,
         planned=run.experiment.training.steps if run.experiment else None,
         is_over=run.status.is_over,
-        token=token,
-        exact=exact,
-        baseline=baseline,
+        token=token and token.mean,
+        exact=exact and exact.mean,
+        baseline=finite(baseline.last) if baseline else None,
         held_out=Score(score.solved, score.n) if score else None,
         largest_gap=run.experiment.health.largest_gap if run.experiment else GAP,
+        points=max((recent.points for recent in (token, exact) if recent), default=1),
     )
-
-
-def _last(run: RunView, name: str) -> float | None:
-    found = run.metrics.get(name)
-    return finite(found.last) if found else None
 
 
 def view(run: RunView) -> LearningView:

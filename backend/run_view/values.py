@@ -16,15 +16,17 @@ from sqlalchemy.orm import Session
 
 from backend.domain.learning import GAP, Learnt, judge
 from backend.domain.measurement import Protocol, from_json
+from backend.domain.metrics.names import BASELINE
 from backend.domain.records import Score
 from backend.kit.boundary import or_else, shielded
 from backend.kit.filters.tree import Value
 from backend.kit.format import finite
+from backend.metrics import recent
 from backend.people import service as accounts
 from backend.run_view import configs
 from backend.run_view import value_queries as rows
 from backend.run_view.filter_names import PASSES, at_path, config_path, is_config_path, is_explicit, metric_of
-from backend.run_view.learning import METRICS
+from backend.run_view.learning import ACCURACIES
 from backend.run_view.value_queries import Narrowed
 from backend.runs.status import RunStatus
 
@@ -156,8 +158,11 @@ class RunValues:
         return self._metric_or_config(name)
 
     def _learning(self) -> Read:
-        """The verdict on learning, from the newest accuracies and the score that is kept with the run."""
-        token, exact, baseline = (rows.metric(self._session, name, only=self._only) for name in METRICS)
+        """The verdict on learning, from the last points of the accuracies and the score that is kept with the
+        run."""
+        means = recent.means(self._session, ACCURACIES, self._only)
+        token, exact = (means[name] for name in ACCURACIES)
+        baseline = rows.metric(self._session, BASELINE, only=self._only)
         planned = self._read("training.steps")
         largest_gap = self._read("health.largest_gap")
 
@@ -168,8 +173,8 @@ class RunValues:
                 steps=line.columns["step"],
                 planned=steps if isinstance(steps, int) and is_ours else None,
                 is_over=RunStatus(line.columns["status"]).is_over,
-                token=finite(token.get(line.id)),
-                exact=finite(exact.get(line.id)),
+                token=token[line.id].mean if line.id in token else None,
+                exact=exact[line.id].mean if line.id in exact else None,
                 baseline=finite(baseline.get(line.id)),
                 held_out=Score(*score) if score and not line.columns["scores"].get(UNKNOWN) else None,
                 largest_gap=largest if isinstance(largest, int | float) and is_ours else GAP,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
@@ -14,8 +15,10 @@ from backend.domain.experiment.identity import read_stored
 from backend.domain.health import in_words
 from backend.domain.hypothesis.view import HypothesisView
 from backend.domain.trained_on import Shortage
+from backend.kit.format import finite
 from backend.kit.model import Model
 from backend.kit.numbers import Number
+from backend.metrics.recent import Recent
 from backend.run_view.headline import headlines, held_out
 from backend.runs.status import RunStatus
 from backend.scores.measured import Measured
@@ -197,6 +200,13 @@ class RunView(Model):
         code cannot read.
         """
         return read_stored(self.config) if self.origin == "training" else None
+
+    @cached_property
+    def recent(self) -> Mapping[str, Recent]:
+        """Metric -> its mean over the last points, which verdicts rest on; `Facts` reads it for those that
+        need it. Of a view that it did not make, what its last points say."""
+        last = {name: finite(found.last) for name, found in self.metrics.items()}
+        return {name: Recent(value, 1) for name, value in last.items() if value is not None}
 
     @property
     def evaluated_sets(self) -> list[str]:

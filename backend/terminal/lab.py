@@ -46,6 +46,12 @@ def address() -> str:
     return holder.url if holder else address_of(found.host, found.port)
 
 
+def page(path: str) -> str:
+    """The address of a page of the lab that a command works on, as others reach it where that is known."""
+    found = Settings.current()
+    return f"{found.url or found.public_url or address()}{path}"
+
+
 @contextmanager
 def writing() -> Iterator[Session]:
     """A session on the settings' database that commits when the block ends."""

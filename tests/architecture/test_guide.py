@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import httpx
+import torch
 
 from tests.support.commands import output
 from tests.support.documents import ROOT
@@ -20,6 +21,11 @@ GUIDE = (ROOT / "docs/user-guide.md").read_text()
 def section(title: str) -> str:
     """The text below a heading, up to the next heading."""
     return re.split(r"^#+ ", GUIDE.partition(f"# {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def scripts_of(title: str) -> list[str]:
+    """The Python blocks below a heading."""
+    return re.findall(r"```python\n(.*?)```", section(title), re.DOTALL)
 
 
 def test_a_script_logs_a_run_with_the_calls_of_the_guide(client: httpx.Client) -> None:
@@ -37,13 +43,31 @@ def test_a_script_logs_a_run_with_the_calls_of_the_guide(client: httpx.Client) -
 def test_a_script_logs_with_the_three_lines_of_the_guide(
     tmp_path: Path, server: WebServer, client: httpx.Client
 ) -> None:
-    logging, asking = re.findall(r"```python\n(.*?)```", section("Log from my own script"), re.DOTALL)
+    logging, _, asking = scripts_of("Log from my own script")
     assert "runs.to_pandas()" in asking  # pandas is not installed here
     for text in (logging, asking.replace("runs.to_pandas()", "runs.rows")):
         done = run_script(tmp_path, text, server)
         assert done.returncode == 0, done.stderr
     (run_id,) = run_ids(tmp_path)
     assert len(points_of(client, run_id)["loss"]) == 1000
+
+
+def test_a_killed_script_continues_from_its_checkpoint_as_in_the_guide(
+    tmp_path: Path, server: WebServer, client: httpx.Client
+) -> None:
+    _, script, _ = scripts_of("Log from my own script")
+    log = "    run.log({"
+    assert script.count(log) == 1
+    killed = script.replace(log, f"    if step == 250: import os; os.kill(os.getpid(), 9)\n{log}")
+
+    assert run_script(tmp_path, killed, server).returncode == -9
+    done = run_script(tmp_path, script, server)
+
+    assert done.returncode == 0, done.stderr
+    (run_id,) = run_ids(tmp_path)
+    assert sorted(points_of(client, run_id)["loss"]) == list(range(1000))
+    saved = torch.load(tmp_path / "mine.pt", weights_only=True)
+    assert saved["optimiser"]["state"][0]["step"] == 1000  # AdamW counts the updates of its whole life
 
 
 def test_the_tutorial_queues_a_run_with_a_claim(home: Path) -> None:

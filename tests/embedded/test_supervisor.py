@@ -86,6 +86,8 @@ def test_a_slow_child_is_awaited_and_the_user_sees_what_it_does(supervisor, said
         r"Still starting the worker \(\d+ s\); it has not logged anything yet \(.*worker\.log\)$", said[0]
     )
     assert any("s); last line of its log: importing torch (" in line for line in said)
+    stages = [re.sub(r"\(\d+ s\)", "", line) for line in said]
+    assert len(set(stages)) == len(stages), said  # each once, however often it was looked at
 
 
 def test_a_log_names_its_start_before_the_child_writes_anything(supervisor):

@@ -93,7 +93,7 @@ def test_the_mean_over_seeds_counts_once(page_client: httpx.Client, runs: dict[s
 def test_a_diverged_result_is_averaged_over_seeds(page_client: httpx.Client) -> None:
     """The sum of these losses is no float."""
     for seed in range(2):
-        body = {"name": f"diverged {seed}", "config": {"seed": seed}, "project": "diverged"}
+        body = {"name": f"diverged seed {seed}", "config": {"seed": seed}, "project": "diverged"}
         run_id = page_client.post("/api/v1/runs/external", json=body).json()["id"]
         points = {"step": [1], "values": {"diverged": [1.5e308]}}
         assert page_client.post(f"/api/v1/runs/{run_id}/metrics", json=points).status_code == 200
@@ -101,6 +101,27 @@ def test_a_diverged_result_is_averaged_over_seeds(page_client: httpx.Client) -> 
     found = asked(page_client, "/importance", of="diverged", filter='project == "diverged"')
 
     assert (found["runs"], found["configurations"]) == (2, 1)
+
+
+def test_scripts_with_equal_configs_are_no_repeats_of_each_other(page_client: httpx.Client) -> None:
+    """Six rates by two scripts, whose results differ by more than the rates do: each script counts."""
+    losses = []
+    for script, worse in (("mine", 0.0), ("theirs", 10.0)):
+        for rate in range(6):
+            for seed in range(SEEDS):
+                config = {"rate": rate, "seed": seed}
+                body = {"name": f"{script} seed {seed}", "config": config, "project": "two scripts"}
+                run_id = page_client.post("/api/v1/runs/external", json=body).json()["id"]
+                losses.append(worse - rate)
+                points = {"step": [1], "values": {"script_loss": [losses[-1]]}}
+                assert page_client.post(f"/api/v1/runs/{run_id}/metrics", json=points).status_code == 200
+
+    found = asked(page_client, "/importance", of="script_loss", filter='project == "two scripts"')
+
+    [rate_field] = found["fields"]
+    assert (found["runs"], found["configurations"], rate_field["configurations"]) == (24, 12, 12)
+    # The means of both scripts would fall with the rate without an exception.
+    assert -0.9 < rate_field["effect"] < -0.1
 
 
 @pytest.mark.parametrize(

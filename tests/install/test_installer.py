@@ -133,9 +133,10 @@ def test_the_settings_of_pip_are_read_and_the_environment_is_strongest(installer
 
 def test_a_long_step_says_that_it_is_still_at_work(installer, monkeypatch, capsys):
     monkeypatch.setattr(installer, "REPORT_INTERVAL", 0.2)
-    code = "import sys, time; print('Downloading torch', flush=True); time.sleep(1)"
+    code = "import sys, time; print('Downloading torch', flush=True); time.sleep(2)"
     installer.run([sys.executable, "-c", code], "packages")
-    assert re.search(r"^  packages: \d+ s\. Downloading torch$", capsys.readouterr().err, re.MULTILINE)
+    said = capsys.readouterr().err
+    assert len(re.findall(r"^  packages: \d+ s\. Downloading torch$", said, re.MULTILINE)) == 1, said
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from backend.comparison import service as compare
@@ -31,6 +33,8 @@ from tests.scores.test_headlines import OWN
 from tests.scores.test_protocols import TASKS, evaluated
 from tests.support.commands import output
 from tests.support.web import WebServer
+
+Floats = NDArray[np.float64]
 
 SOUND = {"encoder/gradient_coverage": 1.0, "encoder/scale_free_variance": 0.36, "gradient_norm/all": 1.2}
 NOTHING = {**SOUND, "accuracy/token": 0.61, "accuracy/exact": 0.0, "data/token_baseline": 0.72}
@@ -102,6 +106,53 @@ def test_page_and_filter_go_by_the_largest_gap_of_the_config(engine: Engine) -> 
         assert [run.id for run in page.runs] == [strict]
         (evidence,) = (each for each in health.of_run(found[1]).evidence if each.topic == "memorisation")
     assert "A gap of more than 5 points" in evidence.about
+
+
+POINTS = 60
+BASE = 0.72  # token accuracy without learning
+
+
+def logged(engine: Engine, seed: int, token: Sequence[float], exact: Sequence[float]) -> str:
+    """A finished run with these curves."""
+    run_id = trained(engine, queued(engine, seed=seed), {})
+    steps = [10 * (1 + at) for at in range(len(token))]
+    curves = {"accuracy/token": list(token), "accuracy/exact": list(exact)}
+    with session_scope(engine) as session:
+        series.append(session, run_id, MetricFrame(steps, [float(step) for step in steps], curves))
+        series.append(session, run_id, MetricFrame([0], [0.0], {"data/token_baseline": [BASE]}))
+    return run_id
+
+
+@pytest.mark.parametrize(
+    ("token", "exact", "newest", "word"),
+    [
+        # It learns, and its newest batch has nothing right.
+        (np.linspace(0.4, 0.95, POINTS), np.linspace(0, 0.3, POINTS), (0.5, 0.0), "underfits"),
+        (np.linspace(0.4, 0.95, POINTS), np.zeros(POINTS), (0.5, 0.0), "underfits"),
+        # It learns nothing, and its newest batch is an easy one.
+        (np.full(POINTS, 0.67), np.zeros(POINTS), (0.9, 0.125), "not learning"),
+        # It fits, and its newest batch is a hard one; and the other way round.
+        (np.linspace(0.4, 1, POINTS), np.linspace(0, 1, POINTS), (0.8, 0.3), "fits"),
+        (np.linspace(0.4, 0.95, POINTS), np.linspace(0, 0.3, POINTS), (1.0, 0.9), "underfits"),
+    ],
+)
+def test_one_batch_does_not_decide_on_the_verdict(
+    engine: Engine, token: Floats, exact: Floats, newest: tuple[float, float], word: str
+) -> None:
+    """Curves with a noise of ten points of tokens, as batches of a few grids have."""
+    ids = []
+    for seed in range(8):
+        draw = np.random.default_rng(seed)
+        tokens = (token + draw.normal(0, 0.1, POINTS)).clip(0, 1)
+        # Whole grids of a batch of 16.
+        grids = draw.binomial(16, exact) / 16
+        ids.append(logged(engine, seed, [*tokens, newest[0]], [*grids, newest[1]]))
+    with reading_scope(engine) as session:
+        judged = [learning.of_run(run) for run in compare.chosen(session, ids)]
+        page = run_search.find(session, f'learning == "{word}"')
+    assert [each.word for each in judged] == [word] * 8
+    assert "right over the last 12 points; no held-out score yet" in judged[0].facts
+    assert {run.id for run in page.runs} == set(ids)
 
 
 def test_groups_and_comparisons_count_the_verdicts_of_seeds(engine: Engine, three: list[str]) -> None:

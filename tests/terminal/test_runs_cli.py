@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from backend.db.session import make_engine
-from tests.support.commands import output, queue, refusal
+from tests.support.commands import output, queue, refusal, typed
 from tests.support.records.recorded import record_checkpoint, record_run
 
 
@@ -25,6 +27,31 @@ def test_a_run_is_queued_found_shown_cancelled_resumed_and_cloned(home):
     clone = queue(home, "run", "clone", run, "--set", "seed=42")
     shown = json.loads(output(home, "run", "show", clone, "--json"))
     assert (shown["parent_id"], shown["config"]["seed"]) == (run, 42)
+
+
+@pytest.mark.parametrize(
+    ("variables", "address"),
+    [
+        ({"ETRM_PORT": "8123"}, "http://127.0.0.1:8123"),
+        ({"ETRM_PUBLIC_URL": "https://lab.example.org/"}, "https://lab.example.org"),
+    ],
+)
+def test_a_queued_run_comes_with_the_address_of_its_page(
+    home: Path, variables: dict[str, str], address: str
+) -> None:
+    said = typed(home, "train", "quick", "--queue", "--set", "seed=43", **variables).stdout
+    (run,) = re.findall(r"Queued run (\w{10})\.", said)
+    assert said.endswith(f"\n{address}/runs/{run}\n")
+
+
+def test_a_run_that_is_over_makes_no_progress(home: Path) -> None:
+    engine = make_engine(f"sqlite:///{home}/etrm.sqlite3")
+    over, running = (record_run(engine, status=status, total=600) for status in ("finished", "running"))
+    engine.dispose()
+    said = output(home, "run", "show", over)
+    assert "progress" not in said
+    assert re.search(r"^step +\d+$", said, re.MULTILINE)
+    assert re.search(r"^progress .* of 600", output(home, "run", "show", running), re.MULTILINE)
 
 
 def test_the_queue_as_json_is_that_of_the_api(home: Path) -> None:

@@ -63,6 +63,7 @@ class Findings:
     alarms: Sequence[Raised]
     held_out: HeldOut | None = None
     trained_on: Shortage | None = None  # None where the run did not record it
+    exact: float | None = None  # exact training accuracy, a mean over its last points
 
     def last(self, metric: str) -> float | None:
         """The newest value of a metric, if it is a finite number."""
@@ -246,7 +247,7 @@ def _reliance(found: Findings) -> Iterator[Evidence]:
 
 def _memorisation(found: Findings) -> Iterator[Evidence]:
     """What training shows beside what held-out tasks show."""
-    exact, held_out, alarm = found.last(of.EXACT), found.held_out, found.alarm(alarms.MEMORISATION)
+    exact, held_out, alarm = found.exact, found.held_out, found.alarm(alarms.MEMORISATION)
     if exact is None or held_out is None or not held_out.n:
         return
     largest, gap = found.config.largest_gap, alarms.gap(exact, held_out.upper)

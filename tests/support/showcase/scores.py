@@ -115,6 +115,6 @@ def _note_memorising(
 ) -> None:
     rules = Alarms(config.health)
     last = runs.get(session, run_id).metrics.get("accuracy/exact")
-    rules.exact = last.last if last else None
+    rules.exacts = [last.last] if last and last.last is not None else []
     for alarm in rules.check_scores(step, summaries[:1]):  # the held-out set
         alarms.raise_once(session, run_id, alarm)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from backend.domain import health
@@ -26,11 +26,12 @@ class Alarms:
         self.raised: list[str] = []
         self.lasted: dict[str, int] = defaultdict(int)  # alarm -> recorded points in a row
         self.norms: list[float] = []  # the recent gradient norms
-        self.exact: float | None = None  # the newest exact training accuracy
+        self.exacts: list[float] = []  # the recent exact training accuracies: each is of one batch
 
     def check(self, step: int, values: Mapping[str, float]) -> Iterator[Alarm]:
         """The alarms that the point of `step` gives reason for, each the first of its name."""
-        self.exact = values.get(health.EXACT, self.exact)
+        if health.EXACT in values:
+            self.exacts = [*self.exacts, values[health.EXACT]][-self.config.patience :]
         rules = (self._starvation, self._collapse, self._explosion, self._unused_context)
         yield from self._first(rule(step, values) for rule in rules)
 
@@ -44,11 +45,13 @@ class Alarms:
             "raised": self.raised,
             "lasted": dict(self.lasted),
             "norms": self.norms,
-            "exact": self.exact,
+            "exacts": self.exacts,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.raised, self.norms, self.exact = state["raised"], state["norms"], state["exact"]
+        self.raised, self.norms = state["raised"], state["norms"]
+        newest = state.get("exact")  # what older checkpoints have alone
+        self.exacts = state.get("exacts", [] if newest is None else [newest])
         self.lasted = defaultdict(int, state["lasted"])
 
     def _first(self, alarms: Iterable[Alarm | None]) -> Iterator[Alarm]:
@@ -119,13 +122,14 @@ class Alarms:
 
     def _memorisation(self, step: int, summary: EvaluationSummary) -> Alarm | None:
         score, largest = summary.passes.get(1), self.config.largest_gap
-        if self.exact is None or score is None or not score.n:
+        if not self.exacts or score is None or not score.n:
             return None
-        gap = health.gap(self.exact, score.interval[1])
+        exact = mean(self.exacts)
+        gap = health.gap(exact, score.interval[1])
         if gap <= largest:
             return None
         text = (
-            f"Memorisation: {self.exact:.0%} of the grids are right in training, and {score.solved:g} of "
+            f"Memorisation: {exact:.0%} of the grids are right in training, and {score.solved:g} of "
             f"{score.n} held-out tasks are solved (pass@1 on {summary.key.set_name}), {gap * 100:.0f} points "
             "below even at the upper end of the interval. Rules are remembered, not inferred."
         )

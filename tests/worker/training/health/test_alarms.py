@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -109,6 +110,24 @@ def test_thresholds_are_those_of_the_config() -> None:
 def summary(set_name: str, solved: float, n: int) -> EvaluationSummary:
     key = EvaluationKey(set_name, 20, "ema", views=4, act_steps=4, task_ids=("a",) * n)
     return EvaluationSummary(key, {1: Score(solved, n)})
+
+
+@pytest.mark.parametrize(("exacts", "raised"), [([0.1] * 40 + [0.6], 0), ([0.6] * 40 + [0.1], 1)])
+def test_one_lucky_or_unlucky_batch_does_not_decide_on_memorisation(exacts: list[float], raised: int) -> None:
+    alarms, resumed = Alarms(HealthConfig()), Alarms(HealthConfig())
+    for step, exact in enumerate(exacts):
+        assert list(alarms.check(step, HEALTHY | {"accuracy/exact": exact})) == []
+    resumed.load_state_dict(deepcopy(alarms.state_dict()))
+    for rules in (alarms, resumed):
+        assert len(list(rules.check_scores(40, [summary("held out", 0, 32)]))) == raised
+
+
+def test_a_checkpoint_of_an_older_version_knows_the_newest_accuracy_alone() -> None:
+    alarms = Alarms(HealthConfig())
+    alarms.load_state_dict({"raised": [], "lasted": {}, "norms": [], "exact": 0.6})
+    assert len(list(alarms.check_scores(40, [summary("held out", 0, 32)]))) == 1
+    alarms.load_state_dict({"raised": [], "lasted": {}, "norms": [], "exact": None})
+    assert list(alarms.check_scores(40, [summary("held out", 0, 32)])) == []
 
 
 @pytest.mark.parametrize(
