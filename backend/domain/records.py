@@ -21,8 +21,6 @@ UNCOUNTED = (TRUTH_UNKNOWN, NO_EMBEDDING)
 COMPUTED_BY = "computed_by"
 # In the extras of an evaluation: {"tasks": ids, "passes": {"k": [solved, n]}} of those without an embedding.
 WITHOUT_EMBEDDING = "without_embedding"
-# In the extras of an evaluation: true where an ablation alone asked for it, to see what a setting changes.
-FOR_ABLATION = "for_ablation"
 
 
 class FailureMode(StrEnum):

@@ -20,7 +20,6 @@ from backend.domain.evaluation_request import EvaluationRequest
 from backend.domain.experiment import GENERATED_SETS, ExperimentConfig, TrmModel, augmentation_problems
 from backend.domain.interventions import OF_DEMONSTRATIONS, Intervention
 from backend.domain.measurement import Settings, digest_of, settings_of
-from backend.domain.records import FOR_ABLATION
 from backend.evaluation import views as evaluation_view
 from backend.evaluation.views import EvaluationView, TestInputView, views_of
 from backend.hypothesis import service as hypotheses
@@ -279,9 +278,9 @@ def _asked(
 
 def _adopted(session: Session, evaluation: Evaluation) -> bool:
     """Whether an ablation alone had asked for it: from now on it is a result of its run."""
-    if not evaluation.extras.get(FOR_ABLATION):
+    if not evaluation.for_ablation:
         return False
-    evaluation.extras = {name: value for name, value in evaluation.extras.items() if name != FOR_ABLATION}
+    evaluation.for_ablation = False
     session.flush()
     if evaluation.status == RunStatus.FINISHED:
         run_scores.keep(session, evaluation.run_id)
@@ -339,9 +338,14 @@ def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str], i
     """A new row, or that of an earlier one of the same key that did not come to its end."""
     found = rows.of_key(session, **key)
     if found is None:
-        extras = {} if is_result else {FOR_ABLATION: True}
         return rows.add(
-            session, **key, task_ids=task_ids, status=RunStatus.QUEUED, extras=extras, created_at=time.time()
+            session,
+            **key,
+            for_ablation=not is_result,
+            task_ids=task_ids,
+            status=RunStatus.QUEUED,
+            extras={},
+            created_at=time.time(),
         )
     if found.status == RunStatus.FINISHED:
         raise Conflict(f"This evaluation already exists ({found.id}).", f"See /evaluations/{found.id}.")
@@ -377,8 +381,7 @@ def _queue(session: Session, evaluation: Evaluation, options: dict[str, object],
         job.batches = job.views = job.cells = None
         job.next_batch = job.batches_done = job.views_done = job.cells_done = 0
         evaluation.seconds = 0.0
-        kept = ("test_inputs", FOR_ABLATION)
-        evaluation.extras = {name: evaluation.extras[name] for name in kept if name in evaluation.extras}
+        evaluation.extras = {"test_inputs": evaluation.extras["test_inputs"]}
     job.options, job.workers = options, workers
     job.status_cause = job.traceback = ""
     job.failed_attempts, job.dispatched_at = 0, clock.now()

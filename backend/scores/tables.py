@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint, select
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AutoId, Base, BigId, OfRun
-from backend.domain.records import FOR_ABLATION, WITHOUT_EMBEDDING
+from backend.domain.records import WITHOUT_EMBEDDING
 
 OfEvaluation = Annotated[int, mapped_column(ForeignKey("evaluation.id", ondelete="CASCADE"))]
 OfEvaluationAsKey = Annotated[
@@ -41,6 +41,7 @@ class Evaluation(Base):
     distinct_views: Mapped[bool] = mapped_column(default=False)  # views that look alike vote once
     adaptation: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
     intervention: Mapped[str] = mapped_column(default="")  # what was taken from the model on purpose
+    for_ablation: Mapped[bool] = mapped_column(default=False)  # nobody else asked for it
     tasks_digest: Mapped[str]  # of the set of task ids
     task_ids: Mapped[list[str]]
     status: Mapped[str]  # running, finished; of a job also queued, cancelling, cancelled, failed
@@ -57,15 +58,12 @@ class Evaluation(Base):
 
         Others are met where they are named, and never stand for the run.
         """
-        return not (self.intervention or self.extras.get(FOR_ABLATION))
+        return not (self.intervention or self.for_ablation)
 
     @is_result.inplace.expression
     @classmethod
     def _is_result(cls) -> ColumnElement[bool]:
-        # By a list of ids that is read once: queries ask this of every outcome, and extras are JSON.
-        other = aliased(Evaluation)
-        set_aside = select(other.id).where(other.extras[FOR_ABLATION].as_boolean())
-        return (cls.intervention == "") & cls.id.not_in(set_aside)
+        return (cls.intervention == "") & cls.for_ablation.is_(False)
 
     @property
     def apart(self) -> list[str]:

@@ -19,8 +19,12 @@ NEW = [*OLD, "intervention"]
 def upgrade() -> None:
     with op.batch_alter_table("evaluation") as evaluation:
         evaluation.add_column(sa.Column("intervention", sa.Text(), nullable=False, server_default=""))
+        evaluation.add_column(
+            sa.Column("for_ablation", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
     with op.batch_alter_table("evaluation") as evaluation:
         evaluation.alter_column("intervention", server_default=None)
+        evaluation.alter_column("for_ablation", server_default=None)
         evaluation.drop_constraint(KEY, type_="unique")
         evaluation.create_unique_constraint(KEY, NEW)
     op.create_table(
@@ -46,8 +50,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index(op.f("ix_ablation_run_id"), table_name="ablation")
     op.drop_table("ablation")
-    op.execute("DELETE FROM evaluation WHERE intervention <> ''")
+    op.execute("DELETE FROM evaluation WHERE intervention <> '' OR for_ablation")
     with op.batch_alter_table("evaluation") as evaluation:
         evaluation.drop_constraint(KEY, type_="unique")
         evaluation.create_unique_constraint(KEY, OLD)
         evaluation.drop_column("intervention")
+        evaluation.drop_column("for_ablation")

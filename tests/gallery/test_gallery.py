@@ -11,7 +11,7 @@ from backend.data import queries as task_rows
 from backend.db.session import reading_scope, session_scope
 from backend.domain.arc.grid import Grid
 from backend.domain.arc.task import Pair, Task, TestPair
-from backend.domain.records import FOR_ABLATION, EvaluationKey, FailureMode, Prediction, TestOutcome
+from backend.domain.records import EvaluationKey, FailureMode, Prediction, TestOutcome
 from backend.evaluation import outcomes as predictions
 from backend.gallery import service as gallery
 from backend.gallery.service import Filter
@@ -164,7 +164,7 @@ def test_what_an_ablation_asked_is_met_only_where_its_evaluation_is_named(
     engine: Engine, recorded: Recorded
 ) -> None:
     with session_scope(engine) as session:
-        session.get_one(Evaluation, recorded.new).extras = {FOR_ABLATION: True}
+        session.get_one(Evaluation, recorded.new).for_ablation = True
 
     everything = {evaluation for evaluation, _, _ in listed(engine)}
     named = {evaluation for evaluation, _, _ in listed(engine, evaluations=(recorded.new,))}
