@@ -42,7 +42,7 @@ OWN = (  # of who asks
     "/api/v1/subscriptions/{subscription_id}",
     "/api/v1/subscriptions/{subscription_id}/test",
 )
-ASKING = ("/config/validate", "/groups/preview", "/sets/check", "/runs/new/preview")
+ASKING = ("/config/validate", "/groups/preview", "/sets/check", "/runs/new/preview", "/studies/preview")
 
 
 @pytest.fixture(scope="module")

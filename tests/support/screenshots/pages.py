@@ -163,6 +163,7 @@ def _run() -> Iterator[Shot]:
     yield Shot("learning", f"{RUN}/learning", "/runs/{queued}/learning", state="empty", lab="full")
     yield Shot("group", "/groups/{group_id}", "/groups/{group}")
     yield Shot("study", "/studies/{study_id}", "/studies/{study}")
+    yield Shot("studies-outline", "/studies", "/studies", _press(".study-outline summary"))
 
 
 def _compare() -> Iterator[Shot]:
