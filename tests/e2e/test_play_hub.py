@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +54,10 @@ def test_a_link_is_imported_and_asked(page: Page) -> None:
     expect(toast).to_contain_text("hf:lab/trm/nothing@main does not exist")
 
     run.fill("hf:lab/trm/step_7")
+    page.get_by_label("Views").select_option("1")
+    page.get_by_label("ACT steps").fill("1")
     ask.click()
+    expect(page).to_have_url(re.compile("/play/"))  # imported
     expect(page.locator("#status")).to_contain_text("Answered in")
     expect(page.get_by_role("heading", name="Candidates by votes")).to_be_visible()
     expect(toast).to_have_count(0)
