@@ -164,7 +164,7 @@ def test_a_comparison_of_runs_that_go_on_keeps_its_sections_and_its_charts(
 def test_the_archive_for_a_paper_shows_that_it_is_being_made(page: Page, recorded: list[str]) -> None:
     held: list[Route] = []
     page.goto(f"/compare?runs={','.join(recorded)}")
-    page.route("**/api/v1/compare/paper?**", held.append)
+    page.route("**/api/v1/compare/paper?**", lambda route: held.append(route))
     button, notes = page.locator("#paper"), page.locator("#toasts")
     with page.expect_request("**/api/v1/compare/paper?**"):
         button.click()
