@@ -184,8 +184,9 @@ def test_a_chart_is_exported(page: Page, recorded: str) -> None:
 def test_a_phone_shows_the_whole_legend(page: Page, recorded: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"/runs/{recorded}")
-    expect(page.locator(".chart[data-panel=loss]")).to_have_attribute("data-points", "110")
     legend = page.locator(".chart[data-panel=loss] .legend")
+    legend.scroll_into_view_if_needed()
+    expect(page.locator(".chart[data-panel=loss]")).to_have_attribute("data-points", "110")
     for side in ("Height", "Width"):
         assert legend.evaluate(f"list => list.scroll{side} - list.client{side}") == 0
     names = legend.locator(".legend-name")
