@@ -48,7 +48,7 @@ Chosen = dict[tuple[object, ...], tuple[str, list[Task]]]  # what a request asks
 
 def queue(session: Session, run_id: str, asked: EvaluationRequest) -> EvaluationView:
     """Queue the evaluation of a checkpoint. One that failed or was cancelled resumes where it stopped; one
-    that an ablation alone asked for is taken as it is, and counts as a result of the run from now on.
+    that only an ablation or a study asked for is taken as it is, and is a result of the run from now on.
 
     Conflict where it is done or under way already, or the run has no checkpoint; InvalidInput names the
     field that cannot be used; NotFound.
@@ -277,10 +277,10 @@ def _asked(
 
 
 def _adopted(session: Session, evaluation: Evaluation) -> bool:
-    """Whether an ablation alone had asked for it: from now on it is a result of its run."""
-    if not evaluation.for_ablation:
+    """Whether it had been set aside: from now on it is a result of its run."""
+    if not evaluation.set_aside:
         return False
-    evaluation.for_ablation = False
+    evaluation.set_aside = False
     session.flush()
     if evaluation.status == RunStatus.FINISHED:
         run_scores.keep(session, evaluation.run_id)
@@ -341,7 +341,7 @@ def _row(session: Session, run: Run, key: dict[str, Any], task_ids: list[str], i
         return rows.add(
             session,
             **key,
-            for_ablation=not is_result,
+            set_aside=not is_result,
             task_ids=task_ids,
             status=RunStatus.QUEUED,
             extras={},

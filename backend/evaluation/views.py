@@ -104,7 +104,7 @@ class EvaluationView(Measured):
     traceback: str
     is_job: bool = Field(description="It came through the queue; otherwise it is part of the training.")
     is_result: bool = Field(
-        description="It says how good its run is; else an ablation asked for it, and it never stands for it."
+        description="It says how good its run is; else only an ablation or a study asked for it."
     )
     options: dict[str, Any]
     max_workers: int | None

@@ -63,8 +63,8 @@ def create_evaluation(
 ) -> EvaluationView:
     """Queue the scoring of a checkpoint. 409 where it is done or under way already.
 
-    One that failed or was cancelled resumes where it stopped. One that an ablation alone had asked for is
-    taken as it is, and is a result of the run from then on.
+    One that failed or was cancelled resumes where it stopped. One that only an ablation or a study had asked
+    for is taken as it is, and is a result of the run from then on.
     """
     with session_scope(engine) as session:
         view = evaluations.request(session, run_id, asked)

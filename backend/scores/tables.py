@@ -41,7 +41,7 @@ class Evaluation(Base):
     distinct_views: Mapped[bool] = mapped_column(default=False)  # views that look alike vote once
     adaptation: Mapped[str] = mapped_column(default="")  # its config as JSON; empty without one
     intervention: Mapped[str] = mapped_column(default="")  # what was taken from the model on purpose
-    for_ablation: Mapped[bool] = mapped_column(default=False)  # nobody else asked for it
+    set_aside: Mapped[bool] = mapped_column(default=False)  # only an ablation or a study asked for it
     tasks_digest: Mapped[str]  # of the set of task ids
     task_ids: Mapped[list[str]]
     status: Mapped[str]  # running, finished; of a job also queued, cancelling, cancelled, failed
@@ -54,16 +54,17 @@ class Evaluation(Base):
 
     @hybrid_property
     def is_result(self) -> bool:
-        """Whether it says how good its run is: no intervention, and not asked for by an ablation alone.
+        """Whether it says how good its run is: no intervention, and not only asked for to see what a setting
+        changes, by an ablation or a study.
 
         Others are met where they are named, and never stand for the run.
         """
-        return not (self.intervention or self.for_ablation)
+        return not (self.intervention or self.set_aside)
 
     @is_result.inplace.expression
     @classmethod
     def _is_result(cls) -> ColumnElement[bool]:
-        return (cls.intervention == "") & cls.for_ablation.is_(False)
+        return (cls.intervention == "") & cls.set_aside.is_(False)
 
     @property
     def apart(self) -> list[str]:

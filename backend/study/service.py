@@ -224,7 +224,8 @@ def _queue_evaluation(session: Session, found: Standing, work: Scoring, done: St
     run_id = found.known.trainings[Training(sample.configuration, work.seed)].run_id
     assert run_id
     asked = found.design.request(sample, work.tasks)
-    [(evaluation_id, is_new)] = evaluations.ensure(session, run_id, [asked])
+    is_measured = bool(sample.measurement)  # by another protocol: it says nothing of how good the run is
+    [(evaluation_id, is_new)] = evaluations.ensure(session, run_id, [asked], results=0 if is_measured else 1)
     if is_new:
         done.evaluations.append(evaluation_id)
     session.add(

@@ -19,12 +19,10 @@ NEW = [*OLD, "intervention"]
 def upgrade() -> None:
     with op.batch_alter_table("evaluation") as evaluation:
         evaluation.add_column(sa.Column("intervention", sa.Text(), nullable=False, server_default=""))
-        evaluation.add_column(
-            sa.Column("for_ablation", sa.Boolean(), nullable=False, server_default=sa.false())
-        )
+        evaluation.add_column(sa.Column("set_aside", sa.Boolean(), nullable=False, server_default=sa.false()))
     with op.batch_alter_table("evaluation") as evaluation:
         evaluation.alter_column("intervention", server_default=None)
-        evaluation.alter_column("for_ablation", server_default=None)
+        evaluation.alter_column("set_aside", server_default=None)
         evaluation.drop_constraint(KEY, type_="unique")
         evaluation.create_unique_constraint(KEY, NEW)
     op.create_table(
@@ -50,9 +48,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index(op.f("ix_ablation_run_id"), table_name="ablation")
     op.drop_table("ablation")
-    op.execute("DELETE FROM evaluation WHERE intervention <> '' OR for_ablation")
+    op.execute("DELETE FROM evaluation WHERE intervention <> '' OR set_aside")
     with op.batch_alter_table("evaluation") as evaluation:
         evaluation.drop_constraint(KEY, type_="unique")
         evaluation.create_unique_constraint(KEY, OLD)
         evaluation.drop_column("intervention")
-        evaluation.drop_column("for_ablation")
+        evaluation.drop_column("set_aside")

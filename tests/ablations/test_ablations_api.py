@@ -109,7 +109,7 @@ def test_the_pages_show_it(client: httpx.Client, finished: dict[str, Any]) -> No
     assert "blank context" not in run
     evaluation = finished["rows"][1]["evaluation"]
     shown = client.get(f"/evaluations/{evaluation}", headers={"Accept": "text/html"}).text
-    assert "an ablation asked for it: no result of the run" in shown
+    assert "an ablation or a study asked for it: no result of the run" in shown
 
 
 def test_the_button_of_a_checkpoint_starts_one(client: httpx.Client, run_id: str) -> None:

@@ -164,7 +164,7 @@ def test_what_an_ablation_asked_is_met_only_where_its_evaluation_is_named(
     engine: Engine, recorded: Recorded
 ) -> None:
     with session_scope(engine) as session:
-        session.get_one(Evaluation, recorded.new).for_ablation = True
+        session.get_one(Evaluation, recorded.new).set_aside = True
 
     everything = {evaluation for evaluation, _, _ in listed(engine)}
     named = {evaluation for evaluation, _, _ in listed(engine, evaluations=(recorded.new,))}

@@ -176,6 +176,19 @@ def test_the_trainings_own_evaluation_is_not_computed_again(engine: Engine) -> N
     assert studies.advance(engine).evaluations == []
 
 
+def test_what_a_study_measures_by_another_protocol_is_no_result_of_the_run(engine: Engine) -> None:
+    start(engine, claims=raw()["claims"][1:])
+    trained = studies.advance(engine).queued
+    for run_id in trained:
+        train(engine, run_id)
+    searched = studies.advance(engine).evaluations
+    for evaluation_id in searched:
+        score(engine, evaluation_id)
+    assert len(searched) == len(trained) == 2
+    for run_id in trained:  # B solves one task by itself, and all of them with a search
+        assert ["gradient" in each.measured_at for each in run_of(engine, run_id).results] == [False]
+
+
 def test_an_open_claim_gets_another_round_and_a_decided_one_does_not(engine: Engine) -> None:
     same = {"of": "a", "bar": 0.95, "comparison": ">"}  # right at the bar: no interval leaves it out
     claims = [*raw()["claims"][:1], {"name": "open", "claim": "At the bar", "tests": [same]}]
