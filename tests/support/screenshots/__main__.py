@@ -59,7 +59,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("screenshots"))
     parser.add_argument("--home", type=Path, help="Keep the two labs here, and use those that are there.")
     parser.add_argument(
-        "--guide", action="store_true", help="Only the pictures of README, guide and tour, into docs."
+        "--guide",
+        action="store_true",
+        help="Only the pictures of README, guide and tour, into docs; with --url those of a real lab.",
     )
     parser.add_argument("--film", action="store_true", help="Only the recorded walk, into docs/images.")
     return parser.parse_args()
@@ -87,6 +89,9 @@ def _of_running(browser: Browser, options: argparse.Namespace, shots: list[Shot]
     url = login.partition("/login")[0]
     cookies = logged_in(browser, login)
     camera = Camera(browser, url, cookies, places(browser, url, cookies))
+    if options.guide:
+        write_guide(camera, browser, is_kept=True)
+        return []
     return _all(camera, options, [shot for shot in shots if shot.state == "full"])
 
 

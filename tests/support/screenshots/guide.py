@@ -18,7 +18,10 @@ TOUR = Path("docs/tour.md")
 
 @dataclass(frozen=True)
 class Picture:
-    """A window of a page in the full lab; the tour shows it under `title` with a sentence."""
+    """A window of a page in the full lab; the tour shows it under `title` with a sentence.
+
+    One with `is_kept` shows what a real lab came to: it is taken there, with `--guide --url`, and kept.
+    """
 
     file: str
     shot: str
@@ -27,6 +30,7 @@ class Picture:
     window: tuple[int, int] = (1440, 900)
     scroll_to: str = ""
     theme: Theme = "light"
+    is_kept: bool = False
 
 
 PICTURES: tuple[Picture, ...] = (  # in the order of the tour
@@ -139,6 +143,16 @@ PICTURES: tuple[Picture, ...] = (  # in the order of the tour
         (1440, 820),
     ),
     Picture(
+        "study.png",
+        "study",
+        "Put a paper to the test",
+        "A study trains and evaluates what the claims of a paper need until each is supported, refuted, or "
+        "its budget is spent. This one is real: all of it is in [the study of ETRM's "
+        "discussion](study-discussion.md).",
+        (1440, 1000),
+        is_kept=True,
+    ),
+    Picture(
         "data.png",
         "data-leaks",
         "Know the data",
@@ -191,9 +205,11 @@ def _shown(picture: Picture) -> str:
     return f"![{picture.title}](images/{picture.file})"
 
 
-def write_guide(camera: Camera, browser: Browser) -> None:
-    """Take each picture and pack it into few colours; write the tour."""
+def write_guide(camera: Camera, browser: Browser, is_kept: bool = False) -> None:
+    """Take each picture, or each that is kept, and pack it into few colours; write the tour."""
     for each in PICTURES:
+        if each.is_kept is not is_kept:
+            continue
         (shot,) = [shot for shot in SHOTS if (shot.name, shot.state) == (each.shot, "full")]
         file = IMAGES / each.file
         camera.crop(shot, each.theme, each.window, each.scroll_to, file)

@@ -30,6 +30,8 @@ from backend.people import service as accounts
 from backend.runs import queries as run_rows
 from backend.runs_table import saved_views
 from backend.scores import job_queries as evaluation_jobs
+from backend.study import service as studies
+from backend.study.library import study_called
 from tests.support.passing_time import keep_alive
 from tests.support.records.ablation_rows import record_ablation
 from tests.support.records.played import record_play
@@ -103,6 +105,7 @@ class Showcase:
     task: str  # of the held-out set; answers differ
     share: str  # secret of a link
     own_dashboard: str
+    study: str  # stopped before its first run
     played: str
     unanswered: str  # a play that failed
 
@@ -161,6 +164,7 @@ def fill(engine: Engine, artifacts: Path) -> Showcase:
         task=_telling_task(engine, ids),
         share=share,
         own_dashboard=own_dashboard,
+        study=_study(engine),
         played=record_play(engine, ids["iter-arc1"][0], HELD_OUT, PLAYED),
         unanswered=record_play(engine, ids["iter-arc1"][0], HELD_OUT, PLAYED, OUT_OF_MEMORY),
         **besides,
@@ -376,6 +380,13 @@ def _dashboards(engine: Engine) -> tuple[str, str]:
         _, secret = dashboards.share(session, dashboards.READY_MADE, "Ines")
         dashboards.note_opened(session, secret)
     return secret, own.slug
+
+
+def _study(engine: Engine) -> str:
+    """One whose claims can be read; its runs would fill every other page."""
+    with session_scope(engine) as session:
+        begun = studies.create(session, study_called("discussion"), "discussion", "laptop")
+        return studies.stop(session, begun.id).id
 
 
 def _people(engine: Engine) -> None:
