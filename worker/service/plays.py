@@ -39,7 +39,8 @@ LOOK_EVERY = 2.0  # seconds without a message between two looks for a play that 
 SWEEP_EVERY = 10.0  # seconds
 RENEW_EVERY = 1.0  # seconds
 LONGEST = 180.0  # seconds for one play
-GRACE = 15.0  # seconds between asking the child to drop a play and killing it
+GRACE = 60.0  # seconds between asking the child to drop a play and killing it: others may have the processor
+LEAVING = 15.0  # seconds for the thread to end
 TOO_LONG = (
     f"It took longer than {LONGEST:.0f} s. Use fewer views, fewer steps, or evaluate the checkpoint instead."
 )
@@ -78,7 +79,7 @@ class Player:
         """`leave`, and wait until the child has ended."""
         self.leave()
         if self._thread.is_alive():
-            self._thread.join(timeout=GRACE)
+            self._thread.join(timeout=LEAVING)
 
     def _live(self) -> None:
         try:
@@ -179,8 +180,10 @@ class Player:
             if dropped_at is None and not self._renew(held):
                 dropped_at = now  # cancelled: what the child has in memory is worth keeping
                 child.drop()
-            if self._stopping.is_set() or (dropped_at is not None and now - dropped_at > GRACE):
+            if self._stopping.is_set():
                 return "The worker was stopped."
+            if dropped_at is not None and now - dropped_at > GRACE:
+                return "It was cancelled, and the process that answers did not listen."
             if now - started > LONGEST:
                 return TOO_LONG
         return ""
