@@ -27,11 +27,10 @@ app = typer.Typer(
 def show(run_id: RunId) -> None:
     """Show a run's status, results, newest metrics, alarms and the verdict on its encoder."""
     from backend.run_page import api
-    from backend.run_view import health
     from backend.terminal.calls import call
 
     run = call(api.read_run, run_id=run_id)
-    verdict = health.view(run)
+    verdict = call(api.read_health, run_id=run_id)
     if not answered(run.model_dump(mode="json") | {"health": verdict}):
         print("\n".join([*_lines(run), *_verdict(verdict), *_traceback(run)]))
 
