@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -89,8 +88,7 @@ def ablate_page(run_id: RunId, engine: Database, asked: Annotated[Asked, Query()
         try:
             estimate = ablations.estimate(session, run_id, asked.request())
         except EtrmError as error:
-            problems: Sequence[FieldProblem] = getattr(error, "problems", ())
-            problem = " ".join(map(str, problems)) or error.message
+            problem = error.causes
         steps = [each.step for each in checkpoints.list(session, run_id)]
         sets = [each.name for each in datasets.sets(session)]
     parts = [(part.value, ABOUT[part], part in asked.parts) for part in Part]

@@ -32,6 +32,11 @@ class EtrmError(Exception):
         self.hint = hint
         self.problems = tuple(problems)
 
+    @property
+    def causes(self) -> str:
+        """What is wrong in one line, field by field; where no field is named, the message."""
+        return "; ".join(map(str, self.problems)) or self.message
+
     def __str__(self) -> str:
         lines = [f"{self.message} {self.hint}".rstrip()]
         lines += [f"  {problem}" for problem in self.problems]

@@ -334,9 +334,8 @@ def _queue_seed(session: Session, found: Standing, number: int) -> list[str]:
         hold_starts(session, config)
         check_names(session, config)
     except InvalidInput as error:
-        said = "; ".join(map(str, error.problems)) or error.message
         row.status, row.ended_at = "failed", time.time()
-        row.reason = f"The configuration is not valid: {said}"
+        row.reason = f"The configuration is not valid: {error.causes}"
         return []
     run = runs.new_run(
         config,

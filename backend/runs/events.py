@@ -21,7 +21,7 @@ add = journal.add_event
 
 @dataclass(frozen=True)
 class Resume:
-    """A training that goes on in another process: when, and from which step; None where its script does not
+    """Where another process took up a training: when, and from which step; None where its script does not
     say, and what is logged from then on tells."""
 
     at: float  # seconds since the epoch

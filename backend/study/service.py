@@ -7,7 +7,6 @@ web server: it locks the row of the study, looks, and does all of it or nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -185,7 +184,7 @@ def step(session: Session, study_id: str, done: Step) -> None:
     except Conflict:  # as many runs of its owner wait as may, or a checkpoint is still on its way
         pass
     except EtrmError as error:
-        _end(row, "stopped", f"It could not continue: {_told(error)}")
+        _end(row, "stopped", f"It could not continue: {error.causes}")
     if due.cancel:
         _cancel(session, found, due.over, done)
     if due.over and row.status == "running":
@@ -290,11 +289,6 @@ def _end(row: StudyRow, status: Status, cause: str) -> None:
     now = time.time()
     row.spent = standing.spent(row, now)
     row.status, row.cause, row.ended_at, row.revision = status, cause, now, row.revision + 1
-
-
-def _told(error: EtrmError) -> str:
-    problems: Sequence[FieldProblem] = getattr(error, "problems", ())
-    return "; ".join(map(str, problems)) or error.message
 
 
 def _subject(row: StudyRow) -> Subject:
