@@ -18,7 +18,7 @@ from worker.adaptation.copies import copy_of
 from worker.adaptation.demonstrations import data_of
 from worker.adaptation.settings import learning_config
 from worker.data.puzzles import OwnTable, PuzzleTable
-from worker.evaluation.adapting import Adapted
+from worker.evaluation.adapting import Adapted, Stop, Stopped
 from worker.kit.device import Device
 from worker.models.context.puzzle_embedding import PuzzleEmbedding
 from worker.models.reasoner import Reasoner
@@ -54,24 +54,25 @@ class TaskAdapter:
             return OwnTable(self._adaptation.augmentations)
         return self._trained
 
-    def adapted(self, task: Task) -> Adapted:
-        """The model after it learned the task, and what that took. The original is as it was."""
+    def adapted(self, task: Task, stop: Stop | None = None) -> Adapted:
+        """The model after it learned the task, and what that took. The original is as it was. Stopped where
+        that is asked for between two steps."""
         if self._newest is None or self._newest[0] != task:
             self._newest = None  # before the next copy is made: one at a time in memory
-            self._newest = (task, self._learn(task))
+            self._newest = (task, self._learn(task, stop))
         return self._newest[1]
 
-    def _learn(self, task: Task) -> Adapted:
+    def _learn(self, task: Task, stop: Stop | None) -> Adapted:
         started = time.perf_counter()
         with torch.inference_mode(False), torch.enable_grad():
             data = data_of(task, self._config)
             copy = copy_of(self._reasoner, self._adaptation, self._rows(task), self._config.seed)
             learner = Learner(self._config, data, self._device, reasoner=copy)
-            trace = self._advance(learner, started)
+            trace = self._advance(learner, started, stop)
         copy.requires_grad_(False)
         return Adapted(copy.eval(), trace)
 
-    def _advance(self, learner: Learner, started: float) -> AdaptationTrace:
+    def _advance(self, learner: Learner, started: float, stop: Stop | None) -> AdaptationTrace:
         """Take the steps that are asked for and can be afforded."""
         adaptation, points = self._adaptation, list[AdaptationPoint]()
         dearest = (1 + WAY_BACK) * adaptation.batch_size  # of the steps so far
@@ -83,6 +84,8 @@ class TaskAdapter:
             for step in range(1, adaptation.steps + 1):
                 if adaptation.most_decodes is not None and counted.total + dearest > adaptation.most_decodes:
                     break
+                if stop is not None and stop.requested:
+                    raise Stopped
                 before = counted.total
                 learner.advance()
                 dearest = max(dearest, counted.total - before)

@@ -12,6 +12,17 @@ from worker.evaluation.plan import PlannedBatch
 from worker.models.reasoner import Reasoner
 
 
+class Stop(Protocol):
+    """Asked between batches, and between the steps of an adaptation, whether to end early."""
+
+    @property
+    def requested(self) -> bool: ...
+
+
+class Stopped(Exception):
+    """A stop was asked for in the middle of an adaptation: there is no model of the task."""
+
+
 class Adapted(NamedTuple):
     """The model that answers a task."""
 
@@ -27,13 +38,20 @@ class Adapter(Protocol):
         """The puzzle table of the models that it makes, from which their batches are planned."""
         ...
 
-    def adapted(self, task: Task) -> Adapted: ...
+    def adapted(self, task: Task, stop: Stop | None = None) -> Adapted:
+        """Stopped where a stop is asked for before it is done."""
+        ...
 
 
 def answering(
-    reasoner: Reasoner, config: ExperimentConfig, planned: PlannedBatch, adapter: Adapter | None
+    reasoner: Reasoner,
+    config: ExperimentConfig,
+    planned: PlannedBatch,
+    adapter: Adapter | None,
+    stop: Stop | None = None,
 ) -> Adapted:
-    """Who answers a batch; ValueError where the config asks for an adaptation and there is no adapter.
+    """Who answers a batch; ValueError where the config asks for an adaptation and there is no adapter,
+    Stopped as of `adapted`.
 
     A plan with an adaptation puts one task's views alone in a batch.
     """
@@ -42,4 +60,4 @@ def answering(
     if adapter is None:
         raise ValueError("evaluation.adaptation needs an adapter")
     (task,) = dict.fromkeys(question.task for question in planned.questions)
-    return adapter.adapted(task)
+    return adapter.adapted(task, stop)

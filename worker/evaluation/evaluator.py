@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from backend.domain.arc.task import Task
 from backend.domain.arc.votes import ActStep, QuestionVotes, SearchTrace, cost_of_adaptation, tally
@@ -22,7 +22,7 @@ from backend.domain.records import (
 )
 from backend.domain.statistics import pass_at, ranks_by_task
 from worker.data.puzzles import PuzzleTable
-from worker.evaluation.adapting import Adapter, answering
+from worker.evaluation.adapting import Adapter, Stop, Stopped, answering
 from worker.evaluation.contexts import Replacing
 from worker.evaluation.decoding import Searching, decode
 from worker.evaluation.judging import gathered, judge, not_fitting, together
@@ -36,13 +36,6 @@ ATTEMPTS = (1, 2, 5, 10)  # the k of pass@k
 BLANK, RANDOM = Intervention.BLANK, Intervention.RANDOM
 
 
-class Stop(Protocol):
-    """Asked between batches whether to end early."""
-
-    @property
-    def requested(self) -> bool: ...
-
-
 def evaluate(
     reasoner: Reasoner,
     config: ExperimentConfig,
@@ -53,7 +46,8 @@ def evaluate(
     already: Collection[tuple[str, int]] = (),
     adapter: Adapter | None = None,
 ) -> Iterator[TestOutcome]:
-    """One outcome per test input of `tasks` as soon as its views are done; a stop ends it between batches.
+    """One outcome per test input of `tasks` as soon as its views are done; a stop ends it between batches,
+    or between the steps of an adaptation.
 
     `already` are (task id, test index) to skip: those an earlier, stopped evaluation has done. The others
     come out as if it had never stopped. `key` says how many views and ACT steps. Test inputs that fit no
@@ -69,7 +63,11 @@ def evaluate(
             continue
         if stop.requested:
             return
-        for part in answer(reasoner, config, planned, key.act_steps, adapter):
+        try:
+            answered = answer(reasoner, config, planned, key.act_steps, adapter, stop)
+        except Stopped:
+            return
+        for part in answered:
             parts.setdefault((part.task_id, part.test_index), []).append(part)
         for question in missing:
             if plan.batches_of(question)[-1] == number:
@@ -94,10 +92,12 @@ def answer(
     planned: PlannedBatch,
     act_steps: int,
     adapter: Adapter | None = None,
+    stop: Stop | None = None,
 ) -> list[QuestionVotes]:
-    """What the views of one batch vote for, by question: adapt, then search, then decode."""
+    """What the views of one batch vote for, by question: adapt, then search, then decode. Stopped where a
+    stop is asked for while it adapts."""
     device = Device(next(reasoner.parameters()).device, config.training.precision)
-    reasoner, adaptation = answering(reasoner, config, planned, adapter)
+    reasoner, adaptation = answering(reasoner, config, planned, adapter, stop)
     first = [row for row, view in enumerate(planned.views) if view.views[0].number == 0]
     traced = first if config.evaluation.trace_steps else []
     searching = _searching(config, planned)

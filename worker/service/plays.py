@@ -39,8 +39,7 @@ LOOK_EVERY = 2.0  # seconds without a message between two looks for a play that 
 SWEEP_EVERY = 10.0  # seconds
 RENEW_EVERY = 1.0  # seconds
 LONGEST = 180.0  # seconds for one play
-GRACE = 60.0  # seconds between asking the child to drop a play and killing it: others may have the processor
-LEAVING = 15.0  # seconds for the thread to end
+GRACE = 15.0  # seconds between asking the child to drop a play and killing it
 TOO_LONG = (
     f"It took longer than {LONGEST:.0f} s. Use fewer views, fewer steps, or evaluate the checkpoint instead."
 )
@@ -79,7 +78,7 @@ class Player:
         """`leave`, and wait until the child has ended."""
         self.leave()
         if self._thread.is_alive():
-            self._thread.join(timeout=LEAVING)
+            self._thread.join(timeout=GRACE)
 
     def _live(self) -> None:
         try:

@@ -243,6 +243,29 @@ def test_an_evaluation_that_was_stopped_goes_on_to_the_same_answers() -> None:
     assert list(rest) == [each for each in whole if (each.task_id, each.test_index) not in done]
 
 
+def test_a_stop_ends_learning_between_two_steps_and_leaves_the_model_usable() -> None:
+    settings, task = setting("trm", KINDS[0]), SMALL[0]
+    reasoner = model_of(settings, TABLE)
+    adapter = adapter_of(reasoner, settings, TABLE)
+
+    class Later:
+        """A stop that comes once learning has begun: the batch and the first step ask before."""
+
+        asked = 0
+
+        @property
+        def requested(self) -> bool:
+            self.asked += 1
+            return self.asked > 2
+
+    stop = Later()
+    asked = key([task], VIEWS)
+    assert list(evaluate(reasoner, settings, asked, [task], TABLE, stop, (), adapter)) == []
+    assert stop.asked == 3  # of the three steps one was taken
+    again = list(evaluate(reasoner, settings, asked, [task], TABLE, Stop(), (), adapter))
+    assert again == evaluated(settings, [task])
+
+
 def test_every_task_of_trm_has_an_embedding_for_each_form_that_votes() -> None:
     settings = setting("trm", KINDS[0])
     adapter = TaskAdapter(model_of(settings, TABLE), settings, KINDS[0], TABLE)
