@@ -189,7 +189,11 @@ def test_the_queue_lists_evaluations_by_where_they_stand(client: httpx.Client, d
     run_id = record_run(database, points=5)
     running = record_evaluation_job(database, run_id, "elsewhere.1.22.3", views=32)
     waiting = record_evaluation_job(database, run_id, views=64)
-    found = client.get("/api/v1/queue").json()["evaluations"]
+    mine = (running, waiting)  # the shared lab's queue holds what other tests left there
+    found = {
+        part: [each for each in listed if each["id"] in mine]
+        for part, listed in client.get("/api/v1/queue").json()["evaluations"].items()
+    }
     assert [[each["id"] for each in found[part]] for part in ("running", "waiting", "ended")] == [
         [running], [waiting], [],
     ]  # fmt: skip
@@ -200,4 +204,4 @@ def test_the_queue_lists_evaluations_by_where_they_stand(client: httpx.Client, d
         next(events)
         assert client.post(f"/api/v1/evaluations/{waiting}/cancel").json()["status"] == "cancelled"
         told = next(events).data["evaluations"]
-    assert [each[:2] for each in told] == [[running, "running"], [waiting, "cancelled"]]
+    assert [each[:2] for each in told if each[0] in mine] == [[running, "running"], [waiting, "cancelled"]]

@@ -197,7 +197,7 @@ def test_the_form_works_without_javascript(lab: StartedLab, browser: Browser, se
 
     page.get_by_label("Seed", exact=True).fill("-1")
     page.get_by_role("button", name="Launch run").click()
-    expect(page.get_by_text("must be at least 0 and at most 2147483647, not -1.")).to_be_visible()
+    expect(page.locator("#seed-problem")).to_have_text("must be at least 0 and at most 2147483647, not -1.")
 
     page.locator("[name=config_json]").fill('{"preset": "quick", "name": "plain"}')
     page.locator(".modes").get_by_text("JSON", exact=True).click()
