@@ -78,7 +78,7 @@ def list_studies() -> None:
     if answered(found):
         return
     rows = [
-        (each.id, each.name, each.scale, each.status, f"{each.hours_spent:.1f} of {each.hours:g}")
+        (each.id, each.name, each.scale, each.status, each.hours_words)
         for each in found.studies
     ]
     empty = f"No studies yet. Start one: etrm study {found.available[0] if found.available else 'FILE.toml'}"

@@ -28,7 +28,7 @@ class Tick:
 @dataclass(frozen=True)
 class Strip:
     """A drawing of WIDTH x HEIGHT: places along the axis. `low` and `high` are None without an interval,
-    `bar` is None where none is to be met."""
+    `bar` is None where none is to be met, `zero` where nothing is drawn there."""
 
     value: float
     low: float | None
@@ -37,6 +37,7 @@ class Strip:
     seeds: Sequence[float]
     ticks: Sequence[Tick]
     verdict: str = ""
+    zero: float | None = None
     about: str = ""  # in words; empty where the words beside it say it
     width: float = WIDTH
     height: float = HEIGHT
@@ -48,15 +49,17 @@ class Strip:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Of a test: its result, and of a difference both sides on one axis. None: not measured yet."""
+    """Of a test: its result, and of a difference both sides on one axis. None: not measured yet.
+    `overview` is the result on the axis that all claims share, None where its unit is another one."""
 
     result: Strip | None
     samples: Sequence[Strip | None] = ()
+    overview: Strip | None = None
 
 
 def drawn(test: TestView) -> Drawing:
     """What there is of a test."""
-    return Drawing(_result(test), _samples(test) if test.minus else ())
+    return Drawing(_result(test), _samples(test) if test.minus else (), _overview(test))
 
 
 def _result(test: TestView) -> Strip | None:
@@ -73,6 +76,23 @@ def _result(test: TestView) -> Strip | None:
         ticks=axis.ticks,
         verdict=test.verdict,
         about=f"{test.asks}: {test.words}, {test.verdict}",
+    )
+
+
+def _overview(test: TestView) -> Strip | None:
+    """From -100 % to 100 %, so that one row can be held against another."""
+    if test.value is None or test.low is None or test.high is None or test.unit == "number":
+        return None
+    axis = _Axis([-1.0, 1.0], test.unit)
+    return Strip(
+        value=axis.x(test.value),
+        low=axis.x(max(test.low, -1.0)),
+        high=axis.x(min(test.high, 1.0)),
+        bar=axis.x(test.bar),
+        seeds=(),
+        ticks=(),
+        verdict=test.verdict,
+        zero=axis.x(0.0),
     )
 
 

@@ -162,6 +162,11 @@ class StudySummary(Model):
     created_at: float
     ended_at: float | None
 
+    @property
+    def hours_words(self) -> str:
+        """`0.4 of 1.5`: spent and allowed."""
+        return f"{round(self.hours_spent, 2):g} of {self.hours:g}"
+
 
 class StudyView(StudySummary):
     """A study at one of its scales, with the verdict on each claim as it stands now."""
@@ -190,5 +195,4 @@ class StudyView(StudySummary):
     def words(self) -> str:
         """`running: 3 supported, 1 refuted, 5 undecided; 0.4 of 1.5 hours`."""
         claims = ", ".join(f"{number} {verdict}" for verdict, number in self.counts.items())
-        hours = f"{self.hours_spent:.1f} of {self.hours:g} hours"
-        return f"{self.status}: {claims}; {hours}, {counted(len(self.runs), 'run')}"
+        return f"{self.status}: {claims}; {self.hours_words} hours, {counted(len(self.runs), 'run')}"
