@@ -155,3 +155,21 @@ class CompareVariations(Context):
     @property
     def page_title(self) -> str:
         return "Significance over seeds"
+
+
+@dataclass(frozen=True)
+class CompareVerdicts(Context):
+    """Every variation beside the baseline, over seeds and in short, without the frame."""
+
+    template = "comparison/_verdicts.html"
+    page = "group"
+
+    columns: Mapping[str, Column]
+    base: str
+    k: int
+    pairs: Sequence[VariationPair]
+    query: str  # of the address, for the whole comparison
+
+    @property
+    def page_title(self) -> str:
+        return "Verdicts over seeds"

@@ -21,6 +21,7 @@ from backend.comparison.contexts import (
     CompareSignificance,
     CompareTasks,
     CompareVariations,
+    CompareVerdicts,
 )
 from backend.comparison.replicates import Replicates
 from backend.comparison.result_tables import (
@@ -201,3 +202,13 @@ def significance(engine: Database, asked: Asked) -> HTMLResponse:
     return render(
         CompareVariations(columns, base, asked.k, over_seeds, protocol, left_out, code, asked.query)
     )
+
+
+@router.get("/compare/verdicts")
+def verdicts(engine: Database, asked: Asked) -> HTMLResponse:
+    """Every variation over its seeds beside the baseline, in short: for the page of a group."""
+    with reading_scope(engine) as session:
+        board = Board(session, compare.chosen(session, asked.ids), "seed")
+        base, columns = _base(board, asked), {each.key: each for each in columns_of(board)}
+        over_seeds = replicates.pairs(replicates.replicates(session, board.variations, asked.k), base)
+    return render(CompareVerdicts(columns, base, asked.k, over_seeds, asked.query))

@@ -77,10 +77,7 @@ def list_studies() -> None:
     found = call(api.list_studies)
     if answered(found):
         return
-    rows = [
-        (each.id, each.name, each.scale, each.status, each.hours_words)
-        for each in found.studies
-    ]
+    rows = [(each.id, each.name, each.scale, each.status, each.hours_words) for each in found.studies]
     empty = f"No studies yet. Start one: etrm study {found.available[0] if found.available else 'FILE.toml'}"
     show_table(("study", "name", "scale", "status", "hours"), rows, empty=empty)
     for name in found.available:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 
 from playwright.sync_api import Page, expect
 from sqlalchemy import Engine
 
 from backend.db.session import session_scope
+from backend.domain.config.presets import quick
+from backend.domain.sweeps import parse_sweep
 from backend.groups import service as groups
+from backend.lifecycle import service as runs
+from backend.runs import group_queries
+from backend.runs.group_tables import RunGroup
+from tests.support.records.recorded import record_run
 
 GROUP = re.compile(r"/groups/([a-z0-9]{10})$")
 
@@ -93,3 +100,28 @@ def test_a_removed_field_leaves_one_plain_run(page: Page) -> None:
 
     expect(page.get_by_role("button", name="Launch run")).to_be_visible()
     expect(page.get_by_label("Number of draws")).to_be_hidden()
+
+
+def test_the_page_of_a_group_says_whether_one_configuration_is_better(page: Page, database: Engine) -> None:
+    with session_scope(database) as session:
+        group = RunGroup(
+            id=runs.new_id(),
+            name="encoders",
+            sweep=parse_sweep({"seeds": 2}).model_dump(mode="json"),
+            config=quick().model_dump(mode="json"),
+            created_at=time.time(),
+        )
+        group_queries.add(session, group)
+        group_id = group.id
+    for preset in ("quick", "quick_etrm_iterative"):
+        for seed in (0, 1):
+            record_run(database, preset, seed=seed, points=5, tasks=6, group_id=group_id)
+
+    page.goto(f"/groups/{group_id}")
+    verdicts = page.locator("#verdicts")
+    expect(verdicts.get_by_role("row", name="iterative")).to_contain_text("undecided")
+    expect(verdicts.get_by_role("row", name="iterative")).to_contain_text("points")
+    expect(page.get_by_text("Is one of these configurations better?")).to_be_hidden()
+
+    verdicts.get_by_role("link", name="another baseline").click()
+    expect(page.locator("#significance-part")).to_contain_text("undecided")

@@ -252,6 +252,7 @@ NO_PAGES = {
     "/compare/figures": "curves of a page",
     "/compare/tasks": "a section of a page",
     "/compare/significance": "a section of a page",
+    "/compare/verdicts": "a section of a page",
     "/compare/ensemble": "a section of a page",
     "/explore/importance": "a section of a page",
     "/d/{slug}/figures": "curves of a page",

@@ -1,13 +1,28 @@
 // The page of a group: live, cancelling all active runs, and stopping and continuing its parameter search.
 
-import { ask } from "../web/api.js";
+import { ask, askPage } from "../web/api.js";
 import { followRuns, refresh, throttled } from "../web/live.js";
 import { attempt, confirm, tell } from "../web/notices.js";
 
 const EVERY = 1500; // milliseconds between two looks at the server
 const SEARCH_EVERY = 5000; // the same, while a parameter search may add runs
 const group = document.getElementById("group");
-const renew = throttled(() => attempt(refresh), EVERY);
+const renew = throttled(() => attempt(async () => (await refresh(), await judge())), EVERY);
+
+let judged = ""; // the scores that the verdicts shown are of
+
+/** The verdicts over seeds, once there are scores to hold against each other, and again when these change. */
+async function judge() {
+  const place = document.getElementById("ask-verdicts");
+  const scores = [...group.querySelectorAll(".mean")].map((each) => each.textContent).join();
+  if (!place || scores === judged) return;
+  judged = scores;
+  const part = (await askPage(place.dataset.verdicts)).getElementById("verdicts-part");
+  if (!part) return; // refused: the link to the whole comparison says why
+  document.getElementById("verdicts").replaceChildren(part);
+  group.classList.add("is-judged"); // the question is answered
+}
+attempt(judge);
 
 const isOurs = (id) => group.querySelector(`a[href="/runs/${id}"]`) !== null;
 followRuns(({ id }) => isOurs(id) && renew(), renew);
