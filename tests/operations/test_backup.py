@@ -100,6 +100,7 @@ class Load:
     run: str
     trained: str
     acknowledged: list[int] = field(default_factory=list)
+    saved: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
@@ -144,6 +145,7 @@ class Load:
                 shutil.rmtree(self.artifacts / old.path)
             with session_scope(self.server.engine) as session:
                 checkpoints.forget(session, self.trained, [old.step for old in kept[2:]])
+            self.saved += 1
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_a_backup_under_load_restores_to_a_lab_that_shows_the_same(
         run = client.post("/api/v1/runs/external", json={"name": "under load"}).json()["id"]
         load = Load(server, lab.artifacts, run, trained)
         load.start()
-        eventually(lambda: len(load.acknowledged) > 20, "some points")
+        eventually(lambda: len(load.acknowledged) > 20 and load.saved >= 2, "some points and checkpoints")
         before = len(load.acknowledged)
         done = etrm(lab.folder, "backup", str(file), **lab.variables)
         during = len(load.acknowledged) - before
