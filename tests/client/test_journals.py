@@ -102,7 +102,6 @@ def test_a_full_disk_costs_nothing_that_fits_later(tmp_path: Path) -> None:
     assert done.stdout == "True\n", done.stderr
     lines = [json.loads(line) for line in (tmp_path / f"etrm-runs/{RUN}.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if line["kind"] == "points"] == [*range(5000)]
-    assert done.stderr.count("cannot be written") == 1
     assert "lost" not in done.stderr
 
 
