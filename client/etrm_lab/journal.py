@@ -6,6 +6,7 @@ locked while a process logs or sends it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -165,9 +166,15 @@ def _record(line: bytes) -> Record | None:
 
 
 def _lock(descriptor: int) -> None:
-    """Lock for this process alone, children that it forks not included; OSError where another one has it."""
+    """Lock for this process alone, children that it forks not included; OSError where another one has it.
+    A file system without locks, such as Lustre as it is often mounted, keeps no script from logging."""
     try:
         import fcntl
     except ImportError:  # Windows
         return
-    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise
+        tell_once(f"files cannot be locked here ({error.strerror}): let no two processes log one run.")

@@ -191,6 +191,7 @@ class Run:
         """
         if not self.is_logging:
             return
+        name = str(name)
         histogram = values if isinstance(values, Histogram) else Histogram(values)
         if histogram.refused:
             tell_once(f"log_histogram({name!r}): {histogram.refused}")
@@ -251,9 +252,9 @@ class Run:
         self._append(
             {
                 "kind": "prediction",
-                "set": set,
+                "set": str(set),
                 "step": max(self.step, 0) if step is None else self._checked_step(step),
-                "weights": weights,
+                "weights": str(weights),
                 **counts,
                 "task": str(task),
                 "candidates": candidates,
@@ -317,7 +318,7 @@ class Run:
             {
                 "kind": "alert",
                 "name": one_line(title, 120) or "alert",
-                "text": text_of(text or title, 2000),
+                "text": text_of(text or title or "alert", 2000),
                 "step": max(self.step, 0) if step is None else self._checked_step(step),
                 "value": _finite(value),
                 "threshold": _finite(threshold),
@@ -448,7 +449,9 @@ class Run:
 
     def _log_summary(self, values: Mapping[str, Any]) -> None:
         if self.is_logging:
+            before = self.step, self._held_step
             self.log(values, step=max(self.step, 0))
+            self.step, self._held_step = before  # it is no step of the training
 
     def _config_changed(self, config: Mapping[str, Any]) -> None:
         if not self.is_logging:

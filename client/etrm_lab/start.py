@@ -139,8 +139,11 @@ class _Ending:
             return
         if self._is_terminated:
             self._has_told.wait(TERMINATION_SECONDS)
-        if self.error is not None:
-            self.run.fail(self.error)
+        error = self.error
+        if error is None and not hasattr(sys, "ps1"):  # the script has set an excepthook of its own since
+            error = getattr(sys, "last_value", None)
+        if error is not None:
+            self.run.fail(error)
         elif self.code is None or isinstance(self.code, int):
             self.run.finish(self.code)
         else:  # as Python does: it prints the text, and exits with 1

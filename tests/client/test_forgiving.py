@@ -53,6 +53,15 @@ def test_after_commit_false_the_next_call_logs_at_the_same_step(run: etrm_lab.Ru
     assert [step for step, _ in points(tmp_path)] == [10, 10, 11, 20, 21]
 
 
+def test_a_value_of_the_summary_is_no_step(run: etrm_lab.Run, tmp_path: Path) -> None:
+    run.summary["parameters"] = 7.0
+    run.log({"a": 1.0}, commit=False)
+    run.summary["best"] = 1.0
+    run.log({"b": 2.0})
+    run.log({"a": 3.0})
+    assert [step for step, _ in points(tmp_path)] == [0, 0, 0, 0, 1]
+
+
 def test_steps_that_are_none_are_told_once(
     run: etrm_lab.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,6 +201,15 @@ def test_config_and_run_may_be_saved_and_copied_with_a_model(run: etrm_lab.Run, 
     assert logged(tmp_path, "config") == []
 
 
+def test_predictions_with_odd_words_reach_the_journal(run: etrm_lab.Run, tmp_path: Path) -> None:
+    """A list as the set would have ended the thread that sends."""
+    run.log_predictions("a", 0, [[1]], set=["mine"], weights=None)  # type: ignore[arg-type]
+    run.log_histogram(3, [1.0])  # type: ignore[arg-type]
+    (record,) = logged(tmp_path, "prediction")
+    assert (record["set"], record["weights"]) == ("['mine']", "None")
+    assert [record["name"] for record in logged(tmp_path, "histogram")] == ["3"]
+
+
 def test_what_comes_after_the_end_is_told(run: etrm_lab.Run, capsys: pytest.CaptureFixture[str]) -> None:
     run.finish()
     for _ in range(2):
@@ -202,6 +220,7 @@ def test_what_comes_after_the_end_is_told(run: etrm_lab.Run, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("end", "status", "cause"),
     [
+        ("sys.excepthook = print; raise ValueError('odd')", "failed", "ValueError: odd"),
         ("exit(3)", "failed", "exit code 3"),
         ("quit('no data')", "failed", "no data"),
         ("exit()", "finished", ""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import threading
@@ -103,6 +105,19 @@ def test_a_full_disk_costs_nothing_that_fits_later(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / f"etrm-runs/{RUN}.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if line["kind"] == "points"] == [*range(5000)]
     assert "lost" not in done.stderr
+
+
+def test_a_file_system_without_locks_is_logged_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Lustre is mounted on many clusters."""
+
+    def unlockable(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "lockf", unlockable)
+    Journal(tmp_path, RUN).close()
+    assert "files cannot be locked here" in capsys.readouterr().err
 
 
 def test_more_metrics_than_a_request_takes_are_sent_in_several() -> None:
