@@ -240,9 +240,10 @@ class Api:
         `path` (ENTITY/PROJECT) and `filters` are as W&B has them: of filters, equality and `$in` on `state`,
         `display_name`, `tags` and `config.…`; ValueError for another.
         """
-        project = path.rstrip("/").rpartition("/")[2]
-        parts = [f"project == {_quoted(project)}"] if project else []
-        wanted = " and ".join([*parts, f"({filter})"] if filter else parts)
+        whole = path.strip("/")
+        projects = [name for name in (whole, whole.partition("/")[2]) if name]  # its name may have a slash
+        named = " or ".join(f"project == {_quoted(name)}" for name in projects)
+        wanted = " and ".join(f"({part})" for part in (named, filter) if part)
         tests = list(_tests(filters or {}))
         sort = order.removeprefix("+").replace("created_at", "created")
         found, cursor = Runs(), None

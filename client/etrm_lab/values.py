@@ -59,7 +59,8 @@ def metric_name(name: str) -> str:
     clean = "".join(mark if mark.isprintable() else "_" for mark in clean)
     if clean != name:
         tell_once(
-            f"the metric {name[:40]!r} is logged as {clean[:40]!r}: names have no commas or line breaks."
+            f"the metric {name[:40]!r} is logged as {clean[:40]!r}: a name has 1 to {MAX_NAME} characters, "
+            "no commas and no line breaks."
         )
     return clean
 
