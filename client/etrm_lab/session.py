@@ -267,10 +267,10 @@ class Run:
             at = max(self.step, 0) if step is None else self._checked_step(step)
             self._in_background(lambda: self.log_text(f"Checkpoint of step {at:,}: {described(Path(path))}"))
 
-    def log_code(self, root: str | os.PathLike[str] = ".", **_: Any) -> None:
+    def log_code(self, root: str | os.PathLike[str] | None = ".", **_: Any) -> None:
         """Note the Python files below a folder in the run's log, with the SHA-256 of each."""
         if self.is_logging:
-            folder = Path(root)
+            folder = Path(root or ".")
             self._in_background(lambda: self.log_text(f"Code in {folder.resolve()}:\n{code(folder)}"))
 
     def watch(self, *_: Any, **__: Any) -> None:

@@ -32,7 +32,7 @@ ID_LENGTH = 10
 RANKS = ("RANK", "LOCAL_RANK")  # as torchrun and others set them
 TERMINATED = "terminated by SIGTERM (kill, Slurm and Kubernetes send it)"
 TERMINATION_SECONDS = 25.0  # that a script which ends by itself waits for it; Slurm and Kubernetes give 30
-LOOK_SECONDS = 5.0  # that a resumed run without a journal waits for the lab's answer
+LOOK_SECONDS = 5.0  # that a resumed run waits for the lab's answer
 
 
 class Settings:
@@ -205,8 +205,9 @@ def init(
         if mode == "online" and not address:
             tell("no address of a lab is known. Set ETRM_URL and ETRM_TOKEN, or run etrm login.")
         run = Run(run_id, title, group, plain, _journal(folder, run_id), address, secret, *about)
-        if is_known and run.step < 0 and address:
-            run.step, before = _in_the_lab(address, secret, run_id)
+        if is_known and address:
+            step, before = _in_the_lab(address, secret, run_id)
+            run.step = max(run.step, step)
             run.restore_config(before)
         _ending.watch(run)
         run.note_provenance()
@@ -266,12 +267,15 @@ def _rank() -> int:
 
 
 def _in_the_lab(url: str, token: str, run_id: str) -> tuple[int, dict[str, Any]]:
-    """(newest step, config) of a run whose journal is elsewhere, to continue both; (-1, {}) if unknown."""
+    """(newest step, config) of a run that may have been logged elsewhere, too; (-1, {}) if unknown."""
     from etrm_lab.connection import Away, Lab, Refused
 
     try:
         run = Lab(url, token).ask("GET", f"/runs/{run_id}", timeout=LOOK_SECONDS)
         # A run without a point is at step 0, too.
         return int(run["step"]) if run["metrics"] else -1, dict(run["config"])
-    except (Away, Refused, LookupError, TypeError, ValueError):
-        return -1, {}
+    except Away as away:
+        tell(f"{away} Steps without a number continue from the journal alone.")
+    except (Refused, LookupError, TypeError, ValueError):
+        pass
+    return -1, {}
