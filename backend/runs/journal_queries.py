@@ -65,6 +65,13 @@ def last_log_lines(
     return session.scalars(query.order_by(LogLine.id.desc()).limit(limit)).all()[::-1]
 
 
+def log_lines_between(session: Session, run_id: str, first: float, last: float) -> set[tuple[float, str]]:
+    """(time, text) of a run's lines of these times, both ends included."""
+    query = select(LogLine.wall_time, LogLine.text)
+    between = LogLine.wall_time.between(first, last)
+    return {(time, text) for time, text in session.execute(query.where(LogLine.run_id == run_id, between))}
+
+
 def log_lines_of_all(
     session: Session, before_id: int | None, limit: int, wanted: ColumnElement[bool]
 ) -> Sequence[Row[LogLine, str]]:

@@ -29,11 +29,15 @@ def append(session: Session, run_id: str, lines: Iterable[LogLine]) -> None:
 
 
 def append_once(session: Session, run_id: str, lines: Sequence[LogLine], among: int = 5000) -> int:
-    """Add those lines that are not among the newest ones, by time and text: they may have been sent before.
-    How many were added."""
+    """Add those lines that are not there yet, by time and text: they may have been sent before. How many were
+    added. New lines are later than those that are there, so that mostly the newest `among` of them tell."""
     run_cursors.hold(session, run_id)
-    newest = journal.last_log_lines(session, run_id, max(among, len(lines)), _wanted("", "info"))
+    most = max(among, len(lines))
+    newest = journal.last_log_lines(session, run_id, most, _wanted("", "info"))
     known = {(line.wall_time, line.text) for line in newest}
+    times = [line.wall_time for line in lines]
+    if times and len(newest) == most and min(times) <= max(line.wall_time for line in newest):
+        known |= journal.log_lines_between(session, run_id, min(times), max(times))
     new = [line for line in lines if (line.wall_time, line.text[:MAX_LINE]) not in known]
     append(session, run_id, new)
     return len(new)

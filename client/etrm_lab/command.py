@@ -72,7 +72,7 @@ def sync_runs(asked: argparse.Namespace, runs: list[dict[str, Any]]) -> ExitCode
     try:
         lab = Lab(address, secret)
     except ValueError as error:
-        raise Failure(str(error), field="--url") from None
+        raise Failure(str(error), field="--token" if "token" in str(error) else "--url") from None
     code = ExitCode.DONE
     for path in found:
         run_id = path.stem

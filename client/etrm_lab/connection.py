@@ -12,6 +12,7 @@ from typing import IO, Any
 from etrm_lab.exit_codes import ExitCode
 
 SEND_SECONDS = 30.0
+ENDING = (404, 409)  # the run is over or deleted, where the lab itself says so
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -54,6 +55,8 @@ class Lab:
         parts = urllib.parse.urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ValueError(f"url must be the address of a lab such as https://lab.example, not {url!r}.")
+        if not (token.isascii() and token.isprintable()):  # http.client would name it in its error
+            raise ValueError("The token has characters that no token has. Set ETRM_TOKEN again.")
         self._token = token
         here = parts.hostname in LOOPBACK
         proxies = urllib.request.ProxyHandler({}) if here else urllib.request.ProxyHandler()
@@ -93,18 +96,21 @@ class Lab:
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         status = error.code
         if status in (401, 403):
-            text = f"{self.url} does not accept the token: {_message(error)}"
+            text = f"{self.url} does not accept the token: {_message(error) or f'HTTP {status}.'}"
             return Away(text, ExitCode.NOT_ALLOWED)
         if 300 <= status < 400:
             where = error.headers.get("Location", "")
             return Away(f"{self.url} sends to another address, {where}: give that one as url or ETRM_URL.")
         if status in (408, 425, 429) or status >= 500:
             return Away(f"{self.url} answers {status}.")
-        return Refused(status, _message(error))
+        message = _message(error)
+        if status in ENDING and not message:  # a proxy says this while the lab starts again
+            return Away(f"{self.url} answers {status}, and not as ETRM Lab does.")
+        return Refused(status, message or f"HTTP {status}.")
 
 
 def _message(error: urllib.error.HTTPError) -> str:
-    """What the lab says is wrong, with the fields."""
+    """What the lab says is wrong, with the fields; empty where this is no answer of a lab."""
     try:
         told = json.loads(error.read())["error"]
         fields = [
@@ -112,4 +118,4 @@ def _message(error: urllib.error.HTTPError) -> str:
         ]
         return " ".join([str(told["message"]), *(fields or [told.get("hint", "")])]).strip()
     except (ValueError, LookupError, TypeError, OSError, HTTPException):
-        return f"HTTP {error.code}."
+        return ""

@@ -6,16 +6,17 @@ time and text, alarms by name, predictions by test input, the run by its id.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from etrm_lab.connection import Lab, Refused
+from etrm_lab.connection import ENDING, Lab, Refused
 from etrm_lab.journal import Journal, Record
 from etrm_lab.output import tell_once
 from etrm_lab.values import sayable
 
 CHUNK = 1 << 18  # bytes of a journal that are read at once
 MAX_CELLS = 50_000  # steps x metrics of one request
+MAX_NAMES = 900  # metrics of one request; the lab takes 1,000
 MAX_LINES, MAX_PREDICTIONS, MAX_HISTOGRAMS = 2000, 100, 100  # of one request
 OF_MODEL = ("set", "step", "weights", "views", "act_steps")  # what predictions of one evaluation share
 
@@ -29,6 +30,7 @@ class Delivery:
 
     def __init__(self, journal: Journal, lab: Lab) -> None:
         self._journal, self._lab = journal, lab
+        journal.send_to(lab.url)
         self._opened = False
         self._opening, self._opening_end = self._last_start()
 
@@ -131,7 +133,7 @@ class Delivery:
         try:
             self._lab.ask(method, f"{self._path}/{what}", body)
         except Refused as refusal:
-            if refusal.status in (404, 409):
+            if refusal.status in ENDING:
                 raise Over(str(refusal)) from None
             raise
 
@@ -140,13 +142,24 @@ def parts_of_points(records: Iterable[Record]) -> list[list[Record]]:
     """Points in requests of bounded size: each is a table of its steps and of all names that it has."""
     parts: list[list[Record]] = []
     names: set[str] = set()
-    for record in records:
+    for record in _narrowed(records):
         names |= record["values"].keys()
-        if not parts or (len(parts[-1]) + 1) * len(names) > MAX_CELLS or len(names) > 900:
+        if not parts or (len(parts[-1]) + 1) * len(names) > MAX_CELLS or len(names) > MAX_NAMES:
             parts.append([])
             names = set(record["values"])
         parts[-1].append(record)
     return parts
+
+
+def _narrowed(records: Iterable[Record]) -> Iterator[Record]:
+    """The same points; of a step with more metrics than one request takes, several records."""
+    for record in records:
+        if len(record["values"]) <= MAX_NAMES:
+            yield record
+            continue
+        values = list(record["values"].items())
+        for at in range(0, len(values), MAX_NAMES):
+            yield {**record, "values": dict(values[at : at + MAX_NAMES])}
 
 
 def metrics_body(records: Sequence[Record]) -> Record:

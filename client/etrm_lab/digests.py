@@ -25,6 +25,8 @@ def code(folder: Path) -> str:
     """A line for each Python file below a folder, hidden ones left out."""
     files = sorted(folder.rglob("*.py"))
     hidden = [each for each in files if any(part.startswith(".") for part in each.relative_to(folder).parts)]
-    shown = [each for each in files if each not in set(hidden)][:MAX_CODE_FILES]
+    left = set(files) - set(hidden)
+    shown = sorted(left)[:MAX_CODE_FILES]
     lines = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.relative_to(folder)}" for each in shown]
-    return "\n".join(lines) or "no Python files"
+    more = len(left) - len(shown)
+    return "\n".join([*lines, *([f"… and {more:,} more files"] if more else [])]) or "no Python files"

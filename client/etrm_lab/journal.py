@@ -1,24 +1,28 @@
 """The journal of a run: one append-only file of JSON lines, written before anything is sent.
 
-Beside `ID.jsonl` lie `ID.sent`, how many of its bytes the lab has acknowledged, and `ID.lock`, which is
+Beside `ID.jsonl` lie `ID.sent`, how many of its bytes which lab has acknowledged, and `ID.lock`, which is
 locked while a process logs or sends it.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from etrm_lab.output import tell_once
+from etrm_lab.output import tell, tell_once
 
 Record = dict[str, Any]
 SUFFIX = ".jsonl"
+RETRY_SECONDS = 1.0  # between two tries to write what a full disk did not take
 DIGITS = 20  # of the acknowledged bytes in `.sent`: of fixed length, so that a write replaces it whole
+MAX_ADDRESS = 4096  # bytes of the lab's address, which follows them
 
 encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
@@ -42,14 +46,17 @@ class Journal:
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._sent = os.open(folder / f"{run_id}.sent", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock = threading.RLock()  # a signal's handler may log while the same thread does
-        self._unwritten = b""
+        self._unwritten: list[bytes] = []  # what a full disk did not take
+        self._retry_at = 0.0
         self._is_ended = False
         self.size = os.fstat(self._file).st_size
+        if self._noted() > self.size:  # a power cut took its end, or it is another file: what comes is new
+            self.acknowledged = 0
         if self.size and os.pread(self._file, 1, self.size - 1) != b"\n":
             self._write(b"\n")  # the line before was cut off: it is no record
 
     def append(self, record: Record) -> None:
-        """Write a record. On a full disk it waits in memory for the next one."""
+        """Write a record. On a full disk it waits in memory for a later one."""
         line = encode(record).encode("utf-8", "replace") + b"\n"
         with self._lock:
             if not self._is_ended:
@@ -58,30 +65,55 @@ class Journal:
     def end(self, record: Record) -> None:
         """Write the last record: what another thread is about to append comes too late and is dropped."""
         with self._lock:
+            self._retry_at = 0.0
             self.append(record)
             self._is_ended = True
+            if lost := sum(map(len, self._unwritten)):
+                tell(f"{lost:,} bytes are lost: {self.path} could not be written.")
 
     def _write(self, line: bytes) -> None:
-        data = self._unwritten + line if self._unwritten else line
+        data = line
+        if self._unwritten:
+            self._unwritten.append(line)
+            if time.monotonic() < self._retry_at:  # all of it with every call would hold up the script
+                return
+            data = b"".join(self._unwritten)
         try:
             written = os.write(self._file, data)
         except OSError as error:
             written = 0
-            tell_once(f"{self.path} cannot be written: {error.strerror}.")
-        self._unwritten = data[written:]
+            tell_once(f"{self.path} cannot be written: {error.strerror}. It is tried again.", "disk")
+        self._unwritten = [data[written:]] if written < len(data) else []
+        if self._unwritten:
+            self._retry_at = time.monotonic() + RETRY_SECONDS
         self.size += written
 
     @property
     def acknowledged(self) -> int:
         """How many bytes the lab has acknowledged."""
-        with suppress(ValueError):
-            return min(int(os.pread(self._sent, DIGITS, 0)), self.size)
-        return 0
+        return min(self._noted(), self.size)
 
     @acknowledged.setter
     def acknowledged(self, size: int) -> None:
         with suppress(OSError):  # then it is sent again, which is safe
             os.pwrite(self._sent, f"{size:0{DIGITS}}".encode(), 0)
+
+    def send_to(self, url: str) -> None:
+        """Which lab acknowledges from now on: what another one has, this one gets as well."""
+        address = url.encode(errors="replace")[:MAX_ADDRESS]
+        before = os.pread(self._sent, MAX_ADDRESS, DIGITS)
+        if before == address:
+            return
+        if before:
+            self.acknowledged = 0
+        with suppress(OSError):
+            os.pwrite(self._sent, address, DIGITS)
+            os.ftruncate(self._sent, DIGITS + len(address))
+
+    def _noted(self) -> int:
+        with suppress(ValueError):
+            return int(os.pread(self._sent, DIGITS, 0))
+        return 0
 
     def read(self, start: int, most: int) -> list[tuple[Record, int]]:
         """(record, where it ends) of the whole lines from `start` on, about `most` bytes; at least one."""
@@ -134,9 +166,15 @@ def _record(line: bytes) -> Record | None:
 
 
 def _lock(descriptor: int) -> None:
-    """Lock for this process alone, children that it forks not included; OSError where another one has it."""
+    """Lock for this process alone, children that it forks not included; OSError where another one has it.
+    A file system without locks, such as Lustre as it is often mounted, keeps no script from logging."""
     try:
         import fcntl
     except ImportError:  # Windows
         return
-    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise
+        tell_once(f"files cannot be locked here ({error.strerror}): let no two processes log one run.")

@@ -16,11 +16,12 @@ def chosen(url: str | None = None, token: str | None = None) -> tuple[str, str]:
 
     ETRM_TOKEN belongs to ETRM_URL: it is not sent to another address that is given as an argument.
     """
-    from_environment = os.environ.get("ETRM_URL", "").rstrip("/")
+    from_environment = os.environ.get("ETRM_URL", "").strip().rstrip("/")
     logins = _stored()
-    address = (url or from_environment or (next(iter(logins)) if len(logins) == 1 else "")).rstrip("/")
+    given = (url or "").strip()
+    address = (given or from_environment or (next(iter(logins)) if len(logins) == 1 else "")).rstrip("/")
     known = os.environ.get("ETRM_TOKEN", "") if address == (from_environment or address) else ""
-    return address, token or known or logins.get(address, "")
+    return address, (token or known or logins.get(address, "")).strip()  # a file's last line end is no token
 
 
 def logins_file() -> Path:

@@ -18,13 +18,15 @@ class Table:
     def __init__(
         self,
         columns: Sequence[Any] | None = None,
-        data: Iterable[Sequence[Any]] | None = None,
+        data: Any = None,
         dataframe: Any = None,
         **_: Any,
     ) -> None:
         self.columns = ["Input", "Output", "Expected"]
         self.data: list[list[Any]] = []
         try:
+            if hasattr(data, "columns"):
+                dataframe, data = data, None
             if dataframe is not None:
                 columns, data = list(dataframe.columns), dataframe.values.tolist()
             self.columns = [str(name) for name in columns or self.columns]
@@ -37,6 +39,16 @@ class Table:
         if len(row) != len(self.columns):
             tell_once(f"Table: there are {len(self.columns)} columns, but {len(row)} values in a row.")
         self.data.append(list(row))
+
+    def add_column(self, name: Any, data: Iterable[Any], **_: Any) -> None:
+        """Add a column with a value for each row; to a table without rows, as many as there are values."""
+        try:
+            values = list(data)
+            rows = self.data or [[""] * len(self.columns) for _ in values]
+            self.data = [[*row, value] for row, value in zip(rows, values, strict=True)]
+            self.columns.append(str(name))
+        except Exception as error:  # noqa: BLE001 — a training must not end for values of any kind
+            tell_once(f"Table: the column {name} is left out: {error}")
 
     def text(self) -> str:
         """The table with columns of equal width."""

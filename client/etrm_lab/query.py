@@ -10,6 +10,7 @@ from typing import Any
 
 from etrm_lab.connection import Lab, Refused
 from etrm_lab.logins import chosen
+from etrm_lab.start import as_id
 from etrm_lab.values import digits_of, flattened
 
 PAGE = 200
@@ -124,7 +125,7 @@ class RunRecord:
 
         A pandas DataFrame where pandas is installed, else (or with `pandas=False`) rows.
         """
-        rows = Rows(_by_step(self.curves(keys or (), max(samples, 10)), keys))
+        rows = Rows(_by_step(self.curves(_metrics(keys), max(samples, 10)), keys))
         try:
             return rows.to_pandas() if pandas else rows
         except ImportError:
@@ -132,7 +133,8 @@ class RunRecord:
 
     def scan_history(self, keys: Sequence[str] | None = None, **_: Any) -> Iterator[Row]:
         """Every step as it was logged, nothing thinned; with `keys` the steps that have all of them."""
-        asked = self._lab.get(f"/runs/{self.id}/series/export", names=",".join(keys or ()), format="json")
+        names = ",".join(_metrics(keys))
+        asked = self._lab.get(f"/runs/{self.id}/series/export", names=names, format="json")
         points = ({**point, "name": point["metric"], "value": _number(point["value"])} for point in asked)
         yield from _by_step(points, keys)
 
@@ -238,9 +240,10 @@ class Api:
         `path` (ENTITY/PROJECT) and `filters` are as W&B has them: of filters, equality and `$in` on `state`,
         `display_name`, `tags` and `config.…`; ValueError for another.
         """
-        project = path.rstrip("/").rpartition("/")[2]
-        parts = [f"project == {_quoted(project)}"] if project else []
-        wanted = " and ".join([*parts, f"({filter})"] if filter else parts)
+        whole = path.strip("/")
+        projects = [name for name in (whole, whole.partition("/")[2]) if name]  # its name may have a slash
+        named = " or ".join(f"project == {_quoted(name)}" for name in projects)
+        wanted = " and ".join(f"({part})" for part in (named, filter) if part)
         tests = list(_tests(filters or {}))
         sort = order.removeprefix("+").replace("created_at", "created")
         found, cursor = Runs(), None
@@ -257,12 +260,15 @@ class Api:
                 return found
 
     def run(self, path: str) -> RunRecord:
-        """One run by its id, or by a path that ends with it; ValueError where there is none."""
-        run_id = path.rstrip("/").rpartition("/")[2]
+        """One run by its id, or by a path that ends with it; an id that `init` took will do as well.
+        ValueError where there is none."""
+        given = path.rstrip("/").rpartition("/")[2]
+        run_id = as_id(given)
         try:
             return RunRecord(self._lab, self._lab.get(f"/runs/{run_id}"))
         except Refused as refusal:
-            raise ValueError(str(refusal)) from None
+            logged_as = "" if run_id == given else f"Nothing was logged as id={given!r}. "
+            raise ValueError(f"{logged_as}{refusal}") from None
 
     def compare(self, *runs: str | RunRecord) -> Comparison:
         """The runs side by side as the lab compares them, the first as the baseline."""
@@ -301,6 +307,11 @@ def _by_step(points: Iterable[Mapping[str, Any]], keys: Sequence[str] | None) ->
         row[point["name"]] = point["value"]
         row["_timestamp"] = max(row["_timestamp"], point["wall_time"])
     return [rows[step] for step in sorted(rows) if not keys or all(key in rows[step] for key in keys)]
+
+
+def _metrics(keys: Sequence[str] | None) -> list[str]:
+    """The keys that are metrics: every row has its step and its time besides."""
+    return [key for key in keys or () if key not in ("_step", "_timestamp")]
 
 
 def _newest(metrics: Mapping[str, Mapping[str, Any]]) -> Row:

@@ -66,7 +66,8 @@ class Sender:
                     heard = time.monotonic()
                 pause = INTERVAL
             except Away as away:
-                tell_once(f"{away} The script continues; all is kept in {self._journal.path}.", "away")
+                about = f"away {away.exit_code}"  # a token that expires is told after an outage, too
+                tell_once(f"{away} The script continues; all is kept in {self._journal.path}.", about)
                 if self._closing_at is not None and time.monotonic() - self._closing_at > PATIENCE_AT_END:
                     return
                 pause = INTERVAL if self._closing_at is not None else min(2 * pause, MAX_PAUSE)

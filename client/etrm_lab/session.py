@@ -27,6 +27,7 @@ from etrm_lab.values import (
     metric_name,
     number_of,
     one_line,
+    parts_of_text,
     text_of,
 )
 
@@ -64,6 +65,8 @@ class Run:
         self._journal = journal
         self._pid = os.getpid()
         self._names: dict[str, str] = {}
+        self._held_step: int | None = None  # of a call with commit=False: the next one logs there
+        self._has_ended = False
         self._hashing: list[threading.Thread] = []
         self._text_time = 0.0
         self._sender: Sender | None = None
@@ -74,8 +77,7 @@ class Run:
     def _begin(self, url: str, token: str) -> None:
         if self._journal is None:
             return
-        points = (each for each, _ in self._journal.records() if each.get("kind") in ("points", "histogram"))
-        self.step = max((each["step"] for each in points), default=-1)
+        self._restore(self._journal)
         run = {
             "id": self.id,
             "name": self.name,
@@ -95,6 +97,24 @@ class Run:
         else:
             tell(f"logging run {self.id} to {self._journal.path} alone. Send it later: etrm-lab sync")
 
+    def _restore(self, journal: Journal) -> None:
+        """Continue the steps of an earlier start, and its config where this one gives none."""
+        before: dict[str, Any] = {}
+        for record, _ in journal.records():
+            kind = record.get("kind")
+            if kind in ("points", "histogram"):
+                self.step = max(self.step, record["step"])
+            elif kind == "start":
+                before = record["run"].get("config") or before
+            elif kind == "config":
+                before = record["config"]
+        self.restore_config(before)
+
+    def restore_config(self, before: Mapping[str, Any]) -> None:
+        """Take over the config of an earlier start, where this one gave none."""
+        if not self.config:
+            dict.update(self.config, before)
+
     @property
     def is_logging(self) -> bool:
         """Whether what is logged here and now is kept."""
@@ -112,10 +132,15 @@ class Run:
         """
         journal = self._journal
         if journal is None or self._pid != os.getpid():
+            if self._has_ended:
+                tell_once(f"run {self.id} has ended: what is logged after finish() is not kept.")
             return
         if not isinstance(values, Mapping):
             raise TypeError(f"log takes a dict of names and numbers, not {type(values).__name__}.")
-        at = self.step + 1 if step is None else self._checked_step(step)
+        if step is not None:
+            at = self._checked_step(step)
+        else:
+            at = self.step + 1 if self._held_step is None else self._held_step
         points: dict[str, float] = {}
         rest: dict[str, Any] = {}
         for name, value in values.items():
@@ -130,6 +155,7 @@ class Run:
             dict.update(self.summary, points)
         for name, value in others:
             self._log_other(name, value, at)
+        self._held_step = at if commit is False else None
         if at > self.step and commit is not False:
             self.step = at
 
@@ -152,9 +178,10 @@ class Run:
                 f"{level!r} is no level of a log line; info, warning and error are. It is logged as info."
             )
             level = "info"
-        # No two lines have the same time: a line of the same time and text is the same line, sent again.
-        self._text_time = max(time.time(), self._text_time + 1e-6)
-        self._append({"kind": "text", "text": text_of(text), "level": level, "wall_time": self._text_time})
+        for part in parts_of_text(text):
+            # No two lines have the same time: a line of the same time and text is the same line, sent again.
+            self._text_time = max(time.time(), self._text_time + 1e-6)
+            self._append({"kind": "text", "text": part, "level": level, "wall_time": self._text_time})
 
     def log_histogram(self, name: str, values: Any, step: int | None = None) -> None:
         """Log how `values` are distributed, at the newest step where none is given: an array, a tensor,
@@ -164,6 +191,7 @@ class Run:
         """
         if not self.is_logging:
             return
+        name = str(name)
         histogram = values if isinstance(values, Histogram) else Histogram(values)
         if histogram.refused:
             tell_once(f"log_histogram({name!r}): {histogram.refused}")
@@ -224,9 +252,9 @@ class Run:
         self._append(
             {
                 "kind": "prediction",
-                "set": set,
+                "set": str(set),
                 "step": max(self.step, 0) if step is None else self._checked_step(step),
-                "weights": weights,
+                "weights": str(weights),
                 **counts,
                 "task": str(task),
                 "candidates": candidates,
@@ -239,10 +267,10 @@ class Run:
             at = max(self.step, 0) if step is None else self._checked_step(step)
             self._in_background(lambda: self.log_text(f"Checkpoint of step {at:,}: {described(Path(path))}"))
 
-    def log_code(self, root: str | os.PathLike[str] = ".", **_: Any) -> None:
+    def log_code(self, root: str | os.PathLike[str] | None = ".", **_: Any) -> None:
         """Note the Python files below a folder in the run's log, with the SHA-256 of each."""
         if self.is_logging:
-            folder = Path(root)
+            folder = Path(root or ".")
             self._in_background(lambda: self.log_text(f"Code in {folder.resolve()}:\n{code(folder)}"))
 
     def watch(self, *_: Any, **__: Any) -> None:
@@ -290,7 +318,7 @@ class Run:
             {
                 "kind": "alert",
                 "name": one_line(title, 120) or "alert",
-                "text": text_of(text or title, 2000),
+                "text": text_of(text or title or "alert", 2000),
                 "step": max(self.step, 0) if step is None else self._checked_step(step),
                 "value": _finite(value),
                 "threshold": _finite(threshold),
@@ -329,7 +357,7 @@ class Run:
     def _end(self, journal: Journal, status: str, cause: str) -> bool:
         """Write how the run ended and send what is left; whether nothing reads the journal any more."""
         journal.end({"kind": "finish", "status": status, "cause": cause, "wall_time": time.time()})
-        self._journal = None
+        self._journal, self._has_ended = None, True
         if self._sender is not None:
             self._sender.close()
             if self._sender.is_alive:
@@ -359,9 +387,17 @@ class Run:
         else:
             self.finish()
 
+    def __deepcopy__(self, _: dict[int, Any]) -> Run:
+        return self  # a model that holds its run is copied, for averaged weights say
+
+    def __reduce__(self) -> tuple[type[Run], tuple[str, str, str, dict[str, Any]]]:
+        """In another process it takes the same calls and logs nothing, as in one that was forked."""
+        return Run, (self.id, self.name, self.project, dict(self.config))
+
     def _append(self, record: dict[str, Any]) -> None:
-        if self._journal is not None:
-            self._journal.append(record)
+        journal = self._journal  # another thread may end the run meanwhile
+        if journal is not None:
+            journal.append(record)
 
     def _checked_step(self, step: Any) -> int:
         try:
@@ -372,7 +408,7 @@ class Run:
             number = number_of(step)
             if number is not None and 0 <= number <= MAX_STEP and number == int(number):
                 return int(number)
-        tell_once(f"step must be a whole number from 0 on, not {step!r}: the next step is taken.")
+        tell_once(f"step must be a whole number from 0 on, not {step!r}: the next step is taken.", "step")
         return self.step + 1
 
     def _add_numbers(self, points: dict[str, float], values: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -399,6 +435,9 @@ class Run:
             self.log_text(f"{name} at step {step:,}:\n{value.text()}")
         elif isinstance(value, str):
             self.log_text(f"{name} at step {step:,}: {value}")
+        elif isinstance(value, list | tuple) and value and all(isinstance(one, Image) for one in value):
+            for one in value:
+                self._log_other(name, one, step)
         elif isinstance(value, Image) or digits_of(value) is not None:
             picture = value if isinstance(value, Image) else Image(value)
             if digits_of(picture.data) is None:
@@ -410,11 +449,17 @@ class Run:
 
     def _log_summary(self, values: Mapping[str, Any]) -> None:
         if self.is_logging:
+            before = self.step, self._held_step
             self.log(values, step=max(self.step, 0))
+            self.step, self._held_step = before  # it is no step of the training
 
     def _config_changed(self, config: Mapping[str, Any]) -> None:
-        if self.is_logging:
+        if not self.is_logging:
+            return
+        try:
             self._append({"kind": "config", "config": config_of(config)})
+        except ValueError as error:  # within a training: one that is too deep or too large
+            tell_once(f"the config in the lab stays as it was: {error}", "config")
 
     def _stop(self, why: str) -> None:
         self.stopped = why

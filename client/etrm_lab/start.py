@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import builtins
 import hashlib
 import os
 import secrets
@@ -31,7 +32,7 @@ ID_LENGTH = 10
 RANKS = ("RANK", "LOCAL_RANK")  # as torchrun and others set them
 TERMINATED = "terminated by SIGTERM (kill, Slurm and Kubernetes send it)"
 TERMINATION_SECONDS = 25.0  # that a script which ends by itself waits for it; Slurm and Kubernetes give 30
-LOOK_SECONDS = 5.0  # that a resumed run without a journal waits for the lab's answer
+LOOK_SECONDS = 5.0  # that a resumed run waits for the lab's answer
 
 
 class Settings:
@@ -72,12 +73,26 @@ class _Ending:
             leave(code)
 
         sys.excepthook, sys.exit = hook, exit_noted  # type: ignore[assignment] # it never returns either
+        self._note_quitters()
         if hasattr(os, "register_at_fork"):  # not on Windows
             os.register_at_fork(
                 before=self._hold_termination,
                 after_in_parent=self._take_termination,
                 after_in_child=self._leave_termination,
             )
+
+    def _note_quitters(self) -> None:
+        """Note the code of `exit(1)` and `quit(1)`, too, which do not call `sys.exit`."""
+        kind: Any = type(getattr(builtins, "exit", None))
+        if kind.__module__ != "_sitebuiltins":  # a notebook has its own
+            return
+        leave = kind.__call__
+
+        def noted(quitter: object, code: object = None) -> None:
+            self.code = code
+            leave(quitter, code)
+
+        kind.__call__ = noted
 
     def _watch_termination(self) -> None:
         """Tell of a SIGTERM where the script leaves it to the system; a handler of its own stays."""
@@ -124,12 +139,15 @@ class _Ending:
             return
         if self._is_terminated:
             self._has_told.wait(TERMINATION_SECONDS)
-        if self.error is not None:
-            self.run.fail(self.error)
-        elif isinstance(self.code, str):
-            self.run.finish(1, cause=self.code)
-        else:
-            self.run.finish(self.code if isinstance(self.code, int) else 0)
+        error = self.error
+        if error is None and not hasattr(sys, "ps1"):  # the script has set an excepthook of its own since
+            error = getattr(sys, "last_value", None)
+        if error is not None:
+            self.run.fail(error)
+        elif self.code is None or isinstance(self.code, int):
+            self.run.finish(self.code)
+        else:  # as Python does: it prints the text, and exits with 1
+            self.run.finish(1, cause=str(self.code))
 
 
 _ending = _Ending()
@@ -144,8 +162,8 @@ def init(
     id: str | None = None,
     url: str | None = None,
     token: str | None = None,
-    dir: str | os.PathLike[str] = FOLDER,
-    mode: str = "online",
+    dir: str | os.PathLike[str] | None = None,
+    mode: str | None = None,
     settings: object = None,
     tags: Iterable[str] | None = None,
     notes: str | None = None,
@@ -153,26 +171,29 @@ def init(
 ) -> Run:
     """Start a run, or continue one; it ends with the script, or with `finish`.
 
-    `resume` is the id of a run to continue; with True, the newest run of this name in `dir` is continued,
-    where there is one. Address and token come from the arguments, from ETRM_URL and ETRM_TOKEN, or from
-    `etrm login`; without an address the run is in its journal alone. Only the process of rank 0 (RANK,
-    LOCAL_RANK) logs.
-    `tags` and `notes` are those of a new run; one that is in the lab already keeps its own.
-    `mode` is `online`, `offline` (the journal alone) or `disabled` (nothing at all).
+    `resume` is the id of a run to continue; with True or "auto", the newest run of this name in `dir` (left
+    out: `etrm-runs`) is continued, where there is one. "allow" and "must" continue the run of `id` alone.
+    Address and token come from the arguments, from ETRM_URL and ETRM_TOKEN, or from `etrm login`; without an
+    address the run is in its journal alone. Only the process of rank 0 (RANK, LOCAL_RANK) logs.
+    `tags` and `notes` are those of a new run; one that is in the lab already keeps its own, and its config
+    where none is given.
+    `mode` is `online` (or None), `offline` (the journal alone) or `disabled` (nothing at all).
 
     TypeError and ValueError for a config that is none; what is wrong with the lab is told and raises nothing.
     """
+    mode = mode or "online"
     if mode not in ("online", "offline", "disabled"):
         raise ValueError(f"mode must be online, offline or disabled, not {mode!r}.")
     if unknown := sorted(key for key, value in ignored.items() if value is not None):
         hint = " Give project or tags, which the lab filters by." if "group" in unknown else ""
         tell_once(f"init: {', '.join(unknown)} has no meaning here and is left out.{hint}")
     plain = config_of(config)
-    folder, group = Path(dir), one_line(project or "", 60)
+    folder, group = Path(dir or FOLDER), one_line(project or "", 60)
     title = one_line(name or "", 120)
     about = _tags(tags), text_of(notes or "", MAX_NOTES)
     run_id, is_known = _run_id(id, resume, title, folder)
-    title = title or f"{Path(sys.argv[0] or 'run').stem or 'run'}-{run_id}"[:120]
+    script = one_line(Path(sys.argv[0] or "run").stem, 100) or "run"
+    title = title or f"{script}-{run_id}"
     if mode == "disabled" or _rank() != 0:
         run = Run(run_id, title, group, plain, None, "", "", *about)
     else:
@@ -184,8 +205,10 @@ def init(
         if mode == "online" and not address:
             tell("no address of a lab is known. Set ETRM_URL and ETRM_TOKEN, or run etrm login.")
         run = Run(run_id, title, group, plain, _journal(folder, run_id), address, secret, *about)
-        if is_known and run.step < 0 and address:
-            run.step = _step_in_the_lab(address, secret, run_id)
+        if is_known and address:
+            step, before = _in_the_lab(address, secret, run_id)
+            run.step = max(run.step, step)
+            run.restore_config(before)
         _ending.watch(run)
         run.note_provenance()
     return run
@@ -212,8 +235,9 @@ def _run_id(id: str | None, resume: bool | str | None, name: str, folder: Path) 
     """(id of the run, whether it may exist already)."""
     wanted = id or (resume if isinstance(resume, str) and resume not in WANDB_RESUME else "")
     if wanted:
-        return as_id(wanted), True
-    if resume and resume != "never" and (found := _newest(folder, name)):
+        return as_id(str(wanted)), True
+    # "allow" and "must" say what becomes of an id: without one, another run of this name is not meant.
+    if resume and resume not in ("allow", "must", "never") and (found := _newest(folder, name)):
         return found, True
     return "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH)), False
 
@@ -242,12 +266,16 @@ def _rank() -> int:
     return 0
 
 
-def _step_in_the_lab(url: str, token: str, run_id: str) -> int:
-    """The newest step of a run whose journal is elsewhere, so that numbering continues; -1 if unknown."""
+def _in_the_lab(url: str, token: str, run_id: str) -> tuple[int, dict[str, Any]]:
+    """(newest step, config) of a run that may have been logged elsewhere, too; (-1, {}) if unknown."""
     from etrm_lab.connection import Away, Lab, Refused
 
     try:
         run = Lab(url, token).ask("GET", f"/runs/{run_id}", timeout=LOOK_SECONDS)
-        return int(run["step"]) if run["metrics"] else -1  # a run without a point is at step 0, too
-    except (Away, Refused, LookupError, TypeError, ValueError):
-        return -1
+        # A run without a point is at step 0, too.
+        return int(run["step"]) if run["metrics"] else -1, dict(run["config"])
+    except Away as away:
+        tell(f"{away} Steps without a number continue from the journal alone.")
+    except (Refused, LookupError, TypeError, ValueError):
+        pass
+    return -1, {}

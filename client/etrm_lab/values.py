@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
@@ -13,7 +15,9 @@ from etrm_lab.output import tell_once
 MAX_NAME = 200  # characters of a metric's name, as the lab takes them
 MAX_DEPTH, MAX_BYTES = 28, 250_000  # of a config; the lab takes a little more
 MAX_SIDE, COLOURS = 30, 10  # of a grid
+MAX_LINE = 20_000  # characters of a text in the log, as the lab takes them
 _NO_NAME = re.compile("[,`\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_BREAKS = re.compile("[\t\n\r]+")
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -55,14 +59,25 @@ def metric_name(name: str) -> str:
     clean = "".join(mark if mark.isprintable() else "_" for mark in clean)
     if clean != name:
         tell_once(
-            f"the metric {name[:40]!r} is logged as {clean[:40]!r}: names have no commas or line breaks."
+            f"the metric {name[:40]!r} is logged as {clean[:40]!r}: a name has 1 to {MAX_NAME} characters, "
+            "no commas and no line breaks."
         )
     return clean
 
 
-def text_of(value: Any, most: int = 20_000) -> str:
+def text_of(value: Any, most: int = MAX_LINE) -> str:
     """Text without control characters, cut to `most` characters."""
     return _NO_TEXT.sub("\ufffd", str(value))[:most]
+
+
+def parts_of_text(value: Any) -> Iterator[str]:
+    """Text without control characters, in parts that the log takes: at line breaks, where there are any."""
+    text = text_of(value, sys.maxsize)
+    while len(text) > MAX_LINE:
+        end = text.rfind("\n", 1, MAX_LINE + 1)
+        yield text[: end if end > 0 else MAX_LINE]
+        text = text[end + 1 if end > 0 else MAX_LINE :]
+    yield text
 
 
 def one_line(value: Any, most: int) -> str:
@@ -71,7 +86,7 @@ def one_line(value: Any, most: int) -> str:
 
 
 def config_of(config: Any) -> dict[str, Any]:
-    """A config as JSON: of a mapping, a namespace, a dataclass or a pydantic model.
+    """A config as JSON: of a mapping, a namespace, a dataclass, a pydantic model or an object's attributes.
 
     TypeError for something else; ValueError for what is too deep or too large. A value that JSON does not
     have is kept as its text, which is told once.
@@ -80,8 +95,8 @@ def config_of(config: Any) -> dict[str, Any]:
         return {}
     found = _members(config)
     if found is None:
-        raise TypeError(f"config must be a dict or something like one, not {type(config).__name__}.")
-    made = {text_of(name): _json_of(value, f"config.{name}", 1) for name, value in found.items()}
+        found = _attributes(config)
+    made = {_key(name): _json_of(value, f"config.{name}", 1) for name, value in found.items()}
     size = len(json.dumps(made, ensure_ascii=False).encode(errors="replace"))
     if size > MAX_BYTES:
         raise ValueError(f"config has {size:,} bytes as JSON; the lab keeps {MAX_BYTES:,}.")
@@ -95,11 +110,31 @@ def _members(value: Any) -> Mapping[Any, Any] | None:
         dumped: Mapping[Any, Any] = value.model_dump()
         return dumped
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}
-    if type(value).__name__ == "Namespace":
+        names = value.__dataclass_fields__  # arguments of its making alone, InitVar, are among them
+        return {name: getattr(value, name) for name in names if hasattr(value, name)}
+    if type(value).__name__ in ("Namespace", "SimpleNamespace"):
         attributes: dict[str, Any] = vars(value)
         return attributes
     return None
+
+
+def _attributes(config: Any) -> Mapping[str, Any]:
+    """The public attributes of an object that is used as a config; TypeError for what has none."""
+    if isinstance(config, type | Sequence | Set) or not hasattr(config, "__dict__"):
+        raise TypeError(f"config must be a dict or something like one, not {type(config).__name__}.")
+    return {name: value for name, value in vars(config).items() if not name.startswith("_")}
+
+
+def _key(name: Any) -> str:
+    return _BREAKS.sub(" ", text_of(name))
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number for what is one, Python's, NumPy's or a tensor's; None for anything else."""
+    try:
+        return operator.index(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return None
 
 
 def _json_of(value: Any, path: str, depth: int) -> Any:
@@ -108,13 +143,15 @@ def _json_of(value: Any, path: str, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
+        if len(value) > MAX_LINE:
+            tell_once(f"{path} is cut to {MAX_LINE:,} characters.")
         return text_of(value)
-    if isinstance(value, int) and abs(value) < 2**63:
-        return int(value)
     if isinstance(value, float):
         return sayable(float(value))
+    if (whole := _whole(value)) is not None:
+        return whole if abs(whole) < 2**63 else str(whole)  # a seed of 64 bits keeps its digits
     if (members := _members(value)) is not None:
-        return {text_of(name): _json_of(each, f"{path}.{name}", depth + 1) for name, each in members.items()}
+        return {_key(name): _json_of(each, f"{path}.{name}", depth + 1) for name, each in members.items()}
     if isinstance(value, Sequence | Set) and not isinstance(value, bytes):
         return [_json_of(each, f"{path}.{at}", depth + 1) for at, each in enumerate(value)]
     if (number := number_of(value)) is not None:
@@ -129,14 +166,24 @@ def digits_of(grid: Any) -> str | None:
     if isinstance(grid, str):
         return grid if re.fullmatch(r"([0-9]+(/[0-9]+)*)?", grid) and _fits(grid.split("/")) else None
     try:
+        if any(side > MAX_SIDE for side in getattr(grid, "shape", ())):
+            return None  # before its numbers become a list: it may be a whole weight
         rows = grid.tolist() if hasattr(grid, "tolist") else grid
-        cells = [[int(cell) for cell in row] for row in rows]
+        cells = [[_colour(cell) for cell in row] for row in rows]
     except (TypeError, ValueError, OverflowError, RuntimeError):  # infinity; a tensor without its numbers
         return None
     if any(not 0 <= cell < COLOURS for row in cells for cell in row):
         return None
     lines = ["".join(map(str, row)) for row in cells]
     return "/".join(lines) if _fits(lines) else None
+
+
+def _colour(cell: Any) -> int:
+    """A cell as a whole number. ValueError for 0.7, which is a probability and no colour."""
+    colour = int(cell)
+    if colour != cell and not isinstance(cell, str):
+        raise ValueError(f"{cell} is no whole number.")
+    return colour
 
 
 def _fits(lines: list[str]) -> bool:

@@ -159,6 +159,25 @@ def test_what_a_lab_that_stays_away_misses_is_sent_later(tmp_path: Path, lab_of_
         assert (run["status"], run["config"]) == ("finished", {"lr": 1})
 
 
+def test_a_run_continues_after_what_another_machine_has_logged(
+    tmp_path: Path, server: WebServer, client: httpx.Client
+) -> None:
+    """The journal here is shorter than the run: without a step the next one is logged, none again."""
+    text = """
+        import etrm_lab
+
+        run = etrm_lab.init(id="elsewhere0")
+        run.log({"loss": 1.0})
+        run.finish()
+    """
+    assert run_script(tmp_path, text, server).returncode == 0
+    path = "/api/v1/runs/elsewhere0"
+    assert client.post("/api/v1/runs/external", json={"name": "mine", "id": "elsewhere0"}).is_success
+    assert client.post(f"{path}/metrics", json={"step": [80], "values": {"loss": [2.0]}}).is_success
+    assert run_script(tmp_path, text, server).returncode == 0
+    assert points_of(client, "elsewhere0") == {"loss": {0: 1.0, 80: 2.0, 81: 1.0}}
+
+
 def test_a_run_that_is_cancelled_in_the_lab_tells_its_script(
     tmp_path: Path, server: WebServer, client: httpx.Client
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import etrm_lab
 from backend.domain.arc.grid import PALETTE
+from etrm_lab.start import as_id
 from tests.support.web import WebServer
 
 TASK = {"train": [{"input": [[1]], "output": [[2]]}], "test": [{"input": [[3]], "output": [[4]]}]}
@@ -64,6 +65,21 @@ def test_curves_come_as_points_and_as_steps(api: etrm_lab.Api, queried: str) -> 
     assert math.isnan(steps[1]["loss"])
     assert [each["loss"] for each in run.scan_history(keys=["loss"])][::2] == [0.5, 0.25]
     assert run.summary == {"loss": 0.25, "accuracy": 0.5}
+
+
+def test_a_run_is_asked_for_as_it_was_logged(api: etrm_lab.Api, client: httpx.Client) -> None:
+    """By the id that `init` took, in a project whose name has a slash, with the columns of every row."""
+    body = {"name": "mine", "id": as_id("my run"), "project": "queried/2"}
+    run_id = client.post("/api/v1/runs/external", json=body).json()["id"]
+    client.post(f"/api/v1/runs/{run_id}/metrics", json={"step": [4], "values": {"loss": [0.5]}})
+    run = api.run("me/queried/my run")
+    assert run.id == run_id
+    assert [row["_step"] for row in run.scan_history(keys=["_step", "_timestamp", "loss"])] == [4]
+    assert [row["loss"] for row in run.history(keys=["_step", "loss"], pandas=False)] == [0.5]
+    for path in ("me/queried/2", "queried/2"):
+        assert [found.id for found in api.runs(path)] == [run_id]
+    with pytest.raises(ValueError, match="Nothing was logged as id='another'"):
+        api.run("another")
 
 
 def test_results_and_predictions_come_as_rows(api: etrm_lab.Api, client: httpx.Client, queried: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import httpx
 import pytest
+
+from etrm_lab import provenance
 
 TASK = {
     "train": [{"input": [[1, 1], [1, 1]], "output": [[2, 2], [2, 2]]}],
@@ -55,6 +58,16 @@ def test_a_line_that_is_sent_twice_is_in_the_log_once(client: httpx.Client, exte
     assert client.post(path, json={"lines": lines[:2]}).json() == {"added": 2}
     assert client.post(path, json={"lines": lines}).json() == {"added": 1}
     assert [each["text"] for each in client.get(path).json()["lines"]] == ["epoch 0", "epoch 1", "epoch 2"]
+
+
+def test_what_a_script_is_computed_with_may_hold_a_long_diff(client: httpx.Client, external: str) -> None:
+    """As long as the client reads one: its digest is of all of it, so it is sent whole."""
+    changes = '+"a long line of a notebook"\n' * (provenance.MAX_CHANGES // 29)
+    body = {"commit": "a" * 40, "changes": changes}
+    answer = client.put(f"/api/v1/runs/{external}/provenance", json=body)
+    assert answer.is_success, answer.text
+    digest = hashlib.sha256(changes.encode()).hexdigest()
+    assert (answer.json()["diff"], answer.json()["cut"]) == (digest, True)
 
 
 def test_the_config_is_replaced_while_the_run_is_logged(client: httpx.Client, external: str) -> None:

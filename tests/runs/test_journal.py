@@ -31,6 +31,17 @@ def test_events_come_in_order_and_after_a_cursor(engine: Engine) -> None:
         assert events.list(session, RUN, after_id=first.id) == [second]
 
 
+def test_lines_that_are_sent_again_are_added_once_however_old_they_are(engine: Engine) -> None:
+    lines = [LogLine(float(n), "info", f"line {n}") for n in range(10)]
+    with session_scope(engine) as session:
+        assert logs.append_once(session, RUN, lines, among=3) == 10
+        assert logs.append_once(session, RUN, lines[:2], among=3) == 0
+        assert logs.append_once(session, RUN, [LogLine(1.0, "info", "another")], among=3) == 1
+        assert logs.append_once(session, RUN, [LogLine(10.0, "info", "line 9"), lines[9]], among=3) == 1
+        assert logs.append_once(session, RUN, [], among=3) == 0
+        assert len(logs.tail(session, RUN)) == 12
+
+
 def test_a_log_is_followed_line_by_line(engine: Engine) -> None:
     with session_scope(engine) as session:
         logs.append(session, RUN, [LogLine(float(n), "info", f"line {n}") for n in range(10)])

@@ -117,8 +117,8 @@ def authority_of(origin: str) -> str | None:
 
 def body_limit(path: str) -> int:
     """Most bytes of a request's body."""
-    if path.startswith("/api/v1/runs/") and path.endswith("/metrics"):
-        return METRICS_BYTES
+    if path.startswith("/api/v1/runs/") and path.endswith(("/metrics", "/provenance")):
+        return METRICS_BYTES  # of many steps, or a diff of many files
     return UPLOAD_BYTES if path.startswith(("/api/v1/sets", "/data")) else CONFIG_BYTES
 
 
