@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from backend.atlas.service import Atlas, Course, Moment
 from backend.domain.experiment import HealthConfig
 from backend.domain.records import FailureMode
+from backend.domain.snapshots import ProbedTask
 from backend.kit.fast_json import dumped
 from backend.kit.format import NO_VALUE, fine_percent, percent
 
@@ -227,11 +228,15 @@ def answers(course: Course, moment: Moment | None) -> list[tuple[str, str, list[
         if answer is None
         else (
             RIGHT if answer.failure_mode is None else answer.failure_mode.value,
-            percent(answer.token_accuracy, 0),
+            _tokens(answer),
             list(near),
         )
         for answer, near in zip(moment.answers, moment.neighbours, strict=True)
     ]
+
+
+def _tokens(answer: ProbedTask | None) -> str:
+    return NO_VALUE if answer is None else percent(answer.token_accuracy, 0)
 
 
 def compact(atlas: Atlas, shown: Mapping[str, Colouring]) -> str:
@@ -268,10 +273,7 @@ def _everything(atlas: Atlas, shown: Mapping[str, Colouring], words: Sequence[st
                     ]
                     for moment in course.moments
                 ],
-                "tokens": [
-                    [None if each is None else round(100 * each.token_accuracy) for each in moment.answers]
-                    for moment in course.moments
-                ],
+                "tokens": [[_tokens(each) for each in moment.answers] for moment in course.moments],
                 "neighbours": [moment.neighbours for moment in course.moments],
             }
             for course in atlas.courses

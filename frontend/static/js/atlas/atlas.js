@@ -141,10 +141,9 @@ class Atlas {
   wordsOn(at, moment, task) {
     const run = this.data.runs[at];
     const answer = run.answers[moment][task];
-    const tokens = run.tokens[moment][task];
     return {
       answer: answer < 0 ? NO_VALUE : this.data.modes[answer],
-      tokens: tokens === null ? NO_VALUE : `${tokens}\u202f%`,
+      tokens: run.tokens[moment][task],
       near: run.neighbours[moment][task].map((place) => run.tasks[place][1]),
     };
   }
