@@ -88,7 +88,7 @@ def test_the_card_is_a_file_with_a_digest_and_a_picture(
     drawn = ElementTree.fromstring(picture.text)
     texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert "blank context" in texts
-    assert f"0/{TASKS}  worse, p = 0.02" in texts
+    assert f"0/{TASKS}  worse, p = 0.020" in texts
 
 
 def test_the_pages_show_it(client: httpx.Client, finished: dict[str, Any]) -> None:
