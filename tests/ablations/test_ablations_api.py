@@ -198,6 +198,22 @@ def test_another_machine_may_turn_an_answer_but_not_most_of_them(
     ] == ["rows[1 ACT step].passes"]
 
 
+def test_a_cancelled_verification_is_resumed_by_the_command(
+    client: httpx.Client, lab: Lab, finished: dict[str, Any], tmp_path: Path
+) -> None:
+    card = client.get(f"/api/v1/ablations/{finished['id']}/card").content
+    first = client.post("/api/v1/ablations/verify", content=card).json()
+    client.post(f"/api/v1/ablations/{first['ablation']}/cancel")
+    assert client.post("/api/v1/ablations/verify", content=card).json()["status"] == "failed"
+    file = tmp_path / "card.json"
+    file.write_bytes(card)
+    resumed = etrm(lab.folder, "verify", str(file), "--no-follow", **lab.environment)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Computing it again." in resumed.stdout
+    rows = client.get(f"/api/v1/ablations/{first['ablation']}").json()["rows"]
+    assert {row["status"] for row in rows} == {"queued"}
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"format": "something else"}'])
 def test_what_is_no_card_is_refused(client: httpx.Client, body: bytes) -> None:
     answer = client.post("/api/v1/ablations/verify", content=body)

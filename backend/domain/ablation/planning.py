@@ -154,7 +154,10 @@ def _common(asked: AblationRequest, config: ExperimentConfig, is_again: bool) ->
 
 def _context(asked: AblationRequest, config: ExperimentConfig) -> Iterator[Asked]:
     for kind in OF_CONTEXT:
-        yield kind.value, meaning_of(kind, isinstance(config.model, TrmModel)), {"intervention": kind}
+        if kind == Intervention.SWAPPED and _common(asked, config, is_again=False)["first_tasks"] == 1:
+            yield Skipped(kind.value, "a single task has no other to swap with")
+        else:
+            yield kind.value, meaning_of(kind, isinstance(config.model, TrmModel)), {"intervention": kind}
 
 
 def _demonstrations(asked: AblationRequest, config: ExperimentConfig) -> Iterator[Asked]:
