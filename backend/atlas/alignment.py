@@ -59,10 +59,11 @@ def on_one_map(clouds: Sequence[Cloud]) -> list[Placed]:
     """All clouds, turned onto the mean of those that have tasks in common, on the two axes on which they
     vary most. Clouds with fewer than `FEWEST` tasks in common with these are turned onto one another in the
     same way; one that has too few with any keeps its own axes."""
-    left = list(range(len(clouds)))
+    first_axes = [_first_axes(cloud) for cloud in clouds]
+    left = sorted(range(len(clouds)), key=lambda at: clouds[at].variance, reverse=True)
     placed: dict[int, Placed] = {}
     while left:
-        together = _turned([clouds[at] for at in left])
+        together = _turned([clouds[at] for at in left], [first_axes[at] for at in left])
         view = _two_axes([points for points, _ in together.values()])
         is_alone = bool(placed) and len(together) == 1
         for place, (points, common) in together.items():
@@ -107,13 +108,13 @@ def _fit(a: Array, others: Array) -> Array:
     return fits
 
 
-def _turned(clouds: Sequence[Cloud]) -> dict[int, tuple[Array, int]]:
-    """Of at least one cloud: the widest and those that can be turned onto it, through others too, each with
-    the tasks by which it was turned."""
-    start = max(range(len(clouds)), key=lambda at: clouds[at].variance)
-    first_axes = [_first_axes(cloud) for cloud in clouds]
+def _turned(clouds: Sequence[Cloud], first_axes: Sequence[Array]) -> dict[int, tuple[Array, int]]:
+    """Of at least one cloud, the widest first: that and those that can be turned onto it, through others too,
+    each with the tasks by which it was turned."""
     turned = list(first_axes)
-    common = {start: len(clouds[start].tasks)}
+    common = {0: len(clouds[0].tasks)}
+    if common[0] < FEWEST:
+        return {0: (turned[0], common[0])}
     rounds = 0
     while True:
         rounds += 1
