@@ -172,11 +172,15 @@ def health_of(atlas: Atlas) -> HealthConfig:
 
 def _words(atlas: Atlas, step: int) -> str:
     said = [
-        f"{course.run.name}: {moment.word}, {fine_percent(moment.spread)} scale-free variance"
+        f"{course.run.name}: {_of_cloud(moment)}"
         for course in atlas.courses
         if (moment := moment_at(course, step))
     ]
     return f"Contexts at step {step:,}. {'; '.join(said)}"
+
+
+def _of_cloud(moment: Moment) -> str:
+    return f"{moment.word}, {fine_percent(moment.spread)} scale-free variance"
 
 
 def _units(x: float, y: float, frame: float) -> tuple[float, float]:
@@ -266,6 +270,7 @@ def _everything(atlas: Atlas, shown: Mapping[str, Colouring], words: Sequence[st
                 "cells": [cells(moment) for moment in course.moments],
                 "levels": [moment.level for moment in course.moments],
                 "words": [moment.word for moment in course.moments],
+                "said": [_of_cloud(moment) for moment in course.moments],
                 "answers": [
                     [
                         -1 if each is None else words.index(each.failure_mode or RIGHT)

@@ -134,7 +134,7 @@ class Atlas {
         row.querySelector("[data-near]").textContent = near.join(", ");
       });
     }
-    const said = this.data.runs.map((run, at) => (run.steps.length ? `${run.name}: ${run.cells[moments[at]][4]}` : ""));
+    const said = this.data.runs.map((run, at) => (run.steps.length ? `${run.name}: ${run.said[moments[at]]}` : ""));
     this.map.setAttribute("aria-label", `Contexts at step ${this.step.toLocaleString("en")}. ${said.filter(Boolean).join("; ")}`);
   }
 
