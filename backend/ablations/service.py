@@ -180,7 +180,7 @@ def _verification(
         "not confirmed": f"Not confirmed: {counted(bad, 'field')} of {len(findings) - unchecked:,} "
         f"do not hold.{besides}",
         "running": f"Computing it again. {words}",
-        "failed": f"Computing it again failed. {words} To resume it, resume ablation {ablation}.",
+        "failed": f"Computing it again failed. {words} Resume ablation {ablation} to try again.",
     }
     return VerificationView(
         status=status, words=text[status], ablation=ablation, exact=exact, findings=findings
