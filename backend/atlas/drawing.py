@@ -219,7 +219,7 @@ HEADS: Mapping[str, str] = {
     "As before": "How alike the cloud is to that of the snapshot before, once turned onto it.",
     "Right": "Questions of the probe answered with the whole grid right.",
     "Shown": "Share of the cloud's variance in these two directions.",
-    "Tasks in common": "By which the cloud was turned onto the others; with too few it has axes of its own.",
+    "Tasks in common": "By which the cloud was turned onto others; with too few it has axes of its own.",
 }
 
 
